@@ -1,0 +1,50 @@
+# Every target does its own set-up from a clean clone; the second run of each is quick.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test drills preview bench lint lock
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml locks/bootstrap.txt locks/platform.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; this one is %d.%d (set PYTHON=…)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r locks/bootstrap.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes locks/platform.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) ## Make .venv with everything the project needs
+	@echo "ready: $(BIN)/kingdom --help"
+
+up: $(STAMP) ## Bring the whole platform up on this machine
+	@$(BIN)/kingdom up --stack local
+
+down: $(STAMP) ## Stop it and leave nothing behind
+	@$(BIN)/kingdom down --stack local
+
+test: $(STAMP) ## Run the test suite
+	@$(BIN)/pytest -m "not drill"
+
+drills: $(STAMP) ## Run the slow fault drills
+	@$(BIN)/pytest -m drill
+
+preview: $(STAMP) ## Plan and judge every environment
+	@set -e; for stack in local dev staging prod; do $(BIN)/kingdom preview --stack $$stack; done
+
+bench: $(STAMP) ## Measure against named peers and floors
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lint: $(STAMP) ## Check format, style and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyrefly check
+
+lock: $(STAMP) ## Resolve the locks anew, with hashes and no registry address
+	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS)"; set -e; \
+	eval "$$UV --group all -o locks/platform.txt"; \
+	eval "$$UV --group service -c locks/platform.txt -o locks/service.txt"; \
+	printf 'uv\n' | eval "$$UV - -c locks/platform.txt -o locks/bootstrap.txt"
