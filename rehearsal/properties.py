@@ -1,0 +1,312 @@
+"""Property values as they travel between program, engine, providers and state.
+
+On the wire a value is a ``google.protobuf.Struct`` in which unknowns, secrets, resource references and
+assets carry signature keys (``sdk/go/common/resource/properties.go``). Here they are plain Python values
+(``None``, ``bool``, ``int``, ``float``, ``str``, ``list``, ``dict``) plus the four marker types below.
+
+The SDK has a type of its own for this, ``pulumi.provider.experimental.PropertyValue``. It was measured
+against this module and does not do: as of SDK 3.272 marshalling a computed value raises ``ValueError``,
+hashing one raises ``TypeError``, and a wrapper object stands around every leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from google.protobuf import struct_pb2
+
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a marker, not a secret)
+RESOURCE_SIGNATURE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
+OUTPUT_SIGNATURE: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+ASSET_SIGNATURE: Final = "c44067f5952c0a294b673a41bacd8c17"
+ARCHIVE_SIGNATURE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
+UNKNOWN_SENTINEL: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+# One sentinel per type exists; the SDKs send the string one and accept any.
+_UNKNOWN_SENTINELS: Final = frozenset(
+    {
+        UNKNOWN_SENTINEL,
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # array
+        "030794c1-ac77-496b-92df-f27374a8bd58",  # asset
+        "e48ece36-62e2-4504-bad9-02848725956a",  # archive
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
+    }
+)
+
+# Any JSON-like value, or one of the markers below.
+Value = Any
+Properties = dict[str, Any]
+Path = tuple[str | int, ...]
+
+
+class Unknown:
+    """A value that is not known before the resource that computes it has been created."""
+
+    _instance: Unknown | None = None
+
+    def __new__(cls) -> Unknown:
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+    def __bool__(self) -> bool:
+        raise TypeError("an unknown value has no truth: test `value is UNKNOWN` first")
+
+
+UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that is encrypted in state and masked in every display."""
+
+    element: Any
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True)
+class ResourceReference:
+    """A reference to another resource, as a component's output may hold."""
+
+    urn: str
+    id: Any = None
+    package_version: str = ""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file, string or archive; `body` holds the fields beside the signature, as they came."""
+
+    signature: str
+    body: tuple[tuple[str, Any], ...]
+
+
+def decode(struct: struct_pb2.Struct) -> Properties:
+    """The Python form of a wire struct. Integral numbers become ``int``, as state files write them."""
+    return {key: decode_value(value) for key, value in struct.fields.items()}
+
+
+def decode_value(value: struct_pb2.Value) -> Value:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            text = value.string_value
+            return UNKNOWN if text in _UNKNOWN_SENTINELS else text
+        case "bool_value":
+            return value.bool_value
+        case "number_value":
+            number = value.number_value
+            return int(number) if number.is_integer() else number
+        case "list_value":
+            return [decode_value(item) for item in value.list_value.values]
+        case "struct_value":
+            return _decode_object(value.struct_value)
+        case _:
+            return None
+
+
+def _decode_object(struct: struct_pb2.Struct) -> Value:
+    fields = struct.fields
+    if SIGNATURE not in fields:
+        return decode(struct)
+    body = {key: decode_value(value) for key, value in fields.items() if key != SIGNATURE}
+    match fields[SIGNATURE].string_value:
+        case x if x == SECRET_SIGNATURE:
+            return Secret(body.get("value"))
+        case x if x == RESOURCE_SIGNATURE:
+            return ResourceReference(body["urn"], body.get("id"), body.get("packageVersion", ""))
+        case x if x == OUTPUT_SIGNATURE:
+            element = body.get("value", UNKNOWN)
+            return Secret(element) if body.get("secret") else element
+        case signature:
+            return Asset(signature, tuple(sorted(body.items())))
+
+
+def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
+    """The wire form of `properties`; the inverse of :func:`decode`."""
+    struct = struct_pb2.Struct()
+    for key, value in properties.items():
+        _encode_into(struct.fields[key], value)
+    return struct
+
+
+def encode_value(value: Value) -> struct_pb2.Value:
+    out = struct_pb2.Value()
+    _encode_into(out, value)
+    return out
+
+
+def _encode_into(out: struct_pb2.Value, value: Value) -> None:
+    match value:
+        case None:
+            out.null_value = struct_pb2.NULL_VALUE
+        case bool():
+            out.bool_value = value
+        case int() | float():
+            out.number_value = value
+        case str():
+            out.string_value = value
+        case list() | tuple():
+            out.list_value.SetInParent()
+            for item in value:
+                _encode_into(out.list_value.values.add(), item)
+        case Unknown():
+            out.string_value = UNKNOWN_SENTINEL
+        case Secret(element):
+            _encode_signed(out, SECRET_SIGNATURE, {"value": element})
+        case ResourceReference(urn, id_, version):
+            _encode_signed(out, RESOURCE_SIGNATURE, {"urn": urn, "id": id_, "packageVersion": version})
+        case Asset(signature, body):
+            _encode_signed(out, signature, dict(body))
+        case Mapping():
+            out.struct_value.SetInParent()
+            for key, item in value.items():
+                _encode_into(out.struct_value.fields[key], item)
+        case _:
+            raise TypeError(f"not a property value: {type(value).__name__}")
+
+
+def _encode_signed(out: struct_pb2.Value, signature: str, body: Mapping[str, Any]) -> None:
+    out.struct_value.fields[SIGNATURE].string_value = signature
+    for key, item in body.items():
+        _encode_into(out.struct_value.fields[key], item)
+
+
+def unwrap(value: Value) -> Value:
+    """`value` with every secret replaced by what it holds; unknowns stay."""
+    match value:
+        case Secret(element):
+            return unwrap(element)
+        case dict():
+            return {key: unwrap(item) for key, item in value.items()}
+        case list():
+            return [unwrap(item) for item in value]
+        case _:
+            return value
+
+
+def leaves(value: Value, path: Path = ()) -> Iterator[tuple[Path, Value]]:
+    """Every leaf with its path. Markers are leaves; so are empty lists and empty objects."""
+    match value:
+        case dict() if value:
+            for key, item in value.items():
+                yield from leaves(item, (*path, key))
+        case list() if value:
+            for index, item in enumerate(value):
+                yield from leaves(item, (*path, index))
+        case _:
+            yield path, value
+
+
+def contains(value: Value, test: Callable[[Value], bool]) -> bool:
+    """Whether `test` holds for any leaf of `value`, looking inside secrets too."""
+    return any(
+        test(leaf) or (isinstance(leaf, Secret) and contains(leaf.element, test)) for _, leaf in leaves(value)
+    )
+
+
+def contains_unknown(value: Value) -> bool:
+    return contains(value, lambda leaf: leaf is UNKNOWN)
+
+
+def contains_secret(value: Value) -> bool:
+    return contains(value, lambda leaf: isinstance(leaf, Secret))
+
+
+def format_path(path: Path) -> str:
+    """A path as Pulumi writes it: ``spec.containers[0].image``, ``metadata.labels["app.io/name"]``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif not part or any(mark in part for mark in '.[]"'):
+            text += '["' + part.replace('"', '\\"') + '"]'
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def parse_path(text: str) -> Path:
+    """The inverse of :func:`format_path`; ``*`` stays a part of its own. Raises ValueError."""
+    parts: list[str | int] = []
+    at = 0
+    while at < len(text):
+        if text.startswith('["', at):
+            end = at + 2
+            key = ""
+            while not text.startswith('"]', end):
+                if end >= len(text):
+                    raise ValueError(f"unclosed '[\"' in property path {text!r}")
+                end += text.startswith('\\"', end)
+                key += text[end]
+                end += 1
+            parts.append(key)
+            at = end + 2
+        elif text[at] == "[":
+            end = text.find("]", at)
+            if end < 0:
+                raise ValueError(f"unclosed '[' in property path {text!r}")
+            index = text[at + 1 : end]
+            parts.append(int(index) if index.isdecimal() else index)
+            at = end + 1
+        else:
+            at += text[at] == "." and at > 0
+            end = min((i for i in (text.find(".", at), text.find("[", at)) if i >= 0), default=len(text))
+            if end == at:
+                raise ValueError(f"empty part in property path {text!r}")
+            parts.append(text[at:end])
+            at = end
+    return tuple(parts)
+
+
+class Change(StrEnum):
+    """What happened to one property."""
+
+    ADD = "add"
+    DELETE = "delete"
+    UPDATE = "update"
+
+
+def differences(old: Value, new: Value, path: Path = ()) -> dict[Path, Change]:
+    """The paths at which `new` differs from `old`. Secretness alone is no difference; an unknown is one.
+
+    Objects are compared key by key and lists element by element; a key that is absent equals ``None``.
+    """
+    old, new = _open(old), _open(new)
+    if isinstance(old, dict) and isinstance(new, dict):
+        found: dict[Path, Change] = {}
+        for key in [*old, *(key for key in new if key not in old)]:
+            found |= differences(old.get(key), new.get(key), (*path, key))
+        return found
+    if isinstance(old, list) and isinstance(new, list):
+        found = {}
+        for index in range(max(len(old), len(new))):
+            if index >= len(old):
+                found[(*path, index)] = Change.ADD
+            elif index >= len(new):
+                found[(*path, index)] = Change.DELETE
+            else:
+                found |= differences(old[index], new[index], (*path, index))
+        return found
+    if new is UNKNOWN:
+        return {path: Change.ADD if old is None else Change.UPDATE}
+    if old == new and isinstance(old, bool) == isinstance(new, bool):
+        return {}
+    if old is None:
+        return {path: Change.ADD}
+    return {path: Change.DELETE if new is None else Change.UPDATE}
+
+
+def _open(value: Value) -> Value:
+    while isinstance(value, Secret):
+        value = value.element
+    return value
