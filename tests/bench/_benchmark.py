@@ -1,0 +1,61 @@
+"""What a benchmark is: a named figure of ours beside the same figure of a peer or floor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class NotMeasurableError(Exception):
+    """This machine lacks what the comparison needs (a binary, a newer server): say which.
+
+    The benchmark is then listed as not run, with the reason, and does not fail the whole.
+    """
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One comparison.
+
+    Attributes:
+        ours: our figure, in the benchmark's unit.
+        peer: the figure of the peer or floor, measured in the same run, in the same unit.
+        ratio: ours divided by the peer's, unless the note says otherwise.
+        ok: whether the target is met.
+        note: what a reader needs to judge the figure (sizes, counts, conditions).
+    """
+
+    ours: float
+    peer: float
+    ratio: float
+    ok: bool
+    note: str = ""
+
+    @classmethod
+    def at_most(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
+        """Less is better (time, memory): met when ours ÷ peer ≤ limit."""
+        ratio = ours / peer
+        return cls(ours, peer, ratio, ratio <= limit, note)
+
+    @classmethod
+    def at_least(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
+        """More is better (throughput): met when ours ÷ peer ≥ limit."""
+        ratio = ours / peer
+        return cls(ours, peer, ratio, ratio >= limit, note)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A comparison that can be run.
+
+    Attributes:
+        name: unique, lower case, words joined by hyphens: `preview-time`.
+        peer: what ours is compared with, with its version where that matters: `SAQ 0.26`, `bare import`.
+        unit: of both figures: `s`, `MB`, `µs`, `jobs/s`.
+        target: what the ratio must be, as it is printed: `≤ 1.3`, `≥ 3`.
+        run: measures; raises `NotMeasurableError` where this machine cannot; any other exception fails.
+    """
+
+    name: str
+    peer: str
+    unit: str
+    target: str
+    run: Callable[[], Measurement]
