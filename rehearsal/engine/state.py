@@ -1,0 +1,253 @@
+"""Resource states and their JSON form in Pulumi's deployment format, version 3.
+
+The format is ``DeploymentV3`` and ``ResourceV3`` of ``sdk/go/common/apitype/core.go``: what
+``pulumi stack export`` writes and ``pulumi stack import`` and ``pulumi policy analyze`` read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rehearsal.engine.secrets import Crypter
+from rehearsal.engine.urn import split_reference
+from rehearsal.properties import (
+    SECRET_SIGNATURE,
+    SIGNATURE,
+    UNKNOWN,
+    Properties,
+    ResourceReference,
+    Secret,
+    Value,
+    decode_value,
+    encode_value,
+)
+
+VERSION: Final = 3
+
+
+@dataclass(frozen=True)
+class ResourceState:
+    """What is known of one resource: the engine's unit of record. `inputs` and `outputs` hold no unknowns."""
+
+    urn: str
+    type: str
+    custom: bool
+    id: str = ""
+    inputs: Properties = field(default_factory=dict)
+    outputs: Properties = field(default_factory=dict)
+    parent: str = ""
+    provider: str = ""
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protect: bool = False
+    external: bool = False
+    delete: bool = False
+    pending_replacement: bool = False
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    init_errors: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    custom_timeouts: Mapping[str, float] = field(default_factory=dict)
+    import_id: str = ""
+    source_position: str = ""
+    created: str = ""
+    modified: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Unique in a snapshot: a replaced resource that waits for its deletion shares the new one's URN."""
+        return (self.urn, self.id if self.delete else "")
+
+    def references(self) -> Iterable[str]:
+        """The URNs that must stand before this resource and outlive it."""
+        if self.parent:
+            yield self.parent
+        if self.provider:
+            yield split_reference(self.provider)[0]
+        yield from self.dependencies
+        for urns in self.property_dependencies.values():
+            yield from urns
+        if self.deleted_with:
+            yield self.deleted_with
+
+    def stamped(self, previous: ResourceState | None) -> ResourceState:
+        """This state with its times: created once, modified now."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return replace(self, created=(previous.created if previous else "") or now, modified=now)
+
+
+_STRINGS: Final = {
+    "parent": "parent",
+    "provider": "provider",
+    "deletedWith": "deleted_with",
+    "importID": "import_id",
+    "sourcePosition": "source_position",
+    "created": "created",
+    "modified": "modified",
+}
+_FLAGS: Final = {
+    "protect": "protect",
+    "external": "external",
+    "delete": "delete",
+    "pendingReplacement": "pending_replacement",
+    "retainOnDelete": "retain_on_delete",
+}
+_LISTS: Final = {
+    "dependencies": "dependencies",
+    "initErrors": "init_errors",
+    "additionalSecretOutputs": "additional_secret_outputs",
+    "aliases": "aliases",
+    "ignoreChanges": "ignore_changes",
+    "replaceOnChanges": "replace_on_changes",
+}
+
+
+def to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any]:
+    """The ``ResourceV3`` object of `resource`, its secrets encrypted."""
+    out: dict[str, Any] = {"urn": resource.urn, "custom": resource.custom, "type": resource.type}
+    if resource.id:
+        out["id"] = resource.id
+    if resource.inputs:
+        out["inputs"] = _seal(resource.inputs, crypter)
+    if resource.outputs:
+        out["outputs"] = _seal(resource.outputs, crypter)
+    out |= {key: value for key, name in _STRINGS.items() if (value := getattr(resource, name))}
+    out |= {key: True for key, name in _FLAGS.items() if getattr(resource, name)}
+    out |= {key: list(value) for key, name in _LISTS.items() if (value := getattr(resource, name))}
+    if resource.property_dependencies:
+        out["propertyDependencies"] = {
+            key: list(urns) for key, urns in resource.property_dependencies.items()
+        }
+    if resource.custom_timeouts:
+        out["customTimeouts"] = dict(resource.custom_timeouts)
+    return out
+
+
+def from_json(data: Mapping[str, Any], crypter: Crypter | None) -> ResourceState:
+    """The inverse of :func:`to_json`. Raises KeyError, TypeError or ValueError for what is no ``ResourceV3``.
+
+    Without a crypter secrets stay sealed: their plaintext is the ciphertext, good for display only.
+    """
+    fields: dict[str, Any] = {name: data.get(key, "") for key, name in _STRINGS.items()}
+    fields |= {name: bool(data.get(key, False)) for key, name in _FLAGS.items()}
+    fields |= {name: tuple(data.get(key) or ()) for key, name in _LISTS.items()}
+    dependencies = (data.get("propertyDependencies") or {}).items()
+    return ResourceState(
+        urn=_string(data, "urn"),
+        type=_string(data, "type"),
+        custom=bool(data["custom"]),
+        id=data.get("id", ""),
+        inputs=_open(data.get("inputs", {}), crypter),
+        outputs=_open(data.get("outputs", {}), crypter),
+        property_dependencies={key: tuple(urns) for key, urns in dependencies},
+        custom_timeouts=data.get("customTimeouts") or {},
+        **fields,
+    )
+
+
+def _string(data: Mapping[str, Any], key: str) -> str:
+    value = data[key]
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{key} must be a string, not {value!r}")
+    return value
+
+
+def _seal(value: Value, crypter: Crypter) -> Value:
+    match value:
+        case Secret(element):
+            text = json.dumps(_seal(element, crypter), separators=(",", ":"))
+            return {SIGNATURE: SECRET_SIGNATURE, "ciphertext": crypter.encrypt(text)}
+        case dict():
+            return {key: _seal(item, crypter) for key, item in value.items()}
+        case list():
+            return [_seal(item, crypter) for item in value]
+        case ResourceReference():
+            return _to_plain(encode_value(value))
+        case _ if value is UNKNOWN:
+            raise ValueError("an unknown value cannot be recorded")
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return _to_plain(encode_value(value))
+
+
+def _to_plain(message: Any) -> Value:
+    from google.protobuf import json_format
+
+    return json_format.MessageToDict(message)
+
+
+def _open(value: Value, crypter: Crypter | None) -> Value:
+    match value:
+        case dict():
+            if value.get(SIGNATURE) == SECRET_SIGNATURE:
+                if "plaintext" in value:
+                    return Secret(_open(json.loads(value["plaintext"]), crypter))
+                if crypter is None:
+                    return Secret(value["ciphertext"])
+                return Secret(_open(json.loads(crypter.decrypt(value["ciphertext"])), crypter))
+            if SIGNATURE in value:
+                from google.protobuf import json_format, struct_pb2
+
+                return decode_value(json_format.ParseDict(value, struct_pb2.Value()))
+            return {key: _open(item, crypter) for key, item in value.items()}
+        case list():
+            return [_open(item, crypter) for item in value]
+        case _:
+            return value
+
+
+@dataclass(frozen=True)
+class PendingOperation:
+    """An operation of whose end nothing is known; `type` is ``creating``, ``updating`` or ``deleting``."""
+
+    type: str
+    resource: ResourceState
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that is recorded of a stack, resources in an order in which each stands after what it refers to."""
+
+    resources: tuple[ResourceState, ...] = ()
+    pending: tuple[PendingOperation, ...] = ()
+
+    def live(self) -> dict[str, ResourceState]:
+        """The resources by URN, without those that only wait for their deletion."""
+        return {resource.urn: resource for resource in self.resources if not resource.delete}
+
+
+def in_order(resources: Iterable[ResourceState]) -> tuple[ResourceState, ...]:
+    """`resources` sorted so that each stands after what it refers to; otherwise their order is kept."""
+    given = list(resources)
+    live = {resource.urn: resource for resource in given if not resource.delete}
+    done: set[tuple[str, str]] = set()
+    out: list[ResourceState] = []
+
+    def place(resource: ResourceState) -> None:
+        stack = [(resource, iter(list(resource.references())))]
+        opened = {resource.key}
+        while stack:
+            current, rest = stack[-1]
+            for urn in rest:
+                target = live.get(urn)
+                if target is not None and target.key not in done and target.key not in opened:
+                    opened.add(target.key)
+                    stack.append((target, iter(list(target.references()))))
+                    break
+            else:
+                stack.pop()
+                done.add(current.key)
+                out.append(current)
+
+    for resource in given:
+        if resource.key not in done:
+            place(resource)
+    return tuple(out)

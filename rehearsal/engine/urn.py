@@ -1,0 +1,59 @@
+"""Uniform resource names: ``urn:pulumi:<stack>::<project>::<type chain>::<name>``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROOT_STACK_TYPE: Final = "pulumi:pulumi:Stack"
+PROVIDER_PREFIX: Final = "pulumi:providers:"
+
+
+def make_urn(stack: str, project: str, type_: str, name: str, parent: str = "") -> str:
+    """The URN of a resource. A parent other than the root stack prefixes its own type chain with ``$``."""
+    if parent:
+        chain = type_chain(parent)
+        if chain != ROOT_STACK_TYPE:
+            type_ = f"{chain}${type_}"
+    return f"urn:pulumi:{stack}::{project}::{type_}::{name}"
+
+
+def type_chain(urn: str) -> str:
+    return urn.split("::", 3)[2]
+
+
+def type_of(urn: str) -> str:
+    return type_chain(urn).rpartition("$")[2]
+
+
+def name_of(urn: str) -> str:
+    return urn.split("::", 3)[3]
+
+
+def is_provider(type_: str) -> bool:
+    return type_.startswith(PROVIDER_PREFIX)
+
+
+def package_of(type_: str) -> str:
+    """The package whose provider manages `type_`; for a provider resource, the package it provides."""
+    if is_provider(type_):
+        return type_.removeprefix(PROVIDER_PREFIX)
+    return type_.partition(":")[0]
+
+
+def default_provider_name(version: str) -> str:
+    """The name the engine gives a default provider, such as ``default_10_2_0`` for version 10.2.0.
+
+    The rule is ``ProviderRequest.DefaultName`` in ``pkg/resource/deploy/providers/provider.go``.
+    """
+    if not version:
+        return "default"
+    core, _, build = version.partition("+")
+    core, _, pre = core.partition("-")
+    parts = [*core.split("."), *(pre.split(".") if pre else []), *(build.split(".") if build else [])]
+    return "_".join(["default", *parts])
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """A provider reference ``<urn>::<id>`` as (urn, id)."""
+    urn, _, id_ = reference.rpartition("::")
+    return urn, id_

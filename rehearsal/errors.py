@@ -1,0 +1,35 @@
+"""Errors that a user can cause. They are printed as they are, never with a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class KingdomError(Exception):
+    """Something the user can mend: `message` says what and where, `remedy` what to do.
+
+    `exit_code` follows the command line's table: 1 the operation failed, 2 the input could not be used,
+    3 a mandatory policy was violated, 130 interrupted.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, remedy: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.details = tuple(details)
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  - {detail}" for detail in self.details)]
+        return "\n".join([*lines, f"  {self.remedy}"] if self.remedy else lines)
+
+
+class InputError(KingdomError):
+    """A file, setting or argument that cannot be used as it is."""
+
+    exit_code = 2
+
+
+class StateError(InputError):
+    """The state on disk cannot be read, decrypted or locked."""
