@@ -1,0 +1,1 @@
+"""The policy pack: what every environment must hold to, one file per concern."""

@@ -1,0 +1,168 @@
+"""Property trees as policies read them: plain values with paths, in which nothing unknown passes silently.
+
+The SDK's proxies raise at the first unknown value and so hide what is wrong beside it. A :class:`Node`
+instead remembers every unknown that a judgement depended on; the policy goes on with the rest, and what it
+could not judge is listed in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pulumi_policy.proxy import UnknownValueError
+
+Path = tuple[str | int, ...]
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+
+
+def plain(value: Any) -> Any:
+    """`value`, free of the SDK's proxies: dicts, lists and scalars, with UNKNOWN in place of unknowns."""
+    if isinstance(value, Mapping):
+        return {key: _entry(value, key) for key in value}
+    if isinstance(value, (list, tuple)) or (
+        isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+    ):
+        return [_entry(value, index) for index in range(len(value))]
+    return value
+
+
+def _entry(container: Any, key: Any) -> Any:
+    try:
+        return plain(container[key])
+    except UnknownValueError:
+        return UNKNOWN
+
+
+def format_path(path: Path) -> str:
+    """``spec.containers[0].image``; keys with dots are quoted, as Pulumi writes them."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif any(mark in part for mark in '.[]"/'):
+            text += f'["{part}"]'
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violation: what is wrong, where in the resource, and in which resource of a stack."""
+
+    message: str
+    path: Path = ()
+    urn: str = ""
+
+    def __str__(self) -> str:
+        return f"{format_path(self.path)}: {self.message}" if self.path else self.message
+
+
+class Node:
+    """A value in a resource together with its path.
+
+    Indexing never fails: what is absent is a node whose `raw` is None. Methods that compare note the path
+    when the value is unknown and then answer so that nothing is reported for it.
+    """
+
+    __slots__ = ("path", "raw", "unjudged", "urn")
+
+    def __init__(
+        self, raw: Any, path: Path = (), unjudged: dict[str, None] | None = None, urn: str = ""
+    ) -> None:
+        self.raw = raw
+        self.path = path
+        self.urn = urn
+        # Shared by all nodes of one judgement; a dict for its order.
+        self.unjudged: dict[str, None] = {} if unjudged is None else unjudged
+
+    def __getitem__(self, key: str | int) -> Node:
+        if self.raw is UNKNOWN:
+            return self
+        found: Any = None
+        if isinstance(self.raw, dict):
+            found = self.raw.get(key)
+        elif isinstance(self.raw, list) and isinstance(key, int) and key < len(self.raw):
+            found = self.raw[key]
+        return Node(found, (*self.path, key), self.unjudged, self.urn)
+
+    def at(self, *keys: str | int) -> Node:
+        node = self
+        for key in keys:
+            node = node[key]
+        return node
+
+    def fresh(self) -> Node:
+        """The same node with a record of its own: for looks that are no part of the judgement."""
+        return Node(self.raw, self.path, None, self.urn)
+
+    @property
+    def present(self) -> bool:
+        """Whether a value is there; an unknown one is."""
+        return self.raw is not None
+
+    def known(self) -> bool:
+        """Whether the value can be judged; if not, that is noted."""
+        if self.raw is UNKNOWN:
+            self.unjudged[f"{self.urn.rsplit('::', 1)[-1]} {format_path(self.path)}".strip()] = None
+            return False
+        return True
+
+    def unlike(self, *allowed: Any) -> bool:
+        """Whether the value is known and none of `allowed` (True and 1 are different)."""
+        return self.known() and not any(self.raw == item and type(self.raw) is type(item) for item in allowed)
+
+    def like(self, *wanted: Any) -> bool:
+        """Whether the value is known and one of `wanted`."""
+        return self.known() and any(self.raw == item and type(self.raw) is type(item) for item in wanted)
+
+    def items(self) -> Iterator[Node]:
+        """The elements of a list; none when it is absent or unknown."""
+        if self.known() and isinstance(self.raw, list):
+            for index in range(len(self.raw)):
+                yield self[index]
+
+    def entries(self) -> Iterator[tuple[str, Node]]:
+        """The fields of an object; none when it is absent or unknown."""
+        if self.known() and isinstance(self.raw, dict):
+            for key in self.raw:
+                yield str(key), self[key]
+
+    def text(self) -> str:
+        """The value as text; "" when it is absent, unknown or no string."""
+        return self.raw if self.known() and isinstance(self.raw, str) else ""
+
+    def number(self, default: float = 0) -> float:
+        """The value as a number; `default` when it is absent, unknown or no number."""
+        if self.known() and isinstance(self.raw, (int, float)) and not isinstance(self.raw, bool):
+            return self.raw
+        return default
+
+    def flag(self) -> bool:
+        """Whether the value is known and true."""
+        return self.known() and self.raw is True
+
+    def leaves(self) -> Iterator[Node]:
+        """Every scalar below, in order; unknown ones are noted and left out."""
+        if not self.known():
+            return
+        if isinstance(self.raw, dict):
+            for key in self.raw:
+                yield from self[key].leaves()
+        elif isinstance(self.raw, list):
+            for index in range(len(self.raw)):
+                yield from self[index].leaves()
+        elif self.raw is not None:
+            yield self
+
+    def finding(self, message: str) -> Finding:
+        return Finding(message, self.path, self.urn)

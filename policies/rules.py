@@ -1,0 +1,234 @@
+"""What a policy is here: a generator of findings with its metadata, turned into the SDK's own objects.
+
+A concern's module declares its policies with :func:`rule` (one resource at a time) and :func:`stack_rule`
+(the whole state); :data:`policies.catalogue.RULES` collects them. Nothing here starts a server.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyComplianceFramework,
+    PolicyConfigSchema,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
+
+from policies.nodes import Finding, Node, plain
+from policies.stack import Resource, Stack
+
+Settings = Mapping[str, Any]
+ResourceCheck = Callable[[Resource, Settings], Iterable[Finding]]
+StackCheck = Callable[[Stack, Settings], Iterable[Finding]]
+# Gets the resource and its inputs as plain values, answers the inputs to use instead, or None.
+Remedy = Callable[[Resource, Settings], dict[str, Any] | None]
+
+MANDATORY: Final = EnforcementLevel.MANDATORY
+ADVISORY: Final = EnforcementLevel.ADVISORY
+_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# "PSS:restricted" in a rule's tags names the first of these as the SDK's framework.
+FRAMEWORKS: Final = {
+    "PSS": PolicyComplianceFramework(
+        "PSS", "v1.37", "https://kubernetes.io/docs/concepts/security/pod-security-standards/", "restricted"
+    ),
+    "CIS-GKE": PolicyComplianceFramework(
+        "CIS GKE", "1.8", "https://www.cisecurity.org/benchmark/kubernetes", ""
+    ),
+    "SOC2": PolicyComplianceFramework(
+        "SOC 2", "2017 (2022 points of focus)", "https://www.aicpa-cima.com/", ""
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One policy. `types` are regular expressions over type tokens; a stack rule has none.
+
+    A house rule is this platform's own convention: `kingdom check` reports it on other people's manifests
+    as advice.
+    """
+
+    name: str
+    prevents: str
+    steps: str
+    severity: Severity
+    concern: str
+    level: EnforcementLevel = MANDATORY
+    tags: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    url: str = ""
+    house: bool = False
+    types: re.Pattern[str] | None = None
+    check: ResourceCheck | None = None
+    check_stack: StackCheck | None = None
+    remedy: Remedy | None = None
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The settings when nobody configures anything."""
+        return {key: schema["default"] for key, schema in self.settings.items() if "default" in schema}
+
+    def policy(self) -> Policy:
+        """The SDK's object for this rule; its level and settings come from the engine's configuration."""
+        frameworks = [FRAMEWORKS[tag.split(":")[0]] for tag in self.tags if tag.split(":")[0] in FRAMEWORKS]
+        common: dict[str, Any] = {
+            "name": self.name,
+            "description": self.prevents,
+            "enforcement_level": self.level,
+            "severity": self.severity,
+            "framework": frameworks[0] if frameworks else None,
+            "tags": [self.concern, *self.tags],
+            "remediation_steps": self.steps,
+            "url": self.url or None,
+            "config_schema": PolicyConfigSchema({k: dict(v) for k, v in self.settings.items()})
+            if self.settings
+            else None,
+        }
+        if self.check_stack is not None:
+            return StackValidationPolicy(validate=self._validate_stack, **common)
+        return ResourceValidationPolicy(
+            validate=self._validate, remediate=self._remediate if self.remedy else None, **common
+        )
+
+    def applies_to(self, resource_type: str) -> bool:
+        return self.types is not None and self.types.fullmatch(resource_type) is not None
+
+    def _validate(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if not self.applies_to(args.resource_type):
+            return
+        assert self.check is not None
+        resource = Resource.of(args, _plain_once(args.props))
+        settings = self.defaults | dict(args.get_config())
+        for finding in _guarded(self, self.check(resource, settings), resource.urn):
+            report(str(finding), None)
+        _list_unjudged(resource.node)
+
+    def _validate_stack(self, args: StackValidationArgs, report: ReportViolation) -> None:
+        assert self.check_stack is not None
+        stack = Stack.of([Resource.of(item, _plain_once(item.props)) for item in args.resources])
+        settings = self.defaults | dict(args.get_config())
+        for finding in _guarded(self, self.check_stack(stack, settings), "the stack"):
+            report(str(finding), finding.urn or None)
+        _list_unjudged(stack.node)
+
+    def _remediate(self, args: ResourceValidationArgs) -> Any:
+        if not self.applies_to(args.resource_type):
+            return None
+        assert self.remedy is not None
+        return self.remedy(Resource.of(args, plain(args.props)), self.defaults | dict(args.get_config()))
+
+
+class PolicyCrashedError(Exception):
+    """A rule raised. Its text names rule, place and resource, so that no traceback is needed."""
+
+
+def _guarded(rule: Rule, findings: Iterable[Finding], about: str) -> Iterator[Finding]:
+    try:
+        yield from findings
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        inside = [frame for frame in frames if Path(frame.filename).parent == Path(__file__).parent]
+        frame = (inside or list(frames))[-1]
+        raise PolicyCrashedError(
+            f"policy {rule.name} raised {type(error).__name__}: {error} "
+            f"at {frame.filename}:{frame.lineno} on {about}"
+        ) from error
+
+
+def _list_unjudged(node: Node) -> None:
+    """Say what could not be judged, in the one way the SDK has for it: an advisory "can't run policy"."""
+    if node.unjudged:
+        raise UnknownValueError(UNKNOWN_STRING_VALUE, [", .".join(node.unjudged)])
+
+
+# The plain form of the latest proxies, by identity. Entries keep their proxies alive, so an identity is
+# never reused while it is a key here.
+_PLAIN: OrderedDict[int, tuple[Any, Any]] = OrderedDict()
+_PLAIN_LIMIT: Final = 8192
+
+
+def _plain_once(props: Any) -> Any:
+    found = _PLAIN.get(id(props))
+    if found is not None:
+        return found[1]
+    value = plain(props)
+    _PLAIN[id(props)] = (props, value)
+    if len(_PLAIN) > _PLAIN_LIMIT:
+        _PLAIN.popitem(last=False)
+    return value
+
+
+def rule(
+    name: str,
+    prevents: str,
+    *,
+    types: str,
+    steps: str,
+    severity: Severity,
+    level: EnforcementLevel = MANDATORY,
+    tags: tuple[str, ...] = (),
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    url: str = "",
+    house: bool = False,
+    remedy: Remedy | None = None,
+) -> Callable[[ResourceCheck], Rule]:
+    """Declare a policy over single resources whose type token matches the regular expression `types`."""
+
+    def declare(check: ResourceCheck) -> Rule:
+        return Rule(
+            _named(name), prevents, steps, severity, _concern(check), level, tags, settings or {}, url, house,
+            types=re.compile(types), check=check, remedy=remedy,
+        )  # fmt: skip
+
+    return declare
+
+
+def stack_rule(
+    name: str,
+    prevents: str,
+    *,
+    steps: str,
+    severity: Severity,
+    level: EnforcementLevel = MANDATORY,
+    tags: tuple[str, ...] = (),
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    url: str = "",
+    house: bool = False,
+) -> Callable[[StackCheck], Rule]:
+    """Declare a policy over the whole state."""
+
+    def declare(check: StackCheck) -> Rule:
+        return Rule(
+            _named(name), prevents, steps, severity, _concern(check), level, tags, settings or {}, url, house,
+            check_stack=check,
+        )  # fmt: skip
+
+    return declare
+
+
+def rules_of(module: Any) -> list[Rule]:
+    """The rules that a concern's module declares, in their order."""
+    return [value for value in vars(module).values() if isinstance(value, Rule)]
+
+
+def _named(name: str) -> str:
+    assert _NAME.fullmatch(name), f"policy names are lower-case words joined by hyphens: {name}"
+    return name
+
+
+def _concern(check: Callable[..., Any]) -> str:
+    return check.__module__.rsplit(".", 1)[-1]
