@@ -1,0 +1,33 @@
+"""What a provider raises, and what becomes of it on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+
+class ProviderError(Exception):
+    """A request that a provider refuses; `code` is the gRPC status it travels as."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class InitFailedError(ProviderError):
+    """The resource exists but did not become ready.
+
+    The engine keeps it in state with `reasons`, and the next update tries again
+    (`ErrorResourceInitFailed` in `pulumi/provider.proto`).
+    """
+
+    def __init__(
+        self, id_: str, properties: dict[str, Any], inputs: dict[str, Any], reasons: list[str]
+    ) -> None:
+        super().__init__(grpc.StatusCode.UNKNOWN, "resource did not become ready: " + "; ".join(reasons))
+        self.id = id_
+        self.properties = properties
+        self.inputs = inputs
+        self.reasons = reasons

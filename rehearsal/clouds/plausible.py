@@ -1,0 +1,81 @@
+"""Values a cloud would make up, derived by hash: the same seed gives the same value on every machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+# A self-signed certificate whose key was thrown away: it parses, and nothing trusts it.
+CERTIFICATE: Final = """\
+-----BEGIN CERTIFICATE-----
+MIIBWDCB/6ADAgECAgEBMAoGCCqGSM49BAMCMCkxJzAlBgNVBAMMHnJlaGVhcnNh
+bCBhdXRob3JpdHksIHNpbXVsYXRlZDAgFw0yNjAxMDEwMDAwMDBaGA8yMTI2MDEw
+MTAwMDAwMFowKTEnMCUGA1UEAwwecmVoZWFyc2FsIGF1dGhvcml0eSwgc2ltdWxh
+dGVkMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE+rpDHMoI/n1mu/iiIsiiDqt2
+u9JK4TVvtldaWKxkH6n462JKQ0Nlojqbs9lNCCf128M5cGUr556MFYVrU9FFY6MW
+MBQwEgYDVR0TAQH/BAgwBgEB/wIBADAKBggqhkjOPQQDAgNIADBFAiB+SpvtyLXq
+mm9hI7Ny+4C8z94NzFfVjqylmuCaLuSOgQIhAOsTRq+fPzPf8veZiQHqPKnf+nht
+VzDttcqPdQ+8v1ww
+-----END CERTIFICATE-----
+"""
+_EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def digest(*seed: str) -> bytes:
+    """32 bytes; the parts of `seed` are kept apart, so ("a", "bc") and ("ab", "c") differ."""
+    state = hashlib.sha256()
+    for part in seed:
+        encoded = part.encode()
+        state.update(len(encoded).to_bytes(8, "big"))
+        state.update(encoded)
+    return state.digest()
+
+
+def hexadecimal(length: int, *seed: str) -> str:
+    """Lower-case hexadecimal digits, at most 64 of them: 24 for an Atlas id, 32 for a Cloudflare one."""
+    return digest(*seed).hex()[:length]
+
+
+def number(lowest: int, highest: int, *seed: str) -> int:
+    """An integer in [lowest, highest]."""
+    return lowest + int.from_bytes(digest(*seed)[:8], "big") % (highest - lowest + 1)
+
+
+def digits(length: int, *seed: str) -> str:
+    """Decimal digits without a leading zero, as Google's numeric ids are written."""
+    return str(number(10 ** (length - 1), 10**length - 1, *seed))
+
+
+def uuid(*seed: str) -> str:
+    text = hexadecimal(32, *seed)
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+
+def address(network: str, *seed: str) -> str:
+    """A host address of `network`, never its first or last one."""
+    pool = ipaddress.ip_network(network)
+    return str(pool[number(1, max(1, pool.num_addresses - 2), *seed)])
+
+
+def subnet(network: str, prefix: int, *seed: str) -> str:
+    """One of the blocks of length `prefix` that `network` divides into."""
+    pool = ipaddress.ip_network(network)
+    offset = number(0, 2 ** (prefix - pool.prefixlen) - 1, *seed) * 2 ** (pool.max_prefixlen - prefix)
+    return f"{pool[offset]}/{prefix}"
+
+
+def encoded(length: int, *seed: str) -> str:
+    """Base64 of `length` (at most 32) bytes: fingerprints, etags."""
+    return base64.b64encode(digest(*seed)[:length]).decode()
+
+
+def moment(*seed: str) -> str:
+    """A time in the first half of 2026, RFC 3339 in UTC."""
+    return (_EPOCH + timedelta(seconds=number(0, 15_000_000, *seed))).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def certificate_base64() -> str:
+    return base64.b64encode(CERTIFICATE.encode()).decode()

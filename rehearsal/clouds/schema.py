@@ -1,0 +1,294 @@
+"""Resource types as the installed Pulumi SDKs declare them.
+
+An SDK is generated from its provider's schema, so its classes hold that schema: `XArgs` classes carry the
+input properties (`pulumi.getter` names, annotations, docstrings; keyword-only parameters without a default
+are the required ones), resource classes carry the outputs. Nothing here evaluates a whole class at once:
+an annotation is resolved when a value of that property is seen, so a type with a thousand nested classes
+costs what is used of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Final, ForwardRef, Literal, get_args, get_origin
+
+import pulumi
+
+_NAME_ATTRIBUTE: Final = "_pulumi_name"  # set by the public `pulumi.getter` decorator
+_SDK: Final = {
+    "gcp": "pulumi_gcp",
+    "kubernetes": "pulumi_kubernetes",
+    "mongodbatlas": "pulumi_mongodbatlas",
+    "cloudflare": "pulumi_cloudflare",
+    "random": "pulumi_random",
+}
+# Group folders of the Kubernetes SDK are the first label of the API group, except for these.
+_KUBERNETES_GROUPS: Final = {"helm.sh": "helm", "kustomize": "kustomize", "yaml": "yaml"}
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """``string``, ``integer``, ``number``, ``boolean``, or ``any`` (which accepts every value)."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a closed set of values."""
+
+    values: tuple[str | int | float | bool, ...]
+
+
+@dataclass(frozen=True)
+class ListOf:
+    element: Type
+
+
+@dataclass(frozen=True)
+class MapOf:
+    element: Type
+
+
+@dataclass(frozen=True)
+class OneOf:
+    options: tuple[Type, ...]
+
+
+class ObjectType:
+    """An object with declared fields, resolved on first use."""
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.name = cls.__name__.removesuffix("Args")
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        required = _required_parameters(self.cls)
+        return {
+            name: Field(name, prop, python_name in required)
+            for python_name, name, prop in declared_properties(self.cls)
+        }
+
+
+Type = Scalar | Choice | ListOf | MapOf | OneOf | ObjectType
+
+
+@dataclass
+class Field:
+    """One declared property: camelCase `name`, whether it must be given, its lazily resolved type."""
+
+    name: str
+    getter: property
+    required: bool
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def type(self) -> Type:
+        function = self.getter.fget
+        assert function is not None
+        return resolve(function.__annotations__.get("return", Any), function.__globals__)
+
+    @cached_property
+    def optional(self) -> bool:
+        """Whether the annotation admits None: for an output, that it may be absent."""
+        function = self.getter.fget
+        assert function is not None
+        return _admits_none(function.__annotations__.get("return", Any))
+
+    @property
+    def doc(self) -> str:
+        return self.getter.fget.__doc__ or ""
+
+
+ANY: Final = Scalar("any")
+_SCALARS: Final[dict[Any, Scalar]] = {
+    str: Scalar("string"),
+    int: Scalar("integer"),
+    float: Scalar("number"),
+    bool: Scalar("boolean"),
+}
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """The declared inputs and outputs of one resource type token."""
+
+    token: str
+    cls: type
+    args: type
+
+    @cached_property
+    def inputs(self) -> ObjectType:
+        return _object(self.args)
+
+    @cached_property
+    def outputs(self) -> dict[str, Field]:
+        return {
+            name: Field(name, prop, False)
+            for _, name, prop in declared_properties(self.cls)
+            if name not in ("id", "urn")
+        }
+
+    @cached_property
+    def secret_outputs(self) -> frozenset[str]:
+        """What the SDK asks the engine to treat as secret (``additional_secret_outputs``)."""
+        path = sys.modules[self.cls.__module__].__file__
+        text = Path(path).read_text(encoding="utf-8") if path else ""
+        found = re.search(r"additional_secret_outputs=\[([^\]]*)\]", text)
+        return frozenset(re.findall(r'"([^"]+)"', found[1])) if found else frozenset()
+
+
+@cache
+def resource_type(token: str) -> ResourceType | None:
+    """The type behind a token such as ``gcp:redis/instance:Instance``, or None when no SDK declares it."""
+    cls = _resource_class(token)
+    if cls is None:
+        return None
+    namespace = vars(sys.modules[cls.__module__])
+    for name in (f"{cls.__name__}InitArgs", f"{cls.__name__}Args"):
+        if isinstance(args := namespace.get(name), type):
+            return ResourceType(token, cls, args)
+    return None
+
+
+def module_of(token: str) -> str | None:
+    """The SDK module that holds the class of `token`: import it, or find it imported."""
+    package, module, _ = token.split(":")
+    if (sdk := _SDK.get(package)) is None:
+        return None
+    if package == "kubernetes":
+        group, _, version = module.partition("/")
+        folder = _KUBERNETES_GROUPS.get(group, group.split(".")[0])
+        return f"{sdk}.{folder}.{version.replace('/', '.')}" if version else f"{sdk}.{folder}"
+    folder = module.split("/")[0]
+    return sdk if folder in ("index", "") else f"{sdk}.{folder}"
+
+
+def _resource_class(token: str) -> type | None:
+    if token.count(":") != 2 or (module := module_of(token)) is None:
+        return None
+    try:
+        holder = importlib.import_module(module)
+    except ModuleNotFoundError:
+        return None
+    cls = getattr(holder, token.rsplit(":", 1)[1], None)
+    if not (isinstance(cls, type) and issubclass(cls, pulumi.Resource)):
+        return None
+    # The Kubernetes SDK has a class per served version; a group of the same first label is not it.
+    declared = getattr(cls, "pulumi_type", token)
+    return cls if declared == token else None
+
+
+@cache
+def declared_properties(cls: type) -> tuple[tuple[str, str, property], ...]:
+    """(python name, pulumi name, property) of everything declared with ``@pulumi.getter``."""
+    found: dict[str, tuple[str, str, property]] = {}
+    for base in reversed(cls.__mro__):
+        for python_name, value in vars(base).items():
+            if isinstance(value, property) and (name := getattr(value.fget, _NAME_ATTRIBUTE, None)):
+                found[name] = (python_name, name, value)
+    return tuple(found.values())
+
+
+def _required_parameters(cls: type) -> frozenset[str]:
+    init = cls.__init__  # type: ignore[misc]
+    while hasattr(init, "__wrapped__"):
+        init = init.__wrapped__
+    code = getattr(init, "__code__", None)
+    if code is None:
+        return frozenset()
+    start = code.co_argcount
+    names = code.co_varnames[start : start + code.co_kwonlyargcount]
+    return frozenset(names) - frozenset(init.__kwdefaults__ or {})
+
+
+@cache
+def _object(cls: type) -> ObjectType:
+    return ObjectType(cls)
+
+
+def resolve(annotation: Any, namespace: Mapping[str, Any]) -> Type:
+    """The type that `annotation` stands for; ``Input``, ``Output``, ``Optional`` are looked through."""
+    options: list[Type] = []
+    for option in _options(annotation, namespace):
+        if option not in options:
+            options.append(option)
+    if not options:
+        return ANY
+    if len(options) == 1:
+        return options[0]
+    # `Union[str, SomeEnum]` is how the SDKs write an enumeration.
+    choices = [option for option in options if isinstance(option, Choice)]
+    if len(choices) == 1 and all(option in (choices[0], Scalar("string")) for option in options):
+        return choices[0]
+    return ANY if ANY in options else OneOf(tuple(options))
+
+
+def _options(annotation: Any, namespace: Mapping[str, Any]) -> typing.Iterator[Type]:
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__
+    if isinstance(annotation, str):
+        if not _is_alternative_spelling(annotation):
+            yield from _options(_lookup(annotation, namespace), namespace)
+        return
+    if annotation is None or annotation is types.NoneType:
+        return
+    origin = get_origin(annotation)
+    if origin is typing.Union or origin is types.UnionType:
+        for argument in get_args(annotation):
+            yield from _options(argument, namespace)
+    elif origin is Literal:
+        yield Choice(get_args(annotation))
+    elif origin is not None and isinstance(origin, type) and issubclass(origin, pulumi.Output):
+        # In `Input[T]` the output arm repeats T; as the annotation of an output it is the only one.
+        yield from _options(get_args(annotation)[0], namespace)
+    elif origin in (Sequence, list):
+        yield ListOf(resolve(get_args(annotation)[0], namespace))
+    elif origin in (Mapping, dict):
+        yield MapOf(resolve(get_args(annotation)[1], namespace))
+    elif origin is not None:
+        return  # Awaitable[T]: the third arm of Input[T]
+    elif annotation in _SCALARS:
+        yield _SCALARS[annotation]
+    elif isinstance(annotation, type) and issubclass(annotation, Enum):
+        yield Choice(tuple(member.value for member in annotation))
+    elif isinstance(annotation, type) and issubclass(annotation, pulumi.Resource):
+        yield Scalar("string")  # a resource travels as its id
+    elif isinstance(annotation, type) and declared_properties(annotation):
+        yield _object(annotation)
+    else:
+        yield ANY
+
+
+def _is_alternative_spelling(name: str) -> bool:
+    # `Output[T]` is the unresolved third arm of `pulumi.Input`; `XArgsDict` is the typed dict beside `XArgs`.
+    return name.endswith("ArgsDict") or name == "Output[T]"
+
+
+def _lookup(name: str, namespace: Mapping[str, Any]) -> Any:
+    first, *rest = name.split(".")
+    value = namespace.get(first, Any)
+    for part in rest:
+        value = getattr(value, part, Any)
+    return value
+
+
+def _admits_none(annotation: Any) -> bool:
+    if annotation in (None, types.NoneType, Any):
+        return True
+    origin = get_origin(annotation)
+    if origin is typing.Union or origin is types.UnionType:
+        return any(_admits_none(argument) for argument in get_args(annotation))
+    if origin is not None and isinstance(origin, type) and issubclass(origin, pulumi.Output):
+        return _admits_none(get_args(annotation)[0])
+    return False

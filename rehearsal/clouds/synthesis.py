@@ -1,0 +1,178 @@
+"""Outputs of a simulated resource: inputs echoed, curated values, and a value for the rest by its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal.clouds import documented, plausible
+from rehearsal.clouds.schema import (
+    Choice,
+    Field,
+    ListOf,
+    MapOf,
+    ObjectType,
+    OneOf,
+    ResourceType,
+    Scalar,
+    Type,
+)
+from rehearsal.properties import UNKNOWN, Secret
+
+_DEPTH = 6  # nested computed objects deeper than this stay empty
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where resources go that do not say so themselves: the provider's configuration."""
+
+    project: str = ""
+    region: str = ""
+    zone: str = ""
+
+
+def synthesize(
+    resource: ResourceType, inputs: Mapping[str, Any], curated: Mapping[str, Any], seed: str, place: Place
+) -> dict[str, Any]:
+    """All outputs of `resource`.
+
+    Order of precedence: a curated value that is not None, the input of that name, the default that the
+    documentation names, and for what is declared non-optional a value made up from its name and type.
+    """
+    outputs: dict[str, Any] = {}
+    declared = resource.inputs.fields
+    for name, field in resource.outputs.items():
+        given = inputs.get(name)
+        if (value := curated.get(name)) is not None:
+            outputs[name] = value
+        elif given is not None:
+            outputs[name] = _complete(field.type, given, seed, place, name, 0)
+        elif (value := documented_default(declared.get(name) or field)) is not None:
+            outputs[name] = value
+        elif not field.optional:
+            outputs[name] = make_up(field.type, name, f"{seed}/{name}", place, 0)
+    return outputs
+
+
+def documented_default(field: Field) -> Any:
+    return (
+        documented.default_value(field.doc, field.type.kind)
+        if "efault" in field.doc and isinstance(field.type, Scalar)
+        else None
+    )
+
+
+def preview(
+    resource: ResourceType, inputs: Mapping[str, Any], curated: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Outputs before the resource exists: inputs and defaults are known, everything computed is not."""
+    outputs: dict[str, Any] = {}
+    declared = resource.inputs.fields
+    for name, field in resource.outputs.items():
+        if inputs.get(name) is not None:
+            outputs[name] = inputs[name]
+        elif curated and name in curated:
+            outputs[name] = curated[name]
+        elif name in declared and (value := documented_default(declared[name])) is not None:
+            outputs[name] = value
+        elif not field.optional or name not in declared:
+            outputs[name] = UNKNOWN
+    return outputs
+
+
+def _complete(declared: Type, value: Any, seed: str, place: Place, path: str, depth: int) -> Any:
+    """`value` with the computed fields of its nested objects added."""
+    if depth > _DEPTH:
+        return value
+    match declared, value:
+        case _, Secret(element):
+            return Secret(_complete(declared, element, seed, place, path, depth))
+        case ListOf(element), list():
+            return [
+                _complete(element, item, seed, place, f"{path}[{at}]", depth + 1)
+                for at, item in enumerate(value)
+            ]
+        case ObjectType(), dict():
+            completed = dict(value)
+            for name, field in declared.fields.items():
+                below = f"{path}.{name}"
+                if value.get(name) is not None:
+                    completed[name] = _complete(field.type, value[name], seed, place, below, depth + 1)
+                elif not field.optional:
+                    completed[name] = make_up(field.type, name, f"{seed}/{below}", place, depth + 1)
+            return completed
+        case _:
+            return value
+
+
+def make_up(declared: Type, name: str, seed: str, place: Place, depth: int) -> Any:
+    """A value of type `declared`; for text, `name` says of what kind."""
+    match declared:
+        case Scalar("string"):
+            return text(name, seed, place)
+        case Scalar("integer"):
+            return 443 if name.lower().endswith("port") else 0
+        case Scalar("number"):
+            return 0.0
+        case Scalar("boolean"):
+            return False
+        case Choice(values):
+            return values[0]
+        case OneOf(options):
+            return make_up(options[0], name, seed, place, depth)
+        case ListOf():
+            return list[Any]()
+        case MapOf():
+            return dict[str, Any]()
+        case ObjectType() if depth < _DEPTH:
+            return {
+                key: make_up(field.type, key, f"{seed}/{key}", place, depth + 1)
+                for key, field in declared.fields.items()
+                if not field.optional
+            }
+        case _:
+            return dict[str, Any]() if isinstance(declared, ObjectType) else ""
+
+
+def text(name: str, seed: str, place: Place) -> str:
+    """Text that looks like what a property called `name` holds."""
+    match name:
+        case "project":
+            return place.project
+        case "region" | "location":
+            return place.region
+        case "zone":
+            return place.zone
+    lower = name.lower()
+    for ending, value in (
+        ("timestamp", plausible.moment),
+        ("time", plausible.moment),
+        ("createdon", plausible.moment),
+        ("modifiedon", plausible.moment),
+        ("createdat", plausible.moment),
+        ("updatedat", plausible.moment),
+    ):
+        if lower.endswith(ending):
+            return value(seed)
+    if lower.endswith(("fingerprint", "etag", "labelfingerprint")):
+        return plausible.encoded(8, seed)
+    if "ipv6" in lower:
+        return ""
+    if lower.endswith(("cidr", "cidrblock", "iprange", "ipcidrrange")):
+        return plausible.subnet("10.64.0.0/10", 24, seed)
+    if lower.endswith(("ipaddress", "address", "host", "ip", "endpoint")):
+        return plausible.address("10.64.0.0/10", seed)
+    if lower.endswith(("uid", "uuid")):
+        return plausible.uuid(seed)
+    if lower.endswith("email"):
+        return f"s{plausible.digits(10, seed)}@{place.project or 'rehearsal'}.iam.gserviceaccount.com"
+    if lower.endswith(("url", "uri", "selflink")):
+        return f"https://rehearsal.invalid/{plausible.hexadecimal(16, seed)}"
+    if lower.endswith(("state", "status")):
+        return "ACTIVE"
+    if lower.endswith(("certificate", "cert")):
+        return plausible.CERTIFICATE
+    if lower.endswith("version"):
+        return "1"
+    return plausible.hexadecimal(16, seed)
