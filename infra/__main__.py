@@ -1,0 +1,45 @@
+"""The platform of one environment. Read it from top to bottom: data flows one way."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra.cache import Cache, CacheArgs
+from infra.cluster import Cluster, ClusterArgs
+from infra.configuration import load
+from infra.database import Database, DatabaseArgs
+from infra.edge import Edge, EdgeArgs
+from infra.identity import Identity, IdentityArgs
+from infra.network import Network, NetworkArgs
+from infra.origin import Origin, OriginArgs
+from infra.storage import Storage, StorageArgs
+from infra.workload import Workload, WorkloadArgs
+
+environment, settings = load()
+
+network = Network("network", NetworkArgs(environment, settings.network))
+cluster = Cluster("cluster", ClusterArgs(environment, network, settings.cluster))
+database = Database("database", DatabaseArgs(environment, network, settings.database))
+cache = Cache("cache", CacheArgs(environment, network, settings.cache))
+storage = Storage("storage", StorageArgs(environment, settings.storage))
+secrets = {
+    "redis-auth": cache.auth,
+    "redis-ca.pem": cache.authorities,
+    "mongodb-client.pem": database.certificate,
+}
+identity = Identity(
+    "identity",
+    IdentityArgs(environment, settings.identity, settings.workload.namespace, storage.bucket, secrets),
+)
+origin = Origin("origin", OriginArgs(environment, settings.edge.hostname))
+workload = Workload(
+    "workload",
+    WorkloadArgs(environment, settings, network, cluster, database, cache, storage, identity, origin),
+)
+edge = Edge("edge", EdgeArgs(origin, settings.edge))
+
+pulumi.export("url", edge.url)
+pulumi.export("cluster", cluster.cluster_name)
+pulumi.export("namespace", workload.namespace)
+pulumi.export("bucket", storage.bucket)
+pulumi.export("egressAddresses", network.egress_addresses)

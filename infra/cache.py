@@ -1,0 +1,63 @@
+"""The second cache layer and the queues: Memorystore for Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import redis
+
+from infra.component import Component, Environment
+from infra.network import Network
+from infra.settings import CacheSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CacheArgs:
+    """The environment, the network it is reached from, and its settings."""
+
+    environment: Environment
+    network: Network
+    settings: CacheSettings
+
+
+class Cache(Component):
+    """A highly available Redis that only the VPC reaches, over TLS and with AUTH.
+
+    `url` has no password; `auth` is the AUTH string, a secret; `authorities` are the certificates to
+    trust, as PEM.
+    """
+
+    def __init__(self, name: str, args: CacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        environment, settings = args.environment, args.settings
+        readable = settings.memory_gb >= 5  # Memorystore offers read replicas from 5 GB on
+        instance = redis.Instance(
+            name,
+            name="kingdom",
+            region=environment.region,
+            tier="STANDARD_HA",  # a replica in another zone takes over by itself
+            memory_size_gb=settings.memory_gb,
+            redis_version=settings.version,
+            read_replicas_mode="READ_REPLICAS_ENABLED" if readable else "READ_REPLICAS_DISABLED",
+            replica_count=settings.replicas,
+            connect_mode="PRIVATE_SERVICE_ACCESS",
+            authorized_network=args.network.network_id,
+            auth_enabled=True,
+            transit_encryption_mode="SERVER_AUTHENTICATION",  # the default is no TLS at all
+            persistence_config={"persistence_mode": "RDB", "rdb_snapshot_period": "ONE_HOUR"},
+            redis_configs={"maxmemory-policy": "volatile-lru"},  # queues have no TTL and are never evicted
+            maintenance_policy={
+                "weekly_maintenance_windows": [{"day": "SUNDAY", "start_time": {"hours": 3, "minutes": 0}}]
+            },
+            deletion_protection=environment.protect,
+            labels=environment.label("cache"),
+            opts=self.child(protect=environment.protect, depends_on=[args.network.peering]),
+        )
+        self.port = instance.port
+        self.url = pulumi.Output.format("rediss://{0}:{1}/0", instance.host, instance.port)
+        self.auth = pulumi.Output.secret(instance.auth_string)
+        self.authorities = instance.server_ca_certs.apply(
+            lambda found: "\n".join(ca.cert or "" for ca in found)
+        )
+        self.register_outputs({"url": self.url})

@@ -1,0 +1,132 @@
+"""What is wrong with a stack file, said so that it can be put right without reading the program."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+SHOWN = 60  # characters of a wrong value worth repeating
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One wrong setting: its full key, what stands there, and what would be right."""
+
+    key: str
+    value: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.key}{self.value}\n      {self.remedy}"
+
+
+class SettingsError(Exception):
+    """Every complaint about one stack file, in one text."""
+
+    def __init__(self, stack: str, found: Sequence[Complaint]) -> None:
+        self.stack = stack
+        self.complaints = tuple(found)
+        count = f"{len(found)} settings are" if len(found) > 1 else "one setting is"
+        lines = "".join(f"\n  {complaint}" for complaint in found)
+        super().__init__(
+            f'stack "{stack}": {count} wrong in stacks/Pulumi.{stack}.yaml, and nothing was changed{lines}'
+        )
+
+
+def complaints(error: ValidationError, model: type[BaseModel]) -> list[Complaint]:
+    """Translate pydantic's errors about `model` into complaints."""
+    return [_complaint(details, model) for details in error.errors(include_url=False)]
+
+
+def _complaint(details: ErrorDetails, model: type[BaseModel]) -> Complaint:
+    location = details["loc"]
+    key = format_key(location)
+    parents, field = _walk(model, location)
+    wanted = f": {field.description}" if field is not None and field.description else ""
+    match details["type"]:
+        case "missing":
+            return Complaint(key, "", f"is missing{wanted}{_members(field)}")
+        case "extra_forbidden":
+            return Complaint(
+                key, _shown(details["input"]), _unknown(str(location[-1]), parents, len(location) == 1)
+            )
+        case "value_error":
+            return Complaint(key, "", details["msg"].removeprefix("Value error, "))
+        case "enum":
+            return Complaint(key, _shown(details["input"]), f"{_lower(details['msg'])}{wanted}")
+        case "string_pattern_mismatch":
+            pattern = (details.get("ctx") or {}).get("pattern", "")
+            return Complaint(
+                key, _shown(details["input"]), f"does not have the right form{wanted or f': {pattern}'}"
+            )
+        case _:
+            return Complaint(key, _shown(details["input"]), f"{_lower(details['msg'])}{wanted}")
+
+
+def format_key(location: Sequence[int | str]) -> str:
+    """The key as the stack file has it: `kingdom:workload.api.maxReplicas`, `gcp:project`."""
+    head, *rest = map(str, location)
+    if head.endswith(":"):
+        return head + ".".join(rest)
+    return f"kingdom:{head}" + "".join(f".{part}" for part in rest)
+
+
+def _walk(
+    model: type[BaseModel], location: Sequence[int | str]
+) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """The model that should know the last part of `location`, and its field if it does."""
+    owner: type[BaseModel] | None = model
+    field: FieldInfo | None = None
+    parts = [part for part in map(str, location) if part != "[key]"]
+    for index, part in enumerate(parts):
+        if owner is None:
+            break
+        field = fields_by_alias(owner).get(part)
+        if field is None or index == len(parts) - 1:
+            break
+        annotation = field.annotation
+        if get_origin(annotation) is dict:  # the next part is a free name, what follows is the value's
+            value = get_args(annotation)[1]
+            if len(parts) > index + 2 and isinstance(value, type) and issubclass(value, BaseModel):
+                return _walk(value, parts[index + 2 :])
+            return None, field
+        owner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return owner, field
+
+
+def fields_by_alias(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Fields of `model` under the names a stack file uses."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _members(field: FieldInfo | None) -> str:
+    """For a missing section: the keys it needs."""
+    annotation = None if field is None else field.annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f" (an object with {', '.join(fields_by_alias(annotation))})"
+    return ""
+
+
+def _unknown(name: str, owner: type[BaseModel] | None, top: bool) -> str:
+    known = [] if owner is None else [alias for alias in fields_by_alias(owner) if not alias.endswith(":")]
+    close = difflib.get_close_matches(name, known, n=1)
+    prefix = "kingdom:" if top else ""
+    hint = f"did you mean {prefix}{close[0]}? " if close else ""
+    return f"is not a setting; {hint}known here: {', '.join(prefix + alias for alias in known)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f" = {text if len(text) <= SHOWN else text[: SHOWN - 1] + '…'}"
+
+
+def _lower(message: str) -> str:
+    """Pydantic's sentence as the second half of ours."""
+    return message[0].lower() + message[1:] if message else message

@@ -1,0 +1,40 @@
+"""What every part of the platform shares: the environment it belongs to, and how it parents its resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a resource belongs: stack, Google project and region, and the labels all of it carries."""
+
+    name: str
+    project: str
+    region: str
+    labels: Mapping[str, str]
+    protect: bool
+
+    def label(self, part: str) -> dict[str, str]:
+        """The environment's labels and the part of the platform, for resources that carry labels."""
+        return {**self.labels, "part": part}
+
+
+class Component(pulumi.ComponentResource):
+    """A part of the platform. Every resource it declares is its child.
+
+    The type token is `kingdom:<module>:<Class>`, so that a plan groups by part.
+    """
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        kind = type(self)
+        super().__init__(f"kingdom:{kind.__module__.rpartition('.')[2]}:{kind.__name__}", name, None, opts)
+        self.name = name
+
+    def child(self, **options: Any) -> pulumi.ResourceOptions:
+        """Options of a resource that belongs to this component."""
+        return pulumi.ResourceOptions(parent=self, **options)

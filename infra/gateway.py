@@ -1,0 +1,169 @@
+"""The way in: a Service, the Gateway in front of it, and how the load balancer behind both behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core import v1 as core
+
+from infra.component import Component, Environment
+from infra.namespace import Namespace, kubernetes_labels, selector
+from infra.origin import Origin
+from infra.service import PORT, READINESS_PATH
+from infra.settings import EdgeSettings, WorkloadSettings
+from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
+from infra.vocabulary import Algorithm
+
+# What the world may ask for. Health and metrics are not among it.
+ROUTED = ("/v1", "/docs", "/openapi.json")
+ALGORITHMS = {
+    Algorithm.ROUND_ROBIN: "ROUND_ROBIN",
+    Algorithm.LEAST_REQUEST: "LEAST_REQUEST",
+    Algorithm.WEIGHTED: "WEIGHTED_ROUND_ROBIN",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayArgs:
+    """The address and certificate to answer with, the name to answer to, and how to treat replicas."""
+
+    environment: Environment
+    namespace: Namespace
+    origin: Origin
+    edge: EdgeSettings
+    settings: WorkloadSettings
+
+
+class Gateway(Component):
+    """Service, Gateway with a TLS listener only, route, and the policies of Google's load balancer."""
+
+    def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        settings = args.settings
+        namespace = args.namespace.metadata_name
+        labels = kubernetes_labels(args.environment, "api")
+        termination = Termination.of(settings)
+        service = core.Service(
+            "api",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "type": "ClusterIP",
+                "selector": selector("api"),
+                "ports": [
+                    {
+                        "name": "http",
+                        "port": 80,
+                        "target_port": "http",
+                        "protocol": "TCP",
+                        "app_protocol": "http",
+                    }
+                ],
+            },
+            opts=self.child(),
+        )
+        target = {"group": "", "kind": "Service", "name": service.metadata.name}
+        gateway = CustomResource(
+            name,
+            api_version="gateway.networking.k8s.io/v1",
+            kind="Gateway",
+            metadata={
+                "name": name,
+                "namespace": namespace,
+                "labels": labels,
+                # The listener takes its certificate from this map.
+                "annotations": {"networking.gke.io/certmap": args.origin.certificate_map},
+            },
+            spec={
+                "gatewayClassName": "gke-l7-global-external-managed",
+                "addresses": [{"type": "NamedAddress", "value": args.origin.address_name}],
+                # No listener for plain HTTP: there is nothing to answer on port 80.
+                "listeners": [
+                    {
+                        "name": "https",
+                        "protocol": "HTTPS",
+                        "port": 443,
+                        "hostname": args.edge.hostname,
+                        "allowedRoutes": {"namespaces": {"from": "Same"}, "kinds": [{"kind": "HTTPRoute"}]},
+                    }
+                ],
+            },
+            opts=self.child(),
+        )
+        CustomResource(
+            f"{name}-api",
+            api_version="gateway.networking.k8s.io/v1",
+            kind="HTTPRoute",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "parentRefs": [{"kind": "Gateway", "name": name, "sectionName": "https"}],
+                "hostnames": [args.edge.hostname],
+                "rules": [
+                    {
+                        "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in ROUTED],
+                        "backendRefs": [
+                            {"kind": "Service", "name": service.metadata.name, "port": 80, "weight": 1}
+                        ],
+                    }
+                ],
+            },
+            opts=self.child(depends_on=[gateway]),
+        )
+        CustomResource(
+            f"{name}-health",
+            api_version="networking.gke.io/v1",
+            kind="HealthCheckPolicy",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "targetRef": target,
+                "default": {
+                    # The balancer knows nothing of probes and would ask `/`: say the readiness probe again.
+                    "checkIntervalSec": PROBE_SECONDS,
+                    "timeoutSec": 2,
+                    "healthyThreshold": 1,
+                    "unhealthyThreshold": PROBE_FAILURES,
+                    "logConfig": {"enabled": True},
+                    "config": {
+                        "type": "HTTP",
+                        "httpHealthCheck": {
+                            "portSpecification": "USE_FIXED_PORT",
+                            "port": PORT,
+                            "requestPath": READINESS_PATH,
+                        },
+                    },
+                },
+            },
+            opts=self.child(),
+        )
+        CustomResource(
+            f"{name}-backend",
+            api_version="networking.gke.io/v1",
+            kind="GCPBackendPolicy",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "targetRef": target,
+                "default": {
+                    "timeoutSec": termination.finish,
+                    "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},
+                    "sessionAffinity": {
+                        "type": "GENERATED_COOKIE",
+                        "cookieTtlSec": settings.affinity_seconds,
+                    },
+                    "logging": {"enabled": True, "sampleRate": 100_000},
+                },
+            },
+            opts=self.child(),
+        )
+        CustomResource(
+            f"{name}-distribution",
+            api_version="networking.gke.io/v1",
+            kind="GCPTrafficDistributionPolicy",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "targetRefs": [target],
+                "default": {"localityLbAlgorithm": ALGORITHMS[settings.algorithm]},
+            },
+            opts=self.child(),
+        )
+        self.register_outputs({})

@@ -1,0 +1,146 @@
+"""Who may talk to whom in the namespace: nobody, and then what is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.networking import v1 as networking
+
+from infra.component import Component, Environment
+from infra.namespace import Namespace, kubernetes_labels, selector
+from infra.service import PORT
+
+# Google's load balancers and their health checks come from here.
+LOAD_BALANCERS = ("35.191.0.0/16", "130.211.0.0/22")
+METADATA_SERVER = "169.254.169.254/32"  # where a pod gets its Google identity
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+
+
+@dataclass(frozen=True, slots=True)
+class IsolationArgs:
+    """The namespace, and where the data services answer."""
+
+    environment: Environment
+    namespace: Namespace
+    cache_range: pulumi.Input[str]
+    cache_port: pulumi.Input[int]
+
+
+class Isolation(Component):
+    """A default of no traffic at all, and one policy for each way that is open."""
+
+    def __init__(self, name: str, args: IsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        everyone = {"match_labels": {"app.kubernetes.io/part-of": "kingdom"}}
+        self._args = args
+        self._policy("default-deny", {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]})
+        self._policy(
+            "from-load-balancer",
+            {
+                "pod_selector": {"match_labels": selector("api")},
+                "policy_types": ["Ingress"],
+                "ingress": [
+                    {
+                        "from_": [{"ip_block": {"cidr": cidr}} for cidr in LOAD_BALANCERS],
+                        "ports": [{"port": PORT, "protocol": "TCP"}],
+                    }
+                ],
+            },
+        )
+        self._policy(
+            "from-monitoring",
+            {
+                "pod_selector": everyone,
+                "policy_types": ["Ingress"],
+                "ingress": [
+                    {
+                        "from_": [
+                            {
+                                "namespace_selector": {
+                                    "match_labels": {"kubernetes.io/metadata.name": "gmp-system"}
+                                }
+                            }
+                        ],
+                        "ports": [{"port": PORT, "protocol": "TCP"}],
+                    }
+                ],
+            },
+        )
+        self._policy(
+            "to-names",
+            {
+                "pod_selector": everyone,
+                "policy_types": ["Egress"],
+                "egress": [
+                    {
+                        "to": [
+                            {
+                                "namespace_selector": {
+                                    "match_labels": {"kubernetes.io/metadata.name": "kube-system"}
+                                },
+                                "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+                            }
+                        ],
+                        "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+                    }
+                ],
+            },
+        )
+        self._policy(
+            "to-cache",
+            {
+                "pod_selector": everyone,
+                "policy_types": ["Egress"],
+                "egress": [
+                    {
+                        "to": [{"ip_block": {"cidr": args.cache_range}}],
+                        "ports": [{"port": args.cache_port, "protocol": "TCP"}],
+                    }
+                ],
+            },
+        )
+        self._policy(
+            "to-identity",
+            {
+                "pod_selector": everyone,
+                "policy_types": ["Egress"],
+                "egress": [
+                    {
+                        "to": [{"ip_block": {"cidr": METADATA_SERVER}}],
+                        "ports": [{"port": 80, "protocol": "TCP"}],
+                    }
+                ],
+            },
+        )
+        self._policy(
+            "to-services",
+            {
+                "pod_selector": everyone,
+                "policy_types": ["Egress"],
+                # Atlas and Google's APIs have public addresses; everything private stays closed.
+                "egress": [
+                    {
+                        "to": [{"ip_block": {"cidr": "0.0.0.0/0", "except_": list(PRIVATE)}}],
+                        "ports": [
+                            {"port": 443, "protocol": "TCP"},
+                            {"port": 27015, "end_port": 27017, "protocol": "TCP"},
+                        ],
+                    }
+                ],
+            },
+        )
+        self.register_outputs({})
+
+    def _policy(self, name: str, spec: Any) -> None:
+        networking.NetworkPolicy(
+            f"{self.name}-{name}",
+            metadata={
+                "name": name,
+                "namespace": self._args.namespace.metadata_name,
+                "labels": kubernetes_labels(self._args.environment),
+            },
+            spec=spec,
+            opts=self.child(),
+        )

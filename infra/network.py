@@ -1,0 +1,118 @@
+"""The VPC: private nodes, one way out with known addresses, a private way to Google's managed services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import compute, servicenetworking
+
+from infra.component import Component, Environment
+from infra.settings import NetworkSettings
+
+PODS = "pods"
+SERVICES = "services"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkArgs:
+    """The environment and its address plan."""
+
+    environment: Environment
+    settings: NetworkSettings
+
+
+class Network(Component):
+    """VPC, subnet with ranges for pods and services, Cloud NAT, and private service access.
+
+    `network_id` and `subnetwork_id` are links for other resources, `egress_addresses` what outsiders see,
+    `private_services` the range that managed services get their addresses from, as CIDR.
+    """
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        environment, settings = args.environment, args.settings
+
+        network = compute.Network(
+            name,
+            name="kingdom",
+            auto_create_subnetworks=False,  # a subnet in every region would be address space nobody planned
+            delete_default_routes_on_create=False,  # NAT leaves through the default route
+            routing_mode="REGIONAL",
+            opts=self.child(),
+        )
+        subnetwork = compute.Subnetwork(
+            f"{name}-nodes",
+            name="kingdom-nodes",
+            network=network.id,
+            region=environment.region,
+            ip_cidr_range=settings.nodes,
+            secondary_ip_ranges=[
+                {"range_name": PODS, "ip_cidr_range": settings.pods},
+                {"range_name": SERVICES, "ip_cidr_range": settings.services},
+            ],
+            private_ip_google_access=True,  # nodes reach Google's APIs without leaving through NAT
+            # Flow logs are what an investigation after an intrusion starts from.
+            log_config={
+                "aggregation_interval": "INTERVAL_10_MIN",
+                "flow_sampling": 0.5,
+                "metadata": "INCLUDE_ALL_METADATA",
+            },
+            opts=self.child(),
+        )
+        router = compute.Router(
+            f"{name}-router", name="kingdom", network=network.id, region=environment.region, opts=self.child()
+        )
+        # Static, so that Atlas can allow exactly these. Without NAT private nodes cannot pull images.
+        addresses = [
+            compute.Address(
+                f"{name}-nat-{index}",
+                name=f"kingdom-nat-{index}",
+                region=environment.region,
+                address_type="EXTERNAL",
+                labels=environment.label("network"),
+                opts=self.child(),
+            )
+            for index in range(settings.nat_addresses)
+        ]
+        compute.RouterNat(
+            f"{name}-nat",
+            name="kingdom",
+            router=router.name,
+            region=environment.region,
+            nat_ip_allocate_option="MANUAL_ONLY",
+            nat_ips=[address.self_link for address in addresses],
+            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",
+            subnetworks=[{"name": subnetwork.id, "source_ip_ranges_to_nats": ["ALL_IP_RANGES"]}],
+            # A node full of pods that call out runs out of the default 64 ports and drops connections.
+            enable_dynamic_port_allocation=True,
+            enable_endpoint_independent_mapping=False,
+            min_ports_per_vm=256,
+            max_ports_per_vm=8192,
+            log_config={"enable": True, "filter": "ERRORS_ONLY"},
+            opts=self.child(),
+        )
+        reserved = compute.GlobalAddress(
+            f"{name}-services",
+            name="kingdom-managed-services",
+            purpose="VPC_PEERING",
+            address_type="INTERNAL",
+            prefix_length=settings.private_services_prefix,
+            network=network.id,
+            labels=environment.label("network"),
+            opts=self.child(),
+        )
+        peering = servicenetworking.Connection(
+            f"{name}-services",
+            network=network.id,
+            service="servicenetworking.googleapis.com",
+            reserved_peering_ranges=[reserved.name],
+            opts=self.child(),
+        )
+
+        self.network_id = network.id
+        self.subnetwork_id = subnetwork.id
+        self.egress_addresses = [address.address for address in addresses]
+        self.private_services = pulumi.Output.format("{0}/{1}", reserved.address, reserved.prefix_length)
+        self.peering = peering
+        self.register_outputs({"networkId": self.network_id, "egressAddresses": self.egress_addresses})

@@ -1,0 +1,70 @@
+"""What the edge connects to: a static address and the certificate that the gateway shows there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import certificatemanager, compute
+
+from infra.component import Component, Environment
+
+
+@dataclass(frozen=True, slots=True)
+class OriginArgs:
+    """The environment and the name that the certificate is for."""
+
+    environment: Environment
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The DNS record that proves to Google that the name is ours."""
+
+    name: pulumi.Output[str]
+    type: pulumi.Output[str]
+    content: pulumi.Output[str]
+
+
+class Origin(Component):
+    """Global address and a Google-managed certificate, proven over DNS so that it is there before traffic."""
+
+    def __init__(self, name: str, args: OriginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        labels = args.environment.label("origin")
+        address = compute.GlobalAddress(
+            name,
+            name="kingdom-gateway",
+            address_type="EXTERNAL",
+            labels=labels,
+            opts=self.child(protect=args.environment.protect),
+        )
+        proof = certificatemanager.DnsAuthorization(
+            name, name="kingdom", domain=args.hostname, labels=labels, opts=self.child()
+        )
+        certificate = certificatemanager.Certificate(
+            name,
+            name="kingdom",
+            managed={"domains": [args.hostname], "dns_authorizations": [proof.id]},
+            labels=labels,
+            opts=self.child(),
+        )
+        certificates = certificatemanager.CertificateMap(
+            name, name="kingdom", labels=labels, opts=self.child()
+        )
+        certificatemanager.CertificateMapEntry(
+            name,
+            name="kingdom",
+            map=certificates.name,
+            certificates=[certificate.id],
+            hostname=args.hostname,
+            labels=labels,
+            opts=self.child(),
+        )
+        record = proof.dns_resource_records[0]
+        self.address = address.address
+        self.address_name = address.name
+        self.certificate_map = certificates.name
+        self.challenge = Challenge(record.name.apply(str), record.type.apply(str), record.data.apply(str))
+        self.register_outputs({"address": self.address})

@@ -1,0 +1,201 @@
+"""One role of the service on the cluster: its account, its secrets, and its deployment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.core import v1 as core
+
+from infra.cluster import POOL_LABEL
+from infra.component import Component, Environment
+from infra.identity import Identity
+from infra.namespace import Namespace, kubernetes_labels, selector
+from infra.settings import RoleSettings, WorkloadSettings
+from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
+
+PORT = 8080
+READINESS_PATH = "/readyz"
+SECRETS_DIR = "/var/run/secrets/kingdom"
+SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
+USER = 10001
+
+
+@dataclass(frozen=True, slots=True)
+class RoleArgs:
+    """What one role needs: where it runs, as whom, with which configuration."""
+
+    environment: Environment
+    namespace: Namespace
+    identity: Identity
+    settings: WorkloadSettings
+    replicas: RoleSettings
+    config: core.ConfigMap
+    digest: pulumi.Output[str]
+    pool: str
+
+
+class Role(Component):
+    """Account, SecretProviderClass and Deployment of one role (`api` or `worker`).
+
+    The deployment names no `replicas`: they are the autoscaler's. Configuration and secret versions are part
+    of the pod template, so that a change of either rolls the pods.
+    """
+
+    def __init__(self, role: str, args: RoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(role, opts)
+        namespace = args.namespace.metadata_name
+        labels = kubernetes_labels(args.environment, role)
+        account = core.ServiceAccount(
+            role,
+            metadata={
+                "name": role,
+                "namespace": namespace,
+                "labels": labels,
+                "annotations": {"iam.gke.io/gcp-service-account": args.identity.accounts[role]},
+            },
+            automount_service_account_token=False,  # the service never talks to the API server
+            opts=self.child(depends_on=args.namespace.admission),
+        )
+        secrets = CustomResource(
+            f"{role}-secrets",
+            api_version="secrets-store.csi.x-k8s.io/v1",
+            kind="SecretProviderClass",
+            metadata={"name": f"{role}-secrets", "namespace": namespace, "labels": labels},
+            spec={"provider": "gke", "parameters": {"secrets": mounted(args.identity.versions)}},
+            opts=self.child(depends_on=args.identity.readable),
+        )
+        fingerprint = pulumi.Output.all(args.digest, mounted(args.identity.versions)).apply(
+            lambda parts: hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        )
+        deployment = apps.Deployment(
+            role,
+            metadata={"name": role, "namespace": namespace, "labels": labels},
+            spec={
+                "selector": {"match_labels": selector(role)},
+                "revision_history_limit": 5,
+                "progress_deadline_seconds": 600,
+                "strategy": {
+                    "type": "RollingUpdate",
+                    "rolling_update": {"max_surge": f"{args.replicas.surge_percent}%", "max_unavailable": 0},
+                },
+                "template": {
+                    "metadata": {
+                        "labels": labels,
+                        "annotations": {"kingdom.studio/configuration": fingerprint},
+                    },
+                    "spec": self._pod(role, args, account),
+                },
+            },
+            opts=self.child(depends_on=[secrets]),
+        )
+        self.role = role
+        self.deployment_name = deployment.metadata.name.apply(str)
+        self.deployment = deployment
+        self.register_outputs({"deployment": self.deployment_name})
+
+    def _pod(self, role: str, args: RoleArgs, account: core.ServiceAccount) -> Any:
+        spread = [
+            {
+                "max_skew": 1,
+                "topology_key": key,
+                "when_unsatisfiable": "ScheduleAnyway",
+                "label_selector": {"match_labels": selector(role)},
+            }
+            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+        ]
+        return {
+            "service_account_name": account.metadata.name,
+            "automount_service_account_token": False,
+            "enable_service_links": False,
+            "termination_grace_period_seconds": Termination.of(args.settings).grace,
+            "security_context": {
+                "run_as_non_root": True,
+                "run_as_user": USER,
+                "run_as_group": USER,
+                "fs_group": USER,
+                "seccomp_profile": {"type": "RuntimeDefault"},
+            },
+            "node_selector": {POOL_LABEL: args.pool},
+            "tolerations": [
+                {"key": POOL_LABEL, "operator": "Equal", "value": args.pool, "effect": "NoSchedule"}
+            ],
+            "topology_spread_constraints": spread,
+            "containers": [container(role, args)],
+            "volumes": [
+                {"name": "scratch", "empty_dir": {"size_limit": f"{args.replicas.resources.scratch_mi}Mi"}},
+                {
+                    "name": "secrets",
+                    "csi": {
+                        "driver": "secrets-store-gke.csi.k8s.io",
+                        "read_only": True,
+                        "volume_attributes": {"secretProviderClass": f"{role}-secrets"},
+                    },
+                },
+            ],
+        }
+
+
+def container(role: str, args: RoleArgs) -> Any:
+    """The one container of a pod."""
+    resources = args.replicas.resources
+    fixed = {"memory": f"{resources.memory_mi}Mi", "ephemeral-storage": f"{resources.scratch_mi}Mi"}
+    return {
+        "name": role,
+        "image": args.settings.image.reference,
+        "image_pull_policy": "IfNotPresent",
+        "command": ["python", "-m", "app"],
+        "args": [role],
+        "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
+        "env": [
+            {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
+            {"name": "PORT", "value": str(PORT)},
+            {"name": "TMPDIR", "value": SCRATCH_DIR},
+            {"name": "KINGDOM_SECRETS_DIR", "value": SECRETS_DIR},
+        ],
+        "env_from": [{"config_map_ref": {"name": args.config.metadata.name}}],
+        "resources": {
+            "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
+            "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
+        },
+        "security_context": {
+            "allow_privilege_escalation": False,
+            "privileged": False,
+            "read_only_root_filesystem": True,
+            "run_as_non_root": True,
+            "run_as_user": USER,
+            "capabilities": {"drop": ["ALL"]},
+            "seccomp_profile": {"type": "RuntimeDefault"},
+        },
+        # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.
+        "liveness_probe": probe("/livez", period=10, failures=3),
+        "readiness_probe": probe(READINESS_PATH, period=PROBE_SECONDS, failures=PROBE_FAILURES),
+        "startup_probe": probe("/startupz", period=2, failures=30),
+        "volume_mounts": [
+            {"name": "scratch", "mount_path": SCRATCH_DIR},
+            {"name": "secrets", "mount_path": SECRETS_DIR, "read_only": True},
+        ],
+    }
+
+
+def probe(path: str, *, period: int, failures: int) -> Any:
+    """HTTP probe asked every `period` seconds, failed after `failures` refusals."""
+    return {
+        "http_get": {"path": path, "port": "http", "scheme": "HTTP"},
+        "period_seconds": period,
+        "timeout_seconds": 2,
+        "failure_threshold": failures,
+    }
+
+
+def mounted(versions: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
+    """What the Secret Manager driver mounts: one exact version a file, so that a rotation is a rollout."""
+    return pulumi.Output.all(**versions).apply(
+        lambda names: json.dumps([{"resourceName": names[file], "path": file} for file in sorted(names)])
+    )
