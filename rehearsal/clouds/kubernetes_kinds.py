@@ -13,7 +13,8 @@ from rehearsal.clouds.difference import Pattern, patterns
 CLUSTER_SCOPED: Final = frozenset(
     {
         "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterRole",
-        "ClusterRoleBinding", "ComponentStatus", "CustomResourceDefinition", "FlowSchema", "GatewayClass", "IngressClass",
+        "ClusterRoleBinding", "ComponentStatus", "CustomResourceDefinition", "FlowSchema",
+        "GatewayClass", "IngressClass",
         "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PodSecurityPolicy",
         "PriorityClass", "PriorityLevelConfiguration", "RuntimeClass", "StorageClass",
         "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
