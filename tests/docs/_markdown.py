@@ -1,0 +1,66 @@
+"""The documents of the repository, read for what can be checked in them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.repository._tree import ROOT, tracked
+
+FENCE = re.compile(
+    r"^(?P<fence>```+|~~~+)(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=fence)\s*$", re.MULTILINE | re.DOTALL
+)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+HEADING = re.compile(r"^#{1,6} +(?P<title>.+?) *$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a document."""
+
+    document: Path
+    language: str
+    body: str
+
+
+def documents() -> tuple[Path, ...]:
+    """Every Markdown file of the repository."""
+    return tracked(".md")
+
+
+def prose(document: Path) -> str:
+    """A document without its fenced blocks."""
+    return FENCE.sub("", document.read_text())
+
+
+def blocks(document: Path, *languages: str) -> Iterator[Block]:
+    """The fenced blocks in one of these languages."""
+    for match in FENCE.finditer(document.read_text()):
+        if match["language"] in languages:
+            yield Block(document, match["language"], match["body"])
+
+
+def links(document: Path) -> Iterator[str]:
+    """Where the links of a document lead."""
+    for match in LINK.finditer(re.sub(r"`[^`\n]*`", "", prose(document))):
+        yield match["target"]
+
+
+def anchors(document: Path) -> set[str]:
+    """What `#…` may follow the document's name, as GitHub derives it from headings."""
+    titles = (match["title"] for match in HEADING.finditer(prose(document)))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def table(document: Path, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head.
+
+    Raises:
+        LookupError: when there is no such heading, or no table below it.
+    """
+    text = document.read_text()
+    found = re.search(rf"^#+ +{re.escape(heading)} *$(?P<below>.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\|(.+)\|\s*$", found["below"], re.MULTILINE) if found else []
+    if not rows:
+        raise LookupError(f"no table below “{heading}” in {document.relative_to(ROOT)}")
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in rows[2:]]

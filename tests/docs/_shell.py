@@ -1,0 +1,71 @@
+"""Commands that documents claim, taken apart far enough to be checked."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.docs._markdown import Block
+
+ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
+SEPARATORS = {"|", "||", "&&", ";", "&"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One program with its arguments, without assignments, redirections and comments."""
+
+    words: tuple[str, ...]
+
+    @property
+    def program(self) -> str:
+        """What is run; a path counts by its last part."""
+        return self.words[0].rsplit("/", 1)[-1]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What it is given."""
+        return self.words[1:]
+
+
+def commands(block: Block) -> Iterator[Command]:
+    """The commands of a shell block. Lines end in `\\` where they go on; a leading `$ ` marks a typed line.
+
+    Where some lines have the mark, the others are output.
+
+    Raises:
+        ValueError: when a line is no shell.
+    """
+    lines = block.body.replace("\\\n", " ").splitlines()
+    typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")] or lines
+    for line in typed:
+        yield from _split(line)
+
+
+def _split(line: str) -> Iterator[Command]:
+    numbered = re.sub(r"(?<=\s)\d(?=[<>])", "", line)  # the 2 of 2>&1
+    lexer = shlex.shlex(numbered, posix=True, punctuation_chars="|&;<>")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if word in SEPARATORS:
+            kept = _bare(words)
+            if kept:
+                yield Command(tuple(kept))
+            words = []
+        else:
+            words.append(word)
+
+
+def _bare(words: list[str]) -> list[str]:
+    """Without leading assignments and `export`, and without redirections."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif set(word) <= set("<>&"):
+            skip = True
+        elif kept or not (ASSIGNMENT.match(word) or word == "export"):
+            kept.append(word)
+    return kept

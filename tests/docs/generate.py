@@ -1,0 +1,19 @@
+"""`make docs`: writes the documents that follow from the code."""
+
+from pathlib import Path
+
+from tests.docs._settings_page import settings_page
+from tests.repository._tree import ROOT
+
+
+def pages() -> dict[Path, str]:
+    """Each generated document and what it has to say."""
+    return {
+        ROOT / "docs" / "settings.md": settings_page(),
+    }
+
+
+if __name__ == "__main__":
+    for path, page in pages().items():
+        path.write_text(page)
+        print(f"wrote {path.relative_to(ROOT)}")
