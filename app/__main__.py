@@ -1,0 +1,40 @@
+"""``python -m app api|worker``: run one role of the service.
+
+Exit codes: 0 after a drain, 1 when the server could not go on, 2 when the settings are not right.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from app.settings import Role, SettingsError, load
+
+_USAGE = f"usage: python -m app {'|'.join(Role)}"
+
+
+def main(arguments: list[str]) -> int:
+    """Parse everything, then serve."""
+    if len(arguments) != 1 or arguments[0] not in set(Role):
+        print(_USAGE, file=sys.stderr)
+        return 2
+    role = Role(arguments[0])
+    try:
+        settings = load(os.environ)
+    except SettingsError as error:
+        print(f"The settings of {role} are not right:", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  - {problem}", file=sys.stderr)
+        return 2
+    # Imported late: an error in the settings is told at once, without two seconds of imports.
+    import uvloop
+
+    from app import logs
+    from app.server import serve
+
+    logs.configure(settings.log_level, role=role.value, pod=settings.pod)
+    return uvloop.run(serve(role, settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

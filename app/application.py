@@ -1,0 +1,58 @@
+"""The ASGI application of a role: routes, and what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp
+
+from app import docs, openapi
+from app.accounts.endpoints import accounts, sessions
+from app.content.endpoints import contents
+from app.health import health
+from app.middleware.headers import SecureHeaders
+from app.middleware.observation import Observation, nowhere
+from app.routing import Access, Answer, Call, Endpoint, Raw, Resource, Routes
+from app.services import Services
+from app.settings import Role
+
+VERSION = "1.0.0"
+PUBLIC: Sequence[Routes] = (contents, sessions, accounts)
+
+
+def application(services: Services) -> ASGIApp:
+    """The application of ``services.role``; every role has probes and metrics, only ``api`` has the rest."""
+    base = services.settings.public_url
+    parts = [*PUBLIC, described(base), health] if services.role is Role.API else [health]
+    by_path: dict[str, list[Endpoint]] = {}
+    for part in parts:
+        for endpoint in part.endpoints:
+            by_path.setdefault(endpoint.path, []).append(endpoint)
+    # Starlette matches in order and routes any method of an application; Resource answers the wrong ones.
+    routes: list[BaseRoute] = [
+        Route(path, endpoint=Resource(path, endpoints, services)) for path, endpoints in by_path.items()
+    ]
+    router = Router(routes, redirect_slashes=False, default=nowhere)
+    return Observation(SecureHeaders(router), base)
+
+
+def described(base: str) -> Routes:
+    """The routes of the service's own description, rendered once."""
+    endpoints = [endpoint for part in PUBLIC for endpoint in part.endpoints]
+    document = openapi.document(endpoints, base=base, version=VERSION)
+    rendered, page = Raw(msgspec.json.encode(document)), Raw(docs.page(document))
+    routes = Routes("", tag="description")
+    for_an_hour = (b"cache-control", b"public, max-age=3600")
+
+    @routes.get("/openapi.json", access=Access.ANYONE)
+    async def machine_readable(call: Call) -> Answer[Raw]:
+        return Answer(rendered, headers=[for_an_hour])
+
+    @routes.get("/docs", access=Access.ANYONE, media_type="text/html; charset=utf-8")
+    async def readable(call: Call) -> Answer[Raw]:
+        policy = (b"content-security-policy", docs.POLICY.encode())
+        return Answer(page, headers=[for_an_hour, policy])
+
+    return routes

@@ -1,0 +1,80 @@
+"""The connections of a pod to what it depends on, opened from settings, with verified TLS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from app.settings import MongoAuth, MongoSettings, RedisSettings
+
+Document = dict[str, Any]
+Database = AsyncDatabase[Document]
+
+
+@asynccontextmanager
+async def open_redis(settings: RedisSettings, *, pool_size: int = 32) -> AsyncIterator[Redis]:
+    """A client with a bounded pool. Nothing is sent before the first command.
+
+    Commands fail fast and are not retried here: the callers know which of theirs may be repeated, and a
+    retry below them would multiply with their own.
+    """
+    security: Mapping[str, Any] = {}
+    if settings.ca is not None:
+        security = {"ssl_ca_certs": str(settings.ca), "ssl_cert_reqs": "required"}
+    pool = BlockingConnectionPool.from_url(
+        settings.url,
+        password=settings.password,
+        max_connections=pool_size,
+        timeout=1.0,
+        socket_connect_timeout=1.0,
+        socket_timeout=2.0,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        decode_responses=False,
+        **security,
+    )
+    client = Redis(connection_pool=pool)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+        await pool.aclose()
+
+
+@asynccontextmanager
+async def open_mongodb(settings: MongoSettings, *, app_name: str) -> AsyncIterator[Database]:
+    """A database whose writes are acknowledged by a majority, on disk, before they return."""
+    security: dict[str, Any] = {}
+    if settings.certificate is not None:
+        security["tlsCertificateKeyFile"] = str(settings.certificate)
+        if settings.auth is MongoAuth.X509:
+            security["authMechanism"] = "MONGODB-X509"
+            security["authSource"] = "$external"
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        settings.url,
+        appname=app_name,
+        tz_aware=True,
+        w="majority",
+        journal=True,
+        wTimeoutMS=10_000,
+        readConcernLevel="majority",
+        maxPoolSize=64,
+        minPoolSize=1,
+        maxConnecting=4,
+        waitQueueTimeoutMS=2_000,
+        connectTimeoutMS=2_000,
+        serverSelectionTimeoutMS=2_000,
+        timeoutMS=8_000,
+        **security,
+    )
+    try:
+        yield client[settings.database]
+    finally:
+        await client.close()

@@ -1,0 +1,192 @@
+"""What can be done with content.
+
+MongoDB is the truth, the queue is only how the worker hears of it. A wish is durable once its document is
+written; should the queue lose the job (or never have got it), :meth:`Contents.requeue` finds the document
+still ``queued`` and hands it in again. The job's id is the content's, so handing in twice adds one job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import structlog
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from redis import RedisError
+
+from app import clock, metrics
+from app.cache import Cache
+from app.connections import Database, Document
+from app.content import grammar, picture
+from app.content.schemas import Content, ContentPage, Generate, NewContent, PageQuery, State
+from app.ids import new_id
+from app.problems import INVALID, NOT_FOUND, UNAVAILABLE, FieldError, Problem
+from app.queue import Queue, QueueFull
+from app.queue.tasks import job
+from app.storage import Bucket, ObjectMissing, StorageError
+
+log = structlog.get_logger()
+
+GENERATE: Final = "content.generate"
+_SETTLED_SECONDS: Final = 300.0
+_PENDING_SECONDS: Final = 0.5  # what is still being made changes soon
+_FORGOTTEN_AFTER: Final = timedelta(seconds=10)
+_REQUEUE_BATCH: Final = 500
+
+
+class _Kept(msgspec.Struct):
+    """What the cache keeps of a piece of content: the owner decides who may see the rest."""
+
+    owner: str
+    content: Content
+
+
+class Contents:
+    """Content in MongoDB, pictures in the bucket, work in the queue, reads from the cache."""
+
+    INDEXES = (
+        IndexModel([("owner", ASCENDING), ("created_at", DESCENDING)], name="own"),
+        IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)], name="unfinished"),
+    )
+
+    def __init__(self, database: Database, cache: Cache, queue: Queue, bucket: Bucket) -> None:
+        self._contents = database["contents"]
+        self._cache = cache
+        self._queue = queue
+        self._bucket = bucket
+        self._decoder = msgspec.json.Decoder(_Kept)
+
+    async def prepare(self) -> None:
+        """Make the indexes that the queries below use."""
+        await self._contents.create_indexes(list(self.INDEXES))
+
+    async def create(self, owner: str, wish: NewContent) -> Content:
+        """Write the wish down, then hand it to the worker."""
+        now = clock.now()
+        document: Document = {
+            "_id": new_id(),
+            "owner": owner,
+            "state": State.QUEUED.value,
+            "prompt": wish.prompt,
+            "created_at": now,
+            "queued_at": now,
+        }
+        await self._contents.insert_one(document)
+        metrics.contents_created.inc()
+        await self._hand_in([document])
+        return _content(document)
+
+    async def read(self, owner: str, content_id: str) -> Content:
+        """A piece of content; another's is as absent as none."""
+        kept = self._decoder.decode(await self._cache.fetch(content_id, lambda: self._load(content_id)))
+        if kept.owner != owner:
+            raise Problem(NOT_FOUND, "No such content.")
+        return kept.content
+
+    async def list_own(self, owner: str, query: PageQuery) -> ContentPage:
+        """Part of what an account has made, newest first."""
+        where: Document = {"owner": owner}
+        if query.cursor is not None:
+            created_at, last = _place(query.cursor)
+            where["$or"] = [
+                {"created_at": {"$lt": created_at}},
+                {"created_at": created_at, "_id": {"$lt": last}},
+            ]
+        found = self._contents.find(where).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
+        documents = await found.limit(query.limit + 1).to_list()
+        more = len(documents) > query.limit
+        shown = documents[: query.limit]
+        return ContentPage(
+            items=[_content(document) for document in shown],
+            next=_cursor(shown[-1]) if more else None,
+        )
+
+    async def image(self, owner: str, content_id: str) -> bytes:
+        """The picture of a piece of content that is ready."""
+        content = await self.read(owner, content_id)
+        if content.image is None:
+            raise Problem(NOT_FOUND, "There is no picture yet.")
+        try:
+            return await self._bucket.get(_image_name(content_id))
+        except ObjectMissing as error:
+            raise Problem(NOT_FOUND, "There is no picture.") from error
+        except StorageError as error:
+            raise Problem(
+                UNAVAILABLE, "Pictures cannot be read just now.", headers={"retry-after": "2"}
+            ) from error
+
+    async def generate(self, task: Generate) -> None:
+        """The job: make the text and the picture. However often it runs, one result stands."""
+        document = await self._contents.find_one({"_id": task.id, "state": State.QUEUED.value})
+        if document is None:
+            return  # made already, by a run that could not say so any more
+        text = grammar.generate(document["prompt"])
+        image = await asyncio.to_thread(picture.draw, document["prompt"])
+        await self._bucket.put(_image_name(task.id), image, media_type=picture.MEDIA_TYPE)
+        change = {"state": State.READY.value, "text": text, "image": True, "finished_at": clock.now()}
+        written = await self._contents.update_one(
+            {"_id": task.id, "state": State.QUEUED.value}, {"$set": change}
+        )
+        if written.modified_count:
+            metrics.contents_finished.labels(State.READY.value).inc()
+        await self._cache.forget(task.id)
+
+    async def requeue(self) -> int:
+        """Hand in what has been queued for so long that its job may be lost; gives how many."""
+        before = clock.now() - _FORGOTTEN_AFTER
+        found = self._contents.find({"state": State.QUEUED.value, "queued_at": {"$lt": before}})
+        documents = await found.sort("queued_at", ASCENDING).limit(_REQUEUE_BATCH).to_list()
+        return await self._hand_in(documents)
+
+    async def _hand_in(self, documents: list[Document]) -> int:
+        if not documents:
+            return 0
+        jobs = [
+            job(GENERATE, Generate(doc["_id"]), job_id=doc["_id"], owner=doc["owner"]) for doc in documents
+        ]
+        try:
+            return sum(await self._queue.enqueue(*jobs))
+        except (RedisError, QueueFull) as error:
+            log.warning("not handed in yet", error=type(error).__name__, count=len(jobs))
+            return 0
+
+    async def _load(self, content_id: str) -> tuple[bytes, float]:
+        document = await self._contents.find_one({"_id": content_id})
+        if document is None:
+            raise Problem(NOT_FOUND, "No such content.")
+        kept = _Kept(document["owner"], _content(document))
+        seconds = _PENDING_SECONDS if kept.content.state is State.QUEUED else _SETTLED_SECONDS
+        return msgspec.json.encode(kept), seconds
+
+
+def _content(document: Document) -> Content:
+    return Content(
+        id=document["_id"],
+        state=State(document["state"]),
+        prompt=document["prompt"],
+        created_at=document["created_at"],
+        text=document.get("text"),
+        image=f"/v1/contents/{document['_id']}/image" if document.get("image") else None,
+    )
+
+
+def _image_name(content_id: str) -> str:
+    return f"contents/{content_id}.webp"
+
+
+def _cursor(document: Document) -> str:
+    place = f"{int(document['created_at'].timestamp() * 1000)}.{document['_id']}"
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        milliseconds, _, last = base64.urlsafe_b64decode(cursor + "==").decode().partition(".")
+        return datetime.fromtimestamp(int(milliseconds) / 1000, UTC), last
+    except (binascii.Error, ValueError, OverflowError, OSError) as error:
+        wrong = FieldError(at="cursor", detail="Use the cursor of an earlier answer, unchanged.")
+        raise Problem(INVALID, "The cursor is not one.", errors=[wrong]) from error

@@ -1,0 +1,51 @@
+"""What travels through the queue."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+
+class Priority(IntEnum):
+    """Which line a job stands in. A lower number is served first."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Something to do later.
+
+    ``id`` is also the key of de-duplication: a job whose id is still waiting or running is not added again.
+    ``owner`` takes turns with the other owners of the same priority, however many jobs each has.
+    """
+
+    id: str
+    kind: str
+    body: bytes = b"{}"
+    owner: str = ""
+    priority: Priority = Priority.NORMAL
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A job that this worker holds until its visibility time-out.
+
+    ``fence`` grows with every lease of the job; what is done under an older one no longer counts.
+    ``attempt`` counts from 1.
+    """
+
+    id: str
+    kind: str
+    body: bytes
+    attempt: int
+    fence: int
+
+
+class Retry(Exception):  # noqa: N818 (a wish, not an error)
+    """Raised by a task: not now, try again. ``after`` seconds, or the usual back-off."""
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after

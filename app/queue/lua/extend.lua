@@ -1,0 +1,18 @@
+-- Heartbeat: moves the visibility time-out of leases that are still held.
+-- KEYS[1] prefix. ARGV[1] visibility (ms); then for each lease: id, fence.
+-- Returns for each lease: 1 still held, 0 lost.
+local prefix = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local results = {}
+for at = 2, #ARGV, 2 do
+  local id = ARGV[at]
+  if redis.call('HGET', prefix .. 'job:' .. id, 'fence') == ARGV[at + 1]
+    and redis.call('ZSCORE', prefix .. 'leased', id) then
+    redis.call('ZADD', prefix .. 'leased', now + ARGV[1], id)
+    results[#results + 1] = 1
+  else
+    results[#results + 1] = 0
+  end
+end
+return results

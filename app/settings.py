@@ -1,0 +1,273 @@
+"""The settings of a pod, parsed once at the edge into types.
+
+Everything comes from the environment and one mounted folder of secrets. A pod that cannot be right does not
+start: :func:`load` lists *every* problem at once, each with what was found and what would be right.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+T = TypeVar("T", bound=StrEnum)
+
+GOOGLE_STORAGE: Final = "https://storage.googleapis.com"
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_SHORTEST_KEY: Final = 32  # bytes; HMAC-SHA256 gains nothing from more and loses strength with fewer
+
+
+class Role(StrEnum):
+    """What a process of the one image does."""
+
+    API = "api"
+    WORKER = "worker"
+
+
+class LogLevel(StrEnum):
+    """The least severe line that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class MongoAuth(StrEnum):
+    """How the client certificate is used: as the database user, or at the TLS layer only."""
+
+    X509 = "x509"
+    CERTIFICATE = "certificate"
+
+
+class SettingsError(Exception):
+    """The environment is not one a pod can run in; ``problems`` has a line for each thing to put right."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    """Where Redis is. ``ca`` is set exactly when the URL is ``rediss``."""
+
+    url: str
+    password: str | None
+    ca: Path | None
+
+
+@dataclass(frozen=True)
+class MongoSettings:
+    """Where MongoDB is. ``certificate`` (certificate and key in one PEM) is set exactly when TLS is on."""
+
+    url: str
+    database: str
+    auth: MongoAuth
+    certificate: Path | None
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """The bucket for media. ``anonymous`` when the endpoint is not Google's own."""
+
+    bucket: str
+    endpoint: str
+
+    @property
+    def anonymous(self) -> bool:
+        return self.endpoint != GOOGLE_STORAGE
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a pod's settings. ``session_keys``: the first signs, every one verifies (so keys can rotate)."""
+
+    environment: str
+    public_url: str
+    host: str
+    port: int
+    pod: str
+    log_level: LogLevel
+    drain_seconds: float
+    redis: RedisSettings
+    mongodb: MongoSettings
+    storage: StorageSettings
+    session_keys: tuple[bytes, ...]
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Parse ``environ`` and the secrets folder it names; :class:`SettingsError` lists all that is wrong."""
+    source = _Source(environ)
+    secrets = source.folder("KINGDOM_SECRETS_DIR")
+    settings = Settings(
+        environment=source.text("KINGDOM_ENVIRONMENT"),
+        public_url=source.url("KINGDOM_PUBLIC_URL", secure="https", plain="http").rstrip("/"),
+        host=environ.get("HOST", "0.0.0.0"),  # noqa: S104 (a pod listens on its own address)
+        port=source.whole("PORT", 8080, least=1, most=65535),
+        pod=environ.get("POD_NAME", "local"),
+        log_level=source.choice("KINGDOM_LOG_LEVEL", LogLevel, LogLevel.INFO),
+        drain_seconds=source.number("KINGDOM_DRAIN_SECONDS", 10.0, least=0, most=600),
+        redis=_redis(source, secrets),
+        mongodb=_mongodb(source, secrets),
+        storage=StorageSettings(
+            bucket=source.text("KINGDOM_STORAGE_BUCKET"),
+            endpoint=source.url("KINGDOM_STORAGE_ENDPOINT", secure="https", plain="http").rstrip("/"),
+        ),
+        session_keys=_session_keys(source, secrets),
+    )
+    source.finish()
+    return settings
+
+
+def _redis(source: _Source, secrets: Path) -> RedisSettings:
+    url = source.url("KINGDOM_REDIS_URL", secure="rediss", plain="redis")
+    if not url.startswith("rediss:"):
+        optional = secrets / "redis-auth"
+        return RedisSettings(url, optional.read_text().strip() if optional.is_file() else None, None)
+    return RedisSettings(url, source.secret(secrets, "redis-auth"), source.file(secrets, "redis-ca.pem"))
+
+
+def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
+    name = "KINGDOM_MONGODB_URL"
+    url = source.text(name)
+    parts = urlsplit(url)
+    encrypted = parts.scheme == "mongodb+srv"
+    if url and parts.scheme not in {"mongodb", "mongodb+srv"}:
+        source.problem(f"{name} is not a mongodb:// or mongodb+srv:// address")
+    elif url and not encrypted:
+        query = parse_qs(parts.query)
+        encrypted = "true" in query.get("tls", []) + query.get("ssl", [])
+        if not encrypted and not _on_loopback(parts.netloc):
+            source.problem(
+                f"{name} has no TLS; add tls=true (only an address of this machine may go without)"
+            )
+    return MongoSettings(
+        url=url,
+        database=source.text("KINGDOM_MONGODB_DATABASE"),
+        auth=source.choice("KINGDOM_MONGODB_AUTH", MongoAuth, MongoAuth.X509),
+        certificate=source.file(secrets, "mongodb-client.pem") if encrypted else None,
+    )
+
+
+def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:
+    keys: list[bytes] = []
+    for number, line in enumerate(source.secret(secrets, "session-key").split(), start=1):
+        try:
+            key = base64.b64decode(line, validate=True)
+        except binascii.Error:
+            source.problem(f"{secrets / 'session-key'}, line {number}: not base64")
+            continue
+        if len(key) < _SHORTEST_KEY:
+            source.problem(
+                f"{secrets / 'session-key'}, line {number}: {len(key)} bytes; at least {_SHORTEST_KEY} "
+                "random bytes are needed"
+            )
+        keys.append(key)
+    return tuple(keys)
+
+
+def _on_loopback(netloc: str) -> bool:
+    hosts = netloc.rpartition("@")[2].split(",")
+    return all((urlsplit(f"//{host}").hostname or "") in _LOOPBACK for host in hosts)
+
+
+class _Source:
+    """Reads variables and files, remembering each problem; what could not be read becomes a placeholder."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._known: set[str] = set()
+        self._problems: list[str] = []
+
+    def problem(self, line: str) -> None:
+        self._problems.append(line)
+
+    def finish(self) -> None:
+        if self._problems:
+            raise SettingsError(self._problems)
+
+    def text(self, name: str) -> str:
+        self._known.add(name)
+        value = self._environ.get(name, "")
+        if not value:
+            others = [key for key in self._environ if key.startswith("KINGDOM_") and key not in self._known]
+            close = difflib.get_close_matches(name, others, n=1, cutoff=0.85)
+            hint = f" (did you mean it by {close[0]}?)" if close else ""
+            self.problem(f"{name} is {'empty' if name in self._environ else 'not set'}{hint}")
+        return value
+
+    def url(self, name: str, *, secure: str, plain: str) -> str:
+        value = self.text(name)
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in {secure, plain} or not parts.hostname:
+            self.problem(f"{name} is not a {secure}:// address")
+        elif parts.scheme == plain and parts.hostname not in _LOOPBACK:
+            self.problem(
+                f"{name} has no TLS; use {secure}:// (only an address of this machine may go without)"
+            )
+        return value
+
+    def choice(self, name: str, choices: type[T], default: T) -> T:
+        value = self._environ.get(name, default.value)
+        try:
+            return choices(value)
+        except ValueError:
+            self.problem(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+            return default
+
+    def number(self, name: str, default: float, *, least: float, most: float) -> float:
+        value = self._environ.get(name, "")
+        if not value:
+            return default
+        try:
+            parsed = float(value)
+        except ValueError:
+            parsed = float("nan")
+        if not least <= parsed <= most:
+            self.problem(f"{name} is {value!r}; it must be a number from {least:g} to {most:g}")
+            return default
+        return parsed
+
+    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = self._environ.get(name, "")
+        if not value:
+            return default
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            self.problem(f"{name} is {value!r}; it must be a whole number from {least} to {most}")
+            return default
+        return int(value)
+
+    def folder(self, name: str) -> Path:
+        value = self.text(name)
+        path = Path(value)
+        if value and not path.is_dir():
+            self.problem(f"{name} is {value!r}, which is not a folder; mount the secrets there")
+        return path
+
+    def file(self, folder: Path, name: str) -> Path:
+        path = folder / name
+        if folder.is_dir() and not path.is_file():
+            self.problem(f"{path} is missing from the mounted secrets")
+        return path
+
+    def secret(self, folder: Path, name: str) -> str:
+        path = self.file(folder, name)
+        if not path.is_file():
+            return ""
+        try:
+            value = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self.problem(f"{path} cannot be read: {error}")
+            return ""
+        if not value:
+            self.problem(f"{path} is empty")
+        return value

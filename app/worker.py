@@ -1,0 +1,71 @@
+"""What the worker role does besides answering its probes: the jobs, and the watch over them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+from pymongo.errors import PyMongoError
+from redis import RedisError
+
+from app import metrics
+from app.content.schemas import Generate
+from app.content.service import GENERATE
+from app.queue import Consumer, Tasks
+from app.services import Services
+
+log = structlog.get_logger()
+
+_SLOTS: Final = 4
+_WATCH_SECONDS: Final = 5.0
+_GRACE_SECONDS: Final = 20.0
+
+
+@asynccontextmanager
+async def working(services: Services) -> AsyncIterator[None]:
+    """Do jobs while the context is open; at its end, finish what runs or hand it back."""
+    tasks = Tasks()
+    tasks.add(GENERATE, Generate, services.contents.generate)
+    consumer = Consumer(services.queue, tasks, slots=_SLOTS)
+    loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services))]
+    drained = asyncio.create_task(_stop_when_draining(services, consumer))
+    try:
+        yield
+    finally:
+        drained.cancel()
+        await consumer.stop(_GRACE_SECONDS)
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, drained, return_exceptions=True)
+
+
+async def _stop_when_draining(services: Services, consumer: Consumer) -> None:
+    # A worker gets no traffic that a drain would wait for: it stops taking jobs at once.
+    await services.lifecycle.draining.wait()
+    await consumer.stop(_GRACE_SECONDS)
+
+
+async def _watch(services: Services) -> None:
+    """Every few seconds: hand in again what the queue lost, and measure the queue."""
+    while True:
+        try:
+            # One worker of all looks; the key outlives the look, not the pause until the next.
+            if await services.redis.set(
+                "requeue", services.settings.pod, nx=True, px=int(_WATCH_SECONDS * 900)
+            ):
+                again = await services.contents.requeue()
+                if again:
+                    log.warning("jobs handed in again", count=again)
+            depth = await services.queue.depth()
+            for priority, ready in depth.ready.items():
+                metrics.queue_jobs.labels(f"ready_{priority.name.lower()}").set(ready)
+            metrics.queue_jobs.labels("delayed").set(depth.delayed)
+            metrics.queue_jobs.labels("leased").set(depth.leased)
+            metrics.queue_jobs.labels("dead").set(depth.dead)
+            metrics.queue_age.set(depth.oldest_seconds)
+        except (RedisError, PyMongoError) as error:
+            log.warning("the watch over the queue was interrupted", error=type(error).__name__)
+        await asyncio.sleep(_WATCH_SECONDS)

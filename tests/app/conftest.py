@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.app import parts
+from tests.app.parts import Platform
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform for the tests that leave it as they found it."""
+    whole = parts.platform(tmp_path_factory.mktemp("platform"))
+    try:
+        yield whole
+    finally:
+        parts.end(whole)
+
+
+@dataclass
+class Person:
+    """Somebody with an account, signed in."""
+
+    client: httpx.Client
+    account: dict[str, Any]
+    email: str
+    password: str
+
+    def create(self, prompt: str) -> dict[str, Any]:
+        """Ask for content."""
+        answer = self.client.post("/v1/contents", json={"prompt": prompt})
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def finished(self, content_id: str) -> dict[str, Any]:
+        """The content, once it is no longer queued."""
+        latest: dict[str, Any] = {}
+
+        def settled() -> bool:
+            answer = self.client.get(f"/v1/contents/{content_id}")
+            latest.clear()
+            latest.update(answer.json())
+            return answer.status_code == 200 and latest["state"] != "queued"
+
+        parts.wait_for("content finished", settled)
+        return latest
+
+
+def sign_up(url: str) -> Person:
+    """A new person at that service."""
+    client = httpx.Client(base_url=url, timeout=20)
+    email, password = f"{uuid4().hex}@example.com", "correct horse battery"
+    answer = client.post("/v1/accounts", json={"email": email, "password": password, "name": "Ada"})
+    assert answer.status_code == 201, answer.text
+    client.headers["authorization"] = f"Bearer {answer.json()['token']}"
+    return Person(client, answer.json()["account"], email, password)
+
+
+@pytest.fixture
+def ada(platform: Platform) -> Iterator[Person]:
+    person = sign_up(platform.url)
+    with person.client:
+        yield person
+
+
+@pytest.fixture
+def eve(platform: Platform) -> Iterator[Person]:
+    person = sign_up(platform.url)
+    with person.client:
+        yield person
+
+
+@pytest.fixture
+def client(platform: Platform) -> Iterator[httpx.Client]:
+    """A client that is not signed in."""
+    with httpx.Client(base_url=platform.url, timeout=20) as anonymous:
+        yield anonymous
