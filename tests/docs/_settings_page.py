@@ -25,7 +25,7 @@ def settings_page() -> str:
     schema = Settings.model_json_schema(by_alias=True)
     definitions: dict[str, Schema] = schema["$defs"]
     sections = (_section(name, section, definitions) for name, section in schema["properties"].items())
-    return "\n".join([HEAD, *sections]) + "\n"
+    return "\n".join([HEAD, *sections]).rstrip() + "\n"
 
 
 def _section(name: str, section: Schema, definitions: dict[str, Schema]) -> str:
