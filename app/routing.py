@@ -248,6 +248,7 @@ async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
     size = 0
     while True:
         message = await receive()
+        scope["body_read"] = not message.get("more_body", False)
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk = message.get("body", b"")
@@ -257,6 +258,25 @@ async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks) if len(chunks) > 1 else chunk
+
+
+async def discard_body(scope: Scope, receive: Receive) -> bool:
+    """Read what is left of a body that nobody wants; ``False`` when it is too much of it.
+
+    An answer that goes out over an unread body makes the server close the connection, often before the
+    client has read the answer.
+    """
+    declared = header(scope, b"content-length")
+    chunked = header(scope, b"transfer-encoding") is not None
+    if scope.get("body_read") or not (chunked or declared not in {None, "0"}):
+        return True
+    left = _LARGEST_BODY
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return True
+    return False
 
 
 class ClientGone(Exception):  # noqa: N818 (nobody is there to see an error)

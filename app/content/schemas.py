@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
 
 class State(StrEnum):
     """How far a piece of content is."""
@@ -46,7 +48,7 @@ class PageQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which part of a list."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
-    cursor: Annotated[str, Meta(max_length=200)] | None = None
+    cursor: Annotated[str, Meta(pattern=UUID)] | None = None
 
 
 class Generate(msgspec.Struct):

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
 from app.problems import INTERNAL, NOT_FOUND, Problem
-from app.routing import ClientGone, encode, header, write
+from app.routing import ClientGone, discard_body, encode, header, write
 
 log = structlog.get_logger()
 
@@ -54,20 +54,22 @@ class Observation:
             except ClientGone:
                 status = 499  # as nginx writes it; nobody is there to read an answer
             except Problem as problem:
-                await self._refuse(scope, observed, problem)
+                await self._refuse(scope, receive, observed, problem)
             except Exception as error:
                 log.exception("unexpected error")
                 metrics.failures.labels(scope.get("route", "none"), type(error).__name__).inc()
                 if status:  # the answer has begun: only cutting it off tells the client that it is not whole
                     raise
-                await self._refuse(scope, observed, Problem(INTERNAL, "The error has been noted."))
+                await self._refuse(scope, receive, observed, Problem(INTERNAL, "The error has been noted."))
             finally:
                 metrics.in_flight.dec()
                 self._record(scope, status, time.perf_counter() - began)
 
-    async def _refuse(self, scope: Scope, send: Send, problem: Problem) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
         headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
         headers += [(name.encode(), value.encode()) for name, value in problem.headers.items()]
+        if not await discard_body(scope, receive):
+            headers.append((b"connection", b"close"))
         body = encode(problem.details(self._base, scope["request_id"]))
         await write(send, problem.kind.status, headers, body, head=scope["method"] == "HEAD")
 

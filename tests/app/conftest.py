@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -69,14 +70,14 @@ def sign_up(url: str) -> Person:
 @pytest.fixture
 def ada(platform: Platform) -> Iterator[Person]:
     person = sign_up(platform.url)
-    with person.client:
+    with contextlib.closing(person.client):
         yield person
 
 
 @pytest.fixture
 def eve(platform: Platform) -> Iterator[Person]:
     person = sign_up(platform.url)
-    with person.client:
+    with contextlib.closing(person.client):
         yield person
 
 
