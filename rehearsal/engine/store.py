@@ -19,13 +19,11 @@ import fcntl
 import hashlib
 import json
 import os
-import queue
-import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
+from rehearsal.engine.journal import Journal, unwritable
 from rehearsal.engine.secrets import Crypter
 from rehearsal.engine.state import (
     VERSION,
@@ -38,8 +36,8 @@ from rehearsal.engine.state import (
 )
 from rehearsal.errors import StateError
 
-# The manifest's magic proves that the file was written by something that knows the format; Pulumi computes
-# it over the time as sha256 of it in hexadecimal (``deploy.Manifest.NewMagic``).
+# The manifest's magic is the version's sha256 in hexadecimal (``Manifest.NewMagic`` in
+# ``pkg/resource/deploy/manifest.go``); Pulumi refuses a snapshot whose magic does not match.
 _ENGINE_VERSION: Final = "v3.272.0"
 
 
@@ -199,7 +197,7 @@ class Store:
         try:
             return Journal(self._journal_path.open("a"), self.crypter)
         except OSError as error:
-            raise self._unwritable(self._journal_path, error) from None
+            raise unwritable(self._journal_path, error) from None
 
     def _cut_torn_line(self) -> None:
         with self._journal_path.open("r+b") as file:
@@ -229,6 +227,7 @@ class Store:
     def _serialise(self, snapshot: Snapshot, old: bytes) -> bytes:
         resources = [to_json(resource, self.crypter) for resource in in_order(snapshot.resources)]
         body: dict[str, Any] = {
+            "metadata": dict[str, Any](),
             "secrets_providers": {"type": "passphrase", "state": {"salt": self.crypter.state}},
             "resources": resources,
         }
@@ -237,7 +236,6 @@ class Store:
                 {"resource": to_json(pending.resource, self.crypter), "type": pending.type}
                 for pending in snapshot.pending
             ]
-        body["metadata"] = {}
         if old:
             before = json.loads(old)["deployment"]
             manifest = before.pop("manifest", None)
@@ -274,14 +272,7 @@ class Store:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise self._unwritable(path, error) from None
-
-    @staticmethod
-    def _unwritable(path: Path, error: OSError) -> StateError:
-        return StateError(
-            f"{path} cannot be written: {error.strerror}",
-            remedy="Free room on the disk or make the folder writable; what was recorded before is whole.",
-        )
+            raise unwritable(path, error) from None
 
 
 class _Entry:
@@ -310,80 +301,6 @@ def _replay(snapshot: Snapshot, entries: list[_Entry]) -> Snapshot:
             case "drop":
                 resources.pop(resource.key, None)
     return Snapshot(in_order(resources.values()), tuple(pending.values()))
-
-
-class Journal:
-    """Appends what happens and returns when it is on the disk. Thread-safe; writers share their fsyncs."""
-
-    def __init__(self, file: TextIO, crypter: Crypter) -> None:
-        self._file = file
-        self._crypter = crypter
-        self._queue: queue.SimpleQueue[tuple[str, Future[None]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
-        self._thread.start()
-
-    def begin(self, operation: str, resource: ResourceState) -> None:
-        self._append({"op": "begin", "pending": operation, "resource": to_json(resource, self._crypter)})
-
-    def end(self, operation: str, resource: ResourceState) -> None:
-        self._append({"op": "end", "pending": operation, "resource": _key_json(resource)})
-
-    def put(self, resource: ResourceState, *, ends: str = "") -> None:
-        """Records `resource` as it now is, and with it the end of the pending operation `ends`."""
-        entries = [{"op": "put", "resource": to_json(resource, self._crypter)}]
-        if ends:
-            entries.append({"op": "end", "pending": ends, "resource": _key_json(resource)})
-        self._append(*entries)
-
-    def drop(self, resource: ResourceState, *, ends: str = "") -> None:
-        entries = [{"op": "drop", "resource": _key_json(resource)}]
-        if ends:
-            entries.append({"op": "end", "pending": ends, "resource": _key_json(resource)})
-        self._append(*entries)
-
-    def _append(self, *entries: Mapping[str, Any]) -> None:
-        text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
-        written: Future[None] = Future()
-        self._queue.put((text, written))
-        written.result()
-
-    def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            last = False
-            while not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    last = True
-                    break
-                batch.append(more)
-            try:
-                self._file.write("".join(text for text, _ in batch))
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                failure = Store._unwritable(Path(self._file.name), error)
-                for _, written in batch:
-                    written.set_exception(failure)
-            else:
-                for _, written in batch:
-                    written.set_result(None)
-            if last:
-                return
-
-    def close(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        self._file.close()
-
-
-def _key_json(resource: ResourceState) -> dict[str, Any]:
-    data: dict[str, Any] = {"urn": resource.urn, "type": resource.type, "custom": resource.custom}
-    if resource.id:
-        data["id"] = resource.id
-    if resource.delete:
-        data["delete"] = True
-    return data
 
 
 def _digest(data: bytes) -> str:

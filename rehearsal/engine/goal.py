@@ -1,0 +1,127 @@
+"""What the program asks for: one registration, read from the wire once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from pulumi.runtime.proto import resource_pb2, source_pb2
+
+from rehearsal.engine.state import ResourceState
+from rehearsal.engine.urn import make_urn, split_reference
+from rehearsal.properties import Properties, decode
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A resource as the program declares it. `inputs` may hold unknowns while previewing."""
+
+    urn: str
+    type: str
+    name: str
+    custom: bool
+    inputs: Properties
+    parent: str = ""
+    provider: str = ""
+    version: str = ""
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protect: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    delete_before_replace: bool | None = None
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    aliases: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    custom_timeouts: Mapping[str, float] = field(default_factory=dict)
+    import_id: str = ""
+    source: str = ""
+
+    @classmethod
+    def from_request(cls, request: resource_pb2.RegisterResourceRequest, stack: str, project: str) -> Goal:
+        timeouts = {
+            key: seconds(text)
+            for key in ("create", "update", "delete")
+            if (text := getattr(request.customTimeouts, key))
+        }
+        return cls(
+            urn=make_urn(stack, project, request.type, request.name, request.parent),
+            type=request.type,
+            name=request.name,
+            custom=request.custom,
+            inputs=decode(request.object),
+            parent=request.parent,
+            provider=request.provider,
+            version=request.version,
+            dependencies=tuple(sorted(set(request.dependencies))),
+            property_dependencies={
+                key: tuple(sorted(value.urns)) for key, value in sorted(request.propertyDependencies.items())
+            },
+            protect=request.protect,
+            ignore_changes=tuple(request.ignoreChanges),
+            replace_on_changes=tuple(request.replaceOnChanges),
+            delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+            retain_on_delete=request.retainOnDelete,
+            deleted_with=request.deletedWith,
+            aliases=tuple(request.aliasURNs),
+            additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            custom_timeouts=timeouts,
+            import_id=request.importId,
+            source=source_text(request.sourcePosition),
+        )
+
+    def references(self) -> Iterable[str]:
+        """The URNs that this resource waits for."""
+        return self.state().references()
+
+    def state(self) -> ResourceState:
+        """The record of this goal before anything is known of its outputs."""
+        return ResourceState(
+            urn=self.urn,
+            type=self.type,
+            custom=self.custom,
+            inputs=self.inputs,
+            parent=self.parent,
+            provider=self.provider,
+            dependencies=self.dependencies,
+            property_dependencies=self.property_dependencies,
+            protect=self.protect,
+            retain_on_delete=self.retain_on_delete,
+            deleted_with=self.deleted_with,
+            additional_secret_outputs=self.additional_secret_outputs,
+            aliases=self.aliases,
+            ignore_changes=self.ignore_changes,
+            replace_on_changes=self.replace_on_changes,
+            custom_timeouts=self.custom_timeouts,
+            import_id=self.import_id,
+            source_position=self.source,
+        )
+
+    @property
+    def provider_urn(self) -> str:
+        return split_reference(self.provider)[0] if self.provider else ""
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def seconds(text: str) -> float:
+    """A Go duration such as ``1h5m30s`` in seconds. Raises ValueError."""
+    import re
+
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration such as 90s or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def source_text(position: source_pb2.SourcePosition) -> str:
+    """``file:line`` of a source position, the file relative to the project where it lies within."""
+    if not position.uri:
+        return ""
+    path = unquote(urlsplit(position.uri).path)
+    if position.uri.startswith("project:"):
+        path = path.lstrip("/")
+    return f"{path}:{position.line}"

@@ -1,0 +1,156 @@
+"""The engine's half of Pulumi's own protocol: what the SDK in the program's process calls.
+
+Method names and messages are those of ``pulumi/resource.proto`` and ``pulumi/engine.proto``. Features that
+are not offered in `GetDeploymentInfo` are worked around, or refused with a clear message, by the SDK itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
+
+from rehearsal.clouds.errors import ProviderError
+from rehearsal.engine.deployment import Deployment, SkippedError
+from rehearsal.engine.events import Severity
+from rehearsal.engine.executor import StepFailedError
+from rehearsal.engine.goal import Goal, source_text
+from rehearsal.engine.urn import make_urn, package_of
+from rehearsal.errors import KingdomError
+from rehearsal.properties import decode, encode
+
+_FEATURES: Final = (
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+)
+
+
+class Monitor:
+    """A resource monitor in the program's own process. Called from the SDK's threads."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self.fatal: KingdomError | None = None  # an error of the engine itself, which ends the operation
+
+    def GetDeploymentInfo(self, request: empty_pb2.Empty) -> resource_pb2.DeploymentInfo:
+        return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
+
+    def SupportsFeature(
+        self, request: resource_pb2.SupportsFeatureRequest
+    ) -> resource_pb2.SupportsFeatureResponse:
+        names = {"secrets", "resourceReferences", "deletedWith"}
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in names)
+
+    def RegisterResource(
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        deployment = self._deployment
+        urn = make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent)
+        if request.remote:
+            raise KingdomError(
+                f"{urn} is a component of another package; the rehearsal runs only this program's own"
+            )
+        try:
+            goal = Goal.from_request(request, deployment.stack, deployment.project)
+            state = deployment.register(goal)
+        except (SkippedError, StepFailedError):
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
+        except KingdomError as error:
+            self.fatal = self.fatal or error
+            deployment.cancelled.set()
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
+        id_ = state.id if state.custom and not (deployment.preview and not _is_known(state.id)) else ""
+        return resource_pb2.RegisterResourceResponse(
+            urn=state.urn, id=id_, object=encode(state.outputs if state.custom else state.inputs)
+        )
+
+    def RegisterResourceOutputs(
+        self, request: resource_pb2.RegisterResourceOutputsRequest
+    ) -> empty_pb2.Empty:
+        self._deployment.register_outputs(request.urn, decode(request.outputs))
+        return empty_pb2.Empty()
+
+    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
+        deployment = self._deployment
+        goal = Goal(
+            urn=make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent),
+            type=request.type,
+            name=request.name,
+            custom=True,
+            inputs=decode(request.properties),
+            parent=request.parent,
+            provider=request.provider,
+            version=request.version,
+            dependencies=tuple(sorted(request.dependencies)),
+            additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            source=source_text(request.sourcePosition),
+        )
+        try:
+            state = deployment.read(goal, request.id)
+        except (SkippedError, StepFailedError):
+            return resource_pb2.ReadResourceResponse(urn=goal.urn, result=resource_pb2.FAIL)
+        return resource_pb2.ReadResourceResponse(urn=state.urn, id=state.id, properties=encode(state.outputs))
+
+    def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
+        deployment = self._deployment
+        if request.tok.startswith("pulumi:pulumi:"):
+            raise KingdomError(f"{request.tok} asks the Pulumi service; the rehearsal has none")
+        reference = request.provider or deployment.default_provider(package_of(request.tok), request.version)
+        try:
+            answer = deployment.provider(reference).Invoke(
+                provider_pb2.InvokeRequest(tok=request.tok, args=request.args, preview=deployment.preview),
+                None,
+            )
+        except ProviderError as error:
+            raise KingdomError(f"{request.tok}: {error}") from None
+        response = resource_pb2.ResourceInvokeResponse(failures=answer.failures)
+        getattr(response, "return").CopyFrom(getattr(answer, "return"))
+        return response
+
+    def Call(self, request: resource_pb2.ResourceCallRequest) -> Any:
+        raise KingdomError(f"{request.tok}: methods on resources are not part of the rehearsal")
+
+    def RegisterPackage(self, request: resource_pb2.RegisterPackageRequest) -> Any:
+        raise KingdomError(f"{request.name}: parameterised packages are not part of the rehearsal")
+
+    def SignalAndWaitForShutdown(self, request: empty_pb2.Empty) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+
+def _is_known(id_: str) -> bool:
+    from rehearsal.properties import UNKNOWN_SENTINEL
+
+    return bool(id_) and id_ != UNKNOWN_SENTINEL
+
+
+_SEVERITIES: Final = {
+    engine_pb2.DEBUG: Severity.DEBUG,
+    engine_pb2.INFO: Severity.INFO,
+    engine_pb2.WARNING: Severity.WARNING,
+    engine_pb2.ERROR: Severity.ERROR,
+}
+
+
+class Engine:
+    """The service beside the monitor: the program's log, and what it asks of the engine itself."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._root = ""
+
+    def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:
+        if request.severity != engine_pb2.DEBUG:
+            self._deployment.log(_SEVERITIES[request.severity], request.message.strip(), request.urn)
+        return empty_pb2.Empty()
+
+    def GetRootResource(self, request: Any) -> engine_pb2.GetRootResourceResponse:
+        return engine_pb2.GetRootResourceResponse(urn=self._root)
+
+    def SetRootResource(self, request: engine_pb2.SetRootResourceRequest) -> Any:
+        self._root = request.urn
+        return engine_pb2.SetRootResourceResponse()
+
+    def RequirePulumiVersion(self, request: Any) -> engine_pb2.RequirePulumiVersionResponse:
+        return engine_pb2.RequirePulumiVersionResponse()

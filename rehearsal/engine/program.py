@@ -1,0 +1,135 @@
+"""Runs the unchanged Pulumi program against a monitor in this process, as the CLI's language host does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import json
+import logging
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import pulumi
+from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
+
+from rehearsal.errors import KingdomError
+
+# Registrations wait in threads of their own until their resource is there; as many run side by side.
+_PARALLEL: Final = 64
+
+
+class ProgramError(KingdomError):
+    """The program raised; the message names its file and line."""
+
+
+def run(
+    *,
+    main: Path,
+    root: Path,
+    project: str,
+    stack: str,
+    config: Mapping[str, str],
+    monitor: Any,
+    engine: Any,
+    dry_run: bool,
+) -> None:
+    """Runs the program in the folder `main` until all it registered has been answered.
+
+    `config` holds full keys such as ``kingdom:network``; structured values are JSON. Raises ProgramError.
+    """
+
+    def work() -> None:
+        set_all_config(dict(config), [])
+        configure(
+            Settings(
+                project=project,
+                stack=stack,
+                monitor=monitor,
+                engine=engine,
+                parallel=_PARALLEL,
+                dry_run=dry_run,
+                organization="organization",
+                root_directory=str(root),
+            )
+        )
+        loop = asyncio.new_event_loop()
+        executor = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="register")
+        loop.set_default_executor(executor)
+        # The SDK leaves futures unobserved when a program fails; asyncio would print a traceback for each.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        try:
+            with _surroundings(main, config):
+                loop.run_until_complete(run_in_stack(lambda: _execute(main)))
+        except KingdomError:
+            raise
+        except pulumi.RunError as error:
+            raise ProgramError(str(error)) from None
+        except SystemExit as error:
+            raise ProgramError(f"the program ended itself with sys.exit({error.code!r})") from None
+        except Exception as error:
+            raise _explained(error, main, root) from error
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            with contextlib.suppress(Exception):
+                loop.run_until_complete(asyncio.sleep(0))
+            executor.shutdown(wait=True, cancel_futures=True)
+            loop.close()
+
+    # The SDK keeps its settings in context variables: a context of its own leaves no trace for the next run.
+    contextvars.copy_context().run(work)
+
+
+def _execute(main: Path) -> None:
+    runpy.run_path(str(main), run_name="__main__")
+
+
+@contextlib.contextmanager
+def _surroundings(main: Path, config: Mapping[str, str]) -> Iterator[None]:
+    """The working directory, arguments and environment that the language host gives a program."""
+    cwd, argv, before = Path.cwd(), sys.argv, os.environ.get("PULUMI_CONFIG")
+    os.environ["PULUMI_CONFIG"] = json.dumps(dict(config))
+    sys.argv = [str(main)]
+    os.chdir(main)
+    try:
+        yield
+    finally:
+        os.chdir(cwd)
+        sys.argv = argv
+        if before is None:
+            del os.environ["PULUMI_CONFIG"]
+        else:
+            os.environ["PULUMI_CONFIG"] = before
+
+
+def _explained(error: BaseException, main: Path, root: Path) -> ProgramError:
+    """Where in the program `error` came from, without a traceback."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    if isinstance(error, SyntaxError):
+        where = f"{_relative(error.filename or '?', root)}:{error.lineno}"
+    else:
+        frames = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).is_relative_to(main)
+        ]
+        where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}" if frames else str(main)
+    name = type(error).__name__
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return ProgramError(
+        f"{where}: the program raised {name}: {text}" if text else f"{where}: the program raised {name}",
+        remedy="Nothing was changed after that point. Mend the program and run the command again.",
+    )
+
+
+def _relative(path: str, root: Path) -> str:
+    file = Path(path)
+    return str(file.relative_to(root)) if file.is_relative_to(root) else path

@@ -1,0 +1,199 @@
+"""One command on one stack: puts the store, the clouds, the policy pack and the machine together."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from rehearsal.analyzer import PolicyPack
+from rehearsal.engine.events import Listener, Result, Silent
+from rehearsal.engine.operations import Operation, Program
+from rehearsal.engine.secrets import passphrase
+from rehearsal.engine.state import Snapshot
+from rehearsal.engine.store import Store
+from rehearsal.errors import KingdomError
+from rehearsal.machine.client import Machine
+from rehearsal.machine.options import MachineOptions
+from rehearsal.machine.status import Status
+from rehearsal.project import STATE_FOLDER, Project, Stack
+
+POLICIES: Final = "policies"
+READY_TIMEOUT: Final = 120.0  # seconds from the last resource to a platform that serves
+
+
+class Session:
+    """The stack `name` of `project`, ready for one operation."""
+
+    def __init__(
+        self,
+        project: Project,
+        name: str,
+        *,
+        policies: Path | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.project = project
+        self.stack: Stack = project.stack(name)
+        self.folder = project.state_folder(name)
+        self._policies = policies or project.root / POLICIES
+        self.options = None if self.stack.machine is None else MachineOptions.from_config(self.stack.machine)
+        self.notice = notice
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            self._store = Store(self.folder, passphrase(self.project.root / STATE_FOLDER))
+        return self._store
+
+    def preview(self, listener: Listener) -> Result:
+        """What `up` would do, and what the policy pack says of it. Changes nothing."""
+        with self._pack(dry_run=True) as pack:
+            return self._operation(listener, None, pack).preview()
+
+    def up(self, listener: Listener, planned: Callable[[Result], bool], *, refresh: bool = False) -> Result:
+        """Makes the stack what the program declares.
+
+        The plan is made and judged first; `planned` sees it and says whether to go on. Nothing has been
+        created by then, no process of the machine started.
+        """
+        with (
+            self.store.lock(f"up --stack {self.stack.name}"),
+            self._pack(dry_run=False) as pack,
+        ):
+            if self.options is not None:
+                Machine.preflight(self.folder, self.options)
+            if refresh:
+                self._operation(Silent(), self._machine(), None).refresh()
+            plan = self._operation(Silent(), None, pack).preview()
+            if not plan.ok or not planned(plan):
+                return plan
+            machine = self._machine()
+            if plan.changed or not _same_records(plan.snapshot, self.store.load()):
+                operation = self._operation(listener, machine, pack)
+                with _interruptible(operation, self.notice):
+                    result = operation.update()
+            else:
+                result = plan
+            if machine is not None and result.ok:
+                self.wait_ready(machine)
+            return result
+
+    def down(self, listener: Listener, *, unprotect: bool = False) -> Result:
+        """Deletes all the stack has, then stops the machine. `unprotect` deletes protected resources too."""
+        with self.store.lock(f"down --stack {self.stack.name}"):
+            snapshot = self.store.load()
+            machine = None
+            if self.options is not None and (snapshot.resources or snapshot.pending):
+                machine = self._machine()
+            operation = self._operation(listener, machine, None)
+            with _interruptible(operation, self.notice):
+                result = operation.destroy(unprotect=unprotect)
+            machine = machine or Machine.find(self.folder)
+            if machine is not None and result.ok:
+                machine.stop()
+            return result
+
+    def refresh(self, listener: Listener) -> Result:
+        """Adopts what the clouds say of the recorded resources."""
+        with self.store.lock(f"refresh --stack {self.stack.name}"):
+            operation = self._operation(listener, self._machine(), None)
+            with _interruptible(operation, self.notice):
+                return operation.refresh()
+
+    def machine(self) -> Machine | None:
+        """The machine that runs this stack now, if one does."""
+        return Machine.find(self.folder) if self.options is not None else None
+
+    def wait_ready(self, machine: Machine) -> Status:
+        """Waits until every process is ready. Raises KingdomError, naming those that are not."""
+        deadline = time.monotonic() + READY_TIMEOUT
+        while True:
+            status = machine.status()
+            late = [process for process in status.processes if not process.ready]
+            if not late:
+                return status
+            if time.monotonic() > deadline:
+                raise KingdomError(
+                    f"not everything became ready within {READY_TIMEOUT:.0f} s:",
+                    details=[f"{item.name}: {item.state} {item.message}".rstrip() for item in late],
+                    remedy=f"See `kingdom logs --stack {self.stack.name} NAME`.",
+                )
+            time.sleep(0.1)
+
+    def _machine(self) -> Machine | None:
+        if self.options is None:
+            return None
+        return Machine.ensure(self.folder, self.stack.name, self.options, self.project.root)
+
+    @contextlib.contextmanager
+    def _pack(self, *, dry_run: bool) -> Iterator[PolicyPack]:
+        """The policy pack's process; it starts while the program's SDKs are still being imported."""
+        with PolicyPack.start(
+            self._policies,
+            project=self.project.name,
+            stack=self.stack.name,
+            dry_run=dry_run,
+            stack_config=self.stack.config,
+        ) as pack:
+            yield pack
+
+    def _operation(self, listener: Listener, machine: Machine | None, pack: PolicyPack | None) -> Operation:
+        return Operation(
+            program=Program(
+                root=self.project.root,
+                main=self.project.main,
+                project=self.project.name,
+                stack=self.stack.name,
+                config=self.stack.config,
+            ),
+            store=self.store,
+            factory=lambda package: _provider(package, machine),
+            pack=pack,
+            listener=listener,
+        )
+
+
+def _same_records(planned: Snapshot, recorded: Snapshot) -> bool:
+    """Whether carrying out a plan without changes would leave the state as it is, options included."""
+    return not recorded.pending and {item.key: item for item in planned.resources} == {
+        item.key: item for item in recorded.resources
+    }
+
+
+def _provider(package: str, machine: Machine | None) -> Any:
+    clouds = importlib.import_module("rehearsal.clouds")
+    if package not in clouds.PACKAGES:
+        raise KingdomError(
+            f"the program uses the package {package!r}, of which there is no rehearsal cloud",
+            remedy=f"There are: {', '.join(clouds.PACKAGES)}.",
+        )
+    return clouds.provider(package, machine)
+
+
+@contextlib.contextmanager
+def _interruptible(operation: Operation, notice: Callable[[str], None]) -> Iterator[None]:
+    """The first Ctrl-C lets what is in flight finish; the second ends the process at once."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if operation.cancel.is_set():
+            raise KeyboardInterrupt
+        notice("interrupted: finishing what is in flight; once more stops at once")
+        operation.interrupt()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
