@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.docs._commands_page import commands_page
 from tests.docs._settings_page import settings_page
 from tests.repository._tree import ROOT
 
@@ -9,6 +10,7 @@ from tests.repository._tree import ROOT
 def pages() -> dict[Path, str]:
     """Each generated document and what it has to say."""
     return {
+        ROOT / "docs" / "commands.md": commands_page(),
         ROOT / "docs" / "settings.md": settings_page(),
     }
 

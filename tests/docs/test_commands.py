@@ -1,0 +1,79 @@
+"""Commands in documents can be typed: the targets, commands, options, modules and files exist."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench._registry import discover
+from tests.docs._commands_page import options, tree
+from tests.docs._markdown import blocks, documents, table
+from tests.docs._shell import Command, commands
+from tests.repository._tree import ROOT, name
+from tests.repository.test_make import targets
+
+KINGDOM = tree()
+PULUMI = {"config", "destroy", "login", "logout", "policy", "preview", "refresh", "stack", "state", "up"}
+INSTALLED = {path.name for path in (ROOT / ".venv" / "bin").iterdir()}
+# Programs that documents may use beside those that the project installs.
+ELSEWHERE = {
+    "cd",
+    "curl",
+    "gcloud",
+    "gh",
+    "git",
+    "kubectl",
+    "security",
+    "sudo",
+    "update-ca-certificates",
+    "cp",
+}
+
+
+def _claims() -> Iterator[tuple[str, Command]]:
+    for document in documents():
+        for block in blocks(document, "sh", "shell", "bash", "console"):
+            for command in commands(block):
+                yield name(document), command
+
+
+CLAIMS = list(_claims())
+
+
+@pytest.mark.parametrize(
+    ("document", "command"), CLAIMS, ids=lambda value: str(getattr(value, "words", value))
+)
+def test_a_documented_command_can_be_typed(document: str, command: Command) -> None:
+    assert document
+    arguments = command.arguments
+    match command.program:
+        case "make":
+            assert {word for word in arguments if "=" not in word and word[0] != "-"} <= targets()
+        case "kingdom":
+            words = [word for word in arguments if not word.startswith("-")]
+            known = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in KINGDOM), None)
+            assert known, f"no such command: {' '.join(command.words)}"
+            given = {word.partition("=")[0] for word in arguments if word.startswith("-")}
+            assert given <= options(KINGDOM[known])
+        case "pulumi":
+            assert arguments[0] in PULUMI
+        case "python":
+            assert arguments[0] == "-m"
+            assert (ROOT / arguments[1].replace(".", "/")).exists(), arguments[1]
+        case program:
+            assert program in INSTALLED | ELSEWHERE
+
+
+def test_the_readme_names_every_command_of_kingdom() -> None:
+    rows = table(ROOT / "README.md", "Commands")
+    assert [row[0].strip("`").removeprefix("kingdom ").split(" -")[0] for row in rows] == list(KINGDOM)
+
+
+def test_the_benchmark_table_names_every_benchmark_and_nothing_else() -> None:
+    rows = table(ROOT / "README.md", "Benchmarks")
+    assert [row[0].strip("`") for row in rows] == [benchmark.name for benchmark in discover().benchmarks]
+
+
+def test_benchmark_targets_in_the_readme_are_those_of_the_code() -> None:
+    rows = {row[0].strip("`"): row for row in table(ROOT / "README.md", "Benchmarks")}
+    for benchmark in discover().benchmarks:
+        assert benchmark.target in rows[benchmark.name], benchmark.name
