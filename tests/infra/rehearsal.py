@@ -1,0 +1,119 @@
+"""The program, run for a stack by the rehearsal engine against the rehearsal clouds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal import clouds
+from rehearsal.engine.events import Result
+from rehearsal.engine.operations import Operation, Program
+from rehearsal.engine.state import ResourceState
+from rehearsal.engine.store import Store
+from rehearsal.project import Project
+from rehearsal.properties import unwrap
+
+ROOT = Path(__file__).parents[2]
+STACKS = ("local", "dev", "staging", "prod")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the program declares for one stack, with every output there: the clouds made all of it up."""
+
+    stack: str
+    result: Result
+
+    @property
+    def resources(self) -> list[ResourceState]:
+        """Every resource of a cloud, in order of creation; components and providers left out."""
+        return [
+            found
+            for found in self.result.snapshot.resources
+            if found.custom and not found.type.startswith("pulumi:providers:")
+        ]
+
+    def of(self, type_: str) -> dict[str, dict[str, Any]]:
+        """Plain inputs by logical name of every resource whose type token ends with `type_`."""
+        found = {
+            name_of(resource.urn): unwrap(resource.inputs)
+            for resource in self.resources
+            if resource.type.endswith(f":{type_}")
+        }
+        assert found, f"{self.stack} declares no {type_}"
+        return found
+
+    def one(self, type_: str, name: str | None = None) -> dict[str, Any]:
+        """Plain inputs of the one resource of a type, or of the one with a logical name."""
+        found = self.of(type_)
+        if name is not None:
+            return found[name]
+        assert len(found) == 1, f"{self.stack} declares {sorted(found)}"
+        return next(iter(found.values()))
+
+    def state(self, type_: str, name: str | None = None) -> ResourceState:
+        """The recorded state of one resource."""
+        found = [
+            resource
+            for resource in self.resources
+            if resource.type.endswith(f":{type_}") and name in {None, name_of(resource.urn)}
+        ]
+        assert len(found) == 1, f"{self.stack} declares {len(found)} of {type_}"
+        return found[0]
+
+
+def configuration(stack: str) -> dict[str, Any]:
+    """The values of a stack file that the program sees, as a fresh tree."""
+    values: dict[str, Any] = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key: value for key, value in values.items() if not key.startswith("rehearsal:")}
+
+
+def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Declared:
+    """Create everything `stack` declares in clouds that only exist in this process."""
+    project = Project.find(ROOT)
+    values = configuration(stack) if values is None else values
+    program = Program(
+        root=project.root,
+        main=project.main,
+        project=project.name,
+        stack=stack,
+        config={key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()},
+    )
+    store = Store(folder, "a passphrase of no consequence")
+    with store.lock("a test"):
+        result = Operation(program, store, lambda package: clouds.provider(package, None)).update()
+    return Declared(stack, result)
+
+
+def name_of(urn: str) -> str:
+    """Logical name of a resource."""
+    return urn.rpartition("::")[2]
+
+
+def merge(tree: dict[str, Any], change: Mapping[str, Any]) -> None:
+    """Put the leaves of `change` into `tree`."""
+    for key, value in change.items():
+        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
+            merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string anywhere in a value, keys left out."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for item in value.values():
+                yield from strings(item)
+        case list() | tuple():
+            for item in value:
+                yield from strings(item)
+        case _:
+            return
