@@ -26,7 +26,9 @@ app: Final = typer.Typer(
     epilog="Exit codes: 0 done and clean, 1 failed, 2 the input cannot be used, 3 a mandatory policy is"
     " violated, 130 interrupted.",
 )
-out: Final = Console(highlight=False, soft_wrap=True)
+# Where no terminal says how wide it is, lines are as long as they need to be.
+_WIDE: Final = None if sys.stdout.isatty() else 400
+out: Final = Console(highlight=False, soft_wrap=True, width=_WIDE)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 VIOLATED: Final = 3
@@ -58,7 +60,7 @@ def preview(stack: StackOption = "local", as_json: JsonOption = False, unchanged
     if as_json:
         _print_json(display.to_json(result, seconds=time.monotonic() - began))
     else:
-        display.show(out, result, planned=True, unchanged=unchanged)
+        display.show(out, result, unchanged=unchanged)
     _exit_for(result)
 
 
@@ -95,12 +97,14 @@ def up(
         data = display.to_json(result, seconds=seconds)
         _print_json(data | ({"machine": status.to_json()} if status else {}))
     else:
-        display.show(out, result, planned=False, unchanged=unchanged)
+        display.show(out, result, unchanged=unchanged)
         if result.ok:
             display.show_outputs(out, result.outputs)
             if status is not None:
                 display.show_machine(out, status, brief=True)
             out.print(f"up in {seconds:.1f} s")
+        elif result.planned:
+            err.print("[red]refused[/]: nothing was created or changed")
     _exit_for(result)
 
 
@@ -122,7 +126,7 @@ def down(
     if as_json:
         _print_json(display.to_json(result, seconds=time.monotonic() - began))
     elif result.steps or result.diagnostics:
-        display.show(out, result, planned=False)
+        display.show(out, result)
     else:
         out.print(f"[bold]{stack}[/]: there is nothing to delete")
     _exit_for(result)
@@ -140,7 +144,7 @@ def refresh(stack: StackOption = "local", as_json: JsonOption = False) -> None:
     if as_json:
         _print_json(display.to_json(result, seconds=time.monotonic() - began))
     else:
-        display.show(out, result, planned=False)
+        display.show(out, result)
     _exit_for(result)
 
 

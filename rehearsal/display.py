@@ -67,6 +67,7 @@ def to_json(result: Result, *, seconds: float) -> dict[str, Any]:
         "stack": result.stack,
         "ok": result.ok,
         "changed": result.changed,
+        "planned": result.planned,
         "interrupted": result.interrupted,
         "counts": {op.value: count for op, count in result.counts.items()},
         "steps": [_step_json(step) for step in result.steps if step.op is not Op.SAME],
@@ -117,13 +118,13 @@ def _step_json(step: Step) -> dict[str, Any]:
     }
 
 
-def show(console: Console, result: Result, *, planned: bool, unchanged: bool = False) -> None:
+def show(console: Console, result: Result, *, unchanged: bool = False) -> None:
     """Prints the tree of what changes, then the counts, the policy pack's verdict and what was said."""
     tree = _tree(result.steps, unchanged=unchanged)
     if tree is not None:
         console.print(tree)
         console.print()
-    console.print(_counts(result, _PLANNED if planned else _DONE))
+    console.print(_counts(result, _PLANNED if result.planned else _DONE))
     if result.policy_pack:
         show_violations(console, result.policy_pack, result.violations)
     show_diagnostics(console, result.diagnostics)

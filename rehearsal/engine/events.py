@@ -127,6 +127,7 @@ class Result:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     snapshot: Snapshot = field(default_factory=Snapshot)
     policy_pack: str = ""
+    planned: bool = False  # what would be done, as opposed to what was
     interrupted: bool = False
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pulumi.runtime.proto import resource_pb2, source_pb2
@@ -40,7 +41,9 @@ class Goal:
     source: str = ""
 
     @classmethod
-    def from_request(cls, request: resource_pb2.RegisterResourceRequest, stack: str, project: str) -> Goal:
+    def from_request(
+        cls, request: resource_pb2.RegisterResourceRequest, stack: str, project: str, root: Path
+    ) -> Goal:
         timeouts = {
             key: seconds(text)
             for key in ("create", "update", "delete")
@@ -69,7 +72,7 @@ class Goal:
             additional_secret_outputs=tuple(request.additionalSecretOutputs),
             custom_timeouts=timeouts,
             import_id=request.importId,
-            source=source_text(request.sourcePosition),
+            source=source_text(request.sourcePosition, root),
         )
 
     def references(self) -> Iterable[str]:
@@ -117,11 +120,13 @@ def seconds(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def source_text(position: source_pb2.SourcePosition) -> str:
-    """``file:line`` of a source position, the file relative to the project where it lies within."""
+def source_text(position: source_pb2.SourcePosition, root: Path) -> str:
+    """``file:line`` of a source position; a file within the project is named relative to its `root`."""
     if not position.uri:
         return ""
-    path = unquote(urlsplit(position.uri).path)
+    path = Path(unquote(urlsplit(position.uri).path))
     if position.uri.startswith("project:"):
-        path = path.lstrip("/")
+        path = path.relative_to("/")
+    elif path.is_relative_to(root):
+        path = path.relative_to(root)
     return f"{path}:{position.line}"

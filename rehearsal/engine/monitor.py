@@ -6,6 +6,7 @@ are not offered in `GetDeploymentInfo` are worked around, or refused with a clea
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf import empty_pb2
@@ -28,10 +29,14 @@ _FEATURES: Final = (
 
 
 class Monitor:
-    """A resource monitor in the program's own process. Called from the SDK's threads."""
+    """A resource monitor in the program's own process. Called from the SDK's threads.
 
-    def __init__(self, deployment: Deployment) -> None:
+    `root` is the project's folder, to which the places of declarations are relative.
+    """
+
+    def __init__(self, deployment: Deployment, root: Path) -> None:
         self._deployment = deployment
+        self._root = root
         self.fatal: KingdomError | None = None  # an error of the engine itself, which ends the operation
 
     def GetDeploymentInfo(self, request: empty_pb2.Empty) -> resource_pb2.DeploymentInfo:
@@ -53,7 +58,7 @@ class Monitor:
                 f"{urn} is a component of another package; the rehearsal runs only this program's own"
             )
         try:
-            goal = Goal.from_request(request, deployment.stack, deployment.project)
+            goal = Goal.from_request(request, deployment.stack, deployment.project, self._root)
             state = deployment.register(goal)
         except (SkippedError, StepFailedError):
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
@@ -85,7 +90,7 @@ class Monitor:
             version=request.version,
             dependencies=tuple(sorted(request.dependencies)),
             additional_secret_outputs=tuple(request.additionalSecretOutputs),
-            source=source_text(request.sourcePosition),
+            source=source_text(request.sourcePosition, self._root),
         )
         try:
             state = deployment.read(goal, request.id)

@@ -123,7 +123,7 @@ class Operation:
 
         deployment = self._deployment(snapshot, journal)
         deployment.resume()
-        monitor = Monitor(deployment)
+        monitor = Monitor(deployment, self.program.root)
         this = self.program
         program.run(
             main=this.main,
@@ -171,6 +171,7 @@ class Operation:
             outputs=deployment.outputs,
             snapshot=deployment.ledger.snapshot(),
             policy_pack=self.pack.label if self.pack else "",
+            planned=deployment.preview,
             interrupted=self.cancel.is_set(),
         )
 
