@@ -93,7 +93,6 @@ class Kubernetes(Cloud):
 
     def outputs(
         self,
-        urn: str,
         token: str,
         id_: str,
         inputs: Mapping[str, Any],
@@ -111,7 +110,7 @@ class Kubernetes(Cloud):
         metadata = inputs.get("metadata")
         wrapped = isinstance(metadata, Secret)
         full = {**(unwrap(metadata) or {})} if not isinstance(metadata, Mapping) else dict(metadata)
-        seed = f"{urn}|{id_}"
+        seed = f"{token}|{id_}"
         full.setdefault("name", id_.rsplit("/", 1)[-1])
         full |= {
             "uid": plausible.uuid(seed, "uid"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rehearsal.clouds import difference, plausible
-from rehearsal.clouds.gcp import autoname
+from rehearsal.clouds.naming import autoname
 from rehearsal.clouds.provider import Cloud
 
 _FIXED = difference.patterns("name", "projectId", "orgId")

@@ -82,8 +82,16 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         """The id of a resource about to be created; `inputs` are plain."""
         return plausible.hexadecimal(32, self.seed(urn, token, inputs))
 
-    def curated(self, urn: str, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Outputs with a shape of their own; `inputs` are plain and may hold unknowns (as in a preview)."""
+    def settled(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs that follow from `inputs` alone, so that a preview knows them too; may be unknown."""
+        return {}
+
+    def curated(self, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs with a shape of their own. `inputs` are plain, and what is unknown in them is left out.
+
+        An id outlives the URN it was derived from (an alias may rename the resource), so it is the id that
+        values are derived from.
+        """
         return {}
 
     def refuse_delete(self, token: str, inputs: Mapping[str, Any]) -> str | None:
@@ -104,7 +112,6 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     def outputs(
         self,
-        urn: str,
         token: str,
         id_: str,
         inputs: Mapping[str, Any],
@@ -116,10 +123,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         if declared is None:
             return dict(inputs)
         plain = unwrap(dict(inputs))
+        settled, curated = self.settled(token, plain), self.curated(token, id_, _known(plain))
         if preview:
-            return self._marked(declared, synthesis.preview(declared, inputs))
-        curated = self.curated(urn, token, id_, plain)
-        made = synthesis.synthesize(declared, inputs, curated, f"{urn}|{id_}", self.place_of(plain))
+            return self._marked(declared, synthesis.preview(declared, inputs, curated, settled))
+        place = self.place_of(plain)
+        made = synthesis.synthesize(declared, inputs, curated | settled, f"{token}|{id_}", place)
         return self._marked(declared, made)
 
     def place_of(self, inputs: Mapping[str, Any]) -> Place:
@@ -149,6 +157,8 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=sdk_version(self.package))
 
     def Cancel(self, request: Any, context: Any = None) -> empty_pb2.Empty:
+        if self.machine is not None:
+            self.machine.cancel()
         return empty_pb2.Empty()
 
     # The protocol: configuration.
@@ -221,10 +231,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
         token, inputs = request.type or type_of(request.urn), decode(request.properties)
         if request.preview:
-            outputs = self.outputs(request.urn, token, "", inputs, preview=True)
+            outputs = self.outputs(token, "", inputs, preview=True)
             return provider_pb2.CreateResponse(properties=self._encode(outputs))
         id_ = self.identify(request.urn, token, unwrap(inputs))
-        outputs = self.outputs(request.urn, token, id_, inputs)
+        outputs = self.outputs(token, id_, inputs)
         outputs |= self._realise(request.urn, token, id_, inputs, outputs, request.timeout)
         return provider_pb2.CreateResponse(id=id_, properties=self._encode(outputs))
 
@@ -235,14 +245,14 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             decode(request.olds),
         )
         if request.preview and contains_unknown(inputs):
-            known = self.outputs(request.urn, token, request.id, inputs, preview=True)
+            known = self.outputs(token, request.id, inputs, preview=True)
             # What is computed stays as it was: an update in place keeps ids, addresses and names.
             outputs = {
                 name: olds.get(name, value) if value is UNKNOWN and name not in inputs else value
                 for name, value in known.items()
             }
         else:
-            outputs = self.outputs(request.urn, token, request.id, inputs)
+            outputs = self.outputs(token, request.id, inputs)
         if self._is_real(token):
             outputs |= self._real_outputs(token, olds)
         if not request.preview:
@@ -259,7 +269,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             state |= self._as_declared(token, real)
         elif not inputs:  # an import, or `Type.get(name, id)`: all that is known is the id and what was asked
             inputs = self.imported(token, request.id, state)
-            state = self.outputs(request.urn, token, request.id, inputs) | state
+            state = self.outputs(token, request.id, inputs) | state
         return provider_pb2.ReadResponse(
             id=request.id, properties=self._encode(state), inputs=self._encode(inputs)
         )
@@ -389,6 +399,16 @@ def _parsed(value: Any) -> Any:
         return json.loads(value)
     except ValueError:
         return value
+
+
+def _known(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _known(item) for name, item in value.items() if item is not UNKNOWN}
+        case list():
+            return [_known(item) for item in value if item is not UNKNOWN]
+        case _:
+            return value
 
 
 def _text(value: Any) -> str:

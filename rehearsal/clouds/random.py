@@ -11,9 +11,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+from pulumi.runtime.proto import provider_pb2
+
 from rehearsal.clouds import difference, plausible
-from rehearsal.clouds.provider import Cloud
+from rehearsal.clouds.provider import Cloud, type_of
 from rehearsal.clouds.validate import Rules
+from rehearsal.properties import Secret, decode, unwrap
 
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
 _DIGITS: Final = "0123456789"
@@ -62,19 +65,16 @@ class Random(Cloud):
             case _:
                 return plausible.hexadecimal(32, seed)
 
-    def curated(self, urn: str, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        seed = self.seed(urn, token, inputs)
+    def curated(self, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        if not id_:
+            return {}
         match token.rsplit(":", 1)[1]:
             case "RandomBytes":
-                raw = _stream(seed, int(inputs["length"]))
-                return {"base64": _base64(raw), "hex": raw.hex()}
+                return {"base64": id_, "hex": base64.b64decode(id_).hex()}
             case "RandomPassword":
-                return {
-                    "result": _password(seed, inputs),
-                    "bcryptHash": f"$2a$10${plausible.hexadecimal(53, seed)}",
-                }
+                return {"bcryptHash": f"$2a$10${plausible.hexadecimal(53, str(sorted(inputs.items())))}"}
             case "RandomId":
-                raw = _stream(seed, int(inputs["byteLength"]))
+                raw = base64.urlsafe_b64decode(id_ + "=" * (-len(id_) % 4))
                 prefix = str(inputs.get("prefix") or "")
                 return {
                     "b64Std": prefix + _base64(raw),
@@ -86,10 +86,21 @@ class Random(Cloud):
                 return {"result": int(id_)}
             case "RandomShuffle":
                 items = list(inputs.get("inputs") or [])
-                items.sort(key=lambda item: plausible.digest(seed, str(item)))
+                items.sort(key=lambda item: plausible.digest(id_, str(item)))
                 return {"results": items[: int(inputs.get("resultCount") or len(items))]}
             case _:
                 return {"result": id_}
+
+    def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
+        response = super().Create(request, context)
+        token = request.type or type_of(request.urn)
+        if token.endswith(":RandomPassword") and not request.preview:
+            # The one value that its id must not hold.
+            inputs = unwrap(decode(request.properties))
+            outputs = decode(response.properties)
+            outputs["result"] = Secret(_password(self.seed(request.urn, token, inputs), inputs))
+            response.properties.CopyFrom(self._encode(outputs))
+        return response
 
 
 def _stream(seed: str, length: int) -> bytes:

@@ -37,3 +37,7 @@ class Machine(Protocol):
     def read(self, urn: str, type_: str, id_: str, /) -> dict[str, Any] | None:
         """The outputs of the real thing, or None when it is gone."""
         ...
+
+    def cancel(self) -> None:
+        """Make every `apply` in progress raise at once."""
+        ...

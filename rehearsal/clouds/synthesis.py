@@ -33,7 +33,11 @@ class Place:
 
 
 def synthesize(
-    resource: ResourceType, inputs: Mapping[str, Any], curated: Mapping[str, Any], seed: str, place: Place
+    resource: ResourceType,
+    inputs: Mapping[str, Any],
+    curated: Mapping[str, Any],
+    seed: str,
+    place: Place,
 ) -> dict[str, Any]:
     """All outputs of `resource`.
 
@@ -64,21 +68,43 @@ def documented_default(field: Field) -> Any:
 
 
 def preview(
-    resource: ResourceType, inputs: Mapping[str, Any], curated: Mapping[str, Any] | None = None
+    resource: ResourceType,
+    inputs: Mapping[str, Any],
+    curated: Mapping[str, Any],
+    settled: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Outputs before the resource exists: inputs and defaults are known, everything computed is not."""
+    """Outputs before the resource exists: inputs and defaults are known, everything computed is not.
+
+    `settled` holds what the cloud derives from inputs alone; `curated`, made with a placeholder id, says
+    only where nested computed values stand.
+    """
     outputs: dict[str, Any] = {}
     declared = resource.inputs.fields
     for name, field in resource.outputs.items():
-        if inputs.get(name) is not None:
-            outputs[name] = inputs[name]
-        elif curated and name in curated:
-            outputs[name] = curated[name]
+        given = inputs.get(name)
+        if (value := settled.get(name)) is not None:
+            outputs[name] = value
+        elif given is not None:
+            outputs[name] = _masked(curated[name], given) if curated.get(name) is not None else given
         elif name in declared and (value := documented_default(declared[name])) is not None:
             outputs[name] = value
-        elif not field.optional or name not in declared:
+        elif not field.optional or name in curated or name not in declared:
             outputs[name] = UNKNOWN
     return outputs
+
+
+def _masked(made: Any, given: Any) -> Any:
+    """`given` with an unknown wherever `made` holds something that was not given."""
+    match made, given:
+        case dict(), dict():
+            return {
+                name: _masked(made.get(name), given[name]) if name in given else UNKNOWN
+                for name in (*given, *(name for name in made if name not in given))
+            }
+        case list(), list() if len(made) == len(given):
+            return [_masked(*pair) for pair in zip(made, given, strict=True)]
+        case _:
+            return given
 
 
 def _complete(declared: Type, value: Any, seed: str, place: Place, path: str, depth: int) -> Any:
@@ -121,8 +147,10 @@ def make_up(declared: Type, name: str, seed: str, place: Place, depth: int) -> A
             return values[0]
         case OneOf(options):
             return make_up(options[0], name, seed, place, depth)
-        case ListOf():
-            return list[Any]()
+        case ListOf(element):
+            # What a program reads of a computed list of objects is its first one.
+            computed = isinstance(element, ObjectType) and depth < _DEPTH
+            return [make_up(element, name, f"{seed}[0]", place, depth + 1)] if computed else list[Any]()
         case MapOf():
             return dict[str, Any]()
         case ObjectType() if depth < _DEPTH:
@@ -143,7 +171,9 @@ def text(name: str, seed: str, place: Place) -> str:
         case "region" | "location":
             return place.region
         case "zone":
-            return place.zone
+            return place.zone or f"{place.region}-b"
+        case "deletionPolicy":
+            return "DELETE"
     lower = name.lower()
     for ending, value in (
         ("timestamp", plausible.moment),
