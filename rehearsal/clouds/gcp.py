@@ -32,9 +32,6 @@ class Google(Cloud):
     def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
         return autoname(self, urn, token, inputs, olds)
 
-    def same_name(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-        return old.get("name") == new.get("name")
-
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         seed = self.seed(urn, token, inputs)
         place = self.place_of(inputs)

@@ -1,25 +1,193 @@
-"""MongoDB Atlas."""
+"""MongoDB Atlas.
+
+Which properties only a new resource can change was read in the Terraform provider
+(mongodb/terraform-provider-mongodbatlas, August 2026): `RequiresReplace` and `ForceNew` of the schemas in
+`internal/service/*`. The forms of connection strings are those of the Atlas documentation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rehearsal.clouds import difference, plausible
 from rehearsal.clouds.naming import autoname
-from rehearsal.clouds.provider import Cloud
+from rehearsal.clouds.provider import Cloud, Function
+from rehearsal.clouds.synthesis import Place
 
-_FIXED = difference.patterns("name", "projectId", "orgId")
+_FIXED: Final = {
+    "AdvancedCluster": "name projectId",
+    "AlertConfiguration": "projectId",
+    "Auditing": "projectId",
+    "CloudBackupSchedule": "projectId clusterName",
+    "CustomDbRole": "projectId roleName",
+    "DatabaseUser": "projectId username authDatabaseName",
+    "EncryptionAtRest": "projectId",
+    "MaintenanceWindow": "projectId",
+    "NetworkContainer": "projectId",
+    "NetworkPeering": "projectId atlasCidrBlock containerId gcpProjectId networkName vpcId",
+    "PrivateLinkEndpoint": "projectId providerName region",
+    "PrivateLinkEndpointService": "projectId endpointServiceId gcpProjectId privateLinkId providerName",
+    "Project": "orgId",
+    "ProjectIpAccessList": "projectId awsSecurityGroup cidrBlock comment ipAddress",
+    "SearchDeployment": "projectId clusterName",
+    "SearchIndex": "projectId clusterName",
+    "ThirdPartyIntegration": "projectId type",
+    "X509AuthenticationDatabaseUser": "projectId customerX509Cas monthsUntilExpiration username",
+}
+_IDENTITY: Final = difference.patterns("projectId", "orgId")
+_PATTERNS: Final = {kind: difference.patterns(*names.split()) for kind, names in _FIXED.items()}
 
 
 class Atlas(Cloud):
     package: ClassVar[str] = "mongodbatlas"
 
     def fixed(self, token: str) -> frozenset[difference.Pattern]:
-        return _FIXED
+        return _PATTERNS.get(_kind(token), _IDENTITY)
 
     def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
         return autoname(self, urn, token, inputs, olds)
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         return plausible.hexadecimal(24, self.seed(urn, token, inputs))
+
+    def curated(self, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        match _kind(token):
+            case "AdvancedCluster":
+                return _cluster(id_, inputs)
+            case "X509AuthenticationDatabaseUser":
+                subject = str(inputs.get("username") or "").removeprefix("CN=")
+                certificate = plausible.client_certificate(subject, id_)
+                issued = {
+                    "createdAt": plausible.moment(id_),
+                    "groupId": str(inputs.get("projectId") or ""),
+                    "id": plausible.number(1, 2**31, id_),
+                    "notAfter": "2036-01-01T00:00:00Z",
+                    "subject": f"CN={subject}",
+                }
+                return {"currentCertificate": certificate, "certificates": [issued]}
+            case "ProjectIpAccessList":
+                address, block = inputs.get("ipAddress"), inputs.get("cidrBlock")
+                return {
+                    "cidrBlock": block or (f"{address}/32" if address else None),
+                    "ipAddress": address or (str(block).split("/")[0] if block else None),
+                }
+            case "PrivateLinkEndpoint":
+                return _private_link(id_, inputs)
+            case "CloudBackupSchedule":
+                return {
+                    "clusterId": plausible.hexadecimal(24, id_),
+                    "idPolicy": plausible.hexadecimal(24, id_, "p"),
+                }
+            case "AlertConfiguration":
+                return {"alertConfigurationId": id_}
+            case "NetworkContainer":
+                return {"containerId": id_}
+            case "Project":
+                return {"clusterCount": 0, "regionUsageRestrictions": "NONE"}
+            case _:
+                return {}
+
+    def refuse_delete(self, token: str, inputs: Mapping[str, Any]) -> str | None:
+        if inputs.get("terminationProtectionEnabled") is True:
+            return (
+                "terminationProtectionEnabled is set: Atlas does not delete this cluster."
+                " Set it to false, run an update, and then delete"
+            )
+        return None
+
+    def as_declared(self, token: str, outputs: dict[str, Any]) -> dict[str, Any]:
+        if _kind(token) == "X509AuthenticationDatabaseUser" and "certificate" in outputs:
+            outputs = {"currentCertificate": outputs["certificate"]}
+        return super().as_declared(token, outputs)
+
+    functions: ClassVar[Mapping[str, Function]] = {
+        "mongodbatlas:index/getControlPlaneIpAddresses:getControlPlaneIpAddresses": lambda args, place: {
+            "id": "control-plane",
+            "inbound": {"gcps": []},
+            "outbound": {"gcps": []},
+        },
+        "mongodbatlas:index/getProject:getProject": lambda args, place: _project(args, place),
+        "mongodbatlas:index/getRolesOrgId:getRolesOrgId": lambda args, place: {
+            "id": plausible.hexadecimal(24, "organization"),
+            "orgId": plausible.hexadecimal(24, "organization"),
+        },
+    }
+
+
+def _kind(token: str) -> str:
+    return token.rsplit(":", 1)[-1]
+
+
+def _cluster(id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    name = str(inputs.get("name") or "cluster").lower()
+    label = plausible.hexadecimal(5, str(inputs.get("projectId")))
+    members = ",".join(f"{name}-shard-00-{at:02}.{label}.mongodb.net:27017" for at in range(3))
+    replica_set = f"atlas-{plausible.hexadecimal(6, id_)}-shard-0"
+    options = f"ssl=true&authSource=admin&replicaSet={replica_set}"
+    private = f"{name}-shard-00-pl-0.{label}.mongodb.net"
+    endpoint = {
+        "connectionString": f"mongodb://pl-0-{label}.mongodb.net:1024/?{options}",
+        "srvConnectionString": f"mongodb+srv://{name}-pl-0.{label}.mongodb.net",
+        "srvShardOptimizedConnectionString": "",
+        "type": "MONGOD",
+        "endpoints": [
+            {"endpointId": private, "providerName": "GCP", "region": _region(inputs)},
+        ],
+    }
+    version = str(inputs.get("mongoDbMajorVersion") or "8.0")
+    return {
+        "clusterId": id_,
+        "connectionStrings": {
+            "standard": f"mongodb://{members}/?{options}",
+            "standardSrv": f"mongodb+srv://{name}.{label}.mongodb.net",
+            "private": "",
+            "privateSrv": f"mongodb+srv://{name}-pri.{label}.mongodb.net",
+            "privateEndpoints": [endpoint],
+        },
+        "createDate": plausible.moment(id_),
+        "mongoDbMajorVersion": version,
+        "mongoDbVersion": f"{version}.12",
+        "stateName": "IDLE",
+        "versionReleaseSystem": inputs.get("versionReleaseSystem") or "LTS",
+        "rootCertType": inputs.get("rootCertType") or "ISRGROOTX1",
+        "encryptionAtRestProvider": inputs.get("encryptionAtRestProvider") or "NONE",
+    }
+
+
+def _region(inputs: Mapping[str, Any]) -> str:
+    try:
+        return str(inputs["replicationSpecs"][0]["regionConfigs"][0]["regionName"])
+    except (KeyError, IndexError, TypeError):
+        return ""
+
+
+def _private_link(id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    region = str(inputs.get("region") or "").lower()
+    project = f"p-{plausible.hexadecimal(24, id_)}"
+    attachment = f"projects/{project}/regions/{region}/serviceAttachments/sa-{region}-{id_}"
+    return {
+        "privateLinkId": id_,
+        "endpointServiceName": f"com.mongodb.{plausible.hexadecimal(12, id_)}",
+        "serviceAttachmentNames": [attachment],
+        "regionName": inputs.get("region"),
+        "status": "AVAILABLE",
+    }
+
+
+def _project(args: dict[str, Any], place: Place) -> dict[str, Any]:
+    name = str(args.get("name") or "kingdom")
+    id_ = str(args.get("projectId") or plausible.hexadecimal(24, "project", name))
+    return {
+        "id": id_,
+        "projectId": id_,
+        "name": name,
+        "orgId": plausible.hexadecimal(24, "organization"),
+        "created": plausible.moment(id_),
+        "clusterCount": 0,
+        "tags": {},
+        "teams": [],
+        "limits": [],
+        "users": [],
+        "ipAddresses": {"services": {"clusters": []}},
+    }

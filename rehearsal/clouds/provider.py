@@ -72,7 +72,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     def same_name(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Whether both would be called the same, so that they cannot exist side by side."""
-        return True
+        return old.get("name") is not None and old.get("name") == new.get("name")
 
     def fixed(self, token: str) -> frozenset[difference.Pattern]:
         """The properties of a type that only a new resource can change."""
@@ -223,8 +223,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         changes = difference.changed(old, new, request.ignoreChanges)
         fixed = self.fixed(token)
         replacing = [path for path in changes if difference.forces_replacement(path, old, new, fixed)]
-        # Two of one fixed name cannot exist side by side: the old one has to go first.
-        delete_first = not self.autonamed(new) and self.same_name(unwrap(old), unwrap(new))
+        # Two of one fixed name, or one id, cannot exist side by side: the old one has to go first.
+        plain = _known(unwrap(new))
+        delete_first = not self.autonamed(new) and (
+            self.same_name(unwrap(old), plain) or self.identify(request.urn, token, plain) == request.id
+        )
         stable = {one[0] for one in fixed if len(one) == 1}
         return difference.answer(changes, replacing, delete_first=delete_first, stable=stable)
 
@@ -266,7 +269,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             real = self.machine.read(request.urn, token, request.id)
             if real is None:
                 return provider_pb2.ReadResponse()  # an empty id: it is gone
-            state |= self._as_declared(token, real)
+            state |= self.as_declared(token, real)
         elif not inputs:  # an import, or `Type.get(name, id)`: all that is known is the id and what was asked
             inputs = self.imported(token, request.id, state)
             state = self.outputs(token, request.id, inputs) | state
@@ -332,7 +335,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             if reasons is None:
                 raise
             raise InitFailedError(id_, outputs, inputs, [str(reason) for reason in reasons]) from error
-        return self._as_declared(token, real)
+        return self.as_declared(token, real)
 
     def _real_outputs(self, token: str, olds: Mapping[str, Any]) -> dict[str, Any]:
         """Of the old outputs, those that only the machine knows."""
@@ -342,7 +345,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         computed = declared.outputs.keys() - declared.inputs.fields.keys()
         return {name: value for name, value in olds.items() if name in computed}
 
-    def _as_declared(self, token: str, outputs: dict[str, Any]) -> dict[str, Any]:
+    def as_declared(self, token: str, outputs: dict[str, Any]) -> dict[str, Any]:
         declared = self.declared(token)
         return self._marked(declared, dict(outputs)) if declared else dict(outputs)
 

@@ -37,14 +37,11 @@ class Random(Cloud):
     def fixed(self, token: str) -> frozenset[difference.Pattern]:
         return _FIXED
 
-    def same_name(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-        return False  # random values have no name that could clash
-
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         kind, seed = token.rsplit(":", 1)[1], self.seed(urn, token, inputs)
         match kind:
             case "RandomBytes":
-                return _base64(_stream(seed, int(inputs["length"])))
+                return _base64(_stream(seed, int(inputs.get("length") or 0)))
             case "RandomPassword":
                 return "none"  # as the real provider has it: the id would show the secret
             case "RandomString":
@@ -52,7 +49,11 @@ class Random(Cloud):
             case "RandomUuid" | "RandomUuid4" | "RandomUuid7":
                 return plausible.uuid(seed)
             case "RandomId":
-                return base64.urlsafe_b64encode(_stream(seed, int(inputs["byteLength"]))).decode().rstrip("=")
+                return (
+                    base64.urlsafe_b64encode(_stream(seed, int(inputs.get("byteLength") or 0)))
+                    .decode()
+                    .rstrip("=")
+                )
             case "RandomPet":
                 words = [
                     plausible.hexadecimal(6, seed, str(at)) for at in range(int(inputs.get("length") or 2))
@@ -61,7 +62,7 @@ class Random(Cloud):
                     [*([inputs["prefix"]] if inputs.get("prefix") else []), *words]
                 )
             case "RandomInteger":
-                return str(plausible.number(int(inputs["min"]), int(inputs["max"]), seed))
+                return str(plausible.number(int(inputs.get("min") or 0), int(inputs.get("max") or 0), seed))
             case _:
                 return plausible.hexadecimal(32, seed)
 
@@ -121,7 +122,7 @@ def _password(seed: str, inputs: Mapping[str, Any]) -> str:
         (_DIGITS, numeric, inputs.get("minNumeric")),
         (special, inputs.get("special", True), inputs.get("minSpecial")),
     ]
-    length = int(inputs["length"])
+    length = int(inputs.get("length") or 0)
     stream = iter(_stream(seed, 8 * length + 64))
     alphabet = "".join(letters for letters, wanted, _ in classes if wanted is not False) or _LOWER
     least = [

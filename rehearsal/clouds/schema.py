@@ -10,6 +10,7 @@ costs what is used of it.
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 import types
@@ -94,20 +95,24 @@ class Field:
 
     @cached_property
     def type(self) -> Type:
-        function = self.getter.fget
-        assert function is not None
+        function = self._function
         return resolve(function.__annotations__.get("return", Any), function.__globals__)
 
     @cached_property
     def optional(self) -> bool:
         """Whether the annotation admits None: for an output, that it may be absent."""
-        function = self.getter.fget
-        assert function is not None
-        return _admits_none(function.__annotations__.get("return", Any))
+        return _admits_none(self._function.__annotations__.get("return", Any))
 
     @property
     def doc(self) -> str:
-        return self.getter.fget.__doc__ or ""
+        return self._function.__doc__ or ""
+
+    @property
+    def _function(self) -> types.FunctionType:
+        # A deprecated property is wrapped by a function of another module, with other globals.
+        function = inspect.unwrap(self.getter.fget) if self.getter.fget else None
+        assert isinstance(function, types.FunctionType)
+        return function
 
 
 ANY: Final = Scalar("any")

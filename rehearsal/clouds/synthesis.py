@@ -172,6 +172,8 @@ def text(name: str, seed: str, place: Place) -> str:
             return place.region
         case "zone":
             return place.zone or f"{place.region}-b"
+        case "id":
+            return plausible.hexadecimal(32, seed)
         case "deletionPolicy":
             return "DELETE"
     lower = name.lower()
@@ -199,6 +201,8 @@ def text(name: str, seed: str, place: Place) -> str:
         return f"s{plausible.digits(10, seed)}@{place.project or 'rehearsal'}.iam.gserviceaccount.com"
     if lower.endswith(("url", "uri", "selflink")):
         return f"https://rehearsal.invalid/{plausible.hexadecimal(16, seed)}"
+    if "error" in lower:
+        return ""
     if lower.endswith(("state", "status")):
         return "ACTIVE"
     if lower.endswith(("certificate", "cert")):
