@@ -49,7 +49,8 @@ def _row(parameter: object) -> str | None:
         return f"| `{(parameter.name or '').upper()}` | {_cell(parameter.help, parameter.default)} |"
     if isinstance(parameter, TyperOption) and not parameter.hidden:
         words = ", ".join([*parameter.opts, *parameter.secondary_opts])
-        return f"| `{words}` | {_cell(parameter.help, parameter.default)} |"
+        variable = f"; or `{parameter.envvar}` in the environment" if parameter.envvar else ""
+        return f"| `{words}` | {_cell(parameter.help, parameter.default)}{variable} |"
     return None
 
 
