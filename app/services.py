@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from app import metrics
 from app.accounts.service import Accounts
 from app.cache import Cache
 from app.connections import Database, open_mongodb, open_redis
-from app.content.service import Contents
+from app.content.service import Contents, Kept, content_cache
 from app.lifecycle import Dependency, Lifecycle
 from app.passwords import Passwords
 from app.queue import Queue
@@ -34,6 +36,7 @@ class Services:
     tokens: Tokens
     accounts: Accounts
     contents: Contents
+    caches: tuple[Cache[Kept | None], ...]
 
     async def prepare(self) -> None:
         """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
@@ -52,6 +55,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         open_bucket(settings.storage) as bucket,
     ):
         queue = Queue(redis)
+        cache = content_cache(redis)
         # An api pod answers from MongoDB alone when it must; a worker without the queue has nothing to do.
         lifecycle.watch(
             {
@@ -60,6 +64,8 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 "storage": Dependency(bucket.check, required=False),
             }
         )
+        listening = asyncio.create_task(cache.run())
+        metrics.observe_caches(cache)
         try:
             yield Services(
                 role=role,
@@ -71,7 +77,9 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 queue=queue,
                 tokens=tokens,
                 accounts=Accounts(database, passwords, tokens),
-                contents=Contents(database, Cache(redis, "contents"), queue, bucket),
+                contents=Contents(database, cache, queue, bucket),
+                caches=(cache,),
             )
         finally:
+            listening.cancel()
             passwords.close()

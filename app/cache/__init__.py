@@ -1,5 +1,6 @@
-"""Values that are costly to make, kept near: shared through Redis, and never needed to answer."""
+"""Values that are costly to make, kept near: in the process, in Redis, and never needed to answer."""
 
-from app.cache.cache import Cache
+from app.cache.cache import Cache, Loaded
+from app.cache.memory import Memory
 
-__all__ = ["Cache"]
+__all__ = ["Cache", "Loaded", "Memory"]

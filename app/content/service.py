@@ -15,9 +15,10 @@ import msgspec
 import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from redis import RedisError
+from redis.asyncio import Redis
 
 from app import clock, metrics
-from app.cache import Cache
+from app.cache import Cache, Loaded
 from app.connections import Database, Document
 from app.content import grammar, picture
 from app.content.schemas import Content, ContentPage, Generate, NewContent, PageQuery, State
@@ -30,13 +31,14 @@ from app.storage import Bucket, ObjectMissing, StorageError
 log = structlog.get_logger()
 
 GENERATE: Final = "content.generate"
-_SETTLED_SECONDS: Final = 300.0
-_PENDING_SECONDS: Final = 0.5  # what is still being made changes soon
+_SETTLED: Final = (300.0, 600.0)  # seconds fresh, then stale; the end of the job invalidates
+_PENDING: Final = (5.0, 0.0)
+_ABSENT: Final = (5.0, 0.0)
 _FORGOTTEN_AFTER: Final = timedelta(seconds=10)
 _REQUEUE_BATCH: Final = 500
 
 
-class _Kept(msgspec.Struct):
+class Kept(msgspec.Struct, frozen=True):
     """What the cache keeps of a piece of content: the owner decides who may see the rest."""
 
     owner: str
@@ -51,12 +53,11 @@ class Contents:
         IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)], name="unfinished"),
     )
 
-    def __init__(self, database: Database, cache: Cache, queue: Queue, bucket: Bucket) -> None:
+    def __init__(self, database: Database, cache: Cache[Kept | None], queue: Queue, bucket: Bucket) -> None:
         self._contents = database["contents"]
         self._cache = cache
         self._queue = queue
         self._bucket = bucket
-        self._decoder = msgspec.json.Decoder(_Kept)
 
     async def prepare(self) -> None:
         """Make the indexes that the queries below use."""
@@ -84,8 +85,8 @@ class Contents:
 
     async def read(self, owner: str, content_id: str) -> Content:
         """A piece of content; another's is as absent as none."""
-        kept = self._decoder.decode(await self._cache.fetch(content_id, lambda: self._load(content_id)))
-        if kept.owner != owner:
+        kept = await self._cache.fetch(content_id, lambda: self._load(content_id))
+        if kept is None or kept.owner != owner:
             raise Problem(NOT_FOUND, "No such content.")
         return kept.content
 
@@ -131,7 +132,7 @@ class Contents:
         )
         if written.modified_count:
             metrics.contents_finished.labels(State.READY.value).inc()
-        await self._cache.forget(task.id)
+        await self._cache.invalidate(task.id)
 
     async def requeue(self) -> int:
         """Hand in what has been queued for so long that its job may be lost; gives how many."""
@@ -152,13 +153,18 @@ class Contents:
             log.warning("not handed in yet", error=type(error).__name__, count=len(jobs))
             return 0
 
-    async def _load(self, content_id: str) -> tuple[bytes, float]:
+    async def _load(self, content_id: str) -> Loaded[Kept | None]:
         document = await self._contents.find_one({"_id": content_id})
         if document is None:
-            raise Problem(NOT_FOUND, "No such content.")
-        kept = _Kept(document["owner"], _content(document))
-        seconds = _PENDING_SECONDS if kept.content.state is State.QUEUED else _SETTLED_SECONDS
-        return msgspec.json.encode(kept), seconds
+            return Loaded(None, *_ABSENT)
+        kept = Kept(document["owner"], _content(document))
+        return Loaded(kept, *(_PENDING if kept.content.state is State.QUEUED else _SETTLED))
+
+
+def content_cache(redis: Redis) -> Cache[Kept | None]:
+    """The cache of pieces of content by id."""
+    decoder = msgspec.msgpack.Decoder(Kept | None)
+    return Cache(redis, "contents", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
 
 
 def _content(document: Document) -> Content:
