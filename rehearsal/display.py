@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -126,7 +126,7 @@ def show(console: Console, result: Result, *, unchanged: bool = False) -> None:
         console.print()
     console.print(_counts(result, _PLANNED if result.planned else _DONE))
     if result.policy_pack:
-        show_violations(console, result.policy_pack, result.violations)
+        show_violations(console, result.policy_pack, list(result.violations))
     show_diagnostics(console, result.diagnostics)
 
 
@@ -207,9 +207,10 @@ def _counts(result: Result, words: dict[Op, str]) -> str:
     return f"[bold]{result.stack}[/]: {', '.join(parts)}, {same} unchanged"
 
 
-def show_violations(console: Console, pack: str, violations: Iterable[Violation]) -> None:
+def show_violations(console: Console, pack: str, violations: Sequence[Violation]) -> None:
     """Prints the pack's verdict, mandatory findings first, each with the place in the program."""
-    found = list(violations)
+    found = [item for item in violations if item.level != "unjudged"]
+    unjudged = [item for item in violations if item.level == "unjudged"]
     mandatory = sum(item.mandatory for item in found)
     style = "red" if mandatory else "yellow" if found else "green"
     verdict = f"{mandatory} mandatory, {len(found) - mandatory} advisory" if found else "no violations"
@@ -223,6 +224,11 @@ def show_violations(console: Console, pack: str, violations: Iterable[Violation]
             console.print(f"    {escape(name_of(item.urn))}{where}")
         for line in item.message.splitlines():
             console.print(f"    {line}", markup=False)
+    if unjudged:
+        console.print("  [dim]not judged yet, for values that are unknown until they are created:[/]")
+        for item in unjudged:
+            about = name_of(item.urn) if item.urn.count("::") >= 3 else "the stack"
+            console.print(f"    [dim]{escape(item.policy)}: {escape(about)}[/]")
 
 
 def show_diagnostics(console: Console, diagnostics: Iterable[Diagnostic]) -> None:

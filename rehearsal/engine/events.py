@@ -73,7 +73,9 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class Violation:
-    """A finding of the policy pack. `level` is ``advisory`` or ``mandatory``, as the pack's process says."""
+    """A finding of the policy pack. `level` is ``mandatory`` or ``advisory``, as the pack's process says, or
+    ``unjudged`` where the rule could not be applied to a value that is not known yet.
+    """
 
     policy: str
     pack: str
