@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies import coherence, containers, data, identity, network, quotas, secret_values, tls
+from policies import (
+    autoscaling,
+    coherence,
+    containers,
+    data,
+    identity,
+    network,
+    quotas,
+    secret_values,
+    tls,
+    workloads,
+)
 from policies.configuration import PolicyShape
 from policies.rules import Rule, rules_of
 
-CONCERNS: Final = (containers, quotas, tls, network, data, identity, secret_values, coherence)
+CONCERNS: Final = (
+    containers,
+    workloads,
+    quotas,
+    autoscaling,
+    tls,
+    network,
+    data,
+    identity,
+    secret_values,
+    coherence,
+)
 RULES: Final[tuple[Rule, ...]] = tuple(rule for module in CONCERNS for rule in rules_of(module))
 SHAPES: Final[tuple[PolicyShape, ...]] = tuple(
     PolicyShape(rule.name, rule.level.value, rule.settings) for rule in RULES

@@ -14,6 +14,7 @@ from pulumi_policy import Severity
 
 from policies.nodes import Finding, Node
 from policies.pods import POD_TYPES, PodTemplate, pod_templates, title
+from policies.remedies import confined
 from policies.rules import Settings, rule
 from policies.stack import Resource
 
@@ -345,14 +346,15 @@ def run_as_user(resource: Resource, _: Settings) -> Iterator[Finding]:
     severity=Severity.HIGH,
     tags=_RESTRICTED,
     url=_PAGE,
+    remedy=confined,
 )
 def seccomp(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         if pod.on_windows:
             continue
         of_pod = pod.security["seccompProfile"]
-        confined = of_pod.present and not of_pod["type"].unlike(*_SECCOMP_TYPES)
-        if of_pod.present and not confined:
+        allowed = of_pod.present and not of_pod["type"].unlike(*_SECCOMP_TYPES)
+        if of_pod.present and not allowed:
             yield of_pod["type"].finding("must be RuntimeDefault or Localhost")
         for container in pod.containers():
             own = _security(container)["seccompProfile"]

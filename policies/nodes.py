@@ -42,6 +42,17 @@ def _entry(container: Any, key: Any) -> Any:
         return UNKNOWN
 
 
+def known_from(declared: Any, state: Any) -> Any:
+    """`declared`, with every unknown in it replaced by what `state` has in the same place."""
+    if declared is UNKNOWN:
+        return UNKNOWN if state is None else state
+    if isinstance(declared, dict) and isinstance(state, dict):
+        return {key: known_from(value, state.get(key)) for key, value in declared.items()}
+    if isinstance(declared, list) and isinstance(state, list) and len(declared) == len(state):
+        return [known_from(item, state[index]) for index, item in enumerate(declared)]
+    return declared
+
+
 def format_path(path: Path) -> str:
     """``spec.containers[0].image``; keys with dots are quoted, as Pulumi writes them."""
     text = ""

@@ -1,14 +1,57 @@
-"""Quotas: every namespace has limits, and they are proven to hold what the workloads can grow to."""
+"""Quotas: every namespace has limits, and they are proven to hold what its workloads can grow to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.nodes import Finding
+from policies.demand import Demand, demand
+from policies.nodepools import Pool, pool_of
+from policies.nodes import Finding, Node
+from policies.quantities import parse, show
 from policies.rules import Settings, stack_rule
-from policies.stack import Stack
+from policies.scaling import Scaling
+from policies.stack import Object, Stack
+
+_TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
+# Plain keys of a ResourceQuota and what they mean.
+_SAME: Final = {
+    "cpu": "requests.cpu",
+    "memory": "requests.memory",
+    "ephemeral-storage": "requests.ephemeral-storage",
+}
+_COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
+# Object counts by their quota key; `count/deployments.apps` and the like are spelt out below.
+_COUNTED: Final = {
+    "services": "Service",
+    "configmaps": "ConfigMap",
+    "secrets": "Secret",
+    "persistentvolumeclaims": "PersistentVolumeClaim",
+    "resourcequotas": "ResourceQuota",
+    "replicationcontrollers": "ReplicationController",
+}
+_PLURALS: Final = {
+    "deployments.apps": "Deployment",
+    "statefulsets.apps": "StatefulSet",
+    "daemonsets.apps": "DaemonSet",
+    "cronjobs.batch": "CronJob",
+    "ingresses.networking.k8s.io": "Ingress",
+    "networkpolicies.networking.k8s.io": "NetworkPolicy",
+    "horizontalpodautoscalers.autoscaling": "HorizontalPodAutoscaler",
+    "poddisruptionbudgets.policy": "PodDisruptionBudget",
+    "serviceaccounts": "ServiceAccount",
+    **_COUNTED,
+}
+# The control plane puts these into every namespace by itself.
+_GIVEN: Final = {"ConfigMap": 1, "ServiceAccount": 1}
+
+
+def _in_doubt(items: list[Object]) -> bool:
+    """Whether any of `items` may belong to any namespace, since its own is not known yet."""
+    return any(item.namespace == "?" and not item.node.at("metadata", "namespace").known() for item in items)
 
 
 @stack_rule(
@@ -16,26 +59,24 @@ from policies.stack import Stack
     "No namespace can take the whole cluster: each has a ResourceQuota on CPU, memory and pods.",
     steps="Declare a ResourceQuota for requests.cpu, requests.memory and pods in the namespace.",
     severity=Severity.HIGH,
-    tags=("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5"),
+    tags=_TAGS,
     house=True,
 )
 def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
-    quotas = stack.of_kind("ResourceQuota")
+    by_namespace = _by_namespace(stack.of_kind("ResourceQuota"))
     for namespace in stack.of_kind("Namespace"):
-        own = [quota for quota in quotas if quota.namespace == namespace.name]
+        own = by_namespace.get(namespace.name, [])
         keys = {key for quota in own for key, _ in quota.node.at("spec", "hard").entries()}
-        if not own and not any(
-            quota.namespace == "?" and not quota.node.at("metadata", "namespace").known() for quota in quotas
-        ):
-            yield namespace.node.finding(f"{namespace.label} has no ResourceQuota")
-        elif own:
+        if own:
             for wanted in (("requests.cpu", "cpu"), ("requests.memory", "memory"), ("pods", "count/pods")):
-                if not keys & set(wanted):
+                if not keys & set(wanted) and own[0].node.at("spec", "hard").known():
                     yield (
                         own[0]
                         .node.at("spec", "hard")
                         .finding(f"{namespace.label} has no quota on {wanted[0]}")
                     )
+        elif not _in_doubt(by_namespace.get("?", [])):
+            yield namespace.node.finding(f"{namespace.label} has no ResourceQuota")
 
 
 @stack_rule(
@@ -43,16 +84,233 @@ def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
     "A container without limits cannot starve its neighbours: each namespace has a LimitRange with defaults.",
     steps="Declare a LimitRange of type Container with default and defaultRequest in the namespace.",
     severity=Severity.MEDIUM,
-    tags=("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5"),
+    tags=_TAGS,
     house=True,
 )
 def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
-    ranges = stack.of_kind("LimitRange")
-    covered = {item.namespace for item in ranges}
+    by_namespace = _by_namespace(stack.of_kind("LimitRange"))
     for namespace in stack.of_kind("Namespace"):
-        if namespace.name in covered:
-            continue
-        if not any(
-            item.namespace == "?" and not item.node.at("metadata", "namespace").known() for item in ranges
-        ):
+        if namespace.name not in by_namespace and not _in_doubt(by_namespace.get("?", [])):
             yield namespace.node.finding(f"{namespace.label} has no LimitRange")
+
+
+@stack_rule(
+    "quota-holds-peak",
+    "A rollout at full scale never stalls: the quota holds every workload at its most replicas plus surge.",
+    steps="Raise the quota to the sum in the message, or lower maxReplicas, maxSurge or the requests.",
+    severity=Severity.HIGH,
+    tags=(*_TAGS, "KUB1"),
+    url="https://kubernetes.io/docs/concepts/policy/resource-quotas/",
+)
+def quota_holds_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
+    quotas = stack.of_kind("ResourceQuota")
+    if not quotas:
+        return
+    peaks = peaks_by_namespace(stack)
+    counts = _count_objects(stack)
+    _in_doubt([item for item, _ in Scaling(stack).workloads.get("?", [])])
+    for quota in quotas:
+        inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item)]
+        for key, limit in quota.node.at("spec", "hard").entries():
+            amount = parse(limit.raw) if limit.known() else None
+            if amount is None:
+                continue
+            name = _SAME.get(key, key)
+            if name == "pods" or name.startswith(("requests.", "limits.")):
+                yield from _too_small(limit, name, amount, inside)
+            else:
+                yield from _too_few(limit, key, amount, counts.get(quota.namespace, {}), inside)
+
+
+def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> Iterator[Finding]:
+    if key == "requests.storage" or "storageclass.storage.k8s.io" in key:
+        return  # counted over claims, not pods
+    total = Fraction(0)
+    parts = []
+    for item in peaks:
+        share = item.of(key)
+        if share is None:
+            yield limit.finding(f"{item.workload.label} has no bound: {item.why}")
+            return
+        if key in _COMPUTE and key not in item.per_pod and item.pods:
+            yield limit.finding(f"{item.workload.label} names no {key}, so the quota refuses its pods")
+        total += share
+        if share:
+            each = "" if key == "pods" else f" x {show(key, item.per_pod[key])}"
+            parts.append(f"{item.workload.label}: ({item.why}){each}")
+    if total > amount:
+        sums = "; ".join(parts)
+        yield limit.finding(
+            f"{show(key, amount)} is less than the {show(key, total)} that its workloads reach ({sums})"
+        )
+
+
+def _too_few(
+    limit: Node, key: str, amount: Fraction, counts: dict[str, int], peaks: list[Demand]
+) -> Iterator[Finding]:
+    plural = key.removeprefix("count/")
+    if key in ("services.loadbalancers", "services.nodeports"):
+        needed = counts.get(key, 0)
+    elif plural == "pods":
+        needed = sum(item.pods or 0 for item in peaks)
+    elif plural == "replicasets.apps":
+        deployments = [item.workload for item in peaks if item.workload.kind == "Deployment"]
+        needed = sum(int(item.node.at("spec", "revisionHistoryLimit").number(10)) + 1 for item in deployments)
+    elif plural == "jobs.batch":
+        needed = sum(_kept_jobs(item.workload) for item in peaks if item.workload.kind in ("Job", "CronJob"))
+    elif plural in _PLURALS:
+        kind = _PLURALS[plural]
+        needed = counts.get(kind, 0) + _GIVEN.get(kind, 0)
+    else:
+        limit.unjudged[f"{limit.urn.rsplit('::', 1)[-1]} spec.hard[{key}]: no proof for this key"] = None
+        return
+    if needed > amount:
+        yield limit.finding(f"{int(amount)} is less than the {needed} that are declared or kept")
+
+
+def _kept_jobs(workload: Object) -> int:
+    if workload.kind == "Job":
+        return 1
+    spec = workload.node["spec"]
+    running = 1 if spec["concurrencyPolicy"].like("Forbid") else 2
+    return (
+        int(spec["successfulJobsHistoryLimit"].number(3) + spec["failedJobsHistoryLimit"].number(1)) + running
+    )
+
+
+def _count_objects(stack: Stack) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for item in stack.objects:
+        own = counts.setdefault(item.namespace, {})
+        own[item.kind] = own.get(item.kind, 0) + 1
+        if item.kind == "Service":
+            kind = item.node.at("spec", "type")
+            own["services.loadbalancers"] = own.get("services.loadbalancers", 0) + kind.like("LoadBalancer")
+            opened = kind.like("NodePort", "LoadBalancer") and not item.node.at(
+                "spec", "allocateLoadBalancerNodePorts"
+            ).like(False)
+            ports = len(list(item.node.at("spec", "ports").items())) if opened else 0
+            own["services.nodeports"] = own.get("services.nodeports", 0) + ports
+    return counts
+
+
+def _in_scope(quota: Object, item: Demand) -> bool:
+    """Whether a quota's scopes count this workload's pods."""
+    spec = quota.node["spec"]
+    scopes = [(scope.text(), "Exists", []) for scope in spec["scopes"].items()]
+    for expression in spec.at("scopeSelector", "matchExpressions").items():
+        values = [str(value.raw) for value in expression["values"].items()]
+        scopes.append((expression["scopeName"].text(), expression["operator"].text(), values))
+    best_effort = not any(key.endswith((".cpu", ".memory")) for key in item.per_pod)
+    ends = item.template.spec["activeDeadlineSeconds"].present
+    priority = item.template.spec["priorityClassName"].text()
+    for scope, operator, values in scopes:
+        held = {
+            "BestEffort": best_effort,
+            "NotBestEffort": not best_effort,
+            "Terminating": ends,
+            "NotTerminating": not ends,
+            "PriorityClass": {
+                "In": priority in values,
+                "NotIn": priority not in values,
+                "Exists": bool(priority),
+                "DoesNotExist": not priority,
+            }.get(operator, True),
+        }
+        if not held.get(scope, True):
+            return False
+    return True
+
+
+def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
+    """What every workload can reach, by namespace."""
+    scaling = Scaling(stack)
+    ranges = _by_namespace(stack.of_kind("LimitRange"))
+    pools = [pool_of(resource, {}) for resource in stack.of_type("gcp:container/nodePool:NodePool")]
+    nodes = sum(pool.nodes for pool in pools if pool is not None) if pools else None
+    found: dict[str, list[Demand]] = {}
+    for namespace, workloads in scaling.workloads.items():
+        limits = ranges[namespace][0].node.at("spec", "limits") if namespace in ranges else Node(None)
+        found[namespace] = [demand(item, template, scaling, limits, nodes) for item, template in workloads]
+    return found
+
+
+def _by_namespace(items: list[Object]) -> dict[str, list[Object]]:
+    index: dict[str, list[Object]] = {}
+    for item in items:
+        index.setdefault(item.namespace, []).append(item)
+    return index
+
+
+@stack_rule(
+    "pools-hold-peak",
+    "What autoscalers may ask for exists: the node pools can grow to hold every workload at its peak.",
+    steps="Raise the pool's maximum or its machine type, or lower what the workloads may reach.",
+    severity=Severity.HIGH,
+    tags=("SOC2:A1.1", "PRO1"),
+    settings={
+        "systemCpu": {
+            "type": "string",
+            "default": "400m",
+            "description": "CPU that GKE's own daemons request on every node.",
+        },
+        "systemMemory": {
+            "type": "string",
+            "default": "700Mi",
+            "description": "Memory that GKE's own daemons request on every node.",
+        },
+    },
+)
+def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
+    overhead = {
+        "cpu": parse(settings["systemCpu"]) or Fraction(0),
+        "memory": parse(settings["systemMemory"]) or Fraction(0),
+    }
+    resources = stack.of_type("gcp:container/nodePool:NodePool")
+    pools = [pool for pool in (pool_of(resource, overhead) for resource in resources) if pool is not None]
+    if not resources or len(pools) < len(resources):
+        return
+    wanting: dict[tuple[str, ...], list[Demand]] = {}
+    for item in (item for peaks in peaks_by_namespace(stack).values() for item in peaks):
+        if item.workload.kind == "DaemonSet" or not item.pods:
+            continue
+        fitting = [pool for pool in pools if pool.accepts(item.template)]
+        roomy = [pool for pool in fitting if _pods_on_a_node(pool, item)]
+        if not roomy:
+            reason = "is larger than a node of" if fitting else "may run on none of"
+            names = ", ".join(pool.name for pool in fitting or pools)
+            yield item.workload.node.finding(f"{item.workload.label} {reason} the pools ({names})")
+            continue
+        wanting.setdefault(tuple(sorted(pool.name for pool in roomy)), []).append(item)
+    yield from _crowded(pools, wanting)
+
+
+def _crowded(pools: list[Pool], wanting: dict[tuple[str, ...], list[Demand]]) -> Iterator[Finding]:
+    """Pools that are too small for what can run nowhere else (Hall's condition over each set of pools)."""
+    by_name = {pool.name: pool for pool in pools}
+    for names in wanting:
+        confined = [item for others, items in wanting.items() if set(others) <= set(names) for item in items]
+        nodes = Fraction(0)
+        for item in confined:
+            best = max(_pods_on_a_node(by_name[name], item) for name in names)
+            nodes += Fraction(item.pods or 0, best)
+        available = sum(by_name[name].nodes for name in names)
+        if nodes > available:
+            what = ", ".join(f"{item.workload.label} with {item.pods} pods" for item in confined)
+            yield (
+                by_name[names[0]]
+                .resource.node["autoscaling"]
+                .finding(
+                    f"{', '.join(names)} can grow to {available} nodes, but {what} need {float(nodes):.1f}"
+                )
+            )
+
+
+def _pods_on_a_node(pool: Pool, item: Demand) -> int:
+    """How many pods of a workload fit on one node by themselves."""
+    room = [int(pool.per_node["pods"])]
+    for key in ("cpu", "memory"):
+        needed = item.per_pod.get(f"requests.{key}", Fraction(0))
+        if needed:
+            room.append(int(pool.per_node[key] // needed))
+    return min(room)

@@ -19,6 +19,7 @@ from pulumi_policy import (
     Policy,
     PolicyComplianceFramework,
     PolicyConfigSchema,
+    PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
@@ -28,7 +29,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
-from policies.nodes import Finding, Node, plain
+from policies.nodes import Finding, Node, known_from, plain
 from policies.stack import Resource, Stack
 
 Settings = Mapping[str, Any]
@@ -108,6 +109,7 @@ class Rule:
         return self.types is not None and self.types.fullmatch(resource_type) is not None
 
     def _validate(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
+        _INPUTS[args.urn] = args.props
         if not self.applies_to(args.resource_type):
             return
         assert self.check is not None
@@ -119,7 +121,7 @@ class Rule:
 
     def _validate_stack(self, args: StackValidationArgs, report: ReportViolation) -> None:
         assert self.check_stack is not None
-        stack = Stack.of([Resource.of(item, _plain_once(item.props)) for item in args.resources])
+        stack = Stack.of([Resource.of(item, _declared(item)) for item in args.resources])
         settings = self.defaults | dict(args.get_config())
         for finding in _guarded(self, self.check_stack(stack, settings), "the stack"):
             report(str(finding), finding.urn or None)
@@ -170,6 +172,23 @@ def _plain_once(props: Any) -> Any:
     if len(_PLAIN) > _PLAIN_LIMIT:
         _PLAIN.popitem(last=False)
     return value
+
+
+# What the program declared, by URN, as this process was asked about it. Stack rules prove things about
+# declarations, and the state is no good witness of them: a server fills in what nobody declared (replicas,
+# zones), and before the first deployment those values are unknown.
+_INPUTS: dict[str, Any] = {}
+
+
+def _declared(item: PolicyResource) -> Any:
+    """The declared properties of a resource, with what was unknown in them taken from its state.
+
+    Without a declaration (`pulumi policy analyze` of an exported state) it is the state.
+    """
+    state = _plain_once(item.props)
+    if item.urn not in _INPUTS:
+        return state
+    return known_from(_plain_once(_INPUTS[item.urn]), state)
 
 
 def rule(

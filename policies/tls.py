@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 from pulumi_policy import Severity
 
-from policies.nodes import Finding
-from policies.rules import Settings, rule
-from policies.stack import Resource, objects_of
+from policies.nodes import Finding, Node
+from policies.pods import POD_TYPES, pod_templates
+from policies.rules import Settings, rule, stack_rule
+from policies.stack import Resource, Stack, objects_of
 
 _TAGS: Final = ("SOC2:CC6.7", "SEC1")
 
 
 @rule(
     "tls-redis",
-    "Sessions and cached answers do not cross the network in the clear, and Redis asks for a password.",
+    "Sessions and cached answers do not cross the network in the clear, and Redis asks who is there.",
     types=r"gcp:(redis|memorystore)/\w+:(Instance|Cluster)",
     steps="Set transitEncryptionMode to SERVER_AUTHENTICATION and authEnabled to true.",
     severity=Severity.CRITICAL,
@@ -58,16 +61,38 @@ def atlas(resource: Resource, _: Settings) -> Iterator[Finding]:
 )
 def gateway(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
+        # GKE takes certificates from a map named on the gateway, too.
+        mapped = item.node.at("metadata", "annotations", "networking.gke.io/certmap").present
         for listener in item.node.at("spec", "listeners").items():
             if listener["protocol"].unlike("HTTPS", "TLS"):
                 yield listener["protocol"].finding("must be HTTPS")
-            elif listener.at("tls", "mode").unlike(None, "Terminate"):
-                continue  # passed through: the service behind ends TLS
-            elif (
-                not listener.at("tls", "certificateRefs").present
-                and not listener.at("tls", "options").present
-            ):
-                yield listener.at("tls", "certificateRefs").finding("the listener names no certificate")
+            elif listener.at("tls", "mode").like(None, "Terminate"):
+                named = listener.at("tls", "certificateRefs").present or listener.at("tls", "options").present
+                if not named and not mapped:
+                    yield listener.at("tls", "certificateRefs").finding("the listener names no certificate")
+
+
+@rule(
+    "tls-ingress",
+    "Every host of an Ingress ends TLS, and plain HTTP is off.",
+    types=r"kubernetes:networking\.k8s\.io/\w+:Ingress",
+    steps='Name a certificate in spec.tls; set the annotation kubernetes.io/ingress.allow-http to "false".',
+    severity=Severity.CRITICAL,
+    tags=_TAGS,
+)
+def ingress(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for item in objects_of(resource):
+        annotations = item.node.at("metadata", "annotations")
+        tls = item.node.at("spec", "tls")
+        managed = any("certificate" in key or "pre-shared-cert" in key for key, _ in annotations.entries())
+        if tls.known() and not list(tls.items()) and not managed:
+            yield tls.finding("names no certificate")
+        on_gke = annotations["kubernetes.io/ingress.class"].text().startswith("gce") or item.node.at(
+            "spec", "ingressClassName"
+        ).text().startswith("gce")
+        plain = annotations["kubernetes.io/ingress.allow-http"]
+        if on_gke and plain.unlike("false"):
+            yield plain.finding('must be "false"')
 
 
 _EDGE: Final = {
@@ -77,6 +102,7 @@ _EDGE: Final = {
     "always_use_https": (("on",), "must be on, so that plain requests are redirected"),
     "automatic_https_rewrites": (("on",), "must be on"),
 }
+_EDGE_NEEDED: Final = ("ssl", "min_tls_version", "always_use_https", "security_header")
 
 
 @rule(
@@ -92,3 +118,229 @@ def edge_setting(resource: Resource, _: Settings) -> Iterator[Finding]:
     allowed, reason = _EDGE.get(setting.text(), ((), ""))
     if allowed and resource.node["value"].unlike(*allowed):
         yield resource.node["value"].finding(f"{setting.raw} {reason}")
+
+
+@rule(
+    "tls-hsts",
+    "A browser that came once never speaks plain HTTP again.",
+    types=r"cloudflare:index/zoneSetting:ZoneSetting",
+    steps="Enable strict_transport_security with a max_age of at least the configured days.",
+    severity=Severity.HIGH,
+    tags=_TAGS,
+    settings={
+        "days": {"type": "integer", "default": 180, "minimum": 0, "description": "Shortest max_age, in days."}
+    },
+)
+def hsts(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    if not resource.node["settingId"].like("security_header"):
+        return
+    value = resource.node["value"]
+    header = value["strict_transport_security"]
+    if not header.present:
+        header = value["strictTransportSecurity"]
+    if header["enabled"].unlike(True):
+        yield header["enabled"].finding("must be true")
+    age = header["max_age"] if header["max_age"].present else header["maxAge"]
+    if age.known() and age.number() < settings["days"] * 86400:
+        yield age.finding(f"{int(age.number())} seconds is less than {int(settings['days'])} days")
+
+
+@stack_rule(
+    "tls-edge",
+    "No zone is left at Cloudflare's defaults, which accept TLS 1.0 and any certificate of the origin.",
+    steps="Declare a ZoneSetting for each of " + ", ".join(_EDGE_NEEDED) + " in the zone.",
+    severity=Severity.CRITICAL,
+    tags=_TAGS,
+)
+def edge(stack: Stack, _: Settings) -> Iterator[Finding]:
+    settings: dict[str, set[str]] = {}
+    for resource in stack.of_type("cloudflare:index/zoneSetting:ZoneSetting"):
+        settings.setdefault(resource.node["zoneId"].text(), set()).add(resource.node["settingId"].text())
+    seen: set[str] = set()
+    for resource in stack.of_type(
+        "cloudflare:index/dnsRecord:DnsRecord", "cloudflare:index/loadBalancer:LoadBalancer"
+    ):
+        zone = resource.node["zoneId"]
+        if not zone.known() or zone.text() in seen:
+            continue
+        seen.add(zone.text())
+        missing = [name for name in _EDGE_NEEDED if name not in settings.get(zone.text(), set())]
+        if missing and "" not in settings:
+            yield zone.finding(f"the zone sets no {', '.join(missing)}")
+
+
+@stack_rule(
+    "tls-gateway-policy",
+    "The load balancer refuses old protocol versions and weak ciphers: gateways name a modern SSL policy.",
+    steps="Target it with a GCPGatewayPolicy whose sslPolicy has profile MODERN and at least TLS_1_2.",
+    severity=Severity.HIGH,
+    tags=_TAGS,
+    house=True,
+)
+def gateway_policy(stack: Stack, _: Settings) -> Iterator[Finding]:
+    for resource in stack.of_type(
+        "gcp:compute/sSLPolicy:SSLPolicy", "gcp:compute/regionSslPolicy:RegionSslPolicy"
+    ):
+        if resource.node["minTlsVersion"].unlike("TLS_1_2", "TLS_1_3"):
+            yield resource.node["minTlsVersion"].finding("must be TLS_1_2 or TLS_1_3")
+        if resource.node["profile"].unlike("MODERN", "RESTRICTED", "CUSTOM"):
+            yield resource.node["profile"].finding("must be MODERN or RESTRICTED")
+    policies: dict[tuple[str, str], Node] = {}
+    for item in stack.of_kind("GCPGatewayPolicy"):
+        target = item.node.at("spec", "targetRef", "name").text()
+        policies[(item.namespace, target)] = item.node.at("spec", "default", "sslPolicy")
+    for item in stack.of_kind("Gateway"):
+        if not item.node.at("spec", "gatewayClassName").text().startswith("gke-l7"):
+            continue
+        policy = policies.get((item.namespace, item.name))
+        if policy is None or not policy.present:
+            yield item.node.finding(f"no GCPGatewayPolicy gives {item.label} an SSL policy")
+
+
+@rule(
+    "tls-load-balancer",
+    "The edge's health checks and origins speak TLS, and check whom they speak to.",
+    types=r"cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor",
+    steps="Set type to https and allowInsecure to false.",
+    severity=Severity.HIGH,
+    tags=_TAGS,
+)
+def monitors(resource: Resource, _: Settings) -> Iterator[Finding]:
+    if resource.node["type"].like("http", None):
+        yield resource.node["type"].finding("must be https")
+    if resource.node["allowInsecure"].unlike(None, False):
+        yield resource.node["allowInsecure"].finding("must be false")
+
+
+@rule(
+    "tls-uptime-check",
+    "Uptime checks see what visitors see: TLS, with a certificate that is valid.",
+    types=r"gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig",
+    steps="Set httpCheck.useSsl and httpCheck.validateSsl to true.",
+    severity=Severity.MEDIUM,
+    tags=_TAGS,
+)
+def uptime_check(resource: Resource, _: Settings) -> Iterator[Finding]:
+    check = resource.node["httpCheck"]
+    for key in ("useSsl", "validateSsl"):
+        if check.present and check[key].unlike(True):
+            yield check[key].finding("must be true")
+
+
+@rule(
+    "tls-bucket-origins",
+    "Only pages that came over TLS may talk to a bucket.",
+    types=r"gcp:storage/bucket:Bucket",
+    steps="List only https origins in cors.",
+    severity=Severity.MEDIUM,
+    tags=_TAGS,
+)
+def bucket_origins(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for entry in resource.node["cors"].items():
+        for origin in entry["origins"].items():
+            if origin.known() and not str(origin.raw).startswith(("https://", "http://localhost")):
+                yield origin.finding(f"{origin.raw!r} is no https origin")
+
+
+_URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s\"'<>]+", re.IGNORECASE)
+_PLAIN: Final = frozenset(
+    {
+        "http",
+        "ws",
+        "redis",
+        "amqp",
+        "mqtt",
+        "ldap",
+        "ftp",
+        "smtp",
+        "imap",
+        "pop3",
+        "nats",
+        "stomp",
+        "tcp",
+        "grpc",
+    }
+)
+_NEEDS_OPTION: Final = frozenset(
+    {"mongodb", "postgres", "postgresql", "mysql", "mariadb", "kafka", "memcached"}
+)
+_OPTIONS: Final = frozenset(
+    {
+        ("tls", "true"), ("ssl", "true"), ("sslmode", "require"), ("sslmode", "verify-ca"),
+        ("sslmode", "verify-full"), ("ssl_mode", "required"), ("ssl-mode", "required"),
+        ("security.protocol", "ssl"),
+    }
+)  # fmt: skip
+# Options that keep TLS but switch its checks off.
+_UNCHECKED: Final = frozenset(
+    {
+        ("tlsinsecure", "true"), ("tlsallowinvalidcertificates", "true"),
+        ("tlsallowinvalidhostnames", "true"), ("ssl_cert_reqs", "none"), ("sslmode", "disable"),
+        ("sslmode", "allow"), ("sslmode", "prefer"), ("tls", "false"), ("ssl", "false"),
+        ("verify", "false"), ("insecure", "true"),
+    }
+)  # fmt: skip
+
+
+def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
+    """Why a URL's connection is not protected; None when it is, or when its host is allowed."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        query = {(key.lower(), value.lower()) for key, value in parse_qsl(parts.query)}
+    except ValueError:
+        return None
+    if host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "metadata.google.internal", *allowed):  # noqa: S104
+        return None
+    scheme = parts.scheme.lower()
+    off = query & _UNCHECKED
+    if off:
+        key, value = min(off)
+        return f"{key}={value} gives up the protection of TLS"
+    if scheme in _PLAIN:
+        return f"{scheme}:// sends everything in the clear"
+    if scheme in _NEEDS_OPTION and not query & _OPTIONS:
+        return f"{scheme}:// without a TLS option sends everything in the clear"
+    return None
+
+
+@rule(
+    "tls-urls",
+    "The service is never told to speak in the clear: URLs in its environment and configuration use TLS.",
+    types=POD_TYPES + r"|kubernetes:core/v1:(ConfigMap|Secret)",
+    steps="Use the TLS scheme (https, rediss, mongodb+srv, tls=true); allow a host only when it has no TLS.",
+    severity=Severity.HIGH,
+    tags=_TAGS,
+    settings={
+        "hosts": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "Hosts that may be spoken to in the clear.",
+        }
+    },
+)
+def urls(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    allowed = tuple(settings["hosts"])
+    for item in objects_of(resource):
+        if item.kind in ("ConfigMap", "Secret"):
+            for part in ("data", "stringData"):
+                for _, value in item.node[part].entries():
+                    yield from _weak(value, allowed)
+    for pod in pod_templates(resource):
+        for container in pod.containers():
+            for variable in container["env"].items():
+                if variable["value"].present:
+                    yield from _weak(variable["value"], allowed)
+            for part in ("command", "args"):
+                for argument in container[part].items():
+                    yield from _weak(argument, allowed)
+
+
+def _weak(node: Node, allowed: tuple[str, ...]) -> Iterator[Finding]:
+    if not node.known() or not isinstance(node.raw, str):
+        return
+    for match in _URL.finditer(node.raw):
+        reason = weakness(match.group(0), allowed)
+        if reason is not None:
+            yield node.finding(reason)

@@ -35,6 +35,7 @@ from policies.configuration import (
     problems_with,
     reconcile,
 )
+from rehearsal.errors import InputError, KingdomError
 
 if TYPE_CHECKING:
     import grpc
@@ -68,8 +69,12 @@ _ERROR: Final = re.compile(
 T = TypeVar("T")
 
 
-class PolicyPackError(Exception):
-    """The pack does not start, breaks, or is configured wrongly. The text says what, where, what to do."""
+class PolicyPackError(KingdomError):
+    """The pack does not start or breaks. The text says what, where, what to do."""
+
+
+class PolicyConfigError(PolicyPackError, InputError):
+    """The pack's configuration is wrong; nothing was judged."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +227,11 @@ class PolicyPack:
         assert self._info is not None
         return self._info
 
+    @property
+    def label(self) -> str:
+        """Name and version, as they are printed beside a verdict."""
+        return f"{self.info.name} {self.info.version}"
+
     def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.AnalyzeDiagnostic]:
         """Findings about one resource's inputs, each with the resource's URN and the pack's version."""
         stub = self._ready()
@@ -339,7 +349,11 @@ class PolicyPack:
                 raise ConfigurationError(self._config_source, problems)
             return reconcile(shapes, initial, self._config)
         except ConfigurationError as error:
-            raise PolicyPackError(f"{error}\nNothing was judged.") from None
+            raise PolicyConfigError(
+                f"the policy configuration in {error.source} is wrong:",
+                details=error.problems,
+                remedy="Nothing was judged.",
+            ) from None
 
     def _await_port(self) -> int:
         line = self._port.wait(max(0.0, self._deadline - time.monotonic()))
@@ -543,9 +557,9 @@ def load_config(file: Path) -> dict[str, Any]:
         text = file.read_text()
         config = json.loads(text) if text.strip() else {}
     except OSError as error:
-        raise PolicyPackError(f"cannot read the policy configuration {file}: {error.strerror}") from None
+        raise PolicyConfigError(f"cannot read the policy configuration {file}: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise PolicyPackError(f"the policy configuration {file} is not JSON: {error}") from None
+        raise PolicyConfigError(f"the policy configuration {file} is not JSON: {error}") from None
     if not isinstance(config, dict):
-        raise PolicyPackError(f"the policy configuration {file} must be an object of policies")
+        raise PolicyConfigError(f"the policy configuration {file} must be an object of policies")
     return config

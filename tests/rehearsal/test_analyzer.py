@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
-from rehearsal.analyzer import PolicyPack, PolicyPackError, load_config
+from rehearsal.analyzer import PolicyConfigError, PolicyPack, PolicyPackError, load_config
 
 PACK = Path(__file__).parents[2] / "policies"
 PREAMBLE = """
@@ -195,7 +195,7 @@ def test_closing_twice_and_before_the_start_is_fine() -> None:
 def test_a_configuration_file_that_is_no_json_names_line_and_column(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text('{"all": mandatory}')
-    with pytest.raises(PolicyPackError, match="line 1 column 9"):
+    with pytest.raises(PolicyConfigError, match="line 1 column 9"):
         load_config(file)
     with pytest.raises(PolicyPackError, match="No such file"):
         load_config(tmp_path / "missing.json")

@@ -1,0 +1,209 @@
+"""How much a workload can ask of its namespace: pods at their peak, times what one pod requests.
+
+One pod (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+and https://kubernetes.io/docs/concepts/workloads/pods/init-containers/): main containers and sidecars
+(init containers with ``restartPolicy: Always``) run together; an ordinary init container runs with the
+sidecars started before it; the pod needs the larger of the two, plus its runtime class's overhead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from policies.nodes import Node
+from policies.pods import PodTemplate
+from policies.quantities import int_or_percent, parse
+from policies.scaling import Scaling, key_of
+from policies.stack import Object
+
+Amounts = dict[str, Fraction]
+# VPA modes in which it changes what pods request.
+ACTING: Final = ("Auto", "Recreate", "Initial", "InPlaceOrRecreate", "InPlace")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one workload can reach. `pods` is None when nothing bounds it; `why` says how it was counted."""
+
+    workload: Object
+    template: PodTemplate
+    pods: int | None
+    why: str
+    per_pod: Mapping[str, Fraction]
+
+    def of(self, key: str) -> Fraction | None:
+        """The amount of ``requests.cpu``, ``limits.memory``, ``pods`` …; None when unbounded."""
+        if self.pods is None:
+            return None
+        return Fraction(self.pods) if key == "pods" else self.pods * self.per_pod.get(key, Fraction(0))
+
+
+def demand(
+    workload: Object, template: PodTemplate, scaling: Scaling, defaults: Node, nodes: int | None
+) -> Demand:
+    """The peak of one workload; `defaults` is the ``limits`` list of its namespace's LimitRange."""
+    pods, why = peak_pods(workload, scaling, nodes)
+    per_pod = pod_requests(template, defaults)
+    scaler = scaling.vertical.get(key_of(workload))
+    if scaler is not None:
+        per_pod = _grown(per_pod, scaler)
+    return Demand(workload, template, pods, why, per_pod)
+
+
+def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[int | None, str]:
+    """The most pods that exist at once, and how that was counted."""
+    spec = workload.node["spec"]
+    _, most = scaling.replicas(workload)
+    match workload.kind:
+        case "Pod":
+            return 1, "1"
+        case "Deployment":
+            if spec.at("strategy", "type").like("Recreate"):
+                return most, f"{most}"
+            surge = spec.at("strategy", "rollingUpdate", "maxSurge")
+            extra = int_or_percent("25%" if not surge.present else surge.raw, most, up=True)
+            if not surge.known() or extra is None:
+                extra = 0
+            return most + extra, f"{most} + {extra} surge"
+        case "DaemonSet":
+            surge = spec.at("updateStrategy", "rollingUpdate", "maxSurge")
+            extra = int_or_percent(surge.raw, nodes or 0, up=True) or 0 if surge.known() else 0
+            return (None if nodes is None else nodes + extra), f"{nodes} nodes + {extra} surge"
+        case "Job":
+            return _job_pods(spec), "parallelism"
+        case "CronJob":
+            return _cron_pods(spec)
+        case _:
+            return most, f"{most}"
+
+
+def _job_pods(spec: Node) -> int:
+    parallel = int(spec["parallelism"].number(1))
+    return min(parallel, int(spec["completions"].number(1))) if spec["completions"].present else parallel
+
+
+def _cron_pods(spec: Node) -> tuple[int | None, str]:
+    job = spec.at("jobTemplate", "spec")
+    pods = _job_pods(job)
+    policy = spec["concurrencyPolicy"]
+    if spec["suspend"].like(True):
+        return 0, "suspended"
+    if policy.like("Forbid"):
+        return pods, "one run"
+    if policy.like("Replace"):
+        return 2 * pods, "one run and the one it replaces, which is still ending"
+    deadline = job["activeDeadlineSeconds"]
+    if not deadline.present:
+        return None, "runs may pile up: concurrencyPolicy is Allow and no activeDeadlineSeconds ends them"
+    runs = max(1, math.ceil(deadline.number() / shortest_interval(spec["schedule"].text())))
+    return runs * pods, f"{runs} runs at once"
+
+
+def shortest_interval(schedule: str) -> int:
+    """Seconds between two runs of a cron expression at its most frequent, never too long."""
+    minutes = (schedule.split() or ["*"])[0]
+    if minutes.isdecimal():
+        hours = [*schedule.split(), "*"][1]
+        return 86400 if hours.isdecimal() else 3600
+    if minutes.startswith("*/") and minutes[2:].isdecimal() and int(minutes[2:]):
+        return 60 * int(minutes[2:])
+    return 60
+
+
+def pod_requests(template: PodTemplate, defaults: Node) -> Amounts:
+    """``requests.*`` and ``limits.*`` of one pod, as quota counts them."""
+    limits_of = [_container(item, defaults) for item in template.containers("containers")]
+    running: Amounts = {}
+    for amounts in limits_of:
+        _add(running, amounts)
+    sidecars: Amounts = {}
+    peak: Amounts = {}
+    for item in template.containers("initContainers"):
+        amounts = _container(item, defaults)
+        if item["restartPolicy"].like("Always"):
+            _add(sidecars, amounts)
+            _raise(peak, sidecars)
+        else:
+            _raise(
+                peak,
+                {
+                    key: amounts.get(key, Fraction(0)) + sidecars.get(key, Fraction(0))
+                    for key in amounts | sidecars
+                },
+            )
+    _add(running, sidecars)
+    _raise(running, peak)
+    # Resources of the pod as a whole replace the sum for the keys they name (since v1.34).
+    for key, amount in _amounts(template.spec["resources"]).items():
+        running[key] = amount
+    for key, value in template.spec["overhead"].entries():
+        amount = parse(value.raw) if value.known() else None
+        if amount is not None:
+            _add(running, {f"requests.{key}": amount, f"limits.{key}": amount})
+    return running
+
+
+def _container(container: Node, defaults: Node) -> Amounts:
+    amounts = _amounts(container["resources"])
+    for default in defaults.items():
+        if not default["type"].like("Container"):
+            continue
+        for key, value in default["default"].entries():
+            amount = parse(value.raw) if value.known() else None
+            if amount is not None:
+                amounts.setdefault(f"limits.{key}", amount)
+        for key, value in default["defaultRequest"].entries():
+            amount = parse(value.raw) if value.known() else None
+            if amount is not None and f"requests.{key}" not in amounts:
+                amounts[f"requests.{key}"] = amount
+    for key in [key for key in amounts if key.startswith("limits.")]:
+        amounts.setdefault("requests." + key.removeprefix("limits."), amounts[key])
+    return amounts
+
+
+def _amounts(resources: Node) -> Amounts:
+    found: Amounts = {}
+    for part in ("limits", "requests"):
+        for key, value in resources[part].entries():
+            amount = parse(value.raw) if value.known() else None
+            if amount is not None:
+                found[f"{part}.{key}"] = amount
+    # A limit without a request is a request too.
+    for key in [key for key in found if key.startswith("limits.")]:
+        found.setdefault("requests." + key.removeprefix("limits."), found[key])
+    return found
+
+
+def _grown(per_pod: Mapping[str, Fraction], scaler: Object) -> Amounts:
+    """`per_pod` after the vertical autoscaler raised requests to what it may, limits in proportion."""
+    grown = dict(per_pod)
+    if not scaler.node.at("spec", "updatePolicy", "updateMode").like(None, *ACTING):
+        return grown
+    for policy in scaler.node.at("spec", "resourcePolicy", "containerPolicies").items():
+        if policy["mode"].like("Off"):
+            continue
+        controlled = [item.raw for item in policy["controlledResources"].items()] or ["cpu", "memory"]
+        for key, value in policy["maxAllowed"].entries():
+            most = parse(value.raw) if value.known() else None
+            before = grown.get(f"requests.{key}", Fraction(0))
+            if key not in controlled or most is None or most <= before:
+                continue
+            grown[f"requests.{key}"] = most
+            limit = grown.get(f"limits.{key}")
+            if limit is not None and before and not policy["controlledValues"].like("RequestsOnly"):
+                grown[f"limits.{key}"] = limit * most / before
+    return grown
+
+
+def _add(total: Amounts, more: Mapping[str, Fraction]) -> None:
+    for key, amount in more.items():
+        total[key] = total.get(key, Fraction(0)) + amount
+
+
+def _raise(total: Amounts, other: Mapping[str, Fraction]) -> None:
+    for key, amount in other.items():
+        total[key] = max(total.get(key, Fraction(0)), amount)
