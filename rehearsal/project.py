@@ -141,4 +141,6 @@ def _text(value: Any) -> str:
         case int() | float():
             return str(value)
         case _:
-            return json.dumps(value, default=str)
+            # Sorted and without blanks, as Go writes it: a program that goes through the keys in order
+            # declares the same under both engines.
+            return json.dumps(value, default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from pulumi.runtime.proto import resource_pb2, source_pb2
 
 from rehearsal.engine.state import ResourceState
-from rehearsal.engine.urn import make_urn, split_reference
+from rehearsal.engine.urn import is_provider, make_urn, split_reference
 from rehearsal.properties import Properties, decode
 
 
@@ -49,12 +49,15 @@ class Goal:
             for key in ("create", "update", "delete")
             if (text := getattr(request.customTimeouts, key))
         }
+        inputs = decode(request.object)
+        if is_provider(request.type) and request.version:
+            inputs["version"] = request.version  # as the CLI's engine does (`SetProviderVersion`)
         return cls(
             urn=make_urn(stack, project, request.type, request.name, request.parent),
             type=request.type,
             name=request.name,
             custom=request.custom,
-            inputs=decode(request.object),
+            inputs=inputs,
             parent=request.parent,
             provider=request.provider,
             version=request.version,

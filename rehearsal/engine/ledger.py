@@ -60,6 +60,8 @@ class Ledger:
         `retires` is the resource it replaces: in the same stroke that one is moved aside, to be deleted once
         all that used it has moved on.
         """
+        # Aliases matter while a program runs; Pulumi's snapshots leave them out, and so do these.
+        resource = replace(resource, aliases=())
         with self._lock:
             previous = self._records.get(resource.key)
             ended = self._pending.pop((ends, resource.urn), None)
