@@ -41,6 +41,7 @@ _COUNTER_MS: Final = 24 * 3600 * 1000
 _REDIS_REST_SECONDS: Final = 1.0  # after a failure, so that its time-outs are not paid by every read
 _MOST_UNTOLD: Final = 1_000
 _ATTEMPTS: Final = 3
+_RETELL_SECONDS: Final = 0.1
 _EVERYTHING: Final = "*"  # a name that every entry depends on
 
 
@@ -115,6 +116,7 @@ class Cache(Generic[T]):
         self._background: set[asyncio.Task[Any]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
         self._untold: set[str] = set()
+        self._telling: asyncio.Task[None] | None = None
         self._redis_rests_until = 0.0
         self._read = redis.register_script((_SCRIPTS / "read.lua").read_text())
         self._fill = redis.register_script((_SCRIPTS / "fill.lua").read_text())
@@ -160,11 +162,12 @@ class Cache(Generic[T]):
         try:
             await self._tell(names)
         except (RedisError, OSError) as error:
-            # Told as soon as Redis is back (_on_gap); until then the other pods do not hear anything either.
             log.warning("invalidation not told yet", cache=self.name, error=type(error).__name__)
             self._untold.update(names)
             if len(self._untold) > _MOST_UNTOLD:
                 self._untold = {_EVERYTHING}  # too many to name
+            if self._telling is None or self._telling.done():
+                self._telling = self._spawn(self._tell_later())
 
     async def _fetch_shared(
         self, key: str, load: Callable[[], Awaitable[Loaded[T]]], tags: tuple[str, ...]
@@ -359,12 +362,20 @@ class Cache(Generic[T]):
             arrival.set()
 
     def _on_gap(self) -> None:
-        """Something may have been said that was not heard: forget, and say what could not be said."""
+        """Something may have been said that was not heard: forget."""
         self._overtake([_EVERYTHING])
         self._redis_rests_until = 0.0
-        if self._untold:
-            untold, self._untold = self._untold, set()
-            self._spawn(self.invalidate(*untold))
+
+    async def _tell_later(self) -> None:
+        """Say what could not be said, as soon as Redis listens again."""
+        while self._untold:
+            untold = self._untold
+            try:
+                await self._tell(untold)
+            except (RedisError, OSError):
+                await asyncio.sleep(_RETELL_SECONDS)
+            else:
+                self._untold = self._untold - untold
 
     def _rest(self) -> None:
         self._redis_rests_until = time.monotonic() + _REDIS_REST_SECONDS

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
+from app.connections import open_redis
+from app.settings import RedisSettings
 from tests.app import parts
-from tests.app.parts import Platform
+from tests.app.parts import Platform, Process
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,25 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield whole
     finally:
         parts.end(whole)
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A Redis of its own for the tests of what is built on it; some of them kill it and start it again."""
+    process = parts.redis(tmp_path_factory.mktemp("redis"))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+async def redis(redis_process: Process) -> AsyncIterator[Redis]:
+    """A client of an empty Redis."""
+    async with open_redis(RedisSettings(f"redis://127.0.0.1:{redis_process.port}/0", None, None)) as client:
+        await client.flushall()
+        yield client
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import secrets
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def wait_for(what: str, ready: Callable[[], bool], seconds: float = _PATIENCE_SE
     while not ready():
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
         time.sleep(0.02)
+
+
+async def until(ready: Callable[[], bool | Awaitable[bool]], seconds: float = 10.0) -> None:
+    """As :func:`wait_for`, for asynchronous tests; ``ready`` may be asynchronous too."""
+    async with asyncio.timeout(seconds):
+        while True:
+            held = ready()
+            if held if isinstance(held, bool) else await held:
+                return
+            await asyncio.sleep(0.002)
 
 
 def listens(port: int) -> bool:

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from app.cache import Cache, Loaded
+from app.cache.memory import Entry
+from tests.app.parts import ROOT, Process, until
+
+pytestmark = pytest.mark.anyio
+
+
+class Source:
+    """Counts its calls; gives what it is set to give."""
+
+    def __init__(self, value: bytes = b"value", fresh: float = 60.0, stale: float = 0.0) -> None:
+        self.value = value
+        self.fresh = fresh
+        self.stale = stale
+        self.calls = 0
+        self.error: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self) -> Loaded[bytes]:
+        self.calls += 1
+        value = self.value
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return Loaded(value, self.fresh, self.stale)
+
+
+def bare(redis: Redis, blind_seconds: float = 2.0) -> Cache[bytes]:
+    return Cache(redis, "test", encode=bytes, decode=bytes, blind_seconds=blind_seconds)
+
+
+@asynccontextmanager
+async def hearing(redis: Redis, blind_seconds: float = 2.0) -> AsyncIterator[Cache[bytes]]:
+    cache = bare(redis, blind_seconds)
+    listening = asyncio.create_task(cache.run())
+    await until(lambda: cache._backplane.heard > 0)
+    try:
+        yield cache
+    finally:
+        listening.cancel()
+
+
+async def test_many_readers_of_one_pod_cause_one_load(redis: Redis) -> None:
+    source = Source()
+    async with hearing(redis) as cache:
+        values = await asyncio.gather(*(cache.fetch("key", source) for _ in range(1000)))
+    assert (set(values), source.calls) == ({b"value"}, 1)
+
+
+async def test_a_thousand_misses_in_two_processes_cause_one_load(
+    redis: Redis, redis_process: Process
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.app.cache.source",
+        f"redis://127.0.0.1:{redis_process.port}/0",
+        "500",
+    ]
+    herd = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]  # noqa: ASYNC220
+    assert [await asyncio.to_thread(process.wait, 30) for process in herd] == [0, 0]
+    assert await redis.get("herd:loads") == b"1"
+
+
+async def test_a_second_pod_reads_from_redis(redis: Redis) -> None:
+    source = Source()
+    async with hearing(redis) as one, hearing(redis) as two:
+        await one.fetch("key", source)
+        assert await two.fetch("key", source) == b"value"
+    assert source.calls == 1
+    assert two.counts.redis == 1
+
+
+async def test_invalidation_reaches_the_other_pods(redis: Redis) -> None:
+    source = Source(b"old")
+    async with hearing(redis) as one, hearing(redis) as two:
+        await one.fetch("key", source, tags=("owner:ada",))
+        await two.fetch("key", source, tags=("owner:ada",))
+        source.value = b"new"
+        await one.invalidate("owner:ada")
+        assert await one.fetch("key", source, tags=("owner:ada",)) == b"new"
+        await until(lambda: two.memory.get("key") is None)
+        assert await two.fetch("key", source, tags=("owner:ada",)) == b"new"
+    assert source.calls == 2
+
+
+async def test_a_load_that_an_invalidation_overtook_is_done_again(redis: Redis) -> None:
+    source = Source(b"old")
+    async with hearing(redis) as one, hearing(redis) as two:
+        source.gate.clear()
+        reading = asyncio.create_task(one.fetch("key", source))
+        await until(lambda: source.calls == 1)
+        source.value = b"new"
+        await two.invalidate("key")
+        source.gate.set()
+        assert await reading == b"new"
+        assert await two.fetch("key", source) == b"new"
+
+
+async def test_a_caller_that_gives_up_does_not_take_the_load_along(redis: Redis) -> None:
+    source = Source()
+    source.gate.clear()
+    async with hearing(redis) as cache:
+        impatient = asyncio.create_task(cache.fetch("key", source))
+        patient = asyncio.create_task(cache.fetch("key", source))
+        await until(lambda: source.calls == 1)
+        impatient.cancel()
+        source.gate.set()
+        assert await patient == b"value"
+    assert source.calls == 1
+
+
+async def test_a_stale_value_is_served_while_one_load_renews_it(redis: Redis) -> None:
+    source = Source(b"old", fresh=0.01, stale=60.0)
+    async with hearing(redis) as cache:
+        await cache.fetch("key", source)
+        source.value, source.fresh = b"new", 60.0
+        await until(lambda: time.monotonic() > entry(cache).stale_at)
+        source.gate.clear()
+        assert await cache.fetch("key", source) == b"old"
+        assert await cache.fetch("key", source) == b"old"
+        source.gate.set()
+        await until(lambda: entry(cache).value == b"new")
+    assert source.calls == 2
+
+
+async def test_a_stale_value_is_served_instead_of_an_error(redis: Redis) -> None:
+    source = Source(fresh=0.01, stale=60.0)
+    async with hearing(redis) as cache:
+        await cache.fetch("key", source)
+        source.error = OSError("the source is down")
+        await until(lambda: time.monotonic() > entry(cache).stale_at)
+        for _ in range(3):
+            assert await cache.fetch("key", source) == b"value"
+
+
+async def test_an_error_is_not_kept_and_lets_the_next_one_try(redis: Redis) -> None:
+    source = Source()
+    source.error = OSError("down")
+    async with hearing(redis) as cache, hearing(redis) as other:
+        with pytest.raises(OSError, match="down"):
+            await cache.fetch("key", source)
+        source.error = None
+        assert await other.fetch("key", source) == b"value"
+
+
+async def test_renewals_differ_from_pod_to_pod(redis: Redis) -> None:
+    source = Source(fresh=100.0)
+    async with hearing(redis) as one, hearing(redis) as two:
+        await one.fetch("key", source)
+        await two.fetch("key", source)
+        moments = [entry(one).refresh_at - entry(one).kept_at, entry(two).refresh_at - entry(two).kept_at]
+    assert all(79 < moment < 95.1 for moment in moments)
+    assert moments[0] != moments[1]
+
+
+async def test_reads_go_on_while_redis_is_gone_and_after(redis: Redis, redis_process: Process) -> None:
+    source = Source(b"old")
+    async with hearing(redis, blind_seconds=0.2) as cache, hearing(redis, blind_seconds=0.2) as other:
+        await cache.fetch("key", source)
+        await other.fetch("key", source)
+        redis_process.kill()
+        try:
+            source.value = b"new"
+            await cache.invalidate("key")  # cannot be told
+            assert await cache.fetch("key", source) == b"new"
+            await until(lambda: entry(other).kept_at + 0.3 < time.monotonic())
+            await until(lambda: other._backplane.heard + 0.2 < time.monotonic())
+            assert await other.fetch("key", source) == b"new", "unheard values are not served"
+        finally:
+            redis_process.start()
+
+        # Redis has the old value in its file, and the invalidation is told now.
+        async def healed() -> bool:
+            return await bare(redis).fetch("key", source) == b"new"
+
+        await until(healed)
+
+
+# redis-py leaves the socket of a subscription that the server cut to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_stale_value_outlives_its_bound(redis: Redis, seed: int) -> None:
+    """Readers, writers, lost connections: what was invalidated longer ago than the bound is never read."""
+    chance = random.Random(seed)
+    bound = 0.3
+    truth: dict[str, int] = dict.fromkeys("abc", 0)
+    settled: dict[str, list[tuple[float, int]]] = {key: [(0.0, 0)] for key in "abc"}
+    end = time.monotonic() + 2.0
+    reads = 0
+
+    def loader(key: str) -> Callable[[], Awaitable[Loaded[bytes]]]:
+        async def load() -> Loaded[bytes]:
+            value = truth[key]
+            await asyncio.sleep(chance.uniform(0, 0.01))
+            return Loaded(b"%d" % value, fresh=30.0, stale=30.0)
+
+        return load
+
+    async def write(cache: Cache[bytes]) -> None:
+        while time.monotonic() < end:
+            key = chance.choice("abc")
+            truth[key] += 1
+            version = truth[key]
+            await cache.invalidate(key)
+            settled[key].append((time.monotonic(), version))
+            await asyncio.sleep(chance.uniform(0, 0.03))
+
+    async def read(cache: Cache[bytes]) -> None:
+        nonlocal reads
+        while time.monotonic() < end:
+            key = chance.choice("abc")
+            began = time.monotonic()
+            value = int(await cache.fetch(key, loader(key)))
+            least = max(version for moment, version in settled[key] if moment <= began - bound - 0.1)
+            assert value >= least, f"{key} was {value}, though {least} was settled"
+            reads += 1
+            await asyncio.sleep(0)
+
+    async def break_connections() -> None:
+        while time.monotonic() < end:
+            await asyncio.sleep(chance.uniform(0.1, 0.5))
+            await redis.execute_command(
+                "CLIENT", "KILL", "TYPE", chance.choice(["pubsub", "normal"]), "SKIPME", "yes"
+            )
+
+    async with hearing(redis, bound) as one, hearing(redis, bound) as two, hearing(redis, bound) as three:
+        caches = [one, two, three]
+        work = [*(read(cache) for cache in caches for _ in range(2)), *(write(cache) for cache in caches)]
+        await asyncio.gather(*work, break_connections())
+    assert reads > 500
+
+
+def entry(cache: Cache[bytes]) -> Entry[bytes]:
+    found = cache.memory.get("key")
+    assert found is not None
+    return found
