@@ -15,12 +15,12 @@ from infra.origin import Origin, OriginArgs
 from infra.storage import Storage, StorageArgs
 from infra.workload import Workload, WorkloadArgs
 
-environment, settings = load()
+environment, settings, sizing = load()
 
 network = Network("network", NetworkArgs(environment, settings.network))
-cluster = Cluster("cluster", ClusterArgs(environment, network, settings.cluster))
+cluster = Cluster("cluster", ClusterArgs(environment, network, settings.cluster, sizing))
 database = Database("database", DatabaseArgs(environment, network, settings.database))
-cache = Cache("cache", CacheArgs(environment, network, settings.cache))
+cache = Cache("cache", CacheArgs(environment, network, settings.cache, sizing))
 storage = Storage("storage", StorageArgs(environment, settings.storage))
 secrets = {
     "redis-auth": cache.auth,
@@ -34,7 +34,7 @@ identity = Identity(
 origin = Origin("origin", OriginArgs(environment, settings.edge.hostname))
 workload = Workload(
     "workload",
-    WorkloadArgs(environment, settings, network, cluster, database, cache, storage, identity, origin),
+    WorkloadArgs(environment, settings, sizing, network, cluster, database, cache, storage, identity, origin),
 )
 edge = Edge("edge", EdgeArgs(origin, settings.edge))
 

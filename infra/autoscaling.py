@@ -12,7 +12,7 @@ from pulumi_kubernetes.policy import v1 as policy
 from infra.component import Component, Environment
 from infra.namespace import Namespace, kubernetes_labels, selector
 from infra.service import Role
-from infra.settings import RoleSettings
+from infra.service_settings import RoleSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from pulumi_gcp import redis
 
 from infra.component import Component, Environment
 from infra.network import Network
-from infra.settings import CacheSettings
+from infra.platform_settings import CacheSettings
+from infra.sizing import Sizing
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class CacheArgs:
     environment: Environment
     network: Network
     settings: CacheSettings
+    sizing: Sizing
 
 
 class Cache(Component):
@@ -31,16 +33,17 @@ class Cache(Component):
     def __init__(self, name: str, args: CacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         environment, settings = args.environment, args.settings
-        readable = settings.memory_gb >= 5  # Memorystore offers read replicas from 5 GB on
+        memory = args.sizing.redis_gb
+        readable = memory >= 5  # Memorystore offers read replicas from 5 GB on
         instance = redis.Instance(
             name,
             name="kingdom",
             region=environment.region,
             tier="STANDARD_HA",  # a replica in another zone takes over by itself
-            memory_size_gb=settings.memory_gb,
+            memory_size_gb=memory,
             redis_version=settings.version,
             read_replicas_mode="READ_REPLICAS_ENABLED" if readable else "READ_REPLICAS_DISABLED",
-            replica_count=settings.replicas,
+            replica_count=settings.replicas if readable else 1,
             connect_mode="PRIVATE_SERVICE_ACCESS",
             authorized_network=args.network.network_id,
             auth_enabled=True,

@@ -11,7 +11,8 @@ from pulumi_gcp import container, projects, serviceaccount
 
 from infra.component import Component, Environment
 from infra.network import PODS, SERVICES, Network
-from infra.settings import ClusterSettings, PoolSettings
+from infra.platform_settings import ClusterSettings, PoolSettings
+from infra.sizing import MAX_PODS_PER_NODE, Nodes, Sizing
 
 # What a node does with its own identity: write logs and metrics, pull images. Nothing else.
 NODE_ROLES = {
@@ -30,6 +31,7 @@ class ClusterArgs:
     environment: Environment
     network: Network
     settings: ClusterSettings
+    sizing: Sizing
 
 
 class Cluster(Component):
@@ -60,6 +62,7 @@ class Cluster(Component):
         cluster = container.Cluster(
             name,
             name="kingdom",
+            node_locations=list(settings.zones),
             location=environment.region,  # regional: the control plane survives a zone
             network=args.network.network_id,
             subnetwork=args.network.subnetwork_id,
@@ -112,8 +115,8 @@ class Cluster(Component):
             deletion_protection=environment.protect,
             opts=self.child(protect=environment.protect),
         )
-        on_demand = self._pool(ON_DEMAND, settings.on_demand, cluster, nodes, environment)
-        spot = self._pool(SPOT, settings.spot, cluster, nodes, environment)
+        on_demand = self._pool(ON_DEMAND, settings.on_demand, args.sizing.on_demand, cluster, nodes, args)
+        spot = self._pool(SPOT, settings.spot, args.sizing.spot, cluster, nodes, args)
 
         endpoint = cluster.control_plane_endpoints_config.apply(
             lambda config: (
@@ -134,20 +137,24 @@ class Cluster(Component):
         self,
         pool: str,
         settings: PoolSettings,
+        size: Nodes,
         cluster: container.Cluster,
         nodes: serviceaccount.Account,
-        environment: Environment,
+        args: ClusterArgs,
     ) -> container.NodePool:
         spot = pool == SPOT
+        environment = args.environment
         return container.NodePool(
             f"{self.name}-{pool}",
             name=pool,
             cluster=cluster.id,
             location=environment.region,
+            node_locations=list(args.settings.zones),
+            max_pods_per_node=MAX_PODS_PER_NODE,
             initial_node_count=1,
             autoscaling={
-                "total_min_node_count": settings.min_nodes,
-                "total_max_node_count": settings.max_nodes,
+                "total_min_node_count": size.least,
+                "total_max_node_count": size.most,
                 # Spot capacity is wherever it is; on-demand nodes spread, so that a zone can be lost.
                 "location_policy": "ANY" if spot else "BALANCED",
             },

@@ -32,9 +32,9 @@ class SettingsError(Exception):
 
     def __init__(self, stack: str, found: Sequence[Complaint]) -> None:
         self.stack = stack
-        self.complaints = tuple(found)
+        self.complaints = tuple(sorted(found, key=lambda complaint: complaint.key))
         count = f"{len(found)} settings are" if len(found) > 1 else "one setting is"
-        lines = "".join(f"\n  {complaint}" for complaint in found)
+        lines = "".join(f"\n  {complaint}" for complaint in self.complaints)
         super().__init__(
             f'stack "{stack}": {count} wrong in stacks/Pulumi.{stack}.yaml, and nothing was changed{lines}'
         )
@@ -120,6 +120,11 @@ def _unknown(name: str, owner: type[BaseModel] | None, top: bool) -> str:
     prefix = "kingdom:" if top else ""
     hint = f"did you mean {prefix}{close[0]}? " if close else ""
     return f"is not a setting; {hint}known here: {', '.join(prefix + alias for alias in known)}"
+
+
+def misfit(key: str, value: object, remedy: str) -> Complaint:
+    """A complaint about a setting that is right by itself and wrong with the others."""
+    return Complaint(f"kingdom:{key}", _shown(value), remedy)
 
 
 def _shown(value: Any) -> str:

@@ -15,6 +15,7 @@ class Environment:
 
     name: str
     project: str
+    project_number: str
     region: str
     labels: Mapping[str, str]
     protect: bool

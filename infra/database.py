@@ -9,7 +9,7 @@ import pulumi_mongodbatlas as atlas
 
 from infra.component import Component, Environment
 from infra.network import Network
-from infra.settings import DatabaseSettings
+from infra.platform_settings import DatabaseSettings
 from infra.vocabulary import MongoConnection
 
 

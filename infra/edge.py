@@ -10,7 +10,7 @@ import pulumi_cloudflare as cloudflare
 
 from infra.component import Component
 from infra.origin import Origin
-from infra.settings import CacheRule, EdgeSettings, RateRule
+from infra.platform_settings import CacheRule, EdgeSettings, RateRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from pulumi_kubernetes.core import v1 as core
 from infra.component import Component, Environment
 from infra.namespace import Namespace, kubernetes_labels, selector
 from infra.origin import Origin
+from infra.platform_settings import EdgeSettings
 from infra.service import PORT, READINESS_PATH
-from infra.settings import EdgeSettings, WorkloadSettings
+from infra.service_settings import WorkloadSettings
 from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
 from infra.vocabulary import Algorithm
 
@@ -90,6 +91,17 @@ class Gateway(Component):
                 ],
             },
             opts=self.child(),
+        )
+        CustomResource(
+            f"{name}-tls",
+            api_version="networking.gke.io/v1",
+            kind="GCPGatewayPolicy",
+            metadata={"name": name, "namespace": namespace, "labels": labels},
+            spec={
+                "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name},
+                "default": {"sslPolicy": args.origin.tls_policy},
+            },
+            opts=self.child(depends_on=[gateway]),
         )
         CustomResource(
             f"{name}-api",

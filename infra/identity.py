@@ -10,7 +10,7 @@ import pulumi_random as random
 from pulumi_gcp import secretmanager, serviceaccount, storage
 
 from infra.component import Component, Environment
-from infra.settings import IdentitySettings
+from infra.service_settings import IdentitySettings
 
 ROLES = ("api", "worker")
 

@@ -8,8 +8,8 @@ import pulumi
 from pulumi_kubernetes.core import v1 as core
 
 from infra.component import Component, Environment
-from infra.settings import WorkloadSettings
-from infra.sizing import room
+from infra.service_settings import WorkloadSettings
+from infra.sizing import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class NamespaceArgs:
 
     environment: Environment
     settings: WorkloadSettings
+    quota: Room
 
 
 class Namespace(Component):
@@ -48,7 +49,7 @@ class Namespace(Component):
             metadata={"name": "room", "namespace": self.metadata_name, "labels": labels},
             spec={
                 "hard": {
-                    **(room(settings.api) + room(settings.worker)).hard(),
+                    **args.quota.hard(),
                     # The gateway is the only way in: a second load balancer would go round the edge.
                     "services.loadbalancers": "0",
                     "services.nodeports": "0",

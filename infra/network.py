@@ -8,7 +8,7 @@ import pulumi
 from pulumi_gcp import compute, servicenetworking
 
 from infra.component import Component, Environment
-from infra.settings import NetworkSettings
+from infra.platform_settings import NetworkSettings
 
 PODS = "pods"
 SERVICES = "services"

@@ -62,9 +62,18 @@ class Origin(Component):
             labels=labels,
             opts=self.child(),
         )
+        tls = compute.SSLPolicy(
+            name,
+            name="kingdom",
+            # What Cloudflare offers is modern; anything older comes from someone going round the edge.
+            min_tls_version="TLS_1_2",
+            profile="RESTRICTED",  # forward secrecy and authenticated encryption only
+            opts=self.child(),
+        )
         record = proof.dns_resource_records[0]
         self.address = address.address
         self.address_name = address.name
+        self.tls_policy = tls.name
         self.certificate_map = certificates.name
         self.challenge = Challenge(record.name.apply(str), record.type.apply(str), record.data.apply(str))
         self.register_outputs({"address": self.address})

@@ -17,7 +17,7 @@ from infra.cluster import POOL_LABEL
 from infra.component import Component, Environment
 from infra.identity import Identity
 from infra.namespace import Namespace, kubernetes_labels, selector
-from infra.settings import RoleSettings, WorkloadSettings
+from infra.service_settings import RoleSettings, WorkloadSettings
 from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
 
 PORT = 8080

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_gcp import firebase, storage
 
 from infra.component import Component, Environment
-from infra.settings import StorageSettings
+from infra.platform_settings import StorageSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.settings import WorkloadSettings
+from infra.service_settings import WorkloadSettings
 
 MARGIN_SECONDS = 5  # closing connections and flushing logs
 PROBE_SECONDS = 5  # how often readiness is asked

@@ -21,6 +21,7 @@ from infra.network import Network
 from infra.origin import Origin
 from infra.service import Role, RoleArgs
 from infra.settings import Settings
+from infra.sizing import REDIS_POOL, Sizing
 from infra.storage import Storage
 
 
@@ -30,6 +31,7 @@ class WorkloadArgs:
 
     environment: Environment
     settings: Settings
+    sizing: Sizing
     network: Network
     cluster: Cluster
     database: Database
@@ -49,7 +51,9 @@ class Workload(Component):
         super().__init__(name, provided)
         environment, settings = args.environment, args.settings.workload
 
-        namespace = Namespace("namespace", NamespaceArgs(environment, settings), self.child())
+        namespace = Namespace(
+            "namespace", NamespaceArgs(environment, settings, args.sizing.quota), self.child()
+        )
         data = self._environment_variables(args)
         config = core.ConfigMap(
             "configuration",
@@ -91,6 +95,8 @@ class Workload(Component):
             "KINGDOM_ENVIRONMENT": args.environment.name,
             "KINGDOM_PUBLIC_URL": settings.edge.url,
             "KINGDOM_REDIS_URL": args.cache.url,
+            "KINGDOM_REDIS_POOL": str(REDIS_POOL),
+            "KINGDOM_MONGODB_POOL": str(args.sizing.mongodb_pool),
             "KINGDOM_MONGODB_URL": args.database.url,
             "KINGDOM_MONGODB_DATABASE": settings.database.name,
             "KINGDOM_MONGODB_AUTH": settings.database.auth.value,

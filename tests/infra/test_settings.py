@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from infra.complaints import SettingsError
-from infra.settings import Settings
+from infra.configuration import parse
 from tests.infra.rehearsal import STACKS, configuration, merge
 
 
 def complaints(values: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(SettingsError) as caught:
-        Settings.parse("prod", values)
+        parse("prod", values)
     return {complaint.key: str(complaint) for complaint in caught.value.complaints}
 
 
@@ -26,13 +26,13 @@ def values() -> dict[str, Any]:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_file_validates(stack: str) -> None:
-    settings = Settings.parse(stack, configuration(stack))
+    settings = parse(stack, configuration(stack))
     assert settings.environment.labels["environment"] == stack
 
 
 def test_objects_may_come_as_the_json_text_that_pulumi_hands_to_programs(values: dict[str, Any]) -> None:
     as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    assert Settings.parse("prod", as_text) == Settings.parse("prod", values)
+    assert parse("prod", as_text) == parse("prod", values)
 
 
 def test_all_that_is_wrong_is_reported_at_once(values: dict[str, Any]) -> None:
@@ -56,7 +56,7 @@ def test_all_that_is_wrong_is_reported_at_once(values: dict[str, Any]) -> None:
 def test_an_error_names_stack_file_key_value_and_remedy(values: dict[str, Any]) -> None:
     values["kingdom:database"]["minSize"] = "M41"
     with pytest.raises(SettingsError) as caught:
-        Settings.parse("prod", values)
+        parse("prod", values)
     text = str(caught.value)
     for part in (
         'stack "prod"',
@@ -75,8 +75,8 @@ def test_an_error_names_stack_file_key_value_and_remedy(values: dict[str, Any]) 
         ("workload", "apy", {}, "did you mean api?"),
         ("network", "nodes", "10.0.0.0", "IPv4 range such as 10.0.0.0/20"),
         ("network", "nodes", "10.0.0.300/20", "IPv4 range such as 10.0.0.0/20"),
-        ("cache", "memoryGb", 0, "greater than or equal to 1"),
-        ("cache", "memoryGb", "16", "valid integer"),
+        ("cache", "minGb", 0, "greater than or equal to 1"),
+        ("cache", "minGb", "16", "valid integer"),
         ("storage", "bucket", "Upper_Case", "globally unique bucket name"),
     ],
 )
@@ -111,9 +111,9 @@ def test_settings_that_contradict_each_other_are_reported(
 
 def test_a_missing_section_lists_the_keys_it_needs(values: dict[str, Any]) -> None:
     del values["kingdom:cache"]
-    assert "version, memoryGb" in complaints(values)["kingdom:cache"]
+    assert "version, minGb" in complaints(values)["kingdom:cache"]
 
 
 def test_keys_of_other_namespaces_belong_to_others(values: dict[str, Any]) -> None:
     values["cloudflare:retries"] = 3
-    assert Settings.parse("prod", values)
+    assert parse("prod", values)

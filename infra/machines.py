@@ -1,0 +1,66 @@
+"""What a Google machine type leaves for pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GIB_PER_CPU = {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0}
+# Families that differ from the rule (https://cloud.google.com/compute/docs/general-purpose-machines).
+FAMILIES: dict[str, dict[str, float]] = {
+    "n1": {"standard": 3.75, "highmem": 6.5, "highcpu": 0.9},
+    "c3": {"highcpu": 2.0},
+    "c3d": {"highcpu": 2.0},
+    "n4": {"highcpu": 2.0},
+}
+
+# (width, share): GKE keeps this share of each slice for itself. The last slice has no end.
+# https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes
+CPU_KEPT = ((1.0, 0.06), (1.0, 0.01), (2.0, 0.005), (float("inf"), 0.0025))
+MEMORY_KEPT = ((4.0, 0.25), (4.0, 0.20), (8.0, 0.10), (112.0, 0.06), (float("inf"), 0.02))
+EVICTION_MI = 100
+
+# What GKE's own daemons request on every node: data plane, logs, metrics, secrets, metadata, backup agent.
+DAEMONS_CPU_MILLI = 500
+DAEMONS_MEMORY_MI = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What pods may request of one node: CPU in thousandths, memory in MiB."""
+
+    cpu_milli: int
+    memory_mi: int
+
+
+def allocatable(machine_type: str) -> Share:
+    """What is left for pods on a node, after GKE and its daemons.
+
+    Raises `ValueError` for a machine type that names no family, class and number of CPUs.
+    """
+    family, _, rest = machine_type.partition("-")
+    kind, _, count = rest.partition("-")
+    if kind not in GIB_PER_CPU or not count.isdecimal():
+        raise ValueError(
+            f"machine type {machine_type} is not understood: give family-class-cpus with a class of "
+            f"{', '.join(GIB_PER_CPU)}, such as n2d-standard-8"
+        )
+    cpus = float(count)
+    gib = cpus * FAMILIES.get(family, GIB_PER_CPU).get(kind, GIB_PER_CPU[kind])
+    cpu = cpus - _kept(cpus, CPU_KEPT)
+    memory = gib - _kept(gib, MEMORY_KEPT)
+    share = Share(
+        cpu_milli=int(cpu * 1000) - DAEMONS_CPU_MILLI,
+        memory_mi=int(memory * 1024) - EVICTION_MI - DAEMONS_MEMORY_MI,
+    )
+    if min(share.cpu_milli, share.memory_mi) <= 0:
+        raise ValueError(f"machine type {machine_type} is too small: GKE's own daemons fill it")
+    return share
+
+
+def _kept(amount: float, slices: tuple[tuple[float, float], ...]) -> float:
+    kept = 0.0
+    for width, share in slices:
+        part = min(amount, width)
+        kept += part * share
+        amount -= part
+    return kept
