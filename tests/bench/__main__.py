@@ -1,14 +1,20 @@
-"""`python -m tests.bench [NAME…] [--json] [--list]`: one line a benchmark; exit 1 when a target is missed."""
+"""`python -m tests.bench [NAME…] [--json | --markdown | --list]`: one line a benchmark.
+
+The exit code is 1 when a target is missed or a benchmark failed, 2 for a name that no benchmark has.
+"""
 
 import argparse
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from tests.bench._benchmark import Benchmark, NotMeasurableError
 from tests.bench._registry import Registry, UnknownBenchmarkError, discover
-from tests.bench._report import Outcome, Table
+from tests.bench._report import Outcome, Table, markdown
+
+Form = Literal["lines", "json", "markdown"]
 
 STYLES = {"met": "green", "missed": "bold red", "failed": "bold red", "not run": "yellow"}
 
@@ -55,17 +61,19 @@ def emit(line: str, verdict: str | None = None) -> None:
     Console(soft_wrap=True).print(text)
 
 
-def run(registry: Registry, *, as_json: bool) -> int:
+def run(registry: Registry, form: Form) -> int:
     """Measure what the registry holds and print it; 0 when nothing was missed or failed."""
     outcomes: list[Outcome] = []
     table = Table(registry.benchmarks)
-    if not as_json:
+    if form == "lines":
         emit(table.heading())
     for outcome in measure_all(registry):
         outcomes.append(outcome)
-        if not as_json:
+        if form == "lines":
             emit(table.line(outcome), outcome.verdict)
-    if as_json:
+    if form == "markdown":
+        print(markdown(outcomes))
+    elif form == "json":
         document = {"benchmarks": [outcome.as_json() for outcome in outcomes], "broken": registry.broken}
         print(json.dumps(document, indent=2, ensure_ascii=False))
     for module, reason in registry.broken.items():
@@ -78,8 +86,12 @@ def main(arguments: Sequence[str] | None = None, registry: Registry | None = Non
     """The command; `registry` replaces what is discovered beside this file."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="run only these")
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
-    parser.add_argument("--list", action="store_true", help="name the benchmarks without running them")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_const", dest="form", const="json", help="one JSON document")
+    forms.add_argument(
+        "--markdown", action="store_const", dest="form", const="markdown", help="the table of the README"
+    )
+    forms.add_argument("--list", action="store_true", help="name the benchmarks without running them")
     options = parser.parse_args(arguments)
     try:
         chosen = (registry or discover()).select(options.names)
@@ -90,7 +102,7 @@ def main(arguments: Sequence[str] | None = None, registry: Registry | None = Non
         for benchmark in chosen.benchmarks:
             print(f"{benchmark.name}  against {benchmark.peer}, target {benchmark.target}")
         return 0
-    return run(chosen, as_json=options.json)
+    return run(chosen, options.form or "lines")
 
 
 if __name__ == "__main__":

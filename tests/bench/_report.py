@@ -1,4 +1,4 @@
-"""One aligned line a benchmark, or JSON."""
+"""One aligned line a benchmark, or JSON, or the table of the README."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -50,6 +50,25 @@ def figure(value: float, unit: str) -> str:
     """Three significant digits and the unit: `1.53 s`, `238 MB`, `32,900 req/s`."""
     digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{digits} {unit}"
+
+
+def markdown(outcomes: Iterable[Outcome]) -> str:
+    """The table of the README."""
+    lines = [
+        "| benchmark | ours | peer or floor | ratio | target | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for outcome in outcomes:
+        benchmark, measurement = outcome.benchmark, outcome.measurement
+        ours, peer, ratio = "", benchmark.peer, ""
+        if measurement:
+            ours = figure(measurement.ours, benchmark.unit)
+            peer = f"{figure(measurement.peer, benchmark.unit)} {benchmark.peer}"
+            ratio = f"{measurement.ratio:.3g}"
+        lines.append(
+            f"| `{benchmark.name}` | {ours} | {peer} | {ratio} | {benchmark.target} | {outcome.note} |"
+        )
+    return "\n".join(lines)
 
 
 class Table:

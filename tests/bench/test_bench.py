@@ -73,6 +73,13 @@ def test_json_is_the_only_thing_on_stdout(capsys: pytest.CaptureFixture[str]) ->
     assert "[1/2] fast" in captured.err
 
 
+def test_markdown_is_the_table_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--markdown"], _registry(FAST, ABSENT))
+    _, _, fast, absent = capsys.readouterr().out.splitlines()
+    assert fast == "| `fast` | 1 s | 2 s tortoise 1.0 | 0.5 | ≤ 1.3 |  |"
+    assert absent == "| `absent` |  | streaq |  | ≥ 3 | needs Redis 7 |"
+
+
 def test_output_that_is_no_terminal_carries_no_escape_codes(capsys: pytest.CaptureFixture[str]) -> None:
     main([], _registry(FAST, SLOW, BROKEN, ABSENT))
     captured = capsys.readouterr()
