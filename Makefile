@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PEERS := .venv/peers/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test drills preview bench lint docs lock
@@ -35,7 +36,13 @@ drills: $(STAMP) ## Run the slow fault drills
 preview: $(STAMP) ## Plan and judge every environment
 	@set -e; for stack in local dev staging prod; do $(BIN)/kingdom preview --stack $$stack; done
 
-bench: $(STAMP) ## Measure against named peers and floors
+# The peers live in an environment of their own: their pins (SAQ's redis<8) must not hold back the service's.
+$(PEERS): $(STAMP) locks/peers.txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/peers
+	@$(BIN)/uv pip sync --quiet --python .venv/peers/bin/python --require-hashes locks/peers.txt
+	@touch $@
+
+bench: $(STAMP) $(PEERS) ## Measure against named peers and floors
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 lint: $(STAMP) ## Check format, style and types
@@ -50,4 +57,5 @@ lock: $(STAMP) ## Resolve the locks anew, with hashes and no registry address
 	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS)"; set -e; \
 	eval "$$UV --group all -o locks/platform.txt"; \
 	eval "$$UV --group service -c locks/platform.txt -o locks/service.txt"; \
+	eval "$$UV --group peers -o locks/peers.txt"; \
 	printf 'uv\n' | eval "$$UV - -c locks/platform.txt -o locks/bootstrap.txt"
