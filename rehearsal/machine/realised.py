@@ -1,0 +1,26 @@
+"""Which resource types a provider hands over to the machine."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_PREFIXES = ("kubernetes:", "cloudflare:")
+
+
+class Realised(frozenset[str]):
+    """The type tokens by name, and every type of the packages of which all is handed over."""
+
+    def __contains__(self, item: object) -> bool:
+        return frozenset.__contains__(self, item) or (isinstance(item, str) and item.startswith(_PREFIXES))
+
+
+REALISED: Final = Realised(
+    {
+        "gcp:redis/instance:Instance",
+        "gcp:secretmanager/secret:Secret",
+        "gcp:secretmanager/secretVersion:SecretVersion",
+        "gcp:storage/bucket:Bucket",
+        "mongodbatlas:index/advancedCluster:AdvancedCluster",
+        "mongodbatlas:index/x509AuthenticationDatabaseUser:X509AuthenticationDatabaseUser",
+    }
+)

@@ -1,0 +1,95 @@
+"""Which pods a Deployment makes and ends next. Pure: the same step from the same view.
+
+The rules are those of Kubernetes' deployment controller (``pkg/controller/deployment``): a rolling update
+never has more than replicas + maxSurge pods, nor fewer than replicas - maxUnavailable available ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A pod that is not being ended, as the controller sees it. `revision` is its template's hash."""
+
+    name: str
+    revision: str
+    ready: bool
+    available: bool
+    created: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """How many pods of the new revision to make, and which to end."""
+
+    create: int = 0
+    end: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """`surge` and `unavailable` in pods; `recreate` ends all old pods first."""
+
+    surge: int
+    unavailable: int
+    recreate: bool = False
+
+    @classmethod
+    def of(cls, declared: dict[str, Any], replicas: int) -> Strategy:
+        """From `spec.strategy`. Percentages round up for the surge and down for what may be missing."""
+        if declared.get("type") == "Recreate":
+            return cls(0, replicas, recreate=True)
+        rolling = declared.get("rollingUpdate") or {}
+        surge = _resolved(rolling.get("maxSurge", "25%"), replicas, up=True)
+        unavailable = _resolved(rolling.get("maxUnavailable", "25%"), replicas, up=False)
+        # Both zero would never move.
+        return cls(surge, unavailable if surge or unavailable else 1)
+
+
+def _resolved(value: str | int, replicas: int, *, up: bool) -> int:
+    if isinstance(value, str) and value.endswith("%"):
+        share = float(value[:-1]) / 100 * replicas
+        return math.ceil(share) if up else math.floor(share)
+    return int(value)
+
+
+def step(replicas: int, revision: str, pods: Sequence[Replica], ending: int, strategy: Strategy) -> Step:
+    """The next step towards `replicas` pods of `revision`; `ending` pods are still on their way out."""
+    new = [pod for pod in pods if pod.revision == revision]
+    old = [pod for pod in pods if pod.revision != revision]
+    if strategy.recreate:
+        if old or (ending and not new):
+            return Step(end=[pod.name for pod in old])
+        return _scale(replicas, new)
+    if not old:
+        return _scale(replicas, new)
+    room = replicas + strategy.surge - len(pods)
+    create = max(0, min(room, replicas - len(new)))
+    return Step(create, _old_to_end(replicas, strategy, new, old, create) + _scale(replicas, new).end)
+
+
+def _scale(replicas: int, pods: Sequence[Replica]) -> Step:
+    """More pods, or fewer: first those that are not ready, then the youngest."""
+    surplus = len(pods) - replicas
+    if surplus <= 0:
+        return Step(create=-surplus)
+    ordered = sorted(pods, key=lambda pod: (pod.ready, -pod.created))
+    return Step(end=[pod.name for pod in ordered[:surplus]])
+
+
+def _old_to_end(
+    replicas: int, strategy: Strategy, new: Sequence[Replica], old: Sequence[Replica], create: int
+) -> list[str]:
+    least = replicas - strategy.unavailable
+    unavailable_new = sum(not pod.available for pod in new) + create
+    # Old pods that serve nobody can go at once, as long as the pods that remain could be enough.
+    spare = len(new) + create + len(old) - least - unavailable_new
+    broken = [pod for pod in sorted(old, key=lambda pod: pod.created) if not pod.available][: max(0, spare)]
+    available = sum(pod.available for pod in (*new, *old))
+    healthy = sorted((pod for pod in old if pod.available), key=lambda pod: pod.created)
+    return [pod.name for pod in (*broken, *healthy[: max(0, available - least)])]

@@ -1,0 +1,225 @@
+"""HorizontalPodAutoscalers at work: measure, decide, remember."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.machine.autoscaler import (
+    Behavior,
+    History,
+    Sample,
+    combined,
+    decide,
+    replicas_for_average,
+    replicas_for_shared,
+    replicas_for_utilization,
+    replicas_for_value,
+)
+from rehearsal.machine.files import read_json, write_atomic
+from rehearsal.machine.metrics import Meter, Series, metric_name, scrape
+from rehearsal.machine.parts import READY, Context, Outcome
+from rehearsal.machine.pods import Pod
+from rehearsal.machine.quantities import quantity, written
+from rehearsal.machine.status import AutoscalerStatus
+from rehearsal.machine.store import Desired
+
+if TYPE_CHECKING:
+    from rehearsal.machine.workloads import Workloads
+
+# --horizontal-pod-autoscaler-sync-period of the controller manager.
+PERIOD_SECONDS = 15.0
+# --horizontal-pod-autoscaler-initial-readiness-delay: CPU of a pod younger than that is its start-up.
+_INITIAL_SECONDS = 30.0
+
+
+@dataclass
+class Look:
+    """What is known about one pod at one moment."""
+
+    pod: Pod
+    resources: dict[str, float | None]
+    series: list[Series]
+
+
+@dataclass
+class Remembered:
+    """What an autoscaler carries from one round to the next."""
+
+    history: History = field(default_factory=History)
+    said: list[str] = field(default_factory=list)
+
+
+class Scaling:
+    """Every declared HPA, once a period; the replicas that they decide on survive a restart."""
+
+    def __init__(self, context: Context, workloads: Workloads) -> None:
+        self._context = context
+        self._workloads = workloads
+        self._file = context.home.machine / "replicas.json"
+        self._meters: dict[str, Meter] = {}
+        self._remembered: dict[str, Remembered] = {}
+        try:
+            self._replicas: dict[str, int] = dict(read_json(self._file))
+        except FileNotFoundError:
+            self._replicas = {}
+
+    def replicas(self, desired: Desired) -> int:
+        declared = desired.spec.get("replicas")
+        scaler = self._scaler_of(desired)
+        if scaler is None:
+            return 1 if declared is None else int(declared)
+        current = self._replicas.get(desired.urn, 1 if declared is None else int(declared))
+        least, most = _bounds(scaler)
+        return min(max(current, least), most) if current else 0
+
+    def _scaler_of(self, desired: Desired) -> Desired | None:
+        for scaler in self._context.store.of_kind("HorizontalPodAutoscaler", desired.namespace):
+            target = scaler.spec.get("scaleTargetRef") or {}
+            if target.get("kind") == desired.kind and target.get("name") == desired.name:
+                return scaler
+        return None
+
+    def _target_of(self, scaler: Desired) -> Desired | None:
+        target = scaler.spec.get("scaleTargetRef") or {}
+        return self._context.store.find(str(target.get("kind")), scaler.namespace, str(target.get("name")))
+
+    async def outcome(self, scaler: Desired) -> Outcome:
+        """Ready when its target has as many pods ready as it demands, so that `up` ends with them."""
+        target = self._target_of(scaler)
+        if target is None or target.kind != "Deployment":
+            return READY
+        return await self._workloads.outcome(target)
+
+    def status(self) -> list[AutoscalerStatus]:
+        found = []
+        for scaler in self._context.store.of_kind("HorizontalPodAutoscaler"):
+            target = self._target_of(scaler)
+            least, most = _bounds(scaler)
+            found.append(
+                AutoscalerStatus(
+                    name=f"{scaler.namespace}/{scaler.name}",
+                    current=len(self._workloads.of(target)) if target else 0,
+                    desired=self.replicas(target) if target else 0,
+                    minimum=least,
+                    maximum=most,
+                    metrics=self._remember(scaler).said,
+                )
+            )
+        return found
+
+    def _remember(self, scaler: Desired) -> Remembered:
+        return self._remembered.setdefault(scaler.urn, Remembered())
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(PERIOD_SECONDS)
+            scalers = self._context.store.of_kind("HorizontalPodAutoscaler")
+            for scaler in scalers:
+                target = self._target_of(scaler)
+                if target is not None and target.kind == "Deployment":
+                    await self._round(scaler, target, changed)
+
+    async def _round(self, scaler: Desired, target: Desired, changed: Callable[[], None]) -> None:
+        looks = await self._look(target)
+        current = self.replicas(target)
+        behavior = Behavior.of(scaler.spec.get("behavior") or {})
+        remembered = self._remember(scaler)
+        remembered.said = []
+        proposals = [
+            self._propose(metric, looks, current, behavior, remembered.said)
+            for metric in scaler.spec.get("metrics") or []
+        ]
+        now = time.monotonic()
+        wanted = decide(
+            now, current, combined(current, proposals), _bounds(scaler), behavior, remembered.history
+        )
+        if wanted != current:
+            remembered.history.record(now, current, wanted)
+            self._replicas[target.urn] = wanted
+            write_atomic(self._file, json.dumps(self._replicas), durable=False)
+            changed()
+
+    async def _look(self, target: Desired) -> list[Look]:
+        pods = [pod for pod in self._workloads.of(target) if not pod.finished]
+        wants_series = [pod for pod in pods if pod.record.ports]
+        shown = await asyncio.gather(*(scrape(next(iter(p.record.ports.values()))) for p in wants_series))
+        series = {pod.record.name: found for pod, found in zip(wants_series, shown, strict=True)}
+        looks = []
+        for pod in pods:
+            meter = self._meters.setdefault(pod.record.name, Meter())
+            pids = [process.pid for process in pod.processes() if process.pid is not None]
+            looks.append(Look(pod, meter.resources(pids), series.get(pod.record.name, [])))
+        alive = {pod.record.name for pod in pods}
+        self._meters = {name: meter for name, meter in self._meters.items() if name in alive}
+        return looks
+
+    def _propose(
+        self, metric: dict[str, Any], looks: list[Look], current: int, behavior: Behavior, said: list[str]
+    ) -> int | None:
+        kind = str(metric["type"])
+        declared = metric[kind[0].lower() + kind[1:]]
+        target = declared["target"]
+        tolerance = behavior.tolerance
+        if kind in {"Resource", "ContainerResource"}:
+            name = str(declared["name"])
+            samples = [_resource_sample(look, name) for look in looks]
+            if target["type"] == "Utilization":
+                said.append(f"{name}: {_share(samples)} of requests, target {target['averageUtilization']} %")
+                return replicas_for_utilization(
+                    current, samples, int(target["averageUtilization"]), tolerance
+                )
+            average = float(quantity(target["averageValue"]))
+            said.append(f"{name}: {_mean(samples)} a pod, target {target['averageValue']}")
+            return replicas_for_average(current, samples, average, tolerance)
+        name = str(declared["metric"]["name"])
+        selector = (declared["metric"].get("selector") or {}).get("matchLabels") or {}
+        samples = [
+            Sample(self._meters[look.pod.record.name].custom(metric_name(name), selector, look.series))
+            for look in looks
+        ]
+        if kind == "Pods":
+            said.append(f"{name}: {_mean(samples)} a pod, target {target['averageValue']}")
+            return replicas_for_average(current, samples, float(quantity(target["averageValue"])), tolerance)
+        # Object and External: the pods' own metrics summed up stand for what a monitoring system would say.
+        values = [sample.value for sample in samples if sample.value is not None]
+        said.append(f"{name}: {sum(values):g} in all" if values else f"{name}: not measured")
+        if not values:
+            return None
+        if target.get("averageValue") is not None:
+            return replicas_for_shared(
+                current, sum(values), float(quantity(target["averageValue"])), tolerance
+            )
+        ready = sum(look.pod.ready for look in looks)
+        mean = sum(values) / len(values)
+        return replicas_for_value(current, ready, mean, float(quantity(target["value"])), tolerance)
+
+
+def _bounds(scaler: Desired) -> tuple[int, int]:
+    return int(scaler.spec.get("minReplicas") or 1), int(scaler.spec.get("maxReplicas") or 1)
+
+
+def _resource_sample(look: Look, name: str) -> Sample:
+    requests = [
+        ((item.get("resources") or {}).get("requests") or {}).get(name) for item in look.pod.containers
+    ]
+    known = [float(quantity(value)) for value in requests if value is not None]
+    request = sum(known) if len(known) == len(requests) else None
+    young = time.time() - look.pod.record.created < _INITIAL_SECONDS
+    unready = not look.pod.processes() or (name == "cpu" and (not look.pod.ready or young))
+    return Sample(look.resources.get(name), request, unready)
+
+
+def _share(samples: list[Sample]) -> str:
+    known = [s for s in samples if s.value is not None and s.request]
+    requested = sum(s.request or 0.0 for s in known)
+    return f"{sum(s.value or 0.0 for s in known) * 100 / requested:.0f} %" if requested else "not measured"
+
+
+def _mean(samples: list[Sample]) -> str:
+    known = [s.value for s in samples if s.value is not None]
+    return written(quantity(f"{sum(known) / len(known):.3f}")) if known else "not measured"

@@ -1,0 +1,58 @@
+"""What a machine looks like from outside, as `kingdom status` prints it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """One process. `memory` is resident bytes, `cpu` a fraction of one core since the last look."""
+
+    name: str
+    kind: str
+    state: str
+    ready: bool
+    pid: int | None
+    restarts: int
+    port: int | None
+    memory: int
+    cpu: float
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class AutoscalerStatus:
+    """One HorizontalPodAutoscaler: replicas now and wanted, bounds, and the last word on each metric."""
+
+    name: str
+    current: int
+    desired: int
+    minimum: int
+    maximum: int
+    metrics: list[str]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole machine. `endpoints` maps a name to an address; `notes` say what is not enforced here."""
+
+    stack: str
+    processes: list[ProcessStatus] = field(default_factory=list)
+    endpoints: dict[str, str] = field(default_factory=dict)
+    autoscalers: list[AutoscalerStatus] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Status:
+        return cls(
+            stack=data["stack"],
+            processes=[ProcessStatus(**item) for item in data["processes"]],
+            endpoints=data["endpoints"],
+            autoscalers=[AutoscalerStatus(**item) for item in data["autoscalers"]],
+            notes=data["notes"],
+        )
