@@ -105,7 +105,14 @@ class Machine:
         when there are none. Raises MachineError with reasons, the last log lines of what fails among them.
         """
         result = self._call(
-            "apply", seconds=timeout, urn=urn, type_=type_, id_=id_, inputs=inputs, wait=timeout + 30.0
+            "apply",
+            wait=timeout + 30.0,
+            calls=self._calls,
+            seconds=timeout,
+            urn=urn,
+            type_=type_,
+            id_=id_,
+            inputs=inputs,
         )
         return dict(result or {})
 
@@ -119,7 +126,10 @@ class Machine:
         return None if result is None else dict(result)
 
     def cancel(self) -> None:
-        """Make every call in progress raise MachineError at once; what is begun goes on in the supervisor."""
+        """Make every `apply`, in progress or to come, raise MachineError at once.
+
+        What the supervisor has begun goes on; the next `apply` of the same object finds it.
+        """
         self._calls.cancel()
 
     # -- the whole ----------------------------------------------------------------------------------------
@@ -138,11 +148,13 @@ class Machine:
 
     # -- the line to the supervisor -----------------------------------------------------------------------
 
-    def _call(self, method: str, wait: float | None = 60.0, **params: Any) -> Any:
+    def _call(
+        self, method: str, wait: float | None = 60.0, calls: rpc.Calls | None = None, **params: Any
+    ) -> Any:
         try:
-            return rpc.call(self._home.socket, method, params, wait, self._calls)
+            return rpc.call(self._home.socket, method, params, wait, calls)
         except rpc.CancelledError as error:
-            raise MachineError(f"{method} was cancelled") from error
+            raise MachineError("interrupted") from error
         except TimeoutError as error:
             raise MachineError(
                 f"the supervisor did not answer {method} within {wait:g} s: see {self._home.supervisor_log}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.machine.errors import MachineError
+from rehearsal.machine.errors import OptionsError
 
 DEFAULT_EDGE_PORT = 8443
 
@@ -19,7 +19,7 @@ class MachineOptions:
 
     @classmethod
     def from_config(cls, section: Mapping[str, Any]) -> MachineOptions:
-        """The options of the object `rehearsal:machine`. Raises MachineError listing all that is wrong."""
+        """The options of the object `rehearsal:machine`. Raises OptionsError listing all that is wrong."""
         reasons = [
             f"rehearsal:machine.{key} is not known: the only setting is edgePort"
             for key in section
@@ -29,5 +29,5 @@ class MachineOptions:
         if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
             reasons.append(f"rehearsal:machine.edgePort is {port!r}: it must be a port, 1 to 65535")
         if reasons:
-            raise MachineError(reasons)
+            raise OptionsError(reasons)
         return cls(edge_port=port)

@@ -33,7 +33,7 @@ from rehearsal.machine.mongodb import MongoDB
 from rehearsal.machine.options import MachineOptions
 from rehearsal.machine.parts import READY, Context, Outcome, Part
 from rehearsal.machine.ports import Ports, require_free
-from rehearsal.machine.processes import Processes
+from rehearsal.machine.processes import Processes, State
 from rehearsal.machine.redis import Redis
 from rehearsal.machine.status import ProcessStatus, Status
 from rehearsal.machine.storage import Storage
@@ -238,7 +238,7 @@ class Supervisor:
                     name=process.spec.name,
                     kind=process.spec.kind,
                     state=process.state.value,
-                    ready=process.ready,
+                    ready=process.ready or process.state is State.SUCCEEDED,
                     pid=process.pid,
                     restarts=process.restarts,
                     port=process.spec.port,
