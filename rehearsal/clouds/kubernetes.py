@@ -40,7 +40,7 @@ class Kubernetes(Cloud):
             yield from check_value(_object_meta(), inputs["metadata"], self.rules, ("metadata",))
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        yield from kubernetes_rules.problems(inputs, _kind_of(token)[1])
+        yield from kubernetes_rules.problems(inputs, _kind_of(token)[1], custom=resource_type(token) is None)
 
     # Names and ids.
 

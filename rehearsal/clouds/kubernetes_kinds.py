@@ -62,3 +62,27 @@ FIXED: Final[dict[tuple[str, str], frozenset[Pattern]]] = {
     ("", "Secret"): patterns("type"),
     ("", "Service"): patterns("spec.clusterIP"),
 }
+
+# Closed sets that the API server checks and the SDK types as plain text; by key, or by parent and key where
+# the key alone means several things. From the API reference of Kubernetes 1.34.
+CLOSED: Final[dict[str, tuple[str, ...]]] = {
+    "concurrencyPolicy": ("Allow", "Forbid", "Replace"),
+    "externalTrafficPolicy": ("Cluster", "Local"),
+    "imagePullPolicy": ("Always", "IfNotPresent", "Never"),
+    "internalTrafficPolicy": ("Cluster", "Local"),
+    "limits.type": ("Container", "PersistentVolumeClaim", "Pod"),
+    "metrics.type": ("ContainerResource", "External", "Object", "Pods", "Resource"),
+    "policies.type": ("Percent", "Pods"),
+    "policyTypes": ("Egress", "Ingress"),
+    "ports.protocol": ("SCTP", "TCP", "UDP"),
+    "preemptionPolicy": ("Never", "PreemptLowerPriority"),
+    "restartPolicy": ("Always", "Never", "OnFailure"),
+    "scheme": ("HTTP", "HTTPS"),
+    "seccompProfile.type": ("Localhost", "RuntimeDefault", "Unconfined"),
+    "selectPolicy": ("Disabled", "Max", "Min"),
+    "sessionAffinity": ("ClientIP", "None"),
+    "strategy.type": ("Recreate", "RollingUpdate"),
+    "terminationMessagePolicy": ("FallbackToLogsOnError", "File"),
+    "unhealthyPodEvictionPolicy": ("AlwaysAllow", "IfHealthyBudget"),
+    "whenUnsatisfiable": ("DoNotSchedule", "ScheduleAnyway"),
+}

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rehearsal.clouds import plausible
-from rehearsal.clouds.validate import Problem, problem
+from rehearsal.clouds.kubernetes_kinds import CLOSED
+from rehearsal.clouds.validate import Problem, problem, suggestion
 from rehearsal.properties import UNKNOWN, Path, Secret
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -25,15 +26,50 @@ _LABEL_KINDS: Final = frozenset({"Namespace", "Service"})
 _PATH_KINDS: Final = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
 # Where resource quantities stand, by the key that holds the map.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "hard", "capacity"})
+# Kinds whose content is the user's own: any key may stand in it.
+_FREE: Final = frozenset({"ConfigMap", "CustomResourceDefinition", "Secret"})
 _LIMIT_RANGE_MAPS: Final = frozenset({"default", "defaultRequest", "max", "min", "maxLimitRequestRatio"})
 
 
-def problems(inputs: Mapping[str, Any], kind: str = "") -> Iterator[Problem]:
-    """Problems of a whole object. Only values that are known and of the right type are looked at."""
+def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> Iterator[Problem]:
+    """Problems of a whole object. Only values that are known and of the right type are looked at.
+
+    A `custom` resource may use any key for anything, so only its metadata is judged.
+    """
     metadata = _opened(inputs.get("metadata"))
     if isinstance(metadata, Mapping):
-        yield from _name(metadata, kind or str(inputs.get("kind") or ""))
-    yield from _walk(inputs, (), str(inputs.get("kind") or kind))
+        yield from _name(metadata, kind)
+    if custom or kind in _FREE:
+        yield from _walk({"metadata": metadata}, (), kind)
+        return
+    yield from _walk(inputs, (), kind)
+    if kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"):
+        yield from _selector(inputs)
+
+
+def _selector(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    wanted = _at(inputs, "spec", "selector", "matchLabels")
+    given = _at(inputs, "spec", "template", "metadata", "labels")
+    if not isinstance(wanted, Mapping) or given is UNKNOWN:
+        return
+    labels = given if isinstance(given, Mapping) else {}
+    for key, value in wanted.items():
+        if UNKNOWN not in (value, labels.get(key)) and labels.get(key) != value:
+            yield problem(
+                ("spec", "selector", "matchLabels", key),
+                f"selects none of its own pods: the template's labels say {labels[key]!r}"
+                if key in labels
+                else "selects none of its own pods: no such label in the template",
+            )
+
+
+def _at(value: Any, *path: str) -> Any:
+    for part in path:
+        value = _opened(value)
+        if not isinstance(value, Mapping):
+            return value if value is UNKNOWN else None
+        value = value.get(part)
+    return _opened(value)
 
 
 def _name(metadata: Mapping[str, Any], kind: str) -> Iterator[Problem]:
@@ -61,30 +97,38 @@ def _dns(name: str, path: Path, pattern: re.Pattern[str], longest: int, what: st
 
 
 def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
-    value = _opened(value)
+    # Secrets stay closed: a reason quotes what it found.
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _walk(item, (*path, index), kind)
         return
+    if isinstance(value, str):
+        yield from _closed(value, path)
     if not isinstance(value, Mapping):
         return
     for key, item in value.items():
         below = (*path, key)
-        opened = _opened(item)
-        if isinstance(opened, Mapping):
-            if key in ("labels", "matchLabels", "nodeSelector") and _holds_text(opened):
-                yield from _labels(opened, below)
+        if isinstance(item, Mapping):
+            if key in ("labels", "matchLabels", "nodeSelector") and _holds_text(item):
+                yield from _labels(item, below)
                 continue
             if key == "annotations" and path[-1:] == ("metadata",):
-                yield from _annotations(opened, below)
+                yield from _annotations(item, below)
                 continue
             if key in _QUANTITY_MAPS and path[-1:] in (("resources",), ("spec",), ("status",)):
-                yield from _quantities(opened, below)
+                yield from _quantities(item, below)
                 continue
             if kind == "LimitRange" and key in _LIMIT_RANGE_MAPS:
-                yield from _quantities(opened, below)
+                yield from _quantities(item, below)
                 continue
         yield from _walk(item, below, kind)
+
+
+def _closed(value: str, path: Path) -> Iterator[Problem]:
+    names = [part for part in path if isinstance(part, str)]
+    values = CLOSED.get(names[-1]) or CLOSED.get(".".join(names[-2:]))
+    if values and value not in values:
+        yield problem(path, f"{value!r} is not one of {', '.join(values)}{suggestion(value, values)}")
 
 
 def _holds_text(labels: Mapping[str, Any]) -> bool:

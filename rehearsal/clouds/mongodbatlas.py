@@ -57,7 +57,8 @@ class Atlas(Cloud):
                 return _cluster(id_, inputs)
             case "X509AuthenticationDatabaseUser":
                 subject = str(inputs.get("username") or "").removeprefix("CN=")
-                certificate = plausible.client_certificate(subject, id_)
+                # In a preview there is no id, and nobody looks at the value.
+                certificate = plausible.client_certificate(subject, id_) if id_ else ""
                 issued = {
                     "createdAt": plausible.moment(id_),
                     "groupId": str(inputs.get("projectId") or ""),
