@@ -212,7 +212,7 @@ def _requirement(resource: Resource) -> tuple[str, str]:
     """Which of ALR1 to ALR5 an alert policy implements and at which severity, from its labels or names."""
     labels = resource.node["userLabels"]
     found, severity = "", labels["severity"].text().lower() or resource.node["severity"].text().lower()
-    texts = [str(value.raw) for _, value in labels.entries()] + [
+    texts = [value.text() for _, value in labels.entries()] + [
         resource.node["displayName"].text(),
         resource.name,
     ]

@@ -313,4 +313,4 @@ def _pods_on_a_node(pool: Pool, item: Demand) -> int:
         needed = item.per_pod.get(f"requests.{key}", Fraction(0))
         if needed:
             room.append(int(pool.per_node[key] // needed))
-    return min(room)
+    return max(0, min(room))

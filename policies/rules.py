@@ -180,6 +180,11 @@ def _plain_once(props: Any) -> Any:
 _INPUTS: dict[str, Any] = {}
 
 
+def forget_inputs() -> None:
+    """Start afresh: what was declared so far belongs to another stack."""
+    _INPUTS.clear()
+
+
 def _declared(item: PolicyResource) -> Any:
     """The declared properties of a resource, with what was unknown in them taken from its state.
 

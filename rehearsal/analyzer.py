@@ -276,6 +276,9 @@ class PolicyPack:
     ) -> list[analyzer_pb2.AnalyzeDiagnostic]:
         for diagnostic in response.diagnostics:
             diagnostic.urn = diagnostic.urn or urn
+            # The SDK knows no version and says its own everywhere; the manifest's is the pack's.
+            said = f"'{self.info.name}@v{diagnostic.policyPackVersion}'"
+            diagnostic.message = diagnostic.message.replace(said, f"'{self.info.name}@v{self.info.version}'")
             diagnostic.policyPackVersion = self.info.version
         return list(response.diagnostics)
 

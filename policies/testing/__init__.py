@@ -1,0 +1,179 @@
+"""Runs policies on plain dicts, through the SDK's own proxies, without starting a server.
+
+    verdict = judge("tls-redis", Given("gcp:redis/instance:Instance", {"authEnabled": False}))
+    assert verdict.found("authEnabled")
+
+Values may be :data:`policies.nodes.UNKNOWN` (not known in a preview) or :class:`Secret`; a policy sees them
+as it would see them from the engine: an unknown raises when touched, a secret comes unwrapped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import itertools
+import re
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pulumi_policy import (
+    Policy,
+    PolicyCustomTimeouts,
+    PolicyResource,
+    PolicyResourceOptions,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Secret,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
+
+from policies.catalogue import named
+from policies.nodes import UNKNOWN
+from policies.rules import forget_inputs
+
+__all__ = ["DROP", "Given", "Secret", "Verdict", "changed", "judge", "judge_policy", "remedied"]
+DROP: Final = object()  # as a value for `changed`: take the key away
+_PART: Final = re.compile(r'\["([^"]+)"\]|\[(\d+)\]|([^.\[\]]+)')
+
+
+@dataclass(frozen=True)
+class Given:
+    """A resource to judge: its type token, properties as plain dicts, name and options."""
+
+    type: str
+    props: Mapping[str, Any]
+    name: str = "x"
+    protect: bool = False
+    parent: str = ""
+
+    @property
+    def urn(self) -> str:
+        return f"urn:pulumi:test::kingdom::{self.type}::{self.name}"
+
+
+@dataclass
+class Verdict:
+    """What a policy said: messages of its findings, and of what it could not judge."""
+
+    findings: list[str] = field(default_factory=list)
+    urns: list[str] = field(default_factory=list)
+    unjudged: str = ""
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings and not self.unjudged
+
+    def found(self, text: str) -> bool:
+        """Whether a finding's message contains `text`."""
+        return any(text in message for message in self.findings)
+
+
+def judge(name: str, *given: Given, settings: Mapping[str, Any] | None = None) -> Verdict:
+    """The verdict of the pack's policy `name` on `given`, with its default settings where none are given."""
+    return judge_policy(named(name).policy(), given, settings)
+
+
+def judge_policy(
+    policy: Policy, given: Sequence[Given], settings: Mapping[str, Any] | None = None
+) -> Verdict:
+    """The verdict of any SDK policy. A resource policy judges each of `given`, a stack policy all at once."""
+    verdict = Verdict()
+    forget_inputs()
+
+    def report(message: str, urn: str | None = None) -> None:
+        verdict.findings.append(message)
+        verdict.urns.append(urn or "")
+
+    if isinstance(policy, StackValidationPolicy):
+        resources = [_resource(item) for item in given]
+        by_urn = {resource.urn: resource for resource in resources}
+        for item, resource in zip(given, resources, strict=True):
+            resource.parent = by_urn.get(item.parent)
+        runs: list[Any] = [lambda: policy.validate(StackValidationArgs(resources, settings), report)]
+    elif isinstance(policy, ResourceValidationPolicy):
+        runs = [lambda item=item: policy.validate(_args(item, settings), report) for item in given]
+    else:
+        raise TypeError(f"neither a resource nor a stack policy: {policy!r}")
+    for run in runs:
+        try:
+            _finish(run())
+        except UnknownValueError as error:
+            verdict.unjudged += error.message
+    return verdict
+
+
+def remedied(name: str, given: Given, settings: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
+    """The inputs that the policy's remediation would use instead; None where it changes nothing."""
+    policy = named(name).policy()
+    assert isinstance(policy, ResourceValidationPolicy)
+    return _finish(policy.remediate(_args(given, settings)))
+
+
+def changed(props: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy of `props` with values set (with DROP: taken away) at paths like ``spec.list[0].key``."""
+    result = copy.deepcopy(dict(props))
+    for path, value in changes.items():
+        found = _PART.findall(path)
+        parts = [quoted or (int(index) if index else key) for quoted, index, key in found]
+        target: Any = result
+        for part, following in itertools.pairwise(parts):
+            if isinstance(target, dict):
+                target = target.setdefault(part, [] if isinstance(following, int) else {})
+            else:
+                target = target[part]
+        last = parts[-1]
+        if value is DROP:
+            target.pop(last, None)
+        elif isinstance(target, list) and last == len(target):
+            target.append(value)
+        else:
+            target[last] = value
+    return result
+
+
+def _finish(result: Any) -> Any:
+    """What a callback answered, also when it is async."""
+
+    async def wait(awaitable: Awaitable[Any]) -> Any:
+        return await awaitable
+
+    return asyncio.run(wait(result)) if inspect.isawaitable(result) else result
+
+
+def _wire(value: Any) -> Any:
+    """`value` as the SDK decodes it for a validation."""
+    if value is UNKNOWN:
+        return UNKNOWN_STRING_VALUE
+    if isinstance(value, Secret):
+        return _wire(value.value)
+    if isinstance(value, Mapping):
+        return {key: _wire(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_wire(item) for item in value]
+    return value
+
+
+def _options(given: Given) -> PolicyResourceOptions:
+    return PolicyResourceOptions(
+        protect=given.protect,
+        ignore_changes=[],
+        delete_before_replace=None,
+        aliases=[],
+        custom_timeouts=PolicyCustomTimeouts(0, 0, 0),
+        additional_secret_outputs=[],
+        parent=given.parent or None,
+    )
+
+
+def _args(given: Given, settings: Mapping[str, Any] | None) -> ResourceValidationArgs:
+    props = unknown_checking_proxy(_wire(given.props))
+    return ResourceValidationArgs(given.type, props, given.urn, given.name, _options(given), None, settings)
+
+
+def _resource(given: Given) -> PolicyResource:
+    props = unknown_checking_proxy(_wire(given.props))
+    return PolicyResource(given.type, props, given.urn, given.name, _options(given), None, None, [], {})

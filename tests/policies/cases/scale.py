@@ -1,0 +1,206 @@
+"""Quotas, autoscalers and disruption budgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from policies.testing import DROP, Given, changed
+from tests.policies.cases import Break, Case, breaking
+from tests.policies.cases.pods import DEPLOYMENT
+
+HERE = {"namespace": "shop"}
+NAMESPACE = Given("kubernetes:core/v1:Namespace", {"metadata": {"name": "shop"}}, "shop")
+QUOTA_PROPS: dict[str, Any] = {
+    "metadata": {"name": "room", **HERE},
+    "spec": {
+        "hard": {
+            "pods": "14",
+            "requests.cpu": "7",
+            "requests.memory": "3584Mi",
+            "limits.memory": "3584Mi",
+            "services": "1",
+            "count/deployments.apps": "1",
+            "services.loadbalancers": "0",
+        }
+    },
+}
+QUOTA = Given("kubernetes:core/v1:ResourceQuota", QUOTA_PROPS, "room")
+RANGE = Given(
+    "kubernetes:core/v1:LimitRange", {"metadata": {"name": "limits", **HERE}, "spec": {"limits": []}}
+)
+API = Given(
+    "kubernetes:apps/v1:Deployment",
+    changed(
+        DEPLOYMENT,
+        {
+            "metadata.name": "api",
+            "spec.strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "40%"}},
+            "spec.template.spec.initContainers": [],
+            "spec.template.spec.nodeSelector": {"pool": "main"},
+        },
+    ),
+    "api",
+)
+METRIC = {
+    "type": "Resource",
+    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 65}},
+}
+HPA = Given(
+    "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+    {
+        "metadata": {"name": "api", **HERE},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"},
+            "minReplicas": 2,
+            "maxReplicas": 10,
+            "metrics": [METRIC],
+        },
+    },
+    "api",
+)
+VPA = Given(
+    "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler",
+    {
+        "metadata": {"name": "api", **HERE},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"},
+            "updatePolicy": {"updateMode": "Off"},
+        },
+    },
+    "vpa",
+)
+PDB = Given(
+    "kubernetes:policy/v1:PodDisruptionBudget",
+    {
+        "metadata": {"name": "api", **HERE},
+        "spec": {"selector": {"matchLabels": {"app": "x"}}, "maxUnavailable": "20%"},
+    },
+    "api",
+)
+POOL = Given(
+    "gcp:container/nodePool:NodePool",
+    {
+        "name": "main",
+        "location": "europe-west1",
+        "autoscaling": {"totalMinNodeCount": 1, "totalMaxNodeCount": 3},
+        "nodeConfig": {"machineType": "n2d-standard-4", "labels": {"pool": "main"}, "taints": []},
+    },
+    "main",
+)
+SIDECAR = {
+    "name": "proxy",
+    "restartPolicy": "Always",
+    "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
+}
+BIG_INIT = {
+    "name": "warm",
+    "resources": {"requests": {"cpu": "2", "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
+}
+
+
+CASES = (
+    Case(
+        "namespace-quota",
+        (QUOTA, NAMESPACE),
+        (
+            Break({"metadata.namespace": "other"}, "no ResourceQuota"),
+            Break({'spec.hard["requests.cpu"]': DROP}, "no quota on requests.cpu"),
+        ),
+    ),
+    Case(
+        "namespace-limit-range",
+        (RANGE, NAMESPACE),
+        (Break({"metadata.namespace": "other"}, "no LimitRange"),),
+    ),
+    Case(
+        "quota-holds-peak",
+        (QUOTA, API, HPA),
+        (
+            Break({"spec.hard.pods": "13"}, "(10 + 4 surge)"),
+            Break({'spec.hard["requests.cpu"]': "6999m"}, "7 that its workloads reach"),
+            Break({'spec.hard["limits.memory"]': "3Gi"}, "limits.memory"),
+            Break({"spec.maxReplicas": 11}, "less than the 16", index=2),
+            Break({"spec.template.spec.initContainers": [SIDECAR]}, "8.4", index=1),
+            Break({"spec.template.spec.initContainers": [SIDECAR, BIG_INIT]}, "29.4", index=1),
+            Break({'spec.hard["count/deployments.apps"]': "0"}, "less than the 1"),
+            Break({"spec.hard.configmaps": "0"}, "less than the 1"),
+        ),
+        passes=({'spec.hard["requests.cpu"]': "7000m"},),
+    ),
+    Case(
+        "pools-hold-peak",
+        (POOL, API, HPA),
+        (
+            Break({"autoscaling.totalMaxNodeCount": 1}, "can grow to 1 nodes"),
+            Break({"nodeConfig.labels": {"pool": "other"}}, "may run on none"),
+            Break({"nodeConfig.machineType": "e2-micro"}, "larger than a node"),
+            Break(
+                {"nodeConfig.taints": [{"key": "a", "value": "b", "effect": "NO_SCHEDULE"}]},
+                "may run on none",
+            ),
+        ),
+    ),
+    Case(
+        "hpa-target-without-replicas",
+        (API, HPA),
+        breaking(("spec.replicas", 3)),
+    ),
+    Case(
+        "hpa-bounds",
+        (HPA, API),
+        breaking(
+            ("spec.minReplicas", 0),
+            ("spec.maxReplicas", 101),
+            ("spec.maxReplicas", 1),
+            ("spec.metrics", []),
+        )
+        + breaking(
+            ("spec.template.spec.containers[0].resources.requests.cpu", DROP, "measures cpu"),
+            index=1,
+        ),
+    ),
+    Case(
+        "hpa-target-exists",
+        (HPA, API, VPA),
+        (
+            Break({"spec.scaleTargetRef.name": "apu"}, "no Deployment 'apu'"),
+            Break({"spec.targetRef.name": "apu"}, "no Deployment 'apu'", index=2),
+        ),
+    ),
+    Case(
+        "hpa-vpa-conflict",
+        (VPA, HPA, API),
+        (Break({"spec.updatePolicy.updateMode": "Auto"}, "changes requests of cpu"),),
+        passes=(
+            {
+                "spec.updatePolicy.updateMode": "Auto",
+                "spec.resourcePolicy": {
+                    "containerPolicies": [{"containerName": "*", "controlledResources": ["memory"]}]
+                },
+            },
+        ),
+    ),
+    Case(
+        "pdb-lets-nodes-drain",
+        (PDB, API, HPA),
+        (
+            Break({"spec.maxUnavailable": 0}, "lets none"),
+            Break({"spec.maxUnavailable": DROP, "spec.minAvailable": 2}, "lets none of the 2"),
+            Break({"spec.maxUnavailable": DROP, "spec.minAvailable": "100%"}, "lets none"),
+        ),
+    ),
+    Case(
+        "pdb-keeps-some",
+        (PDB, API, HPA),
+        (
+            Break({"spec.maxUnavailable": "100%"}, "at once"),
+            Break({"spec.selector.matchLabels": {"app": "y"}}, "has no PodDisruptionBudget"),
+            Break({"spec.minAvailable": 0}, "keeps no pod"),
+        ),
+    ),
+    Case(
+        "hpa-scales-down-slowly",
+        (HPA,),
+        breaking(("spec.behavior.scaleDown.stabilizationWindowSeconds", 0)),
+    ),
+)

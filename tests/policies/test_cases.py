@@ -1,0 +1,79 @@
+"""Every policy passes what is right and finds what is wrong, at its place."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from pathlib import Path
+
+import pytest
+
+from policies.catalogue import RULES, named
+from policies.nodes import UNKNOWN
+from policies.testing import DROP, Given, changed, judge
+from tests.policies.cases import Break, Case
+
+# An unknown value cannot be a secret written in the program, which is all that this policy looks for.
+LOOKS_AT_WHAT_IS_WRITTEN = {"no-secret-values"}
+FOLDER = Path(__file__).parent / "cases"
+CASES: tuple[Case, ...] = tuple(
+    itertools.chain.from_iterable(
+        importlib.import_module(f"tests.policies.cases.{file.stem}").CASES
+        for file in sorted(FOLDER.glob("*.py"))
+        if file.stem != "__init__"
+    )
+)
+BREAKS = [
+    pytest.param(case, change, id=f"{case.policy}: {'; '.join(change.changes)}")
+    for case in CASES
+    for change in case.breaks
+]
+PASSES = [
+    pytest.param(case, change, id=f"{case.policy}: {'; '.join(change)}")
+    for case in CASES
+    for change in case.passes
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.policy)
+def test_what_is_right_passes(case: Case) -> None:
+    verdict = judge(case.policy, *case.good, settings=case.settings)
+    assert verdict.findings == []
+    assert verdict.unjudged == ""
+
+
+@pytest.mark.parametrize(("case", "change"), PASSES)
+def test_what_the_rule_allows_passes(case: Case, change: dict[str, object]) -> None:
+    first, *rest = case.good
+    given = [Given(first.type, changed(first.props, change), first.name, first.protect), *rest]
+    assert judge(case.policy, *given, settings=case.settings).findings == []
+
+
+@pytest.mark.parametrize(("case", "change"), BREAKS)
+def test_what_is_wrong_is_found_at_its_place(case: Case, change: Break) -> None:
+    given = case.broken(change)
+    verdict = judge(case.policy, *given, settings=case.settings)
+    assert verdict.found(change.expect), verdict.findings
+
+
+@pytest.mark.parametrize(("case", "change"), BREAKS)
+def test_an_unknown_value_is_listed_and_never_passes_silently(case: Case, change: Break) -> None:
+    """Where a wrong value would be a finding, an unknown one is a finding still or not judged."""
+    changes = {path: value for path, value in change.changes.items() if value is not DROP}
+    if not changes or case.policy in LOOKS_AT_WHAT_IS_WRITTEN:
+        return
+    unknown = Break(dict.fromkeys(changes, UNKNOWN), "", change.index)
+    verdict = judge(case.policy, *case.broken(unknown), settings=case.settings)
+    assert not verdict.clean
+
+
+def test_every_policy_has_cases_that_pass_and_that_fail() -> None:
+    passing = {case.policy for case in CASES}
+    failing = {case.policy for case in CASES if case.breaks}
+    missing = [rule.name for rule in RULES if rule.name not in passing & failing]
+    assert missing == []
+
+
+def test_cases_name_existing_policies() -> None:
+    for case in CASES:
+        assert named(case.policy).name == case.policy
