@@ -222,6 +222,22 @@ def contains_secret(value: Value) -> bool:
     return contains(value, lambda leaf: isinstance(leaf, Secret))
 
 
+def with_secrets_of(value: Value, model: Value) -> Any:
+    """`value` with a secret wherever `model` has one (``annotateSecrets`` in Pulumi's provider plugin)."""
+    if isinstance(value, Secret):
+        return value
+    if isinstance(model, Secret):
+        return Secret(value)
+    if isinstance(value, dict) and isinstance(model, dict):
+        return {key: with_secrets_of(item, model.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(model, list):
+        if len(value) != len(model) and contains_secret(model):
+            return Secret(value)  # which elements came or went is not known: the whole list is one secret
+        return [with_secrets_of(item, model[index] if index < len(model) else None)
+                for index, item in enumerate(value)]
+    return value
+
+
 def format_path(path: Path) -> str:
     """A path as Pulumi writes it: ``spec.containers[0].image``, ``metadata.labels["app.io/name"]``."""
     text = ""

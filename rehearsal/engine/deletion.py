@@ -31,7 +31,7 @@ class Deletion:
         """
         for pending in self._ledger.pending():
             if pending.type == "creating" and pending.resource.urn not in declared:
-                self.complete(pending.resource)
+                self.complete(pending.resource, pending.type)
         doomed = [item for item in self._ledger.all() if item.delete or item.urn not in declared]
         protected = [item for item in doomed if item.protect and not item.delete and not unprotect]
         if protected:
@@ -48,16 +48,17 @@ class Deletion:
             return
         self._all(doomed)
 
-    def complete(self, resource: ResourceState) -> None:
-        """Asks for the deletion of something of which only an operation's beginning is recorded."""
+    def complete(self, resource: ResourceState, operation: str) -> None:
+        """Ends an `operation` of which only the beginning is recorded by deleting what came of it."""
         executor = self._deployment.executor
         try:
-            executor.delete(self._owner(resource), resource)
+            if operation == "deleting":
+                executor.delete(self._owner(resource), resource)
+            elif not executor.preview and (owner := self._owner(resource)) is not None:
+                executor.ask_for_deletion(owner, resource)
+                self._ledger.end(operation, resource)
         except (StepFailedError, ProviderError) as error:
             self._deployment.note(Diagnostic(Severity.ERROR, str(error), resource.urn))
-            return
-        for operation in ("creating", "deleting"):
-            self._ledger.abandon(operation, resource)
 
     def _owner(self, resource: ResourceState):
         return self._deployment.provider(resource.provider) if resource.provider else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
-import grpc
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.clouds.errors import ProviderError
@@ -28,9 +28,8 @@ from rehearsal.engine.urn import (
     default_provider_name,
     is_provider,
     package_of,
-    split_reference,
 )
-from rehearsal.properties import Properties, decode, differences, encode
+from rehearsal.properties import Properties, contains_unknown, decode, differences, encode
 
 
 class SkippedError(Exception):
@@ -56,13 +55,14 @@ class Deployment:
         listener: Listener,
         journal: Journal | None,
         cancelled: threading.Event,
+        log: Path | None = None,
     ) -> None:
         self.stack = stack
         self.project = project
         self.preview = journal is None
         self.judge = judge
         self.ledger = Ledger(snapshot, journal)
-        self.registry = Registry(factory)
+        self.registry = Registry(factory, self.ledger, log)
         self.executor = Executor(self.ledger, preview=self.preview)
         self.cancelled = cancelled
         self.steps: list[Step] = []
@@ -72,7 +72,6 @@ class Deployment:
         self.listener = listener
         self._registered: dict[str, Goal] = {}
         self._failed: set[str] = set()
-        self._replaced: set[str] = set()  # deleted ahead of their own registration, to be created anew
         self._lock = threading.Lock()
         self._defaults: dict[tuple[str, str], str] = {}
         self._defaults_lock = threading.Lock()
@@ -118,15 +117,18 @@ class Deployment:
         if not is_provider(goal.type) and not goal.provider:
             goal = replace(goal, provider=self.default_provider(package_of(goal.type), goal.version))
         old = self._adopt(goal)
+        kept = None if old and old.pending_replacement else old
         provider = self._provider_for(goal)
         if old and goal.ignore_changes:
             goal = replace(goal, inputs=reset_ignored(goal.inputs, old.inputs, goal.ignore_changes))
         declared = goal
-        goal = self._judged(self._checked(goal, provider, old))
+        goal = self._judged(self._checked(goal, provider, kept))
         if goal.import_id and old is None:
             return self._import(goal, provider)
         if old is None:
-            return self._create(goal, provider, Op.REPLACE if goal.urn in self._replaced else Op.CREATE)
+            return self._create(goal, provider, Op.CREATE)
+        if old.pending_replacement:  # deleted ahead of its own registration, to be created anew
+            return self._create(goal, provider, Op.REPLACE)
         diff = self._diff(goal, provider, old)
         if diff.replace:
             # The check carried names and defaults over from the resource that is now going away.
@@ -148,8 +150,7 @@ class Deployment:
         for alias in goal.aliases:
             if (old := self.ledger.live(alias)) is None or alias in self._registered:
                 continue
-            self.ledger.drop(old)
-            return self.ledger.put(replace(old, urn=goal.urn, parent=goal.parent))
+            return self.ledger.rename(old, goal.urn, goal.parent)
         return None
 
     # -- providers --------------------------------------------------------------------------------------
@@ -180,21 +181,12 @@ class Deployment:
 
     def provider(self, reference: str) -> Provider:
         """The configured provider behind `reference`, from this run or from the state."""
-        if (known := self.registry.get(reference)) is not None:
-            return known
-        urn, id_ = split_reference(reference)
-        record = self.ledger.live(urn)
-        if record is None or (record.id != id_ and not self.preview):
-            retired = [item for item in self.ledger.all() if item.urn == urn and item.id == id_]
-            record = retired[0] if retired else record
-        if record is None:
-            raise ProviderError(grpc.StatusCode.NOT_FOUND, f"the provider {reference} is not in the state")
-        return self.registry.configure(reference, record.type, record.inputs)
+        return self.registry.get(reference)
 
     def _enable(self, state: ResourceState) -> ResourceState:
         """A provider resource is configured as soon as it stands, so that bad configuration fails there."""
         if is_provider(state.type):
-            self.registry.configure(f"{state.urn}::{state.id}", state.type, state.inputs)
+            self.registry.configure(state)
         return state
 
     # -- single steps -----------------------------------------------------------------------------------
@@ -248,19 +240,9 @@ class Deployment:
         except ProviderError as error:
             self._fail(goal, str(error))
         diff = interpret(answer, old.inputs, goal.inputs, replace_on_changes=goal.replace_on_changes)
-        if not diff.replace and self._provider_replaced(goal, old):
+        if not diff.replace and self.registry.moved(old.provider, goal.provider):
             return replace(diff, replace=True)
         return diff
-
-    def _provider_replaced(self, goal: Goal, old: ResourceState) -> bool:
-        """Whether the provider itself was replaced: what it manages lives elsewhere now."""
-        if not goal.provider or goal.provider == old.provider:
-            return False
-        old_urn, old_id = split_reference(old.provider)
-        urn, id_ = split_reference(goal.provider)
-        if ":default_" in old_urn.replace("::", ":") and ":default_" in urn.replace("::", ":"):
-            return False  # another version of the same default provider manages the same things
-        return urn == old_urn and id_ != old_id
 
     def _create(self, goal: Goal, provider: Provider, op: Op) -> ResourceState:
         step = self._step(op, goal)
@@ -293,9 +275,9 @@ class Deployment:
                 if dependent.protect:
                     raise StepFailedError(_protected("replaced along with it", dependent))
             for dependent in dependents:
-                self._replaced.add(dependent.urn)
-                self.executor.delete(self._owner(dependent), dependent)
-            self.executor.delete(self._owner(old), old, ask=not old.retain_on_delete)
+                self.executor.delete(self._owner(dependent), dependent, awaits_replacement=True)
+            ask = not old.retain_on_delete
+            self.executor.delete(self._owner(old), old, ask=ask, awaits_replacement=True)
             return self._enable(self.executor.create(provider, goal.state()))
 
         return self._run(step, goal, carry_out)
@@ -339,6 +321,8 @@ class Deployment:
         record = self.ledger.live(urn)
         if record is None:
             return
+        if not self.preview:  # what comes of a resource that failed stays unknown, and is not recorded
+            outputs = {key: value for key, value in outputs.items() if not contains_unknown(value)}
         if record.type == ROOT_STACK_TYPE:
             self.outputs = outputs
         self.ledger.put(replace(record, outputs=outputs))
@@ -352,7 +336,7 @@ class Deployment:
         """Finishes deletions that an earlier operation began and of whose end nothing is known."""
         for pending in self.ledger.pending():
             if pending.type == "deleting":
-                self._deletion().complete(pending.resource)
+                self._deletion().complete(pending.resource, pending.type)
 
     def finish(self) -> None:
         """After the program has ended well: deletes what it no longer declares, and judges the whole."""

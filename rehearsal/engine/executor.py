@@ -1,4 +1,4 @@
-"""Carries out single steps: asks the provider, records before and after, tells the listener."""
+"""Carries out single steps: asks the provider, and records what is about to happen and what came of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.providers import Provider
 from rehearsal.engine.state import ResourceState
 from rehearsal.engine.urn import is_provider, name_of
-from rehearsal.properties import UNKNOWN_SENTINEL, Properties, Secret, decode, encode
+from rehearsal.properties import (
+    UNKNOWN,
+    UNKNOWN_SENTINEL,
+    Properties,
+    Secret,
+    Value,
+    contains_unknown,
+    decode,
+    encode,
+    format_path,
+    leaves,
+    with_secrets_of,
+)
 
 # How long a step may take where the program sets no custom time-out, in seconds. Creating a regional
 # cluster or an Atlas cluster takes up to half an hour; on one machine nothing takes minutes.
@@ -24,7 +36,12 @@ class StepFailedError(Exception):
 
 
 class Executor:
-    """Executes against providers; with `preview` it only asks them what would come of it."""
+    """Executes against providers; with `preview` it only asks them what would come of it.
+
+    Providers here are asked again for what an earlier operation left open, so two things are expected of
+    them: creating what that very resource already created is no error, and a deletion without an id, but
+    with the inputs, removes what an interrupted creation may have made.
+    """
 
     def __init__(self, ledger: Ledger, *, preview: bool) -> None:
         self._ledger = ledger
@@ -38,7 +55,9 @@ class Executor:
             import uuid
 
             id_ = UNKNOWN_SENTINEL if self.preview else str(uuid.uuid4())
-            return self._ledger.put(replace(goal, id=id_, outputs=goal.inputs), retires=retires)
+            return self._ledger.put(
+                replace(goal, id=id_, outputs=goal.inputs), ends="creating", retires=retires
+            )
         self._begin("creating", goal)
         try:
             answer = provider.Create(
@@ -56,16 +75,18 @@ class Executor:
             self._record_unready(goal, error, "creating", retires)
             raise StepFailedError(_reasons(error)) from None
         except ProviderError as error:
-            self._ledger.abandon("creating", goal)
+            self._ledger.end("creating", goal)
             raise StepFailedError(str(error)) from None
+        if not answer.id and not self.preview:
+            raise StepFailedError("the provider created it and told no id: this is a mistake in the provider")
         created = replace(goal, id=answer.id, outputs=_outputs(goal, decode(answer.properties)))
-        return self._ledger.put(created, ends="creating", retires=retires)
+        return self._record(created, "creating", retires)
 
     def update(self, provider: Provider, old: ResourceState, goal: ResourceState) -> ResourceState:
         """The updated resource, recorded. Raises StepFailedError; the record is then still the old one."""
         goal = replace(goal, id=old.id)
         if is_provider(goal.type):
-            return self._ledger.put(replace(goal, outputs=goal.inputs))
+            return self._ledger.put(replace(goal, outputs=goal.inputs), ends="updating")
         self._begin("updating", goal)
         try:
             answer = provider.Update(
@@ -91,16 +112,34 @@ class Executor:
             # update asks for the whole of it again.
             raise StepFailedError(str(error)) from None
         updated = replace(goal, outputs=_outputs(goal, decode(answer.properties)))
-        return self._ledger.put(updated, ends="updating")
+        return self._record(updated, "updating", None)
 
-    def delete(self, provider: Provider | None, resource: ResourceState, *, ask: bool = True) -> None:
-        """Deletes and forgets `resource`; ``ask=False`` leaves the provider out. Raises StepFailedError."""
-        if self.preview or not ask or not resource.custom or is_provider(resource.type) or resource.external:
-            self._ledger.drop(resource)
-            return
-        if provider is None:
-            raise StepFailedError(f"its provider {resource.provider or '(none)'} is not in the state")
-        self._begin("deleting", resource)
+    def delete(
+        self,
+        provider: Provider | None,
+        resource: ResourceState,
+        *,
+        ask: bool = True,
+        awaits_replacement: bool = False,
+    ) -> None:
+        """Deletes and forgets `resource`; ``ask=False`` leaves the provider out. Raises StepFailedError.
+
+        With `awaits_replacement` the record stays, marked so, because it is about to be created anew.
+        """
+        managed = resource.custom and not resource.external and not is_provider(resource.type)
+        if managed and ask and not self.preview and not resource.pending_replacement:
+            if provider is None:
+                raise StepFailedError(f"its provider {resource.provider or '(none)'} is not in the state")
+            self._begin("deleting", resource)
+            try:
+                self.ask_for_deletion(provider, resource)
+            except StepFailedError:
+                self._ledger.end("deleting", resource)
+                raise
+        self._ledger.drop(resource, awaits_replacement=awaits_replacement)
+
+    def ask_for_deletion(self, provider: Provider, resource: ResourceState) -> None:
+        """Only asks: the records stay as they are. Without an id, whatever its creation may have made."""
         try:
             provider.Delete(
                 provider_pb2.DeleteRequest(
@@ -115,12 +154,11 @@ class Executor:
                 None,
             )
         except ProviderError as error:
-            self._ledger.abandon("deleting", resource)
             raise StepFailedError(str(error)) from None
-        self._ledger.drop(resource, ends="deleting")
 
     def read(self, provider: Provider, resource: ResourceState) -> ResourceState | None:
         """`resource` as the cloud has it; None when it is gone. Records nothing. Raises StepFailedError."""
+        errors: tuple[str, ...] = ()
         try:
             answer = provider.Read(
                 provider_pb2.ReadRequest(
@@ -133,32 +171,49 @@ class Executor:
                 ),
                 None,
             )
+        except InitFailedError as error:
+            errors = tuple(error.reasons)
+            id_, outputs, inputs = error.id, error.properties, error.inputs or resource.inputs
         except ProviderError as error:
             raise StepFailedError(str(error)) from None
-        if not answer.id:
+        else:
+            id_, outputs = answer.id, decode(answer.properties)
+            inputs = decode(answer.inputs) if answer.HasField("inputs") else resource.inputs
+        if not id_:
             return None
-        inputs = decode(answer.inputs) if answer.HasField("inputs") else resource.inputs
-        outputs = _outputs(resource, decode(answer.properties))
-        return replace(resource, id=answer.id, inputs=inputs, outputs=outputs)
+        return replace(
+            resource,
+            id=id_,
+            inputs=with_secrets_of(inputs, resource.inputs),
+            # What was secret before stays so: a provider that reads back plain text reveals nothing.
+            outputs=with_secrets_of(_outputs(resource, outputs), resource.outputs),
+            init_errors=errors,
+        )
 
     def _begin(self, operation: str, resource: ResourceState) -> None:
         if not self.preview:
             self._ledger.begin(operation, resource)
 
+    def _record(self, made: ResourceState, operation: str, retires: ResourceState | None) -> ResourceState:
+        if not self.preview and contains_unknown(made.outputs):
+            paths = [format_path(path) for path, leaf in leaves(made.outputs) if contains_unknown(leaf)]
+            reason = f"the provider left outputs unknown: {', '.join(paths)}"
+            made = replace(made, outputs=_known(made.outputs), init_errors=(reason,))
+            self._ledger.put(made, ends=operation, retires=retires)
+            raise StepFailedError(f"{reason}. This is a mistake in the provider")
+        return self._ledger.put(made, ends=operation, retires=retires)
+
     def _record_unready(
         self, goal: ResourceState, error: InitFailedError, operation: str, retires: ResourceState | None
     ) -> None:
         """A resource that exists but never became ready is recorded, so that nothing is lost track of."""
-        self._ledger.put(
-            replace(
-                goal,
-                id=error.id,
-                outputs=_outputs(goal, error.properties),
-                init_errors=tuple(error.reasons),
-            ),
-            ends=operation,
-            retires=retires,
+        made = replace(
+            goal,
+            id=error.id,
+            outputs=_outputs(goal, _known(error.properties)),
+            init_errors=tuple(error.reasons),
         )
+        self._ledger.put(made, ends=operation, retires=retires)
 
 
 def _reasons(error: InitFailedError) -> str:
@@ -167,9 +222,21 @@ def _reasons(error: InitFailedError) -> str:
 
 def _outputs(goal: ResourceState, outputs: Properties) -> Properties:
     """`outputs` with what the program calls secret marked as such: its secret inputs and additional ones."""
-    result: dict[str, Any] = dict(outputs)
-    for key, value in outputs.items():
-        wanted = key in goal.additional_secret_outputs or isinstance(goal.inputs.get(key), Secret)
-        if wanted and not isinstance(value, Secret):
-            result[key] = Secret(value)
+    result: dict[str, Any] = with_secrets_of(outputs, goal.inputs)
+    for key in goal.additional_secret_outputs:
+        if key in result and not isinstance(result[key], Secret):
+            result[key] = Secret(result[key])
     return result
+
+
+def _known(value: Value) -> Any:
+    """`value` without what is unknown."""
+    match value:
+        case dict():
+            return {key: _known(item) for key, item in value.items() if item is not UNKNOWN}
+        case list():
+            return [None if item is UNKNOWN else _known(item) for item in value]
+        case Secret(element):
+            return Secret(None if element is UNKNOWN else _known(element))
+        case _:
+            return value

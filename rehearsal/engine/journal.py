@@ -1,7 +1,11 @@
-"""The journal of a running operation: one line of JSON for each thing that happened."""
+"""The journal of a running operation: one line of JSON for each thing that happened, as a list of entries.
+
+A line is whole or it is not there: what belongs together is written as one line.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -9,10 +13,11 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from rehearsal.engine.records import Entry, Kind
 from rehearsal.engine.secrets import Crypter
-from rehearsal.engine.state import ResourceState, to_json
+from rehearsal.engine.state import ResourceState, from_json, to_json
 from rehearsal.errors import StateError
 
 
@@ -25,46 +30,36 @@ def unwritable(path: Path, error: OSError) -> StateError:
 
 
 class Journal:
-    """Appends what happens and returns when it is on the disk. Thread-safe; writers share their fsyncs."""
+    """Appends what happens and returns when it is on the disk. Thread-safe; writers share their fsyncs.
 
-    def __init__(self, file: TextIO, crypter: Crypter) -> None:
-        self._file = file
+    What cannot be written raises StateError and leaves no trace: the file ends as it did before.
+    """
+
+    def __init__(self, path: Path, crypter: Crypter) -> None:
+        self._path = path
         self._crypter = crypter
-        self._queue: queue.SimpleQueue[tuple[str, Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[bytes, Future[None]] | None] = queue.SimpleQueue()
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        except OSError as error:
+            raise unwritable(path, error) from None
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
-    def begin(self, operation: str, resource: ResourceState) -> None:
-        self._append({"op": "begin", "pending": operation, "resource": to_json(resource, self._crypter)})
-
-    def end(self, operation: str, resource: ResourceState) -> None:
-        self._append({"op": "end", "pending": operation, "resource": _key_json(resource)})
-
-    def put(self, resource: ResourceState, *, ends: str = "", also: ResourceState | None = None) -> None:
-        """Records `resource` as it now is, in one stroke with `also` and the end of the operation `ends`."""
-        entries = [
-            {"op": "put", "resource": to_json(item, self._crypter)} for item in (resource, also) if item
-        ]
-        if ends:
-            entries.append({"op": "end", "pending": ends, "resource": _key_json(resource)})
-        self._append(*entries)
-
-    def drop(self, resource: ResourceState, *, ends: str = "") -> None:
-        entries = [{"op": "drop", "resource": _key_json(resource)}]
-        if ends:
-            entries.append({"op": "end", "pending": ends, "resource": _key_json(resource)})
-        self._append(*entries)
-
-    def _append(self, *entries: Mapping[str, Any]) -> None:
-        text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+    def append(self, *entries: Entry) -> None:
+        """Records `entries` in one stroke: after a crash all of them are there, or none."""
+        line = json.dumps([entry_to_json(entry, self._crypter) for entry in entries], separators=(",", ":"))
         written: Future[None] = Future()
-        self._queue.put((text, written))
+        self._queue.put((line.encode() + b"\n", written))
         written.result()
 
     def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
+        last = False
+        while not last:
+            first = self._queue.get()
+            if first is None:
+                return
             batch = [first]
-            last = False
             while not self._queue.empty():
                 more = self._queue.get()
                 if more is None:
@@ -72,23 +67,52 @@ class Journal:
                     break
                 batch.append(more)
             try:
-                self._file.write("".join(text for text, _ in batch))
-                self._file.flush()
-                os.fsync(self._file.fileno())
+                self._append(b"".join(line for line, _ in batch))
             except OSError as error:
-                failure = unwritable(Path(self._file.name), error)
                 for _, written in batch:
-                    written.set_exception(failure)
+                    written.set_exception(unwritable(self._path, error))
             else:
                 for _, written in batch:
                     written.set_result(None)
-            if last:
-                return
+
+    def _append(self, data: bytes) -> None:
+        whole = os.fstat(self._file).st_size
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+            os.fsync(self._file)
+        except OSError:
+            with contextlib.suppress(OSError):  # else the torn end is cut off by the next operation
+                os.ftruncate(self._file, whole)
+            raise
 
     def close(self) -> None:
         self._queue.put(None)
         self._thread.join()
-        self._file.close()
+        os.close(self._file)
+
+
+def entry_to_json(entry: Entry, crypter: Crypter) -> dict[str, Any]:
+    brief = entry.kind in (Kind.DROP, Kind.END)
+    data: dict[str, Any] = {
+        "op": entry.kind.value,
+        "resource": _key_json(entry.resource) if brief else to_json(entry.resource, crypter),
+    }
+    if entry.operation:
+        data["pending"] = entry.operation
+    if entry.old:
+        data["old"] = entry.old
+    return data
+
+
+def entry_from_json(data: Mapping[str, Any], crypter: Crypter | None) -> Entry:
+    """The inverse of :func:`entry_to_json`. Raises KeyError, TypeError or ValueError for what is no entry."""
+    return Entry(
+        kind=Kind(data["op"]),
+        resource=from_json(data["resource"], crypter),
+        operation=str(data.get("pending", "")),
+        old=str(data.get("old", "")),
+    )
 
 
 def _key_json(resource: ResourceState) -> dict[str, Any]:

@@ -151,6 +151,7 @@ class Operation:
             listener=self.listener,
             journal=journal,
             cancelled=self.cancel,
+            log=self.store.folder / "errors.log",
         )
         return self._current
 

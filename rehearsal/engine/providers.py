@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
+import grpc
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.engine.urn import package_of
+from rehearsal.clouds.errors import ProviderError
+from rehearsal.engine.ledger import Ledger
+from rehearsal.engine.state import ResourceState
+from rehearsal.engine.urn import package_of, split_reference
+from rehearsal.errors import KingdomError
 from rehearsal.properties import Properties, Value, encode, unwrap
 
 # What a factory returns speaks Pulumi's ResourceProvider protocol, called in process with its own messages.
@@ -19,35 +28,78 @@ ProviderFactory = Callable[[str], Provider]
 _ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL", "__internal"})
 
 
-class Registry:
-    """Providers by reference ``<urn>::<id>``. Thread-safe."""
+class Guarded:
+    """A provider whose mistakes are told from its refusals: what it did not mean to raise is ours.
 
-    def __init__(self, factory: ProviderFactory) -> None:
+    The traceback goes to the file `log`, where one can be written; the error names it.
+    """
+
+    def __init__(self, provider: Provider, package: str, log: Path | None) -> None:
+        self._provider = provider
+        self._package = package
+        self._log = log
+
+    def __getattr__(self, method: str) -> Any:
+        call = getattr(self._provider, method)
+
+        def guarded(request: Any, context: Any = None) -> Any:
+            try:
+                return call(request, context)
+            except (ProviderError, KingdomError):
+                raise
+            except Exception as error:
+                about = getattr(request, "urn", "") or getattr(request, "tok", "")
+                text = (
+                    f"internal error in the rehearsal's {self._package} provider, {method} {about}".rstrip()
+                )
+                text += f": {type(error).__name__}: {error}"
+                raise ProviderError(grpc.StatusCode.INTERNAL, text + self._kept(error)) from error
+
+        return guarded
+
+    def _kept(self, error: Exception) -> str:
+        if self._log is None:
+            return ""
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            with self._log.open("a") as file:
+                file.write("".join(traceback.format_exception(error)) + "\n")
+        except OSError:
+            return ""
+        return f" (details in {self._log})"
+
+
+class Registry:
+    """Providers by reference ``<urn>::<id>``; earlier operations' come from the ledger. Thread-safe."""
+
+    def __init__(self, factory: ProviderFactory, ledger: Ledger, log: Path | None = None) -> None:
         self._factory = factory
+        self._ledger = ledger
+        self._log = log
         self._configured: dict[str, Provider] = {}
         self._schemas: dict[str, Provider] = {}
-        self._lock = threading.Lock()
+        # Reentrant, because a signal handler may cancel while its own thread is in here.
+        self._lock = threading.RLock()
+
+    def _make(self, package: str) -> Provider:
+        return Guarded(self._factory(package), package, self._log)
 
     def unconfigured(self, package: str) -> Provider:
         """An instance for checking and comparing provider inputs."""
         with self._lock:
             if package not in self._schemas:
-                self._schemas[package] = self._factory(package)
+                self._schemas[package] = self._make(package)
             return self._schemas[package]
 
-    def configure(self, reference: str, type_: str, inputs: Properties) -> Provider:
-        """The provider for `reference`, configured with `inputs`; made on first use."""
-        with self._lock:
-            if (known := self._configured.get(reference)) is not None:
-                return known
-        provider = self._factory(package_of(type_))
-        args = {key: value for key, value in inputs.items() if key not in _ENGINE_KEYS}
+    def configure(self, record: ResourceState) -> Provider:
+        """Configures the provider that `record` describes, anew if it was before. Raises ProviderError."""
+        package = package_of(record.type)
+        provider = self._make(package)
+        args = {key: value for key, value in record.inputs.items() if key not in _ENGINE_KEYS}
         provider.Configure(
             provider_pb2.ConfigureRequest(
                 args=encode(args),
-                variables={
-                    f"{package_of(type_)}:config:{key}": _variable(value) for key, value in args.items()
-                },
+                variables={f"{package}:config:{key}": _variable(value) for key, value in args.items()},
                 acceptSecrets=True,
                 acceptResources=True,
                 sends_old_inputs=True,
@@ -56,24 +108,57 @@ class Registry:
             None,
         )
         with self._lock:
-            return self._configured.setdefault(reference, provider)
+            self._configured[f"{record.urn}::{record.id}"] = provider
+        return provider
 
-    def get(self, reference: str) -> Provider | None:
+    def get(self, reference: str) -> Provider:
+        """The provider behind `reference`, from this run or from the state. Raises ProviderError."""
         with self._lock:
-            return self._configured.get(reference)
+            if (known := self._configured.get(reference)) is not None:
+                return known
+        record = self._ledger.by_id(*split_reference(reference))
+        if record is None:
+            raise ProviderError(
+                grpc.StatusCode.NOT_FOUND, f"its provider {reference or '(none)'} is not in the state"
+            )
+        with self._lock:
+            return self._configured.get(reference) or self.configure(record)
+
+    def moved(self, old: str, new: str) -> bool:
+        """Whether what the provider `old` manages has to be replaced to be managed by `new`.
+
+        It has when replacing the one provider's configuration by the other's would replace the provider
+        (``providerChanged`` in ``pkg/resource/deploy/step_generator.go``).
+        """
+        if old == new or not old or not new:
+            return False
+        before = self._ledger.by_id(*split_reference(old))
+        after = self._ledger.by_id(*split_reference(new))
+        if before is None or after is None:
+            return False
+        request = provider_pb2.DiffRequest(
+            id=after.id,
+            urn=after.urn,
+            type=after.type,
+            olds=encode(_configuration(before.outputs)),
+            old_inputs=encode(_configuration(before.inputs)),
+            news=encode(_configuration(after.inputs)),
+        )
+        answer = self.unconfigured(package_of(after.type)).DiffConfig(request, None)
+        return bool(answer.replaces)
 
     def cancel(self) -> None:
         """Asks every provider to give up what it is doing."""
-        from google.protobuf import empty_pb2
-
         with self._lock:
             providers = [*self._configured.values(), *self._schemas.values()]
         for provider in providers:
             provider.Cancel(empty_pb2.Empty(), None)
 
 
-def _variable(value: Value) -> str:
-    import json
+def _configuration(inputs: Properties) -> Properties:
+    return {key: value for key, value in inputs.items() if key not in _ENGINE_KEYS}
 
+
+def _variable(value: Value) -> str:
     plain = unwrap(value)
     return plain if isinstance(plain, str) else json.dumps(plain, default=str)

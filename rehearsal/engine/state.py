@@ -7,10 +7,10 @@ The format is ``DeploymentV3`` and ``ResourceV3`` of ``sdk/go/common/apitype/cor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rehearsal.engine.secrets import Crypter
 from rehearsal.engine.urn import split_reference
@@ -27,6 +27,7 @@ from rehearsal.properties import (
 )
 
 VERSION: Final = 3
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,38 @@ class ResourceState:
             yield from urns
         if self.deleted_with:
             yield self.deleted_with
+
+    def with_renamed(self, old: str, new: str) -> ResourceState:
+        """This state with the URN `new` wherever it says `old`, its own included."""
+
+        def renamed(urn: str) -> str:
+            return new if urn == old else urn
+
+        urn, _, id_ = self.provider.rpartition("::")
+        return replace(
+            self,
+            urn=renamed(self.urn),
+            parent=renamed(self.parent),
+            provider=f"{new}::{id_}" if urn == old else self.provider,
+            dependencies=tuple(map(renamed, self.dependencies)),
+            property_dependencies={
+                key: tuple(map(renamed, urns)) for key, urns in self.property_dependencies.items()
+            },
+            deleted_with=renamed(self.deleted_with),
+        )
+
+    def without(self, gone: Container[str]) -> ResourceState:
+        """This state without references to the URNs in `gone`."""
+        return replace(
+            self,
+            parent="" if self.parent in gone else self.parent,
+            dependencies=tuple(urn for urn in self.dependencies if urn not in gone),
+            property_dependencies={
+                key: tuple(urn for urn in urns if urn not in gone)
+                for key, urns in self.property_dependencies.items()
+            },
+            deleted_with="" if self.deleted_with in gone else self.deleted_with,
+        )
 
     def stamped(self, previous: ResourceState | None) -> ResourceState:
         """This state with its times: created once, modified now."""
@@ -135,19 +168,22 @@ def from_json(data: Mapping[str, Any], crypter: Crypter | None) -> ResourceState
 
     Without a crypter secrets stay sealed: their plaintext is the ciphertext, good for display only.
     """
-    fields: dict[str, Any] = {name: data.get(key, "") for key, name in _STRINGS.items()}
+    fields: dict[str, Any] = {name: _optional(data, key, str, "") for key, name in _STRINGS.items()}
     fields |= {name: bool(data.get(key, False)) for key, name in _FLAGS.items()}
-    fields |= {name: tuple(data.get(key) or ()) for key, name in _LISTS.items()}
-    dependencies = (data.get("propertyDependencies") or {}).items()
+    fields |= {name: _strings(data.get(key) or (), key) for key, name in _LISTS.items()}
+    dependencies = _optional(data, "propertyDependencies", dict, {}).items()
+    urn = _string(data, "urn")
+    if urn.count("::") < 3:
+        raise ValueError(f"urn must be of the form urn:pulumi:stack::project::type::name, not {urn!r}")
     return ResourceState(
-        urn=_string(data, "urn"),
+        urn=urn,
         type=_string(data, "type"),
         custom=bool(data["custom"]),
-        id=data.get("id", ""),
-        inputs=_open(data.get("inputs", {}), crypter),
-        outputs=_open(data.get("outputs", {}), crypter),
-        property_dependencies={key: tuple(urns) for key, urns in dependencies},
-        custom_timeouts=data.get("customTimeouts") or {},
+        id=_optional(data, "id", str, ""),
+        inputs=_open(_optional(data, "inputs", dict, {}), crypter),
+        outputs=_open(_optional(data, "outputs", dict, {}), crypter),
+        property_dependencies={key: _strings(urns or (), key) for key, urns in dependencies},
+        custom_timeouts=_optional(data, "customTimeouts", dict, {}),
         **fields,
     )
 
@@ -157,6 +193,21 @@ def _string(data: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(f"{key} must be a string, not {value!r}")
     return value
+
+
+def _optional(data: Mapping[str, Any], key: str, kind: type[_T], default: _T) -> _T:
+    value = data.get(key)
+    if value is None:  # Pulumi leaves out what is empty
+        return default
+    if not isinstance(value, kind):
+        raise TypeError(f"{key} must be {'a string' if kind is str else 'an object'}, not {value!r}")
+    return value
+
+
+def _strings(value: Any, key: str) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"{key} must be a list of strings, not {value!r}")
+    return tuple(value)
 
 
 def _seal(value: Value, crypter: Crypter) -> Value:
@@ -211,6 +262,9 @@ class PendingOperation:
     type: str
     resource: ResourceState
 
+    def with_renamed(self, old: str, new: str) -> PendingOperation:
+        return replace(self, resource=self.resource.with_renamed(old, new))
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -228,19 +282,26 @@ def in_order(resources: Iterable[ResourceState]) -> tuple[ResourceState, ...]:
     """`resources` sorted so that each stands after what it refers to; otherwise their order is kept."""
     given = list(resources)
     live = {resource.urn: resource for resource in given if not resource.delete}
+    by_id = {(resource.urn, resource.id): resource for resource in given}
     done: set[tuple[str, str]] = set()
     out: list[ResourceState] = []
 
+    def needs(resource: ResourceState) -> Iterator[ResourceState]:
+        if resource.provider and (provider := by_id.get(split_reference(resource.provider))):
+            yield provider  # it may be one that only waits for its deletion
+        for urn in resource.references():
+            if (target := live.get(urn)) is not None:
+                yield target
+
     def place(resource: ResourceState) -> None:
-        stack = [(resource, iter(list(resource.references())))]
+        stack = [(resource, needs(resource))]
         opened = {resource.key}
         while stack:
             current, rest = stack[-1]
-            for urn in rest:
-                target = live.get(urn)
-                if target is not None and target.key not in done and target.key not in opened:
+            for target in rest:
+                if target.key not in done and target.key not in opened:
                     opened.add(target.key)
-                    stack.append((target, iter(list(target.references()))))
+                    stack.append((target, needs(target)))
                     break
             else:
                 stack.pop()

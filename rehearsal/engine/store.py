@@ -1,8 +1,8 @@
 """The state of one stack on disk: a checkpoint, a journal of what happened since, and a lock.
 
-``state.json`` is a deployment (version 3). While an operation runs, every step appends lines to
-``journal.jsonl`` and waits until they are on the disk; at the end the journal is folded into the
-checkpoint. A crash at any point leaves one of these, and each is understood:
+``state.json`` is a deployment (version 3). While an operation runs, every step appends a line to
+``journal.jsonl`` and waits until it is on the disk; at the end the journal is folded into the checkpoint. A
+crash at any point leaves one of these, and each is understood:
 
 - a checkpoint alone;
 - a checkpoint and a journal that begins with the checkpoint's digest: it is replayed; a last line that was
@@ -19,26 +19,16 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from rehearsal.engine.journal import Journal, unwritable
+from rehearsal.engine import checkpoint
+from rehearsal.engine.journal import Journal, entry_from_json, unwritable
+from rehearsal.engine.records import Entry, Records
 from rehearsal.engine.secrets import Crypter
-from rehearsal.engine.state import (
-    VERSION,
-    PendingOperation,
-    ResourceState,
-    Snapshot,
-    from_json,
-    in_order,
-    to_json,
-)
+from rehearsal.engine.state import Snapshot
 from rehearsal.errors import StateError
-
-# The manifest's magic is the version's sha256 in hexadecimal (``Manifest.NewMagic`` in
-# ``pkg/resource/deploy/manifest.go``); Pulumi refuses a snapshot whose magic does not match.
-_ENGINE_VERSION: Final = "v3.272.0"
 
 
 class Store:
@@ -57,6 +47,11 @@ class Store:
             self._crypter = Crypter.create(self._passphrase)
         return self._crypter
 
+    def _open_crypter(self, salt: str, where: Path) -> Crypter:
+        if self._crypter is None or self._crypter.state != salt:
+            self._crypter = Crypter.open(self._passphrase, salt, str(where))
+        return self._crypter
+
     @contextlib.contextmanager
     def lock(self, command: str) -> Iterator[None]:
         """Holds the stack for writing. Raises StateError, naming the holder, when another process has it.
@@ -65,26 +60,27 @@ class Store:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / "lock").open("a+")
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StateError(
                 f"{self.folder} cannot be written: {error.strerror}",
                 remedy="Make the folder writable, or free room on its disk.",
             ) from None
-        with file:
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
+                holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "another process"
                 raise StateError(
                     f"the state in {self.folder} is being written by {holder}",
                     remedy="Wait until it has ended, or end it; its work is not lost.",
                 ) from None
-            file.truncate(0)
-            file.write(f"`kingdom {command}` (process {os.getpid()})\n")
-            file.flush()
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without the holder's name
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"`kingdom {command}` (process {os.getpid()})\n".encode(), 0)
             yield
+        finally:
+            os.close(descriptor)
 
     def load(self) -> Snapshot:
         """The last recorded snapshot; an empty one where there is none. Raises StateError for a bad file."""
@@ -94,8 +90,13 @@ class Store:
             if text == self._read(self.path):  # else a writer folded its journal in between: read anew
                 break
         snapshot = self._parse(text) if text else Snapshot()
-        entries = self._replayable(text, journal)
-        return _replay(snapshot, [self._decode(entry) for entry in entries]) if entries else snapshot
+        lines = self._replayable(text, journal)
+        if not lines:
+            return snapshot
+        records = Records(snapshot)
+        for number, line in enumerate(lines, start=2):
+            records.apply(self._entries(line, number))
+        return records.snapshot()
 
     def _read(self, path: Path) -> bytes:
         try:
@@ -108,154 +109,116 @@ class Store:
             ) from None
 
     def _parse(self, text: bytes) -> Snapshot:
-        backup = self.path.with_suffix(".json.bak")
-        remedy = f"Restore it from {backup}." if backup.exists() else "Restore it from a backup of your own."
         try:
-            data = json.loads(text)
-            if data.get("version") != VERSION:
-                raise ValueError(f"its version is {data.get('version')!r}, not {VERSION}")
-            deployment = data["deployment"]
-            provider = deployment["secrets_providers"]
-            if provider["type"] != "passphrase":
-                raise ValueError(f"its secrets provider is {provider['type']!r}, not 'passphrase'")
-            salt = provider["state"]["salt"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            return checkpoint.parse(text, lambda salt: self._open_crypter(salt, self.path))
+        except checkpoint.FormatError as error:
+            backup = self.path.with_suffix(".json.bak")
             raise StateError(
-                f"{self.path} is not a deployment in Pulumi's format: {reason}", remedy=remedy
+                f"{self.path} is not a deployment in Pulumi's format: {error}",
+                remedy=f"Restore it from {backup}."
+                if backup.exists()
+                else "Restore it from a backup of your own.",
             ) from None
-        if self._crypter is None or self._crypter.state != salt:
-            self._crypter = Crypter.open(self._passphrase, salt, str(self.path))
-        resources = []
-        for index, entry in enumerate(deployment.get("resources") or ()):
-            resources.append(self._resource(entry, f"resources[{index}]", remedy))
-        pending = [
-            PendingOperation(
-                entry["type"], self._resource(entry["resource"], f"pending_operations[{i}]", remedy)
-            )
-            for i, entry in enumerate(deployment.get("pending_operations") or ())
-        ]
-        return Snapshot(tuple(resources), tuple(pending))
 
-    def _resource(self, entry: Any, where: str, remedy: str) -> ResourceState:
-        try:
-            return from_json(entry, self._crypter)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise StateError(f"{self.path}: deployment.{where}: {reason}", remedy=remedy) from None
-
-    def _replayable(self, base: bytes, journal: bytes) -> list[dict[str, Any]]:
-        lines = journal.split(b"\n")
-        entries: list[dict[str, Any]] = []
-        for number, line in enumerate(lines, start=1):
-            if not line:
-                continue
+    def _replayable(self, base: bytes, journal: bytes) -> list[Any]:
+        """The lines of the journal that are not in the checkpoint yet. Each is a list, or the fold's mark."""
+        lines: list[Any] = []
+        *whole, _torn = journal.split(b"\n")  # what stands after the last newline was never waited for
+        for number, line in enumerate(whole, start=1):
             try:
-                entries.append(json.loads(line))
-            except ValueError:
-                if number == len(lines):  # no newline after it: it was cut off while being written
-                    break
-                raise StateError(
-                    f"{self._journal_path}: line {number} is damaged",
-                    remedy=f"What stands before it is whole. Remove the file to go back to {self.path}.",
-                ) from None
-        digest = _digest(base)
-        if not entries or entries[-1].get("folded") == digest:
+                lines.append(json.loads(line))
+            except (ValueError, RecursionError):
+                raise self._damaged(number) from None
+        if not lines:
             return []
-        if entries[0].get("base") != digest:
+        digest = _digest(base)
+        first, last = lines[0], lines[-1]
+        if not isinstance(first, dict) or not isinstance(first.get("salt"), str):
+            raise self._damaged(1)
+        if isinstance(last, dict) and last.get("folded") == digest:
+            return []
+        if first.get("base") != digest:
             raise StateError(
                 f"{self._journal_path} does not belong to {self.path}: one of them was replaced by hand",
                 remedy="Restore the two together, or remove the journal to go back to the checkpoint.",
             )
         if self._crypter is None:
-            self._crypter = Crypter.open(self._passphrase, entries[0]["salt"], str(self._journal_path))
-        return entries[1:]
+            self._open_crypter(first["salt"], self._journal_path)
+        return lines[1:]
 
-    def _decode(self, entry: Mapping[str, Any]) -> _Entry:
-        if "folded" in entry:
-            return _Entry("folded", None)
+    def _entries(self, line: Any, number: int) -> list[Entry]:
+        if isinstance(line, dict) and "folded" in line:
+            return []
         try:
-            resource = from_json(entry["resource"], self._crypter)
-        except (KeyError, TypeError, ValueError) as error:
-            raise StateError(
-                f"{self._journal_path}: an entry cannot be read: {error}",
-                remedy=f"Remove the file to go back to {self.path}.",
-            ) from None
-        return _Entry(entry["op"], resource, entry.get("pending", ""))
+            return [entry_from_json(entry, self._crypter) for entry in line]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise self._damaged(number) from None
+
+    def _damaged(self, number: int) -> StateError:
+        return StateError(
+            f"{self._journal_path}: line {number} is damaged",
+            remedy=f"What stands before it is whole. Remove the file to go back to {self.path}.",
+        )
 
     def journal(self) -> Journal:
         """Opens the journal on top of what :meth:`load` returns. The lock must be held."""
         base = self._read(self.path)
-        previous = self._replayable(base, self._read(self._journal_path))
-        if not previous:
-            self._write_atomically(
-                self._journal_path,
-                json.dumps({"base": _digest(base), "salt": self.crypter.state}).encode() + b"\n",
-            )
+        text = self._read(self._journal_path)
+        if base and self._crypter is None:
+            self._parse(base)  # secrets in the journal are under the checkpoint's key
+        if self._replayable(base, text):
+            self._cut(text.rfind(b"\n") + 1)
         else:
-            self._cut_torn_line()
+            header = json.dumps({"base": _digest(base), "salt": self.crypter.state})
+            self._write_atomically(self._journal_path, header.encode() + b"\n")
+        return Journal(self._journal_path, self.crypter)
+
+    def _cut(self, length: int) -> None:
         try:
-            return Journal(self._journal_path.open("a"), self.crypter)
+            os.truncate(self._journal_path, length)
         except OSError as error:
             raise unwritable(self._journal_path, error) from None
-
-    def _cut_torn_line(self) -> None:
-        with self._journal_path.open("r+b") as file:
-            whole = file.read().rfind(b"\n") + 1
-            file.truncate(whole)
 
     def fold(self, snapshot: Snapshot) -> None:
         """Makes `snapshot` the checkpoint and drops the journal. Writes nothing where nothing changed."""
         old = self._read(self.path)
-        new = self._serialise(snapshot, old)
+        new = checkpoint.render(snapshot, self.crypter, old)
         if new != old:
             if self._journal_path.exists():
-                with self._journal_path.open("a") as journal:
-                    journal.write(json.dumps({"folded": _digest(new)}) + "\n")
-                    journal.flush()
-                    os.fsync(journal.fileno())
+                self._mark_folded(new)
             if old:
                 self._write_atomically(self.path.with_suffix(".json.bak"), old)
             self._write_atomically(self.path, new)
-        self._journal_path.unlink(missing_ok=True)
+        self._unlink(self._journal_path)
+
+    def _mark_folded(self, new: bytes) -> None:
+        line = json.dumps({"folded": _digest(new)}).encode() + b"\n"
+        try:
+            with self._journal_path.open("ab", buffering=0) as journal:
+                whole = journal.seek(0, os.SEEK_END)
+                try:
+                    if journal.write(line) != len(line):
+                        raise OSError(0, "the disk is full")
+                    os.fsync(journal.fileno())
+                except OSError:
+                    journal.truncate(whole)
+                    raise
+        except OSError as error:
+            raise unwritable(self._journal_path, error) from None
 
     def remove(self) -> None:
         """Forgets the stack: for when nothing of it is left."""
         for path in (self._journal_path, self.path, self.path.with_suffix(".json.bak")):
+            self._unlink(path)
+
+    def _unlink(self, path: Path) -> None:
+        try:
             path.unlink(missing_ok=True)
-
-    def _serialise(self, snapshot: Snapshot, old: bytes) -> bytes:
-        resources = [to_json(resource, self.crypter) for resource in in_order(snapshot.resources)]
-        body: dict[str, Any] = {
-            "metadata": dict[str, Any](),
-            "secrets_providers": {"type": "passphrase", "state": {"salt": self.crypter.state}},
-            "resources": resources,
-        }
-        if snapshot.pending:
-            body["pending_operations"] = [
-                {"resource": to_json(pending.resource, self.crypter), "type": pending.type}
-                for pending in snapshot.pending
-            ]
-        if old:
-            before = json.loads(old)["deployment"]
-            manifest = before.pop("manifest", None)
-            if manifest is not None and before == body:
-                return old
-        from datetime import UTC, datetime
-
-        time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        manifest = {
-            "time": time,
-            "magic": hashlib.sha256(_ENGINE_VERSION.encode()).hexdigest(),
-            "version": _ENGINE_VERSION,
-        }
-        return (
-            json.dumps({"version": VERSION, "deployment": {"manifest": manifest, **body}}, indent=4).encode()
-            + b"\n"
-        )
+        except OSError as error:
+            raise unwritable(path, error) from None
 
     def _write_atomically(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = path.with_name(f".{path.name}.new")  # one writer: a crash leaves at most this one
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -273,34 +236,6 @@ class Store:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise unwritable(path, error) from None
-
-
-class _Entry:
-    __slots__ = ("op", "pending", "resource")
-
-    def __init__(self, op: str, resource: ResourceState | None, pending: str = "") -> None:
-        self.op = op
-        self.resource = resource
-        self.pending = pending
-
-
-def _replay(snapshot: Snapshot, entries: list[_Entry]) -> Snapshot:
-    resources = {resource.key: resource for resource in snapshot.resources}
-    pending = {(op.type, op.resource.urn): op for op in snapshot.pending}
-    for entry in entries:
-        resource = entry.resource
-        if resource is None:
-            continue
-        match entry.op:
-            case "begin":
-                pending[(entry.pending, resource.urn)] = PendingOperation(entry.pending, resource)
-            case "end":
-                pending.pop((entry.pending, resource.urn), None)
-            case "put":
-                resources[resource.key] = resource
-            case "drop":
-                resources.pop(resource.key, None)
-    return Snapshot(in_order(resources.values()), tuple(pending.values()))
 
 
 def _digest(data: bytes) -> str:

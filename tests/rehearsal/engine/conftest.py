@@ -1,0 +1,166 @@
+"""Small programs against the toy cloud, run by the engine in this process."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.engine import secrets
+from rehearsal.engine.events import Diagnostic, Op, Result, Step
+from rehearsal.engine.operations import Operation, Program
+from rehearsal.engine.state import ResourceState, Snapshot
+from rehearsal.engine.store import Store
+from rehearsal.engine.urn import name_of
+from tests.rehearsal.engine.toy import Cloud
+
+PASSPHRASE = "a passphrase of no consequence"
+PRELUDE = (
+    "import pulumi\nfrom pulumi import ResourceOptions, Alias\nfrom tests.rehearsal.engine.toy_sdk import *\n"
+)
+
+
+@dataclass
+class Recorder:
+    """A listener that remembers."""
+
+    events: list[tuple[str, str]] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def begun(self, step: Step) -> None:
+        self.events.append(("begun", step.name))
+
+    def done(self, step: Step) -> None:
+        self.events.append(("done", step.name))
+
+    def failed(self, step: Step, reason: str) -> None:
+        self.events.append(("failed", step.name))
+
+    def diagnostic(self, diagnostic: Diagnostic) -> None:
+        self.diagnostics.append(diagnostic)
+
+
+@dataclass
+class Stack:
+    """A project in a folder of its own, one stack of it, and the cloud it lives in."""
+
+    root: Path
+    cloud: Cloud
+    config: dict[str, str] = field(default_factory=lambda: {"toy:region": "north", "toys:greeting": "hello"})
+    passphrase: str = PASSPHRASE
+    pack: Any = None
+    operation: Operation | None = None
+    listener: Recorder = field(default_factory=Recorder)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "state.json"
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder, self.passphrase)
+
+    def program(self, source: str, *, prelude: str = PRELUDE) -> Stack:
+        """Makes `source` the program. Its first line is line 4: three lines of imports come before it."""
+        main = self.root / "program"
+        main.mkdir(exist_ok=True)
+        (main / "__main__.py").write_text(prelude + textwrap.dedent(source).lstrip("\n"))
+        return self
+
+    def make(self) -> Operation:
+        program = Program(self.root, self.root / "program", "toys", "test", self.config)
+        self.operation = Operation(program, self.store, self.cloud.factory, self.pack, self.listener)
+        return self.operation
+
+    def preview(self, source: str | None = None) -> Result:
+        self._begin(source)
+        return self.make().preview()
+
+    def update(self, source: str | None = None) -> Result:
+        self._begin(source)
+        with self.store.lock("test"):
+            return self.make().update()
+
+    def up(self, source: str | None = None) -> Result:
+        """An update that must succeed."""
+        result = self.update(source)
+        assert result.ok, result.diagnostics
+        return result
+
+    def destroy(self, *, unprotect: bool = False) -> Result:
+        self._begin(None)
+        with self.store.lock("test"):
+            return self.make().destroy(unprotect=unprotect)
+
+    def refresh(self, *, preview: bool = False) -> Result:
+        self._begin(None)
+        with self.store.lock("test"):
+            return self.make().refresh(preview=preview)
+
+    def _begin(self, source: str | None) -> None:
+        self.cloud.log.clear()
+        self.cloud.cancelled.clear()
+        if source is not None:
+            self.program(source)
+
+    def snapshot(self) -> Snapshot:
+        return self.store.load()
+
+    def record(self, name: str) -> ResourceState:
+        """The live record of the resource called `name`."""
+        return next(item for item in self.snapshot().live().values() if name_of(item.urn) == name)
+
+    def names(self) -> set[str]:
+        """The names of the live custom resources that are recorded, providers left out."""
+        return {
+            name_of(item.urn)
+            for item in self.snapshot().live().values()
+            if item.custom and item.type.startswith("toy:")
+        }
+
+    def consistent(self) -> None:
+        """The records and the cloud say the same, and nothing waits to be finished."""
+        snapshot = self.snapshot()
+        assert not snapshot.pending
+        managed = {
+            item.id: item.urn
+            for item in snapshot.resources
+            if item.custom and item.type.startswith("toy:") and not item.external
+        }
+        assert managed == {id_: item["urn"] for id_, item in self.cloud.objects.items()}
+
+
+def ops(result: Result) -> dict[str, Op]:
+    """What was done by name, unchanged resources, providers and the stack itself left out."""
+    return {
+        step.name: step.op
+        for step in result.steps
+        if step.op is not Op.SAME and not step.type.startswith("pulumi:")
+    }
+
+
+def messages(result: Result) -> list[str]:
+    return [item.message for item in result.diagnostics]
+
+
+@pytest.fixture(autouse=True)
+def _quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million rounds of key derivation for each of these stacks would be most of the tests' time."""
+    monkeypatch.setattr(secrets, "ITERATIONS", 10)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, cloud: Cloud) -> Stack:
+    return Stack(tmp_path, cloud)
