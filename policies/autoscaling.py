@@ -39,6 +39,7 @@ def hpa_target_without_replicas(stack: Stack, _: Settings) -> Iterator[Finding]:
     steps="Keep minReplicas and maxReplicas within the bounds; request what the metrics measure.",
     severity=Severity.HIGH,
     tags=_TAGS,
+    house=True,
     settings={
         "most": {
             "type": "integer",

@@ -108,6 +108,18 @@ class Rule:
     def applies_to(self, resource_type: str) -> bool:
         return self.types is not None and self.types.fullmatch(resource_type) is not None
 
+    def judge(self, stack: Stack, settings: Settings) -> Iterator[Finding]:
+        """The findings on `stack` without the SDK around it, each with the URN of its resource."""
+        merged = self.defaults | dict(settings)
+        if self.check_stack is not None:
+            yield from _guarded(self, self.check_stack(stack, merged), "the stack")
+            return
+        assert self.check is not None
+        for resource in stack.resources:
+            if self.applies_to(resource.type):
+                for found in _guarded(self, self.check(resource, merged), resource.urn):
+                    yield Finding(found.message, found.path, resource.urn)
+
     def _validate(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
         _INPUTS[args.urn] = args.props
         if not self.applies_to(args.resource_type):

@@ -1,0 +1,126 @@
+"""`kingdom check`: the pack's verdict on plain Kubernetes YAML, such as a rendered chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from policies.catalogue import RULES, SHAPES
+from policies.configuration import PolicySettings, problems_with, reconcile
+from policies.nodes import format_path
+from policies.stack import Stack
+from rehearsal.analyzer import PolicyConfigError
+from rehearsal.manifests import Manifest, read
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One finding on a manifest."""
+
+    level: str
+    severity: str
+    policy: str
+    tags: tuple[str, ...]
+    file: str
+    line: int
+    kind: str
+    name: str
+    namespace: str
+    path: str
+    message: str
+    description: str
+    remediation: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on all manifests; mandatory findings first, then by file and line."""
+
+    objects: int
+    remarks: tuple[Remark, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not any(remark.level == "mandatory" for remark in self.remarks)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        levels = [remark.level for remark in self.remarks]
+        return {level: levels.count(level) for level in ("mandatory", "advisory")}
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "objects": self.objects,
+            "counts": self.counts,
+            "findings": [asdict(remark) for remark in self.remarks],
+        }
+
+    def lines(self) -> list[str]:
+        """The report as text, one finding in two lines."""
+        text = []
+        for item in self.remarks:
+            what = f"{item.kind} {item.name}".strip()
+            text.append(f"{item.file}:{item.line}: {item.level} {item.policy} ({what})")
+            text.append(f"    {item.path + ': ' if item.path else ''}{item.message}")
+        counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
+        return [*text, f"{self.objects} objects judged: {counts}"]
+
+
+def check(
+    paths: list[str],
+    *,
+    config: Mapping[str, Any] | None = None,
+    strict: bool = False,
+    only: tuple[str, ...] = (),
+) -> Report:
+    """Judge the manifests at `paths` (files, folders, ``-``).
+
+    Rules of this house (its registries, quotas, labels) are advice on other people's manifests unless
+    `strict`. `config` has the form of a ``--policy-pack-config`` file; `only` keeps policies by name or by
+    the beginning of a tag (``PSS``). Raises InputError for what cannot be read, PolicyConfigError for a
+    wrong configuration, both before anything is judged.
+    """
+    settings = _settings(config or {}, strict)
+    manifests = read(paths)
+    by_urn = {manifest.resource.urn: manifest for manifest in manifests}
+    stack = Stack.of([manifest.resource for manifest in manifests])
+    remarks = []
+    for rule in RULES:
+        wanted = not only or rule.name in only or any(tag.startswith(only) for tag in rule.tags)
+        chosen = settings[rule.name]
+        if chosen.level == "disabled" or not wanted:
+            continue
+        level = "mandatory" if chosen.level == "remediate" else chosen.level
+        for finding in rule.judge(stack, chosen.properties):
+            manifest: Manifest | None = by_urn.get(finding.urn)
+            remarks.append(
+                Remark(
+                    level=level,
+                    severity=rule.severity.value,
+                    policy=rule.name,
+                    tags=rule.tags,
+                    file=manifest.file if manifest else "",
+                    line=manifest.line(finding.path) if manifest else 0,
+                    kind=manifest.kind if manifest else "",
+                    name=manifest.name if manifest else "",
+                    namespace=manifest.namespace if manifest else "",
+                    path=format_path(finding.path),
+                    message=finding.message,
+                    description=rule.prevents,
+                    remediation=rule.steps,
+                )
+            )
+    remarks.sort(key=lambda item: (item.level != "mandatory", item.file, item.line, item.policy, item.path))
+    return Report(len(manifests), tuple(dict.fromkeys(remarks)))
+
+
+def _settings(config: Mapping[str, Any], strict: bool) -> dict[str, PolicySettings]:
+    problems = problems_with(SHAPES, config)
+    if problems:
+        raise PolicyConfigError(
+            "the policy configuration is wrong:", details=problems, remedy="Nothing was judged."
+        )
+    house: dict[str, Any] = {} if strict else {rule.name: "advisory" for rule in RULES if rule.house}
+    return reconcile(SHAPES, house, config)

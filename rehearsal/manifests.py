@@ -1,0 +1,129 @@
+"""Plain Kubernetes YAML as resources that policies can judge, with the line of every value."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from policies.nodes import Node
+from policies.stack import Resource
+from rehearsal.errors import InputError
+
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One Kubernetes object: where it stands, and the resource that policies see."""
+
+    file: str
+    tree: yaml.Node
+    resource: Resource
+    kind: str
+    name: str
+    namespace: str
+
+    def line(self, path: tuple[str | int, ...]) -> int:
+        """The line of the value at `path`, or of its nearest ancestor that is written."""
+        node = self.tree
+        line = node.start_mark.line
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                break
+            node = found
+            line = node.start_mark.line
+        return line + 1
+
+
+def _child(node: yaml.Node, part: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part]
+    return None
+
+
+def read(paths: list[str]) -> list[Manifest]:
+    """The objects of files, folders and ``-`` (standard input), in the order of their names.
+
+    In a folder, documents that are no Kubernetes objects (a chart's values) are left out. Raises InputError
+    with every file and line that cannot be read.
+    """
+    found: list[Manifest] = []
+    problems: list[str] = []
+    for path in paths:
+        before = len(found)
+        for name, text in _texts(path, problems):
+            try:
+                found.extend(_documents(name, text, strict=not Path(path).is_dir(), problems=problems))
+            except yaml.YAMLError as error:
+                mark = getattr(error, "problem_mark", None)
+                where = f"{name}:{mark.line + 1}" if mark else name
+                problems.append(f"{where}: {getattr(error, 'problem', None) or 'not YAML'}")
+            except RecursionError:
+                problems.append(f"{name}: nested too deeply, or an anchor that contains itself")
+        if len(found) == before and not problems:
+            problems.append(f"{path}: holds no Kubernetes object")
+    if problems:
+        raise InputError("some manifests cannot be read, and nothing was judged:", details=problems)
+    return found
+
+
+def _texts(path: str, problems: list[str]) -> Iterator[tuple[str, str]]:
+    if path == "-":
+        yield "<stdin>", sys.stdin.read()
+        return
+    place = Path(path)
+    files = [place]
+    if place.is_dir():
+        files = sorted(file for file in place.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    for file in files:
+        try:
+            yield str(file), file.read_text()
+        except OSError as error:
+            problems.append(f"{file}: {error.strerror}")
+        except UnicodeDecodeError:
+            problems.append(f"{file}: not text")
+
+
+def _documents(name: str, text: str, *, strict: bool, problems: list[str]) -> Iterator[Manifest]:
+    loader = _LOADER(text)
+    try:
+        while loader.check_node():
+            tree: yaml.Node = loader.get_node()
+            value = loader.construct_document(tree)
+            if tree is not None and value is not None:
+                yield from _objects(name, tree, value, "", "", strict=strict, problems=problems)
+    finally:
+        loader.dispose()
+
+
+def _objects(
+    name: str, tree: yaml.Node, value: Any, version: str, kind: str, *, strict: bool, problems: list[str]
+) -> Iterator[Manifest]:
+    version = str(value.get("apiVersion") or version) if isinstance(value, dict) else ""
+    kind = str(value.get("kind") or kind) if isinstance(value, dict) else ""
+    if not version or not kind:
+        if strict:
+            problems.append(f"{name}:{tree.start_mark.line + 1}: no Kubernetes object (apiVersion and kind)")
+        return
+    if kind.endswith("List") and isinstance(value.get("items"), list):
+        items = _child(tree, "items")
+        for index, item in enumerate(value["items"]):
+            below = _child(items, index) if items is not None else None
+            inner = "" if kind == "List" else kind.removesuffix("List")
+            yield from _objects(name, below or tree, item, version, inner, strict=strict, problems=problems)
+        return
+    group = version if "/" in version else f"core/{version}"
+    metadata = value.get("metadata") if isinstance(value.get("metadata"), dict) else {}
+    label = str(metadata.get("name") or metadata.get("generateName") or "")
+    urn = f"{name}:{tree.start_mark.line + 1}:{tree.start_mark.column}"
+    resource = Resource(urn, f"kubernetes:{group}:{kind}", label, Node(value))
+    yield Manifest(name, tree, resource, kind, label, str(metadata.get("namespace") or ""))
