@@ -97,9 +97,9 @@ def _documents(name: str, text: str, *, strict: bool, problems: list[str]) -> It
     loader = _LOADER(text)
     try:
         while loader.check_node():
-            tree: yaml.Node = loader.get_node()
+            tree = loader.get_node()
             value = loader.construct_document(tree)
-            if tree is not None and value is not None:
+            if isinstance(tree, yaml.Node) and value is not None:
                 yield from _objects(name, tree, value, "", "", strict=strict, problems=problems)
     finally:
         loader.dispose()
