@@ -9,19 +9,29 @@ from infra.cluster import Cluster, ClusterArgs
 from infra.configuration import load
 from infra.database import Database, DatabaseArgs
 from infra.edge import Edge, EdgeArgs
+from infra.foundation import Foundation, FoundationArgs
 from infra.identity import Identity, IdentityArgs
+from infra.keys import Keys, KeysArgs
 from infra.network import Network, NetworkArgs
+from infra.observability import Observability, ObservabilityArgs
 from infra.origin import Origin, OriginArgs
 from infra.storage import Storage, StorageArgs
 from infra.workload import Workload, WorkloadArgs
 
 environment, settings, sizing = load()
 
+foundation = Foundation("foundation", FoundationArgs(environment))
+keys = Keys("keys", KeysArgs(environment, settings.storage.location))
 network = Network("network", NetworkArgs(environment, settings.network))
-cluster = Cluster("cluster", ClusterArgs(environment, network, settings.cluster, sizing))
-database = Database("database", DatabaseArgs(environment, network, settings.database))
-cache = Cache("cache", CacheArgs(environment, network, settings.cache, sizing))
-storage = Storage("storage", StorageArgs(environment, settings.storage))
+cluster = Cluster(
+    "cluster",
+    ClusterArgs(environment, network, keys, settings.cluster, sizing, settings.workload.image.registry),
+)
+database = Database(
+    "database", DatabaseArgs(environment, network, keys, settings.database, settings.observability)
+)
+cache = Cache("cache", CacheArgs(environment, network, keys, settings.cache, sizing))
+storage = Storage("storage", StorageArgs(environment, keys, settings.storage))
 secrets = {
     "redis-auth": cache.auth,
     "redis-ca.pem": cache.authorities,
@@ -37,6 +47,9 @@ workload = Workload(
     WorkloadArgs(environment, settings, sizing, network, cluster, database, cache, storage, identity, origin),
 )
 edge = Edge("edge", EdgeArgs(origin, settings.edge))
+observability = Observability(
+    "observability", ObservabilityArgs(environment, workload.namespace, settings.observability)
+)
 
 pulumi.export("url", edge.url)
 pulumi.export("cluster", cluster.cluster_name)

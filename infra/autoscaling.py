@@ -36,7 +36,7 @@ class Scaling(Component):
             "namespace": args.namespace.metadata_name,
             "labels": kubernetes_labels(args.environment, role),
         }
-        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": args.role.deployment_name}
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": role}
         autoscaling.HorizontalPodAutoscaler(
             name,
             metadata=metadata,
@@ -44,7 +44,7 @@ class Scaling(Component):
                 "scale_target_ref": {
                     "api_version": "apps/v1",
                     "kind": "Deployment",
-                    "name": args.role.deployment_name,
+                    "name": role,
                 },
                 "min_replicas": settings.min_replicas,
                 "max_replicas": settings.max_replicas,
@@ -73,7 +73,7 @@ class Scaling(Component):
                     },
                 },
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[args.role.deployment]),
         )
         CustomResource(
             f"{name}-vertical",
@@ -88,7 +88,7 @@ class Scaling(Component):
                     "containerPolicies": [{"containerName": role, "controlledResources": ["cpu", "memory"]}]
                 },
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[args.role.deployment]),
         )
         policy.PodDisruptionBudget(
             name,
@@ -100,7 +100,7 @@ class Scaling(Component):
                 # A replica that is not ready anyway must not keep a node from being drained.
                 "unhealthy_pod_eviction_policy": "AlwaysAllow",
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[args.role.deployment]),
         )
         self.register_outputs({})
 

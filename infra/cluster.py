@@ -7,31 +7,26 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi_gcp import container, projects, serviceaccount
+from pulumi_gcp import binaryauthorization, container, pubsub
 
 from infra.component import Component, Environment
+from infra.keys import Keys, Use
 from infra.network import PODS, SERVICES, Network
-from infra.platform_settings import ClusterSettings, PoolSettings
-from infra.sizing import MAX_PODS_PER_NODE, Nodes, Sizing
-
-# What a node does with its own identity: write logs and metrics, pull images. Nothing else.
-NODE_ROLES = {
-    "node": "roles/container.defaultNodeServiceAccount",
-    "images": "roles/artifactregistry.reader",
-}
-POOL_LABEL = "kingdom.studio/pool"
-ON_DEMAND = "on-demand"
-SPOT = "spot"
+from infra.platform_settings import ClusterSettings
+from infra.pools import NodeIdentity, NodeIdentityArgs, Pool, PoolArgs, node_config
+from infra.sizing import MAX_PODS_PER_NODE, Sizing
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterArgs:
-    """The environment, the network it stands in, and its settings."""
+    """The environment, the network and keys it uses, and its settings."""
 
     environment: Environment
     network: Network
+    keys: Keys
     settings: ClusterSettings
     sizing: Sizing
+    images: str
 
 
 class Cluster(Component):
@@ -43,27 +38,21 @@ class Cluster(Component):
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         environment, settings = args.environment, args.settings
-        labels = environment.label("cluster")
-
-        nodes = serviceaccount.Account(
-            f"{name}-nodes",
-            account_id="kingdom-nodes",
-            display_name="Nodes of the kingdom cluster",
+        identity = NodeIdentity(f"{name}-nodes", NodeIdentityArgs(environment), self.child())
+        admission = self._admission(args.images)
+        notices = pubsub.Topic(
+            f"{name}-notices",
+            name="kingdom-cluster-notices",
+            labels=environment.label("cluster"),
+            message_storage_policy={"allowed_persistence_regions": [environment.region]},
             opts=self.child(),
         )
-        for role, granted in NODE_ROLES.items():
-            projects.IAMMember(
-                f"{name}-nodes-{role}",
-                project=environment.project,
-                role=granted,
-                member=nodes.member,
-                opts=self.child(),
-            )
         cluster = container.Cluster(
             name,
             name="kingdom",
-            node_locations=list(settings.zones),
             location=environment.region,  # regional: the control plane survives a zone
+            node_locations=list(settings.zones),
+            # ---- network
             network=args.network.network_id,
             subnetwork=args.network.subnetwork_id,
             networking_mode="VPC_NATIVE",
@@ -71,29 +60,59 @@ class Cluster(Component):
                 "cluster_secondary_range_name": PODS,
                 "services_secondary_range_name": SERVICES,
             },
-            remove_default_node_pool=True,  # the default pool runs as the default, overpowered identity
-            initial_node_count=1,
-            node_config={
-                "service_account": nodes.email,
-                "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
-                "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
-                "workload_metadata_config": {"mode": "GKE_METADATA"},
-            },
+            default_max_pods_per_node=MAX_PODS_PER_NODE,
+            # No address on the internet for nodes or control plane: there is nothing to scan.
             private_cluster_config={"enable_private_nodes": True, "enable_private_endpoint": True},
-            # Who may reach the control plane is decided by IAM at the DNS endpoint, not by an address list.
             control_plane_endpoints_config={
-                "dns_endpoint_config": {"allow_external_traffic": True},
+                # Who may reach the control plane is decided by IAM at the DNS endpoint, not by addresses;
+                # certificates and tokens issued inside the cluster do not work there.
+                "dns_endpoint_config": {
+                    "allow_external_traffic": True,
+                    "enable_k8s_certs_via_dns": False,
+                    "enable_k8s_tokens_via_dns": False,
+                },
                 "ip_endpoints_config": {"enabled": False},
             },
+            datapath_provider="ADVANCED_DATAPATH",  # Dataplane V2: network policies are enforced, and logged
+            # What pods say to each other is encrypted between nodes, whatever the pods speak.
+            in_transit_encryption_config="IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT",
+            enable_intranode_visibility=True,  # flow logs see traffic between pods of one node as well
+            enable_l4_ilb_subsetting=True,
+            service_external_ips_config={
+                "enabled": False
+            },  # a Service cannot claim others' traffic: CVE-2020-8554
+            # ---- identity and access
+            workload_identity_config={"workload_pool": f"{environment.project}.svc.id.goog"},
             anonymous_authentication_config={
                 "mode": "LIMITED"
             },  # anonymous callers see health endpoints only
-            datapath_provider="ADVANCED_DATAPATH",  # Dataplane V2: network policies are enforced, and logged
-            enable_shielded_nodes=True,
-            enable_legacy_abac=False,
-            workload_identity_config={"workload_pool": f"{environment.project}.svc.id.goog"},
-            master_auth={"client_certificate_config": {"issue_client_certificate": False}},
+            rbac_binding_config={
+                # No role can be bound to everyone who is (or is not) signed in, by mistake or by chart.
+                "enable_insecure_binding_system_unauthenticated": False,
+                "enable_insecure_binding_system_authenticated": False,
+            },
+            enable_legacy_abac=False,  # static permissions that RBAC does not show
+            master_auth={
+                "client_certificate_config": {"issue_client_certificate": False}
+            },  # cannot be revoked
+            # ---- nodes
+            remove_default_node_pool=True,  # the default pool runs as the default, overpowered identity
+            initial_node_count=1,
+            node_config=node_config(identity.email),
+            node_pool_auto_config={
+                "node_kubelet_config": {"insecure_kubelet_readonly_port_enabled": "FALSE"},
+            },
+            enable_shielded_nodes=True,  # a node proves that it is one before it joins
+            # ---- what is stored and what may run
+            # A stolen backup of etcd tells no secrets.
+            database_encryption={"state": "ENCRYPTED", "key_name": args.keys.ids[Use.CLUSTER]},
+            binary_authorization={"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"},
+            security_posture_config={"mode": "BASIC", "vulnerability_mode": "VULNERABILITY_BASIC"},
+            # ---- change
             release_channel={"channel": settings.release_channel.value},
+            gke_auto_upgrade_config={
+                "patch_mode": "ACCELERATED"
+            },  # patches at once, versions in their window
             maintenance_policy={
                 "recurring_window": {
                     "start_time": settings.maintenance.start,
@@ -101,82 +120,92 @@ class Cluster(Component):
                     "recurrence": settings.maintenance.recurrence,
                 }
             },
+            notification_config={"pubsub": {"enabled": True, "topic": notices.id}},
+            # ---- features
             gateway_api_config={"channel": "CHANNEL_STANDARD"},
-            secret_manager_config={"enabled": True},
+            secret_manager_config={"enabled": True, "rotation_config": {"enabled": False}},
             vertical_pod_autoscaling={"enabled": True},
             pod_autoscaling={"hpa_profile": "PERFORMANCE"},
+            cluster_autoscaling={"enabled": False, "autoscaling_profile": "OPTIMIZE_UTILIZATION"},
             cost_management_config={"enabled": True},
-            monitoring_config={
-                "enable_components": ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT", "HPA", "CADVISOR", "KUBELET"],
-                "managed_prometheus": {"enabled": True},
+            addons_config={
+                "http_load_balancing": {"disabled": False},
+                "horizontal_pod_autoscaling": {"disabled": False},
+                "gke_backup_agent_config": {"enabled": True},
+                "dns_cache_config": {"enabled": True},  # a burst of lookups does not drown kube-dns
+                "gce_persistent_disk_csi_driver_config": {"enabled": True},
             },
-            logging_config={"enable_components": ["SYSTEM_COMPONENTS", "WORKLOADS"]},
-            resource_labels=labels,
+            # ---- what is seen
+            monitoring_config={
+                "enable_components": [
+                    "SYSTEM_COMPONENTS",
+                    "APISERVER",
+                    "CONTROLLER_MANAGER",
+                    "SCHEDULER",
+                    "STORAGE",
+                    "POD",
+                    "DEPLOYMENT",
+                    "HPA",
+                    "CADVISOR",
+                    "KUBELET",
+                ],
+                "managed_prometheus": {"enabled": True},
+                "advanced_datapath_observability_config": {"enable_metrics": True, "enable_relay": False},
+            },
+            logging_config={
+                "enable_components": [
+                    "SYSTEM_COMPONENTS",
+                    "WORKLOADS",
+                    "APISERVER",
+                    "CONTROLLER_MANAGER",
+                    "SCHEDULER",
+                ]
+            },
+            resource_labels=environment.label("cluster"),
             deletion_protection=environment.protect,
-            opts=self.child(protect=environment.protect),
+            opts=self.child(
+                protect=environment.protect,
+                depends_on=[*identity.grants, *args.keys.ready[Use.CLUSTER], admission],
+            ),
         )
-        on_demand = self._pool(ON_DEMAND, settings.on_demand, args.sizing.on_demand, cluster, nodes, args)
-        spot = self._pool(SPOT, settings.spot, args.sizing.spot, cluster, nodes, args)
-
+        pools = [
+            Pool(
+                f"{name}-{kind}",
+                PoolArgs(environment, cluster, identity, args.keys, pool, settings.zones, size, spot),
+                self.child(),
+            )
+            for kind, pool, size, spot in (
+                ("on-demand", settings.on_demand, args.sizing.on_demand, False),
+                ("spot", settings.spot, args.sizing.spot, True),
+            )
+        ]
         endpoint = cluster.control_plane_endpoints_config.apply(
             lambda config: (
                 (config.dns_endpoint_config.endpoint if config and config.dns_endpoint_config else None) or ""
             )
         )
+        self.cluster_id = cluster.id
         self.cluster_name = cluster.name
         self.provider = kubernetes.Provider(
             name,
             kubeconfig=endpoint.apply(kubeconfig),
             # Without it a changed kubeconfig reads as another cluster, and everything in it is replaced.
             cluster_identifier=f"{environment.project}/{environment.region}/kingdom",
-            opts=self.child(depends_on=[on_demand, spot]),
+            opts=self.child(depends_on=[pool.pool for pool in pools]),
         )
         self.register_outputs({"name": cluster.name, "endpoint": endpoint})
 
-    def _pool(
-        self,
-        pool: str,
-        settings: PoolSettings,
-        size: Nodes,
-        cluster: container.Cluster,
-        nodes: serviceaccount.Account,
-        args: ClusterArgs,
-    ) -> container.NodePool:
-        spot = pool == SPOT
-        environment = args.environment
-        return container.NodePool(
-            f"{self.name}-{pool}",
-            name=pool,
-            cluster=cluster.id,
-            location=environment.region,
-            node_locations=list(args.settings.zones),
-            max_pods_per_node=MAX_PODS_PER_NODE,
-            initial_node_count=1,
-            autoscaling={
-                "total_min_node_count": size.least,
-                "total_max_node_count": size.most,
-                # Spot capacity is wherever it is; on-demand nodes spread, so that a zone can be lost.
-                "location_policy": "ANY" if spot else "BALANCED",
-            },
-            management={"auto_repair": True, "auto_upgrade": True},
-            upgrade_settings={"strategy": "SURGE", "max_surge": 1, "max_unavailable": 0},
-            network_config={"enable_private_nodes": True},
-            node_config={
-                "machine_type": settings.machine_type,
-                "image_type": "COS_CONTAINERD",
-                "boot_disk": {"size_gb": settings.disk_gb, "disk_type": "pd-balanced"},
-                "spot": spot,
-                "service_account": nodes.email,
-                "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
-                "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
-                "workload_metadata_config": {
-                    "mode": "GKE_METADATA"
-                },  # pods cannot read the node's credentials
-                "metadata": {"disable-legacy-endpoints": "true"},
-                "labels": {POOL_LABEL: pool},
-                "resource_labels": environment.label("cluster"),
-                # Only what tolerates losing its node lands on spot nodes.
-                "taints": [{"key": POOL_LABEL, "value": SPOT, "effect": "NO_SCHEDULE"}] if spot else [],
+    def _admission(self, images: str) -> binaryauthorization.Policy:
+        """Only images from our own registry start; Google's own system images are exempt by `ENABLE`."""
+        return binaryauthorization.Policy(
+            f"{self.name}-admission",
+            description="Images come from the platform's own registry",
+            global_policy_evaluation_mode="ENABLE",
+            admission_whitelist_patterns=[{"name_pattern": f"{images}/*"}],
+            # A pulled-in chart or a stolen deployer cannot run an image from anywhere else.
+            default_admission_rule={
+                "evaluation_mode": "ALWAYS_DENY",
+                "enforcement_mode": "ENFORCED_BLOCK_AND_AUDIT_LOG",
             },
             opts=self.child(),
         )

@@ -1,4 +1,4 @@
-"""MongoDB Atlas: the project, an autoscaled cluster, and a user who signs in with a certificate."""
+"""MongoDB Atlas: the project, an autoscaled cluster, its backups, and users who sign in with certificates."""
 
 from __future__ import annotations
 
@@ -8,53 +8,109 @@ import pulumi
 import pulumi_mongodbatlas as atlas
 
 from infra.component import Component, Environment
+from infra.database_access import DatabaseAccess, DatabaseAccessArgs
+from infra.database_alerts import DatabaseAlerts, DatabaseAlertsArgs
+from infra.database_key import DatabaseKey, DatabaseKeyArgs
+from infra.keys import Keys
 from infra.network import Network
-from infra.platform_settings import DatabaseSettings
+from infra.platform_settings import AtlasBackupSettings, DatabaseSettings
+from infra.service_settings import ObservabilitySettings
 from infra.vocabulary import MongoConnection
+
+MEMBERS = 3  # one in each zone of the region: any one may be lost
+
+# What the service does beyond reading and writing: look after indexes, and see how it is doing.
+INDEX_ACTIONS = ("COLL_MOD", "COLL_STATS", "CREATE_INDEX", "DROP_INDEX", "INDEX_STATS", "LIST_INDEXES")
+
+# Who did what to users, roles and structure. Reads and writes of documents are the service's own log.
+AUDITED = (
+    '{"atype": {"$in": ["authenticate", "createUser", "dropUser", "updateUser", "grantRolesToUser",'
+    ' "revokeRolesFromUser", "createRole", "dropRole", "updateRole", "dropDatabase", "dropCollection",'
+    ' "dropIndex"]}}'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseArgs:
-    """The environment, the network whose addresses are let in, and its settings."""
+    """The environment, the network it is reached from, the keys, its settings, and who hears of trouble."""
 
     environment: Environment
     network: Network
+    keys: Keys
     settings: DatabaseSettings
+    observability: ObservabilitySettings
 
 
 class Database(Component):
-    """Atlas project, cluster, access list and the service's user.
+    """Atlas project, cluster, access and the service's user.
 
     `url` is the connection string without credentials; `certificate` the client certificate with its key
-    as PEM, a secret.
+    as PEM, a secret; `destination` where pods find it.
     """
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         environment, settings = args.environment, args.settings
-        tags = environment.label("database")
-
         project = atlas.Project(
             name,
             name=f"kingdom-{environment.name}",
             org_id=settings.organization,
-            is_data_explorer_enabled=False,  # no browsing of user data from the Atlas console
+            is_data_explorer_enabled=False,  # nobody browses users' data from a console
+            is_data_explorer_gen_ai_features_enabled=False,  # nor sends it to a model
+            is_data_explorer_gen_ai_sample_document_passing_enabled=False,
+            is_performance_advisor_enabled=True,
+            is_realtime_performance_panel_enabled=True,
+            is_schema_advisor_enabled=True,
             with_default_alerts_settings=True,
-            tags=tags,
+            tags=environment.label("database"),
             opts=self.child(protect=environment.protect),
         )
-        access = [
-            atlas.ProjectIpAccessList(
-                f"{name}-egress-{index}",
-                project_id=project.id,
-                ip_address=address,
-                comment=f"Cloud NAT {index} of {environment.name}",
-                opts=self.child(),
-            )
-            for index, address in enumerate(args.network.egress_addresses)
-        ]
-        cluster = atlas.AdvancedCluster(
+        access = DatabaseAccess(
+            f"{name}-access",
+            DatabaseAccessArgs(environment, args.network, project.id, settings.region, settings.connection),
+            self.child(),
+        )
+        encryption = (
+            [DatabaseKey(f"{name}-key", DatabaseKeyArgs(project.id, args.keys), self.child()).ready]
+            if settings.customer_key
+            else []
+        )
+        cluster = self._cluster(project, settings, environment, [*access.ready, *encryption])
+        self._backup(project, cluster, settings.backup, environment)
+        atlas.Auditing(
             name,
+            project_id=project.id,
+            enabled=True,
+            audit_filter=AUDITED,
+            audit_authorization_success=False,  # every read of every request would be a line
+            opts=self.child(),
+        )
+        atlas.MaintenanceWindow(
+            name,
+            project_id=project.id,
+            day_of_week=7,
+            hour_of_day=3,
+            auto_defer_once_enabled=False,
+            opts=self.child(),
+        )
+        DatabaseAlerts(f"{name}-alerts", DatabaseAlertsArgs(project.id, args.observability), self.child())
+        credentials = self._user(project, cluster, settings, environment)
+
+        self.destination = access.destination
+        self.ready = access.ready
+        self.url = cluster.connection_strings.apply(lambda strings: choose(settings.connection, strings))
+        self.certificate = pulumi.Output.secret(credentials.current_certificate)
+        self.register_outputs({"cluster": cluster.name})
+
+    def _cluster(
+        self,
+        project: atlas.Project,
+        settings: DatabaseSettings,
+        environment: Environment,
+        after: list[pulumi.Resource],
+    ) -> atlas.AdvancedCluster:
+        return atlas.AdvancedCluster(
+            self.name,
             name="kingdom",
             project_id=project.id,
             cluster_type="REPLICASET",
@@ -66,10 +122,9 @@ class Database(Component):
                             "provider_name": "GCP",
                             "region_name": settings.region,
                             "priority": 7,
-                            # Three members, one in each zone of the region.
                             "electable_specs": {
                                 "instance_size": settings.min_size.value,
-                                "node_count": 3,
+                                "node_count": MEMBERS,
                                 "disk_size_gb": settings.disk_gb,
                             },
                             "auto_scaling": {
@@ -85,44 +140,109 @@ class Database(Component):
             ],
             # Without effective fields the next update would put back the size that autoscaling changed.
             use_effective_fields=True,
+            encryption_at_rest_provider="GCP" if settings.customer_key else "NONE",
             backup_enabled=True,
             pit_enabled=settings.point_in_time_recovery,
             retain_backups_enabled=environment.protect,  # backups outlive a deleted cluster
             termination_protection_enabled=environment.protect,
+            redact_client_log_data=True,  # queries in Atlas' logs carry no users' data
             advanced_configuration={
-                "minimum_enabled_tls_protocol": "TLS1_2",
+                "minimum_enabled_tls_protocol": "TLS1_2",  # older versions have known breaks
                 "javascript_enabled": False,  # no server-side JavaScript from an injected $where
                 "default_write_concern": "majority",  # an acknowledged write survives a failover
+                "default_max_time_ms": 30_000,  # a forgotten query does not eat the cluster
+                "oplog_min_retention_hours": 24,  # a member that was away for a night catches up
             },
-            tags=tags,
+            tags=environment.label("database"),
+            opts=self.child(protect=environment.protect, depends_on=after),
+        )
+
+    def _backup(
+        self,
+        project: atlas.Project,
+        cluster: atlas.AdvancedCluster,
+        settings: AtlasBackupSettings,
+        environment: Environment,
+    ) -> None:
+        atlas.CloudBackupSchedule(
+            f"{self.name}-backup",
+            project_id=project.id,
+            cluster_name=cluster.name,
+            reference_hour_of_day=2,
+            reference_minute_of_hour=0,
+            restore_window_days=settings.restore_days,
+            policy_item_hourly={
+                "frequency_interval": settings.hourly_every,
+                "retention_unit": "days",
+                "retention_value": settings.hourly_days,
+            },
+            policy_item_daily={
+                "frequency_interval": 1,
+                "retention_unit": "days",
+                "retention_value": settings.daily_days,
+            },
+            policy_item_weeklies=[
+                {
+                    "frequency_interval": 6,
+                    "retention_unit": "weeks",
+                    "retention_value": settings.weekly_weeks,
+                }
+            ],
+            policy_item_monthlies=[
+                {
+                    "frequency_interval": 40,  # the last day of the month
+                    "retention_unit": "months",
+                    "retention_value": settings.monthly_months,
+                }
+            ],
+            skip_destroy=environment.protect,  # a removed schedule must not remove what it saved
             opts=self.child(protect=environment.protect),
         )
+
+    def _user(
+        self,
+        project: atlas.Project,
+        cluster: atlas.AdvancedCluster,
+        settings: DatabaseSettings,
+        environment: Environment,
+    ) -> atlas.X509AuthenticationDatabaseUser:
+        """The service's user: one database of one cluster, a certificate, and no password anywhere."""
+        role = atlas.CustomDbRole(
+            f"{self.name}-service",
+            project_id=project.id,
+            role_name="kingdomService",
+            actions=[
+                {
+                    "action": action,
+                    "resources": [{"database_name": settings.name, "collection_name": ""}],
+                }
+                for action in INDEX_ACTIONS
+            ],
+            inherited_roles=[{"role_name": "readWrite", "database_name": settings.name}],
+            opts=self.child(),
+        )
         user = atlas.DatabaseUser(
-            f"{name}-service",
+            f"{self.name}-service",
             project_id=project.id,
             username="CN=kingdom-service",
             auth_database_name="$external",
             x509_type="MANAGED",
-            roles=[{"role_name": "readWrite", "database_name": settings.name}],
+            roles=[{"role_name": role.role_name, "database_name": "admin"}],
             scopes=[{"name": cluster.name, "type": "CLUSTER"}],
-            labels=[{"key": key, "value": value} for key, value in tags.items()],
+            labels=[{"key": key, "value": value} for key, value in environment.label("database").items()],
             opts=self.child(),
         )
-        credentials = atlas.X509AuthenticationDatabaseUser(
-            f"{name}-service",
+        return atlas.X509AuthenticationDatabaseUser(
+            f"{self.name}-service",
             project_id=project.id,
             username=user.username,
             months_until_expiration=settings.certificate_months,
             opts=self.child(additional_secret_outputs=["currentCertificate", "certificates"]),
         )
 
-        self.access = access
-        self.url = cluster.connection_strings.apply(lambda strings: _choose(settings.connection, strings))
-        self.certificate = pulumi.Output.secret(credentials.current_certificate)
-        self.register_outputs({"cluster": cluster.name})
 
-
-def _choose(connection: MongoConnection, strings: atlas.outputs.AdvancedClusterConnectionStrings) -> str:
+def choose(connection: MongoConnection, strings: atlas.outputs.AdvancedClusterConnectionStrings) -> str:
+    """The connection string of one kind; empty when Atlas offers none."""
     match connection:
         case MongoConnection.STANDARD:
             return strings.standard or ""

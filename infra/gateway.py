@@ -62,9 +62,9 @@ class Gateway(Component):
                     }
                 ],
             },
-            opts=self.child(),
+            opts=self.child(depends_on=args.namespace.ready),
         )
-        target = {"group": "", "kind": "Service", "name": service.metadata.name}
+        target = {"group": "", "kind": "Service", "name": "api"}
         gateway = CustomResource(
             name,
             api_version="gateway.networking.k8s.io/v1",
@@ -90,7 +90,7 @@ class Gateway(Component):
                     }
                 ],
             },
-            opts=self.child(),
+            opts=self.child(depends_on=args.namespace.ready),
         )
         CustomResource(
             f"{name}-tls",
@@ -101,7 +101,7 @@ class Gateway(Component):
                 "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name},
                 "default": {"sslPolicy": args.origin.tls_policy},
             },
-            opts=self.child(depends_on=[gateway]),
+            opts=self.child(depends_on=[gateway, service]),
         )
         CustomResource(
             f"{name}-api",
@@ -114,13 +114,11 @@ class Gateway(Component):
                 "rules": [
                     {
                         "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in ROUTED],
-                        "backendRefs": [
-                            {"kind": "Service", "name": service.metadata.name, "port": 80, "weight": 1}
-                        ],
+                        "backendRefs": [{"kind": "Service", "name": "api", "port": 80, "weight": 1}],
                     }
                 ],
             },
-            opts=self.child(depends_on=[gateway]),
+            opts=self.child(depends_on=[gateway, service]),
         )
         CustomResource(
             f"{name}-health",
@@ -146,7 +144,7 @@ class Gateway(Component):
                     },
                 },
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[service]),
         )
         CustomResource(
             f"{name}-backend",
@@ -165,7 +163,7 @@ class Gateway(Component):
                     "logging": {"enabled": True, "sampleRate": 100_000},
                 },
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[service]),
         )
         CustomResource(
             f"{name}-distribution",
@@ -176,6 +174,6 @@ class Gateway(Component):
                 "targetRefs": [target],
                 "default": {"localityLbAlgorithm": ALGORITHMS[settings.algorithm]},
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[service]),
         )
         self.register_outputs({})

@@ -9,13 +9,14 @@ import pulumi
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra.component import Component, Environment
+from infra.database_access import Destination
 from infra.namespace import Namespace, kubernetes_labels, selector
+from infra.network import GOOGLE_APIS
 from infra.service import PORT
 
 # Google's load balancers and their health checks come from here.
 LOAD_BALANCERS = ("35.191.0.0/16", "130.211.0.0/22")
 METADATA_SERVER = "169.254.169.254/32"  # where a pod gets its Google identity
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class IsolationArgs:
     namespace: Namespace
     cache_range: pulumi.Input[str]
     cache_port: pulumi.Input[int]
+    database: Destination
 
 
 class Isolation(Component):
@@ -80,7 +82,15 @@ class Isolation(Component):
                                 "namespace_selector": {
                                     "match_labels": {"kubernetes.io/metadata.name": "kube-system"}
                                 },
-                                "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+                                "pod_selector": {
+                                    "match_expressions": [
+                                        {
+                                            "key": "k8s-app",
+                                            "operator": "In",
+                                            "values": ["kube-dns", "node-local-dns"],
+                                        }
+                                    ]
+                                },
                             }
                         ],
                         "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
@@ -114,20 +124,39 @@ class Isolation(Component):
                 ],
             },
         )
+        first, last = args.database.ports
         self._policy(
-            "to-services",
+            "to-database",
             {
                 "pod_selector": everyone,
                 "policy_types": ["Egress"],
-                # Atlas and Google's APIs have public addresses; everything private stays closed.
                 "egress": [
                     {
-                        "to": [{"ip_block": {"cidr": "0.0.0.0/0", "except_": list(PRIVATE)}}],
-                        "ports": [
-                            {"port": 443, "protocol": "TCP"},
-                            {"port": 27015, "end_port": 27017, "protocol": "TCP"},
+                        "to": [
+                            {
+                                "ip_block": {
+                                    "cidr": args.database.cidr,
+                                    **(
+                                        {"except_": list(args.database.except_)}
+                                        if args.database.except_
+                                        else {}
+                                    ),
+                                }
+                            }
                         ],
+                        "ports": [{"port": first, "end_port": last, "protocol": "TCP"}],
                     }
+                ],
+            },
+        )
+        self._policy(
+            "to-google",
+            {
+                "pod_selector": everyone,
+                "policy_types": ["Egress"],
+                # The names of Google's APIs lead to these addresses (see the network's private zones).
+                "egress": [
+                    {"to": [{"ip_block": {"cidr": GOOGLE_APIS}}], "ports": [{"port": 443, "protocol": "TCP"}]}
                 ],
             },
         )
@@ -142,5 +171,5 @@ class Isolation(Component):
                 "labels": kubernetes_labels(self._args.environment),
             },
             spec=spec,
-            opts=self.child(),
+            opts=self.child(depends_on=self._args.namespace.ready),
         )

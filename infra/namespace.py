@@ -22,7 +22,7 @@ class NamespaceArgs:
 
 
 class Namespace(Component):
-    """Namespace, quota and limit range. `metadata_name` is known once it may be used."""
+    """Namespace, quota and limit range. `metadata_name` is its name, `ready` what admits pods to it."""
 
     def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -43,7 +43,9 @@ class Namespace(Component):
             },
             opts=self.child(),
         )
-        self.metadata_name = namespace.metadata.name.apply(str)
+        # The name as declared: what the cluster answers is unknown until there is one, and the workload
+        # must be there to plan and judge before.
+        self.metadata_name = settings.namespace
         quota = core.ResourceQuota(
             name,
             metadata={"name": "room", "namespace": self.metadata_name, "labels": labels},
@@ -56,7 +58,7 @@ class Namespace(Component):
                     "persistentvolumeclaims": "0",
                 }
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[namespace]),
         )
         largest = max(settings.api.resources.cpu_limit_milli, settings.worker.resources.cpu_limit_milli)
         memory = max(settings.api.resources.memory_mi, settings.worker.resources.memory_mi)
@@ -79,9 +81,9 @@ class Namespace(Component):
                     }
                 ]
             },
-            opts=self.child(),
+            opts=self.child(depends_on=[namespace]),
         )
-        self.admission: list[pulumi.Resource] = [quota, limits]
+        self.ready: list[pulumi.Resource] = [namespace, quota, limits]
         self.register_outputs({"name": self.metadata_name})
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_gcp import compute, servicenetworking
+from pulumi_gcp import compute, dns, servicenetworking
 
 from infra.component import Component, Environment
 from infra.platform_settings import NetworkSettings
 
 PODS = "pods"
 SERVICES = "services"
+
+# Google's APIs at addresses that only private networks reach: pods may talk to these four and to no others.
+# https://cloud.google.com/vpc/docs/configure-private-google-access
+GOOGLE_APIS = "199.36.153.8/30"
+GOOGLE_ADDRESSES = tuple(f"199.36.153.{host}" for host in range(8, 12))
+PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+GOOGLE_DOMAINS = {"apis": "googleapis.com.", "images": "pkg.dev.", "containers": "gcr.io."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +117,56 @@ class Network(Component):
             opts=self.child(),
         )
 
+        compute.Firewall(
+            f"{name}-deny",
+            name="kingdom-deny-ingress",
+            network=network.id,
+            direction="INGRESS",
+            priority=65_534,
+            source_ranges=["0.0.0.0/0"],
+            denies=[{"protocol": "all"}],
+            # The implied rule denies as well, but silently: this one tells who tried.
+            log_config={"metadata": "INCLUDE_ALL_METADATA"},
+            opts=self.child(),
+        )
+        dns.Policy(
+            name,
+            name="kingdom",
+            enable_logging=True,  # a lookup is often the first trace of exfiltration
+            networks=[{"network_url": network.id}],
+            opts=self.child(),
+        )
+        for zone, domain in GOOGLE_DOMAINS.items():
+            self._private_zone(zone, domain, network, environment)
+
         self.network_id = network.id
         self.subnetwork_id = subnetwork.id
         self.egress_addresses = [address.address for address in addresses]
         self.private_services = pulumi.Output.format("{0}/{1}", reserved.address, reserved.prefix_length)
         self.peering = peering
         self.register_outputs({"networkId": self.network_id, "egressAddresses": self.egress_addresses})
+
+    def _private_zone(
+        self, zone: str, domain: str, network: compute.Network, environment: Environment
+    ) -> None:
+        """Answer for a domain of Google's with its private addresses."""
+        managed = dns.ManagedZone(
+            f"{self.name}-{zone}",
+            name=f"kingdom-{zone}",
+            dns_name=domain,
+            description="Google's APIs at their private addresses",
+            visibility="private",
+            private_visibility_config={"networks": [{"network_url": network.id}]},
+            labels=environment.label("network"),
+            opts=self.child(),
+        )
+        for kind, record in (("all", f"*.{domain}"), ("apex", domain)):
+            dns.RecordSet(
+                f"{self.name}-{zone}-{kind}",
+                managed_zone=managed.name,
+                name=record,
+                type="A",
+                ttl=300,
+                rrdatas=list(GOOGLE_ADDRESSES),
+                opts=self.child(),
+            )

@@ -13,10 +13,10 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 
-from infra.cluster import POOL_LABEL
 from infra.component import Component, Environment
 from infra.identity import Identity
 from infra.namespace import Namespace, kubernetes_labels, selector
+from infra.pools import POOL_LABEL
 from infra.service_settings import RoleSettings, WorkloadSettings
 from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
 
@@ -36,6 +36,7 @@ class RoleArgs:
     identity: Identity
     settings: WorkloadSettings
     replicas: RoleSettings
+    config_name: str
     config: core.ConfigMap
     digest: pulumi.Output[str]
     pool: str
@@ -61,7 +62,7 @@ class Role(Component):
                 "annotations": {"iam.gke.io/gcp-service-account": args.identity.accounts[role]},
             },
             automount_service_account_token=False,  # the service never talks to the API server
-            opts=self.child(depends_on=args.namespace.admission),
+            opts=self.child(depends_on=args.namespace.ready),
         )
         secrets = CustomResource(
             f"{role}-secrets",
@@ -69,7 +70,7 @@ class Role(Component):
             kind="SecretProviderClass",
             metadata={"name": f"{role}-secrets", "namespace": namespace, "labels": labels},
             spec={"provider": "gke", "parameters": {"secrets": mounted(args.identity.versions)}},
-            opts=self.child(depends_on=args.identity.readable),
+            opts=self.child(depends_on=[*args.namespace.ready, *args.identity.readable]),
         )
         fingerprint = pulumi.Output.all(args.digest, mounted(args.identity.versions)).apply(
             lambda parts: hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -90,17 +91,16 @@ class Role(Component):
                         "labels": labels,
                         "annotations": {"kingdom.studio/configuration": fingerprint},
                     },
-                    "spec": self._pod(role, args, account),
+                    "spec": self._pod(role, args),
                 },
             },
-            opts=self.child(depends_on=[secrets]),
+            opts=self.child(depends_on=[account, secrets, args.config]),
         )
         self.role = role
-        self.deployment_name = deployment.metadata.name.apply(str)
         self.deployment = deployment
-        self.register_outputs({"deployment": self.deployment_name})
+        self.register_outputs({"deployment": role})
 
-    def _pod(self, role: str, args: RoleArgs, account: core.ServiceAccount) -> Any:
+    def _pod(self, role: str, args: RoleArgs) -> Any:
         spread = [
             {
                 "max_skew": 1,
@@ -111,7 +111,7 @@ class Role(Component):
             for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
         ]
         return {
-            "service_account_name": account.metadata.name,
+            "service_account_name": role,
             "automount_service_account_token": False,
             "enable_service_links": False,
             "termination_grace_period_seconds": Termination.of(args.settings).grace,
@@ -159,7 +159,7 @@ def container(role: str, args: RoleArgs) -> Any:
             {"name": "TMPDIR", "value": SCRATCH_DIR},
             {"name": "KINGDOM_SECRETS_DIR", "value": SECRETS_DIR},
         ],
-        "env_from": [{"config_map_ref": {"name": args.config.metadata.name}}],
+        "env_from": [{"config_map_ref": {"name": args.config_name}}],
         "resources": {
             "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
             "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},

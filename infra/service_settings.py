@@ -26,6 +26,11 @@ class ImageSettings(Section):
     ]
 
     @property
+    def registry(self) -> str:
+        """The repository without its last part: where all our images are."""
+        return self.repository.rpartition("/")[0]
+
+    @property
     def reference(self) -> str:
         """Image by digest, so that what was tested is what runs."""
         return f"{self.repository}@{self.digest}"

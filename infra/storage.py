@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pulumi
-from pulumi_gcp import firebase, storage
+from pulumi_gcp import firebase, firebaserules, storage
 
+from infra.apps import Apps, AppsArgs
 from infra.component import Component, Environment
+from infra.keys import Keys, Use
 from infra.platform_settings import StorageSettings
+
+RULES = Path(__file__).parent / "storage.rules"
 
 
 @dataclass(frozen=True, slots=True)
 class StorageArgs:
-    """The environment and its settings."""
+    """The environment, the keys, and its settings."""
 
     environment: Environment
+    keys: Keys
     settings: StorageSettings
 
 
@@ -34,8 +40,9 @@ class Storage(Component):
             storage_class="STANDARD",
             uniform_bucket_level_access=True,  # no object opens itself with an ACL of its own
             public_access_prevention="enforced",  # nobody can make it public by mistake
-            force_destroy=False,
-            versioning={"enabled": True},
+            force_destroy=False,  # a full bucket is never deleted with its declaration
+            encryption={"default_kms_key_name": args.keys.ids[Use.MEDIA]},
+            versioning={"enabled": True},  # an overwritten object can be had back
             soft_delete_policy={"retention_duration_seconds": settings.soft_delete_days * 86_400},
             lifecycle_rules=[
                 {
@@ -47,14 +54,44 @@ class Storage(Component):
                 },
                 {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}},
             ],
+            # The web app reads and uploads from its own origin, nothing else does.
+            cors=[
+                {
+                    "origins": [f"https://{settings.apps.web}"],
+                    "methods": ["GET", "HEAD", "PUT", "POST"],
+                    "response_headers": ["Content-Type", "ETag"],
+                    "max_age_seconds": 3600,
+                }
+            ],
             labels=environment.label("storage"),
-            opts=self.child(protect=environment.protect),
+            opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.MEDIA]),
         )
-        firebase.StorageBucket(
+        linked = firebase.StorageBucket(
             name,
             project=environment.project,
             bucket_id=bucket.name,
             opts=self.child(depends_on=[project]),
+        )
+        rules = firebaserules.Ruleset(
+            name,
+            project=environment.project,
+            source={
+                "language": "FIREBASE_STORAGE",
+                "files": [{"name": "storage.rules", "content": RULES.read_text(encoding="utf-8")}],
+            },
+            opts=self.child(depends_on=[project]),
+        )
+        firebaserules.Release(
+            name,
+            project=environment.project,
+            name=f"firebase.storage/{settings.bucket}",
+            ruleset_name=pulumi.Output.format("projects/{0}/rulesets/{1}", environment.project, rules.name),
+            opts=self.child(depends_on=[linked]),
+        )
+        Apps(
+            f"{name}-apps",
+            AppsArgs(environment, project, settings.apps, settings.app_check_seconds),
+            self.child(),
         )
         self.bucket = bucket.name
         self.endpoint = bucket.self_link.apply(endpoint)

@@ -10,7 +10,7 @@ from pulumi_kubernetes.core import v1 as core
 
 from infra.autoscaling import Scaling, ScalingArgs
 from infra.cache import Cache
-from infra.cluster import ON_DEMAND, SPOT, Cluster
+from infra.cluster import Cluster
 from infra.component import Component, Environment
 from infra.database import Database
 from infra.gateway import Gateway, GatewayArgs
@@ -19,10 +19,13 @@ from infra.isolation import Isolation, IsolationArgs
 from infra.namespace import Namespace, NamespaceArgs, kubernetes_labels
 from infra.network import Network
 from infra.origin import Origin
+from infra.pools import ON_DEMAND, SPOT
 from infra.service import Role, RoleArgs
 from infra.settings import Settings
 from infra.sizing import REDIS_POOL, Sizing
 from infra.storage import Storage
+
+CONFIGURATION = "configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,12 @@ class Workload(Component):
         config = core.ConfigMap(
             "configuration",
             metadata={
-                "name": "configuration",
+                "name": CONFIGURATION,
                 "namespace": namespace.metadata_name,
                 "labels": kubernetes_labels(environment),
             },
             data=data,
-            opts=self.child(),
+            opts=self.child(depends_on=namespace.ready),
         )
         digest = pulumi.Output.json_dumps(data, sort_keys=True).apply(
             lambda text: hashlib.sha256(text.encode()).hexdigest()
@@ -71,13 +74,29 @@ class Workload(Component):
         for role, replicas, pool in (("api", settings.api, ON_DEMAND), ("worker", settings.worker, SPOT)):
             deployed = Role(
                 role,
-                RoleArgs(environment, namespace, args.identity, settings, replicas, config, digest, pool),
-                self.child(depends_on=args.database.access),
+                RoleArgs(
+                    environment,
+                    namespace,
+                    args.identity,
+                    settings,
+                    replicas,
+                    CONFIGURATION,
+                    config,
+                    digest,
+                    pool,
+                ),
+                self.child(depends_on=args.database.ready),
             )
             Scaling(f"{role}-scaling", ScalingArgs(environment, namespace, deployed, replicas), self.child())
         Isolation(
             "isolation",
-            IsolationArgs(environment, namespace, args.network.private_services, args.cache.port),
+            IsolationArgs(
+                environment,
+                namespace,
+                args.network.private_services,
+                args.cache.port,
+                args.database.destination,
+            ),
             self.child(),
         )
         Gateway(

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -14,7 +15,7 @@ from rich.console import Console
 from rehearsal.errors import KingdomError
 
 if TYPE_CHECKING:
-    pass
+    from rehearsal.session import Session
 
 app: Final = typer.Typer(
     name="kingdom",
@@ -31,6 +32,7 @@ _WIDE: Final = None if sys.stdout.isatty() else 400
 out: Final = Console(highlight=False, soft_wrap=True, width=_WIDE)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
+POLICIES: Final = Path("policies")
 VIOLATED: Final = 3
 INTERRUPTED: Final = 130
 
@@ -42,6 +44,10 @@ StackOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
 AllOption = Annotated[bool, typer.Option("--unchanged", help="Show unchanged resources too.")]
+PackOption = Annotated[
+    Path,
+    typer.Option("--policy-pack", help="The folder of the policy pack that judges.", metavar="FOLDER"),
+]
 
 
 def _examples(*lines: str) -> str:
@@ -49,11 +55,16 @@ def _examples(*lines: str) -> str:
 
 
 @app.command(epilog=_examples("kingdom preview --stack prod", "kingdom preview -s dev --json | jq .counts"))
-def preview(stack: StackOption = "local", as_json: JsonOption = False, unchanged: AllOption = False) -> None:
+def preview(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    unchanged: AllOption = False,
+    policy_pack: PackOption = POLICIES,
+) -> None:
     """Plan a stack and have the policy pack judge it. Changes nothing."""
     from rehearsal import display, progress
 
-    session = _session(stack)
+    session = _session(stack, policy_pack)
     began = time.monotonic()
     with progress.Progress(err, f"previewing {stack}") as listener:
         result = session.preview(listener)
@@ -69,6 +80,7 @@ def up(
     stack: StackOption = "local",
     as_json: JsonOption = False,
     unchanged: AllOption = False,
+    policy_pack: PackOption = POLICIES,
     refresh: Annotated[bool, typer.Option("--refresh", help="First adopt what the clouds say.")] = False,
 ) -> None:
     """Make a stack what the program declares: on rehearsal clouds, and `local` as real processes here.
@@ -77,7 +89,7 @@ def up(
     """
     from rehearsal import display, progress
 
-    session = _session(stack)
+    session = _session(stack, policy_pack)
     began = time.monotonic()
 
     def planned(plan: Any) -> bool:
@@ -235,11 +247,14 @@ def cloud(as_json: JsonOption = False) -> None:
     server.serve(ready)
 
 
-def _session(stack: str):
+def _session(stack: str, policy_pack: Path = POLICIES) -> Session:
     from rehearsal.project import Project
     from rehearsal.session import Session
 
-    return Session(Project.find(), stack, notice=partial(err.print, style="yellow"))
+    project = Project.find()
+    # The project's own pack is found from every folder within the project; another one, from here.
+    pack = project.root / POLICIES if policy_pack == POLICIES else policy_pack.resolve()
+    return Session(project, stack, policies=pack, notice=partial(err.print, style="yellow"))
 
 
 def _print_json(data: Any) -> None:

@@ -233,8 +233,10 @@ def with_secrets_of(value: Value, model: Value) -> Any:
     if isinstance(value, list) and isinstance(model, list):
         if len(value) != len(model) and contains_secret(model):
             return Secret(value)  # which elements came or went is not known: the whole list is one secret
-        return [with_secrets_of(item, model[index] if index < len(model) else None)
-                for index, item in enumerate(value)]
+        return [
+            with_secrets_of(item, model[index] if index < len(model) else None)
+            for index, item in enumerate(value)
+        ]
     return value
 
 

@@ -24,7 +24,6 @@ from rehearsal.machine.options import MachineOptions
 from rehearsal.machine.status import Status
 from rehearsal.project import STATE_FOLDER, Project, Stack
 
-POLICIES: Final = "policies"
 READY_TIMEOUT: Final = 120.0  # seconds from the last resource to a platform that serves
 
 
@@ -36,13 +35,13 @@ class Session:
         project: Project,
         name: str,
         *,
-        policies: Path | None = None,
+        policies: Path,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.project = project
         self.stack: Stack = project.stack(name)
         self.folder = project.state_folder(name)
-        self._policies = policies or project.root / POLICIES
+        self._policies = policies
         self.options = None if self.stack.machine is None else MachineOptions.from_config(self.stack.machine)
         self.notice = notice
         self._store: Store | None = None

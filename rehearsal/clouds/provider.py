@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
 from typing import Any, ClassVar, Final
 
 import grpc
@@ -19,7 +20,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from rehearsal.clouds import difference, plausible, synthesis
 from rehearsal.clouds.errors import InitFailedError, ProviderError
 from rehearsal.clouds.realised import Machine
-from rehearsal.clouds.schema import ResourceType, Scalar, resource_type
+from rehearsal.clouds.schema import ResourceType, Scalar, provider_type, resource_type
 from rehearsal.clouds.synthesis import Place
 from rehearsal.clouds.validate import DEFAULTS_KEY, Problem, Rules, check_object, coerce, problem
 from rehearsal.properties import UNKNOWN, Path, Secret, contains_unknown, decode, encode, unwrap
@@ -171,7 +172,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     def config_problems(self, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         """Problems of a provider's configuration. What is not text may come as JSON text."""
-        declared = resource_type(f"pulumi:providers:{self.package}") or _provider_type(self.package)
+        declared = provider_type(self.package)
         if declared is None:
             return
         fields = declared.inputs.fields
@@ -362,17 +363,7 @@ def name_of(urn: str) -> str:
 
 def sdk_version(package: str) -> str:
     """The version of the installed SDK, which is the version of the provider it stands for."""
-    from importlib.metadata import version
-
     return version(f"pulumi-{package}")
-
-
-def _provider_type(package: str) -> ResourceType | None:
-    import importlib
-
-    module = importlib.import_module(f"pulumi_{package}")
-    cls, args = getattr(module, "Provider", None), getattr(module, "ProviderArgs", None)
-    return ResourceType(f"pulumi:providers:{package}", cls, args) if cls and args else None
 
 
 def _checked(inputs: Mapping[str, Any], problems: Iterable[Problem]) -> provider_pb2.CheckResponse:

@@ -13,8 +13,10 @@ import importlib
 import inspect
 import re
 import sys
+import threading
 import types
 import typing
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -32,6 +34,7 @@ _SDK: Final = {
     "cloudflare": "pulumi_cloudflare",
     "random": "pulumi_random",
 }
+_IMPORTING: Final = threading.Lock()
 # Group folders of the Kubernetes SDK are the first label of the API group, except for these.
 _KUBERNETES_GROUPS: Final = {"helm.sh": "helm", "kustomize": "kustomize", "yaml": "yaml"}
 
@@ -166,6 +169,14 @@ def resource_type(token: str) -> ResourceType | None:
     return None
 
 
+@cache
+def provider_type(package: str) -> ResourceType | None:
+    """The configuration of `package`'s provider, declared like a resource."""
+    module = _imported(_SDK[package])
+    cls, args = getattr(module, "Provider", None), getattr(module, "ProviderArgs", None)
+    return ResourceType(f"pulumi:providers:{package}", cls, args) if cls and args else None
+
+
 def module_of(token: str) -> str | None:
     """The SDK module that holds the class of `token`: import it, or find it imported."""
     package, module, _ = token.split(":")
@@ -183,7 +194,7 @@ def _resource_class(token: str) -> type | None:
     if token.count(":") != 2 or (module := module_of(token)) is None:
         return None
     try:
-        holder = importlib.import_module(module)
+        holder = _imported(module)
     except ModuleNotFoundError:
         return None
     cls = getattr(holder, token.rsplit(":", 1)[1], None)
@@ -192,6 +203,16 @@ def _resource_class(token: str) -> type | None:
     # The Kubernetes SDK has a class per served version; a group of the same first label is not it.
     declared = getattr(cls, "pulumi_type", token)
     return cls if declared == token else None
+
+
+def _imported(module: str) -> types.ModuleType:
+    if (found := sys.modules.get(module)) is not None:
+        return found
+    # Modules of deprecated types warn when they are imported, used or not. One at a time: the filters that
+    # are put back are those of the whole process.
+    with _IMPORTING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return importlib.import_module(module)
 
 
 @cache

@@ -221,7 +221,7 @@ def _action(route: Desired, rule: dict[str, Any], store: Store, result: Routing)
         target["weighted_clusters"] = {
             "clusters": [{"name": backend.cluster, "weight": weight} for backend, weight in weighted]
         }
-    affinity = _affinity(rule, policy, store, first)
+    affinity = _affinity(rule, store, first)
     if affinity.get("hash_policy"):
         target["hash_policy"] = affinity["hash_policy"]
     if affinity.get("cookie"):
@@ -285,15 +285,24 @@ def _default(store: Store, kind: str, backend: Backend) -> dict[str, Any]:
     return {}
 
 
-def _affinity(rule: dict[str, Any], policy: dict[str, Any], store: Store, backend: Backend) -> Resource:
-    """Stickiness: a cookie with a lifetime that names the replica, or a hash of the client's address."""
+def _affinity(rule: dict[str, Any], store: Store, backend: Backend) -> Resource:
+    """Stickiness: a cookie with a lifetime that names the replica, or a hash of the client's address.
+
+    Declared by the rule itself, by GCPTrafficDistributionPolicy, by GCPBackendPolicy or by the Service.
+    """
     session = rule.get("sessionPersistence")
     if session and session.get("type", "Cookie") == "Cookie":
         lasting = (session.get("cookieConfig") or {}).get("lifetimeType") == "Permanent"
         ttl = duration(session["absoluteTimeout"]) if lasting and session.get("absoluteTimeout") else 0.0
         return {"cookie": _cookie(session.get("sessionName") or "GCLB", ttl)}
-    declared = policy.get("sessionAffinity") or {}
+    distribution = _default(store, "GCPTrafficDistributionPolicy", backend)
+    policy = _default(store, "GCPBackendPolicy", backend)
+    declared = distribution.get("sessionAffinity") or policy.get("sessionAffinity") or {}
     service = store.find("Service", backend.namespace, backend.service)
+    if declared.get("type") in {"STRONG_COOKIE_AFFINITY", "HTTP_COOKIE"}:
+        cookie = declared.get("cookie") or {}
+        ttl = duration(str(cookie.get("ttl") or "0s"))
+        return {"cookie": _cookie(cookie.get("name") or "GCLB", ttl, cookie.get("path") or "/")}
     if declared.get("type") == "GENERATED_COOKIE":
         return {"cookie": _cookie("GCLB", float(declared.get("cookieTtlSec") or 0))}
     by_address = service is not None and service.spec.get("sessionAffinity") == "ClientIP"
@@ -302,10 +311,10 @@ def _affinity(rule: dict[str, Any], policy: dict[str, Any], store: Store, backen
     return {}
 
 
-def _cookie(name: str, ttl: float) -> Resource:
+def _cookie(name: str, ttl: float, path: str = "/") -> Resource:
     cookie: Resource = {
         "name": name,
-        "path": "/",
+        "path": path,
         "attributes": [{"name": "Secure"}, {"name": "HttpOnly"}, {"name": "SameSite", "value": "Lax"}],
     }
     if ttl:
@@ -327,7 +336,7 @@ def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
     algorithm = str(
         distribution.get("localityLbAlgorithm") or policy.get("localityLbPolicy") or "ROUND_ROBIN"
     )
-    if _affinity({}, policy, store, backend).get("hash_policy"):
+    if _affinity({}, store, backend).get("hash_policy"):
         algorithm = "MAGLEV"
     result: Resource = {
         "name": backend.cluster,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from rehearsal.machine.ports import LOOPBACK
 from rehearsal.machine.processes import measure
+from rehearsal.machine.store import Store
 
 _LINE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
@@ -37,10 +38,36 @@ def parse(text: str) -> list[Series]:
     return found
 
 
-def metric_name(declared: str) -> str:
-    """The Prometheus name in a metric's name: GKE writes `prometheus.googleapis.com|name|counter`."""
-    parts = re.split(r"[|/]", declared)
-    return parts[1] if len(parts) == 3 else declared
+@dataclass(frozen=True)
+class Source:
+    """Where a metric is read: its Prometheus name, and the pod's port (None: its first) and path."""
+
+    name: str
+    port: str | int | None = None
+    path: str = "/metrics"
+
+    @classmethod
+    def of(cls, declared: str, namespace: str, store: Store) -> Source:
+        """From a metric's name in an HPA.
+
+        GKE writes `autoscaling.gke.io|<AutoscalingMetric>|<metric>` for what pods report themselves, and
+        `prometheus.googleapis.com|<name>|<kind>` for what managed Prometheus has collected of them.
+        """
+        parts = declared.split("|")
+        if len(parts) != 3:
+            return cls(declared)
+        if parts[0] != "autoscaling.gke.io":
+            return cls(parts[1])
+        found = store.find("AutoscalingMetric", namespace, parts[1])
+        for item in (found.spec.get("metrics") or []) if found else []:
+            for container in (item.get("pod") or {}).get("containers") or []:
+                endpoint = container.get("endpoint") or {}
+                for metric in container.get("metrics") or []:
+                    gauge = metric.get("gauge") or {}
+                    if gauge.get("name") == parts[2]:
+                        name = gauge.get("prometheusMetricName") or parts[2]
+                        return cls(name, endpoint.get("port"), endpoint.get("path") or "/metrics")
+        return cls(parts[2])
 
 
 @dataclass

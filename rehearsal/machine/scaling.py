@@ -21,7 +21,7 @@ from rehearsal.machine.autoscaler import (
     replicas_for_value,
 )
 from rehearsal.machine.files import read_json, write_atomic
-from rehearsal.machine.metrics import Meter, Series, metric_name, scrape
+from rehearsal.machine.metrics import Meter, Series, Source, scrape
 from rehearsal.machine.parts import READY, Context, Outcome
 from rehearsal.machine.pods import Pod
 from rehearsal.machine.quantities import quantity, written
@@ -43,7 +43,7 @@ class Look:
 
     pod: Pod
     resources: dict[str, float | None]
-    series: list[Series]
+    series: dict[Source, list[Series]]
 
 
 @dataclass
@@ -125,14 +125,17 @@ class Scaling:
                     await self._round(scaler, target, changed)
 
     async def _round(self, scaler: Desired, target: Desired, changed: Callable[[], None]) -> None:
-        looks = await self._look(target)
+        metrics = scaler.spec.get("metrics") or []
+        looks = await self._look(
+            target, {source for item in metrics if (source := self._source(item, scaler))}
+        )
         current = self.replicas(target)
         behavior = Behavior.of(scaler.spec.get("behavior") or {})
         remembered = self._remember(scaler)
         remembered.said = []
         proposals = [
-            self._propose(metric, looks, current, behavior, remembered.said)
-            for metric in scaler.spec.get("metrics") or []
+            self._propose(metric, self._source(metric, scaler), looks, current, behavior, remembered.said)
+            for metric in metrics
         ]
         now = time.monotonic()
         wanted = decide(
@@ -144,28 +147,42 @@ class Scaling:
             write_atomic(self._file, json.dumps(self._replicas), durable=False)
             changed()
 
-    async def _look(self, target: Desired) -> list[Look]:
+    def _source(self, metric: dict[str, Any], scaler: Desired) -> Source | None:
+        """Where a metric that the pods report themselves is read; None for CPU and memory."""
+        kind = str(metric["type"])
+        if kind in {"Resource", "ContainerResource"}:
+            return None
+        name = str(metric[kind[0].lower() + kind[1:]]["metric"]["name"])
+        return Source.of(name, scaler.namespace, self._context.store)
+
+    async def _look(self, target: Desired, sources: set[Source]) -> list[Look]:
         pods = [pod for pod in self._workloads.of(target) if not pod.finished]
-        wants_series = [pod for pod in pods if pod.record.ports]
-        shown = await asyncio.gather(*(scrape(next(iter(p.record.ports.values()))) for p in wants_series))
-        series = {pod.record.name: found for pod, found in zip(wants_series, shown, strict=True)}
-        looks = []
-        for pod in pods:
+
+        async def look(pod: Pod) -> Look:
             meter = self._meters.setdefault(pod.record.name, Meter())
             pids = [process.pid for process in pod.processes() if process.pid is not None]
-            looks.append(Look(pod, meter.resources(pids), series.get(pod.record.name, [])))
+            series = {source: await _read(pod, source) for source in sources}
+            return Look(pod, meter.resources(pids), series)
+
+        looks = list(await asyncio.gather(*(look(pod) for pod in pods)))
         alive = {pod.record.name for pod in pods}
         self._meters = {name: meter for name, meter in self._meters.items() if name in alive}
         return looks
 
     def _propose(
-        self, metric: dict[str, Any], looks: list[Look], current: int, behavior: Behavior, said: list[str]
+        self,
+        metric: dict[str, Any],
+        source: Source | None,
+        looks: list[Look],
+        current: int,
+        behavior: Behavior,
+        said: list[str],
     ) -> int | None:
         kind = str(metric["type"])
         declared = metric[kind[0].lower() + kind[1:]]
         target = declared["target"]
         tolerance = behavior.tolerance
-        if kind in {"Resource", "ContainerResource"}:
+        if source is None:
             name = str(declared["name"])
             samples = [_resource_sample(look, name) for look in looks]
             if target["type"] == "Utilization":
@@ -179,7 +196,7 @@ class Scaling:
         name = str(declared["metric"]["name"])
         selector = (declared["metric"].get("selector") or {}).get("matchLabels") or {}
         samples = [
-            Sample(self._meters[look.pod.record.name].custom(metric_name(name), selector, look.series))
+            Sample(self._meters[look.pod.record.name].custom(source.name, selector, look.series[source]))
             for look in looks
         ]
         if kind == "Pods":
@@ -197,6 +214,11 @@ class Scaling:
         ready = sum(look.pod.ready for look in looks)
         mean = sum(values) / len(values)
         return replicas_for_value(current, ready, mean, float(quantity(target["value"])), tolerance)
+
+
+async def _read(pod: Pod, source: Source) -> list[Series]:
+    port = next(iter(pod.record.ports.values()), None) if source.port is None else pod.host_port(source.port)
+    return [] if port is None or not pod.ready else await scrape(port, source.path)
 
 
 def _bounds(scaler: Desired) -> tuple[int, int]:

@@ -35,8 +35,12 @@ def test_depends_on_orders_resources_that_share_no_value(stack: Stack, cloud: Cl
 
 def test_independent_resources_are_created_side_by_side(stack: Stack, cloud: Cloud) -> None:
     meeting = threading.Barrier(2)
+
+    def meet(request: object) -> None:
+        meeting.wait(20)
+
     for name in ("a", "b"):
-        cloud.before[("Create", name)] = lambda request: meeting.wait(20) and None
+        cloud.before[("Create", name)] = meet
     stack.up('Thing("a")\nThing("b")\n')
 
 

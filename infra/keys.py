@@ -1,0 +1,111 @@
+"""Encryption keys of our own, so that access to data can be withdrawn in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pulumi
+from pulumi_gcp import kms, projects
+
+from infra.component import Component, Environment
+
+ROTATION = f"{90 * 86_400}s"  # CIS GCP 1.10: no key version encrypts for longer than 90 days
+DESTRUCTION = f"{30 * 86_400}s"  # time to notice that a destroyed key version is still needed
+# Cloud KMS has other names for the multi-regions of Cloud Storage.
+MULTI_REGIONS = {"EU": "europe", "US": "us", "ASIA": "asia"}
+
+
+class Use(StrEnum):
+    """What a key is for. One for each, so that none opens more than it must."""
+
+    CLUSTER = "cluster"
+    DISKS = "disks"
+    MEDIA = "media"
+    CACHE = "cache"
+    SECRETS = "secrets"
+    IMAGES = "images"
+    BACKUPS = "backups"
+    DATABASE = "database"
+
+
+# The Google agent that encrypts and decrypts for each use, and the API whose identity it is. Agents without
+# an API exist once theirs is switched on; the database's agent belongs to Atlas and is let in by `Database`.
+AGENTS: Mapping[Use, tuple[str, str | None]] = {
+    Use.CLUSTER: ("container-engine-robot", "container"),
+    Use.DISKS: ("compute-system", None),
+    Use.MEDIA: ("gs-project-accounts", None),
+    Use.CACHE: ("cloud-redis", "redis"),
+    Use.SECRETS: ("gcp-sa-secretmanager", "secretmanager"),
+    Use.IMAGES: ("gcp-sa-artifactregistry", "artifactregistry"),
+    Use.BACKUPS: ("gcp-sa-gkebackup", "gkebackup"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeysArgs:
+    """The environment, and where the media bucket is: its key must be in the same place."""
+
+    environment: Environment
+    media_location: str
+
+
+class Keys(Component):
+    """Key rings and keys.
+
+    `ids` are the keys' full names by use, `ready` what must be there before they are used.
+    """
+
+    def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        environment = args.environment
+        media = MULTI_REGIONS.get(args.media_location, args.media_location.lower())
+        # A key ring can never be deleted, so its name is never free again: none is made that is not needed.
+        rings = {
+            location: kms.KeyRing(
+                f"{name}-{location}",
+                name="kingdom",
+                location=location,
+                opts=self.child(protect=environment.protect),
+            )
+            for location in dict.fromkeys((environment.region, media))
+        }
+        self.keys: dict[Use, kms.CryptoKey] = {}
+        self.ready: dict[Use, list[pulumi.Resource]] = {}
+        for use in Use:
+            key = kms.CryptoKey(
+                f"{name}-{use}",
+                name=use.value,
+                key_ring=rings[media if use is Use.MEDIA else environment.region].id,
+                purpose="ENCRYPT_DECRYPT",
+                rotation_period=ROTATION,
+                destroy_scheduled_duration=DESTRUCTION,
+                version_template={"algorithm": "GOOGLE_SYMMETRIC_ENCRYPTION", "protection_level": "HSM"},
+                labels=environment.label("keys"),
+                opts=self.child(protect=environment.protect),  # what it encrypted is lost with it
+            )
+            self.keys[use] = key
+            self.ready[use] = self._grant(use, key, environment) if use in AGENTS else [key]
+        self.ids = {use: key.id for use, key in self.keys.items()}
+        self.register_outputs({})
+
+    def _grant(self, use: Use, key: kms.CryptoKey, environment: Environment) -> list[pulumi.Resource]:
+        agent, api = AGENTS[use]
+        identities: list[pulumi.Resource] = []
+        if api is not None:
+            identity = projects.ServiceIdentity(
+                f"{self.name}-{use}-agent",
+                project=environment.project,
+                service=f"{api}.googleapis.com",
+                opts=self.child(),
+            )
+            identities.append(identity)
+        grant = kms.CryptoKeyIAMMember(
+            f"{self.name}-{use}",
+            crypto_key_id=key.id,
+            role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
+            member=f"serviceAccount:service-{environment.project_number}@{agent}.iam.gserviceaccount.com",
+            opts=self.child(depends_on=identities),
+        )
+        return [grant]

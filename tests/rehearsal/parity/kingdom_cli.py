@@ -1,0 +1,65 @@
+"""`kingdom` in a copy of the project: the other of the two engines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rehearsal.engine.secrets import Crypter
+from rehearsal.properties import SECRET_SIGNATURE, SIGNATURE
+from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran
+
+
+@dataclass(frozen=True)
+class Kingdom:
+    """The command line of this repository in the folder `project`."""
+
+    project: Path
+
+    def run(self, *arguments: str, timeout: float = 240) -> Ran:
+        ended = subprocess.run(
+            [str(Path(sys.executable).with_name("kingdom")), *arguments, "--json"],
+            cwd=self.project,
+            env=os.environ | {"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PYTHONPATH": str(self.project)},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return Ran(ended.returncode, ended.stdout + ended.stderr, _findings(json.loads(ended.stdout)))
+
+    def export(self, stack: str) -> list[dict[str, Any]]:
+        """The records of `stack`, secrets in the clear."""
+        path = self.project / ".rehearsal" / stack / "state.json"
+        deployment = json.loads(path.read_text())["deployment"]
+        salt = deployment["secrets_providers"]["state"]["salt"]
+        return _opened(deployment["resources"], Crypter.open(PASSPHRASE, salt, str(path)))
+
+
+def _findings(result: dict[str, Any]) -> frozenset[Finding]:
+    """What the pack said. What it could not judge yet is an advisory in the CLI's words."""
+    return frozenset(
+        (
+            item["policy"],
+            "advisory" if item["level"] == "unjudged" else item["level"],
+            item["urn"],
+            item["message"].strip(),
+        )
+        for item in result["violations"]
+    )
+
+
+def _opened(value: Any, crypter: Crypter) -> Any:
+    match value:
+        case dict() if value.get(SIGNATURE) == SECRET_SIGNATURE:
+            return {SIGNATURE: SECRET_SIGNATURE, "plaintext": crypter.decrypt(value["ciphertext"])}
+        case dict():
+            return {key: _opened(item, crypter) for key, item in value.items()}
+        case list():
+            return [_opened(item, crypter) for item in value]
+        case _:
+            return value

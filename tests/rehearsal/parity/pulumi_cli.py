@@ -1,0 +1,102 @@
+"""The real Pulumi CLI in a copy of the project, against the rehearsal's clouds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+WITNESS = Path(__file__).parent / "witness"
+PASSPHRASE = "of no consequence"
+_COPIED = ("Pulumi.yaml", "infra", "policies", "stacks")
+
+Finding = tuple[str, str, str, str]  # policy, level, URN, message
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command answered."""
+
+    code: int
+    output: str
+    findings: frozenset[Finding] = frozenset()
+
+
+def copy_project(folder: Path) -> Path:
+    """What both engines need of the project, in `folder`; the CLI writes into stack files."""
+    for name in _COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+    shutil.copytree(WITNESS, folder / "witness", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """The CLI with a home and a file backend of its own; `providers` is what `kingdom cloud` printed."""
+
+    project: Path
+    home: Path
+    providers: str
+
+    def run(self, *arguments: str, timeout: float = 240) -> Ran:
+        log = self.home / "events.jsonl"
+        log.unlink(missing_ok=True)
+        logged = ("--event-log", str(log)) if arguments[0] in ("preview", "up") else ()
+        ended = subprocess.run(
+            ["pulumi", *arguments, *logged, "--non-interactive", "--color", "never"],
+            cwd=self.project,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+        )
+        return Ran(ended.returncode, ended.stdout, _findings(log))
+
+    def export(self, stack: str) -> list[dict[str, Any]]:
+        """The records of `stack`, secrets in the clear."""
+        ended = subprocess.run(
+            ["pulumi", "stack", "export", "--show-secrets", "--stack", stack],
+            cwd=self.project,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return json.loads(ended.stdout)["deployment"]["resources"]
+
+    def _environment(self) -> dict[str, str]:
+        backend = self.home / "backend"
+        backend.mkdir(parents=True, exist_ok=True)
+        return os.environ | {
+            "PULUMI_HOME": str(self.home),
+            "PULUMI_BACKEND_URL": backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DEBUG_COMMANDS": "true",  # unlocks --event-log: `--json` leaves out policy findings
+            "PULUMI_DEBUG_PROVIDERS": self.providers,
+            "PYTHONPATH": str(self.project),  # the copy's `infra` and `policies`, not the editable install's
+        }
+
+
+def _findings(log: Path) -> frozenset[Finding]:
+    if not log.exists():
+        return frozenset()
+    events = [json.loads(line).get("policyEvent") for line in log.read_text().splitlines()]
+    return frozenset(
+        (event["policyName"], event["enforcementLevel"], event["resourceUrn"], event["message"].strip())
+        for event in events
+        if event
+    )

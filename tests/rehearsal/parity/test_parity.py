@@ -1,0 +1,72 @@
+"""The Pulumi CLI and `kingdom` do the same with the one program."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.rehearsal.parity.conftest import Life
+from tests.rehearsal.parity.pulumi_cli import Finding
+from tests.rehearsal.parity.records import differences
+
+# The first test of a stack waits for its whole life under both engines.
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.xdist_group("parity")]
+
+
+def test_every_command_succeeds_under_both_engines(lives: tuple[Life, Life]) -> None:
+    for life in lives:
+        failed = {name: ran.output for name, ran in life.ran.items() if ran.code}
+        assert not failed, "\n".join(f"{name}:\n{output}" for name, output in failed.items())
+
+
+def test_nothing_warns_and_nothing_is_deprecated(lives: tuple[Life, Life]) -> None:
+    for life in lives:
+        for name, ran in life.ran.items():
+            text = ran.output.lower()
+            assert "warning" not in text.replace("no warnings", ""), f"{name}: {ran.output}"
+            assert "deprecat" not in text, f"{name}: {ran.output}"
+            assert "traceback" not in text, f"{name}: {ran.output}"
+
+
+def test_a_second_run_changes_nothing(lives: tuple[Life, Life]) -> None:
+    theirs, ours = lives
+    assert theirs.ran["again"].code == 0  # --expect-no-changes
+    for name in ("again", "refresh"):
+        result = json.JSONDecoder().raw_decode(ours.ran[name].output)[0]
+        assert result["changed"] is False, f"{name}: {result['steps']}"
+
+
+def test_both_engines_record_the_same_resources(lives: tuple[Life, Life]) -> None:
+    """URNs, inputs, outputs, parents, dependencies, providers, protection and every other option."""
+    theirs, ours = lives
+    assert len(theirs.records) > 50
+    assert differences(theirs.records, ours.records) == []
+
+
+def test_the_policy_pack_finds_the_same_before_anything_exists(lives: tuple[Life, Life]) -> None:
+    theirs, ours = lives
+    assert _worded_alike(ours.ran["preview"].findings) == _worded_alike(theirs.ran["preview"].findings)
+
+
+def test_the_policy_pack_finds_nothing_in_what_was_created(lives: tuple[Life, Life]) -> None:
+    theirs, ours = lives
+    assert theirs.ran["up"].findings == ours.ran["up"].findings == frozenset()
+
+
+def test_both_engines_show_a_policy_pack_the_same(lives: tuple[Life, Life]) -> None:
+    theirs, ours = lives
+    seen = theirs.ran["again"].findings
+    assert len({urn for policy, _, urn, _ in seen if policy == "resource"}) == len(theirs.records)
+    assert _shown(seen) == _shown(ours.ran["again"].findings)
+
+
+def _worded_alike(findings: frozenset[Finding]) -> set[tuple[str, ...]]:
+    """Findings without the list of unknown paths: it follows the order of registration, which is a race."""
+    return {
+        (policy, level, urn, text.partition(": string value at")[0]) for policy, level, urn, text in findings
+    }
+
+
+def _shown(findings: frozenset[Finding]) -> dict[tuple[str, str], object]:
+    return {(policy, urn): json.loads(text[text.index("{") :]) for policy, _, urn, text in findings}
