@@ -48,7 +48,8 @@ workload = Workload(
 )
 edge = Edge("edge", EdgeArgs(origin, settings.edge))
 observability = Observability(
-    "observability", ObservabilityArgs(environment, workload.namespace, settings.observability)
+    "observability",
+    ObservabilityArgs(environment, settings.edge, settings.workload.namespace, settings.observability),
 )
 
 pulumi.export("url", edge.url)

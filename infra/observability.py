@@ -1,4 +1,7 @@
-"""Who is told of what: the alerts ALR1 to ALR4 at two severities (ALR5 is the database's own)."""
+"""Who is told what: alerts ALR1 to ALR4 at two severities, burn-rate alerts, and an uptime check.
+
+ALR5 is Atlas' own: see `infra/database_alerts.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,95 +12,164 @@ import pulumi
 from pulumi_gcp import monitoring
 
 from infra.component import Component, Environment
-from infra.service_settings import ObservabilitySettings, Threshold
+from infra.database_alerts import Severity
+from infra.platform_settings import EdgeSettings
+from infra.service_settings import ObjectiveSettings, ObservabilitySettings, Threshold
 
-_REQUESTS = "kingdom_http_request_seconds"
+Burn = Callable[[str], str]
+
+REQUESTS = "kingdom_http_request_seconds"
+# Long window, short window, and how many times faster than allowed a 30-day budget is spent: 2 % of it in an
+# hour, 5 % in six (page); 10 % in a day or in three (ticket). The short window ends the alert with its cause.
+BURNS = {
+    Severity.CRITICAL: (("1h", "5m", 14.4), ("6h", "30m", 6.0)),
+    Severity.WARNING: (("1d", "2h", 3.0), ("3d", "6h", 1.0)),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ObservabilityArgs:
-    """The namespace that is watched, the thresholds, and who hears of them."""
+    """The environment, where it is reached, and its settings."""
 
     environment: Environment
-    namespace: pulumi.Input[str]
+    edge: EdgeSettings
+    namespace: str
     settings: ObservabilitySettings
 
 
 class Observability(Component):
-    """Notification channels for pages and tickets, and the alert policies of the service."""
+    """Notification channels, alert policies and the uptime check."""
 
     def __init__(
         self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
-        self._labels = args.environment.label("observability")
-        addresses = {"warning": args.settings.ticket, "critical": args.settings.page}
+        settings = args.settings
+        self._args = args
         self._channels = {
             severity: monitoring.NotificationChannel(
-                f"{name}-{severity}",
-                display_name=f"{args.environment.name} {severity}",
+                f"{name}-{severity.lower()}",
                 type="email",
+                display_name=f"{severity.title()} in {args.environment.name}",
                 labels={"email_address": address},
-                user_labels={**self._labels, "severity": severity},
+                user_labels=args.environment.label("observability"),
                 opts=self.child(),
             )
-            for severity, address in addresses.items()
+            for severity, address in (
+                (Severity.CRITICAL, settings.page),
+                (Severity.WARNING, settings.ticket),
+            )
         }
-        thresholds = args.settings.thresholds
-        namespace = pulumi.Output.from_input(args.namespace)
-        self._alert("alr1", "CPU", thresholds.cpu_percent, namespace.apply(_utilisation("cpu")), "%")
-        self._alert("alr2", "memory", thresholds.memory_percent, namespace.apply(_utilisation("memory")), "%")
-        self._alert(
-            "alr3",
-            "95th percentile of response time",
-            thresholds.response_seconds,
-            f"histogram_quantile(0.95, sum by (le) (rate({_REQUESTS}_bucket[5m])))",
-            " s",
-        )
-        self._alert(
-            "alr4",
-            "error rate",
-            thresholds.error_percent,
-            f'100 * sum(rate({_REQUESTS}_count{{status=~"5.."}}[5m])) / sum(rate({_REQUESTS}_count[5m]))',
-            "%",
+        limits = settings.thresholds
+        for requirement, title, threshold in (
+            ("alr1", "CPU, percent of the limit", limits.cpu_percent),
+            ("alr2", "Memory, percent of the limit", limits.memory_percent),
+            ("alr3", "95th percentile of response time, seconds", limits.response_seconds),
+            ("alr4", "Requests that fail, percent", limits.error_percent),
+        ):
+            self._threshold(requirement, title, signals(args.namespace)[requirement], threshold)
+        for objective, failing, allowed in objectives(settings.objectives):
+            for severity, windows in BURNS.items():
+                query = " or ".join(
+                    f"({failing(long)} > {factor * allowed:g} and {failing(short)} > {factor * allowed:g})"
+                    for long, short, factor in windows
+                )
+                self._alert(
+                    f"{objective}-burn-{severity.lower()}",
+                    f"The error budget of {objective} burns too fast",
+                    query,
+                    severity,
+                    {"slo": objective},
+                    "0s",  # the windows themselves are the patience
+                )
+        monitoring.UptimeCheckConfig(
+            name,
+            display_name=f"{args.edge.hostname} answers",
+            timeout="10s",
+            period="60s",
+            selected_regions=["EUROPE", "USA", "ASIA_PACIFIC"],
+            monitored_resource={
+                "type": "uptime_url",
+                "labels": {"host": args.edge.hostname, "project_id": args.environment.project},
+            },
+            http_check={
+                "path": args.edge.monitor_path,
+                "port": args.edge.port,
+                "use_ssl": True,
+                "validate_ssl": True,  # an expired certificate is an outage
+            },
+            user_labels=args.environment.label("observability"),
+            opts=self.child(),
         )
         self.register_outputs({})
 
-    def _alert(
-        self, requirement: str, what: str, limits: Threshold, query: pulumi.Input[str], unit: str
-    ) -> None:
-        for severity, limit in (("warning", limits.warning), ("critical", limits.critical)):
-            monitoring.AlertPolicy(
-                f"{self.name}-{requirement}-{severity}",
-                display_name=f"{what} above {limit:g}{unit}",
-                combiner="OR",
-                severity=severity.upper(),
-                conditions=[
-                    {
-                        "display_name": f"{what} above {limit:g}{unit} for 5 minutes",
-                        "condition_prometheus_query_language": {
-                            "query": pulumi.Output.format("{0} > {1}", query, f"{limit:g}"),
-                            "duration": "300s",
-                            "evaluation_interval": "60s",
-                        },
-                    }
-                ],
-                notification_channels=[self._channels[severity].name],
-                # An incident whose cause is over must not stay open and hide the next one.
-                alert_strategy={"auto_close": "1800s"},
-                user_labels={**self._labels, "requirement": requirement, "severity": severity},
-                opts=self.child(),
+    def _threshold(self, requirement: str, title: str, signal: str, threshold: Threshold) -> None:
+        for severity, limit in (
+            (Severity.WARNING, threshold.warning),
+            (Severity.CRITICAL, threshold.critical),
+        ):
+            self._alert(
+                f"{requirement}-{severity.lower()}",
+                f"{requirement.upper()}: {title} above {limit:g}",
+                f"{signal} > {limit:g}",
+                severity,
+                {"requirement": requirement},
+                "300s",
             )
 
+    def _alert(
+        self, key: str, title: str, query: str, severity: Severity, labels: dict[str, str], duration: str
+    ) -> None:
+        environment = self._args.environment
+        monitoring.AlertPolicy(
+            f"{self.name}-{key}",
+            display_name=f"{title} ({environment.name})",
+            combiner="OR",
+            severity=severity.value,
+            conditions=[
+                {
+                    "display_name": title,
+                    "condition_prometheus_query_language": {
+                        "query": query,
+                        "duration": duration,
+                        "evaluation_interval": "60s",
+                        # The metric is there only once the service has run.
+                        "disable_metric_validation": True,
+                    },
+                }
+            ],
+            notification_channels=[self._channels[severity].name],
+            alert_strategy={"auto_close": "86400s"},
+            user_labels={**environment.label("observability"), **labels, "severity": severity.lower()},
+            opts=self.child(),
+        )
 
-def _utilisation(resource: str) -> Callable[[str], str]:
-    """The fullest container's use of its limit, in percent, as GKE's system metrics have it."""
 
-    def query(namespace: str) -> str:
-        selector = f'monitored_resource="k8s_container",namespace_name="{namespace}"'
-        if resource == "memory":
-            selector += ',memory_type="non-evictable"'
-        metric = f"kubernetes_io:container_{resource}_limit_utilization"
-        return f"100 * max by (container_name) ({metric}{{{selector}}})"
+def signals(namespace: str) -> dict[str, str]:
+    """PromQL of what each requirement watches, in the unit of its thresholds."""
+    pods = f'namespace_name="{namespace}", monitored_resource="k8s_container"'
+    use = "100 * max(avg_over_time(kubernetes_io:container_{}_limit_utilization{{{}}}[5m]))"
+    return {
+        "alr1": use.format("cpu", pods),
+        "alr2": use.format("memory", pods + ', memory_type="non-evictable"'),
+        "alr3": f"histogram_quantile(0.95, sum by (le) (rate({REQUESTS}_bucket[5m])))",
+        "alr4": f"100 * {failed('5m')}",
+    }
 
-    return query
+
+def failed(window: str) -> str:
+    """Share of requests that the platform failed within a window."""
+    return f'sum(rate({REQUESTS}_count{{status=~"5.."}}[{window}])) / sum(rate({REQUESTS}_count[{window}]))'
+
+
+def objectives(settings: ObjectiveSettings) -> list[tuple[str, Burn, float]]:
+    """Name, share of bad requests as PromQL over a window, and the share that is allowed."""
+
+    def slow(window: str) -> str:
+        fast = f'sum(rate({REQUESTS}_bucket{{le="{settings.fast_seconds:g}"}}[{window}]))'
+        return f"(1 - {fast} / sum(rate({REQUESTS}_count[{window}])))"
+
+    return [
+        ("availability", failed, round(1 - settings.availability_percent / 100, 6)),
+        ("latency", slow, round(1 - settings.fast_percent / 100, 6)),
+    ]
