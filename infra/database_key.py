@@ -58,7 +58,7 @@ class DatabaseKey(Component):
                 "role_id": authorization.role_id,
                 # The primary version: a rotation shows as an update here, and Atlas re-wraps its keys.
                 "key_version_resource_id": pulumi.Output.all(key.id, key.primaries).apply(
-                    lambda found: found[1][0].name if found[1] else f"{found[0]}/cryptoKeyVersions/1"
+                    lambda found: found[1][0]["name"] if found[1] else f"{found[0]}/cryptoKeyVersions/1"
                 ),
             },
             opts=self.child(depends_on=grants),

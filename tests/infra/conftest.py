@@ -10,7 +10,7 @@ from tests.infra.rehearsal import STACKS, Declared, rehearse
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Declared]:
+def stack_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Declared]:
     """What a stack declares, by its name."""
     known: dict[str, Declared] = {}
 
@@ -23,12 +23,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Declared]
 
 
 @pytest.fixture(params=STACKS)
-def declared(request: pytest.FixtureRequest, stack: Callable[[str], Declared]) -> Declared:
+def declared(request: pytest.FixtureRequest, stack_of: Callable[[str], Declared]) -> Declared:
     """What each stack declares, one after the other."""
-    return stack(request.param)
+    return stack_of(request.param)
 
 
 @pytest.fixture
-def prod(stack: Callable[[str], Declared]) -> Declared:
+def prod(stack_of: Callable[[str], Declared]) -> Declared:
     """What production declares."""
-    return stack("prod")
+    return stack_of("prod")

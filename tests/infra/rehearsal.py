@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,11 @@ def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) 
         config={key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()},
     )
     store = Store(folder, "a passphrase of no consequence")
-    with store.lock("a test"):
+    with store.lock("a test"), warnings.catch_warnings():
+        # The SDKs warn of their own old names while they are imported; a use of one is a diagnostic.
+        warnings.filterwarnings(
+            "ignore", message=".* has been deprecated in favor of", category=DeprecationWarning
+        )
         result = Operation(program, store, lambda package: clouds.provider(package, None)).update()
     return Declared(stack, result)
 

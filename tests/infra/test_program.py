@@ -1,0 +1,116 @@
+"""What the program declares, rehearsed once for each stack: the promises of the platform as a whole."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.configuration import parse
+from infra.sizing import Sizing, peak
+from rehearsal.properties import contains_secret
+from tests.infra.rehearsal import STACKS, Declared, configuration, rehearse
+
+LABELLED = ("labels", "userLabels", "resourceLabels", "tags")
+
+
+def test_every_stack_is_created_without_a_word_of_complaint(declared: Declared) -> None:
+    assert declared.result.ok
+    assert [item.message for item in declared.result.diagnostics] == []
+
+
+def test_a_second_update_changes_nothing(tmp_path: Path) -> None:
+    rehearse("prod", tmp_path)
+    assert not rehearse("prod", tmp_path).result.changed
+
+
+def test_components_own_every_resource(declared: Declared) -> None:
+    components = {item.urn for item in declared.result.snapshot.resources if not item.custom}
+    assert [item.urn for item in declared.resources if item.parent not in components] == []
+
+
+def test_what_carries_labels_carries_the_environments(declared: Declared) -> None:
+    for resource in declared.resources:
+        for key in LABELLED:
+            labels = resource.inputs.get(key)
+            if isinstance(labels, dict) and "email_address" not in labels:
+                assert labels.get("environment") == declared.stack, resource.urn
+        if resource.type.startswith("kubernetes:"):
+            assert resource.inputs["metadata"]["labels"]["environment"] == declared.stack, resource.urn
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_hpa_target_leaves_replicas_to_the_autoscaler(declared: Declared, role: str) -> None:
+    assert "replicas" not in declared.one("Deployment", role)["spec"]
+
+
+def test_api_of_production_scales_from_5_to_100(prod: Declared) -> None:
+    spec = prod.one("HorizontalPodAutoscaler", "api-scaling")["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (5, 100)
+
+
+def test_vpa_only_recommends(declared: Declared) -> None:
+    for autoscaler in declared.of("VerticalPodAutoscaler").values():
+        assert autoscaler["spec"]["updatePolicy"]["updateMode"] == "Off"
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_grace_period_covers_drain_and_the_longest_request(declared: Declared, role: str) -> None:
+    values = configuration(declared.stack)["kingdom:workload"]
+    pod = declared.one("Deployment", role)["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > values["drainSeconds"] + values["requestSeconds"]
+
+
+def test_load_balancer_asks_what_the_kubelet_asks(declared: Declared) -> None:
+    pod = declared.one("Deployment", "api")["spec"]["template"]["spec"]
+    probe = pod["containers"][0]["readinessProbe"]["httpGet"]
+    check = declared.one("HealthCheckPolicy")["spec"]["default"]["config"]["httpHealthCheck"]
+    assert check["requestPath"] == probe["path"]
+    assert check["port"] == pod["containers"][0]["ports"][0]["containerPort"]
+
+
+def test_no_secret_is_in_a_manifest_or_a_plain_value(declared: Declared) -> None:
+    versions = declared.of("SecretVersion")
+    contents = {str(version["secretData"]) for version in versions.values()}
+    assert len(contents) == 4
+    for resource in declared.resources:
+        if resource.type.endswith(":SecretVersion"):
+            assert contains_secret(resource.inputs["secretData"]), resource.urn
+        elif resource.type.startswith("kubernetes:"):
+            assert not any(content and content in str(resource.inputs) for content in contents), resource.urn
+
+
+def test_production_reaches_the_database_only_privately(prod: Declared) -> None:
+    assert prod.of("PrivateLinkEndpointService")
+    assert not any(item.type.endswith(":ProjectIpAccessList") for item in prod.resources)
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_what_holds_data_is_protected(stack: str, request: pytest.FixtureRequest) -> None:
+    declared: Callable[[str], Declared] = request.getfixturevalue("stack_of")
+    for kind in ("AdvancedCluster", "Instance", "Bucket", "Cluster"):
+        assert declared(stack).state(kind).protect, kind
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_raising_max_replicas_moves_quota_pools_and_connections(stack: str) -> None:
+    values: dict[str, Any] = copy.deepcopy(configuration(stack))
+    before = Sizing.of(parse(stack, values))
+    api = values["kingdom:workload"]["api"]
+    api["maxReplicas"] *= 2
+    settings = parse(stack, values)
+    after = Sizing.of(settings)
+    assert after.quota.pods == peak(settings.workload.api) + peak(settings.workload.worker)
+    assert after.quota.cpu_milli > before.quota.cpu_milli
+    assert after.on_demand.most >= before.on_demand.most
+    assert after.mongodb_pool <= before.mongodb_pool
+
+
+def test_replicas_that_no_tier_has_connections_for_are_refused() -> None:
+    values: dict[str, Any] = copy.deepcopy(configuration("prod"))
+    values["kingdom:database"]["minSize"] = "M10"
+    with pytest.raises(Exception, match=r"kingdom:database.minSize .*\n.*give a larger tier"):
+        parse("prod", values)
