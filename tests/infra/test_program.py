@@ -112,5 +112,6 @@ def test_raising_max_replicas_moves_quota_pools_and_connections(stack: str) -> N
 def test_replicas_that_no_tier_has_connections_for_are_refused() -> None:
     values: dict[str, Any] = copy.deepcopy(configuration("prod"))
     values["kingdom:database"]["minSize"] = "M10"
+    values["kingdom:workload"]["api"]["maxReplicas"] = 300
     with pytest.raises(Exception, match=r"kingdom:database.minSize .*\n.*give a larger tier"):
         parse("prod", values)
