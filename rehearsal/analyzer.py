@@ -13,14 +13,11 @@ import atexit
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -36,6 +33,8 @@ from policies.configuration import (
     reconcile,
 )
 from rehearsal.errors import InputError, KingdomError
+from rehearsal.policy_info import PackInfo, pack_info
+from rehearsal.policy_output import FirstLine, Tail, drain
 
 if TYPE_CHECKING:
     import grpc
@@ -46,7 +45,6 @@ START_TIMEOUT: Final = 60.0
 # Seconds for one question. A policy that loops must not hang a deployment for ever.
 CALL_TIMEOUT: Final = 120.0
 _MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the SDK's own server accepts
-_SEVERITIES: Final = ("", "low", "medium", "high", "critical")
 # The same program as `-m pulumi.policy`, plus a thread that ends it once our end of the pipe on file
 # descriptor 3-or-so closes. The kernel closes that end even when we are killed with SIGKILL, so the pack
 # never outlives us; it cannot use stdin for that, since packs may read it. gRPC's log tells on stderr where a
@@ -61,10 +59,6 @@ threading.Thread(target=watch, daemon=True).start()
 logging.getLogger("grpc").addHandler(logging.StreamHandler())
 runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
 """
-_FRAME: Final = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
-_ERROR: Final = re.compile(
-    r"^(?P<error>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|[A-Z]\w*): .*)", re.MULTILINE
-)
 
 T = TypeVar("T")
 
@@ -75,32 +69,6 @@ class PolicyPackError(KingdomError):
 
 class PolicyConfigError(PolicyPackError, InputError):
     """The pack's configuration is wrong; nothing was judged."""
-
-
-@dataclass(frozen=True)
-class PolicyInfo:
-    """One policy as its pack describes it. `level` and `settings` are those in force."""
-
-    name: str
-    description: str
-    level: str
-    severity: str
-    framework: str
-    tags: tuple[str, ...]
-    remediation: str
-    url: str
-    kind: str  # "resource" or "stack"
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class PackInfo:
-    """Name, version (from PulumiPolicy.yaml, as the CLI prefers it) and policies, sorted by name."""
-
-    name: str
-    version: str
-    description: str
-    policies: tuple[PolicyInfo, ...]
 
 
 class PolicyPack:
@@ -131,11 +99,11 @@ class PolicyPack:
         self._stub: analyzer_pb2_grpc.AnalyzerStub | None = None
         self._info: PackInfo | None = None
         self._failure: PolicyPackError | None = None
-        self._port = _FirstLine()
-        self._errors = _Tail()
-        self._output = _Tail()
-        _drain(process.stdout, lambda line: self._port.offer(line) or self._output.add(line), self._port.end)
-        _drain(process.stderr, self._errors.add, self._errors.end)
+        self._port = FirstLine()
+        self._errors = Tail()
+        self._output = Tail()
+        drain(process.stdout, lambda line: self._port.offer(line) or self._output.add(line), self._port.end)
+        drain(process.stderr, self._errors.add, self._errors.end)
         atexit.register(self.close)
 
     @classmethod
@@ -317,7 +285,7 @@ class PolicyPack:
             lambda: stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=timeout), "its policies"
         )
         settings = self._settings(described)
-        self._info = _pack_info(described, self._manifest, settings)
+        self._info = pack_info(described, self._manifest, settings)
         configure = analyzer_pb2.ConfigureAnalyzerRequest()
         for name, setting in settings.items():
             entry = configure.policyConfig[name]
@@ -420,84 +388,6 @@ class _UnimplementedError(PolicyPackError):
     """An old SDK does not know a method; the CLI goes on without it, and so do we."""
 
 
-class _FirstLine:
-    """The first line of a stream, awaited: None in time-out, "" at the end of an empty stream."""
-
-    def __init__(self) -> None:
-        self._there = threading.Event()
-        self._line = ""
-
-    def offer(self, line: str) -> bool:
-        """Take `line` if it is the first; whether it was."""
-        if self._there.is_set():
-            return False
-        self._line = line
-        self._there.set()
-        return True
-
-    def end(self) -> None:
-        self._there.set()
-
-    def wait(self, timeout: float) -> str | None:
-        return self._line if self._there.wait(timeout) else None
-
-
-class _Tail:
-    """The last lines that the pack wrote, kept to name a cause and a place without a traceback."""
-
-    def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=400)
-        self._changed = threading.Condition()
-        self._ended = False
-
-    def add(self, line: str) -> None:
-        with self._changed:
-            self._lines.append(line.rstrip("\n"))
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def wait_for_end(self, timeout: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended, timeout)
-
-    def lines(self) -> list[str]:
-        with self._changed:
-            return [line for line in self._lines if line.strip()]
-
-    def last_error(self) -> str:
-        found = _ERROR.findall("\n".join(self.lines()))
-        lines = self.lines()
-        return str(found[-1]) if found else (lines[-1] if lines else "")
-
-    def place(self, pack: Path, error: str) -> str:
-        """`` at FILE:LINE`` of the innermost frame in the pack, once the traceback of `error` has arrived."""
-        if error:
-            with self._changed:
-                tail = error.splitlines()[-1] if error.splitlines() else error
-                self._changed.wait_for(lambda: self._ended or any(tail in line for line in self._lines), 1)
-        frames = _FRAME.findall("\n".join(self.lines()))
-        inside = [frame for frame in frames if Path(frame[0]).is_relative_to(pack)]
-        file, line = (inside or frames or [("", "")])[-1]
-        return f" (at {file}:{line})" if file else ""
-
-
-def _drain(stream: Any, each: Callable[[str], object], end: Callable[[], None]) -> None:
-    """Read `stream` to its end on a thread, so that the pack never blocks on a full pipe."""
-
-    def run() -> None:
-        with contextlib.suppress(ValueError, OSError):
-            for line in iter(stream.readline, b""):
-                each(line.decode(errors="replace"))
-        end()
-        stream.close()
-
-    threading.Thread(target=run, daemon=True, name="policy-pack-output").start()
-
-
 def _ended(process: subprocess.Popen[bytes]) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=2)
@@ -526,32 +416,6 @@ def _python(path: Path, manifest: Mapping[str, Any]) -> Path:
     folder = options.get("virtualenv")
     python = path / str(folder) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     return python if folder and python.exists() else Path(sys.executable)
-
-
-def _pack_info(
-    described: analyzer_pb2.AnalyzerInfo, manifest: Mapping[str, Any], settings: Mapping[str, PolicySettings]
-) -> PackInfo:
-    policies = [
-        PolicyInfo(
-            name=policy.name,
-            description=policy.description,
-            level=settings[policy.name].level,
-            severity=_SEVERITIES[policy.severity],
-            framework=policy.framework.name,
-            tags=tuple(policy.tags),
-            remediation=policy.remediation_steps,
-            url=policy.url,
-            kind="stack" if policy.policy_type == 2 else "resource",
-            settings=settings[policy.name].properties,
-        )
-        for policy in described.policies
-    ]
-    return PackInfo(
-        name=described.name,
-        version=str(manifest.get("version") or described.version),
-        description=described.description or str(manifest.get("description") or ""),
-        policies=tuple(sorted(policies, key=lambda policy: policy.name)),
-    )
 
 
 def load_config(file: Path) -> dict[str, Any]:

@@ -228,6 +228,34 @@ def logs(
         out.print(line, markup=False)
 
 
+@app.command(epilog=_examples("kingdom check rendered/", "kingdom check chart.yaml --only PSS --json"))
+def check(
+    paths: Annotated[list[str], typer.Argument(help="YAML files or folders of them.")],
+    as_json: JsonOption = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="The platform's own house rules count too.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only rules with this tag; may be repeated.")
+    ] = None,
+    policy_pack_config: Annotated[
+        Path | None, typer.Option("--policy-pack-config", help="A JSON file that configures the rules.")
+    ] = None,
+) -> None:
+    """Judge plain Kubernetes manifests with the policy pack. Exit code 1 on a mandatory finding."""
+    from rehearsal import check as manifests
+    from rehearsal.analyzer import load_config
+
+    config = load_config(policy_pack_config) if policy_pack_config else None
+    report = manifests.check(paths, config=config, strict=strict, only=tuple(only or ()))
+    if as_json:
+        _print_json(report.to_json())
+    else:
+        for line in report.lines():
+            out.print(line, markup=False)
+    raise typer.Exit(0 if report.ok else 1)
+
+
 @app.command(epilog=_examples("kingdom cloud", "kingdom cloud --json > clouds.json &"))
 def cloud(as_json: JsonOption = False) -> None:
     """Serve the rehearsal clouds to the real Pulumi CLI until Ctrl-C.

@@ -6,19 +6,20 @@ GCPTrafficDistributionPolicy. Nothing here knows the service: all of it is decla
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rehearsal.machine.affinity import affinity
+from rehearsal.machine.backends import Backend, attached, duration
 from rehearsal.machine.envoy import Resource, connection_manager, seconds, socket_address, typed, watched
+from rehearsal.machine.health import health_check
 from rehearsal.machine.pods import Pod
 from rehearsal.machine.store import Desired, Store
 
 NAME = "gateway"
 _DEFAULT_TIMEOUT = 30.0  # of Google's load balancer
 _RETRIES = "connect-failure,refused-stream,reset-before-request"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _ALGORITHMS = {
     "ROUND_ROBIN": "ROUND_ROBIN",
     "LEAST_REQUEST": "LEAST_REQUEST",
@@ -28,19 +29,6 @@ _ALGORITHMS = {
 }
 
 
-@dataclass(frozen=True)
-class Backend:
-    """A port of a Service, as routes refer to it."""
-
-    namespace: str
-    service: str
-    port: int | None
-
-    @property
-    def cluster(self) -> str:
-        return f"{self.namespace}_{self.service}_{self.port or 'any'}"
-
-
 @dataclass
 class Routing:
     """What the declared routes come to."""
@@ -48,12 +36,6 @@ class Routing:
     routes: Resource
     backends: list[Backend] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def duration(text: str) -> float:
-    """Seconds of a Gateway API duration such as `1m30s` or `500ms`."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    return sum(float(number) * units[unit] for number, unit in _DURATION.findall(text))
 
 
 def routing(store: Store) -> Routing:
@@ -210,7 +192,7 @@ def _action(route: Desired, rule: dict[str, Any], store: Store, result: Routing)
     if not any(weight for _, weight in weighted):
         return {"direct_response": {"status": 500, "body": {"inline_string": "no backend\n"}}}
     first = weighted[0][0]
-    policy = _default(store, "GCPBackendPolicy", first)
+    policy = attached(store, "GCPBackendPolicy", first)
     timeout = float(policy.get("timeoutSec", _DEFAULT_TIMEOUT))
     if (rule.get("timeouts") or {}).get("request"):
         timeout = duration(rule["timeouts"]["request"])
@@ -221,11 +203,11 @@ def _action(route: Desired, rule: dict[str, Any], store: Store, result: Routing)
         target["weighted_clusters"] = {
             "clusters": [{"name": backend.cluster, "weight": weight} for backend, weight in weighted]
         }
-    affinity = _affinity(rule, store, first)
-    if affinity.get("hash_policy"):
-        target["hash_policy"] = affinity["hash_policy"]
-    if affinity.get("cookie"):
-        action["typed_per_filter_config"] = {"stateful_session": affinity["cookie"]}
+    sticky = affinity(rule, store, first)
+    if sticky.get("hash_policy"):
+        target["hash_policy"] = sticky["hash_policy"]
+    if sticky.get("cookie"):
+        action["typed_per_filter_config"] = {"stateful_session": sticky["cookie"]}
     return {"route": target, **action}
 
 
@@ -276,67 +258,15 @@ def _header_changes(side: str, declared: dict[str, Any]) -> Resource:
 # -- policies ---------------------------------------------------------------------------------------------
 
 
-def _default(store: Store, kind: str, backend: Backend) -> dict[str, Any]:
-    """`spec.default` of the policy of that kind that is attached to a Service; {} when there is none."""
-    for policy in store.of_kind(kind, backend.namespace):
-        targets = policy.spec.get("targetRefs") or [policy.spec.get("targetRef") or {}]
-        if any(t.get("kind") == "Service" and t.get("name") == backend.service for t in targets):
-            return policy.spec.get("default") or {}
-    return {}
-
-
-def _affinity(rule: dict[str, Any], store: Store, backend: Backend) -> Resource:
-    """Stickiness: a cookie with a lifetime that names the replica, or a hash of the client's address.
-
-    Declared by the rule itself, by GCPTrafficDistributionPolicy, by GCPBackendPolicy or by the Service.
-    """
-    session = rule.get("sessionPersistence")
-    if session and session.get("type", "Cookie") == "Cookie":
-        lasting = (session.get("cookieConfig") or {}).get("lifetimeType") == "Permanent"
-        ttl = duration(session["absoluteTimeout"]) if lasting and session.get("absoluteTimeout") else 0.0
-        return {"cookie": _cookie(session.get("sessionName") or "GCLB", ttl)}
-    distribution = _default(store, "GCPTrafficDistributionPolicy", backend)
-    policy = _default(store, "GCPBackendPolicy", backend)
-    declared = distribution.get("sessionAffinity") or policy.get("sessionAffinity") or {}
-    service = store.find("Service", backend.namespace, backend.service)
-    if declared.get("type") in {"STRONG_COOKIE_AFFINITY", "HTTP_COOKIE"}:
-        cookie = declared.get("cookie") or {}
-        ttl = duration(str(cookie.get("ttl") or "0s"))
-        return {"cookie": _cookie(cookie.get("name") or "GCLB", ttl, cookie.get("path") or "/")}
-    if declared.get("type") == "GENERATED_COOKIE":
-        return {"cookie": _cookie("GCLB", float(declared.get("cookieTtlSec") or 0))}
-    by_address = service is not None and service.spec.get("sessionAffinity") == "ClientIP"
-    if declared.get("type") == "CLIENT_IP" or by_address:
-        return {"hash_policy": [{"connection_properties": {"source_ip": True}}]}
-    return {}
-
-
-def _cookie(name: str, ttl: float, path: str = "/") -> Resource:
-    cookie: Resource = {
-        "name": name,
-        "path": path,
-        "attributes": [{"name": "Secure"}, {"name": "HttpOnly"}, {"name": "SameSite", "value": "Lax"}],
-    }
-    if ttl:
-        cookie["ttl"] = seconds(ttl)
-    state = typed("envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState", cookie=cookie)
-    return typed(
-        "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",
-        stateful_session={
-            "session_state": {"name": "envoy.http.stateful_session.cookie", "typed_config": state}
-        },
-    )
-
-
 def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
     """The cluster of a Service: algorithm, health checks, ejection, as declared for it."""
-    health = _default(store, "HealthCheckPolicy", backend)
-    distribution = _default(store, "GCPTrafficDistributionPolicy", backend)
-    policy = _default(store, "GCPBackendPolicy", backend)
+    health = attached(store, "HealthCheckPolicy", backend)
+    distribution = attached(store, "GCPTrafficDistributionPolicy", backend)
+    policy = attached(store, "GCPBackendPolicy", backend)
     algorithm = str(
         distribution.get("localityLbAlgorithm") or policy.get("localityLbPolicy") or "ROUND_ROBIN"
     )
-    if _affinity({}, store, backend).get("hash_policy"):
+    if affinity({}, store, backend).get("hash_policy"):
         algorithm = "MAGLEV"
     result: Resource = {
         "name": backend.cluster,
@@ -378,7 +308,7 @@ def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
     if algorithm == "WEIGHTED_ROUND_ROBIN":
         result["load_balancing_policy"] = _weighted_round_robin()
     if health:
-        result["health_checks"] = [_health_check(health)]
+        result["health_checks"] = [health_check(health)]
     return result
 
 
@@ -406,35 +336,9 @@ def _weighted_round_robin() -> Resource:
     return {"policies": [{"typed_extension_config": {"name": name, "typed_config": typed(type_)}}]}
 
 
-def _health_check(declared: dict[str, Any]) -> Resource:
-    config = declared.get("config") or {}
-    kind = str(config.get("type") or "HTTP")
-    interval = seconds(float(declared.get("checkIntervalSec") or 5))
-    check: Resource = {
-        "timeout": seconds(float(declared.get("timeoutSec") or 5)),
-        "interval": interval,
-        # Idle clusters are checked as often as busy ones: the default of a minute hides a failure.
-        "no_traffic_interval": interval,
-        "no_traffic_healthy_interval": interval,
-        "healthy_threshold": int(declared.get("healthyThreshold") or 2),
-        "unhealthy_threshold": int(declared.get("unhealthyThreshold") or 2),
-        "interval_jitter": "0.1s",
-    }
-    if kind == "TCP":
-        return {**check, "tcp_health_check": {}}
-    body = (
-        config.get({"HTTPS": "httpsHealthCheck", "HTTP2": "http2HealthCheck"}.get(kind, "httpHealthCheck"))
-        or {}
-    )
-    return {
-        **check,
-        "http_health_check": {"path": body.get("requestPath") or "/", "host": body.get("host") or "gateway"},
-    }
-
-
 def health_port(store: Store, backend: Backend) -> int | None:
     """The container port that the declared health check asks, where it names one."""
-    config = _default(store, "HealthCheckPolicy", backend).get("config") or {}
+    config = attached(store, "HealthCheckPolicy", backend).get("config") or {}
     for name in ("httpHealthCheck", "httpsHealthCheck", "http2HealthCheck", "tcpHealthCheck"):
         if (config.get(name) or {}).get("port"):
             return int(config[name]["port"])

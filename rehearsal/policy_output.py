@@ -1,0 +1,94 @@
+"""What a policy pack's process prints: its port, and where a policy raised."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+_FRAME: Final = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_ERROR: Final = re.compile(
+    r"^(?P<error>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|[A-Z]\w*): .*)", re.MULTILINE
+)
+
+
+class FirstLine:
+    """The first line of a stream, awaited: None in time-out, "" at the end of an empty stream."""
+
+    def __init__(self) -> None:
+        self._there = threading.Event()
+        self._line = ""
+
+    def offer(self, line: str) -> bool:
+        """Take `line` if it is the first; whether it was."""
+        if self._there.is_set():
+            return False
+        self._line = line
+        self._there.set()
+        return True
+
+    def end(self) -> None:
+        self._there.set()
+
+    def wait(self, timeout: float) -> str | None:
+        return self._line if self._there.wait(timeout) else None
+
+
+class Tail:
+    """The last lines that the pack wrote, kept to name a cause and a place without a traceback."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=400)
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def add(self, line: str) -> None:
+        with self._changed:
+            self._lines.append(line.rstrip("\n"))
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def wait_for_end(self, timeout: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, timeout)
+
+    def lines(self) -> list[str]:
+        with self._changed:
+            return [line for line in self._lines if line.strip()]
+
+    def last_error(self) -> str:
+        found = _ERROR.findall("\n".join(self.lines()))
+        lines = self.lines()
+        return str(found[-1]) if found else (lines[-1] if lines else "")
+
+    def place(self, pack: Path, error: str) -> str:
+        """`` at FILE:LINE`` of the innermost frame in the pack, once the traceback of `error` has arrived."""
+        if error:
+            with self._changed:
+                tail = error.splitlines()[-1] if error.splitlines() else error
+                self._changed.wait_for(lambda: self._ended or any(tail in line for line in self._lines), 1)
+        frames = _FRAME.findall("\n".join(self.lines()))
+        inside = [frame for frame in frames if Path(frame[0]).is_relative_to(pack)]
+        file, line = (inside or frames or [("", "")])[-1]
+        return f" (at {file}:{line})" if file else ""
+
+
+def drain(stream: Any, each: Callable[[str], object], end: Callable[[], None]) -> None:
+    """Read `stream` to its end on a thread, so that the pack never blocks on a full pipe."""
+
+    def run() -> None:
+        with contextlib.suppress(ValueError, OSError):
+            for line in iter(stream.readline, b""):
+                each(line.decode(errors="replace"))
+        end()
+        stream.close()
+
+    threading.Thread(target=run, daemon=True, name="policy-pack-output").start()
