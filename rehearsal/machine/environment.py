@@ -57,8 +57,9 @@ def environment(
     trust = {"SSL_CERT_FILE": bundle, "REQUESTS_CA_BUNDLE": bundle, "HOSTNAME": identity.name}
     if "/tmp" in mounts:  # noqa: S108 (the container's, not this machine's)
         trust["TMPDIR"] = mounts["/tmp"]  # noqa: S108
-    merged = {**base_environment(), **trust, **declared}
-    return {name: rewritten(value, mounts) for name, value in merged.items()}
+    # Only what the container declares speaks of its mounts: this machine's own PATH may well lie below /tmp.
+    own = {name: rewritten(value, mounts) for name, value in declared.items()}
+    return {**base_environment(), **trust, **own}
 
 
 def _from_source(source: Mapping[str, Any], namespace: str, store: Store) -> dict[str, str]:

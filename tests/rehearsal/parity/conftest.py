@@ -42,6 +42,7 @@ def providers() -> Iterator[str]:
     finally:
         clouds.send_signal(signal.SIGINT)
         assert clouds.wait(20) == 0
+        clouds.stdout.close()
 
 
 @pytest.fixture(scope="session", params=STACKS)

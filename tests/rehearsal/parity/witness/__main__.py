@@ -37,7 +37,7 @@ def resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
         "type": args.resource_type,
         "props": _plain(args.props),
         "protect": options.protect,
-        "ignoreChanges": options.ignore_changes,
+        "ignoreChanges": sorted(options.ignore_changes),
         "additionalSecretOutputs": sorted(options.additional_secret_outputs),
         "aliases": sorted(options.aliases),
         "parent": options.parent,
