@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.events import Diagnostic, Op, Severity, Step
 from rehearsal.engine.executor import StepFailedError
+from rehearsal.engine.providers import Provider
 from rehearsal.engine.state import ResourceState
+from rehearsal.errors import KingdomError
 
 if TYPE_CHECKING:
     from rehearsal.engine.deployment import Deployment
@@ -29,45 +31,67 @@ class Deletion:
 
         When one of them is protected, nothing is deleted and each protected one is reported.
         """
-        for pending in self._ledger.pending():
-            if pending.type == "creating" and pending.resource.urn not in declared:
-                self.complete(pending.resource, pending.type)
         doomed = [item for item in self._ledger.all() if item.delete or item.urn not in declared]
         protected = [item for item in doomed if item.protect and not item.delete and not unprotect]
+        for item in protected:
+            self._error(
+                item,
+                "it is protected and would be deleted. Set protect to false in the program and run `up`"
+                " first, if this is meant.",
+            )
         if protected:
-            for item in protected:
-                self._deployment.note(
-                    Diagnostic(
-                        Severity.ERROR,
-                        "it is protected and would be deleted. Set protect to false in the program and run"
-                        " `up` first, if this is meant.",
-                        item.urn,
-                        item.source_position,
-                    )
-                )
             return
+        self._half_created(declared)
         self._all(doomed)
 
-    def complete(self, resource: ResourceState, operation: str) -> None:
-        """Ends an `operation` of which only the beginning is recorded by deleting what came of it."""
-        executor = self._deployment.executor
-        try:
-            if operation == "deleting":
-                executor.delete(self._owner(resource), resource)
-            elif not executor.preview and (owner := self._owner(resource)) is not None:
-                executor.ask_for_deletion(owner, resource)
-                self._ledger.end(operation, resource)
-        except (StepFailedError, ProviderError) as error:
-            self._deployment.note(Diagnostic(Severity.ERROR, str(error), resource.urn))
+    def resume(self) -> None:
+        """Finishes deletions that an earlier operation began and of whose end nothing is known.
 
-    def _owner(self, resource: ResourceState):
-        return self._deployment.provider(resource.provider) if resource.provider else None
+        What was live then keeps its record until it is created anew, or until the program turns out not to
+        declare it any more: others may still refer to it.
+        """
+        for pending in self._ledger.pending():
+            if pending.type == "deleting":
+                resource = pending.resource
+                try:
+                    self._deployment.executor.delete(
+                        self._owner(resource), resource, awaits_replacement=not resource.delete
+                    )
+                except (StepFailedError, ProviderError) as error:
+                    self._error(resource, str(error))
+
+    def _half_created(self, declared: Collection[str]) -> None:
+        """Removes what interrupted creations may have made of resources that are no longer declared."""
+        for pending in self._ledger.pending():
+            resource = pending.resource
+            if pending.type != "creating" or resource.urn in declared:
+                continue
+            try:
+                if not self._deployment.preview:
+                    provider = self._deployment.registry.get(resource.provider)
+                    live = self._ledger.live(resource.urn)
+                    if live is None or live.pending_replacement:
+                        self._deployment.executor.ask_for_deletion(provider, resource)
+                    else:  # it was about to take over from one that stands
+                        self._deployment.executor.undo_creation(provider, resource, spare=live.id)
+                self._ledger.end("creating", resource)
+            except (StepFailedError, ProviderError) as error:
+                self._error(resource, str(error))
+
+    def _owner(self, resource: ResourceState) -> Provider | None:
+        if not resource.provider or self._deployment.preview:
+            return None
+        return self._deployment.registry.get(resource.provider)
+
+    def _error(self, resource: ResourceState, message: str) -> None:
+        self._deployment.note(Diagnostic(Severity.ERROR, message, resource.urn, resource.source_position))
 
     def _all(self, doomed: list[ResourceState]) -> None:
         waiting = {item.key: item for item in doomed}
         going = {item.urn for item in doomed if not item.delete}
         running: dict[Future[None], ResourceState] = {}
         stuck: list[ResourceState] = []  # what stays, and so keeps what it needs
+        fatal: KingdomError | None = None  # the state cannot be written: begin nothing more
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="delete") as pool:
             while waiting:
                 needed = _needs([*waiting.values(), *running.values()])
@@ -76,12 +100,24 @@ class Deletion:
                 # A cycle can only come from a damaged state; then any order is as good as another.
                 for item in ready or ([] if running else list(waiting.values())):
                     del waiting[item.key]
-                    if self._deployment.cancelled.is_set() or item.urn in kept[item.delete]:
+                    if fatal or self._deployment.cancelled.is_set() or item.urn in kept[item.delete]:
                         stuck.append(item)
                     else:
                         running[pool.submit(self._one, item, going)] = item
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
-                stuck += [item for future in done if (item := running.pop(future)) and future.exception()]
+                for future in done:
+                    item, error = running.pop(future), future.exception()
+                    if error is not None:
+                        stuck.append(item)
+                    if error is not None and not isinstance(error, (StepFailedError, ProviderError)):
+                        if not isinstance(error, KingdomError):
+                            raise error
+                        fatal = fatal or error
+        for future in running:
+            if isinstance(error := future.exception(), KingdomError):
+                fatal = fatal or error
+        if fatal is not None:
+            raise fatal
 
     def _one(self, resource: ResourceState, going: set[str]) -> None:
         deployment = self._deployment
@@ -97,14 +133,14 @@ class Deletion:
         ask = not resource.retain_on_delete and resource.deleted_with not in going
         deployment.listener.begun(step)
         try:
-            owner = self._owner(resource) if ask and not deployment.preview else None
+            owner = self._owner(resource) if ask and not resource.pending_replacement else None
             deployment.executor.delete(owner, resource, ask=ask)
         except (StepFailedError, ProviderError) as error:
             deployment.listener.failed(step, str(error))
-            deployment.note(Diagnostic(Severity.ERROR, str(error), resource.urn, resource.source_position))
+            self._error(resource, str(error))
             raise
-        if resource.delete:  # the second half of a replacement, which was counted as one step
-            deployment.listener.done(step)
+        if resource.delete or resource.pending_replacement:
+            deployment.listener.done(step)  # half of a replacement, which was counted as one step
         else:
             deployment.finished(step)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -11,36 +11,40 @@ from typing import NoReturn
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.clouds.errors import ProviderError
+from rehearsal.engine.defaults import Defaults
 from rehearsal.engine.deletion import Deletion
 from rehearsal.engine.differ import Diff, interpret, reset_ignored
+from rehearsal.engine.errors import SkippedError
 from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Severity, Step
 from rehearsal.engine.executor import Executor, StepFailedError
 from rehearsal.engine.goal import Goal
+from rehearsal.engine.journal import Journal
 from rehearsal.engine.judge import Judge
 from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.providers import Provider, ProviderFactory, Registry
-from rehearsal.engine.replacement import dependent_replacements
+from rehearsal.engine.replacement import Claims, dependent_replacements
 from rehearsal.engine.state import ResourceState, Snapshot
-from rehearsal.engine.store import Journal
 from rehearsal.engine.urn import (
-    PROVIDER_PREFIX,
     ROOT_STACK_TYPE,
-    default_provider_name,
     is_provider,
     package_of,
 )
-from rehearsal.properties import Properties, contains_unknown, decode, differences, encode
-
-
-class SkippedError(Exception):
-    """The resource was left as it is, because something before it failed or the operation was interrupted."""
+from rehearsal.properties import (
+    Properties,
+    contains_unknown,
+    decode,
+    differences,
+    encode,
+    with_secrets_of,
+)
 
 
 class Deployment:
     """Steps of one operation. Registrations come from many threads; each returns when its step is done.
 
-    `config` holds the provider configuration by package. With `preview` nothing is changed, and a resource
-    that fails does not keep the others from being looked at: every problem is found at once.
+    `config` holds the provider configuration by package. Without a journal it is a preview: nothing is
+    changed, and a resource that fails does not keep the others from being looked at, so that every problem
+    is found at once. `log` is where tracebacks of internal errors go.
     """
 
     def __init__(
@@ -68,32 +72,41 @@ class Deployment:
         self.steps: list[Step] = []
         self.diagnostics: list[Diagnostic] = []
         self.outputs: Properties = {}
-        self._config = config
         self.listener = listener
         self._registered: dict[str, Goal] = {}
         self._failed: set[str] = set()
+        self._claims = Claims()
         self._lock = threading.Lock()
-        self._defaults: dict[tuple[str, str], str] = {}
-        self._defaults_lock = threading.Lock()
+        self.defaults = Defaults(stack, project, config, self.register)
 
     # -- registration -----------------------------------------------------------------------------------
 
     def register(self, goal: Goal) -> ResourceState:
         """Does what `goal` needs and returns its record. Raises StepFailedError or SkippedError."""
-        with self._lock:
-            if goal.urn in self._registered:
-                self._report(goal.urn, goal.source, f"{goal.urn} is declared twice; names must be unique")
-                raise StepFailedError("declared twice")
-            self._registered[goal.urn] = goal
+        self._enlist(goal)
         try:
-            self._stop_if_hopeless(goal)
+            self._stop_if_hopeless()
             return self._component(goal) if not goal.custom else self._custom(goal)
         except (StepFailedError, SkippedError):
-            with self._lock:
-                self._failed.add(goal.urn)
+            self.fail(goal.urn)
             raise
 
-    def _stop_if_hopeless(self, goal: Goal) -> None:
+    def _enlist(self, goal: Goal) -> None:
+        """Notes that `goal` is declared, once nothing deletes what it stands for any more."""
+        self._claims.enter(goal.urn, goal.aliases)
+        with self._lock:
+            twice = goal.urn in self._registered
+            self._registered.setdefault(goal.urn, goal)
+        if twice:
+            self.fail(goal.urn)
+            self._fail(goal, f"{goal.urn} is declared twice; names must be unique")
+
+    def fail(self, urn: str) -> None:
+        """Notes that something went wrong: an update begins nothing new after it."""
+        with self._lock:
+            self._failed.add(urn)
+
+    def _stop_if_hopeless(self) -> None:
         if self.cancelled.is_set():
             raise SkippedError
         with self._lock:
@@ -114,27 +127,26 @@ class Deployment:
         return state
 
     def _custom(self, goal: Goal) -> ResourceState:
-        if not is_provider(goal.type) and not goal.provider:
-            goal = replace(goal, provider=self.default_provider(package_of(goal.type), goal.version))
+        goal = self._with_provider(goal)
         old = self._adopt(goal)
-        kept = None if old and old.pending_replacement else old
         provider = self._provider_for(goal)
-        if old and goal.ignore_changes:
-            goal = replace(goal, inputs=reset_ignored(goal.inputs, old.inputs, goal.ignore_changes))
+        if goal.import_id and (old is None or goal.import_id not in (old.id, old.import_id)):
+            old = self._import(goal, provider, old)
+        if old is not None and old.pending_replacement:
+            return self._create(self._judged(self._checked(goal, provider, None)), provider, Op.REPLACE)
+        if old is not None and goal.ignore_changes:
+            goal = self._with_ignored(goal, old)
         declared = goal
-        goal = self._judged(self._checked(goal, provider, kept))
-        if goal.import_id and old is None:
-            return self._import(goal, provider)
+        goal = self._judged(self._checked(goal, provider, old))
         if old is None:
             return self._create(goal, provider, Op.CREATE)
-        if old.pending_replacement:  # deleted ahead of its own registration, to be created anew
-            return self._create(goal, provider, Op.REPLACE)
         diff = self._diff(goal, provider, old)
         if diff.replace:
             # The check carried names and defaults over from the resource that is now going away.
             goal = self._judged(self._checked(declared, provider, None))
             return self._replace(goal, provider, old, diff)
-        if diff or old.init_errors or self.ledger.is_pending("updating", goal.urn):
+        unfinished = self._undo_replacement(goal, provider, old)
+        if diff or old.init_errors or unfinished or self.ledger.is_pending("updating", goal.urn):
             step = self._step(Op.UPDATE, goal, diff.changes)
             return self._run(
                 step, goal, lambda: self._enable(self.executor.update(provider, old, goal.state()))
@@ -148,40 +160,25 @@ class Deployment:
         if (old := self.ledger.live(goal.urn)) is not None:
             return None if old.external else old
         for alias in goal.aliases:
-            if (old := self.ledger.live(alias)) is None or alias in self._registered:
-                continue
-            return self.ledger.rename(old, goal.urn, goal.parent)
+            old = self.ledger.live(alias)
+            if old is not None and not old.external and alias not in self._registered:
+                return self.ledger.rename(old, goal.urn, goal.parent)
         return None
 
     # -- providers --------------------------------------------------------------------------------------
 
-    def default_provider(self, package: str, version: str) -> str:
-        """The reference of the package's default provider at `version`; registered on first use."""
-        with self._defaults_lock:
-            if (known := self._defaults.get((package, version))) is not None:
-                return known
-            inputs = dict(self._config.get(package, {}))
-            if version:
-                inputs["version"] = version
-            type_, name = PROVIDER_PREFIX + package, default_provider_name(version)
-            urn = f"urn:pulumi:{self.stack}::{self.project}::{type_}::{name}"
-            state = self.register(Goal(urn=urn, type=type_, name=name, custom=True, inputs=inputs))
-            reference = f"{state.urn}::{state.id}"
-            self._defaults[(package, version)] = reference
-            return reference
+    def _with_provider(self, goal: Goal) -> Goal:
+        if is_provider(goal.type) or goal.provider:
+            return goal
+        return replace(goal, provider=self.defaults.reference(package_of(goal.type), goal.version))
 
     def _provider_for(self, goal: Goal) -> Provider:
-        package = package_of(goal.type)
         try:
             if is_provider(goal.type):
-                return self.registry.unconfigured(package)
-            return self.provider(goal.provider)
+                return self.registry.unconfigured(package_of(goal.type))
+            return self.registry.get(goal.provider)
         except ProviderError as error:
             self._fail(goal, str(error))
-
-    def provider(self, reference: str) -> Provider:
-        """The configured provider behind `reference`, from this run or from the state."""
-        return self.registry.get(reference)
 
     def _enable(self, state: ResourceState) -> ResourceState:
         """A provider resource is configured as soon as it stands, so that bad configuration fails there."""
@@ -190,6 +187,12 @@ class Deployment:
         return state
 
     # -- single steps -----------------------------------------------------------------------------------
+
+    def _with_ignored(self, goal: Goal, old: ResourceState) -> Goal:
+        try:
+            return replace(goal, inputs=reset_ignored(goal.inputs, old.inputs, goal.ignore_changes))
+        except ValueError as error:
+            self._fail(goal, f"ignoreChanges: {error}")
 
     def _checked(self, goal: Goal, provider: Provider, old: ResourceState | None) -> Goal:
         request = provider_pb2.CheckRequest(
@@ -209,7 +212,7 @@ class Deployment:
                 where = f"{failure.property}: " if failure.property else ""
                 self._report(goal.urn, goal.source, f"{where}{failure.reason}")
             raise StepFailedError("its inputs are not valid")
-        return replace(goal, inputs=decode(answer.inputs))
+        return replace(goal, inputs=with_secrets_of(decode(answer.inputs), goal.inputs))
 
     def _judged(self, goal: Goal) -> Goal:
         """`goal` after the pack's remediations. Raises StepFailedError for what it forbids."""
@@ -237,27 +240,57 @@ class Deployment:
         )
         try:
             answer = (provider.DiffConfig if is_provider(goal.type) else provider.Diff)(request, None)
+            moved = self.registry.moved(old.provider, goal.provider)
+            diff = interpret(answer, old.inputs, goal.inputs, replace_on_changes=goal.replace_on_changes)
         except ProviderError as error:
             self._fail(goal, str(error))
-        diff = interpret(answer, old.inputs, goal.inputs, replace_on_changes=goal.replace_on_changes)
-        if not diff.replace and self.registry.moved(old.provider, goal.provider):
-            return replace(diff, replace=True)
-        return diff
+        except ValueError as error:
+            self._fail(goal, f"replaceOnChanges: {error}")
+        # Under the new provider it may well get the same id: the old one has to go first, or it would take
+        # the new one along.
+        return replace(diff, replace=True, delete_before_replace=True) if moved and not diff.replace else diff
 
     def _create(self, goal: Goal, provider: Provider, op: Op) -> ResourceState:
         step = self._step(op, goal)
-        return self._run(step, goal, lambda: self._enable(self.executor.create(provider, goal.state())))
 
-    def _import(self, goal: Goal, provider: Provider) -> ResourceState:
-        step = self._step(Op.CREATE, goal)
+        def create() -> ResourceState:
+            pending = self.ledger.is_pending("creating", goal.urn)
+            if pending is not None and not self.preview and pending.resource.inputs != goal.inputs:
+                # Something else was begun under this name, and may stand: it would be lost track of.
+                self.executor.ask_for_deletion(provider, pending.resource)
+            return self._enable(self.executor.create(provider, goal.state()))
+
+        return self._run(step, goal, create)
+
+    def _import(self, goal: Goal, provider: Provider, old: ResourceState | None) -> ResourceState:
+        """What exists under the id to import, recorded; what was recorded before is to be deleted."""
+        step = self._step(Op.CREATE if old is None else Op.REPLACE, goal)
+        if old is not None and old.protect:
+            self._fail(goal, _protected("replaced", old))
 
         def read() -> ResourceState:
-            found = self.executor.read(provider, replace(goal.state(), id=goal.import_id))
+            found = self.executor.read(provider, replace(goal.state(), id=goal.import_id, inputs={}))
             if found is None:
                 raise StepFailedError(f"there is nothing to import under the id {goal.import_id!r}")
-            return self.ledger.put(found)
+            found = replace(found, inputs=with_secrets_of(found.inputs, goal.inputs))
+            return self.ledger.put(found, retires=old)
 
         return self._run(step, goal, read)
+
+    def _undo_replacement(self, goal: Goal, provider: Provider, live: ResourceState) -> bool:
+        """Removes what an interrupted replacement may have made, now that this one is not wanted any more.
+
+        Returns whether there was one: the live resource is then to be put in order.
+        """
+        pending = self.ledger.is_pending("creating", goal.urn)
+        if pending is None:
+            return False
+        if not self.preview:
+            try:
+                self.executor.undo_creation(provider, pending.resource, spare=live.id)
+            except (StepFailedError, ProviderError) as error:
+                self._fail(goal, str(error))
+        return True
 
     def _replace(self, goal: Goal, provider: Provider, old: ResourceState, diff: Diff) -> ResourceState:
         first = diff.delete_before_replace
@@ -268,25 +301,38 @@ class Deployment:
             self._fail(goal, _protected("replaced", old))
 
         def carry_out() -> ResourceState:
+            pending = self.ledger.is_pending("creating", goal.urn)
+            if pending is not None and pending.resource.inputs != goal.inputs:
+                self._undo_replacement(goal, provider, old)
             if not first:
                 return self._enable(self.executor.create(provider, goal.state(), retires=old))
-            dependents = dependent_replacements(old, self.ledger, self.provider)
-            for dependent in dependents:
-                if dependent.protect:
-                    raise StepFailedError(_protected("replaced along with it", dependent))
-            for dependent in dependents:
-                self.executor.delete(self._owner(dependent), dependent, awaits_replacement=True)
-            ask = not old.retain_on_delete
-            self.executor.delete(self._owner(old), old, ask=ask, awaits_replacement=True)
+            self._delete_with_dependents(goal, old)
             return self._enable(self.executor.create(provider, goal.state()))
 
         return self._run(step, goal, carry_out)
 
-    def _owner(self, resource: ResourceState) -> Provider | None:
-        return self.provider(resource.provider) if resource.provider else None
+    def _delete_with_dependents(self, goal: Goal, old: ResourceState) -> None:
+        """Deletes `old` after everything that cannot outlive it; all of it is to be created anew."""
+
+        def find(planned: Collection[str]) -> list[ResourceState]:
+            return dependent_replacements(old, self.ledger, self.registry.get, planned)
+
+        dependents = self._claims.claim(find)
+        try:
+            protected = [item for item in dependents if item.protect]
+            for dependent in protected:
+                message = _protected("replaced along with what it depends on", dependent)
+                self._report(dependent.urn, dependent.source_position, message)
+            if protected:
+                raise StepFailedError(f"{len(protected)} protected resources would be replaced along with it")
+            for item in [*dependents, old]:
+                owner = self.registry.get(item.provider) if item.provider else None
+                self.executor.delete(owner, item, ask=not item.retain_on_delete, awaits_replacement=True)
+        finally:
+            self._claims.release(dependents)
 
     def _run(self, step: Step, goal: Goal, action: Callable[[], ResourceState]) -> ResourceState:
-        self._stop_if_hopeless(goal)
+        self._stop_if_hopeless()
         self.listener.begun(step)
         try:
             state = action()
@@ -299,33 +345,39 @@ class Deployment:
     # -- what else the program asks ---------------------------------------------------------------------
 
     def read(self, goal: Goal, id_: str) -> ResourceState:
-        """A resource that exists already, read and recorded as external."""
-        goal = replace(goal, custom=True)
-        if not goal.provider:
-            goal = replace(goal, provider=self.default_provider(package_of(goal.type), goal.version))
-        step = self._step(Op.READ, goal)
-        provider = self._provider_for(goal)
+        """A resource that exists already, read and recorded as external. One that was managed is retired."""
+        self._enlist(goal)
+        try:
+            self._stop_if_hopeless()
+            goal = self._with_provider(goal)
+            step = self._step(Op.READ, goal)
+            provider = self._provider_for(goal)
+            old = self.ledger.live(goal.urn)
+            retires = old if old and not old.external and old.id != id_ else None
+            if retires is not None and retires.protect:
+                self._fail(goal, _protected("replaced", retires))
 
-        def carry_out() -> ResourceState:
-            found = self.executor.read(provider, replace(goal.state(), id=id_, outputs=goal.inputs))
-            if found is None:
-                raise StepFailedError(f"{goal.type} {id_!r} does not exist")
-            return self.ledger.put(replace(found, external=True))
+            def carry_out() -> ResourceState:
+                found = self.executor.read(provider, replace(goal.state(), id=id_, outputs=goal.inputs))
+                if found is None:
+                    raise StepFailedError(f"{goal.type} {id_!r} does not exist")
+                return self.ledger.put(replace(found, external=True), retires=retires)
 
-        with self._lock:
-            self._registered[goal.urn] = goal
-        return self._run(step, goal, carry_out)
+            return self._run(step, goal, carry_out)
+        except (StepFailedError, SkippedError):
+            self.fail(goal.urn)
+            raise
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Records a component's outputs; the root stack's are the outputs of the stack."""
         record = self.ledger.live(urn)
         if record is None:
             return
-        if not self.preview:  # what comes of a resource that failed stays unknown, and is not recorded
-            outputs = {key: value for key, value in outputs.items() if not contains_unknown(value)}
         if record.type == ROOT_STACK_TYPE:
             self.outputs = outputs
-        self.ledger.put(replace(record, outputs=outputs))
+        # After a failure what depends on it is unknown: the outputs of before stand until the next update.
+        if self.preview or not contains_unknown(outputs):
+            self.ledger.put(replace(record, outputs=outputs))
 
     def log(self, severity: Severity, message: str, urn: str = "") -> None:
         self.note(Diagnostic(severity, message, urn, self._source_of(urn)))
@@ -334,9 +386,7 @@ class Deployment:
 
     def resume(self) -> None:
         """Finishes deletions that an earlier operation began and of whose end nothing is known."""
-        for pending in self.ledger.pending():
-            if pending.type == "deleting":
-                self._deletion().complete(pending.resource, pending.type)
+        Deletion(self).resume()
 
     def finish(self) -> None:
         """After the program has ended well: deletes what it no longer declares, and judges the whole."""
@@ -344,17 +394,14 @@ class Deployment:
             if not self.preview:
                 return
         else:
-            self._deletion().of_undeclared(self._registered)
+            Deletion(self).of_undeclared(self._registered)
         live = [self.ledger.live(urn) for urn in list(self._registered)]
         states = [state for state in live if state is not None]
         self.judge.stack(states)
 
     def delete_everything(self, *, unprotect: bool) -> None:
         """Deletes all that is recorded, in reverse order."""
-        self._deletion().of_undeclared({}, unprotect=unprotect)
-
-    def _deletion(self) -> Deletion:
-        return Deletion(self)
+        Deletion(self).of_undeclared({}, unprotect=unprotect)
 
     # -- bookkeeping ------------------------------------------------------------------------------------
 

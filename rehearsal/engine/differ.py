@@ -117,8 +117,8 @@ def interpret(
         PropertyChange(
             path,
             kind,
-            _shown(old_inputs, path),
-            _shown(new_inputs, path),
+            at(old_inputs, path),
+            at(new_inputs, path),
             replaces or any(_matches(pattern, path) for pattern in wanted),
         )
         for path, (kind, replaces) in changed.items()
@@ -143,7 +143,8 @@ def _matches(pattern: Path, path: Path) -> bool:
     )
 
 
-def _shown(value: Any, path: Path) -> Any:
+def at(value: Any, path: Path) -> Any:
+    """What stands at `path` in `value`, or None; a part of a secret is a secret."""
     secret = False
     for part in path:
         secret = secret or isinstance(value, Secret)

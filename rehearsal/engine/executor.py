@@ -60,17 +60,7 @@ class Executor:
             )
         self._begin("creating", goal)
         try:
-            answer = provider.Create(
-                provider_pb2.CreateRequest(
-                    urn=goal.urn,
-                    name=name_of(goal.urn),
-                    type=goal.type,
-                    properties=encode(goal.inputs),
-                    timeout=goal.custom_timeouts.get("create", DEFAULT_TIMEOUT),
-                    preview=self.preview,
-                ),
-                None,
-            )
+            answer = provider.Create(_creation(goal, preview=self.preview), None)
         except InitFailedError as error:
             self._record_unready(goal, error, "creating", retires)
             raise StepFailedError(_reasons(error)) from None
@@ -156,6 +146,21 @@ class Executor:
         except ProviderError as error:
             raise StepFailedError(str(error)) from None
 
+    def undo_creation(self, provider: Provider, resource: ResourceState, *, spare: str) -> None:
+        """Removes what the interrupted creation of `resource` may have made, unless its id is `spare`.
+
+        Only the provider knows that id: it is asked to create the very same again, then to delete it.
+        """
+        try:
+            id_ = provider.Create(_creation(resource, preview=False), None).id
+        except InitFailedError as error:
+            id_ = error.id
+        except ProviderError:
+            id_ = ""  # it cannot be created now, so it was not before: creating is repeatable
+        if id_ and id_ != spare:
+            self.ask_for_deletion(provider, replace(resource, id=id_))
+        self._ledger.end("creating", resource)
+
     def read(self, provider: Provider, resource: ResourceState) -> ResourceState | None:
         """`resource` as the cloud has it; None when it is gone. Records nothing. Raises StepFailedError."""
         errors: tuple[str, ...] = ()
@@ -214,6 +219,17 @@ class Executor:
             init_errors=tuple(error.reasons),
         )
         self._ledger.put(made, ends=operation, retires=retires)
+
+
+def _creation(goal: ResourceState, *, preview: bool) -> provider_pb2.CreateRequest:
+    return provider_pb2.CreateRequest(
+        urn=goal.urn,
+        name=name_of(goal.urn),
+        type=goal.type,
+        properties=encode(goal.inputs),
+        timeout=goal.custom_timeouts.get("create", DEFAULT_TIMEOUT),
+        preview=preview,
+    )
 
 
 def _reasons(error: InitFailedError) -> str:

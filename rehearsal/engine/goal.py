@@ -110,14 +110,14 @@ class Goal:
         return split_reference(self.provider)[0] if self.provider else ""
 
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 def seconds(text: str) -> float:
     """A Go duration such as ``1h5m30s`` in seconds. Raises ValueError."""
     import re
 
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration such as 90s or 1h30m")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)

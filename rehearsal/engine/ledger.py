@@ -69,6 +69,12 @@ class Ledger:
         with self._lock:
             previous = self._records.resources.get(resource.key)
             over = self._over(resource, "creating", "updating") if ends else []
+            # Ids follow from inputs here: a replacement taken back gives the id of what it had retired.
+            # That is the very same thing, in use again, and must not be deleted later.
+            before = self._records.resources.get((resource.urn, resource.id)) if resource.id else None
+            again = [Entry(Kind.DROP, before)] if before and before.provider == resource.provider else []
+        if retires is not None and retires.id == resource.id and retires.provider == resource.provider:
+            retires = None
         if previous is not None and not over and retires is None:
             same = replace(resource, created=previous.created, modified=previous.modified)
             if same == previous:
@@ -76,7 +82,7 @@ class Ledger:
         if self._journal is not None:
             resource = resource.stamped(None if retires or ends == "creating" else previous)
         aside = [Entry(Kind.PUT, replace(retires, delete=True))] if retires else []
-        self._do(*aside, Entry(Kind.PUT, resource), *over)
+        self._do(*aside, Entry(Kind.PUT, resource), *again, *over)
         return resource
 
     def drop(self, resource: ResourceState, *, awaits_replacement: bool = False) -> None:

@@ -13,8 +13,9 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 
 from rehearsal.clouds.errors import ProviderError
-from rehearsal.engine.deployment import Deployment, SkippedError
-from rehearsal.engine.events import Severity
+from rehearsal.engine.deployment import Deployment
+from rehearsal.engine.errors import SkippedError, StoppedError
+from rehearsal.engine.events import Diagnostic, Severity
 from rehearsal.engine.executor import StepFailedError
 from rehearsal.engine.goal import Goal, source_text
 from rehearsal.engine.urn import make_urn, package_of
@@ -58,23 +59,39 @@ class Monitor:
                 f"{urn} is a component of another package; the rehearsal runs only this program's own"
             )
         try:
-            goal = Goal.from_request(request, deployment.stack, deployment.project, self._root)
-            state = deployment.register(goal)
+            state = deployment.register(self._goal(request, urn))
         except (SkippedError, StepFailedError):
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
         except KingdomError as error:
-            self.fatal = self.fatal or error
-            deployment.cancelled.set()
+            self._end(error)
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
         id_ = state.id if state.custom and not (deployment.preview and not _is_known(state.id)) else ""
         return resource_pb2.RegisterResourceResponse(
             urn=state.urn, id=id_, object=encode(state.outputs if state.custom else state.inputs)
         )
 
+    def _goal(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> Goal:
+        deployment = self._deployment
+        try:
+            return Goal.from_request(request, deployment.stack, deployment.project, self._root)
+        except ValueError as error:
+            source = source_text(request.sourcePosition, self._root)
+            deployment.note(Diagnostic(Severity.ERROR, str(error), urn, source))
+            deployment.fail(urn)
+            raise StepFailedError(str(error)) from None
+
+    def _end(self, error: KingdomError) -> None:
+        """Ends the operation for an error of the engine's own, such as a state that cannot be written."""
+        self.fatal = self.fatal or error
+        self._deployment.cancelled.set()
+
     def RegisterResourceOutputs(
         self, request: resource_pb2.RegisterResourceOutputsRequest
     ) -> empty_pb2.Empty:
-        self._deployment.register_outputs(request.urn, decode(request.outputs))
+        try:
+            self._deployment.register_outputs(request.urn, decode(request.outputs))
+        except KingdomError as error:
+            self._end(error)
         return empty_pb2.Empty()
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
@@ -96,18 +113,27 @@ class Monitor:
             state = deployment.read(goal, request.id)
         except (SkippedError, StepFailedError):
             return resource_pb2.ReadResourceResponse(urn=goal.urn, result=resource_pb2.FAIL)
+        except KingdomError as error:
+            self._end(error)
+            return resource_pb2.ReadResourceResponse(urn=goal.urn, result=resource_pb2.FAIL)
         return resource_pb2.ReadResourceResponse(urn=state.urn, id=state.id, properties=encode(state.outputs))
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
         deployment = self._deployment
         if request.tok.startswith("pulumi:pulumi:"):
             raise KingdomError(f"{request.tok} asks the Pulumi service; the rehearsal has none")
-        reference = request.provider or deployment.default_provider(package_of(request.tok), request.version)
         try:
-            answer = deployment.provider(reference).Invoke(
+            reference = request.provider or deployment.defaults.reference(
+                package_of(request.tok), request.version
+            )
+            answer = deployment.registry.get(reference).Invoke(
                 provider_pb2.InvokeRequest(tok=request.tok, args=request.args, preview=deployment.preview),
                 None,
             )
+        except (SkippedError, StepFailedError):
+            # The reason is reported already, and there is nothing to answer: the program ends here.
+            deployment.fail(request.tok)
+            raise StoppedError from None
         except ProviderError as error:
             raise KingdomError(f"{request.tok}: {error}") from None
         response = resource_pb2.ResourceInvokeResponse(failures=answer.failures)

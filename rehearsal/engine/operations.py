@@ -7,15 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.deployment import Deployment
-from rehearsal.engine.differ import Diff
-from rehearsal.engine.events import Listener, Op, PropertyChange, Result, Severity, Silent, Step
+from rehearsal.engine.differ import at
+from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Result, Severity, Silent, Step
 from rehearsal.engine.executor import StepFailedError
+from rehearsal.engine.journal import Journal
 from rehearsal.engine.judge import Judge, Pack
 from rehearsal.engine.monitor import Engine, Monitor
 from rehearsal.engine.providers import ProviderFactory
 from rehearsal.engine.state import ResourceState, Snapshot
-from rehearsal.engine.store import Journal, Store
+from rehearsal.engine.store import Store
+from rehearsal.engine.urn import name_of
+from rehearsal.errors import KingdomError
 from rehearsal.properties import Properties, differences
 
 
@@ -98,24 +102,28 @@ class Operation:
 
     def _refresh(self, snapshot: Snapshot, journal: Journal | None) -> Result:
         deployment = self._deployment(snapshot, journal)
+        gone: set[str] = set()
         for old in snapshot.resources:
             if self.cancel.is_set():
                 break
-            if not old.custom or old.delete or not old.provider:
+            if not old.custom or old.delete or old.pending_replacement or not old.provider:
                 continue
             step = Step(Op.REFRESH, old.urn, old.type, True, old.parent, old.source_position)
             self.listener.begun(step)
             try:
-                found = deployment.executor.read(deployment.provider(old.provider), old)
-            except StepFailedError as error:
+                found = deployment.executor.read(deployment.registry.get(old.provider), old)
+            except (StepFailedError, ProviderError) as error:
                 self.listener.failed(step, str(error))
                 deployment.log(Severity.ERROR, str(error), old.urn)
                 continue
             deployment.finished(_refreshed(step, old, found))
             if found is None:
+                gone.add(old.urn)
                 deployment.ledger.drop(old)
             else:
                 deployment.ledger.put(found)
+        for record in deployment.ledger.all() if gone else ():
+            deployment.ledger.put(record.without(gone))  # nothing refers to what is not there
         return self._result(deployment)
 
     def _run_program(self, snapshot: Snapshot, journal: Journal | None) -> Result:
@@ -125,16 +133,26 @@ class Operation:
         deployment.resume()
         monitor = Monitor(deployment, self.program.root)
         this = self.program
-        program.run(
-            main=this.main,
-            root=this.root,
-            project=this.project,
-            stack=this.stack,
-            config=this.config,
-            monitor=monitor,
-            engine=Engine(deployment),
-            dry_run=deployment.preview,
-        )
+        try:
+            program.run(
+                main=this.main,
+                root=this.root,
+                project=this.project,
+                stack=this.stack,
+                config=this.config,
+                monitor=monitor,
+                engine=Engine(deployment),
+                dry_run=deployment.preview,
+            )
+        except KingdomError as error:
+            if monitor.fatal is not None:
+                raise monitor.fatal from None
+            # What failed before may be why the program did: it is said along with it.
+            failures = [
+                _described(item) for item in deployment.diagnostics if item.severity is Severity.ERROR
+            ]
+            error.details = (*error.details, *failures)
+            raise
         if monitor.fatal is not None:
             raise monitor.fatal
         deployment.finish()
@@ -180,10 +198,13 @@ class Operation:
 def _refreshed(step: Step, old: ResourceState, found: ResourceState | None) -> Step:
     if found is None:
         return replace(step, op=Op.DELETE)
-    diff = Diff(
-        tuple(
-            PropertyChange(path, kind, None, None)
-            for path, kind in differences(old.outputs, found.outputs).items()
-        )
+    changes = tuple(
+        PropertyChange(path, kind, at(old.outputs, path), at(found.outputs, path))
+        for path, kind in differences(old.outputs, found.outputs).items()
     )
-    return replace(step, op=Op.UPDATE if diff else Op.SAME, changes=diff.changes)
+    return replace(step, op=Op.UPDATE if changes else Op.SAME, changes=changes)
+
+
+def _described(item: Diagnostic) -> str:
+    where = f"{name_of(item.urn)}: " if item.urn.count("::") >= 3 else ""
+    return f"{item.source}: {where}{item.message}" if item.source else f"{where}{item.message}"

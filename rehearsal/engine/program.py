@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import io
 import json
 import logging
 import os
@@ -19,7 +20,9 @@ from typing import Any, Final
 
 import pulumi
 from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
+from pulumi.runtime.proto import engine_pb2
 
+from rehearsal.engine.errors import StoppedError
 from rehearsal.errors import KingdomError
 
 # Registrations wait in threads of their own until their resource is there; as many run side by side.
@@ -66,7 +69,12 @@ def run(
         # The SDK leaves futures unobserved when a program fails; asyncio would print a traceback for each.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         try:
-            with _surroundings(main, config), _no_collection():
+            with (
+                _surroundings(main, config),
+                _fresh_modules(main),
+                _output_as_messages(engine),
+                _no_collection(),
+            ):
                 loop.run_until_complete(run_in_stack(lambda: _execute(main)))
         except KingdomError:
             raise
@@ -75,6 +83,11 @@ def run(
         except SystemExit as error:
             raise ProgramError(f"the program ended itself with sys.exit({error.code!r})") from None
         except Exception as error:
+            for cause in _causes(error):
+                if isinstance(cause, StoppedError):
+                    return
+                if isinstance(cause, KingdomError):
+                    raise cause from None
             raise _explained(error, main, root) from error
         finally:
             for task in asyncio.all_tasks(loop):
@@ -86,6 +99,61 @@ def run(
 
     # The SDK keeps its settings in context variables: a context of its own leaves no trace for the next run.
     contextvars.copy_context().run(work)
+
+
+@contextlib.contextmanager
+def _fresh_modules(main: Path) -> Iterator[None]:
+    """Has the program's own modules imported anew: they may keep the outputs of an earlier run."""
+
+    def own() -> dict[str, Any]:
+        return {
+            name: module
+            for name, module in sys.modules.items()
+            if name != "__main__" and Path(getattr(module, "__file__", None) or "/").is_relative_to(main)
+        }
+
+    before = own()
+    for name in before:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in own():
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+class _Messages(io.TextIOBase):
+    """Turns what the program prints into messages of the operation, a line each."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._say(line)
+        return len(text)
+
+    def finish(self) -> None:
+        self._say(self._rest)
+        self._rest = ""
+
+    def _say(self, line: str) -> None:
+        if line.strip():
+            self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line))
+
+
+@contextlib.contextmanager
+def _output_as_messages(engine: Any) -> Iterator[None]:
+    """Keeps what the program prints out of standard output, where a result for machines may go."""
+    messages = _Messages(engine)
+    with contextlib.redirect_stdout(messages):
+        try:
+            yield
+        finally:
+            messages.finish()
 
 
 def _execute(main: Path) -> None:
@@ -125,10 +193,17 @@ def _surroundings(main: Path, config: Mapping[str, str]) -> Iterator[None]:
             os.environ["PULUMI_CONFIG"] = before
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and what caused it, down to the first."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ if isinstance(seen.__cause__, Exception) else None
+
+
 def _explained(error: BaseException, main: Path, root: Path) -> ProgramError:
     """Where in the program `error` came from, without a traceback."""
-    while isinstance(error.__cause__, Exception):
-        error = error.__cause__
+    *_, error = _causes(error)
     if isinstance(error, SyntaxError):
         where = f"{_relative(error.filename or '?', root)}:{error.lineno}"
     else:

@@ -18,7 +18,7 @@ from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.state import ResourceState
 from rehearsal.engine.urn import package_of, split_reference
 from rehearsal.errors import KingdomError
-from rehearsal.properties import Properties, Value, encode, unwrap
+from rehearsal.properties import Properties, Value, contains_unknown, encode, unwrap
 
 # What a factory returns speaks Pulumi's ResourceProvider protocol, called in process with its own messages.
 Provider = Any
@@ -69,6 +69,35 @@ class Guarded:
         return f" (details in {self._log})"
 
 
+class Unconfigured:
+    """Stands for a provider whose configuration holds unknowns, which only a preview meets.
+
+    It is not asked at all: what it would say is unknown (``pcfg.known`` in
+    ``pkg/resource/plugin/provider_plugin.go``).
+    """
+
+    def Check(self, request: provider_pb2.CheckRequest, context: Any = None) -> provider_pb2.CheckResponse:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_UNKNOWN)
+
+    def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
+        return provider_pb2.CreateResponse()
+
+    def Update(self, request: provider_pb2.UpdateRequest, context: Any = None) -> provider_pb2.UpdateResponse:
+        return provider_pb2.UpdateResponse()
+
+    def Read(self, request: provider_pb2.ReadRequest, context: Any = None) -> provider_pb2.ReadResponse:
+        return provider_pb2.ReadResponse(id=request.id)
+
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: Any = None) -> provider_pb2.InvokeResponse:
+        return provider_pb2.InvokeResponse()
+
+    def Cancel(self, request: empty_pb2.Empty, context: Any = None) -> empty_pb2.Empty:
+        return request
+
+
 class Registry:
     """Providers by reference ``<urn>::<id>``; earlier operations' come from the ledger. Thread-safe."""
 
@@ -94,6 +123,8 @@ class Registry:
     def configure(self, record: ResourceState) -> Provider:
         """Configures the provider that `record` describes, anew if it was before. Raises ProviderError."""
         package = package_of(record.type)
+        if contains_unknown(record.inputs):
+            return self._keep(record, Unconfigured())
         provider = self._make(package)
         args = {key: value for key, value in record.inputs.items() if key not in _ENGINE_KEYS}
         provider.Configure(
@@ -107,6 +138,9 @@ class Registry:
             ),
             None,
         )
+        return self._keep(record, provider)
+
+    def _keep(self, record: ResourceState, provider: Provider) -> Provider:
         with self._lock:
             self._configured[f"{record.urn}::{record.id}"] = provider
         return provider

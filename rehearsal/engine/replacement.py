@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection, Iterable
 
 from pulumi.runtime.proto import provider_pb2
 
+from rehearsal.engine.differ import interpret
 from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.providers import Provider
 from rehearsal.engine.state import ResourceState, in_order
@@ -13,48 +15,83 @@ from rehearsal.engine.urn import is_provider, name_of, split_reference
 from rehearsal.properties import UNKNOWN, encode
 
 
+class Claims:
+    """Which resources are being deleted ahead of their own registration. Thread-safe.
+
+    The engine of the CLI plans one resource after the other. Here registrations are side by side, so one
+    that is about to be deleted along with another must not be planned at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._claimed: set[str] = set()
+        self._entered: set[str] = set()
+
+    def enter(self, urn: str, aliases: Collection[str]) -> None:
+        """Notes that `urn` is being planned; waits while it is claimed."""
+        names = {urn, *aliases}
+        with self._condition:
+            self._condition.wait_for(lambda: not names & self._claimed)
+            self._entered |= names
+
+    def claim(self, find: Callable[[Collection[str]], list[ResourceState]]) -> list[ResourceState]:
+        """Claims what `find` returns; it is given the URNs that are planned already."""
+        with self._condition:
+            found = find(self._entered)
+            self._claimed |= {resource.urn for resource in found}
+            return found
+
+    def release(self, resources: Iterable[ResourceState]) -> None:
+        with self._condition:
+            self._claimed -= {resource.urn for resource in resources}
+            self._condition.notify_all()
+
+
 def dependent_replacements(
-    root: ResourceState, ledger: Ledger, provider_of: Callable[[str], Provider]
+    root: ResourceState, ledger: Ledger, provider_of: Callable[[str], Provider], planned: Collection[str] = ()
 ) -> list[ResourceState]:
     """The live dependents of `root` that cannot outlive it, in the order in which to delete them.
 
-    A dependent goes along when its provider is among the replaced, or when it would itself be replaced were
-    the properties that come from them unknown. This is ``calculateDependentReplacements`` of
-    ``pkg/resource/deploy/step_generator.go``.
+    A dependent goes along when its provider is among the replaced, when it is deleted with one of them, or
+    when it would itself be replaced were the properties that come from them unknown. What is `planned`
+    already depends on it no longer. This is ``calculateDependentReplacements`` of
+    ``pkg/resource/deploy/step_generator.go``. Raises ProviderError.
     """
     replaced = {root.urn}
     chosen: list[ResourceState] = []
     for resource in in_order(item for item in ledger.all() if not item.delete):
-        if resource.urn in replaced or not resource.custom or resource.external:
+        if resource.urn in replaced or resource.urn in planned or resource.pending_replacement:
             continue
-        if resource.provider and split_reference(resource.provider)[0] in replaced:
-            replaced.add(resource.urn)
-            chosen.append(resource)
+        if not resource.custom or resource.external:
             continue
         touched = [key for key, urns in resource.property_dependencies.items() if replaced & set(urns)]
-        if not touched and not (not resource.property_dependencies and replaced & set(resource.dependencies)):
-            continue
-        if is_provider(resource.type) or _would_be_replaced(
-            resource, touched, provider_of(resource.provider)
+        if (
+            (resource.provider and split_reference(resource.provider)[0] in replaced)
+            or resource.deleted_with in replaced
+            or (touched and _would_be_replaced(resource, touched, provider_of))
         ):
             replaced.add(resource.urn)
             chosen.append(resource)
     return chosen[::-1]
 
 
-def _would_be_replaced(resource: ResourceState, touched: list[str], provider: Provider) -> bool:
+def _would_be_replaced(
+    resource: ResourceState, touched: list[str], provider_of: Callable[[str], Provider]
+) -> bool:
     news = {key: UNKNOWN if key in touched else value for key, value in resource.inputs.items()}
-    answer = provider.Diff(
-        provider_pb2.DiffRequest(
-            id=resource.id,
-            urn=resource.urn,
-            name=name_of(resource.urn),
-            type=resource.type,
-            olds=encode(resource.outputs),
-            old_inputs=encode(resource.inputs),
-            news=encode(news),
-            ignoreChanges=resource.ignore_changes,
-        ),
-        None,
+    request = provider_pb2.DiffRequest(
+        id=resource.id,
+        urn=resource.urn,
+        name=name_of(resource.urn),
+        type=resource.type,
+        olds=encode(resource.outputs),
+        old_inputs=encode(resource.inputs),
+        news=encode(news),
+        ignoreChanges=resource.ignore_changes,
     )
-    return bool(answer.replaces)
+    if is_provider(resource.type):
+        answer = provider_of(f"{resource.urn}::{resource.id}").DiffConfig(request, None)
+    else:
+        answer = provider_of(resource.provider).Diff(request, None)
+    diff = interpret(answer, resource.inputs, news, replace_on_changes=resource.replace_on_changes)
+    return diff.replace

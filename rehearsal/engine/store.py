@@ -89,7 +89,7 @@ class Store:
             journal = self._read(self._journal_path)
             if text == self._read(self.path):  # else a writer folded its journal in between: read anew
                 break
-        snapshot = self._parse(text) if text else Snapshot()
+        snapshot = self._parse(text) if text or self.path.exists() else Snapshot()
         lines = self._replayable(text, journal)
         if not lines:
             return snapshot
