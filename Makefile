@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 PEERS := .venv/peers/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills preview bench lint docs lock
+.PHONY: help setup up down test drills soak preview bench lint docs lock
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,10 +28,13 @@ down: $(STAMP) ## Stop it and leave nothing behind
 	@$(BIN)/kingdom down --stack local
 
 test: $(STAMP) ## Run the test suite
-	@$(BIN)/pytest -m "not drill"
+	@$(BIN)/pytest -m "not drill and not soak and not cluster"
 
 drills: $(STAMP) ## Run the slow fault drills
 	@$(BIN)/pytest -m drill
+
+soak: $(STAMP) ## Load the service for ten minutes and watch its memory
+	@$(BIN)/pytest -m soak
 
 preview: $(STAMP) ## Plan and judge every environment
 	@set -e; for stack in local dev staging prod; do $(BIN)/kingdom preview --stack $$stack; done
