@@ -16,6 +16,9 @@ from infra.platform_settings import ClusterSettings
 from infra.pools import NodeIdentity, NodeIdentityArgs, Pool, PoolArgs, node_config
 from infra.sizing import MAX_PODS_PER_NODE, Sizing
 
+# The first with STRONG_COOKIE_AFFINITY; AutoscalingMetric came with 1.35. The channel only moves upwards.
+MINIMUM_VERSION = "1.36.3-gke.1767000"
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterArgs:
@@ -109,6 +112,7 @@ class Cluster(Component):
             binary_authorization={"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"},
             security_posture_config={"mode": "BASIC", "vulnerability_mode": "VULNERABILITY_BASIC"},
             # ---- change
+            min_master_version=MINIMUM_VERSION,
             release_channel={"channel": settings.release_channel.value},
             gke_auto_upgrade_config={
                 "patch_mode": "ACCELERATED"

@@ -19,6 +19,7 @@ from infra.vocabulary import Algorithm
 
 # What the world may ask for. Health and metrics are not among it.
 ROUTED = ("/v1", "/docs", "/openapi.json")
+AFFINITY_COOKIE = "kingdom-replica"
 ALGORITHMS = {
     Algorithm.ROUND_ROBIN: "ROUND_ROBIN",
     Algorithm.LEAST_REQUEST: "LEAST_REQUEST",
@@ -155,11 +156,8 @@ class Gateway(Component):
                 "targetRef": target,
                 "default": {
                     "timeoutSec": termination.finish,
+                    # A replica that leaves keeps its connections until it has finished what it has.
                     "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},
-                    "sessionAffinity": {
-                        "type": "GENERATED_COOKIE",
-                        "cookieTtlSec": settings.affinity_seconds,
-                    },
                     "logging": {"enabled": True, "sampleRate": 100_000},
                 },
             },
@@ -172,8 +170,34 @@ class Gateway(Component):
             metadata={"name": "api", "namespace": namespace, "labels": labels},
             spec={
                 "targetRefs": [target],
-                "default": {"localityLbAlgorithm": ALGORITHMS[settings.algorithm]},
+                "default": distribution(settings),
             },
             opts=self.child(depends_on=[service]),
         )
         self.register_outputs({})
+
+
+def distribution(settings: WorkloadSettings) -> dict[str, object]:
+    """How requests spread over replicas, zones and time.
+
+    The cookie names a replica: it works with every algorithm and survives that the pool grows and shrinks.
+    A *generated* cookie is only hashed, and GKE honours it with `MAGLEV` and `RING_HASH` alone.
+    """
+    spread: dict[str, object] = {
+        "localityLbAlgorithm": ALGORITHMS[settings.algorithm],
+        # Nearest zone first; what does not fit there flows over to the next.
+        "serviceLbAlgorithm": "WATERFALL_BY_REGION",
+        # A zone with fewer than a quarter of its replicas healthy is an outlier as a whole: it gets nothing
+        # until it has recovered, instead of a trickle that fails.
+        "autoCapacityDrain": {"enableAutoCapacityDrain": True},
+        # Below this share of healthy replicas in a zone, requests start to go to the others.
+        "failoverConfig": {"failoverHealthThreshold": 70},
+        "sessionAffinity": {
+            "type": "STRONG_COOKIE_AFFINITY",
+            "cookie": {"name": AFFINITY_COOKIE, "path": "/", "ttl": f"{settings.affinity_seconds}s"},
+        },
+    }
+    if settings.algorithm is Algorithm.WEIGHTED:
+        # The weight is what each replica reports of its own load with its answers (ORCA).
+        spread["customMetrics"] = [{"name": "orca.cpu_utilization", "dryRun": False}]
+    return spread

@@ -91,7 +91,12 @@ def kubernetes_labels(environment: Environment, role: str | None = None) -> dict
     """The environment's labels and the recommended ones, for an object on the cluster."""
     recommended = {"app.kubernetes.io/part-of": "kingdom", "app.kubernetes.io/managed-by": "pulumi"}
     if role is not None:
-        recommended |= {"app.kubernetes.io/name": role, "app.kubernetes.io/component": role}
+        # `role` once more in plain letters, for what selects by it and understands no slash.
+        recommended |= {
+            "app.kubernetes.io/name": role,
+            "app.kubernetes.io/component": role,
+            "role": role,
+        }
     return {**environment.labels, **recommended}
 
 

@@ -22,6 +22,7 @@ from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
 
 PORT = 8080
 READINESS_PATH = "/readyz"
+METRICS_PATH = "/metrics"
 SECRETS_DIR = "/var/run/secrets/kingdom"
 SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
 USER = 10001

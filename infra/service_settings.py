@@ -76,7 +76,7 @@ class RoleSettings(Section):
     ]
     signals: Annotated[
         dict[DnsLabel, Signal],
-        Field(description="gauges of the service that the autoscaler looks at as well"),
+        Field(min_length=1, description="gauges of the service that the autoscaler looks at as well"),
     ]
     resources: ResourceSettings
 
