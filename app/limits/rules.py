@@ -1,0 +1,35 @@
+"""What is limited, and to how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A token bucket: ``limit`` requests in ``window`` seconds on average, and at most ``limit`` at once.
+
+    ``lease``: how many a pod takes out of Redis in one go, to spend without asking again; 1 asks every time.
+    What is leased is out of the bucket, so the long-run rate is never exceeded; but leases taken before a
+    window can be spent in it, so one window can see up to ``pods * lease`` more than the limit. A lease
+    lapses after the time in which the bucket earns it (at least a second): no more than that is ever lost.
+
+    ``blind``: what one pod allows in a window by itself while Redis is gone.
+    """
+
+    name: str
+    limit: int
+    window: float
+    blind: int
+    lease: int = 1
+
+    def __post_init__(self) -> None:
+        assert self.limit > 0, "a rule allows something"
+        assert self.window > 0, "a window has a length"
+        assert 1 <= self.lease <= self.limit, "a lease is part of the limit"
+        assert 1 <= self.blind <= self.limit, "without Redis a pod allows something, and no more than with it"
+
+    @property
+    def lapse(self) -> float:
+        """Seconds after which an unspent lease is void."""
+        return max(1.0, self.window / self.limit * self.lease)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from redis.asyncio import Redis
+
+from app.limits import Decision, Limiter, Mode, Rule
+from tests.app.parts import Process, until
+
+pytestmark = pytest.mark.anyio
+
+# Windows so long that nothing is earned back while a test runs.
+EXACT = Rule("exact", limit=50, window=86_400, blind=5)
+LEASED = Rule("leased", limit=200, window=86_400, blind=20, lease=20)
+
+
+async def allowed(limiter: Limiter, rule: Rule, tries: int, subject: str = "ada") -> int:
+    decisions = await asyncio.gather(*(limiter.decide(((rule, subject),)) for _ in range(tries)))
+    return sum(decision.allowed for decision in decisions)
+
+
+async def test_exact_mode_grants_exactly_the_limit_over_three_pods(redis: Redis) -> None:
+    pods = [Limiter(redis) for _ in range(3)]
+    granted = await asyncio.gather(*(allowed(pod, EXACT, 40) for pod in pods))
+    assert sum(granted) == EXACT.limit
+
+
+async def test_leased_mode_never_overdraws_the_bucket(redis: Redis) -> None:
+    pods = [Limiter(redis) for _ in range(3)]
+    granted = 0
+    for _ in range(100):
+        granted += await allowed(random.choice(pods), LEASED, 5)
+    assert LEASED.limit - len(pods) * LEASED.lease <= granted <= LEASED.limit
+
+
+async def test_a_held_lease_asks_redis_nothing(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    await limiter.decide(((LEASED, "ada"),))
+    for _ in range(LEASED.lease - 1):
+        decision = await limiter.decide(((LEASED, "ada"),))
+        assert (decision.allowed, decision.mode) == (True, Mode.LEASED)
+    assert (await limiter.decide(((LEASED, "ada"),))).mode is Mode.ASKED
+
+
+async def test_one_exhausted_rule_refuses_and_takes_nothing_from_the_others(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    tight = Rule("tight", limit=3, window=86_400, blind=1)
+    demand = ((EXACT, "ada"), (tight, "/v1/sessions"))
+    assert [(await limiter.decide(demand)).allowed for _ in range(6)] == [True] * 3 + [False] * 3
+    assert await allowed(Limiter(redis), EXACT, 100) == EXACT.limit - 3
+
+
+async def test_a_refusal_is_remembered_without_asking_again(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    assert await allowed(limiter, EXACT, 60) == 50
+    before = limiter.counts[Mode.ASKED]
+    assert await allowed(limiter, EXACT, 100) == 0
+    assert limiter.counts[Mode.ASKED] == before
+
+
+async def test_tokens_come_back_at_the_rules_pace(redis: Redis) -> None:
+    rule = Rule("quick", limit=2, window=0.2, blind=1)
+    limiter = Limiter(redis)
+    assert await allowed(limiter, rule, 10) == 2
+    refused = await limiter.decide(((rule, "ada"),))
+    assert 0 < refused.retry_after <= 0.1
+
+    async def allowed_again() -> bool:
+        return (await limiter.decide(((rule, "ada"),))).allowed
+
+    await until(allowed_again)
+
+
+async def test_subjects_do_not_share_a_bucket(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    assert await allowed(limiter, EXACT, 60, "ada") == 50
+    assert await allowed(limiter, EXACT, 60, "eve") == 50
+
+
+async def test_without_redis_each_pod_allows_its_blind_share(redis: Redis, redis_process: Process) -> None:
+    limiter = Limiter(redis)
+    redis_process.kill()
+    try:
+        assert await allowed(limiter, EXACT, 60) == EXACT.blind
+        assert limiter.counts[Mode.BLIND] == 60
+    finally:
+        redis_process.start()
+
+    async def asked() -> bool:
+        return (await limiter.decide(((EXACT, "eve"),))).mode is Mode.ASKED
+
+    await until(asked)
+
+
+def test_headers_are_those_of_the_draft() -> None:
+    fine = Decision(True, Mode.LEASED, EXACT, remaining=12, reset=3.2)
+    assert fine.headers() == [
+        (b"ratelimit-policy", b'"exact";q=50;w=86400'),
+        (b"ratelimit", b'"exact";r=12;t=4'),
+    ]
+    refused = Decision(False, Mode.ASKED, EXACT, remaining=0, reset=9.0, retry_after=0.3)
+    assert refused.headers()[-1] == (b"retry-after", b"1")

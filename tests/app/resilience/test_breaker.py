@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.resilience import Breaker, BreakerOpen
+from app.resilience.breaker import State, Thresholds
+
+pytestmark = pytest.mark.anyio
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def well() -> str:
+    return "well"
+
+
+async def badly() -> str:
+    raise OSError("badly")
+
+
+async def ask(breaker: Breaker, fails: bool) -> str:
+    try:
+        return await breaker.call(badly if fails else well)
+    except BreakerOpen:
+        return "refused"
+    except OSError:
+        return "failed"
+
+
+def small(clock: Clock) -> Breaker:
+    limits = Thresholds(
+        window=10, minimum=4, failure_ratio=0.5, slow_seconds=1.0, probes=2, longest_break=8.0
+    )
+    return Breaker("test", limits, clock=clock)
+
+
+async def test_it_opens_when_half_fail_but_not_on_too_few_calls() -> None:
+    breaker = small(Clock())
+    assert [await ask(breaker, True) for _ in range(3)] == ["failed"] * 3
+    assert breaker.state is State.CLOSED
+    await ask(breaker, False)
+    assert breaker.state is State.OPEN
+    assert await ask(breaker, False) == "refused"
+
+
+async def test_probes_that_do_well_close_it() -> None:
+    clock = Clock()
+    breaker = small(clock)
+    for _ in range(4):
+        await ask(breaker, True)
+    clock.now += 1.3
+    assert [await ask(breaker, False) for _ in range(2)] == ["well"] * 2
+    assert breaker.state is State.CLOSED
+
+
+async def test_breaks_grow_up_to_the_longest() -> None:
+    clock = Clock()
+    breaker = small(clock)
+    lengths: list[float] = []
+    for _ in range(6):
+        while breaker.state is not State.OPEN:
+            await ask(breaker, True)
+        lengths.append(breaker._opens_until - clock.now)
+        clock.now = breaker._opens_until
+        assert await ask(breaker, True) == "failed"
+    for length, nominal in zip(lengths, [1, 2, 4, 8, 8, 8], strict=True):
+        assert 0.8 * nominal <= length <= 1.2 * nominal
+
+
+async def test_slow_calls_open_it_too() -> None:
+    clock = Clock()
+    breaker = small(clock)
+
+    async def slowly() -> None:
+        clock.now += 2.0
+
+    for _ in range(4):
+        await breaker.call(slowly)
+    assert breaker.state is State.OPEN
+
+
+async def test_a_cancelled_call_is_no_failure() -> None:
+    breaker = small(Clock())
+    for _ in range(10):
+        call = asyncio.create_task(breaker.call(asyncio.Event().wait))
+        await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    assert breaker.state is State.CLOSED
+
+
+async def test_no_more_probes_than_allowed_at_once() -> None:
+    clock = Clock()
+    breaker = small(clock)
+    for _ in range(4):
+        await ask(breaker, True)
+    clock.now += 1.3
+    gate = asyncio.Event()
+    probes = [asyncio.create_task(breaker.call(gate.wait)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert await ask(breaker, False) == "refused"
+    gate.set()
+    await asyncio.gather(*probes)
+    assert breaker.state is State.CLOSED
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_while_closed_it_counts_as_a_plain_window_does(outcomes: list[bool]) -> None:
+    """Against a model: a list of the last ten outcomes, looked through after every call."""
+
+    async def compare() -> None:
+        breaker = small(Clock())
+        window: list[bool] = []
+        for fails in outcomes:
+            answer = await ask(breaker, fails)
+            assert answer == ("failed" if fails else "well")
+            window = [*window, fails][-10:]
+            opens = len(window) >= 4 and sum(window) >= 0.5 * len(window)
+            assert (breaker.state is State.OPEN) == opens
+            if opens:
+                return
+
+    asyncio.run(compare())
