@@ -256,6 +256,47 @@ def check(
     raise typer.Exit(0 if report.ok else 1)
 
 
+@app.command(
+    epilog=_examples("kingdom render --stack prod --out rendered", "kingdom check --strict rendered")
+)
+def render(
+    folder: Annotated[
+        Path, typer.Option("--out", "-o", help="Where the files go, one an object.", metavar="FOLDER")
+    ],
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Write every Kubernetes object of a stack as YAML, numbered in apply order, for scanners and dry runs.
+
+    Values are those of a throwaway rehearsal: what only the clouds know is made up, and said so in the file.
+    Secrets are never written. Run again, it changes nothing but what has changed.
+    """
+    from rehearsal import progress
+    from rehearsal import render as rendering
+    from rehearsal.engine.events import Silent
+
+    session = _session(stack)
+    rendering.check_folder(stack, folder)
+    with progress.Progress(err, f"rehearsing {stack}") as listener:
+        # Off a terminal it would tell of every resource, and the objects are what was asked for.
+        plan, result = session.rehearse(listener if err.is_terminal else Silent())
+    if result.interrupted:
+        _exit_for(result)
+    if not result.ok:
+        raise KingdomError(
+            f"the stack {stack!r} cannot be rendered:",
+            details=[item.message for item in (*plan.errors, *result.errors)],
+            remedy=f"Nothing was written. See `kingdom preview --stack {stack}`.",
+        )
+    objects = rendering.objects(result.snapshot, plan.snapshot)
+    rendered = rendering.write(stack, objects, folder, rendering.skipped(result.snapshot))
+    if as_json:
+        _print_json(rendered.to_json())
+    else:
+        for line in rendered.lines():
+            out.print(line, markup=False)
+
+
 @app.command(epilog=_examples("kingdom cloud", "kingdom cloud --json > clouds.json &"))
 def cloud(as_json: JsonOption = False) -> None:
     """Serve the rehearsal clouds to the real Pulumi CLI until Ctrl-C.

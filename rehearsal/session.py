@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import secrets
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +58,18 @@ class Session:
         """What `up` would do, and what the policy pack says of it. Changes nothing."""
         with self._pack(dry_run=True) as pack:
             return self._operation(listener, None, pack).preview()
+
+    def rehearse(self, listener: Listener) -> tuple[Result, Result]:
+        """The stack created from nothing in clouds that are thrown away: its plan, and what came of it.
+
+        Every value is known in the second. No machine, no policy pack, and nothing is left on disk.
+        """
+        with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
+            store = Store(Path(folder), secrets.token_hex())
+            plan = self._operation(Silent(), None, None, store).preview()
+            operation = self._operation(listener, None, None, store)
+            with store.lock(f"rehearse --stack {self.stack.name}"), _interruptible(operation, self.notice):
+                return plan, operation.update()
 
     def up(self, listener: Listener, planned: Callable[[Result], bool], *, refresh: bool = False) -> Result:
         """Makes the stack what the program declares.
@@ -144,7 +158,13 @@ class Session:
         ) as pack:
             yield pack
 
-    def _operation(self, listener: Listener, machine: Machine | None, pack: PolicyPack | None) -> Operation:
+    def _operation(
+        self,
+        listener: Listener,
+        machine: Machine | None,
+        pack: PolicyPack | None,
+        store: Store | None = None,
+    ) -> Operation:
         return Operation(
             program=Program(
                 root=self.project.root,
@@ -153,7 +173,7 @@ class Session:
                 stack=self.stack.name,
                 config=self.stack.config,
             ),
-            store=self.store,
+            store=store or self.store,
             factory=lambda package: _provider(package, machine),
             pack=pack,
             listener=listener,
