@@ -1,20 +1,27 @@
 """``python -m app api|worker``: run one role of the service.
 
+``python -m app grant EMAIL ROLE`` makes the first administrator, which nobody can do through the API.
+
 Exit codes: 0 after a drain, 1 when the server could not go on, 2 when the settings are not right.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 
 from app.settings import Role, SettingsError, load
 
-_USAGE = f"usage: python -m app {'|'.join(Role)}"
+_USAGE = f"usage: python -m app {'|'.join(Role)}, or grant EMAIL ROLE"
 
 
 def main(arguments: list[str]) -> int:
     """Parse everything, then serve."""
+    if len(arguments) == 3 and arguments[0] == "grant":
+        from app.accounts.grant import grant
+
+        return asyncio.run(grant(arguments[1], arguments[2], os.environ))
     if len(arguments) != 1 or arguments[0] not in set(Role):
         print(_USAGE, file=sys.stderr)
         return 2

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Annotated
 from uuid import UUID
+
+from msgspec import Meta
+
+PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+Id = Annotated[str, Meta(pattern=PATTERN)]
 
 _latest = 0
 

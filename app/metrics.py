@@ -44,6 +44,10 @@ jobs: Final = Histogram(
 queue_jobs: Final = Gauge("kingdom_queue_jobs", "Jobs by state.", ("state",))
 queue_age: Final = Gauge("kingdom_queue_oldest_seconds", "Age of the oldest job that is ready to run.")
 accounts_created: Final = Counter("kingdom_accounts_created_total", "Accounts made.")
+sign_ins_refused: Final = Counter("kingdom_sign_ins_refused_total", "Wrong passwords.")
+refresh_reuse: Final = Counter(
+    "kingdom_refresh_reuse_total", "Refresh tokens shown twice; the session ended."
+)
 contents_created: Final = Counter("kingdom_contents_created_total", "Pieces of content asked for.")
 contents_finished: Final = Counter(
     "kingdom_contents_finished_total", "Pieces of content finished.", ("state",)

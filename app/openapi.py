@@ -8,11 +8,28 @@ from typing import Any, Final
 
 import msgspec
 
+from app import problems
+from app.bodies import Upload
 from app.problems import Kind, ProblemDetails
-from app.routing import Access, Endpoint
+from app.routing import Access, Endpoint, Stream
 
 _REFERENCE: Final = "#/components/schemas/{name}"
-_EVERYWHERE: Final = (500, 503)
+# What can happen to any request: too many, a head too large, a fault of ours, an overload.
+_EVERYWHERE: Final = (
+    problems.TOO_MANY_REQUESTS,
+    problems.HEAD_TOO_LARGE,
+    problems.INTERNAL,
+    problems.UNAVAILABLE,
+)
+_HEADERS: Final = {
+    "ETag": "Names this state of the answer; send it back in If-None-Match.",
+    "Location": "Where what was made is found.",
+    "Cache-Control": "Who may keep the answer, and how long.",
+    "Accept-Ranges": "Parts can be asked for by bytes.",
+    "Content-Range": "Which part this is.",
+    "Idempotency-Replayed": "`true` when the request had been carried out before, and this is its result.",
+}
+_BYTES: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 
 
 def document(endpoints: Iterable[Endpoint], *, base: str, version: str) -> dict[str, Any]:
@@ -48,7 +65,7 @@ def _types(endpoint: Endpoint) -> list[Any]:
 
 
 def _is_raw(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, bytes)
+    return isinstance(kind, type) and issubclass(kind, (bytes, Upload, Stream))
 
 
 def _operation(endpoint: Endpoint, by_type: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
@@ -56,26 +73,51 @@ def _operation(endpoint: Endpoint, by_type: dict[int, Any], components: dict[str
         "operationId": f"{endpoint.tag}_{endpoint.handler.__name__}",
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
-        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint, by_type, components)],
-        "responses": {str(endpoint.status): _answer(endpoint, by_type), **_problems(endpoint)},
+        "parameters": [
+            *_path_parameters(endpoint),
+            *_query_parameters(endpoint, by_type, components),
+            *_header_parameters(endpoint),
+        ],
+        "responses": {
+            **{str(status): _answer(endpoint, by_type, status) for status in _statuses(endpoint)},
+            **_problems(endpoint),
+        },
     }
     if endpoint.description:
         operation["description"] = re.sub(r"\s*\n\s*", " ", endpoint.description)
     if endpoint.access is Access.SESSION:
         scopes: list[str] = []
         operation["security"] = [{"session": scopes}]
+    if endpoint.role is not None:
+        operation["description"] = (
+            f"{operation.get('description', '')} Only for the role `{endpoint.role}`.".strip()
+        )
     if endpoint.body is not None:
+        schema = _BYTES if endpoint.body is Upload else by_type[id(endpoint.body)]
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": by_type[id(endpoint.body)]}},
+            "content": {media_type: {"schema": schema} for media_type in endpoint.takes},
         }
     return operation
 
 
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in endpoint.path_parameters
+        {"name": name, "in": "path", "required": True, "schema": msgspec.json.schema(kind)}
+        for name, kind in endpoint.path_parameters.items()
+    ]
+
+
+def _header_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": wanted.name,
+            "in": "header",
+            "required": wanted.required,
+            "description": wanted.description,
+            "schema": {"type": "string"} | ({"pattern": wanted.pattern} if wanted.pattern else {}),
+        }
+        for wanted in endpoint.headers
     ]
 
 
@@ -88,13 +130,36 @@ def _query_parameters(
     schema = components[by_type[id(endpoint.query)]["$ref"].rpartition("/")[2]]
     required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": member}
+        {"name": name, "in": "query", "required": name in required, "schema": _without_null(member)}
         for name, member in schema["properties"].items()
     ]
 
 
-def _answer(endpoint: Endpoint, by_type: dict[int, Any]) -> dict[str, Any]:
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is absent, never null."""
+    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key not in {"anyOf", "default"}}
+    if len(options) == 1:
+        return {**options[0], **rest}
+    return schema
+
+
+def _statuses(endpoint: Endpoint) -> tuple[int, ...]:
+    statuses = (endpoint.status, *endpoint.other_statuses)
+    return (*statuses, 304) if _has_tag(endpoint) else statuses
+
+
+def _has_tag(endpoint: Endpoint) -> bool:
+    return endpoint.method == "GET" and not _is_raw(endpoint.answer)
+
+
+def _answer(endpoint: Endpoint, by_type: dict[int, Any], status: int) -> dict[str, Any]:
+    if status == 304:
+        return {"description": "What the client has still holds.", "headers": _answer_headers(("ETag",))}
     answer: dict[str, Any] = {"description": "Done."}
+    names = (*endpoint.answer_headers, *(("ETag",) if _has_tag(endpoint) else ()))
+    if names:
+        answer["headers"] = _answer_headers(names)
     if _is_raw(endpoint.answer):
         anything: dict[str, Any] = {}
         answer["content"] = {endpoint.media_type: anything}
@@ -103,13 +168,15 @@ def _answer(endpoint: Endpoint, by_type: dict[int, Any]) -> dict[str, Any]:
     return answer
 
 
+def _answer_headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
+
+
 def _problems(endpoint: Endpoint) -> dict[str, Any]:
-    titles: dict[int, list[str]] = {status: ["Not possible just now"] for status in _EVERYWHERE}
-    titles[500] = ["Something went wrong on our side"]
-    by_status: dict[int, list[Kind]] = {}
-    for kind in endpoint.kinds:
-        by_status.setdefault(kind.status, []).append(kind)
-    titles.update({status: [kind.title for kind in kinds] for status, kinds in by_status.items()})
+    titles: dict[int, list[str]] = {}
+    kinds: tuple[Kind, ...] = (*endpoint.kinds, *_EVERYWHERE)
+    for kind in kinds:
+        titles.setdefault(kind.status, []).append(kind.title)
     schema = {"$ref": _REFERENCE.format(name=ProblemDetails.__name__)}
     return {
         str(status): {

@@ -16,24 +16,26 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from starlette.datastructures import QueryParams
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app import problems
+from app.answers import Answer, Headers, Raw, Stream, encode, write, write_json, write_stream
+from app.bodies import LARGEST_JSON, Upload, header, read_body
 from app.problems import FieldError, Kind, Problem
+from app.roles import Role
 
 if TYPE_CHECKING:
     from app.services import Services
     from app.sessions import Session
 
+__all__ = ["Access", "Answer", "Call", "Endpoint", "Raw", "RequestHeader", "Resource", "Routes", "Stream"]
+
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
-
-_LARGEST_BODY: Final = 64 * 1024
-_JSON: Final = (b"content-type", b"application/json")
 
 
 class Access(Enum):
@@ -41,6 +43,16 @@ class Access(Enum):
 
     ANYONE = "anyone"
     SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHeader:
+    """A header that a route reads besides the usual ones, for the OpenAPI document."""
+
+    name: str
+    description: str
+    required: bool = False
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +74,6 @@ class Call:
         return header(self.scope, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """A body with headers of its own, or another status than the route's."""
-
-    body: T
-    headers: Sequence[tuple[bytes, bytes]] = ()
-    status: int | None = None
-
-
-class Raw(bytes):
-    """A body that is sent as it is. Its media type stands in the route."""
-
-
 @dataclass(frozen=True)
 class Endpoint:
     """One operation: a method on a path, its handler, and what the handler's signature says."""
@@ -85,12 +84,17 @@ class Endpoint:
     tag: str
     status: int
     access: Access
+    role: Role | None
     kinds: tuple[Kind, ...]
     media_type: str
+    takes: tuple[str, ...] = ("application/json",)
+    headers: tuple[RequestHeader, ...] = ()
+    answer_headers: tuple[str, ...] = ()
+    other_statuses: tuple[int, ...] = ()
     body: type | None = None
     query: type | None = None
     answer: Any = None
-    path_parameters: tuple[str, ...] = ()
+    path_parameters: dict[str, Any] = field(default_factory=dict)
     _decoder: msgspec.json.Decoder[Any] | None = field(default=None, repr=False)
 
     @property
@@ -106,33 +110,42 @@ class Endpoint:
     async def respond(self, services: Services, scope: Scope, receive: Receive, send: Send) -> None:
         """Read, authorise, handle, write."""
         signed_in = authenticate(services, scope) if self.access is Access.SESSION else None
-        arguments: dict[str, Any] = dict(scope["path_params"])
+        if self.role is not None and (signed_in is None or self.role not in signed_in.roles):
+            raise Problem(problems.FORBIDDEN, f"Only for accounts with the role {self.role}.")
+        arguments: dict[str, Any] = {
+            name: _read_path(kind, scope["path_params"][name]) for name, kind in self.path_parameters.items()
+        }
         if self.query is not None:
             arguments["query"] = _read_query(self.query, scope)
         if self._decoder is not None:
             arguments["body"] = await self._read_body(scope, receive)
+        elif self.body is Upload:
+            arguments["body"] = Upload(scope, receive)
         result = await self.handler(Call(scope, services, signed_in), **arguments)
-        headers: list[tuple[bytes, bytes]] = []
+        headers: Headers = []
         status = self.status
         if isinstance(result, Answer):
             headers.extend(result.headers)
             status = result.status or status
             result = result.body
-        if result is None:
-            payload = b""
-        elif isinstance(result, bytes):
-            payload = result
+        if isinstance(result, Stream):
             headers.append((b"content-type", self.media_type.encode()))
+            await write_stream(scope, receive, send, status, headers, result)
+        elif result is None:
+            await write(send, status, headers, b"", head=scope["method"] == "HEAD")
+        elif isinstance(result, bytes):
+            headers.append((b"content-type", self.media_type.encode()))
+            await write(send, status, headers, result, head=scope["method"] == "HEAD")
         else:
-            payload = encode(result)
-            headers.append(_JSON)
-        await write(send, status, headers, payload, head=scope["method"] == "HEAD")
+            # A probe's state is nobody's to keep; what is an account's, or says how long it holds, may be.
+            kept = self.access is Access.SESSION or any(name == b"cache-control" for name, _ in headers)
+            await write_json(scope, send, status, headers, encode(result), tagged=kept)
 
     async def _read_body(self, scope: Scope, receive: Receive) -> Any:
         media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
-        data = await read_body(scope, receive, _LARGEST_BODY)
+        data = await read_body(scope, receive, LARGEST_JSON)
         assert self._decoder is not None
         try:
             return self._decoder.decode(data)
@@ -169,15 +182,22 @@ class Routes:
         *,
         status: int = 200,
         access: Access = Access.SESSION,
+        role: Role | None = None,
         kinds: Sequence[Kind] = (),
         media_type: str = "application/json",
+        takes: Sequence[str] = ("application/json",),
+        headers: Sequence[RequestHeader] = (),
+        answer_headers: Sequence[str] = (),
+        other_statuses: Sequence[int] = (),
     ) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
-            hints = get_type_hints(handler, localns={"Services": object, "Session": object})
+            local = {"Services": object, "Session": object}
+            hints = get_type_hints(handler, localns=local, include_extras=True)
             answer = hints.pop("return")
             if get_origin(answer) is Answer:
                 (answer,) = get_args(answer)
-            body = hints.pop("body", None)
+            body, query = hints.pop("body", None), hints.pop("query", None)
+            hints.pop("call")
             self.endpoints.append(
                 Endpoint(
                     method=method,
@@ -186,13 +206,18 @@ class Routes:
                     tag=self.tag,
                     status=status,
                     access=access,
-                    kinds=(*kinds, *_implied(access, body, hints)),
+                    role=role,
+                    kinds=(*kinds, *_implied(access, role, body, query, hints)),
                     media_type=media_type,
+                    takes=tuple(takes),
+                    headers=tuple(headers),
+                    answer_headers=tuple(answer_headers),
+                    other_statuses=tuple(other_statuses),
                     body=body,
-                    query=hints.pop("query", None),
+                    query=query,
                     answer=None if answer is type(None) else answer,
-                    path_parameters=tuple(name for name in hints if name != "call"),
-                    _decoder=None if body is None else msgspec.json.Decoder(body),
+                    path_parameters=hints,
+                    _decoder=None if body is None or body is Upload else msgspec.json.Decoder(body),
                 )
             )
             return handler
@@ -228,73 +253,14 @@ def authenticate(services: Services, scope: Scope) -> Session:
             "Send the header Authorization: Bearer <token>.",
             headers={"www-authenticate": "Bearer"},
         )
-    return services.tokens.verify(token.strip())
-
-
-def header(scope: Scope, name: bytes) -> str | None:
-    """The first value of a request header; ``name`` in lower case."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return None
-
-
-async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
-    """The whole body, at most ``largest`` bytes; more is refused (413) without being kept."""
-    declared = header(scope, b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > largest:
-        raise Problem(problems.TOO_LARGE, f"At most {largest} bytes are read here.")
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        scope["body_read"] = not message.get("more_body", False)
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > largest:
-            raise Problem(problems.TOO_LARGE, f"At most {largest} bytes are read here.")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks) if len(chunks) > 1 else chunk
-
-
-async def discard_body(scope: Scope, receive: Receive) -> bool:
-    """Read what is left of a body that nobody wants; ``False`` when it is too much of it.
-
-    An answer that goes out over an unread body makes the server close the connection, often before the
-    client has read the answer.
-    """
-    declared = header(scope, b"content-length")
-    chunked = header(scope, b"transfer-encoding") is not None
-    if scope.get("body_read") or not (chunked or declared not in {None, "0"}):
-        return True
-    left = _LARGEST_BODY
-    while left > 0:
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return True
-    return False
-
-
-class ClientGone(Exception):  # noqa: N818 (nobody is there to see an error)
-    """The client went away before its request was complete; there is nobody to answer."""
-
-
-_encoder = msgspec.json.Encoder()
-encode = _encoder.encode
-
-
-async def write(
-    send: Send, status: int, headers: list[tuple[bytes, bytes]], payload: bytes, *, head: bool = False
-) -> None:
-    """Send a whole answer."""
-    headers.append((b"content-length", b"%d" % len(payload)))
-    start: Message = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": b"" if head else payload})
+    session = services.tokens.verify(token.strip())
+    if session.id in services.revocations:
+        raise Problem(
+            problems.UNAUTHENTICATED,
+            "The session was ended; sign in again.",
+            headers={"www-authenticate": 'Bearer error="invalid_token"'},
+        )
+    return session
 
 
 def _read_query(kind: type[T], scope: Scope) -> T:
@@ -310,14 +276,28 @@ def _invalid(error: msgspec.ValidationError) -> Problem:
     return Problem(problems.INVALID, detail, errors=[FieldError(at=place.rstrip("`") or "$", detail=detail)])
 
 
-def _implied(access: Access, body: type | None, hints: dict[str, Any]) -> list[Kind]:
+def _read_path(kind: Any, value: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        # What cannot be the name of anything is the name of nothing.
+        raise Problem(problems.NOT_FOUND, "Nothing can be called that.") from error
+
+
+def _implied(
+    access: Access, role: Role | None, body: type | None, query: type | None, path: dict[str, Any]
+) -> list[Kind]:
     kinds: list[Kind] = [problems.METHOD_NOT_ALLOWED]
     if access is Access.SESSION:
         kinds.append(problems.UNAUTHENTICATED)
+    if role is not None:
+        kinds.append(problems.FORBIDDEN)
     if body is not None:
-        kinds += [problems.MALFORMED, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID]
-    elif "query" in hints:
+        kinds += [problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE]
+    if body is not None and body is not Upload:
+        kinds += [problems.MALFORMED, problems.INVALID]
+    elif query is not None:
         kinds.append(problems.INVALID)
-    if len(hints.keys() - {"call", "query"}) > 0:
+    if path:
         kinds.append(problems.NOT_FOUND)
     return kinds

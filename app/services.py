@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from app import metrics
+from app.accounts.families import Families
+from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts
 from app.cache import Cache
 from app.connections import Database, open_mongodb, open_redis
@@ -34,6 +36,7 @@ class Services:
     bucket: Bucket
     queue: Queue
     tokens: Tokens
+    revocations: Revocations
     accounts: Accounts
     contents: Contents
     caches: tuple[Cache[Kept | None], ...]
@@ -56,6 +59,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
     ):
         queue = Queue(redis)
         cache = content_cache(redis)
+        revocations = Revocations(redis)
         # An api pod answers from MongoDB alone when it must; a worker without the queue has nothing to do.
         lifecycle.watch(
             {
@@ -64,7 +68,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 "storage": Dependency(bucket.check, required=False),
             }
         )
-        listening = asyncio.create_task(cache.run())
+        background = [asyncio.create_task(cache.run()), asyncio.create_task(revocations.run())]
         metrics.observe_caches(cache)
         try:
             yield Services(
@@ -76,10 +80,12 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 bucket=bucket,
                 queue=queue,
                 tokens=tokens,
-                accounts=Accounts(database, passwords, tokens),
+                revocations=revocations,
+                accounts=Accounts(database, passwords, tokens, Families(database, revocations)),
                 contents=Contents(database, cache, queue, bucket),
                 caches=(cache,),
             )
         finally:
-            listening.cancel()
+            for task in background:
+                task.cancel()
             passwords.close()

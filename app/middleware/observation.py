@@ -12,8 +12,9 @@ from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
+from app.answers import encode, write
+from app.bodies import ClientGone, discard_body, header
 from app.problems import INTERNAL, NOT_FOUND, Problem
-from app.routing import ClientGone, discard_body, encode, header, write
 
 log = structlog.get_logger()
 
