@@ -10,7 +10,7 @@ import pulumi_cloudflare as cloudflare
 
 from infra.component import Component
 from infra.origin import Origin
-from infra.platform_settings import CacheRule, EdgeSettings, RateRule
+from infra.platform_settings import EdgeSettings, RateRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Edge(Component):
             name="Cache what is public",
             kind="zone",
             phase="http_request_cache_settings",
-            rules=[cache_rule(ref, rule) for ref, rule in settings.cache.items()],
+            rules=[cache_rule(ref, path) for ref, path in settings.cache.items()],
             opts=self.child(),
         )
         cloudflare.Ruleset(
@@ -106,17 +106,23 @@ def below(path: str) -> str:
     return f'starts_with(http.request.uri.path, "{path}")'
 
 
-def cache_rule(ref: str, rule: CacheRule) -> cloudflare.RulesetRuleArgsDict:
-    """Keep answers below a path. The stable ref keeps the rule's identity when others come and go."""
+def cache_rule(ref: str, path: str) -> cloudflare.RulesetRuleArgsDict:
+    """Keep answers below a path as long as they say themselves; what says nothing is not kept.
+
+    An answer to a signed link must not outlive the signature: only the service knows when that ends. The
+    stable ref keeps the rule's identity when others come and go.
+    """
     return {
         "ref": ref,
-        "description": f"Keep {rule.path}",
-        "expression": below(rule.path),
+        "description": f"Keep {path}",
+        "expression": below(path),
         "action": "set_cache_settings",
         "action_parameters": {
             "cache": True,
-            "edge_ttl": {"mode": "override_origin", "default": rule.edge_seconds},
-            "browser_ttl": {"mode": "override_origin", "default": rule.browser_seconds},
+            "edge_ttl": {"mode": "bypass_by_default"},
+            "browser_ttl": {"mode": "respect_origin"},
+            # A stale picture beats an error while the origin is asked again.
+            "serve_stale": {"disable_stale_while_updating": False},
         },
     }
 

@@ -12,9 +12,9 @@ from infra.component import Component, Environment
 from infra.namespace import Namespace, kubernetes_labels, selector
 from infra.origin import Origin
 from infra.platform_settings import EdgeSettings
-from infra.service import PORT, READINESS_PATH
+from infra.service import PORT, PORT_NAME, READINESS_PATH
 from infra.service_settings import WorkloadSettings
-from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
+from infra.termination import PROBE_FAILURES, Termination
 from infra.vocabulary import Algorithm
 
 # What the world may ask for. Health and metrics are not among it.
@@ -57,7 +57,7 @@ class Gateway(Component):
                     {
                         "name": "http",
                         "port": 80,
-                        "target_port": "http",
+                        "target_port": PORT_NAME,
                         "protocol": "TCP",
                         "app_protocol": "http",
                     }
@@ -130,8 +130,8 @@ class Gateway(Component):
                 "targetRef": target,
                 "default": {
                     # The balancer knows nothing of probes and would ask `/`: say the readiness probe again.
-                    "checkIntervalSec": PROBE_SECONDS,
-                    "timeoutSec": 2,
+                    "checkIntervalSec": termination.probe,
+                    "timeoutSec": min(2, termination.probe),
                     "healthyThreshold": 1,
                     "unhealthyThreshold": PROBE_FAILURES,
                     "logConfig": {"enabled": True},

@@ -38,13 +38,7 @@ class Identity(Component):
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         environment = args.environment
-        session_key = random.RandomBytes(
-            f"{name}-session-key",
-            length=64,
-            keepers={"generation": str(args.settings.session_key_generation)},
-            opts=self.child(),
-        )
-        contents = {**args.secrets, "session-key": session_key.base64}
+        contents = {**args.secrets, "session-key": self._session_keys(args.settings.session_key_generation)}
 
         accounts = {role: self._account(role, args) for role in ROLES}
         versions: dict[str, pulumi.Output[str]] = {}
@@ -82,6 +76,19 @@ class Identity(Component):
         self.versions = versions
         self.readable = readable
         self.register_outputs({"accounts": self.accounts})
+
+    def _session_keys(self, generation: int) -> pulumi.Output[str]:
+        """The keys of sessions, one a line: the first signs, all of them verify.
+
+        The next generation is there before it signs, so every running pod knows it when the setting is raised
+        and the first pods sign with it. The one before stays for the sessions it signed.
+        """
+        order = [generation, generation + 1, *([generation - 1] if generation > 1 else [])]
+        keys = [
+            random.RandomBytes(f"{self.name}-session-key-{number}", length=64, opts=self.child()).base64
+            for number in order
+        ]
+        return pulumi.Output.secret(pulumi.Output.all(*keys).apply("\n".join))
 
     def _account(self, role: str, args: IdentityArgs) -> serviceaccount.Account:
         environment = args.environment

@@ -176,14 +176,6 @@ class StorageSettings(Section):
     ]
 
 
-class CacheRule(Section):
-    """How long the edge and the browser keep answers below one path."""
-
-    path: Annotated[Path, Field(description="path prefix such as /v1/media/")]
-    edge_seconds: Annotated[Seconds, Field(description="time at the edge")]
-    browser_seconds: Annotated[Seconds, Field(description="time in the browser")]
-
-
 class RateRule(Section):
     """How many requests one address may send below one path."""
 
@@ -216,7 +208,10 @@ class EdgeSettings(Section):
         dict[DnsLabel, Hostname], Field(description="origins in other regions to fail over to, by name")
     ]
     cache_reserve: Annotated[bool, Field(description="keep cached answers in persistent storage, too")]
-    cache: dict[DnsLabel, CacheRule]
+    cache: Annotated[
+        dict[DnsLabel, Path],
+        Field(description="path prefixes such as /v1/media/ whose answers may be kept, by name"),
+    ]
     rates: dict[DnsLabel, RateRule]
 
     @property

@@ -17,12 +17,15 @@ from infra.component import Component, Environment
 from infra.identity import Identity
 from infra.namespace import Namespace, kubernetes_labels, selector
 from infra.pools import POOL_LABEL
+from infra.priorities import class_name
+from infra.service_configuration import FILES, FILES_DIR, VARIABLES, Configuration
 from infra.service_settings import RoleSettings, WorkloadSettings
-from infra.termination import PROBE_FAILURES, PROBE_SECONDS, Termination
+from infra.termination import PROBE_FAILURES, Termination
 
 PORT = 8080
 READINESS_PATH = "/readyz"
 METRICS_PATH = "/metrics"
+PORT_NAME = "http"
 SECRETS_DIR = "/var/run/secrets/kingdom"
 SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
 USER = 10001
@@ -37,9 +40,7 @@ class RoleArgs:
     identity: Identity
     settings: WorkloadSettings
     replicas: RoleSettings
-    config_name: str
-    config: core.ConfigMap
-    digest: pulumi.Output[str]
+    configuration: Configuration
     pool: str
 
 
@@ -73,7 +74,7 @@ class Role(Component):
             spec={"provider": "gke", "parameters": {"secrets": mounted(args.identity.versions)}},
             opts=self.child(depends_on=[*args.namespace.ready, *args.identity.readable]),
         )
-        fingerprint = pulumi.Output.all(args.digest, mounted(args.identity.versions)).apply(
+        fingerprint = pulumi.Output.all(args.configuration.digest, mounted(args.identity.versions)).apply(
             lambda parts: hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         )
         deployment = apps.Deployment(
@@ -95,24 +96,28 @@ class Role(Component):
                     "spec": self._pod(role, args),
                 },
             },
-            opts=self.child(depends_on=[account, secrets, args.config]),
+            opts=self.child(depends_on=[account, secrets, *args.configuration.ready]),
         )
         self.role = role
         self.deployment = deployment
         self.register_outputs({"deployment": role})
 
     def _pod(self, role: str, args: RoleArgs) -> Any:
+        # Over zones first, then over nodes: losing one takes a third of the replicas at most. A wish, not a
+        # condition: when a zone has no machines left, the others must still take the crowd.
         spread = [
             {
                 "max_skew": 1,
                 "topology_key": key,
                 "when_unsatisfiable": "ScheduleAnyway",
                 "label_selector": {"match_labels": selector(role)},
+                "match_label_keys": ["pod-template-hash"],  # a rollout spreads its own pods
             }
             for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
         ]
         return {
             "service_account_name": role,
+            "priority_class_name": class_name(role),
             "automount_service_account_token": False,
             "enable_service_links": False,
             "termination_grace_period_seconds": Termination.of(args.settings).grace,
@@ -131,6 +136,7 @@ class Role(Component):
             "containers": [container(role, args)],
             "volumes": [
                 {"name": "scratch", "empty_dir": {"size_limit": f"{args.replicas.resources.scratch_mi}Mi"}},
+                {"name": "files", "config_map": {"name": FILES, "default_mode": 0o444}},
                 {
                     "name": "secrets",
                     "csi": {
@@ -153,14 +159,14 @@ def container(role: str, args: RoleArgs) -> Any:
         "image_pull_policy": "IfNotPresent",
         "command": ["python", "-m", "app"],
         "args": [role],
-        "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
+        "ports": [{"name": PORT_NAME, "container_port": PORT, "protocol": "TCP"}],
         "env": [
             {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
             {"name": "PORT", "value": str(PORT)},
             {"name": "TMPDIR", "value": SCRATCH_DIR},
             {"name": "KINGDOM_SECRETS_DIR", "value": SECRETS_DIR},
         ],
-        "env_from": [{"config_map_ref": {"name": args.config_name}}],
+        "env_from": [{"config_map_ref": {"name": VARIABLES}}],
         "resources": {
             "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
             "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
@@ -176,10 +182,13 @@ def container(role: str, args: RoleArgs) -> Any:
         },
         # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.
         "liveness_probe": probe("/livez", period=10, failures=3),
-        "readiness_probe": probe(READINESS_PATH, period=PROBE_SECONDS, failures=PROBE_FAILURES),
+        "readiness_probe": probe(
+            READINESS_PATH, period=Termination.of(args.settings).probe, failures=PROBE_FAILURES
+        ),
         "startup_probe": probe("/startupz", period=2, failures=30),
         "volume_mounts": [
             {"name": "scratch", "mount_path": SCRATCH_DIR},
+            {"name": "files", "mount_path": FILES_DIR, "read_only": True},
             {"name": "secrets", "mount_path": SECRETS_DIR, "read_only": True},
         ],
     }
@@ -188,9 +197,9 @@ def container(role: str, args: RoleArgs) -> Any:
 def probe(path: str, *, period: int, failures: int) -> Any:
     """HTTP probe asked every `period` seconds, failed after `failures` refusals."""
     return {
-        "http_get": {"path": path, "port": "http", "scheme": "HTTP"},
+        "http_get": {"path": path, "port": PORT_NAME, "scheme": "HTTP"},
         "period_seconds": period,
-        "timeout_seconds": 2,
+        "timeout_seconds": min(2, period),
         "failure_threshold": failures,
     }
 

@@ -111,7 +111,11 @@ class IdentitySettings(Section):
     """Generated secrets."""
 
     session_key_generation: Annotated[
-        int, Field(ge=1, description="raise it to rotate the session signing key")
+        int,
+        Field(
+            ge=1,
+            description="raise it by one to sign sessions with the next key, which every pod already knows",
+        ),
     ]
 
 

@@ -1,8 +1,8 @@
 """The arithmetic of a graceful stop, from two settings.
 
 A replica that is told to stop turns unready at once and keeps serving for `drain_seconds`, because the load
-balancer goes on sending until its health check notices. Then it finishes what it has, for `request_seconds`
-at most. Only after that may the kubelet kill it.
+balancer goes on sending until its health check notices: that is asked often enough to notice in time. Then
+the replica finishes what it has, for `request_seconds` at most. Only after that may the kubelet kill it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from infra.service_settings import WorkloadSettings
 
 MARGIN_SECONDS = 5  # closing connections and flushing logs
-PROBE_SECONDS = 5  # how often readiness is asked
 PROBE_FAILURES = 2  # answers of "not ready" before a replica leaves the balance
 
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """Seconds of each step: `drain` then `finish`, within `grace`."""
+    """Seconds: `drain` then `finish`, within `grace`; `probe` is how often readiness is asked."""
 
     drain: int
     finish: int
     grace: int
+    probe: int
 
     @classmethod
     def of(cls, settings: WorkloadSettings) -> Termination:
         """Derive the steps."""
         drain, finish = settings.drain_seconds, settings.request_seconds
-        return cls(drain, finish, drain + finish + MARGIN_SECONDS)
+        # One more interval than it takes failures: the first probe may have been asked just before the stop.
+        return cls(drain, finish, drain + finish + MARGIN_SECONDS, max(drain // (PROBE_FAILURES + 1), 1))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core import v1 as core
 
 from infra.autoscaling import Scaling, ScalingArgs
 from infra.cache import Cache
@@ -16,16 +14,17 @@ from infra.database import Database
 from infra.gateway import Gateway, GatewayArgs
 from infra.identity import Identity
 from infra.isolation import Isolation, IsolationArgs
-from infra.namespace import Namespace, NamespaceArgs, kubernetes_labels
+from infra.namespace import Namespace, NamespaceArgs
 from infra.network import Network
 from infra.origin import Origin
 from infra.pools import ON_DEMAND, SPOT
+from infra.priorities import Priorities, PrioritiesArgs
+from infra.scraping import Scraping, ScrapingArgs
 from infra.service import Role, RoleArgs
+from infra.service_configuration import Configuration, ConfigurationArgs
 from infra.settings import Settings
 from infra.sizing import REDIS_POOL, Sizing
 from infra.storage import Storage
-
-CONFIGURATION = "configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +56,22 @@ class Workload(Component):
         namespace = Namespace(
             "namespace", NamespaceArgs(environment, settings, args.sizing.quota), self.child()
         )
-        data = self._environment_variables(args)
-        config = core.ConfigMap(
+        configuration = Configuration(
             "configuration",
-            metadata={
-                "name": CONFIGURATION,
-                "namespace": namespace.metadata_name,
-                "labels": kubernetes_labels(environment),
-            },
-            data=data,
-            opts=self.child(depends_on=namespace.ready),
+            ConfigurationArgs(
+                environment, namespace, variables(args), args.settings.observability.thresholds
+            ),
+            self.child(),
         )
-        digest = pulumi.Output.json_dumps(data, sort_keys=True).apply(
-            lambda text: hashlib.sha256(text.encode()).hexdigest()
-        )
+        priorities = Priorities("priorities", PrioritiesArgs(environment), self.child())
         for role, replicas, pool in (("api", settings.api, ON_DEMAND), ("worker", settings.worker, SPOT)):
             deployed = Role(
                 role,
-                RoleArgs(
-                    environment,
-                    namespace,
-                    args.identity,
-                    settings,
-                    replicas,
-                    CONFIGURATION,
-                    config,
-                    digest,
-                    pool,
-                ),
-                self.child(depends_on=args.database.ready),
+                RoleArgs(environment, namespace, args.identity, settings, replicas, configuration, pool),
+                self.child(depends_on=[*args.database.ready, *priorities.ready]),
             )
             Scaling(f"{role}-scaling", ScalingArgs(environment, namespace, deployed, replicas), self.child())
+            Scraping(f"{role}-scraping", ScrapingArgs(environment, namespace, role), self.child())
         Isolation(
             "isolation",
             IsolationArgs(
@@ -107,20 +91,22 @@ class Workload(Component):
         self.namespace = namespace.metadata_name
         self.register_outputs({"namespace": self.namespace})
 
-    def _environment_variables(self, args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
-        """Everything the service must know that is no secret."""
-        settings = args.settings
-        return {
-            "KINGDOM_ENVIRONMENT": args.environment.name,
-            "KINGDOM_PUBLIC_URL": settings.edge.url,
-            "KINGDOM_REDIS_URL": args.cache.url,
-            "KINGDOM_REDIS_POOL": str(REDIS_POOL),
-            "KINGDOM_MONGODB_POOL": str(args.sizing.mongodb_pool),
-            "KINGDOM_MONGODB_URL": args.database.url,
-            "KINGDOM_MONGODB_DATABASE": settings.database.name,
-            "KINGDOM_MONGODB_AUTH": settings.database.auth.value,
-            "KINGDOM_STORAGE_BUCKET": args.storage.bucket,
-            "KINGDOM_STORAGE_ENDPOINT": args.storage.endpoint,
-            "KINGDOM_LOG_LEVEL": settings.workload.log_level.value,
-            "KINGDOM_DRAIN_SECONDS": str(settings.workload.drain_seconds),
-        }
+
+def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
+    """Everything the service must know that is no secret, as its environment variables."""
+    settings = args.settings
+    return {
+        "KINGDOM_ENVIRONMENT": args.environment.name,
+        "KINGDOM_PUBLIC_URL": settings.edge.url,
+        "KINGDOM_CORS_ORIGINS": f"https://{settings.storage.apps.web}",
+        "KINGDOM_REDIS_URL": args.cache.url,
+        "KINGDOM_REDIS_POOL": str(REDIS_POOL),
+        "KINGDOM_MONGODB_POOL": str(args.sizing.mongodb_pool),
+        "KINGDOM_MONGODB_URL": args.database.url,
+        "KINGDOM_MONGODB_DATABASE": settings.database.name,
+        "KINGDOM_MONGODB_AUTH": settings.database.auth.value,
+        "KINGDOM_STORAGE_BUCKET": args.storage.bucket,
+        "KINGDOM_STORAGE_ENDPOINT": args.storage.endpoint,
+        "KINGDOM_LOG_LEVEL": settings.workload.log_level.value,
+        "KINGDOM_DRAIN_SECONDS": str(settings.workload.drain_seconds),
+    }

@@ -1,0 +1,41 @@
+"""Secrets change while sessions go on: every running pod must know what a new one signs with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.infra.rehearsal import Declared, configuration, rehearse
+
+
+def session_keys(declared: Declared) -> list[str]:
+    return str(declared.one("SecretVersion", "identity-kingdom-session-key")["secretData"]).split("\n")
+
+
+def mounted(declared: Declared) -> str:
+    parameters: dict[str, str] = declared.one("SecretProviderClass", "api-secrets")["spec"]["parameters"]
+    return parameters["secrets"]
+
+
+def test_raising_the_generation_signs_with_a_key_that_running_pods_already_know(tmp_path: Path) -> None:
+    values = configuration("dev")
+    first = session_keys(rehearse("dev", tmp_path, values))
+    values["kingdom:identity"]["sessionKeyGeneration"] = 2
+    second = session_keys(rehearse("dev", tmp_path, values))
+    assert second[0] == first[1]
+    assert first[0] in second  # what it signed is still verified
+    assert len(set(second)) == 3
+
+
+def test_a_rotated_secret_is_a_new_version_and_rolls_the_pods(tmp_path: Path) -> None:
+    values = configuration("dev")
+    before = rehearse("dev", tmp_path, values)
+    values["kingdom:identity"]["sessionKeyGeneration"] = 2
+    after = rehearse("dev", tmp_path, values)
+    for role in ("api", "worker"):
+        template = [item.one("Deployment", role)["spec"]["template"]["metadata"] for item in (before, after)]
+        assert template[0]["annotations"] != template[1]["annotations"]
+
+
+def test_pods_mount_exact_versions_of_secrets(declared: Declared) -> None:
+    assert "/versions/latest" not in mounted(declared)
+    assert mounted(declared).count("/versions/") == 4
