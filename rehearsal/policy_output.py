@@ -65,9 +65,13 @@ class Tail:
             return [line for line in self._lines if line.strip()]
 
     def last_error(self) -> str:
-        found = _ERROR.findall("\n".join(self.lines()))
         lines = self.lines()
-        return str(found[-1]) if found else (lines[-1] if lines else "")
+        found = _ERROR.findall("\n".join(lines))
+        if found:
+            return str(found[-1])
+        # What a pack says itself about why it ends, with the list that may follow it.
+        said = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+        return "\n".join(lines[said[-1] :]).removeprefix("error: ") if said else "".join(lines[-1:])
 
     def place(self, pack: Path, error: str) -> str:
         """`` at FILE:LINE`` of the innermost frame in the pack, once the traceback of `error` has arrived."""

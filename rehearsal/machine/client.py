@@ -69,23 +69,22 @@ class Machine:
 
     @classmethod
     def preflight(cls, root: Path, options: MachineOptions) -> None:
-        """What can be known before anything is made. Raises MachineError with every reason."""
+        """What can be known before anything is made. Makes nothing. Raises MachineError with every reason."""
         home = Home(root.absolute())
         reasons: list[str] = []
         if sys.platform == "win32":
             reasons.append("the machine needs Linux or macOS: on Windows, use WSL")
-        try:
-            home.make()
-            free = shutil.disk_usage(home.machine).free
-            if free < _LEAST_FREE_BYTES:
-                reasons.append(
-                    f"{home.machine} has {free // 2**20} MB left on its disk: at least "
-                    f"{_LEAST_FREE_BYTES // 2**20} MB are needed"
-                )
-            if not os.access(home.machine, os.W_OK):
-                reasons.append(f"{home.machine} may not be written by this user")
-        except MachineError as error:
-            reasons += error.reasons
+        folder = home.machine
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        if free < _LEAST_FREE_BYTES:
+            reasons.append(
+                f"{folder} has {free // 2**20} MB left on its disk: at least "
+                f"{_LEAST_FREE_BYTES // 2**20} MB are needed"
+            )
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            reasons.append(f"{folder} is no folder in which this user may make files")
         try:
             if not is_free(options.edge_port) and not _is_ours(home, options.edge_port):
                 require_free(options.edge_port, "rehearsal:machine.edgePort")
@@ -187,6 +186,7 @@ class Machine:
         command = [sys.executable, "-m", "rehearsal.machine.supervisor"]
         command += [str(self._home.root), stack, str(project), str(options.edge_port)]
         marks = {strays.ROOT_MARK, strays.INSTANCE_MARK}
+        self._home.make()
         with self._home.supervisor_log.open("ab") as log:
             child = subprocess.Popen(
                 command,
