@@ -176,7 +176,7 @@ def host_ports(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for container in pod.containers():
             for port in container["ports"].items():
-                if port["hostPort"].unlike(None, 0, 0.0):
+                if port["hostPort"].unlike(None, 0, 0.0, "0"):
                     yield port["hostPort"].finding(f"{title(container)} must not use a port of the node")
 
 
@@ -334,7 +334,7 @@ def run_as_user(resource: Resource, _: Settings) -> Iterator[Finding]:
         if pod.in_user_namespace:
             continue
         for context in _contexts(pod):
-            if context["runAsUser"].like(0, 0.0):
+            if context["runAsUser"].number(1) == 0:
                 yield context["runAsUser"].finding("must not be 0 (root)")
 
 

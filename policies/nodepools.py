@@ -137,7 +137,7 @@ def pool_of(resource: Resource, overhead: Mapping[str, Fraction]) -> Pool | None
     machine = config["machineType"]
     per_node = allocatable(machine.text() or "e2-medium") if machine.known() else None
     if per_node is None:
-        machine.unjudged[f"{resource.name} nodeConfig.machineType ({machine.raw})"] = None
+        machine.set_aside(f"is {machine.raw}, whose size is not known here")
         return None
     spread = node["nodeLocations"]
     named = len(list(spread.items()))

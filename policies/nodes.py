@@ -7,6 +7,7 @@ could not judge is listed in the end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,7 @@ from typing import Any, Final
 from pulumi_policy.proxy import UnknownValueError
 
 Path = tuple[str | int, ...]
+_DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class _Unknown:
@@ -88,13 +90,13 @@ class Node:
     __slots__ = ("path", "raw", "unjudged", "urn")
 
     def __init__(
-        self, raw: Any, path: Path = (), unjudged: dict[str, None] | None = None, urn: str = ""
+        self, raw: Any, path: Path = (), unjudged: dict[str, str] | None = None, urn: str = ""
     ) -> None:
         self.raw = raw
         self.path = path
         self.urn = urn
-        # Shared by all nodes of one judgement; a dict for its order.
-        self.unjudged: dict[str, None] = {} if unjudged is None else unjudged
+        # Place to reason, shared by all nodes of one judgement.
+        self.unjudged: dict[str, str] = {} if unjudged is None else unjudged
 
     def __getitem__(self, key: str | int) -> Node:
         if self.raw is UNKNOWN:
@@ -124,9 +126,13 @@ class Node:
     def known(self) -> bool:
         """Whether the value can be judged; if not, that is noted."""
         if self.raw is UNKNOWN:
-            self.unjudged[f"{self.urn.rsplit('::', 1)[-1]} {format_path(self.path)}".strip()] = None
+            self.set_aside("is not known yet")
             return False
         return True
+
+    def set_aside(self, reason: str) -> None:
+        """Note that a judgement is left out here, and why."""
+        self.unjudged[f"{self.urn.rsplit('::', 1)[-1]} {format_path(self.path)}".strip()] = reason
 
     def unlike(self, *allowed: Any) -> bool:
         """Whether the value is known and none of `allowed` (True and 1 are different)."""
@@ -145,17 +151,19 @@ class Node:
     def entries(self) -> Iterator[tuple[str, Node]]:
         """The fields of an object; none when it is absent or unknown."""
         if self.known() and isinstance(self.raw, dict):
-            for key in self.raw:
-                yield str(key), self[key]
+            for key, value in self.raw.items():  # YAML has keys that are no text, such as 8080
+                yield str(key), Node(value, (*self.path, str(key)), self.unjudged, self.urn)
 
     def text(self) -> str:
         """The value as text; "" when it is absent, unknown or no string."""
         return self.raw if self.known() and isinstance(self.raw, str) else ""
 
     def number(self, default: float = 0) -> float:
-        """The value as a number; `default` when it is absent, unknown or no number."""
+        """The value as a number, also one written as text; `default` when it is absent, unknown or none."""
         if self.known() and isinstance(self.raw, (int, float)) and not isinstance(self.raw, bool):
             return self.raw
+        if isinstance(self.raw, str) and _DECIMAL.fullmatch(self.raw.strip()):
+            return float(self.raw)
         return default
 
     def flag(self) -> bool:
@@ -167,8 +175,8 @@ class Node:
         if not self.known():
             return
         if isinstance(self.raw, dict):
-            for key in self.raw:
-                yield from self[key].leaves()
+            for _, value in self.entries():
+                yield from value.leaves()
         elif isinstance(self.raw, list):
             for index in range(len(self.raw)):
                 yield from self[index].leaves()

@@ -162,7 +162,7 @@ def _too_few(
         kind = _PLURALS[plural]
         needed = counts.get(kind, 0) + _GIVEN.get(kind, 0)
     else:
-        limit.unjudged[f"{limit.urn.rsplit('::', 1)[-1]} spec.hard[{key}]: no proof for this key"] = None
+        limit.set_aside("counts what no declaration tells")
         return
     if needed > amount:
         yield limit.finding(f"{int(amount)} is less than the {needed} that are declared or kept")

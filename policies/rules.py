@@ -163,10 +163,17 @@ def _guarded(rule: Rule, findings: Iterable[Finding], about: str) -> Iterator[Fi
         ) from error
 
 
+class UnjudgedError(UnknownValueError):
+    """What a rule could not judge and why, in the one way the SDK has for it: advice "can't run policy"."""
+
+    def __init__(self, unjudged: Mapping[str, str]) -> None:
+        super().__init__(UNKNOWN_STRING_VALUE, list(unjudged))
+        self.message = "; ".join(f"{place} {reason}" for place, reason in unjudged.items())
+
+
 def _list_unjudged(node: Node) -> None:
-    """Say what could not be judged, in the one way the SDK has for it: an advisory "can't run policy"."""
     if node.unjudged:
-        raise UnknownValueError(UNKNOWN_STRING_VALUE, [", .".join(node.unjudged)])
+        raise UnjudgedError(node.unjudged)
 
 
 # The plain form of the latest proxies, by identity. Entries keep their proxies alive, so an identity is

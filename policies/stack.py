@@ -76,17 +76,22 @@ class Object:
 
 
 def objects_of(resource: Resource) -> Iterator[Object]:
-    """The Kubernetes objects of a resource, with lists (``PodList``, ``List``) taken apart."""
+    """The Kubernetes objects of a resource; lists (``PodList``, ``List``), also in lists, are taken apart."""
     if not resource.type.startswith("kubernetes:"):
         return
     _, version, kind = resource.type.split(":", 2)
-    version = version.removeprefix("core/")
-    if kind.endswith("List"):
-        for item in resource.node["items"].items():
-            item_kind = str(item.fresh()["kind"].raw or kind.removesuffix("List"))
-            yield Object(str(item.fresh()["apiVersion"].raw or version), item_kind, item, resource.urn)
-    else:
-        yield Object(version, kind, resource.node, resource.urn)
+    yield from _taken_apart(version.removeprefix("core/"), kind, resource.node, resource.urn)
+
+
+def _taken_apart(version: str, kind: str, node: Node, urn: str) -> Iterator[Object]:
+    if not kind.endswith("List") or not node["items"].present:
+        yield Object(version, kind, node, urn)
+        return
+    for item in node["items"].items():
+        own = item.fresh()
+        # The items of a typed list need not repeat what they are.
+        item_kind = str(own["kind"].raw or kind.removesuffix("List"))
+        yield from _taken_apart(str(own["apiVersion"].raw or version), item_kind, item, urn)
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.nodes import Finding
-from policies.pods import POD_TYPES, pod_templates, title
+from policies.nodes import Finding, Node
+from policies.pods import CONTAINER_FIELDS, POD_TYPES, TEMPLATES, pod_templates, title
 from policies.quantities import parse
 from policies.remedies import labelled, without_token
 from policies.rules import Settings, rule
@@ -189,3 +189,61 @@ def labels(resource: Resource, settings: Settings) -> Iterator[Finding]:
         for key in settings["labels"]:
             if own.known() and not own[key].present:
                 yield own.finding(f"has no label {key}")
+
+
+# What holds other settings, by its key, wherever it stands in a pod.
+_LISTS: Final = (
+    *CONTAINER_FIELDS,
+    "volumes",
+    "ports",
+    "env",
+    "envFrom",
+    "volumeMounts",
+    "add",
+    "drop",
+    "sysctls",
+)
+_OBJECTS: Final = (
+    "metadata", "spec", "template", "jobTemplate", "securityContext", "capabilities", "seccompProfile",
+    "appArmorProfile", "seLinuxOptions", "windowsOptions", "resources", "lifecycle", "livenessProbe",
+    "readinessProbe", "startupProbe", "annotations", "labels",
+)  # fmt: skip
+_SHAPED: Final = frozenset((*_LISTS, *_OBJECTS))
+
+
+@rule(
+    "pod-shape",
+    "Nothing hides from the other policies: lists are lists and objects are objects in all that makes pods.",
+    types=POD_TYPES,
+    steps="Write the value in the shape that the message names; the API server refuses any other.",
+    severity=Severity.HIGH,
+    tags=("CIS-GKE:5.2", "SOC2:CC8.1", "KUB8"),
+)
+def pod_shape(resource: Resource, _: Settings) -> Iterator[Finding]:
+    listed = resource.node["items"]
+    if resource.type.endswith("List") and listed.present and listed.known() and type(listed.raw) is not list:
+        yield listed.finding("must be a list")
+    for item in objects_of(resource):
+        if item.kind in TEMPLATES:
+            yield from _misshapen(item.node)
+
+
+def _misshapen(node: Node) -> Iterator[Finding]:
+    """Values that are not of the shape that their key wants."""
+    if not node.known():
+        return
+    if not isinstance(node.raw, dict):
+        yield node.finding("must be an object")
+        return
+    for key, value in node.entries():
+        if value.raw is None or key not in _SHAPED or not value.known():
+            continue
+        if key in _LISTS and not isinstance(value.raw, list):
+            yield value.finding("must be a list")
+        elif key in _OBJECTS and not isinstance(value.raw, dict):
+            yield value.finding("must be an object")
+        elif key in _OBJECTS and key not in ("annotations", "labels"):
+            yield from _misshapen(value)
+        elif key in (*CONTAINER_FIELDS, "volumes"):
+            for item in value.items():
+                yield from _misshapen(item)

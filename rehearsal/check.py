@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from policies.catalogue import RULES, SHAPES
 from policies.configuration import PolicySettings, problems_with, reconcile
-from policies.nodes import format_path
+from policies.nodes import Finding, format_path
+from policies.rules import Rule
 from policies.stack import Stack
 from rehearsal.analyzer import PolicyConfigError
+from rehearsal.errors import InputError
+from rehearsal.manifest_schema import SCHEMA, Schema, misfits
 from rehearsal.manifests import Manifest, read
 
 
@@ -39,6 +43,8 @@ class Report:
 
     objects: int
     remarks: tuple[Remark, ...]
+    # What no policy could judge, and why.
+    unjudged: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -55,6 +61,7 @@ class Report:
             "objects": self.objects,
             "counts": self.counts,
             "findings": [asdict(remark) for remark in self.remarks],
+            "unjudged": list(self.unjudged),
         }
 
     def lines(self) -> list[str]:
@@ -64,6 +71,7 @@ class Report:
             what = f"{item.kind} {item.name}".strip()
             text.append(f"{item.file}:{item.line}: {item.level} {item.policy} ({what})")
             text.append(f"    {item.path + ': ' if item.path else ''}{item.message}")
+        text += [f"not judged: {what}" for what in self.unjudged]
         counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
         return [*text, f"{self.objects} objects judged: {counts}"]
 
@@ -83,37 +91,58 @@ def check(
     wrong configuration, both before anything is judged.
     """
     settings = _settings(config or {}, strict)
+    _names_something(only)
     manifests = read(paths)
     by_urn = {manifest.resource.urn: manifest for manifest in manifests}
     stack = Stack.of([manifest.resource for manifest in manifests])
-    remarks = []
+    remarks: list[Remark] = []
     for rule in RULES:
-        wanted = not only or rule.name in only or any(tag.startswith(only) for tag in rule.tags)
         chosen = settings[rule.name]
-        if chosen.level == "disabled" or not wanted:
+        if chosen.level == "disabled" or not _wanted(rule, only):
             continue
         level = "mandatory" if chosen.level == "remediate" else chosen.level
-        for finding in rule.judge(stack, chosen.properties):
-            manifest: Manifest | None = by_urn.get(finding.urn)
-            remarks.append(
-                Remark(
-                    level=level,
-                    severity=rule.severity.value,
-                    policy=rule.name,
-                    tags=rule.tags,
-                    file=manifest.file if manifest else "",
-                    line=manifest.line(finding.path) if manifest else 0,
-                    kind=manifest.kind if manifest else "",
-                    name=manifest.name if manifest else "",
-                    namespace=manifest.namespace if manifest else "",
-                    path=format_path(finding.path),
-                    message=finding.message,
-                    description=rule.prevents,
-                    remediation=rule.steps,
-                )
-            )
+        remarks += [
+            _remark(rule, level, finding, by_urn.get(finding.urn))
+            for finding in rule.judge(stack, chosen.properties)
+        ]
+    if not only or SCHEMA.name in only:
+        for manifest in manifests:
+            remarks += [_remark(SCHEMA, "advisory", found, manifest) for found in misfits(manifest)]
     remarks.sort(key=lambda item: (item.level != "mandatory", item.file, item.line, item.policy, item.path))
-    return Report(len(manifests), tuple(dict.fromkeys(remarks)))
+    unjudged = tuple(f"{place} {reason}" for place, reason in stack.node.unjudged.items())
+    return Report(len(manifests), tuple(dict.fromkeys(remarks)), unjudged)
+
+
+def _wanted(rule: Rule, only: tuple[str, ...]) -> bool:
+    return not only or rule.name in only or any(tag.startswith(only) for tag in rule.tags)
+
+
+def _names_something(only: tuple[str, ...]) -> None:
+    """Refuse a filter that no policy answers to: everything would pass in silence."""
+    for word in only:
+        if word != SCHEMA.name and not any(_wanted(rule, (word,)) for rule in RULES):
+            names = [rule.name for rule in RULES] + [tag for rule in RULES for tag in rule.tags]
+            close = difflib.get_close_matches(word, names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise InputError(f"no policy has the name or a tag {word!r}{hint}", remedy="Nothing was judged.")
+
+
+def _remark(rule: Rule | Schema, level: str, finding: Finding, manifest: Manifest | None) -> Remark:
+    return Remark(
+        level=level,
+        severity=rule.severity.value,
+        policy=rule.name,
+        tags=rule.tags,
+        file=manifest.file if manifest else "",
+        line=manifest.line(finding.path) if manifest else 0,
+        kind=manifest.kind if manifest else "",
+        name=manifest.name if manifest else "",
+        namespace=manifest.namespace if manifest else "",
+        path=format_path(finding.path),
+        message=finding.message,
+        description=rule.prevents,
+        remediation=rule.steps,
+    )
 
 
 def _settings(config: Mapping[str, Any], strict: bool) -> dict[str, PolicySettings]:

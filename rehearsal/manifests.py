@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,11 +99,28 @@ def _documents(name: str, text: str, *, strict: bool, problems: list[str]) -> It
     try:
         while loader.check_node():
             tree = loader.get_node()
-            value = loader.construct_document(tree)
+            value = _as_json(loader.construct_document(tree))
             if isinstance(tree, yaml.Node) and value is not None:
                 yield from _objects(name, tree, value, "", "", strict=strict, problems=problems)
     finally:
         loader.dispose()
+
+
+def _as_json(value: Any) -> Any:
+    """`value` as `kubectl` sends it: JSON, so that keys are text and a date is what was written."""
+    if isinstance(value, dict):
+        return {_as_key(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_as_json(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+
+
+def _as_key(key: Any) -> str:
+    if isinstance(key, bool):
+        return str(key).lower()
+    return "null" if key is None else str(key)
 
 
 def _objects(
@@ -117,6 +135,8 @@ def _objects(
     if kind.endswith("List") and isinstance(value.get("items"), list):
         items = _child(tree, "items")
         for index, item in enumerate(value["items"]):
+            if item is None:
+                continue  # as an empty document is
             below = _child(items, index) if items is not None else None
             inner = "" if kind == "List" else kind.removesuffix("List")
             yield from _objects(name, below or tree, item, version, inner, strict=strict, problems=problems)

@@ -89,3 +89,54 @@ def test_json_has_what_the_text_has(tmp_path: Path) -> None:
         [item for item in data["findings"] if item["level"] == "mandatory"]
     )
     assert len(report.lines()) == 2 * len(data["findings"]) + 1
+
+
+def test_empty_documents_null_items_and_lists_in_lists_are_read_through(tmp_path: Path) -> None:
+    inner = "\n".join(f"  {line}" for line in BAD.splitlines())
+    file = tmp_path / "odd.yaml"
+    file.write_text(
+        f"# only a comment\n---\n---\nnull\n---\napiVersion: v1\nkind: List\nitems:\n- null\n-{inner[1:]}\n"
+        "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: null\nspec: null\n---\n# the end\n"
+    )
+    report = check([str(file)])
+    assert report.objects == 2
+    [found] = [remark for remark in report.remarks if remark.policy == "pss-host-namespaces"]
+    assert (found.line, found.kind, found.name) == (19, "Deployment", "web")
+
+
+def test_what_the_api_server_would_refuse_is_said_as_advice(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(GOOD + "    ports:\n    - containerPort: '80'\n  restartpolicy: Never\n")
+    report = check([str(file)])
+    said = {(item.path, item.level, item.line) for item in report.remarks if item.policy == "schema"}
+    assert said == {
+        ("spec.containers[0].ports[0].containerPort", "advisory", 11),
+        ("spec.restartpolicy", "advisory", 12),
+    }
+
+
+def test_keys_and_values_are_read_as_kubectl_sends_them(tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {8080: a}}\n"
+        "data: {1: a, true: b, when: 2026-01-01, API_TOKEN: hunter2}\n"
+    )
+    report = check([str(file)], only=("no-secret-variables",))
+    assert [item.path for item in report.remarks] == ["data.API_TOKEN"]
+
+
+def test_a_filter_that_matches_no_policy_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(GOOD)
+    with pytest.raises(InputError, match="did you mean 'pss-seccomp'"):
+        check([str(tmp_path)], only=("pss-secomp",))
+
+
+def test_what_could_not_be_judged_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "quota.yaml").write_text(
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: a}\n"
+        "spec: {hard: {count/widgets.example.com: '3', gpus.example.com/x: '1', strange: '1'}}\n"
+    )
+    report = check([str(tmp_path)])
+    assert any("strange" in note for note in report.unjudged)
+    assert "not judged: " in "\n".join(report.lines())
+    assert report.to_json()["unjudged"] == list(report.unjudged)

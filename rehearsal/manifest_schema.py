@@ -1,0 +1,47 @@
+"""What the API server would refuse in a plain manifest: the types of the Kubernetes SDK, its names and sets.
+
+The policies judge what an object says; this says where it says nothing that a cluster would take. It is
+advice, since a cluster may be newer than the SDK. Kinds without a declared type (custom resources) are
+checked for their metadata only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pulumi_policy import Severity
+
+from policies.nodes import Finding
+from rehearsal.clouds.kubernetes import Kubernetes
+from rehearsal.manifests import Manifest
+from rehearsal.properties import parse_path
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The metadata that a finding of the schema carries, in the form of a policy's."""
+
+    name: str
+    prevents: str
+    steps: str
+    severity: Severity
+    tags: tuple[str, ...] = ()
+
+
+SCHEMA: Final = Schema(
+    name="schema",
+    prevents="Manifests are what the API server accepts, so that a deployment does not stop half-way.",
+    steps="Write the field as the message says; see `kubectl explain`.",
+    severity=Severity.MEDIUM,
+)
+
+
+def misfits(manifest: Manifest) -> Iterator[Finding]:
+    """What does not fit the declared type of a manifest's object, each with its path."""
+    value = manifest.resource.node.raw
+    cloud = Kubernetes()
+    token = manifest.resource.type
+    for found in (*cloud.type_problems(token, value), *cloud.problems(token, value)):
+        yield Finding(found.reason, parse_path(found.path), manifest.resource.urn)
