@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.rehearsal.parity.kingdom_cli import Kingdom
-from tests.rehearsal.parity.pulumi_cli import Pulumi, Ran, copy_project
+from tests.rehearsal.parity.pulumi_cli import ROOT, Pulumi, Ran, copy_project
 from tests.rehearsal.parity.records import Record, comparable
 
 STACKS = ("dev", "staging", "prod")
@@ -35,7 +36,12 @@ def providers() -> Iterator[str]:
     if shutil.which("pulumi") is None:
         pytest.skip("the Pulumi CLI is not on PATH")
     kingdom = Path(sys.executable).with_name("kingdom")
-    clouds = subprocess.Popen([str(kingdom), "cloud", "--json"], stdout=subprocess.PIPE, text=True)
+    clouds = subprocess.Popen(
+        [str(kingdom), "cloud", "--json"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert clouds.stdout is not None
         yield json.loads(clouds.stdout.readline())["value"]

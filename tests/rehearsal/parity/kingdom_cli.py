@@ -12,7 +12,7 @@ from typing import Any
 
 from rehearsal.engine.secrets import Crypter
 from rehearsal.properties import SECRET_SIGNATURE, SIGNATURE
-from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran
+from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran, search_path
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Kingdom:
         ended = subprocess.run(
             [str(Path(sys.executable).with_name("kingdom")), *arguments, "--json"],
             cwd=self.project,
-            env=os.environ | {"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PYTHONPATH": str(self.project)},
+            env=os.environ
+            | {"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PYTHONPATH": search_path(self.project)},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -41,6 +41,11 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
+def search_path(project: Path) -> str:
+    """For PYTHONPATH: the copy's `infra` and `policies`, and `rehearsal` of the checkout under test."""
+    return os.pathsep.join([str(project), str(ROOT)])
+
+
 @dataclass(frozen=True)
 class Pulumi:
     """The CLI with a home and a file backend of its own; `providers` is what `kingdom cloud` printed."""
@@ -87,7 +92,7 @@ class Pulumi:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DEBUG_COMMANDS": "true",  # unlocks --event-log: `--json` leaves out policy findings
             "PULUMI_DEBUG_PROVIDERS": self.providers,
-            "PYTHONPATH": str(self.project),  # the copy's `infra` and `policies`, not the editable install's
+            "PYTHONPATH": search_path(self.project),
         }
 
 
