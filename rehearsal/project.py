@@ -44,13 +44,14 @@ class Project:
         start = (start or Path.cwd()).resolve()
         for folder in (start, *start.parents):
             if (folder / "Pulumi.yaml").is_file():
-                return cls._load(folder)
+                return cls.at(folder)
         raise InputError(
             f"there is no Pulumi.yaml in {start} or above it", remedy="Run this within the project's folder."
         )
 
     @classmethod
-    def _load(cls, root: Path) -> Project:
+    def at(cls, root: Path) -> Project:
+        """The project whose ``Pulumi.yaml`` is in the folder `root` itself. Raises InputError."""
         path = root / "Pulumi.yaml"
         data = read_yaml(path)
         problems = []
