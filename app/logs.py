@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from app import context
 from app.settings import LogLevel
 
 _LEVELS = {
@@ -33,6 +34,7 @@ def configure(level: LogLevel, **fixed: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            context.merge,
             structlog.processors.add_log_level,
             _severity,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),

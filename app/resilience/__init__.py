@@ -2,7 +2,19 @@
 
 from app.resilience.breaker import Breaker, BreakerOpen
 from app.resilience.bulkhead import Bulkhead, BulkheadFull
-from app.resilience.deadline import deadline, remaining
+from app.resilience.deadline import deadline, deadline_at, remaining
 from app.resilience.retry import Budget, retry
+from app.resilience.watch import Watch
 
-__all__ = ["Breaker", "BreakerOpen", "Budget", "Bulkhead", "BulkheadFull", "deadline", "remaining", "retry"]
+__all__ = [
+    "Breaker",
+    "BreakerOpen",
+    "Budget",
+    "Bulkhead",
+    "BulkheadFull",
+    "Watch",
+    "deadline",
+    "deadline_at",
+    "remaining",
+    "retry",
+]

@@ -2,6 +2,8 @@
 
 The deadline is a moment of ``time.monotonic`` in a context variable, so tasks inherit it; a nested deadline
 can only be nearer. Calls to others send :func:`remaining` along (header ``x-deadline-ms``).
+
+Stamina, tenacity and httpx have time-outs per call; none carries one from call to call.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
@@ -19,6 +21,16 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 def remaining() -> float:
     """Seconds that are left; infinite without a deadline, never negative."""
     return max(0.0, _deadline.get() - time.monotonic())
+
+
+@contextmanager
+def deadline_at(moment: float) -> Iterator[None]:
+    """Only say until when (in seconds of ``time.monotonic``); ending what is late is somebody else's task."""
+    token = _deadline.set(min(_deadline.get(), moment))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
 
 
 @asynccontextmanager
