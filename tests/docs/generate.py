@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.docs._commands_page import commands_page
 from tests.docs._settings_page import settings_page
+from tests.docs._settings_schema import PLACE, settings_schema
 from tests.repository._tree import ROOT
 
 
@@ -12,6 +13,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "commands.md": commands_page(),
         ROOT / "docs" / "settings.md": settings_page(),
+        PLACE: settings_schema(),
     }
 
 
