@@ -9,11 +9,12 @@ sidecars started before it; the pod needs the larger of the two, plus its runtim
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from policies.cron import shortest_interval
 from policies.nodes import Node
 from policies.pods import PodTemplate
 from policies.quantities import int_or_percent, parse
@@ -21,6 +22,7 @@ from policies.scaling import Scaling, key_of
 from policies.stack import Object
 
 Amounts = dict[str, Fraction]
+_GRACE: Final = 30
 # VPA modes in which it changes what pods request.
 ACTING: Final = ("Auto", "Recreate", "Initial", "InPlaceOrRecreate", "InPlace")
 
@@ -43,11 +45,11 @@ class Demand:
 
 
 def demand(
-    workload: Object, template: PodTemplate, scaling: Scaling, defaults: Node, nodes: int | None
+    workload: Object, template: PodTemplate, scaling: Scaling, ranges: Sequence[Object], nodes: int | None
 ) -> Demand:
-    """The peak of one workload; `defaults` is the ``limits`` list of its namespace's LimitRange."""
+    """The peak of one workload; `ranges`: the LimitRanges of its namespace; `nodes`: those it may run on."""
     pods, why = peak_pods(workload, scaling, nodes)
-    per_pod = pod_requests(template, defaults)
+    per_pod = pod_requests(template, ranges)
     scaler = scaling.vertical.get(key_of(workload))
     if scaler is not None:
         per_pod = _grown(per_pod, scaler)
@@ -70,10 +72,14 @@ def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[in
                 extra = 0
             return most + extra, f"{most} + {extra} surge"
         case "DaemonSet":
+            if nodes is None:
+                return None, "one on each node, and how many nodes there are is not declared here"
             surge = spec.at("updateStrategy", "rollingUpdate", "maxSurge")
-            extra = int_or_percent(surge.raw, nodes or 0, up=True) or 0 if surge.known() else 0
-            return (None if nodes is None else nodes + extra), f"{nodes} nodes + {extra} surge"
+            extra = int_or_percent(surge.raw, nodes, up=True) or 0 if surge.known() else 0
+            return nodes + extra, f"{nodes} nodes + {extra} surge"
         case "Job":
+            if spec["suspend"].like(True):
+                return 0, "suspended"
             return _job_pods(spec), "parallelism"
         case "CronJob":
             return _cron_pods(spec)
@@ -99,31 +105,25 @@ def _cron_pods(spec: Node) -> tuple[int | None, str]:
     deadline = job["activeDeadlineSeconds"]
     if not deadline.present:
         return None, "runs may pile up: concurrencyPolicy is Allow and no activeDeadlineSeconds ends them"
-    runs = max(1, math.ceil(deadline.number() / shortest_interval(spec["schedule"].text())))
+    if not deadline.known() or not spec["schedule"].known():
+        return pods, "one run"
+    # A run that is out of time still has its grace period.
+    lasts = deadline.number() + job.at("template", "spec", "terminationGracePeriodSeconds").number(_GRACE)
+    runs = max(1, math.ceil(lasts / shortest_interval(spec["schedule"].text())))
     return runs * pods, f"{runs} runs at once"
 
 
-def shortest_interval(schedule: str) -> int:
-    """Seconds between two runs of a cron expression at its most frequent, never too long."""
-    minutes = (schedule.split() or ["*"])[0]
-    if minutes.isdecimal():
-        hours = [*schedule.split(), "*"][1]
-        return 86400 if hours.isdecimal() else 3600
-    if minutes.startswith("*/") and minutes[2:].isdecimal() and int(minutes[2:]):
-        return 60 * int(minutes[2:])
-    return 60
-
-
-def pod_requests(template: PodTemplate, defaults: Node) -> Amounts:
-    """``requests.*`` and ``limits.*`` of one pod, as quota counts them."""
-    limits_of = [_container(item, defaults) for item in template.containers("containers")]
+def pod_requests(template: PodTemplate, ranges: Sequence[Object]) -> Amounts:
+    """``requests.*`` and ``limits.*`` of one pod, as quota counts them, with the defaults of LimitRanges."""
+    defaults = [item for found in ranges for item in found.node.at("spec", "limits").items()]
+    limits_of = [container_amounts(item, defaults) for item in template.containers("containers")]
     running: Amounts = {}
     for amounts in limits_of:
         _add(running, amounts)
     sidecars: Amounts = {}
     peak: Amounts = {}
     for item in template.containers("initContainers"):
-        amounts = _container(item, defaults)
+        amounts = container_amounts(item, defaults)
         if item["restartPolicy"].like("Always"):
             _add(sidecars, amounts)
             _raise(peak, sidecars)
@@ -147,9 +147,10 @@ def pod_requests(template: PodTemplate, defaults: Node) -> Amounts:
     return running
 
 
-def _container(container: Node, defaults: Node) -> Amounts:
+def container_amounts(container: Node, defaults: Sequence[Node]) -> Amounts:
+    """What one container asks for, with the `defaults` (items of ``limits``) where it says nothing."""
     amounts = _amounts(container["resources"])
-    for default in defaults.items():
+    for default in defaults:
         if not default["type"].like("Container"):
             continue
         for key, value in default["default"].entries():

@@ -8,45 +8,19 @@ from typing import Final
 
 from pulumi_policy import Severity
 
+from policies.counts import Holdings, holdings, needed
 from policies.demand import Demand, demand
 from policies.nodepools import Pool, pool_of
-from policies.nodes import Finding, Node
+from policies.nodes import UNKNOWN, Finding, Node
 from policies.quantities import parse, show
 from policies.rules import Settings, stack_rule
 from policies.scaling import Scaling
 from policies.stack import Object, Stack
 
 _TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
-# Plain keys of a ResourceQuota and what they mean.
-_SAME: Final = {
-    "cpu": "requests.cpu",
-    "memory": "requests.memory",
-    "ephemeral-storage": "requests.ephemeral-storage",
-}
+# Keys of a ResourceQuota that mean requests.
+_PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
 _COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
-# Object counts by their quota key; `count/deployments.apps` and the like are spelt out below.
-_COUNTED: Final = {
-    "services": "Service",
-    "configmaps": "ConfigMap",
-    "secrets": "Secret",
-    "persistentvolumeclaims": "PersistentVolumeClaim",
-    "resourcequotas": "ResourceQuota",
-    "replicationcontrollers": "ReplicationController",
-}
-_PLURALS: Final = {
-    "deployments.apps": "Deployment",
-    "statefulsets.apps": "StatefulSet",
-    "daemonsets.apps": "DaemonSet",
-    "cronjobs.batch": "CronJob",
-    "ingresses.networking.k8s.io": "Ingress",
-    "networkpolicies.networking.k8s.io": "NetworkPolicy",
-    "horizontalpodautoscalers.autoscaling": "HorizontalPodAutoscaler",
-    "poddisruptionbudgets.policy": "PodDisruptionBudget",
-    "serviceaccounts": "ServiceAccount",
-    **_COUNTED,
-}
-# The control plane puts these into every namespace by itself.
-_GIVEN: Final = {"ConfigMap": 1, "ServiceAccount": 1}
 
 
 def _in_doubt(items: list[Object]) -> bool:
@@ -107,33 +81,45 @@ def quota_holds_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
     if not quotas:
         return
     peaks = peaks_by_namespace(stack)
-    counts = _count_objects(stack)
+    holds = holdings(stack.objects, peaks)
     _in_doubt([item for item, _ in Scaling(stack).workloads.get("?", [])])
     for quota in quotas:
         inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item)]
         for key, limit in quota.node.at("spec", "hard").entries():
             amount = parse(limit.raw) if limit.known() else None
             if amount is None:
+                if limit.raw is not UNKNOWN:
+                    yield limit.finding(f"{limit.raw!r} is no quantity")
                 continue
-            name = _SAME.get(key, key)
-            if name == "pods" or name.startswith(("requests.", "limits.")):
+            name = _full_name(key)
+            count = needed(key, holds.get(quota.namespace, Holdings()))
+            if count is not None:
+                if count > amount:
+                    wanted = f"{show(key, Fraction(count))} that are declared or kept"
+                    yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
+            elif name == "pods" or name.startswith(("requests.", "limits.")):
                 yield from _too_small(limit, name, amount, inside)
             else:
-                yield from _too_few(limit, key, amount, counts.get(quota.namespace, {}), inside)
+                limit.set_aside("counts what no declaration tells")
+
+
+def _full_name(key: str) -> str:
+    """The long form of a plain key: ``cpu`` is ``requests.cpu``."""
+    return f"requests.{key}" if key in _PLAIN_RESOURCES or key.startswith("hugepages-") else key
 
 
 def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> Iterator[Finding]:
-    if key == "requests.storage" or "storageclass.storage.k8s.io" in key:
-        return  # counted over claims, not pods
     total = Fraction(0)
     parts = []
     for item in peaks:
+        if key in _COMPUTE and key not in item.per_pod and item.pods != 0:
+            yield limit.finding(f"{item.workload.label} names no {key}, so the quota refuses its pods")
         share = item.of(key)
         if share is None:
-            yield limit.finding(f"{item.workload.label} has no bound: {item.why}")
+            if item.workload.kind != "DaemonSet":
+                yield limit.finding(f"{item.workload.label} has no bound: {item.why}")
+            limit.set_aside(f"cannot be compared: {item.workload.label} has {item.why}")
             return
-        if key in _COMPUTE and key not in item.per_pod and item.pods:
-            yield limit.finding(f"{item.workload.label} names no {key}, so the quota refuses its pods")
         total += share
         if share:
             each = "" if key == "pods" else f" x {show(key, item.per_pod[key])}"
@@ -143,55 +129,6 @@ def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> 
         yield limit.finding(
             f"{show(key, amount)} is less than the {show(key, total)} that its workloads reach ({sums})"
         )
-
-
-def _too_few(
-    limit: Node, key: str, amount: Fraction, counts: dict[str, int], peaks: list[Demand]
-) -> Iterator[Finding]:
-    plural = key.removeprefix("count/")
-    if key in ("services.loadbalancers", "services.nodeports"):
-        needed = counts.get(key, 0)
-    elif plural == "pods":
-        needed = sum(item.pods or 0 for item in peaks)
-    elif plural == "replicasets.apps":
-        deployments = [item.workload for item in peaks if item.workload.kind == "Deployment"]
-        needed = sum(int(item.node.at("spec", "revisionHistoryLimit").number(10)) + 1 for item in deployments)
-    elif plural == "jobs.batch":
-        needed = sum(_kept_jobs(item.workload) for item in peaks if item.workload.kind in ("Job", "CronJob"))
-    elif plural in _PLURALS:
-        kind = _PLURALS[plural]
-        needed = counts.get(kind, 0) + _GIVEN.get(kind, 0)
-    else:
-        limit.set_aside("counts what no declaration tells")
-        return
-    if needed > amount:
-        yield limit.finding(f"{int(amount)} is less than the {needed} that are declared or kept")
-
-
-def _kept_jobs(workload: Object) -> int:
-    if workload.kind == "Job":
-        return 1
-    spec = workload.node["spec"]
-    running = 1 if spec["concurrencyPolicy"].like("Forbid") else 2
-    return (
-        int(spec["successfulJobsHistoryLimit"].number(3) + spec["failedJobsHistoryLimit"].number(1)) + running
-    )
-
-
-def _count_objects(stack: Stack) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
-    for item in stack.objects:
-        own = counts.setdefault(item.namespace, {})
-        own[item.kind] = own.get(item.kind, 0) + 1
-        if item.kind == "Service":
-            kind = item.node.at("spec", "type")
-            own["services.loadbalancers"] = own.get("services.loadbalancers", 0) + kind.like("LoadBalancer")
-            opened = kind.like("NodePort", "LoadBalancer") and not item.node.at(
-                "spec", "allocateLoadBalancerNodePorts"
-            ).like(False)
-            ports = len(list(item.node.at("spec", "ports").items())) if opened else 0
-            own["services.nodeports"] = own.get("services.nodeports", 0) + ports
-    return counts
 
 
 def _in_scope(quota: Object, item: Demand) -> bool:
@@ -204,12 +141,14 @@ def _in_scope(quota: Object, item: Demand) -> bool:
     best_effort = not any(key.endswith((".cpu", ".memory")) for key in item.per_pod)
     ends = item.template.spec["activeDeadlineSeconds"].present
     priority = item.template.spec["priorityClassName"].text()
+    across = _affine_across(item)
     for scope, operator, values in scopes:
         held = {
             "BestEffort": best_effort,
             "NotBestEffort": not best_effort,
             "Terminating": ends,
             "NotTerminating": not ends,
+            "CrossNamespacePodAffinity": across,
             "PriorityClass": {
                 "In": priority in values,
                 "NotIn": priority not in values,
@@ -222,16 +161,33 @@ def _in_scope(quota: Object, item: Demand) -> bool:
     return True
 
 
+def _affine_across(item: Demand) -> bool:
+    """Whether a pod's affinity looks into other namespaces."""
+    for kind in ("podAffinity", "podAntiAffinity"):
+        rules = item.template.spec.at("affinity", kind)
+        terms = list(rules["requiredDuringSchedulingIgnoredDuringExecution"].items())
+        preferred = rules["preferredDuringSchedulingIgnoredDuringExecution"].items()
+        terms += [weighted["podAffinityTerm"] for weighted in preferred]
+        if any(term["namespaces"].present or term["namespaceSelector"].present for term in terms):
+            return True
+    return False
+
+
 def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
     """What every workload can reach, by namespace."""
     scaling = Scaling(stack)
     ranges = _by_namespace(stack.of_kind("LimitRange"))
     pools = [pool_of(resource, {}) for resource in stack.of_type("gcp:container/nodePool:NodePool")]
-    nodes = sum(pool.nodes for pool in pools if pool is not None) if pools else None
+    known = [pool for pool in pools if pool is not None]
     found: dict[str, list[Demand]] = {}
     for namespace, workloads in scaling.workloads.items():
-        limits = ranges[namespace][0].node.at("spec", "limits") if namespace in ranges else Node(None)
-        found[namespace] = [demand(item, template, scaling, limits, nodes) for item, template in workloads]
+        for item, template in workloads:
+            nodes = None
+            if known and len(known) == len(pools) and item.kind == "DaemonSet":
+                nodes = sum(pool.nodes for pool in known if pool.accepts(template))
+            found.setdefault(namespace, []).append(
+                demand(item, template, scaling, ranges.get(namespace, ()), nodes)
+            )
     return found
 
 

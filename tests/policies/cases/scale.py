@@ -96,6 +96,87 @@ BIG_INIT = {
     "name": "warm",
     "resources": {"requests": {"cpu": "2", "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
 }
+STORAGE_QUOTA = Given(
+    "kubernetes:core/v1:ResourceQuota",
+    {
+        "metadata": {"name": "disks", **HERE},
+        "spec": {
+            "hard": {
+                "requests.storage": "40Gi",
+                "persistentvolumeclaims": "4",
+                "fast.storageclass.storage.k8s.io/requests.storage": "30Gi",
+                "fast.storageclass.storage.k8s.io/persistentvolumeclaims": "3",
+                "requests.ephemeral-storage": "3Gi",
+                "count/jobs.batch": "8",
+                "count/pods": "80",
+                "services.nodeports": "2",
+                "pods": "7",
+            }
+        },
+    },
+    "disks",
+)
+SCRATCH = {"name": "a", "resources": {"requests": {"ephemeral-storage": "1Gi"}}}
+STATEFUL = Given(
+    "kubernetes:apps/v1:StatefulSet",
+    {
+        "metadata": {"name": "store", **HERE},
+        "spec": {
+            "replicas": 3,
+            "template": {"spec": {"containers": [SCRATCH]}},
+            "volumeClaimTemplates": [
+                {"spec": {"storageClassName": "fast", "resources": {"requests": {"storage": "10Gi"}}}}
+            ],
+        },
+    },
+    "store",
+)
+CLAIM = Given(
+    "kubernetes:core/v1:PersistentVolumeClaim",
+    {"metadata": {"name": "c", **HERE}, "spec": {"resources": {"requests": {"storage": "10Gi"}}}},
+    "claim",
+)
+# Every half hour for at most an hour and its grace period: three runs at once.
+CRON = Given(
+    "kubernetes:batch/v1:CronJob",
+    {
+        "metadata": {"name": "tidy", **HERE},
+        "spec": {
+            "schedule": "15,45 * * * *",
+            "jobTemplate": {"spec": {"activeDeadlineSeconds": 3600, "template": {"spec": {}}}},
+        },
+    },
+    "tidy",
+)
+BATCH = Given(
+    "kubernetes:batch/v1:Job",
+    {"metadata": {"name": "once", **HERE}, "spec": {"template": {"spec": {}}}},
+    "once",
+)
+SERVICE = Given(
+    "kubernetes:core/v1:Service",
+    {"metadata": {"name": "s", **HERE}, "spec": {"type": "NodePort", "ports": [{"port": 1}, {"port": 2}]}},
+    "service",
+)
+BOUNDS = Given(
+    "kubernetes:core/v1:LimitRange",
+    {
+        "metadata": {"name": "limits", **HERE},
+        "spec": {
+            "limits": [
+                {
+                    "type": "Container",
+                    "default": {"cpu": "1"},
+                    "min": {"memory": "128Mi", "cpu": "100m"},
+                    "max": {"cpu": "1"},
+                },
+                {"type": "Pod", "max": {"memory": "1Gi"}},
+                {"type": "PersistentVolumeClaim", "max": {"storage": "100Gi"}},
+            ]
+        },
+    },
+    "bounds",
+)
 
 
 CASES = (
@@ -126,6 +207,45 @@ CASES = (
             Break({"spec.hard.configmaps": "0"}, "less than the 1"),
         ),
         passes=({'spec.hard["requests.cpu"]': "7000m"},),
+    ),
+    Case(
+        "quota-holds-peak",
+        (STORAGE_QUOTA, STATEFUL, CLAIM, CRON, BATCH, SERVICE),
+        (
+            Break({'spec.hard["requests.storage"]': "39Gi"}, "less than the 40Gi"),
+            Break({"spec.hard.persistentvolumeclaims": "3"}, "less than the 4"),
+            Break({'spec.hard["fast.storageclass.storage.k8s.io/requests.storage"]': "1Gi"}, "30Gi"),
+            Break({'spec.hard["fast.storageclass.storage.k8s.io/persistentvolumeclaims"]': "2"}, "the 3"),
+            Break({"spec.volumeClaimTemplates[0].spec.resources.requests.storage": "20Gi"}, "70Gi", 1),
+            Break({"spec.replicas": 4}, "less than the 50Gi", 1),
+            Break({"spec.resources.requests.storage": "11Gi"}, "less than the 41Gi", 2),
+            Break({'spec.hard["requests.ephemeral-storage"]': "2Gi"}, "less than the 3Gi"),
+            Break({'spec.hard["count/jobs.batch"]': "7"}, "less than the 8"),
+            Break({"spec.failedJobsHistoryLimit": 2}, "less than the 9", 3),
+            Break({"spec.hard.pods": "5"}, "3 runs at once"),
+            Break({"spec.schedule": "*/10 * * * *"}, "less than the 11", 3),
+            Break({"spec.jobTemplate.spec.activeDeadlineSeconds": DROP}, "runs may pile up", 3),
+            Break({'spec.hard["count/pods"]': "10"}, "less than the"),
+            Break({'spec.hard["services.nodeports"]': "1"}, "less than the 2"),
+            Break({"spec.hard.cpu": "lots"}, "is no quantity"),
+        ),
+        passes=(
+            {'spec.hard["count/ingresses.networking.k8s.io"]': "0"},
+            {'spec.hard["count/widgets.example.com"]': "0"},
+        ),
+    ),
+    Case(
+        "limit-range-admits",
+        (BOUNDS, API, CLAIM),
+        (
+            Break({"spec.limits[0].max.cpu": "400m"}, "has requests of cpu 0.5, more than the 400m", 0),
+            Break({"spec.limits[0].min.memory": "512Mi"}, "less than the 512Mi"),
+            Break({"spec.limits[0].maxLimitRequestRatio": {"cpu": "1"}}, "times its request"),
+            Break({"spec.limits[0].default.cpu": DROP}, "needs limits of cpu"),
+            Break({"spec.limits[0].min.cpu": "2"}, "is more than the 1 of default"),
+            Break({"spec.limits[1].max.memory": "100Mi"}, "Deployment 'api' has requests of memory 256Mi"),
+            Break({"spec.resources.requests.storage": "200Gi"}, "more than the 100Gi", 2),
+        ),
     ),
     Case(
         "pools-hold-peak",
