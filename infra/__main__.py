@@ -46,7 +46,10 @@ workload = Workload(
     "workload",
     WorkloadArgs(environment, settings, sizing, network, cluster, database, cache, storage, identity, origin),
 )
-edge = Edge("edge", EdgeArgs(origin, settings.edge))
+edge = Edge(
+    "edge",
+    EdgeArgs(environment, origin, settings.edge, settings.workload, settings.observability.page),
+)
 observability = Observability(
     "observability",
     ObservabilityArgs(environment, settings.edge, settings.workload.namespace, settings.observability),

@@ -8,26 +8,36 @@ from typing import Any
 import pulumi
 import pulumi_cloudflare as cloudflare
 
-from infra.component import Component
+from infra.component import Component, Environment
+from infra.edge_balancer import EdgeBalancer, EdgeBalancerArgs
+from infra.edge_cache import EdgeCache, EdgeCacheArgs
+from infra.edge_rules import EdgeRules, EdgeRulesArgs
 from infra.origin import Origin
-from infra.platform_settings import EdgeSettings, RateRule
+from infra.platform_settings import EdgeSettings
+from infra.service_settings import WorkloadSettings
+from infra.termination import Termination
+
+# Who may issue certificates for the name: Google for the gateway; these three for Cloudflare's edge.
+AUTHORITIES = ("pki.goog", "letsencrypt.org", "ssl.com")
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeArgs:
-    """What the edge stands in front of, and its settings."""
+    """What the edge stands in front of, its settings, how sessions stick and end, and who is woken."""
 
+    environment: Environment
     origin: Origin
     settings: EdgeSettings
+    workload: WorkloadSettings
+    page: str
 
 
 class Edge(Component):
-    """Zone settings, DNS, and one ruleset for each phase: a second one for a phase would be refused."""
+    """Zone settings, DNS, rules, cache and the load balancer over origins."""
 
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        settings, origin = args.settings, args.origin
-
+        settings = args.settings
         for setting, value in zone_settings(settings).items():
             cloudflare.ZoneSetting(
                 f"{name}-{setting.replace('_', '-')}",
@@ -36,18 +46,47 @@ class Edge(Component):
                 value=value,
                 opts=self.child(),
             )
+        # Rules see a path as the service will: `/v1/%2e%2e/` is no way round them.
+        cloudflare.UrlNormalizationSettings(
+            name, zone_id=settings.zone, type="cloudflare", scope="both", opts=self.child()
+        )
+        # Connections to the origin carry Cloudflare's client certificate.
+        cloudflare.AuthenticatedOriginPullsSettings(
+            name, zone_id=settings.zone, enabled=True, opts=self.child()
+        )
+        self._names(args)
+        EdgeRules(f"{name}-rules", EdgeRulesArgs(settings), self.child())
+        EdgeCache(f"{name}-cache", EdgeCacheArgs(settings), self.child())
+        EdgeBalancer(
+            f"{name}-balancer",
+            EdgeBalancerArgs(
+                args.environment,
+                args.origin.address,
+                settings,
+                args.workload.affinity_seconds,
+                Termination.of(args.workload),
+                args.page,
+            ),
+            self.child(),
+        )
+        self.url = settings.url
+        self.register_outputs({"url": self.url})
+
+    def _names(self, args: EdgeArgs) -> None:
+        settings, origin = args.settings, args.origin
+        # The load balancer of the same name goes first; this answers when it is switched off.
         cloudflare.DnsRecord(
-            name,
+            self.name,
             zone_id=settings.zone,
             name=settings.hostname,
             type="A",
             content=origin.address,
-            proxied=True,  # the origin's address stays unknown, and every rule below applies
+            proxied=True,  # the origin's address stays unknown, and every rule applies
             ttl=1,  # automatic: the only value a proxied record may have
             opts=self.child(),
         )
         cloudflare.DnsRecord(
-            f"{name}-certificate",
+            f"{self.name}-certificate",
             zone_id=settings.zone,
             name=origin.challenge.name,
             type=origin.challenge.type,
@@ -56,26 +95,19 @@ class Edge(Component):
             ttl=300,
             opts=self.child(),
         )
-        cloudflare.Ruleset(
-            f"{name}-cache",
-            zone_id=settings.zone,
-            name="Cache what is public",
-            kind="zone",
-            phase="http_request_cache_settings",
-            rules=[cache_rule(ref, path) for ref, path in settings.cache.items()],
-            opts=self.child(),
-        )
-        cloudflare.Ruleset(
-            f"{name}-rates",
-            zone_id=settings.zone,
-            name="Requests an address may send",
-            kind="zone",
-            phase="http_ratelimit",
-            rules=[rate_rule(ref, rule) for ref, rule in settings.rates.items()],
-            opts=self.child(),
-        )
-        self.url = settings.url
-        self.register_outputs({"url": self.url})
+        for authority in AUTHORITIES:
+            # Any other authority, tricked or bribed, must refuse to issue for the name.
+            cloudflare.DnsRecord(
+                f"{self.name}-issuer-{authority.replace('.', '-')}",
+                zone_id=settings.zone,
+                name=settings.hostname,
+                type="CAA",
+                data={"flags": 0, "tag": "issue", "value": authority},
+                ttl=3600,
+                opts=self.child(),
+            )
+        # Answers are signed: a resolver cannot be told another address.
+        cloudflare.ZoneDnssec(self.name, zone_id=settings.zone, status="active", opts=self.child())
 
 
 def zone_settings(settings: EdgeSettings) -> dict[str, Any]:
@@ -84,63 +116,26 @@ def zone_settings(settings: EdgeSettings) -> dict[str, Any]:
         "ssl": "strict",  # the origin's certificate is checked: nobody can stand between edge and origin
         "min_tls_version": "1.2",  # older versions have known breaks
         "tls_1_3": "on",
+        "0rtt": "off",  # early data can be replayed, and a POST sent twice
         "always_use_https": "on",  # a plain request is answered with a redirect, never with content
         "automatic_https_rewrites": "on",
+        "opportunistic_encryption": "on",
         "http3": "on",
         "brotli": "on",
+        "websockets": "off",  # nothing speaks it; an open connection is not rate limited
+        "browser_check": "on",  # requests with headers that no browser or app sends
+        "email_obfuscation": "off",  # it rewrites answers, and these are an API's
+        # Pictures lose their metadata (where they were taken, too) and are recompressed without loss.
+        "polish": "lossless" if settings.image_formats else "off",
+        "webp": "on" if "webp" in settings.image_formats else "off",
         "security_header": {
             "strict_transport_security": {
-                "enabled": settings.hsts_seconds
-                > 0,  # a browser that came once never speaks plain HTTP again
+                # A browser that came once never speaks plain HTTP again.
+                "enabled": settings.hsts_seconds > 0,
                 "max_age": settings.hsts_seconds,
                 "include_subdomains": True,
                 "nosniff": True,
                 "preload": False,
             }
-        },
-    }
-
-
-def below(path: str) -> str:
-    """Rule expression for everything below a path prefix."""
-    return f'starts_with(http.request.uri.path, "{path}")'
-
-
-def cache_rule(ref: str, path: str) -> cloudflare.RulesetRuleArgsDict:
-    """Keep answers below a path as long as they say themselves; what says nothing is not kept.
-
-    An answer to a signed link must not outlive the signature: only the service knows when that ends. The
-    stable ref keeps the rule's identity when others come and go.
-    """
-    return {
-        "ref": ref,
-        "description": f"Keep {path}",
-        "expression": below(path),
-        "action": "set_cache_settings",
-        "action_parameters": {
-            "cache": True,
-            "edge_ttl": {"mode": "bypass_by_default"},
-            "browser_ttl": {"mode": "respect_origin"},
-            # A stale picture beats an error while the origin is asked again.
-            "serve_stale": {"disable_stale_while_updating": False},
-        },
-    }
-
-
-def rate_rule(ref: str, rule: RateRule) -> cloudflare.RulesetRuleArgsDict:
-    """Refuse an address for a while when it sends more than its share below a path."""
-    return {
-        "ref": ref,
-        "description": f"At most {rule.requests} in {rule.period_seconds} s below {rule.path}",
-        "expression": below(rule.path),
-        "action": "block",
-        "ratelimit": {
-            "characteristics": [
-                "ip.src",
-                "cf.colo.id",
-            ],  # counted in each data centre, as Cloudflare requires
-            "period": rule.period_seconds,
-            "requests_per_period": rule.requests,
-            "mitigation_timeout": rule.block_seconds,
         },
     }

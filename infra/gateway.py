@@ -155,6 +155,7 @@ class Gateway(Component):
             spec={
                 "targetRef": target,
                 "default": {
+                    "securityPolicy": args.origin.wall,
                     "timeoutSec": termination.finish,
                     # A replica that leaves keeps its connections until it has finished what it has.
                     "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},

@@ -10,12 +10,11 @@ from pulumi_kubernetes.networking import v1 as networking
 
 from infra.component import Component, Environment
 from infra.database_access import Destination
+from infra.edge_addresses import LOAD_BALANCERS
 from infra.namespace import Namespace, kubernetes_labels, selector
 from infra.network import GOOGLE_APIS
 from infra.service import PORT
 
-# Google's load balancers and their health checks come from here.
-LOAD_BALANCERS = ("35.191.0.0/16", "130.211.0.0/22")
 METADATA_SERVER = "169.254.169.254/32"  # where a pod gets its Google identity
 
 

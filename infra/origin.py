@@ -8,6 +8,9 @@ import pulumi
 from pulumi_gcp import certificatemanager, compute
 
 from infra.component import Component, Environment
+from infra.edge_addresses import CLOUDFLARE
+
+RANGES = 10  # address ranges that one rule of Cloud Armor takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Origin(Component):
             profile="RESTRICTED",  # forward secrecy and authenticated encryption only
             opts=self.child(),
         )
+        self.wall = self._wall(name)
         record = proof.dns_resource_records[0]
         self.address = address.address
         self.address_name = address.name
@@ -77,3 +81,32 @@ class Origin(Component):
         self.certificate_map = certificates.name
         self.challenge = Challenge(record.name.apply(str), record.type.apply(str), record.data.apply(str))
         self.register_outputs({"address": self.address})
+
+    def _wall(self, name: str) -> pulumi.Output[str]:
+        """Nobody goes round the edge: whoever finds the address is refused unless Cloudflare asks."""
+        batches = [CLOUDFLARE[start : start + RANGES] for start in range(0, len(CLOUDFLARE), RANGES)]
+        return compute.SecurityPolicy(
+            name,
+            name="kingdom-edge-only",
+            type="CLOUD_ARMOR",
+            description="Only Cloudflare may ask",
+            rules=[
+                *(
+                    {
+                        "action": "allow",
+                        "priority": 1000 + number,
+                        "description": f"Cloudflare, part {number + 1}",
+                        "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": list(batch)}},
+                    }
+                    for number, batch in enumerate(batches)
+                ),
+                {
+                    "action": "deny(403)",
+                    "priority": 2_147_483_647,
+                    "description": "Everybody else",
+                    "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}},
+                },
+            ],
+            advanced_options_config={"json_parsing": "STANDARD", "log_level": "VERBOSE"},
+            opts=self.child(),
+        ).name

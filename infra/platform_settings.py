@@ -12,6 +12,7 @@ from infra.vocabulary import (
     Cidr,
     DnsLabel,
     Hostname,
+    ImageFormat,
     LabelValue,
     MongoAuth,
     MongoConnection,
@@ -195,6 +196,15 @@ class RateRule(Section):
         return self
 
 
+class StandbySettings(Section):
+    """An origin in another region."""
+
+    hostname: Annotated[Hostname, Field(description="name of its gateway, which Cloudflare does not proxy")]
+    weight_percent: Annotated[
+        int, Field(ge=0, le=90, description="share of requests it takes; 0: only when the main one is lost")
+    ]
+
+
 class EdgeSettings(Section):
     """The Cloudflare zone in front."""
 
@@ -205,7 +215,8 @@ class EdgeSettings(Section):
     hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000, description="HSTS max-age")]
     monitor_path: Annotated[Path, Field(description="routed path that answers 200 when the platform serves")]
     standby: Annotated[
-        dict[DnsLabel, Hostname], Field(description="origins in other regions to fail over to, by name")
+        dict[DnsLabel, StandbySettings],
+        Field(description="origins in other regions to fail over to, by name, in this order"),
     ]
     cache_reserve: Annotated[bool, Field(description="keep cached answers in persistent storage, too")]
     cache: Annotated[
@@ -213,6 +224,16 @@ class EdgeSettings(Section):
         Field(description="path prefixes such as /v1/media/ whose answers may be kept, by name"),
     ]
     rates: dict[DnsLabel, RateRule]
+    image_formats: Annotated[
+        tuple[ImageFormat, ...], Field(description="formats that pictures are kept in besides their own")
+    ]
+
+    @model_validator(mode="after")
+    def _main_origin_keeps_a_share(self) -> Self:
+        given = sum(standby.weight_percent for standby in self.standby.values())
+        if given > 90:
+            raise ValueError(f"standby origins take {given} % together: leave the main one at least 10 %")
+        return self
 
     @property
     def url(self) -> str:

@@ -102,6 +102,9 @@ class WorkloadSettings(Section):
         Seconds, Field(description="longest request, which a replica may still finish")
     ]
     affinity_seconds: Annotated[Seconds, Field(description="life of a sticky session")]
+    limits_factor: Annotated[
+        float, Field(gt=0, le=1000, description="what the service's own rate limits are multiplied by")
+    ]
     algorithm: Annotated[Algorithm, Field(description="how requests spread over replicas")]
     api: RoleSettings
     worker: RoleSettings

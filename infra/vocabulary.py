@@ -66,6 +66,13 @@ class Algorithm(StrEnum):
     WEIGHTED = "weighted"
 
 
+class ImageFormat(StrEnum):
+    """Picture formats that clients may ask for, best first."""
+
+    AVIF = "avif"
+    WEBP = "webp"
+
+
 OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 
 Cidr = Annotated[str, StringConstraints(pattern=rf"^({OCTET}\.){{3}}{OCTET}/([89]|[12]\d|3[0-2])$")]

@@ -11,6 +11,7 @@ from infra.cache import Cache
 from infra.cluster import Cluster
 from infra.component import Component, Environment
 from infra.database import Database
+from infra.edge_addresses import CLOUDFLARE, LOAD_BALANCERS
 from infra.gateway import Gateway, GatewayArgs
 from infra.identity import Identity
 from infra.isolation import Isolation, IsolationArgs
@@ -98,6 +99,8 @@ def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
     return {
         "KINGDOM_ENVIRONMENT": args.environment.name,
         "KINGDOM_PUBLIC_URL": settings.edge.url,
+        "KINGDOM_TRUSTED_PROXIES": proxies(args.origin.address),
+        "KINGDOM_LIMITS_FACTOR": f"{settings.workload.limits_factor:g}",
         "KINGDOM_CORS_ORIGINS": f"https://{settings.storage.apps.web}",
         "KINGDOM_REDIS_URL": args.cache.url,
         "KINGDOM_REDIS_POOL": str(REDIS_POOL),
@@ -110,3 +113,8 @@ def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
         "KINGDOM_LOG_LEVEL": settings.workload.log_level.value,
         "KINGDOM_DRAIN_SECONDS": str(settings.workload.drain_seconds),
     }
+
+
+def proxies(address: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Networks whose word on who the client is counts: the edge, the load balancer, and the pod itself."""
+    return pulumi.Output.concat(",".join(("127.0.0.0/8", *LOAD_BALANCERS, *CLOUDFLARE)), ",", address, "/32")
