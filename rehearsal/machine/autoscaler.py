@@ -183,13 +183,14 @@ def _ceil(value: float) -> int:
     return math.ceil(value - 1e-9)
 
 
-def combined(current: int, proposals: Sequence[int | None]) -> int:
-    """The largest proposal. With a metric missing nobody dares to go down, with all missing not to move."""
+def combined(current: int, proposals: Sequence[int | None]) -> int | None:
+    """The largest proposal; None where nothing can be said.
+
+    That is so with all metrics missing, and with one missing where the others would have it go down.
+    """
     known = [proposal for proposal in proposals if proposal is not None]
-    if not known:
-        return current
-    most = max(known)
-    return current if len(known) < len(proposals) and most < current else most
+    most = max(known, default=current)
+    return None if not known or (len(known) < len(proposals) and most < current) else most
 
 
 # -- over time --------------------------------------------------------------------------------------------

@@ -1,16 +1,17 @@
-"""What the autoscaler measures of a pod: CPU and memory of its processes, and its own /metrics."""
+"""What pods report of themselves at /metrics, as an autoscaler reads it."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from rehearsal.machine.ports import LOOPBACK
-from rehearsal.machine.processes import measure
 from rehearsal.machine.store import Store
 
 _LINE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)")
@@ -38,17 +39,26 @@ def parse(text: str) -> list[Series]:
     return found
 
 
+class UndeclaredError(Exception):
+    """An autoscaler asks for a metric that nobody exposes; the message says which."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """Where a metric is read: its Prometheus name, and the pod's port (None: its first) and path."""
+    """Where a metric is read: its Prometheus name, the pod's port (None: its first), path and label filter.
+
+    `selector` are labels of the pods that expose it; those of others have no such metric.
+    """
 
     name: str
     port: str | int | None = None
     path: str = "/metrics"
+    labels: tuple[tuple[str, str], ...] = ()
+    selector: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, declared: str, namespace: str, store: Store) -> Source:
-        """From a metric's name in an HPA.
+        """From a metric's name in an HPA. Raises UndeclaredError.
 
         GKE writes `autoscaling.gke.io|<AutoscalingMetric>|<metric>` for what pods report themselves, and
         `prometheus.googleapis.com|<name>|<kind>` for what managed Prometheus has collected of them.
@@ -59,53 +69,53 @@ class Source:
         if parts[0] != "autoscaling.gke.io":
             return cls(parts[1])
         found = store.find("AutoscalingMetric", namespace, parts[1])
-        for item in (found.spec.get("metrics") or []) if found else []:
-            for container in (item.get("pod") or {}).get("containers") or []:
+        if found is None:
+            raise UndeclaredError(f"there is no AutoscalingMetric {namespace}/{parts[1]}")
+        for item in found.spec.get("metrics") or []:
+            pod = item.get("pod") or {}
+            for container in pod.get("containers") or []:
                 endpoint = container.get("endpoint") or {}
-                for metric in container.get("metrics") or []:
-                    gauge = metric.get("gauge") or {}
+                for gauge in (metric.get("gauge") or {} for metric in container.get("metrics") or []):
                     if gauge.get("name") == parts[2]:
-                        name = gauge.get("prometheusMetricName") or parts[2]
-                        return cls(name, endpoint.get("port"), endpoint.get("path") or "/metrics")
-        return cls(parts[2])
+                        return cls(
+                            gauge.get("prometheusMetricName") or parts[2],
+                            endpoint.get("port"),
+                            endpoint.get("path") or "/metrics",
+                            _pairs(gauge.get("filter")),
+                            _pairs(pod.get("selector")),
+                        )
+        raise UndeclaredError(f"AutoscalingMetric {namespace}/{parts[1]} exposes no gauge {parts[2]}")
+
+
+def _pairs(selector: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(((selector or {}).get("matchLabels") or {}).items()))
 
 
 @dataclass
-class Meter:
-    """Measurements of one pod over time. The first look at anything that grows gives no rate yet."""
+class Counters:
+    """What counters of one pod stood at when they were last read: the first look gives no rate yet."""
 
-    _cpu: tuple[float, float] | None = None
-    _counters: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _seen: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def resources(self, pids: list[int]) -> dict[str, float | None]:
-        """`cpu` in cores since the last call (None at first) and `memory` in bytes."""
-        now = time.monotonic()
-        memory, spent = 0, 0.0
-        for pid in pids:
-            resident, used = measure(pid)
-            memory, spent = memory + resident, spent + used
-        before, self._cpu = self._cpu, (now, spent)
-        cpu = None
-        if before is not None and now > before[0] and spent >= before[1]:
-            cpu = (spent - before[1]) / (now - before[0])
-        return {"cpu": cpu, "memory": float(memory) if pids else None}
-
-    def custom(self, name: str, selector: Mapping[str, str], series: list[Series]) -> float | None:
-        """The sum of the gauge `name`, or the rate per second when it is a counter (`…_total`)."""
+    def value(self, source: Source, selector: Mapping[str, str], series: list[Series]) -> float | None:
+        """The sum of a gauge, or the rate per second when it is a counter (`…_total`); None: not measured."""
+        wanted = {**dict(source.labels), **selector}
         values = [
             item.value
             for item in series
-            if item.name == name and all(item.labels.get(key) == value for key, value in selector.items())
+            if item.name == source.name
+            and all(item.labels.get(key) == value for key, value in wanted.items())
         ]
-        if not values:
-            return None
         total = sum(values)
-        if not name.endswith("_total"):
+        # Before a gauge was ever set, libraries show it as not a number.
+        if not values or not math.isfinite(total):
+            return None
+        if not source.name.endswith("_total"):
             return total
         now = time.monotonic()
-        key = f"{name}{sorted(selector.items())}"
-        before = self._counters.get(key)
-        self._counters[key] = (now, total)
+        key = f"{source.name}{sorted(wanted.items())}"
+        before = self._seen.get(key)
+        self._seen[key] = (now, total)
         if before is None or total < before[1] or now <= before[0]:
             return None
         return (total - before[1]) / (now - before[0])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rehearsal.machine.files import make_folder
 from rehearsal.machine.home import slug
-from rehearsal.machine.parts import Context, Front, Outcome, answers, base_environment, tools
+from rehearsal.machine.parts import Context, Front, Outcome, answers, base_environment
 from rehearsal.machine.ports import LOOPBACK
 from rehearsal.machine.processes import ProcessSpec
 from rehearsal.machine.store import Desired
@@ -115,8 +115,7 @@ class MongoDB:
         folder = make_folder(self._folder(name))
         pid_file = folder / "pid"
         argv = (
-            sys.executable,
-            str(tools() / "nx-27017"),
+            *(sys.executable, "-m", "rehearsal.machine.mongodb_server"),
             *("--db", str(folder / "data.db"), "--host", LOOPBACK, "--port", str(port)),
             # The defaults are the same for every instance on the machine. What goes to the log file goes to
             # the standard error stream too, and from there to a log that is rotated.

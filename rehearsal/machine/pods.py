@@ -40,6 +40,8 @@ class PodRecord:
     ports: dict[str, int] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     ready: bool = False
+    # When its readiness last changed, in seconds since 1970.
+    turned: float = 0.0
     initialized: bool = False
     phase: str = "Pending"
 
@@ -51,7 +53,6 @@ class Pod:
         self.record = record
         self.message = ""
         self.terminating = False
-        self.ready_since: float | None = record.created if record.ready else None
         self._context = context
         self._changed = changed
         self._folder = context.home.pods / slug(f"{record.namespace}_{record.name}")
@@ -87,7 +88,7 @@ class Pod:
 
     def available(self, least: float) -> bool:
         """Ready for at least `least` seconds (minReadySeconds)."""
-        return self.ready and self.ready_since is not None and time.time() - self.ready_since >= least
+        return self.ready and time.time() - self.record.turned >= least
 
     def processes(self) -> list[Process]:
         found = (self._context.processes.get(self._process(item)) for item in self.containers)
@@ -319,7 +320,7 @@ class Pod:
         ready = len(processes) == len(self.containers) > 0 and not self._unready
         if ready != self.record.ready:
             self.record.ready = ready
-            self.ready_since = time.time() if ready else None
+            self.record.turned = time.time()
         phase = "Running" if processes else "Pending"
         if processes and all(process.state in {State.SUCCEEDED, State.FAILED} for process in processes):
             succeeded = all(process.state is State.SUCCEEDED for process in processes)
@@ -328,8 +329,9 @@ class Pod:
 
     def _finish(self, phase: str) -> None:
         self.record.phase = phase
-        if phase in {"Succeeded", "Failed"}:
+        if phase in {"Succeeded", "Failed"} and self.record.ready:
             self.record.ready = False
+            self.record.turned = time.time()
         self._save()
         self._changed()
 

@@ -32,6 +32,7 @@ from rehearsal.machine.errors import MachineError
 from rehearsal.machine.files import read_json, write_atomic
 from rehearsal.machine.home import Home, slug
 from rehearsal.machine.logs import tail
+from rehearsal.machine.metering import Meter, Usage, measure
 
 Check = Callable[[], Awaitable[bool]]
 _CHECK_SECONDS = 0.05
@@ -103,7 +104,7 @@ class Process:
         self._stop = asyncio.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._cpu: tuple[float, float] | None = None
+        self._meter = Meter()
         self._ended: asyncio.Event | None = None
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -255,16 +256,21 @@ class Process:
 
     # -- looks --------------------------------------------------------------------------------------------
 
-    def usage(self) -> tuple[int, float]:
-        """Resident bytes of the child and its descendants, and their share of a core since the last call."""
-        if self.pid is None:
+    def sample(self) -> None:
+        """Measure CPU and memory; called at a steady pace, so that `usage` is over an interval."""
+        self._meter.take(None if self.pid is None else measure(self.pid, self.started, time.time()))
+
+    def usage(self) -> Usage | None:
+        """CPU and memory over the last interval; None while it has not run for long enough."""
+        return self._meter.usage()
+
+    def usage_now(self) -> tuple[int, float]:
+        """Resident bytes now, and cores over the last interval, or since its start where it is young."""
+        point = None if self.pid is None else measure(self.pid, self.started, time.time())
+        if point is None:
             return 0, 0.0
-        memory, seconds = measure(self.pid)
-        now = time.monotonic()
-        before, self._cpu = self._cpu, (now, seconds)
-        if before is None or now - before[0] < 0.05:
-            return memory, 0.0
-        return memory, max(0.0, (seconds - before[1]) / (now - before[0]))
+        usage = self._meter.usage()
+        return point.memory, usage.cpu if usage else point.seconds / max(point.taken - point.started, 1.0)
 
     def trouble(self) -> list[str]:
         """Why it is not running well, with the last lines of its log; [] when there is nothing to say."""
@@ -318,19 +324,6 @@ class Processes:
             if path.stem not in {slug(name) for name in self._processes}:
                 path.unlink(missing_ok=True)
         return strays.end(self._home.root, spare=spare)
-
-
-def measure(pid: int) -> tuple[int, float]:
-    """Resident bytes and CPU seconds of `pid` and its descendants."""
-    memory, seconds = 0, 0.0
-    with suppress(psutil.Error):
-        leader = psutil.Process(pid)
-        for process in [leader, *leader.children(recursive=True)]:
-            with suppress(psutil.Error):
-                memory += process.memory_info().rss
-                times = process.cpu_times()
-                seconds += times.user + times.system
-    return memory, seconds
 
 
 def _ended(code: int | None) -> str:

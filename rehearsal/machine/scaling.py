@@ -21,7 +21,8 @@ from rehearsal.machine.autoscaler import (
     replicas_for_value,
 )
 from rehearsal.machine.files import read_json, write_atomic
-from rehearsal.machine.metrics import Meter, Series, Source, scrape
+from rehearsal.machine.metering import Usage, together
+from rehearsal.machine.metrics import Counters, Series, Source, UndeclaredError, scrape
 from rehearsal.machine.parts import READY, Context, Outcome
 from rehearsal.machine.pods import Pod
 from rehearsal.machine.quantities import quantity, written
@@ -33,16 +34,18 @@ if TYPE_CHECKING:
 
 # --horizontal-pod-autoscaler-sync-period of the controller manager.
 PERIOD_SECONDS = 15.0
-# --horizontal-pod-autoscaler-initial-readiness-delay: CPU of a pod younger than that is its start-up.
-_INITIAL_SECONDS = 30.0
+# --horizontal-pod-autoscaler-cpu-initialization-period: until then CPU may be that of the start.
+_INITIALIZATION_SECONDS = 300.0
+# --horizontal-pod-autoscaler-initial-readiness-delay: one that gets unready so early never was ready.
+_INITIAL_READINESS_SECONDS = 30.0
 
 
 @dataclass
 class Look:
-    """What is known about one pod at one moment."""
+    """What is known about one pod at one moment: its usage (None: not measured) and what it reports."""
 
     pod: Pod
-    resources: dict[str, float | None]
+    usage: Usage | None
     series: dict[Source, list[Series]]
 
 
@@ -61,7 +64,7 @@ class Scaling:
         self._context = context
         self._workloads = workloads
         self._file = context.home.machine / "replicas.json"
-        self._meters: dict[str, Meter] = {}
+        self._counters: dict[str, Counters] = {}
         self._remembered: dict[str, Remembered] = {}
         try:
             self._replicas: dict[str, int] = dict(read_json(self._file))
@@ -119,6 +122,7 @@ class Scaling:
         while True:
             await asyncio.sleep(PERIOD_SECONDS)
             scalers = self._context.store.of_kind("HorizontalPodAutoscaler")
+            self._forget_gone()
             for scaler in scalers:
                 target = self._target_of(scaler)
                 if target is not None and target.kind == "Deployment":
@@ -126,53 +130,60 @@ class Scaling:
 
     async def _round(self, scaler: Desired, target: Desired, changed: Callable[[], None]) -> None:
         metrics = scaler.spec.get("metrics") or []
-        looks = await self._look(
-            target, {source for item in metrics if (source := self._source(item, scaler))}
-        )
+        sources = [self._source(metric, scaler) for metric in metrics]
+        looks = await self._look(target, {source for source in sources if isinstance(source, Source)})
         current = self.replicas(target)
         behavior = Behavior.of(scaler.spec.get("behavior") or {})
         remembered = self._remember(scaler)
-        remembered.said = []
+        said: list[str] = []
         proposals = [
-            self._propose(metric, self._source(metric, scaler), looks, current, behavior, remembered.said)
-            for metric in metrics
+            self._propose(metric, source, looks, current, behavior, said)
+            for metric, source in zip(metrics, sources, strict=True)
         ]
+        remembered.said = said
         now = time.monotonic()
-        wanted = decide(
-            now, current, combined(current, proposals), _bounds(scaler), behavior, remembered.history
-        )
+        history = remembered.history
+        if not history.recommendations:
+            # As the controller does when it meets an autoscaler first: what there is, was recommended.
+            history.recommendations.append((now, current))
+        proposal = combined(current, proposals)
+        if proposal is None:
+            return
+        wanted = decide(now, current, proposal, _bounds(scaler), behavior, history)
         if wanted != current:
-            remembered.history.record(now, current, wanted)
+            history.record(now, current, wanted)
             self._replicas[target.urn] = wanted
             write_atomic(self._file, json.dumps(self._replicas), durable=False)
             changed()
 
-    def _source(self, metric: dict[str, Any], scaler: Desired) -> Source | None:
-        """Where a metric that the pods report themselves is read; None for CPU and memory."""
+    def _source(self, metric: dict[str, Any], scaler: Desired) -> Source | str | None:
+        """Where a metric that the pods report is read, or why nowhere; None for CPU and memory."""
         kind = str(metric["type"])
         if kind in {"Resource", "ContainerResource"}:
             return None
         name = str(metric[kind[0].lower() + kind[1:]]["metric"]["name"])
-        return Source.of(name, scaler.namespace, self._context.store)
+        try:
+            return Source.of(name, scaler.namespace, self._context.store)
+        except UndeclaredError as error:
+            return str(error)
 
     async def _look(self, target: Desired, sources: set[Source]) -> list[Look]:
         pods = [pod for pod in self._workloads.of(target) if not pod.finished]
 
         async def look(pod: Pod) -> Look:
-            meter = self._meters.setdefault(pod.record.name, Meter())
-            pids = [process.pid for process in pod.processes() if process.pid is not None]
             series = {source: await _read(pod, source) for source in sources}
-            return Look(pod, meter.resources(pids), series)
+            return Look(pod, together([process.usage() for process in pod.processes()]), series)
 
-        looks = list(await asyncio.gather(*(look(pod) for pod in pods)))
-        alive = {pod.record.name for pod in pods}
-        self._meters = {name: meter for name, meter in self._meters.items() if name in alive}
-        return looks
+        return list(await asyncio.gather(*(look(pod) for pod in pods)))
+
+    def _forget_gone(self) -> None:
+        alive = {pod.record.name for pod in self._workloads.pods()}
+        self._counters = {name: counters for name, counters in self._counters.items() if name in alive}
 
     def _propose(
         self,
         metric: dict[str, Any],
-        source: Source | None,
+        source: Source | str | None,
         looks: list[Look],
         current: int,
         behavior: Behavior,
@@ -194,11 +205,15 @@ class Scaling:
             said.append(f"{name}: {_mean(samples)} a pod, target {target['averageValue']}")
             return replicas_for_average(current, samples, average, tolerance)
         name = str(declared["metric"]["name"])
+        if isinstance(source, str):
+            said.append(f"{name}: not measured: {source}")
+            return None
         selector = (declared["metric"].get("selector") or {}).get("matchLabels") or {}
-        samples = [
-            Sample(self._meters[look.pod.record.name].custom(source.name, selector, look.series[source]))
-            for look in looks
-        ]
+        samples = []
+        for look in looks:
+            counters = self._counters.setdefault(look.pod.record.name, Counters())
+            value = counters.value(source, selector, look.series[source])
+            samples.append(Sample(value, unready=not look.pod.processes()))
         if kind == "Pods":
             said.append(f"{name}: {_mean(samples)} a pod, target {target['averageValue']}")
             return replicas_for_average(current, samples, float(quantity(target["averageValue"])), tolerance)
@@ -217,8 +232,10 @@ class Scaling:
 
 
 async def _read(pod: Pod, source: Source) -> list[Series]:
+    if any(pod.labels.get(key) != value for key, value in source.selector):
+        return []
     port = next(iter(pod.record.ports.values()), None) if source.port is None else pod.host_port(source.port)
-    return [] if port is None or not pod.ready else await scrape(port, source.path)
+    return [] if port is None else await scrape(port, source.path)
 
 
 def _bounds(scaler: Desired) -> tuple[int, int]:
@@ -231,9 +248,22 @@ def _resource_sample(look: Look, name: str) -> Sample:
     ]
     known = [float(quantity(value)) for value in requests if value is not None]
     request = sum(known) if len(known) == len(requests) else None
-    young = time.time() - look.pod.record.created < _INITIAL_SECONDS
-    unready = not look.pod.processes() or (name == "cpu" and (not look.pod.ready or young))
-    return Sample(look.resources.get(name), request, unready)
+    if not look.pod.processes():
+        return Sample(None, request, unready=True)
+    if look.usage is None:
+        return Sample(None, request)
+    if name != "cpu":
+        return Sample(float(look.usage.memory), request)
+    return Sample(look.usage.cpu, request, not _cpu_counts(look.pod, look.usage, time.time()))
+
+
+def _cpu_counts(pod: Pod, usage: Usage, now: float) -> bool:
+    """Whether the CPU of a pod says something about its load (`groupPods` of the replica calculator)."""
+    record = pod.record
+    if record.created + _INITIALIZATION_SECONDS > now:
+        # Not before a whole window has been measured since it got ready: the one before was its start.
+        return pod.ready and usage.taken >= record.turned + usage.window
+    return pod.ready or record.created + _INITIAL_READINESS_SECONDS <= record.turned
 
 
 def _share(samples: list[Sample]) -> str:

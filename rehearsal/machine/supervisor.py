@@ -29,6 +29,7 @@ from rehearsal.machine.errors import MachineError
 from rehearsal.machine.files import write_atomic
 from rehearsal.machine.home import Home
 from rehearsal.machine.logs import forget_dead, rotate
+from rehearsal.machine.metering import RESOLUTION_SECONDS
 from rehearsal.machine.mongodb import MongoDB
 from rehearsal.machine.options import MachineOptions
 from rehearsal.machine.parts import READY, Context, Outcome, Part
@@ -83,7 +84,7 @@ class Supervisor:
         server = await rpc.serve(self._home.socket, self._handle)
         _say({"ready": True, "pid": os.getpid()})
         tasks = [asyncio.create_task(self._reconcile()), asyncio.create_task(self._keep_house())]
-        tasks.append(asyncio.create_task(self._workloads.autoscale()))
+        tasks += [asyncio.create_task(self._measure()), asyncio.create_task(self._workloads.autoscale())]
         await self._ended.wait()
         for task in tasks:
             task.cancel()
@@ -131,6 +132,13 @@ class Supervisor:
             print(_now(), name, *reasons, flush=True)
         self._errors[name] = reasons
         asyncio.get_running_loop().call_later(1.0, self._dirty.set)
+
+    async def _measure(self) -> None:
+        """What metrics-server does for a cluster, for every process."""
+        while True:
+            for process in self._context.processes:
+                await asyncio.to_thread(process.sample)
+            await asyncio.sleep(RESOLUTION_SECONDS)
 
     async def _keep_house(self) -> None:
         while True:
@@ -232,7 +240,7 @@ class Supervisor:
     async def _do_status(self) -> dict[str, Any]:
         processes = []
         for process in self._context.processes:
-            memory, cpu = process.usage()
+            memory, cpu = process.usage_now()
             processes.append(
                 ProcessStatus(
                     name=process.spec.name,

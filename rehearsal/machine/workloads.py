@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rehearsal.machine import jobs, pods
+from rehearsal.machine import jobs
+from rehearsal.machine import pods as records
 from rehearsal.machine.admission import RefusedError, check_count, check_limits, check_quotas, with_defaults
 from rehearsal.machine.errors import MachineError
 from rehearsal.machine.objects import selects
@@ -44,7 +45,7 @@ class Workloads:
 
     def load(self) -> None:
         """Go on with the pods of an earlier supervisor."""
-        for record in pods.load(self._context.home.pods):
+        for record in records.load(self._context.home.pods):
             pod = Pod(self._context, record, self._changed)
             self._pods[record.name] = pod
             pod.start()
@@ -53,6 +54,9 @@ class Workloads:
         """The pods of an object that are not on their way out, the oldest first."""
         owned = (pod for pod in self._pods.values() if pod.record.owner == owner(desired))
         return sorted((pod for pod in owned if not pod.terminating), key=lambda pod: pod.record.created)
+
+    def pods(self) -> list[Pod]:
+        return list(self._pods.values())
 
     def selected(self, namespace: str, selector: dict[str, Any]) -> list[Pod]:
         return [
@@ -162,8 +166,8 @@ class Workloads:
             for pod in alive
         ]
         for pod in alive:
-            if pod.ready and not pod.available(least) and pod.ready_since:
-                wait = max(0.05, pod.ready_since + least - now)
+            if pod.ready and not pod.available(least):
+                wait = max(0.05, pod.record.turned + least - now)
                 asyncio.get_running_loop().call_later(wait, self._changed)
         ending = sum(pod.terminating and pod.record.owner == owner(desired) for pod in self._pods.values())
         strategy = Strategy.of(desired.spec.get("strategy") or {}, replicas)
