@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -40,10 +40,14 @@ class Raw(bytes):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A body that is sent as it comes. Without ``length`` it ends when the iterator does."""
+    """A body that is sent as it comes. Without ``length`` it ends when the iterator does.
+
+    ``release`` is called when it has ended, however it did, even if nothing of it was ever sent.
+    """
 
     chunks: AsyncGenerator[bytes]
     length: int | None = None
+    release: Callable[[], None] = lambda: None
 
 
 async def write(send: Send, status: int, headers: Headers, payload: bytes, *, head: bool = False) -> None:
@@ -77,11 +81,19 @@ async def write_stream(
     """Send a stream until it ends or the client goes away."""
     if stream.length is not None:
         headers.append((b"content-length", b"%d" % stream.length))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    if scope["method"] == "HEAD":
+    scope["streaming"] = True  # it may last: whoever counts requests need not count this one any more
+    try:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await _send_until_gone(receive, send, stream)
+    finally:
         await stream.chunks.aclose()
-        await send({"type": "http.response.body", "body": b""})
-        return
+        stream.release()
+
+
+async def _send_until_gone(receive: Receive, send: Send, stream: Stream) -> None:
     sending = asyncio.create_task(_send_all(send, stream))
     leaving = asyncio.create_task(_until_gone(receive))
     try:
@@ -90,7 +102,6 @@ async def write_stream(
         leaving.cancel()
         sending.cancel()
         outcomes = await asyncio.gather(sending, leaving, return_exceptions=True)
-        await stream.chunks.aclose()
     if isinstance(outcomes[0], Exception):
         raise outcomes[0]
 

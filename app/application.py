@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from app import docs, openapi
 from app.accounts.endpoints import accounts, sessions
-from app.content.endpoints import contents
+from app.content.endpoints import contents, feed
 from app.health import health
 from app.middleware.headers import SecureHeaders
 from app.middleware.observation import Observation, nowhere
@@ -19,7 +19,7 @@ from app.services import Services
 from app.settings import Role
 
 VERSION = "1.0.0"
-PUBLIC: Sequence[Routes] = (contents, sessions, accounts)
+PUBLIC: Sequence[Routes] = (contents, feed, sessions, accounts)
 
 
 def application(services: Services) -> ASGIApp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -65,7 +65,8 @@ def _types(endpoint: Endpoint) -> list[Any]:
 
 
 def _is_raw(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, (bytes, Upload, Stream))
+    candidates = get_args(kind) or (kind,)
+    return any(isinstance(each, type) and issubclass(each, (bytes, Upload, Stream)) for each in candidates)
 
 
 def _operation(endpoint: Endpoint, by_type: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
@@ -160,6 +161,8 @@ def _answer(endpoint: Endpoint, by_type: dict[int, Any], status: int) -> dict[st
     names = (*endpoint.answer_headers, *(("ETag",) if _has_tag(endpoint) else ()))
     if names:
         answer["headers"] = _answer_headers(names)
+    if status == 204:
+        return answer
     if _is_raw(endpoint.answer):
         anything: dict[str, Any] = {}
         answer["content"] = {endpoint.media_type: anything}

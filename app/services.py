@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -15,10 +16,18 @@ from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts
 from app.cache import Cache
 from app.connections import Database, open_mongodb, open_redis
-from app.content.service import Contents, Kept, content_cache
+from app.content.feed import Feed, page_cache
+from app.content.generator import Embedded, Generator
+from app.content.making import Making
+from app.content.openai import open_openai
+from app.content.progress import Progress
+from app.content.service import Contents, content_cache
 from app.lifecycle import Dependency, Lifecycle
+from app.media.links import Links
 from app.passwords import Passwords
 from app.queue import Queue
+from app.resilience import Breaker
+from app.resilience.breaker import Thresholds
 from app.sessions import Tokens
 from app.settings import Role, Settings
 from app.storage import Bucket, open_bucket
@@ -39,12 +48,17 @@ class Services:
     revocations: Revocations
     accounts: Accounts
     contents: Contents
-    caches: tuple[Cache[Kept | None], ...]
+    making: Making
+    feed: Feed
+    progress: Progress
+    links: Links
+    caches: tuple[Cache[Any], ...]
 
     async def prepare(self) -> None:
         """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
         await self.accounts.prepare()
         await self.contents.prepare()
+        await self.feed.prepare()
 
 
 @asynccontextmanager
@@ -53,12 +67,14 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
     passwords = Passwords()
     tokens = Tokens(settings.session_keys)
     async with (
+        AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
         open_mongodb(settings.mongodb, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
         queue = Queue(redis)
-        cache = content_cache(redis)
+        cache, pages = content_cache(redis), page_cache(redis)
+        links, progress = Links(settings.session_keys), Progress(redis)
         revocations = Revocations(redis)
         # An api pod answers from MongoDB alone when it must; a worker without the queue has nothing to do.
         lifecycle.watch(
@@ -68,8 +84,12 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 "storage": Dependency(bucket.check, required=False),
             }
         )
-        background = [asyncio.create_task(cache.run()), asyncio.create_task(revocations.run())]
-        metrics.observe_caches(cache)
+        listening = (cache.run(), pages.run(), revocations.run(), progress.run())
+        background = [asyncio.create_task(each) for each in listening]
+        background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
+        metrics.observe_caches(cache, pages)
+        contents = Contents(database, cache, queue, bucket)
+        generator = await stack.enter_async_context(_open_generator(settings))
         try:
             yield Services(
                 role=role,
@@ -82,10 +102,30 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 tokens=tokens,
                 revocations=revocations,
                 accounts=Accounts(database, passwords, tokens, Families(database, revocations)),
-                contents=Contents(database, cache, queue, bucket),
-                caches=(cache,),
+                contents=contents,
+                making=Making(database, contents, cache, bucket, generator, progress),
+                feed=Feed(database, contents, cache, pages, links),
+                progress=progress,
+                links=links,
+                caches=(cache, pages),
             )
         finally:
             for task in background:
                 task.cancel()
             passwords.close()
+
+
+@asynccontextmanager
+async def _open_generator(settings: Settings) -> AsyncIterator[Generator]:
+    if settings.generator is None:
+        yield Embedded()
+        return
+    # A text takes seconds by its nature: only one that nearly runs into its deadline is slow.
+    thresholds = Thresholds(window=20, minimum=5, slow_seconds=settings.generator.seconds * 0.9, probes=2)
+    async with open_openai(settings.generator, Breaker("generator", thresholds)) as generator:
+        yield generator
+
+
+async def _close_when_draining(lifecycle: Lifecycle, progress: Progress) -> None:
+    await lifecycle.draining.wait()
+    progress.close()

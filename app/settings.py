@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 T = TypeVar("T", bound=StrEnum)
 
@@ -86,6 +86,17 @@ class StorageSettings:
 
 
 @dataclass(frozen=True)
+class GeneratorSettings:
+    """An OpenAI-compatible generator of texts: its base address, the model to name, the most seconds for one
+    text, and the key to show."""
+
+    url: str
+    model: str
+    seconds: float
+    key: str | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of a pod's settings. ``session_keys``: the first signs, every one verifies (so keys can rotate)."""
 
@@ -100,6 +111,8 @@ class Settings:
     mongodb: MongoSettings
     storage: StorageSettings
     session_keys: tuple[bytes, ...]
+    generator: GeneratorSettings | None = None
+    cors_origins: frozenset[str] = frozenset()
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -121,6 +134,8 @@ def load(environ: Mapping[str, str]) -> Settings:
             endpoint=source.url("KINGDOM_STORAGE_ENDPOINT", secure="https", plain="http").rstrip("/"),
         ),
         session_keys=_session_keys(source, secrets),
+        generator=_generator(source, secrets, environ),
+        cors_origins=source.origins("KINGDOM_CORS_ORIGINS"),
     )
     source.finish()
     return settings
@@ -156,6 +171,20 @@ def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
     )
 
 
+def _generator(source: _Source, secrets: Path, environ: Mapping[str, str]) -> GeneratorSettings | None:
+    """The generator; ``None``, which means the embedded one, without an address."""
+    seconds = source.number("KINGDOM_GENERATOR_SECONDS", 60.0, least=1, most=600)
+    if not environ.get("KINGDOM_GENERATOR_URL"):
+        return None
+    key = secrets / "generator-key"
+    return GeneratorSettings(
+        url=source.url("KINGDOM_GENERATOR_URL", secure="https", plain="http").rstrip("/") + "/",
+        model=source.text("KINGDOM_GENERATOR_MODEL"),
+        seconds=seconds,
+        key=source.secret(secrets, "generator-key") if key.exists() else None,
+    )
+
+
 def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:
     keys: list[bytes] = []
     for number, line in enumerate(source.secret(secrets, "session-key").split(), start=1):
@@ -171,6 +200,10 @@ def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:
             )
         keys.append(key)
     return tuple(keys)
+
+
+def _origin(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _on_loopback(netloc: str) -> bool:
@@ -215,6 +248,16 @@ class _Source:
                 f"{name} has no TLS; use {secure}:// (only an address of this machine may go without)"
             )
         return value
+
+    def origins(self, name: str) -> frozenset[str]:
+        """Origins of web pages (scheme, host, port), separated by commas."""
+        found = {part.strip() for part in self._environ.get(name, "").split(",") if part.strip()}
+        for origin in sorted(found):
+            parts = urlsplit(origin)
+            plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
+            if not parts.hostname or not (parts.scheme == "https" or plain) or origin != _origin(parts):
+                self.problem(f"{name} has {origin!r}, which is not an origin such as https://app.example.com")
+        return frozenset(found)
 
     def choice(self, name: str, choices: type[T], default: T) -> T:
         value = self._environ.get(name, default.value)

@@ -28,7 +28,7 @@ _GRACE_SECONDS: Final = 20.0
 async def working(services: Services) -> AsyncIterator[None]:
     """Do jobs while the context is open; at its end, finish what runs or hand it back."""
     tasks = Tasks()
-    tasks.add(GENERATE, Generate, services.contents.generate)
+    tasks.add(GENERATE, Generate, services.making.generate)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services))]
     drained = asyncio.create_task(_stop_when_draining(services, consumer))
@@ -56,7 +56,7 @@ async def _watch(services: Services) -> None:
             if await services.redis.set(
                 "requeue", services.settings.pod, nx=True, px=int(_WATCH_SECONDS * 900)
             ):
-                again = await services.contents.requeue()
+                again = await services.making.requeue()
                 if again:
                     log.warning("jobs handed in again", count=again)
             depth = await services.queue.depth()

@@ -10,14 +10,21 @@ import random
 import re
 from typing import Final
 
+from app.content.schemas import Form
+
 _RULES: Final[dict[str, tuple[str, ...]]] = {
     "story": (
         "{opening} {turn} {closing}",
         "{opening} {image} {turn} {closing}",
-        "{opening} {image} {closing}",
+        "{opening} {image} {turn} {turn} {closing}",
+    ),
+    "caption": ("{prompt}: {mood} and {light}, made for the {person} in you.", "{image} {prompt}."),
+    "verse": (
+        "{prompt},\n{a_mood} wind over the {place},\n{thing} in the {person}'s hand,\nand {light} light.",
+        "The {place} is {mood},\nthe {person} counts {thing},\n{prompt}.",
     ),
     "opening": (
-        "In a {mood} kingdom, someone whispered: {prompt}.",
+        "In {a_mood} kingdom, someone whispered: {prompt}.",
         "They say it began with {prompt}.",
         "{prompt}: that was all the {person} had written down.",
     ),
@@ -36,24 +43,27 @@ _RULES: Final[dict[str, tuple[str, ...]]] = {
         "What happened next is yours to make.",
         "By nightfall it was {mood} again.",
     ),
+    "a_mood": ("a quiet", "a restless", "a golden", "a half-forgotten", "a stubborn", "an idle"),
     "mood": ("quiet", "restless", "golden", "half-forgotten", "stubborn", "bright"),
-    "light": ("silver", "amber", "violet", "pale", "burning"),
+    "light": ("silver", "bright", "violet", "pale", "burning"),
     "place": ("harbour", "tower", "market", "orchard", "rooftop garden", "old theatre"),
     "person": ("mapmaker", "night baker", "clock mender", "young queen", "lamplighter"),
     "thing": ("a paper crown", "three honest words", "a key without a door", "a jar of thunder"),
 }
 _SLOT: Final = re.compile(r"\{(\w+)\}")
-_RULES_DEPTH: Final = 8
+_PIECE: Final = re.compile(r"\S+\s*")
+_DEEPEST: Final = 8
+_WORDS_A_PIECE: Final = 5
 
 
-def generate(prompt: str) -> str:
-    """A short text on ``prompt``."""
-    choices = random.Random(hashlib.sha256(prompt.encode()).digest())  # noqa: S311 (a story, not a secret)
+def generate(prompt: str, form: Form) -> list[str]:
+    """A short text on ``prompt``, in the pieces in which it is written down."""
+    choices = random.Random(hashlib.sha256(f"{form}:{prompt}".encode()).digest())  # noqa: S311 (a story)
     subject = " ".join(prompt.split()).rstrip(".!?")
 
     def expand(text: str, depth: int) -> str:
         # The prompt goes in last and is never expanded itself: braces in it stay braces.
-        assert depth < _RULES_DEPTH, "the grammar goes round in circles"
+        assert depth < _DEEPEST, "the grammar goes round in circles"
         return _SLOT.sub(
             lambda slot: (
                 slot[0] if slot[1] == "prompt" else expand(choices.choice(_RULES[slot[1]]), depth + 1)
@@ -61,4 +71,6 @@ def generate(prompt: str) -> str:
             text,
         )
 
-    return subject.join(expand("{story}", 0).split("{prompt}"))
+    text = subject.join(expand("{" + form.value + "}", 0).split("{prompt}"))
+    words = _PIECE.findall(text)
+    return ["".join(words[at : at + _WORDS_A_PIECE]) for at in range(0, len(words), _WORDS_A_PIECE)]

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+from app.cursors import Cursor
 
 
 class State(StrEnum):
@@ -20,10 +20,19 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+class Form(StrEnum):
+    """What kind of text is wanted."""
+
+    STORY = "story"
+    CAPTION = "caption"
+    VERSE = "verse"
+
+
 class NewContent(msgspec.Struct, forbid_unknown_fields=True):
     """What to make."""
 
     prompt: Annotated[str, Meta(min_length=1, max_length=500)]
+    form: Form = Form.STORY
 
 
 class Content(msgspec.Struct):
@@ -32,9 +41,12 @@ class Content(msgspec.Struct):
     id: str
     state: State
     prompt: str
+    form: Form
     created_at: datetime
     text: str | None = None
     image: Annotated[str | None, Meta(description="Path of the picture.")] = None
+    reason: Annotated[str | None, Meta(description="Why it could not be made.")] = None
+    published_at: datetime | None = None
 
 
 class ContentPage(msgspec.Struct):
@@ -48,7 +60,32 @@ class PageQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which part of a list."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
-    cursor: Annotated[str, Meta(pattern=UUID)] | None = None
+    cursor: Cursor | None = None
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who made something."""
+
+    id: str
+    name: str
+
+
+class FeedItem(msgspec.Struct, frozen=True):
+    """A published piece. ``image`` is a signed path, good for at least an hour."""
+
+    id: str
+    author: Author
+    form: Form
+    text: str
+    image: str
+    published_at: datetime
+
+
+class FeedPage(msgspec.Struct, frozen=True):
+    """Part of the feed, newest first."""
+
+    items: list[FeedItem]
+    next: str | None = None
 
 
 class Generate(msgspec.Struct):

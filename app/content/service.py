@@ -1,41 +1,48 @@
-"""What can be done with content.
+"""What an account can do with its content.
 
 MongoDB is the truth, the queue is only how the worker hears of it. A wish is durable once its document is
-written; should the queue lose the job (or never have got it), :meth:`Contents.requeue` finds the document
-still ``queued`` and hands it in again. The job's id is the content's, so handing in twice adds one job.
+written; should the queue lose the job (or never have got it), :meth:`app.content.making.Making.requeue` finds
+the document still ``queued`` and hands it in again. The job's id is the content's, so handing in twice adds
+one job.
 """
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
 from typing import Final
 
 import msgspec
 import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
 from redis import RedisError
 from redis.asyncio import Redis
 
-from app import clock, metrics
+from app import clock, cursors, metrics
 from app.cache import Cache, Loaded
 from app.connections import Database, Document
-from app.content import grammar, picture
-from app.content.schemas import Content, ContentPage, Generate, NewContent, PageQuery, State
+from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, PageQuery, State
+from app.idempotency import Request
 from app.ids import new_id
-from app.problems import NOT_FOUND, UNAVAILABLE, Problem
-from app.queue import Queue, QueueFull
+from app.media.links import object_name
+from app.problems import ALLOWANCE_USED, NOT_FOUND, UNAVAILABLE, Problem
+from app.queue import Priority, Queue, QueueFull
 from app.queue.tasks import job
+from app.roles import ALLOWANCES, Plan
+from app.sessions import Session
 from app.storage import Bucket, ObjectMissing, StorageError
 
 log = structlog.get_logger()
 
 GENERATE: Final = "content.generate"
+IMAGE: Final = "picture.webp"
 _SETTLED: Final = (300.0, 600.0)  # seconds fresh, then stale; the end of the job invalidates
 _PENDING: Final = (5.0, 0.0)
 _ABSENT: Final = (5.0, 0.0)
-_FORGOTTEN_AFTER: Final = timedelta(seconds=10)
-_REQUEUE_BATCH: Final = 500
+_PRIORITIES: Final = {
+    Plan.FREE: Priority.LOW,
+    Plan.CREATOR: Priority.NORMAL,
+    Plan.STUDIO: Priority.HIGH,
+}
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -50,7 +57,9 @@ class Contents:
 
     INDEXES = (
         IndexModel([("owner", ASCENDING), ("order", DESCENDING)], name="own"),
+        IndexModel([("owner", ASCENDING), ("state", ASCENDING)], name="unfinished_of_one"),
         IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)], name="unfinished"),
+        IndexModel("request", unique=True, name="request"),
     )
 
     def __init__(self, database: Database, cache: Cache[Kept | None], queue: Queue, bucket: Bucket) -> None:
@@ -63,8 +72,18 @@ class Contents:
         """Make the indexes that the queries below use."""
         await self._contents.create_indexes(list(self.INDEXES))
 
-    async def create(self, owner: str, wish: NewContent) -> Content:
-        """Write the wish down, then hand it to the worker."""
+    async def create(
+        self, session: Session, wish: NewContent, request: Request | None
+    ) -> tuple[Content, bool]:
+        """Write the wish down, then hand it to the worker; ``True`` when it had been written down before."""
+        if request is not None and (made := await self._contents.find_one({"request": request.name})):
+            request.check(made)
+            return describe(made), True
+        plan = Plan(session.plan)
+        most = ALLOWANCES[plan].unfinished
+        waiting = {"owner": session.account, "state": State.QUEUED.value}
+        if await self._contents.count_documents(waiting, limit=most) >= most:
+            raise Problem(ALLOWANCE_USED, f"{most} pieces are being made already; the plan has no more.")
         now = clock.now()
         content_id = new_id()
         document: Document = {
@@ -72,16 +91,26 @@ class Contents:
             # Ids sort by time, and so do lists; not _id itself, because the wire server of one machine
             # refuses inserts under an index that has _id and another field.
             "order": content_id,
-            "owner": owner,
+            "owner": session.account,
+            "plan": plan.value,
             "state": State.QUEUED.value,
             "prompt": wish.prompt,
+            "form": wish.form.value,
             "created_at": now,
             "queued_at": now,
+            **({"request": content_id} if request is None else request.fields()),
         }
-        await self._contents.insert_one(document)
+        try:
+            await self._contents.insert_one(document)
+        except DuplicateKeyError:
+            # The same request came twice at once, and the other was quicker.
+            if request is None or (made := await self._contents.find_one({"request": request.name})) is None:
+                raise
+            request.check(made)
+            return describe(made), True
         metrics.contents_created.inc()
-        await self._hand_in([document])
-        return _content(document)
+        await self.hand_in([document])
+        return describe(document), False
 
     async def read(self, owner: str, content_id: str) -> Content:
         """A piece of content; another's is as absent as none."""
@@ -94,14 +123,14 @@ class Contents:
         """Part of what an account has made, newest first."""
         where: Document = {"owner": owner}
         if query.cursor is not None:
-            where["order"] = {"$lt": query.cursor}
+            where["order"] = {"$lt": cursors.decode(query.cursor)}
         found = self._contents.find(where).sort("order", DESCENDING)
         documents = await found.limit(query.limit + 1).to_list()
         more = len(documents) > query.limit
         shown = documents[: query.limit]
         return ContentPage(
-            items=[_content(document) for document in shown],
-            next=shown[-1]["order"] if more else None,
+            items=[describe(document) for document in shown],
+            next=cursors.encode(shown[-1]["order"]) if more else None,
         )
 
     async def image(self, owner: str, content_id: str) -> bytes:
@@ -110,7 +139,7 @@ class Contents:
         if content.image is None:
             raise Problem(NOT_FOUND, "There is no picture yet.")
         try:
-            return await self._bucket.get(_image_name(content_id))
+            return await self._bucket.get(object_name(content_id, IMAGE))
         except ObjectMissing as error:
             raise Problem(NOT_FOUND, "There is no picture.") from error
         except StorageError as error:
@@ -118,35 +147,20 @@ class Contents:
                 UNAVAILABLE, "Pictures cannot be read just now.", headers={"retry-after": "2"}
             ) from error
 
-    async def generate(self, task: Generate) -> None:
-        """The job: make the text and the picture. However often it runs, one result stands."""
-        document = await self._contents.find_one({"_id": task.id, "state": State.QUEUED.value})
-        if document is None:
-            return  # made already, by a run that could not say so any more
-        text = grammar.generate(document["prompt"])
-        image = await asyncio.to_thread(picture.draw, document["prompt"])
-        await self._bucket.put(_image_name(task.id), image, media_type=picture.MEDIA_TYPE)
-        change = {"state": State.READY.value, "text": text, "image": True, "finished_at": clock.now()}
-        written = await self._contents.update_one(
-            {"_id": task.id, "state": State.QUEUED.value}, {"$set": change}
-        )
-        if written.modified_count:
-            metrics.contents_finished.labels(State.READY.value).inc()
-        await self._cache.invalidate(task.id)
-
-    async def requeue(self) -> int:
-        """Hand in what has been queued for so long that its job may be lost; gives how many."""
-        before = clock.now() - _FORGOTTEN_AFTER
-        found = self._contents.find({"state": State.QUEUED.value, "queued_at": {"$lt": before}})
-        documents = await found.sort("queued_at", ASCENDING).limit(_REQUEUE_BATCH).to_list()
-        return await self._hand_in(documents)
-
-    async def _hand_in(self, documents: list[Document]) -> int:
-        if not documents:
-            return 0
+    async def hand_in(self, documents: list[Document]) -> int:
+        """Give the worker what is written down; how many it did not have yet. Never raises for Redis."""
         jobs = [
-            job(GENERATE, Generate(doc["_id"]), job_id=doc["_id"], owner=doc["owner"]) for doc in documents
+            job(
+                GENERATE,
+                Generate(document["_id"]),
+                job_id=document["_id"],
+                owner=document["owner"],
+                priority=_PRIORITIES[Plan(document["plan"])],
+            )
+            for document in documents
         ]
+        if not jobs:
+            return 0
         try:
             return sum(await self._queue.enqueue(*jobs))
         except (RedisError, QueueFull) as error:
@@ -157,7 +171,7 @@ class Contents:
         document = await self._contents.find_one({"_id": content_id})
         if document is None:
             return Loaded(None, *_ABSENT)
-        kept = Kept(document["owner"], _content(document))
+        kept = Kept(document["owner"], describe(document))
         return Loaded(kept, *(_PENDING if kept.content.state is State.QUEUED else _SETTLED))
 
 
@@ -167,16 +181,17 @@ def content_cache(redis: Redis) -> Cache[Kept | None]:
     return Cache(redis, "contents", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
 
 
-def _content(document: Document) -> Content:
+def describe(document: Document) -> Content:
+    """A piece of content, as its owner sees it."""
+    published = document.get("published")
     return Content(
         id=document["_id"],
         state=State(document["state"]),
         prompt=document["prompt"],
+        form=Form(document["form"]),
         created_at=document["created_at"],
         text=document.get("text"),
         image=f"/v1/contents/{document['_id']}/image" if document.get("image") else None,
+        reason=document.get("reason"),
+        published_at=published["at"] if published else None,
     )
-
-
-def _image_name(content_id: str) -> str:
-    return f"contents/{content_id}.webp"

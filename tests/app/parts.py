@@ -205,16 +205,18 @@ def status(process: Process, path: str) -> int:
 def platform(folder: Path) -> Platform:
     """A whole platform, started and ready."""
     parts = redis(folder / "redis"), mongodb(folder / "mongodb"), storage(folder / "storage")
-    for part in parts:
-        part.start()
     settings = environment(
         folder / "secrets", redis=parts[0].port, mongodb=parts[1].port, storage=parts[2].port
     )
     api, worker = pod("api", folder, settings), pod("worker", folder, settings)
-    api.start()
-    worker.start()
     whole = Platform(*parts, api=api, worker=worker, settings=settings, folder=folder)
-    whole.wait_until_ready()
+    try:
+        for process in (*parts, api, worker):
+            process.start()
+        whole.wait_until_ready()
+    except BaseException:
+        end(whole)
+        raise
     return whole
 
 

@@ -1,0 +1,124 @@
+"""What is published, for everybody.
+
+The feed is read far more than written, so its pages are cached: something new is in it within about a second,
+and what is taken out of it is gone at once (its pages are invalidated in every pod).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from pymongo import DESCENDING, IndexModel
+from redis.asyncio import Redis
+
+from app import business, clock, cursors
+from app.cache import Cache, Loaded
+from app.connections import Database, Document
+from app.content.schemas import Author, Content, FeedItem, FeedPage, Form, PageQuery, State
+from app.content.service import IMAGE, Contents, Kept, describe
+from app.ids import new_id
+from app.media.links import Links
+from app.problems import CONFLICT, NOT_FOUND, Problem
+
+_PAGES: Final = "pages"
+_FRESH_SECONDS: Final = 1.0
+_STALE_SECONDS: Final = 30.0
+
+
+class Feed:
+    """Published content in MongoDB, pages of it in the cache."""
+
+    INDEXES = (IndexModel([("published.order", DESCENDING)], name="published", sparse=True),)
+
+    def __init__(
+        self,
+        database: Database,
+        contents: Contents,
+        kept: Cache[Kept | None],
+        pages: Cache[FeedPage],
+        links: Links,
+    ) -> None:
+        self._documents = database["contents"]
+        self._accounts = database["accounts"]
+        self._contents = contents
+        self._kept = kept
+        self._pages = pages
+        self._links = links
+
+    async def prepare(self) -> None:
+        """Make the index of the feed."""
+        await self._documents.create_indexes(list(self.INDEXES))
+
+    async def publish(self, owner: str, content_id: str) -> Content:
+        """Show a piece to everybody; ``conflict`` before it is ready. Again changes nothing."""
+        content = await self._contents.read(owner, content_id)
+        if content.published_at is not None:
+            return content
+        account = await self._accounts.find_one({"_id": owner}, {"name": 1})
+        author = account["name"] if account else ""
+        published = {"order": new_id(), "at": clock.now(), "author": author}
+        ready = {"_id": content_id, "owner": owner, "state": State.READY.value, "published": None}
+        changed = await self._documents.update_one(ready, {"$set": {"published": published}})
+        await self._kept.invalidate(content_id)
+        document = await self._documents.find_one({"_id": content_id})
+        if document is None or document["state"] != State.READY.value:
+            raise Problem(CONFLICT, "Only what is ready can be published.")
+        if changed.modified_count:
+            business.contents_published.inc()
+        return describe(document)
+
+    async def withdraw(self, owner: str, content_id: str) -> None:
+        """Take a piece out of the feed. Again changes nothing."""
+        changed = await self._documents.update_one(
+            {"_id": content_id, "owner": owner}, {"$unset": {"published": ""}}
+        )
+        if changed.matched_count == 0:
+            raise Problem(NOT_FOUND, "No such content.")
+        await self._kept.invalidate(content_id)
+        await self._pages.invalidate(_PAGES)
+
+    async def page(self, query: PageQuery) -> FeedPage:
+        """Part of the feed, newest first."""
+        before = None if query.cursor is None else cursors.decode(query.cursor)
+        key = f"{query.limit}:{before or ''}"
+        return await self._pages.fetch(key, lambda: self._load(query.limit, before), (_PAGES,))
+
+    async def read(self, content_id: str) -> FeedItem:
+        """A published piece."""
+        page = await self._pages.fetch(content_id, lambda: self._load_one(content_id), (_PAGES,))
+        if not page.items:
+            raise Problem(NOT_FOUND, "Nothing of that name is published.")
+        business.contents_viewed.inc()
+        return page.items[0]
+
+    async def _load(self, limit: int, before: str | None) -> Loaded[FeedPage]:
+        where: Document = {"published.order": {"$lt": before} if before else {"$exists": True}}
+        found = self._documents.find(where).sort("published.order", DESCENDING)
+        documents = await found.limit(limit + 1).to_list()
+        shown = documents[:limit]
+        following = cursors.encode(shown[-1]["published"]["order"]) if len(documents) > limit else None
+        page = FeedPage([self._item(document) for document in shown], following)
+        return Loaded(page, _FRESH_SECONDS, _STALE_SECONDS)
+
+    async def _load_one(self, content_id: str) -> Loaded[FeedPage]:
+        document = await self._documents.find_one({"_id": content_id})
+        items = [self._item(document)] if document and document.get("published") else []
+        return Loaded(FeedPage(items), _FRESH_SECONDS, _STALE_SECONDS)
+
+    def _item(self, document: Document) -> FeedItem:
+        published = document["published"]
+        return FeedItem(
+            id=document["_id"],
+            author=Author(document["owner"], published["author"]),
+            form=Form(document["form"]),
+            text=document["text"],
+            image=self._links.sign(document["_id"], IMAGE),
+            published_at=published["at"],
+        )
+
+
+def page_cache(redis: Redis) -> Cache[FeedPage]:
+    """The cache of the feed's pages and pieces."""
+    decoder = msgspec.msgpack.Decoder(FeedPage)
+    return Cache(redis, "feed", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
