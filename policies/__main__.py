@@ -1,14 +1,15 @@
 """The pack as a server: what `pulumi preview --policy-pack policies` and `kingdom preview` start.
 
-The only place that constructs a PolicyPack, since that never returns. A stack relaxes a policy by name in
-its file, under ``policies:config``, in the form of a ``--policy-pack-config`` file; production has none.
+The only place that constructs a PolicyPack, since that never returns. A stack's file has two keys for it:
+``policies:monthlyCeiling`` (USD, see :mod:`policies.costs`), and ``policies:config``, which relaxes policies
+by name in the form of a ``--policy-pack-config`` file; production has none of the latter.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 from pulumi_policy import EnforcementLevel, PolicyPack
@@ -17,15 +18,32 @@ from policies.catalogue import RULES, SHAPES
 from policies.configuration import ConfigurationError, problems_with, reconcile
 from policies.decoding import decode_once
 
+CEILING: Final = "monthly-cost-ceiling"
 
-def stack_configuration() -> dict[str, Any]:
-    """What the stack's file says under ``policies:config``. Raises ConfigurationError."""
-    source = f"policies:config of the stack {pulumi.get_stack()!r}"
-    text = pulumi.Config("policies").get("config")
+
+def stack_configuration() -> list[dict[str, Any]]:
+    """What the stack's file says of the pack, as layers of configuration. Raises ConfigurationError."""
+    stack = pulumi.get_stack()
+    return [
+        _layer(f"policies:monthlyCeiling of the stack {stack!r}", _ceiling()),
+        _layer(f"policies:config of the stack {stack!r}", _parsed("config", {})),
+    ]
+
+
+def _ceiling() -> dict[str, Any]:
+    ceiling = _parsed("monthlyCeiling", None)
+    return {} if ceiling is None else {CEILING: {"monthly": ceiling}}
+
+
+def _parsed(key: str, default: Any) -> Any:
+    text = pulumi.Config("policies").get(key)
     try:
-        layer = json.loads(text) if text else {}
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(source, [f"not an object: {error}"]) from None
+        return json.loads(text) if text else default
+    except json.JSONDecodeError:
+        return text
+
+
+def _layer(source: str, layer: Any) -> dict[str, Any]:
     problems = problems_with(SHAPES, layer)
     if problems:
         raise ConfigurationError(source, problems)
@@ -34,7 +52,7 @@ def stack_configuration() -> dict[str, Any]:
 
 def main() -> None:
     try:
-        settings = reconcile(SHAPES, stack_configuration())
+        settings = reconcile(SHAPES, *stack_configuration())
     except ConfigurationError as error:
         sys.exit(f"error: {error}")
     decode_once()

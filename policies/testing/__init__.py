@@ -32,10 +32,21 @@ from pulumi_policy import (
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 
 from policies.catalogue import named
-from policies.nodes import UNKNOWN
+from policies.nodes import UNKNOWN, Node, plain
 from policies.rules import forget_inputs
+from policies.stack import Resource
 
-__all__ = ["DROP", "Given", "Secret", "Verdict", "changed", "judge", "judge_policy", "remedied"]
+__all__ = [
+    "DROP",
+    "Given",
+    "Secret",
+    "Verdict",
+    "changed",
+    "judge",
+    "judge_policy",
+    "remedied",
+    "resources_of",
+]
 DROP: Final = object()  # as a value for `changed`: take the key away
 _PART: Final = re.compile(r'\["([^"]+)"\]|\[(\d+)\]|([^.\[\]]+)')
 
@@ -111,6 +122,11 @@ def remedied(name: str, given: Given, settings: Mapping[str, Any] | None = None)
     policy = named(name).policy()
     assert isinstance(policy, ResourceValidationPolicy)
     return _finish(policy.remediate(_args(given, settings)))
+
+
+def resources_of(given: Sequence[Given]) -> list[Resource]:
+    """`given` as policies see them, for what works on a stack and is no policy itself."""
+    return [Resource(item.urn, item.type, item.name, Node(plain(item.props)), item.protect) for item in given]
 
 
 def changed(props: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
