@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pulumi
 
+from infra.backup import Backup, BackupArgs
 from infra.cache import Cache, CacheArgs
 from infra.cluster import Cluster, ClusterArgs
 from infra.configuration import load
 from infra.database import Database, DatabaseArgs
+from infra.delivery import Delivery, DeliveryArgs
 from infra.edge import Edge, EdgeArgs
 from infra.foundation import Foundation, FoundationArgs
 from infra.identity import Identity, IdentityArgs
@@ -26,6 +28,13 @@ network = Network("network", NetworkArgs(environment, settings.network))
 cluster = Cluster(
     "cluster",
     ClusterArgs(environment, network, keys, settings.cluster, sizing, settings.workload.image.registry),
+)
+backup = Backup(
+    "backup", BackupArgs(environment, keys, cluster, settings.workload.namespace, settings.backup)
+)
+delivery = Delivery(
+    "delivery",
+    DeliveryArgs(environment, keys, cluster.nodes_account, settings.workload.image, settings.delivery),
 )
 database = Database(
     "database", DatabaseArgs(environment, network, keys, settings.database, settings.observability)
@@ -60,3 +69,5 @@ pulumi.export("cluster", cluster.cluster_name)
 pulumi.export("namespace", workload.namespace)
 pulumi.export("bucket", storage.bucket)
 pulumi.export("egressAddresses", network.egress_addresses)
+pulumi.export("deployer", delivery.deployer)
+pulumi.export("identityProvider", delivery.provider)

@@ -10,10 +10,11 @@ import pulumi_mongodbatlas as atlas
 from infra.component import Component, Environment
 from infra.database_access import DatabaseAccess, DatabaseAccessArgs
 from infra.database_alerts import DatabaseAlerts, DatabaseAlertsArgs
+from infra.database_backup import DatabaseBackup, DatabaseBackupArgs
 from infra.database_key import DatabaseKey, DatabaseKeyArgs
 from infra.keys import Keys
 from infra.network import Network
-from infra.platform_settings import AtlasBackupSettings, DatabaseSettings
+from infra.platform_settings import DatabaseSettings
 from infra.service_settings import ObservabilitySettings
 from infra.vocabulary import MongoConnection
 
@@ -76,7 +77,9 @@ class Database(Component):
             else []
         )
         cluster = self._cluster(project, settings, environment, [*access.ready, *encryption])
-        self._backup(project, cluster, settings.backup, environment)
+        DatabaseBackup(
+            f"{name}-backup", DatabaseBackupArgs(environment, project.id, cluster, settings), self.child()
+        )
         atlas.Auditing(
             name,
             project_id=project.id,
@@ -155,48 +158,6 @@ class Database(Component):
             },
             tags=environment.label("database"),
             opts=self.child(protect=environment.protect, depends_on=after),
-        )
-
-    def _backup(
-        self,
-        project: atlas.Project,
-        cluster: atlas.AdvancedCluster,
-        settings: AtlasBackupSettings,
-        environment: Environment,
-    ) -> None:
-        atlas.CloudBackupSchedule(
-            f"{self.name}-backup",
-            project_id=project.id,
-            cluster_name=cluster.name,
-            reference_hour_of_day=2,
-            reference_minute_of_hour=0,
-            restore_window_days=settings.restore_days,
-            policy_item_hourly={
-                "frequency_interval": settings.hourly_every,
-                "retention_unit": "days",
-                "retention_value": settings.hourly_days,
-            },
-            policy_item_daily={
-                "frequency_interval": 1,
-                "retention_unit": "days",
-                "retention_value": settings.daily_days,
-            },
-            policy_item_weeklies=[
-                {
-                    "frequency_interval": 6,
-                    "retention_unit": "weeks",
-                    "retention_value": settings.weekly_weeks,
-                }
-            ],
-            policy_item_monthlies=[
-                {
-                    "frequency_interval": 40,  # the last day of the month
-                    "retention_unit": "months",
-                    "retention_value": settings.monthly_months,
-                }
-            ],
-            skip_destroy=environment.protect,  # a removed schedule must not remove what it saved
-            opts=self.child(protect=environment.protect),
         )
 
     def _user(

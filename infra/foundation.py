@@ -16,6 +16,7 @@ APIS = (
     "cloudkms",
     "compute",
     "container",
+    "containerscanning",
     "containersecurity",
     "dns",
     "firebase",

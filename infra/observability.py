@@ -13,6 +13,7 @@ from pulumi_gcp import monitoring
 
 from infra.component import Component, Environment
 from infra.database_alerts import Severity
+from infra.logs import Logs, LogsArgs
 from infra.platform_settings import EdgeSettings
 from infra.service_settings import ObjectiveSettings, ObservabilitySettings, Threshold
 
@@ -82,6 +83,7 @@ class Observability(Component):
                     {"slo": objective},
                     "0s",  # the windows themselves are the patience
                 )
+        Logs(f"{name}-logs", LogsArgs(args.environment, settings.log_days), self.child())
         monitoring.UptimeCheckConfig(
             name,
             display_name=f"{args.edge.hostname} answers",

@@ -11,6 +11,7 @@ from infra.vocabulary import (
     AtlasSize,
     Cidr,
     DnsLabel,
+    Email,
     Hostname,
     ImageFormat,
     LabelValue,
@@ -105,12 +106,26 @@ class AtlasBackupSettings(Section):
     weekly_weeks: Annotated[int, Field(ge=1, le=520, description="weeks a weekly snapshot is kept")]
     monthly_months: Annotated[int, Field(ge=1, le=120, description="months a monthly snapshot is kept")]
     restore_days: Annotated[int, Field(ge=1, le=30, description="days whose every second can be restored")]
+    copy_region: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Z][A-Z0-9_]+$", description="Atlas name of a second region for copies; null: none"
+        ),
+    ]
 
     @model_validator(mode="after")
     def _interval_is_offered(self) -> Self:
         if self.hourly_every not in {1, 2, 4, 6, 8, 12}:
             raise ValueError(f"hourlyEvery {self.hourly_every} is not offered: use 1, 2, 4, 6, 8 or 12")
         return self
+
+
+class CustodianSettings(Section):
+    """The one person who may have Atlas lift its backup compliance policy."""
+
+    email: Annotated[Email, Field(description="address that MongoDB's support verifies")]
+    first_name: Annotated[str, Field(min_length=1, description="first name")]
+    last_name: Annotated[str, Field(min_length=1, description="last name")]
 
 
 class DatabaseSettings(Section):
@@ -131,6 +146,13 @@ class DatabaseSettings(Section):
     auth: Annotated[MongoAuth, Field(description="how the service authenticates")]
     customer_key: Annotated[bool, Field(description="encrypt with a key of our own in Cloud KMS")]
     backup: AtlasBackupSettings
+    custodian: Annotated[
+        CustodianSettings | None,
+        Field(
+            description="who could have MongoDB's support lift the rule that nobody deletes a backup; "
+            "null: no such rule"
+        ),
+    ]
     certificate_months: Annotated[int, Field(ge=1, le=24, description="life of the client certificate")]
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ class NodeIdentityArgs:
 
 
 class NodeIdentity(Component):
-    """The account that nodes run as. `email` is its address, `grants` what must be there before a node is."""
+    """The account that nodes run as: `account` its full name, `email` its address, `grants` precede nodes."""
 
     def __init__(self, name: str, args: NodeIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -42,6 +42,7 @@ class NodeIdentity(Component):
             display_name="Nodes of the kingdom cluster",
             opts=self.child(),
         )
+        self.account = account.name
         self.email = account.email
         self.grants = [
             projects.IAMMember(

@@ -11,6 +11,7 @@ from infra.vocabulary import (
     Algorithm,
     Digest,
     DnsLabel,
+    Email,
     LogLevel,
 )
 
@@ -153,9 +154,6 @@ class ObjectiveSettings(Section):
     fast_seconds: Annotated[float, Field(gt=0, le=10, description="what fast is; a bucket of the histogram")]
 
 
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[a-z]{2,}$", description="e-mail address")]
-
-
 class ObservabilitySettings(Section):
     """Who hears of what, and how long it is remembered."""
 
@@ -173,6 +171,12 @@ class BackupSettings(Section):
     cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$", description='when, such as "0 */6 * * *"')]
     keep_days: Annotated[Days, Field(description="days a backup is kept")]
     lock_days: Annotated[int, Field(ge=0, le=90, description="days in which nobody can delete a backup")]
+
+    @model_validator(mode="after")
+    def _lock_ends_before_the_backup(self) -> Self:
+        if self.lock_days > self.keep_days:
+            raise ValueError(f"lockDays {self.lock_days} is more than keepDays {self.keep_days}: lower it")
+        return self
 
 
 class DeliverySettings(Section):

@@ -184,6 +184,10 @@ def misfits(settings: Settings) -> list[tuple[str, object, str]]:
             remedy = f"is too small for one pod of {asked}: give a larger type or ask for less"
             found.append((f"cluster.{key}.machineType", pool.machine_type, remedy))
     found += _connections(settings.database, mongodb_pool(settings))
+    ours = f"{settings.google.region}-docker.pkg.dev/{settings.google.project}/"
+    if not workload.image.repository.startswith(ours):
+        # Nothing else is admitted to the cluster, and the deployer can push nowhere else.
+        found.append(("workload.image.repository", workload.image.repository, f"must begin with {ours}"))
     return found
 
 

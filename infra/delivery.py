@@ -1,0 +1,76 @@
+"""How releases get here: the registry of images, and who may deploy from GitHub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import artifactregistry
+
+from infra.component import Component, Environment
+from infra.deployer import Deployer, DeployerArgs
+from infra.keys import Keys, Use
+from infra.service_settings import DeliverySettings, ImageSettings
+
+UNKEPT_DAYS = 30  # an image beyond those that are kept goes after a month
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryArgs:
+    """The environment, the keys, the account that nodes run as, where images are, and its settings."""
+
+    environment: Environment
+    keys: Keys
+    nodes_account: pulumi.Input[str]
+    image: ImageSettings
+    settings: DeliverySettings
+
+
+class Delivery(Component):
+    """Registry and deployer. `registry` waits until images can be pushed; `deployer` is its account."""
+
+    def __init__(self, name: str, args: DeliveryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        environment, settings = args.environment, args.settings
+        repository = artifactregistry.Repository(
+            name,
+            repository_id=args.image.registry.rpartition("/")[2],
+            location=environment.region,
+            format="DOCKER",
+            mode="STANDARD_REPOSITORY",
+            description="Images of the service",
+            kms_key_name=args.keys.ids[Use.IMAGES],
+            docker_config={"immutable_tags": True},  # a tag that was tested cannot point to another image
+            vulnerability_scanning_config={"enablement_config": "INHERITED"},
+            cleanup_policy_dry_run=False,
+            # What is kept goes before what is deleted.
+            cleanup_policies=[
+                {
+                    "id": "keep-releases",
+                    "action": "KEEP",
+                    "most_recent_versions": {"keep_count": settings.keep_images},
+                },
+                {
+                    "id": "delete-others",
+                    "action": "DELETE",
+                    "condition": {"tag_state": "ANY", "older_than": f"{UNKEPT_DAYS * 86_400}s"},
+                },
+            ],
+            labels=environment.label("delivery"),
+            opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.IMAGES]),
+        )
+        deployer = Deployer(
+            f"{name}-deployer", DeployerArgs(environment, settings, args.nodes_account), self.child()
+        )
+        # To this repository and to no other of the project.
+        artifactregistry.RepositoryIamMember(
+            f"{name}-push",
+            location=repository.location,
+            repository=repository.name,
+            role="roles/artifactregistry.writer",
+            member=deployer.member,
+            opts=self.child(),
+        )
+        self.deployer = deployer.email
+        self.provider = deployer.provider
+        self.register_outputs({"repository": repository.name})

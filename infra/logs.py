@@ -1,0 +1,40 @@
+"""How long logs are remembered, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import logging
+
+from infra.component import Component, Environment
+
+
+@dataclass(frozen=True, slots=True)
+class LogsArgs:
+    """The environment, and how many days logs are kept."""
+
+    environment: Environment
+    days: int
+
+
+class Logs(Component):
+    """The project's log bucket: kept as long as the settings say, searchable with SQL."""
+
+    def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        logging.ProjectBucketConfig(
+            name,
+            project=args.environment.project,
+            location="global",
+            bucket_id="_Default",
+            retention_days=args.days,
+            enable_analytics=True,  # an investigation joins logs instead of paging through them
+            index_configs=[
+                # What people look for first: one request, one account.
+                {"field_path": "jsonPayload.trace_id", "type": "INDEX_TYPE_STRING"},
+                {"field_path": "jsonPayload.request_id", "type": "INDEX_TYPE_STRING"},
+            ],
+            opts=self.child(),
+        )
+        self.register_outputs({})
