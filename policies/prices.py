@@ -69,6 +69,9 @@ def monthly(stack: Stack) -> Costs:
     for resource in sorted(stack.resources, key=lambda item: item.urn):
         found.extend(_priced(resource, stack))
     found.extend(_load_balancers(stack))
+    zones = [item.urn for item in stack.resources if item.type.startswith("cloudflare:")]
+    if zones:
+        found.append(Unpriced(min(zones), "Cloudflare: the zone's plan is not declared here"))
     return Costs(
         tuple(item for item in found if isinstance(item, Line)),
         tuple(item for item in found if isinstance(item, Unpriced)),
@@ -301,7 +304,11 @@ _PRICERS: Final[dict[str, Callable[[Resource, Stack], Iterator[Line | Unpriced]]
 }
 # Paid by what flows or is kept, which no plan says, and not in the list.
 _BY_USE: Final = {
+    "cloudflare:index/loadBalancer:LoadBalancer": "Cloudflare load balancing: paid by the endpoint and query",
+    "cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor": "Cloudflare load balancing: paid by check",
+    "cloudflare:index/loadBalancerPool:LoadBalancerPool": "Cloudflare load balancing: paid by the endpoint",
     "cloudflare:index/zoneCacheReserve:ZoneCacheReserve": "Cache Reserve: paid by the GB kept and operation",
+    "gcp:compute/securityPolicy:SecurityPolicy": "Cloud Armor: paid by the policy, rule and request",
     "gcp:gkebackup/backupPlan:BackupPlan": "Backup for GKE: paid by the pod and the GiB kept",
     "gcp:monitoring/alertPolicy:AlertPolicy": "alert policy: paid by the condition and the series read",
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "uptime check: paid by the execution",
@@ -323,7 +330,9 @@ _FREE: Final = re.compile(
     r"|gcp:kms/keyRing:.*"
     r"|gcp:monitoring/(?:dashboard|notificationChannel|slo|customService|genericService):.*"
     r"|gcp:secretmanager/secret:.*"
-    r"|cloudflare:index/(?:dnsRecord|ruleset|zoneSetting|authenticatedOriginPulls|certificatePack):.*"
+    r"|cloudflare:index/(?:authenticatedOriginPulls|certificatePack|dnsRecord|notificationPolicy"
+    r"|regionalTieredCache|ruleset|tieredCache|urlNormalization|zoneCacheVariants|zoneDnssec"
+    r"|zoneSetting)\w*:.*"
     r"|mongodbatlas:index/(?:alertConfiguration|cloudBackupSchedule|cloudProviderAccess.*|customDbRole"
     r"|databaseUser|maintenanceWindow|privateLinkEndpointService|project|projectIpAccessList"
     r"|x509AuthenticationDatabaseUser):.*"

@@ -1,0 +1,110 @@
+"""Findings of the policy pack over several stacks, each said once, what must be mended first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from policies.catalogue import RULES
+from rehearsal.engine.events import Result, Violation
+from rehearsal.engine.urn import ROOT_STACK_TYPE, name_of, type_of
+
+SEVERITIES: Final = ("critical", "high", "medium", "low", "")
+_SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
+
+
+@dataclass(frozen=True)
+class RuleInfo:
+    """What the pack says of a policy. Of a policy that is not in this pack, only what its findings say."""
+
+    name: str
+    description: str
+    severity: str = ""
+    remediation: str = ""
+    tags: tuple[str, ...] = ()
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding and the stacks it is in. `file` and `line` are of the declaring code; "" and 0 for none."""
+
+    rule: RuleInfo
+    level: str
+    message: str
+    resource: str
+    type: str
+    file: str
+    line: int
+    stacks: tuple[str, ...] = field(default=())
+
+    @property
+    def mandatory(self) -> bool:
+        return self.level == "mandatory"
+
+    @property
+    def source(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+def rules() -> dict[str, RuleInfo]:
+    """Every policy of the pack by name."""
+    return {
+        rule.name: RuleInfo(
+            rule.name, rule.prevents, rule.severity.value, rule.steps, (rule.concern, *rule.tags), rule.url
+        )
+        for rule in RULES
+    }
+
+
+def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """(findings, not judged) over all `results`: mandatory first, then by severity, policy and place."""
+    known = rules()
+    found: dict[Finding, list[str]] = {}
+    for result in results:
+        for violation in result.violations:
+            stacks = found.setdefault(_finding(violation, known), [])
+            if result.stack not in stacks:
+                stacks.append(result.stack)
+    every = [
+        Finding(
+            item.rule, item.level, item.message, item.resource, item.type, item.file, item.line, tuple(stacks)
+        )
+        for item, stacks in found.items()
+    ]
+    every.sort(key=_order)
+    return (
+        tuple(item for item in every if item.level != "unjudged"),
+        tuple(item for item in every if item.level == "unjudged"),
+    )
+
+
+def _order(item: Finding) -> tuple[object, ...]:
+    return (
+        not item.mandatory,
+        SEVERITIES.index(item.rule.severity),
+        item.rule.name,
+        item.file,
+        item.line,
+        item.resource,
+        item.message,
+    )
+
+
+def _finding(violation: Violation, known: Mapping[str, RuleInfo]) -> Finding:
+    # A finding on the whole stack has the root stack's URN, or none.
+    about = violation.urn if violation.urn.count("::") >= 3 else ""
+    if about and type_of(about) == ROOT_STACK_TYPE:
+        about = ""
+    match = _SOURCE.fullmatch(violation.source)
+    return Finding(
+        rule=known.get(violation.policy, RuleInfo(violation.policy, violation.description)),
+        level=violation.level,
+        message=violation.message,
+        resource=name_of(about) if about else "",
+        type=type_of(about) if about else "",
+        file=match["file"] if match else "",
+        line=int(match["line"]) if match else 0,
+    )
