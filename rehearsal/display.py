@@ -177,17 +177,18 @@ def _change(change: PropertyChange) -> Text:
     path = format_path(change.path)
     match change.kind:
         case Change.ADD:
-            text = Text.assemble(("+ ", "green"), path, ": ", _shown(change.new))
+            text = Text.assemble(("+ ", "green"), path, ": ", shown(change.new))
         case Change.DELETE:
-            text = Text.assemble(("- ", "red"), path, ": ", _shown(change.old))
+            text = Text.assemble(("- ", "red"), path, ": ", shown(change.old))
         case _:
-            text = Text.assemble(("~ ", "yellow"), path, ": ", _shown(change.old), " → ", _shown(change.new))
+            text = Text.assemble(("~ ", "yellow"), path, ": ", shown(change.old), " → ", shown(change.new))
     if change.replaces:
         text.append(" (forces replacement)", "magenta")
     return text
 
 
-def _shown(value: Value) -> str:
+def shown(value: Value) -> str:
+    """`value` as JSON in one line, secrets and unknowns as words, its beginning where it is long."""
     import json
 
     text = json.dumps(masked(value), ensure_ascii=False, default=str)
