@@ -180,7 +180,7 @@ def review(
     ref: str = "",
     listener: Callable[[Job], Listener] | None = None,
 ) -> Review:
-    """What the work tree would do to `stacks`, compared with `ref` where one is given.
+    """What the work tree would do to `stacks` (all, where none is named), compared with `ref` if given.
 
     The base's program is carried out on rehearsal clouds in a state of its own, and the work tree's is
     planned against that: what is shown is what an engine would do, replacements included. One stack's
@@ -188,7 +188,8 @@ def review(
     """
     began = time.monotonic()
     if not ref:
-        outcomes = preview_all([Job(project, stack, policies) for stack in stacks], listener=listener)
+        jobs = [Job(project, stack, policies) for stack in stacks or project.stack_names()]
+        outcomes = preview_all(jobs, listener=listener)
         commit, dirty = _head(project)
         return Review(
             tuple(_reviewed(project, outcome, None) for outcome in outcomes),
@@ -215,14 +216,14 @@ def _compared(
     policies: Path,
     listener: Callable[[Job], Listener] | None,
 ) -> Iterator[StackReview]:
-    there = base.project.stack_names()
+    here, there = project.stack_names(), base.project.stack_names()
+    stacks = stacks or [*here, *(name for name in there if name not in here)]
     before = [
         Job(base.project, stack, None, state=base.states / stack, carry_out=True)
         for stack in stacks
         if stack in there
     ]
     bases = {outcome.job.stack: outcome for outcome in preview_all(before, listener=listener)}
-    here = project.stack_names()
     after = [Job(project, stack, policies, state=base.states / stack) for stack in stacks if stack in here]
     heads = {outcome.job.stack: outcome for outcome in preview_all(after, listener=listener)}
     for stack in stacks:
