@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pulumi
 import pulumi_mongodbatlas as atlas
 
+from infra.channels import Severity
 from infra.component import Component
 from infra.service_settings import ObservabilitySettings
-
-
-class Severity(StrEnum):
-    """How urgent; each has its own address."""
-
-    WARNING = "WARNING"
-    CRITICAL = "CRITICAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class DatabaseAlerts(Component):
                 )
         for key, (event, severity) in {
             "no-primary": ("NO_PRIMARY", Severity.CRITICAL),
-            "failover": ("PRIMARY_ELECTED", Severity.WARNING),
+            "failover": ("PRIMARY_ELECTED", Severity.INFO),
             "key": ("GCP_ENCRYPTION_KEY_NEEDS_ROTATION", Severity.WARNING),
         }.items():
             atlas.AlertConfiguration(
@@ -79,7 +72,7 @@ class DatabaseAlerts(Component):
         settings = self._args.settings
         return {
             "type_name": "EMAIL",
-            "email_address": settings.page if severity is Severity.CRITICAL else settings.ticket,
+            "email_address": severity.address(settings),
             "delay_min": 0,
             "interval_min": 15 if severity is Severity.CRITICAL else 60,
         }
