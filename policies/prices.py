@@ -327,6 +327,7 @@ _FREE: Final = re.compile(
     r"|gcp:iam/workloadIdentityPool.*"
     r"|gcp:compute/(?:firewall|globalAddress|network|router|sSLPolicy|subnetwork):.*"
     r"|gcp:dns/(?:policy|recordSet):.*"
+    r"|gcp:gkebackup/restorePlan:.*"
     r"|gcp:kms/keyRing:.*"
     r"|gcp:monitoring/(?:dashboard|notificationChannel|slo|customService|genericService):.*"
     r"|gcp:secretmanager/secret:.*"

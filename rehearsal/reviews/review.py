@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from policies.prices import Costs, monthly
-from rehearsal.engine.events import Listener, Op, Result, Step
-from rehearsal.engine.urn import ROOT_STACK_TYPE, is_provider
+from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Step
+from rehearsal.engine.urn import ROOT_STACK_TYPE, is_provider, name_of
 from rehearsal.errors import InputError, KingdomError
 from rehearsal.previews import Job, Outcome, preview_all, worst
 from rehearsal.project import Project
@@ -54,13 +54,9 @@ class StackReview:
         if self.base is not None and self.base.error is not None:
             return f"the base cannot be planned:\n{self.base.error}"
         if self.base is not None and self.base.result is not None and self.base.result.errors:
-            failures = "\n".join(f"- {item.message}" for item in self.base.result.errors)
-            return f"the base cannot be planned:\n{failures}"
+            return "\n".join(("the base cannot be planned:", *map(_described, self.base.result.errors)))
         if self.result is not None and self.result.errors:
-            return "\n".join(
-                f"{item.source}: {item.message}" if item.source else item.message
-                for item in self.result.errors
-            )
+            return "\n".join(map(_described, self.result.errors))
         return ""
 
     @property
@@ -245,3 +241,8 @@ def _costs(outcome: Outcome | None) -> Costs | None:
     if outcome is None or outcome.result is None:
         return None
     return monthly(declared(outcome.result.snapshot))
+
+
+def _described(item: Diagnostic) -> str:
+    name = f"{name_of(item.urn)}: " if item.urn.count("::") >= 3 else ""
+    return f"{item.source}: {name}{item.message}" if item.source else f"{name}{item.message}"
