@@ -48,7 +48,7 @@ secrets = {
 }
 identity = Identity(
     "identity",
-    IdentityArgs(environment, settings.identity, settings.workload.namespace, storage.bucket, secrets),
+    IdentityArgs(environment, keys, settings.identity, settings.workload.namespace, storage.bucket, secrets),
 )
 origin = Origin("origin", OriginArgs(environment, settings.edge.hostname))
 workload = Workload(

@@ -47,8 +47,9 @@ class Cluster(Component):
             f"{name}-notices",
             name="kingdom-cluster-notices",
             labels=environment.label("cluster"),
+            kms_key_name=args.keys.ids[Use.NOTICES],
             message_storage_policy={"allowed_persistence_regions": [environment.region]},
-            opts=self.child(),
+            opts=self.child(depends_on=args.keys.ready[Use.NOTICES]),
         )
         cluster = container.Cluster(
             name,
@@ -76,6 +77,8 @@ class Cluster(Component):
                 },
                 "ip_endpoints_config": {"enabled": False},
             },
+            # Should the address endpoint ever be switched on: nobody is let in, not even Google's machines.
+            master_authorized_networks_config={"cidr_blocks": [], "gcp_public_cidrs_access_enabled": False},
             datapath_provider="ADVANCED_DATAPATH",  # Dataplane V2: network policies are enforced, and logged
             # What pods say to each other is encrypted between nodes, whatever the pods speak.
             in_transit_encryption_config="IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT",
@@ -94,6 +97,8 @@ class Cluster(Component):
                 "enable_insecure_binding_system_unauthenticated": False,
                 "enable_insecure_binding_system_authenticated": False,
             },
+            # Rights on the cluster hang on groups, so that whoever leaves the group has none left.
+            authenticator_groups_config={"security_group": settings.security_group},
             enable_legacy_abac=False,  # static permissions that RBAC does not show
             master_auth={
                 "client_certificate_config": {"issue_client_certificate": False}

@@ -10,6 +10,7 @@ import pulumi_random as random
 from pulumi_gcp import secretmanager, serviceaccount, storage
 
 from infra.component import Component, Environment
+from infra.keys import Keys, Use
 from infra.service_settings import IdentitySettings
 
 ROLES = ("api", "worker")
@@ -17,12 +18,13 @@ ROLES = ("api", "worker")
 
 @dataclass(frozen=True, slots=True)
 class IdentityArgs:
-    """The environment, the namespace the service runs in, the bucket it uses, and secrets made elsewhere.
+    """The environment, the keys, the service's namespace, the bucket it uses, and secrets made elsewhere.
 
     `secrets` maps the file name the service reads to its content.
     """
 
     environment: Environment
+    keys: Keys
     settings: IdentitySettings
     namespace: str
     bucket: pulumi.Input[str]
@@ -47,10 +49,20 @@ class Identity(Component):
             secret = secretmanager.Secret(
                 f"{name}-{secret_id(file)}",
                 secret_id=secret_id(file),
-                replication={"user_managed": {"replicas": [{"location": environment.region}]}},
+                replication={
+                    "user_managed": {
+                        "replicas": [
+                            {
+                                "location": environment.region,
+                                # Withdrawing one key makes every secret unreadable at once.
+                                "customer_managed_encryption": {"kms_key_name": args.keys.ids[Use.SECRETS]},
+                            }
+                        ]
+                    }
+                },
                 labels=environment.label("identity"),
                 deletion_protection=environment.protect,
-                opts=self.child(),
+                opts=self.child(depends_on=args.keys.ready[Use.SECRETS]),
             )
             version = secretmanager.SecretVersion(
                 f"{name}-{secret_id(file)}",

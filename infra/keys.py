@@ -27,6 +27,7 @@ class Use(StrEnum):
     SECRETS = "secrets"
     IMAGES = "images"
     BACKUPS = "backups"
+    NOTICES = "notices"
     DATABASE = "database"
 
 
@@ -40,6 +41,7 @@ AGENTS: Mapping[Use, tuple[str, str | None]] = {
     Use.SECRETS: ("gcp-sa-secretmanager", "secretmanager"),
     Use.IMAGES: ("gcp-sa-artifactregistry", "artifactregistry"),
     Use.BACKUPS: ("gcp-sa-gkebackup", "gkebackup"),
+    Use.NOTICES: ("gcp-sa-pubsub", "pubsub"),
 }
 
 

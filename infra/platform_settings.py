@@ -92,6 +92,13 @@ class ClusterSettings(Section):
         tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$")], ...],
         Field(min_length=2, max_length=4, description="zones nodes stand in, such as europe-west1-b"),
     ]
+    security_group: Annotated[
+        str,
+        Field(
+            pattern=r"^gke-security-groups@[a-z0-9.-]+$",
+            description="Google group whose member groups get rights on the cluster: gke-security-groups@…",
+        ),
+    ]
     maintenance: MaintenanceSettings
     on_demand: Annotated[PoolSettings, Field(description="the pool that `api` runs on")]
     spot: Annotated[PoolSettings, Field(description="the pool that `worker` runs on")]

@@ -102,7 +102,6 @@ class Pool(Component):
             node_config={
                 **node_config(args.identity.email),
                 "machine_type": args.settings.machine_type,
-                "image_type": "COS_CONTAINERD",  # read-only, signed, updates itself; nothing to log in to
                 "boot_disk": {"size_gb": args.settings.disk_gb, "disk_type": "pd-balanced"},
                 # Whoever may read the project's disks still cannot read what pods left on a node.
                 "boot_disk_kms_key": args.keys.ids[Use.DISKS],
@@ -128,6 +127,7 @@ def node_config(email: pulumi.Input[str]) -> Any:
     """What holds for every node, the short-lived default pool's included."""
     return {
         "service_account": email,
+        "image_type": "COS_CONTAINERD",  # read-only, signed, updates itself; nothing to log in to
         # The scope is wide so that IAM alone decides: the roles above are all the account has.
         "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
         # A changed boot loader or kernel module does not start, and an attestation tells.

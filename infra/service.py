@@ -156,7 +156,8 @@ def container(role: str, args: RoleArgs) -> Any:
     return {
         "name": role,
         "image": args.settings.image.reference,
-        "image_pull_policy": "IfNotPresent",
+        # Named by digest, it is the same image; but each start proves again that this node may have it.
+        "image_pull_policy": "Always",
         "command": ["python", "-m", "app"],
         "args": [role],
         "ports": [{"name": PORT_NAME, "container_port": PORT, "protocol": "TCP"}],
@@ -177,6 +178,7 @@ def container(role: str, args: RoleArgs) -> Any:
             "read_only_root_filesystem": True,
             "run_as_non_root": True,
             "run_as_user": USER,
+            "run_as_group": USER,
             "capabilities": {"drop": ["ALL"]},
             "seccomp_profile": {"type": "RuntimeDefault"},
         },

@@ -11,8 +11,8 @@ import pytest
 
 from infra.configuration import parse
 from infra.sizing import Sizing, peak
-from rehearsal.properties import contains_secret
-from tests.infra.rehearsal import STACKS, Declared, configuration, rehearse
+from rehearsal.properties import contains_secret, unwrap
+from tests.infra.rehearsal import STACKS, Declared, configuration, rehearse, strings
 
 LABELLED = ("labels", "userLabels", "resourceLabels", "tags")
 
@@ -107,6 +107,26 @@ def test_raising_max_replicas_moves_quota_pools_and_connections(stack: str) -> N
     assert after.quota.cpu_milli > before.quota.cpu_milli
     assert after.on_demand.most >= before.on_demand.most
     assert after.mongodb_pool <= before.mongodb_pool
+    assert after.redis_gb >= before.redis_gb
+
+
+def test_doubling_the_replicas_of_production_moves_everything_that_follows() -> None:
+    values: dict[str, Any] = copy.deepcopy(configuration("prod"))
+    before = Sizing.of(parse("prod", values))
+    values["kingdom:workload"]["api"]["maxReplicas"] *= 2
+    after = Sizing.of(parse("prod", values))
+    assert after.quota.memory_mi > before.quota.memory_mi
+    assert after.on_demand.most > before.on_demand.most
+    assert after.mongodb_pool < before.mongodb_pool
+    assert after.redis_gb > before.redis_gb
+
+
+def test_every_key_that_is_made_encrypts_something(prod: Declared) -> None:
+    inputs = [(item.type, text) for item in prod.resources for text in strings(unwrap(item.inputs))]
+    for item in prod.resources:
+        if item.type.endswith(":CryptoKey"):
+            users = [kind for kind, text in inputs if text.startswith(item.id) and "IAMMember" not in kind]
+            assert users, item.urn
 
 
 def test_replicas_that_no_tier_has_connections_for_are_refused() -> None:

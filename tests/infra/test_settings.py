@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from infra.complaints import SettingsError
 from infra.configuration import parse
-from tests.infra.rehearsal import STACKS, configuration, merge
+from infra.settings import Settings
+from tests.infra.rehearsal import ROOT, STACKS, configuration, merge
 
 
 def complaints(values: dict[str, Any]) -> dict[str, str]:
@@ -117,3 +121,30 @@ def test_a_missing_section_lists_the_keys_it_needs(values: dict[str, Any]) -> No
 def test_keys_of_other_namespaces_belong_to_others(values: dict[str, Any]) -> None:
     values["cloudflare:retries"] = 3
     assert parse("prod", values)
+
+
+def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model and every model in it, however it is wrapped."""
+    yield model
+    waiting = [field.annotation for field in model.model_fields.values()]
+    while waiting:
+        annotation = waiting.pop()
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from sections(annotation)
+        waiting.extend(get_args(annotation))
+
+
+def test_every_setting_is_read_by_the_program() -> None:
+    read = {
+        node.attr
+        for path in (ROOT / "infra").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+    unread = {
+        f"{model.__name__}.{name}"
+        for model in sections(Settings)
+        for name in model.model_fields
+        if name not in read
+    }
+    assert unread == set()
