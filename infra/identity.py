@@ -62,7 +62,7 @@ class Identity(Component):
                 },
                 labels=environment.label("identity"),
                 deletion_protection=environment.protect,
-                opts=self.child(depends_on=args.keys.ready[Use.SECRETS]),
+                opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.SECRETS]),
             )
             version = secretmanager.SecretVersion(
                 f"{name}-{secret_id(file)}",
