@@ -102,7 +102,8 @@ def _finding(violation: Violation, known: Mapping[str, RuleInfo]) -> Finding:
     return Finding(
         rule=known.get(violation.policy, RuleInfo(violation.policy, violation.description)),
         level=violation.level,
-        message=violation.message,
+        # The policy SDK puts the policy's description before what the policy itself says.
+        message=violation.message.removeprefix(violation.description).strip() or violation.message,
         resource=name_of(about) if about else "",
         type=type_of(about) if about else "",
         file=match["file"] if match else "",

@@ -8,7 +8,7 @@ from typing import Final
 
 from rehearsal.reviews.fitting import clipped
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()|~!+-])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]|~])")
 # What GitHub turns into links and notices after the Markdown is rendered; a character of no width stops it.
 _CALLS: Final = re.compile(r"@|#|://|www\.|GH-", re.IGNORECASE)
 _NO_WIDTH: Final = "\u200b"
