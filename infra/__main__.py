@@ -34,7 +34,7 @@ backup = Backup(
 )
 delivery = Delivery(
     "delivery",
-    DeliveryArgs(environment, keys, cluster.nodes_account, settings.workload.image, settings.delivery),
+    DeliveryArgs(environment, keys, cluster.nodes, settings.workload.image, settings.delivery),
 )
 database = Database(
     "database", DatabaseArgs(environment, network, keys, settings.database, settings.observability)
@@ -53,7 +53,9 @@ identity = Identity(
 origin = Origin("origin", OriginArgs(environment, settings.edge.hostname))
 workload = Workload(
     "workload",
-    WorkloadArgs(environment, settings, sizing, network, cluster, database, cache, storage, identity, origin),
+    WorkloadArgs(
+        environment, settings, sizing, network, cluster, database, cache, storage, identity, delivery, origin
+    ),
 )
 edge = Edge(
     "edge",

@@ -194,7 +194,7 @@ class Cluster(Component):
             )
         )
         self.cluster_id = cluster.id
-        self.nodes_account = identity.account
+        self.nodes = identity
         self.cluster_name = cluster.name
         self.provider = kubernetes.Provider(
             name,

@@ -10,6 +10,7 @@ from pulumi_gcp import artifactregistry
 from infra.component import Component, Environment
 from infra.deployer import Deployer, DeployerArgs
 from infra.keys import Keys, Use
+from infra.pools import NodeIdentity
 from infra.service_settings import DeliverySettings, ImageSettings
 
 UNKEPT_DAYS = 30  # an image beyond those that are kept goes after a month
@@ -17,17 +18,17 @@ UNKEPT_DAYS = 30  # an image beyond those that are kept goes after a month
 
 @dataclass(frozen=True, slots=True)
 class DeliveryArgs:
-    """The environment, the keys, the account that nodes run as, where images are, and its settings."""
+    """The environment, the keys, the identity of nodes, where images are, and its settings."""
 
     environment: Environment
     keys: Keys
-    nodes_account: pulumi.Input[str]
+    nodes: NodeIdentity
     image: ImageSettings
     settings: DeliverySettings
 
 
 class Delivery(Component):
-    """Registry and deployer. `registry` waits until images can be pushed; `deployer` is its account."""
+    """Registry and deployer. `ready` precedes pods; `deployer` and `provider` are what a workflow names."""
 
     def __init__(self, name: str, args: DeliveryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -60,7 +61,7 @@ class Delivery(Component):
             opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.IMAGES]),
         )
         deployer = Deployer(
-            f"{name}-deployer", DeployerArgs(environment, settings, args.nodes_account), self.child()
+            f"{name}-deployer", DeployerArgs(environment, settings, args.nodes.account), self.child()
         )
         # To this repository and to no other of the project.
         artifactregistry.RepositoryIamMember(
@@ -71,6 +72,17 @@ class Delivery(Component):
             member=deployer.member,
             opts=self.child(),
         )
+        # Nodes pull what is released here; no other repository of the project is theirs to read.
+        self.ready: list[pulumi.Resource] = [
+            artifactregistry.RepositoryIamMember(
+                f"{name}-pull",
+                location=repository.location,
+                repository=repository.name,
+                role="roles/artifactregistry.reader",
+                member=args.nodes.member,
+                opts=self.child(),
+            )
+        ]
         self.deployer = deployer.email
         self.provider = deployer.provider
         self.register_outputs({"repository": repository.name})

@@ -14,11 +14,8 @@ from infra.platform_settings import PoolSettings
 from infra.sizing import MAX_PODS_PER_NODE
 from infra.sizing import Nodes as Size
 
-# What a node does with its own identity: write logs and metrics, pull images. Nothing else.
-NODE_ROLES = {
-    "node": "roles/container.defaultNodeServiceAccount",
-    "images": "roles/artifactregistry.reader",
-}
+# What a node does with its own identity: write logs and metrics. Images: see `infra/delivery.py`.
+NODE_ROLES = {"node": "roles/container.defaultNodeServiceAccount"}
 POOL_LABEL = "kingdom.studio/pool"
 ON_DEMAND = "on-demand"
 SPOT = "spot"
@@ -43,6 +40,7 @@ class NodeIdentity(Component):
             opts=self.child(),
         )
         self.account = account.name
+        self.member = account.member
         self.email = account.email
         self.grants = [
             projects.IAMMember(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ USER = 10001
 
 @dataclass(frozen=True, slots=True)
 class RoleArgs:
-    """What one role needs: where it runs, as whom, with which configuration."""
+    """What one role needs: where it runs, as whom, with which configuration, and what precedes its pods."""
 
     environment: Environment
     namespace: Namespace
@@ -42,6 +42,7 @@ class RoleArgs:
     replicas: RoleSettings
     configuration: Configuration
     pool: str
+    after: Sequence[pulumi.Resource]
 
 
 class Role(Component):
@@ -96,7 +97,7 @@ class Role(Component):
                     "spec": self._pod(role, args),
                 },
             },
-            opts=self.child(depends_on=[account, secrets, *args.configuration.ready]),
+            opts=self.child(depends_on=[account, secrets, *args.configuration.ready, *args.after]),
         )
         self.role = role
         self.deployment = deployment

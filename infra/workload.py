@@ -11,6 +11,7 @@ from infra.cache import Cache
 from infra.cluster import Cluster
 from infra.component import Component, Environment
 from infra.database import Database
+from infra.delivery import Delivery
 from infra.edge_addresses import CLOUDFLARE, LOAD_BALANCERS
 from infra.gateway import Gateway, GatewayArgs
 from infra.identity import Identity
@@ -41,6 +42,7 @@ class WorkloadArgs:
     cache: Cache
     storage: Storage
     identity: Identity
+    delivery: Delivery
     origin: Origin
 
 
@@ -68,8 +70,17 @@ class Workload(Component):
         for role, replicas, pool in (("api", settings.api, ON_DEMAND), ("worker", settings.worker, SPOT)):
             deployed = Role(
                 role,
-                RoleArgs(environment, namespace, args.identity, settings, replicas, configuration, pool),
-                self.child(depends_on=[*args.database.ready, *priorities.ready]),
+                RoleArgs(
+                    environment,
+                    namespace,
+                    args.identity,
+                    settings,
+                    replicas,
+                    configuration,
+                    pool,
+                    [*args.database.ready, *priorities.ready, *args.delivery.ready],
+                ),
+                self.child(),
             )
             Scaling(f"{role}-scaling", ScalingArgs(environment, namespace, deployed, replicas), self.child())
             Scraping(f"{role}-scraping", ScrapingArgs(environment, namespace, role), self.child())

@@ -59,6 +59,18 @@ def test_metrics_of_both_roles_are_collected(declared: Declared) -> None:
         assert spec["endpoints"][0]["port"] == template["spec"]["containers"][0]["ports"][0]["name"]
 
 
+def test_pods_start_after_what_their_start_needs(prod: Declared) -> None:
+    for role in ("api", "worker"):
+        after = prod.state("Deployment", role).dependencies
+        for needed in (
+            "PriorityClass",
+            "PrivateLinkEndpointService",
+            "RepositoryIamMember",
+            "ServiceAccount",
+        ):
+            assert any(f":{needed}::" in urn for urn in after), f"{role} does not wait for {needed}"
+
+
 def test_those_that_people_wait_for_go_first(declared: Declared) -> None:
     classes = {item["metadata"]["name"]: item["value"] for item in declared.of("PriorityClass").values()}
     named = {
