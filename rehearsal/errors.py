@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class KingdomError(Exception):
@@ -23,6 +24,10 @@ class KingdomError(Exception):
     def __str__(self) -> str:
         lines = [self.message, *(f"  - {detail}" for detail in self.details)]
         return "\n".join([*lines, f"  {self.remedy}"] if self.remedy else lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The error as one JSON object, for machines."""
+        return {"error": self.message, "details": list(self.details), "remedy": self.remedy}
 
 
 class InputError(KingdomError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
 from rich.console import Console
@@ -11,16 +13,20 @@ from rich.live import Live
 from rich.text import Text
 
 from rehearsal.display import MARKS
-from rehearsal.engine.events import Diagnostic, Op, Severity, Step
+from rehearsal.engine.events import Diagnostic, Listener, Op, Severity, Silent, Step
 
 _SHOWN = 6  # running steps named at once
 
 
 class Progress:
-    """A listener that shows what is being done. Use it as a context manager."""
+    """A listener that shows what is being done. Use it as a context manager.
 
-    def __init__(self, console: Console, verb: str) -> None:
+    With `planning` nothing is done yet: where there is no terminal, only errors are told as they come.
+    """
+
+    def __init__(self, console: Console, verb: str, *, planning: bool = False) -> None:
         self._console = console
+        self._planning = planning
         self._verb = verb
         self._running: dict[str, tuple[Step, float]] = {}
         self._finished = 0
@@ -49,7 +55,7 @@ class Progress:
 
     def done(self, step: Step) -> None:
         began = self._end(step)
-        if self._live is None and step.op is not Op.SAME and step.custom:
+        if self._live is None and not self._planning and step.op is not Op.SAME and step.custom:
             mark, style = MARKS[step.op]
             self._console.print(
                 Text.assemble(
@@ -80,3 +86,50 @@ class Progress:
                 text.append(f"{step.name} ")
                 text.append(f"{step.type} {now - began:.0f} s", "dim")
         return text
+
+
+class Overview:
+    """Progress of several stacks at once, a line each on a terminal. Use it as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._counts: dict[str, int] = {}
+        self._began = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Overview:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def listener(self, stack: str) -> Listener:
+        """What hears of `stack`. The display starts here, and with it a thread."""
+        self._counts.setdefault(stack, 0)
+        if self._console.is_terminal and self._live is None:
+            self._live = Live(
+                console=self._console, get_renderable=self._render, refresh_per_second=8, transient=True
+            )
+            self._live.start()
+        return _Counter(partial(self._count, stack))
+
+    def _count(self, stack: str) -> None:
+        self._counts[stack] += 1
+
+    def _render(self) -> Text:
+        seconds = time.monotonic() - self._began
+        lines = [f"{stack}: {count} resources" for stack, count in self._counts.items()]
+        return Text("\n".join([f"previewing … {seconds:.0f} s", *lines]))
+
+
+class _Counter(Silent):
+    """Counts finished steps."""
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        self._count = count
+
+    def done(self, step: Step) -> None:
+        self._count()

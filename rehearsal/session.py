@@ -30,19 +30,25 @@ READY_TIMEOUT: Final = 120.0  # seconds from the last resource to a platform tha
 
 
 class Session:
-    """The stack `name` of `project`, ready for one operation."""
+    """The stack `name` of `project`, ready for one operation.
+
+    `policies` is the folder of the pack that judges plans; without one nothing is judged. `state` is where
+    the state is, the project's own folder for the stack unless given; a given one keeps its passphrase too.
+    """
 
     def __init__(
         self,
         project: Project,
         name: str,
         *,
-        policies: Path,
+        policies: Path | None,
+        state: Path | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.project = project
         self.stack: Stack = project.stack(name)
-        self.folder = project.state_folder(name)
+        self.folder = state or project.state_folder(name)
+        self._secrets = state or project.root / STATE_FOLDER
         self._policies = policies
         self.options = None if self.stack.machine is None else MachineOptions.from_config(self.stack.machine)
         self.notice = notice
@@ -51,7 +57,7 @@ class Session:
     @property
     def store(self) -> Store:
         if self._store is None:
-            self._store = Store(self.folder, passphrase(self.project.root / STATE_FOLDER))
+            self._store = Store(self.folder, passphrase(self._secrets))
         return self._store
 
     def preview(self, listener: Listener) -> Result:
@@ -98,6 +104,16 @@ class Session:
             if machine is not None and result.ok:
                 self.wait_ready(machine)
             return result
+
+    def carry_out(self, listener: Listener) -> Result:
+        """Carries the program out on rehearsal clouds alone: no process of this machine is started.
+
+        Nothing is planned first; what the policy pack forbids is not made.
+        """
+        with self.store.lock(f"rehearsal of {self.stack.name}"), self._pack(dry_run=False) as pack:
+            operation = self._operation(listener, None, pack)
+            with _interruptible(operation, self.notice):
+                return operation.update()
 
     def down(self, listener: Listener, *, unprotect: bool = False) -> Result:
         """Deletes all the stack has, then stops the machine. `unprotect` deletes protected resources too."""
@@ -147,8 +163,11 @@ class Session:
         return Machine.ensure(self.folder, self.stack.name, self.options, self.project.root)
 
     @contextlib.contextmanager
-    def _pack(self, *, dry_run: bool) -> Iterator[PolicyPack]:
+    def _pack(self, *, dry_run: bool) -> Iterator[PolicyPack | None]:
         """The policy pack's process; it starts while the program's SDKs are still being imported."""
+        if self._policies is None:
+            yield None
+            return
         with PolicyPack.start(
             self._policies,
             project=self.project.name,

@@ -44,7 +44,7 @@ class Deployment:
 
     `config` holds the provider configuration by package. Without a journal it is a preview: nothing is
     changed, and a resource that fails does not keep the others from being looked at, so that every problem
-    is found at once. `log` is where tracebacks of internal errors go.
+    is found at once. `faults` is the folder where tracebacks of internal errors are kept.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Deployment:
         listener: Listener,
         journal: Journal | None,
         cancelled: threading.Event,
-        log: Path | None = None,
+        faults: Path | None = None,
     ) -> None:
         self.stack = stack
         self.project = project
         self.preview = journal is None
         self.judge = judge
         self.ledger = Ledger(snapshot, journal)
-        self.registry = Registry(factory, self.ledger, log)
+        self.registry = Registry(factory, self.ledger, faults)
         self.executor = Executor(self.ledger, preview=self.preview)
         self.cancelled = cancelled
         self.steps: list[Step] = []

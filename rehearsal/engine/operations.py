@@ -169,7 +169,7 @@ class Operation:
             listener=self.listener,
             journal=journal,
             cancelled=self.cancel,
-            log=self.store.folder / "errors.log",
+            faults=self.store.folder,
         )
         return self._current
 

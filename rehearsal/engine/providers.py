@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
+from rehearsal import faults
 from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.state import ResourceState
@@ -31,13 +31,13 @@ _ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL", "__internal"})
 class Guarded:
     """A provider whose mistakes are told from its refusals: what it did not mean to raise is ours.
 
-    The traceback goes to the file `log`, where one can be written; the error names it.
+    The traceback goes to a log in `folder`, where that can be written; the error names it.
     """
 
-    def __init__(self, provider: Provider, package: str, log: Path | None) -> None:
+    def __init__(self, provider: Provider, package: str, folder: Path | None) -> None:
         self._provider = provider
         self._package = package
-        self._log = log
+        self._folder = folder
 
     def __getattr__(self, method: str) -> Any:
         call = getattr(self._provider, method)
@@ -52,21 +52,13 @@ class Guarded:
                 text = (
                     f"internal error in the rehearsal's {self._package} provider, {method} {about}".rstrip()
                 )
-                text += f": {type(error).__name__}: {error}"
-                raise ProviderError(grpc.StatusCode.INTERNAL, text + self._kept(error)) from error
+                log = faults.keep(error, self._folder) if self._folder else None
+                where = f" (details in {log})" if log else ""
+                raise ProviderError(
+                    grpc.StatusCode.INTERNAL, f"{text}: {type(error).__name__}: {error}{where}"
+                ) from error
 
         return guarded
-
-    def _kept(self, error: Exception) -> str:
-        if self._log is None:
-            return ""
-        try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("a") as file:
-                file.write("".join(traceback.format_exception(error)) + "\n")
-        except OSError:
-            return ""
-        return f" (details in {self._log})"
 
 
 class Unconfigured:
@@ -101,17 +93,17 @@ class Unconfigured:
 class Registry:
     """Providers by reference ``<urn>::<id>``; earlier operations' come from the ledger. Thread-safe."""
 
-    def __init__(self, factory: ProviderFactory, ledger: Ledger, log: Path | None = None) -> None:
+    def __init__(self, factory: ProviderFactory, ledger: Ledger, folder: Path | None = None) -> None:
         self._factory = factory
         self._ledger = ledger
-        self._log = log
+        self._folder = folder
         self._configured: dict[str, Provider] = {}
         self._schemas: dict[str, Provider] = {}
         # Reentrant, because a signal handler may cancel while its own thread is in here.
         self._lock = threading.RLock()
 
     def _make(self, package: str) -> Provider:
-        return Guarded(self._factory(package), package, self._log)
+        return Guarded(self._factory(package), package, self._folder)
 
     def unconfigured(self, package: str) -> Provider:
         """An instance for checking and comparing provider inputs."""

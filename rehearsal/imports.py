@@ -1,0 +1,76 @@
+"""Imports the SDKs of a program without running it, so that several runs can share them.
+
+Importing them is most of what a preview does. Which ones a program needs is read from its source: from
+``from pulumi_gcp import compute`` and, for ``import pulumi_gcp as gcp``, from every use of ``gcp.compute``.
+What that misses is imported later, when the program itself asks for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from rehearsal.errors import InputError
+
+
+def warm(main: Path) -> list[str]:
+    """Imports the SDK modules that the program in the folder `main` names; returns them, sorted.
+
+    Starts no thread and opens no connection. A module that cannot be imported is left for the program to
+    find. Raises InputError for a file that cannot be read.
+    """
+    importlib.import_module("pulumi")
+    names = sorted(set(named(main)))
+    for name in names:
+        with contextlib.suppress(Exception):
+            _load(name)
+    return names
+
+
+def named(main: Path) -> Iterator[str]:
+    """Every Pulumi module that the sources in `main` name, some of them more than once."""
+    for path in sorted(main.rglob("*.py")):
+        try:
+            tree = ast.parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        except (SyntaxError, ValueError):
+            continue  # running it will say so
+        yield from _named_in(tree)
+
+
+def _named_in(tree: ast.AST) -> Iterator[str]:
+    packages: dict[str, str] = {}  # by the name it goes by in this file
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for item in node.names:
+                if _is_sdk(item.name):
+                    packages[item.asname or item.name.partition(".")[0]] = item.name
+                    yield item.name
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and _is_sdk(node.module or ""):
+            yield from (f"{node.module}.{item.name}" for item in node.names)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in packages:
+            yield f"{packages[node.value.id]}.{node.attr}"
+
+
+def _is_sdk(module: str) -> bool:
+    return module.partition(".")[0].startswith("pulumi_")
+
+
+def _load(name: str) -> None:
+    """Imports `name`, a module or something in one; a lazy module is loaded by looking at it."""
+    parent, _, last = name.rpartition(".")
+    if not parent:
+        importlib.import_module(name)
+        return
+    found = getattr(importlib.import_module(parent), last, None)
+    if isinstance(found, ModuleType):
+        dir(found)
+        getattr(found, "__all__", None)
+    elif found is None:
+        importlib.import_module(name)
