@@ -217,6 +217,8 @@ class PolicyPack:
     def remediate(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.Remediation]:
         """Rewrites of one resource's inputs, in order: each starts from what the one before it made."""
         stub = self._ready()
+        if not any(policy.level == "remediate" for policy in self.info.policies):
+            return []  # the pack would answer the same: only such policies may rewrite
         response = self._ask(lambda: stub.Remediate(request, timeout=CALL_TIMEOUT), request.urn)
         for remediation in response.remediations:
             remediation.policyPackVersion = self.info.version
