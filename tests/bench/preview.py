@@ -25,6 +25,8 @@ BIN = Path(sys.executable).parent
 STACK = "prod"
 ROUNDS = 5
 LIMIT = 1.3
+ALL_ROUNDS = 3
+ALL_LIMIT = 2.0
 FLOOR = """
 import importlib, json, pathlib, sys
 for name in json.loads(pathlib.Path(sys.argv[1]).read_text()):
@@ -107,6 +109,20 @@ def comparison() -> Comparison:
     return Comparison(_median(ours), _median(floors), len(modules))
 
 
+def _all_and_one() -> Measurement:
+    """Every stack in one command beside one stack alone, in turns after a warm-up; seconds of wall clock."""
+    one = [str(BIN / "kingdom"), "preview", "--stack", STACK, "--json"]
+    every = [str(BIN / "kingdom"), "preview", "--all", "--json"]
+    turns = [(process(one).wall, process(every).wall) for _ in range(ALL_ROUNDS + 1)][1:]
+    ones, everies = zip(*turns, strict=True)
+    return Measurement.at_most(
+        ALL_LIMIT,
+        ours=statistics.median(everies),
+        peer=statistics.median(ones),
+        note=f"every stack beside {STACK} alone, median of {ALL_ROUNDS}",
+    )
+
+
 def _median(costs: tuple[Cost, ...]) -> Cost:
     return Cost(
         statistics.median(cost.wall for cost in costs),
@@ -129,4 +145,5 @@ BENCHMARKS = [
     Benchmark(
         "preview-memory", "bare import", "MB", f"≤ {LIMIT}", lambda: _compare(lambda cost: cost.memory)
     ),
+    Benchmark("preview-all", "preview of one stack", "s", f"≤ {ALL_LIMIT:g}", _all_and_one),
 ]
