@@ -5,10 +5,10 @@ STAMP := .venv/.installed
 PEERS := .venv/peers/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills soak preview bench lint docs lock
+.PHONY: help setup up down test drills soak cluster preview bench lint docs inventory lock
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml locks/bootstrap.txt locks/platform.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; this one is %d.%d (set PYTHON=…)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -36,6 +36,9 @@ drills: $(STAMP) ## Run the slow fault drills
 soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 	@$(BIN)/pytest -m soak
 
+cluster: $(STAMP) ## Apply production to a real control plane
+	@$(BIN)/pytest -m cluster tests/cluster
+
 preview: $(STAMP) ## Plan and judge every environment
 	@set -e; for stack in local dev staging prod; do $(BIN)/kingdom preview --stack $$stack; done
 
@@ -55,6 +58,9 @@ lint: $(STAMP) ## Check format, style and types
 
 docs: $(STAMP) ## Write the documents that follow from the code
 	@$(BIN)/python -m tests.docs.generate
+
+inventory: $(STAMP) ## Write what the program plans, for review
+	@$(BIN)/python -W ignore::DeprecationWarning -m tests.infra.inventory
 
 lock: $(STAMP) ## Resolve the locks anew, with hashes and no registry address
 	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS)"; set -e; \

@@ -52,7 +52,7 @@ def settings_schema() -> str:
                 "required": required,
                 "properties": config,
                 # Keys of other namespaces belong to others; a misspelt one of ours is an error.
-                "patternProperties": {"^(?!kingdom:|rehearsal:)[a-z][a-z0-9-]*:": {}},
+                "patternProperties": {"^(?!kingdom:|rehearsal:)[a-z][a-z0-9-]*:": True},
                 "additionalProperties": False,
             },
         },

@@ -76,6 +76,17 @@ def configuration(stack: str) -> dict[str, Any]:
 
 def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Declared:
     """Create everything `stack` declares in clouds that only exist in this process."""
+    work = operation(stack, folder, values)
+    with work.store.lock("a test"), warnings.catch_warnings():
+        # The SDKs warn of their own old names while they are imported; a use of one is a diagnostic.
+        warnings.filterwarnings(
+            "ignore", message=".* has been deprecated in favor of", category=DeprecationWarning
+        )
+        return Declared(stack, work.update())
+
+
+def operation(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Operation:
+    """An operation on `stack` with its state in `folder`, ready to preview or to update."""
     project = Project.find(ROOT)
     values = configuration(stack) if values is None else values
     program = Program(
@@ -86,13 +97,7 @@ def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) 
         config={key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()},
     )
     store = Store(folder, "a passphrase of no consequence")
-    with store.lock("a test"), warnings.catch_warnings():
-        # The SDKs warn of their own old names while they are imported; a use of one is a diagnostic.
-        warnings.filterwarnings(
-            "ignore", message=".* has been deprecated in favor of", category=DeprecationWarning
-        )
-        result = Operation(program, store, lambda package: clouds.provider(package, None)).update()
-    return Declared(stack, result)
+    return Operation(program, store, lambda package: clouds.provider(package, None))
 
 
 def name_of(urn: str) -> str:

@@ -1,0 +1,195 @@
+"""Production's objects on a real API server: taken, reconciled without complaint, room for exactly them."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.configuration import parse
+from infra.sizing import peak
+from rehearsal.render import Object
+from tests.cluster.api import Api, RefusedError, wait_for
+from tests.cluster.conftest import Cluster
+from tests.cluster.metrics import Usage, served
+from tests.infra.rehearsal import configuration
+
+ROLES = ("api", "worker")
+WORKLOAD = parse("prod", configuration("prod")).workload
+HERE = f"/namespaces/{WORKLOAD.namespace}"
+PODS = f"/api/v1{HERE}/pods"
+
+pytestmark = pytest.mark.usefixtures("custom_kinds")
+
+
+@pytest.fixture(scope="module")
+def applied(cluster: Cluster, production: list[Object]) -> Iterator[dict[str, tuple[str, ...]]]:
+    """All of production, first as a dry run and then for real; the server's warnings by object."""
+    manifests = [item.manifest for item in production]
+    namespaces = [item for item in manifests if item["kind"] == "Namespace"]
+    taken = [item["metadata"]["name"] for item in namespaces if cluster.api.exists(item)]
+    if taken:
+        pytest.skip(f"the cluster that KUBECONFIG names has the namespace {taken[0]} already: left alone")
+    made: list[dict[str, Any]] = []
+    try:
+        for manifest in namespaces:  # a dry run of what lives in a namespace needs the namespace
+            cluster.api.apply(manifest)
+            made.append(manifest)
+        for manifest in manifests:
+            cluster.api.apply(manifest, dry_run=True)
+        warned = {}
+        for item in production:
+            answer = cluster.api.apply(item.manifest)
+            made.append(item.manifest)
+            warned[f"{item.kind}/{item.name}"] = answer.warnings
+        yield warned
+    finally:
+        for manifest in reversed(made):
+            cluster.api.delete(manifest)
+
+
+def pods_of(api: Api, role: str) -> list[dict[str, Any]]:
+    """The pods of a role that are not on their way out."""
+    found = api.items(PODS, labelSelector=f"app.kubernetes.io/name={role}")
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def run(api: Api, pod: dict[str, Any]) -> None:
+    """Says of a pod what a kubelet says of one that runs and is ready."""
+    since = pod["metadata"]["creationTimestamp"]
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": since, "lastProbeTime": since}
+    name = pod["metadata"]["name"]
+    api.merge(
+        f"{PODS}/{name}/status", {"status": {"phase": "Running", "startTime": since, "conditions": [ready]}}
+    )
+
+
+def conditions(api: Api, path: str) -> dict[str, tuple[str, str]]:
+    """Status and reason of each condition of an object."""
+    found = api.get(path).get("status", {}).get("conditions", [])
+    return {item["type"]: (item["status"], item.get("reason", "")) for item in found}
+
+
+def test_every_object_is_taken_by_dry_run_and_for_real_without_a_warning(
+    applied: dict[str, tuple[str, ...]], production: list[Object]
+) -> None:
+    assert len(applied) == len({(item.kind, item.name, item.namespace) for item in production})
+    assert not {name: warnings for name, warnings in applied.items() if warnings}
+
+
+def test_a_second_apply_changes_nothing(
+    applied: dict[str, tuple[str, ...]], cluster: Cluster, production: list[Object]
+) -> None:
+    assert applied
+    # Deployments are left out: their status moves the version while controllers work on them.
+    for item in (item for item in production if item.kind not in ("Deployment", "ResourceQuota")):
+        before = cluster.api.get(cluster.api.path_of(item.manifest, named=True))["metadata"]
+        after = cluster.api.apply(item.manifest).value["metadata"]
+        assert after.get("generation") == before.get("generation"), item.name
+
+
+def test_a_root_container_is_kept_out_of_the_namespace(
+    applied: dict[str, tuple[str, ...]], cluster: Cluster, production: list[Object]
+) -> None:
+    assert applied
+    pod = pod_of(production, "api")
+    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+    with pytest.raises(RefusedError, match='violates PodSecurity "restricted'):
+        cluster.api.create(pod, dry_run=True)
+
+
+def test_autoscalers_budgets_and_quota_report_no_error(
+    applied: dict[str, tuple[str, ...]], cluster: Cluster, tmp_path: Path
+) -> None:
+    assert applied
+    if not cluster.own:
+        pytest.skip("what pods use is told by a server on this machine, which another cluster cannot reach")
+    api = cluster.api
+    usage = Usage(api)
+    usage.cpu, usage.memory = "100m", "128Mi"
+    with served(api, usage, tmp_path):
+        for role in ROLES:
+            scaler = f"/apis/autoscaling/v2{HERE}/horizontalpodautoscalers/{role}"
+            budget = f"/apis/policy/v1{HERE}/poddisruptionbudgets/{role}"
+            least = getattr(WORKLOAD, role).min_replicas
+
+            def settled(role: str = role, scaler: str = scaler, least: int = least) -> bool:
+                for pod in pods_of(api, role):
+                    if pod["status"]["phase"] != "Running":
+                        run(api, pod)
+                seen = conditions(api, scaler)
+                return (
+                    len(pods_of(api, role)) >= least
+                    and seen.get("AbleToScale", ("",))[0] == "True"
+                    and seen.get("ScalingActive", ("",))[0] == "True"
+                )
+
+            wait_for(f"the autoscaler of {role}: {conditions(api, scaler)}", settled, seconds=90)
+            current = api.get(scaler)["status"]["currentMetrics"]
+            assert len(current) == len(api.get(scaler)["spec"]["metrics"]), current
+            wait_for(
+                f"the budget of {role}",
+                lambda budget=budget: (
+                    conditions(api, budget).get("DisruptionAllowed") == ("True", "SufficientPods")
+                ),
+            )
+        assert {
+            f"autoscaling.gke.io|{role}|{key}" for role in ROLES for key in getattr(WORKLOAD, role).signals
+        } <= (usage.asked)
+    quota = wait_for("the quota's figures", lambda: quota_of(api) if quota_of(api)["used"] else None)
+    assert set(quota["used"]) == set(quota["hard"])
+    complaints = Counter(
+        f"{event['involvedObject']['kind']}/{event['involvedObject']['name']}: {event['reason']}"
+        for event in api.items(f"/api/v1{HERE}/events")
+        if event["type"] == "Warning"
+        and event["reason"] in {"FailedCreate", "NoPods", "CalculateExpectedPodCountFailed"}
+    )
+    assert not complaints
+
+
+def quota_of(api: Api) -> dict[str, Any]:
+    (quota,) = api.items(f"/api/v1{HERE}/resourcequotas")
+    return quota["status"]
+
+
+def pod_of(production: list[Object], role: str) -> dict[str, Any]:
+    """A pod as the role's deployment makes it."""
+    deployment = next(item for item in production if (item.kind, item.name) == ("Deployment", role))
+    template = copy.deepcopy(deployment.manifest["spec"]["template"])
+    metadata = template["metadata"] | {"name": f"{role}-one-more", "namespace": WORKLOAD.namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def test_the_quota_admits_every_pod_at_most_replicas_and_surge_and_not_one_more(
+    applied: dict[str, tuple[str, ...]], cluster: Cluster, production: list[Object]
+) -> None:
+    assert applied
+    api = cluster.api
+    for role in ROLES:
+        # In place of a crowd: replicas set by hand, so the autoscaler must not set them back.
+        api.delete(
+            next(i.manifest for i in production if (i.kind, i.name) == ("HorizontalPodAutoscaler", role))
+        )
+        most = getattr(WORKLOAD, role).max_replicas
+        deployment = f"/apis/apps/v1{HERE}/deployments/{role}"
+        api.merge(deployment, {"spec": {"replicas": most}})
+        wait_for(
+            f"{most} of {role}", lambda role=role, most=most: len(pods_of(api, role)) == most, seconds=180
+        )
+        rolled = {"kingdom.studio/configuration": "another"}
+        api.merge(deployment, {"spec": {"template": {"metadata": {"annotations": rolled}}}})
+    for role in ROLES:
+        expected = peak(getattr(WORKLOAD, role))
+        wait_for(
+            f"{expected} of {role} in a rollout",
+            lambda role=role, expected=expected: len(pods_of(api, role)) == expected,
+            seconds=180,
+        )
+    for role in ROLES:
+        with pytest.raises(RefusedError, match="exceeded quota: room") as refused:
+            api.create(pod_of(production, role))
+        assert refused.value.code == 403

@@ -1,0 +1,3 @@
+from tests.infra.inventory.listing import write
+
+write()

@@ -1,0 +1,111 @@
+"""What the program plans for a stack, as a text that people review: a change reads as a diff of it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal.engine.events import Result
+from rehearsal.engine.state import ResourceState
+from rehearsal.properties import UNKNOWN, Secret
+from tests.infra.rehearsal import STACKS, name_of, operation
+
+FOLDER = Path(__file__).parent
+HEAD = "# What the program plans for {stack}: written by `make inventory`, reviewed with each change.\n"
+LONGEST = 100  # characters of a text that are worth reviewing here
+# The same on every resource, or said by the key it stands under.
+PLAIN = {"apiVersion", "kind", "labels", "project", "resourceLabels", "userLabels"}
+
+
+def planned(stack: str) -> Result:
+    """The plan of creating a stack from nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        return operation(stack, Path(folder)).preview()
+
+
+def listing(stack: str) -> str:
+    """The inventory of a stack as the text of its file."""
+    resources = [
+        item
+        for item in planned(stack).snapshot.resources
+        if item.custom and not item.type.startswith("pulumi:providers:")
+    ]
+    components: dict[str, dict[str, Any]] = {}
+    for item in resources:
+        of_type = components.setdefault(_component(item), {}).setdefault(item.type, {})
+        of_type[name_of(item.urn)] = _properties(item)
+    content = {
+        "counts": dict(sorted(Counter(item.type for item in resources).items())),
+        "resources": _sorted(components),
+    }
+    return HEAD.format(stack=stack) + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=110)
+
+
+def _component(item: ResourceState) -> str:
+    """The component that a resource belongs to, outermost first: `workload/api-scaling`."""
+    _, _, path, _ = item.urn.split("::", 3)
+    name = name_of(item.parent)
+    kinds = [part.rpartition(":")[2] for part in path.split("$")[:-1]]
+    return f"{'/'.join(kinds)} {name}"
+
+
+def _properties(item: ResourceState) -> Any:
+    shown = _shown(item.inputs)
+    return {**shown, "(protected)": True} if item.protect else shown
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _shown(value[key]) for key in sorted(value) if key not in PLAIN}
+        case list():
+            return [_shown(item) for item in value]
+        case Secret():
+            return "(secret)"
+        case str() if len(value) > LONGEST or "\n" in value:
+            digest = hashlib.sha256(value.encode()).hexdigest()[:8]
+            return f"(text of {len(value)} characters, {digest})"
+        case _ if value is UNKNOWN:
+            return "(of another resource)"
+        case _:
+            return value
+
+
+def _sorted(components: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        component: {kind: dict(sorted(named.items())) for kind, named in sorted(types.items())}
+        for component, types in sorted(components.items())
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """A list or object of plain values on one line: a property is a line."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_sequence(
+        self, tag: str, sequence: Any, flow_style: bool | None = None
+    ) -> yaml.SequenceNode:
+        return super().represent_sequence(tag, sequence, flow_style=_is_flat(sequence))
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        small = isinstance(mapping, dict) and len(mapping) <= 3 and _is_flat(list(mapping.values()))
+        return super().represent_mapping(tag, mapping, flow_style=small)
+
+
+def _is_flat(values: Any) -> bool:
+    return not any(isinstance(item, (dict, list)) and item for item in values)
+
+
+def write() -> None:
+    """All files anew."""
+    for stack in STACKS:
+        path = FOLDER / f"{stack}.yaml"
+        path.write_text(listing(stack))
+        print(f"wrote tests/infra/inventory/{path.name}")
