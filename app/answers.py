@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -20,6 +20,7 @@ JSON: Final = (b"content-type", b"application/json")
 # A client may keep it, but must ask whether it still holds before it uses it.
 _REVALIDATE: Final = (b"cache-control", b"private, no-cache")
 _NOT_MODIFIED: Final = 304
+_BODILESS: Final = frozenset({204, _NOT_MODIFIED})
 
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
@@ -38,6 +39,10 @@ class Raw(bytes):
     """A body that is sent as it is. Its media type stands in the route."""
 
 
+async def _nothing() -> None:
+    """Nothing to let go of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A body that is sent as it comes. Without ``length`` it ends when the iterator does.
@@ -47,12 +52,13 @@ class Stream:
 
     chunks: AsyncGenerator[bytes]
     length: int | None = None
-    release: Callable[[], None] = lambda: None
+    release: Callable[[], Awaitable[None]] = _nothing
 
 
 async def write(send: Send, status: int, headers: Headers, payload: bytes, *, head: bool = False) -> None:
     """Send a whole answer."""
-    headers.append((b"content-length", b"%d" % len(payload)))
+    if status not in _BODILESS:
+        headers.append((b"content-length", b"%d" % len(payload)))
     start: Message = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": b"" if head else payload})
@@ -90,7 +96,7 @@ async def write_stream(
             await _send_until_gone(receive, send, stream)
     finally:
         await stream.chunks.aclose()
-        stream.release()
+        await stream.release()
 
 
 async def _send_until_gone(receive: Receive, send: Send, stream: Stream) -> None:

@@ -12,6 +12,7 @@ from app import docs, openapi
 from app.accounts.endpoints import accounts, sessions
 from app.content.endpoints import contents, feed
 from app.health import health
+from app.media.endpoints import media, uploads
 from app.middleware.headers import SecureHeaders
 from app.middleware.observation import Observation, nowhere
 from app.routing import Access, Answer, Call, Endpoint, Raw, Resource, Routes
@@ -19,7 +20,7 @@ from app.services import Services
 from app.settings import Role
 
 VERSION = "1.0.0"
-PUBLIC: Sequence[Routes] = (contents, feed, sessions, accounts)
+PUBLIC: Sequence[Routes] = (contents, feed, uploads, media, sessions, accounts)
 
 
 def application(services: Services) -> ASGIApp:

@@ -23,7 +23,10 @@ from app.content.openai import open_openai
 from app.content.progress import Progress
 from app.content.service import Contents, content_cache
 from app.lifecycle import Dependency, Lifecycle
+from app.media.delivery import Delivery
 from app.media.links import Links
+from app.media.processing import Processing
+from app.media.service import MediaLibrary
 from app.passwords import Passwords
 from app.queue import Queue
 from app.resilience import Breaker
@@ -51,7 +54,9 @@ class Services:
     making: Making
     feed: Feed
     progress: Progress
-    links: Links
+    media: MediaLibrary
+    processing: Processing
+    delivery: Delivery
     caches: tuple[Cache[Any], ...]
 
     async def prepare(self) -> None:
@@ -59,6 +64,7 @@ class Services:
         await self.accounts.prepare()
         await self.contents.prepare()
         await self.feed.prepare()
+        await self.media.prepare()
 
 
 @asynccontextmanager
@@ -106,7 +112,9 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 making=Making(database, contents, cache, bucket, generator, progress),
                 feed=Feed(database, contents, cache, pages, links),
                 progress=progress,
-                links=links,
+                media=MediaLibrary(database, bucket, queue, links),
+                processing=Processing(database, bucket),
+                delivery=Delivery(bucket, links),
                 caches=(cache, pages),
             )
         finally:

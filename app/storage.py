@@ -7,8 +7,11 @@ calls of a public HTTP API are all that is needed, and this way they stream and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,6 +19,7 @@ import httpx
 
 from app.settings import StorageSettings
 
+_REACHES: Final = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 _SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
@@ -25,6 +29,20 @@ class StorageError(Exception):
 
 class ObjectMissing(StorageError):  # noqa: N818 (an answer, not a failure)
     """There is no object of that name."""
+
+
+class RangeMissing(StorageError):  # noqa: N818 (an answer, not a failure)
+    """The object does not reach that far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object, or a part of one, on its way. ``release`` it, read or not."""
+
+    chunks: AsyncGenerator[bytes]
+    length: int | None
+    range: str | None
+    release: Callable[[], Awaitable[None]]
 
 
 class GoogleAuth(httpx.Auth):
@@ -57,15 +75,54 @@ class Bucket:
         self._client = client
         self._name = name
 
-    async def put(self, name: str, data: bytes, *, media_type: str) -> None:
-        """Store an object; the same name again replaces it, so a repeated job has one effect."""
+    async def put(
+        self, name: str, data: bytes | AsyncIterator[bytes], *, media_type: str, size: int | None = None
+    ) -> None:
+        """Store an object, of ``size`` bytes when it comes piece by piece; the same name again replaces it,
+        so a repeated job has one effect."""
+        length = {} if size is None else {"content-length": str(size)}
         await self._ask(
             "POST",
             f"/upload/storage/v1/b/{self._name}/o",
             params={"uploadType": "media", "name": name},
             content=data,
-            headers={"content-type": media_type},
+            headers={"content-type": media_type, **length},
         )
+
+    async def open(self, name: str, part: str | None = None) -> Found:
+        """An object piece by piece, or a ``part`` of it, as a ``Range`` header has it."""
+        request = self._client.build_request(
+            "GET",
+            f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}",
+            params={"alt": "media"},
+            headers={"accept-encoding": "identity"} | ({"range": part} if part else {}),
+        )
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise StorageError(f"{type(error).__name__}: {error}") from error
+        try:
+            _check(response, name)
+        except StorageError:
+            await response.aclose()
+            raise
+        reaches = _REACHES.fullmatch(response.headers.get("content-range", ""))
+        if reaches is not None and int(reaches[1]) >= int(reaches[2]):
+            # What Cloud Storage answers with 416, the emulator of one machine answers with nothing.
+            await response.aclose()
+            raise RangeMissing(name)
+        length = response.headers.get("content-length", "")
+        return Found(
+            chunks=_chunks(response),
+            length=int(length) if length.isdigit() else None,
+            range=response.headers.get("content-range") if response.status_code == 206 else None,
+            release=response.aclose,
+        )
+
+    async def delete(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        with contextlib.suppress(ObjectMissing):
+            await self._ask("DELETE", f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}")
 
     async def get(self, name: str) -> bytes:
         """An object's bytes; :class:`ObjectMissing` when there is none."""
@@ -81,11 +138,25 @@ class Bucket:
             response = await self._client.request(method, path, **request)
         except httpx.HTTPError as error:
             raise StorageError(f"{type(error).__name__}: {error}") from error
-        if response.status_code == httpx.codes.NOT_FOUND:
-            raise ObjectMissing(path)
-        if response.is_error:
-            raise StorageError(f"the bucket answered {response.status_code}")
+        _check(response, path)
         return response
+
+
+def _check(response: httpx.Response, what: str) -> None:
+    if response.status_code == httpx.codes.NOT_FOUND:
+        raise ObjectMissing(what)
+    if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise RangeMissing(what)
+    if response.is_error:
+        raise StorageError(f"the bucket answered {response.status_code}")
+
+
+async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes]:
+    try:
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    except httpx.HTTPError as error:
+        raise StorageError(f"{type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager

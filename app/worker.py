@@ -14,6 +14,8 @@ from redis import RedisError
 from app import metrics
 from app.content.schemas import Generate
 from app.content.service import GENERATE
+from app.media.schemas import MakeVariants
+from app.media.service import MAKE_VARIANTS
 from app.queue import Consumer, Tasks
 from app.services import Services
 
@@ -28,6 +30,7 @@ _GRACE_SECONDS: Final = 20.0
 async def working(services: Services) -> AsyncIterator[None]:
     """Do jobs while the context is open; at its end, finish what runs or hand it back."""
     tasks = Tasks()
+    tasks.add(MAKE_VARIANTS, MakeVariants, services.processing.make_variants)
     tasks.add(GENERATE, Generate, services.making.generate)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services))]
@@ -56,7 +59,7 @@ async def _watch(services: Services) -> None:
             if await services.redis.set(
                 "requeue", services.settings.pod, nx=True, px=int(_WATCH_SECONDS * 900)
             ):
-                again = await services.making.requeue()
+                again = await services.making.requeue() + await services.media.requeue()
                 if again:
                     log.warning("jobs handed in again", count=again)
             depth = await services.queue.depth()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from typing import Final
 
 from app.answers import encode
@@ -30,9 +30,9 @@ async def follow(call: Call, content_id: str) -> Answer[Stream | None]:
         missed = await services.progress.read(content_id, after)
         if not missed:
             return Answer(None, status=204)  # tells a browser's EventSource not to come back
-    place = ExitStack()
+    place = AsyncExitStack()
     bell = place.enter_context(services.progress.watching(call.session.account, content_id))
-    stream = Stream(_events(call, content_id, after, bell), release=place.close)
+    stream = Stream(_events(call, content_id, after, bell), release=place.aclose)
     return Answer(stream, headers=_HEADERS)
 
 

@@ -40,7 +40,10 @@ class Links:
 
     def verify(self, media: str, name: str, expires: int, signature: str) -> Grant:
         """For how long it is still good; :class:`Problem` (403) when it is not."""
-        fits = [hmac.compare_digest(_signature(key, media, name, expires), signature) for key in self._keys]
+        shown = signature.encode()
+        fits = [
+            hmac.compare_digest(_signature(key, media, name, expires).encode(), shown) for key in self._keys
+        ]
         left = expires - int(self._clock())
         if not any(fits) or left <= 0:
             raise Problem(FORBIDDEN, "The address is no longer good; ask for a new one.")

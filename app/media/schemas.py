@@ -1,0 +1,71 @@
+"""Bodies of the media routes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from app.cursors import Cursor
+
+
+class State(StrEnum):
+    """How far a picture is."""
+
+    PROCESSING = "processing"
+    READY = "ready"
+    REFUSED = "refused"
+
+
+class Picture(msgspec.Struct):
+    """A variant of a picture. ``url`` is a signed path, good for at least an hour."""
+
+    url: str
+    media_type: str
+    width: int
+    height: int
+    size: Annotated[int, Meta(description="In bytes.")]
+
+
+class Media(msgspec.Struct):
+    """A picture that was uploaded. ``pictures`` are there when it is ready."""
+
+    id: str
+    state: State
+    media_type: str
+    size: Annotated[int, Meta(description="In bytes.")]
+    width: int
+    height: int
+    created_at: datetime
+    pictures: list[Picture]
+    reason: Annotated[str | None, Meta(description="Why it was refused.")] = None
+
+
+class MediaPage(msgspec.Struct):
+    """Part of a list, newest first. ``next`` is the cursor of the following part, if there is one."""
+
+    items: list[Media]
+    next: str | None = None
+
+
+class MediaQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which part of a list."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    cursor: Cursor | None = None
+
+
+class SignedQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """What makes an address good."""
+
+    expires: Annotated[int, Meta(ge=0, le=99_999_999_999)]
+    signature: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class MakeVariants(msgspec.Struct):
+    """The job that makes the variants of a picture."""
+
+    id: str
