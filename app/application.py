@@ -13,9 +13,10 @@ from app.accounts.endpoints import accounts, sessions
 from app.content.endpoints import contents, feed
 from app.health import health
 from app.media.endpoints import media, uploads
+from app.middleware.admission import Admission
 from app.middleware.headers import SecureHeaders
 from app.middleware.observation import Observation, nowhere
-from app.routing import Access, Answer, Call, Endpoint, Raw, Resource, Routes
+from app.routing import Access, Answer, Call, Endpoint, Raw, Resource, Responder, Routes
 from app.services import Services
 from app.settings import Role
 
@@ -26,23 +27,29 @@ PUBLIC: Sequence[Routes] = (contents, feed, uploads, media, sessions, accounts)
 def application(services: Services) -> ASGIApp:
     """The application of ``services.role``; every role has probes and metrics, only ``api`` has the rest."""
     base = services.settings.public_url
-    parts = [*PUBLIC, described(base), health] if services.role is Role.API else [health]
-    by_path: dict[str, list[Endpoint]] = {}
-    for part in parts:
-        for endpoint in part.endpoints:
-            by_path.setdefault(endpoint.path, []).append(endpoint)
+    by_path: dict[str, dict[str, ASGIApp]] = {}
+    for endpoint in _endpoints([*PUBLIC, described(base)] if services.role is Role.API else []):
+        admitted = Admission(Responder(endpoint, services), endpoint, services)
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted
+    # Probes and scrapes must get through when nothing else does, so nothing stands in front of them.
+    for endpoint in _endpoints([health]):
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = Responder(endpoint, services)
     # Starlette matches in order and routes any method of an application; Resource answers the wrong ones.
     routes: list[BaseRoute] = [
-        Route(path, endpoint=Resource(path, endpoints, services)) for path, endpoints in by_path.items()
+        Route(path, endpoint=Resource(path, by_method)) for path, by_method in by_path.items()
     ]
     router = Router(routes, redirect_slashes=False, default=nowhere)
-    return Observation(SecureHeaders(router), base)
+    engine = services.engine
+    return Observation(SecureHeaders(router), base, engine.traffic, engine.faults, engine.load)
+
+
+def _endpoints(parts: Sequence[Routes]) -> list[Endpoint]:
+    return [endpoint for part in parts for endpoint in part.endpoints]
 
 
 def described(base: str) -> Routes:
     """The routes of the service's own description, rendered once."""
-    endpoints = [endpoint for part in PUBLIC for endpoint in part.endpoints]
-    document = openapi.document(endpoints, base=base, version=VERSION)
+    document = openapi.document(_endpoints(PUBLIC), base=base, version=VERSION)
     rendered, page = Raw(msgspec.json.encode(document)), Raw(docs.page(document))
     routes = Routes("", tag="description")
     for_an_hour = (b"cache-control", b"public, max-age=3600")

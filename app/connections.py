@@ -19,7 +19,7 @@ Database = AsyncDatabase[Document]
 
 
 @asynccontextmanager
-async def open_redis(settings: RedisSettings, *, pool_size: int = 32) -> AsyncIterator[Redis]:
+async def open_redis(settings: RedisSettings) -> AsyncIterator[Redis]:
     """A client with a bounded pool. Nothing is sent before the first command.
 
     Commands fail fast and are not retried here: the callers know which of theirs may be repeated, and a
@@ -31,7 +31,7 @@ async def open_redis(settings: RedisSettings, *, pool_size: int = 32) -> AsyncIt
     pool = BlockingConnectionPool.from_url(
         settings.url,
         password=settings.password,
-        max_connections=pool_size,
+        max_connections=settings.pool,
         timeout=1.0,
         socket_connect_timeout=1.0,
         socket_timeout=2.0,
@@ -65,7 +65,7 @@ async def open_mongodb(settings: MongoSettings, *, app_name: str) -> AsyncIterat
         journal=True,
         wTimeoutMS=10_000,
         readConcernLevel="majority",
-        maxPoolSize=64,
+        maxPoolSize=settings.pool,
         minPoolSize=1,
         maxConnecting=4,
         waitQueueTimeoutMS=2_000,

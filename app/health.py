@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app import metrics
+from app.faults import Fault
 from app.lifecycle import Stage
 from app.routing import Access, Answer, Call, Raw, Routes
 
@@ -34,3 +35,9 @@ async def started(call: Call) -> Answer[dict[str, str]]:
 async def scrape(call: Call) -> Raw:
     """Everything that is measured, for Prometheus."""
     return Raw(metrics.render())
+
+
+@health.get("/faultz", access=Access.ANYONE)
+async def faults(call: Call) -> list[Fault]:
+    """The unexpected errors of this pod in groups, the latest first."""
+    return call.services.engine.faults.latest()

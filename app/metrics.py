@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import (
@@ -19,27 +20,35 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from app.traffic import BOUNDS
+
 if TYPE_CHECKING:
     from app.cache import Cache
+    from app.limits import Limiter
+    from app.overload import Gate
+    from app.resilience import Watch
 
 disable_created_metrics()  # half of all series, and nothing asks for them
 
-# Around the targets of 200 ms, 500 ms and 1 s, and the alerts at 1 s and 3 s.
-_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 3, 5, 10)
 
-requests: Final = Histogram(
-    "kingdom_http_request_seconds",
-    "Time from the first byte of a request to the last byte of its answer.",
-    ("method", "route", "status"),
-    buckets=_SECONDS,
-)
-in_flight: Final = Gauge("kingdom_http_requests_in_flight", "Requests being answered now.")
+class _Count:
+    """A number that is only read when it is scraped: a gauge's lock costs more than a request should."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+traffic_in_flight: Final = _Count()
+_in_flight: Final = Gauge("kingdom_http_requests_in_flight", "Requests being answered now.")
+_in_flight.set_function(lambda: traffic_in_flight.count)
+
 failures: Final = Counter("kingdom_errors_total", "Unexpected errors, by where and what.", ("where", "error"))
+limited: Final = Counter("kingdom_limited_total", "Requests refused by a rate limit.", ("limit",))
 jobs: Final = Histogram(
     "kingdom_job_seconds",
     "Time a job took, by kind and outcome.",
     ("kind", "outcome"),
-    buckets=(*_SECONDS, 30, 60),
+    buckets=(*BOUNDS, 30, 60),
 )
 queue_jobs: Final = Gauge("kingdom_queue_jobs", "Jobs by state.", ("state",))
 queue_age: Final = Gauge("kingdom_queue_oldest_seconds", "Age of the oldest job that is ready to run.")
@@ -85,6 +94,48 @@ REGISTRY.register(_caches)
 def observe_caches(*caches: Cache[Any]) -> None:
     """Show the counts of these caches."""
     _caches.caches.extend(caches)
+
+
+class Defences(Collector):
+    """Room, limits and deadlines, read from the plain integers that the hot path counts in."""
+
+    def __init__(self, gate: Gate, limiter: Limiter, watch: Watch) -> None:
+        self._gate = gate
+        self._limiter = limiter
+        self._watch = watch
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "kingdom_concurrency_limit", "Requests answered at once, at most.", value=self._gate.limit
+        )
+        refused = CounterMetricFamily(
+            "kingdom_overload_refusals", "Requests refused for want of room.", labels=("urgency",)
+        )
+        for urgency, count in self._gate.refused.items():
+            refused.add_metric((urgency.name.lower(),), count)
+        decisions = CounterMetricFamily(
+            "kingdom_limit_decisions", "Rate limit decisions by how they came about.", labels=("mode",)
+        )
+        for mode, count in self._limiter.counts.items():
+            decisions.add_metric((mode.value,), count)
+        yield from (refused, decisions)
+        yield CounterMetricFamily(
+            "kingdom_deadlines_exceeded",
+            "Requests ended because they took too long.",
+            value=self._watch.ended,
+        )
+
+
+@contextmanager
+def shown(*collectors: Collector) -> Iterator[None]:
+    """These collectors are among the metrics while the context is open."""
+    for collector in collectors:
+        REGISTRY.register(collector)
+    try:
+        yield
+    finally:
+        for collector in collectors:
+            REGISTRY.unregister(collector)
 
 
 def render() -> bytes:

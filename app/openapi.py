@@ -20,6 +20,7 @@ _EVERYWHERE: Final = (
     problems.HEAD_TOO_LARGE,
     problems.INTERNAL,
     problems.UNAVAILABLE,
+    problems.DEADLINE,
 )
 _HEADERS: Final = {
     "ETag": "Names this state of the answer; send it back in If-None-Match.",

@@ -13,18 +13,20 @@ signature becomes the OpenAPI document (:mod:`app.openapi`), so the two cannot d
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from starlette.datastructures import QueryParams
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
 from app.answers import Answer, Headers, Raw, Stream, encode, write, write_json, write_stream
 from app.bodies import LARGEST_JSON, Upload, header, read_body
+from app.limits.policies import Class
+from app.overload.urgency import Urgency
 from app.problems import FieldError, Kind, Problem
 from app.roles import Role
 
@@ -91,6 +93,9 @@ class Endpoint:
     headers: tuple[RequestHeader, ...] = ()
     answer_headers: tuple[str, ...] = ()
     other_statuses: tuple[int, ...] = ()
+    urgency: Urgency = Urgency.READ
+    limits: Class = Class.READ
+    seconds: float = 10.0
     body: type | None = None
     query: type | None = None
     answer: Any = None
@@ -108,8 +113,8 @@ class Endpoint:
         return (inspect.getdoc(self.handler) or "").partition("\n")[2].strip()
 
     async def respond(self, services: Services, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, authorise, handle, write."""
-        signed_in = authenticate(services, scope) if self.access is Access.SESSION else None
+        """Read, authorise, handle, write. Who is asking has been found out before."""
+        signed_in: Session | None = scope.get("session")
         if self.role is not None and (signed_in is None or self.role not in signed_in.roles):
             raise Problem(problems.FORBIDDEN, f"Only for accounts with the role {self.role}.")
         arguments: dict[str, Any] = {
@@ -129,8 +134,8 @@ class Endpoint:
             status = result.status or status
             result = result.body
         if isinstance(result, Stream):
-            if not any(name == b"content-type" for name, _ in headers):
-                headers.append((b"content-type", self.media_type.encode()))
+            headers.append((b"content-type", self.media_type.encode()))
+            scope["release"]()
             await write_stream(scope, receive, send, status, headers, result)
         elif result is None:
             await write(send, status, headers, b"", head=scope["method"] == "HEAD")
@@ -190,7 +195,12 @@ class Routes:
         headers: Sequence[RequestHeader] = (),
         answer_headers: Sequence[str] = (),
         other_statuses: Sequence[int] = (),
+        urgency: Urgency | None = None,
+        limits: Class | None = None,
+        seconds: float = 10.0,
     ) -> Callable[[Handler], Handler]:
+        reads = method == "GET"
+
         def register(handler: Handler) -> Handler:
             local = {"Services": object, "Session": object}
             hints = get_type_hints(handler, localns=local, include_extras=True)
@@ -214,6 +224,9 @@ class Routes:
                     headers=tuple(headers),
                     answer_headers=tuple(answer_headers),
                     other_statuses=tuple(other_statuses),
+                    urgency=urgency if urgency is not None else Urgency.READ if reads else Urgency.WRITE,
+                    limits=limits if limits is not None else Class.READ if reads else Class.WRITE,
+                    seconds=seconds,
                     body=body,
                     query=query,
                     answer=None if answer is type(None) else answer,
@@ -227,22 +240,32 @@ class Routes:
 
 
 class Resource:
-    """All the methods of one path, as an ASGI application."""
+    """All the methods of one path, as an ASGI application; ``by_method`` has one for each of them."""
 
-    def __init__(self, path: str, endpoints: Sequence[Endpoint], services: Services) -> None:
+    def __init__(self, path: str, by_method: Mapping[str, ASGIApp]) -> None:
         self.path = path
-        self._services = services
-        self._by_method = {endpoint.method: endpoint for endpoint in endpoints}
+        self._by_method = dict(by_method)
         if "GET" in self._by_method:
             self._by_method["HEAD"] = self._by_method["GET"]
         self._allow = ", ".join(sorted(self._by_method))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self.path
-        endpoint = self._by_method.get(scope["method"])
-        if endpoint is None:
+        app = self._by_method.get(scope["method"])
+        if app is None:
             raise Problem(problems.METHOD_NOT_ALLOWED, f"Use {self._allow}.", headers={"allow": self._allow})
-        await endpoint.respond(self._services, scope, receive, send)
+        await app(scope, receive, send)
+
+
+class Responder:
+    """One operation as an ASGI application."""
+
+    def __init__(self, endpoint: Endpoint, services: Services) -> None:
+        self._endpoint = endpoint
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._endpoint.respond(self._services, scope, receive, send)
 
 
 def authenticate(services: Services, scope: Scope) -> Session:

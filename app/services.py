@@ -22,6 +22,7 @@ from app.content.making import Making
 from app.content.openai import open_openai
 from app.content.progress import Progress
 from app.content.service import Contents, content_cache
+from app.engine import Engine, open_engine
 from app.lifecycle import Dependency, Lifecycle
 from app.media.delivery import Delivery
 from app.media.links import Links
@@ -42,6 +43,7 @@ class Services:
 
     role: Role
     settings: Settings
+    engine: Engine
     lifecycle: Lifecycle
     redis: Redis
     database: Database
@@ -75,6 +77,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
     async with (
         AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
+        open_engine(settings.engine, redis) as engine,
         open_mongodb(settings.mongodb, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
@@ -100,6 +103,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             yield Services(
                 role=role,
                 settings=settings,
+                engine=engine,
                 lifecycle=lifecycle,
                 redis=redis,
                 database=database,

@@ -10,15 +10,18 @@ import base64
 import binascii
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 T = TypeVar("T", bound=StrEnum)
 
 GOOGLE_STORAGE: Final = "https://storage.googleapis.com"
+Network: TypeAlias = IPv4Network | IPv6Network
+LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SHORTEST_KEY: Final = 32  # bytes; HMAC-SHA256 gains nothing from more and loses strength with fewer
 
@@ -56,21 +59,24 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class RedisSettings:
-    """Where Redis is. ``ca`` is set exactly when the URL is ``rediss``."""
+    """Where Redis is. ``ca`` is set exactly when the URL is ``rediss``. ``pool``: connections, at most."""
 
     url: str
     password: str | None
     ca: Path | None
+    pool: int = 32
 
 
 @dataclass(frozen=True)
 class MongoSettings:
-    """Where MongoDB is. ``certificate`` (certificate and key in one PEM) is set exactly when TLS is on."""
+    """Where MongoDB is. ``certificate`` (certificate and key in one PEM) is set exactly when TLS is on.
+    ``pool``: connections to one member, at most."""
 
     url: str
     database: str
     auth: MongoAuth
     certificate: Path | None
+    pool: int = 64
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,16 @@ class GeneratorSettings:
 
 
 @dataclass(frozen=True)
+class EngineSettings:
+    """How a pod defends itself: whose word on client addresses counts, a factor on every rate limit (above 1
+    for load tests, which come from one address), and the file of thresholds it watches itself by."""
+
+    trusted_proxies: tuple[Network, ...] = LOOPBACK
+    limits_factor: float = 1.0
+    thresholds: Path | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of a pod's settings. ``session_keys``: the first signs, every one verifies (so keys can rotate)."""
 
@@ -113,6 +129,7 @@ class Settings:
     session_keys: tuple[bytes, ...]
     generator: GeneratorSettings | None = None
     cors_origins: frozenset[str] = frozenset()
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -136,6 +153,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         session_keys=_session_keys(source, secrets),
         generator=_generator(source, secrets, environ),
         cors_origins=source.origins("KINGDOM_CORS_ORIGINS"),
+        engine=EngineSettings(
+            trusted_proxies=source.networks("KINGDOM_TRUSTED_PROXIES", LOOPBACK),
+            limits_factor=source.number("KINGDOM_LIMITS_FACTOR", 1.0, least=0.01, most=1e6),
+            thresholds=source.optional_file("KINGDOM_THRESHOLDS_FILE"),
+        ),
     )
     source.finish()
     return settings
@@ -143,10 +165,15 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 def _redis(source: _Source, secrets: Path) -> RedisSettings:
     url = source.url("KINGDOM_REDIS_URL", secure="rediss", plain="redis")
+    # One is held by each of the listeners to the other pods, and one by a worker's wait for jobs.
+    pool = source.whole("KINGDOM_REDIS_POOL", 32, least=8, most=10_000)
     if not url.startswith("rediss:"):
         optional = secrets / "redis-auth"
-        return RedisSettings(url, optional.read_text().strip() if optional.is_file() else None, None)
-    return RedisSettings(url, source.secret(secrets, "redis-auth"), source.file(secrets, "redis-ca.pem"))
+        password = optional.read_text().strip() if optional.is_file() else None
+        return RedisSettings(url, password, None, pool)
+    return RedisSettings(
+        url, source.secret(secrets, "redis-auth"), source.file(secrets, "redis-ca.pem"), pool
+    )
 
 
 def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
@@ -168,6 +195,7 @@ def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
         database=source.text("KINGDOM_MONGODB_DATABASE"),
         auth=source.choice("KINGDOM_MONGODB_AUTH", MongoAuth, MongoAuth.X509),
         certificate=source.file(secrets, "mongodb-client.pem") if encrypted else None,
+        pool=source.whole("KINGDOM_MONGODB_POOL", 64, least=1, most=10_000),
     )
 
 
@@ -258,6 +286,24 @@ class _Source:
             if not parts.hostname or not (parts.scheme == "https" or plain) or origin != _origin(parts):
                 self.problem(f"{name} has {origin!r}, which is not an origin such as https://app.example.com")
         return frozenset(found)
+
+    def networks(self, name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:
+        """Networks such as 10.0.0.0/8, separated by commas."""
+        found: list[Network] = []
+        for part in self._environ.get(name, "").split(","):
+            if part.strip():
+                try:
+                    found.append(ip_network(part.strip()))
+                except ValueError as error:
+                    self.problem(f"{name}: {error}; write networks such as 10.0.0.0/8, separated by commas")
+        return tuple(found) or default
+
+    def optional_file(self, name: str) -> Path | None:
+        """A file that need not be named, but must be there when it is."""
+        value = self._environ.get(name, "")
+        if value and not Path(value).is_file():
+            self.problem(f"{name} is {value!r}, which is not a file")
+        return Path(value) if value else None
 
     def choice(self, name: str, choices: type[T], default: T) -> T:
         value = self._environ.get(name, default.value)

@@ -31,7 +31,7 @@ async def working(services: Services) -> AsyncIterator[None]:
     """Do jobs while the context is open; at its end, finish what runs or hand it back."""
     tasks = Tasks()
     tasks.add(MAKE_VARIANTS, MakeVariants, services.processing.make_variants)
-    tasks.add(GENERATE, Generate, services.making.generate)
+    tasks.add(GENERATE, Generate, services.making.generate, on_dead=services.making.give_up)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services))]
     drained = asyncio.create_task(_stop_when_draining(services, consumer))

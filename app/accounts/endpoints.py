@@ -16,6 +16,8 @@ from app.accounts.schemas import (
     SignUp,
 )
 from app.ids import Id
+from app.limits.policies import Class
+from app.overload import Urgency
 from app.problems import EMAIL_TAKEN, SESSION_OVER, WRONG_CREDENTIALS
 from app.roles import Role
 from app.routing import Access, Call, Routes
@@ -27,7 +29,7 @@ _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 _LONGEST_DEVICE: Final = 120
 
 
-@accounts.post("", status=201, access=Access.ANYONE, kinds=[EMAIL_TAKEN])
+@accounts.post("", status=201, access=Access.ANYONE, kinds=[EMAIL_TAKEN], limits=Class.SIGN_UP)
 async def sign_up(call: Call, body: SignUp) -> SignedIn:
     """Make an account and sign in to it."""
     return await call.services.accounts.sign_up(body, _device(call))
@@ -51,7 +53,14 @@ async def set_roles(call: Call, account_id: Id, body: Roles) -> Account:
     return await call.services.accounts.set_roles(account_id, body.roles)
 
 
-@sessions.post("", status=201, access=Access.ANYONE, kinds=[WRONG_CREDENTIALS])
+@sessions.post(
+    "",
+    status=201,
+    access=Access.ANYONE,
+    kinds=[WRONG_CREDENTIALS],
+    urgency=Urgency.VITAL,
+    limits=Class.SIGN_IN,
+)
 async def sign_in(call: Call, body: SignIn) -> SignedIn:
     """Exchange credentials for a session."""
     return await call.services.accounts.sign_in(body, _device(call))
@@ -63,7 +72,13 @@ async def list_own(call: Call) -> SignIns:
     return await call.services.accounts.sign_ins(call.session)
 
 
-@sessions.post("/refresh", access=Access.ANYONE, kinds=[SESSION_OVER])
+@sessions.post(
+    "/refresh",
+    access=Access.ANYONE,
+    kinds=[SESSION_OVER],
+    urgency=Urgency.VITAL,
+    limits=Class.REFRESH,
+)
 async def refresh(call: Call, body: RefreshToken) -> SignedIn:
     """Exchange a refresh token for the next pair of tokens.
 

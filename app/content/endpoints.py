@@ -10,6 +10,8 @@ from app.content.picture import MEDIA_TYPE
 from app.content.schemas import Content, ContentPage, FeedItem, FeedPage, NewContent, PageQuery
 from app.idempotency import KEY, REPLAYED
 from app.ids import Id
+from app.limits.policies import Class
+from app.overload import Urgency
 from app.problems import ALLOWANCE_USED, CONFLICT, INVALID, KEY_REUSED
 from app.routing import Access, Answer, Call, Raw, Routes, Stream
 
@@ -28,6 +30,8 @@ _FOR_A_MOMENT: Final = (b"cache-control", b"public, max-age=1, stale-while-reval
     kinds=[ALLOWANCE_USED, INVALID, KEY_REUSED],
     headers=[KEY],
     answer_headers=["Location", "Idempotency-Replayed"],
+    urgency=Urgency.BULK,
+    limits=Class.GENERATE,
 )
 async def create(call: Call, body: NewContent) -> Answer[Content]:
     """Ask for a piece of content.

@@ -2,69 +2,92 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
+from collections.abc import Callable
 from typing import Final
-from uuid import uuid4
 
 import structlog
-from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import metrics
+from app import context, metrics
 from app.answers import encode, write
-from app.bodies import ClientGone, discard_body, header
+from app.bodies import ClientGone, discard_body
+from app.faults import Faults
 from app.problems import INTERNAL, NOT_FOUND, Problem
+from app.traffic import Traffic
 
 log = structlog.get_logger()
 
 # An id from outside is kept so that a trace holds together, but only if it can do no harm in a log.
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
-_TRACE_PARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+_TRACE_PARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 _SLOW_SECONDS: Final = 1.0
+_random_bits: Final = random.SystemRandom().getrandbits(64)
+_ids = random.Random(_random_bits)  # noqa: S311 (names, not secrets; a system call each would cost more)
 
 
 class Observation:
-    """Every request gets an id, a time, a place in the metrics, and an answer."""
+    """Every request gets an id, a time, a place in the metrics, and an answer.
 
-    def __init__(self, app: ASGIApp, base: str) -> None:
+    ``load`` gives the report for the load balancer that goes out with every answer, or nothing.
+    """
+
+    def __init__(
+        self, app: ASGIApp, base: str, traffic: Traffic, faults: Faults, load: Callable[[], bytes]
+    ) -> None:
         self._app = app
         self._base = base
-        self._timers: dict[tuple[str, str, int], Histogram] = {}
+        self._traffic = traffic
+        self._faults = faults
+        self._load = load
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id = _accept(_REQUEST_ID, header(scope, b"x-request-id")) or uuid4().hex
-        scope["request_id"] = request_id
+        request_id, trace, flags = _names(scope)
+        span = b"%016x" % _ids.getrandbits(64)
+        scope["request_id"] = name = request_id.decode()
+        added = [(b"x-request-id", request_id), (b"traceparent", b"00-%b-%b-%b" % (trace, span, flags))]
+        # Whoever is further in may add to it: these go out with good answers and bad ones alike.
+        scope["answer_headers"] = added
         status = 0
 
         async def observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", request_id.encode()))
+                message["headers"].extend(added)
+                load = self._load()
+                if load:
+                    message["headers"].append((b"endpoint-load-metrics", load))
             await send(message)
 
-        metrics.in_flight.inc()
-        with structlog.contextvars.bound_contextvars(request_id=request_id, **_trace(scope)):
-            try:
-                await self._app(scope, receive, observed)
-            except ClientGone:
-                status = 499  # as nginx writes it; nobody is there to read an answer
-            except Problem as problem:
-                await self._refuse(scope, receive, observed, problem)
-            except Exception as error:
-                log.exception("unexpected error")
-                metrics.failures.labels(scope.get("route", "none"), type(error).__name__).inc()
-                if status:  # the answer has begun: only cutting it off tells the client that it is not whole
-                    raise
-                await self._refuse(scope, receive, observed, Problem(INTERNAL, "The error has been noted."))
-            finally:
-                metrics.in_flight.dec()
-                self._record(scope, status, time.perf_counter() - began)
+        metrics.traffic_in_flight.count += 1
+        bound = context.current.set(
+            {"request_id": name, "trace_id": trace.decode(), "span_id": span.decode()}
+        )
+        try:
+            await self._app(scope, receive, observed)
+        except ClientGone:
+            status = 499  # as nginx writes it; nobody is there to read an answer
+        except Problem as problem:
+            await self._refuse(scope, receive, observed, problem)
+        except Exception as error:
+            fault = self._faults.add(error, scope.get("route", "none"))
+            # The first of a group in full; of the rest a line, or a storm of errors would be one of logs too.
+            shown = log.exception if fault.count == 1 else log.error
+            shown("unexpected error", group=fault.group, count=fault.count, error=fault.error)
+            if status:  # the answer has begun: only cutting it off tells the client that it is not whole
+                raise
+            await self._refuse(scope, receive, observed, Problem(INTERNAL, "The error has been noted."))
+        finally:
+            metrics.traffic_in_flight.count -= 1
+            self._record(scope, status, time.perf_counter() - began)
+            context.current.reset(bound)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
         headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
@@ -76,15 +99,12 @@ class Observation:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route", "none")
-        key = (scope["method"] if route != "none" else "none", route, status)
-        timer = self._timers.get(key)
-        if timer is None:
-            timer = self._timers[key] = metrics.requests.labels(*key)
-        timer.observe(seconds)
-        if status >= 500 or seconds > _SLOW_SECONDS:
-            log.warning("request", method=key[0], route=route, status=status, seconds=round(seconds, 4))
-        else:
-            log.debug("request", method=key[0], route=route, status=status, seconds=round(seconds, 4))
+        # A method that no route knows could be anything, and every other label is a new series.
+        method = scope["method"] if route != "none" else "none"
+        streamed = "streaming" in scope
+        self._traffic.record(method, route, status, seconds, streamed=streamed)
+        if status >= 500 or (seconds > _SLOW_SECONDS and not streamed):
+            log.warning("request", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,11 +112,17 @@ async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     raise Problem(NOT_FOUND, "No such path.")
 
 
-def _trace(scope: Scope) -> dict[str, str]:
-    parent = header(scope, b"traceparent")
-    match = _TRACE_PARENT.fullmatch(parent) if parent else None
-    return {"trace_id": match[1]} if match else {}
-
-
-def _accept(pattern: re.Pattern[str], value: str | None) -> str | None:
-    return value if value is not None and pattern.fullmatch(value) else None
+def _names(scope: Scope) -> tuple[bytes, bytes, bytes]:
+    """The request's id, its trace's id and the trace's flags (W3C Trace Context), from outside or new."""
+    request_id = trace = None
+    flags = b"00"
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            if _REQUEST_ID.fullmatch(value):
+                request_id = value
+        elif name == b"traceparent":
+            match = _TRACE_PARENT.fullmatch(value)
+            if match:
+                trace, flags = match[1], match[2]
+    made = b"%032x" % _ids.getrandbits(128)
+    return request_id or made, trace or made, flags

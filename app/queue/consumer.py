@@ -9,17 +9,20 @@ from typing import Final
 
 import msgspec
 import structlog
+from prometheus_client import Histogram
 from redis import RedisError
 
-from app import metrics
-from app.queue.jobs import Lease, Retry
+from app import context, metrics
+from app.queue.jobs import Ending, Lease, Outcome, Retry
 from app.queue.queue import Queue
+from app.queue.settler import Settler
 from app.queue.tasks import Tasks
 
 log = structlog.get_logger()
 
 _IDLE_SECONDS: Final = 1.0  # delayed jobs ring no bell, so they start at most this late
 _LONGEST_BACK_OFF: Final = 300.0
+_BACK_OFF_SECONDS: Final = 5.0  # when a task does not say after how long
 
 
 class Consumer:
@@ -30,6 +33,8 @@ class Consumer:
         self._tasks = tasks
         self._slots = slots
         self._running: dict[asyncio.Task[None], Lease] = {}
+        self._settler = Settler(queue)
+        self._timers: dict[tuple[str, str], Histogram] = {}
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -55,7 +60,7 @@ class Consumer:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         if unfinished:
-            await self._queue.hand_back(*unfinished.values())
+            await self._queue.settle(*(Ending(lease, Outcome.BACK) for lease in unfinished.values()))
             log.info("jobs handed back", count=len(unfinished))
 
     async def _take(self) -> None:
@@ -67,42 +72,71 @@ class Consumer:
         for lease in leases:
             task = asyncio.create_task(self._do(lease))
             self._running[task] = lease
-            task.add_done_callback(lambda done: self._running.pop(done, None))
+            task.add_done_callback(self._forget)
         if not leases:
             await self._queue.wait(_IDLE_SECONDS)
 
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+
     async def _do(self, lease: Lease) -> None:
         began = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(job=lease.id, kind=lease.kind, attempt=lease.attempt):
-            outcome = "cancelled"
-            try:
-                try:
-                    await self._tasks.run(lease)
-                    outcome = "done"
-                    await self._queue.done(lease)
-                except (LookupError, msgspec.DecodeError) as error:
-                    outcome = "dead"  # no number of attempts would help
-                    log.exception("the job cannot be done")
-                    await self._queue.bury(lease, repr(error))
-                except Retry as wish:
-                    outcome = await self._again(lease, str(wish), wish.after)
-                except Exception as error:
-                    log.exception("the job failed")
-                    outcome = await self._again(lease, repr(error), None)
-            except RedisError as error:
-                # Unsettled: the lease runs out and the job runs once more, which tasks are written for.
-                log.warning("the job could not be settled", error=type(error).__name__)
-            finally:
-                metrics.jobs.labels(lease.kind, outcome).observe(time.perf_counter() - began)
+        # The task is this job's own, and so is its context: nothing to put back.
+        context.current.set({"job": lease.id, "kind": lease.kind, "attempt": str(lease.attempt)})
+        outcome = "cancelled"
+        try:
+            ending = await self._run(lease)
+            if ending.outcome is Outcome.DEAD:
+                await self._give_up(lease)
+            held = await self._settler.settle(ending)
+            outcome = ending.outcome.value if held else "lost"
+        except RedisError as error:
+            # Unsettled: the lease runs out and the job runs once more, which tasks are written for.
+            log.warning("the job could not be settled", error=type(error).__name__)
+            outcome = "unsettled"
+        finally:
+            self._time(lease.kind, outcome).observe(time.perf_counter() - began)
 
-    async def _again(self, lease: Lease, reason: str, after: float | None) -> str:
+    async def _run(self, lease: Lease) -> Ending:
+        """Do the job, and say how its lease ends."""
+        try:
+            await self._tasks.run(lease)
+        except (LookupError, msgspec.DecodeError) as error:
+            log.exception("the job cannot be done")  # no number of attempts would help
+            return Ending(lease, Outcome.DEAD, error=repr(error))
+        except Retry as wish:
+            if not wish.counts:
+                after = _BACK_OFF_SECONDS if wish.after is None else wish.after
+                return Ending(lease, Outcome.LATER, after, str(wish))
+            return self._again(lease, str(wish), wish.after)
+        except Exception as error:
+            log.exception("the job failed")
+            return self._again(lease, repr(error), None)
+        return Ending(lease, Outcome.DONE)
+
+    def _again(self, lease: Lease, reason: str, after: float | None) -> Ending:
         if lease.attempt >= self._queue.most_attempts:
-            await self._queue.bury(lease, reason)
-            return "dead"
+            return Ending(lease, Outcome.DEAD, error=reason)
         # Full jitter: jobs that failed together must not come back together.
         ceiling = min(_LONGEST_BACK_OFF, 2.0**lease.attempt)
-        await self._queue.retry(lease, random.uniform(0, ceiling) if after is None else after, reason)  # noqa: S311
-        return "retry"
+        return Ending(
+            lease,
+            Outcome.RETRY,
+            random.uniform(0, ceiling) if after is None else after,  # noqa: S311
+            reason,
+        )
+
+    async def _give_up(self, lease: Lease) -> None:
+        try:
+            await self._tasks.give_up(lease)
+        except Exception:
+            log.exception("nobody could be told that the job is dead")
+
+    def _time(self, kind: str, outcome: str) -> Histogram:
+        timer = self._timers.get((kind, outcome))
+        if timer is None:
+            timer = self._timers[kind, outcome] = metrics.jobs.labels(kind, outcome)
+        return timer
 
     async def _keep_alive(self) -> None:
         while True:

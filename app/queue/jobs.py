@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 import msgspec
 
@@ -44,8 +44,31 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Retry(Exception):  # noqa: N818 (a wish, not an error)
-    """Raised by a task: not now, try again. ``after`` seconds, or the usual back-off."""
+    """Raised by a task: not now, try again. ``after`` seconds, or the usual back-off.
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    With ``counts=False`` the attempt was none: what the job needs was known to be away before it was asked.
+    """
+
+    def __init__(self, reason: str, after: float | None = None, *, counts: bool = True) -> None:
         super().__init__(reason)
         self.after = after
+        self.counts = counts
+
+
+class Outcome(StrEnum):
+    """How a lease ends."""
+
+    DONE = "done"
+    RETRY = "retry"
+    LATER = "later"  # as RETRY, but the attempt does not count
+    DEAD = "dead"
+    BACK = "back"  # unfinished, to the front of its line
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """The end of a lease: ``after`` seconds the job may be tried again, ``error`` says why it must."""
+
+    lease: Lease
+    outcome: Outcome
+    after: float = 0.0
+    error: str = ""

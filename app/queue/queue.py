@@ -1,7 +1,9 @@
 """The queue itself: every operation is one Lua script, so every step of a job is all or nothing.
 
-Times come from the Redis server's clock only. Why not a library: SAQ's and taskiq's priorities do not cover
-Redis, arq is in maintenance, streaq needs Redis 7; none takes turns between owners.
+Times come from the Redis server's clock only.
+
+Measured against SAQ (``tests/bench/service_queue.py``). Why not a library: SAQ's and taskiq's priorities do
+not cover Redis, arq is in maintenance, streaq needs Redis 7; none takes turns between owners.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from app.queue.jobs import Job, Lease, Priority
+from app.queue.jobs import Ending, Job, Lease, Priority
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 
@@ -87,21 +89,15 @@ class Queue:
             arguments += [lease.id, lease.fence]
         return [bool(held) for held in await self._extend(keys=[self._prefix], args=arguments)]
 
-    async def done(self, *leases: Lease) -> list[bool]:
-        """The jobs are finished; ``False`` for a lease that was lost meanwhile."""
-        return await self._end([(lease, "done", 0.0, "") for lease in leases])
-
-    async def retry(self, lease: Lease, after: float, error: str) -> bool:
-        """Try again after so many seconds."""
-        return (await self._end([(lease, "retry", after, error)]))[0]
-
-    async def bury(self, lease: Lease, error: str) -> bool:
-        """Put the job among the dead letters, where a human looks at it."""
-        return (await self._end([(lease, "dead", 0.0, error)]))[0]
-
-    async def hand_back(self, *leases: Lease) -> list[bool]:
-        """Return jobs that were not finished to the front of their lines."""
-        return await self._end([(lease, "back", 0.0, "") for lease in leases])
+    async def settle(self, *endings: Ending) -> list[bool]:
+        """End leases, all in one call; ``False`` for one that was lost meanwhile, whose job is another's
+        now.
+        """
+        arguments: list[Any] = []
+        for ending in endings:
+            lease = ending.lease
+            arguments += [lease.id, lease.fence, ending.outcome.value, int(ending.after * 1000), ending.error]
+        return [bool(settled) for settled in await self._settle(keys=[self._prefix], args=arguments)]
 
     async def depth(self) -> Depth:
         """How full the queue is."""
@@ -133,9 +129,3 @@ class Queue:
             )
             for key in ids
         ]
-
-    async def _end(self, endings: Sequence[tuple[Lease, str, float, str]]) -> list[bool]:
-        arguments: list[Any] = []
-        for lease, outcome, delay, error in endings:
-            arguments += [lease.id, lease.fence, outcome, int(delay * 1000), error]
-        return [bool(settled) for settled in await self._settle(keys=[self._prefix], args=arguments)]

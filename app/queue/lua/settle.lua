@@ -1,5 +1,5 @@
 -- Ends leases. A lease that was taken over since (its fence is no longer the job's) is left alone.
--- KEYS[1] prefix. ARGV, for each lease: id, fence, outcome ('done', 'retry', 'dead', 'back'), delay (ms), error.
+-- KEYS[1] prefix. ARGV, for each lease: id, fence, outcome ('done', 'retry', 'later', 'dead', 'back'), delay (ms), error.
 -- Returns for each lease: 1 settled, 0 it was not held any more.
 local prefix = KEYS[1]
 local time = redis.call('TIME')
@@ -14,7 +14,8 @@ for at = 1, #ARGV, 5 do
   else
     if outcome == 'done' then
       redis.call('DEL', job)
-    elseif outcome == 'retry' then
+    elseif outcome == 'retry' or outcome == 'later' then
+      if outcome == 'later' then redis.call('HINCRBY', job, 'attempt', -1) end
       redis.call('HSET', job, 'error', ARGV[at + 4])
       redis.call('ZADD', prefix .. 'delayed', now + tonumber(ARGV[at + 3]), id)
     elseif outcome == 'dead' then

@@ -1,0 +1,121 @@
+"""In front of every route of the API: room, identity, limits, deadline, in this order.
+
+Built once per endpoint, so what is known about the route is looked up at the start and not with every
+request. The order goes from cheap to dear: a pod that is full refuses before it verifies a signature, and a
+client that is over its limit costs no more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+import pymongo
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import metrics
+from app.bodies import header
+from app.overload import Overloaded
+from app.problems import DEADLINE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Problem
+from app.resilience.deadline import deadline_at
+from app.routing import Access, Endpoint, authenticate
+
+if TYPE_CHECKING:
+    from app.limits import Decision
+    from app.services import Services
+    from app.sessions import Session
+
+_LEAST_SECONDS: Final = 0.05  # nothing useful is done in less, and a header of zero is no reason to fail
+
+
+class Admission:
+    """Lets a request through to ``app``, or answers it."""
+
+    def __init__(self, app: ASGIApp, endpoint: Endpoint, services: Services) -> None:
+        self._app = app
+        self._services = services
+        self._gate = services.engine.gate
+        self._watch = services.engine.watch
+        self._route = f"{endpoint.method} {endpoint.path}"
+        self._urgency = endpoint.urgency
+        self._class = endpoint.limits
+        self._seconds = endpoint.seconds
+        self._asks_for_session = endpoint.access is Access.SESSION
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            entered = self._gate.enter(self._urgency)
+        except Overloaded as refusal:
+            after = {"retry-after": str(refusal.retry_after)}
+            raise Problem(UNAVAILABLE, "Too much at once; try again.", headers=after) from None
+        inside = True
+
+        def release() -> None:
+            # A stream lasts as long as its reader likes and does next to nothing: it gives its room back.
+            nonlocal inside
+            inside = False
+            scope["streaming"] = True
+            self._gate.leave(self._route, entered, sample=False)
+            if task is not None:
+                self._watch.leave(task)
+
+        scope["release"] = release
+        task = asyncio.current_task()
+        worked = False
+        try:
+            await self._identify(scope)
+            worked = True
+            await self._in_time(scope, receive, send, task)
+        finally:
+            if inside:
+                self._gate.leave(self._route, entered, sample=worked)
+
+    async def _identify(self, scope: Scope) -> None:
+        """Who is asking, and whether they may ask now."""
+        services, engine = self._services, self._services.engine
+        address = engine.addresses.of(scope)
+        session: Session | None = None
+        if self._asks_for_session:
+            try:
+                session = authenticate(services, scope)
+            except Problem as problem:
+                if problem.kind is UNAUTHENTICATED:
+                    self._check(scope, await engine.limiter.decide(engine.policies.failed(address)))
+                raise
+            demand = engine.policies.demand(self._class, address, session.account, session.plan)
+        else:
+            demand = engine.policies.demand(self._class, address)
+        scope["session"] = session
+        decision = engine.limiter.decide_alone(demand)
+        if decision is None:
+            decision = await engine.limiter.decide(demand)
+        self._check(scope, decision)
+
+    def _check(self, scope: Scope, decision: Decision) -> None:
+        scope["answer_headers"].extend(decision.headers())
+        if not decision.allowed:
+            metrics.limited.labels(decision.rule.name).inc()
+            raise Problem(TOO_MANY_REQUESTS, f"The limit {decision.rule.name!r} is reached.")
+
+    async def _in_time(
+        self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None] | None
+    ) -> None:
+        seconds = self._seconds
+        wish = header(scope, b"x-deadline-ms")
+        if wish is not None and wish.isascii() and wish.isdigit():
+            seconds = min(seconds, max(_LEAST_SECONDS, int(wish[:9]) / 1000))
+        until = time.monotonic() + seconds
+        assert task is not None, "the server runs each request in a task of its own"
+        self._watch.enter(task, until)
+        try:
+            # PyMongo sends what is left of it along (maxTimeMS), so the database stops too.
+            with deadline_at(until), pymongo.timeout(seconds):
+                await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._watch.leave(task):
+                raise
+            task.uncancel()
+            raise Problem(DEADLINE, f"Not done within {seconds:g} s.") from None
+        finally:
+            self._watch.leave(task)
