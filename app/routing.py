@@ -134,7 +134,8 @@ class Endpoint:
             status = result.status or status
             result = result.body
         if isinstance(result, Stream):
-            headers.append((b"content-type", self.media_type.encode()))
+            if not any(name == b"content-type" for name, _ in headers):
+                headers.append((b"content-type", self.media_type.encode()))
             scope["release"]()
             await write_stream(scope, receive, send, status, headers, result)
         elif result is None:
