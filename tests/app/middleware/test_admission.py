@@ -1,0 +1,58 @@
+"""What stands in front of every route, over HTTP, on a pod with the limits of production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.app.conftest import Person
+from tests.app.parts import Platform, pod
+
+WRONG = {"email": "nobody@example.com", "password": "wrong password"}
+
+
+@pytest.fixture(scope="module")
+def strict(platform: Platform) -> Iterator[str]:
+    process = pod("api", platform.folder, platform.settings | {"KINGDOM_LIMITS_FACTOR": "1"})
+    process.start()
+    platform.wait_until_ready(process)
+    yield f"http://127.0.0.1:{process.port}"
+    process.kill()
+
+
+def test_guessing_passwords_ends_after_twenty_tries_for_that_address_only(strict: str) -> None:
+    def guess(address: str) -> httpx.Response:
+        return httpx.post(f"{strict}/v1/sessions", json=WRONG, headers={"x-forwarded-for": address})
+
+    answers = [guess("198.51.100.7") for _ in range(22)]
+    assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 2
+    refused = answers[-1]
+    assert refused.json()["type"].endswith("#too-many-requests")
+    assert 1 <= int(refused.headers["retry-after"]) <= 15
+    assert refused.headers["ratelimit-policy"] == '"sign-in";q=20;w=300'
+    assert refused.headers["ratelimit"].startswith('"sign-in";r=0;t=')
+    assert guess("198.51.100.8").status_code == 401
+
+
+def test_guessing_tokens_is_limited_by_address(strict: str) -> None:
+    bad = {"authorization": "Bearer e30.e30.e30", "x-forwarded-for": "198.51.100.9"}
+    statuses = [httpx.get(f"{strict}/v1/contents", headers=bad).status_code for _ in range(32)]
+    assert statuses[:30] == [401] * 30
+    assert statuses[-1] == 429
+
+
+def test_a_good_answer_says_what_is_left_and_how_busy_the_pod_is(ada: Person) -> None:
+    answer = ada.client.get("/v1/contents")
+    assert answer.headers["ratelimit"].split(";")[0] in {'"account-free"', '"read-free"', '"address"'}
+    assert answer.headers["endpoint-load-metrics"].startswith('JSON {"cpu_utilization": ')
+
+
+def test_a_trace_is_continued_with_a_span_of_its_own(client: httpx.Client) -> None:
+    parent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+    version, trace, span, flags = (
+        client.get("/livez", headers={"traceparent": parent}).headers["traceparent"].split("-")
+    )
+    assert (version, trace, flags) == ("00", "0123456789abcdef0123456789abcdef", "01")
+    assert span != "0123456789abcdef"
