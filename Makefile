@@ -28,7 +28,7 @@ down: $(STAMP) ## Stop it and leave nothing behind
 	@$(BIN)/kingdom down --stack local
 
 test: $(STAMP) ## Run the test suite
-	@$(BIN)/pytest -m "not drill and not soak and not cluster"
+	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster"
 
 drills: $(STAMP) ## Run the slow fault drills
 	@$(BIN)/pytest -m drill
