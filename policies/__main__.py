@@ -17,6 +17,7 @@ from pulumi_policy import EnforcementLevel, PolicyPack
 from policies.catalogue import RULES, SHAPES
 from policies.configuration import ConfigurationError, problems_with, reconcile
 from policies.decoding import decode_once
+from policies.serving import serve_quickly
 
 CEILING: Final = "monthly-cost-ceiling"
 
@@ -56,6 +57,7 @@ def main() -> None:
     except ConfigurationError as error:
         sys.exit(f"error: {error}")
     decode_once()
+    serve_quickly(RULES)
     PolicyPack(
         name="kingdom",
         policies=[rule.policy() for rule in RULES],

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -121,7 +123,7 @@ class Rule:
                     yield Finding(found.message, found.path, resource.urn)
 
     def _validate(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
-        _INPUTS[args.urn] = args.props
+        declare(args.urn, args.props)
         if not self.applies_to(args.resource_type):
             return
         assert self.check is not None
@@ -133,7 +135,9 @@ class Rule:
 
     def _validate_stack(self, args: StackValidationArgs, report: ReportViolation) -> None:
         assert self.check_stack is not None
-        stack = Stack.of([Resource.of(item, _declared(item)) for item in args.resources])
+        state = _AT_HAND.get()
+        given = args.resources if state is None else state
+        stack = Stack.of([Resource.of(item, _declared(item)) for item in given])
         settings = self.defaults | dict(args.get_config())
         for finding in _guarded(self, self.check_stack(stack, settings), "the stack"):
             report(str(finding), finding.urn or None)
@@ -197,11 +201,31 @@ def _plain_once(props: Any) -> Any:
 # declarations, and the state is no good witness of them: a server fills in what nobody declared (replicas,
 # zones), and before the first deployment those values are unknown.
 _INPUTS: dict[str, Any] = {}
+# What a resource is made of for stack rules, while its declaration and its state are the same objects.
+_MERGED: dict[str, tuple[Any, Any, Any]] = {}
+# The resources that stack rules judge, where the server read them once for all of them.
+_AT_HAND: ContextVar[Sequence[PolicyResource] | None] = ContextVar("at_hand", default=None)
+
+
+def declare(urn: str, props: Any) -> None:
+    """Remember what the program declared of a resource."""
+    _INPUTS[urn] = props
+
+
+@contextmanager
+def at_hand(resources: Sequence[PolicyResource]) -> Iterator[None]:
+    """Within, stack rules judge `resources`, whatever their arguments say."""
+    token = _AT_HAND.set(resources)
+    try:
+        yield
+    finally:
+        _AT_HAND.reset(token)
 
 
 def forget_inputs() -> None:
     """Start afresh: what was declared so far belongs to another stack."""
     _INPUTS.clear()
+    _MERGED.clear()
 
 
 def _declared(item: PolicyResource) -> Any:
@@ -209,10 +233,14 @@ def _declared(item: PolicyResource) -> Any:
 
     Without a declaration (`pulumi policy analyze` of an exported state) it is the state.
     """
-    state = _plain_once(item.props)
     if item.urn not in _INPUTS:
-        return state
-    return known_from(_plain_once(_INPUTS[item.urn]), state)
+        return _plain_once(item.props)
+    declared, state = _INPUTS[item.urn], item.props
+    found = _MERGED.get(item.urn)
+    if found is None or found[0] is not declared or found[1] is not state:
+        merged = known_from(_plain_once(declared), _plain_once(state))
+        found = _MERGED[item.urn] = (declared, state, merged)
+    return found[2]
 
 
 def rule(
