@@ -96,8 +96,12 @@ class Identity(Component):
         and the first pods sign with it. The one before stays for the sessions it signed.
         """
         order = [generation, generation + 1, *([generation - 1] if generation > 1 else [])]
+        # A password of letters and digits is base64 as it stands: 64 of them are 48 bytes, 381 random bits.
+        # `RandomBytes` will not do: its id is its value, and no state encrypts an id (pulumi#8946).
         keys = [
-            random.RandomBytes(f"{self.name}-session-key-{number}", length=64, opts=self.child()).base64
+            random.RandomPassword(
+                f"{self.name}-session-key-{number}", length=64, special=False, opts=self.child()
+            ).result
             for number in order
         ]
         return pulumi.Output.secret(pulumi.Output.all(*keys).apply("\n".join))

@@ -73,7 +73,7 @@ class Origin(Component):
             profile="RESTRICTED",  # forward secrecy and authenticated encryption only
             opts=self.child(),
         )
-        self.wall = self._wall(name)
+        self.wall = self._wall(name, labels)
         record = proof.dns_resource_records[0]
         self.address = address.address
         self.address_name = address.name
@@ -82,7 +82,7 @@ class Origin(Component):
         self.challenge = Challenge(record.name.apply(str), record.type.apply(str), record.data.apply(str))
         self.register_outputs({"address": self.address})
 
-    def _wall(self, name: str) -> pulumi.Output[str]:
+    def _wall(self, name: str, labels: dict[str, str]) -> pulumi.Output[str]:
         """Nobody goes round the edge: whoever finds the address is refused unless Cloudflare asks."""
         batches = [CLOUDFLARE[start : start + RANGES] for start in range(0, len(CLOUDFLARE), RANGES)]
         return compute.SecurityPolicy(
@@ -108,5 +108,6 @@ class Origin(Component):
                 },
             ],
             advanced_options_config={"json_parsing": "STANDARD", "log_level": "VERBOSE"},
+            labels=labels,
             opts=self.child(),
         ).name
