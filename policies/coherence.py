@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -200,12 +201,6 @@ _THRESHOLDS: Final[dict[str, tuple[float, float]]] = {
     "ALR4": (5, 10),
     "ALR5": (80, 95),
 }
-_CONDITIONS: Final = (
-    "conditionThreshold",
-    "conditionMonitoringQueryLanguage",
-    "conditionPrometheusQueryLanguage",
-    "conditionMatchedLog",
-)
 
 
 def _requirement(resource: Resource) -> tuple[str, str]:
@@ -243,12 +238,14 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
         name, severity = _requirement(resource)
         if not name or not severity:
             continue
+        if resource.node["enabled"].like(False):
+            yield resource.node["enabled"].finding(f"{name} ({severity}) is switched off")
         seen.add((name, severity))
         wanted = _THRESHOLDS[name][severity == "critical"]
         for condition in resource.node["conditions"].items():
-            value = condition.at("conditionThreshold", "thresholdValue")
-            if value.present and value.known() and not _same(value.number(), wanted):
-                yield value.finding(f"{value.raw} is not the {wanted:g} of {name} ({severity})")
+            value, threshold = _threshold(condition)
+            if threshold is not None and not _same(threshold, wanted):
+                yield value.finding(f"{threshold:g} is not the {wanted:g} of {name} ({severity})")
     for resource in stack.of_type("mongodbatlas:index/alertConfiguration:AlertConfiguration"):
         metric = resource.node["metricThresholdConfig"]
         if not metric["metricName"].like("CONNECTIONS_PERCENT"):
@@ -261,15 +258,32 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
             for level, wanted in zip(("warning", "critical"), _THRESHOLDS["ALR5"], strict=True)
             if _same(value.number(), wanted)
         )
-    if seen:
-        missing = [
-            f"{name} {level}"
-            for name in _THRESHOLDS
-            for level in ("warning", "critical")
-            if (name, level) not in seen
-        ]
-        if missing:
-            yield Finding(f"no alert for {', '.join(missing)}")
+    # A platform that runs something is watched; a few manifests or a bucket alone need no such alerts.
+    watched = stack.of_type("gcp:container/cluster:Cluster") or (policies if seen else [])
+    missing = [
+        f"{name} {level}"
+        for name in _THRESHOLDS
+        for level in ("warning", "critical")
+        if (name, level) not in seen
+    ]
+    if watched and missing:
+        yield watched[0].node.finding(f"no alert for {', '.join(missing)}")
+
+
+# The threshold of a PromQL condition: what its whole expression is compared with in the end.
+_COMPARED: Final = re.compile(r"[<>]=?\s*(?:bool\s+)?(\d+(?:\.\d+)?)\s*$")
+
+
+def _threshold(condition: Node) -> tuple[Node, float | None]:
+    """Where a condition's threshold stands, and what it is; None where that cannot be read: that is noted."""
+    value = condition.at("conditionThreshold", "thresholdValue")
+    if value.present:
+        return value, value.number() if value.known() else None
+    query = condition.at("conditionPrometheusQueryLanguage", "query")
+    found = _COMPARED.search(query.text())
+    if query.known() and found is None:
+        condition.set_aside("is of a kind whose threshold cannot be read")
+    return query, float(found.group(1)) if found else None
 
 
 def _same(value: Any, wanted: float) -> bool:

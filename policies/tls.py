@@ -157,8 +157,10 @@ def edge(stack: Stack, _: Settings) -> Iterator[Finding]:
     for resource in stack.of_type("cloudflare:index/zoneSetting:ZoneSetting"):
         settings.setdefault(resource.node["zoneId"].text(), set()).add(resource.node["settingId"].text())
     seen: set[str] = set()
-    for resource in stack.of_type(
-        "cloudflare:index/dnsRecord:DnsRecord", "cloudflare:index/loadBalancer:LoadBalancer"
+    # In an order of their own, so that the same resource is named whichever was made first.
+    for resource in (
+        *sorted(stack.of_type("cloudflare:index/loadBalancer:LoadBalancer"), key=lambda item: item.urn),
+        *sorted(stack.of_type("cloudflare:index/dnsRecord:DnsRecord"), key=lambda item: item.urn),
     ):
         zone = resource.node["zoneId"]
         if not zone.known() or zone.text() in seen:

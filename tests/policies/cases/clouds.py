@@ -101,6 +101,24 @@ ALERTS: tuple[Given, ...] = tuple(
     )
     for severity, value in zip(("warning", "critical"), values, strict=True)
 )
+QUERY = "conditions[0].conditionPrometheusQueryLanguage.query"
+PROMETHEUS = (
+    Given(
+        "gcp:monitoring/alertPolicy:AlertPolicy",
+        {
+            "userLabels": {"requirement": "alr4", "severity": "warning"},
+            "conditions": [
+                {
+                    "conditionPrometheusQueryLanguage": {
+                        "query": '100 * sum(rate(seconds_count{status=~"5.."}[5m])) / 7 > 5'
+                    }
+                }
+            ],
+        },
+        "failing",
+    ),
+    *(alert for alert in ALERTS if alert.name != "alr4-warning"),
+)
 
 CASES = (
     Case("tls-redis", (A_REDIS,), breaking(("transitEncryptionMode", DROP), ("authEnabled", False))),
@@ -313,6 +331,15 @@ CASES = (
             ("metadata.startup", "curl https://user:hunter2@example.com"),
         ),
     ),
+    Case(
+        "alert-thresholds",
+        PROMETHEUS,
+        (
+            Break({QUERY: "100 * sum(rate(errors[5m])) > 50"}, "50 is not the 5 of ALR4 (warning)"),
+            Break({"enabled": False}, "enabled: ALR4 (warning) is switched off"),
+        ),
+    ),
+    Case("alert-thresholds", (A_BUCKET,), (Break({}, "no alert for ALR1 warning", become=A_CLUSTER.type),)),
     Case(
         "alert-thresholds",
         ALERTS,

@@ -1,0 +1,135 @@
+"""The program that is deployed, broken once for each rule: the pack finds that, there, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policies.catalogue import RULES
+from policies.testing import changed
+from rehearsal.analyzer import PolicyPack
+from rehearsal.engine.events import Violation
+from rehearsal.engine.judge import Judge
+from rehearsal.engine.state import ResourceState
+from tests.infra.rehearsal import ROOT, configuration, name_of, rehearse
+from tests.policies.program import Row, clouds, kubernetes
+
+ROWS = (*kubernetes.ROWS, *clouds.ROWS)
+
+
+@dataclass
+class Production:
+    """What production declares, and a running pack that has judged each of its resources once."""
+
+    resources: dict[str, ResourceState]  # by Kind/name
+    pack: PolicyPack
+
+    def verdict(self, row: Row) -> list[Violation]:
+        """All that the pack says when `row` is what the program declares."""
+        resources = dict(self.resources)
+        if row.gone:
+            del resources[row.resource]
+            return self._judged([], list(resources.values()))
+        broken = planted(row) if row.plant else broke(resources[row.resource], row)
+        resources[row.resource] = broken
+        try:
+            return self._judged([broken], list(resources.values()))
+        finally:
+            # The pack goes on from what it saw declared last.
+            if row.resource in self.resources:
+                self._judged([self.resources[row.resource]], None)
+
+    def _judged(self, one: Sequence[ResourceState], every: list[ResourceState] | None) -> list[Violation]:
+        judge = Judge(self.pack)
+        for resource in one:
+            judge.resource(resource, None)
+        if every is not None:
+            judge.stack(every)
+        return judge.violations
+
+
+def broke(resource: ResourceState, row: Row) -> ResourceState:
+    """`resource` with the row's changes, in what is declared and in what came of it."""
+    return replace(
+        resource,
+        inputs=changed(resource.inputs, row.changes),
+        outputs=changed(resource.outputs, row.changes),
+    )
+
+
+def planted(row: Row) -> ResourceState:
+    """The row's resource as the program could declare it."""
+    return ResourceState(
+        urn=f"urn:pulumi:prod::kingdom::{row.plant}::planted",
+        type=row.plant,
+        custom=True,
+        inputs=dict(row.changes),
+        outputs=dict(row.changes),
+        source_position="infra/planted.py:1",
+    )
+
+
+def key(resource: ResourceState) -> str:
+    return f"{resource.type.rsplit(':', 1)[-1]}/{name_of(resource.urn)}"
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    values: dict[str, Any] = configuration("prod")
+    with PolicyPack.start(
+        ROOT / "policies",
+        project="kingdom",
+        stack="prod",
+        dry_run=False,
+        stack_config={
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()
+        },
+    ) as pack:
+        declared = rehearse("prod", tmp_path_factory.mktemp("prod")).resources
+        resources = {key(resource): resource for resource in declared}
+        assert len(resources) == len(declared), "kind and name identify a resource"
+        judge = Judge(pack)
+        for resource in declared:
+            judge.resource(resource, None)
+        judge.stack(declared)
+        assert judge.violations == [], "production as it is has no finding"
+        yield Production(resources, pack)
+
+
+def test_every_rule_is_broken_once() -> None:
+    assert sorted({row.policy for row in ROWS}) == sorted(rule.name for rule in RULES)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.policy)
+def test_a_break_is_found_by_its_rule_alone_and_at_its_place(production: Production, row: Row) -> None:
+    if not row.plant:
+        assert row.resource in production.resources, "the program declares it no more: change the row"
+    found = production.verdict(row)
+    about = production.resources.get(row.about) or planted(row)
+    assert {(item.policy, name_of(item.urn), item.source) for item in found} == {
+        (row.policy, name_of(about.urn), about.source_position)
+    }, [f"{item.policy} {item.level} {item.message}" for item in found]
+
+
+def test_what_is_planted_is_of_a_type_that_the_program_does_not_declare(production: Production) -> None:
+    """A row must not plant what the program has: there, the real thing is broken."""
+    # Declared, but in no form that the rule looks at: of a ClusterIP, a CAA record, with a target.
+    forms = {
+        "kubernetes:core/v1:Service",
+        "cloudflare:index/dnsRecord:DnsRecord",
+        "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler",
+    }
+    declared = {resource.type for resource in production.resources.values()}
+    assert {row.plant for row in ROWS if row.plant} & declared <= forms
+
+
+def test_places_are_lines_of_the_program(production: Production) -> None:
+    for name, resource in production.resources.items():
+        file, _, line = resource.source_position.rpartition(":")
+        assert Path(file).parts[0] == "infra", name
+        assert 0 < int(line) <= len((ROOT / file).read_text().splitlines()), name
