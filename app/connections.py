@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.monitoring import CommandListener, ConnectionPoolListener
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -49,7 +50,12 @@ async def open_redis(settings: RedisSettings) -> AsyncIterator[Redis]:
 
 
 @asynccontextmanager
-async def open_mongodb(settings: MongoSettings, *, app_name: str) -> AsyncIterator[Database]:
+async def open_mongodb(
+    settings: MongoSettings,
+    *,
+    app_name: str,
+    listeners: Sequence[CommandListener | ConnectionPoolListener] = (),
+) -> AsyncIterator[Database]:
     """A database whose writes are acknowledged by a majority, on disk, before they return."""
     security: dict[str, Any] = {}
     if settings.certificate is not None:
@@ -72,6 +78,7 @@ async def open_mongodb(settings: MongoSettings, *, app_name: str) -> AsyncIterat
         connectTimeoutMS=2_000,
         serverSelectionTimeoutMS=2_000,
         timeoutMS=8_000,
+        event_listeners=list(listeners),
         **security,
     )
     try:

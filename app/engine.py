@@ -18,6 +18,7 @@ from app.load import Load
 from app.overload import Gate
 from app.resilience import Watch
 from app.settings import EngineSettings
+from app.system import System
 from app.traffic import Traffic
 
 
@@ -50,7 +51,8 @@ async def open_engine(settings: EngineSettings, redis: Redis) -> AsyncIterator[E
         load=Load(traffic),
     )
     tasks = [asyncio.create_task(engine.watch.run()), asyncio.create_task(engine.load.run())]
-    with metrics.shown(engine.traffic, metrics.Defences(engine.gate, engine.limiter, engine.watch)):
+    defences = metrics.Defences(engine.gate, engine.limiter, engine.watch)
+    with metrics.shown(engine.traffic, defences, System()):
         try:
             yield engine
         finally:

@@ -52,6 +52,11 @@ jobs: Final = Histogram(
 )
 queue_jobs: Final = Gauge("kingdom_queue_jobs", "Jobs by state.", ("state",))
 queue_age: Final = Gauge("kingdom_queue_oldest_seconds", "Age of the oldest job that is ready to run.")
+# Only a worker shows these two: an autoscaler must not read the zero of a pod that has never looked.
+workers: Final = Gauge("kingdom_queue_workers", "Workers that take jobs.", registry=None)
+backlog: Final = Gauge(
+    "kingdom_queue_backlog_per_worker", "Jobs that are ready to run, for each worker.", registry=None
+)
 accounts_created: Final = Counter("kingdom_accounts_created_total", "Accounts made.")
 sign_ins_refused: Final = Counter("kingdom_sign_ins_refused_total", "Wrong passwords.")
 refresh_reuse: Final = Counter(

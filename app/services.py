@@ -15,13 +15,14 @@ from app.accounts.families import Families
 from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts
 from app.cache import Cache
-from app.connections import Database, open_mongodb, open_redis
+from app.connections import Database, open_redis
 from app.content.feed import Feed, page_cache
 from app.content.generator import Embedded, Generator
 from app.content.making import Making
 from app.content.openai import open_openai
 from app.content.progress import Progress
 from app.content.service import Contents, content_cache
+from app.database.observed import open_database
 from app.engine import Engine, open_engine
 from app.lifecycle import Dependency, Lifecycle
 from app.media.delivery import Delivery
@@ -78,7 +79,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
         open_engine(settings.engine, redis) as engine,
-        open_mongodb(settings.mongodb, app_name=f"kingdom-{role}") as database,
+        open_database(settings.mongodb, redis, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
         queue = Queue(redis)

@@ -70,13 +70,14 @@ class RedisSettings:
 @dataclass(frozen=True)
 class MongoSettings:
     """Where MongoDB is. ``certificate`` (certificate and key in one PEM) is set exactly when TLS is on.
-    ``pool``: connections to one member, at most."""
+    ``pool``: connections to one member, at most; ``slow``: seconds after which a query is logged."""
 
     url: str
     database: str
     auth: MongoAuth
     certificate: Path | None
     pool: int = 64
+    slow: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
         auth=source.choice("KINGDOM_MONGODB_AUTH", MongoAuth, MongoAuth.X509),
         certificate=source.file(secrets, "mongodb-client.pem") if encrypted else None,
         pool=source.whole("KINGDOM_MONGODB_POOL", 64, least=1, most=10_000),
+        slow=source.number("KINGDOM_SLOW_QUERY_SECONDS", 0.1, least=0.001, most=60),
     )
 
 

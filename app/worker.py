@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -17,6 +18,7 @@ from app.content.service import GENERATE
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
 from app.queue import Consumer, Tasks
+from app.queue.attendance import Attendance
 from app.services import Services
 
 log = structlog.get_logger()
@@ -33,10 +35,12 @@ async def working(services: Services) -> AsyncIterator[None]:
     tasks.add(MAKE_VARIANTS, MakeVariants, services.processing.make_variants)
     tasks.add(GENERATE, Generate, services.making.generate, on_dead=services.making.give_up)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
-    loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services))]
-    drained = asyncio.create_task(_stop_when_draining(services, consumer))
+    attendance = Attendance(services.redis)
+    loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services, attendance))]
+    drained = asyncio.create_task(_stop_when_draining(services, consumer, attendance))
     try:
-        yield
+        with metrics.shown(metrics.workers, metrics.backlog):
+            yield
     finally:
         drained.cancel()
         await consumer.stop(_GRACE_SECONDS)
@@ -45,23 +49,18 @@ async def working(services: Services) -> AsyncIterator[None]:
         await asyncio.gather(*loops, drained, return_exceptions=True)
 
 
-async def _stop_when_draining(services: Services, consumer: Consumer) -> None:
+async def _stop_when_draining(services: Services, consumer: Consumer, attendance: Attendance) -> None:
     # A worker gets no traffic that a drain would wait for: it stops taking jobs at once.
     await services.lifecycle.draining.wait()
+    with contextlib.suppress(RedisError):  # silence says the same, a little later
+        await attendance.gone(services.settings.pod)
     await consumer.stop(_GRACE_SECONDS)
 
 
-async def _watch(services: Services) -> None:
+async def _watch(services: Services, attendance: Attendance) -> None:
     """Every few seconds: hand in again what the queue lost, and measure the queue."""
     while True:
         try:
-            # One worker of all looks; the key outlives the look, not the pause until the next.
-            if await services.redis.set(
-                "requeue", services.settings.pod, nx=True, px=int(_WATCH_SECONDS * 900)
-            ):
-                again = await services.making.requeue() + await services.media.requeue()
-                if again:
-                    log.warning("jobs handed in again", count=again)
             depth = await services.queue.depth()
             for priority, ready in depth.ready.items():
                 metrics.queue_jobs.labels(f"ready_{priority.name.lower()}").set(ready)
@@ -69,6 +68,18 @@ async def _watch(services: Services) -> None:
             metrics.queue_jobs.labels("leased").set(depth.leased)
             metrics.queue_jobs.labels("dead").set(depth.dead)
             metrics.queue_age.set(depth.oldest_seconds)
+            if not services.lifecycle.draining.is_set():
+                workers = await attendance.here(services.settings.pod)
+                metrics.workers.set(workers)
+                # Every worker says the same, so the autoscaler's average over them is the number itself.
+                metrics.backlog.set(sum(depth.ready.values()) / workers)
+            # One worker of all looks; the key outlives the look, not the pause until the next.
+            if await services.redis.set(
+                "requeue", services.settings.pod, nx=True, px=int(_WATCH_SECONDS * 900)
+            ):
+                again = await services.making.requeue() + await services.media.requeue()
+                if again:
+                    log.warning("jobs handed in again", count=again)
         except (RedisError, PyMongoError) as error:
             log.warning("the watch over the queue was interrupted", error=type(error).__name__)
         await asyncio.sleep(_WATCH_SECONDS)

@@ -1,0 +1,1 @@
+"""What the service knows about its database: pools, commands, slow queries, indexes, transactions."""

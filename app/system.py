@@ -1,0 +1,90 @@
+"""What the machine and this process use, for ``/metrics``: memory, CPU, network, disk, sockets.
+
+``prometheus_client`` tells of the process's CPU, memory and open files (``process_…``) by itself; this adds
+what it leaves out. Everything is read from ``/proc`` when it is asked for; what is not there (another system
+than Linux, a locked-down container) is left out, never made up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+_PROC: Final = Path("/proc")
+_MODES: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+_KIB: Final = 1024
+
+
+class System(Collector):
+    """Reads ``proc``, which a test may replace."""
+
+    def __init__(self, proc: Path = _PROC) -> None:
+        self._proc = proc
+
+    def collect(self) -> Iterator[Metric]:
+        for part in (self._cpu, self._memory, self._network, self._disk, self._sockets):
+            try:
+                yield from part()
+            except (OSError, ValueError, IndexError, KeyError):
+                continue
+
+    def _cpu(self) -> list[Metric]:
+        ticks = self._lines("stat")[0].split()[1:]
+        family = CounterMetricFamily(
+            "kingdom_system_cpu_seconds", "Time of all processors of the machine, by mode.", labels=("mode",)
+        )
+        for mode, count in zip(_MODES, ticks, strict=False):
+            family.add_metric((mode,), int(count) / os.sysconf("SC_CLK_TCK"))
+        return [family]
+
+    def _memory(self) -> list[Metric]:
+        sizes = dict(line.split(":", 1) for line in self._lines("meminfo"))
+        family = GaugeMetricFamily(
+            "kingdom_system_memory_bytes",
+            "Memory of the machine: all of it, and what is left.",
+            labels=("of",),
+        )
+        for of, name in (("total", "MemTotal"), ("available", "MemAvailable")):
+            family.add_metric((of,), int(sizes[name].split()[0]) * _KIB)
+        return [family]
+
+    def _network(self) -> list[Metric]:
+        received = sent = 0
+        for line in self._lines("self/net/dev")[2:]:
+            name, counts = line.split(":", 1)
+            if name.strip() != "lo":
+                columns = counts.split()
+                received, sent = received + int(columns[0]), sent + int(columns[8])
+        family = CounterMetricFamily(
+            "kingdom_network_bytes", "Bytes over the pod's network, without loopback.", labels=("direction",)
+        )
+        family.add_metric(("received",), received)
+        family.add_metric(("sent",), sent)
+        return [family]
+
+    def _disk(self) -> list[Metric]:
+        counts = dict(line.split(": ", 1) for line in self._lines("self/io"))
+        family = CounterMetricFamily(
+            "kingdom_disk_bytes", "Bytes this process read from and wrote to disks.", labels=("direction",)
+        )
+        family.add_metric(("read",), int(counts["read_bytes"]))
+        family.add_metric(("written",), int(counts["write_bytes"]))
+        return [family]
+
+    def _sockets(self) -> list[Metric]:
+        count = 0
+        for entry in (self._proc / "self/fd").iterdir():
+            try:
+                count += str(entry.readlink()).startswith("socket:")
+            except OSError:  # closed since it was listed
+                continue
+        return [GaugeMetricFamily("kingdom_network_sockets", "Sockets this process has open.", value=count)]
+
+    def _lines(self, name: str) -> list[str]:
+        return (self._proc / name).read_text().splitlines()
