@@ -4,6 +4,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PEERS := .venv/peers/.installed
 
+# The SDKs are thousands of modules: compiled once, not at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test drills soak cluster preview bench lint docs inventory lock
 

@@ -1,14 +1,13 @@
 """Many stacks at once: the SDKs are imported in one process, which then forks a child for each stack.
 
 A preview is mostly the import of the SDKs, so four stacks cost little more than one. Forking comes before
-any thread or connection of the parent's; each child runs as `kingdom preview` of that stack would, and sends
-its outcome back.
+any thread or connection of the parent's, and with the cyclic collector off, which would copy every page;
+each child runs as `kingdom preview` of that stack would, and sends its outcome back.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from rehearsal import faults, imports
+from rehearsal import collector, faults, imports
 from rehearsal.engine.events import Diagnostic, Listener, Result, Silent, Step
 from rehearsal.errors import KingdomError
 from rehearsal.project import Project
@@ -92,12 +91,11 @@ def preview_all(
     is asked for a job's when there is something to tell, after all forks. Ctrl-C and SIGTERM end the
     children, then raise KeyboardInterrupt.
     """
-    with _terminable(), _collector_off():
+    with _terminable(), collector.off():
         for main in sorted({job.project.main for job in jobs}):
             with contextlib.suppress(KingdomError):  # the job itself will say so
                 imports.warm(main)
         _import_own()
-        gc.freeze()  # or the first collection in a child would copy every page
         return _Family(jobs, listener).run(parallel or os.cpu_count() or 1)
 
 
@@ -257,17 +255,6 @@ def _carried_out(job: Job, listener: Listener) -> Result:
 
     session = Session(job.project, job.stack, policies=job.policies, state=job.state)
     return session.carry_out(listener) if job.carry_out else session.preview(listener)
-
-
-@contextlib.contextmanager
-def _collector_off() -> Iterator[None]:
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 _SIGNALS: Final = (signal.SIGTERM,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from rehearsal.commands.base import JsonOption, app, err, examples
 
 
@@ -13,6 +15,8 @@ def cloud(as_json: JsonOption = False) -> None:
     these clouds in place of the real ones.
     """
     from rehearsal.clouds import server
+
+    gc.enable()  # this command may run for days
 
     def ready(endpoints: server.Endpoints) -> None:
         if as_json:

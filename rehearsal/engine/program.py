@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import gc
 import io
 import json
 import logging
@@ -23,6 +22,7 @@ from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.settings import SETTINGS
 
+from rehearsal import collector
 from rehearsal.engine.errors import StoppedError
 from rehearsal.errors import KingdomError
 
@@ -74,7 +74,7 @@ def run(
                 _surroundings(main, config),
                 _fresh_modules(main),
                 _output_as_messages(engine),
-                _no_collection(),
+                collector.off(),
             ):
                 loop.run_until_complete(run_in_stack(lambda: _execute(main)))
         except KingdomError:
@@ -174,21 +174,6 @@ async def _execute(main: Path) -> None:
         done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
         if any(task.cancelled() or task.exception() for task in done):
             return
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without the cyclic collector while the SDKs are imported.
-
-    What they make stays to the end; looking through it over and over took a fifth of a preview, measured.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextlib.contextmanager
