@@ -7,15 +7,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from rehearsal.errors import InputError
 from rehearsal.machine.logs import tail
 
 _LOOK_SECONDS = 0.25
 
 
 def follow_logs(folder: Path, name: str | None, lines: int, follow: bool) -> Iterator[str]:
-    """Lines as `<log> | <text>`: the last `lines` of each log, then (`follow`) what is new."""
+    """Lines as `<log> | <text>`: the last `lines` of each log, then (`follow`) what is new.
+
+    Raises InputError when no log has `name` in its own.
+    """
     at: dict[Path, int] = {}
-    for path in _matching(folder, name):
+    paths = _matching(folder, name)
+    if not paths and name is not None:
+        raise InputError(
+            f"no log has {name!r} in its name",
+            details=[path.stem for path in _matching(folder, None)],
+            remedy="These are the logs; a part of a name is enough.",
+        )
+    for path in paths:
         with suppress(OSError):
             at[path] = path.stat().st_size
         for line in tail(path, lines):
