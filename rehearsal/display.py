@@ -105,17 +105,22 @@ def _step_json(step: Step) -> dict[str, Any]:
         "name": step.name,
         "parent": step.parent,
         "source": step.source,
-        "changes": [
-            {
-                "path": format_path(change.path),
-                "kind": change.kind.value,
-                "old": masked(change.old),
-                "new": masked(change.new),
-                "replaces": change.replaces,
-            }
-            for change in step.changes
-        ],
+        "changes": changes_json(step),
     }
+
+
+def changes_json(step: Step) -> list[dict[str, Any]]:
+    """The properties that a step changes, for machines; what is secret is masked."""
+    return [
+        {
+            "path": format_path(change.path),
+            "kind": change.kind.value,
+            "old": masked(change.old),
+            "new": masked(change.new),
+            "replaces": change.replaces,
+        }
+        for change in step.changes
+    ]
 
 
 def show(console: Console, result: Result, *, unchanged: bool = False) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from policies.prices import Costs
-from rehearsal.display import masked
+from rehearsal.display import changes_json
 from rehearsal.engine.events import Step
 from rehearsal.engine.urn import name_of
-from rehearsal.properties import format_path
 from rehearsal.reviews.findings import Finding
 from rehearsal.reviews.review import Review, StackReview
 
@@ -59,16 +58,7 @@ def _step(step: Step) -> dict[str, Any]:
         "source": step.source,
         "deletedFirst": step.delete_before_replace,
         "retained": step.retained,
-        "changes": [
-            {
-                "path": format_path(change.path),
-                "kind": change.kind.value,
-                "old": masked(change.old),
-                "new": masked(change.new),
-                "replaces": change.replaces,
-            }
-            for change in step.changes
-        ],
+        "changes": changes_json(step),
     }
 
 
