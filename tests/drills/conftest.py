@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drills import projects
+from tests.drills.projects import Project
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Project]:
+    """The real platform, brought up once for all drills; stopped whatever happens."""
+    with projects.platform() as project:
+        project.run("up", seconds=180)
+        yield project
+
+
+@pytest.fixture
+def little() -> Iterator[Project]:
+    """The little project of a drill of its own, not yet up."""
+    with projects.little() as project:
+        yield project

@@ -1,0 +1,32 @@
+"""What a pod of the little project serves: what it was given, as JSON. Not ready while `broken` says so."""
+
+from __future__ import annotations
+
+import json
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/ready":
+            self.answer(503 if Path(os.environ["HERE"], "broken").read_text() == "yes" else 200, {})
+            return
+        mounted = {
+            path.name: path.read_text() for path in Path(os.environ["HERE"]).iterdir() if path.is_file()
+        }
+        hidden = Path(os.environ["HIDDEN"]).read_text()
+        self.answer(200, {"pod": os.environ["POD_NAME"], "mounted": mounted, "hidden": hidden})
+
+    def answer(self, status: int, data: dict[str, object]) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
