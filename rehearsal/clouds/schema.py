@@ -206,8 +206,8 @@ def _resource_class(token: str) -> type | None:
 
 
 def _imported(module: str) -> types.ModuleType:
-    if (found := sys.modules.get(module)) is not None:
-        return found
+    if module in sys.modules:
+        return importlib.import_module(module)  # waits where another thread is still at it
     # Modules of deprecated types warn when they are imported, used or not. One at a time: the filters that
     # are put back are those of the whole process.
     with _IMPORTING, warnings.catch_warnings():

@@ -16,7 +16,7 @@ from tests.drills.projects import Project, wait_for
 # Few enough for the free plan, many enough that most writes are content.
 _PIECES_A_PERSON = 5
 # Leaves the processors to what comes back.
-_PAUSE_SECONDS = 0.2
+_PAUSE_SECONDS = 0.5
 _PASSWORD = "correct horse battery"
 
 
