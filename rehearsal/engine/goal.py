@@ -83,7 +83,11 @@ class Goal:
         return self.state().references()
 
     def state(self) -> ResourceState:
-        """The record of this goal before anything is known of its outputs."""
+        """The record of this goal before anything is known of its outputs.
+
+        Without its aliases: once a record is found by one, everything that referred to it there is renamed, and
+        Pulumi's snapshots name none either (``NormalizeURNReferences`` in ``pkg/resource/deploy/snapshot.go``).
+        """
         return ResourceState(
             urn=self.urn,
             type=self.type,
@@ -97,7 +101,6 @@ class Goal:
             retain_on_delete=self.retain_on_delete,
             deleted_with=self.deleted_with,
             additional_secret_outputs=self.additional_secret_outputs,
-            aliases=self.aliases,
             ignore_changes=self.ignore_changes,
             replace_on_changes=self.replace_on_changes,
             custom_timeouts=self.custom_timeouts,

@@ -119,7 +119,6 @@ def _options(resource: ResourceState) -> analyzer_pb2.AnalyzerResourceOptions:
         protect=resource.protect,
         ignoreChanges=resource.ignore_changes,
         additionalSecretOutputs=resource.additional_secret_outputs,
-        aliases=resource.aliases,
         customTimeouts=analyzer_pb2.AnalyzerResourceOptions.CustomTimeouts(**timeouts),
         parent=resource.parent,
     )

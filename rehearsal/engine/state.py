@@ -52,7 +52,6 @@ class ResourceState:
     deleted_with: str = ""
     init_errors: tuple[str, ...] = ()
     additional_secret_outputs: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: tuple[str, ...] = ()
     custom_timeouts: Mapping[str, float] = field(default_factory=dict)
@@ -136,7 +135,6 @@ _LISTS: Final = {
     "dependencies": "dependencies",
     "initErrors": "init_errors",
     "additionalSecretOutputs": "additional_secret_outputs",
-    "aliases": "aliases",
     "ignoreChanges": "ignore_changes",
     "replaceOnChanges": "replace_on_changes",
 }

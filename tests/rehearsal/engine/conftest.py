@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,8 @@ class Stack:
         """Makes `source` the program. Its first line is line 4: three lines of imports come before it."""
         main = self.root / "program"
         main.mkdir(exist_ok=True)
+        # Compiled files are told apart by second and size: a program changed within a second would run as it was.
+        shutil.rmtree(main / "__pycache__", ignore_errors=True)
         (main / "__main__.py").write_text(prelude + textwrap.dedent(source).lstrip("\n"))
         return self
 
