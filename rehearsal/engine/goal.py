@@ -85,8 +85,9 @@ class Goal:
     def state(self) -> ResourceState:
         """The record of this goal before anything is known of its outputs.
 
-        Without its aliases: once a record is found by one, everything that referred to it there is renamed, and
-        Pulumi's snapshots name none either (``NormalizeURNReferences`` in ``pkg/resource/deploy/snapshot.go``).
+        Without its aliases: once a record is found by one, everything that referred to it there is renamed,
+        and Pulumi's snapshots name none either (`NormalizeURNReferences` in
+        `pkg/resource/deploy/snapshot.go`).
         """
         return ResourceState(
             urn=self.urn,

@@ -72,7 +72,7 @@ class Stack:
         """Makes `source` the program. Its first line is line 4: three lines of imports come before it."""
         main = self.root / "program"
         main.mkdir(exist_ok=True)
-        # Compiled files are told apart by second and size: a program changed within a second would run as it was.
+        # Compiled files are told apart by second and size: changed within a second, it would run as it was.
         shutil.rmtree(main / "__pycache__", ignore_errors=True)
         (main / "__main__.py").write_text(prelude + textwrap.dedent(source).lstrip("\n"))
         return self
