@@ -25,6 +25,7 @@ from rehearsal.machine.status import Status
 from tests.app.parts import free_port
 
 ROOT = Path(__file__).parents[2]
+PASSPHRASE = "of no consequence"
 LITTLE = Path(__file__).parent / "little"
 _PLATFORM = ("Pulumi.yaml", "infra", "policies", "stacks", "app", "rehearsal")
 _STACK = Path("stacks") / "Pulumi.local.yaml"
@@ -64,12 +65,20 @@ class Project:
         trust = ssl.create_default_context(cafile=str(self.root / ".rehearsal" / "ca" / "ca.pem"))
         return httpx.Client(base_url=self.url, verify=trust, timeout=10)
 
+    def change(self, **settings: object) -> None:
+        """Other values for settings that the stack has already."""
+        text = self.settings.read_text()
+        for name, value in settings.items():
+            text, found = re.subn(rf"(?m)^(  \w+:{name}): .*$", rf"\1: {value}", text)
+            assert found == 1, name
+        self.settings.write_text(text)
+
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """`kingdom` with `arguments`, not waited for."""
+        """`kingdom` with `arguments`, not waited for; in a group of its own, as a terminal starts it."""
         known = {
             "PYTHONPATH": str(self.root),
             "COLUMNS": "400",
-            "PULUMI_CONFIG_PASSPHRASE": "of no consequence",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         }
         return subprocess.Popen(
             [str(_KINGDOM), *arguments],
@@ -79,6 +88,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, *arguments: str, code: int = 0, seconds: float = 120.0) -> str:
@@ -113,6 +123,16 @@ class Project:
     def _supervises(self, process: psutil.Process) -> bool:
         words = process.info["cmdline"] or []
         return "rehearsal.machine.supervisor" in words and str(self.state) in words
+
+    def commands(self) -> list[psutil.Process]:
+        """Processes of commands: what works in this project's folder, its supervisor and machine left out."""
+        machine = {pid for pid, _ in strays.marked(self.state)}
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+            here = Path(process.info["cwd"] or "/").is_relative_to(self.root)
+            if here and process.pid not in machine and not self._supervises(process):
+                found.append(process)
+        return found
 
     def orphans(self) -> list[psutil.Process]:
         """Processes that carry this machine's mark and belong to none that its supervisor knows."""

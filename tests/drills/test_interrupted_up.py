@@ -1,0 +1,134 @@
+"""`kingdom up` and `down` ended at any moment: the next one completes, and nothing is left half done."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.store import Store
+from rehearsal.machine.home import Home
+from rehearsal.machine.realised import REALISED
+from rehearsal.machine.store import Store as Objects
+from tests.drills import projects
+from tests.drills.projects import PASSPHRASE, Project, wait_for
+
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
+
+SEED = 20_261_124
+# Two projects side by side: commands share the processors, which moves the moments about.
+KILLS_A_LANE = 10
+INTERRUPTS_A_LANE = 2
+# From the first record of an operation to its end, and a bit.
+OPERATION_SECONDS = 0.8
+
+
+@dataclass(frozen=True)
+class Moment:
+    """`signal` is sent `seconds` after the start, or after the operation's first record with `working`."""
+
+    signal: signal.Signals
+    command: str
+    working: bool
+    seconds: float
+
+    @classmethod
+    def at_random(cls, dice: random.Random, number: signal.Signals, command: str) -> Moment:
+        working = dice.random() < 0.8
+        return cls(number, command, working, dice.uniform(0, OPERATION_SECONDS if working else 1.2))
+
+
+def end_at(project: Project, moment: Moment) -> tuple[int, str]:
+    """Runs the command and sends it the signal; returns how it ended. It may have been faster."""
+    journal = project.state / "journal.jsonl"
+    child = project.begin(moment.command)
+    while moment.working and child.poll() is None and not journal.exists():
+        time.sleep(0.002)
+    time.sleep(moment.seconds)
+    if moment.signal is signal.SIGKILL:
+        child.kill()
+    elif child.poll() is None:
+        os.killpg(child.pid, moment.signal)  # as a terminal does
+    said, _ = child.communicate(timeout=60)
+    return child.returncode, said
+
+
+def require_whole(project: Project, generation: int, replicas: int) -> None:
+    """The records, the machine's objects, its processes and what is served all say the same."""
+    snapshot = Store(project.state, PASSPHRASE).load()
+    assert not snapshot.pending
+    assert not (project.state / "journal.jsonl").exists()
+    assert not [item for item in snapshot.resources if item.delete or item.pending_replacement]
+    assert not [item for item in snapshot.resources if item.init_errors]
+    recorded = {(item.urn, item.id) for item in snapshot.resources if item.custom and item.type in REALISED}
+    assert {desired.key for desired in Objects(Home(project.state).objects)} == recorded
+    pods = [process.name for process in project.status().processes if process.kind == "pod"]
+    assert len(pods) == replicas, pods
+    wait_for("no command's process is left", lambda: not project.commands(), 10)
+    assert not project.orphans()
+    served: set[str] = set()
+
+    def all_serve() -> bool:
+        with project.client() as client:
+            answer: dict[str, Any] = client.get("/").json()
+        assert answer["mounted"]["generation"] == str(generation)
+        assert answer["hidden"] == f"hidden {generation}"
+        served.add(answer["pod"])
+        return len(served) == replicas
+
+    wait_for(f"{replicas} pods serve", all_serve)
+
+
+def live_through(lane: int) -> dict[str, int]:
+    """A project's life with one command after the other ended; how many were ended in mid-work."""
+    dice = random.Random(SEED + lane)
+    moments = [Moment.at_random(dice, signal.SIGKILL, "up") for _ in range(KILLS_A_LANE)]
+    moments.append(Moment.at_random(dice, signal.SIGKILL, "down"))
+    moments += [Moment.at_random(dice, signal.SIGINT, "up") for _ in range(INTERRUPTS_A_LANE)]
+    dice.shuffle(moments)
+    ended = {"killed": 0, "interrupted": 0, "resumed": 0}
+    with projects.little() as project:
+        for generation, moment in enumerate(moments, start=1):
+            replicas = dice.randint(1, 3)
+            project.change(generation=generation, replicas=replicas)
+            code, said = end_at(project, moment)
+            try:
+                assert "Traceback" not in said
+                if moment.signal is signal.SIGKILL:
+                    assert code in {0, -signal.SIGKILL}
+                    ended["killed"] += code != 0
+                else:
+                    assert code in {0, 130}
+                    ended["interrupted"] += code != 0
+                ended["resumed"] += (project.state / "journal.jsonl").exists()
+                project.run("up")
+                require_whole(project, generation, replicas)
+                if generation % 5 == 0:
+                    before = (project.state / "state.json").read_bytes()
+                    assert "no changes" in project.run("up")
+                    assert (project.state / "state.json").read_bytes() == before
+            except AssertionError as error:
+                error.add_note(
+                    f"lane {lane}, generation {generation}, {moment}; it ended with {code}:\n{said}"
+                )
+                raise
+        code, said = end_at(project, Moment(signal.SIGKILL, "down", working=True, seconds=dice.random() / 3))
+        project.run("down")
+        assert project.is_gone(), f"{project.commands()} {project.root}"
+        assert not (project.state / "state.json").exists()
+    return ended
+
+
+def test_the_next_command_completes_what_was_ended_at_any_moment() -> None:
+    with ThreadPoolExecutor(2) as lanes:
+        ended = list(lanes.map(live_through, range(2)))
+    print(ended)
+    # Most were ended before they were done, or this drill shows little.
+    assert sum(lane["killed"] for lane in ended) >= 14
+    assert sum(lane["resumed"] for lane in ended) >= 6
