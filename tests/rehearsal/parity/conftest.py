@@ -73,7 +73,8 @@ def _under_pulumi(pulumi: Pulumi, stack: str) -> Life:
     ran["up"] = pulumi.run("up", *on, "--yes", "--skip-preview", "--policy-pack", "policies")
     if ran["up"].code:
         return Life(ran, {})
-    ran["again"] = pulumi.run("preview", *on, "--expect-no-changes", "--policy-pack", "witness")
+    again = ("--yes", "--skip-preview", "--expect-no-changes", "--policy-pack", "witness")
+    ran["again"] = pulumi.run("up", *on, *again)
     ran["refresh"] = pulumi.run("refresh", *on, "--yes", "--skip-preview", "--expect-no-changes")
     records = comparable(pulumi.export(stack))
     ran["unprotect"] = pulumi.run("state", "unprotect", *on, "--all", "--yes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,11 @@ _COPIED = ("Pulumi.yaml", "infra", "policies", "stacks")
 Finding = tuple[str, str, str, str]  # policy, level, URN, message
 
 
+def alike(findings: frozenset[Finding]) -> set[Finding]:
+    """Findings without the pack's version: the SDK says 0.0.1 of every pack, and `kingdom` mends that."""
+    return {(policy, level, urn, re.sub(r"@v\S+(?=')", "", text)) for policy, level, urn, text in findings}
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command answered."""
@@ -28,14 +34,21 @@ class Ran:
     findings: frozenset[Finding] = frozenset()
 
 
-def copy_project(folder: Path) -> Path:
-    """What both engines need of the project, in `folder`; the CLI writes into stack files."""
+def copy_project(folder: Path, program: Path | None = None) -> Path:
+    """What both engines need of the project, in `folder`; the CLI writes into stack files.
+
+    `program` is a file that takes the place of the project's own program.
+    """
     for name in _COPIED:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, folder / name)
+    if program is not None:
+        shutil.rmtree(folder / "infra")
+        (folder / "infra").mkdir()
+        shutil.copy2(program, folder / "infra" / "__main__.py")
     shutil.copytree(WITNESS, folder / "witness", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".venv").symlink_to(sys.prefix)
     return folder
@@ -80,7 +93,7 @@ class Pulumi:
             check=True,
             timeout=60,
         )
-        return json.loads(ended.stdout)["deployment"]["resources"]
+        return json.loads(ended.stdout)["deployment"].get("resources", [])
 
     def _environment(self) -> dict[str, str]:
         backend = self.home / "backend"

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.rehearsal.parity.conftest import Life
-from tests.rehearsal.parity.pulumi_cli import Finding
+from tests.rehearsal.parity.pulumi_cli import Finding, alike
 from tests.rehearsal.parity.records import differences
 
 # The first test of a stack waits for its whole life under both engines.
@@ -50,7 +50,7 @@ def test_both_engines_record_the_same_resources(lives: tuple[Life, Life]) -> Non
 
 def test_the_policy_pack_finds_the_same_before_anything_exists(lives: tuple[Life, Life]) -> None:
     theirs, ours = lives
-    assert _worded_alike(ours.ran["preview"].findings) == _worded_alike(theirs.ran["preview"].findings)
+    assert alike(ours.ran["preview"].findings) == alike(theirs.ran["preview"].findings)
 
 
 def test_the_policy_pack_finds_nothing_in_what_was_created(lives: tuple[Life, Life]) -> None:
@@ -63,13 +63,6 @@ def test_both_engines_show_a_policy_pack_the_same(lives: tuple[Life, Life]) -> N
     seen = theirs.ran["again"].findings
     assert len({urn for policy, _, urn, _ in seen if policy == "resource"}) == len(theirs.records)
     assert _shown(seen) == _shown(ours.ran["again"].findings)
-
-
-def _worded_alike(findings: frozenset[Finding]) -> set[tuple[str, ...]]:
-    """Findings without the list of unknown paths: it follows the order of registration, which is a race."""
-    return {
-        (policy, level, urn, text.partition(": string value at")[0]) for policy, level, urn, text in findings
-    }
 
 
 def _shown(findings: frozenset[Finding]) -> dict[tuple[str, str], object]:

@@ -1,0 +1,32 @@
+"""A small program that a policy pack has much against: the two engines must say the same of it."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+bucket = gcp.storage.Bucket("leaky", location="US", uniform_bucket_level_access=False)
+gcp.storage.BucketIAMMember(
+    "everybody", bucket=bucket.name, role="roles/storage.objectViewer", member="allUsers"
+)
+cache = gcp.redis.Instance("plain", memory_size_gb=1, tier="BASIC")
+account = gcp.serviceaccount.Account("worker", account_id="kingdom-worker")
+gcp.serviceaccount.Key("keyfile", service_account_id=account.name)
+
+kubernetes.core.v1.Pod(
+    "root",
+    metadata={"namespace": "shop"},
+    spec={
+        "hostNetwork": True,
+        "containers": [
+            {
+                "name": "root",
+                "image": "docker.io/library/nginx:latest",
+                "securityContext": {"privileged": True, "runAsUser": 0},
+                # Known only once the cache exists: what is said of it differs between preview and update.
+                "env": [{"name": "CACHE", "value": pulumi.Output.concat("redis://", cache.host)}],
+            }
+        ],
+    },
+)
