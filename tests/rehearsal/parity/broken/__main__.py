@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pulumi
 import pulumi_gcp as gcp
-import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta import v1 as meta
 
 bucket = gcp.storage.Bucket("leaky", location="US", uniform_bucket_level_access=False)
 gcp.storage.BucketIAMMember(
@@ -14,19 +15,19 @@ cache = gcp.redis.Instance("plain", memory_size_gb=1, tier="BASIC")
 account = gcp.serviceaccount.Account("worker", account_id="kingdom-worker")
 gcp.serviceaccount.Key("keyfile", service_account_id=account.name)
 
-kubernetes.core.v1.Pod(
+core.Pod(
     "root",
-    metadata={"namespace": "shop"},
-    spec={
-        "hostNetwork": True,
-        "containers": [
-            {
-                "name": "root",
-                "image": "docker.io/library/nginx:latest",
-                "securityContext": {"privileged": True, "runAsUser": 0},
+    metadata=meta.ObjectMetaArgs(namespace="shop"),
+    spec=core.PodSpecArgs(
+        host_network=True,
+        containers=[
+            core.ContainerArgs(
+                name="root",
+                image="docker.io/library/nginx:latest",
+                security_context=core.SecurityContextArgs(privileged=True, run_as_user=0),
                 # Known only once the cache exists: what is said of it differs between preview and update.
-                "env": [{"name": "CACHE", "value": pulumi.Output.concat("redis://", cache.host)}],
-            }
+                env=[core.EnvVarArgs(name="CACHE", value=pulumi.Output.concat("redis://", cache.host))],
+            )
         ],
-    },
+    ),
 )
