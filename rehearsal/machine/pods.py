@@ -147,13 +147,9 @@ class Pod:
         self._settle()
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
+            # Mounted configuration and secrets follow their objects after a while, as a kubelet has them do.
             with suppress(MissingError, MachineError, OSError):
                 await asyncio.to_thread(self._volumes.refresh)
-
-    def refresh(self) -> None:
-        """Mounted configuration and secrets follow their objects, as a kubelet has them do."""
-        with suppress(MissingError, MachineError, OSError):
-            self._volumes.refresh()
 
     def _take_ports(self) -> None:
         for item in self.containers:

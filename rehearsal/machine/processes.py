@@ -273,8 +273,8 @@ class Process:
         return point.memory, usage.cpu if usage else point.seconds / max(point.taken - point.started, 1.0)
 
     def trouble(self) -> list[str]:
-        """Why it is not running well, with the last lines of its log; [] when there is nothing to say."""
-        if self.ready or not (self.restarts or self.message or self.exit_code):
+        """Why it is not ready, with the last lines of its log; [] when it is."""
+        if self.ready:
             return []
         lines = [f"{self.spec.name}: {self.message or self.state.value} ({self.restarts} restarts)"]
         return lines + [f"  {line}" for line in tail(self.log, 8)]

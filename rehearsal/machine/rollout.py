@@ -51,6 +51,30 @@ class Strategy:
         return cls(surge, unavailable if surge or unavailable else 1)
 
 
+@dataclass
+class Progress:
+    """How far a rollout is, and since when it is no further.
+
+    What counts is what counts for Kubernetes (``DeploymentProgressing`` in
+    ``pkg/controller/deployment/util``): another goal, more new pods, fewer old ones, more of them available.
+    """
+
+    since: float
+    goal: tuple[int, str] = (0, "")
+    _counts: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def look(self, replicas: int, revision: str, pods: Sequence[Replica], now: float) -> None:
+        """Takes note of how far it is `now`, on a clock that only goes forward."""
+        new = sum(pod.revision == revision for pod in pods)
+        available, ready = sum(pod.available for pod in pods), sum(pod.ready for pod in pods)
+        counts = (new, new - len(pods), ready, available)
+        if self.goal != (replicas, revision) or any(
+            one > before for one, before in zip(counts, self._counts, strict=True)
+        ):
+            self.since = now
+        self.goal, self._counts = (replicas, revision), counts
+
+
 def _resolved(value: str | int, replicas: int, *, up: bool) -> int:
     if isinstance(value, str) and value.endswith("%"):
         share = float(value[:-1]) / 100 * replicas

@@ -180,6 +180,7 @@ class Supervisor:
         part = self._part_of(desired)
         if part is None:
             return READY.outputs
+        self._workloads.await_progress(desired)
         outcome = await self._wait(desired, part, seconds)
         return outcome.outputs
 

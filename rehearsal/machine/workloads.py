@@ -17,13 +17,15 @@ from rehearsal.machine.errors import MachineError
 from rehearsal.machine.objects import selects
 from rehearsal.machine.parts import READY, Context, Outcome
 from rehearsal.machine.pods import Pod, PodRecord
-from rehearsal.machine.rollout import Replica, Strategy, step
+from rehearsal.machine.rollout import Progress, Replica, Strategy, step
 from rehearsal.machine.scaling import Scaling
 from rehearsal.machine.status import AutoscalerStatus
 from rehearsal.machine.store import Desired
 
 # How long a refusal by a quota may last before waiting for it to go away is given up.
 _REFUSED_SECONDS = 10.0
+# What Kubernetes gives a rollout to get further where the Deployment says nothing.
+_PROGRESS_SECONDS = 600.0
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as Kubernetes: no vowels, no words by accident
 
 
@@ -39,6 +41,7 @@ class Workloads:
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._wakes: dict[str, float] = {}
+        self._progress: dict[str, Progress] = {}
         self._scaling = Scaling(context, self)
 
     # -- what there is ------------------------------------------------------------------------------------
@@ -92,6 +95,10 @@ class Workloads:
         except RefusedError as error:
             raise MachineError(str(error)) from error
 
+    def await_progress(self, desired: Desired) -> None:
+        """Somebody waits for it from now on: what stood still before does not count against it."""
+        self._progress.pop(desired.urn, None)
+
     def create(self, desired: Desired, template: dict[str, Any], revision: str, prefix: str) -> Pod:
         """A new pod, admitted as the API server would. Raises RefusedError."""
         store, namespace = self._context.store, desired.namespace
@@ -141,7 +148,10 @@ class Workloads:
         for pod in list(self._pods.values()):
             if pod.record.owner not in owners:
                 self.end(pod)
-        for desired in store.of_kind("Deployment"):
+        deployments = store.of_kind("Deployment")
+        for urn in self._progress.keys() - {desired.urn for desired in deployments}:
+            del self._progress[urn]
+        for desired in deployments:
             self._deploy(desired)
         for desired in store.of_kind("Job"):
             jobs.sync_job(desired, self)
@@ -165,6 +175,8 @@ class Workloads:
             Replica(pod.record.name, pod.record.revision, pod.ready, pod.available(least), pod.record.created)
             for pod in alive
         ]
+        progress = self._progress.setdefault(desired.urn, Progress(time.monotonic()))
+        progress.look(replicas, revision, views, time.monotonic())
         for pod in alive:
             if pod.ready and not pod.available(least):
                 wait = max(0.05, pod.record.turned + least - now)
@@ -224,8 +236,15 @@ class Workloads:
             reasons.append(refused)
         # Two pods that fail do so for the same reason, as a rule.
         reasons += [reason for pod in [pod for pod in new if not pod.ready][:2] for reason in pod.trouble()]
-        failed = any(pod.crashes() for pod in new) or (
-            bool(refused) and time.monotonic() - since > _REFUSED_SECONDS
+        deadline = float(desired.spec.get("progressDeadlineSeconds") or _PROGRESS_SECONDS)
+        progress = self._progress.get(desired.urn)
+        stuck = progress is not None and time.monotonic() - progress.since > deadline
+        if stuck:
+            reasons.insert(0, f"its rollout got no further for {deadline:g} s (progressDeadlineSeconds)")
+        failed = (
+            stuck
+            or any(pod.crashes() for pod in new)
+            or (bool(refused) and time.monotonic() - since > _REFUSED_SECONDS)
         )
         return Outcome(ready=False, reasons=reasons, failed=failed)
 

@@ -16,8 +16,9 @@ def platform() -> Iterator[Project]:
         yield project
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def little() -> Iterator[Project]:
-    """The little project of a drill of its own, not yet up."""
+    """The little project of a module's drills, up."""
     with projects.little() as project:
+        project.run("up")
         yield project

@@ -73,15 +73,18 @@ class Project:
             assert found == 1, name
         self.settings.write_text(text)
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """`kingdom` with `arguments`, not waited for; in a group of its own, as a terminal starts it."""
+    def begin(self, *arguments: str, file_bytes: int = 0) -> subprocess.Popen[str]:
+        """`kingdom` with `arguments`, not waited for; in a group of its own, as a terminal starts it.
+
+        With `file_bytes` no file that it writes grows beyond that many: the disk is full in the middle.
+        """
         known = {
             "PYTHONPATH": str(self.root),
             "COLUMNS": "400",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         }
         return subprocess.Popen(
-            [str(_KINGDOM), *arguments],
+            [*_limited(file_bytes), str(_KINGDOM), *arguments],
             cwd=self.root,
             env=os.environ | known,
             stdin=subprocess.DEVNULL,
@@ -91,9 +94,9 @@ class Project:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, code: int = 0, seconds: float = 120.0) -> str:
+    def run(self, *arguments: str, code: int = 0, seconds: float = 120.0, file_bytes: int = 0) -> str:
         """What `kingdom` with `arguments` says; it must end with `code`."""
-        child = self.begin(*arguments)
+        child = self.begin(*arguments, file_bytes=file_bytes)
         try:
             said, _ = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -157,6 +160,13 @@ class Project:
                 process.kill()
                 process.wait(10)
         strays.end(self.state)
+
+
+def _limited(file_bytes: int) -> list[str]:
+    if not file_bytes:
+        return []
+    limit = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes}, {file_bytes}))"
+    return [sys.executable, "-c", f"import os, resource, sys; {limit}; os.execv(sys.argv[1], sys.argv[1:])"]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a pod of the little project serves: what it was given, as JSON. Not ready while `broken` says so."""
+"""What a pod of the little project serves: what it was given, as JSON. Not ready while `BROKEN` says so."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from pathlib import Path
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/ready":
-            self.answer(503 if Path(os.environ["HERE"], "broken").read_text() == "yes" else 200, {})
+            broken = os.environ["BROKEN"] == "yes"
+            if broken:
+                print("cannot serve: BROKEN is yes")
+            self.answer(503 if broken else 200, {})
             return
         mounted = {
             path.name: path.read_text() for path in Path(os.environ["HERE"]).iterdir() if path.is_file()
         }
         hidden = Path(os.environ["HIDDEN"]).read_text()
         self.answer(200, {"pod": os.environ["POD_NAME"], "mounted": mounted, "hidden": hidden})
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (as the base names it)
+        """Requests are not worth a line."""
 
     def answer(self, status: int, data: dict[str, object]) -> None:
         body = json.dumps(data).encode()

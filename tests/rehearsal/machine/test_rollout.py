@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearsal.machine.rollout import Replica, Strategy, step
+from rehearsal.machine.rollout import Progress, Replica, Strategy, step
 
 
 def pods(revision: str, count: int, *, available: bool = True) -> list[Replica]:
@@ -67,3 +67,19 @@ def test_a_rolling_update_keeps_its_bounds_and_ends(
             lucky = luck.choice(waiting)  # type: ignore
             alive[lucky.name] = Replica(lucky.name, "b", True, True, lucky.created)
     assert sorted(pod.revision for pod in alive.values()) == ["b"] * replicas
+
+
+def test_a_rollout_gets_further_by_new_pods_old_ones_gone_and_more_that_serve() -> None:
+    progress = Progress(0.0)
+    looks = [
+        (1.0, (2, "b"), pods("a", 2), 1.0),  # another goal
+        (2.0, (2, "b"), pods("a", 2), 1.0),
+        (3.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 3.0),  # one more of the new
+        (4.0, (2, "b"), [*pods("a", 2), *pods("b", 1)], 4.0),  # it serves
+        (5.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 4.0),  # a step back
+        (6.0, (2, "b"), [*pods("a", 1), *pods("b", 1, available=False)], 6.0),  # an old one less
+        (7.0, (3, "b"), [*pods("a", 1), *pods("b", 1, available=False)], 7.0),
+    ]
+    for now, goal, there, since in looks:
+        progress.look(*goal, there, now)
+        assert progress.since == since, now

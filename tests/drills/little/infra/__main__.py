@@ -48,9 +48,7 @@ cache = declare(
     *words[:3],
 )
 media = declare("gcp:storage/bucket:Bucket", "media", {"name": "little-media", "location": "EU"}, *words[3:6])
-configuration = kubernetes(
-    "core/v1", "ConfigMap", "little", {"data": {"generation": str(GENERATION), "broken": BROKEN}}
-)
+configuration = kubernetes("core/v1", "ConfigMap", "little", {"data": {"generation": str(GENERATION)}})
 hidden = base64.b64encode(f"hidden {GENERATION}".encode()).decode()
 secret = kubernetes("core/v1", "Secret", "little", {"data": {"word": pulumi.Output.secret(hidden)}})
 container = {
@@ -62,6 +60,7 @@ container = {
         {"name": "HERE", "value": "/etc/little"},
         {"name": "HIDDEN", "value": "/etc/hidden/word"},
         {"name": "GENERATION", "value": str(GENERATION)},
+        {"name": "BROKEN", "value": BROKEN},
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ],
     "ports": [{"containerPort": CONTAINER_PORT}],
@@ -93,7 +92,7 @@ deployment = kubernetes(
     {
         "spec": {
             "replicas": REPLICAS,
-            "progressDeadlineSeconds": 5,
+            "progressDeadlineSeconds": 3,
             "selector": {"matchLabels": {"role": "api"}},
             "template": template,
         }
