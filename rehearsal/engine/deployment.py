@@ -26,6 +26,7 @@ from rehearsal.engine.replacement import Claims, dependent_replacements
 from rehearsal.engine.state import ResourceState, Snapshot
 from rehearsal.engine.urn import (
     ROOT_STACK_TYPE,
+    inherited_alias,
     is_provider,
     package_of,
 )
@@ -83,6 +84,7 @@ class Deployment:
 
     def register(self, goal: Goal) -> ResourceState:
         """Does what `goal` needs and returns its record. Raises StepFailedError or SkippedError."""
+        goal = self._with_inherited_aliases(goal)
         self._enlist(goal)
         try:
             self._stop_if_hopeless()
@@ -90,6 +92,18 @@ class Deployment:
         except (StepFailedError, SkippedError):
             self.fail(goal.urn)
             raise
+
+    def _with_inherited_aliases(self, goal: Goal) -> Goal:
+        """`goal` with the aliases that come from those of its parent, which is registered before it."""
+        parent = self._registered.get(goal.parent)
+        if parent is None or not parent.aliases:
+            return goal
+        inherited = [
+            inherited_alias(urn, parent.urn, alias)
+            for urn in (goal.urn, *goal.aliases)
+            for alias in parent.aliases
+        ]
+        return replace(goal, aliases=tuple(dict.fromkeys([*goal.aliases, *inherited])))
 
     def _enlist(self, goal: Goal) -> None:
         """Notes that `goal` is declared, once nothing deletes what it stands for any more."""

@@ -195,11 +195,13 @@ def _surroundings(main: Path, config: Mapping[str, str]) -> Iterator[None]:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what caused it, down to the first."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ if isinstance(seen.__cause__, Exception) else None
+    """`error` and what caused it, down to the first. The SDK makes some errors their own cause."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        yield cause
+        seen.add(id(cause))
+        cause = cause.__cause__ if isinstance(cause.__cause__, Exception) else None
 
 
 def _explained(error: BaseException, main: Path, root: Path) -> ProgramError:

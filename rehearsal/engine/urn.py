@@ -40,6 +40,19 @@ def package_of(type_: str) -> str:
     return type_.partition(":")[0]
 
 
+def inherited_alias(urn: str, parent: str, parent_alias: str) -> str:
+    """The URN that the child `urn` of `parent` had while the parent was `parent_alias`.
+
+    A child named after its parent is taken to have been so before: ``inheritedChildAlias`` in
+    ``pkg/resource/deploy/step_generator.go``.
+    """
+    name, prefix = name_of(urn), name_of(parent)
+    if name.startswith(prefix):
+        name = name_of(parent_alias) + name.removeprefix(prefix)
+    stack, project = parent_alias.removeprefix("urn:pulumi:").split("::")[:2]
+    return make_urn(stack, project, type_of(urn), name, parent_alias)
+
+
 def default_provider_name(version: str) -> str:
     """The name the engine gives a default provider, such as ``default_10_2_0`` for version 10.2.0.
 

@@ -1,0 +1,389 @@
+"""Resource options, in combinations that meet in practice: what the engine of the CLI does with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.events import Op
+from rehearsal.engine.program import ProgramError
+from tests.rehearsal.engine.conftest import Stack, messages, ops
+from tests.rehearsal.engine.toy import Cloud, refused
+
+# -- deleteBeforeReplace and what depends on it ----------------------------------------------------------
+
+
+def test_a_deletion_first_takes_dependents_along_level_by_level(stack: Stack, cloud: Cloud) -> None:
+    """`d` only updates when `c` changes, so it stays; all others cannot outlive what they are made from."""
+    program = """
+        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
+        b = Thing("b", fixed=a.computed)
+        c = Thing("c", fixed_from=b.computed)
+        Thing("d", value=c.computed)
+        Thing("e", ResourceOptions(depends_on=[a]), value=1)
+    """
+    stack.up(program.format(n=1))
+    assert ops(stack.preview(program.format(n=2))) == dict.fromkeys("abc", Op.REPLACE) | {"d": Op.UPDATE}
+    assert not cloud.calls("Create", "Delete")
+    stack.up()
+    assert cloud.order("Delete") == ["c", "b", "a"]
+    assert cloud.order("Create") == ["a", "b", "c"]
+    stack.consistent()
+    assert not stack.up().changed
+
+
+def test_a_protected_dependent_keeps_what_it_depends_on_from_being_deleted_first(
+    stack: Stack, cloud: Cloud
+) -> None:
+    program = """
+        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
+        Thing("b", ResourceOptions(protect=True), fixed=a.computed)
+    """
+    stack.up(program.format(n=1))
+    result = stack.update(program.format(n=2))
+    assert not result.ok
+    assert any("protected" in message and "::b" in message for message in messages(result))
+    assert not cloud.calls("Create", "Delete")
+    stack.consistent()
+
+
+def test_a_failed_creation_after_a_deletion_first_is_made_up_for_by_the_next_update(
+    stack: Stack, cloud: Cloud
+) -> None:
+    program = """
+        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
+        Thing("b", fixed=a.computed)
+    """
+    stack.up(program.format(n=1))
+
+    def refuse(request: Any) -> None:
+        raise refused("no room")
+
+    cloud.before[("Create", "a")] = refuse
+    assert not stack.update(program.format(n=2)).ok
+    assert not cloud.objects
+    cloud.before.clear()
+    assert ops(stack.up()) == dict.fromkeys("ab", Op.REPLACE)
+    assert cloud.calls("Create", "Delete") == [("Create", "a"), ("Create", "b")]
+    stack.consistent()
+
+
+# -- protect, retainOnDelete, deletedWith ------------------------------------------------------------------
+
+
+def test_a_protected_resource_that_is_no_longer_declared_stays_with_all_others(
+    stack: Stack, cloud: Cloud
+) -> None:
+    stack.up('Thing("a", ResourceOptions(protect=True))\nThing("b")\n')
+    result = stack.update("pass\n")
+    assert not result.ok
+    assert [message for message in messages(result) if "protected" in message]
+    assert cloud.names() == {"a", "b"}
+    assert stack.names() == {"a", "b"}
+
+
+def test_protection_that_is_taken_away_first_lets_a_resource_go(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", ResourceOptions(protect=True))\n')
+    stack.up('Thing("a")\n')
+    stack.up("pass\n")
+    assert not cloud.objects
+
+
+def test_a_retained_resource_is_left_behind_when_it_is_replaced(stack: Stack, cloud: Cloud) -> None:
+    program = 'Thing("a", ResourceOptions(retain_on_delete=True), fixed={n})\n'
+    stack.up(program.format(n=1))
+    stack.up(program.format(n=2))
+    assert cloud.calls("Create", "Delete") == [("Create", "a")]
+    assert len(cloud.objects) == 2
+    assert [item.id for item in stack.snapshot().resources if item.urn.endswith("::a")] == [
+        stack.record("a").id
+    ]
+
+
+def test_retention_counts_as_last_recorded_when_the_declaration_goes_with_it(
+    stack: Stack, cloud: Cloud
+) -> None:
+    stack.up('Thing("a", ResourceOptions(retain_on_delete=True))\n')
+    stack.up('Thing("a")\n')
+    stack.up("pass\n")
+    assert cloud.order("Delete") == ["a"]
+
+
+def test_what_goes_with_another_that_stays_is_deleted_on_its_own(stack: Stack, cloud: Cloud) -> None:
+    stack.up('a = Thing("a")\nThing("b", ResourceOptions(deleted_with=a))\n')
+    stack.up('Thing("a")\n')
+    assert cloud.order("Delete") == ["b"]
+    stack.consistent()
+
+
+# -- aliases -----------------------------------------------------------------------------------------------
+
+
+# What was declared before, and after, line by line.
+RENAMES: dict[str, tuple[list[str], list[str]]] = {
+    "name": (
+        ['Thing("old", value=1)'],
+        ['Thing("new", ResourceOptions(aliases=[Alias(name="old")]), value=1)'],
+    ),
+    "type": (
+        ['Thing("a", value=1)'],
+        [
+            'was = ResourceOptions(aliases=[Alias(type_="toy:index:Thing")])',
+            'Thing("a", was, kind="toy:index:B")',
+        ],
+    ),
+    "into a component": (
+        ['Thing("a", value=1)'],
+        [
+            'g = Group("g")',
+            "was = Alias(parent=pulumi.ROOT_STACK_RESOURCE)",
+            'Thing("a", ResourceOptions(parent=g, aliases=[was]), value=1)',
+        ],
+    ),
+    "between components": (
+        ['g = Group("g")', 'Thing("a", ResourceOptions(parent=g), value=1)'],
+        [
+            'g = Group("g")',
+            'h = Group("h")',
+            'Thing("a", ResourceOptions(parent=h, aliases=[Alias(parent=g)]), value=1)',
+        ],
+    ),
+    "URN": (
+        ['Thing("a", value=1)'],
+        ['Thing("b", ResourceOptions(aliases=["urn:pulumi:test::toys::toy:index:Thing::a"]), value=1)'],
+    ),
+    "the component's type": (
+        ['g = Group("g")', 'Thing("a", ResourceOptions(parent=g), value=1)'],
+        [
+            'was = ResourceOptions(aliases=[Alias(type_="my:index:Group")])',
+            'g = Group("g", was, kind="my:index:Team")',
+            'Thing("a", ResourceOptions(parent=g), value=1)',
+        ],
+    ),
+    "the component's type and name, and a grandchild named after it": (
+        [
+            'g = Group("g")',
+            'h = Group("g-h", ResourceOptions(parent=g), kind="my:index:Inner")',
+            'Thing("g-h-a", ResourceOptions(parent=h), value=1)',
+        ],
+        [
+            'was = ResourceOptions(aliases=[Alias(type_="my:index:Group", name="g")])',
+            'g = Group("n", was, kind="my:index:Team")',
+            'h = Group("n-h", ResourceOptions(parent=g), kind="my:index:Inner")',
+            'Thing("n-h-a", ResourceOptions(parent=h), value=1)',
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("renamed", RENAMES)
+def test_an_alias_carries_a_resource_over_without_a_call_that_makes_or_ends_it(
+    stack: Stack, cloud: Cloud, renamed: str
+) -> None:
+    before, after = RENAMES[renamed]
+    stack.up("\n".join(before))
+    known = set(cloud.objects)
+    stack.up("\n".join(after))
+    assert not cloud.calls("Create", "Delete")
+    assert set(cloud.objects) == known
+    assert not stack.up().changed
+
+
+def test_what_depends_on_a_renamed_resource_refers_to_it_under_its_new_name(
+    stack: Stack, cloud: Cloud
+) -> None:
+    stack.up('a = Thing("a", value=1)\nThing("b", value=a.value)\n')
+    stack.up(
+        'a = Thing("z", ResourceOptions(aliases=[Alias(name="a")]), value=1)\nThing("b", value=a.value)\n'
+    )
+    assert not cloud.calls("Create", "Update", "Delete")
+    assert stack.record("b").dependencies == (stack.record("z").urn,)
+    stack.destroy()
+    assert cloud.order("Delete") == ["b", "z"]
+
+
+# -- ignoreChanges and replaceOnChanges ----------------------------------------------------------------------
+
+NESTED = """
+    Thing("a", ResourceOptions(ignore_changes={paths}), spec={{
+        "replicas": {n}, "keep": 1,
+        "template": {{"labels": {{"app/name": "{n}"}}, "containers": [{{"image": "x:{n}", "name": "c"}}]}},
+    }})
+"""
+
+
+@pytest.mark.parametrize(
+    ("paths", "changed"),
+    [
+        (["spec"], False),
+        (["spec.replicas", 'spec.template.labels["app/name"]', "spec.template.containers[0].image"], False),
+        (["spec.replicas", "spec.template.labels", "spec.template.containers[*].image"], False),
+        (["spec.*"], False),
+        (["spec.replicas"], True),
+        (["spec.template.containers[1].image"], True),
+    ],
+    ids=str,
+)
+def test_changes_under_an_ignored_path_are_ignored_and_no_others(
+    stack: Stack, cloud: Cloud, paths: list[str], changed: bool
+) -> None:
+    stack.up(NESTED.format(n=1, paths=paths))
+    stack.up(NESTED.format(n=2, paths=paths))
+    assert bool(cloud.calls("Update")) is changed
+    inputs = next(iter(cloud.objects.values()))["inputs"]["spec"]
+    assert inputs["replicas"] == (2 if paths == ["spec.template.containers[1].image"] else 1)
+
+
+def test_an_ignored_path_matters_again_when_it_is_no_longer_ignored(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", value=1)\n')
+    stack.up('Thing("a", ResourceOptions(ignore_changes=["value"]), value=2)\n')
+    assert stack.record("a").inputs["value"] == 1
+    assert ops(stack.up('Thing("a", value=2)\n')) == {"a": Op.UPDATE}
+
+
+@pytest.mark.parametrize(
+    ("paths", "op"),
+    [
+        (["spec.size"], Op.REPLACE),
+        (["spec"], Op.REPLACE),
+        (["*"], Op.REPLACE),
+        (["rules[*].port"], Op.REPLACE),
+        (["spec.other"], Op.UPDATE),
+    ],
+    ids=str,
+)
+def test_a_change_under_a_chosen_path_replaces(stack: Stack, cloud: Cloud, paths: list[str], op: Op) -> None:
+    program = (
+        'Thing("a", ResourceOptions(replace_on_changes={paths}, delete_before_replace=True), '
+        'spec={{"size": {n}}}, rules=[{{"port": {n}}}])\n'
+    )
+    stack.up(program.format(n=1, paths=paths))
+    assert ops(stack.up(program.format(n=2, paths=paths))) == {"a": op}
+    stack.consistent()
+
+
+def test_ignored_changes_do_not_replace(stack: Stack, cloud: Cloud) -> None:
+    program = 'Thing("a", ResourceOptions(ignore_changes=["fixed"]), fixed={n})\n'
+    stack.up(program.format(n=1))
+    assert not stack.up(program.format(n=2)).changed
+
+
+# -- time-outs -----------------------------------------------------------------------------------------------
+
+
+def test_time_outs_of_the_program_reach_the_provider_and_the_records(stack: Stack, cloud: Cloud) -> None:
+    seen: dict[str, float] = {}
+
+    def watch(method: str) -> None:
+        cloud.before[(method, "a")] = lambda request: seen.update({method: request.timeout})
+
+    for method in ("Create", "Update", "Delete"):
+        watch(method)
+    program = (
+        'limits = pulumi.CustomTimeouts(create="1m30s", update="1h", delete="500ms")\n'
+        'Thing("a", ResourceOptions(custom_timeouts=limits), value={n})\n'
+    )
+    stack.up(program.format(n=1))
+    stack.up(program.format(n=2))
+    assert stack.record("a").custom_timeouts == {"create": 90.0, "update": 3600.0, "delete": 0.5}
+    stack.destroy()
+    assert seen == {"Create": 90.0, "Update": 3600.0, "Delete": 0.5}
+
+
+def test_a_time_out_that_is_none_is_told_with_its_line(stack: Stack, cloud: Cloud) -> None:
+    result = stack.update(
+        'Thing("a", ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="soon")))\n'
+    )
+    assert not result.ok
+    assert "'soon' is not a duration such as 90s or 1h30m" in messages(result)[0]
+    assert result.diagnostics[0].source == "program/__main__.py:4"
+    assert not cloud.objects
+
+
+# -- transformations, transforms, components ----------------------------------------------------------------
+
+
+def test_transformations_change_inputs_and_options_of_children_too(stack: Stack, cloud: Cloud) -> None:
+    stack.up("""
+        def louder(args):
+            if args.type_ != "toy:index:Thing":
+                return None
+            return pulumi.ResourceTransformationResult(
+                {**args.props, "value": args.props["value"] * 2},
+                ResourceOptions.merge(args.opts, ResourceOptions(protect=True)),
+            )
+        g = Group("g", ResourceOptions(transformations=[louder]))
+        Thing("a", ResourceOptions(parent=g), value=21)
+        Thing("b", value=21)
+    """)
+    assert (stack.record("a").inputs["value"], stack.record("a").protect) == (42, True)
+    assert (stack.record("b").inputs["value"], stack.record("b").protect) == (21, False)
+
+
+def test_transforms_that_the_engine_would_have_to_call_are_refused_in_words(stack: Stack) -> None:
+    with pytest.raises(ProgramError, match="does not support transforms"):
+        stack.update('Thing("a", ResourceOptions(transforms=[lambda args: None]))\n')
+    assert not stack.names()
+
+
+def test_outputs_of_components_and_of_the_stack_are_recorded_and_kept_after_a_failure(
+    stack: Stack, cloud: Cloud
+) -> None:
+    program = """
+        g = Group("g")
+        a = Thing("a", ResourceOptions(parent=g), value={n})
+        g.register_outputs({{"seen": a.value, "hidden": pulumi.Output.secret("hush")}})
+        pulumi.export("seen", a.value)
+        pulumi.export("whole", {{"list": [a.computed, None, 1.5]}})
+    """
+    result = stack.up(program.format(n=1))
+    assert result.outputs["seen"] == 1
+    assert result.outputs["whole"] == {"list": ["a-computed", None, 1.5]}
+    group = stack.record("g")
+    assert group.outputs["seen"] == 1
+    assert "hush" not in stack.file.read_text()
+    assert group.outputs["hidden"].element == "hush"
+
+    def refuse(request: Any) -> None:
+        raise refused("no")
+
+    cloud.before[("Update", "a")] = refuse
+    assert not stack.update(program.format(n=2)).ok
+    assert stack.record("g").outputs["seen"] == 1
+    root = next(item for item in stack.snapshot().resources if item.type == "pulumi:pulumi:Stack")
+    assert root.outputs["seen"] == 1
+
+
+# -- functions -----------------------------------------------------------------------------------------
+
+
+def test_functions_are_asked_with_what_is_known_and_their_answers_flow_on(stack: Stack, cloud: Cloud) -> None:
+    cloud.functions["toy:index:double"] = lambda args: {"twice": args["of"] * 2}
+    stack.up("""
+        found = pulumi.runtime.invoke("toy:index:double", {"of": 4}).value
+        Thing("a", value=found["twice"])
+    """)
+    assert stack.record("a").inputs["value"] == 8
+
+
+def test_a_function_of_something_unknown_is_not_asked_in_a_preview(stack: Stack, cloud: Cloud) -> None:
+    cloud.functions["toy:index:double"] = lambda args: {"twice": args["of"] * 2}
+    program = """
+        a = Thing("a", value=2)
+        found = pulumi.runtime.invoke_output("toy:index:double", {"of": a.computed})
+        Thing("b", value=found.apply(lambda answer: answer["twice"]))
+    """
+    result = stack.preview(program)
+    assert result.ok, result.diagnostics
+    assert ops(result) == {"a": Op.CREATE, "b": Op.CREATE}
+    assert ("Invoke", "toy:index:double") not in cloud.calls()
+    stack.up()
+    assert stack.record("b").inputs["value"] == "a-computeda-computed"
+
+
+def test_a_function_that_fails_ends_the_program_with_its_reason(stack: Stack, cloud: Cloud) -> None:
+    with pytest.raises(ProgramError) as raised:
+        stack.update('pulumi.runtime.invoke("toy:index:nothing", {})\n')
+    assert "toy:index:nothing is not a function" in str(raised.value)
+    assert "Traceback" not in str(raised.value)
