@@ -46,7 +46,7 @@ def test_production_relaxes_nothing() -> None:
 def test_what_a_stack_says_is_sound_and_names_a_ceiling(stack: str) -> None:
     keys = configuration(stack)
     assert problems_with(SHAPES, keys.get("policies:config", {})) == []
-    assert keys["policies:monthlyCeiling"] > 0
+    assert float(keys["policies:monthlyCeiling"]) > 0
 
 
 def test_wrong_relaxations_of_a_stack_are_listed_whole() -> None:
