@@ -1,0 +1,169 @@
+"""A process that dies in the middle: whatever is declared before and after, nothing is lost track of."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.rehearsal.engine.conftest import Stack
+from tests.rehearsal.engine.toy import Cloud
+
+_CRASHED = 9
+_MOST = 6
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource of a random program. What it takes its inputs from comes before it in the program."""
+
+    number: int
+    value: int
+    fixed: int
+    updated_by: frozenset[int]  # a change of these updates it
+    replaced_by: frozenset[int]  # a change of these replaces it
+    first: bool  # deleteBeforeReplace
+    named: bool  # a physical name of its own
+
+    def line(self, there: set[int]) -> str:
+        inputs = [f"value={self.value}", f"fixed={self.fixed}"]
+        inputs += [f"from{other}=r{other}.computed" for other in sorted(self.updated_by & there)]
+        inputs += [f"fixed{other}=r{other}.computed" for other in sorted(self.replaced_by & there)]
+        inputs += [f'name="own-{self.number}"'] if self.named else []
+        options = "ResourceOptions(delete_before_replace=True), " if self.first else ""
+        return f'r{self.number} = Thing("r{self.number}", {options}{", ".join(inputs)})'
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    """Some of six resources, with values that another draw is likely to have differently."""
+    lines: list[str] = []
+    there: set[int] = set()
+    for number in range(_MOST):
+        if not draw(st.integers(0, 3)):
+            continue
+        earlier = (
+            st.frozensets(st.sampled_from(range(number)), max_size=2) if number else st.just(frozenset())
+        )
+        declared = Declared(
+            number,
+            draw(st.integers(0, 2)),
+            draw(st.integers(0, 1)),
+            draw(earlier),
+            draw(earlier),
+            draw(st.booleans()),
+            draw(st.integers(0, 3)) == 0,
+        )
+        lines.append(declared.line(there))
+        there.add(number)
+    return "\n".join([*lines, "pass\n"])
+
+
+@contextmanager
+def a_stack() -> Iterator[tuple[Stack, Path]]:
+    """A stack, and the file of its cloud, which outlives the process."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        yield Stack(root, Cloud(root / "cloud.json")), root / "cloud.json"
+
+
+def dies(stack: Stack, cloud: Path, source: str | None, moment: int) -> bool:
+    """Runs an update to `source` (None: a deletion of all) in a process that dies at its effect `moment`.
+
+    Returns whether it came to that.
+    """
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            stack.cloud = Cloud(cloud, crash_at=moment)
+            result = stack.destroy() if source is None else stack.update(source)
+            code = 0 if result.ok else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in {0, _CRASHED}, f"the update ended with {code}:\n{source}"
+    stack.cloud = Cloud(cloud)
+    return code == _CRASHED
+
+
+def require_whole(stack: Stack, source: str) -> None:
+    """The next update to `source` completes, and one more finds nothing to do."""
+    stack.up(source)
+    stack.consistent()
+    assert not stack.up(source).changed
+
+
+BEFORE = """
+    a = Thing("a", fixed=1)
+    b = Thing("b", ResourceOptions(delete_before_replace=True), value=1, fixed=a.computed)
+    Thing("c", fixed_from=b.computed)
+    Thing("gone", value=a.computed)
+    Thing("same", value=1)
+    Thing("own", name="own", fixed=1)
+"""
+AFTER = """
+    a = Thing("a", fixed=2)
+    b = Thing("b", ResourceOptions(delete_before_replace=True), value=2, fixed=a.computed, fixed2=2)
+    Thing("c", fixed_from=b.computed, value=3)
+    Thing("new", value=b.computed)
+    Thing("same", value=1)
+    Thing("own", name="own", fixed=2)
+"""
+
+
+def test_an_update_that_dies_at_any_effect_is_understood_by_what_comes_next() -> None:
+    """The next command in turn goes on, takes it back, or deletes all."""
+    for moment in range(1, 100):
+        with a_stack() as (stack, cloud):
+            stack.up(BEFORE)
+            died = dies(stack, cloud, AFTER, moment)
+            match moment % 3:
+                case 0:
+                    require_whole(stack, AFTER)
+                case 1:
+                    require_whole(stack, BEFORE)
+                case _:
+                    assert stack.destroy().ok
+                    assert not stack.cloud.objects
+                    assert not stack.file.exists()
+            if not died:
+                assert moment > 20, "the update had few effects to die at"
+                return
+
+
+def test_a_deletion_that_dies_at_any_effect_is_understood_by_what_comes_next() -> None:
+    for moment in range(1, 100):
+        with a_stack() as (stack, cloud):
+            stack.up(BEFORE)
+            died = dies(stack, cloud, None, moment)
+            if moment % 2:
+                require_whole(stack, AFTER)
+            else:
+                assert stack.destroy().ok
+                assert not stack.cloud.objects
+            if not died:
+                return
+
+
+@pytest.mark.drill
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(programs(), programs(), programs(), st.lists(st.integers(1, 14), min_size=1, max_size=3))
+def test_updates_that_die_one_after_the_other_lose_nothing(
+    first: str, second: str, third: str, moments: list[int]
+) -> None:
+    with a_stack() as (stack, cloud):
+        stack.up(first)
+        for number, moment in enumerate(moments):
+            dies(stack, cloud, (second, third)[number % 2], moment)
+        require_whole(stack, third)
+        assert stack.destroy().ok
+        assert not stack.cloud.objects
