@@ -1,0 +1,273 @@
+"""What is on disk: secrets, one writer at a time, and what is known of resources that are not well."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rehearsal.clouds.errors import InitFailedError
+from rehearsal.engine.events import Op
+from rehearsal.engine.program import ProgramError
+from rehearsal.engine.state import PendingOperation, ResourceState, Snapshot
+from rehearsal.engine.store import Store
+from rehearsal.errors import StateError
+from rehearsal.properties import Secret, contains_unknown
+from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, messages, ops
+from tests.rehearsal.engine.toy import Cloud, refused
+
+HIDDEN = "hunter2-"
+
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False, width=32)
+    | st.text()
+)
+hidden = st.text(max_size=8).map(lambda text: Secret(HIDDEN + text))
+values: st.SearchStrategy[Any] = st.recursive(
+    plain | hidden,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+        | st.builds(Secret, st.dictionaries(st.text(max_size=6), plain, max_size=3))
+    ),
+    max_leaves=8,
+)
+properties = st.dictionaries(st.text(min_size=1, max_size=6), values, max_size=4)
+
+
+def resource(name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> ResourceState:
+    urn = f"urn:pulumi:test::toys::toy:index:Thing::{name}"
+    return ResourceState(urn, "toy:index:Thing", True, id=name, inputs=inputs, outputs=outputs)
+
+
+# -- secrets -------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(properties, properties, properties)
+def test_secrets_of_any_shape_come_back_and_never_stand_in_a_file(
+    inputs: dict[str, Any], outputs: dict[str, Any], pending: dict[str, Any]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder), PASSPHRASE)
+        snapshot = Snapshot(
+            (resource("a", inputs, outputs),), (PendingOperation("creating", resource("b", pending, {})),)
+        )
+        store.fold(snapshot)
+        for path in Path(folder).iterdir():
+            assert HIDDEN.encode() not in path.read_bytes()
+        reader = Store(Path(folder), PASSPHRASE)
+        assert reader.load() == snapshot
+        before = store.path.read_bytes()
+        reader.fold(reader.load())
+        assert store.path.read_bytes() == before, "what did not change is the same to the byte"
+
+
+def test_the_journal_of_an_update_that_dies_holds_no_secret_in_the_clear(
+    stack: Stack, tmp_path: Path
+) -> None:
+    cloud = tmp_path / "cloud.json"
+    stack.program('Thing("a", value=pulumi.Output.secret("hunter2"))\nThing("b", value=1)\n')
+    child = os.fork()
+    if child == 0:
+        try:
+            stack.cloud = Cloud(cloud, crash_at=3)
+            stack.update()
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    journal = (stack.folder / "journal.jsonl").read_text()
+    assert journal.count("\n") > 2
+    assert "hunter2" not in journal
+    stack.cloud = Cloud(cloud)
+    stack.up()
+    assert stack.record("a").inputs["value"] == Secret("hunter2")
+
+
+def test_a_secret_stays_one_through_what_is_made_of_it(stack: Stack) -> None:
+    result = stack.up("""
+        a = Thing("a", value=pulumi.Output.secret("hunter2"))
+        b = Thing("b", value=a.value.apply(lambda text: text + "!"), plain=1)
+        pulumi.export("both", pulumi.Output.all(b.value, "x"))
+        pulumi.export("shown", pulumi.Output.unsecret(b.value))
+    """)
+    assert stack.record("b").inputs["value"] == Secret("hunter2!")
+    assert stack.record("b").inputs["plain"] == 1
+    assert isinstance(result.outputs["both"], Secret)
+    assert result.outputs["shown"] == "hunter2!"
+
+
+def test_a_wrong_passphrase_changes_no_file(stack: Stack) -> None:
+    stack.up('Thing("a", value=pulumi.Output.secret(1))\n')
+    before = {path: path.read_bytes() for path in stack.folder.iterdir() if path.name != "lock"}
+    stack.passphrase = "another"
+    for command in (stack.preview, stack.update, stack.destroy, stack.refresh):
+        with pytest.raises(StateError, match="passphrase"):
+            command()
+    assert {path: path.read_bytes() for path in stack.folder.iterdir() if path.name != "lock"} == before
+
+
+# -- one writer at a time ------------------------------------------------------------------------------------
+
+
+def test_the_lock_of_a_process_that_died_holds_nobody_up(stack: Stack) -> None:
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with stack.store.lock("up --stack test"):
+            os.write(told, b"x")
+            signal.pause()
+        os._exit(0)
+    assert os.read(ready, 1) == b"x"
+    with pytest.raises(StateError, match=f"process {child}"):
+        stack.update('Thing("a")\n')
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert f"process {child}" in (stack.folder / "lock").read_text()
+    stack.up('Thing("a")\n')
+
+
+def test_previews_need_no_lock(stack: Stack) -> None:
+    stack.up('Thing("a")\n')
+    with stack.store.lock("up --stack test"):
+        assert stack.preview().ok
+
+
+# -- resources that are not well ----------------------------------------------------------------------------
+
+
+def never_ready(cloud: Cloud) -> Any:
+    def unready(request: Any) -> None:
+        *_, object_id = (id_ for id_, item in cloud.objects.items() if item["urn"] == request.urn)
+        raise InitFailedError(object_id, {"value": 1}, {"value": 1}, ["still starting", "no room"])
+
+    return unready
+
+
+def test_what_never_became_ready_keeps_what_follows_from_being_made_until_it_is(
+    stack: Stack, cloud: Cloud
+) -> None:
+    program = 'a = Thing("a", value=1)\nThing("b", value=a.computed)\n'
+    cloud.after[("Create", "a")] = cloud.after[("Update", "a")] = never_ready(cloud)
+    result = stack.update(program)
+    assert "still starting" in messages(result)[0]
+    assert "no room" in messages(result)[0]
+    assert stack.names() == {"a"}
+    assert not stack.update(program).ok
+    assert stack.record("a").init_errors == ("still starting", "no room")
+    assert cloud.calls("Create", "Update", "Delete") == [("Update", "a")]
+    cloud.after.clear()
+    assert ops(stack.up()) == {"a": Op.UPDATE, "b": Op.CREATE}
+    stack.consistent()
+    assert not stack.up().changed
+
+
+@pytest.mark.parametrize("then", ["pass\n", 'Thing("a", value=1, fixed=2)\n'], ids=["goes", "is replaced"])
+def test_what_never_became_ready_can_go_and_be_replaced(stack: Stack, cloud: Cloud, then: str) -> None:
+    cloud.after[("Create", "a")] = never_ready(cloud)
+    stack.update('Thing("a", value=1)\n')
+    cloud.after.clear()
+    stack.up(then)
+    stack.consistent()
+    assert ("Delete", "a") in cloud.calls()
+
+
+def test_a_replacement_that_never_became_ready_keeps_the_old_one_until_it_is(
+    stack: Stack, cloud: Cloud
+) -> None:
+    program = 'Thing("a", fixed={n})\n'
+    stack.up(program.format(n=1))
+    cloud.after[("Create", "a")] = never_ready(cloud)
+    assert not stack.update(program.format(n=2)).ok
+    assert len(cloud.objects) == 2
+    cloud.after.clear()
+    stack.up()
+    assert len(cloud.objects) == 1
+    stack.consistent()
+
+
+def test_an_update_that_failed_is_asked_for_again_though_nothing_was_declared_anew(
+    stack: Stack, cloud: Cloud
+) -> None:
+    stack.up('Thing("a", value=1)\n')
+
+    def refuse(request: Any) -> None:
+        raise refused("half of it was done")
+
+    cloud.after[("Update", "a")] = refuse
+    assert not stack.update('Thing("a", value=2)\n').ok
+    cloud.after.clear()
+    # Taken back, it looks unchanged to the records, while the cloud has the half of it.
+    stack.up('Thing("a", value=1)\n')
+    assert next(iter(cloud.objects.values()))["inputs"]["value"] == 1
+    stack.consistent()
+
+
+def test_a_deletion_that_failed_keeps_what_it_needs_and_is_made_up_for(stack: Stack, cloud: Cloud) -> None:
+    stack.up('a = Thing("a")\nb = Thing("b", value=a.computed)\nThing("c")\n')
+
+    def refuse(request: Any) -> None:
+        raise refused("it is in use")
+
+    cloud.before[("Delete", "b")] = refuse
+    result = stack.destroy()
+    assert "it is in use" in messages(result)[0]
+    assert cloud.names() == stack.names() == {"a", "b"}
+    cloud.before.clear()
+    assert stack.destroy().ok
+    assert not cloud.objects
+
+
+# -- unknowns ----------------------------------------------------------------------------------------
+
+
+def test_a_preview_of_an_update_knows_what_stays_and_what_may_change(stack: Stack, cloud: Cloud) -> None:
+    program = """
+        a = Thing("a", value={n}, fixed={fixed})
+        b = Thing("b", value=a.computed)
+        Thing("c", value=b.value)
+    """
+    stack.up(program.format(n=1, fixed=1))
+    assert ops(stack.preview(program.format(n=1, fixed=1))) == {}
+    replaced = stack.preview(program.format(n=1, fixed=2))
+    assert ops(replaced) == {"a": Op.REPLACE, "b": Op.UPDATE, "c": Op.UPDATE}
+    b = next(step for step in replaced.steps if step.name == "b")
+    assert [(change.path, contains_unknown(change.new)) for change in b.changes] == [(("value",), True)]
+
+
+def test_code_in_apply_does_not_run_on_what_is_unknown(stack: Stack) -> None:
+    program = """
+        def check(value):
+            assert value == "a-computed", value
+            return value
+        a = Thing("a")
+        Thing("b", value=a.computed.apply(check))
+    """
+    assert stack.preview(program).ok
+    stack.up()
+
+
+def test_a_list_whose_length_is_unknown_is_reported_by_the_line_that_counts_it(stack: Stack) -> None:
+    with pytest.raises(ProgramError, match=r"__main__.py:5.*TypeError"):
+        stack.preview('a = Thing("a")\nlen(a.computed)\n')
+
+
+def test_the_state_is_a_deployment_of_version_three(stack: Stack) -> None:
+    stack.up('g = Group("g")\na = Thing("a", ResourceOptions(parent=g, protect=True), value=1)\n')
+    data = json.loads(stack.file.read_text())
+    assert data["version"] == 3
+    assert data["deployment"]["secrets_providers"]["type"] == "passphrase"
+    kinds = [item["type"] for item in data["deployment"]["resources"]]
+    assert kinds.index("my:index:Group") < kinds.index("toy:index:Thing")
+    thing = next(item for item in data["deployment"]["resources"] if item["type"] == "toy:index:Thing")
+    assert (thing["protect"], thing["custom"], thing["inputs"]["value"]) == (True, True, 1)
