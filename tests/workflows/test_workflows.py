@@ -75,6 +75,14 @@ def test_no_action_is_in_use_in_two_versions() -> None:
 
 
 @each
+def test_a_command_that_fails_in_a_pipe_fails_its_step(path: Path) -> None:
+    """GitHub runs a step that names no shell without pipefail: `preview | tee` would always pass."""
+    if scripts(path):
+        assert workflow(path)["defaults"] == {"run": {"shell": "bash"}}
+        assert not [step for step in steps(path) if "shell" in step]
+
+
+@each
 def test_rights_are_given_to_single_jobs_only(path: Path) -> None:
     assert workflow(path)["permissions"] == {}
     for name, job in jobs(path).items():

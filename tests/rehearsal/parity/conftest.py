@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import pytest
 
 from tests.rehearsal.parity.kingdom_cli import Kingdom
-from tests.rehearsal.parity.pulumi_cli import ROOT, Pulumi, Ran, copy_project
+from tests.rehearsal.parity.pulumi_cli import Pulumi, Ran, clouds, copy_project
 from tests.rehearsal.parity.records import Record, comparable
 
 STACKS = ("dev", "staging", "prod")
@@ -24,10 +18,16 @@ STACKS = ("dev", "staging", "prod")
 
 @dataclass(frozen=True)
 class Life:
-    """What an engine answered on the way from nothing to a stack and back."""
+    """What an engine answered on the way from nothing to a stack and back.
+
+    `records` are those of the stack as it stood; `refused` is the answer to an attempt to delete what is
+    protected, and `kept` are the records after it.
+    """
 
     ran: dict[str, Ran]
     records: dict[str, Record]
+    refused: Ran | None = None
+    kept: dict[str, Record] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="session")
@@ -35,20 +35,8 @@ def providers() -> Iterator[str]:
     """The rehearsal clouds, served to the CLI: the value of PULUMI_DEBUG_PROVIDERS."""
     if shutil.which("pulumi") is None:
         pytest.skip("the Pulumi CLI is not on PATH")
-    kingdom = Path(sys.executable).with_name("kingdom")
-    clouds = subprocess.Popen(
-        [str(kingdom), "cloud", "--json"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert clouds.stdout is not None
-        yield json.loads(clouds.stdout.readline())["value"]
-    finally:
-        clouds.send_signal(signal.SIGINT)
-        assert clouds.wait(20) == 0
-        clouds.stdout.close()
+    with clouds() as value:
+        yield value
 
 
 @pytest.fixture(scope="session", params=STACKS)
@@ -68,7 +56,13 @@ def lives(
 
 def _under_pulumi(pulumi: Pulumi, stack: str) -> Life:
     on = ("--stack", stack)
+    file = pulumi.project / "stacks" / f"Pulumi.{stack}.yaml"
+    before = file.read_text().splitlines()
     ran = {"init": pulumi.run("stack", "init", stack)}
+    added = [line for line in file.read_text().splitlines() if line not in before]
+    assert [line.partition(":")[0] for line in added] == ["encryptionsalt"], (
+        f"`pulumi stack init` rewrote {file.name}: {added}"
+    )
     ran["preview"] = pulumi.run("preview", *on, "--policy-pack", "policies")
     ran["up"] = pulumi.run("up", *on, "--yes", "--skip-preview", "--policy-pack", "policies")
     if ran["up"].code:
@@ -77,10 +71,15 @@ def _under_pulumi(pulumi: Pulumi, stack: str) -> Life:
     ran["again"] = pulumi.run("up", *on, *again)
     ran["refresh"] = pulumi.run("refresh", *on, "--yes", "--skip-preview", "--expect-no-changes")
     records = comparable(pulumi.export(stack))
-    ran["unprotect"] = pulumi.run("state", "unprotect", *on, "--all", "--yes")
+    protected = any(record.get("protect") for record in records.values())
+    refused = pulumi.run("destroy", *on, "--yes") if protected else None
+    kept = comparable(pulumi.export(stack))
+    if protected:
+        ran["unprotect"] = pulumi.run("config", "set", *on, "--path", "kingdom:environment.protect", "false")
+        ran["unprotected"] = pulumi.run("up", *on, "--yes", "--skip-preview")
     ran["destroy"] = pulumi.run("destroy", *on, "--yes", "--skip-preview")
     ran["rm"] = pulumi.run("stack", "rm", stack, "--yes")
-    return Life(ran, records)
+    return Life(ran, records, refused, kept)
 
 
 def _under_kingdom(kingdom: Kingdom, stack: str) -> Life:
@@ -91,5 +90,14 @@ def _under_kingdom(kingdom: Kingdom, stack: str) -> Life:
     ran["again"] = kingdom.run("preview", *on, "--policy-pack", "witness")
     ran["refresh"] = kingdom.run("refresh", *on)
     records = comparable(kingdom.export(stack))
-    ran["destroy"] = kingdom.run("down", *on, "--unprotect")
-    return Life(ran, records)
+    protected = any(record.get("protect") for record in records.values())
+    refused = kingdom.run("down", *on) if protected else None
+    kept = comparable(kingdom.export(stack))
+    if protected:
+        file = kingdom.project / "stacks" / f"Pulumi.{stack}.yaml"
+        text = file.read_text()
+        assert text.count("    protect: true\n") == 1
+        file.write_text(text.replace("    protect: true\n", "    protect: false\n"))
+        ran["unprotected"] = kingdom.run("up", *on, "--policy-pack", "witness")
+    ran["destroy"] = kingdom.run("down", *on)
+    return Life(ran, records, refused, kept)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +62,25 @@ def search_path(project: Path) -> str:
     return os.pathsep.join([str(project), str(ROOT)])
 
 
+@contextlib.contextmanager
+def clouds() -> Iterator[str]:
+    """The rehearsal clouds, served to the CLI: the value of PULUMI_DEBUG_PROVIDERS."""
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("kingdom")), "cloud", "--json"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())["value"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait(20)
+        process.stdout.close()
+        assert code == 0
+
+
 @dataclass(frozen=True)
 class Pulumi:
     """The CLI with a home and a file backend of its own; `providers` is what `kingdom cloud` printed."""
@@ -74,7 +96,7 @@ class Pulumi:
         ended = subprocess.run(
             ["pulumi", *arguments, *logged, "--non-interactive", "--color", "never"],
             cwd=self.project,
-            env=self._environment(),
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -87,7 +109,7 @@ class Pulumi:
         ended = subprocess.run(
             ["pulumi", "stack", "export", "--show-secrets", "--stack", stack],
             cwd=self.project,
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             check=True,
@@ -95,7 +117,7 @@ class Pulumi:
         )
         return json.loads(ended.stdout)["deployment"].get("resources", [])
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         backend = self.home / "backend"
         backend.mkdir(parents=True, exist_ok=True)
         return os.environ | {

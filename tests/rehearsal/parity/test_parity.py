@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from rehearsal.engine.urn import name_of
 from tests.rehearsal.parity.conftest import Life
 from tests.rehearsal.parity.pulumi_cli import Finding, alike
 from tests.rehearsal.parity.records import differences
@@ -46,6 +47,19 @@ def test_both_engines_record_the_same_resources(lives: tuple[Life, Life]) -> Non
     theirs, ours = lives
     assert len(theirs.records) > 50
     assert differences(theirs.records, ours.records) == []
+
+
+def test_what_is_protected_is_not_destroyed(lives: tuple[Life, Life]) -> None:
+    """Both refuse and say why, and both go once the stack's file says `protect: false`."""
+    held = {name_of(urn) for urn, record in lives[0].records.items() if record.get("protect")}
+    for life in lives:
+        assert life.kept == life.records
+        if held:
+            assert life.refused is not None
+            assert life.refused.code
+            assert "protected" in life.refused.output
+    if (ours := lives[1].refused) is not None:
+        assert not [name for name in held if name not in ours.output]  # the CLI stops at the first ones
 
 
 def test_the_policy_pack_finds_the_same_before_anything_exists(lives: tuple[Life, Life]) -> None:

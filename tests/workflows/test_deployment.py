@@ -1,0 +1,197 @@
+"""The deployment workflow's own commands under the real CLI: from nothing to a roll back, and the next night.
+
+The steps are taken from the files and run in order, on rehearsal clouds. What needs GitHub or a registry is
+left out, and a `curl` that only notes what it was asked stands in for a service that is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.urn import type_of
+from tests.rehearsal.parity.pulumi_cli import ROOT, Pulumi, clouds, copy_project
+from tests.workflows.steps import Runner, Stepped
+
+OLD, NEW = (f"sha256:{mark * 64}" for mark in "ab")
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.xdist_group("parity")]
+
+
+@dataclass
+class Deployed:
+    """What became of two deployments: the second one's steps by name, and the records around them."""
+
+    first: dict[str, Stepped]
+    second: dict[str, Stepped]
+    tampered: Stepped
+    strayed: Stepped
+    before: list[dict[str, Any]]
+    after: list[dict[str, Any]]
+    asked: str
+    summary: str
+    drift: Stepped
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    if shutil.which("pulumi") is None:
+        pytest.skip("the Pulumi CLI is not on PATH")
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not on PATH")
+    with clouds() as providers:
+        yield _deploy(tmp_path_factory, providers)
+
+
+def _deploy(folders: pytest.TempPathFactory, providers: str) -> Deployed:
+    project, home, temporary = (folders.mktemp(name) for name in ("project", "home", "temporary"))
+    copy_project(project)
+    shutil.copytree(ROOT / ".github" / "scripts", project / ".github" / "scripts")
+    asked = temporary / "asked"
+    curl = temporary / "bin" / "curl"
+    curl.parent.mkdir()
+    curl.write_text(f'#!/bin/sh\nfor url; do :; done\necho "$url" >> {asked}\n')
+    curl.chmod(0o755)
+    pulumi = Pulumi(project, home, providers)
+    environment = pulumi.environment()
+    environment["PATH"] = f"{curl.parent}{os.pathsep}{environment['PATH']}"
+    assert pulumi.run("stack", "init", "dev").code == 0
+    (temporary / "plan").mkdir()
+    runner = Runner(
+        "deploy-stack.yml", project, temporary, environment, _context(environment, temporary, OLD)
+    )
+
+    first = _plan_and_up(runner, temporary)
+    (temporary / "summary.md").unlink()
+    runner = replace(runner, context=_context(environment, temporary, NEW))
+    second = {"Plan": runner.run("Plan")}
+    summary = (temporary / "summary.md").read_text()
+    plan = _approved(runner, second["Plan"], temporary)
+    tampered = _tampered(plan, temporary)
+    second["approved"] = plan.run("The plan is the one that was approved")
+    second["before"] = plan.run("What runs now")
+    strayed = _strayed(pulumi, plan)
+    second["up"] = plan.run("Carry out the approved plan and no other")
+    second["smoke"] = plan.run("Smoke test")
+    before = pulumi.export("dev")
+    back = replace(
+        plan, context={**plan.context, "steps.before.outputs.digest": second["before"].outputs["digest"]}
+    )
+    second["back"] = back.run("Take the workload back")
+    nightly = replace(runner, file="drift.yml", context={**runner.context, "matrix.stack": "dev"})
+    drift = nightly.run("Compare")
+    return Deployed(
+        first, second, tampered, strayed, before, pulumi.export("dev"), asked.read_text(), summary, drift
+    )
+
+
+def _plan_and_up(runner: Runner, temporary: Path) -> dict[str, Stepped]:
+    ran = {"Plan": runner.run("Plan")}
+    plan = _approved(runner, ran["Plan"], temporary)
+    ran["before"] = plan.run("What runs now")
+    ran["up"] = plan.run("Carry out the approved plan and no other")
+    return ran
+
+
+def _approved(runner: Runner, planned: Stepped, temporary: Path) -> Runner:
+    """The runner of the second job: it has the first one's artifact and output."""
+    assert planned.code == 0, planned.output
+    shutil.move(runner.project / "plan.json", temporary / "plan" / "plan.json")
+    return replace(runner, context={**runner.context, "needs.plan.outputs.plan": planned.outputs["digest"]})
+
+
+def _tampered(plan: Runner, temporary: Path) -> Stepped:
+    """The check of a plan that was changed after its approval; it is put back afterwards."""
+    file = temporary / "plan" / "plan.json"
+    text = file.read_text()
+    file.write_text(text + "\n")
+    ended = plan.run("The plan is the one that was approved")
+    file.write_text(text)
+    return ended
+
+
+def _strayed(pulumi: Pulumi, plan: Runner) -> Stepped:
+    """The update with settings that differ from those of the approved plan; they are put back afterwards."""
+    stack = pulumi.project / "stacks" / "Pulumi.dev.yaml"
+    text = stack.read_text()
+    assert text.count("keepImages: 10\n") == 1
+    stack.write_text(text.replace("keepImages: 10\n", "keepImages: 11\n"))
+    ended = plan.run("Carry out the approved plan and no other")
+    stack.write_text(text)
+    return ended
+
+
+def _context(environment: dict[str, str], temporary: Path, digest: str) -> dict[str, str]:
+    return {
+        "inputs.stack": "dev",
+        "inputs.image": "ghcr.io/kingdom-studios/platform/service",
+        "inputs.digest": digest,
+        "vars.PULUMI_BACKEND_URL": environment["PULUMI_BACKEND_URL"],
+        "runner.temp": str(temporary),
+        "secrets.CLOUDFLARE_API_TOKEN": "",
+        "secrets.MONGODB_ATLAS_PUBLIC_KEY": "",
+        "secrets.MONGODB_ATLAS_PRIVATE_KEY": "",
+    }
+
+
+def _images(records: list[dict[str, Any]]) -> set[str]:
+    return {
+        container["image"]
+        for record in records
+        if record["type"] == "kubernetes:apps/v1:Deployment"
+        for container in record["inputs"]["spec"]["template"]["spec"]["containers"]
+    }
+
+
+def test_the_first_deployment_carries_out_its_plan(deployed: Deployed) -> None:
+    assert not {name: ran.output for name, ran in deployed.first.items() if ran.code}
+    assert deployed.first["before"].outputs == {"digest": ""}
+
+
+def test_the_second_deployment_carries_out_its_plan(deployed: Deployed) -> None:
+    assert not {name: ran.output for name, ran in deployed.second.items() if ran.code and name != "back"}
+    assert deployed.second["before"].outputs == {"digest": OLD}
+    assert all(image.endswith(NEW) for image in _images(deployed.before))
+
+
+def test_the_plan_is_shown_to_whoever_approves_it(deployed: Deployed) -> None:
+    assert f"service@{OLD}" in deployed.summary
+    assert f"service@{NEW}" in deployed.summary
+    assert deployed.second["Plan"].outputs["digest"] in deployed.summary
+
+
+def test_a_plan_changed_after_its_approval_is_not_carried_out(deployed: Deployed) -> None:
+    assert deployed.tampered.code == 1
+    assert "FAILED" in deployed.tampered.output
+
+
+def test_an_update_that_would_leave_the_plan_stops(deployed: Deployed) -> None:
+    assert deployed.strayed.code
+    assert "violates plan" in deployed.strayed.output, deployed.strayed.output
+
+
+def test_the_service_is_asked_where_its_users_find_it(deployed: Deployed) -> None:
+    assert set(deployed.asked.split()) == {"https://api.dev.kingdom.studio/openapi.json"}
+
+
+def test_a_roll_back_takes_the_workload_back_and_nothing_else(deployed: Deployed) -> None:
+    assert f"runs {OLD} again" in deployed.second["back"].output, deployed.second["back"].output
+    assert all(image.endswith(OLD) for image in _images(deployed.after))
+    before, after = (
+        {record["urn"]: record.get("inputs") for record in found}
+        for found in (deployed.before, deployed.after)
+    )
+    assert before.keys() == after.keys()
+    touched = {urn for urn, inputs in before.items() if inputs != after[urn]}
+    assert {type_of(urn) for urn in touched} == {"kubernetes:apps/v1:Deployment"}
+
+
+def test_what_nobody_touched_has_not_drifted(deployed: Deployed) -> None:
+    assert deployed.drift.code == 0, deployed.drift.output
+    assert deployed.drift.output.strip() == "no drift"
