@@ -142,17 +142,19 @@ class Session:
         return Machine.find(self.folder) if self.options is not None else None
 
     def wait_ready(self, machine: Machine) -> Status:
-        """Waits until every process is ready. Raises KingdomError, naming those that are not."""
+        """Waits until everything serves. Raises KingdomError, naming what does not."""
         deadline = time.monotonic() + READY_TIMEOUT
         while True:
+            waiting = machine.waiting()
             status = machine.status()
             late = [process for process in status.processes if not process.ready]
-            if not late:
+            if not late and not waiting:
                 return status
             if time.monotonic() > deadline:
+                named = [f"{item.name}: {item.state} {item.message}".rstrip() for item in late]
                 raise KingdomError(
                     f"not everything became ready within {READY_TIMEOUT:.0f} s:",
-                    details=[f"{item.name}: {item.state} {item.message}".rstrip() for item in late],
+                    details=[*named, *waiting],
                     remedy=f"See `kingdom logs --stack {self.stack.name} NAME`.",
                 )
             time.sleep(0.1)

@@ -136,6 +136,10 @@ class Machine:
     def status(self) -> Status:
         return Status.from_json(self._call("status"))
 
+    def waiting(self) -> list[str]:
+        """What is declared and not real yet, with reasons; [] when everything serves."""
+        return list(self._call("waiting"))
+
     def logs(self, name: str | None = None, lines: int = 100, follow: bool = False) -> Iterator[str]:
         """The last `lines` of every log whose name contains `name`, then, with `follow`, what comes after."""
         return follow_logs(self._home.logs, name, lines, follow)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.machine.authority import Leaf
-from rehearsal.machine.files import make_folder, write_atomic
+from rehearsal.machine.files import make_folder, read_json, write_atomic
 from rehearsal.machine.logs import tail
 from rehearsal.machine.parts import LOCAL_NAMES, Context, Front, base_environment
 from rehearsal.machine.ports import LOOPBACK
@@ -214,6 +214,18 @@ class Envoy:
             return []
         rejected = [line for line in tail(process.log, 40) if "rejected" in line or "Error" in line]
         return ["Envoy has not taken over the new configuration yet", *rejected[-3:]]
+
+    async def unserved(self) -> list[str]:
+        """Clusters whose endpoints are published and of which Envoy has found none healthy so far."""
+        text = await self.admin("/clusters")
+        healthy = set(re.findall(r"^(.+?)::[^:]+:\d+::health_flags::healthy$", text, re.MULTILINE))
+        found = []
+        for path in sorted((self._folder / "endpoints").glob("*.json")):
+            (assigned,) = read_json(path)["resources"]
+            name = assigned["cluster_name"]
+            if name not in healthy and any(group["lb_endpoints"] for group in assigned["endpoints"]):
+                found.append(f"Envoy has no healthy endpoint of {name} yet")
+        return found
 
     def _version(self, name: str) -> str:
         return str(json.loads((self._folder / f"{name}.json").read_bytes())["version_info"])

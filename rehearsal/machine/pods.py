@@ -177,10 +177,17 @@ class Pod:
         self._save()
 
     async def _run(self, item: dict[str, Any]) -> None:
-        policy = Restart(self.spec.get("restartPolicy") or "Always")
-        self._unready.add(item["name"])
+        policy, name = Restart(self.spec.get("restartPolicy") or "Always"), item["name"]
         process = await self._context.processes.ensure(self._process_spec(item, policy))
-        self._tasks.append(asyncio.create_task(self._watch(item, process), name=process.spec.name))
+        adopted = process.adopted and name in self.record.started
+        if adopted and self.record.ready:
+            # It was serving when the last supervisor was there; the probes will say if it no longer is.
+            process.ready = True
+        else:
+            self._unready.add(name)
+        if not adopted:
+            self.record.started = [other for other in self.record.started if other != name]
+        self._tasks.append(asyncio.create_task(self._watch(item, process, adopted), name=process.spec.name))
 
     def _process_spec(self, item: dict[str, Any], restart: Restart) -> ProcessSpec:
         if not item.get("command"):
@@ -219,13 +226,8 @@ class Pod:
 
     # -- probes -------------------------------------------------------------------------------------------
 
-    async def _watch(self, item: dict[str, Any], process: Process) -> None:
+    async def _watch(self, item: dict[str, Any], process: Process, adopted: bool) -> None:
         """From start to start: the startup probe, then readiness and liveness until the process ends."""
-        adopted = item["name"] in self.record.started
-        if adopted and self.record.ready:
-            # It was serving when the last supervisor was there; the probes will say if it no longer is.
-            process.ready = True
-            self._unready.discard(item["name"])
         while True:
             while process.state is not State.RUNNING:
                 if process.state in {State.SUCCEEDED, State.FAILED}:

@@ -89,6 +89,7 @@ class Process:
         self.spec = spec
         self.state = State.STARTING
         self.ready = False
+        self.adopted = False  # an earlier supervisor started it, and it still runs
         self.pid: int | None = None
         self.instance = ""
         self.restarts = 0
@@ -117,7 +118,7 @@ class Process:
             self.restarts = int(record.get("restarts", 0))
             instance = str(record.get("instance", ""))
             if instance in leaders and record.get("digest") == self.spec.digest:
-                pid, self.instance = leaders[instance], instance
+                pid, self.instance, self.adopted = leaders[instance], instance, True
                 self.started = float(record.get("started") or time.time())
             elif instance:
                 strays.end(self._home.root, only=instance)

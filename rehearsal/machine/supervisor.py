@@ -232,6 +232,18 @@ class Supervisor:
         part = self._part_of(desired)
         return (await part.outcome(desired)).outputs if part else READY.outputs
 
+    async def _do_waiting(self) -> list[str]:
+        """What is declared and not real yet, pods that Envoy does not reach yet included; [] when all is."""
+        if not self._rounds:
+            return ["the supervisor has just started"]
+        found = [reason for reasons in self._errors.values() for reason in reasons]
+        for desired in self._context.store:
+            part = self._part_of(desired)
+            outcome = await part.outcome(desired) if part else READY
+            if not outcome.ready:
+                found += [f"{desired.label}: {reason}" for reason in outcome.reasons or ["not ready"]]
+        return [*found, *await self._traffic.waiting()]
+
     async def _do_configure(self, edge_port: int) -> None:
         if edge_port != self._context.options.edge_port:
             require_free(edge_port, "rehearsal:machine.edgePort")

@@ -92,6 +92,13 @@ class Traffic:
         except OSError as error:
             return [f"Envoy does not answer: {error}"]
 
+    async def waiting(self) -> list[str]:
+        """[] when Envoy runs what was published and reaches what is behind it; else what is missing."""
+        try:
+            return await self._envoy.applied() or await self._envoy.unserved()
+        except OSError as error:
+            return [f"Envoy does not answer: {error}"]
+
     def endpoints(self) -> dict[str, str]:
         """Addresses to speak to, by name."""
         found = {"edge": f"https://localhost:{self._context.options.edge_port}"}

@@ -68,6 +68,20 @@ def test_a_rollout_brings_new_configuration_and_secrets_and_drops_no_request(lit
             client.cookies.clear()
 
 
+def test_a_new_supervisor_takes_over_without_a_request_lost(little: Project) -> None:
+    before = {process.name: process.pid for process in little.status().processes}
+    with little.client() as client:
+        little.supervisor().kill()
+        child = little.begin("up")
+        while child.poll() is None:
+            asked(client)
+            client.cookies.clear()
+        said, _ = child.communicate()
+        assert child.returncode == 0, said
+        assert "no changes" in said
+    assert {process.name: process.pid for process in little.status().processes} == before
+
+
 def test_pods_that_never_serve_fail_the_update_which_goes_on_after_the_mend(little: Project) -> None:
     with little.client() as client:
         before = asked(client)["mounted"]
