@@ -29,17 +29,18 @@ class Deletion:
     def of_undeclared(self, declared: Collection[str], *, unprotect: bool = False) -> None:
         """Deletes every record whose URN is not in `declared`, and every one retired by a replacement.
 
-        When one of them is protected, nothing is deleted and each protected one is reported.
+        Each protected one is reported. When there is one, nothing is deleted; a preview shows all the same
+        what would be.
         """
         doomed = [item for item in self._ledger.all() if item.delete or item.urn not in declared]
         protected = [item for item in doomed if item.protect and not item.delete and not unprotect]
         for item in protected:
-            self._error(
-                item,
+            message = (
                 "it is protected and would be deleted. Set protect to false in the program and run `up`"
-                " first, if this is meant.",
+                " first, if this is meant."
             )
-        if protected:
+            self._error(item, message, protected=True)
+        if protected and not self._deployment.preview:
             return
         self._half_created(declared)
         self._all(doomed)
@@ -83,8 +84,10 @@ class Deletion:
             return None
         return self._deployment.registry.get(resource.provider)
 
-    def _error(self, resource: ResourceState, message: str) -> None:
-        self._deployment.note(Diagnostic(Severity.ERROR, message, resource.urn, resource.source_position))
+    def _error(self, resource: ResourceState, message: str, *, protected: bool = False) -> None:
+        self._deployment.note(
+            Diagnostic(Severity.ERROR, message, resource.urn, resource.source_position, protected)
+        )
 
     def _all(self, doomed: list[ResourceState]) -> None:
         waiting = {item.key: item for item in doomed}

@@ -312,7 +312,7 @@ class Deployment:
             first = goal.delete_before_replace
         step = replace(self._step(Op.REPLACE, goal, diff.changes), delete_before_replace=first)
         if old.protect:
-            self._fail(goal, _protected("replaced", old))
+            self._refuse(goal.urn, goal.source, _protected("replaced", old))
 
         def carry_out() -> ResourceState:
             pending = self.ledger.is_pending("creating", goal.urn)
@@ -336,9 +336,7 @@ class Deployment:
             protected = [item for item in dependents if item.protect]
             for dependent in protected:
                 message = _protected("replaced along with what it depends on", dependent)
-                self._report(dependent.urn, dependent.source_position, message)
-            if protected:
-                raise StepFailedError(f"{len(protected)} protected resources would be replaced along with it")
+                self._refuse(dependent.urn, dependent.source_position, message)
             for item in [*dependents, old]:
                 owner = self.registry.get(item.provider) if item.provider else None
                 self.executor.delete(owner, item, ask=not item.retain_on_delete, awaits_replacement=True)
@@ -433,6 +431,12 @@ class Deployment:
 
     def _report(self, urn: str, source: str, message: str) -> None:
         self.note(Diagnostic(Severity.ERROR, message, urn, source))
+
+    def _refuse(self, urn: str, source: str, message: str) -> None:
+        """Reports what its protection forbids. A preview goes on, to show the rest of the plan."""
+        self.note(Diagnostic(Severity.ERROR, message, urn, source, protected=True))
+        if not self.preview:
+            raise StepFailedError(message)
 
     def note(self, diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)

@@ -63,12 +63,17 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A message about a resource, or about the whole operation where `urn` is empty."""
+    """A message about a resource, or about the whole operation where `urn` is empty.
+
+    `protected` is an error for which a plan still stands as far as it goes: an update refuses it for what it
+    would take away.
+    """
 
     severity: Severity
     message: str
     urn: str = ""
     source: str = ""
+    protected: bool = False
 
 
 @dataclass(frozen=True)

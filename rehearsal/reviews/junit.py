@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from rehearsal.engine.urn import name_of
 from rehearsal.reviews.findings import Finding, rules
 from rehearsal.reviews.review import Review, StackReview
 
@@ -35,6 +36,10 @@ def _suite(root: ET.Element, item: StackReview, review: Review, names: Sequence[
     plan = ET.SubElement(suite, "testcase", name="plan", classname=_text(item.stack))
     if item.error:
         _error(plan, item.error)
+    elif item.protected:
+        lines = [f"{name_of(found.urn)}: {found.message}" for found in item.protected]
+        failure = ET.SubElement(plan, "failure", type="protected", message=_text(lines[0]))
+        failure.text = _text("\n".join(lines))
     judged = item.result is not None and bool(item.result.policy_pack)
     for name in names if judged else ():
         case = ET.SubElement(suite, "testcase", name=_text(name), classname=_text(item.stack))

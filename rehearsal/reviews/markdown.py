@@ -8,6 +8,7 @@ from typing import Final
 
 from rehearsal.display import shown
 from rehearsal.engine.events import Op, PropertyChange, Step
+from rehearsal.engine.urn import name_of, type_of
 from rehearsal.properties import Change, format_path
 from rehearsal.reviews.amounts import Position, delta, positions, span, stand_ins, unpriced
 from rehearsal.reviews.findings import Finding
@@ -39,6 +40,17 @@ def _sections(review: Review) -> Iterator[Section]:
             [f"\n{code(item.stack)}\n\n{block(item.error)}" for item in review.failed],
             what="failed stacks",
         )
+    if review.refused:
+        yield Section(
+            "\n### Protected: `up` refuses this\n\n",
+            [
+                f"- {code(found.source) + ' ' if found.source else ''}{code(name_of(found.urn))}"
+                f" {prose(type_of(found.urn))} in {code(item.stack)}: {prose(found.message)}\n"
+                for item in review.refused
+                for found in item.protected
+            ],
+            what="protected resources",
+        )
     yield from _findings(review)
     yield from _capacity(review)
     yield from _costs(review)
@@ -62,6 +74,8 @@ def _verdict(review: Review) -> str:
     parts = []
     if review.failed:
         parts.append(f"❌ **{_count(len(review.failed), 'stack')} could not be planned**")
+    if review.refused:
+        parts.append(f"❌ **{_count(len(review.refused), 'stack')} would be refused**, for what is protected")
     mandatory = sum(item.mandatory for item in review.findings)
     advisory = len(review.findings) - mandatory
     if mandatory:
@@ -74,7 +88,7 @@ def _verdict(review: Review) -> str:
         parts.append(f"**Nothing changes** in {'any stack' if not review.failed else 'the others'}")
     if advisory:
         parts.append(_count(advisory, "advisory finding"))
-    if not (mandatory or review.failed):
+    if not (mandatory or review.failed or review.refused):
         parts.insert(0, "✅ No mandatory finding" if advisory else "✅ No findings")
     return ". ".join(parts) + "."
 
@@ -96,7 +110,8 @@ def _row(review: Review, item: StackReview) -> str:
         for number, level in ((mandatory, "mandatory"), (len(mine) - mandatory, "advisory"))
         if number
     )
-    status = f"**{item.status.value}**" if item.status is Status.FAILED else item.status.value
+    loud = item.status in (Status.FAILED, Status.REFUSED)
+    status = f"**{item.status.value}**" if loud else item.status.value
     return (
         f"| {code(item.stack)} | {status} | {counts} | {item.unchanged or ''} |"
         f" {findings or 'none'} | {_money(item)} |\n"

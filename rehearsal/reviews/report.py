@@ -35,6 +35,10 @@ def _stack(item: StackReview) -> dict[str, Any]:
         "stack": item.stack,
         "status": item.status.value,
         "error": item.error or None,
+        "protected": [
+            {"urn": found.urn, "name": name_of(found.urn), "message": found.message, "source": found.source}
+            for found in item.protected
+        ],
         "digest": item.plan.digest if item.plan is not None else None,
         "counts": {op.value: number for op, number in item.counts.items()},
         "unchanged": item.unchanged,

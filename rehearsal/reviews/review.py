@@ -27,6 +27,7 @@ class Status(StrEnum):
     """What becomes of a stack."""
 
     FAILED = "failed"
+    REFUSED = "refused"  # planned, but what it would take away is protected
     CHANGED = "changed"
     NEW = "new"  # not at the base
     REMOVED = "removed"  # at the base only
@@ -55,9 +56,14 @@ class StackReview:
             return f"the base cannot be planned:\n{self.base.error}"
         if self.base is not None and self.base.result is not None and self.base.result.errors:
             return "\n".join(("the base cannot be planned:", *map(_described, self.base.result.errors)))
-        if self.result is not None and self.result.errors:
-            return "\n".join(map(_described, self.result.errors))
-        return ""
+        errors = self.result.errors if self.result is not None else []
+        return "\n".join(_described(item) for item in errors if not item.protected)
+
+    @property
+    def protected(self) -> tuple[Diagnostic, ...]:
+        """What the plan would delete or replace although it is protected: an update refuses all of it."""
+        errors = self.result.errors if self.result is not None else []
+        return tuple(sorted((item for item in errors if item.protected), key=lambda item: item.urn))
 
     @property
     def result(self) -> Result | None:
@@ -69,6 +75,8 @@ class StackReview:
             return Status.FAILED
         if self.head is None:
             return Status.REMOVED
+        if self.protected:
+            return Status.REFUSED
         if self.changes:
             return Status.CHANGED if self.base is not None else Status.NEW
         return Status.UNCHANGED
@@ -159,6 +167,10 @@ class Review:
     @property
     def failed(self) -> tuple[StackReview, ...]:
         return tuple(item for item in self.stacks if item.status is Status.FAILED)
+
+    @property
+    def refused(self) -> tuple[StackReview, ...]:
+        return tuple(item for item in self.stacks if item.status is Status.REFUSED)
 
     @property
     def exit_code(self) -> int:

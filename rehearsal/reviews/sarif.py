@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
+from rehearsal.engine.urn import name_of
 from rehearsal.reviews.findings import Finding, RuleInfo, rules
 from rehearsal.reviews.review import Review
 
@@ -64,6 +65,9 @@ def _failures(review: Review) -> Iterable[dict[str, Any]]:
         yield _notice(str(review.error), "error")
     for item in review.failed:
         yield _notice(f"{item.stack} could not be planned: {item.error}", "error")
+    for item in review.refused:
+        for found in item.protected:
+            yield _notice(f"{item.stack}, {name_of(found.urn)}: {found.message}", "error")
 
 
 def _notice(text: str, level: str) -> dict[str, Any]:

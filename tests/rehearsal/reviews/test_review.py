@@ -94,6 +94,41 @@ def test_what_forces_a_replacement_is_shown_as_one(repository: Repository) -> No
     assert (change["path"], change["old"], change["new"], change["replaces"]) == ("length", 2, 1, True)
 
 
+PROTECTED = """\
+import pulumi
+import pulumi_random as random
+
+keep = pulumi.ResourceOptions(protect=True)
+random.RandomPet("gone", length=2, opts=keep)
+random.RandomPet("made-anew", length=2, opts=keep)
+"""
+
+
+def test_what_would_take_protected_resources_away_is_shown_whole_and_refused(repository: Repository) -> None:
+    program = (repository.root / "infra/__main__.py").read_text()
+    repository.write("infra/__main__.py", PROTECTED)
+    repository.commit("protected")
+    changed = PROTECTED.replace('"made-anew", length=2', '"made-anew", length=1')
+    repository.write("infra/__main__.py", changed.replace('"gone"', '"new"'))
+    data = report(repository, "--stack", "dev", "--base", "HEAD", code=1)
+    (stack,) = data["stacks"]
+    assert (stack["status"], stack["error"]) == ("refused", None)
+    assert stack["counts"] == {"create": 1, "replace": 1, "delete": 1}
+    assert [(item["name"], item["source"]) for item in stack["protected"]] == [
+        ("gone", "infra/__main__.py:5"),
+        ("made-anew", "infra/__main__.py:6"),
+    ]
+    text = kingdom(repository, "preview", "--stack", "dev", "--base", "HEAD", "--format", "markdown").stdout
+    assert "❌ **1 stack would be refused**" in text
+    assert "`gone` random:index/randomPet:RandomPet in `dev`: it is protected and would be deleted" in text
+    junit = kingdom(repository, "preview", "--stack", "dev", "--base", "HEAD", "--format", "junit")
+    (plan,) = ET.fromstring(junit.stdout).iter("failure")  # noqa: S314 - our own
+    assert plan.get("type") == "protected"
+    repository.write("infra/__main__.py", program)
+    repository.commit("from before there was anything protected")
+    assert report(repository, "--all", "--base", "HEAD~1", code=1)["stacks"][0]["status"] == "refused"
+
+
 def test_a_mandatory_finding_is_exit_code_3_and_in_every_format(repository: Repository) -> None:
     program = (repository.root / "infra/__main__.py").read_text()
     repository.write("infra/__main__.py", program.replace("length=2", "length=7"))
