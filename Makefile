@@ -34,7 +34,7 @@ test: $(STAMP) ## Run the test suite
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster"
 
 drills: $(STAMP) ## Run the slow fault drills
-	@$(BIN)/pytest -m drill
+	@$(BIN)/pytest --numprocesses auto --dist loadfile -m drill
 
 soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 	@$(BIN)/pytest -m soak
