@@ -82,6 +82,46 @@ def test_a_new_supervisor_takes_over_without_a_request_lost(little: Project) -> 
     assert {process.name: process.pid for process in little.status().processes} == before
 
 
+def test_a_supervisor_that_dies_under_an_update_is_named_and_the_next_goes_on(little: Project) -> None:
+    little.change(generation=3)
+    child = little.begin("up")
+    wait_for("it works", (little.state / "journal.jsonl").exists)
+    little.supervisor().kill()
+    said, _ = child.communicate(timeout=60)
+    assert child.returncode == 1, said
+    assert "the machine's supervisor is not there" in said
+    assert "run `kingdom up` again" in said
+    assert "Traceback" not in said
+    little.run("up")
+    assert not little.orphans()
+    with little.client() as client:
+        assert asked(client)["hidden"] == "hidden 3"
+
+
+def test_a_policy_pack_that_dies_refuses_the_update(little: Project) -> None:
+    """What cannot be judged is not made."""
+    state = recorded(little)
+    little.change(generation=4)
+    child = little.begin("up")
+    wait_for("the pack runs", lambda: pack_of(child.pid))
+    pack_of(child.pid)[0].kill()
+    said, _ = child.communicate(timeout=60)
+    assert child.returncode == 1, said
+    assert "policies" in said
+    assert "Traceback" not in said
+    assert recorded(little) == state
+    little.run("up")
+
+
+def pack_of(pid: int) -> list[psutil.Process]:
+    """The process of the policy pack that the command `pid` started."""
+    return [
+        child
+        for child in psutil.Process(pid).children(recursive=True)
+        if any("pulumi.policy" in word for word in child.cmdline())
+    ]
+
+
 def test_pods_that_never_serve_fail_the_update_which_goes_on_after_the_mend(little: Project) -> None:
     with little.client() as client:
         before = asked(client)["mounted"]
