@@ -180,7 +180,8 @@ class Supervisor:
         part = self._part_of(desired)
         if part is None:
             return READY.outputs
-        self._workloads.await_progress(desired)
+        if part is self._workloads:
+            self._workloads.await_progress()
         outcome = await self._wait(desired, part, seconds)
         return outcome.outputs
 

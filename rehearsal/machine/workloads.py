@@ -95,9 +95,9 @@ class Workloads:
         except RefusedError as error:
             raise MachineError(str(error)) from error
 
-    def await_progress(self, desired: Desired) -> None:
-        """Somebody waits for it from now on: what stood still before does not count against it."""
-        self._progress.pop(desired.urn, None)
+    def await_progress(self) -> None:
+        """Somebody waits from now on: how long a rollout stood still before does not count against it."""
+        self._progress.clear()
 
     def create(self, desired: Desired, template: dict[str, Any], revision: str, prefix: str) -> Pod:
         """A new pod, admitted as the API server would. Raises RefusedError."""

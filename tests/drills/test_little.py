@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 from contextlib import closing
 from typing import Any
@@ -136,6 +137,36 @@ def test_pods_that_never_serve_fail_the_update_which_goes_on_after_the_mend(litt
         assert little.is_healthy()
         assert not little.orphans()
         assert "no changes" in little.run("up")
+
+
+def test_pods_that_end_at_once_fail_the_update_with_their_last_words(little: Project) -> None:
+    little.change(broken='"crash"')
+    said = little.run("up", code=1, seconds=30)
+    for words in ("api-deployment", "ended with exit code 1", "restarts)", "cannot start: BROKEN is crash"):
+        assert words in said
+    with little.client() as client:
+        asked(client)
+    little.change(broken='"no"')
+    little.run("up")
+    assert little.is_healthy()
+    assert not little.orphans()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_an_interrupt_ends_the_wait_for_pods_that_never_serve(little: Project, number: int) -> None:
+    """An interrupt lets what is in flight finish, but not what may take for ever."""
+    little.change(broken='"yes"', patience=300)
+    child = little.begin("up")
+    wait_for("a pod of the new revision runs", lambda: not little.is_healthy())
+    os.killpg(child.pid, number)
+    said, _ = child.communicate(timeout=20)
+    assert child.returncode == 130, said
+    assert "interrupted: finishing what is in flight" in said
+    assert "Traceback" not in said
+    little.change(broken='"no"', patience=3)
+    little.run("up")
+    assert little.is_healthy()
+    assert not little.orphans()
 
 
 def test_a_busy_edge_port_is_named_with_its_holder_and_nothing_changes(little: Project) -> None:

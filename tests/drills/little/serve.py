@@ -35,4 +35,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    if os.environ["BROKEN"] == "crash":
+        raise SystemExit("cannot start: BROKEN is crash")
     ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()

@@ -15,6 +15,7 @@ settings = pulumi.Config()
 GENERATION = settings.require_int("generation")
 REPLICAS = settings.require_int("replicas")
 BROKEN = settings.require("broken")
+PATIENCE = settings.require_int("patience")
 CONTAINER_PORT = 8080
 
 
@@ -92,7 +93,7 @@ deployment = kubernetes(
     {
         "spec": {
             "replicas": REPLICAS,
-            "progressDeadlineSeconds": 3,
+            "progressDeadlineSeconds": PATIENCE,
             "selector": {"matchLabels": {"role": "api"}},
             "template": template,
         }
