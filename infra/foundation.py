@@ -14,8 +14,10 @@ APIS = (
     "binaryauthorization",
     "certificatemanager",
     "cloudkms",
+    "cloudresourcemanager",
     "compute",
     "container",
+    "containerfilesystem",  # image streaming
     "containerscanning",
     "containersecurity",
     "dns",
@@ -28,7 +30,9 @@ APIS = (
     "iamcredentials",
     "logging",
     "monitoring",
+    "playintegrity",
     "pubsub",
+    "recaptchaenterprise",
     "redis",
     "secretmanager",
     "servicenetworking",
@@ -45,7 +49,7 @@ class FoundationArgs:
 
 
 class Foundation(Component):
-    """APIs switched on, and data access audited.
+    """APIs switched on, Google's own accounts switched off, and data access audited.
 
     The first deployment needs them before Pulumi runs (the runbook switches them on by hand); declared here,
     they stay on.
@@ -54,7 +58,7 @@ class Foundation(Component):
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         project = args.environment.project
-        for api in APIS:
+        services = [
             projects.Service(
                 f"{name}-{api}",
                 project=project,
@@ -62,6 +66,17 @@ class Foundation(Component):
                 disable_on_destroy=False,  # switching an API off deletes what it made
                 opts=self.child(),
             )
+            for api in APIS
+        ]
+        # Google makes an account with the editor's role for every project. Nothing of ours runs as it, and
+        # whoever may use accounts of the project could become it. Some APIs make theirs when switched on.
+        projects.DefaultServiceAccounts(
+            name,
+            project=project,
+            action="DISABLE",
+            restore_policy="REVERT_AND_IGNORE_FAILURE",
+            opts=self.child(depends_on=services),
+        )
         projects.IAMAuditConfig(
             f"{name}-audit",
             project=project,

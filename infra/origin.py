@@ -91,6 +91,14 @@ class Origin(Component):
             type="CLOUD_ARMOR",
             description="Only Cloudflare may ask",
             rules=[
+                {
+                    # Before the edge is let in: Log4Shell and its kin, should a dependency of ours ever log
+                    # with Java, and should the edge's own rules be switched off (CVE-2021-44228).
+                    "action": "deny(403)",
+                    "priority": 500,
+                    "description": "Look-ups hidden in what is logged",
+                    "match": {"expr": {"expression": "evaluatePreconfiguredWaf('cve-canary')"}},
+                },
                 *(
                     {
                         "action": "allow",

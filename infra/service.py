@@ -134,6 +134,20 @@ class Role(Component):
                 {"key": POOL_LABEL, "operator": "Equal", "value": args.pool, "effect": "NoSchedule"}
             ],
             "topology_spread_constraints": spread,
+            # The spread counts the pods of one rollout; this keeps those of two off one node as well.
+            "affinity": {
+                "pod_anti_affinity": {
+                    "preferred_during_scheduling_ignored_during_execution": [
+                        {
+                            "weight": 100,
+                            "pod_affinity_term": {
+                                "topology_key": "kubernetes.io/hostname",
+                                "label_selector": {"match_labels": selector(role)},
+                            },
+                        }
+                    ]
+                }
+            },
             "containers": [container(role, args)],
             "volumes": [
                 {"name": "scratch", "empty_dir": {"size_limit": f"{args.replicas.resources.scratch_mi}Mi"}},

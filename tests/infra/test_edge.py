@@ -100,7 +100,10 @@ def test_standby_origins_cannot_take_everything() -> None:
 
 def test_nobody_goes_round_the_edge(declared: Declared) -> None:
     policy = declared.one("SecurityPolicy")
-    *allowed, last = sorted(policy["rules"], key=lambda rule: rule["priority"])
+    first, *allowed, last = sorted(policy["rules"], key=lambda rule: rule["priority"])
+    assert first["action"] == "deny(403)"
+    assert first["match"]["expr"]["expression"] == "evaluatePreconfiguredWaf('cve-canary')"
+    assert not first.get("preview")
     assert last["action"] == "deny(403)"
     assert last["match"]["config"]["srcIpRanges"] == ["*"]
     for rule in allowed:
