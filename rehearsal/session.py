@@ -100,6 +100,7 @@ class Session:
                 with _interruptible(operation, self.notice):
                     result = operation.update()
             else:
+                self.store.fold(self.store.load())  # what was killed after its last record left its journal
                 result = plan
             if machine is not None and result.ok:
                 self.wait_ready(machine)
