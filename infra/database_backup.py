@@ -64,6 +64,8 @@ class DatabaseBackup(Component):
                     "retention_value": backup.monthly_months,
                 }
             ],
+            # Each kind of copy says how long it lives; the older way, naming kinds alone, is deprecated.
+            copy_policy_items_enabled=backup.copy_region is not None,
             copy_settings=copies(args) if backup.copy_region else None,
             skip_destroy=protect,  # a removed schedule must not remove what it saved
             opts=self.child(protect=protect),
@@ -122,7 +124,19 @@ def copies(args: DatabaseBackupArgs) -> list[atlas.CloudBackupScheduleCopySettin
         {
             "cloud_provider": "GCP",
             "region_name": backup.copy_region,
-            "frequencies": ["DAILY", "WEEKLY"],
+            # A copy lives as long as what it is a copy of.
+            "copy_policy_items": [
+                {
+                    "frequency_type": "daily",
+                    "retention_unit": "days",
+                    "retention_value": backup.daily_days,
+                },
+                {
+                    "frequency_type": "weekly",
+                    "retention_unit": "weeks",
+                    "retention_value": backup.weekly_weeks,
+                },
+            ],
             "should_copy_oplogs": args.settings.point_in_time_recovery,
             "zone_id": args.cluster.replication_specs.apply(lambda specs: specs[0].zone_id or ""),
         }

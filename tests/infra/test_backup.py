@@ -35,6 +35,13 @@ def test_production_keeps_copies_of_its_database_in_another_region(prod: Declare
     cluster = prod.one("AdvancedCluster")
     home = cluster["replicationSpecs"][0]["regionConfigs"][0]["regionName"]
     assert schedule["copySettings"][0]["regionName"] != home
+    assert schedule["copyPolicyItemsEnabled"]
+    kept = {
+        item["frequencyType"]: item["retentionValue"]
+        for item in schedule["copySettings"][0]["copyPolicyItems"]
+    }
+    assert kept["daily"] == schedule["policyItemDaily"]["retentionValue"]
+    assert kept["weekly"] == schedule["policyItemWeeklies"][0]["retentionValue"]
     policy = prod.one("BackupCompliancePolicy")
     assert policy["copyProtectionEnabled"]
     # The rule asks for nothing that the schedule does not keep.

@@ -29,7 +29,7 @@ COMPLIANCE: Final = "mongodbatlas:index/backupCompliancePolicy:BackupComplianceP
 # Where copies in another region are protected, there must be some.
 COPIES: Final = (
     Rule("copySettings[].regionName", {"set": True}),
-    Rule("copySettings[].frequencies", {"has": ["DAILY"]}),
+    Rule("copySettings[].copyPolicyItems[].frequencyType", {"covers": ["daily", "weekly"]}),
     Rule("copySettings[].shouldCopyOplogs", {"is": [True]}),
 )
 FILE: Final = Path(__file__).with_suffix(".yaml")
