@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-import pulumi_gcp.container as container
 import pytest
 
 from rehearsal.clouds.schema import Field, ListOf, MapOf, ObjectType, OneOf, Type, resource_type
@@ -83,6 +82,6 @@ def test_a_deprecated_type_is_known_as_one() -> None:
     ],
 )
 def test_a_deprecated_property_is_found_at_any_depth(inputs: dict[str, Any], path: str | None) -> None:
-    type_ = resource_type(container.Cluster.pulumi_type)
+    type_ = resource_type("gcp:container/cluster:Cluster")
     assert type_ is not None
     assert list(outdated(inputs, type_.inputs, "Cluster")) == ([path] if path else [])
