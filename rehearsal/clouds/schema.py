@@ -35,6 +35,7 @@ _SDK: Final = {
     "random": "pulumi_random",
 }
 _IMPORTING: Final = threading.Lock()
+_IMPORTED: Final[set[str]] = set()  # whole
 # Group folders of the Kubernetes SDK are the first label of the API group, except for these.
 _KUBERNETES_GROUPS: Final = {"helm.sh": "helm", "kustomize": "kustomize", "yaml": "yaml"}
 
@@ -206,13 +207,17 @@ def _resource_class(token: str) -> type | None:
 
 
 def _imported(module: str) -> types.ModuleType:
-    if module in sys.modules:
-        return importlib.import_module(module)  # waits where another thread is still at it
-    # Modules of deprecated types warn when they are imported, used or not. One at a time: the filters that
-    # are put back are those of the whole process.
+    if module in _IMPORTED:
+        return sys.modules[module]
+    # One at a time, for two reasons. Modules of deprecated types warn when they are imported, used or not,
+    # and the filters that are put back are those of the whole process. And the SDKs' modules are lazy: the
+    # first look inside loads one, and meanwhile Python 3.11 shows other threads a half empty module.
     with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
+        getattr(found, "__all__", None)
+        _IMPORTED.add(module)
+        return found
 
 
 @cache

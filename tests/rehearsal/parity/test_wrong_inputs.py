@@ -1,0 +1,71 @@
+"""Wrong inputs: both engines show every problem with its path, and in the same words.
+
+`kingdom` looks at every resource; the CLI ends at the first that is wrong, with all that is wrong there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from rehearsal.engine.urn import name_of
+from tests.rehearsal.clouds.wrong import WRONG
+from tests.rehearsal.parity.kingdom_cli import Kingdom
+from tests.rehearsal.parity.pulumi_cli import Pulumi, copy_project
+
+PROGRAM = Path(__file__).parent / "wrong" / "__main__.py"
+PACKAGES = ("gcp", "kubernetes", "mongodbatlas", "cloudflare")
+Said = dict[str, set[str]]  # by resource: "path: reason"
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.xdist_group("parity")]
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Said:
+    """What `kingdom` says of everything."""
+    kingdom = Kingdom(copy_project(tmp_path_factory.mktemp("kingdom"), PROGRAM))
+    ran = kingdom.run("preview", "--stack", "dev")
+    assert ran.code == 1
+    said: Said = defaultdict(set)
+    for item in json.JSONDecoder().raw_decode(ran.output)[0]["diagnostics"]:
+        said[name_of(item["urn"])].add(item["message"])
+    return said
+
+
+@pytest.fixture(scope="module")
+def pulumi(providers: str, tmp_path_factory: pytest.TempPathFactory) -> Pulumi:
+    project = copy_project(tmp_path_factory.mktemp("pulumi"), PROGRAM)
+    pulumi = Pulumi(project, tmp_path_factory.mktemp("home"), providers)
+    assert pulumi.run("stack", "init", "dev").code == 0
+    return pulumi
+
+
+def test_every_problem_of_every_resource_is_listed_at_once(ours: Said) -> None:
+    assert ours.keys() == {f"wrong-{index}" for index in range(len(WRONG))}
+    for index, wrong in enumerate(WRONG):
+        said = ours[f"wrong-{index}"]
+        assert len(said) == len(wrong.problems), said
+        for path, reason in wrong.problems.items():
+            assert any(line.startswith(f"{path}: " if path else "") and reason in line for line in said), said
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_cli_says_the_same(
+    pulumi: Pulumi, ours: Said, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WRONG_PACKAGE", f"{package}:")
+    ran = pulumi.run("preview", "--stack", "dev")
+    assert ran.code
+    theirs: Said = defaultdict(set)
+    # `issueCheckFailures` in pkg/resource/deploy: with a property, and without
+    for name, path, _, reason in re.findall(
+        r"resource '(wrong-\d+)'(?:: property (\S+) value (\{.*?\}) has a problem|[^:]*): (.+)", ran.output
+    ):
+        theirs[name].add(f"{path}: {reason}" if path else reason)
+    assert theirs, ran.output
+    for name, said in theirs.items():
+        assert said == ours[name]

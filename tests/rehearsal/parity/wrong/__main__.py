@@ -1,0 +1,13 @@
+"""A program whose every resource has wrong inputs; only those of WRONG_PACKAGE, where that is set."""
+
+from __future__ import annotations
+
+import os
+
+import pulumi
+
+from tests.rehearsal.clouds.wrong import WRONG
+
+for index, wrong in enumerate(WRONG):
+    if wrong.token.startswith(os.environ.get("WRONG_PACKAGE", "")):
+        pulumi.CustomResource(wrong.token, f"wrong-{index}", dict(wrong.inputs))
