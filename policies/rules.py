@@ -172,7 +172,7 @@ class UnjudgedError(UnknownValueError):
 
     def __init__(self, unjudged: Mapping[str, str]) -> None:
         super().__init__(UNKNOWN_STRING_VALUE, list(unjudged))
-        self.message = "; ".join(f"{place} {reason}" for place, reason in unjudged.items())
+        self.message = "; ".join(f"{place} {reason}" for place, reason in sorted(unjudged.items()))
 
 
 def _list_unjudged(node: Node) -> None:
