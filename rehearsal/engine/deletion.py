@@ -85,7 +85,7 @@ class Deletion:
         return self._deployment.registry.get(resource.provider)
 
     def _error(self, resource: ResourceState, message: str, *, protected: bool = False) -> None:
-        self._deployment.note(
+        self._deployment.report.note(
             Diagnostic(Severity.ERROR, message, resource.urn, resource.source_position, protected)
         )
 
@@ -134,18 +134,18 @@ class Deletion:
             retained=resource.retain_on_delete,
         )
         ask = not resource.retain_on_delete and resource.deleted_with not in going
-        deployment.listener.begun(step)
+        deployment.report.listener.begun(step)
         try:
             owner = self._owner(resource) if ask and not resource.pending_replacement else None
             deployment.executor.delete(owner, resource, ask=ask)
         except (StepFailedError, ProviderError) as error:
-            deployment.listener.failed(step, str(error))
+            deployment.report.listener.failed(step, str(error))
             self._error(resource, str(error))
             raise
         if resource.delete or resource.pending_replacement:
-            deployment.listener.done(step)  # half of a replacement, which was counted as one step
+            deployment.report.listener.done(step)  # half of a replacement, which was counted as one step
         else:
-            deployment.finished(step)
+            deployment.report.finished(step)
 
 
 def _needs(items: list[ResourceState]) -> dict[bool, set[str]]:

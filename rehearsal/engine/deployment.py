@@ -22,7 +22,8 @@ from rehearsal.engine.journal import Journal
 from rehearsal.engine.judge import Judge
 from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.providers import Provider, ProviderFactory, Registry
-from rehearsal.engine.replacement import Claims, dependent_replacements
+from rehearsal.engine.replacement import Claims, dependent_replacements, refusal
+from rehearsal.engine.report import Report
 from rehearsal.engine.state import ResourceState, Snapshot
 from rehearsal.engine.urn import (
     ROOT_STACK_TYPE,
@@ -70,10 +71,8 @@ class Deployment:
         self.registry = Registry(factory, self.ledger, faults)
         self.executor = Executor(self.ledger, preview=self.preview)
         self.cancelled = cancelled
-        self.steps: list[Step] = []
-        self.diagnostics: list[Diagnostic] = []
+        self.report = Report(listener)
         self.outputs: Properties = {}
-        self.listener = listener
         self._registered: dict[str, Goal] = {}
         self._failed: set[str] = set()
         self._claims = Claims()
@@ -135,9 +134,9 @@ class Deployment:
         op = Op.CREATE if old is None else Op.UPDATE if changes else Op.SAME
         step = self._step(op, goal, changes)
         self._judge(state, None)
-        self.listener.begun(step)
+        self.report.listener.begun(step)
         state = self.ledger.put(state)
-        self.finished(step)
+        self.report.finished(step)
         return state
 
     def _custom(self, goal: Goal) -> ResourceState:
@@ -224,7 +223,7 @@ class Deployment:
         if answer.failures:
             for failure in answer.failures:
                 where = f"{failure.property}: " if failure.property else ""
-                self._report(goal.urn, goal.source, f"{where}{failure.reason}")
+                self.report.error(goal.urn, goal.source, f"{where}{failure.reason}")
             raise StepFailedError("its inputs are not valid")
         return replace(goal, inputs=with_secrets_of(decode(answer.inputs), goal.inputs))
 
@@ -280,7 +279,7 @@ class Deployment:
         """What exists under the id to import, recorded; what was recorded before is to be deleted."""
         step = self._step(Op.CREATE if old is None else Op.REPLACE, goal)
         if old is not None and old.protect:
-            self._fail(goal, _protected("replaced", old))
+            self._fail(goal, refusal("replaced", old))
 
         def read() -> ResourceState:
             found = self.executor.read(provider, replace(goal.state(), id=goal.import_id, inputs={}))
@@ -312,7 +311,7 @@ class Deployment:
             first = goal.delete_before_replace
         step = replace(self._step(Op.REPLACE, goal, diff.changes), delete_before_replace=first)
         if old.protect:
-            self._refuse(goal.urn, goal.source, _protected("replaced", old))
+            self._refuse((replace(old, source_position=goal.source), refusal("replaced", old)))
 
         def carry_out() -> ResourceState:
             pending = self.ledger.is_pending("creating", goal.urn)
@@ -334,9 +333,9 @@ class Deployment:
         dependents = self._claims.claim(find)
         try:
             protected = [item for item in dependents if item.protect]
-            for dependent in protected:
-                message = _protected("replaced along with what it depends on", dependent)
-                self._refuse(dependent.urn, dependent.source_position, message)
+            self._refuse(
+                *((item, refusal("replaced along with what it depends on", item)) for item in protected)
+            )
             for item in [*dependents, old]:
                 owner = self.registry.get(item.provider) if item.provider else None
                 self.executor.delete(owner, item, ask=not item.retain_on_delete, awaits_replacement=True)
@@ -345,13 +344,13 @@ class Deployment:
 
     def _run(self, step: Step, goal: Goal, action: Callable[[], ResourceState]) -> ResourceState:
         self._stop_if_hopeless()
-        self.listener.begun(step)
+        self.report.listener.begun(step)
         try:
             state = action()
         except (StepFailedError, ProviderError) as error:
-            self.listener.failed(step, str(error))
+            self.report.listener.failed(step, str(error))
             self._fail(goal, str(error))
-        self.finished(step)
+        self.report.finished(step)
         return state
 
     # -- what else the program asks ---------------------------------------------------------------------
@@ -367,7 +366,7 @@ class Deployment:
             old = self.ledger.live(goal.urn)
             retires = old if old and not old.external and old.id != id_ else None
             if retires is not None and retires.protect:
-                self._fail(goal, _protected("replaced", retires))
+                self._fail(goal, refusal("replaced", retires))
 
             def carry_out() -> ResourceState:
                 found = self.executor.read(provider, replace(goal.state(), id=id_, outputs=goal.inputs))
@@ -392,7 +391,7 @@ class Deployment:
             self.ledger.put(replace(record, outputs=outputs))
 
     def log(self, severity: Severity, message: str, urn: str = "") -> None:
-        self.note(Diagnostic(severity, message, urn, self._source_of(urn)))
+        self.report.note(Diagnostic(severity, message, urn, self._source_of(urn)))
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -420,35 +419,17 @@ class Deployment:
     def _step(self, op: Op, goal: Goal, changes: tuple[PropertyChange, ...] = ()) -> Step:
         return Step(op, goal.urn, goal.type, goal.custom, goal.parent, goal.source, changes)
 
-    def finished(self, step: Step) -> None:
-        with self._lock:
-            self.steps.append(step)
-        self.listener.done(step)
-
     def _source_of(self, urn: str) -> str:
         goal = self._registered.get(urn)
         return goal.source if goal else ""
 
-    def _report(self, urn: str, source: str, message: str) -> None:
-        self.note(Diagnostic(Severity.ERROR, message, urn, source))
-
-    def _refuse(self, urn: str, source: str, message: str) -> None:
-        """Reports what its protection forbids. A preview goes on, to show the rest of the plan."""
-        self.note(Diagnostic(Severity.ERROR, message, urn, source, protected=True))
-        if not self.preview:
-            raise StepFailedError(message)
-
-    def note(self, diagnostic: Diagnostic) -> None:
-        self.diagnostics.append(diagnostic)
-        self.listener.diagnostic(diagnostic)
+    def _refuse(self, *refused: tuple[ResourceState, str]) -> None:
+        """Reports what protection forbids. A preview goes on, to show the rest of the plan."""
+        for item, message in refused:
+            self.report.error(item.urn, item.source_position, message, protected=True)
+        if refused and not self.preview:
+            raise StepFailedError(f"{len(refused)} protected resources would be taken away")
 
     def _fail(self, goal: Goal, reason: str) -> NoReturn:
-        self._report(goal.urn, goal.source, reason)
+        self.report.error(goal.urn, goal.source, reason)
         raise StepFailedError(reason)
-
-
-def _protected(what: str, resource: ResourceState) -> str:
-    return (
-        f"it is protected and would be {what}: {resource.urn}. Set protect to false in the program and run"
-        " `up` first, if this is meant."
-    )

@@ -76,7 +76,7 @@ class Monitor:
             return Goal.from_request(request, deployment.stack, deployment.project, self._root)
         except ValueError as error:
             source = source_text(request.sourcePosition, self._root)
-            deployment.note(Diagnostic(Severity.ERROR, str(error), urn, source))
+            deployment.report.note(Diagnostic(Severity.ERROR, str(error), urn, source))
             deployment.fail(urn)
             raise StepFailedError(str(error)) from None
 

@@ -116,7 +116,7 @@ class Operation:
                 self.listener.failed(step, str(error))
                 deployment.log(Severity.ERROR, str(error), old.urn)
                 continue
-            deployment.finished(_refreshed(step, old, found))
+            deployment.report.finished(_refreshed(step, old, found))
             if found is None:
                 gone.add(old.urn)
                 deployment.ledger.drop(old)
@@ -149,7 +149,7 @@ class Operation:
                 raise monitor.fatal from None
             # What failed before may be why the program did: it is said along with it.
             failures = [
-                _described(item) for item in deployment.diagnostics if item.severity is Severity.ERROR
+                _described(item) for item in deployment.report.diagnostics if item.severity is Severity.ERROR
             ]
             error.details = (*error.details, *failures)
             raise
@@ -184,8 +184,8 @@ class Operation:
     def _result(self, deployment: Deployment) -> Result:
         return Result(
             stack=self.program.stack,
-            steps=tuple(deployment.steps),
-            diagnostics=tuple(deployment.diagnostics),
+            steps=tuple(deployment.report.steps),
+            diagnostics=tuple(deployment.report.diagnostics),
             violations=tuple(deployment.judge.violations),
             outputs=deployment.outputs,
             snapshot=deployment.ledger.snapshot(),

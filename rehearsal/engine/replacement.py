@@ -15,6 +15,14 @@ from rehearsal.engine.urn import is_provider, name_of, split_reference
 from rehearsal.properties import UNKNOWN, encode
 
 
+def refusal(what: str, resource: ResourceState) -> str:
+    """Why the protected `resource` is not ``replaced``, and what to do."""
+    return (
+        f"it is protected and would be {what}: {resource.urn}. Set protect to false in the program and run"
+        " `up` first, if this is meant."
+    )
+
+
 class Claims:
     """Which resources are being deleted ahead of their own registration. Thread-safe.
 

@@ -26,6 +26,9 @@ ELSEWHERE = {
     "sudo",
     "update-ca-certificates",
     "cp",
+    # Scanners to try the rendered manifests with: named where what they find is explained.
+    "checkov",
+    "kube-score",
 }
 
 
