@@ -81,6 +81,8 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
     for metric in spec["metrics"].items():
         if not metric.at("resource", "target", "type").like("Utilization"):
             continue
+        if not metric.at("resource", "name").known():
+            continue
         resource = metric.at("resource", "name").text()
         for container in (found for template in templates for found in template.containers("containers")):
             asked = container["resources"]
@@ -100,10 +102,13 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
 )
 def hpa_target_exists(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling(stack)
+    # Whatever is not known by name yet may be what is meant.
+    unnamed = {item.kind for item in stack.objects if not item.identified}
     kinds = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"}
     for found, field in ((scaling.horizontal, "scaleTargetRef"), (scaling.vertical, "targetRef")):
         for key, item in found.items():
-            if key[0] != "?" and key[1] in kinds and key[2] and key not in scaling.objects:
+            known = key[0] != "?" and key[1] in kinds - unnamed and key[2]
+            if known and key not in scaling.objects:
                 yield item.node.at("spec", field).finding(
                     f"there is no {key[1]} {key[2]!r} in namespace {key[0]!r}"
                 )
@@ -189,6 +194,10 @@ def pdb_keeps_some(stack: Stack, _: Settings) -> Iterator[Finding]:
             yield node.finding(f"{node.raw} lets all {fewest} pods of {item.label} go at once")
         if spec["minAvailable"].like(0, "0", "0%"):
             yield spec["minAvailable"].finding(f"keeps no pod of {item.label}")
+    budgets = stack.of_kind("PodDisruptionBudget")
+    # Which workloads a budget means that is not known yet, nobody can say.
+    if [item for item in budgets if not (item.identified and item.node.at("spec", "selector").known())]:
+        return
     scaling = Scaling(stack)
     for namespace, workloads in scaling.workloads.items():
         for item, template in workloads:

@@ -56,6 +56,8 @@ def health_check_is_readiness(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling(stack)
     for policy in stack.of_kind("HealthCheckPolicy"):
         config = policy.node.at("spec", "default", "config")
+        if not config.known():
+            continue
         check = next((node for key, node in config.entries() if key.endswith("HealthCheck")), Node({}))
         for item, pod in _behind(stack, scaling, policy):
             probe = next(iter(pod.containers("containers")), Node(None)).at("readinessProbe", "httpGet")
@@ -88,7 +90,11 @@ def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Findi
         return
     checked = set()
     for policy in stack.of_kind("HealthCheckPolicy"):
+        if not policy.identified:
+            return  # it may be the one that is missed
         for target in (policy.node.at("spec", "targetRef"), *policy.node.at("spec", "targetRefs").items()):
+            if not target["name"].known():
+                return
             checked.add((policy.namespace, target["name"].text()))
     for route in stack.of_kind("HTTPRoute", "GRPCRoute"):
         for entry in route.node.at("spec", "rules").items():

@@ -173,7 +173,7 @@ def atlas_available(resource: Resource, _: Settings) -> Iterator[Finding]:
     for spec in resource.node["replicationSpecs"].items():
         counts = [region.at("electableSpecs", "nodeCount") for region in spec["regionConfigs"].items()]
         known = [count.known() for count in counts]
-        if all(known) and sum(count.number() for count in counts) < 3:
+        if spec["regionConfigs"].known() and all(known) and sum(count.number() for count in counts) < 3:
             yield spec.finding("has fewer than three electable members")
 
 

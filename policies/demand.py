@@ -36,6 +36,8 @@ class Demand:
     pods: int | None
     why: str
     per_pod: Mapping[str, Fraction]
+    # Whether something that decides it is not known yet.
+    doubtful: bool = False
 
     def of(self, key: str) -> Fraction | None:
         """The amount of ``requests.cpu``, ``limits.memory``, ``pods`` …; None when unbounded."""
@@ -48,12 +50,13 @@ def demand(
     workload: Object, template: PodTemplate, scaling: Scaling, ranges: Sequence[Object], nodes: int | None
 ) -> Demand:
     """The peak of one workload; `ranges`: the LimitRanges of its namespace; `nodes`: those it may run on."""
-    pods, why = peak_pods(workload, scaling, nodes)
-    per_pod = pod_requests(template, ranges)
-    scaler = scaling.vertical.get(key_of(workload))
-    if scaler is not None:
-        per_pod = _grown(per_pod, scaler)
-    return Demand(workload, template, pods, why, per_pod)
+    with workload.node.watched() as unknown:
+        pods, why = peak_pods(workload, scaling, nodes)
+        per_pod = pod_requests(template, ranges)
+        scaler = scaling.vertical.get(key_of(workload))
+        if scaler is not None:
+            per_pod = _grown(per_pod, scaler)
+    return Demand(workload, template, pods, why, per_pod, bool(unknown))
 
 
 def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[int | None, str]:

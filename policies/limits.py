@@ -38,8 +38,9 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
         own = ranges.get(namespace, [])
         defaults = [limit for item in own for limit in item.node.at("spec", "limits").items()]
         for item, template in workloads:
-            whole = pod_requests(template, own)
-            for limit in defaults:
+            with item.node.watched() as unknown:
+                whole = pod_requests(template, own)
+            for limit in defaults if not unknown else ():
                 if limit["type"].like("Pod"):
                     yield from _outside(limit, whole, template.spec["resources"], item.label)
                 elif limit["type"].like("Container"):

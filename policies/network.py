@@ -148,6 +148,8 @@ def default_deny(stack: Stack, _: Settings) -> Iterator[Finding]:
     for item in stack.of_kind("NetworkPolicy"):
         denied.setdefault(item.namespace, set()).update(_denies(item))
     for namespace in stack.of_kind("Namespace"):
+        if not namespace.identified:
+            continue
         missing = {"Ingress", "Egress"} - denied.get(namespace.name, set())
         if missing and not denied.get("?"):
             yield namespace.node.finding(
@@ -159,10 +161,14 @@ def default_deny(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 def _denies(item: Object) -> set[str]:
-    """The directions that a policy closes for all pods of its namespace."""
+    """The directions that a policy closes for all pods of its namespace; both where that is not known."""
     spec = item.node["spec"]
+    if not (spec.known() and spec["podSelector"].known() and spec["policyTypes"].known()):
+        return {"Ingress", "Egress"}
     if not spec["podSelector"].present or spec["podSelector"].raw != {}:
         return set()
+    if [kind for kind in spec["policyTypes"].items() if not kind.known()]:
+        return {"Ingress", "Egress"}
     types = {str(kind.raw) for kind in spec["policyTypes"].items()} or {"Ingress"}
     return {kind for kind in types if not list(spec[kind.lower()].items())}
 
@@ -186,6 +192,8 @@ def network_policy_open(resource: Resource, _: Settings) -> Iterator[Finding]:
                     yield source.at("ipBlock", "cidr").finding("lets everyone in")
         for entry in spec["egress"].items():
             ports = list(entry["ports"].items())
+            if not entry["ports"].known():
+                continue
             if not entry["to"].present and not ports:
                 yield entry.finding("lets pods out to everywhere: it names neither target nor port")
             for target in entry["to"].items():

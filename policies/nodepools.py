@@ -139,6 +139,15 @@ def pool_of(resource: Resource, overhead: Mapping[str, Fraction]) -> Pool | None
     if per_node is None:
         machine.set_aside(f"is {machine.raw}, whose size is not known here")
         return None
+    with node.watched() as unknown:
+        pool = _largest(resource, per_node, overhead)
+    return None if unknown else pool
+
+
+def _largest(resource: Resource, per_node: Mapping[str, Fraction], overhead: Mapping[str, Fraction]) -> Pool:
+    node = resource.node
+    config = node["nodeConfig"]
+    machine = config["machineType"]
     spread = node["nodeLocations"]
     named = len(list(spread.items()))
     regional = node["location"].text().count("-") < 2

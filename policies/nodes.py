@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,6 +76,8 @@ class Finding:
     message: str
     path: Path = ()
     urn: str = ""
+    # Whether what it is about is not known yet: then it is no finding, and is listed as not judged.
+    doubtful: bool = False
 
     def __str__(self) -> str:
         return f"{format_path(self.path)}: {self.message}" if self.path else self.message
@@ -184,4 +187,16 @@ class Node:
             yield self
 
     def finding(self, message: str) -> Finding:
-        return Finding(message, self.path, self.urn)
+        return Finding(message, self.path, self.urn, doubtful=not self.known())
+
+    @contextmanager
+    def watched(self) -> Iterator[list[str]]:
+        """Within, what could not be judged on nodes of this record is gathered; it stays noted."""
+        before = dict(self.unjudged)
+        places: list[str] = []
+        self.unjudged.clear()
+        try:
+            yield places
+        finally:
+            places.extend(self.unjudged)
+            self.unjudged.update(before | self.unjudged)

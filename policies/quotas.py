@@ -39,6 +39,8 @@ def _in_doubt(items: list[Object]) -> bool:
 def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
     by_namespace = _by_namespace(stack.of_kind("ResourceQuota"))
     for namespace in stack.of_kind("Namespace"):
+        if not namespace.identified:
+            continue
         own = by_namespace.get(namespace.name, [])
         keys = {key for quota in own for key, _ in quota.node.at("spec", "hard").entries()}
         if own:
@@ -64,6 +66,8 @@ def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
 def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
     by_namespace = _by_namespace(stack.of_kind("LimitRange"))
     for namespace in stack.of_kind("Namespace"):
+        if not namespace.identified:
+            continue
         if namespace.name not in by_namespace and not _in_doubt(by_namespace.get("?", [])):
             yield namespace.node.finding(f"{namespace.label} has no LimitRange")
 
@@ -112,7 +116,7 @@ def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> 
     total = Fraction(0)
     parts = []
     for item in peaks:
-        if key in _COMPUTE and key not in item.per_pod and item.pods != 0:
+        if key in _COMPUTE and key not in item.per_pod and item.pods != 0 and not item.doubtful:
             yield limit.finding(f"{item.workload.label} names no {key}, so the quota refuses its pods")
         share = item.of(key)
         if share is None:
@@ -228,7 +232,7 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
         return
     wanting: dict[tuple[str, ...], list[Demand]] = {}
     for item in (item for peaks in peaks_by_namespace(stack).values() for item in peaks):
-        if item.workload.kind == "DaemonSet" or not item.pods:
+        if item.workload.kind == "DaemonSet" or not item.pods or item.doubtful:
             continue
         fitting = [pool for pool in pools if pool.accepts(item.template)]
         roomy = [pool for pool in fitting if _pods_on_a_node(pool, item)]

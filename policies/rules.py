@@ -156,7 +156,7 @@ class PolicyCrashedError(Exception):
 
 def _guarded(rule: Rule, findings: Iterable[Finding], about: str) -> Iterator[Finding]:
     try:
-        yield from findings
+        yield from (found for found in findings if not found.doubtful)
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         inside = [frame for frame in frames if Path(frame.filename).parent == Path(__file__).parent]

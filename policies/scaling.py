@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from policies.nodes import UNKNOWN, Node
+from policies.nodes import Node
 from policies.pods import PodTemplate, pod_template
 from policies.stack import Object, Stack
 
@@ -79,7 +79,7 @@ def matches(selector: Node, labels: Node) -> bool:
     if not selector.known() or not labels.known() or not isinstance(selector.raw, Mapping):
         return False
     own: Mapping[str, object] = labels.raw if isinstance(labels.raw, Mapping) else {}
-    if any(value is UNKNOWN for value in own.values()):
+    if [key for key, value in labels.entries() if not value.known()]:
         return False
     for key, value in selector["matchLabels"].entries():
         if not value.known() or own.get(key) != value.raw:

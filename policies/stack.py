@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from policies.nodes import UNKNOWN, Node
+from policies.nodes import Node
 
 CLUSTER_SCOPED: Final = frozenset(
     {
@@ -60,15 +60,23 @@ class Object:
 
     @property
     def name(self) -> str:
-        return str(self.node.at("metadata", "name").raw or "")
+        """ "" when it is not known yet, which is noted: whoever looks for it may miss it."""
+        name = self.node.at("metadata", "name")
+        return str(name.raw or "") if name.known() else ""
 
     @property
     def namespace(self) -> str:
         """ "" for cluster-scoped kinds, "?" when it is unknown, "default" when none is set."""
         if self.kind in CLUSTER_SCOPED:
             return ""
-        namespace = self.node.at("metadata", "namespace").raw
-        return "?" if namespace is UNKNOWN else str(namespace or "default")
+        namespace = self.node.at("metadata", "namespace")
+        return str(namespace.raw or "default") if namespace.known() else "?"
+
+    @property
+    def identified(self) -> bool:
+        """Whether its name and namespace are known; if not, that is noted."""
+        named, placed = (self.node.at("metadata", key).known() for key in ("name", "namespace"))
+        return named and placed
 
     @property
     def label(self) -> str:

@@ -155,7 +155,10 @@ def hsts(resource: Resource, settings: Settings) -> Iterator[Finding]:
 def edge(stack: Stack, _: Settings) -> Iterator[Finding]:
     settings: dict[str, set[str]] = {}
     for resource in stack.of_type("cloudflare:index/zoneSetting:ZoneSetting"):
-        settings.setdefault(resource.node["zoneId"].text(), set()).add(resource.node["settingId"].text())
+        if resource.node["settingId"].known():
+            settings.setdefault(resource.node["zoneId"].text(), set()).add(resource.node["settingId"].text())
+        else:
+            settings[""] = set()  # it may set anything in any zone
     seen: set[str] = set()
     # In an order of their own, so that the same resource is named whichever was made first.
     for resource in (
@@ -189,8 +192,13 @@ def gateway_policy(stack: Stack, _: Settings) -> Iterator[Finding]:
             yield resource.node["profile"].finding("must be MODERN or RESTRICTED")
     policies: dict[tuple[str, str], Node] = {}
     for item in stack.of_kind("GCPGatewayPolicy"):
+        if not item.node.at("spec", "targetRef", "name").known():
+            return
         target = item.node.at("spec", "targetRef", "name").text()
         policies[(item.namespace, target)] = item.node.at("spec", "default", "sslPolicy")
+    # What is not known by name yet may be the policy that is missed, or the gateway that has it.
+    if [item for item in stack.of_kind("GCPGatewayPolicy", "Gateway") if not item.identified]:
+        return
     for item in stack.of_kind("Gateway"):
         if not item.node.at("spec", "gatewayClassName").text().startswith("gke-l7"):
             continue

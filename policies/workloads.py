@@ -97,7 +97,7 @@ def probes(resource: Resource, _: Settings) -> Iterator[Finding]:
         if pod.owner.kind not in _SERVING:
             continue
         for container in pod.containers("containers"):
-            for probe in ("livenessProbe", "readinessProbe"):
+            for probe in ("livenessProbe", "readinessProbe") if container.known() else ():
                 if not container[probe].present:
                     yield container[probe].finding(f"{title(container)} has none")
 

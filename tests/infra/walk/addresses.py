@@ -126,6 +126,11 @@ def doors(type_: str, inputs: dict[str, Any]) -> Iterator[str]:
             yield "can be made public"
         case "Firewall" if inputs.get("direction", "INGRESS") == "INGRESS" and inputs.get("allows"):
             yield "lets traffic in"
+        case "SecurityPolicy" if any(
+            rule["action"] == "allow" and "*" in values(rule, "match.config.srcIpRanges[]")
+            for rule in inputs.get("rules", ())
+        ):
+            yield "lets everybody past the wall"
         case "DnsRecord" if inputs.get("type") in {"A", "AAAA"}:
             yield "is a name on the internet"
         case _ if "IAM" in kind.upper() and {inputs.get("member"), *inputs.get("members", ())} & {

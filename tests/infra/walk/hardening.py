@@ -16,12 +16,15 @@ from tests.infra.walk.offence import Offence, is_of_a_cloud, title
 from tests.infra.walk.paths import ABSENT, values
 
 FILE: Final = Path(__file__).with_suffix(".yaml")
-TESTS: Final = {"is", "at-least", "at-most", "set", "has"}
+TESTS: Final = {"is", "at-least", "at-most", "set", "has", "covers"}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What stands at a path: `{is: […]}`, `{at-least: n}`, `{at-most: n}`, `{set: true}` or `{has: […]}`."""
+    """What stands at a path: `is: […]`, `at-least: n`, `at-most: n`, `set: true` or `has: […]`.
+
+    `covers: […]` is of all values at the path together: none may be missing.
+    """
 
     path: str
     want: Mapping[str, Any]
@@ -50,7 +53,13 @@ class Rule:
 def breaches(inputs: Mapping[str, Any], rules: Iterable[Rule]) -> Iterator[str]:
     """What of a resource's inputs does not hold."""
     for rule in rules:
-        for value in values(inputs, rule.path):
+        found = values(inputs, rule.path)
+        if "covers" in rule.want:
+            lacking = [item for item in rule.want["covers"] if item not in found]
+            if lacking:
+                yield f"{rule.path} lacks {', '.join(map(str, lacking))}"
+            continue
+        for value in found:
             if not rule.holds(value):
                 shown = "absent" if value is ABSENT else repr(value)
                 yield f"{rule.path} is {shown} instead of {dict(rule.want)}"
