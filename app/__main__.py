@@ -1,6 +1,7 @@
 """``python -m app api|worker``: run one role of the service.
 
-``python -m app grant EMAIL ROLE`` makes the first administrator, which nobody can do through the API.
+``python -m app grant EMAIL ROLE`` makes the first administrator, which nobody can do through the API;
+``python -m app advise [--apply] [--json]`` says which indexes the queries need.
 
 Exit codes: 0 after a drain, 1 when the server could not go on, 2 when the settings are not right.
 """
@@ -13,7 +14,7 @@ import sys
 
 from app.settings import Role, SettingsError, load
 
-_USAGE = f"usage: python -m app {'|'.join(Role)}, or grant EMAIL ROLE"
+_USAGE = f"usage: python -m app {'|'.join(Role)}, grant EMAIL ROLE, or advise [--apply] [--json]"
 
 
 def main(arguments: list[str]) -> int:
@@ -22,6 +23,10 @@ def main(arguments: list[str]) -> int:
         from app.accounts.grant import grant
 
         return asyncio.run(grant(arguments[1], arguments[2], os.environ))
+    if arguments[:1] == ["advise"] and set(arguments[1:]) <= {"--apply", "--json"}:
+        from app.database.advise import main as advise
+
+        return asyncio.run(advise(arguments, os.environ))
     if len(arguments) != 1 or arguments[0] not in set(Role):
         print(_USAGE, file=sys.stderr)
         return 2

@@ -49,6 +49,14 @@ class MongoAuth(StrEnum):
     CERTIFICATE = "certificate"
 
 
+class Advisor(StrEnum):
+    """What workers do about indexes: nothing, say what would be better, or do it (within limits)."""
+
+    OFF = "off"
+    ADVISE = "advise"
+    APPLY = "apply"
+
+
 class SettingsError(Exception):
     """The environment is not one a pod can run in; ``problems`` has a line for each thing to put right."""
 
@@ -70,7 +78,8 @@ class RedisSettings:
 @dataclass(frozen=True)
 class MongoSettings:
     """Where MongoDB is. ``certificate`` (certificate and key in one PEM) is set exactly when TLS is on.
-    ``pool``: connections to one member, at most; ``slow``: seconds after which a query is logged."""
+    ``pool``: connections to one member, at most; ``slow``: seconds after which a query is logged;
+    ``advisor``: what workers do about indexes."""
 
     url: str
     database: str
@@ -78,6 +87,7 @@ class MongoSettings:
     certificate: Path | None
     pool: int = 64
     slow: float = 0.1
+    advisor: Advisor = Advisor.ADVISE
 
 
 @dataclass(frozen=True)
@@ -198,6 +208,7 @@ def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
         certificate=source.file(secrets, "mongodb-client.pem") if encrypted else None,
         pool=source.whole("KINGDOM_MONGODB_POOL", 64, least=1, most=10_000),
         slow=source.number("KINGDOM_SLOW_QUERY_SECONDS", 0.1, least=0.001, most=60),
+        advisor=source.choice("KINGDOM_INDEX_ADVISOR", Advisor, Advisor.ADVISE),
     )
 
 

@@ -15,6 +15,7 @@ from redis import RedisError
 from app import metrics
 from app.content.schemas import Generate
 from app.content.service import GENERATE
+from app.database.upkeep import upkeep
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
 from app.queue import Consumer, Tasks
@@ -37,6 +38,9 @@ async def working(services: Services) -> AsyncIterator[None]:
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     attendance = Attendance(services.redis)
     loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services, attendance))]
+    mongodb = services.settings.mongodb
+    looking = upkeep(services.database, services.redis, mongodb.advisor, services.settings.pod)
+    loops.append(asyncio.create_task(looking))
     drained = asyncio.create_task(_stop_when_draining(services, consumer, attendance))
     try:
         with metrics.shown(metrics.workers, metrics.backlog):

@@ -14,6 +14,7 @@ from infra.vocabulary import (
     Email,
     Hostname,
     ImageFormat,
+    IndexAdvisor,
     LabelValue,
     MongoAuth,
     MongoConnection,
@@ -151,6 +152,10 @@ class DatabaseSettings(Section):
     name: Annotated[DnsLabel, Field(description="database the service keeps its collections in")]
     connection: Annotated[MongoConnection, Field(description="which connection string the service gets")]
     auth: Annotated[MongoAuth, Field(description="how the service authenticates")]
+    index_advisor: Annotated[
+        IndexAdvisor,
+        Field(description="what workers do about indexes: nothing, say what would be better, or do it"),
+    ]
     customer_key: Annotated[bool, Field(description="encrypt with a key of our own in Cloud KMS")]
     backup: AtlasBackupSettings
     custodian: Annotated[

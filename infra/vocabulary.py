@@ -49,6 +49,14 @@ class MongoAuth(StrEnum):
     CERTIFICATE = "certificate"
 
 
+class IndexAdvisor(StrEnum):
+    """What workers do about the indexes of the database (DBO3)."""
+
+    OFF = "off"
+    ADVISE = "advise"
+    APPLY = "apply"
+
+
 class LogLevel(StrEnum):
     """Verbosity of the service's log."""
 

@@ -119,6 +119,7 @@ def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
         "KINGDOM_MONGODB_URL": args.database.url,
         "KINGDOM_MONGODB_DATABASE": settings.database.name,
         "KINGDOM_MONGODB_AUTH": settings.database.auth.value,
+        "KINGDOM_INDEX_ADVISOR": settings.database.index_advisor.value,
         "KINGDOM_STORAGE_BUCKET": args.storage.bucket,
         "KINGDOM_STORAGE_ENDPOINT": args.storage.endpoint,
         "KINGDOM_LOG_LEVEL": settings.workload.log_level.value,
