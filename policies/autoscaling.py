@@ -11,7 +11,7 @@ from policies.demand import ACTING
 from policies.nodes import Finding, Node
 from policies.quantities import int_or_percent
 from policies.rules import ADVISORY, Settings, stack_rule
-from policies.scaling import Scaling
+from policies.scaling import Scaling, matches
 from policies.stack import Object, Stack
 
 _TAGS: Final = ("SOC2:A1.1", "KUB1")
@@ -86,7 +86,7 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
         resource = metric.at("resource", "name").text()
         for container in (found for template in templates for found in template.containers("containers")):
             asked = container["resources"]
-            if not asked.at("requests", resource).present and not asked.at("limits", resource).present:
+            if asked.at("requests", resource).like(None) and asked.at("limits", resource).like(None):
                 yield asked.at("requests", resource).finding(
                     f"the HPA measures {resource} against a request that is missing"
                 )
@@ -202,12 +202,15 @@ def pdb_keeps_some(stack: Stack, _: Settings) -> Iterator[Finding]:
     for namespace, workloads in scaling.workloads.items():
         for item, template in workloads:
             replicated = item.kind in ("Deployment", "StatefulSet") and scaling.replicas(item)[0] > 1
-            if (
-                replicated
-                and namespace != "?"
-                and (namespace, item.kind, item.name) not in covered
-                and template.labels.known()
-            ):
+            if not replicated or namespace == "?" or (namespace, item.kind, item.name) in covered:
+                continue
+            # A budget that might mean these pods, by labels that are not known yet, may be the one missed.
+            with item.node.watched() as unknown:
+                template.labels.known()
+                for budget in budgets:
+                    if budget.namespace == namespace:
+                        matches(budget.node.at("spec", "selector"), template.labels)
+            if not unknown:
                 yield item.node.finding(f"{item.label} has no PodDisruptionBudget")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -40,7 +41,7 @@ def _port(pod: PodTemplate, port: Node) -> int | None:
     for container in pod.containers("containers", "initContainers"):
         for item in container["ports"].items():
             if item["name"].text() == port.text() != "":
-                return int(item["containerPort"].number())
+                return int(item["containerPort"].number()) if item["containerPort"].known() else None
     return None
 
 
@@ -60,7 +61,10 @@ def health_check_is_readiness(stack: Stack, _: Settings) -> Iterator[Finding]:
             continue
         check = next((node for key, node in config.entries() if key.endswith("HealthCheck")), Node({}))
         for item, pod in _behind(stack, scaling, policy):
-            probe = next(iter(pod.containers("containers")), Node(None)).at("readinessProbe", "httpGet")
+            if not pod.spec["containers"].known():
+                continue
+            probes = (found.at("readinessProbe", "httpGet") for found in pod.containers("containers"))
+            probe = next((found for found in probes if found.present), Node(None))
             if not probe.present:
                 yield policy.node.at("spec", "default").finding(f"{item.label} has no HTTP readiness probe")
                 continue
@@ -97,10 +101,14 @@ def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Findi
                 return
             checked.add((policy.namespace, target["name"].text()))
     for route in stack.of_kind("HTTPRoute", "GRPCRoute"):
+        if not route.identified:
+            continue
         for entry in route.node.at("spec", "rules").items():
             for backend in entry["backendRefs"].items():
-                name = backend["name"]
-                if name.known() and name.text() and (route.namespace, name.text()) not in checked:
+                name, place = backend["name"], backend["namespace"]
+                if not (name.text() and place.known() and backend["kind"].like(None, "Service")):
+                    continue
+                if (place.text() or route.namespace, name.text()) not in checked:
                     yield name.finding(f"no HealthCheckPolicy targets Service {name.raw!r}")
 
 
@@ -136,6 +144,7 @@ def _seconds(node: Node | None) -> float | None:
 )
 def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling(stack)
+    # A grace period that is not known yet is infinity: nothing is said against it.
     drains: dict[str, tuple[float, float]] = {}
     for namespace, workloads in scaling.workloads.items():
         for item, pod in workloads:
@@ -147,7 +156,8 @@ def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
                 drain = max(drain, (found or 0.0) + paused)
             if grace.known() and drain and grace.number(30) <= drain:
                 yield grace.finding(f"{int(grace.number(30))} s end before the drain of {drain:g} s does")
-            drains[f"{namespace}/{item.kind}/{item.name}"] = (drain, grace.number(30))
+            patience = grace.number(30) if grace.known() else math.inf
+            drains[f"{namespace}/{item.kind}/{item.name}"] = (drain, patience)
     for policy in stack.of_kind("HealthCheckPolicy"):
         spec = policy.node.at("spec", "default")
         noticed = spec["checkIntervalSec"].number(5) * spec["unhealthyThreshold"].number(2)
@@ -240,9 +250,12 @@ def _requirement(resource: Resource) -> tuple[str, str]:
 def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     policies = stack.of_type("gcp:monitoring/alertPolicy:AlertPolicy")
+    doubtful = False  # whether one that is missed may be there, by labels that are not known yet
     for resource in policies:
-        name, severity = _requirement(resource)
+        with resource.node.watched() as unknown:
+            name, severity = _requirement(resource)
         if not name or not severity:
+            doubtful = doubtful or bool(unknown)
             continue
         if resource.node["enabled"].like(False):
             yield resource.node["enabled"].finding(f"{name} ({severity}) is switched off")
@@ -272,7 +285,7 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
         for level in ("warning", "critical")
         if (name, level) not in seen
     ]
-    if watched and missing:
+    if watched and missing and not doubtful:
         yield watched[0].node.finding(f"no alert for {', '.join(missing)}")
 
 

@@ -51,10 +51,13 @@ class Pool:
     taints: tuple[tuple[str, str, str], ...]
 
     def accepts(self, pod: PodTemplate) -> bool:
-        """Whether the scheduler may put this pod on this pool: selector, required affinity, taints."""
+        """Whether the scheduler may put this pod on this pool: selector, required affinity, taints.
+
+        What is unknown in the pod is noted, and the answer then worth nothing.
+        """
         spec = pod.spec
         for key, value in spec["nodeSelector"].entries():
-            if self.labels.get(key) != value.raw:
+            if value.known() and self.labels.get(key) != value.raw:
                 return False
         terms = spec.at(
             "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"
@@ -67,7 +70,7 @@ class Pool:
     def _matches(self, term: Node) -> bool:
         for expression in term["matchExpressions"].items():
             key = expression["key"].text()
-            values = [str(item.raw) for item in expression["values"].items()]
+            values = [str(item.raw) for item in expression["values"].items() if item.known()]
             held = {
                 "In": self.labels.get(key) in values,
                 "NotIn": self.labels.get(key) not in values,
@@ -161,7 +164,7 @@ def _largest(resource: Resource, per_node: Mapping[str, Fraction], overhead: Map
         for size in ("Max", "Min")
     )
     name = node["name"].text() or resource.name
-    labels = {key: str(value.raw) for key, value in config["labels"].entries()}
+    labels = {key: str(value.raw) for key, value in config["labels"].entries() if value.known()}
     labels |= {"cloud.google.com/gke-nodepool": name}
     spot = config["spot"].like(True)
     if spot:

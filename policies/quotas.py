@@ -188,7 +188,9 @@ def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
         for item, template in workloads:
             nodes = None
             if known and len(known) == len(pools) and item.kind == "DaemonSet":
-                nodes = sum(pool.nodes for pool in known if pool.accepts(template))
+                with item.node.watched() as unknown:
+                    nodes = sum(pool.nodes for pool in known if pool.accepts(template))
+                nodes = None if unknown else nodes
             found.setdefault(namespace, []).append(
                 demand(item, template, scaling, ranges.get(namespace, ()), nodes)
             )
@@ -234,7 +236,10 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
     for item in (item for peaks in peaks_by_namespace(stack).values() for item in peaks):
         if item.workload.kind == "DaemonSet" or not item.pods or item.doubtful:
             continue
-        fitting = [pool for pool in pools if pool.accepts(item.template)]
+        with item.workload.node.watched() as unknown:
+            fitting = [pool for pool in pools if pool.accepts(item.template)]
+        if unknown:
+            continue
         roomy = [pool for pool in fitting if _pods_on_a_node(pool, item)]
         if not roomy:
             reason = "is larger than a node of" if fitting else "may run on none of"

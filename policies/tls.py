@@ -62,14 +62,18 @@ def atlas(resource: Resource, _: Settings) -> Iterator[Finding]:
 def gateway(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         # GKE takes certificates from a map named on the gateway, too.
-        mapped = item.node.at("metadata", "annotations", "networking.gke.io/certmap").present
+        mapped = item.node.at("metadata", "annotations", "networking.gke.io/certmap")
         for listener in item.node.at("spec", "listeners").items():
             if listener["protocol"].unlike("HTTPS", "TLS"):
                 yield listener["protocol"].finding("must be HTTPS")
             elif listener.at("tls", "mode").like(None, "Terminate"):
-                named = listener.at("tls", "certificateRefs").present or listener.at("tls", "options").present
-                if not named and not mapped:
-                    yield listener.at("tls", "certificateRefs").finding("the listener names no certificate")
+                named = listener.at("tls", "certificateRefs")
+                if (
+                    named.like(None, [])
+                    and listener.at("tls", "options").like(None, {})
+                    and mapped.like(None)
+                ):
+                    yield named.finding("the listener names no certificate")
 
 
 @rule(
