@@ -13,9 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pulumi_policy import Secret, proxy
 from pulumi_policy.proxy import UnknownValueError
 
 Path = tuple[str | int, ...]
+# The engine's words for what is not known yet, one a type.
+_UNKNOWNS: Final = frozenset(
+    value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_") and isinstance(value, str)
+)
 _DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
@@ -28,14 +33,17 @@ UNKNOWN: Final = _Unknown()
 
 
 def plain(value: Any) -> Any:
-    """`value`, free of the SDK's proxies: dicts, lists and scalars, with UNKNOWN in place of unknowns."""
+    """`value`, free of the SDK's proxies: dicts, lists and scalars, with UNKNOWN in place of unknowns.
+
+    Secrets come unwrapped.
+    """
     if isinstance(value, Mapping):
         return {key: _entry(value, key) for key in value}
     if isinstance(value, (list, tuple)) or (
         isinstance(value, Sequence) and not isinstance(value, (str, bytes))
     ):
         return [_entry(value, index) for index in range(len(value))]
-    return value
+    return plain(value.value) if isinstance(value, Secret) else value
 
 
 def _entry(container: Any, key: Any) -> Any:
@@ -43,6 +51,31 @@ def _entry(container: Any, key: Any) -> Any:
         return plain(container[key])
     except UnknownValueError:
         return UNKNOWN
+
+
+def as_sent(value: Any) -> Any:
+    """`value` as a remediation is given it, free of proxies: a Secret stays one, an unknown is UNKNOWN."""
+    if isinstance(value, (Mapping, Sequence)) and not isinstance(value, (str, bytes, dict, list, tuple)):
+        proxied: Any = value
+        return as_sent(proxied["__target"])  # how the SDK's own serialiser looks below its proxies
+    if isinstance(value, dict):
+        return {key: as_sent(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_sent(item) for item in value]
+    if isinstance(value, Secret):
+        return Secret(as_sent(value.value))
+    return UNKNOWN if isinstance(value, str) and value in _UNKNOWNS else value
+
+
+def to_send(value: Any) -> Any:
+    """The inverse of :func:`as_sent`, for the SDK to serialise."""
+    if isinstance(value, dict):
+        return {key: to_send(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_send(item) for item in value]
+    if isinstance(value, Secret):
+        return Secret(to_send(value.value))
+    return proxy.UNKNOWN_STRING_VALUE if value is UNKNOWN else value
 
 
 def known_from(declared: Any, state: Any) -> Any:

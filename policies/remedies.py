@@ -1,65 +1,78 @@
 """Rewrites that are safe to make: each adds what is missing and changes nothing that somebody asked for.
 
-A remedy runs only where its policy's level is configured as ``remediate``; engines show it as a diff.
+A remedy runs only on what its policy finds, and only where the policy's level is configured as
+``remediate``; engines show it as a diff. It gets the inputs as the engine sent them: what is secret
+(:class:`pulumi_policy.Secret`) or unknown is passed on untouched.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from policies.nodes import UNKNOWN
 from policies.pods import TEMPLATES
 from policies.rules import Settings
 from policies.stack import Resource
 
+Fields = dict[str, Any]
+# Answers the object to use instead of the one it is given, or None to leave that alone.
+Edit = Callable[[Fields], Fields | None]
 
-def confined(resource: Resource, _: Settings) -> dict[str, Any] | None:
+
+def confined(resource: Resource, _: Settings) -> Fields | None:
     """The runtime's default seccomp profile for the whole pod, where none is named."""
 
-    def change(spec: dict[str, Any]) -> bool:
-        context = spec.setdefault("securityContext", {})
-        if not isinstance(context, dict) or "seccompProfile" in context:
-            return False
-        context["seccompProfile"] = {"type": "RuntimeDefault"}
-        return True
+    def edit(spec: Fields) -> Fields | None:
+        # The API server refuses the profile on Windows, where this may be.
+        if spec.get("os") not in (None, {"name": "linux"}):
+            return None
+        profile = {"seccompProfile": {"type": "RuntimeDefault"}}
+        return _at(spec, ("securityContext",), lambda context: _completed(context, profile))
 
-    return _with_spec(resource, change)
+    return _in_pod(resource, edit)
 
 
-def without_token(resource: Resource, _: Settings) -> dict[str, Any] | None:
+def without_token(resource: Resource, _: Settings) -> Fields | None:
     """No mounted token, where nothing is said about it."""
 
-    def change(spec: dict[str, Any]) -> bool:
-        if "automountServiceAccountToken" in spec:
-            return False
-        spec["automountServiceAccountToken"] = False
-        return True
+    def edit(found: Fields) -> Fields | None:
+        return _completed(found, {"automountServiceAccountToken": False})
 
     if resource.type == "kubernetes:core/v1:ServiceAccount":
-        props = copy.deepcopy(resource.node.raw)
-        return props if change(props) else None
-    return _with_spec(resource, change)
+        return edit(resource.node.raw)
+    return _in_pod(resource, edit)
 
 
-def labelled(resource: Resource, settings: Settings) -> dict[str, Any] | None:
+def labelled(resource: Resource, settings: Settings) -> Fields | None:
     """The configured labels that are missing."""
-    props = copy.deepcopy(resource.node.raw)
-    metadata = props.setdefault("metadata", {})
-    if not isinstance(metadata, dict) or metadata.get("labels") is UNKNOWN:
+    return _at(resource.node.raw, ("metadata", "labels"), lambda found: _completed(found, settings["labels"]))
+
+
+def _in_pod(resource: Resource, edit: Edit) -> Fields | None:
+    """The resource after `edit` of its pod spec; None where it has none or nothing changed."""
+
+    def edit_pod(spec: Fields) -> Fields | None:
+        return edit(spec) if spec.get("containers") is not None else None
+
+    path = TEMPLATES.get(resource.type.rsplit(":", 1)[-1])
+    return None if path is None else _at(resource.node.raw, (*path, "spec"), edit_pod)
+
+
+def _at(value: Any, path: tuple[str, ...], edit: Edit) -> Fields | None:
+    """`value` after `edit` of the object at `path`, which is made where there is none.
+
+    None where something else than objects is in the way, or where nothing changed.
+    """
+    found: Fields = {} if value is None else value
+    if not isinstance(found, dict):
         return None
-    labels = metadata.get("labels") or {}
-    missing = {key: value for key, value in settings["labels"].items() if key not in labels}
-    metadata["labels"] = {**labels, **missing}
-    return props if missing else None
+    if not path:
+        return edit(found)
+    inner = _at(found.get(path[0]), path[1:], edit)
+    return None if inner is None else {**found, path[0]: inner}
 
 
-def _with_spec(resource: Resource, change: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-    """The resource after `change` to its pod spec; None where it has none or nothing changed."""
-    props = copy.deepcopy(resource.node.raw)
-    template: Any = props
-    for key in TEMPLATES.get(resource.type.rsplit(":", 1)[-1], ("",)):
-        template = template.get(key) if isinstance(template, dict) else None
-    spec = template.get("spec") if isinstance(template, dict) else None
-    return props if isinstance(spec, dict) and change(spec) else None
+def _completed(found: Fields, wanted: Mapping[str, Any]) -> Fields | None:
+    """`found` with those of `wanted` that it lacks; None where it has them all."""
+    missing = {key: value for key, value in wanted.items() if found.get(key) is None}
+    return {**found, **missing} if missing else None

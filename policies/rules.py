@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
-from policies.nodes import Finding, Node, known_from, plain
+from policies.nodes import Finding, Node, as_sent, known_from, plain, to_send
 from policies.stack import Resource, Stack
 
 Settings = Mapping[str, Any]
@@ -122,6 +122,15 @@ class Rule:
                 for found in _guarded(self, self.check(resource, merged), resource.urn):
                     yield Finding(found.message, found.path, resource.urn)
 
+    def remedied(self, resource: Resource, settings: Settings) -> dict[str, Any] | None:
+        """The inputs that the rule's remedy would use instead; None where it finds or changes nothing."""
+        if self.remedy is None or self.check is None or not self.applies_to(resource.type):
+            return None
+        merged = self.defaults | dict(settings)
+        seen = replace(resource, node=Node(plain(resource.node.raw)))
+        found = next(_guarded(self, self.check(seen, merged), resource.urn), None)
+        return None if found is None else self.remedy(resource, merged)
+
     def _validate(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
         declare(args.urn, args.props)
         if not self.applies_to(args.resource_type):
@@ -144,10 +153,7 @@ class Rule:
         _list_unjudged(stack.node)
 
     def _remediate(self, args: ResourceValidationArgs) -> Any:
-        if not self.applies_to(args.resource_type):
-            return None
-        assert self.remedy is not None
-        return self.remedy(Resource.of(args, plain(args.props)), self.defaults | dict(args.get_config()))
+        return to_send(self.remedied(Resource.of(args, as_sent(args.props)), args.get_config()))
 
 
 class PolicyCrashedError(Exception):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from policies.catalogue import RULES, SHAPES
@@ -13,6 +14,7 @@ from policies.nodes import Finding, format_path
 from policies.rules import Rule
 from policies.stack import Stack
 from rehearsal.analyzer import PolicyConfigError
+from rehearsal.engine.differ import property_changes
 from rehearsal.errors import InputError
 from rehearsal.manifest_schema import SCHEMA, Schema, misfits
 from rehearsal.manifests import Manifest, read
@@ -35,6 +37,8 @@ class Remark:
     message: str
     description: str
     remediation: str
+    # What the policy would add by itself at level ``remediate``: path and value; empty where nothing is safe.
+    remedy: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,20 +64,25 @@ class Report:
             "ok": self.ok,
             "objects": self.objects,
             "counts": self.counts,
-            "findings": [asdict(remark) for remark in self.remarks],
+            "findings": [asdict(remark) | {"remedy": _diff(remark)} for remark in self.remarks],
             "unjudged": list(self.unjudged),
         }
 
-    def lines(self) -> list[str]:
-        """The report as text, one finding in two lines."""
-        text = []
+    def lines(self, *, diff: bool = False) -> list[str]:
+        """The report as text, one finding in two lines; with `diff`, then what would put it right."""
+        text: list[str] = []
         for item in self.remarks:
             what = f"{item.kind} {item.name}".strip()
             text.append(f"{item.file}:{item.line}: {item.level} {item.policy} ({what})")
             text.append(f"    {item.path + ': ' if item.path else ''}{item.message}")
+            text += [f"    + {path}: {value}" for path, value in item.remedy if diff]
         text += [f"not judged: {what}" for what in self.unjudged]
         counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
         return [*text, f"{self.objects} objects judged: {counts}"]
+
+
+def _diff(remark: Remark) -> list[dict[str, Any]]:
+    return [{"path": path, "kind": "add", "new": json.loads(value)} for path, value in remark.remedy]
 
 
 def check(
@@ -101,16 +110,24 @@ def check(
         if chosen.level == "disabled" or not _wanted(rule, only):
             continue
         level = "mandatory" if chosen.level == "remediate" else chosen.level
-        remarks += [
-            _remark(rule, level, finding, by_urn.get(finding.urn))
-            for finding in rule.judge(stack, chosen.properties)
-        ]
+        for finding in rule.judge(stack, chosen.properties):
+            manifest = by_urn.get(finding.urn)
+            remedy = _remedy(rule, manifest, chosen) if manifest is not None else ()
+            remarks.append(replace(_remark(rule, level, finding, manifest), remedy=remedy))
     if not only or SCHEMA.name in only:
         for manifest in manifests:
             remarks += [_remark(SCHEMA, "advisory", found, manifest) for found in misfits(manifest)]
     remarks.sort(key=lambda item: (item.level != "mandatory", item.file, item.line, item.policy, item.path))
     unjudged = tuple(f"{place} {reason}" for place, reason in stack.node.unjudged.items())
     return Report(len(manifests), tuple(dict.fromkeys(remarks)), unjudged)
+
+
+def _remedy(rule: Rule, manifest: Manifest, chosen: PolicySettings) -> tuple[tuple[str, str], ...]:
+    """What the rule's own remedy would add to a manifest."""
+    before = manifest.resource.node.raw
+    after = rule.remedied(manifest.resource, chosen.properties)
+    found = property_changes(before, after) if after is not None else ()
+    return tuple((format_path(change.path), json.dumps(change.new, sort_keys=True)) for change in found)
 
 
 def _wanted(rule: Rule, only: tuple[str, ...]) -> bool:

@@ -11,7 +11,16 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from rehearsal.engine.events import Diagnostic, Op, PropertyChange, Result, Severity, Step, Violation
+from rehearsal.engine.events import (
+    Diagnostic,
+    Op,
+    PropertyChange,
+    Remediation,
+    Result,
+    Severity,
+    Step,
+    Violation,
+)
 from rehearsal.engine.urn import ROOT_STACK_TYPE, name_of
 from rehearsal.machine.status import Status
 from rehearsal.properties import UNKNOWN, Change, Secret, Value, format_path
@@ -83,6 +92,16 @@ def to_json(result: Result, *, seconds: float) -> dict[str, Any]:
             }
             for item in result.violations
         ],
+        "remediations": [
+            {
+                "policy": item.policy,
+                "description": item.description,
+                "urn": item.urn,
+                "source": item.source,
+                "changes": changes_json(item.changes),
+            }
+            for item in result.remediations
+        ],
         "diagnostics": [
             {
                 "severity": item.severity.value,
@@ -105,11 +124,11 @@ def _step_json(step: Step) -> dict[str, Any]:
         "name": step.name,
         "parent": step.parent,
         "source": step.source,
-        "changes": changes_json(step),
+        "changes": changes_json(step.changes),
     }
 
 
-def changes_json(step: Step) -> list[dict[str, Any]]:
+def changes_json(changes: Iterable[PropertyChange]) -> list[dict[str, Any]]:
     """The properties that a step changes, for machines; what is secret is masked."""
     return [
         {
@@ -119,7 +138,7 @@ def changes_json(step: Step) -> list[dict[str, Any]]:
             "new": masked(change.new),
             "replaces": change.replaces,
         }
-        for change in step.changes
+        for change in changes
     ]
 
 
@@ -132,6 +151,7 @@ def show(console: Console, result: Result, *, unchanged: bool = False) -> None:
     console.print(_counts(result, _PLANNED if result.planned else _DONE))
     if result.policy_pack:
         show_violations(console, result.policy_pack, list(result.violations))
+        show_remediations(console, result.remediations)
     show_diagnostics(console, result.diagnostics)
 
 
@@ -235,6 +255,17 @@ def show_violations(console: Console, pack: str, violations: Sequence[Violation]
         for item in unjudged:
             about = name_of(item.urn) if item.urn.count("::") >= 3 else "the stack"
             console.print(f"    [dim]{escape(item.policy)}: {escape(about)}[/]")
+
+
+def show_remediations(console: Console, remediations: Iterable[Remediation]) -> None:
+    """Prints what policies put right in the inputs, as a diff for each resource."""
+    for item in remediations:
+        where = f" [dim]({escape(item.source)})[/]" if item.source else ""
+        console.print(
+            f"  [cyan]remedied[/] [bold]{escape(item.policy)}[/]: {escape(name_of(item.urn))}{where}"
+        )
+        for change in item.changes:
+            console.print(Text("    ") + _change(change))
 
 
 def show_diagnostics(console: Console, diagnostics: Iterable[Diagnostic]) -> None:

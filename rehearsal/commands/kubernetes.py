@@ -31,6 +31,9 @@ def check(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Only rules with this tag; may be repeated.")
     ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what remediation would add, where that is safe.")
+    ] = False,
     policy_pack_config: Annotated[
         Path | None, typer.Option("--policy-pack-config", help="A JSON file that configures the rules.")
     ] = None,
@@ -44,7 +47,7 @@ def check(
     if as_json:
         print_json(report.to_json())
     else:
-        for line in report.lines():
+        for line in report.lines(diff=diff):
             out.print(line, markup=False)
     raise typer.Exit(0 if report.ok else 1)
 

@@ -86,6 +86,14 @@ class Diff:
         return self.replace or bool(self.changes)
 
 
+def property_changes(old: Properties, new: Properties) -> tuple[PropertyChange, ...]:
+    """What is different in `new`, with the values on both sides."""
+    return tuple(
+        PropertyChange(path, kind, at(old, path), at(new, path))
+        for path, kind in differences(old, new).items()
+    )
+
+
 def interpret(
     answer: provider_pb2.DiffResponse,
     old_inputs: Properties,

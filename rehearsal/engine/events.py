@@ -95,6 +95,18 @@ class Violation:
         return self.level == "mandatory"
 
 
+@dataclass(frozen=True)
+class Remediation:
+    """What a policy put right in the inputs of a resource, before they were judged and compared."""
+
+    policy: str
+    pack: str
+    urn: str
+    source: str = ""
+    changes: tuple[PropertyChange, ...] = ()
+    description: str = ""
+
+
 class Listener(Protocol):
     """Hears of an operation's progress. Called from many threads."""
 
@@ -131,6 +143,7 @@ class Result:
     steps: Sequence[Step] = ()
     diagnostics: Sequence[Diagnostic] = ()
     violations: Sequence[Violation] = ()
+    remediations: Sequence[Remediation] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
     snapshot: Snapshot = field(default_factory=Snapshot)
     policy_pack: str = ""

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from pulumi.runtime.proto import analyzer_pb2
 
-from rehearsal.engine.events import Violation
+from rehearsal.engine.differ import property_changes
+from rehearsal.engine.events import Remediation, Violation
 from rehearsal.engine.state import ResourceState
 from rehearsal.engine.urn import name_of, split_reference
-from rehearsal.properties import Properties, decode, encode
+from rehearsal.properties import Properties, contains_unknown, decode, encode
 
 
 class Pack(Protocol):
@@ -35,6 +36,7 @@ class Judge:
     def __init__(self, pack: Pack | None) -> None:
         self._pack = pack
         self._violations: list[Violation] = []
+        self._remediations: list[Remediation] = []
         self._lock = threading.Lock()
 
     def remediate(self, resource: ResourceState, provider: ResourceState | None) -> Properties:
@@ -44,7 +46,22 @@ class Judge:
         inputs = resource.inputs
         for remedy in self._pack.remediate(_request(resource, provider)):
             if remedy.HasField("properties") and remedy.properties.fields:
-                inputs = decode(remedy.properties)
+                before, inputs = inputs, decode(remedy.properties)
+                found = Remediation(
+                    policy=remedy.policyName,
+                    pack=remedy.policyPackName,
+                    urn=resource.urn,
+                    source=resource.source_position,
+                    # What is unknown may differ, for all that a comparison knows; no policy wrote it.
+                    changes=tuple(
+                        change
+                        for change in property_changes(before, inputs)
+                        if not contains_unknown(change.old)
+                    ),
+                    description=remedy.description,
+                )
+                with self._lock:
+                    self._remediations.append(found)
         return inputs
 
     def resource(self, resource: ResourceState, provider: ResourceState | None) -> list[Violation]:
@@ -100,6 +117,12 @@ class Judge:
                 set(self._violations),
                 key=lambda item: (not item.mandatory, item.policy, item.urn, item.message),
             )
+
+    @property
+    def remediations(self) -> list[Remediation]:
+        """Everything that was put right, by policy and resource."""
+        with self._lock:
+            return sorted(self._remediations, key=lambda item: (item.policy, item.urn))
 
 
 def _request(resource: ResourceState, provider: ResourceState | None) -> analyzer_pb2.AnalyzeRequest:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.deployment import Deployment
-from rehearsal.engine.differ import at
-from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Result, Severity, Silent, Step
+from rehearsal.engine.differ import property_changes
+from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Severity, Silent, Step
 from rehearsal.engine.executor import StepFailedError
 from rehearsal.engine.journal import Journal
 from rehearsal.engine.judge import Judge, Pack
@@ -20,7 +20,7 @@ from rehearsal.engine.state import ResourceState, Snapshot
 from rehearsal.engine.store import Store
 from rehearsal.engine.urn import name_of
 from rehearsal.errors import KingdomError
-from rehearsal.properties import Properties, differences
+from rehearsal.properties import Properties
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,7 @@ class Operation:
             steps=tuple(deployment.report.steps),
             diagnostics=tuple(deployment.report.diagnostics),
             violations=tuple(deployment.judge.violations),
+            remediations=tuple(deployment.judge.remediations),
             outputs=deployment.outputs,
             snapshot=deployment.ledger.snapshot(),
             policy_pack=self.pack.label if self.pack else "",
@@ -198,10 +199,7 @@ class Operation:
 def _refreshed(step: Step, old: ResourceState, found: ResourceState | None) -> Step:
     if found is None:
         return replace(step, op=Op.DELETE)
-    changes = tuple(
-        PropertyChange(path, kind, at(old.outputs, path), at(found.outputs, path))
-        for path, kind in differences(old.outputs, found.outputs).items()
-    )
+    changes = property_changes(old.outputs, found.outputs)
     return replace(step, op=Op.UPDATE if changes else Op.SAME, changes=changes)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from policies.catalogue import RULES
-from rehearsal.engine.events import Result, Violation
+from rehearsal.display import changes_json
+from rehearsal.engine.events import Remediation, Result, Violation
 from rehearsal.engine.urn import ROOT_STACK_TYPE, name_of, type_of
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "")
@@ -79,6 +81,19 @@ def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Findin
         tuple(item for item in every if item.level != "unjudged"),
         tuple(item for item in every if item.level == "unjudged"),
     )
+
+
+def gather_remedied(results: Iterable[Result]) -> tuple[tuple[Remediation, tuple[str, ...]], ...]:
+    """What policies put right over all `results`, each with the stacks it is in, by policy and place."""
+    found: dict[tuple[str, ...], tuple[Remediation, list[str]]] = {}
+    for result in results:
+        for item in result.remediations:
+            diff = json.dumps(changes_json(item.changes), sort_keys=True)
+            key = (item.policy, item.source, type_of(item.urn), name_of(item.urn), diff)
+            stacks = found.setdefault(key, (item, []))[1]
+            if result.stack not in stacks:
+                stacks.append(result.stack)
+    return tuple((item, tuple(stacks)) for _, (item, stacks) in sorted(found.items(), key=lambda it: it[0]))
 
 
 def _order(item: Finding) -> tuple[object, ...]:

@@ -141,6 +141,17 @@ def _findings(review: Review) -> Iterator[Section]:
             ],
             what="lines on findings",
         )
+    if review.remediations:
+        yield Section(
+            "\n### Put right by the policies\n\n",
+            [
+                f"- {code(item.policy)}: {code(item.source) + ' ' if item.source else ''}"
+                f"{code(name_of(item.urn))} in {', '.join(map(code, stacks))}\n"
+                + "".join(f"  - {_change(change)}\n" for change in item.changes)
+                for item, stacks in review.remediations
+            ],
+            what="remediations",
+        )
     if review.unjudged:
         rules = {item.rule.name for item in review.unjudged}
         yield Section(

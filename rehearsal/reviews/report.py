@@ -7,7 +7,7 @@ from typing import Any, Final
 from policies.prices import Costs
 from rehearsal.display import changes_json
 from rehearsal.engine.events import Step
-from rehearsal.engine.urn import name_of
+from rehearsal.engine.urn import name_of, type_of
 from rehearsal.reviews.findings import Finding
 from rehearsal.reviews.review import Review, StackReview
 
@@ -26,6 +26,18 @@ def report(review: Review) -> dict[str, Any]:
         "stacks": [_stack(item) for item in review.stacks],
         "findings": [_finding(item) for item in review.findings],
         "unjudged": [_finding(item) for item in review.unjudged],
+        "remediations": [
+            {
+                "policy": item.policy,
+                "description": item.description,
+                "resource": name_of(item.urn),
+                "type": type_of(item.urn),
+                "source": item.source,
+                "changes": changes_json(item.changes),
+                "stacks": list(stacks),
+            }
+            for item, stacks in review.remediations
+        ],
         "seconds": round(review.seconds, 3),
     }
 
@@ -62,7 +74,7 @@ def _step(step: Step) -> dict[str, Any]:
         "source": step.source,
         "deletedFirst": step.delete_before_replace,
         "retained": step.retained,
-        "changes": changes_json(step),
+        "changes": changes_json(step.changes),
     }
 
 

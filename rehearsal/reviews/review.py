@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from policies.prices import Costs, monthly
-from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Step
+from rehearsal.engine.events import Diagnostic, Listener, Op, Remediation, Result, Step
 from rehearsal.engine.urn import ROOT_STACK_TYPE, is_provider, name_of
 from rehearsal.errors import InputError, KingdomError
 from rehearsal.previews import Job, Outcome, preview_all, worst
@@ -19,7 +19,7 @@ from rehearsal.project import Project
 from rehearsal.reviews.base import Base, checked_out, head_of
 from rehearsal.reviews.capacity import CapacityChange, capacity, changes
 from rehearsal.reviews.declared import declared
-from rehearsal.reviews.findings import Finding, gather
+from rehearsal.reviews.findings import Finding, gather, gather_remedied
 from rehearsal.reviews.plan import Plan, plan_of
 
 
@@ -163,6 +163,11 @@ class Review:
     def unjudged(self) -> tuple[Finding, ...]:
         """What the policy pack could not judge yet."""
         return self._gathered[1]
+
+    @cached_property
+    def remediations(self) -> tuple[tuple[Remediation, tuple[str, ...]], ...]:
+        """What the policy pack put right by itself, and in which stacks."""
+        return gather_remedied(item.result for item in self.stacks if item.result is not None)
 
     @property
     def failed(self) -> tuple[StackReview, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from policies.catalogue import RULES, named
 from policies.nodes import UNKNOWN
+from policies.rules import FRAMEWORKS, Rule
 from policies.testing import DROP, Given, changed, judge
 from tests.policies.cases import Break, Case
 
@@ -72,6 +73,20 @@ def test_every_policy_has_cases_that_pass_and_that_fail() -> None:
     failing = {case.policy for case in CASES if case.breaks}
     missing = [rule.name for rule in RULES if rule.name not in passing & failing]
     assert missing == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_policy_says_what_it_prevents_how_bad_that_is_and_how_to_mend_it(rule: Rule) -> None:
+    assert rule.prevents.endswith(".")
+    assert rule.steps.endswith(".")
+    assert {tag.split(":")[0] for tag in rule.tags} & FRAMEWORKS.keys(), "names no framework"
+    made = rule.policy()
+    assert (made.name, made.description, made.severity) == (rule.name, rule.prevents, rule.severity)
+    assert made.framework is not None
+    assert made.remediation_steps == rule.steps
+    for key, schema in rule.settings.items():
+        assert schema["type"] in ("string", "boolean", "integer", "number", "array", "object"), key
+        assert schema["description"].endswith("."), key
 
 
 def test_cases_name_existing_policies() -> None:

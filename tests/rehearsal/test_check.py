@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,16 @@ def test_json_has_what_the_text_has(tmp_path: Path) -> None:
         [item for item in data["findings"] if item["level"] == "mandatory"]
     )
     assert len(report.lines()) == 2 * len(data["findings"]) + 1
+    assert [line for line in report.lines(diff=True) if line not in report.lines()] == [
+        f"    + {change['path']}: {json.dumps(change['new'])}"
+        for item in data["findings"]
+        for change in item["remedy"]
+    ]
+    assert {item["policy"] for item in data["findings"] if item["remedy"]} == {
+        "labels",
+        "pss-seccomp",
+        "service-account-token",
+    }
 
 
 def test_empty_documents_null_items_and_lists_in_lists_are_read_through(tmp_path: Path) -> None:

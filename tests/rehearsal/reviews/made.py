@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rehearsal.engine.events import Diagnostic, Op, PropertyChange, Result, Severity, Step, Violation
+from rehearsal.engine.events import (
+    Diagnostic,
+    Op,
+    PropertyChange,
+    Remediation,
+    Result,
+    Severity,
+    Step,
+    Violation,
+)
 from rehearsal.engine.state import ResourceState, Snapshot
 from rehearsal.engine.urn import make_urn
 from rehearsal.previews import Job, Outcome
@@ -40,6 +49,7 @@ def stack_of(
     resources: tuple[ResourceState, ...] = (),
     base: tuple[ResourceState, ...] | None = None,
     error: str = "",
+    remediations: tuple[Remediation, ...] = (),
 ) -> StackReview:
     """One stack; with `base`, compared with the resources that were there."""
     diagnostics = (Diagnostic(Severity.ERROR, error),) if error else ()
@@ -48,6 +58,7 @@ def stack_of(
         steps,
         diagnostics,
         violations,
+        remediations,
         snapshot=Snapshot(resources),
         policy_pack="kingdom",
         planned=True,
