@@ -10,17 +10,19 @@ from policies.rules import Rule
 
 HEAD = """# Policies
 
-What the pack in `policies/` holds every environment to: {count} policies. Written by `make docs` from their
-own metadata; edit there. `kingdom preview` and `pulumi preview --policy-pack policies` judge a stack by all of
-them, `kingdom check` plain manifests by those about Kubernetes.
+What the pack in `policies/` holds every environment to: {count} policies. Written by `make docs`
+from their own metadata; edit there. `kingdom preview` and `pulumi preview --policy-pack policies`
+judge a stack by all of them, `kingdom check` plain manifests by those about Kubernetes.
 
-A finding of a **mandatory** policy stops an update, one of an **advisory** policy does not. A stack relaxes or
-configures policies by name under `policies:config`, in the form of Pulumi's `--policy-pack-config`; `prod` has no
-such key, and a test holds that. A *house rule* is a convention of this platform: `kingdom check` counts it only
-with `--strict`. A value that is not known yet in a preview is listed as not judged, by each policy that needs it.
+A finding of a **mandatory** policy stops an update, one of an **advisory** policy does not. A stack
+relaxes or configures policies by name under `policies:config`, in the form of Pulumi's
+`--policy-pack-config`; `prod` has no such key, and a test holds that. A *house rule* is a
+convention of this platform: `kingdom check` counts it only with `--strict`. A value that is not
+known yet in a preview is listed as not judged, by each policy that needs it.
 
-Where a policy has a *safe remedy*, the level `remediate` lets it add what is missing; previews show that as a
-diff, and `kingdom check --diff` what it would be. A remedy never changes what somebody wrote.
+Where a policy has a *safe remedy*, the level `remediate` lets it add what is missing; previews show
+that as a diff, and `kingdom check --diff` what it would be. A remedy never changes what somebody
+wrote.
 """
 
 
