@@ -10,18 +10,32 @@ from starlette.types import ASGIApp
 
 from app import docs, openapi
 from app.accounts.endpoints import accounts, sessions
+from app.analytics.endpoints import analytics, events
 from app.content.endpoints import contents, feed
 from app.health import health
 from app.media.endpoints import media, uploads
 from app.middleware.admission import Admission
 from app.middleware.headers import SecureHeaders
 from app.middleware.observation import Observation, nowhere
+from app.orders.endpoints import orders, payments, products
 from app.routing import Access, Answer, Call, Endpoint, Raw, Resource, Responder, Routes
 from app.services import Services
 from app.settings import Role
 
 VERSION = "1.0.0"
-PUBLIC: Sequence[Routes] = (contents, feed, uploads, media, sessions, accounts)
+PUBLIC: Sequence[Routes] = (
+    contents,
+    feed,
+    uploads,
+    media,
+    sessions,
+    accounts,
+    products,
+    orders,
+    payments,
+    events,
+    analytics,
+)
 
 
 def application(services: Services) -> ASGIApp:

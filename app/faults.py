@@ -14,12 +14,22 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from pymongo.errors import ConnectionFailure, PyMongoError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app import clock, context, metrics
 
 _OWN: Final = str(Path(__file__).parent)
 _MOST_GROUPS: Final = 200
 _LONGEST_MESSAGE: Final = 300
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether MongoDB or Redis was not there, or not in time: no fault of ours, and worth another try."""
+    if isinstance(error, PyMongoError):
+        return isinstance(error, ConnectionFailure) or error.timeout
+    return isinstance(error, RedisConnectionError | RedisTimeoutError)
 
 
 class Fault(msgspec.Struct):

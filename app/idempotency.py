@@ -52,13 +52,16 @@ class Request:
             raise Problem(KEY_REUSED, "Use a new key for another request, or send the first one unchanged.")
 
 
-def request(call: Call, body: msgspec.Struct, *, required: bool = False) -> Request | None:
-    """The named request, or ``None`` when it has no name; :class:`Problem` (422) when it must have one."""
+def request(call: Call, body: msgspec.Struct) -> Request | None:
+    """The named request, or ``None`` when it has no name."""
+    return None if call.header(b"idempotency-key") is None else required(call, body)
+
+
+def required(call: Call, body: msgspec.Struct) -> Request:
+    """The named request; :class:`Problem` (422) when it has no name, or none that can be one."""
     value = call.header(b"idempotency-key")
     if value is None:
-        if required:
-            raise _wrong("is missing")
-        return None
+        raise _wrong("is missing")
     if _KEY.fullmatch(value) is None:
         raise _wrong("must be 8 to 128 letters, digits and _.:+/=-")
     # The route is part of the body's meaning; the account, of the name: nobody can guess at another's.

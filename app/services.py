@@ -13,7 +13,10 @@ from redis.asyncio import Redis
 from app import metrics
 from app.accounts.families import Families
 from app.accounts.revocations import Revocations
-from app.accounts.service import Accounts
+from app.accounts.service import Accounts, account_results
+from app.analytics.activity import Activity
+from app.analytics.ingestion import Ingestion
+from app.analytics.summaries import Summaries
 from app.cache import Cache
 from app.connections import Database, open_redis
 from app.content.feed import Feed, page_cache
@@ -29,6 +32,7 @@ from app.media.delivery import Delivery
 from app.media.links import Links
 from app.media.processing import Processing
 from app.media.service import MediaLibrary
+from app.orders.service import Orders
 from app.passwords import Passwords
 from app.queue import Queue
 from app.resilience import Breaker
@@ -60,6 +64,10 @@ class Services:
     media: MediaLibrary
     processing: Processing
     delivery: Delivery
+    orders: Orders
+    activity: Activity
+    ingestion: Ingestion
+    summaries: Summaries
     caches: tuple[Cache[Any], ...]
 
     async def prepare(self) -> None:
@@ -68,6 +76,8 @@ class Services:
         await self.contents.prepare()
         await self.feed.prepare()
         await self.media.prepare()
+        await self.orders.prepare()
+        await self.ingestion.prepare()
 
 
 @asynccontextmanager
@@ -94,11 +104,17 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 "storage": Dependency(bucket.check, required=False),
             }
         )
-        listening = (cache.run(), pages.run(), revocations.run(), progress.run())
+        contents = Contents(database, cache, queue, bucket, redis)
+        results = account_results(redis)
+        orders = Orders(database, redis, results)
+        activity = Activity(redis)
+        summaries = Summaries(database, redis, activity)
+        kept = (results.cache, contents.results.cache, orders.results.cache, summaries.results.cache)
+        caches: tuple[Cache[Any], ...] = (cache, pages, *kept)
+        listening = (*(each.run() for each in caches), revocations.run(), progress.run(), activity.run())
         background = [asyncio.create_task(each) for each in listening]
         background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
-        metrics.observe_caches(cache, pages)
-        contents = Contents(database, cache, queue, bucket)
+        metrics.observe_caches(*caches)
         generator = await stack.enter_async_context(_open_generator(settings))
         try:
             yield Services(
@@ -112,7 +128,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 queue=queue,
                 tokens=tokens,
                 revocations=revocations,
-                accounts=Accounts(database, passwords, tokens, Families(database, revocations)),
+                accounts=Accounts(database, passwords, tokens, Families(database, revocations), results),
                 contents=contents,
                 making=Making(database, contents, cache, bucket, generator, progress),
                 feed=Feed(database, contents, cache, pages, links),
@@ -120,11 +136,16 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 media=MediaLibrary(database, bucket, queue, links),
                 processing=Processing(database, bucket),
                 delivery=Delivery(bucket, links),
-                caches=(cache, pages),
+                orders=orders,
+                activity=activity,
+                ingestion=Ingestion(database, activity),
+                summaries=summaries,
+                caches=caches,
             )
         finally:
             for task in background:
                 task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             passwords.close()
 
 

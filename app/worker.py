@@ -12,7 +12,8 @@ import structlog
 from pymongo.errors import PyMongoError
 from redis import RedisError
 
-from app import metrics
+from app import business, metrics
+from app.analytics import upkeep as analytics
 from app.content.schemas import Generate
 from app.content.service import GENERATE
 from app.database.upkeep import upkeep
@@ -40,10 +41,11 @@ async def working(services: Services) -> AsyncIterator[None]:
     loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services, attendance))]
     mongodb = services.settings.mongodb
     looking = upkeep(services.database, services.redis, mongodb.advisor, services.settings.pod)
-    loops.append(asyncio.create_task(looking))
+    counting = analytics.upkeep(services.summaries, services.redis, services.settings.pod)
+    loops += [asyncio.create_task(looking), asyncio.create_task(counting)]
     drained = asyncio.create_task(_stop_when_draining(services, consumer, attendance))
     try:
-        with metrics.shown(metrics.workers, metrics.backlog):
+        with metrics.shown(metrics.workers, metrics.backlog, business.active_accounts):
             yield
     finally:
         drained.cancel()

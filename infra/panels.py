@@ -160,7 +160,7 @@ def application(namespace: str, thresholds: ThresholdSettings) -> list[Panel]:
 
 
 def business() -> list[Panel]:
-    """MON3: what people do."""
+    """MON3: what people do, and what they pay."""
 
     def hourly(counter: str, by: str = "") -> str:
         return f"sum{f' by ({by})' if by else ''} (increase({counter}[1h]))"
@@ -177,6 +177,18 @@ def business() -> list[Panel]:
             },
         ),
         Panel("Content viewed in an hour", "1", {"views": hourly("kingdom_contents_viewed_total")}),
+        # Every worker shows the same estimate of the whole.
+        Panel("Active accounts", "1", {"within": "max by (window) (kingdom_active_accounts)"}),
+        Panel("Events in an hour", "1", {"by name": hourly("kingdom_events_total", "name")}),
+        Panel("Orders in an hour", "1", {"by product": hourly("kingdom_orders_total", "product")}),
+        Panel(
+            "Money in an hour, cents",
+            "1",
+            {
+                "revenue": hourly("kingdom_revenue_cents_total"),
+                "paid in": hourly("kingdom_payments_cents_total"),
+            },
+        ),
         Panel(
             "Sign-ins refused in an hour",
             "1",

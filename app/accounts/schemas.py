@@ -52,14 +52,9 @@ class Roles(msgspec.Struct, forbid_unknown_fields=True):
     roles: Annotated[list[Role], Meta(max_length=len(Role))]
 
 
-class Credits(msgspec.Struct, forbid_unknown_fields=True):
-    """Money paid in, in cents."""
-
-    cents: Annotated[int, Meta(ge=1, le=1_000_000)]
-
-
 class Account(msgspec.Struct):
-    """An account, as its owner sees it. ``balance``: what can be spent, in cents."""
+    """An account, as its owner sees it. ``balance``: what can be spent, in cents; ``plan_until``: when a plan
+    that was bought ends."""
 
     id: str
     email: str
@@ -68,6 +63,7 @@ class Account(msgspec.Struct):
     roles: list[Role]
     balance: int
     created_at: datetime
+    plan_until: datetime | None = None
 
 
 class SignedIn(msgspec.Struct):

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import time
+from typing import TypeAlias
 
 from pymongo import IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
+from redis.asyncio import Redis
 
 from app import clock, metrics, sessions
 from app.accounts.families import Families
 from app.accounts.schemas import Account, NewPassword, SignedIn, SignIn, SignInDevice, SignIns, SignUp
 from app.connections import Database, Document
+from app.database.results import Results
 from app.ids import new_id
 from app.passwords import Passwords
 from app.problems import EMAIL_TAKEN, NOT_FOUND, UNAUTHENTICATED, WRONG_CREDENTIALS, Problem
 from app.roles import Plan, Role
 from app.sessions import Refresh, Session, Tokens
 
+AccountResults: TypeAlias = Results[Account]
+
 
 class Accounts:
-    """Accounts in MongoDB."""
+    """Accounts in MongoDB, read through the cache. Who changes an account says so to ``results``."""
 
     INDEXES = (IndexModel("email_key", unique=True),)
 
-    def __init__(self, database: Database, passwords: Passwords, tokens: Tokens, families: Families) -> None:
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        tokens: Tokens,
+        families: Families,
+        results: AccountResults,
+    ) -> None:
         self._accounts = database["accounts"]
+        self._results = results
         self._passwords = passwords
         self._tokens = tokens
         self._families = families
@@ -41,7 +54,6 @@ class Accounts:
             "email": wish.email,
             "email_key": key(wish.email),
             "name": wish.name,
-            "plan": Plan.FREE.value,
             "roles": [],
             "balance": 0,
             "password": await self._passwords.hash(wish.password),
@@ -100,7 +112,11 @@ class Accounts:
 
     async def read(self, account_id: str) -> Account:
         """An account by id."""
-        return account(await self._find(account_id))
+
+        async def ask() -> Account:
+            return account(await self._find(account_id))
+
+        return await self._results.fetch(account_id, "", ask)
 
     async def set_roles(self, account_id: str, roles: list[Role]) -> Account:
         """Replace the roles of an account; its sessions have them from their next refresh on."""
@@ -110,6 +126,7 @@ class Accounts:
         )
         if document is None:
             raise Problem(NOT_FOUND, "No such account.")
+        await self._results.written(account_id)
         return account(document)
 
     async def _find(self, account_id: str) -> Document:
@@ -123,7 +140,7 @@ class Accounts:
             account=document["_id"],
             expires=int(time.time()) + sessions.LIFETIME_SECONDS,
             id=refresh.session,
-            plan=document["plan"],
+            plan=plan_of(document).value,
             roles=tuple(document["roles"]),
         )
         return SignedIn(
@@ -141,11 +158,23 @@ def account(document: Document) -> Account:
         id=document["_id"],
         email=document["email"],
         name=document["name"],
-        plan=Plan(document["plan"]),
+        plan=plan_of(document),
         roles=[Role(role) for role in document["roles"]],
         balance=document["balance"],
         created_at=document["created_at"],
+        plan_until=document["subscription"]["until"] if plan_of(document) is not Plan.FREE else None,
     )
+
+
+def plan_of(document: Document) -> Plan:
+    """The plan an account has now: the one it bought, for as long as that lasts."""
+    bought = document.get("subscription")
+    return Plan(bought["plan"]) if bought and bought["until"] > clock.now() else Plan.FREE
+
+
+def account_results(redis: Redis) -> AccountResults:
+    """The accounts that are kept near."""
+    return Results(redis, "accounts", Account)
 
 
 def key(email: str) -> str:

@@ -61,6 +61,7 @@ class Feed:
         ready = {"_id": content_id, "owner": owner, "state": State.READY.value, "published": None}
         changed = await self._documents.update_one(ready, {"$set": {"published": published}})
         await self._kept.invalidate(content_id)
+        await self._contents.results.written(owner)
         document = await self._documents.find_one({"_id": content_id})
         if document is None or document["state"] != State.READY.value:
             raise Problem(CONFLICT, "Only what is ready can be published.")
@@ -76,6 +77,7 @@ class Feed:
         if changed.matched_count == 0:
             raise Problem(NOT_FOUND, "No such content.")
         await self._kept.invalidate(content_id)
+        await self._contents.results.written(owner)
         await self._pages.invalidate(_PAGES)
 
     async def page(self, query: PageQuery) -> FeedPage:

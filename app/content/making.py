@@ -114,5 +114,6 @@ class Making:
         )
         await self._cache.invalidate(content_id)
         if settled is not None:
+            await self._contents.results.written(settled["owner"])
             metrics.contents_finished.labels(change["state"]).inc()
             await self._progress.tell(content_id, change["state"], encode(describe(settled)))

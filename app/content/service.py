@@ -21,6 +21,7 @@ from app import clock, cursors, metrics
 from app.cache import Cache, Loaded
 from app.connections import Database, Document
 from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, PageQuery, State
+from app.database.results import Results
 from app.idempotency import Request
 from app.ids import new_id
 from app.media.links import object_name
@@ -62,11 +63,20 @@ class Contents:
         IndexModel("request", unique=True, name="request"),
     )
 
-    def __init__(self, database: Database, cache: Cache[Kept | None], queue: Queue, bucket: Bucket) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cache: Cache[Kept | None],
+        queue: Queue,
+        bucket: Bucket,
+        redis: Redis,
+    ) -> None:
         self._contents = database["contents"]
         self._cache = cache
         self._queue = queue
         self._bucket = bucket
+        # Lists of an account's own pieces; whoever changes one says so with its owner.
+        self.results: Results[ContentPage] = Results(redis, "own-contents", ContentPage, seconds=30.0)
 
     async def prepare(self) -> None:
         """Make the indexes that the queries below use."""
@@ -109,6 +119,7 @@ class Contents:
             request.check(made)
             return describe(made), True
         metrics.contents_created.inc()
+        await self.results.written(session.account)
         await self.hand_in([document])
         return describe(document), False
 
@@ -121,17 +132,19 @@ class Contents:
 
     async def list_own(self, owner: str, query: PageQuery) -> ContentPage:
         """Part of what an account has made, newest first."""
-        where: Document = {"owner": owner}
-        if query.cursor is not None:
-            where["order"] = {"$lt": cursors.decode(query.cursor)}
-        found = self._contents.find(where).sort("order", DESCENDING)
-        documents = await found.limit(query.limit + 1).to_list()
-        more = len(documents) > query.limit
-        shown = documents[: query.limit]
-        return ContentPage(
-            items=[describe(document) for document in shown],
-            next=cursors.encode(shown[-1]["order"]) if more else None,
-        )
+        before = None if query.cursor is None else cursors.decode(query.cursor)
+
+        async def ask() -> ContentPage:
+            where: Document = {"owner": owner} | ({"order": {"$lt": before}} if before else {})
+            found = self._contents.find(where).sort("order", DESCENDING)
+            documents = await found.limit(query.limit + 1).to_list()
+            shown = documents[: query.limit]
+            return ContentPage(
+                items=[describe(document) for document in shown],
+                next=cursors.encode(shown[-1]["order"]) if len(documents) > query.limit else None,
+            )
+
+        return await self.results.fetch(owner, f"{query.limit} {before or ''}", ask)
 
     async def image(self, owner: str, content_id: str) -> bytes:
         """The picture of a piece of content that is ready."""

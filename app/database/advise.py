@@ -18,6 +18,7 @@ from redis import RedisError
 from app import clock
 from app.accounts.families import Families
 from app.accounts.service import Accounts
+from app.analytics.ingestion import Ingestion
 from app.connections import open_mongodb, open_redis
 from app.content.feed import Feed
 from app.content.service import Contents
@@ -26,13 +27,17 @@ from app.database.indexes import Busy, apply, take_stock
 from app.database.lease import LeaseLost
 from app.database.workload import told
 from app.media.service import MediaLibrary
+from app.orders.service import Orders
 from app.settings import Settings, SettingsError, load
 
 _DECLARED: Final[tuple[tuple[str, tuple[IndexModel, ...]], ...]] = (
     ("accounts", Accounts.INDEXES),
     ("contents", Contents.INDEXES),
     ("contents", Feed.INDEXES),
+    ("events", Ingestion.INDEXES),
     ("media", MediaLibrary.INDEXES),
+    ("orders", Orders.INDEXES),
+    ("payments", Orders.PAYMENT_INDEXES),
     ("sessions", Families.INDEXES),
 )
 

@@ -83,6 +83,7 @@ class Admission:
                 if problem.kind is UNAUTHENTICATED:
                     self._check(scope, await engine.limiter.decide(engine.policies.failed(address)))
                 raise
+            services.activity.seen.add(session.account)
             demand = engine.policies.demand(self._class, address, session.account, session.plan)
         else:
             demand = engine.policies.demand(self._class, address)

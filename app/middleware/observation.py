@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import context, metrics
 from app.answers import encode, write
 from app.bodies import ClientGone, discard_body
-from app.faults import Faults
-from app.problems import INTERNAL, NOT_FOUND, Problem
+from app.faults import Faults, is_outage
+from app.problems import INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
 from app.traffic import Traffic
 
 log = structlog.get_logger()
@@ -77,6 +77,12 @@ class Observation:
         except Problem as problem:
             await self._refuse(scope, receive, observed, problem)
         except Exception as error:
+            if is_outage(error) and not status:
+                metrics.failures.labels(scope.get("route", "none"), type(error).__qualname__).inc()
+                log.warning("a dependency is not there", error=f"{type(error).__qualname__}: {error}"[:300])
+                away = Problem(UNAVAILABLE, "It cannot be reached just now.", headers={"retry-after": "2"})
+                await self._refuse(scope, receive, observed, away)
+                return
             fault = self._faults.add(error, scope.get("route", "none"))
             # The first of a group in full; of the rest a line, or a storm of errors would be one of logs too.
             shown = log.exception if fault.count == 1 else log.error

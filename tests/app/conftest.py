@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +61,19 @@ class Person:
     email: str
     password: str
 
+    def sign_in(self) -> None:
+        """Another session, with what the account may do by now."""
+        answer = self.client.post("/v1/sessions", json={"email": self.email, "password": self.password})
+        assert answer.status_code == 201, answer.text
+        self.client.headers["authorization"] = f"Bearer {answer.json()['token']}"
+
+    def pay_in(self, to: Person, amount: int) -> None:
+        """As an administrator: money for somebody's account."""
+        path = f"/v1/accounts/{to.account['id']}/payments"
+        named = {"idempotency-key": uuid4().hex}
+        answer = self.client.post(path, json={"amount": amount}, headers=named)
+        assert answer.status_code == 201, answer.text
+
     def create(self, prompt: str) -> dict[str, Any]:
         """Ask for content."""
         answer = self.client.post("/v1/contents", json={"prompt": prompt})
@@ -101,6 +116,26 @@ def eve(platform: Platform) -> Iterator[Person]:
     person = sign_up(platform.url)
     with contextlib.closing(person.client):
         yield person
+
+
+def with_role(platform: Platform, role: str) -> Iterator[Person]:
+    """Somebody to whom an operator gave a role."""
+    person = sign_up(platform.url)
+    command = [sys.executable, "-m", "app", "grant", person.email, role]
+    subprocess.run(command, cwd=parts.ROOT, env=platform.settings, check=True, capture_output=True)
+    person.sign_in()
+    with contextlib.closing(person.client):
+        yield person
+
+
+@pytest.fixture(scope="session")
+def administrator(platform: Platform) -> Iterator[Person]:
+    yield from with_role(platform, "administrator")
+
+
+@pytest.fixture(scope="session")
+def analyst(platform: Platform) -> Iterator[Person]:
+    yield from with_role(platform, "analyst")
 
 
 @pytest.fixture

@@ -131,6 +131,13 @@ def mongodb(folder: Path) -> Process:
     return Process([*command, *files], port, folder / "nx.log")
 
 
+def gate(folder: Path, upstream: int) -> Process:
+    """What lets one transaction at a time through to the wire server, as on the whole platform."""
+    port = free_port()
+    command = [sys.executable, "-m", "rehearsal.machine.transaction_gate", str(port), str(upstream)]
+    return Process(command, port, folder / "gate.log")
+
+
 def storage(folder: Path) -> Process:
     """The Cloud Storage emulator, with the bucket ``media``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,10 +178,11 @@ def pod(role: str, folder: Path, settings: Mapping[str, str]) -> Process:
 
 @dataclass
 class Platform:
-    """The service with everything it needs."""
+    """The service with everything it needs. Pods reach ``mongodb`` through ``gate``."""
 
     redis: Process
     mongodb: Process
+    gate: Process
     storage: Process
     api: Process
     worker: Process
@@ -205,9 +213,15 @@ def status(process: Process, path: str) -> int:
 
 def platform(folder: Path) -> Platform:
     """A whole platform, started and ready."""
-    parts = redis(folder / "redis"), mongodb(folder / "mongodb"), storage(folder / "storage")
+    database = mongodb(folder / "mongodb")
+    parts = (
+        redis(folder / "redis"),
+        database,
+        gate(folder / "mongodb", database.port),
+        storage(folder / "storage"),
+    )
     settings = environment(
-        folder / "secrets", redis=parts[0].port, mongodb=parts[1].port, storage=parts[2].port
+        folder / "secrets", redis=parts[0].port, mongodb=parts[2].port, storage=parts[3].port
     )
     api, worker = pod("api", folder, settings), pod("worker", folder, settings)
     whole = Platform(*parts, api=api, worker=worker, settings=settings, folder=folder)
@@ -223,5 +237,5 @@ def platform(folder: Path) -> Platform:
 
 def end(whole: Platform) -> None:
     """Stop everything."""
-    for process in (whole.api, whole.worker, *whole.backing):
+    for process in (whole.api, whole.worker, *whole.backing, whole.gate):
         process.kill()

@@ -1,0 +1,1 @@
+"""What can be bought, what was bought, and what came in."""

@@ -1,0 +1,80 @@
+"""The routes about money."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app import idempotency
+from app.idempotency import REPLAYED, REQUIRED_KEY
+from app.ids import Id
+from app.orders.schemas import (
+    Catalogue,
+    NewOrder,
+    NewPayment,
+    Order,
+    OrderPage,
+    OrderQuery,
+    Payment,
+)
+from app.orders.service import CATALOGUE
+from app.problems import CONFLICT, KEY_REUSED, PAYMENT_REQUIRED
+from app.roles import Role
+from app.routing import Access, Answer, Call, Routes
+
+products = Routes("/v1/products", tag="orders")
+orders = Routes("/v1/orders", tag="orders")
+payments = Routes("/v1/accounts", tag="orders")
+
+_FOR_MINUTES: Final = (b"cache-control", b"public, max-age=300")
+
+
+@products.get("", access=Access.ANYONE, answer_headers=["Cache-Control"])
+async def catalogue(call: Call) -> Answer[Catalogue]:
+    """What can be bought."""
+    return Answer(CATALOGUE, headers=[_FOR_MINUTES])
+
+
+@orders.post(
+    "",
+    status=201,
+    kinds=[CONFLICT, KEY_REUSED, PAYMENT_REQUIRED],
+    headers=[REQUIRED_KEY],
+    answer_headers=["Location", "Idempotency-Replayed"],
+)
+async def place(call: Call, body: NewOrder) -> Answer[Order]:
+    """Buy a plan, paid from the account's balance.
+
+    The same plan again lasts longer; a higher one begins at once. A session has the plan from its next
+    refresh on.
+    """
+    request = idempotency.required(call, body)
+    order, replayed = await call.services.orders.place(call.session.account, body, request)
+    location = (b"location", f"/v1/orders/{order.id}".encode())
+    return Answer(order, headers=[location, REPLAYED] if replayed else [location])
+
+
+@orders.get("")
+async def list_own(call: Call, query: OrderQuery) -> OrderPage:
+    """What the account has bought, newest first."""
+    return await call.services.orders.list_own(call.session.account, query)
+
+
+@orders.get("/{order_id}")
+async def read(call: Call, order_id: Id) -> Order:
+    """An order."""
+    return await call.services.orders.read(call.session.account, order_id)
+
+
+@payments.post(
+    "/{account_id}/payments",
+    status=201,
+    role=Role.ADMINISTRATOR,
+    kinds=[KEY_REUSED],
+    headers=[REQUIRED_KEY],
+    answer_headers=["Idempotency-Replayed"],
+)
+async def pay_in(call: Call, account_id: Id, body: NewPayment) -> Answer[Payment]:
+    """Add money that was received to an account's balance."""
+    request = idempotency.required(call, body)
+    payment, replayed = await call.services.orders.pay_in(account_id, body, request)
+    return Answer(payment, headers=[REPLAYED] if replayed else [])
