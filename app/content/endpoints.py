@@ -7,7 +7,8 @@ from typing import Final
 from app import idempotency
 from app.content.events import LAST_EVENT_ID, follow
 from app.content.picture import MEDIA_TYPE
-from app.content.schemas import Content, ContentPage, FeedItem, FeedPage, NewContent, PageQuery
+from app.content.schemas import Content, ContentPage, FeedItem, FeedPage, NewContent
+from app.cursors import PageQuery
 from app.idempotency import KEY, REPLAYED
 from app.ids import Id
 from app.limits.policies import Class

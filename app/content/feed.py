@@ -15,8 +15,9 @@ from redis.asyncio import Redis
 from app import business, clock, cursors
 from app.cache import Cache, Loaded
 from app.connections import Database, Document
-from app.content.schemas import Author, Content, FeedItem, FeedPage, Form, PageQuery, State
+from app.content.schemas import Author, Content, FeedItem, FeedPage, Form, State
 from app.content.service import IMAGE, Contents, Kept, describe
+from app.cursors import PageQuery
 from app.ids import new_id
 from app.media.links import Links
 from app.problems import CONFLICT, NOT_FOUND, Problem
@@ -82,7 +83,7 @@ class Feed:
 
     async def page(self, query: PageQuery) -> FeedPage:
         """Part of the feed, newest first."""
-        before = None if query.cursor is None else cursors.decode(query.cursor)
+        before = query.before
         key = f"{query.limit}:{before or ''}"
         return await self._pages.fetch(key, lambda: self._load(query.limit, before), (_PAGES,))
 

@@ -9,8 +9,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from app.cursors import Cursor
-
 
 class State(StrEnum):
     """How far a piece of content is."""
@@ -54,13 +52,6 @@ class ContentPage(msgspec.Struct):
 
     items: list[Content]
     next: str | None = None
-
-
-class PageQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which part of a list."""
-
-    limit: Annotated[int, Meta(ge=1, le=100)] = 20
-    cursor: Cursor | None = None
 
 
 class Author(msgspec.Struct, frozen=True):

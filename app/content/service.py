@@ -20,7 +20,8 @@ from redis.asyncio import Redis
 from app import clock, cursors, metrics
 from app.cache import Cache, Loaded
 from app.connections import Database, Document
-from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, PageQuery, State
+from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, State
+from app.cursors import PageQuery
 from app.database.results import Results
 from app.idempotency import Request
 from app.ids import new_id
@@ -132,17 +133,14 @@ class Contents:
 
     async def list_own(self, owner: str, query: PageQuery) -> ContentPage:
         """Part of what an account has made, newest first."""
-        before = None if query.cursor is None else cursors.decode(query.cursor)
+        before = query.before
 
         async def ask() -> ContentPage:
             where: Document = {"owner": owner} | ({"order": {"$lt": before}} if before else {})
             found = self._contents.find(where).sort("order", DESCENDING)
             documents = await found.limit(query.limit + 1).to_list()
-            shown = documents[: query.limit]
-            return ContentPage(
-                items=[describe(document) for document in shown],
-                next=cursors.encode(shown[-1]["order"]) if len(documents) > query.limit else None,
-            )
+            shown, following = cursors.cut(documents, query.limit)
+            return ContentPage([describe(document) for document in shown], following)
 
         return await self.results.fetch(owner, f"{query.limit} {before or ''}", ask)
 

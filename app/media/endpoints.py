@@ -7,10 +7,11 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from app.bodies import Upload
+from app.cursors import PageQuery
 from app.ids import Id
 from app.media.delivery import Wish
 from app.media.recognition import Kind
-from app.media.schemas import Media, MediaPage, MediaQuery, SignedQuery
+from app.media.schemas import Media, MediaPage, SignedQuery
 from app.problems import (
     ALLOWANCE_USED,
     FORBIDDEN,
@@ -51,7 +52,7 @@ async def upload(call: Call, body: Upload) -> Answer[Media]:
 
 
 @uploads.get("")
-async def list_own(call: Call, query: MediaQuery) -> MediaPage:
+async def list_own(call: Call, query: PageQuery) -> MediaPage:
     """What the account has uploaded, newest first."""
     return await call.services.media.list_own(call.session.account, query)
 

@@ -9,8 +9,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from app.cursors import Cursor
-
 
 class State(StrEnum):
     """How far a picture is."""
@@ -49,13 +47,6 @@ class MediaPage(msgspec.Struct):
 
     items: list[Media]
     next: str | None = None
-
-
-class MediaQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which part of a list."""
-
-    limit: Annotated[int, Meta(ge=1, le=100)] = 20
-    cursor: Cursor | None = None
 
 
 class SignedQuery(msgspec.Struct, forbid_unknown_fields=True):

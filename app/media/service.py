@@ -20,10 +20,11 @@ from redis import RedisError
 
 from app import clock, cursors
 from app.connections import Database, Document
+from app.cursors import PageQuery
 from app.ids import new_id
 from app.media.links import Links, object_name
 from app.media.recognition import HEAD, Recognised, recognise
-from app.media.schemas import MakeVariants, Media, MediaPage, MediaQuery, Picture, State
+from app.media.schemas import MakeVariants, Media, MediaPage, Picture, State
 from app.media.variants import MOST_PIXELS
 from app.problems import (
     ALLOWANCE_USED,
@@ -91,18 +92,15 @@ class MediaLibrary:
         """A picture of the account's."""
         return self._describe(await self._find(owner, media_id))
 
-    async def list_own(self, owner: str, query: MediaQuery) -> MediaPage:
+    async def list_own(self, owner: str, query: PageQuery) -> MediaPage:
         """Part of what an account has uploaded, newest first."""
         where: Document = {"owner": owner}
-        if query.cursor is not None:
-            where["order"] = {"$lt": cursors.decode(query.cursor)}
+        if before := query.before:
+            where["order"] = {"$lt": before}
         found = self._media.find(where).sort("order", DESCENDING)
         documents = await found.limit(query.limit + 1).to_list()
-        shown = documents[: query.limit]
-        return MediaPage(
-            items=[self._describe(document) for document in shown],
-            next=cursors.encode(shown[-1]["order"]) if len(documents) > query.limit else None,
-        )
+        shown, following = cursors.cut(documents, query.limit)
+        return MediaPage([self._describe(document) for document in shown], following)
 
     async def delete(self, owner: str, media_id: str) -> None:
         """Remove a picture. Copies at the edge last until the end of their signed addresses, two hours."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app import idempotency
+from app.cursors import PageQuery
 from app.idempotency import REPLAYED, REQUIRED_KEY
 from app.ids import Id
 from app.orders.schemas import (
@@ -13,7 +14,6 @@ from app.orders.schemas import (
     NewPayment,
     Order,
     OrderPage,
-    OrderQuery,
     Payment,
 )
 from app.orders.service import CATALOGUE
@@ -54,7 +54,7 @@ async def place(call: Call, body: NewOrder) -> Answer[Order]:
 
 
 @orders.get("")
-async def list_own(call: Call, query: OrderQuery) -> OrderPage:
+async def list_own(call: Call, query: PageQuery) -> OrderPage:
     """What the account has bought, newest first."""
     return await call.services.orders.list_own(call.session.account, query)
 

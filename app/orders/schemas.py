@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from app.cursors import Cursor
 from app.orders.catalogue import Product
 from app.roles import Plan
 
@@ -54,13 +53,6 @@ class OrderPage(msgspec.Struct):
 
     items: list[Order]
     next: str | None = None
-
-
-class OrderQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which part of a list."""
-
-    limit: Annotated[int, Meta(ge=1, le=100)] = 20
-    cursor: Cursor | None = None
 
 
 class NewPayment(msgspec.Struct, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from app import business, clock, cursors
 from app.accounts.service import AccountResults
 from app.connections import Database, Document
+from app.cursors import PageQuery
 from app.database.purposes import reported
 from app.database.results import Results
 from app.database.transactions import Transactions
@@ -26,7 +27,6 @@ from app.orders.schemas import (
     OfferedProduct,
     Order,
     OrderPage,
-    OrderQuery,
     Payment,
     Revenue,
     Takings,
@@ -102,16 +102,15 @@ class Orders:
             raise Problem(NOT_FOUND, "No such order.")
         return _order(document)
 
-    async def list_own(self, account: str, query: OrderQuery) -> OrderPage:
+    async def list_own(self, account: str, query: PageQuery) -> OrderPage:
         """Part of what the account has bought, newest first."""
-        before = None if query.cursor is None else cursors.decode(query.cursor)
+        before = query.before
 
         async def ask() -> OrderPage:
             where: Document = {"owner": account} | ({"order": {"$lt": before}} if before else {})
             found = self._orders.find(where).sort("order", DESCENDING)
             documents = await found.limit(query.limit + 1).to_list()
-            shown = documents[: query.limit]
-            following = cursors.encode(shown[-1]["order"]) if len(documents) > query.limit else None
+            shown, following = cursors.cut(documents, query.limit)
             return OrderPage([_order(document) for document in shown], following)
 
         return await self.results.fetch(account, f"{query.limit} {before or ''}", ask)
