@@ -1,7 +1,8 @@
 """``python -m app api|worker``: run one role of the service.
 
 ``python -m app grant EMAIL ROLE`` makes the first administrator, which nobody can do through the API;
-``python -m app advise [--apply] [--json]`` says which indexes the queries need.
+``python -m app advise [--apply] [--json]`` says which indexes the queries need; ``python -m app jobs`` shows
+the queue and puts dead letters right.
 
 Exit codes: 0 after a drain, 1 when the server could not go on, 2 when the settings are not right.
 """
@@ -14,7 +15,10 @@ import sys
 
 from app.settings import Role, SettingsError, load
 
-_USAGE = f"usage: python -m app {'|'.join(Role)}, grant EMAIL ROLE, or advise [--apply] [--json]"
+_USAGE = f"""usage: python -m app {"|".join(Role)}
+       python -m app grant EMAIL ROLE
+       python -m app advise [--apply] [--json]
+       python -m app jobs [dead | requeue ID… | discard ID… | result ID] [--json]"""
 
 
 def main(arguments: list[str]) -> int:
@@ -27,6 +31,10 @@ def main(arguments: list[str]) -> int:
         from app.database.advise import main as advise
 
         return asyncio.run(advise(arguments, os.environ))
+    if arguments[:1] == ["jobs"]:
+        from app.queue.operate import main as operate
+
+        return asyncio.run(operate(arguments[1:], os.environ))
     if len(arguments) != 1 or arguments[0] not in set(Role):
         print(_USAGE, file=sys.stderr)
         return 2

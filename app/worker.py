@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
+import msgspec
 import structlog
 from pymongo.errors import PyMongoError
 from redis import RedisError
@@ -19,7 +21,7 @@ from app.content.service import GENERATE
 from app.database.upkeep import upkeep
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
-from app.queue import Consumer, Tasks
+from app.queue import Consumer, Nothing, Retry, Tasks
 from app.queue.attendance import Attendance
 from app.services import Services
 
@@ -36,6 +38,7 @@ async def working(services: Services) -> AsyncIterator[None]:
     tasks = Tasks()
     tasks.add(MAKE_VARIANTS, MakeVariants, services.processing.make_variants)
     tasks.add(GENERATE, Generate, services.making.generate, on_dead=services.making.give_up)
+    tasks.every(_WATCH_SECONDS, "sweep", partial(_sweep, services), seconds=60)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     attendance = Attendance(services.redis)
     loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services, attendance))]
@@ -63,8 +66,26 @@ async def _stop_when_draining(services: Services, consumer: Consumer, attendance
     await consumer.stop(_GRACE_SECONDS)
 
 
+class Swept(msgspec.Struct):
+    """How many jobs were handed in again."""
+
+    contents: int
+    media: int
+
+
+async def _sweep(services: Services, _: Nothing) -> Swept:
+    """Hand in again what the queue lost: what is written down and not done is the truth, jobs are not."""
+    try:
+        swept = Swept(await services.making.requeue(), await services.media.requeue())
+    except PyMongoError as error:
+        raise Retry(f"MongoDB cannot be asked: {type(error).__name__}") from error
+    if swept.contents or swept.media:
+        log.warning("jobs handed in again", contents=swept.contents, media=swept.media)
+    return swept
+
+
 async def _watch(services: Services, attendance: Attendance) -> None:
-    """Every few seconds: hand in again what the queue lost, and measure the queue."""
+    """Every few seconds: measure the queue."""
     while True:
         try:
             depth = await services.queue.depth()
@@ -79,13 +100,6 @@ async def _watch(services: Services, attendance: Attendance) -> None:
                 metrics.workers.set(workers)
                 # Every worker says the same, so the autoscaler's average over them is the number itself.
                 metrics.backlog.set(sum(depth.ready.values()) / workers)
-            # One worker of all looks; the key outlives the look, not the pause until the next.
-            if await services.redis.set(
-                "requeue", services.settings.pod, nx=True, px=int(_WATCH_SECONDS * 900)
-            ):
-                again = await services.making.requeue() + await services.media.requeue()
-                if again:
-                    log.warning("jobs handed in again", count=again)
-        except (RedisError, PyMongoError) as error:
+        except RedisError as error:
             log.warning("the watch over the queue was interrupted", error=type(error).__name__)
         await asyncio.sleep(_WATCH_SECONDS)

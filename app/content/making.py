@@ -17,7 +17,7 @@ from app.content import picture
 from app.content.generator import Generator, GeneratorDown, GeneratorRefused, Tell
 from app.content.progress import Progress
 from app.content.schemas import Form, Generate, State
-from app.content.service import IMAGE, Contents, Kept, describe
+from app.content.service import GIVEN_UP_AFTER, IMAGE, Contents, Kept, describe
 from app.media.links import object_name
 from app.queue import Retry
 from app.storage import Bucket, StorageError
@@ -25,7 +25,6 @@ from app.storage import Bucket, StorageError
 log = structlog.get_logger()
 
 _FORGOTTEN_AFTER: Final = timedelta(seconds=10)
-_GIVEN_UP_AFTER: Final = timedelta(minutes=15)
 _REQUEUE_BATCH: Final = 500
 _PIECE: Final = 24  # characters; a model's tokens are shorter, and each piece is a message to Redis
 
@@ -77,7 +76,7 @@ class Making:
             {"state": State.QUEUED.value, "queued_at": {"$lt": now - _FORGOTTEN_AFTER}}
         )
         documents = await found.sort("queued_at", ASCENDING).limit(_REQUEUE_BATCH).to_list()
-        late = [document for document in documents if document["created_at"] < now - _GIVEN_UP_AFTER]
+        late = [document for document in documents if document["created_at"] < now - GIVEN_UP_AFTER]
         for document in late:
             await self.give_up(Generate(document["_id"]))
         return await self._contents.hand_in([document for document in documents if document not in late])

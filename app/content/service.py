@@ -8,6 +8,7 @@ one job.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -37,6 +38,7 @@ log = structlog.get_logger()
 
 GENERATE: Final = "content.generate"
 IMAGE: Final = "picture.webp"
+GIVEN_UP_AFTER: Final = timedelta(minutes=15)
 _SETTLED: Final = (300.0, 600.0)  # seconds fresh, then stale; the end of the job invalidates
 _PENDING: Final = (5.0, 0.0)
 _ABSENT: Final = (5.0, 0.0)
@@ -167,6 +169,7 @@ class Contents:
                 job_id=document["_id"],
                 owner=document["owner"],
                 priority=_PRIORITIES[Plan(document["plan"])],
+                within=GIVEN_UP_AFTER.total_seconds(),
             )
             for document in documents
         ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from typing import Final
 
-import msgspec
 import structlog
 from prometheus_client import Histogram
 from redis import RedisError
@@ -15,14 +15,16 @@ from redis import RedisError
 from app import context, metrics
 from app.queue.jobs import Ending, Lease, Outcome, Retry
 from app.queue.queue import Queue
-from app.queue.settler import Settler
-from app.queue.tasks import Tasks
+from app.queue.tasks import Tasks, Undoable
+from app.resilience.retry import Budget, retry
+from app.together import Together
 
 log = structlog.get_logger()
 
-_IDLE_SECONDS: Final = 1.0  # delayed jobs ring no bell, so they start at most this late
+_IDLE_SECONDS: Final = 1.0  # a bell that was lost with its worker delays a job by so much at most
 _LONGEST_BACK_OFF: Final = 300.0
 _BACK_OFF_SECONDS: Final = 5.0  # when a task does not say after how long
+_STUBBORN_SECONDS: Final = 5.0  # for jobs that do not end when they are cancelled
 
 
 class Consumer:
@@ -33,34 +35,45 @@ class Consumer:
         self._tasks = tasks
         self._slots = slots
         self._running: dict[asyncio.Task[None], Lease] = {}
-        self._settler = Settler(queue)
+        self._working: set[asyncio.Task[None]] = set()  # those not settling yet
+        # Short jobs end by the dozen: one call each would cost more than the jobs.
+        self._endings: Together[Ending, bool] = Together(lambda endings: queue.settle(*endings))
+        self._settling = Budget(start=50.0)
         self._timers: dict[tuple[str, str], Histogram] = {}
         self._stopping = asyncio.Event()
+        self._taking = asyncio.Lock()
 
     async def run(self) -> None:
         """Work until :meth:`stop` is called, through any outage of Redis."""
-        heartbeat = asyncio.create_task(self._keep_alive())
+        beside = [asyncio.create_task(self._keep_alive())]
+        if self._tasks.recurring:
+            beside.append(asyncio.create_task(self._recur()))
         try:
             while not self._stopping.is_set():
                 try:
                     await self._take()
-                except RedisError as error:
+                except (RedisError, OSError) as error:
                     log.warning("the queue cannot be reached", error=type(error).__name__)
                     await self._pause(1.0)
         finally:
-            heartbeat.cancel()
+            for task in beside:
+                task.cancel()
 
     async def stop(self, grace: float) -> None:
         """Take no more; give what runs ``grace`` seconds to end, then hand the rest back to the queue."""
         self._stopping.set()
+        async with self._taking:  # what is being leased just now is handed back too
+            pass
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        unfinished = dict(self._running)
+        unfinished = self._working & self._running.keys()
         for task in unfinished:
             task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+        if self._running:
+            _, stubborn = await asyncio.wait(self._running, timeout=_STUBBORN_SECONDS)
+            if stubborn:
+                log.warning("jobs do not end", count=len(stubborn))
         if unfinished:
-            await self._queue.settle(*(Ending(lease, Outcome.BACK) for lease in unfinished.values()))
             log.info("jobs handed back", count=len(unfinished))
 
     async def _take(self) -> None:
@@ -68,69 +81,105 @@ class Consumer:
         if free == 0:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             return
-        leases = await self._queue.reserve(free)
-        for lease in leases:
-            task = asyncio.create_task(self._do(lease))
-            self._running[task] = lease
-            task.add_done_callback(self._forget)
-        if not leases:
-            await self._queue.wait(_IDLE_SECONDS)
+        async with self._taking:
+            if self._stopping.is_set():
+                return
+            reserved = await self._queue.reserve(free)
+            for lease in reserved.leases:
+                task = asyncio.create_task(self._do(lease, time.monotonic()))
+                self._running[task] = lease
+                self._working.add(task)
+                task.add_done_callback(self._forget)
+        if not reserved.leases:
+            await self._sleep(min(_IDLE_SECONDS, reserved.due))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until a job is added, this consumer stops, or the time is over."""
+        if seconds < 0.01:  # Redis reads shorter times as for ever
+            await asyncio.sleep(seconds)
+            return
+        bell = asyncio.create_task(self._queue.wait(seconds))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((bell, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if bell.done():
+                bell.result()
+        finally:
+            for task in (bell, stopping):
+                task.cancel()
+            await asyncio.gather(bell, stopping, return_exceptions=True)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
+        self._working.discard(task)
 
-    async def _do(self, lease: Lease) -> None:
+    async def _do(self, lease: Lease, leased_at: float) -> None:
         began = time.perf_counter()
         # The task is this job's own, and so is its context: nothing to put back.
         context.current.set({"job": lease.id, "kind": lease.kind, "attempt": str(lease.attempt)})
-        outcome = "cancelled"
+        task = asyncio.current_task()
+        assert task is not None
         try:
-            ending = await self._run(lease)
-            if ending.outcome is Outcome.DEAD:
-                await self._give_up(lease)
-            held = await self._settler.settle(ending)
-            outcome = ending.outcome.value if held else "lost"
-        except RedisError as error:
+            ending = await self._run(lease, time.monotonic() - leased_at)
+        except asyncio.CancelledError:
+            self._time(lease.kind, "cancelled").observe(time.perf_counter() - began)
+            if not self._stopping.is_set():
+                raise  # the lease was lost: another has the job now
+            ending = Ending(lease, Outcome.BACK)
+        self._working.discard(task)
+        outcome = await self._settle(ending)
+        self._time(lease.kind, outcome).observe(time.perf_counter() - began)
+
+    async def _settle(self, ending: Ending) -> str:
+        """What became of it. While the lease lasts, a lost connection is no reason to do the job twice."""
+        try:
+            held = await retry(
+                lambda: self._endings.ask(ending),
+                on=(RedisError, OSError),
+                budget=self._settling,
+                attempts=8,
+                first_wait=0.1,
+                longest_wait=self._queue.visibility / 4,
+            )
+        except (RedisError, OSError) as error:
             # Unsettled: the lease runs out and the job runs once more, which tasks are written for.
             log.warning("the job could not be settled", error=type(error).__name__)
-            outcome = "unsettled"
-        finally:
-            self._time(lease.kind, outcome).observe(time.perf_counter() - began)
+            return "unsettled"
+        return ending.outcome.value if held else "lost"
 
-    async def _run(self, lease: Lease) -> Ending:
+    async def _run(self, lease: Lease, waited: float) -> Ending:
         """Do the job, and say how its lease ends."""
+        if lease.left <= waited:
+            return await self._give_up(lease, "nobody waits for it any more")
         try:
-            await self._tasks.run(lease)
-        except (LookupError, msgspec.DecodeError) as error:
-            log.exception("the job cannot be done")  # no number of attempts would help
-            return Ending(lease, Outcome.DEAD, error=repr(error))
+            result = await self._tasks.run(lease)
+        except Undoable as error:
+            log.exception("the job cannot be done")
+            return await self._give_up(lease, str(error))
         except Retry as wish:
             if not wish.counts:
                 after = _BACK_OFF_SECONDS if wish.after is None else wish.after
                 return Ending(lease, Outcome.LATER, after, str(wish))
-            return self._again(lease, str(wish), wish.after)
+            return await self._again(lease, str(wish), wish.after)
         except Exception as error:
             log.exception("the job failed")
-            return self._again(lease, repr(error), None)
-        return Ending(lease, Outcome.DONE)
+            return await self._again(lease, repr(error), None)
+        return Ending(lease, Outcome.DONE, result=result)
 
-    def _again(self, lease: Lease, reason: str, after: float | None) -> Ending:
+    async def _again(self, lease: Lease, reason: str, after: float | None) -> Ending:
         if lease.attempt >= self._queue.most_attempts:
-            return Ending(lease, Outcome.DEAD, error=reason)
+            return await self._give_up(lease, reason)
         # Full jitter: jobs that failed together must not come back together.
         ceiling = min(_LONGEST_BACK_OFF, 2.0**lease.attempt)
-        return Ending(
-            lease,
-            Outcome.RETRY,
-            random.uniform(0, ceiling) if after is None else after,  # noqa: S311
-            reason,
-        )
+        wait = random.uniform(0, ceiling) if after is None else after  # noqa: S311
+        return Ending(lease, Outcome.RETRY, wait, reason)
 
-    async def _give_up(self, lease: Lease) -> None:
+    async def _give_up(self, lease: Lease, reason: str) -> Ending:
         try:
             await self._tasks.give_up(lease)
         except Exception:
             log.exception("nobody could be told that the job is dead")
+        return Ending(lease, Outcome.DEAD, error=reason)
 
     def _time(self, kind: str, outcome: str) -> Histogram:
         timer = self._timers.get((kind, outcome))
@@ -146,16 +195,22 @@ class Consumer:
                 continue
             try:
                 alive = await self._queue.extend([lease for _, lease in held])
-            except RedisError:
+            except (RedisError, OSError):
                 continue
             for (task, lease), still in zip(held, alive, strict=True):
-                if not still and not task.done():
+                if not still and task in self._working:
                     log.warning("lease lost", job=lease.id)
                     task.cancel()
 
+    async def _recur(self) -> None:
+        """Ask for what is due; each of all workers does, and the queue adds each job once."""
+        while True:
+            wait = 1.0
+            with contextlib.suppress(RedisError, OSError):
+                wait = await self._queue.recur(self._tasks.recurring)
+            await asyncio.sleep(max(0.01, wait))
+
     async def _pause(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
-        except TimeoutError:
-            return

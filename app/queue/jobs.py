@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum, StrEnum
 
 import msgspec
 
 
 class Priority(IntEnum):
-    """Which line a job stands in. A lower number is served first."""
+    """Which line a job stands in. A lower number is served first, but for one turn in four."""
 
     HIGH = 0
     NORMAL = 1
@@ -18,8 +19,9 @@ class Priority(IntEnum):
 class Job(msgspec.Struct, frozen=True):
     """Something to do later.
 
-    ``id`` is also the key of de-duplication: a job whose id is still waiting or running is not added again.
-    ``owner`` takes turns with the other owners of the same priority, however many jobs each has.
+    ``id`` is also the key of de-duplication: a job whose id is still waiting, running or among the dead
+    letters is not added again. ``owner`` takes turns with the other owners of the same priority, however many
+    jobs each has. ``within`` seconds from now it must be done, or nobody waits for it any more; 0: for ever.
     """
 
     id: str
@@ -27,13 +29,14 @@ class Job(msgspec.Struct, frozen=True):
     body: bytes = b"{}"
     owner: str = ""
     priority: Priority = Priority.NORMAL
+    within: float = 0.0
 
 
 class Lease(msgspec.Struct, frozen=True):
     """A job that this worker holds until its visibility time-out.
 
     ``fence`` grows with every lease of the job; what is done under an older one no longer counts.
-    ``attempt`` counts from 1.
+    ``attempt`` counts from 1. ``left``: the seconds in which it must be done, counted from the lease.
     """
 
     id: str
@@ -41,6 +44,18 @@ class Lease(msgspec.Struct, frozen=True):
     body: bytes
     attempt: int
     fence: int
+    left: float = math.inf
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A job that was given up. ``at``: when, in seconds of the epoch on Redis' clock."""
+
+    id: str
+    kind: str
+    owner: str
+    attempts: int
+    error: str
+    at: float
 
 
 class Retry(Exception):  # noqa: N818 (a wish, not an error)
@@ -66,9 +81,13 @@ class Outcome(StrEnum):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """The end of a lease: ``after`` seconds the job may be tried again, ``error`` says why it must."""
+    """The end of a lease: ``after`` seconds the job may be tried again, ``error`` says why it must.
+
+    ``result``: what came of a job that is done, for whoever asks (:meth:`Queue.result`); empty is none.
+    """
 
     lease: Lease
     outcome: Outcome
     after: float = 0.0
     error: str = ""
+    result: bytes = b""

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from app.queue.jobs import Job, Lease, Priority
+from app.resilience.deadline import deadline
 
 B = TypeVar("B")
+
+_LONGEST_SECONDS: Final = 300.0
+
+
+class Undoable(Exception):  # noqa: N818 (what a job is)
+    """No number of attempts would help: nothing does this kind of job, or its body is spoiled."""
+
+
+class Nothing(msgspec.Struct):
+    """The body of a job that needs none."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     body: type[Any]
-    run: Callable[[Any], Awaitable[None]]
+    run: Callable[[Any], Awaitable[msgspec.Struct | None]]
     on_dead: Callable[[Any], Awaitable[None]] | None
+    seconds: float
 
 
 class Tasks:
@@ -25,27 +37,54 @@ class Tasks:
 
     def __init__(self) -> None:
         self._tasks: dict[str, _Task] = {}
+        self.recurring: list[tuple[str, float, Priority]] = []
 
     def add(
         self,
         kind: str,
         body: type[B],
-        task: Callable[[B], Awaitable[None]],
+        task: Callable[[B], Awaitable[msgspec.Struct | None]],
         *,
         on_dead: Callable[[B], Awaitable[None]] | None = None,
+        seconds: float = _LONGEST_SECONDS,
     ) -> None:
-        """Let ``task`` do the jobs of ``kind``. It may be called more than once for the same job.
+        """Let ``task`` do the jobs of ``kind``, each within ``seconds``: then it is cancelled, and the
+        attempt has failed. It may be called more than once for the same job. What it returns is the job's
+        result.
 
         ``on_dead`` is called when the last attempt has failed, before the job goes to the dead letters. It
         too may be called more than once, and not at all when the worker dies with the job's last attempt.
         """
         assert kind not in self._tasks, f"two tasks for {kind}"
-        self._tasks[kind] = _Task(body, task, on_dead)
+        self._tasks[kind] = _Task(body, task, on_dead, seconds)
 
-    async def run(self, lease: Lease) -> None:
-        """Do a job. ``LookupError``: nothing does this kind; ``msgspec.DecodeError``: its body is spoiled."""
-        task = self._tasks[lease.kind]
-        await task.run(msgspec.json.decode(lease.body, type=task.body))
+    def every(
+        self,
+        period: float,
+        kind: str,
+        task: Callable[[Nothing], Awaitable[msgspec.Struct | None]],
+        *,
+        priority: Priority = Priority.HIGH,
+        seconds: float = _LONGEST_SECONDS,
+    ) -> None:
+        """Do ``task`` every ``period`` seconds, by one worker of all, never beside itself."""
+        self.add(kind, Nothing, task, seconds=seconds)
+        self.recurring.append((kind, period, priority))
+
+    async def run(self, lease: Lease) -> bytes:
+        """Do a job; its result, or nothing. Raises :class:`Undoable`, ``TimeoutError`` when it took too long,
+        and what the task raises.
+        """
+        task = self._tasks.get(lease.kind)
+        if task is None:
+            raise Undoable(f"nothing does jobs of the kind {lease.kind!r}")
+        try:
+            body = msgspec.json.decode(lease.body, type=task.body)
+        except msgspec.DecodeError as error:
+            raise Undoable(f"its body is spoiled: {error}") from error
+        async with deadline(min(task.seconds, lease.left)):
+            result = await task.run(body)
+        return b"" if result is None else msgspec.json.encode(result)
 
     async def give_up(self, lease: Lease) -> None:
         """Say that the job will not be done; raises what ``on_dead`` raises."""
@@ -55,7 +94,14 @@ class Tasks:
 
 
 def job(
-    kind: str, body: msgspec.Struct, *, job_id: str, owner: str = "", priority: Priority = Priority.NORMAL
+    kind: str,
+    body: msgspec.Struct,
+    *,
+    job_id: str,
+    owner: str = "",
+    priority: Priority = Priority.NORMAL,
+    within: float = 0.0,
 ) -> Job:
     """The job of ``kind`` with that body."""
-    return Job(id=job_id, kind=kind, body=msgspec.json.encode(body), owner=owner, priority=priority)
+    encoded = msgspec.json.encode(body)
+    return Job(id=job_id, kind=kind, body=encoded, owner=owner, priority=priority, within=within)

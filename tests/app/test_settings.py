@@ -112,7 +112,5 @@ def test_an_unknown_role_is_told_the_roles() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "app", "king"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (ended.returncode, ended.stderr) == (
-        2,
-        "usage: python -m app api|worker, grant EMAIL ROLE, or advise [--apply] [--json]\n",
-    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("usage: python -m app api|worker\n")

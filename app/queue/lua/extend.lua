@@ -1,9 +1,6 @@
 -- Heartbeat: moves the visibility time-out of leases that are still held.
--- KEYS[1] prefix. ARGV[1] visibility (ms); then for each lease: id, fence.
+-- ARGV[1] visibility (ms); then for each lease: id, fence.
 -- Returns for each lease: 1 still held, 0 lost.
-local prefix = KEYS[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local results = {}
 for at = 2, #ARGV, 2 do
   local id = ARGV[at]

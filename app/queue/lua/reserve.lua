@@ -1,62 +1,84 @@
 -- Leases jobs to a worker: first brings back what is due and what a dead worker held, then takes from the lines.
--- KEYS[1] prefix. ARGV: how many, visibility (ms), most attempts.
--- Returns a flat list: id, kind, body, attempt, fence for each job.
-local prefix = KEYS[1]
+-- ARGV: how many, visibility (ms), most attempts.
+-- Returns a flat list: ms until something waiting here becomes due (-1: nothing does); then for each job: id,
+-- kind, body, attempt, fence, ms that are left to do it in (-1: no end).
 local wanted, visibility, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local delayed, leased = prefix .. 'delayed', prefix .. 'leased'
 
-local function line_up(id)
-  local job = redis.call('HMGET', prefix .. 'job:' .. id, 'level', 'owner')
-  if not job[1] then return end
-  redis.call('ZADD', prefix .. 'since:' .. job[1], now, id)
-  if redis.call('RPUSH', prefix .. 'line:' .. job[1] .. ':' .. job[2], id) == 1 then
-    redis.call('RPUSH', prefix .. 'owners:' .. job[1], job[2])
-  end
+local function back_in_line(id)
+  local place = redis.call('HMGET', prefix .. 'job:' .. id, 'level', 'owner')
+  if place[1] then line_up(id, place[1], place[2], 'RPUSH') end
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'delayed', '-inf', now, 'LIMIT', 0, 100)) do
-  redis.call('ZREM', prefix .. 'delayed', id)
-  line_up(id)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', delayed, id)
+  back_in_line(id)
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'leased', '-inf', now, 'LIMIT', 0, 100)) do
-  redis.call('ZREM', prefix .. 'leased', id)
-  local job = prefix .. 'job:' .. id
-  if tonumber(redis.call('HGET', job, 'attempt') or 0) >= most then
-    redis.call('HSET', job, 'error', 'its worker was lost')
-    redis.call('ZADD', prefix .. 'dead', now, id)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', leased, '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', leased, id)
+  local attempt = redis.call('HGET', prefix .. 'job:' .. id, 'attempt')
+  if attempt and tonumber(attempt) >= most then
+    bury(id, 'its worker was lost')
   else
-    line_up(id)
+    back_in_line(id)
   end
 end
 
--- Strictly by priority, but every sixteenth turn begins at the other end, so that no line starves.
-local order = {0, 1, 2}
-if redis.call('INCR', prefix .. 'turn') % 16 == 0 then order = {2, 1, 0} end
-local leases = {}
-local taken = 0
-for _, level in ipairs(order) do
+-- Of sixteen turns one belongs to the lowest level and three to the middle one, so that nobody starves; the
+-- others, and those that their owners do not need, go by rank.
+local ranks = {high = {0, 1, 2}, middle = {1, 0, 2}, low = {2, 0, 1}}
+local turn = tonumber(redis.call('GET', prefix .. 'turn') or 0)
+local empty = {}
+
+local function take_from(level)
   local owners = prefix .. 'owners:' .. level
-  while taken < wanted do
+  while not empty[level] do
     local owner = redis.call('LPOP', owners)
-    if not owner then break end
+    if not owner then
+      empty[level] = true
+      return nil
+    end
     local line = prefix .. 'line:' .. level .. ':' .. owner
     local id = redis.call('LPOP', line)
-    if redis.call('LLEN', line) > 0 then redis.call('RPUSH', owners, owner) end
+    if redis.call('EXISTS', line) == 1 then redis.call('RPUSH', owners, owner) end
     if id then
       redis.call('ZREM', prefix .. 'since:' .. level, id)
       local job = prefix .. 'job:' .. id
-      local content = redis.call('HMGET', job, 'kind', 'body')
-      if content[1] then
-        local attempt = redis.call('HINCRBY', job, 'attempt', 1)
-        local fence = redis.call('HINCRBY', job, 'fence', 1)
-        redis.call('ZADD', prefix .. 'leased', now + visibility, id)
-        local n = #leases
-        leases[n + 1], leases[n + 2], leases[n + 3] = id, content[1], content[2]
-        leases[n + 4], leases[n + 5] = attempt, fence
-        taken = taken + 1
-      end
+      local held = redis.call('HMGET', job, 'kind', 'body', 'attempt', 'fence', 'until')
+      if held[1] then return id, job, held end
     end
   end
 end
-return leases
+
+local answer = {-1}
+local began = turn
+while turn - began < wanted do
+  local ranking = ranks.high
+  if turn % 16 == 15 then ranking = ranks.low elseif turn % 4 == 3 then ranking = ranks.middle end
+  local id, job, held
+  for at = 1, 3 do
+    id, job, held = take_from(ranking[at])
+    if id then break end
+  end
+  if not id then break end
+  turn = turn + 1
+  local attempt, fence, ends = tonumber(held[3]) + 1, tonumber(held[4]) + 1, tonumber(held[5])
+  redis.call('HSET', job, 'attempt', attempt, 'fence', fence)
+  redis.call('ZADD', leased, now + visibility, id)
+  local n = #answer
+  answer[n + 1], answer[n + 2], answer[n + 3] = id, held[1], held[2]
+  answer[n + 4], answer[n + 5] = attempt, fence
+  answer[n + 6] = ends > 0 and math.max(0, ends - now) or -1
+end
+if turn > began then
+  redis.call('SET', prefix .. 'turn', turn % 16)
+else
+  for _, set in ipairs({delayed, leased}) do
+    local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+    if first then
+      local left = math.max(0, math.ceil(tonumber(first) - now))
+      if answer[1] < 0 or left < answer[1] then answer[1] = left end
+    end
+  end
+end
+return answer

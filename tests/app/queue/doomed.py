@@ -1,0 +1,61 @@
+"""Run as a process: a worker that says how far it has come with its job, and then waits to be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from app.connections import open_redis
+from app.queue import Consumer, Lease, Queue, Tasks
+from app.queue.jobs import Ending
+from app.queue.queue import Reserved
+from app.settings import RedisSettings
+
+
+class Body(msgspec.Struct):
+    number: int
+
+
+async def stand_still(step: str) -> None:
+    print(step, flush=True)
+    await asyncio.Event().wait()
+
+
+class Doomed(Queue):
+    """A queue whose worker comes no further than ``step``."""
+
+    step = ""
+
+    async def reserve(self, count: int) -> Reserved:
+        reserved = await super().reserve(count)
+        if self.step == "leased" and reserved.leases:
+            await stand_still("leased")
+        return reserved
+
+    async def settle(self, *endings: Ending) -> list[bool]:
+        await stand_still("done")
+        return []
+
+    async def extend(self, leases: Sequence[Lease]) -> list[bool]:
+        return [True for _ in leases]  # no heartbeat: the test must not wait for one
+
+
+async def main(url: str, step: str) -> None:
+    async with open_redis(RedisSettings(url, None, None)) as redis:
+        queue = Doomed(redis, visibility=0.4)
+        queue.step = step
+
+        async def task(_: Body) -> None:
+            if step == "begun":
+                await stand_still("begun")
+
+        tasks = Tasks()
+        tasks.add("note", Body, task)
+        await Consumer(queue, tasks).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2]))

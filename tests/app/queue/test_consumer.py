@@ -1,0 +1,284 @@
+"""Workers: what becomes of jobs that succeed, fail, hang, or lose their worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from app.queue import Consumer, DeadLetter, Job, Nothing, Priority, Queue, Retry, Tasks
+from tests.app.parts import ROOT, Process, until
+
+pytestmark = pytest.mark.anyio
+
+
+class Body(msgspec.Struct):
+    number: int = 0
+
+
+class Notes:
+    """A task that notes what it was asked, and does what it is told to."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.dead: list[int] = []
+        self.error: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, body: Body) -> Body:
+        self.seen.append(body.number)
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return body
+
+    async def give_up(self, body: Body) -> None:
+        self.dead.append(body.number)
+
+
+def tasks_of(notes: Notes, seconds: float = 60.0) -> Tasks:
+    tasks = Tasks()
+    tasks.add("note", Body, notes, on_dead=notes.give_up, seconds=seconds)
+    return tasks
+
+
+@asynccontextmanager
+async def working(queue: Queue, tasks: Tasks, slots: int = 8) -> AsyncIterator[Consumer]:
+    consumer = Consumer(queue, tasks, slots=slots)
+    running = asyncio.create_task(consumer.run())
+    try:
+        yield consumer
+    finally:
+        await consumer.stop(1.0)
+        await running
+
+
+def note(number: int, *, within: float = 0.0) -> Job:
+    return Job(f"job{number}", "note", msgspec.json.encode(Body(number)), within=within)
+
+
+async def only_dead_letter(queue: Queue) -> DeadLetter:
+    await until(lambda: has_dead(queue))
+    (letter,) = await queue.dead_letters()
+    return letter
+
+
+async def has_dead(queue: Queue) -> bool:
+    return (await queue.depth()).dead == 1
+
+
+async def empty(queue: Queue) -> bool:
+    depth = await queue.depth()
+    return depth.waiting + depth.leased == 0
+
+
+async def test_every_job_is_done_and_its_result_kept(redis: Redis) -> None:
+    queue, notes = Queue(redis), Notes()
+    async with working(queue, tasks_of(notes)):
+        await queue.enqueue(*(note(number) for number in range(50)))
+        assert await queue.result("job49", within=10.0) == b'{"number":49}'
+        await until(lambda: empty(queue))
+    assert sorted(notes.seen) == list(range(50))
+
+
+async def test_a_failed_job_is_tried_again_until_it_is_dead_and_somebody_is_told(redis: Redis) -> None:
+    queue, notes = Queue(redis, most_attempts=3), Notes()
+    notes.error = Retry("not now", after=0.01)
+    async with working(queue, tasks_of(notes)):
+        await queue.enqueue(note(1))
+        letter = await only_dead_letter(queue)
+    assert (notes.seen, notes.dead) == ([1, 1, 1], [1])
+    assert (letter.attempts, letter.error) == (3, "not now")
+
+
+async def test_an_error_of_the_task_is_a_failed_attempt_and_no_spoiled_job(redis: Redis) -> None:
+    queue, notes = Queue(redis, most_attempts=1), Notes()
+    notes.error = KeyError("a mistake of the task")
+    async with working(queue, tasks_of(notes)):
+        await queue.enqueue(note(1))
+        letter = await only_dead_letter(queue)
+    assert letter.error == "KeyError('a mistake of the task')"
+
+
+async def test_what_cannot_be_done_is_not_tried_again(redis: Redis) -> None:
+    queue, notes = Queue(redis), Notes()
+    async with working(queue, tasks_of(notes)):
+        await queue.enqueue(Job("spoiled", "note", b"{"))
+        assert "spoiled" in (await only_dead_letter(queue)).error
+        await queue.discard("spoiled")
+        await queue.enqueue(Job("unknown", "unheard of"))
+        assert "unheard of" in (await only_dead_letter(queue)).error
+    assert notes.seen == []
+
+
+async def test_an_attempt_that_does_not_count_is_none(redis: Redis) -> None:
+    queue, notes = Queue(redis, most_attempts=2), Notes()
+    notes.error = Retry("the generator is away", after=0.0, counts=False)
+    async with working(queue, tasks_of(notes)):
+        await queue.enqueue(note(1))
+        await until(lambda: len(notes.seen) > 5)
+        notes.error = None
+        await until(lambda: empty(queue))
+    assert notes.dead == []
+
+
+async def test_a_job_that_hangs_is_ended_and_counts_as_failed(redis: Redis) -> None:
+    queue, notes = Queue(redis, most_attempts=1), Notes()
+    notes.gate.clear()
+    async with working(queue, tasks_of(notes, seconds=0.05)):
+        await queue.enqueue(note(1))
+        letter = await only_dead_letter(queue)
+    assert letter.error == "TimeoutError()"
+
+
+async def test_a_job_that_nobody_waits_for_any_more_is_not_begun(redis: Redis) -> None:
+    queue, notes = Queue(redis), Notes()
+    await queue.enqueue(note(1, within=0.001), delay=0.05)
+    async with working(queue, tasks_of(notes)):
+        letter = await only_dead_letter(queue)
+    assert (notes.seen, notes.dead) == ([], [1])
+    assert letter.error == "nobody waits for it any more"
+
+
+async def test_a_delayed_job_starts_on_time_with_an_idle_worker(redis: Redis) -> None:
+    queue, notes = Queue(redis), Notes()
+    async with working(queue, tasks_of(notes)):
+        due = time.monotonic() + 0.3
+        await queue.enqueue(note(1), delay=0.3)
+        await until(lambda: bool(notes.seen))
+        assert -0.01 < time.monotonic() - due < 0.25
+
+
+async def test_a_recurring_task_runs_again_and_again(redis: Redis) -> None:
+    queue = Queue(redis)
+    ticks: list[float] = []
+
+    async def tick(_: Nothing) -> Body:
+        ticks.append(time.monotonic())
+        return Body(len(ticks))
+
+    tasks = Tasks()
+    tasks.every(0.1, "tick", tick)
+    async with working(queue, tasks), working(queue, tasks):
+        await until(lambda: len(ticks) >= 5)
+        assert await queue.result("every:tick") is not None
+    assert all(later - earlier > 0.05 for earlier, later in itertools.pairwise(ticks[1:]))
+
+
+async def test_what_runs_at_the_stop_may_end_and_the_rest_goes_back_to_the_front(redis: Redis) -> None:
+    queue, notes = Queue(redis), Notes()
+    notes.gate.clear()
+    await queue.enqueue(*(note(number) for number in range(8)))
+    consumer = Consumer(queue, tasks_of(notes), slots=4)
+    running = asyncio.create_task(consumer.run())
+    await until(lambda: len(notes.seen) == 4)
+    await consumer.stop(0.01)
+    await running
+    depth = await queue.depth()
+    assert (depth.ready[Priority.NORMAL], depth.leased, depth.dead) == (8, 0, 0)
+    again = (await queue.reserve(8)).leases
+    assert {lease.id for lease in again[:4]} == {f"job{number}" for number in range(4)}
+    assert {lease.attempt for lease in again} == {1}, "what was handed back was no attempt"
+
+
+async def test_nothing_is_taken_after_the_stop_and_nothing_leased_is_left_behind(redis: Redis) -> None:
+    """Stopped at any moment: while it asks, sleeps or works."""
+    queue, notes = Queue(redis), Notes()
+    await queue.enqueue(*(note(number) for number in range(200)))
+    for steps in range(60):
+        consumer = Consumer(queue, tasks_of(notes), slots=4)
+        running = asyncio.create_task(consumer.run())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await consumer.stop(0.0)
+        await running
+        assert (await queue.depth()).leased == 0
+    assert (await queue.depth()).dead == 0
+
+
+async def test_no_job_is_done_twice_because_redis_was_away_when_it_ended(
+    redis: Redis, redis_process: Process
+) -> None:
+    queue, notes = Queue(redis, visibility=20.0), Notes()
+    notes.gate.clear()
+    async with working(queue, tasks_of(notes)):
+        await queue.enqueue(note(1))
+        await until(lambda: notes.seen == [1])
+        redis_process.kill()
+        notes.gate.set()
+        await asyncio.sleep(0.05)
+        redis_process.start()
+        await until(lambda: reachable_and_empty(queue))
+    assert notes.seen == [1]
+
+
+async def reachable_and_empty(queue: Queue) -> bool:
+    try:
+        return await empty(queue)
+    except OSError:
+        return False
+
+
+async def test_a_lease_that_was_lost_ends_the_job_here(redis: Redis) -> None:
+    queue = Queue(redis, visibility=0.3)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def task(_: Body) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    tasks = Tasks()
+    tasks.add("note", Body, task)
+    async with working(queue, tasks):
+        await queue.enqueue(note(1))
+        await begun.wait()
+        await redis.hset("queue:{jobs}:job:job1", "fence", 9)  # as if another worker had it now
+        async with asyncio.timeout(5):
+            await ended.wait()
+        await redis.zrem("queue:{jobs}:leased", "job1")
+
+
+@pytest.mark.parametrize("step", ["leased", "begun", "done"])
+async def test_a_killed_workers_job_is_done_by_another(
+    redis: Redis, redis_process: Process, step: str
+) -> None:
+    """Killed when the job was leased, while it ran, and after its effect but before it was settled."""
+    queue, notes = Queue(redis, visibility=0.4), Notes()
+    await queue.enqueue(note(1))
+    url = f"redis://127.0.0.1:{redis_process.port}/0"
+    command = [sys.executable, "-m", "tests.app.queue.doomed", url, step]
+    doomed = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert doomed.stdout is not None
+    assert await doomed.stdout.readline() == step.encode() + b"\n"
+    doomed.send_signal(signal.SIGKILL)
+    await doomed.wait()
+    assert (await queue.depth()).leased == 1
+    async with working(queue, tasks_of(notes)):
+        await until(lambda: empty(queue))
+    assert notes.seen == [1]
+    assert await queue.dead_letters() == []
+
+
+async def test_a_job_that_kills_its_workers_is_a_dead_letter_in_the_end(redis: Redis) -> None:
+    queue = Queue(redis, visibility=0.01, most_attempts=3)
+    await queue.enqueue(note(1))
+
+    async def dead() -> bool:
+        await queue.reserve(1)
+        return (await queue.depth()).dead == 1
+
+    await until(dead)
+    assert [letter.error for letter in await queue.dead_letters()] == ["its worker was lost"]

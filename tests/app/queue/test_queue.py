@@ -1,0 +1,231 @@
+"""What the model does not say: time, batches, fairness over many jobs, results, recurring jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+from redis.asyncio import Redis
+
+from app.connections import open_redis
+from app.queue import Ending, Job, Lease, Outcome, Priority, Queue, QueueFull
+from app.settings import RedisSettings
+from tests.app.parts import Process, until
+
+pytestmark = pytest.mark.anyio
+
+
+def jobs(count: int, owner: str = "", priority: Priority = Priority.NORMAL) -> list[Job]:
+    return [
+        Job(f"{owner}{priority.name}{number}", "kind", owner=owner, priority=priority)
+        for number in range(count)
+    ]
+
+
+async def reserved(queue: Queue, count: int) -> list[Lease]:
+    return (await queue.reserve(count)).leases
+
+
+async def test_no_priority_starves_and_none_is_given_away(redis: Redis) -> None:
+    queue = Queue(redis)
+    for priority in Priority:
+        await queue.enqueue(*jobs(64, priority=priority))
+    taken = Counter(lease.id.rstrip("0123456789") for lease in await reserved(queue, 64))
+    assert taken == {"HIGH": 48, "NORMAL": 12, "LOW": 4}
+    # Alone, the lowest has every turn.
+    await redis.flushall()
+    await queue.enqueue(*jobs(64, priority=Priority.LOW))
+    assert len(await reserved(queue, 64)) == 64
+
+
+async def test_shares_are_the_same_one_job_at_a_time(redis: Redis) -> None:
+    queue = Queue(redis)
+    for priority in Priority:
+        await queue.enqueue(*jobs(64, priority=priority))
+    taken = Counter([(await reserved(queue, 1))[0].id.rstrip("0123456789") for _ in range(64)])
+    assert taken == {"HIGH": 48, "NORMAL": 12, "LOW": 4}
+
+
+async def test_owners_take_turns_however_many_jobs_one_has(redis: Redis) -> None:
+    queue = Queue(redis)
+    await queue.enqueue(*jobs(1_000, "mighty"))
+    await queue.enqueue(*jobs(3, "ada"), *jobs(3, "eve"))
+    first = [lease.id.partition("NORMAL")[0] for lease in await reserved(queue, 9)]
+    assert Counter(first) == {"mighty": 3, "ada": 3, "eve": 3}
+
+
+async def test_a_full_queue_refuses_and_says_so(redis: Redis) -> None:
+    queue = Queue(redis, limit=3)
+    with pytest.raises(QueueFull, match="2 of 5"):
+        await queue.enqueue(*jobs(5))
+    assert (await queue.depth()).waiting == 3
+    await reserved(queue, 1)
+    assert await queue.enqueue(Job("another", "kind")) == [True]
+
+
+async def test_a_delayed_job_comes_when_its_time_is_there_and_not_before(redis: Redis) -> None:
+    queue = Queue(redis)
+    began = time.monotonic()
+    await queue.enqueue(Job("later", "kind"), delay=0.2)
+    first = await queue.reserve(1)
+    assert not first.leases
+    assert 0.1 < first.due <= 0.2
+    await until(lambda: taken(queue, "later"))
+    assert time.monotonic() - began >= 0.19
+
+
+async def taken(queue: Queue, name: str) -> bool:
+    return [lease.id for lease in await reserved(queue, 1)] == [name]
+
+
+async def test_a_lease_that_is_not_kept_alive_is_anothers_and_the_first_worker_is_told(redis: Redis) -> None:
+    queue = Queue(redis, visibility=0.1)
+    await queue.enqueue(Job("job", "kind"))
+    lost = (await reserved(queue, 1))[0]
+    await until(lambda: taken(queue, "job"))
+    assert await queue.settle(Ending(lost, Outcome.DONE)) == [False]
+    assert await queue.extend([lost]) == [False]
+
+
+async def test_heartbeats_keep_a_lease(redis: Redis) -> None:
+    queue = Queue(redis, visibility=0.3)
+    await queue.enqueue(Job("job", "kind"))
+    lease = (await reserved(queue, 1))[0]
+    end = time.monotonic() + 0.7
+    while time.monotonic() < end:
+        assert await queue.extend([lease]) == [True]
+        assert not await reserved(queue, 1)
+        await asyncio.sleep(0.02)
+    assert await queue.settle(Ending(lease, Outcome.DONE)) == [True]
+
+
+async def test_a_job_says_how_long_anybody_waits_for_it(redis: Redis) -> None:
+    queue = Queue(redis)
+    await queue.enqueue(Job("short", "kind", within=30.0), Job("long", "kind"))
+    short, long = await reserved(queue, 2)
+    assert 29.0 < short.left <= 30.0
+    assert long.left == float("inf")
+    await queue.enqueue(Job("late", "kind", within=0.001))
+
+    async def over() -> bool:
+        late = (await reserved(queue, 1))[0]
+        await queue.settle(Ending(late, Outcome.BACK))
+        return late.left == 0.0
+
+    await until(over)
+
+
+async def test_a_result_is_there_for_whoever_asks_and_gone_when_the_job_comes_again(redis: Redis) -> None:
+    queue = Queue(redis)
+    await queue.enqueue(Job("job", "kind"))
+    assert await queue.result("job") is None
+    asking = asyncio.create_task(queue.result("job", within=10.0))
+
+    async def listening() -> bool:
+        return (await redis.pubsub_numsub("queue:{jobs}:results"))[0][1] == 1
+
+    await until(listening)
+    lease = (await reserved(queue, 1))[0]
+    await queue.settle(Ending(lease, Outcome.DONE, result=b"42"))
+    assert await asking == b"42"
+    assert await queue.result("job") == b"42"
+    assert 3_500 < await redis.ttl("queue:{jobs}:result:job") <= 3_600
+    await queue.enqueue(Job("job", "kind"))
+    assert await queue.result("job", within=0.05) is None
+
+
+async def test_a_recurring_job_comes_once_a_period_however_many_workers_ask(redis: Redis) -> None:
+    queues = [Queue(redis) for _ in range(5)]
+    kinds = [("tick", 0.2, Priority.HIGH)]
+    began, ticks, answers = time.monotonic(), 0, 0
+    while time.monotonic() - began < 1.0:
+        waits = await asyncio.gather(*(queue.recur(kinds) for queue in queues))
+        assert all(0 <= wait <= 0.2 for wait in waits)
+        for lease in await reserved(queues[0], 10):
+            assert lease.id == "every:tick"
+            await queues[0].settle(Ending(lease, Outcome.DONE))
+            ticks += 1
+        answers += 1
+    assert 4 <= ticks <= 7
+    assert answers > ticks
+
+
+async def test_a_recurring_job_is_not_started_beside_itself_and_survives_its_death(redis: Redis) -> None:
+    queue = Queue(redis)
+    kinds = [("tick", 0.05, Priority.HIGH)]
+
+    async def due() -> bool:
+        await queue.recur(kinds)
+        return (await queue.depth()).ready[Priority.HIGH] == 1
+
+    await until(due)
+    lease = (await reserved(queue, 1))[0]
+    for _ in range(5):
+        await queue.recur(kinds)
+        assert not await reserved(queue, 1)
+        await asyncio.sleep(0.02)
+    await queue.settle(Ending(lease, Outcome.DEAD, error="broken"))
+    await until(due)
+    assert (await queue.depth()).dead == 0
+
+
+async def test_a_dead_letter_tells_what_it_was_and_is_done_after_it_is_called_back(redis: Redis) -> None:
+    queue = Queue(redis)
+    await queue.enqueue(Job("job", "kind", b"body", "ada", Priority.LOW))
+    lease = (await reserved(queue, 1))[0]
+    await queue.settle(Ending(lease, Outcome.DEAD, error="it broke" * 1_000))
+    (letter,) = await queue.dead_letters()
+    assert (letter.id, letter.kind, letter.owner, letter.attempts) == ("job", "kind", "ada", 1)
+    assert letter.error.startswith("it broke")
+    assert len(letter.error) == 2_000
+    assert abs(letter.at - time.time()) < 60
+    assert await queue.enqueue(Job("job", "kind")) == [False], "a dead letter holds its id"
+    assert await queue.requeue("job", "nobody") == [True, False]
+    again = (await reserved(queue, 1))[0]
+    assert (again.body, again.attempt, again.fence) == (b"body", 1, 2)
+
+
+async def test_dead_letters_do_not_pile_up(redis: Redis) -> None:
+    queue = Queue(redis)
+    dead = "queue:{jobs}:dead"
+    await redis.zadd(dead, {f"old{number}": time.time() * 1000 - number for number in range(10_000)})
+    await redis.hset("queue:{jobs}:job:old9999", "kind", "kind")
+    await queue.enqueue(Job("job", "kind"))
+    await queue.settle(Ending((await reserved(queue, 1))[0], Outcome.DEAD, error="why"))
+    assert await redis.zcard(dead) == 10_000
+    assert not await redis.exists("queue:{jobs}:job:old9999")
+
+
+async def test_an_idle_queue_leaves_no_keys_but_the_known(redis: Redis) -> None:
+    queue = Queue(redis)
+    for round_ in range(20):
+        added = [*jobs(10, f"owner{round_}"), *jobs(10, priority=Priority.HIGH)]
+        await queue.enqueue(*added)
+        await queue.settle(*(Ending(lease, Outcome.DONE) for lease in await reserved(queue, 20)))
+    assert set(await redis.keys("*")) <= {b"queue:{jobs}:wake", b"queue:{jobs}:turn"}
+    assert await redis.llen("queue:{jobs}:wake") <= 64
+
+
+async def test_the_cost_of_an_operation_does_not_grow_with_the_queue(redis_process: Process) -> None:
+    """Counted by Redis: commands run per reservation and settlement, at 100 jobs and at 20,000."""
+    url = f"redis://127.0.0.1:{redis_process.port}/2"
+    async with open_redis(RedisSettings(url, None, None)) as redis:
+        await redis.flushdb()
+        queue = Queue(redis, limit=1_000_000)
+
+        async def calls() -> int:
+            stats = await redis.info("commandstats")
+            return sum(command["calls"] for name, command in stats.items() if "slowlog" not in name)
+
+        costs: list[int] = []
+        for count in (100, 20_000):
+            await redis.flushdb()
+            for first in range(0, count, 1_000):
+                await queue.enqueue(*jobs(count, "ada")[first : first + 1_000])
+            before = await calls()
+            await queue.settle(*(Ending(lease, Outcome.DONE) for lease in await reserved(queue, 8)))
+            costs.append(await calls() - before)
+        await redis.flushdb()
+    assert costs[0] == costs[1]
