@@ -14,15 +14,12 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import yaml
 
 from policies.configuration import (
     LEVELS,
@@ -32,7 +29,7 @@ from policies.configuration import (
     problems_with,
     reconcile,
 )
-from rehearsal.errors import InputError, KingdomError
+from rehearsal.policy_files import PolicyConfigError, PolicyPackError, manifest_of, python_of
 from rehearsal.policy_info import PackInfo, pack_info
 from rehearsal.policy_output import FirstLine, Tail, drain
 
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
 # Seconds a pack may take from its start to its port. An SDK import takes one or two on a busy machine.
 START_TIMEOUT: Final = 60.0
 # Seconds for one question. A policy that loops must not hang a deployment for ever.
-CALL_TIMEOUT: Final = 120.0
+CALL_TIMEOUT: Final = 60.0
 _MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the SDK's own server accepts
 # The same program as `-m pulumi.policy`, plus a thread that ends it once our end of the pipe on file
 # descriptor 3-or-so closes. The kernel closes that end even when we are killed with SIGKILL, so the pack
@@ -61,14 +58,6 @@ runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
 """
 
 T = TypeVar("T")
-
-
-class PolicyPackError(KingdomError):
-    """The pack does not start or breaks. The text says what, where, what to do."""
-
-
-class PolicyConfigError(PolicyPackError, InputError):
-    """The pack's configuration is wrong; nothing was judged."""
 
 
 class PolicyPack:
@@ -129,8 +118,8 @@ class PolicyPack:
         for objects. Raises PolicyPackError when there is no pack at `path`.
         """
         path = path.resolve()
-        manifest = _manifest(path)
-        python = _python(path, manifest)
+        manifest = manifest_of(path)
+        python = python_of(path, manifest)
         env = {
             **os.environ,
             "PULUMI_PROJECT": project,
@@ -333,7 +322,8 @@ class PolicyPack:
         if line is None:
             raise PolicyPackError(
                 f"the policy pack {self.path} printed no port in time: it hangs before `PolicyPack(...)` is "
-                f"reached; look for a loop, a prompt or a network call at import time{self._said()}"
+                f"reached{self._said()}",
+                remedy="Look for a loop, a prompt or a network call at import time.",
             )
         if line == "":
             self._errors.wait_for_end(2)
@@ -344,8 +334,8 @@ class PolicyPack:
         if not line.strip().isdecimal():
             raise PolicyPackError(
                 f"the policy pack {self.path} printed {line.strip()[:80]!r} where its port belongs: "
-                "something "
-                "prints to stdout while the pack is imported; print to stderr or use pulumi.log"
+                "something prints to stdout while the pack is imported",
+                remedy="Print to stderr, or use pulumi.log.",
             )
         return int(line)
 
@@ -363,7 +353,8 @@ class PolicyPack:
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise PolicyPackError(
                     f"the policy pack {self.path} did not answer about {about} in time: a policy loops"
-                    + self._said()
+                    + self._said(),
+                    remedy="Mend the policy, or switch it off in the policy configuration.",
                 ) from None
             if code is grpc.StatusCode.UNAVAILABLE:
                 self._errors.wait_for_end(2)
@@ -373,8 +364,8 @@ class PolicyPack:
             details = str(error.details()).removeprefix("Exception calling application: ")
             where = self._errors.place(self.path, details)
             raise PolicyPackError(
-                f"the policy pack {self.path} broke while it judged {about}{where}: {details}\n"
-                "A policy must not raise: mend it, or switch it off in the policy configuration."
+                f"the policy pack {self.path} broke while it judged {about}{where}: {details}",
+                remedy="A policy must not raise: mend it, or switch it off in the policy configuration.",
             ) from None
 
     def _cause(self) -> str:
@@ -394,41 +385,3 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=2)
     return process.returncode is not None
-
-
-def _manifest(path: Path) -> Mapping[str, Any]:
-    file = path / "PulumiPolicy.yaml"
-    try:
-        manifest = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise PolicyPackError(f"no policy pack at {path}: it has no PulumiPolicy.yaml") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PolicyPackError(f"cannot read {file}: {' '.join(str(error).split())}") from None
-    runtime = manifest.get("runtime") if isinstance(manifest, dict) else None
-    name = runtime.get("name") if isinstance(runtime, dict) else runtime
-    if name != "python":
-        raise PolicyPackError(f"{file} must say `runtime: python`; it says {name!r}")
-    return manifest if isinstance(manifest, dict) else {}
-
-
-def _python(path: Path, manifest: Mapping[str, Any]) -> Path:
-    """The interpreter of the pack's ``virtualenv`` option; ours where that was not made (a bare clone)."""
-    runtime = manifest["runtime"]
-    options = runtime.get("options", {}) if isinstance(runtime, dict) else {}
-    folder = options.get("virtualenv")
-    python = path / str(folder) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    return python if folder and python.exists() else Path(sys.executable)
-
-
-def load_config(file: Path) -> dict[str, Any]:
-    """A ``--policy-pack-config`` file. Raises PolicyPackError naming line and column of what is not JSON."""
-    try:
-        text = file.read_text()
-        config = json.loads(text) if text.strip() else {}
-    except OSError as error:
-        raise PolicyConfigError(f"cannot read the policy configuration {file}: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise PolicyConfigError(f"the policy configuration {file} is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise PolicyConfigError(f"the policy configuration {file} must be an object of policies")
-    return config

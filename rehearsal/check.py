@@ -13,11 +13,11 @@ from policies.configuration import PolicySettings, problems_with, reconcile
 from policies.nodes import Finding, format_path
 from policies.rules import Rule
 from policies.stack import Stack
-from rehearsal.analyzer import PolicyConfigError
 from rehearsal.engine.differ import property_changes
 from rehearsal.errors import InputError
 from rehearsal.manifest_schema import SCHEMA, Schema, misfits
 from rehearsal.manifests import Manifest, read
+from rehearsal.policy_files import PolicyConfigError
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ app.registered_commands.sort(key=lambda command: _ORDER.index(getattr(command.ca
 
 
 def run() -> NoReturn:
-    """The console script: `main` in a process of its own, which it ends.
+    """`main` in a process of its own, which it ends.
 
     Commands are short and what they import stays, so the cyclic collector is off (`cloud`, which is not
     short, turns it on again); nor is everything taken apart at the end. Together that was a quarter of a
@@ -51,22 +51,42 @@ def run() -> NoReturn:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; errors that a user can mend are printed without a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell has what it starts in the background ignore it, but whoever sends it means it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app(arguments)
+    except SystemExit as end:
+        if not _is_interrupt(end):
+            raise
+        _fail(_InterruptedError(), arguments)
     except KingdomError as error:
         _fail(error, arguments)
-    except KeyboardInterrupt:
-        err.print("interrupted", style="yellow")
-        sys.exit(INTERRUPTED)
     except OSError as error:
         _fail(_of_the_machine(error), arguments)
     except Exception as error:
         _fail(faults.internal(error, Path.cwd() / STATE_FOLDER), arguments)
 
 
+class _InterruptedError(KingdomError):
+    """Ctrl-C, where the command itself has nothing more to say of it."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", remedy="Run the command again: it goes on from what is recorded.")
+
+
+def _is_interrupt(end: SystemExit) -> bool:
+    """Whether a KeyboardInterrupt is behind `end`, which is how Typer ends a command for one."""
+    error: BaseException | None = end
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does, so that it cleans up after itself."""
+    """Ends a command as Ctrl-C does, also for SIGTERM, so that it cleans up after itself."""
     raise KeyboardInterrupt
 
 

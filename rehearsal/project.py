@@ -68,7 +68,8 @@ class Project:
 
     def stack_names(self) -> list[str]:
         """Every environment there is a file for, in the order in which a change travels through them."""
-        names = [path.name[len("Pulumi.") : -len(".yaml")] for path in self.stacks.glob("Pulumi.*.yaml")]
+        files = [path.name for path in self.stacks.glob("Pulumi.*.yaml") if path.is_file()]
+        names = [name[len("Pulumi.") : -len(".yaml")] for name in files]
         order = {"local": 0, "dev": 1, "staging": 2, "prod": 3}
         return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
@@ -83,7 +84,7 @@ class Project:
         data = read_yaml(path)
         config = data.get("config") or {}
         if not isinstance(config, dict):
-            raise InputError(f"{path}: config must be a mapping, not {type(config).__name__}")
+            raise InputError(f"{path}: config must be a mapping, not {_kind(config)}")
         bad = [str(key) for key in config if not isinstance(key, str) or key.count(":") != 1]
         sealed = [str(key) for key, value in config.items() if _is_sealed(value)]
         if bad or sealed:
@@ -107,10 +108,28 @@ class Project:
         return self.root / STATE_FOLDER / stack
 
 
+class _Unique(yaml.constructor.SafeConstructor):
+    """Refuses a key that stands twice, as Pulumi's own reader does: which of the two is meant?"""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, yaml.Node] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (first := seen.get(key.value)) is not None:
+                    line = first.start_mark.line + 1
+                    problem = f"the key {key.value!r} stands in line {line} already"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen[key.value] = key
+        return super().construct_mapping(node, deep)
+
+
+_Loader = type("_Loader", (_Unique, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises InputError naming file, line and column."""
+    """The mapping in a YAML file; an empty one in an empty file. Raises InputError, with line and column."""
     try:
-        data = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        data = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  (it is a safe loader)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -119,9 +138,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise InputError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if data is None:
+        return {}
     if not isinstance(data, dict):
-        raise InputError(f"{path} must hold a mapping, not {type(data).__name__}")
+        raise InputError(f"{path} must hold a mapping, not {_kind(data)}")
     return data
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a mapping", list: "a list", str: "a text", bool: "a truth value"}
+    return names.get(type(value), f"{value!r}")
 
 
 def _is_sealed(value: Any) -> bool:

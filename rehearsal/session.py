@@ -57,7 +57,7 @@ class Session:
     @property
     def store(self) -> Store:
         if self._store is None:
-            self._store = Store(self.folder, passphrase(self._secrets))
+            self._store = Store(self.folder, lambda new: passphrase(self._secrets, new=new))
         return self._store
 
     def preview(self, listener: Listener) -> Result:

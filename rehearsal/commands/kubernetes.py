@@ -40,7 +40,7 @@ def check(
 ) -> None:
     """Judge plain Kubernetes manifests with the policy pack. Exit code 1 on a mandatory finding."""
     from rehearsal import check as manifests
-    from rehearsal.analyzer import load_config
+    from rehearsal.policy_files import load_config
 
     config = load_config(policy_pack_config) if policy_pack_config else None
     report = manifests.check(paths, config=config, strict=strict, only=tuple(only or ()))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pulumi
+from pulumi.config import ConfigMissingError, ConfigTypeError
 from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.settings import SETTINGS
@@ -79,17 +80,15 @@ def run(
                 loop.run_until_complete(run_in_stack(lambda: _execute(main)))
         except KingdomError:
             raise
-        except pulumi.RunError as error:
-            raise ProgramError(str(error)) from None
-        except SystemExit as error:
-            raise ProgramError(f"the program ended itself with sys.exit({error.code!r})") from None
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             for cause in _causes(error):
                 if isinstance(cause, StoppedError):
                     return
                 if isinstance(cause, KingdomError):
                     raise cause from None
-            raise _explained(error, main, root) from error
+            raise _explained(error, main, root, stack) from error
         finally:
             for task in asyncio.all_tasks(loop):
                 task.cancel()
@@ -204,24 +203,47 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ if isinstance(cause.__cause__, Exception) else None
 
 
-def _explained(error: BaseException, main: Path, root: Path) -> ProgramError:
-    """Where in the program `error` came from, without a traceback."""
-    *_, error = _causes(error)
-    if isinstance(error, SyntaxError):
-        where = f"{_relative(error.filename or '?', root)}:{error.lineno}"
-    else:
-        frames = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename).is_relative_to(main)
-        ]
-        where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}" if frames else str(main)
-    name = type(error).__name__
+def _explained(error: BaseException, main: Path, root: Path, stack: str) -> ProgramError:
+    """Where in the program `error` came from and what to do, without a traceback."""
+    *causes, error = _causes(error)
+    error = next((cause for cause in causes if isinstance(cause, pulumi.RunError)), error)
+    if isinstance(error, pulumi.RunError) and not isinstance(error, ConfigMissingError | ConfigTypeError):
+        return ProgramError(str(error))  # its text is all that its author wants to be read
+    where = _place(error, main, root)
+    match error:
+        case ConfigMissingError():
+            return ProgramError(
+                f"{where}: the setting {error.key} is missing",
+                remedy=f"Set it under `config` in Pulumi.{stack}.yaml.",
+            )
+        case ConfigTypeError():
+            return ProgramError(
+                f"{where}: the setting {error.key} is {error.value!r}, which is no {error.expect_type}",
+                remedy=f"Put it right under `config` in Pulumi.{stack}.yaml.",
+            )
+        case SystemExit():
+            return ProgramError(
+                f"{where}: the program ended itself with sys.exit({error.code!r})",
+                remedy="A program ends by coming to its end; to refuse something, raise pulumi.RunError.",
+            )
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return ProgramError(
-        f"{where}: the program raised {name}: {text}" if text else f"{where}: the program raised {name}",
+        f"{where}: the program raised {type(error).__name__}{f': {text}' if text else ''}",
+        details=[f"{type(item).__name__}: {item}" for item in getattr(error, "exceptions", ())],
         remedy="Nothing was changed after that point. Mend the program and run the command again.",
     )
+
+
+def _place(error: BaseException, main: Path, root: Path) -> str:
+    """``file:line`` of the innermost place in the program; the program's folder where there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_relative(error.filename, root)}:{error.lineno}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(main)
+    ]
+    return f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}" if frames else str(main)
 
 
 def _relative(path: str, root: Path) -> str:

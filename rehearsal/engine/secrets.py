@@ -109,10 +109,11 @@ def _derive(passphrase: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ITERATIONS, 32)
 
 
-def passphrase(folder: Path) -> str:
+def passphrase(folder: Path, *, new: bool) -> str:
     """The passphrase in force: the environment's, as the Pulumi CLI reads it, else one kept in `folder`.
 
-    The kept one is random, readable by its owner only, and made on first use: a rehearsal needs no set-up.
+    The kept one is random, readable by its owner only, and made for the first state that is `new`: a
+    rehearsal needs no set-up. Raises StateError, also where there is none and the state is not new.
     """
     if (given := os.environ.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
         return given
@@ -126,10 +127,15 @@ def passphrase(folder: Path) -> str:
             ) from None
     kept = folder / "passphrase"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         try:
             return kept.read_text().strip()
         except FileNotFoundError:
+            if not new:
+                raise StateError(
+                    f"the passphrase of this state is not known: {kept} does not exist",
+                    remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was made with.",
+                ) from None
+            folder.mkdir(parents=True, exist_ok=True)
             text = base64.urlsafe_b64encode(os.urandom(24)).decode()
             temporary = folder / f".passphrase.{os.getpid()}"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -19,7 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,55 +32,79 @@ from rehearsal.errors import StateError
 
 
 class Store:
-    """The state of the stack kept in `folder`. One writer at a time: see :meth:`lock`."""
+    """The state of the stack kept in `folder`. One writer at a time: see :meth:`lock`.
 
-    def __init__(self, folder: Path, passphrase: str) -> None:
+    `passphrase` is that of its secrets, or is asked for it when one is needed, and whether for a new state.
+    """
+
+    def __init__(self, folder: Path, passphrase: str | Callable[[bool], str]) -> None:
         self.folder = folder
         self.path = folder / "state.json"
         self._journal_path = folder / "journal.jsonl"
-        self._passphrase = passphrase
+        self._given = passphrase
         self._crypter: Crypter | None = None
 
     @property
     def crypter(self) -> Crypter:
         if self._crypter is None:
-            self._crypter = Crypter.create(self._passphrase)
+            self._crypter = Crypter.create(self._passphrase(new=True))
         return self._crypter
+
+    def _passphrase(self, *, new: bool) -> str:
+        return self._given if isinstance(self._given, str) else self._given(new)
 
     def _open_crypter(self, salt: str, where: Path) -> Crypter:
         if self._crypter is None or self._crypter.state != salt:
-            self._crypter = Crypter.open(self._passphrase, salt, str(where))
+            self._crypter = Crypter.open(self._passphrase(new=False), salt, str(where))
         return self._crypter
 
     @contextlib.contextmanager
     def lock(self, command: str) -> Iterator[None]:
         """Holds the stack for writing. Raises StateError, naming the holder, when another process has it.
 
-        The lock is the kernel's (``flock``): it ends with the process, however that ends.
+        The lock is the kernel's (``flock``): it ends with the process, however that ends. Its file names
+        the holder and goes with the lock; so does the folder, when it was not there before and holds nothing.
         """
+        path = self.folder / "lock"
+        made = [folder for folder in (self.folder, self.folder.parent) if not folder.exists()]
+        descriptor = self._locked(path)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise StateError(
-                f"{self.folder} cannot be written: {error.strerror}",
-                remedy="Make the folder writable, or free room on its disk.",
-            ) from None
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "another process"
-                raise StateError(
-                    f"the state in {self.folder} is being written by {holder}",
-                    remedy="Wait until it has ended, or end it; its work is not lost.",
-                ) from None
             with contextlib.suppress(OSError):  # a full disk: the lock holds without the holder's name
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"`kingdom {command}` (process {os.getpid()})\n".encode(), 0)
             yield
         finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+                for folder in made:
+                    folder.rmdir()  # fails where there is anything in it
             os.close(descriptor)
+
+    def _locked(self, path: Path) -> int:
+        while True:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            except FileNotFoundError:  # whoever held the lock removed the folder just now
+                continue
+            except OSError as error:
+                raise StateError(
+                    f"{self.folder} cannot be written: {error.strerror}",
+                    remedy="Make the folder writable, or free room on its disk.",
+                ) from None
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "another process"
+                os.close(descriptor)
+                raise StateError(
+                    f"the state in {self.folder} is being written by {holder}",
+                    remedy="Wait until it has ended, or end it; its work is not lost.",
+                ) from None
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                    return descriptor
+            os.close(descriptor)  # its holder ended and removed the file between our two calls
 
     def load(self) -> Snapshot:
         """The last recorded snapshot; an empty one where there is none. Raises StateError for a bad file."""

@@ -11,7 +11,8 @@ import yaml
 
 from policies.catalogue import RULES, SHAPES
 from policies.configuration import ConfigurationError, problems_with, reconcile
-from rehearsal.analyzer import PolicyPack, PolicyPackError
+from rehearsal.analyzer import PolicyPack
+from rehearsal.policy_files import PolicyPackError
 
 ROOT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "staging", "prod")

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
-from rehearsal.analyzer import PolicyConfigError, PolicyPack, PolicyPackError, load_config
+from rehearsal.analyzer import PolicyPack
+from rehearsal.policy_files import PolicyConfigError, PolicyPackError, load_config
 
 PACK = Path(__file__).parents[2] / "policies"
 PREAMBLE = """

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.analyzer import PolicyConfigError
 from rehearsal.check import check
 from rehearsal.errors import InputError
+from rehearsal.policy_files import PolicyConfigError
 
 BAD = """\
 apiVersion: v1

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rehearsal.tiny import Tiny
+from tests.rehearsal.tiny import KINGDOM, Tiny
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,7 +88,7 @@ def a_busy_port(project: Tiny) -> Iterator[None]:
 
 @contextmanager
 def another_writer(project: Tiny) -> Iterator[None]:
-    with (project.state.parent / "lock").open("r+") as lock:
+    with (project.state.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("`kingdom up --stack local` (process 1)")
         lock.flush()
@@ -99,8 +100,24 @@ STATE, JOURNAL = ".rehearsal/local/state.json", ".rehearsal/local/journal.jsonl"
 
 CASES = [
     # -- settings
-    Case("a missing setting", replaced(STACK, "tiny:words: 2", "tiny:others: 2"), ("tiny:words",), 1),
-    Case("an ill-typed setting", replaced(STACK, "2", "two"), ("tiny:words", "two", "int"), 1),
+    Case(
+        "a missing setting",
+        replaced(STACK, "tiny:words: 2", "tiny:others: 2"),
+        ("infra/__main__.py:4", "tiny:words is missing", "Pulumi.local.yaml"),
+        1,
+    ),
+    Case("an empty stack file", written(STACK, ""), ("tiny:words is missing",), 1),
+    Case(
+        "an ill-typed setting",
+        replaced(STACK, "2", "two"),
+        ("infra/__main__.py:4", "tiny:words is 'two'", "int", "Pulumi.local.yaml"),
+        1,
+    ),
+    Case(
+        "a setting that stands twice",
+        written(STACK, "config:\n  tiny:words: 2\n  tiny:words: 3\n"),
+        (f"{STACK}:3:3", "tiny:words", "line 2"),
+    ),
     Case(
         "an input of the wrong type",
         replaced(PROGRAM, 'pulumi.Config().require_int("words")', '"two"'),
@@ -142,6 +159,18 @@ CASES = [
         1,
     ),
     Case(
+        "a program that ends itself",
+        replaced(PROGRAM, "pulumi.export(", "raise SystemExit(0)\npulumi.export("),
+        ("infra/__main__.py:6", "sys.exit(0)", "RunError"),
+        1,
+    ),
+    Case(
+        "a program that raises what nobody catches",
+        replaced(PROGRAM, "pulumi.export(", 'raise GeneratorExit("odd")\npulumi.export('),
+        ("infra/__main__.py:6", "GeneratorExit", "odd"),
+        1,
+    ),
+    Case(
         "a program that is no Python",
         replaced(PROGRAM, "word = ", "word == = "),
         ("infra/__main__.py:4", "SyntaxError"),
@@ -165,7 +194,7 @@ CASES = [
     Case(
         "a pack that raises",
         replaced(PACK, "def validate", 'raise LookupError("no such rule")\ndef validate'),
-        ("policies", "LookupError", "no such rule"),
+        ("policies/__main__.py", "LookupError", "no such rule", "Mend the pack"),
         1,
     ),
     Case(
@@ -174,7 +203,13 @@ CASES = [
         ("policies/__main__.py:4", "no such rule", "mend it"),
         1,
     ),
-    Case("no pack", untouched, ("nowhere", "PulumiPolicy.yaml"), 1, ("up", "--policy-pack", "nowhere")),
+    Case(
+        "no pack",
+        untouched,
+        ("nowhere", "PulumiPolicy.yaml", "--policy-pack"),
+        1,
+        ("up", "--policy-pack", "nowhere"),
+    ),
     Case(
         "a pack configured in a way it does not know",
         replaced(STACK, "tiny:words: 2", "tiny:words: 2\n  policies:config: { no-such-policy: mandatory }"),
@@ -190,6 +225,12 @@ CASES = [
     ),
     # -- the state
     Case("a wrong passphrase", untouched, (STATE, "passphrase"), env={"PULUMI_CONFIG_PASSPHRASE": "other"}),
+    Case(
+        "no passphrase",
+        untouched,
+        (".rehearsal/passphrase", "PULUMI_CONFIG_PASSPHRASE"),
+        env={"PULUMI_CONFIG_PASSPHRASE": None},
+    ),
     Case(
         "a passphrase file that is not there",
         untouched,
@@ -261,3 +302,35 @@ def test_unusable_input_is_explained_and_changes_nothing(case: Case, judged: Jud
     for words in case.says:
         assert words in said
     assert unchanged
+
+
+def test_what_fails_before_anything_was_recorded_leaves_no_file(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    replaced(STACK, "tiny:words", "tiny:others")(project)
+    before = project.tree()
+    for command in ("preview", "up", "down", "refresh"):
+        project.run(command, env={"PULUMI_CONFIG_PASSPHRASE": None})
+        assert project.tree() == before, command
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_program_that_hangs(tmp_path: Path, number: signal.Signals) -> None:
+    """Also where SIGINT is ignored, as in what a shell starts in the background."""
+    project = Tiny.make(tmp_path)
+    reached = tmp_path / "reached"
+    os.mkfifo(reached)
+    replaced(PROGRAM, "word = ", f"open({str(reached)!r}, 'w')\nwhile True: pass\nword = ")(project)
+    with subprocess.Popen(
+        [str(KINGDOM), "up"],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as process:
+        reached.open().close()  # waits until the program opens it too
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == "error: interrupted\n  Run the command again: it goes on from what is recorded.\n"
+    assert not project.state.parent.exists()

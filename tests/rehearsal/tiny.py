@@ -104,9 +104,9 @@ class Tiny:
         )
 
     def tree(self) -> dict[str, bytes | None]:
-        """Everything below the root, but for the environment and who held a lock last; folders are None."""
+        """Everything below the root, but for the environment; folders are None."""
         return {
             str(path.relative_to(self.root)): None if path.is_dir() else path.read_bytes()
             for path in sorted(self.root.rglob("*"))
-            if ".venv" not in path.relative_to(self.root).parts and path.name != "lock"
+            if ".venv" not in path.relative_to(self.root).parts
         }

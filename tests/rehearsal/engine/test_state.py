@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +111,12 @@ def test_a_secret_stays_one_through_what_is_made_of_it(stack: Stack) -> None:
 
 def test_a_wrong_passphrase_changes_no_file(stack: Stack) -> None:
     stack.up('Thing("a", value=pulumi.Output.secret(1))\n')
-    before = {path: path.read_bytes() for path in stack.folder.iterdir() if path.name != "lock"}
+    before = {path: path.read_bytes() for path in stack.folder.iterdir()}
     stack.passphrase = "another"
     for command in (stack.preview, stack.update, stack.destroy, stack.refresh):
         with pytest.raises(StateError, match="passphrase"):
             command()
-    assert {path: path.read_bytes() for path in stack.folder.iterdir() if path.name != "lock"} == before
+    assert {path: path.read_bytes() for path in stack.folder.iterdir()} == before
 
 
 # -- one writer at a time ------------------------------------------------------------------------------------
@@ -135,6 +137,33 @@ def test_the_lock_of_a_process_that_died_holds_nobody_up(stack: Stack) -> None:
     os.waitpid(child, 0)
     assert f"process {child}" in (stack.folder / "lock").read_text()
     stack.up('Thing("a")\n')
+
+
+def test_of_many_writers_at_once_one_works_and_the_others_are_turned_away(stack: Stack) -> None:
+    """The lock's file comes and goes with its holder, and still there is never more than one."""
+    inside, most, turned_away = 0, 0, 0
+    counting = threading.Lock()
+
+    def write() -> None:
+        nonlocal inside, most, turned_away
+        for _ in range(200):
+            try:
+                with stack.store.lock("test"):
+                    with counting:
+                        inside += 1
+                        most = max(most, inside)
+                    with counting:
+                        inside -= 1
+            except StateError:
+                with counting:
+                    turned_away += 1
+
+    with ThreadPoolExecutor(8) as pool:
+        for writer in [pool.submit(write) for _ in range(8)]:
+            writer.result()
+    assert most == 1
+    assert turned_away
+    assert not (stack.folder / "lock").exists()
 
 
 def test_previews_need_no_lock(stack: Stack) -> None:
