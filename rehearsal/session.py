@@ -90,7 +90,7 @@ class Session:
             if self.options is not None:
                 Machine.preflight(self.folder, self.options)
             if refresh:
-                self._operation(Silent(), self._machine(), None).refresh()
+                self._operation(Silent(), self._machine_of_records(), None).refresh()
             plan = self._operation(Silent(), None, pack).preview()
             if not plan.ok or not planned(plan):
                 return plan
@@ -119,10 +119,7 @@ class Session:
     def down(self, listener: Listener, *, unprotect: bool = False) -> Result:
         """Deletes all the stack has, then stops the machine. `unprotect` deletes protected resources too."""
         with self.store.lock(f"down --stack {self.stack.name}"):
-            snapshot = self.store.load()
-            machine = None
-            if self.options is not None and (snapshot.resources or snapshot.pending):
-                machine = self._machine()
+            machine = self._machine_of_records()
             operation = self._operation(listener, machine, None)
             with _interruptible(operation, self.notice):
                 result = operation.destroy(unprotect=unprotect)
@@ -134,7 +131,7 @@ class Session:
     def refresh(self, listener: Listener) -> Result:
         """Adopts what the clouds say of the recorded resources."""
         with self.store.lock(f"refresh --stack {self.stack.name}"):
-            operation = self._operation(listener, self._machine(), None)
+            operation = self._operation(listener, self._machine_of_records(), None)
             with _interruptible(operation, self.notice):
                 return operation.refresh()
 
@@ -164,6 +161,11 @@ class Session:
         if self.options is None:
             return None
         return Machine.ensure(self.folder, self.stack.name, self.options, self.project.root)
+
+    def _machine_of_records(self) -> Machine | None:
+        """The machine for what is recorded: where nothing is, none is started."""
+        snapshot = self.store.load()
+        return self._machine() if snapshot.resources or snapshot.pending else None
 
     @contextlib.contextmanager
     def _pack(self, *, dry_run: bool) -> Iterator[PolicyPack | None]:

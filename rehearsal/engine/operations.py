@@ -95,7 +95,7 @@ class Operation:
     def refresh(self, *, preview: bool = False) -> Result:
         """Compares the records with the clouds and, unless previewing, adopts what the clouds say."""
         snapshot = self.store.load()
-        if preview:
+        if preview or not (snapshot.resources or snapshot.pending):
             return self._refresh(snapshot, None)
         journal = self.store.journal()
         return self._journalled(journal, lambda: self._refresh(snapshot, journal))
