@@ -16,7 +16,10 @@ from app.health import health
 from app.media.endpoints import media, uploads
 from app.middleware.admission import Admission
 from app.middleware.headers import SecureHeaders
+from app.middleware.keeping import Keeping
 from app.middleware.observation import Observation, nowhere
+from app.middleware.origins import opened
+from app.middleware.sharing import Board, Sharing, Writing
 from app.orders.endpoints import orders, payments, products
 from app.routing import Access, Answer, Call, Endpoint, Raw, Resource, Responder, Routes
 from app.services import Services
@@ -42,8 +45,10 @@ def application(services: Services) -> ASGIApp:
     """The application of ``services.role``; every role has probes and metrics, only ``api`` has the rest."""
     base = services.settings.public_url
     by_path: dict[str, dict[str, ASGIApp]] = {}
+    board = Board()
     for endpoint in _endpoints([*PUBLIC, described(base)] if services.role is Role.API else []):
-        admitted = Admission(Responder(endpoint, services), endpoint, services)
+        answering = _relieved(Responder(endpoint, services), endpoint, services, board)
+        admitted = Admission(answering, endpoint, services)
         by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted
     # Probes and scrapes must get through when nothing else does, so nothing stands in front of them.
     for endpoint in _endpoints([health]):
@@ -54,7 +59,17 @@ def application(services: Services) -> ASGIApp:
     ]
     router = Router(routes, redirect_slashes=False, default=nowhere)
     engine = services.engine
-    return Observation(SecureHeaders(router), base, engine.traffic, engine.faults, engine.load)
+    observed = Observation(router, base, engine.traffic, engine.faults, engine.load)
+    return opened(SecureHeaders(observed), services.settings.cors_origins)
+
+
+def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, board: Board) -> ASGIApp:
+    """With what spares the route work around it, inside of who may ask."""
+    if endpoint.kept is not None:
+        return Keeping(app, endpoint.kept, services.answers)
+    if endpoint.access is not Access.SESSION or endpoint.streams:
+        return app
+    return Sharing(app, board) if endpoint.method == "GET" else Writing(app, board)
 
 
 def _endpoints(parts: Sequence[Routes]) -> list[Endpoint]:

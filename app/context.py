@@ -6,6 +6,7 @@ only paid by lines that are really written.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -20,3 +21,15 @@ def merge(_: object, __: str, event: EventDict) -> EventDict:
     for name, value in current.get().items():
         event.setdefault(name, value)
     return event
+
+
+def trace() -> str:
+    """The trace of the request at hand, for a job to go on with; empty outside of one."""
+    return current.get().get("trace_id", "")
+
+
+def follow(trace_id: str) -> None:
+    """Let the job at hand belong to a trace; its lines and calls carry it."""
+    if trace_id:
+        names = {"trace_id": trace_id, "span_id": secrets.token_hex(8), "trace_flags": "00"}
+        current.set({**current.get(), **names})

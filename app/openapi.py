@@ -14,9 +14,10 @@ from app.problems import Kind, ProblemDetails
 from app.routing import Access, Endpoint, Stream
 
 _REFERENCE: Final = "#/components/schemas/{name}"
-# What can happen to any request: too many, a head too large, a fault of ours, an overload.
+# What can happen to any request: too many, a head or an address too large, a fault of ours, an overload.
 _EVERYWHERE: Final = (
     problems.TOO_MANY_REQUESTS,
+    problems.ADDRESS_TOO_LONG,
     problems.HEAD_TOO_LARGE,
     problems.INTERNAL,
     problems.UNAVAILABLE,

@@ -26,6 +26,7 @@ from app import problems
 from app.answers import Answer, Headers, Raw, Stream, encode, write, write_json, write_stream
 from app.bodies import LARGEST_JSON, Upload, header, read_body
 from app.limits.policies import Class
+from app.middleware.keeping import Kept
 from app.overload.urgency import Urgency
 from app.problems import FieldError, Kind, Problem
 from app.roles import Role
@@ -96,11 +97,17 @@ class Endpoint:
     urgency: Urgency = Urgency.READ
     limits: Class = Class.READ
     seconds: float = 10.0
+    kept: Kept | None = None
     body: type | None = None
     query: type | None = None
     answer: Any = None
     path_parameters: dict[str, Any] = field(default_factory=dict)
     _decoder: msgspec.json.Decoder[Any] | None = field(default=None, repr=False)
+
+    @property
+    def streams(self) -> bool:
+        """Whether what it answers is sent as it comes."""
+        return Stream in (get_args(self.answer) or (self.answer,))
 
     @property
     def summary(self) -> str:
@@ -199,8 +206,11 @@ class Routes:
         urgency: Urgency | None = None,
         limits: Class | None = None,
         seconds: float = 10.0,
+        kept: Kept | None = None,
     ) -> Callable[[Handler], Handler]:
         reads = method == "GET"
+        # What is kept is given to anybody, and only a read can be.
+        assert kept is None or (reads and access is Access.ANYONE and role is None)
 
         def register(handler: Handler) -> Handler:
             local = {"Services": object, "Session": object}
@@ -228,6 +238,7 @@ class Routes:
                     urgency=urgency if urgency is not None else Urgency.READ if reads else Urgency.WRITE,
                     limits=limits if limits is not None else Class.READ if reads else Class.WRITE,
                     seconds=seconds,
+                    kept=kept,
                     body=body,
                     query=query,
                     answer=None if answer is type(None) else answer,

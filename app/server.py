@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from pymongo.errors import PyMongoError
 
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 
 _BACKLOG: Final = 1024
 _CONNECTIONS: Final = 4096
+# Who dribbles a head (slow loris) holds a connection for so long, and a buffer of so much.
+_HEAD_SECONDS: Final = 10_000  # in milliseconds
+_HEAD_BYTES: Final = 64 * 1024
 _FIRST_CONTACT_SECONDS: Final = 1.0
 
 
@@ -44,6 +48,7 @@ async def serve(role: Role, settings: Settings) -> int:
             websockets=False,
             backlog=_BACKLOG,
             backpressure=_CONNECTIONS,
+            http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS, max_buffer_size=_HEAD_BYTES),
             log_enabled=False,
         )
         loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
 from app.cache import Cache
 from app.connections import Database, open_redis
-from app.content.feed import Feed, page_cache
+from app.content.feed import Feed
 from app.content.generator import Embedded, Generator
 from app.content.making import Making
 from app.content.openai import open_openai
@@ -32,6 +32,7 @@ from app.media.delivery import Delivery
 from app.media.links import Links
 from app.media.processing import Processing
 from app.media.service import MediaLibrary
+from app.middleware.keeping import KeptAnswer, answer_cache
 from app.orders.service import Orders
 from app.passwords import Passwords
 from app.queue import Queue
@@ -68,7 +69,7 @@ class Services:
     activity: Activity
     ingestion: Ingestion
     summaries: Summaries
-    caches: tuple[Cache[Any], ...]
+    answers: Cache[KeptAnswer]
 
     async def prepare(self) -> None:
         """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
@@ -93,7 +94,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         open_bucket(settings.storage) as bucket,
     ):
         queue = Queue(redis)
-        cache, pages = content_cache(redis), page_cache(redis)
+        cache, answers = content_cache(redis), answer_cache(redis)
         links, progress = Links(settings.session_keys), Progress(redis)
         revocations = Revocations(redis)
         # An api pod answers from MongoDB alone when it must; a worker without the queue has nothing to do.
@@ -110,7 +111,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         activity = Activity(redis)
         summaries = Summaries(database, redis, activity)
         kept = (results.cache, contents.results.cache, orders.results.cache, summaries.results.cache)
-        caches: tuple[Cache[Any], ...] = (cache, pages, *kept)
+        caches: tuple[Cache[Any], ...] = (cache, answers, *kept)
         listening = (*(each.run() for each in caches), revocations.run(), progress.run(), activity.run())
         background = [asyncio.create_task(each) for each in listening]
         background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
@@ -131,7 +132,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 accounts=Accounts(database, passwords, tokens, Families(database, revocations), results),
                 contents=contents,
                 making=Making(database, contents, cache, bucket, generator, progress),
-                feed=Feed(database, contents, cache, pages, links),
+                feed=Feed(database, contents, cache, answers, links),
                 progress=progress,
                 media=MediaLibrary(database, bucket, queue, links),
                 processing=Processing(database, bucket),
@@ -140,7 +141,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 activity=activity,
                 ingestion=Ingestion(database, activity),
                 summaries=summaries,
-                caches=caches,
+                answers=answers,
             )
         finally:
             for task in background:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import idempotency
+from app import business, idempotency
 from app.content.events import LAST_EVENT_ID, follow
+from app.content.feed import FEED
 from app.content.picture import MEDIA_TYPE
 from app.content.schemas import Content, ContentPage, FeedItem, FeedPage, NewContent
 from app.cursors import PageQuery
 from app.idempotency import KEY, REPLAYED
 from app.ids import Id
 from app.limits.policies import Class
+from app.middleware.keeping import Kept
 from app.overload import Urgency
 from app.problems import ALLOWANCE_USED, CONFLICT, INVALID, KEY_REUSED
 from app.routing import Access, Answer, Call, Raw, Routes, Stream
@@ -91,13 +93,23 @@ async def withdraw(call: Call, content_id: Id) -> None:
     await call.services.feed.withdraw(call.session.account, content_id)
 
 
-@feed.get("", access=Access.ANYONE, answer_headers=["Cache-Control"])
+@feed.get(
+    "",
+    access=Access.ANYONE,
+    answer_headers=["Cache-Control"],
+    kept=Kept(fresh=1.0, stale=30.0, names=(FEED,)),
+)
 async def browse(call: Call, query: PageQuery) -> Answer[FeedPage]:
     """What everybody has published, newest first."""
     return Answer(await call.services.feed.page(query), headers=[_FOR_A_MOMENT])
 
 
-@feed.get("/{content_id}", access=Access.ANYONE, answer_headers=["Cache-Control"])
+@feed.get(
+    "/{content_id}",
+    access=Access.ANYONE,
+    answer_headers=["Cache-Control"],
+    kept=Kept(fresh=1.0, stale=30.0, names=(FEED,), given=business.contents_viewed.inc),
+)
 async def view(call: Call, content_id: Id) -> Answer[FeedItem]:
     """A published piece."""
     return Answer(await call.services.feed.read(content_id), headers=[_FOR_A_MOMENT])

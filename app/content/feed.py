@@ -1,34 +1,31 @@
 """What is published, for everybody.
 
-The feed is read far more than written, so its pages are cached: something new is in it within about a second,
-and what is taken out of it is gone at once (its pages are invalidated in every pod).
+The feed is read far more than written, so its answers are kept (:mod:`app.middleware.keeping`): something new
+is in it within about a second, and what is taken out of it is gone at once, in every pod.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-import msgspec
 from pymongo import DESCENDING, IndexModel
-from redis.asyncio import Redis
 
 from app import business, clock, cursors
-from app.cache import Cache, Loaded
+from app.cache import Cache
 from app.connections import Database, Document
 from app.content.schemas import Author, Content, FeedItem, FeedPage, Form, State
 from app.content.service import IMAGE, Contents, Kept, describe
 from app.cursors import PageQuery
 from app.ids import new_id
 from app.media.links import Links
+from app.middleware.keeping import KeptAnswer
 from app.problems import CONFLICT, NOT_FOUND, Problem
 
-_PAGES: Final = "pages"
-_FRESH_SECONDS: Final = 1.0
-_STALE_SECONDS: Final = 30.0
+FEED: Final = "feed"  # the name of everything that shows what is published
 
 
 class Feed:
-    """Published content in MongoDB, pages of it in the cache."""
+    """Published content in MongoDB."""
 
     INDEXES = (IndexModel([("published.order", DESCENDING)], name="published", sparse=True),)
 
@@ -37,14 +34,14 @@ class Feed:
         database: Database,
         contents: Contents,
         kept: Cache[Kept | None],
-        pages: Cache[FeedPage],
+        answers: Cache[KeptAnswer],
         links: Links,
     ) -> None:
         self._documents = database["contents"]
         self._accounts = database["accounts"]
         self._contents = contents
         self._kept = kept
-        self._pages = pages
+        self._answers = answers
         self._links = links
 
     async def prepare(self) -> None:
@@ -79,35 +76,24 @@ class Feed:
             raise Problem(NOT_FOUND, "No such content.")
         await self._kept.invalidate(content_id)
         await self._contents.results.written(owner)
-        await self._pages.invalidate(_PAGES)
+        await self._answers.invalidate(FEED)
 
     async def page(self, query: PageQuery) -> FeedPage:
         """Part of the feed, newest first."""
         before = query.before
-        key = f"{query.limit}:{before or ''}"
-        return await self._pages.fetch(key, lambda: self._load(query.limit, before), (_PAGES,))
+        where: Document = {"published.order": {"$lt": before} if before else {"$exists": True}}
+        found = self._documents.find(where).sort("published.order", DESCENDING)
+        documents = await found.limit(query.limit + 1).to_list()
+        shown = documents[: query.limit]
+        following = cursors.encode(shown[-1]["published"]["order"]) if len(documents) > query.limit else None
+        return FeedPage([self._item(document) for document in shown], following)
 
     async def read(self, content_id: str) -> FeedItem:
         """A published piece."""
-        page = await self._pages.fetch(content_id, lambda: self._load_one(content_id), (_PAGES,))
-        if not page.items:
-            raise Problem(NOT_FOUND, "Nothing of that name is published.")
-        business.contents_viewed.inc()
-        return page.items[0]
-
-    async def _load(self, limit: int, before: str | None) -> Loaded[FeedPage]:
-        where: Document = {"published.order": {"$lt": before} if before else {"$exists": True}}
-        found = self._documents.find(where).sort("published.order", DESCENDING)
-        documents = await found.limit(limit + 1).to_list()
-        shown = documents[:limit]
-        following = cursors.encode(shown[-1]["published"]["order"]) if len(documents) > limit else None
-        page = FeedPage([self._item(document) for document in shown], following)
-        return Loaded(page, _FRESH_SECONDS, _STALE_SECONDS)
-
-    async def _load_one(self, content_id: str) -> Loaded[FeedPage]:
         document = await self._documents.find_one({"_id": content_id})
-        items = [self._item(document)] if document and document.get("published") else []
-        return Loaded(FeedPage(items), _FRESH_SECONDS, _STALE_SECONDS)
+        if document is None or not document.get("published"):
+            raise Problem(NOT_FOUND, "Nothing of that name is published.")
+        return self._item(document)
 
     def _item(self, document: Document) -> FeedItem:
         published = document["published"]
@@ -119,9 +105,3 @@ class Feed:
             image=self._links.sign(document["_id"], IMAGE),
             published_at=published["at"],
         )
-
-
-def page_cache(redis: Redis) -> Cache[FeedPage]:
-    """The cache of the feed's pages and pieces."""
-    decoder = msgspec.msgpack.Decoder(FeedPage)
-    return Cache(redis, "feed", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from pymongo import ASCENDING, ReturnDocument
 
-from app import clock, metrics
+from app import clock, context, metrics
 from app.answers import encode
 from app.cache import Cache
 from app.connections import Database, Document
@@ -50,6 +50,7 @@ class Making:
 
     async def generate(self, task: Generate) -> None:
         """The job: make the text and the picture."""
+        context.follow(task.trace)
         document = await self._documents.find_one({"_id": task.id, "state": State.QUEUED.value})
         if document is None:
             return  # made already, by a run that could not say so any more
@@ -115,4 +116,5 @@ class Making:
         if settled is not None:
             await self._contents.results.written(settled["owner"])
             metrics.contents_finished.labels(change["state"]).inc()
+            log.info("content made", content=content_id, state=change["state"])
             await self._progress.tell(content_id, change["state"], encode(describe(settled)))

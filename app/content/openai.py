@@ -18,6 +18,7 @@ from app.content.generator import GeneratorDown, GeneratorRefused, Tell
 from app.content.schemas import Form
 from app.resilience import Breaker, BreakerOpen
 from app.settings import GeneratorSettings
+from app.tracing import announce
 
 _LONGEST_TEXT: Final = 16_000
 _LONGEST_LINE: Final = 64_000
@@ -133,6 +134,7 @@ async def open_openai(settings: GeneratorSettings, breaker: Breaker) -> AsyncIte
         base_url=settings.url,
         headers=headers,
         timeout=httpx.Timeout(settings.seconds, connect=3.0, pool=3.0),
+        event_hooks={"request": [announce]},
         limits=httpx.Limits(max_connections=16, max_keepalive_connections=8),
     ) as client:
         yield OpenAI(client, breaker, model=settings.model, seconds=settings.seconds)

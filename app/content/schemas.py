@@ -80,6 +80,7 @@ class FeedPage(msgspec.Struct, frozen=True):
 
 
 class Generate(msgspec.Struct):
-    """The job that makes a piece of content."""
+    """The job that makes a piece of content. ``trace``: of the request that asked for it."""
 
     id: str
+    trace: str = ""

@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from redis import RedisError
 from redis.asyncio import Redis
 
-from app import clock, cursors, metrics
+from app import clock, context, cursors, metrics
 from app.cache import Cache, Loaded
 from app.connections import Database, Document
 from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, State
@@ -165,7 +165,7 @@ class Contents:
         jobs = [
             job(
                 GENERATE,
-                Generate(document["_id"]),
+                Generate(document["_id"], context.trace()),
                 job_id=document["_id"],
                 owner=document["owner"],
                 priority=_PRIORITIES[Plan(document["plan"])],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from app import context
 from app.connections import Database, Document
 from app.media.links import object_name
 from app.media.recognition import Kind
@@ -23,6 +24,7 @@ class Processing:
 
     async def make_variants(self, task: MakeVariants) -> None:
         """The job: read the original, make the variants, put them beside it."""
+        context.follow(task.trace)
         document = await self._media.find_one({"_id": task.id, "state": State.PROCESSING.value})
         if document is None:
             return  # made already, or deleted

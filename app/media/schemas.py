@@ -57,6 +57,7 @@ class SignedQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MakeVariants(msgspec.Struct):
-    """The job that makes the variants of a picture."""
+    """The job that makes the variants of a picture. ``trace``: of the request that asked for it."""
 
     id: str
+    trace: str = ""

@@ -18,7 +18,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 from redis import RedisError
 
-from app import clock, cursors
+from app import clock, context, cursors
 from app.connections import Database, Document
 from app.cursors import PageQuery
 from app.ids import new_id
@@ -182,7 +182,7 @@ class MediaLibrary:
         jobs = [
             job(
                 MAKE_VARIANTS,
-                MakeVariants(document["_id"]),
+                MakeVariants(document["_id"], context.trace()),
                 job_id=document["_id"],
                 owner=document["owner"],
                 priority=Priority.LOW,

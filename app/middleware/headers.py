@@ -12,7 +12,13 @@ _HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=63072000; includeSubDomains"),
 )
-_PRIVATE: Final = (b"cache-control", b"no-store")
+# Unless the route says otherwise. An answer that is opened as a page can do nothing, is shown in no frame,
+# and other sites cannot embed it.
+_DEFAULTS: Final = {
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+}
 
 
 class SecureHeaders:
@@ -30,8 +36,8 @@ class SecureHeaders:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
                 headers.extend(_HEADERS)
-                if not any(name == b"cache-control" for name, _ in headers):
-                    headers.append(_PRIVATE)
+                said = {name for name, _ in headers}
+                headers.extend(each for each in _DEFAULTS.items() if each[0] not in said)
             await send(message)
 
         await self._app(scope, receive, secured)

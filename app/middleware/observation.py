@@ -15,7 +15,7 @@ from app import context, metrics
 from app.answers import encode, write
 from app.bodies import ClientGone, discard_body
 from app.faults import Faults, is_outage
-from app.problems import INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
+from app.problems import ADDRESS_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
 from app.traffic import Traffic
 
 log = structlog.get_logger()
@@ -23,6 +23,9 @@ log = structlog.get_logger()
 # An id from outside is kept so that a trace holds together, but only if it can do no harm in a log.
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _TRACE_PARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
+# The server itself has room for a few times as much, and refuses what is beyond that without a word.
+LARGEST_HEAD: Final = 16 * 1024
+LONGEST_ADDRESS: Final = 8 * 1024
 _SLOW_SECONDS: Final = 1.0
 _random_bits: Final = random.SystemRandom().getrandbits(64)
 _ids = random.Random(_random_bits)  # noqa: S311 (names, not secrets; a system call each would cost more)
@@ -48,7 +51,7 @@ class Observation:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id, trace, flags = _names(scope)
+        request_id, trace, flags, size = _read(scope)
         span = b"%016x" % _ids.getrandbits(64)
         scope["request_id"] = name = request_id.decode()
         added = [(b"x-request-id", request_id), (b"traceparent", b"00-%b-%b-%b" % (trace, span, flags))]
@@ -60,17 +63,30 @@ class Observation:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].extend(added)
+                headers = message["headers"]
+                headers.extend(added)
+                # Until the answer begins: for the network panel of a browser, and for whoever compares it
+                # with what the client measured.
+                headers.append((b"server-timing", b"app;dur=%.2f" % ((time.perf_counter() - began) * 1000)))
                 load = self._load()
                 if load:
-                    message["headers"].append((b"endpoint-load-metrics", load))
+                    headers.append((b"endpoint-load-metrics", load))
             await send(message)
 
         metrics.traffic_in_flight.count += 1
         bound = context.current.set(
-            {"request_id": name, "trace_id": trace.decode(), "span_id": span.decode()}
+            {
+                "request_id": name,
+                "trace_id": trace.decode(),
+                "span_id": span.decode(),
+                "trace_flags": flags.decode(),
+            }
         )
         try:
+            if size > LARGEST_HEAD:
+                raise Problem(HEAD_TOO_LARGE, f"At most {LARGEST_HEAD} bytes of headers are read.")
+            if len(scope["path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
+                raise Problem(ADDRESS_TOO_LONG, f"At most {LONGEST_ADDRESS} characters are read.")
             await self._app(scope, receive, observed)
         except ClientGone:
             status = 499  # as nginx writes it; nobody is there to read an answer
@@ -118,17 +134,20 @@ async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     raise Problem(NOT_FOUND, "No such path.")
 
 
-def _names(scope: Scope) -> tuple[bytes, bytes, bytes]:
-    """The request's id, its trace's id and the trace's flags (W3C Trace Context), from outside or new."""
+def _read(scope: Scope) -> tuple[bytes, bytes, bytes, int]:
+    """The request's id, its trace's id and the trace's flags (W3C Trace Context), from outside or new, and
+    the size of all headers in bytes."""
     request_id = trace = None
     flags = b"00"
+    size = 0
     for name, value in scope["headers"]:
+        size += len(name) + len(value)
         if name == b"x-request-id":
             if _REQUEST_ID.fullmatch(value):
                 request_id = value
         elif name == b"traceparent":
             match = _TRACE_PARENT.fullmatch(value)
-            if match:
+            if match and match[1].strip(b"0"):  # all zeros is the standard's word for none
                 trace, flags = match[1], match[2]
     made = b"%032x" % _ids.getrandbits(128)
-    return request_id or made, trace or made, flags
+    return request_id or made, trace or made, flags, size
