@@ -78,7 +78,8 @@ class Report:
             text += [f"    + {path}: {value}" for path, value in item.remedy if diff]
         text += [f"not judged: {what}" for what in self.unjudged]
         counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
-        return [*text, f"{self.objects} objects judged: {counts}"]
+        what = "object" if self.objects == 1 else "objects"
+        return [*text, f"{self.objects} {what} judged: {counts}"]
 
 
 def _diff(remark: Remark) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import yaml
 from pulumi_policy import Severity
 
-from policies.nodes import Finding
+from policies.nodes import Finding, Path
 from rehearsal.clouds.kubernetes import Kubernetes
 from rehearsal.manifests import Manifest
 from rehearsal.properties import parse_path
@@ -38,10 +39,32 @@ SCHEMA: Final = Schema(
 )
 
 
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
 def misfits(manifest: Manifest) -> Iterator[Finding]:
     """What does not fit the declared type of a manifest's object, each with its path."""
     value = manifest.resource.node.raw
     cloud = Kubernetes()
     token = manifest.resource.type
+    yield from _repeated(manifest.tree, (), manifest.resource.urn, set())
     for found in (*cloud.type_problems(token, value), *cloud.problems(token, value)):
         yield Finding(found.reason, parse_path(found.path), manifest.resource.urn)
+
+
+def _repeated(node: yaml.Node, path: Path, urn: str, seen: set[int]) -> Iterator[Finding]:
+    """Keys that are written twice in one object: parsers differ in which of them counts."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in keys and key.tag != _MERGE:
+                yield Finding(f"{name} is written twice: only the last one counts here", (*path, name), urn)
+            keys.add(name)
+            yield from _repeated(value, (*path, name), urn, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _repeated(item, (*path, index), urn, seen)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +19,9 @@ from policies.stack import Resource
 from rehearsal.errors import InputError
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+_SURROGATES: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_DEEPEST: Final = 1_000  # levels
+_MOST_VALUES: Final = 5_000_000  # of one document
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -45,7 +51,7 @@ class Manifest:
 
 def _child(node: yaml.Node, part: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(part)), None)
+        return next((value for key, value in reversed(node.value) if key.value == str(part)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part]
     return None
@@ -67,8 +73,9 @@ def read(paths: list[str]) -> list[Manifest]:
             except yaml.YAMLError as error:
                 mark = getattr(error, "problem_mark", None)
                 where = f"{name}:{mark.line + 1}" if mark else name
-                problems.append(f"{where}: {getattr(error, 'problem', None) or 'not YAML'}")
-            except RecursionError:
+                hint = "; it looks like a template: render it first" if "{{" in text else ""
+                problems.append(f"{where}: {getattr(error, 'problem', None) or 'not YAML'}{hint}")
+            except (RecursionError, TooLargeError):
                 problems.append(f"{name}: nested too deeply, or an anchor that contains itself")
         if len(found) == before and not problems:
             problems.append(f"{path}: holds no Kubernetes object")
@@ -77,9 +84,45 @@ def read(paths: list[str]) -> list[Manifest]:
     return found
 
 
+class TooLargeError(Exception):
+    """A document is deeper, or unfolds to more, than any manifest is and this process can hold."""
+
+
+def _check_depth(text: str) -> None:
+    """Refuses a document that is so deep that the parser, which calls itself for each level, would crash."""
+    # Each level takes a bracket, a dash or a column of its own.
+    if sum(map(text.count, ("[", "{", "- "))) + max(map(len, text.split("\n"))) < _DEEPEST:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise TooLargeError
+
+
+def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a document has once every alias stands for what it means."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES  # an anchor inside itself has no end
+        inner: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            inner = list(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            inner = [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_unfolded(part, known) for part in inner)
+    return known[id(node)]
+
+
 def _texts(path: str, problems: list[str]) -> Iterator[tuple[str, str]]:
     if path == "-":
-        yield "<stdin>", sys.stdin.read()
+        try:
+            # Strictly UTF-8 as files are, whatever the terminal's encoding lets through.
+            yield "<stdin>", sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError:
+            problems.append("<stdin>: not text")
         return
     place = Path(path)
     files = [place]
@@ -95,15 +138,28 @@ def _texts(path: str, problems: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _documents(name: str, text: str, *, strict: bool, problems: list[str]) -> Iterator[Manifest]:
+    text = _as_yaml(text)
+    _check_depth(text)
     loader = _LOADER(text)
     try:
         while loader.check_node():
             tree = loader.get_node()
+            if isinstance(tree, yaml.Node) and _unfolded(tree, {}) > _MOST_VALUES:
+                raise TooLargeError
             value = _as_json(loader.construct_document(tree))
             if isinstance(tree, yaml.Node) and value is not None:
                 yield from _objects(name, tree, value, "", "", strict=strict, problems=problems)
     finally:
         loader.dispose()
+
+
+def _as_yaml(text: str) -> str:
+    """JSON as YAML: without its tabs, which are never within strings, and its pairs of surrogates."""
+    if text.lstrip()[:1] in ("{", "["):
+        with contextlib.suppress(ValueError):
+            json.loads(text)
+            return _SURROGATES.sub(lambda pair: json.loads(f'"{pair[0]}"'), text.replace("\t", " "))
+    return text
 
 
 def _as_json(value: Any) -> Any:
@@ -126,9 +182,11 @@ def _as_key(key: Any) -> str:
 def _objects(
     name: str, tree: yaml.Node, value: Any, version: str, kind: str, *, strict: bool, problems: list[str]
 ) -> Iterator[Manifest]:
-    version = str(value.get("apiVersion") or version) if isinstance(value, dict) else ""
-    kind = str(value.get("kind") or kind) if isinstance(value, dict) else ""
-    if not version or not kind:
+    named = value if isinstance(value, dict) else {}
+    version, kind = (
+        named.get(key) or inherited for key, inherited in (("apiVersion", version), ("kind", kind))
+    )
+    if not (named and isinstance(version, str) and isinstance(kind, str) and version and kind):
         if strict:
             problems.append(f"{name}:{tree.start_mark.line + 1}: no Kubernetes object (apiVersion and kind)")
         return

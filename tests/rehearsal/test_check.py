@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -151,3 +152,55 @@ def test_what_could_not_be_judged_is_listed(tmp_path: Path) -> None:
     assert any("strange" in note for note in report.unjudged)
     assert "not judged: " in "\n".join(report.lines())
     assert report.to_json()["unjudged"] == list(report.unjudged)
+
+
+def test_json_is_read_however_it_is_indented_and_escaped(tmp_path: Path) -> None:
+    file = tmp_path / "pod.json"
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a😀"}, "spec": {"hostPID": True}}
+    file.write_text(json.dumps(pod, indent="\t"))
+    [found] = check([str(file)], only=("pss-host-namespaces",)).remarks
+    assert (found.name, found.line) == ("a😀", 8)
+
+
+UNREADABLE = {
+    "brackets": "[" * 100_000,
+    "dashes": "- " * 60_000,
+    "aliases": "a: &a [x, x]\n"
+    + "".join(
+        f"{new}: &{new} [*{old}, *{old}]\n" for old, new in itertools.pairwise("abcdefghijklmnopqrstuvwxyz")
+    ),
+    "itself": "metadata: &a {name: a, labels: *a}\n",
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_would_exhaust_the_process_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bomb.yaml"
+    file.write_text(text if text.startswith(("[", "-")) else f"apiVersion: v1\nkind: Pod\n{text}")
+    with pytest.raises(InputError, match="nested too deeply, or an anchor"):
+        check([str(file)])
+
+
+@pytest.mark.parametrize("kind", ["[Pod]", "3", "", "{a: b}", "true"])
+def test_a_kind_is_text(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(f"apiVersion: v1\nkind: {kind}\nspec: {{hostPID: true}}\n")
+    with pytest.raises(InputError, match="no Kubernetes object"):
+        check([str(file)])
+
+
+def test_a_template_is_told_from_a_typing_error(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n")
+    with pytest.raises(InputError, match="looks like a template: render it first"):
+        check([str(file)])
+
+
+def test_a_key_that_is_written_twice_is_said_and_the_last_one_counts(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(GOOD + "  hostPID: false\n  hostPID: true\n")
+    report = check([str(file)])
+    assert [item.line for item in report.remarks if item.policy == "pss-host-namespaces"] == [11]
+    assert "hostPID is written twice: only the last one counts here" in {
+        item.message for item in report.remarks if item.policy == "schema"
+    }
