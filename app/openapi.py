@@ -133,18 +133,9 @@ def _query_parameters(
     schema = components[by_type[id(endpoint.query)]["$ref"].rpartition("/")[2]]
     required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": _without_null(member)}
+        {"name": name, "in": "query", "required": name in required, "schema": member}
         for name, member in schema["properties"].items()
     ]
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter is absent, never null."""
-    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
-    rest = {key: value for key, value in schema.items() if key not in {"anyOf", "default"}}
-    if len(options) == 1:
-        return {**options[0], **rest}
-    return schema
 
 
 def _statuses(endpoint: Endpoint) -> tuple[int, ...]:

@@ -300,7 +300,11 @@ def authenticate(services: Services, scope: Scope) -> Session:
 
 
 def _read_query(kind: type[T], scope: Scope) -> T:
-    values = dict(QueryParams(scope["query_string"]).items())
+    given = QueryParams(scope["query_string"])
+    values = dict(given.items())
+    if len(values) < len(given.multi_items()):
+        # Which one counts would be a guess, and others on the way may guess differently.
+        raise Problem(problems.INVALID, "A parameter stands twice in the query.")
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from app.analytics.schemas import (
     Audience,
+    DaysQuery,
     EventsTaken,
     NewEvents,
     OwnSummary,
-    RangeQuery,
     Summary,
 )
 from app.analytics.summaries import span
@@ -31,7 +31,7 @@ async def tell(call: Call, body: NewEvents) -> EventsTaken:
 
 
 @analytics.get("/me")
-async def own(call: Call, query: RangeQuery) -> OwnSummary:
+async def own(call: Call, query: DaysQuery) -> OwnSummary:
     """What the account itself did, by kind of event."""
     return await call.services.summaries.own(call.session.account, query)
 
@@ -43,12 +43,12 @@ async def audience(call: Call) -> Audience:
 
 
 @analytics.get("/summary", role=Role.ANALYST)
-async def summary(call: Call, query: RangeQuery) -> Summary:
+async def summary(call: Call, query: DaysQuery) -> Summary:
     """What everybody did, by day and kind of event."""
     return await call.services.summaries.platform(query)
 
 
 @analytics.get("/revenue", role=Role.ANALYST)
-async def revenue(call: Call, query: RangeQuery) -> Revenue:
+async def revenue(call: Call, query: DaysQuery) -> Revenue:
     """What orders brought in, by day and product."""
     return await call.services.orders.revenue(*span(query))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from app.ids import Id
 
@@ -56,11 +56,11 @@ class EventsTaken(msgspec.Struct):
     known: int
 
 
-class RangeQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Days in UTC, both included; without them the last 30 days."""
+class DaysQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Days in UTC: so many of them, up to and with the ``last`` one (today, unless it is named)."""
 
-    first: date | None = None
-    last: date | None = None
+    last: date | UnsetType = UNSET
+    days: Annotated[int, Meta(ge=1, le=LONGEST_RANGE)] = 30
 
 
 class EventCount(msgspec.Struct):

@@ -12,28 +12,26 @@ from datetime import date, timedelta
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 from redis.asyncio import Redis
 
 from app import clock
 from app.analytics.activity import Activity
 from app.analytics.schemas import (
-    LONGEST_RANGE,
     Audience,
+    DaysQuery,
     DaySummary,
     EventCount,
     EventUse,
     Name,
     OwnSummary,
-    RangeQuery,
     Summary,
 )
 from app.connections import Database, Document
 from app.database.purposes import reported
 from app.database.results import Results
-from app.problems import INVALID, FieldError, Problem
 
 _LATE_DAYS: Final = 8  # events may be a week old when they come
-_USUAL_DAYS: Final = 30
 _TODAY_SECONDS: Final = 10.0
 
 
@@ -57,7 +55,7 @@ class Summaries:
         """Active accounts. Raises ``redis.RedisError``."""
         return await self._activity.audience(clock.now().date())
 
-    async def platform(self, query: RangeQuery) -> Summary:
+    async def platform(self, query: DaysQuery) -> Summary:
         """Everybody's events by day. Raises ``redis.RedisError``."""
         first, last = span(query)
         days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
@@ -82,7 +80,7 @@ class Summaries:
             ],
         )
 
-    async def own(self, account: str, query: RangeQuery) -> OwnSummary:
+    async def own(self, account: str, query: DaysQuery) -> OwnSummary:
         """An account's own events."""
         first, last = span(query)
         stages: list[Document] = [
@@ -130,19 +128,10 @@ class Summaries:
         return Counts(day, sorted(events, key=lambda each: each.name))
 
 
-def span(query: RangeQuery) -> tuple[date, date]:
-    """The days that are meant; :class:`Problem` (422) when they are in the wrong order or too many."""
-    last = query.last or clock.now().date()
+def span(query: DaysQuery) -> tuple[date, date]:
+    """The first and the last of the days that are meant."""
+    last = clock.now().date() if query.last is UNSET else query.last
     try:
-        first = query.first or last - timedelta(days=_USUAL_DAYS - 1)
+        return last - timedelta(days=query.days - 1), last
     except OverflowError:  # the calendar begins later
-        first = date.min
-    if first > last:
-        raise _wrong("is after the last day")
-    if (last - first).days >= LONGEST_RANGE:
-        raise _wrong(f"is too early: at most {LONGEST_RANGE} days at once")
-    return first, last
-
-
-def _wrong(detail: str) -> Problem:
-    return Problem(INVALID, f"The first day {detail}.", errors=[FieldError(at="first", detail=detail)])
+        return date.min, last

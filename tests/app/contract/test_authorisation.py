@@ -1,0 +1,143 @@
+"""Who may call what: a table of every operation, each tried by everybody who may not, and by one who may."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.ids import new_id
+from app.roles import Role
+from app.sessions import Session, Tokens
+from tests.app.conftest import Person
+from tests.app.contract.operations import OPERATIONS, TABLE, Request
+from tests.app.parts import Platform
+from tests.app.test_service import problem
+
+GUARDED = [name for name, row in TABLE.items() if not row.anyone]
+OPEN = [name for name, row in TABLE.items() if row.anyone]
+OWNED = [name for name, row in TABLE.items() if row.owned]
+BY_ROLE = [name for name, row in TABLE.items() if row.role is not None]
+
+
+def method(name: str) -> str:
+    return name.partition(" ")[0]
+
+
+def key(platform: Platform) -> bytes:
+    return base64.b64decode((Path(platform.settings["KINGDOM_SECRETS_DIR"]) / "session-key").read_text())
+
+
+def part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def bad_tokens(platform: Platform, account: str) -> dict[str, str]:
+    """Tokens that are none, each wrong in one way only."""
+    now = int(time.time())
+    good = Session(account, now + 900, new_id(), roles=tuple(Role))
+    signed = Tokens((key(platform),)).sign(good)
+    head, payload, signature = signed.split(".")
+    claims = {"sub": account, "exp": now + 900, "sid": new_id(), "roles": list(Role)}
+    return {
+        "no token at all": "x",
+        "of another key": Tokens((b"k" * 32,)).sign(good),
+        "over": Tokens((key(platform),)).sign(Session(account, now - 1, new_id())),
+        "without a signature": f"{head}.{payload}.",
+        "of no algorithm": f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}.",
+        "of a changed claim": f"{head}.{part(claims)}.{signature}",
+        "cut off": signed[:-4],
+        "a refresh token": "a.1.b",
+    }
+
+
+def test_every_operation_is_in_the_table() -> None:
+    assert set(TABLE) == set(OPERATIONS), "a new route needs a line that says who may call it"
+
+
+def test_the_document_says_what_the_table_says() -> None:
+    assert {name for name, operation in OPERATIONS.items() if "security" in operation} == set(GUARDED)
+    told = {
+        name
+        for name, operation in OPERATIONS.items()
+        if "Only for the role" in operation.get("description", "")
+    }
+    assert told == set(BY_ROLE)
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_without_a_good_token_nobody_gets_in(platform: Platform, client: httpx.Client, name: str) -> None:
+    account = new_id()
+    path = name.partition(" ")[2]
+    for parameter in OPERATIONS[name]["parameters"]:
+        path = path.replace(f"{{{parameter['name']}}}", new_id())
+    request = Request(path)
+    problem(request.send(client, method(name)), 401, "unauthenticated")
+    for what, token in bad_tokens(platform, account).items():
+        refused = request.send(client, method(name), authorization=f"Bearer {token}")
+        assert refused.status_code == 401, f"a token {what} was taken"
+    basic = request.send(client, method(name), authorization="Basic YWRhOmFkYQ==")
+    problem(basic, 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_what_is_open_needs_no_token(client: httpx.Client, ada: Person, name: str) -> None:
+    answer = TABLE[name].make(ada).send(client, method(name))
+    assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_what_is_another_accounts_is_as_absent_as_nothing(ada: Person, eve: Person, name: str) -> None:
+    request = TABLE[name].make(ada)
+    refused = request.send(eve.client, method(name))
+    absent = problem(refused, 404, "not-found")
+    nothing = Request("/".join(new_id() if len(each) == 36 else each for each in request.path.split("/")))
+    assert problem(nothing.send(eve.client, method(name)), 404, "not-found")["detail"] == absent["detail"]
+    # Last, because some of them remove it: for the one it belongs to it is there, as before.
+    allowed = request.send(ada.client, method(name))
+    assert allowed.is_success, allowed.text
+
+
+@pytest.mark.parametrize("name", BY_ROLE)
+def test_a_role_is_needed_and_no_other_stands_for_it(
+    name: str, ada: Person, eve: Person, administrator: Person, analyst: Person
+) -> None:
+    holders = {Role.ADMINISTRATOR: administrator, Role.ANALYST: analyst}
+    request = TABLE[name].make(eve)
+    problem(request.send(ada.client, method(name)), 403, "forbidden")
+    problem(request.send(eve.client, method(name)), 403, "forbidden")
+    for role, holder in holders.items():
+        answer = request.send(holder.client, method(name))
+        if role is TABLE[name].role:
+            assert answer.is_success, answer.text
+        else:
+            problem(answer, 403, "forbidden")
+
+
+LISTS = [name for name in GUARDED if name.startswith("GET") and "{" not in name and name not in BY_ROLE]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_has_nothing_of_anybody_else(ada: Person, eve: Person, name: str) -> None:
+    for make in ("POST /v1/contents", "POST /v1/uploads", "POST /v1/orders", "POST /v1/events"):
+        assert TABLE[make].make(ada).send(ada.client, "POST").is_success
+    hers = TABLE[name].make(ada).send(ada.client, "GET").text
+    answer = TABLE[name].make(eve).send(eve.client, "GET")
+    assert answer.is_success
+    assert ada.account["id"] not in answer.text
+    shown = answer.json()
+    assert shown.get("items", []) == [] or name == "GET /v1/sessions"
+    assert shown.get("events", []) == []
+    assert answer.text != hers
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_who_may_is_answered_well(ada: Person, administrator: Person, analyst: Person, name: str) -> None:
+    row = TABLE[name]
+    caller = {Role.ADMINISTRATOR: administrator, Role.ANALYST: analyst, None: ada}[row.role]
+    answer = row.make(ada).send(caller.client, method(name))
+    assert answer.is_success, answer.text
