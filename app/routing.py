@@ -308,12 +308,15 @@ def _read_query(kind: type[T], scope: Scope) -> T:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from error
+        raise _invalid(error, query=True) from error
 
 
-def _invalid(error: msgspec.ValidationError) -> Problem:
+def _invalid(error: msgspec.ValidationError, *, query: bool = False) -> Problem:
     detail, _, place = str(error).partition(" - at `")
-    return Problem(problems.INVALID, detail, errors=[FieldError(at=place.rstrip("`") or "$", detail=detail)])
+    at = place.rstrip("`") or "$"
+    # A parameter is known by its name; only a body has paths.
+    at = at.removeprefix("$.") if query else at
+    return Problem(problems.INVALID, detail, errors=[FieldError(at=at, detail=detail)])
 
 
 def _read_path(kind: Any, value: str) -> Any:
