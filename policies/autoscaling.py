@@ -9,9 +9,10 @@ from pulumi_policy import Severity
 
 from policies.demand import ACTING
 from policies.nodes import Finding, Node
+from policies.pods import PodTemplate
 from policies.quantities import int_or_percent
 from policies.rules import ADVISORY, Settings, stack_rule
-from policies.scaling import Scaling, matches
+from policies.scaling import SCALABLE, Scaling, key_of, matches, policy_of
 from policies.stack import Object, Stack
 
 _TAGS: Final = ("SOC2:A1.1", "KUB1")
@@ -57,8 +58,11 @@ def hpa_target_without_replicas(stack: Stack, _: Settings) -> Iterator[Finding]:
 )
 def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
     scaling = Scaling(stack)
-    for key, item in scaling.horizontal.items():
+    for item in stack.of_kind("HorizontalPodAutoscaler"):
+        key = scaling.target_of(item, "scaleTargetRef")
         spec = item.node["spec"]
+        if scaling.horizontal[key] is not item and key[2]:
+            yield spec["scaleTargetRef"].finding(f"another one scales {key[1]} {key[2]!r} too")
         least, most = spec["minReplicas"], spec["maxReplicas"]
         if least.known() and least.number(1) < settings["fewest"]:
             yield least.finding(f"must be at least {int(settings['fewest'])}")
@@ -66,7 +70,8 @@ def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
             yield most.finding(f"must be at most {int(settings['most'])}")
         if least.known() and most.known() and most.number() < least.number(1):
             yield most.finding("must not be less than minReplicas")
-        if spec["metrics"].known() and not list(spec["metrics"].items()):
+        # Its first version names no metrics: it scales on CPU.
+        if spec["metrics"].like(None, []) and item.api_version != "autoscaling/v1":
             yield spec["metrics"].finding("scales on nothing")
         yield from _unmeasured(scaling, key, spec)
 
@@ -79,17 +84,25 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
         if item.kind == key[1] and item.name == key[2]
     ]
     for metric in spec["metrics"].items():
-        if not metric.at("resource", "target", "type").like("Utilization"):
+        one = metric["containerResource"].present
+        measured = metric["containerResource" if one else "resource"]
+        if not measured.at("target", "type").like("Utilization") or not measured["name"].known():
             continue
-        if not metric.at("resource", "name").known():
-            continue
-        resource = metric.at("resource", "name").text()
-        for container in (found for template in templates for found in template.containers("containers")):
-            asked = container["resources"]
+        resource = measured["name"].text()
+        for pod, container in _containers(templates):
+            asked, whole = container["resources"], pod.spec["resources"]
+            if one and container["name"].unlike(measured["container"].text()):
+                continue
+            if not one and not whole.at("requests", resource).like(None):
+                continue
             if asked.at("requests", resource).like(None) and asked.at("limits", resource).like(None):
                 yield asked.at("requests", resource).finding(
                     f"the HPA measures {resource} against a request that is missing"
                 )
+
+
+def _containers(pods: list[PodTemplate]) -> Iterator[tuple[PodTemplate, Node]]:
+    return ((pod, found) for pod in pods for found in pod.containers("containers"))
 
 
 @stack_rule(
@@ -124,37 +137,56 @@ def hpa_target_exists(stack: Stack, _: Settings) -> Iterator[Finding]:
 )
 def hpa_vpa_conflict(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling(stack)
-    for key, vertical in scaling.vertical.items():
+    pods = {key_of(item): pod for found in scaling.workloads.values() for item, pod in found}
+    for vertical in stack.of_kind("VerticalPodAutoscaler"):
+        key = scaling.target_of(vertical, "targetRef")
         horizontal = scaling.horizontal.get(key)
         spec = vertical.node["spec"]
         if horizontal is None or not spec.at("updatePolicy", "updateMode").like(None, *ACTING):
             continue
-        measured = {
-            metric.at(part, "name").text()
-            for metric in horizontal.node.at("spec", "metrics").items()
-            for part in ("resource", "containerResource")
-        }
-        policies = list(spec.at("resourcePolicy", "containerPolicies").items())
-        acting = [policy for policy in policies if not policy["mode"].like("Off")]
-        controlled = (
-            {str(item.raw) for policy in acting for item in policy["controlledResources"].items()}
-            if acting and all(policy["controlledResources"].present for policy in acting)
-            else {"cpu", "memory"}
-        )
-        if policies and not acting:
-            controlled = set()
-        for resource in sorted(measured & controlled):
+        for resource in sorted(_measured(horizontal) & _controlled(vertical, pods.get(key))):
             yield spec["resourcePolicy"].finding(
                 f"the VPA changes requests of {resource}, which the HPA measures"
             )
 
 
+def _measured(horizontal: Object) -> set[str]:
+    """The resources that an HPA scales on; CPU is what it takes without metrics."""
+    metrics = list(horizontal.node.at("spec", "metrics").items())
+    if not metrics:
+        return {"cpu"}
+    return {
+        metric.at(part, "name").text() for metric in metrics for part in ("resource", "containerResource")
+    }
+
+
+def _controlled(vertical: Object, pod: PodTemplate | None) -> set[str]:
+    """The resources that a VPA may change in any container of its target (in any that it names, without)."""
+    policies = list(vertical.node.at("spec", "resourcePolicy", "containerPolicies").items())
+    named: list[Node | None] = list(policies) or [None]
+    if pod is not None:
+        names = [container["name"].text() for container in pod.containers("containers")]
+        named = [policy_of(vertical, name) for name in names]
+    found: set[str] = set()
+    for policy in named:
+        if policy is None:
+            found |= {"cpu", "memory"}
+        elif not policy["mode"].like("Off"):
+            listed = policy["controlledResources"]
+            found |= {str(item.raw) for item in listed.items()} if listed.present else {"cpu", "memory"}
+    return found
+
+
 def _budgets(stack: Stack) -> Iterator[tuple[Object, Object, int]]:
-    """Disruption budgets with each workload they select and the fewest replicas it has."""
+    """Disruption budgets with each workload they select and the fewest replicas it has.
+
+    Pods of daemon sets and jobs are left out: a drain does not evict the first, and the second end.
+    """
     scaling = Scaling(stack)
     for budget in stack.of_kind("PodDisruptionBudget"):
         for item, _ in scaling.selected_by(budget.node.at("spec", "selector"), budget.namespace):
-            yield budget, item, scaling.replicas(item)[0]
+            if item.kind in SCALABLE:
+                yield budget, item, scaling.replicas(item)[0]
 
 
 @stack_rule(
@@ -165,14 +197,21 @@ def _budgets(stack: Stack) -> Iterator[tuple[Object, Object, int]]:
     tags=("SOC2:A1.2", "KUB6"),
 )
 def pdb_lets_nodes_drain(stack: Stack, _: Settings) -> Iterator[Finding]:
+    budgeted: set[tuple[str, str, str]] = set()
     for budget, item, fewest in _budgets(stack):
+        if key_of(item) in budgeted and item.namespace != "?":
+            selector = budget.node.at("spec", "selector")
+            yield selector.finding(f"{item.label} has two budgets, for which no eviction is allowed")
+        budgeted.add(key_of(item))
         spec = budget.node["spec"]
+        neither = spec["minAvailable"].like(None) and spec["maxUnavailable"].like(None)
         for field in ("minAvailable", "maxUnavailable"):
             node = spec[field]
-            value = int_or_percent(node.raw, fewest, up=True) if node.present and node.known() else None
+            raw = 1 if neither and field == "minAvailable" else node.raw  # what the API server fills in
+            value = int_or_percent(raw, fewest, up=True) if raw is not None and node.known() else None
             spare = None if value is None else fewest - value if field == "minAvailable" else value
             if spare is not None and fewest > 0 and spare < 1:
-                yield node.finding(f"{node.raw} lets none of the {fewest} pods of {item.label} go")
+                yield node.finding(f"{raw} lets none of the {fewest} pods of {item.label} go")
 
 
 @stack_rule(

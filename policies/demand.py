@@ -18,7 +18,7 @@ from policies.cron import shortest_interval
 from policies.nodes import Node
 from policies.pods import PodTemplate
 from policies.quantities import int_or_percent, parse
-from policies.scaling import Scaling, key_of
+from policies.scaling import Scaling, key_of, policy_of
 from policies.stack import Object
 
 Amounts = dict[str, Fraction]
@@ -52,10 +52,13 @@ def demand(
     """The peak of one workload; `ranges`: the LimitRanges of its namespace; `nodes`: those it may run on."""
     with workload.node.watched() as unknown:
         pods, why = peak_pods(workload, scaling, nodes)
-        per_pod = pod_requests(template, ranges)
-        scaler = scaling.vertical.get(key_of(workload))
-        if scaler is not None:
-            per_pod = _grown(per_pod, scaler)
+        per_pod = pod_requests(template, ranges, scaling.vertical.get(key_of(workload)))
+        if not template.spec["overhead"].present:
+            # Admission takes it from the class.
+            name = template.spec["runtimeClassName"].text()
+            runtime = scaling.objects.get(("", "RuntimeClass", name)) if name else None
+            if runtime is not None:
+                _add_overhead(per_pod, runtime.node.at("overhead", "podFixed"))
     return Demand(workload, template, pods, why, per_pod, bool(unknown))
 
 
@@ -116,13 +119,16 @@ def _cron_pods(spec: Node) -> tuple[int | None, str]:
     return runs * pods, f"{runs} runs at once"
 
 
-def pod_requests(template: PodTemplate, ranges: Sequence[Object]) -> Amounts:
-    """``requests.*`` and ``limits.*`` of one pod, as quota counts them, with the defaults of LimitRanges."""
+def pod_requests(template: PodTemplate, ranges: Sequence[Object], scaler: Object | None = None) -> Amounts:
+    """``requests.*`` and ``limits.*`` of one pod, as quota counts them, with the defaults of LimitRanges.
+
+    `scaler` is the VerticalPodAutoscaler that may raise what the pod's main containers request.
+    """
     defaults = [item for found in ranges for item in found.node.at("spec", "limits").items()]
-    limits_of = [container_amounts(item, defaults) for item in template.containers("containers")]
     running: Amounts = {}
-    for amounts in limits_of:
-        _add(running, amounts)
+    for item in template.containers("containers"):
+        amounts = container_amounts(item, defaults)
+        _add(running, amounts if scaler is None else _grown(amounts, item["name"].text(), scaler))
     sidecars: Amounts = {}
     peak: Amounts = {}
     for item in template.containers("initContainers"):
@@ -140,14 +146,25 @@ def pod_requests(template: PodTemplate, ranges: Sequence[Object]) -> Amounts:
             )
     _add(running, sidecars)
     _raise(running, peak)
-    # Resources of the pod as a whole replace the sum for the keys they name (since v1.34).
-    for key, amount in _amounts(template.spec["resources"]).items():
-        running[key] = amount
-    for key, value in template.spec["overhead"].entries():
+    # Resources of the pod as a whole replace the sum for the keys they name (since v1.34). A limit is a
+    # request only where neither the pod nor a container requests anything.
+    whole = template.spec["resources"]
+    for key, amount in _amounts(whole).items():
+        part, _, name = key.partition(".")
+        if part == "limits" or whole.at("requests", name).present or key not in running:
+            running[key] = amount
+    _add_overhead(running, template.spec["overhead"])
+    return running
+
+
+def _add_overhead(total: Amounts, overhead: Node) -> None:
+    """Adds what the runtime takes for itself; to limits only where there are some."""
+    for key, value in overhead.entries():
         amount = parse(value.raw) if value.known() else None
         if amount is not None:
-            _add(running, {f"requests.{key}": amount, f"limits.{key}": amount})
-    return running
+            _add(total, {f"requests.{key}": amount})
+            if f"limits.{key}" in total:
+                _add(total, {f"limits.{key}": amount})
 
 
 def container_amounts(container: Node, defaults: Sequence[Node]) -> Amounts:
@@ -182,24 +199,24 @@ def _amounts(resources: Node) -> Amounts:
     return found
 
 
-def _grown(per_pod: Mapping[str, Fraction], scaler: Object) -> Amounts:
-    """`per_pod` after the vertical autoscaler raised requests to what it may, limits in proportion."""
-    grown = dict(per_pod)
+def _grown(amounts: Mapping[str, Fraction], container: str, scaler: Object) -> Amounts:
+    """A container's `amounts` once the vertical autoscaler raised its requests, and limits in proportion."""
+    grown = dict(amounts)
     if not scaler.node.at("spec", "updatePolicy", "updateMode").like(None, *ACTING):
         return grown
-    for policy in scaler.node.at("spec", "resourcePolicy", "containerPolicies").items():
-        if policy["mode"].like("Off"):
+    policy = policy_of(scaler, container)
+    if policy is None or policy["mode"].like("Off"):
+        return grown
+    controlled = [item.raw for item in policy["controlledResources"].items()] or ["cpu", "memory"]
+    for key, value in policy["maxAllowed"].entries():
+        most = parse(value.raw) if value.known() else None
+        before = grown.get(f"requests.{key}", Fraction(0))
+        if key not in controlled or most is None or most <= before:
             continue
-        controlled = [item.raw for item in policy["controlledResources"].items()] or ["cpu", "memory"]
-        for key, value in policy["maxAllowed"].entries():
-            most = parse(value.raw) if value.known() else None
-            before = grown.get(f"requests.{key}", Fraction(0))
-            if key not in controlled or most is None or most <= before:
-                continue
-            grown[f"requests.{key}"] = most
-            limit = grown.get(f"limits.{key}")
-            if limit is not None and before and not policy["controlledValues"].like("RequestsOnly"):
-                grown[f"limits.{key}"] = limit * most / before
+        grown[f"requests.{key}"] = most
+        limit = grown.get(f"limits.{key}")
+        if limit is not None and before and not policy["controlledValues"].like("RequestsOnly"):
+            grown[f"limits.{key}"] = limit * most / before
     return grown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -233,7 +234,9 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
     if not resources or len(pools) < len(resources):
         return
     wanting: dict[tuple[str, ...], list[Demand]] = {}
-    for item in (item for peaks in peaks_by_namespace(stack).values() for item in peaks):
+    every = [item for peaks in peaks_by_namespace(stack).values() for item in peaks]
+    pools = [_left_by_daemons(pool, every) for pool in pools]
+    for item in every:
         if item.workload.kind == "DaemonSet" or not item.pods or item.doubtful:
             continue
         with item.workload.node.watched() as unknown:
@@ -248,6 +251,17 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
             continue
         wanting.setdefault(tuple(sorted(pool.name for pool in roomy)), []).append(item)
     yield from _crowded(pools, wanting)
+
+
+def _left_by_daemons(pool: Pool, every: list[Demand]) -> Pool:
+    """`pool` without what daemon sets take of each of its nodes."""
+    left = dict(pool.per_node)
+    for item in every:
+        if item.workload.kind == "DaemonSet" and not item.doubtful and pool.accepts(item.template):
+            left["pods"] -= 1
+            for key in ("cpu", "memory"):
+                left[key] -= item.per_pod.get(f"requests.{key}", Fraction(0))
+    return replace(pool, per_node=left)
 
 
 def _crowded(pools: list[Pool], wanting: dict[tuple[str, ...], list[Demand]]) -> Iterator[Finding]:

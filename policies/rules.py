@@ -145,8 +145,8 @@ class Rule:
     def _validate_stack(self, args: StackValidationArgs, report: ReportViolation) -> None:
         assert self.check_stack is not None
         state = _AT_HAND.get()
-        given = args.resources if state is None else state
-        stack = Stack.of([Resource.of(item, _declared(item)) for item in given])
+        # A stack of its own for each rule: what could not be judged is noted in it.
+        stack = Stack.of(_merged(args.resources) if state is None else state)
         settings = self.defaults | dict(args.get_config())
         for finding in _guarded(self, self.check_stack(stack, settings), "the stack"):
             report(str(finding), finding.urn or None)
@@ -210,7 +210,7 @@ _INPUTS: dict[str, Any] = {}
 # What a resource is made of for stack rules, while its declaration and its state are the same objects.
 _MERGED: dict[str, tuple[Any, Any, Any]] = {}
 # The resources that stack rules judge, where the server read them once for all of them.
-_AT_HAND: ContextVar[Sequence[PolicyResource] | None] = ContextVar("at_hand", default=None)
+_AT_HAND: ContextVar[list[Resource] | None] = ContextVar("at_hand", default=None)
 
 
 def declare(urn: str, props: Any) -> None:
@@ -221,11 +221,15 @@ def declare(urn: str, props: Any) -> None:
 @contextmanager
 def at_hand(resources: Sequence[PolicyResource]) -> Iterator[None]:
     """Within, stack rules judge `resources`, whatever their arguments say."""
-    token = _AT_HAND.set(resources)
+    token = _AT_HAND.set(_merged(resources))
     try:
         yield
     finally:
         _AT_HAND.reset(token)
+
+
+def _merged(items: Iterable[PolicyResource]) -> list[Resource]:
+    return [Resource.of(item, _declared(item)) for item in items]
 
 
 def forget_inputs() -> None:

@@ -32,7 +32,7 @@ class Scaling:
     def horizontal(self) -> dict[tuple[str, str, str], Object]:
         """HorizontalPodAutoscalers by namespace, kind and name of their target."""
         return {
-            self._target(item, "scaleTargetRef"): item
+            self.target_of(item, "scaleTargetRef"): item
             for item in self._stack.of_kind("HorizontalPodAutoscaler")
         }
 
@@ -40,7 +40,7 @@ class Scaling:
     def vertical(self) -> dict[tuple[str, str, str], Object]:
         """VerticalPodAutoscalers by namespace, kind and name of their target."""
         return {
-            self._target(item, "targetRef"): item for item in self._stack.of_kind("VerticalPodAutoscaler")
+            self.target_of(item, "targetRef"): item for item in self._stack.of_kind("VerticalPodAutoscaler")
         }
 
     @cached_property
@@ -65,13 +65,25 @@ class Scaling:
                 yield item, template
 
     @staticmethod
-    def _target(item: Object, field: str) -> tuple[str, str, str]:
+    def target_of(item: Object, field: str) -> tuple[str, str, str]:
+        """What an autoscaler's reference names: namespace, kind, name."""
         target = item.node.at("spec", field)
         return item.namespace, target["kind"].text(), target["name"].text()
 
 
 def key_of(item: Object) -> tuple[str, str, str]:
     return item.namespace, item.kind, item.name
+
+
+def policy_of(scaler: Object, container: str) -> Node | None:
+    """The policy of a VerticalPodAutoscaler for a container: its own, else that for all; None for neither."""
+    found: Node | None = None
+    for policy in scaler.node.at("spec", "resourcePolicy", "containerPolicies").items():
+        if policy["containerName"].text() == container:
+            return policy
+        if policy["containerName"].like("*"):
+            found = policy
+    return found
 
 
 def matches(selector: Node, labels: Node) -> bool:
@@ -81,12 +93,16 @@ def matches(selector: Node, labels: Node) -> bool:
     own: Mapping[str, object] = labels.raw if isinstance(labels.raw, Mapping) else {}
     if [key for key, value in labels.entries() if not value.known()]:
         return False
+    if not (selector["matchLabels"].known() and selector["matchExpressions"].known()):
+        return False
     for key, value in selector["matchLabels"].entries():
         if not value.known() or own.get(key) != value.raw:
             return False
     for expression in selector["matchExpressions"].items():
         key, operator = expression["key"].text(), expression["operator"].text()
-        values = [item.raw for item in expression["values"].items()]
+        values = [item.raw for item in expression["values"].items() if item.known()]
+        if not expression["values"].known() or (values and len(values) < len(expression["values"].raw)):
+            return False
         held = {
             "In": own.get(key) in values and key in own,
             "NotIn": own.get(key) not in values,

@@ -58,6 +58,7 @@ HPA = Given(
     },
     "api",
 )
+OTHER_HPA = Given(HPA.type, changed(HPA.props, {"spec.scaleTargetRef.name": "other"}), "other")
 VPA = Given(
     "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler",
     {
@@ -77,6 +78,7 @@ PDB = Given(
     },
     "api",
 )
+OTHER_PDB = Given(PDB.type, changed(PDB.props, {"spec.selector.matchLabels.app": "y"}), "other")
 POOL = Given(
     "gcp:container/nodePool:NodePool",
     {
@@ -179,6 +181,51 @@ BOUNDS = Given(
 )
 
 
+SMALL = {"resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}}
+HALF = {"resources": {"requests": {"cpu": "500m"}}}
+PAIR = Given(
+    "kubernetes:apps/v1:StatefulSet",
+    {
+        "metadata": {"name": "pair", **HERE},
+        "spec": {
+            "replicas": 2,
+            "template": {"spec": {"containers": [{"name": "a", **HALF}, {"name": "b", **HALF}]}},
+        },
+    },
+    "pair",
+)
+GROWING = Given(
+    "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler",
+    {
+        "metadata": {"name": "pair", **HERE},
+        "spec": {
+            "targetRef": {"kind": "StatefulSet", "name": "pair"},
+            "updatePolicy": {"updateMode": "Recreate"},
+            "resourcePolicy": {"containerPolicies": [{"containerName": "*", "maxAllowed": {"cpu": "2"}}]},
+        },
+    },
+    "growing",
+)
+GROWN_QUOTA = Given(
+    "kubernetes:core/v1:ResourceQuota",
+    {"metadata": {"name": "grown", **HERE}, "spec": {"hard": {"requests.cpu": "8"}}},
+    "grown",
+)
+KATA = Given(
+    "kubernetes:node.k8s.io/v1:RuntimeClass",
+    {"metadata": {"name": "kata"}, "handler": "kata", "overhead": {"podFixed": {"cpu": "500m"}}},
+    "kata",
+)
+AGENT = Given(
+    "kubernetes:apps/v1:DaemonSet",
+    {
+        "metadata": {"name": "agent", **HERE},
+        "spec": {"template": {"spec": {"containers": [{"name": "a", **HALF}]}}},
+    },
+    "agent",
+)
+
+
 CASES = (
     Case(
         "namespace-quota",
@@ -205,8 +252,31 @@ CASES = (
             Break({"spec.template.spec.initContainers": [SIDECAR, BIG_INIT]}, "29.4", index=1),
             Break({'spec.hard["count/deployments.apps"]': "0"}, "less than the 1"),
             Break({"spec.hard.configmaps": "0"}, "less than the 1"),
+            Break({"spec.template.spec.resources": {"requests": {"cpu": "600m"}}}, "8.4", index=1),
+            Break({"spec.template.spec.overhead": {"cpu": "100m"}}, "8.4", index=1),
+            Break({"spec.template.spec.containers[1]": {"name": "second", **SMALL}}, "8.4", index=1),
         ),
         passes=({'spec.hard["requests.cpu"]': "7000m"},),
+    ),
+    # Both containers may grow to two cores, and their limits with them.
+    Case(
+        "quota-holds-peak",
+        (GROWN_QUOTA, PAIR, GROWING, KATA),
+        (
+            Break({'spec.hard["requests.cpu"]': "7"}, "less than the 8"),
+            Break({"spec.resourcePolicy.containerPolicies[0].maxAllowed.cpu": "3"}, "less than the 12", 2),
+            Break(
+                {
+                    "spec.resourcePolicy.containerPolicies[1]": {
+                        "containerName": "b",
+                        "maxAllowed": {"cpu": "3"},
+                    }
+                },
+                "less than the 10",
+                2,
+            ),
+            Break({"spec.template.spec.runtimeClassName": "kata"}, "less than the 9", 1),
+        ),
     ),
     Case(
         "quota-holds-peak",
@@ -249,8 +319,11 @@ CASES = (
     ),
     Case(
         "pools-hold-peak",
-        (POOL, API, HPA),
+        (POOL, API, HPA, AGENT),
         (
+            Break(
+                {"spec.template.spec.containers[0].resources.requests.cpu": "3300m"}, "larger than a node", 3
+            ),
             Break({"autoscaling.totalMaxNodeCount": 1}, "can grow to 1 nodes"),
             Break({"nodeConfig.labels": {"pool": "other"}}, "may run on none"),
             Break({"nodeConfig.machineType": "e2-micro"}, "larger than a node"),
@@ -267,16 +340,18 @@ CASES = (
     ),
     Case(
         "hpa-bounds",
-        (HPA, API),
-        breaking(
-            ("spec.minReplicas", 0),
-            ("spec.maxReplicas", 101),
-            ("spec.maxReplicas", 1),
-            ("spec.metrics", []),
-        )
-        + breaking(
-            ("spec.template.spec.containers[0].resources.requests.cpu", DROP, "measures cpu"),
-            index=1,
+        (HPA, API, OTHER_HPA),
+        (
+            *breaking(
+                ("spec.minReplicas", 0),
+                ("spec.maxReplicas", 101),
+                ("spec.maxReplicas", 1),
+                ("spec.metrics", []),
+            ),
+            *breaking(
+                ("spec.template.spec.containers[0].resources.requests.cpu", DROP, "measures cpu"), index=1
+            ),
+            Break({"spec.scaleTargetRef.name": "api"}, "another one scales Deployment 'api'", index=2),
         ),
     ),
     Case(
@@ -290,7 +365,18 @@ CASES = (
     Case(
         "hpa-vpa-conflict",
         (VPA, HPA, API),
-        (Break({"spec.updatePolicy.updateMode": "Auto"}, "changes requests of cpu"),),
+        (
+            Break({"spec.updatePolicy.updateMode": "Auto"}, "changes requests of cpu"),
+            Break(
+                {
+                    "spec.updatePolicy.updateMode": "Auto",
+                    "spec.resourcePolicy": {
+                        "containerPolicies": [{"containerName": "proxy", "controlledResources": ["memory"]}]
+                    },
+                },
+                "changes requests of cpu",
+            ),
+        ),
         passes=(
             {
                 "spec.updatePolicy.updateMode": "Auto",
@@ -302,8 +388,10 @@ CASES = (
     ),
     Case(
         "pdb-lets-nodes-drain",
-        (PDB, API, HPA),
+        (PDB, API, HPA, OTHER_PDB),
         (
+            Break({"spec.selector.matchLabels": {"app": "x"}}, "has two budgets", index=3),
+            Break({"spec.maxUnavailable": DROP, "spec.minAvailable": "51%"}, "lets none of the 2"),
             Break({"spec.maxUnavailable": 0}, "lets none"),
             Break({"spec.maxUnavailable": DROP, "spec.minAvailable": 2}, "lets none of the 2"),
             Break({"spec.maxUnavailable": DROP, "spec.minAvailable": "100%"}, "lets none"),
