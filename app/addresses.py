@@ -12,6 +12,7 @@ from typing import Final
 
 from starlette.types import Scope
 
+from app.bodies import raw_header
 from app.settings import Network
 
 _MOST_KNOWN: Final = 20_000
@@ -30,8 +31,9 @@ class Addresses:
         """What the limits count: an IPv4 address, or the /64 of an IPv6 one (a household has that many)."""
         client = scope["client"]
         peer = client[0] if client else ""
-        lists = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        forwarded = lists[0] if len(lists) == 1 else b",".join(lists)
+        forwarded = b""
+        if raw_header(scope, b"x-forwarded-for") is not None:
+            forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         key = (peer, forwarded)
         known = self._known.get(key)
         if known is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from app import docs, openapi
@@ -17,11 +16,12 @@ from app.media.endpoints import media, uploads
 from app.middleware.admission import Admission
 from app.middleware.headers import SecureHeaders
 from app.middleware.keeping import Keeping
-from app.middleware.observation import Observation, nowhere
+from app.middleware.observation import Observation
 from app.middleware.origins import opened
 from app.middleware.sharing import Board, Sharing, Writing
 from app.orders.endpoints import orders, payments, products
-from app.routing import Access, Answer, Call, Endpoint, Raw, Resource, Responder, Routes
+from app.paths import Paths, Resource
+from app.routing import Access, Answer, Call, Endpoint, Raw, Responder, Routes
 from app.services import Services
 from app.settings import Role
 
@@ -53,13 +53,9 @@ def application(services: Services) -> ASGIApp:
     # Probes and scrapes must get through when nothing else does, so nothing stands in front of them.
     for endpoint in _endpoints([health]):
         by_path.setdefault(endpoint.path, {})[endpoint.method] = Responder(endpoint, services)
-    # Starlette matches in order and routes any method of an application; Resource answers the wrong ones.
-    routes: list[BaseRoute] = [
-        Route(path, endpoint=Resource(path, by_method)) for path, by_method in by_path.items()
-    ]
-    router = Router(routes, redirect_slashes=False, default=nowhere)
+    paths = Paths([Resource(path, by_method) for path, by_method in by_path.items()])
     engine = services.engine
-    observed = Observation(router, base, engine.traffic, engine.faults, engine.load)
+    observed = Observation(paths, base, engine.traffic, engine.faults, engine.load)
     return opened(SecureHeaders(observed), services.settings.cors_origins)
 
 
@@ -67,7 +63,8 @@ def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, board: Board
     """With what spares the route work around it, inside of who may ask."""
     if endpoint.kept is not None:
         return Keeping(app, endpoint.kept, services.answers)
-    if endpoint.access is not Access.SESSION or endpoint.streams:
+    # What a cache answers is shared there already.
+    if endpoint.access is not Access.SESSION or endpoint.streams or endpoint.shared:
         return app
     return Sharing(app, board) if endpoint.method == "GET" else Writing(app, board)
 

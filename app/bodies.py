@@ -47,10 +47,17 @@ class Upload:
 
 def header(scope: Scope, name: bytes) -> str | None:
     """The first value of a request header; ``name`` in lower case."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return None
+    value = raw_header(scope, name)
+    return None if value is None else value.decode("latin-1")
+
+
+def raw_header(scope: Scope, name: bytes) -> bytes | None:
+    """As :func:`header`, the bytes as they came."""
+    named: dict[bytes, bytes] | None = scope.get("named_headers")
+    if named is None:
+        # Half a dozen are looked for in every request: one pass instead of one for each. The first one wins.
+        named = scope["named_headers"] = dict(reversed(scope["headers"]))
+    return named.get(name)
 
 
 async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:

@@ -13,14 +13,14 @@ signature becomes the OpenAPI document (:mod:`app.openapi`), so the two cannot d
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from starlette.datastructures import QueryParams
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app import problems
 from app.answers import Answer, Headers, Raw, Stream, encode, write, write_json, write_stream
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from app.services import Services
     from app.sessions import Session
 
-__all__ = ["Access", "Answer", "Call", "Endpoint", "Raw", "RequestHeader", "Resource", "Routes", "Stream"]
+__all__ = ["Access", "Answer", "Call", "Endpoint", "Raw", "RequestHeader", "Routes", "Stream"]
 
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
@@ -58,7 +58,7 @@ class RequestHeader:
     pattern: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would cost each request as much as all its fields
 class Call:
     """One request, as a handler sees it. ``session`` is there exactly when the route asks for one."""
 
@@ -98,11 +98,13 @@ class Endpoint:
     limits: Class = Class.READ
     seconds: float = 10.0
     kept: Kept | None = None
+    shared: bool = False
     body: type | None = None
     query: type | None = None
     answer: Any = None
     path_parameters: dict[str, Any] = field(default_factory=dict)
     _decoder: msgspec.json.Decoder[Any] | None = field(default=None, repr=False)
+    _path: type[msgspec.Struct] | None = field(default=None, repr=False)
 
     @property
     def streams(self) -> bool:
@@ -124,9 +126,7 @@ class Endpoint:
         signed_in: Session | None = scope.get("session")
         if self.role is not None and (signed_in is None or self.role not in signed_in.roles):
             raise Problem(problems.FORBIDDEN, f"Only for accounts with the role {self.role}.")
-        arguments: dict[str, Any] = {
-            name: _read_path(kind, scope["path_params"][name]) for name, kind in self.path_parameters.items()
-        }
+        arguments: dict[str, Any] = {} if self._path is None else _read_path(self._path, scope)
         if self.query is not None:
             arguments["query"] = _read_query(self.query, scope)
         if self._decoder is not None:
@@ -207,6 +207,7 @@ class Routes:
         limits: Class | None = None,
         seconds: float = 10.0,
         kept: Kept | None = None,
+        shared: bool = False,
     ) -> Callable[[Handler], Handler]:
         reads = method == "GET"
         # What is kept is given to anybody, and only a read can be.
@@ -239,34 +240,19 @@ class Routes:
                     limits=limits if limits is not None else Class.READ if reads else Class.WRITE,
                     seconds=seconds,
                     kept=kept,
+                    shared=shared,
                     body=body,
                     query=query,
                     answer=None if answer is type(None) else answer,
                     path_parameters=hints,
                     _decoder=None if body is None or body is Upload else msgspec.json.Decoder(body),
+                    # A type of its own: msgspec keeps what it learns of one, but not of an annotation.
+                    _path=msgspec.defstruct("Path", list(hints.items())) if hints else None,
                 )
             )
             return handler
 
         return register
-
-
-class Resource:
-    """All the methods of one path, as an ASGI application; ``by_method`` has one for each of them."""
-
-    def __init__(self, path: str, by_method: Mapping[str, ASGIApp]) -> None:
-        self.path = path
-        self._by_method = dict(by_method)
-        if "GET" in self._by_method:
-            self._by_method["HEAD"] = self._by_method["GET"]
-        self._allow = ", ".join(sorted(self._by_method))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["route"] = self.path
-        app = self._by_method.get(scope["method"])
-        if app is None:
-            raise Problem(problems.METHOD_NOT_ALLOWED, f"Use {self._allow}.", headers={"allow": self._allow})
-        await app(scope, receive, send)
 
 
 class Responder:
@@ -276,8 +262,8 @@ class Responder:
         self._endpoint = endpoint
         self._services = services
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._endpoint.respond(self._services, scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._endpoint.respond(self._services, scope, receive, send)
 
 
 def authenticate(services: Services, scope: Scope) -> Session:
@@ -319,9 +305,9 @@ def _invalid(error: msgspec.ValidationError, *, query: bool = False) -> Problem:
     return Problem(problems.INVALID, detail, errors=[FieldError(at=at, detail=detail)])
 
 
-def _read_path(kind: Any, value: str) -> Any:
+def _read_path(kind: type[msgspec.Struct], scope: Scope) -> dict[str, Any]:
     try:
-        return msgspec.convert(value, kind, strict=False)
+        return msgspec.structs.asdict(msgspec.convert(scope["path_params"], kind, strict=False))
     except msgspec.ValidationError as error:
         # What cannot be the name of anything is the name of nothing.
         raise Problem(problems.NOT_FOUND, "Nothing can be called that.") from error

@@ -146,6 +146,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         finally:
             for task in background:
                 task.cancel()
+            # Waited for while their connections are open: one that is closed under them swallows the end.
             await asyncio.gather(*background, return_exceptions=True)
             passwords.close()
 

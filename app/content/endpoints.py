@@ -54,7 +54,7 @@ async def list_own(call: Call, query: PageQuery) -> ContentPage:
     return await call.services.contents.list_own(call.session.account, query)
 
 
-@contents.get("/{content_id}")
+@contents.get("/{content_id}", shared=True)
 async def read(call: Call, content_id: Id) -> Content:
     """A piece of content."""
     return await call.services.contents.read(call.session.account, content_id)
@@ -96,6 +96,7 @@ async def withdraw(call: Call, content_id: Id) -> None:
 @feed.get(
     "",
     access=Access.ANYONE,
+    shared=True,
     answer_headers=["Cache-Control"],
     kept=Kept(fresh=1.0, stale=30.0, names=(FEED,)),
 )
@@ -107,6 +108,7 @@ async def browse(call: Call, query: PageQuery) -> Answer[FeedPage]:
 @feed.get(
     "/{content_id}",
     access=Access.ANYONE,
+    shared=True,
     answer_headers=["Cache-Control"],
     kept=Kept(fresh=1.0, stale=30.0, names=(FEED,), given=business.contents_viewed.inc),
 )

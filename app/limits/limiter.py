@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -34,7 +34,7 @@ _REDIS_RESTS_SECONDS: Final = 1.0
 Demand: TypeAlias = tuple[tuple[Rule, str], ...]
 
 
-class Mode(Enum):
+class Mode(StrEnum):
     """How a decision came about."""
 
     LEASED = "leased"
@@ -42,7 +42,7 @@ class Mode(Enum):
     BLIND = "blind"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for every request, it would cost three times as much
 class Decision:
     """The answer, told by the rule that is nearest to its end."""
 
@@ -55,11 +55,9 @@ class Decision:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """As draft-ietf-httpapi-ratelimit-headers-10 has them, and ``Retry-After`` (RFC 9110)."""
-        name = self.rule.name
-        headers = [
-            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name.encode(), self.rule.limit, self.rule.window)),
-            (b"ratelimit", b'"%s";r=%d;t=%d' % (name.encode(), self.remaining, math.ceil(self.reset))),
-        ]
+        name, policy = self.rule.told
+        left = b"%s;r=%d;t=%d" % (name, self.remaining, math.ceil(self.reset))
+        headers = [(b"ratelimit-policy", policy), (b"ratelimit", left)]
         if not self.allowed:
             headers.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after))))
         return headers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,16 @@ class Rule:
     window: float
     blind: int
     lease: int = 1
+    told: tuple[bytes, bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         assert self.limit > 0, "a rule allows something"
         assert self.window > 0, "a window has a length"
         assert 1 <= self.lease <= self.limit, "a lease is part of the limit"
         assert 1 <= self.blind <= self.limit, "without Redis a pod allows something, and no more than with it"
+        # What clients are told of it, written once: its name, and its name with the quota and the window.
+        name = b'"%s"' % self.name.encode()
+        object.__setattr__(self, "told", (name, b"%s;q=%d;w=%d" % (name, self.limit, self.window)))
 
     @property
     def lapse(self) -> float:

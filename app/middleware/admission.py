@@ -18,13 +18,12 @@ from app import metrics
 from app.bodies import header
 from app.overload import Overloaded
 from app.problems import DEADLINE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Problem
-from app.resilience.deadline import deadline_at
+from app.resilience.deadline import reset_deadline, set_deadline
 from app.routing import Access, Endpoint, authenticate
 
 if TYPE_CHECKING:
-    from app.limits import Decision
+    from app.limits import Decision, Demand
     from app.services import Services
-    from app.sessions import Session
 
 _LEAST_SECONDS: Final = 0.05  # nothing useful is done in less, and a header of zero is no reason to fail
 
@@ -41,6 +40,7 @@ class Admission:
         self._urgency = endpoint.urgency
         self._class = endpoint.limits
         self._seconds = endpoint.seconds
+        self._shared = endpoint.shared
         self._asks_for_session = endpoint.access is Access.SESSION
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,49 +49,48 @@ class Admission:
         except Overloaded as refusal:
             after = {"retry-after": str(refusal.retry_after)}
             raise Problem(UNAVAILABLE, "Too much at once; try again.", headers=after) from None
-        inside = True
+        inside, worked = True, False
+        task = asyncio.current_task()
+        assert task is not None, "the server runs each request in a task of its own"
 
+        # Nothing in here may name the scope, which holds it: a circle is left to the garbage collector, with
+        # all that hangs on it, and that costs a request more than everything else in front of it.
         def release() -> None:
             # A stream lasts as long as its reader likes and does next to nothing: it gives its room back.
             nonlocal inside
             inside = False
-            scope["streaming"] = True
             self._gate.leave(self._route, entered, sample=False)
-            if task is not None:
-                self._watch.leave(task)
+            self._watch.leave(task)
 
         scope["release"] = release
-        task = asyncio.current_task()
-        worked = False
         try:
-            await self._identify(scope)
+            demand = await self._demand(scope)
+            limiter = self._services.engine.limiter
+            decision = limiter.decide_alone(demand)
+            if decision is None:
+                decision = await limiter.decide(demand)
+            self._check(scope, decision)
             worked = True
             await self._in_time(scope, receive, send, task)
         finally:
             if inside:
                 self._gate.leave(self._route, entered, sample=worked)
 
-    async def _identify(self, scope: Scope) -> None:
-        """Who is asking, and whether they may ask now."""
+    async def _demand(self, scope: Scope) -> Demand:
+        """Who is asking, and what it counts against."""
         services, engine = self._services, self._services.engine
         address = engine.addresses.of(scope)
-        session: Session | None = None
-        if self._asks_for_session:
-            try:
-                session = authenticate(services, scope)
-            except Problem as problem:
-                if problem.kind is UNAUTHENTICATED:
-                    self._check(scope, await engine.limiter.decide(engine.policies.failed(address)))
-                raise
-            services.activity.seen.add(session.account)
-            demand = engine.policies.demand(self._class, address, session.account, session.plan)
-        else:
-            demand = engine.policies.demand(self._class, address)
-        scope["session"] = session
-        decision = engine.limiter.decide_alone(demand)
-        if decision is None:
-            decision = await engine.limiter.decide(demand)
-        self._check(scope, decision)
+        scope["session"] = None
+        if not self._asks_for_session:
+            return engine.policies.demand(self._class, address)
+        try:
+            session = scope["session"] = authenticate(services, scope)
+        except Problem as problem:
+            if problem.kind is UNAUTHENTICATED:
+                self._check(scope, await engine.limiter.decide(engine.policies.failed(address)))
+            raise
+        services.activity.seen.add(session.account)
+        return engine.policies.demand(self._class, address, session.account, session.plan)
 
     def _check(self, scope: Scope, decision: Decision) -> None:
         scope["answer_headers"].extend(decision.headers())
@@ -99,24 +98,26 @@ class Admission:
             metrics.limited.labels(decision.rule.name).inc()
             raise Problem(TOO_MANY_REQUESTS, f"The limit {decision.rule.name!r} is reached.")
 
-    async def _in_time(
-        self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None] | None
-    ) -> None:
+    async def _in_time(self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None]) -> None:
         seconds = self._seconds
         wish = header(scope, b"x-deadline-ms")
         if wish is not None and wish.isascii() and wish.isdigit():
             seconds = min(seconds, max(_LEAST_SECONDS, int(wish[:9]) / 1000))
         until = time.monotonic() + seconds
-        assert task is not None, "the server runs each request in a task of its own"
         self._watch.enter(task, until)
+        token = set_deadline(until)
         try:
-            # PyMongo sends what is left of it along (maxTimeMS), so the database stops too.
-            with deadline_at(until), pymongo.timeout(seconds):
+            if self._shared:
                 await self._app(scope, receive, send)
+            else:
+                # PyMongo sends what is left of it along (maxTimeMS), so the database stops too.
+                with pymongo.timeout(seconds):
+                    await self._app(scope, receive, send)
         except asyncio.CancelledError:
             if not self._watch.leave(task):
                 raise
             task.uncancel()
             raise Problem(DEADLINE, f"Not done within {seconds:g} s.") from None
         finally:
+            reset_deadline(token)
             self._watch.leave(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,30 +15,32 @@ _HEADERS: Final = (
 )
 # Unless the route says otherwise. An answer that is opened as a page can do nothing, is shown in no frame,
 # and other sites cannot embed it.
-_DEFAULTS: Final = {
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"cross-origin-resource-policy": b"same-origin",
-}
+_DEFAULTS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 
 class SecureHeaders:
-    """Adds the headers; what does not say how it may be cached may not be."""
+    """Adds the headers to every answer; what does not say how it may be cached may not be."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
 
-        async def secured(message: Message) -> None:
+        # No coroutines of their own, this one and the one above: every message of every answer comes by.
+        def secured(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
-                headers.extend(_HEADERS)
                 said = {name for name, _ in headers}
-                headers.extend(each for each in _DEFAULTS.items() if each[0] not in said)
-            await send(message)
+                headers.extend(_HEADERS)
+                for default in _DEFAULTS:
+                    if default[0] not in said:
+                        headers.append(default)
+            return send(message)
 
-        await self._app(scope, receive, secured)
+        return self._app(scope, receive, secured)

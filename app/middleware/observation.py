@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -13,9 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import context, metrics
 from app.answers import encode, write
-from app.bodies import ClientGone, discard_body
+from app.bodies import ClientGone, discard_body, raw_header
 from app.faults import Faults, is_outage
-from app.problems import ADDRESS_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
+from app.problems import ADDRESS_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE, Problem
 from app.traffic import Traffic
 
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ class Observation:
         scope["answer_headers"] = added
         status = 0
 
-        async def observed(message: Message) -> None:
+        def observed(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -71,7 +72,7 @@ class Observation:
                 load = self._load()
                 if load:
                     headers.append((b"endpoint-load-metrics", load))
-            await send(message)
+            return send(message)
 
         metrics.traffic_in_flight.count += 1
         bound = context.current.set(
@@ -129,25 +130,17 @@ class Observation:
             log.warning("request", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 
-async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """The application behind every path that is not there."""
-    raise Problem(NOT_FOUND, "No such path.")
-
-
 def _read(scope: Scope) -> tuple[bytes, bytes, bytes, int]:
     """The request's id, its trace's id and the trace's flags (W3C Trace Context), from outside or new, and
     the size of all headers in bytes."""
-    request_id = trace = None
-    flags = b"00"
-    size = 0
-    for name, value in scope["headers"]:
-        size += len(name) + len(value)
-        if name == b"x-request-id":
-            if _REQUEST_ID.fullmatch(value):
-                request_id = value
-        elif name == b"traceparent":
-            match = _TRACE_PARENT.fullmatch(value)
-            if match and match[1].strip(b"0"):  # all zeros is the standard's word for none
-                trace, flags = match[1], match[2]
+    trace, flags = None, b"00"
+    request_id = raw_header(scope, b"x-request-id")
+    if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
+        request_id = None
+    parent = raw_header(scope, b"traceparent")
+    match = None if parent is None else _TRACE_PARENT.fullmatch(parent)
+    if match and match[1].strip(b"0"):  # all zeros is the standard's word for none
+        trace, flags = match[1], match[2]
+    size = sum(map(len, chain.from_iterable(scope["headers"])))
     made = b"%032x" % _ids.getrandbits(128)
     return request_id or made, trace or made, flags, size

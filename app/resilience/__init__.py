@@ -2,7 +2,7 @@
 
 from app.resilience.breaker import Breaker, BreakerOpen
 from app.resilience.bulkhead import Bulkhead, BulkheadFull
-from app.resilience.deadline import deadline, deadline_at, remaining
+from app.resilience.deadline import deadline, deadline_at, remaining, reset_deadline, set_deadline
 from app.resilience.retry import Budget, retry
 from app.resilience.watch import Watch
 
@@ -16,5 +16,7 @@ __all__ = [
     "deadline",
     "deadline_at",
     "remaining",
+    "reset_deadline",
     "retry",
+    "set_deadline",
 ]

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
@@ -26,11 +26,22 @@ def remaining() -> float:
 @contextmanager
 def deadline_at(moment: float) -> Iterator[None]:
     """Only say until when (in seconds of ``time.monotonic``); ending what is late is somebody else's task."""
-    token = _deadline.set(min(_deadline.get(), moment))
+    token = set_deadline(moment)
     try:
         yield
     finally:
-        _deadline.reset(token)
+        reset_deadline(token)
+
+
+def set_deadline(moment: float) -> Token[float]:
+    """As :func:`deadline_at`, for where every request comes by: a context manager costs as much as a read of
+    the cache. :func:`reset_deadline` takes the token."""
+    return _deadline.set(min(_deadline.get(), moment))
+
+
+def reset_deadline(token: Token[float]) -> None:
+    """Back to what :func:`set_deadline` found."""
+    _deadline.reset(token)
 
 
 @asynccontextmanager

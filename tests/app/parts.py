@@ -211,8 +211,8 @@ def status(process: Process, path: str) -> int:
         return 0
 
 
-def platform(folder: Path) -> Platform:
-    """A whole platform, started and ready."""
+def platform(folder: Path, own: Mapping[str, str] | None = None) -> Platform:
+    """A whole platform, started and ready; ``own`` are settings other than the usual ones."""
     database = mongodb(folder / "mongodb")
     parts = (
         redis(folder / "redis"),
@@ -223,6 +223,7 @@ def platform(folder: Path) -> Platform:
     settings = environment(
         folder / "secrets", redis=parts[0].port, mongodb=parts[2].port, storage=parts[3].port
     )
+    settings |= own or {}
     api, worker = pod("api", folder, settings), pod("worker", folder, settings)
     whole = Platform(*parts, api=api, worker=worker, settings=settings, folder=folder)
     try:

@@ -6,18 +6,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import httpx
 
-from tests.drills.projects import Project, wait_for
+from tests.drills.projects import wait_for
 
 # Few enough for the free plan, many enough that most writes are content.
 _PIECES_A_PERSON = 5
 # Leaves the processors to what comes back.
 _PAUSE_SECONDS = 0.5
 _PASSWORD = "correct horse battery"
+
+
+class Reachable(Protocol):
+    """Something that serves the API."""
+
+    def client(self) -> httpx.Client:
+        """A client of it."""
+        ...
 
 
 @dataclass
@@ -52,7 +60,7 @@ class Ledger:
         for _ in range(_PIECES_A_PERSON):
             self.create(client, account)
 
-    def keep_writing(self, project: Project, enough: threading.Event) -> None:
+    def keep_writing(self, project: Reachable, enough: threading.Event) -> None:
         """Writes until it is enough; what is refused or cut off was not acknowledged, and is counted."""
         with project.client() as client:
             while not enough.is_set():
@@ -94,7 +102,7 @@ def _acknowledged(answer: httpx.Response, status: int) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def is_serving(project: Project) -> bool:
+def is_serving(project: Reachable) -> bool:
     """Whether the service does its whole work: an account, a piece, and its picture."""
     ledger = Ledger()
     try:
@@ -108,7 +116,7 @@ def is_serving(project: Project) -> bool:
 
 
 @contextmanager
-def writing(project: Project) -> Iterator[Ledger]:
+def writing(project: Reachable) -> Iterator[Ledger]:
     """The ledger of somebody who writes before, during and after the block."""
     ledger, enough = Ledger(), threading.Event()
     with project.client() as client:

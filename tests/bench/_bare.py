@@ -1,0 +1,127 @@
+"""``python _bare.py NAME PORT``: a framework that does nothing but answer, on granian as the service is.
+
+Run by the environment of the peers, so it imports nothing of this project, and no framework but the one that
+is asked for. The answer is an object of about 550 bytes of JSON, written with every request.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+_WORDS: Final = "the fox in the snow has seen a light behind the hill and goes on until the night is over "
+PIECE: Final[dict[str, Any]] = {
+    "id": "0193b6a0-6f5e-7cc1-8d3b-2f6a5a9d1c11",
+    "state": "ready",
+    "prompt": "a fox in the snow",
+    "form": "story",
+    "created_at": "2026-11-25T02:27:45.123456Z",
+    "text": (_WORDS * 4)[:260],
+    "image": "/v1/contents/0193b6a0-6f5e-7cc1-8d3b-2f6a5a9d1c11/image",
+    "reason": None,
+    "published_at": None,
+}
+_PATH: Final = "/v1/contents/{content_id}"
+
+
+@dataclass
+class Piece:
+    """The answer, for those who take a dataclass."""
+
+    id: str
+    state: str
+    prompt: str
+    form: str
+    created_at: str
+    text: str
+    image: str | None
+    reason: str | None
+    published_at: str | None
+
+
+def starlette() -> Any:
+    """Starlette."""
+    responses, routing = import_module("starlette.responses"), import_module("starlette.routing")
+
+    async def read(request: Any) -> Any:
+        return responses.JSONResponse(PIECE)
+
+    return import_module("starlette.applications").Starlette(routes=[routing.Route(_PATH, read)])
+
+
+def fastapi() -> Any:
+    """FastAPI as on the first page of its tutorial: a dictionary is returned."""
+    service = import_module("fastapi").FastAPI()
+
+    async def read(content_id: str):  # noqa: ANN202, RUF100 (no type, as there)
+        return PIECE
+
+    service.get(_PATH)(read)
+    return service
+
+
+def fastapi_typed() -> Any:
+    """FastAPI, the answer a model of Pydantic, without which its OpenAPI document does not tell of it."""
+    columns = {name: (kind, ...) for name, kind in Piece.__annotations__.items()}
+    model: Any = import_module("pydantic").create_model("Piece", **columns)
+    service = import_module("fastapi").FastAPI()
+
+    async def read(content_id: str) -> Any:
+        return model(**PIECE)
+
+    service.get(_PATH, response_model=model)(read)
+    return service
+
+
+def litestar() -> Any:
+    """Litestar, the answer a dataclass."""
+    library = import_module("litestar")
+
+    async def read(content_id: str) -> Piece:
+        return Piece(**PIECE)
+
+    return library.Litestar(route_handlers=[library.get(_PATH.replace("}", ":str}"))(read)])
+
+
+def blacksheep() -> Any:
+    """BlackSheep, the answer a dataclass."""
+    service: Any = import_module("blacksheep").Application()
+
+    async def read(content_id: str) -> Piece:
+        return Piece(**PIECE)
+
+    service.router.add_get(_PATH, read)
+    return service
+
+
+FRAMEWORKS: Final[dict[str, Callable[[], Any]]] = {
+    "starlette": starlette,
+    "fastapi": fastapi,
+    "fastapi-typed": fastapi_typed,
+    "litestar": litestar,
+    "blacksheep": blacksheep,
+}
+
+
+async def serve(name: str, port: int) -> None:
+    """Until killed."""
+    server = Server(
+        FRAMEWORKS[name](),
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=1024,
+        log_enabled=False,
+    )
+    await server.serve()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1], int(sys.argv[2])))
