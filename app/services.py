@@ -14,6 +14,7 @@ from app import metrics
 from app.accounts.families import Families
 from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts, account_results
+from app.alarms import Alarms, Measures, Processor, memory
 from app.analytics.activity import Activity
 from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
@@ -25,6 +26,7 @@ from app.content.making import Making
 from app.content.openai import open_openai
 from app.content.progress import Progress
 from app.content.service import Contents, content_cache
+from app.database.monitor import Pools
 from app.database.observed import open_database
 from app.engine import Engine, open_engine
 from app.lifecycle import Dependency, Lifecycle
@@ -86,11 +88,12 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
     """Open everything; nothing is asked of a dependency yet, so this does not fail when one is gone."""
     passwords = Passwords()
     tokens = Tokens(settings.session_keys)
+    pools = Pools(settings.mongodb.pool)
     async with (
         AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
         open_engine(settings.engine, redis) as engine,
-        open_database(settings.mongodb, redis, app_name=f"kingdom-{role}") as database,
+        open_database(settings.mongodb, redis, pools, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
         queue = Queue(redis)
@@ -116,6 +119,10 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         background = [asyncio.create_task(each) for each in listening]
         background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
         metrics.observe_caches(*caches)
+        if settings.engine.thresholds is not None:
+            alarms = Alarms(settings.engine.thresholds, _measures(engine, pools))
+            background.append(asyncio.create_task(alarms.run()))
+            stack.enter_context(metrics.shown(alarms))
         generator = await stack.enter_async_context(_open_generator(settings))
         try:
             yield Services(
@@ -149,6 +156,17 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             # Waited for while their connections are open: one that is closed under them swallows the end.
             await asyncio.gather(*background, return_exceptions=True)
             passwords.close()
+
+
+def _measures(engine: Engine, pools: Pools) -> Measures:
+    """What the pod watches itself by."""
+    return {
+        "cpu": Processor(),
+        "memory": memory,
+        "response_time": lambda: engine.traffic.quantile(0.95),
+        "error_rate": lambda: 100 * engine.traffic.errors(),
+        "database_connections": lambda: pools.used,
+    }
 
 
 @asynccontextmanager

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from app import thresholds
+
 T = TypeVar("T", bound=StrEnum)
 
 GOOGLE_STORAGE: Final = "https://storage.googleapis.com"
@@ -167,7 +169,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         engine=EngineSettings(
             trusted_proxies=source.networks("KINGDOM_TRUSTED_PROXIES", LOOPBACK),
             limits_factor=source.number("KINGDOM_LIMITS_FACTOR", 1.0, least=0.01, most=1e6),
-            thresholds=source.optional_file("KINGDOM_THRESHOLDS_FILE"),
+            thresholds=_thresholds(source),
         ),
     )
     source.finish()
@@ -224,6 +226,16 @@ def _generator(source: _Source, secrets: Path, environ: Mapping[str, str]) -> Ge
         seconds=seconds,
         key=source.secret(secrets, "generator-key") if key.exists() else None,
     )
+
+
+def _thresholds(source: _Source) -> Path | None:
+    path = source.optional_file("KINGDOM_THRESHOLDS_FILE")
+    if path is not None and path.is_file():
+        try:
+            thresholds.read(path)
+        except thresholds.ThresholdsError as error:
+            source.problem(f"KINGDOM_THRESHOLDS_FILE: {error}")
+    return path
 
 
 def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:

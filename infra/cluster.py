@@ -201,6 +201,8 @@ class Cluster(Component):
             kubeconfig=endpoint.apply(kubeconfig),
             # Without it a changed kubeconfig reads as another cluster, and everything in it is replaced.
             cluster_identifier=f"{environment.project}/{environment.region}/kingdom",
+            # Replaced, a config map would be gone for a moment, and pods that start in it would not.
+            enable_config_map_mutable=True,
             opts=self.child(depends_on=[pool.pool for pool in pools]),
         )
         self.register_outputs({"name": cluster.name, "endpoint": endpoint})

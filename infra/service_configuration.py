@@ -33,8 +33,8 @@ class ConfigurationArgs:
 class Configuration(Component):
     """Two config maps: `VARIABLES` becomes the environment of a pod, `FILES` is mounted at `FILES_DIR`.
 
-    `ready` precedes the pods; `digest` is of all that is in them, and part of every pod template: what a pod
-    runs with is what was declared when it started.
+    `ready` precedes the pods; `digest` is of the variables, and part of every pod template: what a pod runs
+    with is what was declared when it started. Thresholds are changed in place instead: pods read them anew.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Configuration(Component):
             )
             for key, data in ((VARIABLES, variables), (FILES, files))
         ]
-        self.digest = pulumi.Output.json_dumps([variables, files], sort_keys=True).apply(
+        self.digest = pulumi.Output.json_dumps(variables, sort_keys=True).apply(
             lambda text: hashlib.sha256(text.encode()).hexdigest()
         )
         self.register_outputs({})

@@ -35,6 +35,16 @@ class Pools(monitoring.ConnectionPoolListener, Collector):
         self.refused = 0
         self.cleared = 0
 
+    @property
+    def used(self) -> float:
+        """Connections that are open, in percent of those that may be."""
+        return 100 * self.open / self.limit
+
+    @property
+    def limit(self) -> int:
+        """Connections that may be open to the members this pod has met."""
+        return self._limit * max(1, len(self._pools))
+
     def pool_created(self, event: monitoring.PoolCreatedEvent) -> None:
         self._pools.add(event.address)
 
@@ -77,7 +87,7 @@ class Pools(monitoring.ConnectionPoolListener, Collector):
             (
                 "connections_limit",
                 "Connections that may be open to the members this pod has met.",
-                self._limit * max(1, len(self._pools)),
+                self.limit,
             ),
             ("connections_waited_for", "Commands that wait for a connection.", self.waiting),
         ):

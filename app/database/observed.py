@@ -18,12 +18,14 @@ from app.settings import MongoSettings
 
 
 @asynccontextmanager
-async def open_database(settings: MongoSettings, redis: Redis, *, app_name: str) -> AsyncIterator[Database]:
+async def open_database(
+    settings: MongoSettings, redis: Redis, pools: Pools, *, app_name: str
+) -> AsyncIterator[Database]:
     """A database whose connections, commands and slow queries are among the metrics, and whose queries all
     pods tell Redis of, for the index advisor.
     """
     workload = Workload(settings.slow)
-    pools, commands = Pools(settings.pool), Commands(workload.finished)
+    commands = Commands(workload.finished)
     async with open_mongodb(settings, app_name=app_name, listeners=[pools, commands]) as database:
         workload.explain = partial(explain, database)
         watching = asyncio.create_task(workload.run(redis))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rehearsal.engine.events import Op
 from tests.infra.rehearsal import Declared, configuration, rehearse
 
 
@@ -39,3 +40,22 @@ def test_a_rotated_secret_is_a_new_version_and_rolls_the_pods(tmp_path: Path) ->
 def test_pods_mount_exact_versions_of_secrets(declared: Declared) -> None:
     assert "/versions/latest" not in mounted(declared)
     assert mounted(declared).count("/versions/") == 4
+
+
+def test_a_threshold_is_changed_in_place_and_a_variable_rolls_the_pods(tmp_path: Path) -> None:
+    values = configuration("dev")
+    before = rehearse("dev", tmp_path, values)
+    values["kingdom:observability"]["thresholds"]["cpuPercent"]["warning"] = 70
+    watched = rehearse("dev", tmp_path, values)
+    values["kingdom:workload"]["logLevel"] = "error"
+    told = rehearse("dev", tmp_path, values)
+
+    def annotations(declared: Declared) -> str:
+        return str(declared.one("Deployment", "api")["spec"]["template"]["metadata"]["annotations"])
+
+    assert before.one("ConfigMap", "thresholds") != watched.one("ConfigMap", "thresholds")
+    assert annotations(before) == annotations(watched) != annotations(told)
+    # In place: the pods that have it mounted see the change.
+    done = {step.name: step.op for step in watched.result.steps if step.type.endswith(":ConfigMap")}
+    assert done["thresholds"] is Op.UPDATE
+    assert done.get("configuration", Op.SAME) is Op.SAME
