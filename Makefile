@@ -8,7 +8,7 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills soak cluster preview bench lint docs inventory lock
+.PHONY: help setup up down test drills soak cluster preview bench lint audit docs inventory lock
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ lint: $(STAMP) ## Check format, style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyrefly check
+
+audit: $(STAMP) ## Ask the package index for known vulnerabilities of what is locked
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(ARGS) -r locks/platform.txt
 
 docs: $(STAMP) ## Write the documents that follow from the code
 	@$(BIN)/python -m tests.docs.generate
