@@ -12,10 +12,11 @@ from pulumi_policy import Severity
 from policies.nodes import Finding, Node
 from policies.pods import POD_TYPES, PodTemplate, pod_templates, title
 from policies.rules import Settings, rule, stack_rule
-from policies.scaling import Scaling
+from policies.scaling import Scaling, key_of
 from policies.stack import Object, Resource, Stack
 
 _DRAIN: Final = ("KINGDOM_DRAIN_SECONDS", "DRAIN_SECONDS")
+_SLEEP: Final = re.compile(r"\bsleep (\d+(?:\.\d+)?)")
 _PERIOD: Final = 10  # Kubernetes' default for a probe's periodSeconds
 _FAILURES: Final = 3
 
@@ -134,6 +135,13 @@ def _seconds(node: Node | None) -> float | None:
         return None
 
 
+def _paused(hook: Node) -> float:
+    """Seconds that a preStop hook waits, as an action or as a command."""
+    command = " ".join(part.text() for part in hook.at("exec", "command").items())
+    slept = _SLEEP.search(command)
+    return hook.at("sleep", "seconds").number() + (float(slept[1]) if slept else 0)
+
+
 @stack_rule(
     "termination-adds-up",
     "A rollout drops no request: a pod told to stop serves until the balancer noticed, then finishes.",
@@ -144,26 +152,29 @@ def _seconds(node: Node | None) -> float | None:
 )
 def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling(stack)
-    # A grace period that is not known yet is infinity: nothing is said against it.
-    drains: dict[str, tuple[float, float]] = {}
-    for namespace, workloads in scaling.workloads.items():
+    # Drain and grace period; no entry where something of them is not known yet.
+    drains: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for workloads in scaling.workloads.values():
         for item, pod in workloads:
             grace = pod.spec["terminationGracePeriodSeconds"]
             drain = 0.0
-            for container in pod.containers("containers"):
-                found = _seconds(_configured(scaling, item, container, _DRAIN))
-                paused = container.at("lifecycle", "preStop", "sleep", "seconds").number()
-                drain = max(drain, (found or 0.0) + paused)
-            if grace.known() and drain and grace.number(30) <= drain:
-                yield grace.finding(f"{int(grace.number(30))} s end before the drain of {drain:g} s does")
-            patience = grace.number(30) if grace.known() else math.inf
-            drains[f"{namespace}/{item.kind}/{item.name}"] = (drain, patience)
+            with item.node.watched() as unknown:
+                for container in pod.containers("containers"):
+                    found = _seconds(_configured(scaling, item, container, _DRAIN))
+                    paused = _paused(container.at("lifecycle", "preStop"))
+                    drain = max(drain, (found or 0.0) + paused)
+                patience = grace.number(30)
+            if grace.known() and drain and patience <= drain:
+                yield grace.finding(f"{patience:g} s end before the drain of {drain:g} s does")
+            if not unknown:
+                drains[key_of(item)] = drain, patience
     for policy in stack.of_kind("HealthCheckPolicy"):
         spec = policy.node.at("spec", "default")
         noticed = spec["checkIntervalSec"].number(5) * spec["unhealthyThreshold"].number(2)
         for item, _pod in _behind(stack, scaling, policy):
-            drain, _grace = drains[f"{item.namespace}/{item.kind}/{item.name}"]
-            if drain and spec["checkIntervalSec"].known() and drain < noticed:
+            drain, _grace = drains.get(key_of(item), (math.inf, math.inf))
+            known = spec["checkIntervalSec"].known() and spec["unhealthyThreshold"].known()
+            if known and drain < noticed:
                 yield spec.finding(
                     f"the balancer notices after {noticed:g} s, {item.label} drains for {drain:g} s only"
                 )
@@ -171,7 +182,7 @@ def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
         spec = policy.node.at("spec", "default")
         timeout = spec["timeoutSec"].number(30)
         for item, _pod in _behind(stack, scaling, policy):
-            drain, grace = drains[f"{item.namespace}/{item.kind}/{item.name}"]
+            drain, grace = drains.get(key_of(item), (0, math.inf))
             if spec["timeoutSec"].known() and drain + timeout > grace:
                 yield spec["timeoutSec"].finding(
                     f"{item.label} is killed after {grace:g} s, "
@@ -263,19 +274,23 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
         wanted = _THRESHOLDS[name][severity == "critical"]
         for condition in resource.node["conditions"].items():
             value, threshold = _threshold(condition)
-            if threshold is not None and not _same(threshold, wanted):
+            if condition.at("conditionThreshold", "comparison").like("COMPARISON_LT", "COMPARISON_LE"):
+                yield condition.at("conditionThreshold", "comparison").finding(f"{name} is about too much")
+            elif value.text().strip() and _BELOW.search(value.text()):
+                yield value.finding(f"{name} is about too much, not too little")
+            if threshold is not None and not _same(threshold, wanted, name):
                 yield value.finding(f"{threshold:g} is not the {wanted:g} of {name} ({severity})")
     for resource in stack.of_type("mongodbatlas:index/alertConfiguration:AlertConfiguration"):
         metric = resource.node["metricThresholdConfig"]
         if not metric["metricName"].like("CONNECTIONS_PERCENT"):
             continue
         value = metric["threshold"]
-        if value.known() and not any(_same(value.number(), wanted) for wanted in _THRESHOLDS["ALR5"]):
+        if value.known() and not any(_same(value.number(), wanted, "ALR5") for wanted in _THRESHOLDS["ALR5"]):
             yield value.finding(f"{value.raw} is neither threshold of ALR5 (80, 95)")
         seen.update(
             ("ALR5", level)
             for level, wanted in zip(("warning", "critical"), _THRESHOLDS["ALR5"], strict=True)
-            if _same(value.number(), wanted)
+            if _same(value.number(), wanted, "ALR5")
         )
     # A platform that runs something is watched; a few manifests or a bucket alone need no such alerts.
     watched = stack.of_type("gcp:container/cluster:Cluster") or (policies if seen else [])
@@ -290,6 +305,7 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 # The threshold of a PromQL condition: what its whole expression is compared with in the end.
+_BELOW: Final = re.compile(r"<=?\s*(?:bool\s+)?\d+(?:\.\d+)?\s*$")
 _COMPARED: Final = re.compile(r"[<>]=?\s*(?:bool\s+)?(\d+(?:\.\d+)?)\s*$")
 
 
@@ -305,6 +321,7 @@ def _threshold(condition: Node) -> tuple[Node, float | None]:
     return query, float(found.group(1)) if found else None
 
 
-def _same(value: Any, wanted: float) -> bool:
-    """Whether a threshold is the wanted one, as percent, as a fraction, or (for seconds) as milliseconds."""
-    return any(abs(float(value) - wanted * factor) < 1e-9 for factor in (1, 0.01, 1000))
+def _same(value: Any, wanted: float, name: str) -> bool:
+    """Whether a threshold is the wanted one: as percent or as a fraction, or in seconds or milliseconds."""
+    factors = (1, 1000) if name == "ALR3" else (1, 0.01)
+    return any(abs(float(value) - wanted * factor) < 1e-9 for factor in factors)

@@ -81,6 +81,8 @@ def atlas_backup_schedule(resource: Resource, settings: Settings) -> Iterator[Fi
     if window.present and window.known() and window.number() < settings["restoreDays"]:
         yield window.finding(f"must be at least {int(settings['restoreDays'])}")
     daily = resource.node["policyItemDaily"]
+    if daily.like(None):
+        yield daily.finding("takes no daily snapshot")
     kept = daily["retentionValue"]
     if (
         daily.present

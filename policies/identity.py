@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.nodes import Finding
+from policies.nodes import Finding, Node
 from policies.rules import Settings, rule
 from policies.stack import Resource, objects_of
 
 _TAGS: Final = ("SOC2:CC6.1", "SOC2:CC6.3")
 _IAM: Final = r"gcp:\w+/\w*[iI][aA][mM]\w*:\w*(IAM|Iam)(Member|Binding|Policy)"
-_PRIMITIVE: Final = ("roles/owner", "roles/editor", "roles/viewer")
+_PRIMITIVE: Final = (
+    *("roles/owner", "roles/editor", "roles/viewer"),
+    *("roles/admin", "roles/writer", "roles/reader"),  # their successors
+)
 _EVERYONE: Final = ("allUsers", "allAuthenticatedUsers")
+# Every identity of a federation's pool, whatever its attributes say.
+_WHOLE_POOL: Final = re.compile(r"principalSet://.*/\*")
+_ACL: Final = r"gcp:storage/\w*(AccessControl|ACL|Acl)\w*:\w+"
+
+
+def _bindings(resource: Resource) -> Iterator[tuple[Node, Node]]:
+    """The role and each member that an IAM resource grants it to, also those in the text of a policy."""
+    node = resource.node
+    for member in (node["member"], *node["members"].items()):
+        yield node["role"], member
+    data = node["policyData"]
+    if data.present and data.text():
+        try:
+            policy = Node(json.loads(data.text()), data.path, data.unjudged, data.urn)
+        except ValueError:
+            data.set_aside("is no JSON")
+            return
+        for binding in policy["bindings"].items():
+            for member in binding["members"].items():
+                yield binding["role"], member
 
 
 @rule(
     "no-service-account-keys",
     "There is no key that could leak: workloads and pipelines prove who they are by federation.",
-    types=r"gcp:serviceaccount/key:Key",
+    types=r"gcp:(serviceaccount/key:Key|storage/hmacKey:HmacKey)",
     steps="Remove the key; use workload identity on GKE and workload identity federation in pipelines.",
     severity=Severity.CRITICAL,
     tags=("CIS-GKE:6.2.2", *_TAGS),
@@ -39,22 +63,34 @@ def no_service_account_keys(resource: Resource, _: Settings) -> Iterator[Finding
     tags=_TAGS,
 )
 def no_primitive_roles(resource: Resource, _: Settings) -> Iterator[Finding]:
-    if resource.node["role"].like(*_PRIMITIVE):
-        yield resource.node["role"].finding(f"{resource.node['role'].raw} is a primitive role")
+    roles = {role.path: role for role, _ in _bindings(resource)}
+    for role in roles.values():
+        if role.like(*_PRIMITIVE):
+            yield role.finding(f"{role.raw} is a primitive role")
 
 
 @rule(
     "no-public-members",
     "No permission is given to everyone on the internet.",
-    types=_IAM,
+    types=_IAM + "|" + _ACL,
     steps="Name the identities that need access; serve public content through the edge.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
 def no_public_members(resource: Resource, _: Settings) -> Iterator[Finding]:
-    for member in (resource.node["member"], *resource.node["members"].items()):
+    for _role, member in _bindings(resource):
         if member.like(*_EVERYONE):
             yield member.finding(f"{member.raw} is everyone")
+        elif _WHOLE_POOL.fullmatch(member.text()):
+            yield member.finding(f"{member.raw} is everyone whose tokens the pool takes")
+    if resource.node["entity"].like(*_EVERYONE):
+        yield resource.node["entity"].finding(f"{resource.node['entity'].raw} is everyone")
+    for key in ("predefinedAcl", "defaultAcl"):
+        if resource.node[key].text().startswith(("publicRead", "authenticatedRead")):
+            yield resource.node[key].finding("is open to everyone")
+    for entity in resource.node["roleEntities"].items():
+        if entity.text().partition(":")[2] in _EVERYONE:
+            yield entity.finding(f"{entity.raw} is everyone")
 
 
 @rule(
@@ -70,13 +106,15 @@ def no_wildcard_permissions(resource: Resource, _: Settings) -> Iterator[Finding
         if item.node.at("roleRef", "name").like("cluster-admin", "admin", "edit"):
             yield item.node.at("roleRef", "name").finding("gives rights over everything in its scope")
         for entry in item.node["rules"].items():
-            for key in ("verbs", "resources", "apiGroups"):
+            for key in ("verbs", "resources", "apiGroups", "nonResourceURLs"):
                 for value in entry[key].items():
-                    if value.like("*"):
+                    if value.text() in ("*", "*/*", "/*"):
                         yield value.finding(f"allows all {key}")
         for subject in item.node["subjects"].items():
             if subject["name"].like("system:anonymous", "system:unauthenticated", "system:authenticated"):
                 yield subject["name"].finding("is everyone who can reach the cluster")
+            if subject["name"].like("system:masters"):
+                yield subject["name"].finding("may do everything, whatever other rules say")
 
 
 @rule(
@@ -154,7 +192,7 @@ def gke_modern_auth(resource: Resource, _: Settings) -> Iterator[Finding]:
 )
 def federation_conditions(resource: Resource, _: Settings) -> Iterator[Finding]:
     condition = resource.node["attributeCondition"]
-    if condition.known() and not condition.text().strip():
+    if condition.known() and not re.search(r"\b(assertion|attribute|google)\b", condition.text()):
         yield condition.finding("must say whose tokens are taken: the issuer serves everyone")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,12 +13,18 @@ from policies.rules import ADVISORY, Settings, rule, stack_rule
 from policies.stack import Object, Resource, Stack, objects_of
 
 _TAGS: Final = ("SOC2:CC6.6", "SEC1")
-_EVERYONE: Final = ("0.0.0.0/0", "::/0", "0.0.0.0", "0::/0")  # noqa: S104 (compared with, not bound to)
+_WIDEST: Final = 7  # a shorter prefix is no range that anybody owns: two halves are everyone, too
 
 
 def is_everyone(node: Node) -> bool:
-    """Whether a range is known and means every address."""
-    return node.like(*_EVERYONE)
+    """Whether a range is known and means every address, or so large a part that it might as well."""
+    text = node.text().strip()
+    if "/" not in text:
+        return text in ("0.0.0.0", "::", "*")  # noqa: S104 (compared with, not bound to)
+    try:
+        return ipaddress.ip_network(text, strict=False).prefixlen <= _WIDEST
+    except ValueError:
+        return False
 
 
 @rule(
@@ -53,6 +60,9 @@ def private_control_plane(resource: Resource, _: Settings) -> Iterator[Finding]:
     by_ip = resource.node.at("controlPlaneEndpointsConfig", "ipEndpointsConfig", "enabled")
     if private.unlike(True) and by_ip.unlike(False):
         yield private.finding("must be true, or the IP endpoints off")
+    google = resource.node.at("masterAuthorizedNetworksConfig", "gcpPublicCidrsAccessEnabled")
+    if google.like(True):
+        yield google.finding("lets every customer of Google Cloud reach the control plane")
     for block in resource.node.at("masterAuthorizedNetworksConfig", "cidrBlocks").items():
         if is_everyone(block["cidrBlock"]):
             yield block["cidrBlock"].finding("lets everyone reach the control plane")
@@ -93,7 +103,7 @@ def network_policy_enforced(resource: Resource, _: Settings) -> Iterator[Finding
 @rule(
     "firewall-open",
     "No firewall rule lets the whole internet in.",
-    types=r"gcp:compute/firewall:Firewall",
+    types=r"gcp:compute/(firewall:Firewall|\w*[fF]irewallPolicyRule:\w*FirewallPolicyRule)",
     steps="Name the source ranges that are needed, such as those of Google's load balancers.",
     severity=Severity.CRITICAL,
     tags=("CIS-GKE:6.6.9", *_TAGS),
@@ -101,8 +111,17 @@ def network_policy_enforced(resource: Resource, _: Settings) -> Iterator[Finding
 def firewall_open(resource: Resource, _: Settings) -> Iterator[Finding]:
     if resource.node["direction"].like("EGRESS") or resource.node["disabled"].like(True):
         return
-    if not resource.node["allows"].present:
+    if resource.type.endswith("Rule"):
+        if resource.node["action"].like("allow"):
+            for source in resource.node.at("match", "srcIpRanges").items():
+                if is_everyone(source):
+                    yield source.finding("lets everyone in")
         return
+    if resource.node["allows"].like(None, []):
+        return
+    named = ("sourceRanges", "sourceTags", "sourceServiceAccounts")
+    if all(resource.node[key].like(None, []) for key in named):
+        yield resource.node["sourceRanges"].finding("lets everyone in: it names no source")
     for source in resource.node["sourceRanges"].items():
         if is_everyone(source):
             yield source.finding("lets everyone in")

@@ -31,13 +31,16 @@ _SHAPES: Final = {
     "a password in a URL": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@$]*:(?!\$)[^\s/:@${}]+@", re.IGNORECASE),
 }
 _NAME: Final = re.compile(
-    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|ACCESS_KEY|CREDENTIALS?|AUTH_STRING)(?:$|_)",
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|ACCESS_KEY|CREDENTIALS?|AUTH_STRING)(?:$|_)",
     re.IGNORECASE,
 )
 # A variable with such a name that only says where the secret is.
 _POINTER: Final = re.compile(
     r"_(?:FILE|DIR|DIRECTORY|PATH|NAME|ID|URL|URI|TTL|SECONDS|HEADER|ISSUER)$", re.IGNORECASE
 )
+# ``--password=…``; a value that is looked up elsewhere (``$(NAME)``) is none.
+_ARGUMENT: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)[= ](?P<value>[^\s$].*)")
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # between the words of camelCase
 # Types whose very purpose is to carry secrets; their providers mark these inputs as secret.
 _CARRIERS: Final = re.compile(
     r"gcp:secretmanager/secretVersion:SecretVersion|kubernetes:core/v1:Secret|pulumi:.*|random:.*|tls:.*"
@@ -91,6 +94,10 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
                 name = variable["name"].text()
                 if _names_secret(name) and variable["value"].unlike(None, ""):
                     yield variable["value"].finding(f"{title(container)} has {name} in plain text")
+            for argument in (*container["command"].items(), *container["args"].items()):
+                given = _ARGUMENT.fullmatch(argument.text())
+                if given is not None and _names_secret(given["name"]):
+                    yield argument.finding(f"{title(container)} has {given['name']} in plain text")
     for item in objects_of(resource):
         if item.kind == "ConfigMap":
             for key, value in item.node["data"].entries():
@@ -99,7 +106,7 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 def _names_secret(name: str) -> bool:
-    spelt = name.replace("-", "_").replace(".", "_")
+    spelt = _HUMP.sub("_", name).replace("-", "_").replace(".", "_")
     return _NAME.search(spelt) is not None and _POINTER.search(spelt) is None
 
 

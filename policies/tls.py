@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -112,7 +113,7 @@ _EDGE_NEEDED: Final = ("ssl", "min_tls_version", "always_use_https", "security_h
 @rule(
     "tls-edge-setting",
     "The edge talks modern TLS to visitors and checks the origin's certificate.",
-    types=r"cloudflare:index/zoneSetting:ZoneSetting",
+    types=r"cloudflare:index/(zoneSetting:ZoneSetting|ruleset:Ruleset|pageRule:PageRule)",
     steps="Set ssl to strict, min_tls_version to 1.2 or later, tls_1_3 and always_use_https to on.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
@@ -122,6 +123,14 @@ def edge_setting(resource: Resource, _: Settings) -> Iterator[Finding]:
     allowed, reason = _EDGE.get(setting.text(), ((), ""))
     if allowed and resource.node["value"].unlike(*allowed):
         yield resource.node["value"].finding(f"{setting.raw} {reason}")
+    # A rule may take back for some requests what the zone says for all.
+    rules = [entry["actionParameters"] for entry in resource.node["rules"].items()]
+    for parameters in (*rules, resource.node["actions"]):
+        if parameters["ssl"].unlike(None, "strict"):
+            yield parameters["ssl"].finding(f"ssl {_EDGE['ssl'][1]}")
+        for key in ("automaticHttpsRewrites", "alwaysUseHttps"):
+            if parameters[key].like(False, "off"):
+                yield parameters[key].finding("must be on")
 
 
 @rule(
@@ -296,6 +305,14 @@ _UNCHECKED: Final = frozenset(
 )  # fmt: skip
 
 
+# Hosts that are this machine, and those whose URLs only name a vocabulary.
+_HERE: Final = (
+    *("localhost", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
+    *("metadata.google.internal", "169.254.169.254"),
+)
+_NAMES: Final = ("www.w3.org", "json-schema.org", "schemas.xmlsoap.org")
+
+
 def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     """Why a URL's connection is not protected; None when it is, or when its host is allowed."""
     try:
@@ -304,9 +321,11 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
         query = {(key.lower(), value.lower()) for key, value in parse_qsl(parts.query)}
     except ValueError:
         return None
-    if host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "metadata.google.internal", *allowed):  # noqa: S104
+    if host in (*_HERE, *_NAMES, *allowed):
         return None
     scheme = parts.scheme.lower()
+    if scheme not in ("mongodb+srv", "http+unix"):
+        scheme = scheme.partition("+")[0]  # the driver after it says nothing of the connection
     off = query & _UNCHECKED
     if off:
         key, value = min(off)
@@ -339,8 +358,9 @@ def urls(resource: Resource, settings: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         if item.kind in ("ConfigMap", "Secret"):
             for part in ("data", "stringData"):
+                encoded = item.kind == "Secret" and part == "data"
                 for _, value in item.node[part].entries():
-                    yield from _weak(value, allowed)
+                    yield from _weak(value, allowed, _decoded(value.raw) if encoded else None)
     for pod in pod_templates(resource):
         for container in pod.containers():
             for variable in container["env"].items():
@@ -351,10 +371,19 @@ def urls(resource: Resource, settings: Settings) -> Iterator[Finding]:
                     yield from _weak(argument, allowed)
 
 
-def _weak(node: Node, allowed: tuple[str, ...]) -> Iterator[Finding]:
+def _decoded(text: object) -> str | None:
+    """What a Secret's `data` holds, where that is text."""
+    try:
+        return base64.b64decode(text, validate=True).decode() if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _weak(node: Node, allowed: tuple[str, ...], text: str | None = None) -> Iterator[Finding]:
+    """Findings at `node` for the URLs in `text`, or else in the value itself."""
     if not node.known() or not isinstance(node.raw, str):
         return
-    for match in _URL.finditer(node.raw):
+    for match in _URL.finditer(node.raw if text is None else text):
         reason = weakness(match.group(0), allowed)
         if reason is not None:
             yield node.finding(reason)

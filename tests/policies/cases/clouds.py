@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from policies.testing import DROP, Given
@@ -66,6 +67,11 @@ R = "replicationSpecs[0].regionConfigs[0]"
 def setting(name: str, value: Any) -> Given:
     props = {"zoneId": "z", "settingId": name, "value": value}
     return Given("cloudflare:index/zoneSetting:ZoneSetting", props, name)
+
+
+def policy(role: str, member: str) -> str:
+    """The text of an IAM policy with one binding."""
+    return json.dumps({"bindings": [{"role": role, "members": [member]}]})
 
 
 HSTS = {"strict_transport_security": {"enabled": True, "max_age": 31536000}}
@@ -137,6 +143,19 @@ CASES = (
         )
     ),
     Case(
+        "tls-edge-setting",
+        (
+            Given(
+                "cloudflare:index/ruleset:Ruleset",
+                {"rules": [{"action": "set_config", "actionParameters": {"ssl": "strict"}}]},
+            ),
+        ),
+        breaking(
+            ("rules[0].actionParameters.ssl", "flexible"),
+            ("rules[0].actionParameters.automaticHttpsRewrites", False),
+        ),
+    ),
+    Case(
         "tls-hsts",
         (SETTINGS[3],),
         breaking(
@@ -187,7 +206,10 @@ CASES = (
     Case(
         "no-service-account-keys",
         (Given("gcp:serviceaccount/account:Account", {}),),
-        (Break({}, "long-lived key", become="gcp:serviceaccount/key:Key"),),
+        (
+            Break({}, "long-lived key", become="gcp:serviceaccount/key:Key"),
+            Break({}, "long-lived key", become="gcp:storage/hmacKey:HmacKey"),
+        ),
     ),
     Case("network-policy-enforced", (A_CLUSTER,), breaking(("datapathProvider", "LEGACY_DATAPATH"))),
     Case(
@@ -198,8 +220,24 @@ CASES = (
                 {"allows": [{"protocol": "tcp"}], "sourceRanges": ["10.0.0.0/8"]},
             ),
         ),
-        breaking(("sourceRanges[0]", "0.0.0.0/0")),
-        passes=({"sourceRanges[0]": "0.0.0.0/0", "direction": "EGRESS"},),
+        breaking(
+            ("sourceRanges[0]", "0.0.0.0/0"), ("sourceRanges[0]", "128.0.0.0/1"), ("sourceRanges", DROP)
+        ),
+        passes=(
+            {"sourceRanges[0]": "0.0.0.0/0", "direction": "EGRESS"},
+            {"sourceRanges": DROP, "sourceTags": ["web"]},
+        ),
+    ),
+    Case(
+        "firewall-open",
+        (
+            Given(
+                "gcp:compute/networkFirewallPolicyRule:NetworkFirewallPolicyRule",
+                {"action": "allow", "direction": "INGRESS", "match": {"srcIpRanges": ["10.0.0.0/8"]}},
+            ),
+        ),
+        breaking(("match.srcIpRanges[0]", "0.0.0.0/0")),
+        passes=({"action": "deny", "match.srcIpRanges[0]": "0.0.0.0/0"},),
     ),
     Case(
         "atlas-access",
@@ -217,7 +255,7 @@ CASES = (
                 {"restoreWindowDays": 7, "policyItemDaily": {"retentionUnit": "days", "retentionValue": 7}},
             ),
         ),
-        breaking(("restoreWindowDays", 1), ("policyItemDaily.retentionValue", 1)),
+        breaking(("restoreWindowDays", 1), ("policyItemDaily.retentionValue", 1), ("policyItemDaily", DROP)),
     ),
     *(
         Case("deletion-protection", (given,), breaking((field, False)))
@@ -263,8 +301,37 @@ CASES = (
         breaking(("replication.userManaged.replicas[0].location", "us-east1")),
     ),
     Case("gke-secrets-encrypted", (A_CLUSTER,), breaking(("databaseEncryption.state", "DECRYPTED"))),
-    Case("no-primitive-roles", (IAM,), breaking(("role", "roles/editor"))),
-    Case("no-public-members", (IAM,), breaking(("member", "allUsers"))),
+    Case("no-primitive-roles", (IAM,), breaking(("role", "roles/editor"), ("role", "roles/writer"))),
+    Case(
+        "no-primitive-roles",
+        (
+            Given(
+                "gcp:projects/iAMPolicy:IAMPolicy", {"policyData": policy("roles/logging.viewer", "user:a")}
+            ),
+        ),
+        breaking(("policyData", policy("roles/owner", "user:a"), "roles/owner is a primitive role")),
+    ),
+    Case(
+        "no-public-members",
+        (IAM,),
+        breaking(("member", "allUsers"), ("member", "principalSet://iam.googleapis.com/pools/github/*")),
+        passes=({"member": "principalSet://iam.googleapis.com/pools/github/attribute.repository/a/b"},),
+    ),
+    Case(
+        "no-public-members",
+        (Given("gcp:storage/bucketIAMPolicy:BucketIAMPolicy", {"policyData": policy("roles/x", "user:a")}),),
+        breaking(("policyData", policy("roles/x", "allUsers"), "allUsers is everyone")),
+    ),
+    Case(
+        "no-public-members",
+        (Given("gcp:storage/bucketAccessControl:BucketAccessControl", {"entity": "user-a"}),),
+        breaking(("entity", "allUsers")),
+    ),
+    Case(
+        "no-public-members",
+        (Given("gcp:storage/bucketACL:BucketACL", {"roleEntities": ["OWNER:user-a"]}),),
+        breaking(("roleEntities[0]", "READER:allUsers"), ("predefinedAcl", "publicRead")),
+    ),
     Case(
         "no-public-members",
         (Given("gcp:storage/bucketIAMBinding:BucketIAMBinding", {"members": ["user:a"]}),),
@@ -273,12 +340,20 @@ CASES = (
     Case(
         "no-wildcard-permissions",
         (Given("kubernetes:rbac.authorization.k8s.io/v1:Role", ROLE),),
-        breaking(("rules[0].verbs[0]", "*"), ("rules[0].resources[0]", "*")),
+        breaking(
+            ("rules[0].verbs[0]", "*"),
+            ("rules[0].resources[0]", "*"),
+            ("rules[0].nonResourceURLs", ["*"], "rules[0].nonResourceURLs[0]"),
+        ),
     ),
     Case(
         "no-wildcard-permissions",
         (Given("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", BINDING),),
-        breaking(("roleRef.name", "cluster-admin"), ("subjects[0].name", "system:anonymous")),
+        breaking(
+            ("roleRef.name", "cluster-admin"),
+            ("subjects[0].name", "system:anonymous"),
+            ("subjects[0].name", "system:masters"),
+        ),
     ),
     Case("workload-identity", (A_CLUSTER,), breaking(("workloadIdentityConfig", DROP, "workloadPool"))),
     Case(
@@ -316,7 +391,7 @@ CASES = (
                 {"attributeCondition": "assertion.repository_owner_id == '1'"},
             ),
         ),
-        breaking(("attributeCondition", DROP)),
+        breaking(("attributeCondition", DROP), ("attributeCondition", "true")),
     ),
     Case(
         "database-least-privilege",
@@ -337,6 +412,7 @@ CASES = (
         (
             Break({QUERY: "100 * sum(rate(errors[5m])) > 50"}, "50 is not the 5 of ALR4 (warning)"),
             Break({"enabled": False}, "enabled: ALR4 (warning) is switched off"),
+            Break({QUERY: "100 * sum(rate(errors[5m])) < 5"}, "about too much, not too little"),
         ),
     ),
     Case("alert-thresholds", (A_BUCKET,), (Break({}, "no alert for ALR1 warning", become=A_CLUSTER.type),)),
@@ -345,6 +421,8 @@ CASES = (
         ALERTS,
         (
             Break({"conditions[0].conditionThreshold.thresholdValue": 0.85}, "is not the 80 of ALR1"),
+            Break({"conditions[0].conditionThreshold.comparison": "COMPARISON_LT"}, "is about too much"),
+            Break({"conditions[0].conditionThreshold.thresholdValue": 0.01}, "is not the 1 of ALR3", index=4),
             Break({"userLabels.requirement": "alr1"}, "no alert for ALR2 critical", index=3),
         ),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from policies.testing import DROP, Given, changed
@@ -9,6 +10,11 @@ from tests.policies.cases import Break, Case, breaking
 from tests.policies.cases.clouds import A_CLUSTER
 from tests.policies.cases.pods import DEPLOYMENT
 from tests.policies.cases.scale import HERE, NAMESPACE
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
 
 GATEWAY: dict[str, Any] = {
     "metadata": {"name": "gateway", **HERE},
@@ -125,7 +131,13 @@ CASES = (
     Case(
         "tls-urls",
         (Given("kubernetes:core/v1:ConfigMap", {"data": {"url": "rediss://redis:6379"}}),),
-        breaking(("data.url", "redis://redis:6379")),
+        breaking(("data.url", "redis://redis:6379"), ("data.url", "postgresql+asyncpg://db/x")),
+        passes=({"data.url": "see http://www.w3.org/2000/svg"},),
+    ),
+    Case(
+        "tls-urls",
+        (Given("kubernetes:core/v1:Secret", {"data": {"url": encoded("rediss://redis:6379")}}),),
+        breaking(("data.url", encoded("redis://redis:6379"))),
     ),
     Case(
         "private-nodes-have-nat",
@@ -160,7 +172,7 @@ CASES = (
     Case(
         "no-secret-variables",
         (Given("kubernetes:core/v1:ConfigMap", {"data": {"LOG_LEVEL": "info"}}),),
-        breaking(("data.API_KEY", "abc")),
+        breaking(("data.API_KEY", "abc"), ("data.dbPassword", "abc"), ("data.MONGO_PWD", "abc")),
     ),
     Case(
         "no-kubernetes-secrets",
@@ -187,6 +199,7 @@ CASES = (
             Break({"spec.template.spec.terminationGracePeriodSeconds": 10}, "end before the drain"),
             Break({"spec.template.spec.terminationGracePeriodSeconds": 40}, "is killed after 40 s"),
             Break({"spec.template.spec.containers[0].env[0].value": "5"}, "drains for 5 s only"),
+            Break({"spec.template.spec.containers[0].env": []}, "drains for 0 s only"),
             Break({"spec.default.timeoutSec": 60}, "take longer", index=3),
         ),
     ),

@@ -216,8 +216,10 @@ CASES = (
     pod(
         "no-secret-variables",
         (f"{C}.env", [{"name": "DB_PASSWORD", "value": "x"}], f"{C}.env[0].value"),
+        (f"{C}.args", ["--db-password=hunter2"], f"{C}.args[0]"),
         passes=(
             {f"{C}.env": [{"name": "DB_PASSWORD_FILE", "value": "/x"}, {"name": "TOKEN_TTL", "value": "60"}]},
+            {f"{C}.args": ["--password=$(DB_PASSWORD)", "--token-file=/x", "--verbose"]},
         ),
     ),
     pod(
