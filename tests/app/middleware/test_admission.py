@@ -38,7 +38,9 @@ def test_guessing_passwords_ends_after_twenty_tries_for_that_address_only(strict
 
 def test_guessing_tokens_is_limited_by_address(strict: str) -> None:
     bad = {"authorization": "Bearer e30.e30.e30", "x-forwarded-for": "198.51.100.9"}
-    statuses = [httpx.get(f"{strict}/v1/contents", headers=bad).status_code for _ in range(32)]
+    # One client: making one takes so long on a busy machine that what is used up comes back meanwhile.
+    with httpx.Client(base_url=strict, headers=bad) as client:
+        statuses = [client.get("/v1/contents").status_code for _ in range(32)]
     assert statuses[:30] == [401] * 30
     assert statuses[-1] == 429
 
