@@ -14,6 +14,7 @@ from app.content.endpoints import contents, feed
 from app.health import health
 from app.media.endpoints import media, uploads
 from app.middleware.admission import Admission
+from app.middleware.breaking import Breaking
 from app.middleware.headers import SecureHeaders
 from app.middleware.keeping import Keeping
 from app.middleware.observation import Observation
@@ -47,7 +48,9 @@ def application(services: Services) -> ASGIApp:
     by_path: dict[str, dict[str, ASGIApp]] = {}
     board = Board()
     for endpoint in _endpoints([*PUBLIC, described(base)] if services.role is Role.API else []):
-        answering = _relieved(Responder(endpoint, services), endpoint, services, board)
+        answering: ASGIApp = _relieved(Responder(endpoint, services), endpoint, services, board)
+        if not endpoint.shared:
+            answering = Breaking(answering, f"{endpoint.method} {endpoint.path}")
         admitted = Admission(answering, endpoint, services)
         by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted
     # Probes and scrapes must get through when nothing else does, so nothing stands in front of them.

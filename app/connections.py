@@ -77,7 +77,7 @@ async def open_mongodb(
         waitQueueTimeoutMS=2_000,
         connectTimeoutMS=2_000,
         serverSelectionTimeoutMS=2_000,
-        timeoutMS=8_000,
+        timeoutMS=5_000,  # half of what a request has: one that cannot be served is refused in time
         event_listeners=list(listeners),
         **security,
     )

@@ -29,7 +29,7 @@ def is_outage(error: BaseException) -> bool:
     """Whether MongoDB or Redis was not there, or not in time: no fault of ours, and worth another try."""
     if isinstance(error, PyMongoError):
         return isinstance(error, ConnectionFailure) or error.timeout
-    return isinstance(error, RedisConnectionError | RedisTimeoutError)
+    return isinstance(error, RedisConnectionError | RedisTimeoutError | TimeoutError)
 
 
 class Fault(msgspec.Struct):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -43,6 +43,8 @@ from app.resilience.breaker import Thresholds
 from app.sessions import Tokens
 from app.settings import Role, Settings
 from app.storage import Bucket, open_bucket
+
+_VISIBILITY_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         open_database(settings.mongodb, redis, pools, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
-        queue = Queue(redis)
+        # The jobs of a worker that died begin anew within it; half a minute is what is promised of recovery.
+        queue = Queue(redis, visibility=_VISIBILITY_SECONDS)
         cache, answers = content_cache(redis), answer_cache(redis)
         links, progress = Links(settings.session_keys), Progress(redis)
         revocations = Revocations(redis)
@@ -175,7 +178,9 @@ async def _open_generator(settings: Settings) -> AsyncIterator[Generator]:
         yield Embedded()
         return
     # A text takes seconds by its nature: only one that nearly runs into its deadline is slow.
-    thresholds = Thresholds(window=20, minimum=5, slow_seconds=settings.generator.seconds * 0.9, probes=2)
+    slow = settings.generator.seconds * 0.9
+    # What waits for it begins within half a minute of its return: a shorter break than the usual one.
+    thresholds = Thresholds(window=20, minimum=5, slow_seconds=slow, longest_break=10.0, probes=2)
     async with open_openai(settings.generator, Breaker("generator", thresholds)) as generator:
         yield generator
 

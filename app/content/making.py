@@ -24,7 +24,7 @@ from app.storage import Bucket, StorageError
 
 log = structlog.get_logger()
 
-_FORGOTTEN_AFTER: Final = timedelta(seconds=10)
+_FORGOTTEN_AFTER: Final = timedelta(seconds=5)
 _REQUEUE_BATCH: Final = 500
 _PIECE: Final = 24  # characters; a model's tokens are shorter, and each piece is a message to Redis
 
@@ -63,9 +63,10 @@ class Making:
         except GeneratorRefused as refusal:
             await self._settle(task.id, {"state": State.FAILED.value, "reason": str(refusal)})
         except GeneratorDown as down:
-            raise Retry(str(down), down.retry_after) from down
+            # No attempt: however long it is away, wishes wait, until they are too old (see requeue).
+            raise Retry(str(down), down.retry_after, counts=False) from down
         except StorageError as error:
-            raise Retry(str(error)) from error
+            raise Retry(str(error), counts=False) from error
         else:
             await self._settle(task.id, {"state": State.READY.value, "text": text, "image": True})
 

@@ -101,18 +101,20 @@ class Admission:
     async def _in_time(self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None]) -> None:
         seconds = self._seconds
         wish = header(scope, b"x-deadline-ms")
-        if wish is not None and wish.isascii() and wish.isdigit():
+        hurried = wish is not None and wish.isascii() and wish.isdigit()
+        if hurried:
             seconds = min(seconds, max(_LEAST_SECONDS, int(wish[:9]) / 1000))
         until = time.monotonic() + seconds
         self._watch.enter(task, until)
         token = set_deadline(until)
         try:
-            if self._shared:
-                await self._app(scope, receive, send)
-            else:
-                # PyMongo sends what is left of it along (maxTimeMS), so the database stops too.
+            if hurried and not self._shared:
+                # PyMongo sends what is left of it along (maxTimeMS), so the database stops too. Otherwise
+                # each operation has its own, shorter time; and a shared load is no one reader's to hurry.
                 with pymongo.timeout(seconds):
                     await self._app(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
         except asyncio.CancelledError:
             if not self._watch.leave(task):
                 raise
