@@ -8,7 +8,7 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills soak cluster preview bench lint audit docs inventory lock
+.PHONY: help setup up down test drills soak cluster engine preview bench lint audit docs inventory lock
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ down: $(STAMP) ## Stop it and leave nothing behind
 	@$(BIN)/kingdom down --stack local
 
 test: $(STAMP) ## Run the test suite
-	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster"
+	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster and not engine"
 
 drills: $(STAMP) ## Run the slow fault drills
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m drill
@@ -41,6 +41,9 @@ soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 
 cluster: $(STAMP) ## Apply production to a real control plane
 	@$(BIN)/pytest -m cluster tests/cluster
+
+engine: $(STAMP) ## Compare with the real Pulumi CLI, where it is on PATH
+	@$(BIN)/pytest -m engine
 
 preview: $(STAMP) ## Plan and judge every environment
 	@set -e; for stack in local dev staging prod; do $(BIN)/kingdom preview --stack $$stack; done

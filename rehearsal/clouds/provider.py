@@ -271,8 +271,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             if real is None:
                 return provider_pb2.ReadResponse()  # an empty id: it is gone
             state |= self.as_declared(token, real)
-        elif not inputs:  # an import, or `Type.get(name, id)`: all that is known is the id and what was asked
-            inputs = self.imported(token, request.id, state)
+        elif (
+            not inputs or not state
+        ):  # an import, or `Type.get(name, id)`: known are the id and what was asked
+            inputs = inputs or self.imported(token, request.id, state)
             state = self.outputs(token, request.id, inputs) | state
         return provider_pb2.ReadResponse(
             id=request.id, properties=self._encode(state), inputs=self._encode(inputs)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -37,6 +38,8 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", _LARGEST_MESSAGE),
     ("grpc.so_reuseport", 0),  # a port that is in use must be an error, not shared
 )
+# Those of a command are gone when it has ended: more than one command ever has.
+_MOST_CONNECTIONS: Final = 256
 _IMPLEMENTED: Final = (
     "Attach", "Cancel", "Check", "CheckConfig", "Configure", "Create", "Delete", "Diff", "DiffConfig",
     "GetPluginInfo", "Handshake", "Invoke", "Read", "Update",
@@ -80,31 +83,51 @@ def serve(
         stack.callback(_restore_signals, _watch_signals(stop))
         ports: dict[str, int] = {}
         for package in packages:
-            server, ports[package] = start(provider(package, machine))
+            server, ports[package] = start(partial(provider, package, machine))
             stack.callback(lambda server=server: server.stop(grace=1.0).wait())
         on_ready(Endpoints(ports))
         stop.wait()
 
 
-def start(cloud: Cloud, *, workers: int = 32) -> tuple[grpc.Server, int]:
-    """A started server of `cloud` on a free loopback port, and that port.
+def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server, int]:
+    """A started server of what `make` returns on a free loopback port, and that port.
 
     `workers` bounds the requests in progress; a realised resource holds one until it is ready.
     """
-    pool = futures.ThreadPoolExecutor(workers, thread_name_prefix=f"cloud-{cloud.package}")
+    pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="cloud")
     server = grpc.server(pool, options=_OPTIONS)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Adapter(cloud), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Adapter(make), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port
 
 
 class Adapter(provider_pb2_grpc.ResourceProviderServicer):
-    """A provider behind gRPC: what it raises becomes the status that Pulumi's engine understands."""
+    """Providers behind gRPC: what they raise becomes the status that Pulumi's engine understands.
 
-    def __init__(self, cloud: Cloud) -> None:
+    The CLI starts a process of a plugin for each provider resource, with its configuration; here it opens a
+    connection for each. So there is a provider for each connection. One that was lost and opened anew is not
+    configured again: it goes on with what was configured last.
+    """
+
+    def __init__(self, make: Callable[[], Cloud]) -> None:
+        self._make = make
+        self._clouds: dict[str, Cloud] = {}  # by connection, the one used last at the end
+        self._configured: Cloud | None = None
+        self._lock = threading.Lock()
         for name in _IMPLEMENTED:
-            setattr(self, name, _adapted(getattr(cloud, name)))
+            setattr(self, name, _adapted(partial(self._call, name)))
+
+    def _call(self, name: str, request: Any, context: grpc.ServicerContext) -> Any:
+        peer = context.peer()
+        with self._lock:
+            cloud = self._clouds.pop(peer, None)
+            if name == "Configure":
+                cloud = self._configured = self._make()
+            self._clouds[peer] = cloud = cloud or self._configured or self._make()
+            if len(self._clouds) > _MOST_CONNECTIONS:
+                del self._clouds[next(iter(self._clouds))]
+        return getattr(cloud, name)(request, context)
 
 
 def _adapted(method: Callable[[Any, Any], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:

@@ -9,6 +9,7 @@ from rehearsal.engine.errors import SkippedError
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.state import ResourceState
 from rehearsal.engine.urn import PROVIDER_PREFIX, default_provider_name
+from rehearsal.engine.versions import installed_version
 from rehearsal.properties import Properties
 
 
@@ -33,6 +34,7 @@ class Defaults:
 
         Raises StepFailedError where that fails, and SkippedError ever after: the reason is said once.
         """
+        version = version or installed_version(package)
         with self._lock:
             if (package, version) in self._known:
                 if (known := self._known[(package, version)]) is None:

@@ -91,7 +91,7 @@ class Deletion:
 
     def _all(self, doomed: list[ResourceState]) -> None:
         waiting = {item.key: item for item in doomed}
-        going = {item.urn for item in doomed if not item.delete}
+        going = {(item.urn, item.delete) for item in doomed}
         running: dict[Future[None], ResourceState] = {}
         stuck: list[ResourceState] = []  # what stays, and so keeps what it needs
         fatal: KingdomError | None = None  # the state cannot be written: begin nothing more
@@ -122,7 +122,7 @@ class Deletion:
         if fatal is not None:
             raise fatal
 
-    def _one(self, resource: ResourceState, going: set[str]) -> None:
+    def _one(self, resource: ResourceState, going: set[tuple[str, bool]]) -> None:
         deployment = self._deployment
         step = Step(
             Op.DELETE,
@@ -133,7 +133,7 @@ class Deletion:
             resource.source_position,
             retained=resource.retain_on_delete,
         )
-        ask = not resource.retain_on_delete and resource.deleted_with not in going
+        ask = not resource.retain_on_delete and (resource.deleted_with, resource.delete) not in going
         deployment.report.listener.begun(step)
         try:
             owner = self._owner(resource) if ask and not resource.pending_replacement else None

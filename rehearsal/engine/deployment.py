@@ -16,7 +16,7 @@ from rehearsal.engine.deletion import Deletion
 from rehearsal.engine.differ import Diff, interpret, reset_ignored
 from rehearsal.engine.errors import SkippedError
 from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Severity, Step
-from rehearsal.engine.executor import Executor, StepFailedError
+from rehearsal.engine.executor import Executor, StepFailedError, with_additional_secrets
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.journal import Journal
 from rehearsal.engine.judge import Judge
@@ -27,16 +27,17 @@ from rehearsal.engine.report import Report
 from rehearsal.engine.state import ResourceState, Snapshot
 from rehearsal.engine.urn import (
     ROOT_STACK_TYPE,
-    inherited_alias,
     is_provider,
     package_of,
 )
 from rehearsal.properties import (
+    Change,
     Properties,
     contains_unknown,
     decode,
     differences,
     encode,
+    format_path,
     with_secrets_of,
 )
 
@@ -75,6 +76,7 @@ class Deployment:
         self.outputs: Properties = {}
         self._registered: dict[str, Goal] = {}
         self._failed: set[str] = set()
+        self._replaced: set[str] = set()
         self._claims = Claims()
         self._lock = threading.Lock()
         self.defaults = Defaults(stack, project, config, self.register)
@@ -83,7 +85,8 @@ class Deployment:
 
     def register(self, goal: Goal) -> ResourceState:
         """Does what `goal` needs and returns its record. Raises StepFailedError or SkippedError."""
-        goal = self._with_inherited_aliases(goal)
+        if (parent := self._registered.get(goal.parent)) is not None:
+            goal = goal.with_aliases_of(parent)
         self._enlist(goal)
         try:
             self._stop_if_hopeless()
@@ -91,18 +94,6 @@ class Deployment:
         except (StepFailedError, SkippedError):
             self.fail(goal.urn)
             raise
-
-    def _with_inherited_aliases(self, goal: Goal) -> Goal:
-        """`goal` with the aliases that come from those of its parent, which is registered before it."""
-        parent = self._registered.get(goal.parent)
-        if parent is None or not parent.aliases:
-            return goal
-        inherited = [
-            inherited_alias(urn, parent.urn, alias)
-            for urn in (goal.urn, *goal.aliases)
-            for alias in parent.aliases
-        ]
-        return replace(goal, aliases=tuple(dict.fromkeys([*goal.aliases, *inherited])))
 
     def _enlist(self, goal: Goal) -> None:
         """Notes that `goal` is declared, once nothing deletes what it stands for any more."""
@@ -142,19 +133,23 @@ class Deployment:
     def _custom(self, goal: Goal) -> ResourceState:
         goal = self._with_provider(goal)
         old = self._adopt(goal)
-        provider = self._provider_for(goal)
+        provider, imported = self._provider_for(goal), False
         if goal.import_id and (old is None or goal.import_id not in (old.id, old.import_id)):
-            old = self._import(goal, provider, old)
+            old, imported = self._import(goal, provider, old), True
         if old is not None and old.pending_replacement:
             return self._create(self._judged(self._checked(goal, provider, None)), provider, Op.REPLACE)
         if old is not None and goal.ignore_changes:
             goal = self._with_ignored(goal, old)
         declared = goal
         goal = self._judged(self._checked(goal, provider, old))
-        if old is None:
-            return self._create(goal, provider, Op.CREATE)
+        if old is None:  # what was somebody else's counts as replaced, as under the CLI
+            op = Op.CREATE if self.ledger.live(goal.urn) is None else Op.REPLACE
+            return self._create(goal, provider, op)
         diff = self._diff(goal, provider, old)
         if diff.replace:
+            if goal.import_id:
+                paths = ", ".join(format_path(item.path) for item in diff.changes if item.replaces)
+                self._fail(goal, f"what is imported is not as declared, and may not be replaced: {paths}")
             # The check carried names and defaults over from the resource that is now going away.
             goal = self._judged(self._checked(declared, provider, None))
             return self._replace(goal, provider, old, diff)
@@ -164,8 +159,11 @@ class Deployment:
             return self._run(
                 step, goal, lambda: self._enable(self.executor.update(provider, old, goal.state()))
             )
+        outputs = with_additional_secrets(old.outputs, goal.additional_secret_outputs)
+        state = replace(goal.state(), id=old.id, outputs=outputs)
+        if imported:  # that was its step
+            return self.ledger.put(state)
         step = self._step(Op.SAME, goal)
-        state = replace(goal.state(), id=old.id, outputs=old.outputs)
         return self._run(step, goal, lambda: self._enable(self.ledger.put(state)))
 
     def _adopt(self, goal: Goal) -> ResourceState | None:
@@ -251,6 +249,8 @@ class Deployment:
             news=encode(goal.inputs),
             ignoreChanges=goal.ignore_changes,
         )
+        if goal.deleted_with in self._replaced:  # what goes along with another also comes back with it
+            return Diff((PropertyChange(("deletedWith",), Change.UPDATE, replaces=True),), replace=True)
         try:
             answer = (provider.DiffConfig if is_provider(goal.type) else provider.Diff)(request, None)
             moved = self.registry.moved(old.provider, goal.provider)
@@ -282,7 +282,9 @@ class Deployment:
             self._fail(goal, refusal("replaced", old))
 
         def read() -> ResourceState:
-            found = self.executor.read(provider, replace(goal.state(), id=goal.import_id, inputs={}))
+            # A cloud that exists knows its inputs; a rehearsed one has it that they are as declared.
+            declared = self._checked(goal, provider, None)
+            found = self.executor.read(provider, replace(declared.state(), id=goal.import_id))
             if found is None:
                 raise StepFailedError(f"there is nothing to import under the id {goal.import_id!r}")
             found = replace(found, inputs=with_secrets_of(found.inputs, goal.inputs))
@@ -312,6 +314,8 @@ class Deployment:
         step = replace(self._step(Op.REPLACE, goal, diff.changes), delete_before_replace=first)
         if old.protect:
             self._refuse((replace(old, source_position=goal.source), refusal("replaced", old)))
+        with self._lock:
+            self._replaced.add(goal.urn)
 
         def carry_out() -> ResourceState:
             pending = self.ledger.is_pending("creating", goal.urn)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from rehearsal.engine.state import Snapshot
-from rehearsal.engine.urn import name_of
+from rehearsal.engine.urn import is_default_provider, name_of
 from rehearsal.properties import Change, Path
 
 
@@ -152,10 +152,13 @@ class Result:
 
     @property
     def counts(self) -> dict[Op, int]:
-        """How many resources each operation concerns, the root stack among them, as Pulumi counts."""
+        """How many resources each operation concerns, as Pulumi counts: with the root stack, without default
+        providers.
+        """
         counts = dict.fromkeys(Op, 0)
         for step in self.steps:
-            counts[step.op] += 1
+            if not is_default_provider(step.urn):
+                counts[step.op] += 1
         return {op: count for op, count in counts.items() if count}
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -238,8 +239,13 @@ def _reasons(error: InitFailedError) -> str:
 
 def _outputs(goal: ResourceState, outputs: Properties) -> Properties:
     """`outputs` with what the program calls secret marked as such: its secret inputs and additional ones."""
-    result: dict[str, Any] = with_secrets_of(outputs, goal.inputs)
-    for key in goal.additional_secret_outputs:
+    return with_additional_secrets(with_secrets_of(outputs, goal.inputs), goal.additional_secret_outputs)
+
+
+def with_additional_secrets(outputs: Properties, keys: Iterable[str]) -> Properties:
+    """`outputs` with those called `keys` marked as secret."""
+    result: dict[str, Any] = dict(outputs)
+    for key in keys:
         if key in result and not isinstance(result[key], Secret):
             result[key] = Secret(result[key])
     return result

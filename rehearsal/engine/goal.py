@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pulumi.runtime.proto import resource_pb2, source_pb2
 
 from rehearsal.engine.state import ResourceState
-from rehearsal.engine.urn import is_provider, make_urn, split_reference
+from rehearsal.engine.urn import inherited_alias, is_provider, make_urn, package_of, split_reference
+from rehearsal.engine.versions import installed_version
 from rehearsal.properties import Properties, decode
 
 
@@ -50,8 +51,9 @@ class Goal:
             if (text := getattr(request.customTimeouts, key))
         }
         inputs = decode(request.object)
-        if is_provider(request.type) and request.version:
-            inputs["version"] = request.version  # as the CLI's engine does (`SetProviderVersion`)
+        if is_provider(request.type):  # as the CLI's engine does (`SetProviderVersion`)
+            version = request.version or installed_version(package_of(request.type))
+            inputs |= {"version": version} if version else {}
         return cls(
             urn=make_urn(stack, project, request.type, request.name, request.parent),
             type=request.type,
@@ -77,6 +79,15 @@ class Goal:
             import_id=request.importId,
             source=source_text(request.sourcePosition, root),
         )
+
+    def with_aliases_of(self, parent: Goal) -> Goal:
+        """This goal with the aliases that follow from those of its `parent`."""
+        inherited = [
+            inherited_alias(urn, parent.urn, alias)
+            for urn in (self.urn, *self.aliases)
+            for alias in parent.aliases
+        ]
+        return replace(self, aliases=tuple(dict.fromkeys([*self.aliases, *inherited])))
 
     def references(self) -> Iterable[str]:
         """The URNs that this resource waits for."""

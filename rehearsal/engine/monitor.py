@@ -73,6 +73,9 @@ class Monitor:
     def _goal(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> Goal:
         deployment = self._deployment
         try:
+            if request.HasField("replacement_trigger") or request.envVarMappings:
+                option = "env_var_mappings" if request.envVarMappings else "replacement_trigger"
+                raise ValueError(f"the option {option} is not part of the rehearsal")
             return Goal.from_request(request, deployment.stack, deployment.project, self._root)
         except ValueError as error:
             source = source_text(request.sourcePosition, self._root)

@@ -33,6 +33,12 @@ def is_provider(type_: str) -> bool:
     return type_.startswith(PROVIDER_PREFIX)
 
 
+def is_default_provider(urn: str) -> bool:
+    """Whether it is one that the engine made up: ``IsDefaultProvider`` in ``sdk/go/common/providers``."""
+    name = name_of(urn)
+    return is_provider(type_of(urn)) and (name == "default" or name.startswith("default_"))
+
+
 def package_of(type_: str) -> str:
     """The package whose provider manages `type_`; for a provider resource, the package it provides."""
     if is_provider(type_):

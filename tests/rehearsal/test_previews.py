@@ -49,7 +49,7 @@ def test_each_stack_is_planned_with_its_own_settings(tmp_path: Path) -> None:
     assert [outcome.job.stack for outcome in outcomes] == ["one", "two"]
     results = [outcome.result for outcome in outcomes]
     assert [result and result.outputs for result in results] == [{"size": 1}, {"size": 2}]
-    assert all(result and result.planned and result.counts[Op.CREATE] == 3 for result in results)
+    assert all(result and result.planned and result.counts[Op.CREATE] == 2 for result in results)
     assert worst(outcomes) == 0
     assert not (tmp_path / ".rehearsal" / "one").exists()
 

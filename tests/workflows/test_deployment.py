@@ -21,7 +21,7 @@ from tests.workflows.steps import Runner, Stepped
 
 OLD, NEW = (f"sha256:{mark * 64}" for mark in "ab")
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.xdist_group("parity")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800), pytest.mark.xdist_group("parity")]
 
 
 @dataclass

@@ -117,6 +117,34 @@ def test_what_goes_with_another_that_stays_is_deleted_on_its_own(stack: Stack, c
     stack.consistent()
 
 
+def test_what_goes_with_another_is_replaced_with_it_and_deleted_with_it(stack: Stack, cloud: Cloud) -> None:
+    stack.up('a = Thing("a", fixed=1)\nThing("b", ResourceOptions(deleted_with=a))\n')
+    result = stack.up('a = Thing("a", fixed=2)\nThing("b", ResourceOptions(deleted_with=a))\n')
+    assert ops(result) == {"a": Op.REPLACE, "b": Op.REPLACE}
+    assert cloud.order("Delete") == ["a"]
+
+
+# -- import ------------------------------------------------------------------------------------------------
+
+
+def test_what_exists_is_imported_and_never_replaced_while_its_id_is_named(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", name="one", value=1)\n')
+    (stack.folder / "state.json").unlink()
+    result = stack.up('Thing("b", ResourceOptions(import_="one"), name="one", value=1)\n')
+    assert ops(result) == {"b": Op.CREATE}
+    assert not cloud.order("Create")
+    assert stack.record("b").id == "one"
+    result = stack.update('Thing("b", ResourceOptions(import_="one"), name="one", fixed=2)\n')
+    assert "may not be replaced: fixed" in messages(result)[0]
+    assert stack.record("b").id == "one"
+
+
+def test_nothing_is_imported_where_nothing_is(stack: Stack) -> None:
+    result = stack.update('Thing("b", ResourceOptions(import_="one"), name="one")\n')
+    assert "nothing to import under the id 'one'" in messages(result)[0]
+    assert not stack.names()
+
+
 # -- aliases -----------------------------------------------------------------------------------------------
 
 
@@ -289,6 +317,12 @@ def test_time_outs_of_the_program_reach_the_provider_and_the_records(stack: Stac
     assert stack.record("a").custom_timeouts == {"create": 90.0, "update": 3600.0, "delete": 0.5}
     stack.destroy()
     assert seen == {"Create": 90.0, "Update": 3600.0, "Delete": 0.5}
+
+
+@pytest.mark.parametrize("option", ["replacement_trigger=1", 'env_var_mappings={"A": "B"}'])
+def test_an_option_that_is_not_rehearsed_is_refused_by_name(stack: Stack, option: str) -> None:
+    result = stack.preview(f'Thing("a", ResourceOptions({option}))\n')
+    assert messages(result) == [f"the option {option.partition('=')[0]} is not part of the rehearsal"]
 
 
 def test_a_time_out_that_is_none_is_told_with_its_line(stack: Stack, cloud: Cloud) -> None:

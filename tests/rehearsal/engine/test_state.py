@@ -109,6 +109,13 @@ def test_a_secret_stays_one_through_what_is_made_of_it(stack: Stack) -> None:
     assert result.outputs["shown"] == "hunter2!"
 
 
+def test_an_output_that_is_called_secret_later_is_one_from_then_on(stack: Stack) -> None:
+    stack.up('Thing("a", value=1)\n')
+    assert stack.record("a").outputs["computed"] == "a-computed"
+    stack.up('Thing("a", ResourceOptions(additional_secret_outputs=["computed"]), value=1)\n')
+    assert stack.record("a").outputs["computed"] == Secret("a-computed")
+
+
 def test_a_wrong_passphrase_changes_no_file(stack: Stack) -> None:
     stack.up('Thing("a", value=pulumi.Output.secret(1))\n')
     before = {path: path.read_bytes() for path in stack.folder.iterdir()}

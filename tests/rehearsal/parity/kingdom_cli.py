@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 from rehearsal.engine.secrets import Crypter
 from rehearsal.properties import SECRET_SIGNATURE, SIGNATURE
-from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran, search_path
+from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran, search_path, surroundings
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,11 @@ class Kingdom:
 
     project: Path
 
-    def run(self, *arguments: str, timeout: float = 240) -> Ran:
+    def run(self, *arguments: str, timeout: float = 600) -> Ran:
         ended = subprocess.run(
             [str(Path(sys.executable).with_name("kingdom")), *arguments, "--json"],
             cwd=self.project,
-            env=os.environ
+            env=surroundings()
             | {"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PYTHONPATH": search_path(self.project)},
             capture_output=True,
             text=True,
@@ -50,7 +49,7 @@ def _findings(result: dict[str, Any]) -> frozenset[Finding]:
             item["urn"],
             item["message"].strip(),
         )
-        for item in result["violations"]
+        for item in result.get("violations", ())
     )
 
 

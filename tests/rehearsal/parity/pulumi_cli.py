@@ -62,12 +62,18 @@ def search_path(project: Path) -> str:
     return os.pathsep.join([str(project), str(ROOT)])
 
 
+def surroundings() -> dict[str, str]:
+    """The environment without what whoever runs the tests has set for stacks of their own."""
+    own = ("PULUMI_", "KINGDOM_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+
+
 @contextlib.contextmanager
 def clouds() -> Iterator[str]:
     """The rehearsal clouds, served to the CLI: the value of PULUMI_DEBUG_PROVIDERS."""
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("kingdom")), "cloud", "--json"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=surroundings() | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -89,7 +95,7 @@ class Pulumi:
     home: Path
     providers: str
 
-    def run(self, *arguments: str, timeout: float = 240) -> Ran:
+    def run(self, *arguments: str, timeout: float = 600) -> Ran:
         log = self.home / "events.jsonl"
         log.unlink(missing_ok=True)
         logged = ("--event-log", str(log)) if arguments[0] in ("preview", "up") else ()
@@ -113,14 +119,14 @@ class Pulumi:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=120,
         )
         return json.loads(ended.stdout)["deployment"].get("resources", [])
 
     def environment(self) -> dict[str, str]:
         backend = self.home / "backend"
         backend.mkdir(parents=True, exist_ok=True)
-        return os.environ | {
+        return surroundings() | {
             "PULUMI_HOME": str(self.home),
             "PULUMI_BACKEND_URL": backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,

@@ -14,7 +14,7 @@ PROGRAM = Path(__file__).parent / "broken" / "__main__.py"
 REMEDIED = {"pss-seccomp", "service-account-token"}
 ON = ("--stack", "dev")
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.xdist_group("parity")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900), pytest.mark.xdist_group("parity")]
 
 
 @dataclass(frozen=True)

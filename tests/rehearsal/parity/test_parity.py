@@ -13,7 +13,7 @@ from tests.rehearsal.parity.pulumi_cli import Finding, alike
 from tests.rehearsal.parity.records import differences
 
 # The first test of a stack waits for its whole life under both engines.
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.xdist_group("parity")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800), pytest.mark.xdist_group("parity")]
 
 
 def test_every_command_succeeds_under_both_engines(lives: tuple[Life, Life]) -> None:

@@ -21,7 +21,7 @@ PROGRAM = Path(__file__).parent / "wrong" / "__main__.py"
 PACKAGES = ("gcp", "kubernetes", "mongodbatlas", "cloudflare")
 Said = dict[str, set[str]]  # by resource: "path: reason"
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.xdist_group("parity")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900), pytest.mark.xdist_group("parity")]
 
 
 @pytest.fixture(scope="module")
