@@ -184,7 +184,10 @@ def _denies(item: Object) -> set[str]:
     spec = item.node["spec"]
     if not (spec.known() and spec["podSelector"].known() and spec["policyTypes"].known()):
         return {"Ingress", "Egress"}
-    if not spec["podSelector"].present or spec["podSelector"].raw != {}:
+    selector = spec["podSelector"]
+    if [part for _, part in selector.entries() if not part.known()]:
+        return {"Ingress", "Egress"}
+    if not isinstance(selector.raw, dict) or any(selector.raw.values()):
         return set()
     if [kind for kind in spec["policyTypes"].items() if not kind.known()]:
         return {"Ingress", "Egress"}

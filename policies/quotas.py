@@ -69,7 +69,18 @@ def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
     for namespace in stack.of_kind("Namespace"):
         if not namespace.identified:
             continue
-        if namespace.name not in by_namespace and not _in_doubt(by_namespace.get("?", [])):
+        own = by_namespace.get(namespace.name, [])
+        if own:
+            with own[0].node.watched() as unknown:
+                complete = any(
+                    limit["type"].like("Container") and limit[key].present
+                    for item in own
+                    for limit in item.node.at("spec", "limits").items()
+                    for key in ("default", "defaultRequest")
+                )
+            if not complete and not unknown:
+                yield own[0].node.at("spec", "limits").finding("gives containers no defaults")
+        elif not _in_doubt(by_namespace.get("?", [])):
             yield namespace.node.finding(f"{namespace.label} has no LimitRange")
 
 

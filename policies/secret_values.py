@@ -34,9 +34,11 @@ _NAME: Final = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|ACCESS_KEY|CREDENTIALS?|AUTH_STRING)(?:$|_)",
     re.IGNORECASE,
 )
-# A variable with such a name that only says where the secret is.
+# A variable with such a name that only says where the secret is, or of what kind.
 _POINTER: Final = re.compile(
-    r"_(?:FILE|DIR|DIRECTORY|PATH|NAME|ID|URL|URI|TTL|SECONDS|HEADER|ISSUER)$", re.IGNORECASE
+    r"_(?:FILE|DIR|DIRECTORY|PATH|NAME|ID|URL|URI|HOST|PORT|TTL|SECONDS|EXPIRY|HEADER|ISSUER|AUDIENCE|SCOPES?"
+    r"|ROUNDS|LENGTH|SIZE|COUNT|LIMIT|MIN|MAX|ENABLED|REQUIRED|ALGORITHM|TYPE|VERSION|MODE|POLICY)$",
+    re.IGNORECASE,
 )
 # ``--password=…``; a value that is looked up elsewhere (``$(NAME)``) is none.
 _ARGUMENT: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)[= ](?P<value>[^\s$].*)")

@@ -152,6 +152,7 @@ CASES = (
             Break({"spec.podSelector": {"matchLabels": {"a": "b"}}}, "does not deny Egress and Ingress"),
             Break({"spec.egress": [{}]}, "does not deny Egress"),
         ),
+        passes=({"spec.podSelector": {"matchLabels": {}}},),
     ),
     Case(
         "network-policy-open",

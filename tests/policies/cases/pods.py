@@ -219,6 +219,12 @@ CASES = (
         (f"{C}.args", ["--db-password=hunter2"], f"{C}.args[0]"),
         passes=(
             {f"{C}.env": [{"name": "DB_PASSWORD_FILE", "value": "/x"}, {"name": "TOKEN_TTL", "value": "60"}]},
+            {
+                f"{C}.env": [
+                    {"name": "PASSWORD_HASH_ROUNDS", "value": "12"},
+                    {"name": "TOKENIZER", "value": "a"},
+                ]
+            },
             {f"{C}.args": ["--password=$(DB_PASSWORD)", "--token-file=/x", "--verbose"]},
         ),
     ),

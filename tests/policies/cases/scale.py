@@ -26,7 +26,11 @@ QUOTA_PROPS: dict[str, Any] = {
 }
 QUOTA = Given("kubernetes:core/v1:ResourceQuota", QUOTA_PROPS, "room")
 RANGE = Given(
-    "kubernetes:core/v1:LimitRange", {"metadata": {"name": "limits", **HERE}, "spec": {"limits": []}}
+    "kubernetes:core/v1:LimitRange",
+    {
+        "metadata": {"name": "limits", **HERE},
+        "spec": {"limits": [{"type": "Container", "default": {"memory": "128Mi"}}]},
+    },
 )
 API = Given(
     "kubernetes:apps/v1:Deployment",
@@ -238,7 +242,10 @@ CASES = (
     Case(
         "namespace-limit-range",
         (RANGE, NAMESPACE),
-        (Break({"metadata.namespace": "other"}, "no LimitRange"),),
+        (
+            Break({"metadata.namespace": "other"}, "no LimitRange"),
+            Break({"spec.limits": []}, "spec.limits: gives containers no defaults"),
+        ),
     ),
     Case(
         "quota-holds-peak",
