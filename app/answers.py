@@ -69,7 +69,7 @@ async def write_json(
 ) -> None:
     """Send JSON; when ``tagged``, a good answer to a GET gets an entity tag, and no body the client has."""
     if tagged and status == 200 and scope["method"] in {"GET", "HEAD"}:
-        tag = f'"{hashlib.blake2b(payload, digest_size=12).hexdigest()}"'
+        tag = entity_tag(payload)
         headers.append((b"etag", tag.encode()))
         if not any(name == b"cache-control" for name, _ in headers):
             headers.append(_REVALIDATE)
@@ -110,6 +110,11 @@ async def _send_until_gone(receive: Receive, send: Send, stream: Stream) -> None
         outcomes = await asyncio.gather(sending, leaving, return_exceptions=True)
     if isinstance(outcomes[0], Exception):
         raise outcomes[0]
+
+
+def entity_tag(payload: bytes) -> str:
+    """The strong validator of a body, quotes included."""
+    return f'"{hashlib.blake2b(payload, digest_size=12).hexdigest()}"'
 
 
 def matches(condition: str | None, tag: str) -> bool:

@@ -26,7 +26,8 @@ _LONGEST_MESSAGE: Final = 300
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether MongoDB or Redis was not there, or not in time: no fault of ours, and worth another try."""
+    """Whether something that was asked was not there, or not in time: no fault of ours, and worth another
+    try."""
     if isinstance(error, PyMongoError):
         return isinstance(error, ConnectionFailure) or error.timeout
     return isinstance(error, RedisConnectionError | RedisTimeoutError | TimeoutError)

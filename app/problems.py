@@ -33,6 +33,7 @@ METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "This cannot be done
 CONFLICT: Final = Kind("conflict", 409, "The present state does not allow it")
 IN_PROGRESS: Final = Kind("in-progress", 409, "The same request is being carried out now")
 EMAIL_TAKEN: Final = Kind("email-taken", 409, "The e-mail address already has an account")
+CHANGED_SINCE: Final = Kind("changed-since", 412, "It has changed since it was read")
 TOO_LARGE: Final = Kind("too-large", 413, "The body is too large")
 ADDRESS_TOO_LONG: Final = Kind("address-too-long", 414, "The address is too long")
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(

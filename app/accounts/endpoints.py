@@ -8,6 +8,7 @@ from typing import Final
 from app.accounts.schemas import (
     Account,
     NewPassword,
+    Profile,
     RefreshToken,
     Roles,
     SignedIn,
@@ -15,10 +16,11 @@ from app.accounts.schemas import (
     SignIns,
     SignUp,
 )
+from app.conditions import IF_MATCH, condition
 from app.ids import Id
 from app.limits.policies import Class
 from app.overload import Urgency
-from app.problems import EMAIL_TAKEN, SESSION_OVER, WRONG_CREDENTIALS
+from app.problems import CHANGED_SINCE, EMAIL_TAKEN, SESSION_OVER, WRONG_CREDENTIALS
 from app.roles import Role
 from app.routing import Access, Call, Routes
 
@@ -39,6 +41,12 @@ async def sign_up(call: Call, body: SignUp) -> SignedIn:
 async def me(call: Call) -> Account:
     """The account that is signed in."""
     return await call.services.accounts.read(call.session.account)
+
+
+@accounts.put("/me/profile", kinds=[CHANGED_SINCE], headers=[IF_MATCH])
+async def change_profile(call: Call, body: Profile) -> Account:
+    """Change what the account says of itself; pieces that are published keep the name they came out under."""
+    return await call.services.accounts.change_profile(call.session.account, body, condition(call))
 
 
 @accounts.put("/me/password", status=204, kinds=[WRONG_CREDENTIALS])

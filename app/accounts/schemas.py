@@ -33,6 +33,12 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
     password: Candidate
 
 
+class Profile(msgspec.Struct, forbid_unknown_fields=True):
+    """What an account says of itself."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+
+
 class RefreshToken(msgspec.Struct, forbid_unknown_fields=True):
     """The refresh token of the last answer."""
 

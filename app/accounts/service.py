@@ -9,9 +9,18 @@ from pymongo import IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 
-from app import clock, metrics, sessions
+from app import clock, conditions, metrics, sessions
 from app.accounts.families import Families
-from app.accounts.schemas import Account, NewPassword, SignedIn, SignIn, SignInDevice, SignIns, SignUp
+from app.accounts.schemas import (
+    Account,
+    NewPassword,
+    Profile,
+    SignedIn,
+    SignIn,
+    SignInDevice,
+    SignIns,
+    SignUp,
+)
 from app.connections import Database, Document
 from app.database.results import Results
 from app.ids import new_id
@@ -117,6 +126,20 @@ class Accounts:
             return account(await self._find(account_id))
 
         return await self._results.fetch(account_id, "", ask)
+
+    async def change_profile(self, account_id: str, wish: Profile, condition: str | None) -> Account:
+        """Change the name; ``changed-since`` when ``condition`` (an ``If-Match``) no longer holds."""
+        document = await self._find(account_id)
+        conditions.check(condition, account(document))
+        # What is overwritten must still be what was looked at, or one of two at once would be lost unseen.
+        same = {"name": document["name"]} if condition is not None else {}
+        changed = await self._accounts.find_one_and_update(
+            {"_id": account_id, **same}, {"$set": {"name": wish.name}}, return_document=ReturnDocument.AFTER
+        )
+        if changed is None:
+            raise conditions.changed_since()
+        await self._results.written(account_id)
+        return account(changed)
 
     async def set_roles(self, account_id: str, roles: list[Role]) -> Account:
         """Replace the roles of an account; its sessions have them from their next refresh on."""

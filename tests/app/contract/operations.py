@@ -192,6 +192,7 @@ TABLE: dict[str, Row] = {
     "DELETE /v1/sessions/{session_id}": Row(of_session, owned=True),
     "POST /v1/accounts": Row(signing_up, anyone=True),
     "GET /v1/accounts/me": Row(plain("/v1/accounts/me")),
+    "PUT /v1/accounts/me/profile": Row(plain("/v1/accounts/me/profile", {"name": "Countess"})),
     "PUT /v1/accounts/me/password": Row(password),
     "PUT /v1/accounts/{account_id}/roles": Row(roles, role=Role.ADMINISTRATOR),
     "POST /v1/accounts/{account_id}/payments": Row(payment, role=Role.ADMINISTRATOR),

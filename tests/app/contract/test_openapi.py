@@ -51,7 +51,7 @@ def examine(platform: Platform, person: Person, folder: Path, *options: str) -> 
 def test_the_document_is_true(platform: Platform, ada: Person, tmp_path: Path) -> None:
     content = ada.create("for the examples")
     ada.finished(content["id"])
-    brief = ("--phases", "coverage,fuzzing", "--max-examples", "4", "--workers", "2")
+    brief = ("--phases", "coverage,fuzzing", "--max-examples", "4")
     report = examine(platform, ada, tmp_path, *brief, "--seed", "1")
     assert "Authentication failed" not in report, "what is refused at the door is not examined"
 

@@ -1,0 +1,95 @@
+"""What a pod answers while something it needs is away: at once and plainly, and what it can without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from pymongo.errors import ExecutionTimeout, NetworkTimeout, OperationFailure, WaitQueueTimeoutError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from app.faults import is_outage
+from tests.app.conftest import Person
+from tests.app.parts import Platform, Process, free_port, pod
+from tests.app.test_service import problem
+
+
+def lonely(platform: Platform, **settings: str) -> Process:
+    process = pod("api", platform.folder, platform.settings | settings)
+    process.start()
+    return process
+
+
+@pytest.fixture
+def without_mongodb(platform: Platform) -> Iterator[httpx.Client]:
+    process = lonely(platform, KINGDOM_MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}/")
+    with httpx.Client(base_url=f"http://127.0.0.1:{process.port}", timeout=20) as client:
+        yield client
+    process.kill()
+
+
+@pytest.fixture
+def without_redis(platform: Platform) -> Iterator[httpx.Client]:
+    process = lonely(platform, KINGDOM_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    platform.wait_until_ready(process)
+    with httpx.Client(base_url=f"http://127.0.0.1:{process.port}", timeout=20) as client:
+        yield client
+    process.kill()
+
+
+def test_without_mongodb_the_answer_is_to_come_back(without_mongodb: httpx.Client, analyst: Person) -> None:
+    # PyMongo goes on trying until the request's time is over, which is how an election is survived.
+    hurried = {"authorization": analyst.client.headers["authorization"], "x-deadline-ms": "1500"}
+    paths = ["/v1/feed", "/v1/contents", "/v1/accounts/me", "/v1/analytics/revenue"]
+    with ThreadPoolExecutor(len(paths)) as clients:
+        asking = [clients.submit(without_mongodb.get, path, headers=hurried) for path in paths]
+        answers = [each.result() for each in asking]
+    for answer in answers:
+        assert answer.status_code in {503, 504}, answer.text
+        assert answer.json()["type"].rpartition("#")[2] in {"unavailable", "deadline-exceeded"}
+        assert answer.elapsed.total_seconds() < 5
+    assert without_mongodb.get("/livez").status_code == 200
+    assert without_mongodb.get("/readyz").status_code == 503
+    assert without_mongodb.get("/v1/products").status_code == 200
+    assert without_mongodb.get("/faultz").json() == [], "an outage is no fault of the code"
+
+
+def test_without_redis_only_what_is_made_of_it_is_away(
+    without_redis: httpx.Client, ada: Person, analyst: Person
+) -> None:
+    content = ada.create("no redis")
+    ada.finished(content["id"])
+    headers = {"authorization": ada.client.headers["authorization"]}
+    for path in (
+        "/v1/feed",
+        "/v1/contents",
+        f"/v1/contents/{content['id']}",
+        "/v1/accounts/me",
+        "/v1/orders",
+    ):
+        assert without_redis.get(path, headers=headers).status_code == 200
+    wish = {"name": "Countess"}
+    assert without_redis.put("/v1/accounts/me/profile", json=wish, headers=headers).status_code == 200
+    assert without_redis.get("/v1/accounts/me", headers=headers).json()["name"] == "Countess"
+    as_analyst = {"authorization": analyst.client.headers["authorization"]}
+    problem(without_redis.get("/v1/analytics/audience", headers=as_analyst), 503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (NetworkTimeout("x"), True),
+        (WaitQueueTimeoutError("x"), True),
+        (ExecutionTimeout("x", 50, {"code": 50}), True),
+        (RedisTimeoutError("x"), True),
+        (TimeoutError("x"), True),
+        (OperationFailure("x", 2, {"code": 2}), False),
+        (ResponseError("x"), False),
+        (ValueError("x"), False),
+    ],
+)
+def test_what_is_wrong_with_the_code_is_no_outage(error: Exception, away: bool) -> None:
+    assert is_outage(error) is away
