@@ -315,15 +315,17 @@ _NAMES: Final = ("www.w3.org", "json-schema.org", "schemas.xmlsoap.org")
 
 def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     """Why a URL's connection is not protected; None when it is, or when its host is allowed."""
+    scheme, _, rest = url.partition("://")
+    query = {
+        (key.lower(), value.lower()) for key, value in parse_qsl(rest.partition("#")[0].partition("?")[2])
+    }
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        query = {(key.lower(), value.lower()) for key, value in parse_qsl(parts.query)}
+        host = urlsplit(url).hostname or ""
     except ValueError:
-        return None
+        host = ""  # a placeholder, such as [host]
     if host in (*_HERE, *_NAMES, *allowed):
         return None
-    scheme = parts.scheme.lower()
+    scheme = scheme.lower()
     if scheme not in ("mongodb+srv", "http+unix"):
         scheme = scheme.partition("+")[0]  # the driver after it says nothing of the connection
     off = query & _UNCHECKED

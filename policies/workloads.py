@@ -16,6 +16,7 @@ from policies.rules import Settings, rule
 from policies.stack import Resource, objects_of
 
 _DIGEST: Final = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+_PROJECTS: Final = ("dev", "staging", "prod", "local")
 _SERVING: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
 
 
@@ -66,7 +67,11 @@ def image_digest(resource: Resource, _: Settings) -> Iterator[Finding]:
         "registries": {
             "type": "array",
             "items": {"type": "string"},
-            "default": ["europe-west1-docker.pkg.dev/kingdom-", "gke.gcr.io/"],
+            # Whole projects: anybody may have one whose name only begins like ours.
+            "default": [
+                *(f"europe-west1-docker.pkg.dev/kingdom-{name}/" for name in _PROJECTS),
+                "gke.gcr.io/",
+            ],
             "description": "Prefixes that an image's name may start with.",
         }
     },

@@ -178,7 +178,11 @@ CASES = (
     ),
     pod("read-only-root", (f"{S}.readOnlyRootFilesystem", DROP), (f"{I}.readOnlyRootFilesystem", False)),
     pod("image-digest", (f"{C}.image", "europe-west1-docker.pkg.dev/kingdom-prod/x:latest")),
-    pod("image-registry", (f"{C}.image", "docker.io/library/nginx@sha256:" + "0" * 64)),
+    pod(
+        "image-registry",
+        (f"{C}.image", "docker.io/library/nginx@sha256:" + "0" * 64),
+        (f"{C}.image", "europe-west1-docker.pkg.dev/kingdom-prod-2/service@sha256:" + "0" * 64),
+    ),
     Case(
         "probes",
         (A_DEPLOYMENT,),
@@ -243,6 +247,7 @@ CASES = (
         (f"{C}.env", [{"name": "A", "value": "mongodb://db:27017"}], f"{C}.env[0].value"),
         (f"{C}.env", [{"name": "A", "value": "mongodb+srv://db/?tlsInsecure=true"}], f"{C}.env[0].value"),
         (f"{C}.args", ["--upstream=http://api.example.com"], f"{C}.args[0]"),
+        (f"{C}.args", ["--upstream=http://[host]:80"], f"{C}.args[0]"),
         passes=(
             {f"{C}.env": [{"name": "A", "value": "rediss://10.0.0.1:6379"}]},
             {f"{C}.env": [{"name": "A", "value": "mongodb://db:27017/?tls=true"}]},
