@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.docs._api_page import api_page
 from tests.docs._commands_page import commands_page
 from tests.docs._policies_page import policies_page
 from tests.docs._settings_page import settings_page
@@ -12,6 +13,7 @@ from tests.repository._tree import ROOT
 def pages() -> dict[Path, str]:
     """Each generated document and what it has to say."""
     return {
+        ROOT / "docs" / "api.md": api_page(),
         ROOT / "docs" / "commands.md": commands_page(),
         ROOT / "docs" / "policies.md": policies_page(),
         ROOT / "docs" / "settings.md": settings_page(),
