@@ -84,6 +84,13 @@ class Atlas(Cloud):
                 return {"alertConfigurationId": id_}
             case "NetworkContainer":
                 return {"containerId": id_}
+            case "CloudProviderAccessSetup" if inputs.get("providerName") == "GCP":
+                account = f"mongodb-atlas-{plausible.hexadecimal(16, id_)}"
+                email = f"{account}@p-{plausible.hexadecimal(24, id_)}.iam.gserviceaccount.com"
+                return {
+                    "roleId": plausible.hexadecimal(24, id_, "role"),
+                    "gcpConfigs": [{"serviceAccountForAtlas": email, "status": "COMPLETE"}],
+                }
             case "Project":
                 return {"clusterCount": 0, "regionUsageRestrictions": "NONE"}
             case _:
@@ -139,6 +146,10 @@ def _cluster(id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     version = str(inputs.get("mongoDbMajorVersion") or "8.0")
     return {
         "clusterId": id_,
+        "replicationSpecs": [
+            {**spec, "zoneId": plausible.hexadecimal(24, id_, str(number)), "zoneName": f"Zone {number}"}
+            for number, spec in enumerate(inputs.get("replicationSpecs") or (), 1)
+        ],
         "connectionStrings": {
             "standard": f"mongodb://{members}/?{options}",
             "standardSrv": f"mongodb+srv://{name}.{label}.mongodb.net",

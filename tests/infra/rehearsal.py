@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +72,14 @@ class Declared:
 
 def configuration(stack: str) -> dict[str, Any]:
     """The values of a stack file that the program sees, as a fresh tree."""
-    values: dict[str, Any] = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    values = copy.deepcopy(_content(stack)["config"])
     return {key: value for key, value in values.items() if not key.startswith("rehearsal:")}
+
+
+@cache
+def _content(stack: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+    return content
 
 
 def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Declared:

@@ -39,6 +39,8 @@ def test_images_keep_their_tags_and_releases_stay(declared: Declared) -> None:
     kept = next(item for item in repository["cleanupPolicies"] if item["action"] == "KEEP")
     wanted = configuration(declared.stack)["kingdom:delivery"]["keepImages"]
     assert kept["mostRecentVersions"]["keepCount"] == wanted
+    gone = next(item for item in repository["cleanupPolicies"] if item["action"] == "DELETE")
+    assert gone["condition"] == {"tagState": "ANY", "olderThan": f"{30 * 86_400}s"}
 
 
 def test_the_image_of_the_stack_is_in_its_own_registry(declared: Declared) -> None:

@@ -163,3 +163,11 @@ def test_replicas_that_no_tier_has_connections_for_are_refused() -> None:
     values["kingdom:workload"]["api"]["maxReplicas"] = 300
     with pytest.raises(Exception, match=r"kingdom:database.minSize .*\n.*give a larger tier"):
         parse("prod", values)
+
+
+def test_a_changed_kubeconfig_is_still_the_same_cluster(declared: Declared) -> None:
+    found = declared.result.snapshot.resources
+    (provider,) = [item for item in found if item.type == "pulumi:providers:kubernetes"]
+    values = configuration(declared.stack)
+    wanted = f"{values['gcp:project']}/{values['gcp:region']}/kingdom"
+    assert provider.inputs["clusterIdentifier"] == wanted

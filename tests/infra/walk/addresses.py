@@ -127,7 +127,7 @@ def doors(type_: str, inputs: dict[str, Any]) -> Iterator[str]:
         case "Firewall" if inputs.get("direction", "INGRESS") == "INGRESS" and inputs.get("allows"):
             yield "lets traffic in"
         case "SecurityPolicy" if any(
-            rule["action"] == "allow" and "*" in values(rule, "match.config.srcIpRanges[]")
+            rule.get("action") == "allow" and "*" in values(rule, "match.config.srcIpRanges[]")
             for rule in inputs.get("rules", ())
         ):
             yield "lets everybody past the wall"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,14 +17,14 @@ from tests.infra.walk.offence import Offence, is_of_a_cloud, title
 from tests.infra.walk.paths import ABSENT, values
 
 FILE: Final = Path(__file__).with_suffix(".yaml")
-TESTS: Final = {"is", "at-least", "at-most", "set", "has", "covers"}
+TESTS: Final = {"is", "at-least", "at-most", "set", "has", "covers", "like"}
 
 
 @dataclass(frozen=True)
 class Rule:
     """What stands at a path: `is: […]`, `at-least: n`, `at-most: n`, `set: true` or `has: […]`.
 
-    `covers: […]` is of all values at the path together: none may be missing.
+    `covers: […]` is of all values at the path together: none may be missing. `like` is a regular expression.
     """
 
     path: str
@@ -46,6 +47,8 @@ class Rule:
                 return float(value) <= wanted
             case "has":
                 return set(wanted) <= set(value)
+            case "like":
+                return re.fullmatch(wanted, str(value)) is not None
             case _:
                 return value not in ("", [], {})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ class Store:
     protect: bool
 
 
+@cache
 def stores() -> dict[str, Store]:
     """The stores of `stores.yaml` by type."""
     content: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["stores"]
@@ -61,6 +63,7 @@ def stores() -> dict[str, Store]:
     }
 
 
+@cache
 def keepers() -> dict[str, str]:
     """Types that look as if they kept something and do not, each with the reason."""
     found: dict[str, str] = yaml.safe_load(FILE.read_text())["others"]

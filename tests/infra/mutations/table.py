@@ -1,0 +1,81 @@
+"""The table of settings, and of who objects when one is turned off: made by `make inventory`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import yaml
+
+from tests.infra.mutations.judging import Judge
+from tests.infra.mutations.source import Setting, commented
+from tests.infra.mutations.trace import Landed, landings
+from tests.infra.mutations.turning_off import ways
+from tests.infra.rehearsal import ROOT, Declared, rehearse
+
+FILE: Final = Path(__file__).with_suffix(".yaml")
+EXPLAINED: Final = Path(__file__).with_name("explained.yaml")
+HEAD: Final = """\
+# Every setting of infra/ that says in a comment what it prevents, and who objects when it is turned off:
+# written by `make inventory`, reviewed with each change. Comments that only explain are in explained.yaml.
+"""
+# These read settings and compute with them: no value of theirs reaches a cloud as it stands. What follows
+# from what is held by tests/infra/test_moving.py.
+REASONING: Final = {"complaints", "configuration", "machines", "sizing", "termination"}
+Table = dict[str, dict[str, list[str]]]
+
+
+@cache
+def settings() -> tuple[Setting, ...]:
+    """Every setting with a comment, those left out whose comment only explains."""
+    left_out = explained()
+    return tuple(
+        setting
+        for path in sorted((ROOT / "infra").glob("*.py"))
+        if path.stem not in REASONING
+        for setting in commented(path)
+        if setting.id not in left_out
+    )
+
+
+@cache
+def explained() -> dict[str, str]:
+    """Settings whose comment explains and promises nothing, each with the reason."""
+    found: dict[str, str] = yaml.safe_load(EXPLAINED.read_text())
+    return found
+
+
+@cache
+def landed() -> tuple[Landed, ...]:
+    """Where each of :func:`settings` is to be seen."""
+    with TemporaryDirectory() as folder:
+        return tuple(landings(settings(), Path(folder)))
+
+
+def table(declared: Declared) -> Table:
+    """Who objects, by setting and by the way in which it was turned off."""
+    judge = Judge(declared)
+    return {
+        setting.id: {
+            way: sorted(judge.objections(changes))
+            for way, changes in ways(setting, place, declared.result.snapshot.resources)
+        }
+        for setting, place in zip(settings(), landed(), strict=True)
+    }
+
+
+def text(found: Table) -> str:
+    """The table as its file."""
+    short = {
+        setting: objections["as a whole"] if objections.keys() == {"as a whole"} else objections
+        for setting, objections in found.items()
+    }
+    return HEAD + yaml.safe_dump(short, sort_keys=False, width=110)
+
+
+def write() -> None:
+    """Write the table anew."""
+    with TemporaryDirectory() as folder:
+        FILE.write_text(text(table(rehearse("prod", Path(folder)))))

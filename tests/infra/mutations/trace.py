@@ -1,0 +1,160 @@
+"""Where a setting of the program ends up: the program is run with a mark in each setting's place.
+
+The source is copied with every value `V` that is asked for written as `__mark__(number, V)`, and planned
+against clouds that take whatever they are given. Marks then stand in the plan where the values would.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime.proto import provider_pb2
+
+from rehearsal import clouds
+from rehearsal.clouds.provider import Cloud
+from rehearsal.engine.operations import Operation, Program
+from rehearsal.engine.state import ResourceState
+from rehearsal.engine.store import Store
+from rehearsal.properties import unwrap
+from tests.infra.mutations.source import Setting, Span
+from tests.infra.rehearsal import ROOT, configuration
+
+MARK = re.compile("⟦([0-9]+)⟧")
+Steps = tuple[str | int, ...]
+
+
+@dataclass
+class Landed:
+    """Where a setting is to be seen: places in inputs by URN, and the URNs of what its statement makes."""
+
+    places: set[tuple[str, Steps]] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)
+
+
+def landings(settings: Sequence[Setting], folder: Path) -> list[Landed]:
+    """For each setting, in the same order, where it lands in the plan of prod."""
+    planned = _planned(settings, folder)
+    found = [Landed() for _ in settings]
+    for item in planned:
+        for place, leaf in leaves_of(unwrap(item.inputs)):
+            for number in MARK.findall(str(leaf)):
+                found[int(number)].places.add((item.urn, place))
+            for step in place:
+                for number in MARK.findall(str(step)):
+                    found[int(number)].places.add((item.urn, place))
+        file, _, line = item.source_position.partition(":")
+        for setting, landed in zip(settings, found, strict=True):
+            first, last = setting.statement
+            if file == f"infra/{setting.module}" and first <= int(line) <= last:
+                landed.made.add(item.urn)
+    return found
+
+
+def leaves_of(tree: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+    """Every scalar with the keys and numbers that lead to it; an empty list or object counts as one."""
+    if isinstance(tree, dict) and tree:
+        for key, value in tree.items():
+            yield from leaves_of(value, (*steps, key))
+    elif isinstance(tree, list) and tree:
+        for number, value in enumerate(tree):
+            yield from leaves_of(value, (*steps, number))
+    else:
+        yield steps, tree
+
+
+def _planned(settings: Sequence[Setting], folder: Path) -> list[ResourceState]:
+    source = folder / "infra"
+    source.mkdir()
+    for path in sorted((ROOT / "infra").iterdir()):
+        if path.suffix == ".py":
+            spans = {
+                number: setting.value
+                for number, setting in enumerate(settings)
+                if setting.module == path.name and setting.value is not None and not setting.option
+            }
+            (source / path.name).write_bytes(marked(path.read_bytes(), spans))
+        elif path.is_file():
+            (source / path.name).write_bytes(path.read_bytes())
+    values = configuration("prod")
+    config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    program = Program(root=folder, main=source, project="kingdom", stack="prod", config=config)
+    with _instead_of_ours(folder):
+        operation = Operation(program, Store(folder / "state", "of no consequence"), _credulous)
+        return list(operation.preview().snapshot.resources)
+
+
+def marked(text: bytes, spans: Mapping[int, Span]) -> bytes:
+    """The source with a call around each value; lines stay where they are."""
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    inserts: list[tuple[int, int, bytes]] = []
+    for number, (first, begin, last, end) in spans.items():
+        opened, closed = starts[first - 1] + begin, starts[last - 1] + end
+        # Of two that begin in one place the longer opens first; of two that end, it closes last.
+        inserts.append((opened, -closed, f"__mark__({number}, ".encode()))
+        inserts.append((closed, -opened + len(text), b")"))
+    for place, _, insert in sorted(inserts, reverse=True):
+        text = text[:place] + insert + text[place:]
+    return text
+
+
+def mark(number: int, value: Any) -> Any:
+    """The value with every scalar and output in it replaced by a mark; resources stay."""
+    match value:
+        case bool() | int() | float() | str():
+            # A mark within a mark: the inner setting is seen as itself and as part of the outer.
+            inner = MARK.findall(value) if isinstance(value, str) else []
+            return "".join(f"⟦{one}⟧" for one in (*inner, number))
+        case dict():
+            return {key: mark(number, item) for key, item in value.items()}
+        case list():
+            return [mark(number, item) for item in value]
+        case tuple():
+            return tuple(mark(number, item) for item in value)
+        case pulumi.Output():
+            return f"⟦{number}⟧"
+        case _:
+            return value
+
+
+@contextlib.contextmanager
+def _instead_of_ours(folder: Path) -> Iterator[None]:
+    """The marked program is imported in place of the one that tests have imported."""
+    ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "infra"}
+    for name in ours:
+        del sys.modules[name]
+    sys.path.insert(0, str(folder))
+    builtins.__mark__ = mark  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del builtins.__mark__  # type: ignore[attr-defined]
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.split(".")[0] == "infra"]:
+            del sys.modules[name]
+        sys.modules.update(ours)
+
+
+def _credulous(package: str) -> Cloud:
+    """A cloud that takes marks for numbers, and knows nothing before it has made it."""
+    cloud = clouds.provider(package)
+
+    def check(request: provider_pb2.CheckRequest, context: Any = None) -> provider_pb2.CheckResponse:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def create(request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
+        return provider_pb2.CreateResponse(id="")
+
+    cloud.Check = cloud.CheckConfig = check  # type: ignore[method-assign]
+    cloud.Create = create  # type: ignore[method-assign]
+    return cloud

@@ -1,0 +1,50 @@
+"""Every setting that says what it prevents is missed when it is turned off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.infra.mutations.judging import Judge
+from tests.infra.mutations.source import commented
+from tests.infra.mutations.table import FILE, REASONING, Table, explained, settings, table, text
+from tests.infra.rehearsal import ROOT, Declared
+
+
+@pytest.fixture(scope="module")
+def judged(stack_of: Callable[[str], Declared]) -> Table:
+    """Who objects to what, in prod."""
+    return table(stack_of("prod"))
+
+
+def test_nobody_objects_to_the_program_as_it_is(prod: Declared) -> None:
+    assert Judge(prod).sound == set()
+
+
+def test_every_setting_that_prevents_something_lands_somewhere(judged: Table) -> None:
+    assert len(judged) > 150
+    assert [setting for setting, ways in judged.items() if not ways] == []
+
+
+def test_whoever_turns_a_setting_off_meets_an_objection(judged: Table) -> None:
+    unnoticed = [
+        f"{setting}, {way}" for setting, ways in judged.items() for way, who in ways.items() if not who
+    ]
+    assert unnoticed == []
+
+
+def test_the_table_names_those_who_object(judged: Table) -> None:
+    assert FILE.read_text() == text(judged), "the table is not up to date: run `make inventory` and review it"
+
+
+def test_what_is_left_out_is_there_and_has_a_reason() -> None:
+    there = {
+        setting.id
+        for path in (ROOT / "infra").glob("*.py")
+        if path.stem not in REASONING
+        for setting in commented(path)
+    }
+    assert explained().keys() <= there
+    assert all(len(reason) > 20 for reason in explained().values())
+    assert len(explained()) < len(settings()) / 5
