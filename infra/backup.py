@@ -36,7 +36,7 @@ class Backup(Component):
             description="Every object on the cluster, and its volumes",
             location=environment.region,
             cluster=args.cluster.cluster_id,
-            backup_schedule={"cron_schedule": settings.cron, "paused": False},
+            backup_schedule={"cron_schedule": settings.cron, "paused": False},  # a paused plan saves nothing
             backup_config={
                 "all_namespaces": True,
                 "include_volume_data": True,

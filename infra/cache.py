@@ -46,7 +46,7 @@ class Cache(Component):
             redis_version=settings.version,
             read_replicas_mode="READ_REPLICAS_ENABLED" if readable else "READ_REPLICAS_DISABLED",
             replica_count=settings.replicas if readable else 1,
-            connect_mode="PRIVATE_SERVICE_ACCESS",
+            connect_mode="PRIVATE_SERVICE_ACCESS",  # no address that anything outside the VPC could reach
             authorized_network=args.network.network_id,
             auth_enabled=True,  # being in the network is not enough
             transit_encryption_mode="SERVER_AUTHENTICATION",  # the default is no TLS at all

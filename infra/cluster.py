@@ -59,7 +59,7 @@ class Cluster(Component):
             # ---- network
             network=args.network.network_id,
             subnetwork=args.network.subnetwork_id,
-            networking_mode="VPC_NATIVE",
+            networking_mode="VPC_NATIVE",  # pods have addresses of the VPC: flow logs and policies see them
             ip_allocation_policy={
                 "cluster_secondary_range_name": PODS,
                 "services_secondary_range_name": SERVICES,
@@ -75,7 +75,7 @@ class Cluster(Component):
                     "enable_k8s_certs_via_dns": False,
                     "enable_k8s_tokens_via_dns": False,
                 },
-                "ip_endpoints_config": {"enabled": False},
+                "ip_endpoints_config": {"enabled": False},  # no address of the control plane to attack
             },
             # Should the address endpoint ever be switched on: nobody is let in, not even Google's machines.
             master_authorized_networks_config={"cidr_blocks": [], "gcp_public_cidrs_access_enabled": False},
@@ -107,6 +107,7 @@ class Cluster(Component):
             remove_default_node_pool=True,  # the default pool runs as the default, overpowered identity
             initial_node_count=1,
             node_config=node_config(identity.email),
+            # What holds for pools that somebody adds by hand, too.
             node_pool_auto_config={
                 "node_kubelet_config": {"insecure_kubelet_readonly_port_enabled": "FALSE"},
             },
@@ -114,11 +115,13 @@ class Cluster(Component):
             # ---- what is stored and what may run
             # A stolen backup of etcd tells no secrets.
             database_encryption={"state": "ENCRYPTED", "key_name": args.keys.ids[Use.CLUSTER]},
+            # Images from elsewhere do not start: see `_admission`.
             binary_authorization={"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"},
+            # Weak workloads and vulnerable images that run are reported, not only those that are pushed.
             security_posture_config={"mode": "BASIC", "vulnerability_mode": "VULNERABILITY_BASIC"},
             # ---- change
             min_master_version=MINIMUM_VERSION,
-            release_channel={"channel": settings.release_channel.value},
+            release_channel={"channel": settings.release_channel.value},  # no version that nobody mends
             gke_auto_upgrade_config={
                 "patch_mode": "ACCELERATED"
             },  # patches at once, versions in their window
@@ -129,23 +132,26 @@ class Cluster(Component):
                     "recurrence": settings.maintenance.recurrence,
                 }
             },
+            # Security bulletins and upgrades are told to whoever subscribes.
             notification_config={"pubsub": {"enabled": True, "topic": notices.id}},
             # ---- features
             gateway_api_config={"channel": "CHANNEL_STANDARD"},
+            # Secrets come to pods as files, at the version that was deployed with them.
             secret_manager_config={"enabled": True, "rotation_config": {"enabled": False}},
             vertical_pod_autoscaling={"enabled": True},
             pod_autoscaling={"hpa_profile": "PERFORMANCE"},
             cluster_autoscaling={"enabled": False, "autoscaling_profile": "OPTIMIZE_UTILIZATION"},
-            cost_management_config={"enabled": True},
+            cost_management_config={"enabled": True},  # every namespace's share of the bill is known
             addons_config={
                 "http_load_balancing": {"disabled": False},
                 "horizontal_pod_autoscaling": {"disabled": False},
-                "gke_backup_agent_config": {"enabled": True},
+                "gke_backup_agent_config": {"enabled": True},  # without it the backup plan saves nothing
                 "dns_cache_config": {"enabled": True},  # a burst of lookups does not drown kube-dns
                 "gce_persistent_disk_csi_driver_config": {"enabled": True},
             },
             # ---- what is seen
             monitoring_config={
+                # The control plane too: a slow API server or a stuck scheduler is seen before its users.
                 "enable_components": [
                     "SYSTEM_COMPONENTS",
                     "APISERVER",
@@ -159,9 +165,11 @@ class Cluster(Component):
                     "KUBELET",
                 ],
                 "managed_prometheus": {"enabled": True},
+                # Refused connections are counted; the relay would be one more listener in the cluster.
                 "advanced_datapath_observability_config": {"enable_metrics": True, "enable_relay": False},
             },
             logging_config={
+                # Who asked the API server for what is what an investigation starts from.
                 "enable_components": [
                     "SYSTEM_COMPONENTS",
                     "WORKLOADS",
@@ -175,6 +183,9 @@ class Cluster(Component):
             opts=self.child(
                 protect=environment.protect,
                 depends_on=[*identity.grants, *args.keys.ready[Use.CLUSTER], admission],
+                # It is of the default pool, which is gone: what the provider reads back afterwards is of the
+                # first pool that is there, and would replace the cluster (terraform-provider-google#1889).
+                ignore_changes=["nodeConfig"],
             ),
         )
         pools = [
@@ -212,7 +223,7 @@ class Cluster(Component):
         return binaryauthorization.Policy(
             f"{self.name}-admission",
             description="Images come from the platform's own registry",
-            global_policy_evaluation_mode="ENABLE",
+            global_policy_evaluation_mode="ENABLE",  # or GKE's own pods do not start either
             admission_whitelist_patterns=[{"name_pattern": f"{images}/*"}],
             # A pulled-in chart or a stolen deployer cannot run an image from anywhere else.
             default_admission_rule={

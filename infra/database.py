@@ -58,11 +58,11 @@ class Database(Component):
             org_id=settings.organization,
             is_data_explorer_enabled=False,  # nobody browses users' data from a console
             is_data_explorer_gen_ai_features_enabled=False,  # nor sends it to a model
-            is_data_explorer_gen_ai_sample_document_passing_enabled=False,
+            is_data_explorer_gen_ai_sample_document_passing_enabled=False,  # least of all with examples
             is_performance_advisor_enabled=True,
             is_realtime_performance_panel_enabled=True,
             is_schema_advisor_enabled=True,
-            with_default_alerts_settings=True,
+            with_default_alerts_settings=True,  # what Atlas knows to watch that this program does not
             tags=environment.label("database"),
             opts=self.child(protect=environment.protect),
         )
@@ -130,6 +130,7 @@ class Database(Component):
                                 "node_count": MEMBERS,
                                 "disk_size_gb": settings.disk_gb,
                             },
+                            # A crowd finds a larger tier and disk; a lull gives the tier back.
                             "auto_scaling": {
                                 "compute_enabled": True,
                                 "compute_scale_down_enabled": True,
@@ -143,11 +144,12 @@ class Database(Component):
             ],
             # Without effective fields the next update would put back the size that autoscaling changed.
             use_effective_fields=True,
+            # Snapshots and disks are noise to whoever has not the key, Atlas included.
             encryption_at_rest_provider="GCP" if settings.customer_key else "NONE",
-            backup_enabled=True,
-            pit_enabled=settings.point_in_time_recovery,
+            backup_enabled=True,  # a dropped collection can be had back
+            pit_enabled=settings.point_in_time_recovery,  # as it was a second before
             retain_backups_enabled=environment.protect,  # backups outlive a deleted cluster
-            termination_protection_enabled=environment.protect,
+            termination_protection_enabled=environment.protect,  # nobody deletes it from a console by a slip
             redact_client_log_data=True,  # queries in Atlas' logs carry no users' data
             advanced_configuration={
                 "minimum_enabled_tls_protocol": "TLS1_2",  # older versions have known breaks
@@ -179,6 +181,7 @@ class Database(Component):
                 }
                 for action in INDEX_ACTIONS
             ],
+            # Documents of one database; no users, no other database, no administration.
             inherited_roles=[{"role_name": "readWrite", "database_name": settings.name}],
             opts=self.child(),
         )
@@ -187,9 +190,9 @@ class Database(Component):
             project_id=project.id,
             username="CN=kingdom-service",
             auth_database_name="$external",
-            x509_type="MANAGED",
+            x509_type="MANAGED",  # a certificate that ends by itself, instead of a password that does not
             roles=[{"role_name": role.role_name, "database_name": "admin"}],
-            scopes=[{"name": cluster.name, "type": "CLUSTER"}],
+            scopes=[{"name": cluster.name, "type": "CLUSTER"}],  # a cluster added later is not its to read
             labels=[{"key": key, "value": value} for key, value in environment.label("database").items()],
             opts=self.child(),
         )
@@ -197,7 +200,7 @@ class Database(Component):
             f"{self.name}-service",
             project_id=project.id,
             username=user.username,
-            months_until_expiration=settings.certificate_months,
+            months_until_expiration=settings.certificate_months,  # a stolen one works no longer than this
             opts=self.child(additional_secret_outputs=["currentCertificate", "certificates"]),
         )
 

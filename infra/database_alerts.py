@@ -11,6 +11,8 @@ from infra.channels import Severity
 from infra.component import Component
 from infra.service_settings import ObservabilitySettings
 
+CERTIFICATE_DAYS = 30  # a month to plan a rotation in (docs/runbooks/rotation.md)
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAlertsArgs:
@@ -66,6 +68,17 @@ class DatabaseAlerts(Component):
                 notifications=[self._notify(severity)],
                 opts=self.child(),
             )
+        # The service signs in with one that ends by itself: nobody may find that out from the service.
+        atlas.AlertConfiguration(
+            f"{name}-certificate",
+            project_id=args.project,
+            event_type="NDS_X509_USER_AUTHENTICATION_MANAGED_USER_CERTS_EXPIRATION_CHECK",
+            enabled=True,
+            severity_override=Severity.WARNING.value,
+            threshold_config={"operator": "LESS_THAN", "threshold": CERTIFICATE_DAYS, "units": "DAYS"},
+            notifications=[self._notify(Severity.WARNING)],
+            opts=self.child(),
+        )
         self.register_outputs({})
 
     def _notify(self, severity: Severity) -> atlas.AlertConfigurationNotificationArgsDict:

@@ -42,8 +42,9 @@ class Delivery(Component):
             description="Images of the service",
             kms_key_name=args.keys.ids[Use.IMAGES],
             docker_config={"immutable_tags": True},  # a tag that was tested cannot point to another image
+            # Known holes of what is pushed are found before it is deployed, and as they become known.
             vulnerability_scanning_config={"enablement_config": "INHERITED"},
-            cleanup_policy_dry_run=False,
+            cleanup_policy_dry_run=False,  # an old image with known holes cannot be started again
             # What is kept goes before what is deleted.
             cleanup_policies=[
                 {

@@ -28,6 +28,7 @@ ROLES = (
     "roles/firebase.admin",
     "roles/gkebackup.admin",
     "roles/iam.serviceAccountAdmin",
+    "roles/iam.workloadIdentityPoolViewer",  # the nightly search for drift reads its own way in, no more
     "roles/logging.configWriter",
     "roles/monitoring.editor",
     "roles/pubsub.editor",

@@ -65,7 +65,7 @@ class EdgeBalancer(Component):
             zone_id=settings.zone,
             name=settings.hostname,
             description=f"kingdom {args.environment.name}",
-            proxied=True,
+            proxied=True,  # the origins' addresses stay unknown
             # In this order: a pool gets requests when those before it are lost.
             default_pools=[pool.id for pool in pools.values()],
             # With every pool lost the main one is still tried: a monitor may be wrong.

@@ -148,7 +148,7 @@ def cache_rule(ref: str, path: str) -> Rule:
         "action": "set_cache_settings",
         "action_parameters": {
             "cache": True,
-            "edge_ttl": {"mode": "bypass_by_default"},
+            "edge_ttl": {"mode": "bypass_by_default"},  # an answer that says nothing may be somebody's own
             "browser_ttl": {"mode": "respect_origin"},
             # A stale picture beats an error while the origin is asked again.
             "serve_stale": {"disable_stale_while_updating": False},

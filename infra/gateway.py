@@ -100,7 +100,7 @@ class Gateway(Component):
             metadata={"name": name, "namespace": namespace, "labels": labels},
             spec={
                 "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name},
-                "default": {"sslPolicy": args.origin.tls_policy},
+                "default": {"sslPolicy": args.origin.tls_policy},  # Google's own default still speaks TLS 1.0
             },
             opts=self.child(depends_on=[gateway, service]),
         )
@@ -134,7 +134,7 @@ class Gateway(Component):
                     "timeoutSec": min(2, termination.probe),
                     "healthyThreshold": 1,
                     "unhealthyThreshold": PROBE_FAILURES,
-                    "logConfig": {"enabled": True},
+                    "logConfig": {"enabled": True},  # why a replica got nothing can be looked up
                     "config": {
                         "type": "HTTP",
                         "httpHealthCheck": {
@@ -155,10 +155,11 @@ class Gateway(Component):
             spec={
                 "targetRef": target,
                 "default": {
-                    "securityPolicy": args.origin.wall,
+                    "securityPolicy": args.origin.wall,  # only the edge may ask
                     "timeoutSec": termination.finish,
                     # A replica that leaves keeps its connections until it has finished what it has.
                     "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},
+                    # Every tenth request: what an attack asked for can be read afterwards.
                     "logging": {"enabled": True, "sampleRate": 100_000},
                 },
             },

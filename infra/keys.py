@@ -83,6 +83,7 @@ class Keys(Component):
                 purpose="ENCRYPT_DECRYPT",
                 rotation_period=ROTATION,
                 destroy_scheduled_duration=DESTRUCTION,
+                # The key never leaves a hardware module: nobody at Google can copy it.
                 version_template={"algorithm": "GOOGLE_SYMMETRIC_ENCRYPTION", "protection_level": "HSM"},
                 labels=environment.label("keys"),
                 opts=self.child(protect=environment.protect),  # what it encrypted is lost with it

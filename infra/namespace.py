@@ -55,7 +55,7 @@ class Namespace(Component):
                     # The gateway is the only way in: a second load balancer would go round the edge.
                     "services.loadbalancers": "0",
                     "services.nodeports": "0",
-                    "persistentvolumeclaims": "0",
+                    "persistentvolumeclaims": "0",  # no data where nothing would save it
                 }
             },
             opts=self.child(depends_on=[namespace]),

@@ -87,16 +87,16 @@ class Network(Component):
             name="kingdom",
             router=router.name,
             region=environment.region,
-            nat_ip_allocate_option="MANUAL_ONLY",
+            nat_ip_allocate_option="MANUAL_ONLY",  # no address that others' allow lists do not know
             nat_ips=[address.self_link for address in addresses],
-            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",
+            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",  # a new subnet has no way out unasked
             subnetworks=[{"name": subnetwork.id, "source_ip_ranges_to_nats": ["ALL_IP_RANGES"]}],
             # A node full of pods that call out runs out of the default 64 ports and drops connections.
             enable_dynamic_port_allocation=True,
-            enable_endpoint_independent_mapping=False,
+            enable_endpoint_independent_mapping=False,  # cannot be had together with dynamic ports
             min_ports_per_vm=256,
             max_ports_per_vm=8192,
-            log_config={"enable": True, "filter": "ERRORS_ONLY"},
+            log_config={"enable": True, "filter": "ERRORS_ONLY"},  # a dropped connection is not a riddle
             opts=self.child(),
         )
         reserved = compute.GlobalAddress(
@@ -124,7 +124,7 @@ class Network(Component):
             direction="INGRESS",
             priority=65_534,
             source_ranges=["0.0.0.0/0"],
-            denies=[{"protocol": "all"}],
+            denies=[{"protocol": "all"}],  # GKE opens what its balancer needs, and nothing else is open
             # The implied rule denies as well, but silently: this one tells who tried.
             log_config={"metadata": "INCLUDE_ALL_METADATA"},
             opts=self.child(),

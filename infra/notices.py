@@ -91,6 +91,9 @@ def measured(namespace: str) -> dict[str, tuple[str, str]]:
         ),
         "certificate": (
             f"The certificate ends within {CERTIFICATE_DAYS} days",
-            f"min(monitoring_googleapis_com:uptime_check_time_until_ssl_cert_expires) < {CERTIFICATE_DAYS}",
+            (
+                "min(monitoring_googleapis_com:uptime_check_time_until_ssl_cert_expires"
+                f'{{monitored_resource="uptime_url"}}) < {CERTIFICATE_DAYS}'
+            ),
         ),
     }

@@ -81,13 +81,15 @@ class Observability(Component):
             http_check={
                 "path": args.edge.monitor_path,
                 "port": args.edge.port,
-                "use_ssl": True,
+                "use_ssl": True,  # asked as users ask
                 "validate_ssl": True,  # an expired certificate is an outage
             },
             user_labels=args.environment.label("observability"),
             opts=self.child(),
         )
-        passed = f'monitoring_googleapis_com:uptime_check_check_passed{{host="{args.edge.hostname}"}}'
+        # Checks of anything else count under the same name: which kind must be said.
+        checked = f'monitored_resource="uptime_url", host="{args.edge.hostname}"'
+        passed = f"monitoring_googleapis_com:uptime_check_check_passed{{{checked}}}"
         channels.alert(
             self,
             "down",

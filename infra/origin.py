@@ -115,6 +115,7 @@ class Origin(Component):
                     "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}},
                 },
             ],
+            # What a JSON body carries is looked at as well, and a refusal says which rule it was.
             advanced_options_config={"json_parsing": "STANDARD", "log_level": "VERBOSE"},
             labels=labels,
             opts=self.child(),

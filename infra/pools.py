@@ -138,6 +138,6 @@ def node_config(email: pulumi.Input[str]) -> Any:
             # The read-only port tells anyone in the network what runs where, unauthenticated.
             "insecure_kubelet_readonly_port_enabled": "FALSE",
             "pod_pids_limit": 4096,  # a fork bomb in one pod does not take its node down
-            "cpu_cfs_quota": True,
+            "cpu_cfs_quota": True,  # a limit of CPU is one
         },
     }

@@ -72,6 +72,7 @@ class Role(Component):
             api_version="secrets-store.csi.x-k8s.io/v1",
             kind="SecretProviderClass",
             metadata={"name": f"{role}-secrets", "namespace": namespace, "labels": labels},
+            # From Secret Manager, by the pod's own identity; nothing of it is an object of the cluster.
             spec={"provider": "gke", "parameters": {"secrets": mounted(args.identity.versions)}},
             opts=self.child(depends_on=[*args.namespace.ready, *args.identity.readable]),
         )
@@ -119,14 +120,15 @@ class Role(Component):
         return {
             "service_account_name": role,
             "priority_class_name": class_name(role),
-            "automount_service_account_token": False,
-            "enable_service_links": False,
+            "automount_service_account_token": False,  # said twice: a pod overrides its account
+            "enable_service_links": False,  # no pod is told what else runs in the namespace
             "termination_grace_period_seconds": Termination.of(args.settings).grace,
             "security_context": {
-                "run_as_non_root": True,
+                "run_as_non_root": True,  # an image that says otherwise does not start
                 "run_as_user": USER,
                 "run_as_group": USER,
                 "fs_group": USER,
+                # System calls that no service makes, and escapes from containers do, are refused.
                 "seccomp_profile": {"type": "RuntimeDefault"},
             },
             "node_selector": {POOL_LABEL: args.pool},
@@ -188,13 +190,13 @@ def container(role: str, args: RoleArgs) -> Any:
             "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
         },
         "security_context": {
-            "allow_privilege_escalation": False,
-            "privileged": False,
-            "read_only_root_filesystem": True,
+            "allow_privilege_escalation": False,  # a setuid program in the image gains nothing
+            "privileged": False,  # no devices of the node
+            "read_only_root_filesystem": True,  # what breaks in cannot install itself
             "run_as_non_root": True,
             "run_as_user": USER,
             "run_as_group": USER,
-            "capabilities": {"drop": ["ALL"]},
+            "capabilities": {"drop": ["ALL"]},  # none is needed above port 1024
             "seccomp_profile": {"type": "RuntimeDefault"},
         },
         # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.

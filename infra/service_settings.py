@@ -102,7 +102,12 @@ class WorkloadSettings(Section):
     request_seconds: Annotated[
         Seconds, Field(description="longest request, which a replica may still finish")
     ]
-    affinity_seconds: Annotated[Seconds, Field(description="life of a sticky session")]
+    affinity_seconds: Annotated[
+        int,
+        Field(
+            ge=1800, le=86_400, description="life of a sticky session; Cloudflare takes 30 minutes or more"
+        ),
+    ]
     limits_factor: Annotated[
         float, Field(gt=0, le=1000, description="what the service's own rate limits are multiplied by")
     ]
