@@ -34,6 +34,7 @@ class Apps(Component):
             project=project,
             display_name=f"Kingdom for Android ({environment.name})",
             package_name=settings.android,
+            sha256_hashes=list(settings.android_certificates),  # Play Integrity attests no other build
             opts=after,
         )
         apple = firebase.AppleApp(
@@ -41,6 +42,7 @@ class Apps(Component):
             project=project,
             display_name=f"Kingdom for iOS ({environment.name})",
             bundle_id=settings.apple,
+            team_id=settings.apple_team,  # App Attest vouches for no app of another team's
             opts=after,
         )
         web = firebase.WebApp(

@@ -192,6 +192,13 @@ class AppSettings(Section):
     android: Annotated[str, Field(pattern=r"^[a-z]\w*(\.[a-z]\w*)+$", description="Android package name")]
     apple: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*(\.[\w-]+)+$", description="Apple bundle id")]
     web: Annotated[Hostname, Field(description="host the web app is served from")]
+    android_certificates: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...],
+        Field(min_length=1, description="SHA-256 of the certificates that the Android app is signed with"),
+    ]
+    apple_team: Annotated[
+        str, Field(pattern=r"^[A-Z0-9]{10}$", description="Apple's id of the team that signs the app")
+    ]
 
 
 class StorageSettings(Section):
