@@ -1,0 +1,257 @@
+"""Runbooks can be followed: what their commands name exists, as far as that shows without an account."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.foundation import APIS
+from infra.identity import secret_id
+from infra.settings import Settings
+from tests.docs._markdown import Block, blocks, prose
+from tests.docs._shell import Command, commands
+from tests.infra.rehearsal import configuration
+from tests.repository._tree import ROOT
+
+FOLDER = ROOT / "docs" / "runbooks"
+OVERVIEW = FOLDER / "README.md"
+RUNBOOKS = sorted(FOLDER.glob("*.md"))
+WORKFLOWS = ROOT / ".github" / "workflows"
+KNOWN: dict[str, dict[str, list[str]]] = yaml.safe_load(
+    Path(__file__).with_name("clouds_commands.yaml").read_text()
+)
+CLOUDS = tuple(KNOWN)
+INNER = re.compile(r"\$\(((?:[^()]|\([^()]*\))*)\)")  # one pair of brackets inside is allowed
+
+
+def scripts(runbook: Path) -> list[Block]:
+    return list(blocks(runbook, "sh"))
+
+
+def text_of(runbook: Path) -> str:
+    return "\n".join(block.body for block in scripts(runbook))
+
+
+def everything() -> str:
+    return "\n".join(text_of(runbook) for runbook in RUNBOOKS)
+
+
+def used(program: str) -> list[Command]:
+    """Every command of one program in the runbooks, those inside `$(…)` as well."""
+    found: list[Command] = []
+    for runbook in RUNBOOKS:
+        for block in scripts(runbook):
+            joined = block.body.replace("\\\n", " ")
+            inner = [Block(runbook, "sh", f"{match}\n") for match in INNER.findall(joined)]
+            for one in chain([block], inner):
+                found += [command for command in commands(one) if command.program == program]
+    return found
+
+
+@cache
+def resources() -> dict[str, dict[str, Any]]:
+    """The reviewed inventory of prod: properties by type and logical name, as `type::name`."""
+    content = yaml.safe_load((ROOT / "tests" / "infra" / "inventory" / "prod.yaml").read_text())
+    return {
+        f"{kind}::{name}": properties
+        for types in content["resources"].values()
+        for kind, named in types.items()
+        for name, properties in named.items()
+    }
+
+
+def of_type(kind: str) -> list[dict[str, Any]]:
+    found = [item for key, item in resources().items() if key.startswith(f"{kind}::")]
+    assert found, kind
+    return found
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda path: path.stem)
+def test_the_shell_understands_every_script(runbook: Path) -> None:
+    for block in scripts(runbook):
+        done = subprocess.run(["bash", "-n"], input=block.body, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block.body}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda path: path.stem)
+def test_every_variable_is_set_before_it_is_used(runbook: Path) -> None:
+    """In the runbook itself or in the overview, which each of them begins with."""
+    lines = [*text_of(OVERVIEW).splitlines(), *(text_of(runbook).splitlines() if runbook != OVERVIEW else ())]
+    there: set[str] = set()
+    for line in lines:
+        set_here = set(re.findall(r"\bexport ([A-Z_]+)=", line))
+        if line.startswith("read "):
+            set_here |= set(re.findall(r"\b[A-Z_]+\b", line))
+        assert set(re.findall(r"\$\{?([A-Z_]+)\b", line)) <= there | set_here, line
+        there |= set_here
+
+
+def test_every_runbook_leads_back_to_what_comes_before_any_of_them() -> None:
+    named = set(re.findall(r"\]\(([\w-]+\.md)\)", prose(OVERVIEW)))
+    assert named == {path.name for path in RUNBOOKS if path != OVERVIEW}
+    assert "docs/runbooks/README.md" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("program", CLOUDS)
+def test_subcommands_and_options_are_those_of_the_reference(program: str) -> None:
+    found = used(program)
+    assert found
+    seen = set()
+    for command in found:
+        words = [word for word in command.arguments if not word.startswith("-")]
+        subcommand = next(
+            (" ".join(words[:n]) for n in range(len(words), 0, -1) if " ".join(words[:n]) in KNOWN[program]),
+            None,
+        )
+        assert subcommand, f"no such subcommand: {' '.join(command.words)}"
+        seen.add(subcommand)
+        options = {word.partition("=")[0] for word in command.arguments if word.startswith("--")}
+        if subcommand == "exec":  # what follows is for the pod
+            options.discard("--")
+        assert options <= set(KNOWN[program][subcommand]), " ".join(command.words)
+    assert seen == KNOWN[program].keys(), "a subcommand that no runbook uses any more"
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH")
+@pytest.mark.parametrize("subcommand", KNOWN["pulumi"])
+def test_pulumi_itself_knows_the_options(subcommand: str) -> None:
+    environment = {**os.environ, "PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    asked = ["pulumi", *subcommand.split(), "--help"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment)
+    for option in KNOWN["pulumi"][subcommand]:
+        assert re.search(rf"(?<![\w-]){option}\b", done.stdout), option
+
+
+def test_apis_are_switched_on_that_the_program_needs() -> None:
+    enabled = [command for command in used("gcloud") if command.arguments[:2] == ("services", "enable")]
+    named = [
+        [
+            word.removesuffix(".googleapis.com")
+            for word in command.arguments
+            if word.endswith(".googleapis.com")
+        ]
+        for command in enabled
+    ]
+    assert sorted(chain.from_iterable(named)) == sorted(APIS)
+    assert all(len(one) <= 20 for one in named)  # what Google takes in one request
+
+
+def test_names_in_commands_are_those_of_the_program() -> None:
+    text = everything()
+    names = {
+        r"clusters get-credentials (\S+)": of_type("gcp:container/cluster:Cluster")[0]["name"],
+        r"--backup-plan (\S+)": of_type("gcp:gkebackup/backupPlan:BackupPlan")[0]["name"],
+        r"--restore-plan (\S+)": of_type("gcp:gkebackup/restorePlan:RestorePlan")[0]["name"],
+        r"redis instances update (\S+)": of_type("gcp:redis/instance:Instance")[0]["name"],
+        r"--clusterName (\S+)": of_type("mongodbatlas:index/advancedCluster:AdvancedCluster")[0]["name"],
+        r"(?:restores|snapshots) (?:list|create) (\S+) --projectId": of_type(
+            "mongodbatlas:index/advancedCluster:AdvancedCluster"
+        )[0]["name"],
+        r"--namespace=(\S+)": of_type("kubernetes:core/v1:Namespace")[0]["metadata"]["name"],
+        r"backupPlans/(\w+)/": of_type("gcp:gkebackup/backupPlan:BackupPlan")[0]["name"],
+    }
+    for pattern, wanted in names.items():
+        found = set(re.findall(pattern, text.replace("\\\n ", "")))
+        assert found == {wanted}, pattern
+    deployments = {item["metadata"]["name"] for item in of_type("kubernetes:apps/v1:Deployment")}
+    assert set(re.findall(r"deployment[/ ](\w+)", text)) == deployments
+    keys = {item["name"] for item in of_type("gcp:kms/cryptoKey:CryptoKey")}
+    assert set(re.findall(r"versions create --key (\w+) --keyring kingdom", text)) <= keys
+    secrets = {
+        secret_id(file) for file in ("redis-auth", "redis-ca.pem", "mongodb-client.pem", "session-key")
+    }
+    assert {item["secretId"] for item in of_type("gcp:secretmanager/secret:Secret")} == secrets
+    assert set(re.findall(r"kingdom-(?:session|redis|mongodb)[\w-]*", text)) <= secrets
+
+
+def test_places_of_an_environment_are_those_of_its_stack_file() -> None:
+    values = configuration("prod")
+    assigned = dict(re.findall(r"^export ([A-Z_]+)=([\w.-]+)$", text_of(OVERVIEW), re.MULTILINE))
+    assert assigned["STACK"] == "prod"
+    assert assigned["PROJECT"] == values["gcp:project"]
+    assert assigned["REGION"] == values["gcp:region"]
+    assert assigned["BUCKET"] == values["kingdom:storage"]["bucket"]
+    registry, project, *rest = values["kingdom:workload"]["image"]["repository"].split("/")
+    assert registry == f"{values['gcp:region']}-docker.pkg.dev"
+    assert project == values["gcp:project"]
+    assert "/".join(rest) == "kingdom/service"
+    assert set(re.findall(r"\$PROJECT/(kingdom/[a-z]+)", everything())) == {"kingdom/service"}
+    assert f"export REPOSITORY={values['kingdom:delivery']['github']}" in everything()
+
+
+def test_settings_and_outputs_that_commands_name_exist() -> None:
+    settings = set(re.findall(r"--path (kingdom:\S+)", everything()))
+    assert settings
+    for key in settings:
+        value: Any = configuration("prod")
+        head, *rest = key.split(".")
+        for part in (head, *rest):
+            assert part in value, key
+            value = value[part]
+    program = (ROOT / "infra" / "__main__.py").read_text()
+    outputs = set(re.findall(r"stack output (\w+)", everything()))
+    assert outputs
+    assert all(f'pulumi.export("{name}"' in program for name in outputs)
+
+
+def settings_in_prose() -> Iterator[str]:
+    sections = {field.alias or name for name, field in Settings.model_fields.items()}
+    for runbook in RUNBOOKS:
+        for named in re.findall(r"`([a-z]+\.[\w.]+)`", prose(runbook)):
+            if named.split(".")[0] in sections and named != "backup.py":
+                yield named
+
+
+def test_settings_in_the_text_exist() -> None:
+    found = set(settings_in_prose())
+    assert len(found) > 8
+    for named in found:
+        head, *rest = named.split(".")
+        value: Any = configuration("prod")[f"kingdom:{head}"]
+        for part in rest:
+            assert part in value, named
+            value = value[part]
+
+
+def test_patterns_of_resources_match_some() -> None:
+    patterns = re.findall(r"--(?:target|exclude|replace) '([^']+)'", everything())
+    assert len(patterns) >= 5
+    for pattern in patterns:
+        wanted = re.compile(re.escape(pattern.removeprefix("**")).replace(r"\*", ".*"))
+        assert any(wanted.fullmatch(key) for key in resources()), pattern
+    types = set(re.findall(r"--arg type (\S+) ", everything())) | set(re.findall(r"KEPT=(\S+)", everything()))
+    assert all(of_type(kind) for kind in types if not kind.startswith('"'))
+
+
+def test_github_gets_what_the_workflows_ask_for() -> None:
+    workflows = "\n".join(path.read_text() for path in WORKFLOWS.glob("*.yml"))
+    given = {kind: set(re.findall(rf"gh {kind} set (\w+)", everything())) for kind in ("variable", "secret")}
+    assert given["variable"] == set(re.findall(r"\bvars\.(\w+)", workflows))
+    assert given["secret"] == set(re.findall(r"\bsecrets\.(\w+)", workflows)) - {"GITHUB_TOKEN"}
+    for workflow in re.findall(r"gh workflow run (\S+)", everything()):
+        assert "workflow_dispatch" in (WORKFLOWS / workflow).read_text()
+
+
+def test_files_and_scripts_that_are_named_exist() -> None:
+    for named in re.findall(r"(?<![\w/])(\.github/scripts/[\w-]+|app/[\w./]+|infra/[\w./]+)", everything()):
+        assert (ROOT / named).exists(), named
+
+
+def test_python_that_runs_in_a_pod_is_python() -> None:
+    (script,) = re.findall(r"export FLUSH='([^']+)'", everything())
+    compile(script, "FLUSH", "exec")
+    service = (ROOT / "app" / "settings.py").read_text()
+    for named in ("KINGDOM_REDIS_URL", "KINGDOM_SECRETS_DIR", "redis-auth", "redis-ca.pem"):
+        assert named in script
+        assert named in service, named
