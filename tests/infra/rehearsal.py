@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import warnings
 from collections.abc import Iterator, Mapping
@@ -72,14 +71,14 @@ class Declared:
 
 def configuration(stack: str) -> dict[str, Any]:
     """The values of a stack file that the program sees, as a fresh tree."""
-    values = copy.deepcopy(_content(stack)["config"])
+    values: dict[str, Any] = json.loads(_content(stack))
     return {key: value for key, value in values.items() if not key.startswith("rehearsal:")}
 
 
 @cache
-def _content(stack: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
-    return content
+def _content(stack: str) -> str:
+    """The values as JSON, which is read anew a hundred times faster than YAML."""
+    return json.dumps(yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"])
 
 
 def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Declared:

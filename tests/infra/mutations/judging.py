@@ -26,7 +26,7 @@ from tests.infra import (
     test_scaling,
 )
 from tests.infra.rehearsal import ROOT, Declared, configuration, name_of
-from tests.infra.walk.addresses import unmeant_addresses
+from tests.infra.walk.addresses import DOORS, unmeant_addresses
 from tests.infra.walk.hardening import hardening, unhardened
 from tests.infra.walk.labels import unlabelled
 from tests.infra.walk.stores import unguarded
@@ -43,6 +43,16 @@ TESTS = (
     test_scaling,
 )
 DOCUMENTS = ("hardening.md", "requirements.md")
+# What policies over the whole stack look at; changes of anything else are none of their business.
+SEEN_TOGETHER = (
+    "cloudflare:",
+    "gcp:compute/",
+    "gcp:container/",
+    "gcp:monitoring/",
+    "gcp:redis/",
+    "kubernetes:",
+    "mongodbatlas:index/advancedCluster",
+)
 Changes = Mapping[str, ResourceState | None]  # by URN; None takes the resource away
 
 
@@ -64,6 +74,7 @@ class Judge:
         ]
         self._tests = dict(_tests())
         self._judged = {item.urn: judged(item) for item in declared.resources}
+        self._doors = [item for item in declared.resources if (name_of(item.urn), item.type) in DOORS]
         self._before = self._by_reach(declared, self._judged, {})
         self._alone: dict[str, set[tuple[str, str]]] = {}
 
@@ -111,7 +122,13 @@ class Judge:
                 assert rule.check is not None
                 for finding in rule.check(subject, self._settings[rule.name]):
                     yield f"policy {rule.name}", str(finding)
-        for offences in (unlabelled([item], self._labels), unhardened([item])):
+        # What is meant to be on the internet is told by the addresses that those got.
+        doors = [door for door in self._doors if door.urn != item.urn]
+        for offences in (
+            unlabelled([item], self._labels),
+            unhardened([item]),
+            unmeant_addresses([item, *doors]),
+        ):
             for offence in offences:
                 yield f"walk {offence.promise}", str(offence)
 
@@ -120,19 +137,22 @@ class Judge:
     ) -> set[tuple[str, str]]:
         """What those say who look at more than one resource."""
         stack = Stack.of(list(judged_now.values()))
-        found = {
-            (f"policy {rule.name}", str(finding))
-            for rule in RULES
-            if rule.check_stack is not None and rule.level is MANDATORY
-            for finding in rule.judge(stack, self._settings[rule.name])
-        }
-        for offences in (unguarded(declared.resources), unmeant_addresses(declared.resources)):
-            found |= {(f"walk {offence.promise}", str(offence)) for offence in offences}
+        types = {urn.split("::")[2].rpartition("$")[2] for urn in changes}
+        found: set[tuple[str, str]] = set()
+        if changes and not any(type_.startswith(SEEN_TOGETHER) for type_ in types):
+            found |= {(who, what) for who, what in self._before if who.startswith("policy ")}
+        else:
+            found |= {
+                (f"policy {rule.name}", str(finding))
+                for rule in RULES
+                if rule.check_stack is not None and rule.level is MANDATORY
+                for finding in rule.judge(stack, self._settings[rule.name])
+            }
+        found |= {(f"walk {offence.promise}", str(offence)) for offence in unguarded(declared.resources)}
         there = {
             key for item in declared.resources for key in (item.type, f"{item.type}#{name_of(item.urn)}")
         }
         found |= {("walk hardening", f"no {key}") for key in hardening().keys() - there}
-        types = {urn.split("::")[2].rpartition("$")[2] for urn in changes}
         for name, row in self._rows:
             if not changes or row.kind.partition("#")[0] in types:
                 holders = list(row.holders(declared))

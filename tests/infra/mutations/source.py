@@ -133,8 +133,9 @@ def _parts(node: ast.AST) -> Iterator[tuple[str, ast.AST, ast.expr | None]]:
                     yield ast.unparse(name).strip("'"), _Both(name, value), value
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
             for element in elements:
-                plain = element if isinstance(element, ast.Constant) else None
-                yield ast.unparse(element).strip("'").replace("\n", " ")[:40], element, plain or element
+                # What a call makes, such as a chart, is no value that could be turned off.
+                if isinstance(element, ast.Constant | ast.Dict | ast.List | ast.Tuple):
+                    yield ast.unparse(element).strip("'").replace("\n", " ")[:40], element, element
         case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
             yield ast.unparse(element)[:40], element, None
         case _:
