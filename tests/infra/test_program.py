@@ -171,3 +171,9 @@ def test_a_changed_kubeconfig_is_still_the_same_cluster(declared: Declared) -> N
     values = configuration(declared.stack)
     wanted = f"{values['gcp:project']}/{values['gcp:region']}/kingdom"
     assert provider.inputs["clusterIdentifier"] == wanted
+
+
+def test_a_changed_config_map_is_never_gone_for_a_moment(declared: Declared) -> None:
+    found = declared.result.snapshot.resources
+    (provider,) = [item for item in found if item.type == "pulumi:providers:kubernetes"]
+    assert str(provider.inputs["enableConfigMapMutable"]).lower() == "true"

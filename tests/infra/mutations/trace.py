@@ -28,7 +28,7 @@ from rehearsal.properties import unwrap
 from tests.infra.mutations.source import Setting, Span
 from tests.infra.rehearsal import ROOT, configuration
 
-MARK = re.compile("⟦([0-9]+)⟧")
+MARK = re.compile("<#([0-9]+)#>")  # plain letters: what becomes JSON on the way keeps them
 Steps = tuple[str | int, ...]
 
 
@@ -114,7 +114,7 @@ def mark(number: int, value: Any) -> Any:
         case bool() | int() | float() | str():
             # A mark within a mark: the inner setting is seen as itself and as part of the outer.
             inner = MARK.findall(value) if isinstance(value, str) else []
-            return "".join(f"⟦{one}⟧" for one in (*inner, number))
+            return "".join(f"<#{one}#>" for one in (*inner, number))
         case dict():
             return {key: mark(number, item) for key, item in value.items()}
         case list():
@@ -122,7 +122,7 @@ def mark(number: int, value: Any) -> Any:
         case tuple():
             return tuple(mark(number, item) for item in value)
         case pulumi.Output():
-            return f"⟦{number}⟧"
+            return f"<#{number}#>"
         case _:
             return value
 

@@ -76,7 +76,8 @@ def _real(landed: Landed, resources: Sequence[ResourceState]) -> dict[str, list[
 def _stands_for(planned: str, real: str) -> bool:
     """Whether a resource of the marked plan is one of the state's: a mark in a name stands for any."""
     return planned == real or (
-        "⟦" in planned and re.fullmatch(".+".join(map(re.escape, MARK.split(planned)[::2])), real) is not None
+        "<#" in planned
+        and re.fullmatch(".+".join(map(re.escape, MARK.split(planned)[::2])), real) is not None
     )
 
 
