@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 
 log = structlog.get_logger()
 
-_LONGEST_PAUSE: Final = 2.0
+_FIRST_PAUSE: Final = 0.05
 
 
 class Invalidated(msgspec.Struct, tag="i", array_like=True):
@@ -46,6 +46,7 @@ class Backplane:
         on_invalidated: Callable[[Invalidated], None],
         on_loaded: Callable[[str], None],
         on_gap: Callable[[], None],
+        on_server: Callable[[str], Awaitable[None]],
         ping_seconds: float = 0.5,
     ) -> None:
         self.channel = channel
@@ -54,26 +55,28 @@ class Backplane:
         self._on_invalidated = on_invalidated
         self._on_loaded = on_loaded
         self._on_gap = on_gap
+        self._on_server = on_server
         self._ping_seconds = ping_seconds
         self._pings: list[float] = []
         self._decoder = msgspec.msgpack.Decoder(Invalidated | Arrived)
 
     async def run(self) -> None:
-        """Listen for ever; after a lost connection, connect again and report the gap."""
-        pause = 0.05
+        """Listen for ever; after a lost connection, connect again, say to whom, and report the gap."""
+        pause = _FIRST_PAUSE
         while True:
             try:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(self.channel)
+                    await self._on_server((await self._redis.info("server"))["run_id"])
                     # What was said between the connections is not known.
                     self._pings.clear()
                     self._on_gap()
-                    pause = 0.05
+                    pause = _FIRST_PAUSE
                     await self._listen(subscription)
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("backplane lost", channel=self.channel, error=type(error).__name__)
             await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 2)
+            pause = min(self._ping_seconds, pause * 2)
 
     async def _listen(self, subscription: Any) -> None:
         next_ping = 0.0

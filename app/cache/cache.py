@@ -17,32 +17,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-import msgspec
 import structlog
 from redis import RedisError
 from redis.asyncio import Redis
 
-from app.cache.backplane import Arrived, Backplane, Invalidated
+from app.cache.backplane import Backplane, Invalidated
 from app.cache.memory import Entry, Memory
+from app.cache.shared import EVERYTHING, LONGEST_SECONDS, Found, Shared
 
 T = TypeVar("T")
 R = TypeVar("R")
 log = structlog.get_logger()
 
-_SCRIPTS: Final = Path(__file__).parent / "lua"
-_COUNTER_MS: Final = 24 * 3600 * 1000
-_REDIS_REST_SECONDS: Final = 1.0  # after a failure, so that its time-outs are not paid by every read
+_FAILURE_SECONDS: Final = 1.0  # a failed source is left alone, give or take half of it
 _MOST_UNTOLD: Final = 1_000
 _ATTEMPTS: Final = 3
 _RETELL_SECONDS: Final = 0.1
-_EVERYTHING: Final = "*"  # a name that every entry depends on
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +63,14 @@ class Counts:
 
 @dataclass(slots=True, eq=False)
 class _Flight(Generic[T]):
-    """A load on its way, for everybody who waits. ``overtaken``: what it brings may already be untrue."""
+    """A load on its way, for everybody who waits. ``overtaken``: what it brings may already be untrue.
+    ``true_at``: the last moment at which it was certainly true, by ``time.monotonic``.
+    """
 
     names: tuple[str, ...]
+    true_at: float
     task: asyncio.Task[T] | None = None
     overtaken: bool = False
-
-
-@dataclass(slots=True)
-class _Shared:
-    """What Redis said: the data if there is some, seconds until it is stale and until it is gone, the
-    versions of what it depends on, and whether loading is now this pod's task."""
-
-    data: bytes | None
-    fresh: float
-    left: float
-    versions: bytes
-    task: bool
 
 
 class Cache(Generic[T]):
@@ -109,30 +95,31 @@ class Cache(Generic[T]):
         self._decode = decode
         self._load_seconds = load_seconds
         self._blind_seconds = blind_seconds
-        # The braces keep the keys of one script on one node of a Redis cluster.
-        self._prefix = f"cache:{{{name}}}:"
-        self._token = secrets.token_hex(8)
-        self._flights: dict[str, _Flight[T]] = {}
+        self._shared = Shared(redis, name, load_seconds=load_seconds)
+        self._flights: dict[str, _Flight[T]] = {}  # which a reader may join
+        self._aloft: set[_Flight[T]] = set()  # all of them
         self._background: set[asyncio.Task[Any]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
         self._untold: set[str] = set()
         self._telling: asyncio.Task[None] | None = None
-        self._redis_rests_until = 0.0
-        self._read = redis.register_script((_SCRIPTS / "read.lua").read_text())
-        self._fill = redis.register_script((_SCRIPTS / "fill.lua").read_text())
-        self._invalidate = redis.register_script((_SCRIPTS / "invalidate.lua").read_text())
         self._backplane = Backplane(
             redis,
-            self._prefix + "backplane",
+            self._shared.channel,
             on_invalidated=self._on_invalidated,
             on_loaded=self._on_loaded,
             on_gap=self._on_gap,
+            on_server=self._on_server,
             ping_seconds=blind_seconds / 4,
         )
 
     async def run(self) -> None:
         """Hear the other pods, for ever; while this does not run, values are kept for a moment only."""
         await self._backplane.run()
+
+    @property
+    def hears(self) -> bool:
+        """Whether what the other pods invalidate is heard here, so that values may be kept for long."""
+        return time.monotonic() < self._backplane.heard + self._blind_seconds
 
     async def fetch(
         self, key: str, load: Callable[[], Awaitable[Loaded[T]]], tags: tuple[str, ...] = ()
@@ -144,7 +131,7 @@ class Cache(Generic[T]):
         entry = self.memory.get(key)
         if entry is not None:
             now = time.monotonic()
-            if now < self._backplane.heard + self._blind_seconds or now < entry.kept_at + self._blind_seconds:
+            if now < self._backplane.heard + self._blind_seconds or now < entry.true_at + self._blind_seconds:
                 if now < entry.refresh_at:
                     self.counts.memory += 1
                     if entry.reads < 3:
@@ -152,7 +139,7 @@ class Cache(Generic[T]):
                     return entry.value
                 if now < entry.gone_at:
                     self.counts.stale += 1
-                    self._flight(key, load, tags, early=0.2 * (entry.stale_at - entry.kept_at))
+                    self._flight(key, load, tags, early=0.2 * (entry.stale_at - entry.true_at))
                     return entry.value
         return await self._fetch_shared(key, load, tags)
 
@@ -160,25 +147,28 @@ class Cache(Generic[T]):
         """Keys and tags whose values are no longer true, in every pod, from when this returns."""
         self._overtake(names)
         try:
-            await self._tell(names)
+            await self._shared.tell(names)
         except (RedisError, OSError) as error:
             log.warning("invalidation not told yet", cache=self.name, error=type(error).__name__)
             self._untold.update(names)
             if len(self._untold) > _MOST_UNTOLD:
-                self._untold = {_EVERYTHING}  # too many to name
+                self._untold = {EVERYTHING}  # too many to name
             if self._telling is None or self._telling.done():
                 self._telling = self._spawn(self._tell_later())
 
     async def _fetch_shared(
         self, key: str, load: Callable[[], Awaitable[Loaded[T]]], tags: tuple[str, ...]
     ) -> T:
+        asked_at = time.monotonic()
         for attempt in range(1, _ATTEMPTS + 1):
             flight = self._flight(key, load, tags)
             assert flight.task is not None
             # Shielded: the load belongs to everybody who waits for it, and outlives each of them.
             value = await asyncio.shield(flight.task)
-            if not flight.overtaken or attempt == _ATTEMPTS:
+            if not flight.overtaken and flight.true_at + self._blind_seconds > asked_at:
                 return value
+            if attempt == _ATTEMPTS:
+                return value  # overtaken each time, and so read since it was asked for
         raise AssertionError("unreachable")
 
     def _flight(
@@ -188,16 +178,23 @@ class Cache(Generic[T]):
         if flight is not None:
             self.counts.waits += 1
             return flight
-        flight = _Flight[T]((_EVERYTHING, key, *tags))
-        flight.task = self._spawn(self._fly(key, load, flight, early))
+        flight = _Flight[T]((EVERYTHING, key, *tags), time.monotonic())
+        self._launch(flight, self._fly(key, load, flight, early))
         self._flights[key] = flight
 
         def land(task: asyncio.Task[T]) -> None:
             if self._flights.get(key) is flight:
                 del self._flights[key]
 
+        assert flight.task is not None
         flight.task.add_done_callback(land)
         return flight
+
+    def _launch(self, flight: _Flight[T], work: Coroutine[Any, Any, T]) -> None:
+        """Let it go, where an invalidation finds it."""
+        self._aloft.add(flight)
+        flight.task = self._spawn(work)
+        flight.task.add_done_callback(lambda _: self._aloft.discard(flight))
 
     async def _fly(
         self, key: str, load: Callable[[], Awaitable[Loaded[T]]], flight: _Flight[T], early: float
@@ -222,22 +219,23 @@ class Cache(Generic[T]):
     ) -> T:
         while True:
             arrival.clear()
-            shared = await self._look(key, flight.names, early)
-            if shared is None:
+            flight.true_at = time.monotonic()
+            found = await self._shared.look(key, flight.names, early)
+            if found is None:
                 return await self._load(key, load, flight, None)
-            if shared.data is not None:
+            if found.data is not None:
                 self.counts.redis += 1
                 try:
-                    value = self._decode(shared.data)
-                except msgspec.DecodeError:  # of another version of the service
-                    return await self._load(key, load, flight, shared)
-                self._keep(key, value, flight, len(shared.data), shared.fresh, shared.left)
-                if shared.task:
-                    renewal = _Flight[T](flight.names)
-                    renewal.task = self._spawn(self._load(key, load, renewal, shared))
+                    value = self._decode(found.data)
+                except Exception:  # of another version of the service, whatever its decoder raises
+                    return await self._load(key, load, flight, found)
+                self._keep(key, value, flight, len(found.data), found.fresh, found.left)
+                if found.task:
+                    renewal = _Flight[T](flight.names, flight.true_at)
+                    self._launch(renewal, self._load(key, load, renewal, found))
                 return value
-            if shared.task or time.monotonic() > patience:
-                return await self._load(key, load, flight, shared)
+            if found.task or time.monotonic() > patience:
+                return await self._load(key, load, flight, found)
             # Another pod is loading; it says when it is done, unless it dies, so ask again now and then.
             try:
                 async with asyncio.timeout(random.uniform(0.05, 0.15)):  # noqa: S311 (spreads the asking)
@@ -250,26 +248,39 @@ class Cache(Generic[T]):
         key: str,
         load: Callable[[], Awaitable[Loaded[T]]],
         flight: _Flight[T],
-        shared: _Shared | None,
+        found: Found | None,
     ) -> T:
         """From the source; then for everybody, unless an invalidation was quicker."""
         self.counts.loads += 1
+        flight.true_at = time.monotonic()
         try:
             async with asyncio.timeout(self._load_seconds):
                 loaded = await load()
+            data = self._encode(loaded.value)
         except BaseException as error:
-            await self._give_back(key, flight.names, shared)
+            if found is not None:
+                await self._shared.give_back(key, flight.names)
             entry = self.memory.get(key)
-            if isinstance(error, Exception) and entry is not None and time.monotonic() < entry.gone_at:
+            if isinstance(error, Exception) and entry is not None and self._serves(entry):
                 self.counts.failures += 1
+                # Readers in between must not ask a source that is down one after the other.
+                pause = random.uniform(0.5, 1.5) * _FAILURE_SECONDS  # noqa: S311
+                entry.refresh_at = min(entry.gone_at, time.monotonic() + pause)
                 return entry.value
             raise
-        data = self._encode(loaded.value)
-        if shared is not None and not await self._share(key, flight.names, shared, data, loaded):
-            flight.overtaken = True
+        fresh = min(loaded.fresh, LONGEST_SECONDS)
+        left = min(loaded.fresh + loaded.stale, LONGEST_SECONDS)
+        if found is not None:
+            await self._share(key, flight, found, data, fresh, left)
         if not flight.overtaken:
-            self._keep(key, loaded.value, flight, len(data), loaded.fresh, loaded.fresh + loaded.stale)
+            self._keep(key, loaded.value, flight, len(data), fresh, left)
         return loaded.value
+
+    def _serves(self, entry: Entry[T]) -> bool:
+        """Whether it may stand in for an error: it is not too old, and an invalidation would be known."""
+        now = time.monotonic()
+        heard_at = max(self._backplane.heard, entry.true_at)
+        return now < entry.gone_at and now < heard_at + self._blind_seconds
 
     def _keep(self, key: str, value: T, flight: _Flight[T], size: int, fresh: float, left: float) -> None:
         if flight.overtaken:
@@ -281,7 +292,7 @@ class Cache(Generic[T]):
             key,
             value,
             size=size,
-            kept_at=now,
+            true_at=flight.true_at,
             refresh_at=now + fresh * early,
             stale_at=now + fresh,
             gone_at=now + left,
@@ -289,68 +300,30 @@ class Cache(Generic[T]):
         )
         self.memory.add(entry)
 
-    async def _look(self, key: str, names: tuple[str, ...], early: float) -> _Shared | None:
-        if time.monotonic() < self._redis_rests_until:
-            return None
-        keys = [f"{self._prefix}entry:{key}", f"{self._prefix}lock:{key}", *self._counters(names)]
-        try:
-            answer = await self._read(
-                keys=keys, args=[self._token, int(self._load_seconds * 1000), int(early * 1000)]
-            )
-        except (RedisError, OSError):
-            self._rest()
-            return None
-        data, fresh, left, versions, task = answer
-        return _Shared(data, fresh / 1000, left / 1000, versions, bool(task))
-
     async def _share(
-        self, key: str, names: tuple[str, ...], shared: _Shared, data: bytes, loaded: Loaded[T]
-    ) -> bool:
-        """Put a value into Redis; ``False`` when an invalidation overtook the load."""
-        fresh, left = int(loaded.fresh * 1000), int((loaded.fresh + loaded.stale) * 1000)
-        try:
-            return bool(await self._settle(key, names, shared.versions, data, fresh, max(1, left)))
-        except (RedisError, OSError):
-            self._rest()
-            return True  # not shared, but nothing says that it is untrue
-
-    async def _give_back(self, key: str, names: tuple[str, ...], shared: _Shared | None) -> None:
-        if shared is not None:
-            try:
-                await asyncio.shield(self._settle(key, names, b"", b"", 0, 0))
-            except (RedisError, OSError):
-                self._rest()
-
-    async def _settle(
-        self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: int, left: int
-    ) -> int:
-        keys = [f"{self._prefix}entry:{key}", f"{self._prefix}lock:{key}", *self._counters(names)]
-        message = msgspec.msgpack.encode(Arrived(key))
-        return await self._fill(
-            keys=keys, args=[self._token, versions, data, fresh, left, self._backplane.channel, message]
-        )
-
-    async def _tell(self, names: Iterable[str]) -> None:
-        names = list(names)
-        message = msgspec.msgpack.encode(Invalidated(names))
-        await self._invalidate(
-            keys=self._counters(names), args=[_COUNTER_MS, self._backplane.channel, message]
-        )
-
-    def _counters(self, names: Iterable[str]) -> list[str]:
-        return [f"{self._prefix}version:{name}" for name in names]
+        self, key: str, flight: _Flight[T], found: Found, data: bytes, fresh: float, left: float
+    ) -> None:
+        """Put a value into Redis, which knows whether an invalidation overtook the load."""
+        asked_at = time.monotonic()
+        kept = await self._shared.fill(key, flight.names, found.versions, data, fresh, left)
+        if kept:
+            flight.true_at = asked_at
+        elif kept is False:
+            flight.overtaken = True
 
     def _overtake(self, names: Iterable[str]) -> None:
         """Drop what depends on the names here, and let no load that is on its way bring it back."""
         untrue = set(names)
-        if _EVERYTHING in untrue:
+        if EVERYTHING in untrue:
             self.memory.clear()
         for name in untrue:
             self.memory.drop(name)
         self.memory.drop_tags(untrue)
-        for key, flight in list(self._flights.items()):
+        for flight in self._aloft:
             if not untrue.isdisjoint(flight.names):
                 flight.overtaken = True
+        for key, flight in list(self._flights.items()):
+            if flight.overtaken:
                 del self._flights[key]
 
     def _on_invalidated(self, message: Invalidated) -> None:
@@ -363,22 +336,23 @@ class Cache(Generic[T]):
 
     def _on_gap(self) -> None:
         """Something may have been said that was not heard: forget."""
-        self._overtake([_EVERYTHING])
-        self._redis_rests_until = 0.0
+        self._overtake([EVERYTHING])
+        self._shared.awake()
+
+    async def _on_server(self, identity: str) -> None:
+        if await self._shared.meet(identity):
+            log.warning("another Redis server: everything is read anew", cache=self.name)
 
     async def _tell_later(self) -> None:
         """Say what could not be said, as soon as Redis listens again."""
         while self._untold:
             untold = self._untold
             try:
-                await self._tell(untold)
+                await self._shared.tell(untold)
             except (RedisError, OSError):
                 await asyncio.sleep(_RETELL_SECONDS)
             else:
                 self._untold = self._untold - untold
-
-    def _rest(self) -> None:
-        self._redis_rests_until = time.monotonic() + _REDIS_REST_SECONDS
 
     def _spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         """A task of the cache's own, kept from the garbage collector until it is done."""

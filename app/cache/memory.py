@@ -22,11 +22,12 @@ OVERHEAD_BYTES: Final = (
 
 
 class Entry(Generic[T]):
-    """A kept value. Times are seconds of ``time.monotonic``."""
+    """A kept value. Times are seconds of ``time.monotonic``: ``true_at``, the last at which it was certainly
+    true; from ``refresh_at`` a read renews it, from ``stale_at`` it is stale, from ``gone_at`` it is gone.
+    """
 
     __slots__ = (
         "gone_at",
-        "kept_at",
         "key",
         "main",
         "reads",
@@ -34,6 +35,7 @@ class Entry(Generic[T]):
         "size",
         "stale_at",
         "tags",
+        "true_at",
         "value",
     )
 
@@ -43,7 +45,7 @@ class Entry(Generic[T]):
         value: T,
         *,
         size: int,
-        kept_at: float,
+        true_at: float,
         refresh_at: float,
         stale_at: float,
         gone_at: float,
@@ -52,7 +54,7 @@ class Entry(Generic[T]):
         self.key = key
         self.value = value
         self.size = size + OVERHEAD_BYTES
-        self.kept_at = kept_at
+        self.true_at = true_at
         self.refresh_at = refresh_at
         self.stale_at = stale_at
         self.gone_at = gone_at

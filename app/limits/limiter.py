@@ -29,6 +29,7 @@ _SCRIPT: Final = Path(__file__).parent / "lua" / "take.lua"
 _MOST_HOLDINGS: Final = 50_000
 _MOST_TOGETHER: Final = 128
 _REDIS_RESTS_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 0.5  # a request waits no longer for a Redis that hangs
 
 # The rules that apply to a request, each with whom it counts: an account, an address, a route.
 Demand: TypeAlias = tuple[tuple[Rule, str], ...]
@@ -135,10 +136,14 @@ class Limiter:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
                 try:
-                    await self._ask(batch)
+                    async with asyncio.timeout(_PATIENCE_SECONDS):
+                        await self._ask(batch)
                 except (RedisError, OSError) as error:
                     log.warning("limits are local", error=type(error).__name__)
                     self._redis_rests_until = self._clock() + _REDIS_RESTS_SECONDS
+                    # Those who came meanwhile must not wait for the same in their turn.
+                    batch += self._waiting
+                    self._waiting = []
                     for demand, answer in batch:
                         if not answer.done():
                             answer.set_result(self._decide_blind(demand))
@@ -167,8 +172,7 @@ class Limiter:
                     kept = holding.tokens if now < holding.lapses_at else 0
                     wanted = max(1, rule.lease - kept)
                 wish.append((holding, wanted))
-                earn = rule.window * 1_000_000 / rule.limit
-                arguments += [index, earn, rule.window * 1_000_000, wanted]
+                arguments += [index, rule.limit, int(rule.window * 1_000_000), wanted]
             wishes.append(wish)
         try:
             reply = await self._take(keys=list(keys), args=arguments)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A token bucket: ``limit`` requests in ``window`` seconds on average, and at most ``limit`` at once.
+    """``limit`` requests in any ``window`` seconds, wherever they begin: exactly that, never one more.
+
+    A request counts for the window and at most a twentieth of it longer, as it is counted in slices.
 
     ``lease``: how many a pod takes out of Redis in one go, to spend without asking again; 1 asks every time.
-    What is leased is out of the bucket, so the long-run rate is never exceeded; but leases taken before a
-    window can be spent in it, so one window can see up to ``pods * lease`` more than the limit. A lease
-    lapses after the time in which the bucket earns it (at least a second): no more than that is ever lost.
+    What is leased counts from then on; but leases taken before a window can be spent in it, so one window can
+    see up to ``pods * lease`` more than the limit. A lease lapses after its share of the window (at least a
+    second): no more than that is ever lost.
 
     ``blind``: what one pod allows in a window by itself while Redis is gone.
     """

@@ -1,13 +1,14 @@
 """A circuit breaker: when most calls fail or crawl, stop calling for a while.
 
 Closed: calls go through, and the outcomes of the last ``window`` are counted. When at least ``minimum`` of
-them are known and the share of failures, or of slow calls, reaches its limit, it opens. Open: calls are
-refused at once, for a break that doubles each time up to a limit, with jitter so that pods do not return
+them are known and the share of failures, or of slow and failed ones, reaches its limit, it opens. Open: calls
+are refused at once, for a break that doubles each time up to a limit, with jitter so that pods do not return
 together.
 Half-open: ``probes`` calls go through; if they do well it closes and the break is forgotten, else it opens
-again. A cancelled call says nothing about the service and is not counted (as in Polly).
+again. A cancelled call says nothing about the service and is not counted (as in Polly), unless it had been
+slow by then. A call counts only in the state in which it began (as in resilience4j).
 
-Measured against purgatory and hyx (``tests/bench/service_breaker.py``): both count consecutive failures only,
+Measured against purgatory and hyx (``tests/bench/breakers.py``): both count consecutive failures only,
 know no slow calls and no growing break, and cost several times as much for a closed call.
 """
 
@@ -71,6 +72,9 @@ class Breaker:
         self._failures = failures
         self._clock = clock
         self._on_change = on_change
+        self._slow_seconds = self._thresholds.slow_seconds
+        self._era = 0  # of states: calls of an earlier one no longer count
+        self._settled = False  # nothing but good outcomes, as many as are counted
         self._outcomes: deque[int] = deque()
         self._failed = 0
         self._slow = 0
@@ -81,37 +85,24 @@ class Breaker:
 
     async def call(self, work: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
         """``await work(...)``, or :class:`BreakerOpen`."""
-        probe = self.state is not State.CLOSED and self._admit()
         clock = self._clock
+        if self.state is not State.CLOSED:
+            self._admit()
+        era = self._era
         began = clock()
-        outcome = _SAID_NOTHING
         try:
             result = await work(*arguments, **named)
-            outcome = _SLOW if clock() - began > self._thresholds.slow_seconds else _WELL
-            return result
-        except self._failures:
-            outcome = _FAILED
+        except BaseException as error:
+            self._record(self._outcome(error, clock() - began), era)
             raise
-        except Exception:
-            outcome = _WELL  # an answer, if not the wished one: the service works
-            raise
-        finally:
-            # Well, while closed, and nothing bad in the window: the usual case, and all it costs. A full
-            # window of good outcomes does not change by another one.
-            if (
-                outcome == _WELL
-                and self.state is State.CLOSED
-                and self._failed == 0
-                and self._slow == 0
-                and not probe
-            ):
-                if len(self._outcomes) < self._thresholds.window:
-                    self._outcomes.append(_WELL)
-            else:
-                self._record(outcome, probe)
+        if clock() - began > self._slow_seconds:
+            self._record(_SLOW, era)
+        elif not self._settled or era != self._era:
+            self._record(_WELL, era)
+        return result
 
-    def _admit(self) -> bool:
-        """Whether the call is a probe; raises when it may not be made."""
+    def _admit(self) -> None:
+        """Count the call as a probe; raises when it may not be made."""
         now = self._clock()
         if self.state is State.OPEN:
             if now < self._opens_until:
@@ -120,15 +111,22 @@ class Breaker:
         if self._probing + self._probed >= self._thresholds.probes:
             raise BreakerOpen(self.name, self._thresholds.first_break)
         self._probing += 1
-        return True
 
-    def _record(self, outcome: int, probe: bool) -> None:
-        if probe:
+    def _outcome(self, error: BaseException, seconds: float) -> int:
+        """What an error says about the service."""
+        if isinstance(error, self._failures):
+            return _FAILED
+        if seconds > self._slow_seconds:
+            return _SLOW  # also one that was given up: had it been quick, nobody would have
+        return _WELL if isinstance(error, Exception) else _SAID_NOTHING
+
+    def _record(self, outcome: int, era: int) -> None:
+        if era != self._era:
+            return  # began before the last change of state: old news
+        if self.state is State.HALF_OPEN:
             self._probing -= 1
-        if outcome == _SAID_NOTHING or self.state is State.OPEN:
+        if outcome == _SAID_NOTHING:
             return
-        if self.state is State.HALF_OPEN and not probe:
-            return  # began before the break: old news
         self._outcomes.append(outcome)
         self._failed += outcome == _FAILED
         self._slow += outcome == _SLOW
@@ -139,8 +137,12 @@ class Breaker:
         if self.state is State.HALF_OPEN:
             self._probed += 1
             self._judge_probes()
-        elif len(self._outcomes) >= self._thresholds.minimum and self._bad():
+        elif len(self._outcomes) >= self._thresholds.minimum and self._bad_if_all(len(self._outcomes)):
             self._open()
+        else:
+            # A full window of good outcomes does not change by another one: the usual case costs nothing.
+            full = len(self._outcomes) == self._thresholds.window
+            self._settled = full and self._failed == self._slow == 0
 
     def _judge_probes(self) -> None:
         if self._bad_if_all(self._thresholds.probes):
@@ -148,9 +150,6 @@ class Breaker:
         elif self._probed >= self._thresholds.probes:
             self._breaks = 0
             self._change(State.CLOSED)
-
-    def _bad(self) -> bool:
-        return self._bad_if_all(len(self._outcomes))
 
     def _bad_if_all(self, total: int) -> bool:
         slow = self._slow + self._failed
@@ -167,6 +166,8 @@ class Breaker:
 
     def _change(self, state: State) -> None:
         self.state = state
+        self._era += 1
+        self._settled = False
         self._outcomes.clear()
         self._failed = self._slow = self._probing = self._probed = 0
         if self._on_change is not None:

@@ -1,49 +1,87 @@
 -- Takes tokens out of buckets: for each demand out of all of its buckets, or out of none.
--- A bucket is one number (GCRA): the time, in microseconds, at which it will be full again.
+-- A bucket is its window in twenty slices and the one that has begun: for each, how many tokens were taken in
+-- it. What is counted is never less than what was taken within the window before now, so no window, wherever
+-- it begins, sees more than the limit; a token is back after one window and at most a slice.
 -- KEYS: the buckets. ARGV: number of demands; for each: number of buckets; for each of those: index into KEYS,
--- microseconds per token, microseconds of a full bucket, tokens wanted (0: only look).
+-- the limit, microseconds of the window, tokens wanted (0: only look).
 -- Returns for each demand: 1 or 0; for each of its buckets: tokens taken, tokens left, microseconds until it is
 -- full, microseconds until there is a token.
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local full_at, changed = {}, {}
+local SLICES = 20
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local buckets = {}
+
+-- {key, limit, slice (us), newest slice's number, tokens taken in all of them, their counts from old to new}
+local function open(index, limit, window)
+  local bucket = buckets[index]
+  if bucket then return bucket end
+  local slice = math.max(1, math.floor(window / SLICES))
+  local newest = math.floor(now / slice)
+  bucket = {key = KEYS[index], limit = limit, slice = slice, newest = newest, used = 0}
+  local counts = {}
+  local kept = redis.call('GET', bucket.key)
+  -- {slice, newest, counts...}; of another slice it is of another rule, with the same name before a deployment
+  local old = kept and cmsgpack.unpack(kept)
+  if old and old[1] == slice then
+    -- After a failover the clock may be behind: then the newest known slice goes on.
+    newest = math.max(newest, old[2])
+    bucket.newest = newest
+    local shift = newest - old[2]
+    for at = 1, SLICES + 1 do
+      counts[at] = old[2 + at + shift] or 0
+      bucket.used = bucket.used + counts[at]
+    end
+  else
+    for at = 1, SLICES + 1 do counts[at] = 0 end
+  end
+  bucket.counts = counts
+  buckets[index] = bucket
+  return bucket
+end
+
+-- Microseconds until the tokens of a slice are back.
+local function back(bucket, at)
+  return math.max(0, (bucket.newest - (SLICES + 1 - at) + SLICES + 1) * bucket.slice - now)
+end
+
 local answer = {}
 local at = 2
 for _ = 1, tonumber(ARGV[1]) do
   local count = tonumber(ARGV[at])
-  at = at + 1
   local allowed = 1
-  local first = at
-  for _ = 1, count do
-    local index = tonumber(ARGV[at])
-    if not full_at[index] then
-      full_at[index] = math.max(now, tonumber(redis.call('GET', KEYS[index]) or 0))
-    end
-    local earn, capacity, wanted = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-    if wanted > 0 and now + capacity - full_at[index] < earn then allowed = 0 end
-    at = at + 4
+  local taking = {}
+  for number = 1, count do
+    local first = at + 4 * number - 3
+    local bucket = open(tonumber(ARGV[first]), tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]))
+    local wanted = tonumber(ARGV[first + 3])
+    taking[number] = {bucket, wanted}
+    if wanted > 0 and bucket.used >= bucket.limit then allowed = 0 end
   end
+  at = at + 1 + 4 * count
   answer[#answer + 1] = allowed
-  at = first
-  for _ = 1, count do
-    local index = tonumber(ARGV[at])
-    local earn, capacity, wanted = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-    local taken = 0
-    if allowed == 1 and wanted > 0 then
-      taken = math.min(wanted, math.floor((now + capacity - full_at[index]) / earn))
-      full_at[index] = full_at[index] + taken * earn
-      changed[index] = true
+  for _, pair in ipairs(taking) do
+    local bucket, taken = pair[1], 0
+    if allowed == 1 and pair[2] > 0 then
+      taken = math.min(pair[2], bucket.limit - bucket.used)
+      bucket.counts[SLICES + 1] = bucket.counts[SLICES + 1] + taken
+      bucket.used = bucket.used + taken
+      bucket.changed = true
+    end
+    local full, wait = 0, 0
+    for slice = SLICES + 1, 1, -1 do
+      if bucket.counts[slice] > 0 then
+        if full == 0 then full = back(bucket, slice) end
+        if bucket.used >= bucket.limit then wait = back(bucket, slice) end
+      end
     end
     local n = #answer
-    answer[n + 1] = taken
-    answer[n + 2] = math.floor((now + capacity - full_at[index]) / earn)
-    answer[n + 3] = full_at[index] - now
-    answer[n + 4] = math.max(0, full_at[index] + earn - capacity - now)
-    at = at + 4
+    answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = taken, bucket.limit - bucket.used, full, wait
   end
 end
-for index, _ in pairs(changed) do
-  redis.call('SET', KEYS[index], string.format('%.0f', full_at[index]),
-    'PX', math.ceil((full_at[index] - now) / 1000) + 1)
+for _, bucket in pairs(buckets) do
+  if bucket.changed then
+    redis.call('SET', bucket.key, cmsgpack.pack({bucket.slice, bucket.newest, unpack(bucket.counts)}),
+      'PX', math.ceil((SLICES + 2) * bucket.slice / 1000))
+  end
 end
 return answer

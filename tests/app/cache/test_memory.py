@@ -11,7 +11,7 @@ from app.cache.memory import OVERHEAD_BYTES, Entry, Memory
 
 def entry(key: str, size: int = 0, tags: tuple[str, ...] = ()) -> Entry[str]:
     return Entry(
-        key, key, size=size, kept_at=0, refresh_at=math.inf, stale_at=math.inf, gone_at=math.inf, tags=tags
+        key, key, size=size, true_at=0, refresh_at=math.inf, stale_at=math.inf, gone_at=math.inf, tags=tags
     )
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
+import time
 
 import pytest
 from redis.asyncio import Redis
@@ -60,12 +62,13 @@ async def test_a_refusal_is_remembered_without_asking_again(redis: Redis) -> Non
     assert limiter.counts[Mode.ASKED] == before
 
 
-async def test_tokens_come_back_at_the_rules_pace(redis: Redis) -> None:
-    rule = Rule("quick", limit=2, window=0.2, blind=1)
+async def test_tokens_come_back_after_the_window_and_a_slice_of_it(redis: Redis) -> None:
+    rule = Rule("quick", limit=2, window=0.4, blind=1)
     limiter = Limiter(redis)
     assert await allowed(limiter, rule, 10) == 2
     refused = await limiter.decide(((rule, "ada"),))
-    assert 0 < refused.retry_after <= 0.1
+    assert 0.2 < refused.retry_after <= 0.42
+    assert refused.reset <= 0.42
 
     async def allowed_again() -> bool:
         return (await limiter.decide(((rule, "ada"),))).allowed
@@ -92,6 +95,21 @@ async def test_without_redis_each_pod_allows_its_blind_share(redis: Redis, redis
         return (await limiter.decide(((EXACT, "eve"),))).mode is Mode.ASKED
 
     await until(asked)
+
+
+async def test_a_redis_that_hangs_delays_a_request_for_a_moment_only(
+    redis: Redis, redis_process: Process
+) -> None:
+    """Also those that come while the first still wait, and a hundred times as many as one call takes."""
+    limiter = Limiter(redis)
+    redis_process.signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        decisions = await asyncio.gather(*(limiter.decide(((EXACT, f"{n}"),)) for n in range(12_800)))
+        assert time.monotonic() - began < 2.5
+        assert {decision.mode for decision in decisions} == {Mode.BLIND}
+    finally:
+        redis_process.signal(signal.SIGCONT)
 
 
 def test_headers_are_those_of_the_draft() -> None:

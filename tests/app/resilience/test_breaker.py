@@ -114,6 +114,53 @@ async def test_no_more_probes_than_allowed_at_once() -> None:
     assert breaker.state is State.CLOSED
 
 
+async def test_a_call_that_was_given_up_after_it_was_slow_counts_as_slow() -> None:
+    clock = Clock()
+    breaker = small(clock)
+    for _ in range(4):
+        call = asyncio.create_task(breaker.call(asyncio.Event().wait))
+        await asyncio.sleep(0)
+        clock.now += 2.0
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    assert breaker.state is State.OPEN
+
+
+async def test_a_probe_of_an_earlier_trial_counts_in_no_later_one() -> None:
+    clock = Clock()
+    breaker = small(clock)
+    for _ in range(4):
+        await ask(breaker, True)
+    clock.now += 2.0
+    late = asyncio.Event()
+    forgotten = asyncio.create_task(breaker.call(late.wait))
+    await asyncio.sleep(0)
+    await ask(breaker, True)  # the other probe fails: open again
+    clock.now += 10.0
+    gate = asyncio.Event()
+    probes = [asyncio.create_task(breaker.call(gate.wait)) for _ in range(2)]
+    await asyncio.sleep(0)
+    late.set()
+    await forgotten
+    assert breaker.state is State.HALF_OPEN, "its good end says nothing of now"
+    assert await ask(breaker, False) == "refused", "and makes no room for a third"
+    gate.set()
+    await asyncio.gather(*probes)
+    assert breaker.state is State.CLOSED
+
+
+async def test_an_answer_that_is_no_failure_keeps_it_closed() -> None:
+    breaker = Breaker("test", Thresholds(window=10, minimum=4), failures=(OSError,), clock=Clock())
+
+    async def refuses() -> None:
+        raise LookupError
+
+    for _ in range(20):
+        with pytest.raises(LookupError):
+            await breaker.call(refuses)
+    assert breaker.state is State.CLOSED
+
+
 @given(st.lists(st.booleans(), max_size=60))
 def test_while_closed_it_counts_as_a_plain_window_does(outcomes: list[bool]) -> None:
     """Against a model: a list of the last ten outcomes, looked through after every call."""
