@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 _LEAST_SECONDS: Final = 0.05  # nothing useful is done in less, and a header of zero is no reason to fail
 
 
+def refusal(scope: Scope, overloaded: Overloaded) -> Problem:
+    """The answer to what there is no room for."""
+    scope["refused"] = True  # counted already; a line in the log for each would take the room of another
+    after = {"retry-after": str(overloaded.retry_after)}
+    return Problem(UNAVAILABLE, "Too much at once; try again.", headers=after)
+
+
 class Admission:
     """Lets a request through to ``app``, or answers it."""
 
@@ -46,9 +53,8 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             entered = self._gate.enter(self._urgency)
-        except Overloaded as refusal:
-            after = {"retry-after": str(refusal.retry_after)}
-            raise Problem(UNAVAILABLE, "Too much at once; try again.", headers=after) from None
+        except Overloaded as overloaded:
+            raise refusal(scope, overloaded) from None
         inside, worked = True, False
         task = asyncio.current_task()
         assert task is not None, "the server runs each request in a task of its own"

@@ -126,7 +126,7 @@ class Observation:
         method = scope["method"] if route != "none" else "none"
         streamed = "streaming" in scope
         self._traffic.record(method, route, status, seconds, streamed=streamed)
-        if status >= 500 or (seconds > _SLOW_SECONDS and not streamed):
+        if (status >= 500 and "refused" not in scope) or (seconds > _SLOW_SECONDS and not streamed):
             log.warning("request", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 

@@ -10,7 +10,7 @@ There is no queue: what does not fit is refused at once, with a 503 and ``Retry-
 microseconds instead of the whole work, so that the rest is answered in time. The less urgent a request is,
 the smaller the share of the limit that is open to it.
 
-Measured in ``tests/bench/service_overload.py``. No library was found that does this for ASGI: aiolimiter and
+Measured in ``tests/bench/overload.py``. No library was found that does this for ASGI: aiolimiter and
 slowapi count requests per time and know neither latency nor urgency.
 """
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from redis import RedisError
 from redis.asyncio import Redis
 
 from app.connections import open_redis
@@ -48,8 +49,15 @@ def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]
 async def redis(redis_process: Process) -> AsyncIterator[Redis]:
     """A client of an empty Redis."""
     async with open_redis(RedisSettings(f"redis://127.0.0.1:{redis_process.port}/0", None, None)) as client:
-        await client.flushall()
+        await parts.until(lambda: _emptied(client))  # a restarted one reads its file first
         yield client
+
+
+async def _emptied(client: Redis) -> bool:
+    try:
+        return await client.flushall()
+    except RedisError:
+        return False
 
 
 @dataclass

@@ -45,9 +45,9 @@ async def test_no_retry_begins_that_the_deadline_would_cut_off() -> None:
 
 async def test_a_nested_deadline_can_only_be_nearer() -> None:
     assert remaining() == float("inf")
-    async with deadline(0.05):
+    async with deadline(5.0):
         async with deadline(60):
-            assert remaining() <= 0.05
+            assert 0 < remaining() <= 5.0
         with pytest.raises(TimeoutError):
             async with deadline(0.001):
                 await asyncio.Event().wait()
