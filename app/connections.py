@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.monitoring import CommandListener, ConnectionPoolListener
+from redis import RedisError
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from app.settings import MongoAuth, MongoSettings, RedisSettings
+
+# What a command raises when Redis is not to be had. The last is redis-py's own mistake (8.1), when a
+# connection that was just made is closed before its first command is written.
+REDIS_GONE: Final = (RedisError, OSError, AttributeError)
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]

@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from redis import RedisError
 from redis.asyncio import Redis
+
+from app.cancellation import heed
+from app.connections import REDIS_GONE
 
 log = structlog.get_logger()
 
@@ -73,8 +75,9 @@ class Backplane:
                     self._on_gap()
                     pause = _FIRST_PAUSE
                     await self._listen(subscription)
-            except (RedisError, OSError, TimeoutError) as error:
+            except REDIS_GONE as error:
                 log.warning("backplane lost", channel=self.channel, error=type(error).__name__)
+            heed()
             await asyncio.sleep(pause)
             pause = min(self._ping_seconds, pause * 2)
 
@@ -88,6 +91,7 @@ class Backplane:
                 self._pings.append(now)
                 await subscription.ping()
                 next_ping = now + self._ping_seconds
+            heed()
             message = await subscription.get_message(timeout=max(0.001, next_ping - time.monotonic()))
             if message is None:
                 continue

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
-from redis import RedisError
 from redis.asyncio import Redis
 
 from app.cache.backplane import Backplane, Invalidated
 from app.cache.memory import Entry, Memory
 from app.cache.shared import EVERYTHING, LONGEST_SECONDS, Found, Shared
+from app.connections import REDIS_GONE
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -148,7 +148,7 @@ class Cache(Generic[T]):
         self._overtake(names)
         try:
             await self._shared.tell(names)
-        except (RedisError, OSError) as error:
+        except REDIS_GONE as error:
             log.warning("invalidation not told yet", cache=self.name, error=type(error).__name__)
             self._untold.update(names)
             if len(self._untold) > _MOST_UNTOLD:
@@ -349,7 +349,7 @@ class Cache(Generic[T]):
             untold = self._untold
             try:
                 await self._shared.tell(untold)
-            except (RedisError, OSError):
+            except REDIS_GONE:
                 await asyncio.sleep(_RETELL_SECONDS)
             else:
                 self._untold = self._untold - untold

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from redis import RedisError
 from redis.asyncio import Redis
 
 from app.cache.backplane import Arrived, Invalidated
+from app.connections import REDIS_GONE
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 LONGEST_SECONDS: Final = 24 * 3600.0  # that a value is kept
@@ -67,7 +67,7 @@ class Shared:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 arguments = [self._token, self._load_ms, int(early * 1000)]
                 answer = await self._read(keys=self._keys(key, names), args=arguments)
-        except (RedisError, OSError):
+        except REDIS_GONE:
             self._rest()
             self._let_go(key, names)  # the answer may have been lost on its way, and with it the task
             return None
@@ -81,7 +81,7 @@ class Shared:
         lasting = int(fresh * 1000), max(1, int(left * 1000))
         try:
             return await self._settle(key, names, versions, data, *lasting)
-        except (RedisError, OSError):
+        except REDIS_GONE:
             self._rest()
             self._let_go(key, names)
             return None
@@ -90,7 +90,7 @@ class Shared:
         """The task of loading has failed: let somebody else have it."""
         try:
             await self._settle(key, names, b"", b"", 0, 0)
-        except (RedisError, OSError):
+        except REDIS_GONE:
             self._rest()
             self._let_go(key, names)
 
@@ -133,7 +133,7 @@ class Shared:
             await asyncio.sleep(pause)
             try:
                 await self._settle(key, names, b"", b"", 0, 0)
-            except (RedisError, OSError):
+            except REDIS_GONE:
                 continue
             return  # else the lock runs out by itself
 

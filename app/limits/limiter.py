@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import structlog
-from redis import RedisError
 from redis.asyncio import Redis
 
+from app.connections import REDIS_GONE
 from app.limits.rules import Rule
 
 log = structlog.get_logger()
@@ -138,7 +138,7 @@ class Limiter:
                 try:
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         await self._ask(batch)
-                except (RedisError, OSError) as error:
+                except REDIS_GONE as error:
                     log.warning("limits are local", error=type(error).__name__)
                     self._redis_rests_until = self._clock() + _REDIS_RESTS_SECONDS
                     # Those who came meanwhile must not wait for the same in their turn.

@@ -10,9 +10,9 @@ from typing import Final
 
 import structlog
 from prometheus_client import Histogram
-from redis import RedisError
 
 from app import context, metrics
+from app.connections import REDIS_GONE
 from app.queue.jobs import Ending, Lease, Outcome, Retry
 from app.queue.queue import Queue
 from app.queue.tasks import Tasks, Undoable
@@ -42,22 +42,23 @@ class Consumer:
         self._timers: dict[tuple[str, str], Histogram] = {}
         self._stopping = asyncio.Event()
         self._taking = asyncio.Lock()
+        self._beating: asyncio.Task[None] | None = None
+        self._stopped = False
 
     async def run(self) -> None:
         """Work until :meth:`stop` is called, through any outage of Redis."""
-        beside = [asyncio.create_task(self._keep_alive())]
-        if self._tasks.recurring:
-            beside.append(asyncio.create_task(self._recur()))
+        self._beating = asyncio.create_task(self._keep_alive())
+        recurring = asyncio.create_task(self._recur()) if self._tasks.recurring else None
         try:
             while not self._stopping.is_set():
                 try:
                     await self._take()
-                except (RedisError, OSError) as error:
+                except REDIS_GONE as error:
                     log.warning("the queue cannot be reached", error=type(error).__name__)
                     await self._pause(1.0)
         finally:
-            for task in beside:
-                task.cancel()
+            if recurring is not None:
+                recurring.cancel()
 
     async def stop(self, grace: float) -> None:
         """Take no more; give what runs ``grace`` seconds to end, then hand the rest back to the queue."""
@@ -73,6 +74,9 @@ class Consumer:
             _, stubborn = await asyncio.wait(self._running, timeout=_STUBBORN_SECONDS)
             if stubborn:
                 log.warning("jobs do not end", count=len(stubborn))
+        self._stopped = True
+        if self._beating is not None:
+            self._beating.cancel()
         if unfinished:
             log.info("jobs handed back", count=len(unfinished))
 
@@ -135,13 +139,13 @@ class Consumer:
         try:
             held = await retry(
                 lambda: self._endings.ask(ending),
-                on=(RedisError, OSError),
+                on=REDIS_GONE,
                 budget=self._settling,
                 attempts=8,
                 first_wait=0.1,
                 longest_wait=self._queue.visibility / 4,
             )
-        except (RedisError, OSError) as error:
+        except REDIS_GONE as error:
             # Unsettled: the lease runs out and the job runs once more, which tasks are written for.
             log.warning("the job could not be settled", error=type(error).__name__)
             return "unsettled"
@@ -188,14 +192,14 @@ class Consumer:
         return timer
 
     async def _keep_alive(self) -> None:
-        while True:
+        while not self._stopped:
             await asyncio.sleep(self._queue.visibility / 3)
             held = list(self._running.items())
             if not held:
                 continue
             try:
                 alive = await self._queue.extend([lease for _, lease in held])
-            except (RedisError, OSError):
+            except REDIS_GONE:
                 continue
             for (task, lease), still in zip(held, alive, strict=True):
                 if not still and task in self._working:
@@ -204,9 +208,9 @@ class Consumer:
 
     async def _recur(self) -> None:
         """Ask for what is due; each of all workers does, and the queue adds each job once."""
-        while True:
+        while not self._stopping.is_set():
             wait = 1.0
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*REDIS_GONE):
                 wait = await self._queue.recur(self._tasks.recurring)
             await asyncio.sleep(max(0.01, wait))
 

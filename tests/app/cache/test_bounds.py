@@ -39,11 +39,11 @@ async def test_a_server_that_has_forgotten_an_invalidation_is_not_believed(
         with Server(port=redis_process.port, retry=Retry(ConstantBackoff(0.05), 100)) as other:
             kept = other.hget("cache:{test}:entry:key", "data")
         assert kept == b"old", "the server has the old entry, and nothing that says it is untrue"
-        while time.monotonic() < invalidated_at + 1.5:
+        while time.monotonic() < invalidated_at + 2.0:
             for cache in (one, two):
                 began = time.monotonic()
                 value = await cache.fetch("key", source)
-                assert value == b"new" or began < invalidated_at + 0.5
+                assert value == b"new" or began < invalidated_at + 1.0
             await asyncio.sleep(0.01)
 
 

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from app.connections import REDIS_GONE
 from app.queue import Consumer, DeadLetter, Job, Nothing, Priority, Queue, Retry, Tasks
 from tests.app.parts import ROOT, Process, until
 
@@ -225,7 +226,7 @@ async def test_no_job_is_done_twice_because_redis_was_away_when_it_ended(
 async def reachable_and_empty(queue: Queue) -> bool:
     try:
         return await empty(queue)
-    except OSError:
+    except REDIS_GONE:
         return False
 
 
