@@ -201,6 +201,7 @@ class Session:
             factory=lambda package: _provider(package, machine),
             pack=pack,
             listener=listener,
+            notice=self.notice,
         )
 
 

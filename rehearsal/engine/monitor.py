@@ -99,6 +99,10 @@ class Monitor:
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
         deployment = self._deployment
+        if request.type == "pulumi:pulumi:StackReference":
+            raise KingdomError(
+                f"{request.name} is a StackReference: the rehearsal knows no stack but the one it runs"
+            )
         goal = Goal(
             urn=make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent),
             type=request.type,

@@ -44,13 +44,17 @@ class Program:
 
 @dataclass
 class Operation:
-    """The surroundings of one operation. `cancel` may be set from a signal handler or another thread."""
+    """The surroundings of one operation. `cancel` may be set from a signal handler or another thread.
+
+    `notice` is for what cannot wait for the result; it is called from any thread.
+    """
 
     program: Program
     store: Store
     factory: ProviderFactory
     pack: Pack | None = None
     listener: Listener = field(default_factory=Silent)
+    notice: Callable[[str], None] = lambda text: None
     cancel: threading.Event = field(default_factory=threading.Event)
     _current: Deployment | None = None
 
@@ -143,6 +147,7 @@ class Operation:
                 monitor=monitor,
                 engine=Engine(deployment),
                 dry_run=deployment.preview,
+                notice=self.notice,
             )
         except KingdomError as error:
             if monitor.fatal is not None:

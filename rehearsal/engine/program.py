@@ -12,7 +12,7 @@ import os
 import runpy
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from pulumi.runtime.settings import SETTINGS
 
 from rehearsal import collector
 from rehearsal.engine.errors import StoppedError
+from rehearsal.engine.stall import StallNotice, Watched
 from rehearsal.errors import KingdomError
 
 # Registrations wait in threads of their own until their resource is there; as many run side by side.
@@ -45,11 +46,14 @@ def run(
     monitor: Any,
     engine: Any,
     dry_run: bool,
+    notice: Callable[[str], None],
 ) -> None:
     """Runs the program in the folder `main` until all it registered has been answered.
 
-    `config` holds full keys such as ``kingdom:network``; structured values are JSON. Raises ProgramError.
+    `config` holds full keys such as ``kingdom:network``; structured values are JSON. `notice` is told where a
+    program hangs. Raises ProgramError.
     """
+    watched = Watched(monitor)
 
     def work() -> None:
         set_all_config(dict(config), [])
@@ -57,7 +61,7 @@ def run(
             Settings(
                 project=project,
                 stack=stack,
-                monitor=monitor,
+                monitor=watched,
                 engine=engine,
                 parallel=_PARALLEL,
                 dry_run=dry_run,
@@ -76,6 +80,7 @@ def run(
                 _fresh_modules(main),
                 _output_as_messages(engine),
                 collector.off(),
+                StallNotice(watched, main, root, notice),
             ):
                 loop.run_until_complete(run_in_stack(lambda: _execute(main)))
         except KingdomError:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from rehearsal.clouds.errors import InitFailedError
+from rehearsal.engine import stall
 from rehearsal.engine.events import Op
 from rehearsal.engine.program import ProgramError
 from rehearsal.errors import StateError
 from rehearsal.properties import contains_unknown
+from tests.rehearsal.engine import toy_sdk
 from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, messages, ops
 from tests.rehearsal.engine.toy import Cloud, refused
 
@@ -353,3 +355,37 @@ def test_a_journal_cut_at_any_byte_is_understood(stack: Stack, cloud: Cloud, tmp
     journal.write_bytes(kept[0][:header])
     stack.up()
     assert stack.names() == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("hangs", "place"),
+    [
+        ("told.wait()", "it is at program/__main__.py:9"),
+        ("pulumi.export('never', pulumi.Output.from_input(heard()))", "an output that does not come"),
+    ],
+)
+def test_a_program_that_hangs_is_named_with_its_place(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, hangs: str, place: str
+) -> None:
+    monkeypatch.setattr(stall, "PATIENCE_SECONDS", 1.5)
+    said: list[str] = []
+    told = threading.Event()
+    monkeypatch.setattr(toy_sdk, "told", told, raising=False)
+
+    def notice(text: str) -> None:
+        said.append(text)
+        told.set()
+
+    stack.program(f"""
+        import asyncio
+        from tests.rehearsal.engine import toy_sdk
+        told = toy_sdk.told
+        heard = lambda: asyncio.to_thread(told.wait)
+        Thing("a")
+        {hangs}
+    """)
+    operation = stack.make()
+    operation.notice = notice
+    assert operation.preview().ok
+    assert len(said) == 1
+    assert place in said[0]
