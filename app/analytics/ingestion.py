@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextvars import Context
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -67,7 +68,8 @@ class Ingestion:
         self._waiting.append(([_document(account, event, now) for event in events], taken))
         self._count += len(events)
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
+            # In a context of its own: it writes for everybody, and must not end at the first one's deadline.
+            self._writing = asyncio.create_task(self._write_all(), context=Context())
         return await taken
 
     async def _write_all(self) -> None:

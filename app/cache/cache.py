@@ -19,6 +19,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -355,8 +356,12 @@ class Cache(Generic[T]):
                 self._untold = self._untold - untold
 
     def _spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """A task of the cache's own, kept from the garbage collector until it is done."""
-        task = asyncio.create_task(work)
+        """A task of the cache's own, kept from the garbage collector until it is done.
+
+        In a context of its own too: a load is for everybody who waits, so it must not end at the deadline of
+        whoever happened to come first.
+        """
+        task = asyncio.create_task(work, context=Context())
         self._background.add(task)
         task.add_done_callback(self._done)
         return task

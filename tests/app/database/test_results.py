@@ -6,11 +6,14 @@ import asyncio
 import random
 from functools import partial
 
+import pymongo
 import pytest
 from redis.asyncio import Redis
 
+from app.connections import open_mongodb
 from app.database.results import Results
-from tests.app.parts import until
+from app.settings import MongoAuth, MongoSettings
+from tests.app.parts import Platform, until
 
 pytestmark = pytest.mark.anyio
 
@@ -107,3 +110,30 @@ async def test_the_other_pod_hears_of_a_write(redis: Redis) -> None:
         for task in hearing:
             task.cancel()
         await asyncio.gather(*hearing, return_exceptions=True)
+
+
+async def test_who_has_no_time_left_spoils_nothing_for_those_who_wait(
+    platform: Platform, redis: Redis
+) -> None:
+    """PyMongo carries a request's deadline in its context; a load that others wait for must not have it."""
+    url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
+    kept: Results[int] = Results(redis, "counts", int)
+    asked = asyncio.Event()
+    async with open_mongodb(
+        MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None), app_name="test"
+    ) as database:
+
+        async def ask() -> int:
+            asked.set()
+            await until(lambda: left() <= 0)  # the first one's time is over
+            return await database["absent"].count_documents({"owner": "ada"})
+
+        began = asyncio.get_running_loop().time()
+
+        def left() -> float:
+            return began + 0.05 - asyncio.get_running_loop().time()
+
+        with pymongo.timeout(0.05):
+            first = asyncio.create_task(kept.fetch("ada", "all", ask))
+            await asked.wait()
+        assert await asyncio.gather(first, kept.fetch("ada", "all", ask)) == [0, 0]

@@ -1,0 +1,90 @@
+"""Events written together: one write for many, and nobody's deadline but one's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from uuid import uuid4
+
+import pymongo
+import pytest
+from pymongo.errors import PyMongoError
+from redis.asyncio import Redis
+
+from app import clock
+from app.analytics.activity import Activity
+from app.analytics.ingestion import Ingestion
+from app.analytics.schemas import Event, Name
+from app.connections import Database, open_mongodb
+from app.database.monitor import Commands
+from app.problems import Problem
+from app.settings import MongoAuth, MongoSettings
+from tests.app.parts import Platform, free_port
+
+pytestmark = pytest.mark.anyio
+
+
+def event() -> Event:
+    return Event(uuid4().hex, Name.APP_OPENED, clock.now())
+
+
+@pytest.fixture
+def inserts() -> list[int]:
+    """How many documents each insert had."""
+    return []
+
+
+@pytest.fixture
+async def database(platform: Platform, inserts: list[int]) -> AsyncIterator[Database]:
+    def finished(command: Mapping[str, Any], seconds: float) -> None:
+        if "insert" in command:
+            inserts.append(len(command["documents"]))
+
+    settings = MongoSettings(
+        f"mongodb://127.0.0.1:{platform.mongodb.port}/", "kingdom", MongoAuth.CERTIFICATE, None
+    )
+    async with open_mongodb(settings, app_name="test", listeners=[Commands(finished)]) as database:
+        yield database
+
+
+async def test_what_comes_while_a_write_is_under_way_goes_together(
+    database: Database, redis: Redis, inserts: list[int]
+) -> None:
+    ingestion = Ingestion(database, Activity(redis))
+    account = uuid4().hex
+    answers = await asyncio.gather(*(ingestion.take(account, [event()]) for _ in range(200)))
+    assert sum(answer.accepted for answer in answers) == 200
+    assert sum(inserts) == 200
+    assert len(inserts) <= 3
+    assert await database["events"].count_documents({"account": account}) == 200
+
+
+async def test_the_first_ones_deadline_is_not_everybodys(database: Database, redis: Redis) -> None:
+    ingestion = Ingestion(database, Activity(redis))
+    account = uuid4().hex
+    with pymongo.timeout(0.000001):
+        answers = await asyncio.gather(*(ingestion.take(account, [event()]) for _ in range(50)))
+    assert sum(answer.accepted for answer in answers) == 50
+
+
+async def test_who_waits_for_a_database_that_is_away_hears_of_it(redis: Redis) -> None:
+    settings = MongoSettings(f"mongodb://127.0.0.1:{free_port()}/", "x", MongoAuth.CERTIFICATE, None)
+    async with open_mongodb(settings, app_name="test") as nowhere:
+        ingestion = Ingestion(nowhere, Activity(redis))
+        outcomes = await asyncio.gather(
+            *(ingestion.take("ada", [event()]) for _ in range(5)), return_exceptions=True
+        )
+    assert all(isinstance(outcome, PyMongoError) for outcome in outcomes)
+
+
+async def test_more_than_a_pod_can_hold_is_refused(database: Database, redis: Redis) -> None:
+    ingestion = Ingestion(database, Activity(redis))
+    events = [event()] * 100
+    outcomes = await asyncio.gather(
+        *(ingestion.take("ada", events) for _ in range(300)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    assert {problem.kind.status for problem in refused} == {503}
+    assert 90 <= len(refused) <= 200
+    assert (await ingestion.take("ada", events)).known == 100
