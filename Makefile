@@ -8,7 +8,7 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills soak cluster engine preview bench lint audit docs inventory lock
+.PHONY: help setup up down test drills soak load cluster engine preview bench lint audit docs inventory lock
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ drills: $(STAMP) ## Run the slow fault drills
 
 soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 	@$(BIN)/pytest -m soak
+
+load: $(STAMP) ## Load the platform that is up: its peak, and how it answers below
+	@$(BIN)/python -m loadtest $(ARGS)
 
 cluster: $(STAMP) ## Apply production to a real control plane
 	@$(BIN)/pytest -m cluster tests/cluster

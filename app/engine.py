@@ -51,6 +51,8 @@ async def open_engine(settings: EngineSettings, redis: Redis) -> AsyncIterator[E
         load=Load(traffic),
     )
     tasks = [asyncio.create_task(engine.watch.run()), asyncio.create_task(engine.load.run())]
+    loop = asyncio.get_running_loop()
+    metrics.event_loop_tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
     defences = metrics.Defences(engine.gate, engine.limiter, engine.watch)
     with metrics.shown(engine.traffic, defences, System()):
         try:

@@ -42,6 +42,7 @@ traffic_in_flight: Final = _Count()
 _in_flight: Final = Gauge("kingdom_http_requests_in_flight", "Requests being answered now.")
 _in_flight.set_function(lambda: traffic_in_flight.count)
 
+event_loop_tasks: Final = Gauge("kingdom_event_loop_tasks", "Tasks of the event loop, waiting ones too.")
 failures: Final = Counter("kingdom_errors_total", "Unexpected errors, by where and what.", ("where", "error"))
 limited: Final = Counter("kingdom_limited_total", "Requests refused by a rate limit.", ("limit",))
 jobs: Final = Histogram(
