@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +113,23 @@ def run(command: Sequence[str]) -> Figures:
         raise RuntimeError(f"{' '.join(command[1:4])} ended with {done.returncode}: {tail}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
     return figures
+
+
+def in_turns(
+    rounds: int, ours: Callable[[Server], Figures], theirs: Callable[[Server], Figures]
+) -> tuple[Figures, Figures]:
+    """Both sides one after the other, each with an empty Redis, so that a slow minute of the machine meets
+    both; the medians.
+    """
+    turns: list[tuple[Figures, Figures]] = []
+    with redis() as server:
+        for _ in range(rounds):
+            server.empty()
+            mine = ours(server)
+            server.empty()
+            turns.append((mine, theirs(server)))
+    first, second = zip(*turns, strict=True)
+    return median(first), median(second)
 
 
 def median(turns: Sequence[Figures]) -> Figures:

@@ -24,15 +24,11 @@ LIMIT, WINDOW, SECONDS = 2_000, 1.0, 4.0
 @cache
 def comparison() -> tuple[Figures, Figures]:
     """Both sides in turns, medians."""
-    turns: list[tuple[Figures, Figures]] = []
-    with _sides.redis() as server:
-        for _ in range(ROUNDS):
-            server.empty()
-            ours = _sides.ours("limits_ours", server.url, str(DECISIONS))
-            server.empty()
-            turns.append((ours, _sides.peer("limits_peer", server.url, str(DECISIONS))))
-    ours, theirs = zip(*turns, strict=True)
-    return _sides.median(ours), _sides.median(theirs)
+    return _sides.in_turns(
+        ROUNDS,
+        lambda server: _sides.ours("limits_ours", server.url, str(DECISIONS)),
+        lambda server: _sides.peer("limits_peer", server.url, str(DECISIONS)),
+    )
 
 
 def _rate(mode: str, least: float) -> Measurement:

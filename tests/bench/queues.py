@@ -8,7 +8,7 @@ from functools import cache
 
 from tests.bench import _sides
 from tests.bench._benchmark import Benchmark, Measurement, NotMeasurableError
-from tests.bench._sides import Figures
+from tests.bench._sides import Figures, Server
 
 JOBS = 4_000
 ROUNDS = 3
@@ -16,46 +16,41 @@ LOW_JOBS = 20_000
 BOUND_MS = 50.0
 
 
-@cache
-def beside_saq() -> tuple[Figures, Figures]:
-    """Both sides in turns, medians."""
-    turns: list[tuple[Figures, Figures]] = []
-    with _sides.redis() as server:
-        for _ in range(ROUNDS):
-            server.empty()
-            ours = _sides.ours("queue_ours", server.url, str(JOBS))
-            server.empty()
-            turns.append((ours, _sides.peer("queue_saq", server.url, str(JOBS))))
-    ours, theirs = zip(*turns, strict=True)
-    return _sides.median(ours), _sides.median(theirs)
+def _ours(server: Server) -> Figures:
+    return _sides.ours("queue_ours", server.url, str(JOBS))
 
 
-def _saq(figure: str) -> Measurement:
-    ours, theirs = beside_saq()
-    note = f"{JOBS:,} jobs, median of {ROUNDS}"
-    return Measurement.at_least(3, ours=ours[figure], peer=theirs[figure], note=note)
+def _saq_side(server: Server) -> Figures:
+    return _sides.peer("queue_saq", server.url, str(JOBS))
 
 
-@cache
-def beside_streaq() -> tuple[Figures, Figures]:
-    """As with SAQ, where the server on PATH has FUNCTION."""
-    turns: list[tuple[Figures, Figures]] = []
+def _streaq_side(server: Server) -> Figures:
+    return _sides.peer("queue_streaq", server.url, str(JOBS))
+
+
+def _needs_redis_7() -> None:
     with _sides.redis() as server:
         if server.version < (7,):
             raise NotMeasurableError("streaq needs Redis 7: none on PATH")
-        for _ in range(ROUNDS):
-            server.empty()
-            ours = _sides.ours("queue_ours", server.url, str(JOBS))
-            server.empty()
-            turns.append((ours, _sides.peer("queue_streaq", server.url, str(JOBS))))
-    ours, theirs = zip(*turns, strict=True)
-    return _sides.median(ours), _sides.median(theirs)
 
 
-def _streaq(figure: str) -> Measurement:
-    ours, theirs = beside_streaq()
+@cache
+def _saq() -> tuple[Figures, Figures]:
+    """Both sides in turns, medians."""
+    return _sides.in_turns(ROUNDS, _ours, _saq_side)
+
+
+@cache
+def _streaq() -> tuple[Figures, Figures]:
+    """As with SAQ, where the server on PATH has FUNCTION."""
+    _needs_redis_7()
+    return _sides.in_turns(ROUNDS, _ours, _streaq_side)
+
+
+def _compare(sides: tuple[Figures, Figures], figure: str, least: float) -> Measurement:
+    ours, theirs = sides
     note = f"{JOBS:,} jobs, median of {ROUNDS}"
-    return Measurement.at_least(1, ours=ours[figure], peer=theirs[figure], note=note)
+    return Measurement.at_least(least, ours=ours[figure], peer=theirs[figure], note=note)
 
 
 def urgent() -> Measurement:
@@ -68,9 +63,9 @@ def urgent() -> Measurement:
 
 
 BENCHMARKS = [
-    Benchmark("queue-add", "SAQ 0.26", "jobs/s", "≥ 3", lambda: _saq("added")),
-    Benchmark("queue-do", "SAQ 0.26", "jobs/s", "≥ 3", lambda: _saq("done")),
-    Benchmark("queue-add-streaq", "streaq", "jobs/s", "≥ 1", lambda: _streaq("added")),
-    Benchmark("queue-do-streaq", "streaq", "jobs/s", "≥ 1", lambda: _streaq("done")),
+    Benchmark("queue-add", "SAQ 0.26", "jobs/s", "≥ 3", lambda: _compare(_saq(), "added", 3)),
+    Benchmark("queue-do", "SAQ 0.26", "jobs/s", "≥ 3", lambda: _compare(_saq(), "done", 3)),
+    Benchmark("queue-add-streaq", "streaq 7.2", "jobs/s", "≥ 1", lambda: _compare(_streaq(), "added", 1)),
+    Benchmark("queue-do-streaq", "streaq 7.2", "jobs/s", "≥ 1", lambda: _compare(_streaq(), "done", 1)),
     Benchmark("queue-urgent", "the bound", "ms", "≤ 1", urgent),
 ]
