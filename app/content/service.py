@@ -97,6 +97,9 @@ class Contents:
         waiting = {"owner": session.account, "state": State.QUEUED.value}
         if await self._contents.count_documents(waiting, limit=most) >= most:
             raise Problem(ALLOWANCE_USED, f"{most} pieces are being made already; the plan has no more.")
+        if self._queue.full:
+            after = {"retry-after": "5"}
+            raise Problem(UNAVAILABLE, "As much waits to be made as may; try again.", headers=after)
         now = clock.now()
         content_id = new_id()
         document: Document = {

@@ -31,6 +31,7 @@ from app.together import Together
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 _RESULT_MS: Final = 3600 * 1000
+_FULL_SECONDS: Final = 1.0
 _MOST_TOGETHER: Final = 1_000  # jobs in one step: Redis does nothing else meanwhile
 _LONGEST_ERROR: Final = 2_000  # characters
 
@@ -86,6 +87,7 @@ class Queue:
         self._visibility_ms = int(visibility * 1000)
         self.visibility = visibility
         self.most_attempts = most_attempts
+        self._refused_at = float("-inf")
         self._adding: Together[tuple[Sequence[Job], int], list[int]] = Together(self._add, most=64)
         self._enqueue = self._script("enqueue")
         self._reserve = self._script("reserve")
@@ -93,6 +95,11 @@ class Queue:
         self._extend = self._script("extend")
         self._recur = self._script("recur")
         self._requeue = self._script("requeue")
+
+    @property
+    def full(self) -> bool:
+        """Whether it refused a job within the last second: no time to promise more."""
+        return time.monotonic() < self._refused_at + _FULL_SECONDS
 
     async def enqueue(self, *jobs: Job, delay: float = 0.0) -> list[bool]:
         """Add jobs after ``delay`` seconds, or :class:`QueueFull`; ``False`` for one that was there.
@@ -104,6 +111,7 @@ class Queue:
         for first in range(0, len(jobs), _MOST_TOGETHER):
             added += await self._adding.ask((jobs[first : first + _MOST_TOGETHER], delay_ms))
         if -1 in added:
+            self._refused_at = time.monotonic()
             raise QueueFull(f"{added.count(-1)} of {len(jobs)} jobs were refused: {self.limit} are waiting")
         return [bool(value) for value in added]
 

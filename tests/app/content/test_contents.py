@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from redis import Redis
 
 from app.content import grammar
 from app.content.schemas import Form
 from tests.app.conftest import Person
-from tests.app.parts import wait_for
+from tests.app.parts import Platform, wait_for
 
 
 def ask(person: Person, key: str, **wish: str) -> httpx.Response:
@@ -50,6 +51,19 @@ def test_a_key_belongs_to_one_request_of_one_account(ada: Person, eve: Person) -
 @pytest.mark.parametrize("key", ["short", "x" * 129, "with spaces in it", "{$ne: null}"])
 def test_a_key_that_is_none_is_refused(ada: Person, key: str) -> None:
     assert ask(ada, key, prompt="x").status_code == 422
+
+
+def test_a_full_queue_refuses_what_nobody_could_make_in_time(ada: Person, platform: Platform) -> None:
+    others = {f"other{number}": 9e15 for number in range(100_000)}  # of a distant future
+    with Redis(port=platform.redis.port) as redis:
+        redis.zadd("queue:{jobs}:delayed", others)
+        try:
+            taken = ask(ada, str(uuid4()), prompt="the last")  # and the queue says so
+            refused = ask(ada, str(uuid4()), prompt="one too many")
+        finally:
+            redis.zremrangebyscore("queue:{jobs}:delayed", 9e15, 9e15)
+    assert (taken.status_code, refused.status_code) == (202, 503)
+    assert refused.headers["retry-after"] == "5"
 
 
 def test_the_plan_bounds_what_is_being_made(ada: Person) -> None:

@@ -61,6 +61,7 @@ async def test_a_full_queue_refuses_and_says_so(redis: Redis) -> None:
     with pytest.raises(QueueFull, match="2 of 5"):
         await queue.enqueue(*jobs(5))
     assert (await queue.depth()).waiting == 3
+    assert queue.full
     await reserved(queue, 1)
     assert await queue.enqueue(Job("another", "kind")) == [True]
 
