@@ -137,10 +137,12 @@ class Deployer(Component):
 def condition(environment: str, settings: DeliverySettings) -> str:
     """Whose tokens are taken: GitHub's issuer signs those of every repository in the world.
 
-    The GitHub environment is part of it, so that its reviewers must have agreed.
+    The GitHub environment is part of it, so that its reviewers must have agreed. The subject says both once
+    more, in the form that GitHub gives it where nobody has changed that: the one claim that is always there.
     """
     return " && ".join(
         (
+            f"assertion.sub == 'repo:{settings.github}:environment:{environment}'",
             f"assertion.repository == '{settings.github}'",
             f"assertion.ref == '{settings.ref}'",
             f"assertion.environment == '{environment}'",

@@ -130,6 +130,8 @@ class Role(Component):
                 "fs_group": USER,
                 # System calls that no service makes, and escapes from containers do, are refused.
                 "seccomp_profile": {"type": "RuntimeDefault"},
+                # Nor does a process that broke out of the service write to what of the node it can see.
+                "app_armor_profile": {"type": "RuntimeDefault"},
             },
             "node_selector": {POOL_LABEL: args.pool},
             "tolerations": [

@@ -10,6 +10,7 @@ def test_only_the_ref_and_environment_of_the_settings_may_deploy(declared: Decla
     settings = configuration(declared.stack)["kingdom:delivery"]
     condition = declared.one("WorkloadIdentityPoolProvider")["attributeCondition"]
     assert condition.split(" && ") == [
+        f"assertion.sub == 'repo:{settings['github']}:environment:{declared.stack}'",
         f"assertion.repository == '{settings['github']}'",
         f"assertion.ref == '{settings['ref']}'",
         f"assertion.environment == '{declared.stack}'",
