@@ -1,0 +1,93 @@
+"""The gate in front of a simulated service: one processor, and times by a clock of the test's own.
+
+Every request waits 10 ms, as for a database, then needs the processor for 5 ms, in turn; being refused needs
+it for 0.2 ms. So the capacity is 200 a second, whatever the machine of the test is doing.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import statistics
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.overload import Gate, Overloaded, Urgency
+
+WAIT, BUSY, REFUSING = 0.010, 0.005, 0.0002
+CAPACITY = 1 / BUSY
+SECONDS = 20.0
+
+
+@dataclass
+class Simulated:
+    """What became of the arrivals of ``SECONDS``, after as many that only warm the gate."""
+
+    took: dict[Urgency, list[float]] = field(
+        default_factory=lambda: {urgency: list[float]() for urgency in Urgency}
+    )
+    refused: dict[Urgency, int] = field(default_factory=lambda: dict.fromkeys(Urgency, 0))
+
+    @property
+    def times(self) -> list[float]:
+        return [seconds for times in self.took.values() for seconds in times]
+
+    @property
+    def goodput(self) -> float:
+        """Answers a second, those within half a second."""
+        return sum(seconds < 0.5 for seconds in self.times) / SECONDS
+
+    @property
+    def p95(self) -> float:
+        return statistics.quantiles(self.times, n=20)[-1]
+
+
+def simulate(rate: float, seed: int, urgencies: tuple[Urgency, ...] = (Urgency.READ,)) -> Simulated:
+    """Arrivals by chance (Poisson), ``rate`` a second."""
+    chance = random.Random(seed)
+    now = free_at = arrival = 0.0
+    gate = Gate(clock=lambda: now)
+    leaving: list[tuple[float, float, Urgency]] = []
+    result = Simulated()
+    while arrival < 2 * SECONDS:
+        arrival += chance.expovariate(rate)
+        while leaving and leaving[0][0] <= arrival:
+            now, entered, urgency = heapq.heappop(leaving)
+            gate.leave("GET /work", entered)
+            if now > SECONDS:
+                result.took[urgency].append(now - entered)
+        now = arrival
+        urgency = chance.choice(urgencies)
+        try:
+            entered = gate.enter(urgency)
+        except Overloaded:
+            free_at = max(free_at, now) + REFUSING
+            result.refused[urgency] += now > SECONDS
+        else:
+            free_at = max(free_at, now + WAIT) + BUSY
+            heapq.heappush(leaving, (free_at, entered, urgency))
+    return result
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_at_four_times_the_capacity_nearly_as_much_is_answered_in_time_as_at_capacity(seed: int) -> None:
+    at_capacity, at_four = simulate(CAPACITY, seed), simulate(4 * CAPACITY, seed)
+    assert at_four.goodput >= 0.85 * at_capacity.goodput
+    assert at_four.p95 < 0.5
+
+
+def test_below_the_capacity_nothing_is_refused() -> None:
+    calm = simulate(0.7 * CAPACITY, 0)
+    assert sum(calm.refused.values()) == 0
+    assert calm.goodput == pytest.approx(0.7 * CAPACITY, rel=0.05)
+
+
+def test_what_is_vital_gets_in_while_the_rest_is_refused() -> None:
+    mixed = simulate(2 * CAPACITY, 0, tuple(Urgency))
+    admitted = [
+        len(mixed.took[urgency]) / (len(mixed.took[urgency]) + mixed.refused[urgency]) for urgency in Urgency
+    ]
+    assert admitted == sorted(admitted, reverse=True)
+    assert admitted[Urgency.VITAL] > 0.9
+    assert admitted[Urgency.BULK] < 0.3
