@@ -225,7 +225,8 @@ def declared_properties(cls: type) -> tuple[tuple[str, str, property], ...]:
     """(python name, pulumi name, property) of everything declared with ``@pulumi.getter``."""
     found: dict[str, tuple[str, str, property]] = {}
     for base in reversed(cls.__mro__):
-        for python_name, value in vars(base).items():
+        # A copy: asking a class for its annotations, as other threads do, adds them to it.
+        for python_name, value in list(vars(base).items()):
             if isinstance(value, property) and (name := getattr(value.fget, _NAME_ATTRIBUTE, None)):
                 found[name] = (python_name, name, value)
     return tuple(found.values())
