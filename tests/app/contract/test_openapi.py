@@ -58,6 +58,6 @@ def test_the_document_is_true(platform: Platform, ada: Person, tmp_path: Path) -
 
 @pytest.mark.drill
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [2, 3, 4])
-def test_the_document_is_true_at_length(platform: Platform, ada: Person, tmp_path: Path, seed: int) -> None:
-    examine(platform, ada, tmp_path, "--max-examples", "100", "--seed", str(seed))
+def test_the_document_is_true_at_length(platform: Platform, ada: Person, tmp_path: Path) -> None:
+    """Longer, and in sequences: what one operation makes, the next ones are asked about."""
+    examine(platform, ada, tmp_path, "--max-examples", "60", "--seed", "2")
