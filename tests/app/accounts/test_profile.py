@@ -43,8 +43,10 @@ def test_of_two_that_saw_the_same_state_one_is_told(ada: Person) -> None:
     tag = ada.client.get("/v1/accounts/me").headers["etag"]
     with ThreadPoolExecutor(8) as clients:
         asking = [clients.submit(rename, ada, f"Name {number}", tag) for number in range(8)]
-        statuses = sorted(each.result().status_code for each in asking)
-    assert statuses == [200] + [412] * 7
+        statuses = [each.result().status_code for each in asking]
+    # A busy pod may have had no room for some; nobody was told of a change that another undid.
+    assert statuses.count(200) == 1
+    assert set(statuses) <= {200, 412, 503}
 
 
 def test_without_a_condition_the_last_one_counts(ada: Person) -> None:
