@@ -1,0 +1,45 @@
+"""Pods that come and go while people use the service: nobody notices."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.drills.crowd import crowding
+from tests.drills.projects import Project, wait_for
+
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
+
+
+def pods(platform: Project) -> set[str]:
+    """The api pods that run."""
+    return {process.name for process in platform.status().processes if "/api" in process.name}
+
+
+def test_scaling_up_and_down_under_traffic_loses_no_request(platform: Project) -> None:
+    few = len(pods(platform))
+    with crowding(platform) as crowd:
+        for replicas in (few + 1, few):
+            scale(platform, replicas)
+            platform.run("up", seconds=180)
+            wait_for(
+                "as many pods serve",
+                lambda replicas=replicas: len(pods(platform)) == replicas and platform.is_healthy(),
+                120,
+            )
+    print(f"{crowd.answered} answered")
+    crowd.require_nothing_lost()
+
+
+def scale(platform: Project, replicas: int) -> None:
+    """Hold the api at so many pods, whatever its autoscaler sees."""
+    bounds = r"(    api:\n      minReplicas: )\d+(\n      maxReplicas: )\d+"
+    rewrite(platform, bounds, rf"\g<1>{replicas}\g<2>{replicas}")
+
+
+def rewrite(platform: Project, lines: str, by: str) -> None:
+    """Replace the only place of the settings that is so."""
+    text, found = re.subn(rf"(?m)^{lines}$", by, platform.settings.read_text())
+    assert found == 1, lines
+    platform.settings.write_text(text)
