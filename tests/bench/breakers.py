@@ -1,6 +1,6 @@
 """A call through a closed breaker of `app.resilience`, beside purgatory's and hyx's: the call does nothing.
 
-Microseconds of the quickest of five rounds, the call itself among them.
+Microseconds of the quickest of fifty rounds, the call itself among them.
 """
 
 from functools import cache

@@ -1,6 +1,6 @@
 """The first layer of `app.cache` beside the memory of cashews and aiocache, and a herd on one missing key.
 
-Hits are microseconds of an awaited read in the quickest of five rounds, a value of 600 bytes under one of
+Hits are microseconds of an awaited read in the quickest of fifty rounds, a value of 600 bytes under one of
 1,000 keys. cashews' plain `get` is its quickest read; its decorator, which like ours would load what is
 missing, is in the note. The herd is 1,000 readers in two processes at once; the peer has its lock on.
 """

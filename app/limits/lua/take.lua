@@ -71,7 +71,8 @@ for _ = 1, tonumber(ARGV[1]) do
     for slice = SLICES + 1, 1, -1 do
       if bucket.counts[slice] > 0 then
         if full == 0 then full = back(bucket, slice) end
-        if bucket.used >= bucket.limit then wait = back(bucket, slice) end
+        if bucket.used < bucket.limit then break end
+        wait = back(bucket, slice)
       end
     end
     local n = #answer

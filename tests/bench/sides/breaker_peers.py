@@ -22,8 +22,8 @@ async def main() -> dict[str, float]:
         pass
 
     return {
-        "purgatory": await per_call(purgatory, calls=20_000),
-        "hyx": await per_call(hyx, calls=20_000),
+        "purgatory": await per_call(purgatory, calls=1_000),
+        "hyx": await per_call(hyx, calls=1_000),
     }
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def per_call(call: Callable[[], Awaitable[object]], *, calls: int, rounds: int = 5) -> float:
+async def per_call(call: Callable[[], Awaitable[object]], *, calls: int, rounds: int = 50) -> float:
     """Of the quickest round."""
     best = float("inf")
     for _ in range(rounds):
