@@ -52,12 +52,14 @@ def goodput() -> Measurement:
     with served("open") as port:
         load(port, 0, 1.0)
         without = load(port, 4 * capacity, SECONDS)
-    ratio = at_four["goodput"] / at_capacity["goodput"]
+    # A busy moment of the machine must not make the yardstick shorter.
+    most = max(capacity, at_capacity["goodput"])
+    ratio = at_four["goodput"] / most
     p95 = at_four["p95"]
     note = f"P95 of the admitted {p95:.0f} ms (< {BOUND_MS:g}), {at_four['refused']:.0%} refused with 503; "
     note += f"without the gate {without['goodput']:.0f} answers/s in time"
     ok = ratio >= LEAST and p95 < BOUND_MS
-    return Measurement(at_four["goodput"], at_capacity["goodput"], ratio, ok, note)
+    return Measurement(at_four["goodput"], most, ratio, ok, note)
 
 
 BENCHMARKS = [Benchmark("overload-goodput", "itself at capacity", "answers/s", f"≥ {LEAST}", goodput)]
