@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -43,6 +43,14 @@ class Mode(StrEnum):
     BLIND = "blind"
 
 
+class _Source(Enum):
+    """Where the token of a request comes from."""
+
+    BUCKET = 1
+    NEW_LEASE = 2
+    LEASE = 3
+
+
 @dataclass(slots=True)  # not frozen: made for every request, it would cost three times as much
 class Decision:
     """The answer, told by the rule that is nearest to its end."""
@@ -65,17 +73,42 @@ class Decision:
 
 
 class _Holding:
-    """What the pod knows of one bucket: what it has leased, and until when it has been refused."""
+    """What the pod knows of one bucket: what it has leased, and until when it has been refused.
 
-    __slots__ = ("asking", "full_at", "lapses_at", "left", "refused_until", "tokens")
+    ``size`` is how many tokens the lease had, ``slice`` the slice of the window that Redis counts them in.
+    """
+
+    __slots__ = ("asking", "full_at", "lapses_at", "left", "refused_until", "size", "slice", "tokens")
 
     def __init__(self) -> None:
         self.tokens = 0
+        self.size = 0
+        self.slice = 0
         self.lapses_at = 0.0
         self.refused_until = 0.0
         self.left = 0
         self.full_at = 0.0
         self.asking = False
+
+    def held(self, now: float) -> int:
+        """Tokens that may be spent."""
+        return self.tokens if now < self.lapses_at else 0
+
+    def next_lease(self, now: float, rule: Rule) -> int:
+        """How many tokens to lease now that none may be spent: twice as many when the last ones were spent in
+        time, as many as were spent when they were not, and one after a rest.
+
+        So a pod holds back about what it needs: a hundred pods with whole leases would hold back several
+        limits from somebody who spends a part of one.
+        """
+        if now < self.lapses_at:
+            return min(2 * self.size, rule.lease)
+        if now < self.lapses_at + rule.lapse:
+            return max(1, self.size - self.tokens)
+        return 1
+
+
+_Wish: TypeAlias = tuple[_Holding, _Source]
 
 
 class Limiter:
@@ -116,7 +149,7 @@ class Limiter:
                 self.counts[Mode.LEASED] += 1
                 wait = holding.refused_until - now
                 return Decision(False, Mode.LEASED, rule, 0, max(wait, holding.full_at - now), wait)
-            if holding.tokens < 1 or now >= holding.lapses_at:
+            if holding.held(now) < 1:
                 return None
             held.append(holding)
         tightest, least = 0, math.inf
@@ -153,26 +186,30 @@ class Limiter:
     async def _ask(self, batch: list[tuple[Demand, asyncio.Future[Decision]]]) -> None:
         keys: dict[str, int] = {}
         arguments: list[Any] = [len(batch)]
-        wishes: list[list[tuple[_Holding, int]]] = []
+        wishes: list[list[_Wish]] = []
         borrowing: list[_Holding] = []
         now = self._clock()
         for demand, _ in batch:
             arguments.append(len(demand))
-            wish: list[tuple[_Holding, int]] = []
+            wish: list[_Wish] = []
             for rule, subject in demand:
                 key = rule.name + ":" + subject
                 holding = self._hold(key)
                 # All buckets on one node of a Redis cluster: a decision spans any of them.
                 index = keys.setdefault(f"{{limits}}:{key}", len(keys) + 1)
-                wanted = 1
-                if rule.lease > 1 and not holding.asking:
+                wanted, unspent, source = 1, 0, _Source.BUCKET
+                if holding.held(now):
+                    holding.tokens -= 1  # another rule asks; here there is enough
+                    wanted, source = 0, _Source.LEASE
+                elif rule.lease > 1 and not holding.asking:
                     # One of those who ask together brings the lease; the others take what they need.
                     holding.asking = True
                     borrowing.append(holding)
-                    kept = holding.tokens if now < holding.lapses_at else 0
-                    wanted = max(1, rule.lease - kept)
-                wish.append((holding, wanted))
-                arguments += [index, rule.limit, int(rule.window * 1_000_000), wanted]
+                    wanted, source = holding.next_lease(now, rule), _Source.NEW_LEASE
+                    unspent, holding.tokens = holding.tokens, 0
+                wish.append((holding, source))
+                window = int(rule.window * 1_000_000)
+                arguments += [index, rule.limit, window, wanted, unspent, holding.slice]
             wishes.append(wish)
         try:
             reply = await self._take(keys=list(keys), args=arguments)
@@ -185,22 +222,23 @@ class Limiter:
             if not answer.done():
                 answer.set_result(decision)
 
-    def _learn(self, demand: Demand, wish: list[tuple[_Holding, int]], numbers: Any) -> Decision:
+    def _learn(self, demand: Demand, wish: list[_Wish], numbers: Any) -> Decision:
         """Note what Redis said of one demand."""
         now = self._clock()
         allowed = bool(next(numbers))
         tightest: Decision | None = None
-        for (rule, _), (holding, _) in zip(demand, wish, strict=True):
-            taken, left, full, wait = (next(numbers) for _ in range(4))
+        for (rule, _), (holding, source) in zip(demand, wish, strict=True):
+            taken, left, full, wait, slice_ = (next(numbers) for _ in range(5))
             full, wait = full / 1e6, wait / 1e6
             holding.left, holding.full_at = left, now + full
-            if allowed:
-                if taken > 1:
-                    holding.tokens = taken - 1 + (holding.tokens if now < holding.lapses_at else 0)
-                    holding.lapses_at = now + rule.lapse
-            elif wait > 0:
+            if allowed and source is _Source.NEW_LEASE:
+                holding.tokens, holding.size, holding.slice = taken - 1, taken, slice_
+                holding.lapses_at = now + rule.lapse
+            elif not allowed and source is _Source.LEASE:
+                holding.tokens += 1
+            elif not allowed and wait > 0:
                 holding.refused_until = now + wait
-            remaining = left + (holding.tokens if now < holding.lapses_at else 0)
+            remaining = left + holding.held(now)
             candidate = Decision(allowed, Mode.ASKED, rule, remaining, full, 0.0 if allowed else wait)
             if tightest is None or _tighter(candidate, tightest):
                 tightest = candidate

@@ -3,9 +3,10 @@
 -- it. What is counted is never less than what was taken within the window before now, so no window, wherever
 -- it begins, sees more than the limit; a token is back after one window and at most a slice.
 -- KEYS: the buckets. ARGV: number of demands; for each: number of buckets; for each of those: index into KEYS,
--- the limit, microseconds of the window, tokens wanted (0: only look).
+-- the limit, microseconds of the window, tokens wanted (0: only look), tokens of a lapsed lease to give back,
+-- the slice that they were taken in.
 -- Returns for each demand: 1 or 0; for each of its buckets: tokens taken, tokens left, microseconds until it is
--- full, microseconds until there is a token.
+-- full, microseconds until there is a token, the slice that the tokens were taken in.
 local SLICES = 20
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -39,6 +40,17 @@ local function open(index, limit, window)
   return bucket
 end
 
+-- Tokens taken in a slice and never spent; out of no other slice, as what was taken later must count longer.
+local function give_back(bucket, tokens, slice)
+  local at = SLICES + 1 - (bucket.newest - slice)
+  if tokens > 0 and bucket.counts[at] then
+    tokens = math.min(tokens, bucket.counts[at])
+    bucket.counts[at] = bucket.counts[at] - tokens
+    bucket.used = bucket.used - tokens
+    bucket.changed = true
+  end
+end
+
 -- Microseconds until the tokens of a slice are back.
 local function back(bucket, at)
   return math.max(0, (bucket.newest - (SLICES + 1 - at) + SLICES + 1) * bucket.slice - now)
@@ -51,13 +63,14 @@ for _ = 1, tonumber(ARGV[1]) do
   local allowed = 1
   local taking = {}
   for number = 1, count do
-    local first = at + 4 * number - 3
+    local first = at + 6 * number - 5
     local bucket = open(tonumber(ARGV[first]), tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]))
     local wanted = tonumber(ARGV[first + 3])
+    give_back(bucket, tonumber(ARGV[first + 4]), tonumber(ARGV[first + 5]))
     taking[number] = {bucket, wanted}
     if wanted > 0 and bucket.used >= bucket.limit then allowed = 0 end
   end
-  at = at + 1 + 4 * count
+  at = at + 1 + 6 * count
   answer[#answer + 1] = allowed
   for _, pair in ipairs(taking) do
     local bucket, taken = pair[1], 0
@@ -77,6 +90,7 @@ for _ = 1, tonumber(ARGV[1]) do
     end
     local n = #answer
     answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = taken, bucket.limit - bucket.used, full, wait
+    answer[n + 5] = bucket.newest
   end
 end
 for _, bucket in pairs(buckets) do

@@ -37,13 +37,38 @@ async def test_leased_mode_never_overdraws_the_bucket(redis: Redis) -> None:
     assert LEASED.limit - len(pods) * LEASED.lease <= granted <= LEASED.limit
 
 
-async def test_a_held_lease_asks_redis_nothing(redis: Redis) -> None:
+async def test_who_asks_often_holds_ever_larger_leases_and_asks_redis_ever_less(redis: Redis) -> None:
     limiter = Limiter(redis)
-    await limiter.decide(((LEASED, "ada"),))
-    for _ in range(LEASED.lease - 1):
-        decision = await limiter.decide(((LEASED, "ada"),))
-        assert (decision.allowed, decision.mode) == (True, Mode.LEASED)
-    assert (await limiter.decide(((LEASED, "ada"),))).mode is Mode.ASKED
+    modes = [(await limiter.decide(((LEASED, "ada"),))).mode for _ in range(1 + 2 + 4 + 8 + 16 + 20 + 20)]
+    asked = [at for at, mode in enumerate(modes) if mode is Mode.ASKED]
+    assert asked == [0, 1, 3, 7, 15, 31, 51]
+
+
+async def test_what_lapses_unspent_is_given_back(redis: Redis) -> None:
+    now = 0.0
+    limiter = Limiter(redis, clock=lambda: now)
+    assert await allowed(limiter, LEASED, 60) == 60
+    for _ in range(LEASED.limit - 60):
+        now += LEASED.lapse
+        assert await allowed(limiter, LEASED, 1) == 1
+    now += LEASED.lapse
+    assert await allowed(limiter, LEASED, 1) == 0
+
+
+async def test_many_pods_hold_nothing_back_from_who_asks_each_once(redis: Redis) -> None:
+    pods = [Limiter(redis) for _ in range(LEASED.limit)]
+    for pod in pods:
+        assert await allowed(pod, LEASED, 1) == 1
+    assert await allowed(Limiter(redis), LEASED, 1) == 0
+
+
+async def test_a_lease_is_spent_while_another_rule_has_to_be_asked_about(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    assert await allowed(limiter, LEASED, 3) == 3  # of the last two, one is held
+    both = ((LEASED, "ada"), (EXACT, "ada"))
+    granted = [(await limiter.decide(both)).allowed for _ in range(EXACT.limit + 5)]
+    assert granted == [True] * EXACT.limit + [False] * 5
+    assert await allowed(limiter, LEASED, LEASED.limit) == LEASED.limit - 3 - EXACT.limit
 
 
 async def test_one_exhausted_rule_refuses_and_takes_nothing_from_the_others(redis: Redis) -> None:
