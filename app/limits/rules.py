@@ -11,11 +11,11 @@ class Rule:
 
     A request counts for the window and at most a twentieth of it longer, as it is counted in slices.
 
-    ``lease``: how many a pod takes out of Redis in one go at most, to spend without asking again; 1 asks every
-    time. A lease is as large as what the pod lately spent of one. What is leased counts from then on; but
-    leases taken before a window can be spent in it, so one window can see up to ``pods * lease`` more than the
-    limit. A lease lapses after its share of the window (at least a second), and what is left of it is given
-    back with the next question.
+    ``lease``: how many a pod takes out of Redis in one go at most, to spend without asking again; 1 asks
+    every time. A lease is as large as what the pod lately spent of one. What is leased counts from then on;
+    but leases taken before a window can be spent in it, so one window can see up to ``pods * lease`` more
+    than the limit. A lease lapses after its share of the window (at least a second), and what is left of it
+    is given back with the next question.
 
     ``blind``: what one pod allows in a window by itself while Redis is gone.
     """
