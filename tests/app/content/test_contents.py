@@ -64,6 +64,7 @@ def test_a_full_queue_refuses_what_nobody_could_make_in_time(ada: Person, platfo
             redis.zremrangebyscore("queue:{jobs}:delayed", 9e15, 9e15)
     assert (taken.status_code, refused.status_code) == (202, 503)
     assert refused.headers["retry-after"] == "5"
+    wait_for("it takes again", lambda: ask(ada, str(uuid4()), prompt="room again").status_code == 202)
 
 
 def test_the_plan_bounds_what_is_being_made(ada: Person) -> None:
