@@ -22,7 +22,15 @@ _USAGE = f"""usage: python -m app {"|".join(Role)}
 
 
 def main(arguments: list[str]) -> int:
-    """Parse everything, then serve."""
+    """Run what is asked for; settings that are not right are told, all at once."""
+    try:
+        return _run(arguments)
+    except SettingsError as error:
+        print("The settings are not right:", *error.problems, sep="\n  - ", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: list[str]) -> int:
     if len(arguments) == 3 and arguments[0] == "grant":
         from app.accounts.grant import grant
 
@@ -39,13 +47,7 @@ def main(arguments: list[str]) -> int:
         print(_USAGE, file=sys.stderr)
         return 2
     role = Role(arguments[0])
-    try:
-        settings = load(os.environ)
-    except SettingsError as error:
-        print(f"The settings of {role} are not right:", file=sys.stderr)
-        for problem in error.problems:
-            print(f"  - {problem}", file=sys.stderr)
-        return 2
+    settings = load(os.environ)
     # Imported late: an error in the settings is told at once, without two seconds of imports.
     import uvloop
 

@@ -10,19 +10,18 @@ from pymongo.errors import PyMongoError
 from app.accounts.service import key
 from app.connections import open_mongodb
 from app.roles import Role
-from app.settings import SettingsError, load
+from app.settings import load
 
 
 async def grant(email: str, name: str, environ: Mapping[str, str]) -> int:
-    """Give the role; the exit code says whether it is given (0), could not be (1), or was misspelt (2)."""
+    """Give the role; the exit code says whether it is given (0), could not be (1), or was misspelt (2).
+
+    Raises :class:`app.settings.SettingsError`.
+    """
     if name not in set(Role):
         print(f"There is no role {name!r}; there are {', '.join(Role)}.", file=sys.stderr)
         return 2
-    try:
-        settings = load(environ)
-    except SettingsError as error:
-        print("The settings are not right:", *error.problems, sep="\n  - ", file=sys.stderr)
-        return 2
+    settings = load(environ)
     try:
         async with open_mongodb(settings.mongodb, app_name="kingdom-grant") as database:
             changed = await database["accounts"].update_one(

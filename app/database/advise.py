@@ -28,7 +28,7 @@ from app.database.lease import LeaseLost
 from app.database.workload import told
 from app.media.service import MediaLibrary
 from app.orders.service import Orders
-from app.settings import Settings, SettingsError, load
+from app.settings import Settings, load
 
 _DECLARED: Final[tuple[tuple[str, tuple[IndexModel, ...]], ...]] = (
     ("accounts", Accounts.INDEXES),
@@ -76,12 +76,8 @@ async def report(settings: Settings, *, change: bool) -> Report:
 
 
 async def main(arguments: list[str], environ: Mapping[str, str]) -> int:
-    """The command."""
-    try:
-        settings = load(environ)
-    except SettingsError as error:
-        print("The settings are not right:", *error.problems, sep="\n  - ", file=sys.stderr)
-        return 2
+    """The command. Raises :class:`app.settings.SettingsError`."""
+    settings = load(environ)
     try:
         found = await report(settings, change="--apply" in arguments)
     except Busy:

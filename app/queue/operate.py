@@ -21,7 +21,7 @@ from redis import RedisError
 from app.connections import open_redis
 from app.queue.jobs import DeadLetter
 from app.queue.queue import Queue
-from app.settings import Settings, SettingsError, load
+from app.settings import Settings, load
 
 USAGE: Final = "jobs [dead | requeue ID… | discard ID… | result ID] [--json]"
 _MOST: Final = 1_000
@@ -40,18 +40,14 @@ class State(msgspec.Struct):
 
 
 async def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The command; ``arguments`` are what follows ``jobs``."""
+    """The command; ``arguments`` are what follows ``jobs``. Raises :class:`app.settings.SettingsError`."""
     words = [word for word in arguments if word != "--json"]
     verb, names = (words[0], words[1:]) if words else ("", [])
     counts = {"": not names, "dead": not names, "result": len(names) == 1}
     if not counts.get(verb, verb in {"requeue", "discard"} and bool(names)):
         print(f"usage: python -m app {USAGE}", file=sys.stderr)
         return 2
-    try:
-        settings = load(environ)
-    except SettingsError as error:
-        print("The settings are not right:", *error.problems, sep="\n  - ", file=sys.stderr)
-        return 2
+    settings = load(environ)
     try:
         return await _carry_out(settings, verb, names, as_json="--json" in arguments)
     except (RedisError, OSError) as error:
