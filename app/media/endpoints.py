@@ -36,6 +36,7 @@ _KINDS: Final = tuple(kind.value for kind in Kind)
     takes=_KINDS,
     kinds=[ALLOWANCE_USED, PICTURE_REFUSED],
     answer_headers=["Location"],
+    seconds=25.0,  # phones on slow networks
 )
 async def upload(call: Call, body: Upload) -> Answer[Media]:
     """Upload a picture.

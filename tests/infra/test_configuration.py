@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.application import PUBLIC
 from infra.configuration import parse
 from infra.sizing import ATLAS_CONNECTIONS, MONITORS, peak
 from infra.vocabulary import AtlasSize
@@ -49,6 +50,12 @@ def test_the_pools_of_all_pods_fit_the_smallest_tier(declared: Declared) -> None
     pool = int(declared.one("ConfigMap", "configuration")["data"]["KINGDOM_MONGODB_POOL"])
     pods = peak(settings.workload.api) + peak(settings.workload.worker)
     assert pods * (pool + MONITORS) < ATLAS_CONNECTIONS[AtlasSize(settings.database.min_size)] * 0.8
+
+
+def test_no_route_takes_longer_than_a_leaving_replica_finishes(declared: Declared) -> None:
+    longest = parse(declared.stack, configuration(declared.stack)).workload.request_seconds
+    routes = [endpoint for part in PUBLIC for endpoint in part.endpoints]
+    assert not {route.path for route in routes if route.seconds >= longest}
 
 
 def test_metrics_of_both_roles_are_collected(declared: Declared) -> None:
