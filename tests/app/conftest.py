@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -51,6 +53,18 @@ async def redis(redis_process: Process) -> AsyncIterator[Redis]:
     async with open_redis(RedisSettings(f"redis://127.0.0.1:{redis_process.port}/0", None, None)) as client:
         await parts.until(lambda: _emptied(client))  # a restarted one reads its file first
         yield client
+        # What goes on in the background would connect anew after the client is closed.
+        left = {task for task in asyncio.all_tasks() if _is_ours(task)}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=5)
+
+
+def _is_ours(task: asyncio.Task[Any]) -> bool:
+    """Whether the service started it."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and Path(code.co_filename).is_relative_to(parts.ROOT / "app")
 
 
 async def _emptied(client: Redis) -> bool:
