@@ -31,6 +31,7 @@ down: $(STAMP) ## Stop it and leave nothing behind
 	@$(BIN)/kingdom down --stack local
 
 test: $(STAMP) ## Run the test suite
+	@echo "Not among them: make engine (with the real Pulumi CLI on PATH), make cluster, make drills, make soak"
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster and not engine"
 
 drills: $(STAMP) ## Run the slow fault drills
