@@ -116,8 +116,9 @@ class Gate:
     def _adjust(self, now: float) -> None:
         gradient = max(0.5, min(1.0, _TOLERANCE * self._samples / self._ratios))
         wished = self.limit * gradient + math.sqrt(self.limit)
-        # Half empty, the limit is not what holds requests back, and says nothing about what would fit.
-        if wished < self.limit or self._peak * 2 >= self.limit:
+        # Half empty, the limit is not what holds requests back, and times say nothing about what would fit: a
+        # busy neighbour on the processor would else close the gate before a few requests. As in Gradient2.
+        if self._peak * 2 >= self.limit:
             self._set(self.limit + _SMOOTHING * (wished - self.limit))
         self._ratios, self._samples, self._peak = 0.0, 0, self.inside
         self._round_ends = now + _ROUND_SECONDS

@@ -17,6 +17,19 @@ def pods(platform: Project) -> set[str]:
     return {process.name for process in platform.status().processes if "/api" in process.name}
 
 
+def test_a_rolling_update_under_traffic_loses_no_request(platform: Project) -> None:
+    before = pods(platform)
+    with crowding(platform) as crowd:
+        rewrite(platform, "    logLevel: info", "    logLevel: warning")
+        platform.run("up", seconds=180)
+        wait_for("every process is ready", platform.is_healthy)
+    assert pods(platform).isdisjoint(before), "every pod is another one"
+    print(f"{crowd.answered} answered")
+    crowd.require_nothing_lost()
+    with platform.client() as client:
+        crowd.ledger.require_readable(client)
+
+
 def test_scaling_up_and_down_under_traffic_loses_no_request(platform: Project) -> None:
     few = len(pods(platform))
     with crowding(platform) as crowd:
