@@ -59,7 +59,7 @@ def application(services: Services) -> ASGIApp:
     paths = Paths([Resource(path, by_method) for path, by_method in by_path.items()])
     engine = services.engine
     observed = Observation(paths, base, engine.traffic, engine.faults, engine.load)
-    return opened(SecureHeaders(observed), services.settings.cors_origins)
+    return opened(SecureHeaders(observed), services.settings.cors_origins, base)
 
 
 def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, board: Board) -> ASGIApp:

@@ -23,6 +23,7 @@ class Kind:
 
 
 MALFORMED: Final = Kind("malformed", 400, "The request cannot be read")
+NOT_SHARED: Final = Kind("not-shared", 400, "Pages of that origin may not ask this")
 UNAUTHENTICATED: Final = Kind("unauthenticated", 401, "Sign in first")
 WRONG_CREDENTIALS: Final = Kind("wrong-credentials", 401, "The e-mail address or the password is wrong")
 SESSION_OVER: Final = Kind("session-over", 401, "The session is over")

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp
+
+from app.answers import encode
+from app.problems import NOT_SHARED, Problem
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
 _ASKED: Final = (
@@ -35,20 +40,37 @@ _SHOWN: Final = (
 _REMEMBERED_SECONDS: Final = 600
 
 
-def opened(app: ASGIApp, origins: AbstractSet[str]) -> ASGIApp:
+class Origins(CORSMiddleware):
+    """Starlette's, whose refusals are problem details too; ``base`` is the service's public address."""
+
+    def __init__(self, app: ASGIApp, origins: AbstractSet[str], base: str) -> None:
+        super().__init__(
+            app,
+            allow_origins=sorted(origins),
+            allow_methods=_METHODS,
+            allow_headers=_ASKED,
+            expose_headers=_SHOWN,
+            allow_credentials=False,
+            max_age=_REMEMBERED_SECONDS,
+        )
+        self._base = base
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to a browser that asks whether a page may ask."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < NOT_SHARED.status:
+            return answer
+        problem = Problem(NOT_SHARED, f"{bytes(answer.body).decode()}.")
+        body = encode(problem.details(self._base, ""))
+        headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
+        headers["content-type"] = "application/problem+json"
+        return Response(body, NOT_SHARED.status, headers)
+
+
+def opened(app: ASGIApp, origins: AbstractSet[str], base: str) -> ASGIApp:
     """The application for pages of these origins too; without any, for none.
 
     Outermost, so that a page can read refusals as well. Sessions are bearer tokens, not cookies, so no
     credentials are allowed: nothing a browser sends by itself counts for anything here.
     """
-    if not origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=sorted(origins),
-        allow_methods=_METHODS,
-        allow_headers=_ASKED,
-        expose_headers=_SHOWN,
-        allow_credentials=False,
-        max_age=_REMEMBERED_SECONDS,
-    )
+    return Origins(app, origins, base) if origins else app

@@ -117,6 +117,8 @@ def test_only_configured_origins_may_call_from_a_browser(browsers: httpx.Client)
     for origin in ("https://evil.example.com", "null", "https://app.example.com.evil.org"):
         refused = browsers.options("/v1/contents", headers={"origin": origin, **wish})
         assert refused.status_code == 400
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["detail"] == "Disallowed CORS origin."
         assert "access-control-allow-origin" not in refused.headers
         assert (
             "access-control-allow-origin" not in browsers.get("/v1/feed", headers={"origin": origin}).headers
