@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,7 +20,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from app.load import allotted_cores
 from app.thresholds import Thresholds, ThresholdsError, read
 
 log = structlog.get_logger()
@@ -124,20 +122,6 @@ class Alarms(Collector):
             return
         self._refused = b""
         log.info("thresholds changed", path=str(self._path))
-
-
-class Processor:
-    """The share of its cores that the process used since the last call, in percent."""
-
-    def __init__(self) -> None:
-        self._cores = allotted_cores()
-        self._at, self._used = time.monotonic(), time.process_time()
-
-    def __call__(self) -> float:
-        at, used = time.monotonic(), time.process_time()
-        share = (used - self._used) / max(at - self._at, 1e-6) / self._cores
-        self._at, self._used = at, used
-        return 100 * min(1.0, share)
 
 
 def memory(limit: Path = _MEMORY_LIMIT) -> float:

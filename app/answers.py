@@ -19,8 +19,8 @@ Headers = list[tuple[bytes, bytes]]
 JSON: Final = (b"content-type", b"application/json")
 # A client may keep it, but must ask whether it still holds before it uses it.
 _REVALIDATE: Final = (b"cache-control", b"private, no-cache")
-_NOT_MODIFIED: Final = 304
-_BODILESS: Final = frozenset({204, _NOT_MODIFIED})
+NOT_MODIFIED: Final = 304
+_BODILESS: Final = frozenset({204, NOT_MODIFIED})
 
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
@@ -74,8 +74,7 @@ async def write_json(
         if not any(name == b"cache-control" for name, _ in headers):
             headers.append(_REVALIDATE)
         if matches(header(scope, b"if-none-match"), tag):
-            await send({"type": "http.response.start", "status": _NOT_MODIFIED, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
+            await write(send, NOT_MODIFIED, headers, b"")
             return
     headers.append(JSON)
     await write(send, status, headers, payload, head=scope["method"] == "HEAD")

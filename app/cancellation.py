@@ -15,3 +15,9 @@ def heed() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def pause(seconds: float) -> None:
+    """The rest between two rounds of a loop that runs until it is cancelled, and heeds that."""
+    heed()
+    await asyncio.sleep(seconds)

@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.monitoring import CommandListener, ConnectionPoolListener
+from redis import ConnectionError as ConnectionLostError
 from redis import RedisError
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from app.settings import MongoAuth, MongoSettings, RedisSettings
 
-# What a command raises when Redis is not to be had. The last is redis-py's own mistake (8.1), when a
-# connection that was just made is closed before its first command is written.
-REDIS_GONE: Final = (RedisError, OSError, AttributeError)
+# What a command raises when Redis is not to be had.
+REDIS_GONE: Final = (RedisError, OSError)
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+
+
+class _Named(AbstractConnection):
+    """Calls a lost connection one: redis-py (8.1) raises an ``AttributeError`` of its own when one that was
+    just made is closed before its first command is written.
+    """
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except AttributeError as error:
+            raise ConnectionLostError("the connection was closed before the command was written") from error
+
+
+class _Plain(_Named, Connection):
+    pass
+
+
+class _Encrypted(_Named, SSLConnection):
+    pass
 
 
 @asynccontextmanager
@@ -46,6 +69,8 @@ async def open_redis(settings: RedisSettings) -> AsyncIterator[Redis]:
         decode_responses=False,
         **security,
     )
+    encrypted = issubclass(pool.connection_class, SSLConnection)  # as the scheme of the address says
+    pool.connection_class = _Encrypted if encrypted else _Plain
     client = Redis(connection_pool=pool)
     try:
         yield client

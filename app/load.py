@@ -24,7 +24,6 @@ class Load:
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._cores = allotted_cores()
         self._report = b""
 
     def __call__(self) -> bytes:
@@ -33,14 +32,27 @@ class Load:
 
     async def run(self) -> None:
         """Keep the report up to date until cancelled."""
+        processor = Processor()
         while True:
-            busy, began = time.process_time(), time.monotonic()
             await asyncio.sleep(_EVERY_SECONDS)
-            share = (time.process_time() - busy) / (time.monotonic() - began) / self._cores
             self._report = b'JSON {"cpu_utilization": %.3f, "rps_fractional": %.1f}' % (
-                min(1.0, share),
+                processor() / 100,
                 self._traffic.rate(_RATE_WINDOW),
             )
+
+
+class Processor:
+    """The share of its cores that the process used since the last call, in percent."""
+
+    def __init__(self) -> None:
+        self._cores = allotted_cores()
+        self._at, self._used = time.monotonic(), time.process_time()
+
+    def __call__(self) -> float:
+        at, used = time.monotonic(), time.process_time()
+        share = (used - self._used) / max(at - self._at, 1e-6) / self._cores
+        self._at, self._used = at, used
+        return 100 * min(1.0, share)
 
 
 def allotted_cores(limit: Path = _CGROUP) -> float:

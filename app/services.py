@@ -14,7 +14,7 @@ from app import metrics
 from app.accounts.families import Families
 from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts, account_results
-from app.alarms import Alarms, Measures, Processor, memory
+from app.alarms import Alarms, Measures, memory
 from app.analytics.activity import Activity
 from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
@@ -30,6 +30,7 @@ from app.database.monitor import Pools
 from app.database.observed import open_database
 from app.engine import Engine, open_engine
 from app.lifecycle import Dependency, Lifecycle
+from app.load import Processor
 from app.media.delivery import Delivery
 from app.media.links import Links
 from app.media.processing import Processing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -12,23 +12,29 @@ from typing import Final
 import msgspec
 import structlog
 from pymongo.errors import PyMongoError
-from redis import RedisError
 
-from app import business, metrics
-from app.analytics import upkeep as analytics
+from app import business, clock, metrics
+from app.analytics.summaries import Summaries
+from app.cancellation import pause
+from app.connections import REDIS_GONE
 from app.content.schemas import Generate
 from app.content.service import GENERATE
-from app.database.upkeep import upkeep
+from app.database.indexes import Busy
+from app.database.lease import LeaseLost
+from app.database.upkeep import look_after
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
-from app.queue import Consumer, Nothing, Retry, Tasks
+from app.queue import Consumer, Nothing, Priority, Retry, Tasks
 from app.queue.attendance import Attendance
 from app.services import Services
+from app.settings import Advisor
 
 log = structlog.get_logger()
 
 _SLOTS: Final = 4
 _WATCH_SECONDS: Final = 5.0
+_AUDIENCE_SECONDS: Final = 30.0
+_HOUR_SECONDS: Final = 3600.0
 _GRACE_SECONDS: Final = 20.0
 
 
@@ -39,13 +45,15 @@ async def working(services: Services) -> AsyncIterator[None]:
     tasks.add(MAKE_VARIANTS, MakeVariants, services.processing.make_variants)
     tasks.add(GENERATE, Generate, services.making.generate, on_dead=services.making.give_up)
     tasks.every(_WATCH_SECONDS, "sweep", partial(_sweep, services), seconds=60)
+    hourly = partial(tasks.every, _HOUR_SECONDS, priority=Priority.LOW)
+    hourly("add-up-days", partial(_add_up_days, services))
+    if services.settings.mongodb.advisor is not Advisor.OFF:
+        # To build an index may take long; a second one is not begun meanwhile.
+        hourly("look-after-indexes", partial(_look_after_indexes, services), seconds=_HOUR_SECONDS)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     attendance = Attendance(services.redis)
-    loops = [asyncio.create_task(consumer.run()), asyncio.create_task(_watch(services, attendance))]
-    mongodb = services.settings.mongodb
-    looking = upkeep(services.database, services.redis, mongodb.advisor, services.settings.pod)
-    counting = analytics.upkeep(services.summaries, services.redis, services.settings.pod)
-    loops += [asyncio.create_task(looking), asyncio.create_task(counting)]
+    running = consumer.run(), _watch(services, attendance), _show_audience(services.summaries)
+    loops = [asyncio.create_task(loop) for loop in running]
     drained = asyncio.create_task(_stop_when_draining(services, consumer, attendance))
     try:
         with metrics.shown(metrics.workers, metrics.backlog, business.active_accounts):
@@ -61,7 +69,7 @@ async def working(services: Services) -> AsyncIterator[None]:
 async def _stop_when_draining(services: Services, consumer: Consumer, attendance: Attendance) -> None:
     # A worker gets no traffic that a drain would wait for: it stops taking jobs at once.
     await services.lifecycle.draining.wait()
-    with contextlib.suppress(RedisError):  # silence says the same, a little later
+    with contextlib.suppress(*REDIS_GONE):  # silence says the same, a little later
         await attendance.gone(services.settings.pod)
     await consumer.stop(_GRACE_SECONDS)
 
@@ -73,15 +81,55 @@ class Swept(msgspec.Struct):
     media: int
 
 
+class AddedUp(msgspec.Struct):
+    """How many days were written down."""
+
+    days: int
+
+
+@contextlib.contextmanager
+def _again_later() -> Iterator[None]:
+    """An outage is no failure of the job: it is tried again."""
+    try:
+        yield
+    except (LeaseLost, PyMongoError, *REDIS_GONE) as error:
+        raise Retry(f"it was interrupted: {type(error).__name__}") from error
+
+
 async def _sweep(services: Services, _: Nothing) -> Swept:
     """Hand in again what the queue lost: what is written down and not done is the truth, jobs are not."""
-    try:
+    with _again_later():
         swept = Swept(await services.making.requeue(), await services.media.requeue())
-    except PyMongoError as error:
-        raise Retry(f"MongoDB cannot be asked: {type(error).__name__}") from error
     if swept.contents or swept.media:
         log.warning("jobs handed in again", contents=swept.contents, media=swept.media)
     return swept
+
+
+async def _add_up_days(services: Services, _: Nothing) -> AddedUp:
+    """Write down the days of analytics that are over."""
+    with _again_later():
+        return AddedUp(await services.summaries.add_up(clock.now().date()))
+
+
+async def _look_after_indexes(services: Services, _: Nothing) -> None:
+    """Advise on indexes, or act on it, as the settings say."""
+    try:
+        with _again_later():
+            await look_after(services.database, services.redis, services.settings.mongodb.advisor)
+    except Busy:
+        log.info("indexes are being changed by another process")
+
+
+async def _show_audience(summaries: Summaries) -> None:
+    """Put the active accounts among the metrics, until cancelled."""
+    while True:
+        try:
+            audience = await summaries.audience()
+            for window in ("day", "week", "month"):
+                business.active_accounts.labels(window).set(getattr(audience, window))
+        except REDIS_GONE as error:
+            log.warning("active accounts cannot be counted", error=type(error).__name__)
+        await pause(_AUDIENCE_SECONDS)
 
 
 async def _watch(services: Services, attendance: Attendance) -> None:
@@ -100,6 +148,6 @@ async def _watch(services: Services, attendance: Attendance) -> None:
                 metrics.workers.set(workers)
                 # Every worker says the same, so the autoscaler's average over them is the number itself.
                 metrics.backlog.set(sum(depth.ready.values()) / workers)
-        except RedisError as error:
+        except REDIS_GONE as error:
             log.warning("the watch over the queue was interrupted", error=type(error).__name__)
-        await asyncio.sleep(_WATCH_SECONDS)
+        await pause(_WATCH_SECONDS)

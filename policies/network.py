@@ -8,7 +8,7 @@ from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.nodes import Finding, Node
+from policies.nodes import Finding, Node, all_known
 from policies.rules import ADVISORY, Settings, rule, stack_rule
 from policies.stack import Object, Resource, Stack, objects_of
 
@@ -185,11 +185,11 @@ def _denies(item: Object) -> set[str]:
     if not (spec.known() and spec["podSelector"].known() and spec["policyTypes"].known()):
         return {"Ingress", "Egress"}
     selector = spec["podSelector"]
-    if [part for _, part in selector.entries() if not part.known()]:
+    if not all_known(part for _, part in selector.entries()):
         return {"Ingress", "Egress"}
     if not isinstance(selector.raw, dict) or any(selector.raw.values()):
         return set()
-    if [kind for kind in spec["policyTypes"].items() if not kind.known()]:
+    if not all_known(spec["policyTypes"].items()):
         return {"Ingress", "Egress"}
     types = {str(kind.raw) for kind in spec["policyTypes"].items()} or {"Ingress"}
     return {kind for kind in types if not list(spec[kind.lower()].items())}

@@ -8,7 +8,7 @@ could not judge is listed in the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -233,3 +233,8 @@ class Node:
         finally:
             places.extend(self.unjudged)
             self.unjudged.update(before | self.unjudged)
+
+
+def all_known(nodes: Iterable[Node]) -> bool:
+    """Whether all of them are known. Each is looked at, so that each that is not is noted."""
+    return not [node for node in nodes if not node.known()]

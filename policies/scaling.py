@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from policies.nodes import Node
+from policies.nodes import Node, all_known
 from policies.pods import PodTemplate, pod_template
 from policies.stack import Object, Stack
 
@@ -91,7 +91,7 @@ def matches(selector: Node, labels: Node) -> bool:
     if not selector.known() or not labels.known() or not isinstance(selector.raw, Mapping):
         return False
     own: Mapping[str, object] = labels.raw if isinstance(labels.raw, Mapping) else {}
-    if [key for key, value in labels.entries() if not value.known()]:
+    if not all_known(value for _, value in labels.entries()):
         return False
     if not (selector["matchLabels"].known() and selector["matchExpressions"].known()):
         return False

@@ -8,7 +8,6 @@ and while Redis is gone, after at most 15 minutes (``LIFETIME_SECONDS``), when i
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,6 +16,7 @@ import structlog
 from redis import RedisError
 from redis.asyncio import Redis
 
+from app.cancellation import pause
 from app.sessions import LIFETIME_SECONDS
 
 log = structlog.get_logger()
@@ -57,7 +57,7 @@ class Revocations:
                 await self.read()
             except RedisError as error:
                 log.debug("sign-outs of other pods are not heard", error=type(error).__name__)
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await pause(_PAUSE_SECONDS)
 
     async def read(self) -> None:
         """Learn what was ended since the last time, and forget what is over anyway."""

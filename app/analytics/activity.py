@@ -7,7 +7,6 @@ day (and one a day and kind of event): 12 KB each however many accounts there ar
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -18,6 +17,7 @@ from redis.asyncio import Redis
 
 from app import clock
 from app.analytics.schemas import Audience
+from app.cancellation import pause
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Activity:
         """Tell Redis every second, until cancelled; then once more."""
         try:
             while True:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await pause(_PAUSE_SECONDS)
                 await self._tell_if_possible()
         finally:
             await self._tell_if_possible()

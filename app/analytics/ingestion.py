@@ -10,10 +10,8 @@ An event's id is the account's and the app's together, and the collection's own 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextvars import Context
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,6 +24,7 @@ from app.analytics.schemas import Event, EventsTaken
 from app.connections import Database, Document
 from app.database.purposes import counted
 from app.problems import UNAVAILABLE, Problem
+from app.together import Together
 
 KEPT: Final = timedelta(days=90)
 _EARLIEST: Final = timedelta(days=7)  # an app may have been offline for so long
@@ -33,8 +32,6 @@ _LATEST: Final = timedelta(minutes=5)  # clocks differ
 _MOST_AT_ONCE: Final = 1_000
 _MOST_WAITING: Final = 20_000
 _DUPLICATE: Final = 11000
-
-_Batch = tuple[list[Document], asyncio.Future[EventsTaken]]
 
 
 class Ingestion:
@@ -49,9 +46,10 @@ class Ingestion:
     def __init__(self, database: Database, activity: Activity) -> None:
         self._events = counted(database, "events")
         self._activity = activity
-        self._waiting: list[_Batch] = []
-        self._count = 0
-        self._writing: asyncio.Task[None] | None = None
+        self._count = 0  # that wait
+        self._writing: Together[list[Document], EventsTaken] = Together(
+            self._write, most=_MOST_AT_ONCE, weigh=len
+        )
 
     async def prepare(self) -> None:
         """Make the indexes."""
@@ -64,29 +62,12 @@ class Ingestion:
         if self._count + len(events) > _MOST_WAITING:
             raise Problem(UNAVAILABLE, "Too many events at once.", headers={"retry-after": "2"})
         now = clock.now()
-        taken: asyncio.Future[EventsTaken] = asyncio.get_running_loop().create_future()
-        self._waiting.append(([_document(account, event, now) for event in events], taken))
         self._count += len(events)
-        if self._writing is None:
-            # In a context of its own: it writes for everybody, and must not end at the first one's deadline.
-            self._writing = asyncio.create_task(self._write_all(), context=Context())
-        return await taken
+        return await self._writing.ask([_document(account, event, now) for event in events])
 
-    async def _write_all(self) -> None:
-        try:
-            while self._waiting:
-                batch: list[_Batch] = []
-                size = 0
-                while self._waiting and size + len(self._waiting[0][0]) <= _MOST_AT_ONCE:
-                    batch.append(self._waiting.pop(0))
-                    size += len(batch[-1][0])
-                self._count -= size
-                await self._write(batch)
-        finally:
-            self._writing = None
-
-    async def _write(self, batch: list[_Batch]) -> None:
-        documents = [document for part, _ in batch for document in part]
+    async def _write(self, batch: Sequence[list[Document]]) -> list[EventsTaken]:
+        documents = [document for part in batch for document in part]
+        self._count -= len(documents)
         known: set[int] = set()
         try:
             await self._events.insert_many(documents, ordered=False)
@@ -94,30 +75,21 @@ class Ingestion:
             failed = error.details["writeErrors"]
             known = {each["index"] for each in failed if each["code"] == _DUPLICATE}
             if len(known) < len(failed):
-                _fail(batch, error)
-                return
-        except Exception as error:  # whatever it is: those who wait must hear of it
-            _fail(batch, error)
-            return
+                raise
         self._count_in([document for at, document in enumerate(documents) if at not in known])
+        taken: list[EventsTaken] = []
         at = 0
-        for part, taken in batch:
+        for part in batch:
             again = sum(index in known for index in range(at, at + len(part)))
             at += len(part)
-            if not taken.done():
-                taken.set_result(EventsTaken(len(part) - again, again))
+            taken.append(EventsTaken(len(part) - again, again))
+        return taken
 
     def _count_in(self, new: list[Document]) -> None:
         for name, count in Counter(document["name"] for document in new).items():
             business.events_taken.labels(name).inc(count)
         for document in new:
             self._activity.mark(document["slot"], (document["account"],))
-
-
-def _fail(batch: list[_Batch], error: Exception) -> None:
-    for _, taken in batch:
-        if not taken.done():
-            taken.set_exception(error)
 
 
 def _document(account: str, event: Event, now: datetime) -> Document:

@@ -8,7 +8,6 @@ is the time of the last such ping; whoever trusts the first layer compares it wi
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -17,7 +16,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from app.cancellation import heed
+from app.cancellation import heed, pause
 from app.connections import REDIS_GONE
 
 log = structlog.get_logger()
@@ -64,7 +63,7 @@ class Backplane:
 
     async def run(self) -> None:
         """Listen for ever; after a lost connection, connect again, say to whom, and report the gap."""
-        pause = _FIRST_PAUSE
+        rest = _FIRST_PAUSE
         while True:
             try:
                 async with self._redis.pubsub() as subscription:
@@ -73,13 +72,12 @@ class Backplane:
                     # What was said between the connections is not known.
                     self._pings.clear()
                     self._on_gap()
-                    pause = _FIRST_PAUSE
+                    rest = _FIRST_PAUSE
                     await self._listen(subscription)
             except REDIS_GONE as error:
                 log.warning("backplane lost", channel=self.channel, error=type(error).__name__)
-            heed()
-            await asyncio.sleep(pause)
-            pause = min(self._ping_seconds, pause * 2)
+            await pause(rest)
+            rest = min(self._ping_seconds, rest * 2)
 
     async def _listen(self, subscription: Any) -> None:
         next_ping = 0.0

@@ -22,6 +22,7 @@ import structlog
 from redis import RedisError
 from redis.asyncio import Redis
 
+from app.cancellation import heed, pause
 from app.problems import TOO_MANY_REQUESTS, UNAVAILABLE, Problem
 
 log = structlog.get_logger()
@@ -111,10 +112,11 @@ class Progress:
                     await subscription.subscribe(_BELL)
                     self._ring(*self._waiting)  # what was missed in between
                     while True:
+                        heed()
                         message = await subscription.get_message(True, timeout=10.0)
                         if message is not None:
                             self._ring(message["data"].decode())
-            await asyncio.sleep(0.5)
+            await pause(0.5)
 
     def _ring(self, *contents: str) -> None:
         for content in contents:

@@ -13,6 +13,8 @@ from typing import Final
 from redis import RedisError
 from redis.asyncio import Redis
 
+from app.cancellation import pause
+
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 
 
@@ -41,7 +43,7 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
         nonlocal lost
         until = asyncio.get_running_loop().time() + seconds
         while True:
-            await asyncio.sleep(seconds / 3)
+            await pause(seconds / 3)
             now = asyncio.get_running_loop().time()
             try:
                 held = await extend(keys=[key], args=[token, milliseconds])

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from redis import RedisError
 from redis.asyncio import Redis
 
+from app.cancellation import pause
 from app.database.shapes import Shape, shapes
 
 log = structlog.get_logger()
@@ -132,7 +133,7 @@ class Workload(Collector):
 
     async def _tell_now_and_then(self, redis: Redis) -> None:
         while True:
-            await asyncio.sleep(_TELL_SECONDS)
+            await pause(_TELL_SECONDS)
             try:
                 await self.tell(redis)
             except (RedisError, OSError) as error:

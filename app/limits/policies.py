@@ -4,8 +4,8 @@ Every request counts against its address; a request with a session also against 
 plan allows, and against the class of its endpoint. All are decided together (:mod:`app.limits.limiter`).
 
 What guesses or costs is exact (``lease`` 1): signing in, signing up, generating, uploading. The rest is
-leased in blocks of a twentieth of the limit: so over one window a subject can be granted at most a twentieth
-per pod more than the limit.
+leased in blocks of at most a twentieth of the limit: so over one window a subject can be granted at most a
+twentieth per pod more than the limit.
 """
 
 from __future__ import annotations

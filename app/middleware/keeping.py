@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.answers import Headers, matches, write
+from app.answers import NOT_MODIFIED, Headers, matches, write
 from app.bodies import header
 from app.cache import Cache, Loaded
 from app.middleware.sharing import Told
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _LONGEST: Final = 512  # a longer address is not worth a key: the route will refuse it
-_NOT_MODIFIED: Final = 304
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,8 @@ class Keeping:
         headers = [*answer.headers, *self._names]
         tag = next((value for name, value in answer.headers if name == b"etag"), b"")
         if tag and matches(header(scope, b"if-none-match"), tag.decode()):
-            unneeded = {b"content-type", b"content-length"}
-            left = [each for each in headers if each[0] not in unneeded]
-            await send({"type": "http.response.start", "status": _NOT_MODIFIED, "headers": left})
-            await send({"type": "http.response.body", "body": b""})
+            left = [each for each in headers if each[0] != b"content-type"]
+            await write(send, NOT_MODIFIED, left, b"")
             return
         await write(send, answer.status, headers, answer.body, head=scope["method"] == "HEAD")
 

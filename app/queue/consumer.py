@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Histogram
 
 from app import context, metrics
+from app.cancellation import pause
 from app.connections import REDIS_GONE
 from app.queue.jobs import Ending, Lease, Outcome, Retry
 from app.queue.queue import Queue
@@ -212,7 +213,7 @@ class Consumer:
             wait = 1.0
             with contextlib.suppress(*REDIS_GONE):
                 wait = await self._queue.recur(self._tasks.recurring)
-            await asyncio.sleep(max(0.01, wait))
+            await pause(max(0.01, wait))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

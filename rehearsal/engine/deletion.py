@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from rehearsal.clouds.errors import ProviderError
-from rehearsal.engine.events import Diagnostic, Op, Severity, Step
+from rehearsal.engine.events import Op, Step
 from rehearsal.engine.executor import StepFailedError
 from rehearsal.engine.providers import Provider
 from rehearsal.engine.state import ResourceState
@@ -85,9 +85,7 @@ class Deletion:
         return self._deployment.registry.get(resource.provider)
 
     def _error(self, resource: ResourceState, message: str, *, protected: bool = False) -> None:
-        self._deployment.report.note(
-            Diagnostic(Severity.ERROR, message, resource.urn, resource.source_position, protected)
-        )
+        self._deployment.report.error(resource.urn, resource.source_position, message, protected=protected)
 
     def _all(self, doomed: list[ResourceState]) -> None:
         waiting = {item.key: item for item in doomed}

@@ -15,7 +15,7 @@ from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.errors import SkippedError, StoppedError
-from rehearsal.engine.events import Diagnostic, Severity
+from rehearsal.engine.events import Severity
 from rehearsal.engine.executor import StepFailedError
 from rehearsal.engine.goal import Goal, source_text
 from rehearsal.engine.urn import make_urn, package_of
@@ -79,7 +79,7 @@ class Monitor:
             return Goal.from_request(request, deployment.stack, deployment.project, self._root)
         except ValueError as error:
             source = source_text(request.sourcePosition, self._root)
-            deployment.report.note(Diagnostic(Severity.ERROR, str(error), urn, source))
+            deployment.report.error(urn, source, str(error))
             deployment.fail(urn)
             raise StepFailedError(str(error)) from None
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.alarms import Alarms, Level, Processor, memory
+from app.alarms import Alarms, Level, memory
+from app.load import Processor
 from app.settings import SettingsError, load
 from app.thresholds import Thresholds
 from infra.configuration import parse

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from redis import Redis
 
 from tests.app.conftest import Person
 from tests.app.parts import Platform, wait_for
@@ -130,6 +131,13 @@ def test_who_asks_for_anything_is_active(analyst: Person, ada: Person) -> None:
     found = audience()
     assert found["day"] <= found["week"] <= found["month"]
     assert 0 < found["stickiness"] <= 1
+
+
+def test_a_worker_adds_up_the_days_that_are_over(platform: Platform) -> None:
+    with Redis(port=platform.redis.port) as redis:
+        # The result of the recurring job, which is kept for an hour.
+        result = "queue:{jobs}:result:every:add-up-days"
+        wait_for("added up", lambda: redis.get(result) == b'{"days":8}')
 
 
 def test_a_worker_shows_the_active_accounts(platform: Platform, ada: Person) -> None:
