@@ -18,9 +18,10 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+import app
 from app import clock, context, metrics
 
-_OWN: Final = str(Path(__file__).parent)
+_OWN: Final = str(Path(app.__file__).parent)
 _MOST_GROUPS: Final = 200
 _LONGEST_MESSAGE: Final = 300
 

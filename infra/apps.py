@@ -25,7 +25,7 @@ class Apps(Component):
     """Android, Apple and web apps with App Check: a script with a stolen configuration is no app."""
 
     def __init__(self, name: str, args: AppsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:firebase_apps:Apps", name, opts)
         environment, settings = args.environment, args.settings
         project, ttl = environment.project, f"{args.token_seconds}s"
         after = self.child(depends_on=[args.project])

@@ -33,7 +33,7 @@ class Scaling(Component):
     """
 
     def __init__(self, name: str, args: ScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:workload:Scaling", name, opts)
         role, settings = args.role.role, args.settings
         metadata = {
             "name": role,

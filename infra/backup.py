@@ -28,7 +28,7 @@ class Backup(Component):
     """Backup plan of the whole cluster, and a restore plan for the namespace of the service."""
 
     def __init__(self, name: str, args: BackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:cluster_backup:Backup", name, opts)
         environment, settings = args.environment, args.settings
         plan = gkebackup.BackupPlan(
             name,

@@ -33,7 +33,7 @@ class Cache(Component):
     """
 
     def __init__(self, name: str, args: CacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:cache:Cache", name, opts)
         environment, settings = args.environment, args.settings
         memory = args.sizing.redis_gb
         readable = memory >= 5  # Memorystore offers read replicas from 5 GB on

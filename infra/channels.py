@@ -40,7 +40,7 @@ class Channels(Component):
     """A notification channel for each severity, and alerts that use them."""
 
     def __init__(self, name: str, args: ChannelsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:observability:Channels", name, opts)
         self.environment = args.environment
         self._names = {
             severity: monitoring.NotificationChannel(

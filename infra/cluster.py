@@ -39,7 +39,7 @@ class Cluster(Component):
     """
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:cluster:Cluster", name, opts)
         environment, settings = args.environment, args.settings
         identity = NodeIdentity(f"{name}-nodes", NodeIdentityArgs(environment), self.child())
         admission = self._admission(args.images)

@@ -28,12 +28,12 @@ class Environment:
 class Component(pulumi.ComponentResource):
     """A part of the platform. Every resource it declares is its child.
 
-    The type token is `kingdom:<module>:<Class>`, so that a plan groups by part.
+    `token` is the resource type, a literal `kingdom:<module>:<Class>` in each subclass: it is part of
+    every URN below the component, so it must not follow a rename of a module or class.
     """
 
-    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        kind = type(self)
-        super().__init__(f"kingdom:{kind.__module__.rpartition('.')[2]}:{kind.__name__}", name, None, opts)
+    def __init__(self, token: str, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(token, name, None, opts)
         self.name = name
 
     def child(self, **options: Any) -> pulumi.ResourceOptions:

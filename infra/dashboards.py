@@ -30,7 +30,7 @@ class Dashboards(Component):
     """System, application and business, as MON1 to MON3 ask."""
 
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:observability:Dashboards", name, opts)
         for key, panels in {
             "system": system(args.namespace, args.thresholds),
             "application": application(args.namespace, args.thresholds),

@@ -50,7 +50,7 @@ class Database(Component):
     """
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:database:Database", name, opts)
         environment, settings = args.environment, args.settings
         project = atlas.Project(
             name,

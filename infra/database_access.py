@@ -46,7 +46,7 @@ class DatabaseAccess(Component):
     def __init__(
         self, name: str, args: DatabaseAccessArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:database:DatabaseAccess", name, opts)
         self.ready: list[pulumi.Resource]
         match args.connection:
             case MongoConnection.PRIVATE:

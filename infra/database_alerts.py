@@ -28,7 +28,7 @@ class DatabaseAlerts(Component):
     def __init__(
         self, name: str, args: DatabaseAlertsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:database:DatabaseAlerts", name, opts)
         self._args = args
         connections = args.settings.thresholds.database_connections_percent
         metrics = {

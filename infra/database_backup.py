@@ -30,7 +30,7 @@ class DatabaseBackup(Component):
     def __init__(
         self, name: str, args: DatabaseBackupArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:database:DatabaseBackup", name, opts)
         protect, settings = args.environment.protect, args.settings
         backup = settings.backup
         schedule = atlas.CloudBackupSchedule(

@@ -29,7 +29,7 @@ class DatabaseKey(Component):
     """Lets Atlas' own identity use one key, and has it encrypt with that. `ready` precedes the cluster."""
 
     def __init__(self, name: str, args: DatabaseKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:database:DatabaseKey", name, opts)
         key = args.keys.keys[Use.DATABASE]
         setup = atlas.CloudProviderAccessSetup(
             name, project_id=args.project, provider_name="GCP", opts=self.child()

@@ -31,7 +31,7 @@ class Delivery(Component):
     """Registry and deployer. `ready` precedes pods; `deployer` and `provider` are what a workflow names."""
 
     def __init__(self, name: str, args: DeliveryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:delivery:Delivery", name, opts)
         environment, settings = args.environment, args.settings
         repository = artifactregistry.Repository(
             name,

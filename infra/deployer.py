@@ -58,7 +58,7 @@ class Deployer(Component):
     """
 
     def __init__(self, name: str, args: DeployerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:delivery:Deployer", name, opts)
         environment, settings = args.environment, args.settings
         pool = iam.WorkloadIdentityPool(
             name,

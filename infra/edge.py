@@ -36,7 +36,7 @@ class Edge(Component):
     """Zone settings, DNS, rules, cache and the load balancer over origins."""
 
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:edge:Edge", name, opts)
         settings = args.settings
         for setting, value in zone_settings(settings).items():
             cloudflare.ZoneSetting(

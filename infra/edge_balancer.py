@@ -34,7 +34,7 @@ class EdgeBalancer(Component):
     """Monitor, a pool for each origin, the load balancer over them, and word when one of them is lost."""
 
     def __init__(self, name: str, args: EdgeBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:edge:EdgeBalancer", name, opts)
         settings = args.settings
         self._args = args
         monitor = cloudflare.LoadBalancerMonitor(

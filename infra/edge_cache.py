@@ -22,7 +22,7 @@ class EdgeCache(Component):
     """Tiers, the persistent reserve, and a kept answer for each picture format that clients ask for."""
 
     def __init__(self, name: str, args: EdgeCacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:edge:EdgeCache", name, opts)
         settings = args.settings
         # Data centres ask one near the origin first: a picture is fetched once for the world, not 300 times.
         tiers = cloudflare.TieredCache(name, zone_id=settings.zone, value="on", opts=self.child())

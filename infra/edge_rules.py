@@ -47,7 +47,7 @@ class EdgeRules(Component):
     """
 
     def __init__(self, name: str, args: EdgeRulesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:edge:EdgeRules", name, opts)
         self._zone = args.settings.zone
         self._ruleset("firewall", "http_request_firewall_custom", "What is never served", firewall())
         self._ruleset("managed", "http_request_firewall_managed", "Known attacks", managed())

@@ -56,7 +56,7 @@ class Foundation(Component):
     """
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:project:Foundation", name, opts)
         project = args.environment.project
         services = [
             projects.Service(

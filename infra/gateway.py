@@ -42,7 +42,7 @@ class Gateway(Component):
     """Service, Gateway with a TLS listener only, route, and the policies of Google's load balancer."""
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:workload:Gateway", name, opts)
         settings = args.settings
         namespace = args.namespace.metadata_name
         labels = kubernetes_labels(args.environment, "api")

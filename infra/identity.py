@@ -38,7 +38,7 @@ class Identity(Component):
     """
 
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:service_identity:Identity", name, opts)
         environment = args.environment
         contents = {**args.secrets, "session-key": self._session_keys(args.settings.session_key_generation)}
 

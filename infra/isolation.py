@@ -33,7 +33,7 @@ class Isolation(Component):
     """A default of no traffic at all, and one policy for each way that is open."""
 
     def __init__(self, name: str, args: IsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:workload:Isolation", name, opts)
         everyone = {"match_labels": {"app.kubernetes.io/part-of": "kingdom"}}
         self._args = args
         self._policy("default-deny", {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]})

@@ -60,7 +60,7 @@ class Keys(Component):
     """
 
     def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:kms:Keys", name, opts)
         environment = args.environment
         media = MULTI_REGIONS.get(args.media_location, args.media_location.lower())
         # A key ring can never be deleted, so its name is never free again: none is made that is not needed.

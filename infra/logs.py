@@ -22,7 +22,7 @@ class Logs(Component):
     """The project's log bucket: kept as long as the settings say, searchable with SQL."""
 
     def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:observability:Logs", name, opts)
         logging.ProjectBucketConfig(
             name,
             project=args.environment.project,

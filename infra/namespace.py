@@ -25,7 +25,7 @@ class Namespace(Component):
     """Namespace, quota and limit range. `metadata_name` is its name, `ready` what admits pods to it."""
 
     def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:workload:Namespace", name, opts)
         settings = args.settings
         labels = kubernetes_labels(args.environment)
         namespace = core.Namespace(

@@ -37,7 +37,7 @@ class Network(Component):
     """
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:network:Network", name, opts)
         environment, settings = args.environment, args.settings
 
         network = compute.Network(

@@ -54,7 +54,7 @@ class Notices(Component):
     """Notices from metrics, and from the audit log."""
 
     def __init__(self, name: str, args: NoticesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:observability:Notices", name, opts)
         for key, (title, query) in measured(args.namespace).items():
             args.channels.alert(self, key, title, promql(query, duration="600s"), Severity.INFO)
         for key, (title, found) in CHANGES.items():

@@ -39,7 +39,7 @@ class Objectives(Component):
     """Objectives for availability and latency, each with burn-rate alerts."""
 
     def __init__(self, name: str, args: ObjectivesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:observability:Objectives", name, opts)
         settings = args.settings
         labels = args.environment.label("observability")
         service = monitoring.CustomService(

@@ -37,7 +37,7 @@ class Observability(Component):
     def __init__(
         self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:observability:Observability", name, opts)
         environment, settings = args.environment, args.settings
         channels = Channels(f"{name}-channels", ChannelsArgs(environment, settings), self.child())
         for key, signal in signals(args.namespace, settings.thresholds).items():

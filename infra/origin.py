@@ -34,7 +34,7 @@ class Origin(Component):
     """Global address and a Google-managed certificate, proven over DNS so that it is there before traffic."""
 
     def __init__(self, name: str, args: OriginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:edge:Origin", name, opts)
         labels = args.environment.label("origin")
         address = compute.GlobalAddress(
             name,

@@ -32,7 +32,7 @@ class NodeIdentity(Component):
     """The account that nodes run as: `account` its full name, `email` its address, `grants` precede nodes."""
 
     def __init__(self, name: str, args: NodeIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:node_pools:NodeIdentity", name, opts)
         account = serviceaccount.Account(
             name,
             account_id="kingdom-nodes",
@@ -73,7 +73,7 @@ class Pool(Component):
     """One autoscaled node pool, on demand or spot. `pool` is what waits until it is there."""
 
     def __init__(self, name: str, args: PoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:node_pools:Pool", name, opts)
         kind = SPOT if args.spot else ON_DEMAND
         labels = args.environment.label("cluster")
         self.pool = container.NodePool(

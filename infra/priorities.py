@@ -25,7 +25,7 @@ class Priorities(Component):
     """A priority class for each role. `ready` is what must be there before a pod names one."""
 
     def __init__(self, name: str, args: PrioritiesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:workload:Priorities", name, opts)
         self.ready: list[pulumi.Resource] = [
             scheduling.PriorityClass(
                 f"{name}-{role}",

@@ -27,7 +27,7 @@ class Scraping(Component):
     """PodMonitoring of one role."""
 
     def __init__(self, name: str, args: ScrapingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:workload:Scraping", name, opts)
         role = args.role
         CustomResource(
             name,

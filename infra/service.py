@@ -53,7 +53,7 @@ class Role(Component):
     """
 
     def __init__(self, role: str, args: RoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(role, opts)
+        super().__init__("kingdom:workload:Role", role, opts)
         namespace = args.namespace.metadata_name
         labels = kubernetes_labels(args.environment, role)
         account = core.ServiceAccount(

@@ -40,7 +40,7 @@ class Configuration(Component):
     def __init__(
         self, name: str, args: ConfigurationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:workload:Configuration", name, opts)
         variables = {**args.variables, "KINGDOM_THRESHOLDS_FILE": f"{FILES_DIR}/{THRESHOLDS_FILE}"}
         files = {THRESHOLDS_FILE: json.dumps(thresholds(args.thresholds), indent=2) + "\n"}
         self.ready: list[pulumi.Resource] = [

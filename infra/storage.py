@@ -30,7 +30,7 @@ class Storage(Component):
     """The Firebase project and its bucket. `bucket` is the name, `endpoint` the origin its API answers at."""
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        super().__init__("kingdom:storage:Storage", name, opts)
         environment, settings = args.environment, args.settings
         project = firebase.Project(name, project=environment.project, opts=self.child())
         bucket = storage.Bucket(

@@ -53,7 +53,7 @@ class Workload(Component):
         provided = pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(providers=[args.cluster.provider])
         )
-        super().__init__(name, provided)
+        super().__init__("kingdom:workload:Workload", name, provided)
         environment, settings = args.environment, args.settings.workload
 
         namespace = Namespace(

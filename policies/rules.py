@@ -31,6 +31,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
+import policies
 from policies.nodes import Finding, Node, as_sent, known_from, plain, to_send
 from policies.stack import Resource, Stack
 
@@ -42,6 +43,7 @@ Remedy = Callable[[Resource, Settings], dict[str, Any] | None]
 
 MANDATORY: Final = EnforcementLevel.MANDATORY
 ADVISORY: Final = EnforcementLevel.ADVISORY
+_PACK: Final = Path(policies.__file__).parent
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # "PSS:restricted" in a rule's tags names the first of these as the SDK's framework.
 FRAMEWORKS: Final = {
@@ -165,7 +167,7 @@ def _guarded(rule: Rule, findings: Iterable[Finding], about: str) -> Iterator[Fi
         yield from (found for found in findings if not found.doubtful)
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        inside = [frame for frame in frames if Path(frame.filename).parent == Path(__file__).parent]
+        inside = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACK)]
         frame = (inside or list(frames))[-1]
         raise PolicyCrashedError(
             f"policy {rule.name} raised {type(error).__name__}: {error} "
