@@ -31,6 +31,7 @@ from app.database.observed import open_database
 from app.engine import Engine, open_engine
 from app.lifecycle import Dependency, Lifecycle
 from app.load import Processor
+from app.media.decoder import Decoder
 from app.media.delivery import Delivery
 from app.media.links import Links
 from app.media.processing import Processing
@@ -92,6 +93,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
     passwords = Passwords()
     tokens = Tokens(settings.session_keys)
     pools = Pools(settings.mongodb.pool)
+    decoder = Decoder()
     async with (
         AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
@@ -113,6 +115,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             }
         )
         contents = Contents(database, cache, queue, bucket, redis)
+        media = MediaLibrary(database, bucket, queue, links)
         results = account_results(redis)
         orders = Orders(database, redis, results)
         activity = Activity(redis)
@@ -142,11 +145,11 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 revocations=revocations,
                 accounts=Accounts(database, passwords, tokens, Families(database, revocations), results),
                 contents=contents,
-                making=Making(database, contents, cache, bucket, generator, progress),
+                making=Making(database, contents, cache, bucket, queue, generator, progress),
                 feed=Feed(database, contents, cache, answers, links),
                 progress=progress,
-                media=MediaLibrary(database, bucket, queue, links),
-                processing=Processing(database, bucket),
+                media=media,
+                processing=Processing(database, media, bucket, queue, decoder),
                 delivery=Delivery(bucket, links),
                 orders=orders,
                 activity=activity,

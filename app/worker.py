@@ -42,7 +42,8 @@ _GRACE_SECONDS: Final = 20.0
 async def working(services: Services) -> AsyncIterator[None]:
     """Do jobs while the context is open; at its end, finish what runs or hand it back."""
     tasks = Tasks()
-    tasks.add(MAKE_VARIANTS, MakeVariants, services.processing.make_variants)
+    processing = services.processing
+    tasks.add(MAKE_VARIANTS, MakeVariants, processing.make_variants, on_dead=processing.give_up)
     tasks.add(GENERATE, Generate, services.making.generate, on_dead=services.making.give_up)
     tasks.every(_WATCH_SECONDS, "sweep", partial(_sweep, services), seconds=60)
     hourly = partial(tasks.every, _HOUR_SECONDS, priority=Priority.LOW)
@@ -99,7 +100,7 @@ def _again_later() -> Iterator[None]:
 async def _sweep(services: Services, _: Nothing) -> Swept:
     """Hand in again what the queue lost: what is written down and not done is the truth, jobs are not."""
     with _again_later():
-        swept = Swept(await services.making.requeue(), await services.media.requeue())
+        swept = Swept(await services.making.requeue(), await services.processing.requeue())
     if swept.contents or swept.media:
         log.warning("jobs handed in again", contents=swept.contents, media=swept.media)
     return swept

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
 
 from app import clock, context, metrics
 from app.answers import encode
@@ -19,13 +20,13 @@ from app.content.progress import Progress
 from app.content.schemas import Form, Generate, State
 from app.content.service import GIVEN_UP_AFTER, IMAGE, Contents, Kept, describe
 from app.media.links import object_name
-from app.queue import Retry
+from app.queue import Queue, Retry
+from app.queue.sweep import sweep
 from app.storage import Bucket, StorageError
 
 log = structlog.get_logger()
 
 _FORGOTTEN_AFTER: Final = timedelta(seconds=5)
-_REQUEUE_BATCH: Final = 500
 _PIECE: Final = 24  # characters; a model's tokens are shorter, and each piece is a message to Redis
 
 
@@ -38,13 +39,15 @@ class Making:
         contents: Contents,
         cache: Cache[Kept | None],
         bucket: Bucket,
+        queue: Queue,
         generator: Generator,
         progress: Progress,
     ) -> None:
-        self._documents = database["contents"]
+        self._documents: AsyncCollection[Document] = database["contents"]
         self._contents = contents
         self._cache = cache
         self._bucket = bucket
+        self._queue = queue
         self._generator = generator
         self._progress = progress
 
@@ -71,17 +74,17 @@ class Making:
             await self._settle(task.id, {"state": State.READY.value, "text": text, "image": True})
 
     async def requeue(self) -> int:
-        """Hand in what has been queued for so long that its job may be lost, and give up on what is too old;
-        how many were handed in."""
-        now = clock.now()
-        found = self._documents.find(
-            {"state": State.QUEUED.value, "queued_at": {"$lt": now - _FORGOTTEN_AFTER}}
+        """Enqueue content whose job may be lost and settle what is dead or too old; the number enqueued."""
+        swept = await sweep(
+            self._documents,
+            self._queue,
+            state=State.QUEUED.value,
+            forgotten_before=clock.now() - _FORGOTTEN_AFTER,
+            expired_before=clock.now() - GIVEN_UP_AFTER,
+            enqueue=self._contents.hand_in,
+            give_up=lambda content_id: self.give_up(Generate(content_id)),
         )
-        documents = await found.sort("queued_at", ASCENDING).limit(_REQUEUE_BATCH).to_list()
-        late = [document for document in documents if document["created_at"] < now - GIVEN_UP_AFTER]
-        for document in late:
-            await self.give_up(Generate(document["_id"]))
-        return await self._contents.hand_in([document for document in documents if document not in late])
+        return swept.enqueued
 
     async def give_up(self, task: Generate) -> None:
         """Say that it will not be made."""

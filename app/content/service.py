@@ -15,12 +15,11 @@ import msgspec
 import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
-from redis import RedisError
 from redis.asyncio import Redis
 
 from app import clock, context, cursors, metrics
 from app.cache import Cache, Loaded
-from app.connections import Database, Document
+from app.connections import REDIS_GONE, Database, Document
 from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, State
 from app.cursors import PageQuery
 from app.database.results import Results
@@ -63,6 +62,7 @@ class Contents:
         IndexModel([("owner", ASCENDING), ("order", DESCENDING)], name="own"),
         IndexModel([("owner", ASCENDING), ("state", ASCENDING)], name="unfinished_of_one"),
         IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)], name="unfinished"),
+        IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="unfinished_by_age"),
         IndexModel("request", unique=True, name="request"),
     )
 
@@ -180,8 +180,8 @@ class Contents:
             return 0
         try:
             return sum(await self._queue.enqueue(*jobs))
-        except (RedisError, QueueFull) as error:
-            log.warning("not handed in yet", error=type(error).__name__, count=len(jobs))
+        except (*REDIS_GONE, QueueFull) as error:
+            log.warning("jobs not enqueued yet", error=type(error).__name__, count=len(jobs))
             return 0
 
     async def _load(self, content_id: str) -> Loaded[Kept | None]:

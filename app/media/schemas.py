@@ -11,11 +11,12 @@ from msgspec import Meta
 
 
 class State(StrEnum):
-    """How far a picture is."""
+    """State of an upload: ``refused`` when the image is at fault, ``failed`` when the service is."""
 
     PROCESSING = "processing"
     READY = "ready"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 class Picture(msgspec.Struct):
@@ -39,7 +40,7 @@ class Media(msgspec.Struct):
     height: int
     created_at: datetime
     pictures: list[Picture]
-    reason: Annotated[str | None, Meta(description="Why it was refused.")] = None
+    reason: Annotated[str | None, Meta(description="Why it was refused or has failed.")] = None
 
 
 class MediaPage(msgspec.Struct):

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
 import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
-from redis import RedisError
 
 from app import clock, context, cursors
-from app.connections import Database, Document
+from app.connections import REDIS_GONE, Database, Document
 from app.cursors import PageQuery
 from app.ids import new_id
 from app.media.links import Links, object_name
 from app.media.recognition import HEAD, Recognised, recognise
 from app.media.schemas import MakeVariants, Media, MediaPage, Picture, State
-from app.media.variants import MOST_PIXELS
 from app.problems import (
     ALLOWANCE_USED,
     NOT_FOUND,
@@ -47,8 +44,6 @@ MAKE_VARIANTS: Final = "media.variants"
 ORIGINAL: Final = "original"  # never delivered: it still says where it was taken
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
-_FORGOTTEN_AFTER: Final = timedelta(seconds=10)
-_BATCH: Final = 200
 
 
 class MediaLibrary:
@@ -57,6 +52,7 @@ class MediaLibrary:
     INDEXES = (
         IndexModel([("owner", ASCENDING), ("order", DESCENDING)], name="own"),
         IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)], name="unfinished"),
+        IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="unfinished_by_age"),
         IndexModel("request", unique=True, name="request"),
     )
 
@@ -114,12 +110,6 @@ class MediaLibrary:
             # Nothing names them any more; only their room is lost.
             log.warning("objects were left behind", media=media_id, error=str(error))
 
-    async def requeue(self) -> int:
-        """Hand in again what has waited so long that its job may be lost; how many."""
-        before = clock.now() - _FORGOTTEN_AFTER
-        found = self._media.find({"state": State.PROCESSING.value, "queued_at": {"$lt": before}})
-        return await self._hand_in(await found.sort("queued_at", ASCENDING).limit(_BATCH).to_list())
-
     async def _keep(
         self,
         session: Session,
@@ -163,7 +153,7 @@ class MediaLibrary:
             if (made := await self._media.find_one({"request": request})) is None:
                 raise
             return self._describe(made)
-        await self._hand_in([document])
+        await self.enqueue([document])
         return self._describe(document)
 
     async def _used(self, owner: str) -> int:
@@ -178,7 +168,11 @@ class MediaLibrary:
             raise Problem(NOT_FOUND, "No such picture.")
         return document
 
-    async def _hand_in(self, documents: list[Document]) -> int:
+    async def enqueue(self, documents: list[Document]) -> int:
+        """Enqueue the jobs of these uploads; the number of jobs that were not queued yet.
+
+        Redis being unavailable is not an error: the sweep enqueues what is missing.
+        """
         jobs = [
             job(
                 MAKE_VARIANTS,
@@ -193,8 +187,8 @@ class MediaLibrary:
             return 0
         try:
             return sum(await self._queue.enqueue(*jobs))
-        except (RedisError, QueueFull) as error:
-            log.warning("not handed in yet", error=type(error).__name__, count=len(jobs))
+        except (*REDIS_GONE, QueueFull) as error:
+            log.warning("jobs not enqueued yet", error=type(error).__name__, count=len(jobs))
             return 0
 
     def _describe(self, document: Document) -> Media:
@@ -227,8 +221,8 @@ def _recognised(head: bytes, declared: str) -> Recognised:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The body is no picture in PNG, JPEG, GIF, WebP or AVIF.")
     if declared != picture.kind:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body is {picture.kind}, which is not what its type says.")
-    if picture.pixels > MOST_PIXELS:
-        raise Problem(PICTURE_REFUSED, f"It has {picture.pixels} pixels; at most {MOST_PIXELS} are taken.")
+    if (reason := picture.excess) is not None:
+        raise Problem(PICTURE_REFUSED, reason)
     return picture
 
 

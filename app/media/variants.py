@@ -1,17 +1,17 @@
-"""Pictures made small, with libvips: in several widths, as AVIF and WebP, turned upright, without metadata.
+"""Variants of an image, made with libvips: in several widths, as AVIF and WebP, upright, without metadata.
 
-Only workers do this. A picture is refused before it is unpacked if it has more pixels than
-:data:`MOST_PIXELS`, whatever its header said when it arrived.
+Runs in the child process of :mod:`app.media.decoder`. An image beyond the bounds of
+:mod:`app.media.recognition` is refused before its pixels are decoded, whatever its header said on arrival.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
-from app.media.recognition import Kind
+import msgspec
 
-MOST_PIXELS: Final = 50_000_000
+from app.media.recognition import AVIF_BYTES, Kind, excess
+
 _LOADERS: Final = {
     Kind.PNG: "pngload_buffer",
     Kind.JPEG: "jpegload_buffer",
@@ -28,9 +28,8 @@ class PictureRefused(Exception):  # noqa: N818 (an answer, not a failure)
     """The file is not the picture that it seemed to be, or too large a one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A picture made from another: its name, its size in pixels and its bytes."""
+class Variant(msgspec.Struct, frozen=True):
+    """An image derived from an upload: its name, its width and height in pixels, and its encoded bytes."""
 
     name: str
     width: int
@@ -38,8 +37,15 @@ class Variant:
     data: bytes
 
 
+class Decoded(msgspec.Struct, frozen=True):
+    """Result of decoding an upload: its variants, or the reason why it was ``refused``."""
+
+    variants: list[Variant] = []
+    refused: str | None = None
+
+
 def make(data: bytes, kind: Kind) -> list[Variant]:
-    """All variants of a picture; takes up to seconds of a core: call it in a thread."""
+    """All variants of an image. Takes up to seconds of a core; raises :class:`PictureRefused`."""
     import pyvips
 
     pyvips.cache_set_max(0)  # every picture is made once, so a cache of operations only grows
@@ -47,11 +53,22 @@ def make(data: bytes, kind: Kind) -> list[Variant]:
         picture = pyvips.Image.new_from_buffer(data, "")
         if picture.get("vips-loader") != _LOADERS[kind]:
             raise PictureRefused("It is not the kind of picture that it seemed to be.")
-        if picture.width * picture.height > MOST_PIXELS:
-            raise PictureRefused(f"It has more than {MOST_PIXELS} pixels.")
+        reason = excess(picture.width, picture.height, _bytes_per_pixel(picture, kind))
+        if reason is not None:
+            raise PictureRefused(reason)
         return [_variant(pyvips, data, width, form) for width, form in _WANTED if _needed(picture, width)]
     except pyvips.Error as error:
+        if "alloc" in str(error).lower() or "memory" in str(error).lower():
+            raise PictureRefused("It needs too much memory to decode.") from error
         raise PictureRefused("It cannot be read: it is damaged or cut off.") from error
+
+
+def _bytes_per_pixel(picture: Any, kind: Kind) -> int:
+    """Bytes of a decoded pixel. A progressive JPEG is held as 2-byte coefficients of every channel."""
+    sample = 2 if picture.format in {"ushort", "short"} else 1
+    if kind is Kind.JPEG and picture.get_typeof("interlaced") and picture.get("interlaced"):
+        sample = 2
+    return (AVIF_BYTES if kind is Kind.AVIF else picture.bands) * sample
 
 
 def _needed(picture: Any, width: int) -> bool:

@@ -14,6 +14,7 @@ from prometheus_client import Histogram
 from app import context, metrics
 from app.cancellation import pause
 from app.connections import REDIS_GONE
+from app.faults import is_outage
 from app.queue.jobs import Ending, Lease, Outcome, Retry
 from app.queue.queue import Queue
 from app.queue.tasks import Tasks, Undoable
@@ -167,6 +168,11 @@ class Consumer:
                 return Ending(lease, Outcome.LATER, after, str(wish))
             return await self._again(lease, str(wish), wish.after)
         except Exception as error:
+            # An outage says nothing about the job, so it keeps its attempts. A TimeoutError does: it is the
+            # task's own deadline.
+            if is_outage(error) and not isinstance(error, TimeoutError):
+                log.warning("job postponed: dependency unavailable", error=repr(error))
+                return Ending(lease, Outcome.LATER, _BACK_OFF_SECONDS, repr(error))
             log.exception("the job failed")
             return await self._again(lease, repr(error), None)
         return Ending(lease, Outcome.DONE, result=result)

@@ -236,6 +236,13 @@ class Queue:
             letters.append(DeadLetter(*texts, int(attempts or 0), error.decode(), at / 1000))
         return letters
 
+    async def are_dead(self, *job_ids: str) -> list[bool]:
+        """For each id, whether its job is a dead letter."""
+        if not job_ids:
+            return []
+        scores = await self._redis.zmscore(self._prefix + "dead", list(job_ids))
+        return [score is not None for score in scores]
+
     async def requeue(self, *job_ids: str) -> list[bool]:
         """Let dead letters be tried again from the first attempt; ``False`` for what is no dead letter."""
         return await self._bring_back("requeue", job_ids)

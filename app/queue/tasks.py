@@ -45,15 +45,17 @@ class Tasks:
         body: type[B],
         task: Callable[[B], Awaitable[msgspec.Struct | None]],
         *,
-        on_dead: Callable[[B], Awaitable[None]] | None = None,
+        on_dead: Callable[[B], Awaitable[None]] | None,
         seconds: float = _LONGEST_SECONDS,
     ) -> None:
         """Let ``task`` do the jobs of ``kind``, each within ``seconds``: then it is cancelled, and the
         attempt has failed. It may be called more than once for the same job. What it returns is the job's
         result.
 
-        ``on_dead`` is called when the last attempt has failed, before the job goes to the dead letters. It
-        too may be called more than once, and not at all when the worker dies with the job's last attempt.
+        ``on_dead`` is called when the last attempt has failed, before the job becomes a dead letter; it
+        settles what the job was for. It too may be called more than once. When it fails, or the worker dies
+        with the last attempt, the sweep (:mod:`app.queue.sweep`) finds the dead letter and settles it.
+        ``None`` is for work that nobody waits for, such as recurring jobs.
         """
         assert kind not in self._tasks, f"two tasks for {kind}"
         self._tasks[kind] = _Task(body, task, on_dead, seconds)
@@ -68,7 +70,7 @@ class Tasks:
         seconds: float = _LONGEST_SECONDS,
     ) -> None:
         """Do ``task`` every ``period`` seconds, by one worker of all, never beside itself."""
-        self.add(kind, Nothing, task, seconds=seconds)
+        self.add(kind, Nothing, task, on_dead=None, seconds=seconds)
         self.recurring.append((kind, period, priority))
 
     async def run(self, lease: Lease) -> bytes:

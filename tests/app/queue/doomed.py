@@ -53,7 +53,7 @@ async def main(url: str, step: str) -> None:
                 await stand_still("begun")
 
         tasks = Tasks()
-        tasks.add("note", Body, task)
+        tasks.add("note", Body, task, on_dead=None)
         await Consumer(queue, tasks).run()
 
 

@@ -242,7 +242,7 @@ async def test_a_lease_that_was_lost_ends_the_job_here(redis: Redis) -> None:
             ended.set()
 
     tasks = Tasks()
-    tasks.add("note", Body, task)
+    tasks.add("note", Body, task, on_dead=None)
     async with working(queue, tasks):
         await queue.enqueue(note(1))
         await begun.wait()

@@ -47,7 +47,7 @@ async def main(url: str, count: int) -> dict[str, float]:
                 finished.set()
 
         tasks = Tasks()
-        tasks.add("count", Number, task)
+        tasks.add("count", Number, task, on_dead=None)
         consumer = Consumer(queue, tasks, slots=SLOTS)
         began = time.perf_counter()
         running = asyncio.create_task(consumer.run())

@@ -36,8 +36,8 @@ async def main(url: str, count: int) -> dict[str, float]:
             started.set()
 
         tasks = Tasks()
-        tasks.add("slow", Nothing, slow)
-        tasks.add("urgent", Nothing, urgent)
+        tasks.add("slow", Nothing, slow, on_dead=None)
+        tasks.add("urgent", Nothing, urgent, on_dead=None)
         consumer = Consumer(queue, tasks, slots=SLOTS)
         running = asyncio.create_task(consumer.run())
         waits: list[float] = []

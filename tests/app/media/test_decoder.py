@@ -1,0 +1,157 @@
+"""Decoding under limits: an image costs bounded memory and CPU, whatever its header claims."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+import pyvips
+
+from app.media.decoder import MAX_MEMORY_BYTES, Decoder
+from app.media.recognition import MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, Kind, recognise
+from app.media.variants import PictureRefused
+from tests.app.media.test_media import picture, png_chunk
+from tests.app.parts import until
+
+pytestmark = pytest.mark.anyio
+
+
+def png(width: int, height: int, *, depth: int = 8, color: int = 0, interlace: int = 0) -> bytes:
+    """A PNG of the first line only: kilobytes, whatever it claims to be."""
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlace)
+    line = zlib.compress(bytes(min(1 + width * 8, 1_000_000)), 9)
+    chunks = (png_chunk(b"IHDR", header), png_chunk(b"IDAT", line), png_chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("data", "bound"),
+    [
+        (png(50_000_000, 1), str(MAX_SIDE)),
+        (png(1, 50_000_000), str(MAX_SIDE)),
+        (png(MAX_SIDE + 1, 1), str(MAX_SIDE)),
+        (png(MAX_SIDE, MAX_SIDE), str(MAX_PIXELS)),
+        (png(6000, 6000, depth=16, color=6), str(MAX_DECODED_BYTES)),
+        (png(6000, 6000, depth=16, color=2, interlace=1), str(MAX_DECODED_BYTES)),
+    ],
+)
+def test_each_bound_is_checked_on_the_header(data: bytes, bound: str) -> None:
+    found = recognise(data)
+    assert found is not None
+    assert len(data) < 100_000
+    assert found.excess is not None
+    assert bound in found.excess
+
+
+def test_an_image_at_the_bounds_is_accepted() -> None:
+    for data in (png(MAX_SIDE, 3_000), png(8_000, 6_250, color=6), png(7_000, 7_000, color=2)):
+        found = recognise(data)
+        assert found is not None
+        assert found.excess is None
+
+
+def test_decoded_size_counts_depth_channels_and_progressive_coefficients() -> None:
+    deep = pyvips.Image.new_from_buffer(picture(40, 30), "").cast("ushort").copy(interpretation="rgb16")
+    gray = picture(40, 30, ".jpg[strip]")
+    cases = {
+        picture(40, 30, ".jpg"): 3,
+        picture(40, 30, ".jpg[interlace]"): 6,
+        deep.write_to_buffer(".png"): 8,
+        deep.write_to_buffer(".png[interlace]"): 8,
+        gray: 3,
+        picture(40, 30, ".webp"): 4,
+        picture(40, 30, ".gif"): 4,
+        picture(40, 30, ".avif"): 8,
+        deep.write_to_buffer(".avif[bitdepth=10]"): 16,
+    }
+    for data, expected in cases.items():
+        found = recognise(data)
+        assert found is not None
+        assert found.bytes_per_pixel == expected, found
+
+
+@pytest.fixture
+def decoder() -> Decoder:
+    return Decoder()
+
+
+def environment(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+async def test_variants_of_every_kind(decoder: Decoder) -> None:
+    forms = {Kind.PNG: ".png", Kind.JPEG: ".jpg", Kind.GIF: ".gif", Kind.WEBP: ".webp", Kind.AVIF: ".avif"}
+    for kind, form in forms.items():
+        variants = await decoder.make_variants(picture(900, 600, form), kind)
+        assert {variant.name for variant in variants} == {"320.avif", "320.webp", "1280.avif", "1280.webp"}
+        assert all(variant.data for variant in variants)
+
+
+async def test_a_header_that_lies_does_not_matter(decoder: Decoder) -> None:
+    """What the api checked is checked again on what the decoder finds."""
+    with pytest.raises(PictureRefused, match="each side"):
+        await decoder.make_variants(png(50_000_000, 1), Kind.PNG)
+    with pytest.raises(PictureRefused, match="kind"):
+        await decoder.make_variants(picture(10, 10, ".gif"), Kind.PNG)
+    with pytest.raises(PictureRefused, match="damaged"):
+        await decoder.make_variants(picture(400, 400)[:900], Kind.PNG)
+
+
+async def test_memory_beyond_the_limit_is_a_refusal() -> None:
+    """A real image that needs more than the child may have: an interlaced PNG is held whole."""
+    image = picture(4_000, 4_000, ".png[interlace,compression=1]")
+    small = Decoder(memory_bytes=48 * 1024 * 1024)
+    with pytest.raises(PictureRefused, match=r"memory|damaged"):
+        await small.make_variants(image, Kind.PNG)
+    assert await Decoder().make_variants(image, Kind.PNG)
+    assert MAX_MEMORY_BYTES < 1024 * 1024 * 1024
+
+
+async def test_cpu_beyond_the_limit_is_a_refusal() -> None:
+    slow = Decoder(cpu_seconds=1)
+    image = picture(4_400, 4_400, ".avif[effort=0]")
+    with pytest.raises(PictureRefused, match="too long"):
+        await slow.make_variants(image, Kind.AVIF)
+
+
+def children(of: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{of}/task/{of}/children").read_text().split()]
+
+
+async def test_a_decode_that_is_killed_is_a_refusal_and_a_terminated_one_is_not(decoder: Decoder) -> None:
+    image = picture(4_000, 4_000, ".png[compression=1]")
+    before = set(children(os.getpid()))
+    for number, outcome in ((signal.SIGKILL, "PictureRefused"), (signal.SIGTERM, "DecoderError")):
+        work = asyncio.create_task(decoder.make_variants(image, Kind.PNG))
+        await until(lambda: bool(set(children(os.getpid())) - before))
+        for pid in set(children(os.getpid())) - before:
+            os.kill(pid, number)
+        error = (await asyncio.gather(work, return_exceptions=True))[0]
+        assert type(error).__name__ == outcome
+
+
+async def test_a_cancelled_decode_leaves_no_process(decoder: Decoder) -> None:
+    before = set(children(os.getpid()))
+    work = asyncio.create_task(decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), Kind.PNG))
+    await until(lambda: bool(set(children(os.getpid())) - before))
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert not set(children(os.getpid())) - before
+
+
+async def test_the_child_has_no_secrets(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KINGDOM_SECRETS_DIR", "/nowhere")
+    before = set(children(os.getpid()))
+    work = asyncio.create_task(decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), Kind.PNG))
+    await until(lambda: bool(set(children(os.getpid())) - before))
+    (child,) = set(children(os.getpid())) - before
+    await until(lambda: b"VIPS_CONCURRENCY" in environment(child))
+    assert b"KINGDOM" not in environment(child)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)

@@ -1,0 +1,210 @@
+"""Every acknowledged upload ends: ready, refused or failed with a reason, whatever happens to its job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from redis.asyncio import Redis
+
+from app import clock
+from app.connections import Database, open_mongodb
+from app.media.decoder import Decoder
+from app.media.links import Links, object_name
+from app.media.processing import GIVEN_UP_AFTER, Processing
+from app.media.schemas import MakeVariants
+from app.media.service import MAKE_VARIANTS, ORIGINAL, MediaLibrary
+from app.queue import Consumer, Job, Queue, Tasks
+from app.queue.jobs import Ending, Outcome
+from app.settings import MongoAuth, MongoSettings
+from app.storage import Bucket, ObjectMissing, StorageError
+from tests.app import parts
+from tests.app.media.test_media import picture
+from tests.app.parts import until
+
+pytestmark = pytest.mark.anyio
+
+
+class Objects:
+    """A bucket in memory that can be unavailable."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.available = True
+        self.calls = 0
+
+    def _call(self) -> None:
+        self.calls += 1
+        if not self.available:
+            raise StorageError("unavailable")
+
+    async def get(self, name: str) -> bytes:
+        self._call()
+        if name not in self.objects:
+            raise ObjectMissing(name)
+        return self.objects[name]
+
+    async def put(self, name: str, data: bytes, *, media_type: str) -> None:
+        self._call()
+        self.objects[name] = data
+
+
+@pytest.fixture
+async def database(tmp_path: Any) -> AsyncIterator[Database]:
+    process = parts.mongodb(tmp_path)
+    process.start()
+    settings = MongoSettings(
+        url=f"mongodb://127.0.0.1:{process.port}/",
+        database="kingdom",
+        auth=MongoAuth.CERTIFICATE,
+        certificate=None,
+    )
+    async with open_mongodb(settings, app_name="test") as opened:
+        yield opened
+    process.kill()
+
+
+class Uploads:
+    """Uploads that were acknowledged, and the parts that process them."""
+
+    def __init__(self, database: Database, redis: Redis) -> None:
+        self.objects = Objects()
+        self.bucket = cast(Bucket, self.objects)
+        self.queue = Queue(redis, visibility=10.0)
+        self.media = MediaLibrary(database, self.bucket, self.queue, Links((bytes(32),)))
+        self.processing = Processing(database, self.media, self.bucket, self.queue, Decoder())
+        self.documents: Any = database["media"]
+
+    async def acknowledge(self, name: str, *, age: timedelta = timedelta(0), enqueue: bool = True) -> None:
+        """As the upload route leaves it: the original is stored and the document written."""
+        self.objects.objects[object_name(name, ORIGINAL)] = picture(60, 40)
+        at = clock.now() - age
+        document = {
+            "_id": name,
+            "order": name,
+            "owner": "ada",
+            "state": "processing",
+            "media_type": "image/png",
+            "size": 1,
+            "width": 60,
+            "height": 40,
+            "created_at": at,
+            "queued_at": at,
+            "request": name,
+        }
+        await self.documents.insert_one(document)
+        if enqueue:
+            await self.media.enqueue([document])
+
+    async def state(self, name: str) -> str:
+        return (await self.documents.find_one({"_id": name}))["state"]
+
+    def consumer(self) -> Consumer:
+        tasks = Tasks()
+        work, dead = self.processing.make_variants, self.processing.give_up
+        tasks.add(MAKE_VARIANTS, MakeVariants, work, on_dead=dead)
+        return Consumer(self.queue, tasks)
+
+
+@pytest.fixture
+async def uploads(database: Database, redis: Redis) -> Uploads:
+    made = Uploads(database, redis)
+    await made.media.prepare()
+    return made
+
+
+async def make_due(redis: Redis) -> None:
+    """Let no delayed job wait."""
+    client: Any = redis
+    for name in await client.zrange("queue:{jobs}:delayed", 0, -1):
+        await client.zadd("queue:{jobs}:delayed", {name: 0})
+
+
+async def test_an_outage_of_the_storage_costs_no_attempt(uploads: Uploads, redis: Redis) -> None:
+    await uploads.acknowledge("one")
+    uploads.objects.available = False
+    consumer = uploads.consumer()
+    running = asyncio.create_task(consumer.run())
+    seen = 0
+    while seen < 2 * uploads.queue.most_attempts:  # far more runs than a job has attempts
+        calls = uploads.objects.calls
+        await make_due(redis)
+        await until(lambda calls=calls: uploads.objects.calls > calls)
+        await until(lambda: _delayed(uploads.queue))
+        seen += 1
+    assert await uploads.state("one") == "processing"
+    uploads.objects.available = True
+    await make_due(redis)
+    await until(lambda: _is(uploads, "one", "ready"), 30)
+    await consumer.stop(1)
+    running.cancel()
+
+
+async def _delayed(queue: Queue) -> bool:
+    return (await queue.depth()).delayed == 1
+
+
+async def _is(uploads: Uploads, name: str, state: str) -> bool:
+    return await uploads.state(name) == state
+
+
+async def test_a_lost_original_is_a_failure_with_a_reason(uploads: Uploads) -> None:
+    await uploads.acknowledge("one", enqueue=False)
+    uploads.objects.objects.clear()
+    await uploads.processing.make_variants(MakeVariants("one"))
+    document = await uploads.documents.find_one({"_id": "one"})
+    assert (document["state"], bool(document["reason"])) == ("failed", True)
+
+
+async def test_a_job_that_died_without_its_worker_is_settled_by_the_sweep(uploads: Uploads) -> None:
+    await uploads.acknowledge("one", age=timedelta(minutes=1))
+    (lease,) = (await uploads.queue.reserve(1)).leases
+    await uploads.queue.settle(Ending(lease, Outcome.DEAD, error="its worker was lost"))
+    await uploads.processing.requeue()
+    document = await uploads.documents.find_one({"_id": "one"})
+    assert (document["state"], bool(document["reason"])) == ("failed", True)
+
+
+async def test_what_waits_for_long_does_not_starve_what_was_lost(uploads: Uploads, redis: Redis) -> None:
+    for number in range(700):  # more than a batch, all of them in the queue still
+        await uploads.acknowledge(f"waiting{number}", age=timedelta(minutes=5))
+    await uploads.acknowledge("lost", age=timedelta(minutes=1), enqueue=False)
+    assert await uploads.processing.requeue() == 1
+    assert await redis.exists("queue:{jobs}:job:lost")
+
+
+async def test_an_upload_that_is_too_old_fails_even_without_redis(
+    uploads: Uploads, redis_process: parts.Process
+) -> None:
+    await uploads.acknowledge("old", age=GIVEN_UP_AFTER + timedelta(minutes=1), enqueue=False)
+    await uploads.acknowledge("new", age=timedelta(minutes=1), enqueue=False)
+    redis_process.kill()
+    try:
+        await uploads.processing.requeue()
+        assert await uploads.state("old") == "failed"
+        assert await uploads.state("new") == "processing"
+    finally:
+        redis_process.start()
+
+
+async def test_a_dead_letter_handler_settles_the_upload(uploads: Uploads) -> None:
+    """A job that fails by itself until its attempts are used up."""
+    await uploads.acknowledge("one", enqueue=False)
+    await uploads.queue.enqueue(Job("one", MAKE_VARIANTS, b"no json"))
+    consumer = uploads.consumer()
+    running = asyncio.create_task(consumer.run())
+    await until(lambda: _dead(uploads.queue))
+    await uploads.documents.update_one(
+        {"_id": "one"}, {"$set": {"queued_at": clock.now() - timedelta(minutes=1)}}
+    )
+    await uploads.processing.requeue()
+    assert await uploads.state("one") == "failed"
+    await consumer.stop(1)
+    running.cancel()
+
+
+async def _dead(queue: Queue) -> bool:
+    return (await queue.depth()).dead == 1
