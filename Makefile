@@ -59,7 +59,7 @@ $(PEERS): $(STAMP) locks/peers.txt
 	@touch $@
 
 bench: $(STAMP) $(PEERS) ## Measure against named peers and floors
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP) ## Check format, style and types
 	@$(BIN)/ruff format --check .
@@ -70,7 +70,7 @@ audit: $(STAMP) ## Ask the package index for known vulnerabilities of what is lo
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(ARGS) -r locks/platform.txt
 
 docs: $(STAMP) ## Write the documents that follow from the code
-	@$(BIN)/python -m tests.docs.generate
+	@$(BIN)/python -m tools.docs.__main__
 
 inventory: $(STAMP) ## Write what the program plans, for review
 	@$(BIN)/python -W ignore::DeprecationWarning -m tests.infra.inventory

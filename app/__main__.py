@@ -32,15 +32,15 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     if len(arguments) == 3 and arguments[0] == "grant":
-        from app.accounts.grant import grant
+        from app.accounts.cli import grant
 
         return asyncio.run(grant(arguments[1], arguments[2], os.environ))
     if arguments[:1] == ["advise"] and set(arguments[1:]) <= {"--apply", "--json"}:
-        from app.database.advise import main as advise
+        from app.database.index_advisor.cli import main as advise
 
         return asyncio.run(advise(arguments, os.environ))
     if arguments[:1] == ["jobs"]:
-        from app.queue.operate import main as operate
+        from app.queue.cli import main as operate
 
         return asyncio.run(operate(arguments[1:], os.environ))
     if len(arguments) != 1 or arguments[0] not in set(Role):
@@ -51,10 +51,10 @@ def _run(arguments: list[str]) -> int:
     # Imported late: an error in the settings is told at once, without two seconds of imports.
     import uvloop
 
-    from app import logs
     from app.server import serve
+    from app.telemetry import logging
 
-    logs.configure(settings.log_level, role=role.value, pod=settings.pod)
+    logging.configure(settings.log_level, role=role.value, pod=settings.pod)
     return uvloop.run(serve(role, settings))
 
 

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 import msgspec
 from starlette.types import ASGIApp
 
-from app import docs, openapi
 from app.accounts.endpoints import accounts, sessions
 from app.analytics.endpoints import analytics, events
 from app.content.endpoints import contents, feed
-from app.health import health
+from app.http import docs_page, openapi
+from app.http.health import health
+from app.http.router import Paths, Resource
+from app.http.routing import Access, Answer, Call, Endpoint, Raw, Responder, Routes
 from app.media.endpoints import media, uploads
 from app.middleware.admission import Admission
-from app.middleware.breaking import Breaking
-from app.middleware.headers import SecureHeaders
-from app.middleware.keeping import Keeping
-from app.middleware.observation import Observation
-from app.middleware.origins import opened
-from app.middleware.sharing import Board, Sharing, Writing
+from app.middleware.circuit_breaker import Breaking
+from app.middleware.coalescing import Board, Sharing, Writing
+from app.middleware.cors import opened
+from app.middleware.response_cache import Keeping
+from app.middleware.security_headers import SecureHeaders
+from app.middleware.telemetry import Observation
 from app.orders.endpoints import orders, payments, products
-from app.paths import Paths, Resource
-from app.routing import Access, Answer, Call, Endpoint, Raw, Responder, Routes
 from app.services import Services
 from app.settings import Role
 
@@ -79,7 +79,7 @@ def _endpoints(parts: Sequence[Routes]) -> list[Endpoint]:
 def described(base: str) -> Routes:
     """The routes of the service's own description, rendered once."""
     document = openapi.document(_endpoints(PUBLIC), base=base, version=VERSION)
-    rendered, page = Raw(msgspec.json.encode(document)), Raw(docs.page(document))
+    rendered, page = Raw(msgspec.json.encode(document)), Raw(docs_page.page(document))
     routes = Routes("", tag="description")
     for_an_hour = (b"cache-control", b"public, max-age=3600")
 
@@ -89,7 +89,7 @@ def described(base: str) -> Routes:
 
     @routes.get("/docs", access=Access.ANYONE, media_type="text/html; charset=utf-8")
     async def readable(call: Call) -> Answer[Raw]:
-        policy = (b"content-security-policy", docs.POLICY.encode())
+        policy = (b"content-security-policy", docs_page.POLICY.encode())
         return Answer(page, headers=[for_an_hour, policy])
 
     return routes

@@ -10,41 +10,41 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from app import metrics
-from app.accounts.families import Families
+from app.accounts.passwords import Passwords
+from app.accounts.refresh_sessions import Families
 from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts, account_results
-from app.alarms import Alarms, Measures, memory
-from app.analytics.activity import Activity
+from app.analytics.active_accounts import Activity
 from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
+from app.auth.tokens import Tokens
 from app.cache import Cache
 from app.connections import Database, open_redis
 from app.content.feed import Feed
+from app.content.generation import Making
 from app.content.generator import Embedded, Generator
-from app.content.making import Making
 from app.content.openai import open_openai
 from app.content.progress import Progress
 from app.content.service import Contents, content_cache
+from app.database.client import open_database
 from app.database.monitor import Pools
-from app.database.observed import open_database
-from app.engine import Engine, open_engine
 from app.lifecycle import Dependency, Lifecycle
-from app.load import Processor
 from app.media.decoder import Decoder
 from app.media.delivery import Delivery
-from app.media.links import Links
-from app.media.processing import Processing
 from app.media.service import MediaLibrary
-from app.middleware.keeping import KeptAnswer, answer_cache
+from app.media.signed_urls import Links
+from app.media.variant_jobs import Processing
+from app.middleware.response_cache import KeptAnswer, answer_cache
 from app.orders.service import Orders
-from app.passwords import Passwords
+from app.protection import Engine, open_engine
 from app.queue import Queue
 from app.resilience import Breaker
 from app.resilience.breaker import Thresholds
-from app.sessions import Tokens
 from app.settings import Role, Settings
 from app.storage import Bucket, open_bucket
+from app.telemetry import metrics
+from app.telemetry.load_report import Processor
+from app.telemetry.threshold_monitor import Alarms, Measures, memory
 
 _VISIBILITY_SECONDS: Final = 20.0
 

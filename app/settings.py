@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from app import thresholds
+from app.telemetry import thresholds
 
 T = TypeVar("T", bound=StrEnum)
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from app.settings import StorageSettings
-from app.tracing import announce
+from app.telemetry.tracing import announce
 
 _REACHES: Final = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 _SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"

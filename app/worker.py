@@ -13,21 +13,22 @@ import msgspec
 import structlog
 from pymongo.errors import PyMongoError
 
-from app import business, clock, metrics
+from app import clock
 from app.analytics.summaries import Summaries
-from app.cancellation import pause
 from app.connections import REDIS_GONE
 from app.content.schemas import Generate
 from app.content.service import GENERATE
-from app.database.indexes import Busy
-from app.database.lease import LeaseLost
-from app.database.upkeep import look_after
+from app.database.index_advisor.inventory import Busy
+from app.database.index_advisor.maintenance import look_after
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
 from app.queue import Consumer, Nothing, Priority, Retry, Tasks
-from app.queue.attendance import Attendance
+from app.queue.worker_registry import Attendance
+from app.redis.cancellation import pause
+from app.redis.lease import LeaseLost
 from app.services import Services
 from app.settings import Advisor
+from app.telemetry import business_metrics, metrics
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ async def working(services: Services) -> AsyncIterator[None]:
     loops = [asyncio.create_task(loop) for loop in running]
     drained = asyncio.create_task(_stop_when_draining(services, consumer, attendance))
     try:
-        with metrics.shown(metrics.workers, metrics.backlog, business.active_accounts):
+        with metrics.shown(metrics.workers, metrics.backlog, business_metrics.active_accounts):
             yield
     finally:
         drained.cancel()
@@ -127,7 +128,7 @@ async def _show_audience(summaries: Summaries) -> None:
         try:
             audience = await summaries.audience()
             for window in ("day", "week", "month"):
-                business.active_accounts.labels(window).set(getattr(audience, window))
+                business_metrics.active_accounts.labels(window).set(getattr(audience, window))
         except REDIS_GONE as error:
             log.warning("active accounts cannot be counted", error=type(error).__name__)
         await pause(_AUDIENCE_SECONDS)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pulumi
 
-from infra.backup import Backup, BackupArgs
 from infra.cache import Cache, CacheArgs
 from infra.cluster import Cluster, ClusterArgs
-from infra.configuration import load
+from infra.cluster_backup import Backup, BackupArgs
 from infra.database import Database, DatabaseArgs
 from infra.delivery import Delivery, DeliveryArgs
 from infra.edge import Edge, EdgeArgs
-from infra.foundation import Foundation, FoundationArgs
-from infra.identity import Identity, IdentityArgs
-from infra.keys import Keys, KeysArgs
+from infra.edge.origin import Origin, OriginArgs
+from infra.kms import Keys, KeysArgs
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs
-from infra.origin import Origin, OriginArgs
+from infra.project import Foundation, FoundationArgs
+from infra.service_identity import Identity, IdentityArgs
+from infra.settings.loader import load
 from infra.storage import Storage, StorageArgs
 from infra.workload import Workload, WorkloadArgs
 

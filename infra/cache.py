@@ -8,10 +8,10 @@ import pulumi
 from pulumi_gcp import redis
 
 from infra.component import Component, Environment
-from infra.keys import Keys, Use
+from infra.kms import Keys, Use
 from infra.network import Network
-from infra.platform_settings import CacheSettings
-from infra.sizing import Sizing
+from infra.settings.platform import CacheSettings
+from infra.settings.sizing import Sizing
 
 
 @dataclass(frozen=True, slots=True)

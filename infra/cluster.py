@@ -10,11 +10,11 @@ import pulumi_kubernetes as kubernetes
 from pulumi_gcp import binaryauthorization, container, pubsub
 
 from infra.component import Component, Environment
-from infra.keys import Keys, Use
+from infra.kms import Keys, Use
 from infra.network import PODS, SERVICES, Network
-from infra.platform_settings import ClusterSettings
-from infra.pools import NodeIdentity, NodeIdentityArgs, Pool, PoolArgs, node_config
-from infra.sizing import MAX_PODS_PER_NODE, Sizing
+from infra.node_pools import NodeIdentity, NodeIdentityArgs, Pool, PoolArgs, node_config
+from infra.settings.platform import ClusterSettings
+from infra.settings.sizing import MAX_PODS_PER_NODE, Sizing
 
 # The first with STRONG_COOKIE_AFFINITY; AutoscalingMetric came with 1.35. The channel only moves upwards.
 MINIMUM_VERSION = "1.36.3-gke.1767000"

@@ -8,7 +8,7 @@ import pulumi
 from pulumi_gcp import compute, dns, servicenetworking
 
 from infra.component import Component, Environment
-from infra.platform_settings import NetworkSettings
+from infra.settings.platform import NetworkSettings
 
 PODS = "pods"
 SERVICES = "services"

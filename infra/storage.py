@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_gcp import firebase, firebaserules, storage
 
-from infra.apps import Apps, AppsArgs
 from infra.component import Component, Environment
-from infra.keys import Keys, Use
-from infra.platform_settings import StorageSettings
+from infra.firebase_apps import Apps, AppsArgs
+from infra.kms import Keys, Use
+from infra.settings.platform import StorageSettings
 
 RULES = Path(__file__).parent / "storage.rules"
 

@@ -17,9 +17,9 @@ from typing import Final
 # Locust patches sockets and threads for gevent; it must do so before anything else has them.
 import locust  # noqa: F401 (isort: keep first)
 
-from loadtest.crowd import Crowd, NotLoopbackError, Outcome, crowd
-from loadtest.people import MIXES
+from loadtest.load_runner import Crowd, NotLoopbackError, Outcome, crowd
 from loadtest.platform import NotUpError, Platform, find, used
+from loadtest.users import MIXES
 
 # TGT1 and TGT3: seconds, and a share.
 TARGETS: Final = {"P50": 0.2, "P95": 0.5, "P99": 1.0, "errors": 0.01}

@@ -9,7 +9,7 @@ from typing import Final
 
 import psutil
 
-from rehearsal.machine.client import Machine
+from rehearsal.host.client import Machine
 
 ROOT: Final = Path(__file__).parents[1]
 

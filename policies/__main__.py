@@ -1,7 +1,7 @@
 """The pack as a server: what `pulumi preview --policy-pack policies` and `kingdom preview` start.
 
 The only place that constructs a PolicyPack, since that never returns. A stack's file has two keys for it:
-``policies:monthlyCeiling`` (USD, see :mod:`policies.costs`), and ``policies:config``, which relaxes policies
+``policies:monthlyCeiling`` (USD, see :mod:`policies.rules.costs`), and ``policies:config``, which relaxes policies
 by name in the form of a ``--policy-pack-config`` file; production has none of the latter.
 """
 
@@ -15,10 +15,10 @@ from typing import Any, Final
 import pulumi
 from pulumi_policy import EnforcementLevel, PolicyPack
 
-from policies.catalogue import RULES, SHAPES
-from policies.configuration import ConfigurationError, problems_with, reconcile
-from policies.decoding import decode_once
-from policies.serving import serve_quickly
+from policies.pack.configuration import ConfigurationError, problems_with, reconcile
+from policies.pack.decoding import decode_once
+from policies.pack.server import serve_quickly
+from policies.rules import RULES, SHAPES
 
 CEILING: Final = "monthly-cost-ceiling"
 

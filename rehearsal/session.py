@@ -14,17 +14,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from rehearsal.analyzer import PolicyPack
 from rehearsal.engine.events import Listener, Result, Silent
 from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.secrets import passphrase
 from rehearsal.engine.state import Snapshot
 from rehearsal.engine.store import Store
 from rehearsal.errors import KingdomError
-from rehearsal.machine.client import Machine
-from rehearsal.machine.options import MachineOptions
-from rehearsal.machine.status import Status
-from rehearsal.project import STATE_FOLDER, Project, Stack
+from rehearsal.host.client import Machine
+from rehearsal.host.options import MachineOptions
+from rehearsal.host.status import Status
+from rehearsal.policy.pack import PolicyPack
+from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack
 
 READY_TIMEOUT: Final = 120.0  # seconds from the last resource to a platform that serves
 
@@ -213,7 +213,7 @@ def _same_records(planned: Snapshot, recorded: Snapshot) -> bool:
 
 
 def _provider(package: str, machine: Machine | None) -> Any:
-    clouds = importlib.import_module("rehearsal.clouds")
+    clouds = importlib.import_module("rehearsal.providers")
     if package not in clouds.PACKAGES:
         raise KingdomError(
             f"the program uses the package {package!r}, of which there is no rehearsal cloud",

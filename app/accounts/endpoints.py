@@ -16,13 +16,13 @@ from app.accounts.schemas import (
     SignIns,
     SignUp,
 )
-from app.conditions import IF_MATCH, condition
+from app.auth.roles import Role
+from app.http.preconditions import IF_MATCH, condition
+from app.http.problems import CHANGED_SINCE, EMAIL_TAKEN, SESSION_OVER, WRONG_CREDENTIALS
+from app.http.routing import Access, Call, Routes
 from app.ids import Id
-from app.limits.policies import Class
 from app.overload import Urgency
-from app.problems import CHANGED_SINCE, EMAIL_TAKEN, SESSION_OVER, WRONG_CREDENTIALS
-from app.roles import Role
-from app.routing import Access, Call, Routes
+from app.rate_limits.policies import Class
 
 accounts = Routes("/v1/accounts", tag="accounts")
 sessions = Routes("/v1/sessions", tag="sessions")

@@ -16,8 +16,8 @@ import structlog
 from redis import RedisError
 from redis.asyncio import Redis
 
-from app.cancellation import pause
-from app.sessions import LIFETIME_SECONDS
+from app.auth.tokens import LIFETIME_SECONDS
+from app.redis.cancellation import pause
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from app.roles import Plan, Role
+from app.auth.roles import Plan, Role
 
 # Enough to catch a slip of the finger; whether the address exists, only a letter to it can tell.
 Email = Annotated[

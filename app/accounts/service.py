@@ -9,8 +9,9 @@ from pymongo import IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 
-from app import clock, conditions, metrics, sessions
-from app.accounts.families import Families
+from app import clock
+from app.accounts.passwords import Passwords
+from app.accounts.refresh_sessions import Families
 from app.accounts.schemas import (
     Account,
     NewPassword,
@@ -21,13 +22,15 @@ from app.accounts.schemas import (
     SignIns,
     SignUp,
 )
+from app.auth import tokens as sessions
+from app.auth.roles import Plan, Role
+from app.auth.tokens import Refresh, Session, Tokens
 from app.connections import Database, Document
-from app.database.results import Results
+from app.database.query_cache import Results
+from app.http import preconditions
+from app.http.problems import EMAIL_TAKEN, NOT_FOUND, UNAUTHENTICATED, WRONG_CREDENTIALS, Problem
 from app.ids import new_id
-from app.passwords import Passwords
-from app.problems import EMAIL_TAKEN, NOT_FOUND, UNAUTHENTICATED, WRONG_CREDENTIALS, Problem
-from app.roles import Plan, Role
-from app.sessions import Refresh, Session, Tokens
+from app.telemetry import metrics
 
 AccountResults: TypeAlias = Results[Account]
 
@@ -130,14 +133,14 @@ class Accounts:
     async def change_profile(self, account_id: str, wish: Profile, condition: str | None) -> Account:
         """Change the name; ``changed-since`` when ``condition`` (an ``If-Match``) no longer holds."""
         document = await self._find(account_id)
-        conditions.check(condition, account(document))
+        preconditions.check(condition, account(document))
         # What is overwritten must still be what was looked at, or one of two at once would be lost unseen.
         same = {"name": document["name"]} if condition is not None else {}
         changed = await self._accounts.find_one_and_update(
             {"_id": account_id, **same}, {"$set": {"name": wish.name}}, return_document=ReturnDocument.AFTER
         )
         if changed is None:
-            raise conditions.changed_since()
+            raise preconditions.changed_since()
         await self._results.written(account_id)
         return account(changed)
 

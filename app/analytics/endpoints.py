@@ -11,10 +11,10 @@ from app.analytics.schemas import (
     Summary,
 )
 from app.analytics.summaries import span
+from app.auth.roles import Role
+from app.http.routing import Call, Routes
 from app.orders.schemas import Revenue
 from app.overload import Urgency
-from app.roles import Role
-from app.routing import Call, Routes
 
 events = Routes("/v1/events", tag="analytics")
 analytics = Routes("/v1/analytics", tag="analytics")

@@ -18,13 +18,14 @@ from typing import Final
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError
 
-from app import business, clock
-from app.analytics.activity import Activity
+from app import clock
+from app.analytics.active_accounts import Activity
 from app.analytics.schemas import Event, EventsTaken
 from app.connections import Database, Document
-from app.database.purposes import counted
-from app.problems import UNAVAILABLE, Problem
-from app.together import Together
+from app.database.concerns import counted
+from app.http.problems import UNAVAILABLE, Problem
+from app.redis.batcher import Together
+from app.telemetry import business_metrics
 
 KEPT: Final = timedelta(days=90)
 _EARLIEST: Final = timedelta(days=7)  # an app may have been offline for so long
@@ -87,7 +88,7 @@ class Ingestion:
 
     def _count_in(self, new: list[Document]) -> None:
         for name, count in Counter(document["name"] for document in new).items():
-            business.events_taken.labels(name).inc(count)
+            business_metrics.events_taken.labels(name).inc(count)
         for document in new:
             self._activity.mark(document["slot"], (document["account"],))
 

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from app import clock
-from app.analytics.activity import Activity
+from app.analytics.active_accounts import Activity
 from app.analytics.schemas import (
     Audience,
     DaysQuery,
@@ -28,8 +28,8 @@ from app.analytics.schemas import (
     Summary,
 )
 from app.connections import Database, Document
-from app.database.purposes import reported
-from app.database.results import Results
+from app.database.concerns import reported
+from app.database.query_cache import Results
 
 _LATE_DAYS: Final = 8  # events may be a week old when they come
 _TODAY_SECONDS: Final = 10.0

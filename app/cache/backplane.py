@@ -16,8 +16,8 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from app.cancellation import heed, pause
 from app.connections import REDIS_GONE
+from app.redis.cancellation import heed, pause
 
 log = structlog.get_logger()
 

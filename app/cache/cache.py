@@ -27,8 +27,8 @@ import structlog
 from redis.asyncio import Redis
 
 from app.cache.backplane import Backplane, Invalidated
-from app.cache.memory import Entry, Memory
-from app.cache.shared import EVERYTHING, LONGEST_SECONDS, Found, Shared
+from app.cache.memory_layer import Entry, Memory
+from app.cache.redis_layer import EVERYTHING, LONGEST_SECONDS, Found, Shared
 from app.connections import REDIS_GONE
 
 T = TypeVar("T")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import business, idempotency
-from app.content.events import LAST_EVENT_ID, follow
+from app.content.event_stream import LAST_EVENT_ID, follow
 from app.content.feed import FEED
-from app.content.picture import MEDIA_TYPE
+from app.content.poster import MEDIA_TYPE
 from app.content.schemas import Content, ContentPage, FeedItem, FeedPage, NewContent
-from app.cursors import PageQuery
-from app.idempotency import KEY, REPLAYED
+from app.http import idempotency
+from app.http.idempotency import KEY, REPLAYED
+from app.http.pagination import PageQuery
+from app.http.problems import ALLOWANCE_USED, CONFLICT, INVALID, KEY_REUSED
+from app.http.routing import Access, Answer, Call, Raw, Routes, Stream
 from app.ids import Id
-from app.limits.policies import Class
-from app.middleware.keeping import Kept
+from app.middleware.response_cache import Kept
 from app.overload import Urgency
-from app.problems import ALLOWANCE_USED, CONFLICT, INVALID, KEY_REUSED
-from app.routing import Access, Answer, Call, Raw, Routes, Stream
+from app.rate_limits.policies import Class
+from app.telemetry import business_metrics
 
 contents = Routes("/v1/contents", tag="contents")
 feed = Routes("/v1/feed", tag="feed")
@@ -110,7 +111,7 @@ async def browse(call: Call, query: PageQuery) -> Answer[FeedPage]:
     access=Access.ANYONE,
     shared=True,
     answer_headers=["Cache-Control"],
-    kept=Kept(fresh=1.0, stale=30.0, names=(FEED,), given=business.contents_viewed.inc),
+    kept=Kept(fresh=1.0, stale=30.0, names=(FEED,), given=business_metrics.contents_viewed.inc),
 )
 async def view(call: Call, content_id: Id) -> Answer[FeedItem]:
     """A published piece."""

@@ -1,6 +1,6 @@
 """What is published, for everybody.
 
-The feed is read far more than written, so its answers are kept (:mod:`app.middleware.keeping`): something new
+The feed is read far more than written, so its answers are kept (:mod:`app.middleware.response_cache`): something new
 is in it within about a second, and what is taken out of it is gone at once, in every pod.
 """
 
@@ -10,16 +10,18 @@ from typing import Final
 
 from pymongo import DESCENDING, IndexModel
 
-from app import business, clock, cursors
+from app import clock
 from app.cache import Cache
 from app.connections import Database, Document
 from app.content.schemas import Author, Content, FeedItem, FeedPage, Form, State
 from app.content.service import IMAGE, Contents, Kept, describe
-from app.cursors import PageQuery
+from app.http import pagination
+from app.http.pagination import PageQuery
+from app.http.problems import CONFLICT, NOT_FOUND, Problem
 from app.ids import new_id
-from app.media.links import Links
-from app.middleware.keeping import KeptAnswer
-from app.problems import CONFLICT, NOT_FOUND, Problem
+from app.media.signed_urls import Links
+from app.middleware.response_cache import KeptAnswer
+from app.telemetry import business_metrics
 
 FEED: Final = "feed"  # the name of everything that shows what is published
 
@@ -64,7 +66,7 @@ class Feed:
         if document is None or document["state"] != State.READY.value:
             raise Problem(CONFLICT, "Only what is ready can be published.")
         if changed.modified_count:
-            business.contents_published.inc()
+            business_metrics.contents_published.inc()
         return describe(document)
 
     async def withdraw(self, owner: str, content_id: str) -> None:
@@ -85,7 +87,9 @@ class Feed:
         found = self._documents.find(where).sort("published.order", DESCENDING)
         documents = await found.limit(query.limit + 1).to_list()
         shown = documents[: query.limit]
-        following = cursors.encode(shown[-1]["published"]["order"]) if len(documents) > query.limit else None
+        following = (
+            pagination.encode(shown[-1]["published"]["order"]) if len(documents) > query.limit else None
+        )
         return FeedPage([self._item(document) for document in shown], following)
 
     async def read(self, content_id: str) -> FeedItem:

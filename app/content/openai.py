@@ -18,7 +18,7 @@ from app.content.generator import GeneratorDown, GeneratorRefused, Tell
 from app.content.schemas import Form
 from app.resilience import Breaker, BreakerOpen
 from app.settings import GeneratorSettings
-from app.tracing import announce
+from app.telemetry.tracing import announce
 
 _LONGEST_TEXT: Final = 16_000
 _LONGEST_LINE: Final = 64_000

@@ -22,8 +22,8 @@ import structlog
 from redis import RedisError
 from redis.asyncio import Redis
 
-from app.cancellation import heed, pause
-from app.problems import TOO_MANY_REQUESTS, UNAVAILABLE, Problem
+from app.http.problems import TOO_MANY_REQUESTS, UNAVAILABLE, Problem
+from app.redis.cancellation import heed, pause
 
 log = structlog.get_logger()
 

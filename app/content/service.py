@@ -1,7 +1,7 @@
 """What an account can do with its content.
 
 MongoDB is the truth, the queue is only how the worker hears of it. A wish is durable once its document is
-written; should the queue lose the job (or never have got it), :meth:`app.content.making.Making.requeue` finds
+written; should the queue lose the job (or never have got it), :meth:`app.content.generation.Making.requeue` finds
 the document still ``queued`` and hands it in again. The job's id is the content's, so handing in twice adds
 one job.
 """
@@ -17,21 +17,23 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 
-from app import clock, context, cursors, metrics
+from app import clock
+from app.auth.roles import ALLOWANCES, Plan
+from app.auth.tokens import Session
 from app.cache import Cache, Loaded
 from app.connections import REDIS_GONE, Database, Document
 from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, State
-from app.cursors import PageQuery
-from app.database.results import Results
-from app.idempotency import Request
+from app.database.query_cache import Results
+from app.http import pagination
+from app.http.idempotency import Request
+from app.http.pagination import PageQuery
+from app.http.problems import ALLOWANCE_USED, NOT_FOUND, UNAVAILABLE, Problem
 from app.ids import new_id
-from app.media.links import object_name
-from app.problems import ALLOWANCE_USED, NOT_FOUND, UNAVAILABLE, Problem
+from app.media.signed_urls import object_name
 from app.queue import Priority, Queue, QueueFull
 from app.queue.tasks import job
-from app.roles import ALLOWANCES, Plan
-from app.sessions import Session
 from app.storage import Bucket, ObjectMissing, StorageError
+from app.telemetry import context, metrics
 
 log = structlog.get_logger()
 
@@ -144,7 +146,7 @@ class Contents:
             where: Document = {"owner": owner} | ({"order": {"$lt": before}} if before else {})
             found = self._contents.find(where).sort("order", DESCENDING)
             documents = await found.limit(query.limit + 1).to_list()
-            shown, following = cursors.cut(documents, query.limit)
+            shown, following = pagination.cut(documents, query.limit)
             return ContentPage([describe(document) for document in shown], following)
 
         return await self.results.fetch(owner, f"{query.limit} {before or ''}", ask)

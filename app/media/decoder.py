@@ -1,7 +1,7 @@
 """Decoding of untrusted images in a child process, so that an image can exhaust neither the worker's memory
 nor its CPU.
 
-The bounds of :mod:`app.media.recognition` are checked before an image gets here; the limits of the child hold
+The bounds of :mod:`app.media.sniffing` are checked before an image gets here; the limits of the child hold
 whatever a header claims. A child that a limit ends has refused its image for good: another attempt would end
 the same way.
 """
@@ -16,10 +16,10 @@ from typing import Final
 
 import msgspec
 
-from app.media.recognition import Kind
+from app.media.sniffing import Kind
 from app.media.variants import Decoded, PictureRefused, Variant
 
-# Measured at the bounds of app.media.recognition with the encoders of every variant: interlaced PNG 361 MiB
+# Measured at the bounds of app.media.sniffing with the encoders of every variant: interlaced PNG 361 MiB
 # resident, GIF 350, AVIF 344, lossless WebP 279, progressive JPEG 278. The limit counts memory that is
 # allocated but not touched too, of which WebP has the most. One image at a time keeps a worker below the
 # 1,024 MiB of its container.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.media.recognition import Kind
+from app.media.sniffing import Kind
 from app.media.variants import Decoded, PictureRefused, make
 
 

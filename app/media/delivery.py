@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from app.answers import Answer, Stream, matches
-from app.media.links import Links, object_name
-from app.problems import NOT_FOUND, RANGE_NOT_SATISFIABLE, UNAVAILABLE, Problem
+from app.http.problems import NOT_FOUND, RANGE_NOT_SATISFIABLE, UNAVAILABLE, Problem
+from app.http.responses import Answer, Stream, matches
+from app.media.signed_urls import Links, object_name
 from app.storage import Bucket, ObjectMissing, RangeMissing, StorageError
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)

@@ -6,13 +6,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from app.bodies import Upload
-from app.cursors import PageQuery
-from app.ids import Id
-from app.media.delivery import Wish
-from app.media.recognition import Kind
-from app.media.schemas import Media, MediaPage, SignedQuery
-from app.problems import (
+from app.auth.roles import ALLOWANCES, Plan
+from app.http.pagination import PageQuery
+from app.http.problems import (
     ALLOWANCE_USED,
     FORBIDDEN,
     PICTURE_REFUSED,
@@ -20,8 +16,12 @@ from app.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
 )
-from app.roles import ALLOWANCES, Plan
-from app.routing import Access, Answer, Call, RequestHeader, Routes, Stream
+from app.http.requests import Upload
+from app.http.routing import Access, Answer, Call, RequestHeader, Routes, Stream
+from app.ids import Id
+from app.media.delivery import Wish
+from app.media.schemas import Media, MediaPage, SignedQuery
+from app.media.sniffing import Kind
 
 uploads = Routes("/v1/uploads", tag="media")
 media = Routes("/v1/media", tag="media")

@@ -16,14 +16,13 @@ import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from app import clock, context, cursors
+from app import clock
+from app.auth.roles import ALLOWANCES, Plan
+from app.auth.tokens import Session
 from app.connections import REDIS_GONE, Database, Document
-from app.cursors import PageQuery
-from app.ids import new_id
-from app.media.links import Links, object_name
-from app.media.recognition import HEAD, Recognised, recognise
-from app.media.schemas import MakeVariants, Media, MediaPage, Picture, State
-from app.problems import (
+from app.http import pagination
+from app.http.pagination import PageQuery
+from app.http.problems import (
     ALLOWANCE_USED,
     NOT_FOUND,
     PICTURE_REFUSED,
@@ -31,12 +30,15 @@ from app.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
 )
+from app.ids import new_id
+from app.media.schemas import MakeVariants, Media, MediaPage, Picture, State
+from app.media.signed_urls import Links, object_name
+from app.media.sniffing import HEAD, Recognised, recognise
 from app.queue import Priority, Queue, QueueFull
 from app.queue.tasks import job
 from app.resilience import Bulkhead, BulkheadFull
-from app.roles import ALLOWANCES, Plan
-from app.sessions import Session
 from app.storage import Bucket, StorageError
+from app.telemetry import context
 
 log = structlog.get_logger()
 
@@ -95,7 +97,7 @@ class MediaLibrary:
             where["order"] = {"$lt": before}
         found = self._media.find(where).sort("order", DESCENDING)
         documents = await found.limit(query.limit + 1).to_list()
-        shown, following = cursors.cut(documents, query.limit)
+        shown, following = pagination.cut(documents, query.limit)
         return MediaPage([self._describe(document) for document in shown], following)
 
     async def delete(self, owner: str, media_id: str) -> None:

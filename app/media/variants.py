@@ -1,7 +1,7 @@
 """Variants of an image, made with libvips: in several widths, as AVIF and WebP, upright, without metadata.
 
 Runs in the child process of :mod:`app.media.decoder`. An image beyond the bounds of
-:mod:`app.media.recognition` is refused before its pixels are decoded, whatever its header said on arrival.
+:mod:`app.media.sniffing` is refused before its pixels are decoded, whatever its header said on arrival.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.media.recognition import AVIF_BYTES, Kind, excess
+from app.media.sniffing import AVIF_BYTES, Kind, excess
 
 _LOADERS: Final = {
     Kind.PNG: "pngload_buffer",

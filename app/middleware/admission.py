@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 import pymongo
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import metrics
-from app.bodies import header
+from app.http.problems import DEADLINE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Problem
+from app.http.requests import header
+from app.http.routing import Access, Endpoint, authenticate
 from app.overload import Overloaded
-from app.problems import DEADLINE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Problem
 from app.resilience.deadline import reset_deadline, set_deadline
-from app.routing import Access, Endpoint, authenticate
+from app.telemetry import metrics
 
 if TYPE_CHECKING:
-    from app.limits import Decision, Demand
+    from app.rate_limits import Decision, Demand
     from app.services import Services
 
 _LEAST_SECONDS: Final = 0.05  # nothing useful is done in less, and a header of zero is no reason to fail

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from app.roles import Plan
+from app.auth.roles import Plan
 
 CURRENCY: Final = "EUR"
 

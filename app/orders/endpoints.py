@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import idempotency
-from app.cursors import PageQuery
-from app.idempotency import REPLAYED, REQUIRED_KEY
+from app.auth.roles import Role
+from app.http import idempotency
+from app.http.idempotency import REPLAYED, REQUIRED_KEY
+from app.http.pagination import PageQuery
+from app.http.problems import CONFLICT, KEY_REUSED, PAYMENT_REQUIRED
+from app.http.routing import Access, Answer, Call, Routes
 from app.ids import Id
 from app.orders.schemas import (
     Catalogue,
@@ -17,9 +20,6 @@ from app.orders.schemas import (
     Payment,
 )
 from app.orders.service import CATALOGUE
-from app.problems import CONFLICT, KEY_REUSED, PAYMENT_REQUIRED
-from app.roles import Role
-from app.routing import Access, Answer, Call, Routes
 
 products = Routes("/v1/products", tag="orders")
 orders = Routes("/v1/orders", tag="orders")

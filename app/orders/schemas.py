@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from app.auth.roles import Plan
 from app.orders.catalogue import Product
-from app.roles import Plan
 
 Cents = Annotated[int, Meta(description="In cents.")]
 

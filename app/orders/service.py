@@ -10,14 +10,17 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 
-from app import business, clock, cursors
+from app import clock
 from app.accounts.service import AccountResults
+from app.auth.roles import Plan
 from app.connections import Database, Document
-from app.cursors import PageQuery
-from app.database.purposes import reported
-from app.database.results import Results
+from app.database.concerns import reported
+from app.database.query_cache import Results
 from app.database.transactions import Transactions
-from app.idempotency import Request
+from app.http import pagination
+from app.http.idempotency import Request
+from app.http.pagination import PageQuery
+from app.http.problems import CONFLICT, NOT_FOUND, PAYMENT_REQUIRED, UNAUTHENTICATED, Problem
 from app.ids import new_id
 from app.orders.catalogue import CURRENCY, OFFERS, Offer, Product
 from app.orders.schemas import (
@@ -31,8 +34,7 @@ from app.orders.schemas import (
     Revenue,
     Takings,
 )
-from app.problems import CONFLICT, NOT_FOUND, PAYMENT_REQUIRED, UNAUTHENTICATED, Problem
-from app.roles import Plan
+from app.telemetry import business_metrics
 
 _ORDERED: Final = list(Plan)  # the dearest last
 
@@ -91,8 +93,8 @@ class Orders:
             return _order(made), True
         await self._account_results.written(account)
         await self.results.written(account)
-        business.orders_placed.labels(wish.product).inc()
-        business.revenue.labels(wish.product).inc(offer.price)
+        business_metrics.orders_placed.labels(wish.product).inc()
+        business_metrics.revenue.labels(wish.product).inc(offer.price)
         return _order(document), False
 
     async def read(self, account: str, order_id: str) -> Order:
@@ -110,7 +112,7 @@ class Orders:
             where: Document = {"owner": account} | ({"order": {"$lt": before}} if before else {})
             found = self._orders.find(where).sort("order", DESCENDING)
             documents = await found.limit(query.limit + 1).to_list()
-            shown, following = cursors.cut(documents, query.limit)
+            shown, following = pagination.cut(documents, query.limit)
             return OrderPage([_order(document) for document in shown], following)
 
         return await self.results.fetch(account, f"{query.limit} {before or ''}", ask)
@@ -126,7 +128,7 @@ class Orders:
         if made is None:
             try:
                 made = await self._transactions.run(pay)
-                business.payments.inc(wish.amount)
+                business_metrics.payments.inc(wish.amount)
             except DuplicateKeyError:
                 made = await self._payments.find_one({"request": request.name})
                 if made is None:

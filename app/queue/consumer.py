@@ -11,15 +11,15 @@ from typing import Final
 import structlog
 from prometheus_client import Histogram
 
-from app import context, metrics
-from app.cancellation import pause
 from app.connections import REDIS_GONE
-from app.faults import is_outage
 from app.queue.jobs import Ending, Lease, Outcome, Retry
 from app.queue.queue import Queue
 from app.queue.tasks import Tasks, Undoable
+from app.redis.batcher import Together
+from app.redis.cancellation import pause
 from app.resilience.retry import Budget, retry
-from app.together import Together
+from app.telemetry import context, metrics
+from app.telemetry.error_groups import is_outage
 
 log = structlog.get_logger()
 

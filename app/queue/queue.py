@@ -9,7 +9,7 @@ a line (one for each owner and priority), ``delayed``, ``leased``, ``dead``.
   ``most_attempts`` leases the job is a dead letter. Dead letters are kept for two weeks, at most 10,000.
 - More than ``limit`` waiting jobs are refused with :class:`QueueFull`.
 
-Measured against SAQ and, where Redis 7 is there, streaq (``tests/bench/queues.py``); why none of them is used
+Measured against SAQ and, where Redis 7 is there, streaq (``benchmarks/queues.py``); why none of them is used
 is decision 15.
 """
 
@@ -27,7 +27,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from app.queue.jobs import DeadLetter, Ending, Job, Lease, Priority
-from app.together import Together
+from app.redis.batcher import Together
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 _RESULT_MS: Final = 3600 * 1000

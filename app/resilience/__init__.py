@@ -3,8 +3,8 @@
 from app.resilience.breaker import Breaker, BreakerOpen
 from app.resilience.bulkhead import Bulkhead, BulkheadFull
 from app.resilience.deadline import deadline, deadline_at, remaining, reset_deadline, set_deadline
+from app.resilience.deadline_watchdog import Watch
 from app.resilience.retry import Budget, retry
-from app.resilience.watch import Watch
 
 __all__ = [
     "Breaker",

@@ -8,7 +8,7 @@ Half-open: ``probes`` calls go through; if they do well it closes and the break 
 again. A cancelled call says nothing about the service and is not counted (as in Polly), unless it had been
 slow by then. A call counts only in the state in which it began (as in resilience4j).
 
-Measured against purgatory and hyx (``tests/bench/breakers.py``): both count consecutive failures only,
+Measured against purgatory and hyx (``benchmarks/breakers.py``): both count consecutive failures only,
 know no slow calls and no growing break, and cost several times as much for a closed call.
 """
 

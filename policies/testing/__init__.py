@@ -3,7 +3,7 @@
     verdict = judge("tls-redis", Given("gcp:redis/instance:Instance", {"authEnabled": False}))
     assert verdict.found("authEnabled")
 
-Values may be :data:`policies.nodes.UNKNOWN` (not known in a preview) or :class:`Secret`; a policy sees them
+Values may be :data:`policies.model.property_tree.UNKNOWN` (not known in a preview) or :class:`Secret`; a policy sees them
 as it would see them from the engine: an unknown raises when touched, a secret comes unwrapped.
 """
 
@@ -31,10 +31,10 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 
-from policies.catalogue import named
-from policies.nodes import UNKNOWN, Node, plain
-from policies.rules import forget_inputs
-from policies.stack import Resource
+from policies.model.property_tree import UNKNOWN, Node, plain
+from policies.model.stack import Resource
+from policies.pack.rule import forget_inputs
+from policies.rules import named
 
 __all__ = [
     "DROP",

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
-from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.events import Op, Step
-from rehearsal.engine.executor import StepFailedError
 from rehearsal.engine.providers import Provider
 from rehearsal.engine.state import ResourceState
+from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
+from rehearsal.providers.errors import ProviderError
 
 if TYPE_CHECKING:
     from rehearsal.engine.deployment import Deployment

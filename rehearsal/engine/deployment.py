@@ -10,27 +10,22 @@ from typing import NoReturn
 
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.clouds.errors import ProviderError
-from rehearsal.engine.defaults import Defaults
+from rehearsal.engine.default_providers import Defaults
 from rehearsal.engine.deletion import Deletion
-from rehearsal.engine.differ import Diff, interpret, reset_ignored
+from rehearsal.engine.diff import Diff, interpret, reset_ignored
 from rehearsal.engine.errors import SkippedError
+from rehearsal.engine.event_recorder import Report
 from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Severity, Step
-from rehearsal.engine.executor import Executor, StepFailedError, with_additional_secrets
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.journal import Journal
-from rehearsal.engine.judge import Judge
-from rehearsal.engine.ledger import Ledger
+from rehearsal.engine.policy_checks import Judge
 from rehearsal.engine.providers import Provider, ProviderFactory, Registry
 from rehearsal.engine.replacement import Claims, dependent_replacements, refusal
-from rehearsal.engine.report import Report
+from rehearsal.engine.snapshot_manager import Ledger
 from rehearsal.engine.state import ResourceState, Snapshot
-from rehearsal.engine.urn import (
-    ROOT_STACK_TYPE,
-    is_provider,
-    package_of,
-)
-from rehearsal.properties import (
+from rehearsal.engine.step_executor import Executor, StepFailedError, with_additional_secrets
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import (
     Change,
     Properties,
     contains_unknown,
@@ -40,6 +35,7 @@ from rehearsal.properties import (
     format_path,
     with_secrets_of,
 )
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE, is_provider, package_of
 
 
 class Deployment:

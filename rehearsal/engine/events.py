@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from rehearsal.engine.state import Snapshot
-from rehearsal.engine.urn import is_default_provider, name_of
-from rehearsal.properties import Change, Path
+from rehearsal.pulumi.properties import Change, Path
+from rehearsal.pulumi.urn import is_default_provider, name_of
 
 
 class Op(StrEnum):

@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from pulumi.runtime.proto import resource_pb2, source_pb2
 
+from rehearsal.engine.provider_versions import installed_version
 from rehearsal.engine.state import ResourceState
-from rehearsal.engine.urn import inherited_alias, is_provider, make_urn, package_of, split_reference
-from rehearsal.engine.versions import installed_version
-from rehearsal.properties import Properties, decode
+from rehearsal.pulumi.properties import Properties, decode
+from rehearsal.pulumi.urn import inherited_alias, is_provider, make_urn, package_of, split_reference
 
 
 @dataclass(frozen=True)

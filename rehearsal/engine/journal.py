@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engine.records import Entry, Kind
+from rehearsal.engine.resource_records import Entry, Kind
 from rehearsal.engine.secrets import Crypter
 from rehearsal.engine.state import ResourceState, from_json, to_json
 from rehearsal.errors import StateError

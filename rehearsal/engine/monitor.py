@@ -12,15 +12,15 @@ from typing import Any, Final
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 
-from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.errors import SkippedError, StoppedError
 from rehearsal.engine.events import Severity
-from rehearsal.engine.executor import StepFailedError
 from rehearsal.engine.goal import Goal, source_text
-from rehearsal.engine.urn import make_urn, package_of
+from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
-from rehearsal.properties import decode, encode
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import decode, encode
+from rehearsal.pulumi.urn import make_urn, package_of
 
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
@@ -158,7 +158,7 @@ class Monitor:
 
 
 def _is_known(id_: str) -> bool:
-    from rehearsal.properties import UNKNOWN_SENTINEL
+    from rehearsal.pulumi.properties import UNKNOWN_SENTINEL
 
     return bool(id_) and id_ != UNKNOWN_SENTINEL
 

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rehearsal.clouds.errors import ProviderError
 from rehearsal.engine.deployment import Deployment
-from rehearsal.engine.differ import property_changes
+from rehearsal.engine.diff import property_changes
 from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Severity, Silent, Step
-from rehearsal.engine.executor import StepFailedError
 from rehearsal.engine.journal import Journal
-from rehearsal.engine.judge import Judge, Pack
 from rehearsal.engine.monitor import Engine, Monitor
+from rehearsal.engine.policy_checks import Judge, Pack
 from rehearsal.engine.providers import ProviderFactory
 from rehearsal.engine.state import ResourceState, Snapshot
+from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.engine.store import Store
-from rehearsal.engine.urn import name_of
 from rehearsal.errors import KingdomError
-from rehearsal.properties import Properties
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import Properties
+from rehearsal.pulumi.urn import name_of
 
 
 @dataclass(frozen=True)

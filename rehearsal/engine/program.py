@@ -23,10 +23,10 @@ from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.settings import SETTINGS
 
-from rehearsal import collector
 from rehearsal.engine.errors import StoppedError
-from rehearsal.engine.stall import StallNotice, Watched
+from rehearsal.engine.hang_detector import StallNotice, Watched
 from rehearsal.errors import KingdomError
+from rehearsal.pulumi import gc_pause
 
 # Registrations wait in threads of their own until their resource is there; as many run side by side.
 _PARALLEL: Final = 64
@@ -79,7 +79,7 @@ def run(
                 _surroundings(main, config),
                 _fresh_modules(main),
                 _output_as_messages(engine),
-                collector.off(),
+                gc_pause.off(),
                 StallNotice(watched, main, root, notice),
             ):
                 loop.run_until_complete(run_in_stack(lambda: _execute(main)))

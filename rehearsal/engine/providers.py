@@ -12,13 +12,13 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal import faults
-from rehearsal.clouds.errors import ProviderError
-from rehearsal.engine.ledger import Ledger
+from rehearsal import crash_log
+from rehearsal.engine.snapshot_manager import Ledger
 from rehearsal.engine.state import ResourceState
-from rehearsal.engine.urn import package_of, split_reference
 from rehearsal.errors import KingdomError
-from rehearsal.properties import Properties, Value, contains_unknown, encode, unwrap
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import Properties, Value, contains_unknown, encode, unwrap
+from rehearsal.pulumi.urn import package_of, split_reference
 
 # What a factory returns speaks Pulumi's ResourceProvider protocol, called in process with its own messages.
 Provider = Any
@@ -52,7 +52,7 @@ class Guarded:
                 text = (
                     f"internal error in the rehearsal's {self._package} provider, {method} {about}".rstrip()
                 )
-                log = faults.keep(error, self._folder) if self._folder else None
+                log = crash_log.keep(error, self._folder) if self._folder else None
                 where = f" (details in {log})" if log else ""
                 raise ProviderError(
                     grpc.StatusCode.INTERNAL, f"{text}: {type(error).__name__}: {error}{where}"

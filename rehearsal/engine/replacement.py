@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable
 
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.engine.differ import interpret
-from rehearsal.engine.ledger import Ledger
+from rehearsal.engine.diff import interpret
 from rehearsal.engine.providers import Provider
+from rehearsal.engine.snapshot_manager import Ledger
 from rehearsal.engine.state import ResourceState, in_order
-from rehearsal.engine.urn import is_provider, name_of, split_reference
-from rehearsal.properties import UNKNOWN, encode
+from rehearsal.pulumi.properties import UNKNOWN, encode
+from rehearsal.pulumi.urn import is_provider, name_of, split_reference
 
 
 def refusal(what: str, resource: ResourceState) -> str:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from rehearsal.engine.secrets import Crypter
-from rehearsal.engine.urn import split_reference
-from rehearsal.properties import (
+from rehearsal.pulumi.properties import (
     SECRET_SIGNATURE,
     SIGNATURE,
     UNKNOWN,
@@ -25,6 +24,7 @@ from rehearsal.properties import (
     decode_value,
     encode_value,
 )
+from rehearsal.pulumi.urn import split_reference
 
 VERSION: Final = 3
 _T = TypeVar("_T")

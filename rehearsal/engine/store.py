@@ -25,7 +25,7 @@ from typing import Any
 
 from rehearsal.engine import checkpoint
 from rehearsal.engine.journal import Journal, entry_from_json, unwritable
-from rehearsal.engine.records import Entry, Records
+from rehearsal.engine.resource_records import Entry, Records
 from rehearsal.engine.secrets import Crypter
 from rehearsal.engine.state import Snapshot
 from rehearsal.errors import StateError

@@ -17,8 +17,8 @@ from redis.asyncio import Redis
 
 from app.connections import open_redis
 from app.settings import RedisSettings
-from tests.app import parts
-from tests.app.parts import Platform, Process
+from tests.support import backends
+from tests.support.backends import Platform, Process
 
 
 @pytest.fixture(scope="session")
@@ -29,17 +29,17 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One platform for the tests that leave it as they found it."""
-    whole = parts.platform(tmp_path_factory.mktemp("platform"))
+    whole = backends.platform(tmp_path_factory.mktemp("platform"))
     try:
         yield whole
     finally:
-        parts.end(whole)
+        backends.end(whole)
 
 
 @pytest.fixture(scope="session")
 def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A Redis of its own for the tests of what is built on it; some of them kill it and start it again."""
-    process = parts.redis(tmp_path_factory.mktemp("redis"))
+    process = backends.redis(tmp_path_factory.mktemp("redis"))
     process.start()
     try:
         yield process
@@ -51,7 +51,7 @@ def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]
 async def redis(redis_process: Process) -> AsyncIterator[Redis]:
     """A client of an empty Redis."""
     async with open_redis(RedisSettings(f"redis://127.0.0.1:{redis_process.port}/0", None, None)) as client:
-        await parts.until(lambda: _emptied(client))  # a restarted one reads its file first
+        await backends.until(lambda: _emptied(client))  # a restarted one reads its file first
         yield client
         # What goes on in the background would connect anew after the client is closed.
         left = {task for task in asyncio.all_tasks() if _is_ours(task)}
@@ -64,7 +64,7 @@ async def redis(redis_process: Process) -> AsyncIterator[Redis]:
 def _is_ours(task: asyncio.Task[Any]) -> bool:
     """Whether the service started it."""
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and Path(code.co_filename).is_relative_to(parts.ROOT / "app")
+    return code is not None and Path(code.co_filename).is_relative_to(backends.ROOT / "app")
 
 
 async def _emptied(client: Redis) -> bool:
@@ -112,7 +112,7 @@ class Person:
             latest.update(answer.json())
             return answer.status_code == 200 and latest["state"] != "queued"
 
-        parts.wait_for("content finished", settled)
+        backends.wait_for("content finished", settled)
         return latest
 
 
@@ -144,7 +144,7 @@ def with_role(platform: Platform, role: str) -> Iterator[Person]:
     """Somebody to whom an operator gave a role."""
     person = sign_up(platform.url)
     command = [sys.executable, "-m", "app", "grant", person.email, role]
-    subprocess.run(command, cwd=parts.ROOT, env=platform.settings, check=True, capture_output=True)
+    subprocess.run(command, cwd=backends.ROOT, env=platform.settings, check=True, capture_output=True)
     person.sign_in()
     with contextlib.closing(person.client):
         yield person

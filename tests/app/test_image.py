@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.app import parts
-from tests.app.parts import ROOT, Platform
+from tests.support import backends
+from tests.support.backends import ROOT, Platform
 
 TOOLS = ("buildah", "podman", "runc", "debootstrap")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -72,7 +72,7 @@ def test_the_image_runs_neither_as_root_nor_with_a_shell_for_a_start(image: str)
 
 
 def test_the_image_serves_with_nothing_writable_and_no_privileges(image: str, platform: Platform) -> None:
-    port = parts.free_port()
+    port = backends.free_port()
     secrets = platform.settings["KINGDOM_SECRETS_DIR"]
     Path(secrets).chmod(0o755)
     settings = {
@@ -87,10 +87,10 @@ def test_the_image_serves_with_nothing_writable_and_no_privileges(image: str, pl
         "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--volume", f"{secrets}:/secrets:ro",
         *(f"--env={name}={value}" for name, value in settings.items()), image, "api",
     ]  # fmt: skip
-    container = parts.Process(command, port, platform.folder / "container.log")
+    container = backends.Process(command, port, platform.folder / "container.log")
     container.start()
     try:
-        parts.wait_for("ready", lambda: parts.status(container, "/readyz") == 200)
-        assert parts.status(container, "/docs") == 200
+        backends.wait_for("ready", lambda: backends.status(container, "/readyz") == 200)
+        assert backends.status(container, "/docs") == 200
     finally:
         assert container.stop() == 0

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.app import parts
-from tests.app.parts import Platform, Process, status
+from tests.support import backends
+from tests.support.backends import Platform, Process, status
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Process]:
     """A MongoDB that is not there yet."""
-    process = parts.mongodb(tmp_path / "late")
+    process = backends.mongodb(tmp_path / "late")
     try:
         yield process
     finally:
@@ -30,16 +30,16 @@ def test_a_pod_lives_before_it_has_started_starts_with_its_database_and_outlives
     platform: Platform, database: Process, tmp_path: Path
 ) -> None:
     own = {"KINGDOM_MONGODB_URL": f"mongodb://127.0.0.1:{database.port}/"}
-    pod = parts.pod("api", tmp_path, platform.settings | own)
+    pod = backends.pod("api", tmp_path, platform.settings | own)
     pod.start()
     try:
         assert probes(pod) == (503, 503, 200), "nothing to restart it for, and nothing to send it"
         database.start()
-        parts.wait_for("started", lambda: probes(pod) == (200, 200, 200))
+        backends.wait_for("started", lambda: probes(pod) == (200, 200, 200))
         database.kill()
         # It has started once and for all; it lives; it should get no traffic.
-        parts.wait_for("not ready", lambda: probes(pod) == (200, 503, 200))
+        backends.wait_for("not ready", lambda: probes(pod) == (200, 503, 200))
         database.start()
-        parts.wait_for("ready again", lambda: probes(pod) == (200, 200, 200))
+        backends.wait_for("ready again", lambda: probes(pod) == (200, 200, 200))
     finally:
         pod.kill()

@@ -11,10 +11,10 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout, OperationFailure, W
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.faults import is_outage
+from app.telemetry.error_groups import is_outage
 from tests.app.conftest import Person
-from tests.app.parts import Platform, Process, free_port, pod
-from tests.app.test_service import problem
+from tests.app.test_application import problem
+from tests.support.backends import Platform, Process, free_port, pod
 
 
 def lonely(platform: Platform, **settings: str) -> Process:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import MongoAuth, Settings, SettingsError, load
-from tests.app.parts import ROOT, environment
+from tests.support.backends import ROOT, environment
 
 
 @pytest.fixture

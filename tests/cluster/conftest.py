@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.render import Object, objects
+from rehearsal.cli.render import Object, objects
 from tests.cluster import binaries
 from tests.cluster.api import Api
 from tests.cluster.control_plane import running

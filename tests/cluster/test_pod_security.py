@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policies.catalogue import RULES
+from policies.rules import RULES
 from policies.testing import Given, judge
 from tests.cluster.api import Api, RefusedError
 from tests.cluster.conftest import Cluster

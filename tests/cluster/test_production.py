@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.configuration import parse
-from infra.sizing import peak
-from rehearsal.render import Object
+from infra.settings.loader import parse
+from infra.settings.sizing import peak
+from rehearsal.cli.render import Object
 from tests.cluster.api import Api, RefusedError, wait_for
 from tests.cluster.conftest import Cluster
 from tests.cluster.metrics import Usage, served

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.docs._markdown import Block
+from tools.docs.markdown import Block
 
 ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 SEPARATORS = {"|", "||", "&&", ";", "&"}

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench._registry import discover
-from tests.docs._commands_page import options, tree
-from tests.docs._markdown import blocks, documents, table
+from benchmarks._registry import discover
 from tests.docs._shell import Command, commands
 from tests.repository._tree import ROOT, name
 from tests.repository.test_make import targets
+from tools.docs.commands_page import options, tree
+from tools.docs.markdown import blocks, documents, table
 
 KINGDOM = tree()
 PULUMI = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.generate import pages
 from tests.repository._tree import ROOT, name
+from tools.docs.__main__ import pages
 
 PAGES = pages()
 

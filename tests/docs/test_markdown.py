@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs._markdown import anchors, documents, links
 from tests.repository._tree import ROOT, name
+from tools.docs.markdown import anchors, documents, links
 
 DOCUMENTS = documents()
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))

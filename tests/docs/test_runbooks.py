@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.foundation import APIS
-from infra.identity import secret_id
+from infra.project import APIS
+from infra.service_identity import secret_id
 from infra.settings import Settings
-from tests.docs._markdown import Block, blocks, prose
 from tests.docs._shell import Command, commands
 from tests.infra.rehearsal import configuration
 from tests.repository._tree import ROOT
+from tools.docs.markdown import Block, blocks, prose
 
 FOLDER = ROOT / "docs" / "runbooks"
 OVERVIEW = FOLDER / "README.md"

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from app.settings import Role
-from tests.docs._markdown import table
 from tests.repository._tree import ROOT
+from tools.docs.markdown import table
 
 PAGE = ROOT / "docs" / "service.md"
 VARIABLE = re.compile(r'"(KINGDOM_[A-Z_]+)"')

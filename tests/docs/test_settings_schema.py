@@ -8,10 +8,10 @@ import jsonschema
 import pytest
 import yaml
 
-from infra.complaints import SettingsError
 from infra.settings import Settings
-from tests.docs._settings_schema import PLACE
+from infra.settings.errors import SettingsError
 from tests.repository._tree import ROOT
+from tools.docs.settings_schema import PLACE
 
 STACKS = sorted((ROOT / "stacks").glob("Pulumi.*.yaml"))
 PROD = yaml.safe_load((ROOT / "stacks" / "Pulumi.prod.yaml").read_text())

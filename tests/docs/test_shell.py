@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs._markdown import Block, blocks, table
 from tests.docs._shell import commands
+from tools.docs.markdown import Block, blocks, table
 
 
 def _read(body: str) -> list[str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drills import projects
-from tests.drills.projects import Project
+from tests.support import projects
+from tests.support.projects import Project
 
 
 @pytest.fixture(scope="session")

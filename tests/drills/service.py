@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 from redis import Redis
 
-from tests.app import parts
-from tests.app.parts import Platform, Process, free_port
+from tests.support import backends
+from tests.support.backends import Platform, Process, free_port
 
 _CHUNK = 64 * 1024
 _ENDS = ("ready", "failed")
@@ -146,9 +146,9 @@ def service(folder: Path, *, modelled: bool = False) -> Iterator[Service]:
         settings["KINGDOM_GENERATOR_URL"] = f"http://127.0.0.1:{model.port}/v1"
         settings["KINGDOM_GENERATOR_MODEL"] = "small"
     with serving(delay.handle, delay.port):
-        whole = parts.platform(folder, settings)
+        whole = backends.platform(folder, settings)
         delay.target = whole.storage.port
         try:
             yield Service(whole, delay, model)
         finally:
-            parts.end(whole)
+            backends.end(whole)

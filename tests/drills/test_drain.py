@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.drills.crowd import crowding
-from tests.drills.projects import Project, wait_for
+from tests.support.projects import Project, wait_for
+from tests.support.traffic import crowding
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from rehearsal.engine.store import Store
-from rehearsal.machine.home import Home
-from rehearsal.machine.realised import REALISED
-from rehearsal.machine.store import Store as Objects
-from tests.drills import projects
-from tests.drills.projects import PASSPHRASE, Project, wait_for
+from rehearsal.host.desired_state import Store as Objects
+from rehearsal.host.emulated_types import REALISED
+from rehearsal.host.paths import Home
+from tests.support import projects
+from tests.support.projects import PASSPHRASE, Project, wait_for
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 

@@ -8,8 +8,8 @@ import signal
 import psutil
 import pytest
 
-from tests.drills.people import Ledger, is_serving, writing
-from tests.drills.projects import Project, wait_for
+from tests.support.client import Ledger, is_serving, writing
+from tests.support.projects import Project, wait_for
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 

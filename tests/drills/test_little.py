@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from rehearsal.engine.store import Store
-from tests.drills.projects import PASSPHRASE, Project, wait_for
+from tests.support.projects import PASSPHRASE, Project, wait_for
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(120)]
 

@@ -15,10 +15,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.app.parts import status
-from tests.drills.people import Ledger, is_serving, writing
-from tests.drills.projects import wait_for
 from tests.drills.service import Service, service, serving
+from tests.support.backends import status
+from tests.support.client import Ledger, is_serving, writing
+from tests.support.projects import wait_for
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 

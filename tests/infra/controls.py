@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from rehearsal.properties import unwrap
+from rehearsal.pulumi.properties import unwrap
+from tests.infra.audits.paths import ABSENT, values
 from tests.infra.rehearsal import Declared, name_of
-from tests.infra.walk.paths import ABSENT, values
 
 ROW = re.compile(
     r"^\| (?P<control>[^|]+) \| [^|]+ \| `(?P<kind>[^`]+)` \| `(?P<path>[^`]+)` \| `(?P<want>[^`]+)` \|$"

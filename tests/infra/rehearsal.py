@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from rehearsal import clouds
+from rehearsal import providers
 from rehearsal.engine.events import Result
 from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.state import ResourceState
 from rehearsal.engine.store import Store
-from rehearsal.project import Project
-from rehearsal.properties import unwrap
+from rehearsal.pulumi.project import Project
+from rehearsal.pulumi.properties import unwrap
 
 ROOT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "staging", "prod")
@@ -104,7 +104,7 @@ def operation(stack: str, folder: Path, values: Mapping[str, Any] | None = None)
         config={key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()},
     )
     store = Store(folder, "a passphrase of no consequence")
-    return Operation(program, store, lambda package: clouds.provider(package, None))
+    return Operation(program, store, lambda package: providers.provider(package, None))
 
 
 def name_of(urn: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.clouds.schema import Field, ListOf, MapOf, ObjectType, OneOf, Type, resource_type
-from rehearsal.properties import unwrap
+from rehearsal.providers.schema import Field, ListOf, MapOf, ObjectType, OneOf, Type, resource_type
+from rehearsal.pulumi.properties import unwrap
 from tests.infra.rehearsal import Declared
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.infra.audits.paths import ABSENT, replaced
 from tests.infra.controls import Row, broken, rows
 from tests.infra.rehearsal import ROOT, Declared
-from tests.infra.walk.paths import ABSENT, replaced
 
 TEXT = (ROOT / "docs" / "hardening.md").read_text()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from tests.infra.mutations.judging import Judge
+from tests.infra.mutations.killers import Judge
 from tests.infra.mutations.source import commented
 from tests.infra.mutations.table import FILE, REASONING, Table, explained, settings, table, text
 from tests.infra.rehearsal import ROOT, Declared

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.configuration import parse
-from infra.sizing import Sizing, peak
+from infra.settings.loader import parse
+from infra.settings.sizing import Sizing, peak
 from rehearsal.engine.state import ResourceState
-from rehearsal.properties import contains_secret, unwrap
+from rehearsal.pulumi.properties import contains_secret, unwrap
 from tests.infra.rehearsal import STACKS, Declared, configuration, rehearse, strings
 
 LABELLED = ("labels", "userLabels", "resourceLabels", "tags")

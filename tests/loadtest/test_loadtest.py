@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.parts import Platform
+from tests.support.backends import Platform
 
 ROOT = Path(__file__).parents[2]
 # Locust replaces sockets and threads of its process, so it has one of its own here too.
 SMALL = """
 import locust, json, sys
 from pathlib import Path
-from loadtest.crowd import crowd
-from loadtest.people import MIXES
+from loadtest.load_runner import crowd
+from loadtest.users import MIXES
 with crowd(sys.argv[1], Path(sys.argv[2]), MIXES[sys.argv[3]]) as people:
     outcomes = [people.measure(4, 2.0, warm=0.5), people.measure(4, 3.0, rate=20, warm=0.5)]
 print(json.dumps([outcome.as_json() for outcome in outcomes]))

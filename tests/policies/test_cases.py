@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from policies.catalogue import RULES, named
-from policies.nodes import UNKNOWN
-from policies.rules import FRAMEWORKS, Rule
+from policies.model.property_tree import UNKNOWN
+from policies.pack.rule import FRAMEWORKS, Rule
+from policies.rules import RULES, named
 from policies.testing import DROP, Given, changed, judge
 from tests.policies.cases import Break, Case
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from policies.catalogue import RULES
+from policies.rules import RULES
 from policies.testing import changed
-from rehearsal.analyzer import PolicyPack
 from rehearsal.engine.events import Violation
-from rehearsal.engine.judge import Judge
+from rehearsal.engine.policy_checks import Judge
 from rehearsal.engine.state import ResourceState
+from rehearsal.policy.pack import PolicyPack
 from tests.infra.rehearsal import ROOT, configuration, name_of, rehearse
 from tests.policies.program import Row, clouds, kubernetes
 

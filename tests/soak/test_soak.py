@@ -18,9 +18,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.app import parts
 from tests.app.conftest import Person, sign_up
-from tests.app.parts import Platform, Process, wait_for
+from tests.support import backends
+from tests.support.backends import Platform, Process, wait_for
 
 SECONDS = float(os.environ.get("KINGDOM_SOAK_SECONDS", "600"))
 PEOPLE = 4
@@ -57,11 +57,11 @@ class Sample:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform of its own, whose memory nobody else has used."""
-    whole = parts.platform(tmp_path_factory.mktemp("soak"))
+    whole = backends.platform(tmp_path_factory.mktemp("soak"))
     try:
         yield whole
     finally:
-        parts.end(whole)
+        backends.end(whole)
 
 
 def use(person: Person, number: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine.urn import type_of
+from rehearsal.pulumi.urn import type_of
 from tests.rehearsal.parity.pulumi_cli import ROOT, Pulumi, clouds, copy_project
 from tests.workflows.steps import Runner, Stepped
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.cli import app
-from rehearsal.reviews.markdown import MARKER
+from rehearsal.cli.app import app
+from rehearsal.review.markdown import MARKER
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github/workflows"

@@ -13,14 +13,14 @@ from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
 from app import clock
-from app.analytics.activity import Activity
+from app.analytics.active_accounts import Activity
 from app.analytics.ingestion import Ingestion
 from app.analytics.schemas import Event, Name
 from app.connections import Database, open_mongodb
 from app.database.monitor import Commands
-from app.problems import Problem
+from app.http.problems import Problem
 from app.settings import MongoAuth, MongoSettings
-from tests.app.parts import Platform, free_port
+from tests.support.backends import Platform, free_port
 
 pytestmark = pytest.mark.anyio
 

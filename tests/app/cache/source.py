@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from app.cache import Cache, Loaded
 from app.connections import open_redis
 from app.settings import RedisSettings
-from tests.app.parts import until
+from tests.support.backends import until
 
 
 async def main(url: str, readers: int) -> None:

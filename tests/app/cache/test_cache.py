@@ -12,8 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.cache import Cache, Loaded
-from app.cache.memory import Entry
-from tests.app.parts import ROOT, Process, until
+from app.cache.memory_layer import Entry
+from tests.support.backends import ROOT, Process, until
 
 pytestmark = pytest.mark.anyio
 

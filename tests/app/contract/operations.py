@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import httpx
 
-from app import openapi
 from app.application import PUBLIC
-from app.content.picture import draw
-from app.roles import Role
+from app.auth.roles import Role
+from app.content.poster import draw
+from app.http import openapi
 from tests.app.conftest import Person
 
 DOCUMENT = openapi.document(

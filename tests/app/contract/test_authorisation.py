@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.auth.roles import Role
+from app.auth.tokens import Session, Tokens
 from app.ids import new_id
-from app.roles import Role
-from app.sessions import Session, Tokens
 from tests.app.conftest import Person
 from tests.app.contract.operations import OPERATIONS, TABLE, Request
-from tests.app.parts import Platform
-from tests.app.test_service import problem
+from tests.app.test_application import problem
+from tests.support.backends import Platform
 
 GUARDED = [name for name, row in TABLE.items() if not row.anyone]
 OPEN = [name for name, row in TABLE.items() if row.anyone]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from app.auth.tokens import Session, Tokens
 from app.ids import new_id
-from app.sessions import Session, Tokens
 from tests.app.conftest import Person
-from tests.app.parts import ROOT, Platform
+from tests.support.backends import ROOT, Platform
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 

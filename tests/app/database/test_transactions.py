@@ -14,7 +14,7 @@ from app.connections import Database, open_mongodb
 from app.database.transactions import Transactions, repeated
 from app.resilience.deadline import deadline_at
 from app.settings import MongoAuth, MongoSettings
-from tests.app.parts import Platform
+from tests.support.backends import Platform
 
 pytestmark = pytest.mark.anyio
 

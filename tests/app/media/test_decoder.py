@@ -13,10 +13,10 @@ import pytest
 import pyvips
 
 from app.media.decoder import MAX_MEMORY_BYTES, Decoder
-from app.media.recognition import MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, Kind, recognise
+from app.media.sniffing import MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, Kind, recognise
 from app.media.variants import PictureRefused
-from tests.app.media.test_media import picture, png_chunk
-from tests.app.parts import until
+from tests.app.media.test_endpoints import picture, png_chunk
+from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
 

@@ -13,17 +13,17 @@ from redis.asyncio import Redis
 from app import clock
 from app.connections import Database, open_mongodb
 from app.media.decoder import Decoder
-from app.media.links import Links, object_name
-from app.media.processing import GIVEN_UP_AFTER, Processing
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS, ORIGINAL, MediaLibrary
+from app.media.signed_urls import Links, object_name
+from app.media.variant_jobs import GIVEN_UP_AFTER, Processing
 from app.queue import Consumer, Job, Queue, Tasks
 from app.queue.jobs import Ending, Outcome
 from app.settings import MongoAuth, MongoSettings
 from app.storage import Bucket, ObjectMissing, StorageError
-from tests.app import parts
-from tests.app.media.test_media import picture
-from tests.app.parts import until
+from tests.app.media.test_endpoints import picture
+from tests.support import backends
+from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +54,7 @@ class Objects:
 
 @pytest.fixture
 async def database(tmp_path: Any) -> AsyncIterator[Database]:
-    process = parts.mongodb(tmp_path)
+    process = backends.mongodb(tmp_path)
     process.start()
     settings = MongoSettings(
         url=f"mongodb://127.0.0.1:{process.port}/",
@@ -177,7 +177,7 @@ async def test_what_waits_for_long_does_not_starve_what_was_lost(uploads: Upload
 
 
 async def test_an_upload_that_is_too_old_fails_even_without_redis(
-    uploads: Uploads, redis_process: parts.Process
+    uploads: Uploads, redis_process: backends.Process
 ) -> None:
     await uploads.acknowledge("old", age=GIVEN_UP_AFTER + timedelta(minutes=1), enqueue=False)
     await uploads.acknowledge("new", age=timedelta(minutes=1), enqueue=False)

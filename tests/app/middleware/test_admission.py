@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.app.conftest import Person
-from tests.app.parts import Platform, pod
+from tests.support.backends import Platform, pod
 
 WRONG = {"email": "nobody@example.com", "password": "wrong password"}
 

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from app.connections import REDIS_GONE
 from app.queue import Consumer, DeadLetter, Job, Nothing, Priority, Queue, Retry, Tasks
-from tests.app.parts import ROOT, Process, until
+from tests.support.backends import ROOT, Process, until
 
 pytestmark = pytest.mark.anyio
 
@@ -260,7 +260,7 @@ async def test_a_killed_workers_job_is_done_by_another(
     queue, notes = Queue(redis, visibility=0.4), Notes()
     await queue.enqueue(note(1))
     url = f"redis://127.0.0.1:{redis_process.port}/0"
-    command = [sys.executable, "-m", "tests.app.queue.doomed", url, step]
+    command = [sys.executable, "-m", "tests.app.queue.crashing_worker", url, step]
     doomed = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
     assert doomed.stdout is not None
     assert await doomed.stdout.readline() == step.encode() + b"\n"

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from app.connections import open_redis
 from app.queue import Ending, Job, Lease, Outcome, Priority, Queue, QueueFull
 from app.settings import RedisSettings
-from tests.app.parts import Process
+from tests.support.backends import Process
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from app.connections import open_redis
 from app.queue import Ending, Job, Lease, Outcome, Priority, Queue, QueueFull
 from app.settings import RedisSettings
-from tests.app.parts import Process, until
+from tests.support.backends import Process, until
 
 pytestmark = pytest.mark.anyio
 

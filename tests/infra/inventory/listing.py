@@ -12,7 +12,7 @@ import yaml
 
 from rehearsal.engine.events import Result
 from rehearsal.engine.state import ResourceState
-from rehearsal.properties import UNKNOWN, Secret
+from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.infra.rehearsal import STACKS, name_of, operation
 
 FOLDER = Path(__file__).parent

@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from rehearsal.render import objects, skipped, write
+from rehearsal.cli.render import objects, skipped, write
 from tests.infra.manifests.definitions import definitions
 from tests.infra.rehearsal import Declared
 

@@ -9,10 +9,10 @@ from typing import Final
 
 import yaml
 
-from tests.infra.mutations.judging import Judge
+from tests.infra.mutations.killers import Judge
+from tests.infra.mutations.mutators import ways
 from tests.infra.mutations.source import Setting, commented
 from tests.infra.mutations.trace import Landed, landings
-from tests.infra.mutations.turning_off import ways
 from tests.infra.rehearsal import ROOT, Declared, rehearse
 
 FILE: Final = Path(__file__).with_suffix(".yaml")
@@ -22,7 +22,7 @@ HEAD: Final = """\
 # written by `make inventory`, reviewed with each change. Comments that only explain are in explained.yaml.
 """
 # These read settings and compute with them: no value of theirs reaches a cloud as it stands. What follows
-# from what is held by tests/infra/test_moving.py.
+# from what is held by tests/infra/test_setting_changes.py.
 REASONING: Final = {"complaints", "configuration", "machines", "sizing", "termination"}
 Table = dict[str, dict[str, list[str]]]
 

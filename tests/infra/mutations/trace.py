@@ -19,12 +19,12 @@ from typing import Any
 import pulumi
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal import clouds
-from rehearsal.clouds.provider import Cloud
+from rehearsal import providers
 from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.state import ResourceState
 from rehearsal.engine.store import Store
-from rehearsal.properties import unwrap
+from rehearsal.providers.base import Cloud
+from rehearsal.pulumi.properties import unwrap
 from tests.infra.mutations.source import Setting, Span
 from tests.infra.rehearsal import ROOT, configuration
 
@@ -147,7 +147,7 @@ def _instead_of_ours(folder: Path) -> Iterator[None]:
 
 def _credulous(package: str) -> Cloud:
     """A cloud that takes marks for numbers, and knows nothing before it has made it."""
-    cloud = clouds.provider(package)
+    cloud = providers.provider(package)
 
     def check(request: provider_pb2.CheckRequest, context: Any = None) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)

@@ -15,13 +15,11 @@ from rehearsal.engine.events import Diagnostic, Op, Result, Step
 from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.state import ResourceState, Snapshot
 from rehearsal.engine.store import Store
-from rehearsal.engine.urn import name_of
-from tests.rehearsal.engine.toy import Cloud
+from rehearsal.pulumi.urn import name_of
+from tests.rehearsal.engine.fake_provider import Cloud
 
 PASSPHRASE = "a passphrase of no consequence"
-PRELUDE = (
-    "import pulumi\nfrom pulumi import ResourceOptions, Alias\nfrom tests.rehearsal.engine.toy_sdk import *\n"
-)
+PRELUDE = "import pulumi\nfrom pulumi import ResourceOptions, Alias\nfrom tests.rehearsal.engine.fake_sdk import *\n"
 
 
 @dataclass

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.rehearsal.engine.conftest import Stack
-from tests.rehearsal.engine.toy import Cloud
+from tests.rehearsal.engine.fake_provider import Cloud
 
 _CRASHED = 9
 _MOST = 6

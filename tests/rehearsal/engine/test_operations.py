@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.clouds.errors import InitFailedError
-from rehearsal.engine import stall
+from rehearsal.engine import hang_detector
 from rehearsal.engine.events import Op
 from rehearsal.engine.program import ProgramError
 from rehearsal.errors import StateError
-from rehearsal.properties import contains_unknown
-from tests.rehearsal.engine import toy_sdk
+from rehearsal.providers.errors import InitFailedError
+from rehearsal.pulumi.properties import contains_unknown
+from tests.rehearsal.engine import fake_sdk
 from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, messages, ops
-from tests.rehearsal.engine.toy import Cloud, refused
+from tests.rehearsal.engine.fake_provider import Cloud, refused
 
 CHAIN = """
     a = Thing("a", value=1)
@@ -367,10 +367,10 @@ def test_a_journal_cut_at_any_byte_is_understood(stack: Stack, cloud: Cloud, tmp
 def test_a_program_that_hangs_is_named_with_its_place(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, hangs: str, place: str
 ) -> None:
-    monkeypatch.setattr(stall, "PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr(hang_detector, "PATIENCE_SECONDS", 1.5)
     said: list[str] = []
     told = threading.Event()
-    monkeypatch.setattr(toy_sdk, "told", told, raising=False)
+    monkeypatch.setattr(fake_sdk, "told", told, raising=False)
 
     def notice(text: str) -> None:
         said.append(text)

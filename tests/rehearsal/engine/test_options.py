@@ -9,7 +9,7 @@ import pytest
 from rehearsal.engine.events import Op
 from rehearsal.engine.program import ProgramError
 from tests.rehearsal.engine.conftest import Stack, messages, ops
-from tests.rehearsal.engine.toy import Cloud, refused
+from tests.rehearsal.engine.fake_provider import Cloud, refused
 
 # -- deleteBeforeReplace and what depends on it ----------------------------------------------------------
 

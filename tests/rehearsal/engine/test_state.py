@@ -15,15 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rehearsal.clouds.errors import InitFailedError
 from rehearsal.engine.events import Op
 from rehearsal.engine.program import ProgramError
 from rehearsal.engine.state import PendingOperation, ResourceState, Snapshot
 from rehearsal.engine.store import Store
 from rehearsal.errors import StateError
-from rehearsal.properties import Secret, contains_unknown
+from rehearsal.providers.errors import InitFailedError
+from rehearsal.pulumi.properties import Secret, contains_unknown
 from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, messages, ops
-from tests.rehearsal.engine.toy import Cloud, refused
+from tests.rehearsal.engine.fake_provider import Cloud, refused
 
 HIDDEN = "hunter2-"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.engine.secrets import Crypter
-from rehearsal.properties import SECRET_SIGNATURE, SIGNATURE
+from rehearsal.pulumi.properties import SECRET_SIGNATURE, SIGNATURE
 from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran, search_path, surroundings
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rehearsal.properties import SECRET_SIGNATURE, SIGNATURE
+from rehearsal.pulumi.properties import SECRET_SIGNATURE, SIGNATURE
 
 Record = dict[str, Any]
 

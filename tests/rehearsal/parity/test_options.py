@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.rehearsal.minimal import Tiny
 from tests.rehearsal.parity.kingdom_cli import Kingdom
 from tests.rehearsal.parity.pulumi_cli import Pulumi, Ran
 from tests.rehearsal.parity.records import Record, comparable, differences
-from tests.rehearsal.tiny import Tiny
 
 PROGRAM = Path(__file__).parent / "options" / "__main__.py"
 STEPS = range(4)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from rehearsal.engine.urn import name_of
+from rehearsal.pulumi.urn import name_of
 from tests.rehearsal.parity.conftest import Life
 from tests.rehearsal.parity.pulumi_cli import Finding, alike
 from tests.rehearsal.parity.records import differences

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.urn import name_of
-from tests.rehearsal.clouds.wrong import WRONG
+from rehearsal.pulumi.urn import name_of
 from tests.rehearsal.parity.kingdom_cli import Kingdom
 from tests.rehearsal.parity.pulumi_cli import Pulumi, copy_project
+from tests.rehearsal.providers.invalid_inputs import WRONG
 
 PROGRAM = Path(__file__).parent / "wrong" / "__main__.py"
 PACKAGES = ("gcp", "kubernetes", "mongodbatlas", "cloudflare")

@@ -6,7 +6,7 @@ import os
 
 import pulumi
 
-from tests.rehearsal.clouds.wrong import WRONG
+from tests.rehearsal.providers.invalid_inputs import WRONG
 
 for index, wrong in enumerate(WRONG):
     if wrong.token.startswith(os.environ.get("WRONG_PACKAGE", "")):

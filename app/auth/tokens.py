@@ -1,0 +1,117 @@
+"""Session tokens: signed by any pod, verified by any pod with nothing but the key.
+
+A token is a JSON Web Token (RFC 7519) with HMAC-SHA256. The header is not negotiable: a token whose first
+part is not, byte for byte, the one written here is refused, which leaves no algorithm to be confused about.
+
+A refresh token names its session and a generation, and is signed too: a made-up one costs no look-up, and a
+copy of the database holds nothing that could be presented.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from app.http.problems import SESSION_OVER, UNAUTHENTICATED, Problem
+
+LIFETIME_SECONDS: Final = 900
+_MOST_KNOWN: Final = 10_000  # tokens, about 5 MB of them
+_HEADER: Final = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
+_REFRESH: Final = re.compile(r"([0-9a-f-]{36})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{43})", re.ASCII)
+
+
+class Session(msgspec.Struct, frozen=True):
+    """Who is asking. ``account`` is the account's id, ``id`` the sign-in's, ``expires`` in Unix time."""
+
+    account: str = msgspec.field(name="sub")
+    expires: int = msgspec.field(name="exp")
+    id: str = msgspec.field(name="sid")
+    plan: str = "free"
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a refresh token says: which session, and how often it had been renewed."""
+
+    session: str
+    generation: int
+
+
+class Tokens:
+    """Signs with the first key, verifies with every key, so that keys can be changed one after the other."""
+
+    def __init__(self, keys: tuple[bytes, ...]) -> None:
+        self._keys = keys
+        self._known: dict[str, Session] = {}
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(Session)
+
+    def sign(self, session: Session) -> str:
+        """The token of a session."""
+        payload = base64.urlsafe_b64encode(self._encoder.encode(session)).rstrip(b"=")
+        signed = _HEADER + b"." + payload
+        return (signed + b"." + _signature(self._keys[0], signed)).decode()
+
+    def verify(self, token: str) -> Session:
+        """The session of a token; :class:`Problem` (401) when it is forged, spoiled or over."""
+        # A client shows the same token with every request of a quarter of an hour: the work is done once.
+        session = self._known.get(token)
+        if session is None:
+            session = self._read(token)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[token] = session
+        if session.expires <= time.time():
+            raise _refused("The session is over; refresh it or sign in again.")
+        return session
+
+    def _read(self, token: str) -> Session:
+        signed, _, signature = token.encode("ascii", "replace").rpartition(b".")
+        header, _, payload = signed.partition(b".")
+        if not self._fits(signed, signature) or header != _HEADER:
+            raise _refused("The session token is not valid.")
+        try:
+            return self._decoder.decode(base64.urlsafe_b64decode(payload + b"=="))
+        except (binascii.Error, msgspec.DecodeError) as error:
+            raise _refused("The session token is not valid.") from error
+
+    def sign_refresh(self, refresh: Refresh) -> str:
+        """The refresh token; the same for the same generation while the signing key is."""
+        signature = _signature(self._keys[0], _refresh_bytes(refresh)).decode()
+        return f"{refresh.session}.{refresh.generation}.{signature}"
+
+    def verify_refresh(self, token: str) -> Refresh:
+        """What a refresh token says; :class:`Problem` (401) when it is forged."""
+        match = _REFRESH.fullmatch(token)
+        if match is None:
+            raise Problem(SESSION_OVER, "The refresh token is not valid.")
+        refresh = Refresh(match[1], int(match[2]))
+        if not self._fits(_refresh_bytes(refresh), match[3].encode()):
+            raise Problem(SESSION_OVER, "The refresh token is not valid.")
+        return refresh
+
+    def _fits(self, signed: bytes, signature: bytes) -> bool:
+        # Every key is tried, so the time taken does not tell which one fitted.
+        fits = [hmac.compare_digest(_signature(key, signed), signature) for key in self._keys]
+        return any(fits)
+
+
+def _refresh_bytes(refresh: Refresh) -> bytes:
+    # Without a dot it can never be read as the first two parts of a session token.
+    return f"refresh:{refresh.session}:{refresh.generation}".encode()
+
+
+def _signature(key: bytes, signed: bytes) -> bytes:
+    return base64.urlsafe_b64encode(hmac.digest(key, signed, "sha256")).rstrip(b"=")
+
+
+def _refused(detail: str) -> Problem:
+    return Problem(UNAUTHENTICATED, detail, headers={"www-authenticate": 'Bearer error="invalid_token"'})

@@ -1,0 +1,135 @@
+"""What handlers give back, and how it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from app.http.requests import header
+
+T = TypeVar("T")
+Headers = list[tuple[bytes, bytes]]
+
+JSON: Final = (b"content-type", b"application/json")
+# A client may keep it, but must ask whether it still holds before it uses it.
+_REVALIDATE: Final = (b"cache-control", b"private, no-cache")
+NOT_MODIFIED: Final = 304
+_BODILESS: Final = frozenset({204, NOT_MODIFIED})
+
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A body with headers of its own, or another status than the route's."""
+
+    body: T
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    status: int | None = None
+
+
+class Raw(bytes):
+    """A body that is sent as it is. Its media type stands in the route."""
+
+
+async def _nothing() -> None:
+    """Nothing to let go of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is sent as it comes. Without ``length`` it ends when the iterator does.
+
+    ``release`` is called when it has ended, however it did, even if nothing of it was ever sent.
+    """
+
+    chunks: AsyncGenerator[bytes]
+    length: int | None = None
+    release: Callable[[], Awaitable[None]] = _nothing
+
+
+async def write(send: Send, status: int, headers: Headers, payload: bytes, *, head: bool = False) -> None:
+    """Send a whole answer."""
+    if status not in _BODILESS:
+        headers.append((b"content-length", b"%d" % len(payload)))
+    start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": b"" if head else payload})
+
+
+async def write_json(
+    scope: Scope, send: Send, status: int, headers: Headers, payload: bytes, *, tagged: bool
+) -> None:
+    """Send JSON; when ``tagged``, a good answer to a GET gets an entity tag, and no body the client has."""
+    if tagged and status == 200 and scope["method"] in {"GET", "HEAD"}:
+        tag = entity_tag(payload)
+        headers.append((b"etag", tag.encode()))
+        if not any(name == b"cache-control" for name, _ in headers):
+            headers.append(_REVALIDATE)
+        if matches(header(scope, b"if-none-match"), tag):
+            await write(send, NOT_MODIFIED, headers, b"")
+            return
+    headers.append(JSON)
+    await write(send, status, headers, payload, head=scope["method"] == "HEAD")
+
+
+async def write_stream(
+    scope: Scope, receive: Receive, send: Send, status: int, headers: Headers, stream: Stream
+) -> None:
+    """Send a stream until it ends or the client goes away."""
+    if stream.length is not None:
+        headers.append((b"content-length", b"%d" % stream.length))
+    scope["streaming"] = True  # it may last: whoever counts requests need not count this one any more
+    try:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await _send_until_gone(receive, send, stream)
+    finally:
+        await stream.chunks.aclose()
+        await stream.release()
+
+
+async def _send_until_gone(receive: Receive, send: Send, stream: Stream) -> None:
+    sending = asyncio.create_task(_send_all(send, stream))
+    leaving = asyncio.create_task(_until_gone(receive))
+    try:
+        await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        sending.cancel()
+        outcomes = await asyncio.gather(sending, leaving, return_exceptions=True)
+    if isinstance(outcomes[0], Exception):
+        raise outcomes[0]
+
+
+def entity_tag(payload: bytes) -> str:
+    """The strong validator of a body, quotes included."""
+    return f'"{hashlib.blake2b(payload, digest_size=12).hexdigest()}"'
+
+
+def matches(condition: str | None, tag: str) -> bool:
+    """Whether an ``If-None-Match`` names ``tag``, compared weakly (RFC 9110, section 13.1.2)."""
+    if condition is None:
+        return False
+    tags = [part.strip().removeprefix("W/") for part in condition.split(",")]
+    return tag in tags or tags == ["*"]
+
+
+async def _send_all(send: Send, stream: Stream) -> None:
+    async for chunk in stream.chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

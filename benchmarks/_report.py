@@ -1,0 +1,106 @@
+"""One aligned line a benchmark, or JSON, or the table of the README."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from benchmarks._benchmark import Benchmark, Measurement
+
+Verdict = Literal["met", "missed", "failed", "not run"]
+
+FIGURE = 14
+COLUMNS = ("benchmark", "ours", "peer or floor", "ratio", "target", "verdict")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A benchmark after its run.
+
+    Attributes:
+        measurement: None when it failed or could not be run.
+        verdict: `failed` when it raised, `not run` when this machine lacks what it needs.
+        note: the measurement's note, or why there is none.
+        seconds: how long the measuring took, wall clock.
+    """
+
+    benchmark: Benchmark
+    verdict: Verdict
+    measurement: Measurement | None
+    note: str
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON: `ours`, `peer_value` and `ratio` are null when there is no measurement."""
+        figures = asdict(self.measurement) if self.measurement else {}
+        return {
+            "name": self.benchmark.name,
+            "peer": self.benchmark.peer,
+            "unit": self.benchmark.unit,
+            "target": self.benchmark.target,
+            "ours": figures.get("ours"),
+            "peer_value": figures.get("peer"),
+            "ratio": figures.get("ratio"),
+            "verdict": self.verdict,
+            "note": self.note,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def figure(value: float, unit: str) -> str:
+    """Three significant digits and the unit: `1.53 s`, `238 MB`, `32,900 req/s`."""
+    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{digits} {unit}"
+
+
+def markdown(outcomes: Iterable[Outcome]) -> str:
+    """The table of the README."""
+    lines = [
+        "| benchmark | ours | peer or floor | ratio | target | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for outcome in outcomes:
+        benchmark, measurement = outcome.benchmark, outcome.measurement
+        ours, peer, ratio = "", benchmark.peer, ""
+        if measurement:
+            ours = figure(measurement.ours, benchmark.unit)
+            peer = f"{figure(measurement.peer, benchmark.unit)} {benchmark.peer}"
+            ratio = f"{measurement.ratio:.3g}"
+        lines.append(
+            f"| `{benchmark.name}` | {ours} | {peer} | {ratio} | {benchmark.target} | {outcome.note} |"
+        )
+    return "\n".join(lines)
+
+
+class Table:
+    """Lines whose columns are as wide as the benchmarks need, so that each can be printed when it is done."""
+
+    def __init__(self, benchmarks: Iterable[Benchmark]) -> None:
+        listed = tuple(benchmarks)
+        names = [benchmark.name for benchmark in listed]
+        peers = [benchmark.peer for benchmark in listed]
+        self.widths = (
+            max(map(len, [COLUMNS[0], *names])),
+            FIGURE,
+            FIGURE + 2 + max(map(len, ["", *peers])),
+            6,
+            max(map(len, [COLUMNS[4], *(benchmark.target for benchmark in listed)])),
+            len("not run"),
+        )
+
+    def heading(self) -> str:
+        """The names of the columns."""
+        return self._line(COLUMNS)
+
+    def line(self, outcome: Outcome) -> str:
+        """The one line of a benchmark, its note last."""
+        benchmark, measurement = outcome.benchmark, outcome.measurement
+        ours = peer = ratio = "-"
+        if measurement:
+            ours = figure(measurement.ours, benchmark.unit)
+            peer = figure(measurement.peer, benchmark.unit)
+            ratio = f"{measurement.ratio:.3g}"
+        cells = (benchmark.name, ours, f"{peer}  {benchmark.peer}", ratio, benchmark.target, outcome.verdict)
+        return f"{self._line(cells)}  {outcome.note}".rstrip()
+
+    def _line(self, cells: tuple[str, ...]) -> str:
+        return "  ".join(cell.ljust(width) for cell, width in zip(cells, self.widths, strict=True)).rstrip()

@@ -1,0 +1,85 @@
+"""`app.rate_limits` beside the library `limits`: decisions a second over three rules, and what is granted.
+
+A decision covers an account, its class of endpoint and its address. The peer's is three hits, by the quicker
+of its fixed and its moving window. Fifty callers ask at a time.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from benchmarks import _sides
+from benchmarks._benchmark import Benchmark, Measurement
+from benchmarks._sides import Figures
+
+DECISIONS = 4_000
+ROUNDS = 3
+PODS = 3
+LIMIT, WINDOW, SECONDS = 2_000, 1.0, 4.0
+
+
+@cache
+def comparison() -> tuple[Figures, Figures]:
+    """Both sides in turns, medians."""
+    return _sides.in_turns(
+        ROUNDS,
+        lambda server: _sides.ours("limits_ours", server.url, str(DECISIONS)),
+        lambda server: _sides.peer("limits_peer", server.url, str(DECISIONS)),
+    )
+
+
+def _rate(mode: str, least: float) -> Measurement:
+    ours, theirs = comparison()
+    note = f"median of {ROUNDS}"
+    if mode == "leased":
+        note += f"; {ours['asked']:.2%} of the decisions asked Redis"
+    best = max(theirs["fixed"], theirs["moving"])
+    return Measurement.at_least(least, ours=ours[mode], peer=best, note=note)
+
+
+def _granted(lease: int) -> tuple[int, int]:
+    """The most that was certainly granted within one window, and how much was granted in all."""
+    words = [str(LIMIT), str(lease), str(WINDOW), str(SECONDS)]
+    with _sides.redis() as server, tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.sides.limits_grants", server.url, *words]
+        files = [Path(folder) / f"pod{number}.json" for number in range(PODS)]
+        pods = [subprocess.Popen([*command, str(file)], cwd=_sides.ROOT) for file in files]
+        for pod in pods:
+            if pod.wait(_sides.SECONDS):
+                raise RuntimeError(f"a pod ended with {pod.returncode}")
+        spans = [(asked, told) for file in files for asked, told in json.loads(file.read_text())]
+    return most_within(spans, WINDOW), len(spans)
+
+
+def most_within(spans: list[tuple[float, float]], window: float) -> int:
+    """The most grants that were asked for and told within one window, wherever it begins."""
+    told = sorted(spans, key=lambda span: span[1])
+    most = first = 0
+    starts = sorted(asked for asked, _ in spans)
+    ends = [end for _, end in told]
+    for last, end in enumerate(ends):
+        # Those told by now, less those that may have been granted before the window.
+        while starts[first] <= end - window:
+            first += 1
+        most = max(most, last + 1 - first)
+    return most
+
+
+def _over(lease: int) -> Measurement:
+    most, total = _granted(lease)
+    bound = LIMIT + (PODS * lease if lease > 1 else 0)
+    note = f"{PODS} processes, {LIMIT:,} a second, {total:,} granted in {SECONDS:g} s"
+    if lease > 1:
+        note += f", leases of {lease}: {max(0, most - LIMIT)} over the limit"
+    return Measurement.at_most(1, ours=most, peer=bound, note=note)
+
+
+BENCHMARKS = [
+    Benchmark("limits-exact", "limits 5.8, three hits", "/s", "≥ 2", lambda: _rate("exact", 2)),
+    Benchmark("limits-leased", "limits 5.8, three hits", "/s", "≥ 10", lambda: _rate("leased", 10)),
+    Benchmark("limits-granted-exact", "the limit", "in a window", "≤ 1", lambda: _over(1)),
+    Benchmark("limits-granted-leased", "the bound", "in a window", "≤ 1", lambda: _over(LIMIT // 20)),
+]

@@ -1,0 +1,65 @@
+"""What a pod still answers in time when four times as much arrives as it can answer.
+
+The capacity is found by a closed loop; then as much arrives as that, and then four times as much, at moments
+that do not wait for answers. Good is what is answered with 200 within 500 ms of its moment. The server has
+one core, the load another. The same service without its gate is in the note.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import _sides
+from benchmarks._benchmark import Benchmark, Measurement
+from benchmarks._sides import Figures
+from tests.support import backends
+
+SECONDS = 6.0
+WARM_SECONDS = 3.0
+LEAST = 0.85
+BOUND_MS = 500.0
+
+
+@contextmanager
+def served(how: str) -> Iterator[int]:
+    """The service of `sides/overload_server.py`; its port."""
+    port = backends.free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.sides.overload_server", str(port), how]
+        server = backends.Process(command, port, Path(folder) / "server.log")
+        server.start()
+        try:
+            _sides.pin(server.pid, 0)
+            yield port
+        finally:
+            server.kill()
+
+
+def load(port: int, rate: float, seconds: float) -> Figures:
+    """So many arrivals a second; 0 is a closed loop."""
+    return _sides.ours("overload_load", str(port), str(rate), str(seconds))
+
+
+def goodput() -> Measurement:
+    """Good answers a second at four times the capacity beside those at the capacity."""
+    with served("gate") as port:
+        load(port, 0, WARM_SECONDS)
+        capacity = load(port, 0, WARM_SECONDS)["goodput"]
+        at_capacity = load(port, capacity, SECONDS)
+        at_four = load(port, 4 * capacity, SECONDS)
+    with served("open") as port:
+        load(port, 0, 1.0)
+        without = load(port, 4 * capacity, SECONDS)
+    # A busy moment of the machine must not make the yardstick shorter.
+    most = max(capacity, at_capacity["goodput"])
+    ratio = at_four["goodput"] / most
+    p95 = at_four["p95"]
+    note = f"P95 of the admitted {p95:.0f} ms (< {BOUND_MS:g}), {at_four['refused']:.0%} refused with 503; "
+    note += f"without the gate {without['goodput']:.0f} answers/s in time"
+    ok = ratio >= LEAST and p95 < BOUND_MS
+    return Measurement(at_four["goodput"], most, ratio, ok, note)
+
+
+BENCHMARKS = [Benchmark("overload-goodput", "itself at capacity", "answers/s", f"≥ {LEAST}", goodput)]

@@ -1,0 +1,167 @@
+"""A read of the service beside bare frameworks: what sessions, limits, cache, traces and metrics cost.
+
+Ours is ``python -m app api`` with real Redis, MongoDB's wire server and storage, nothing switched off: a GET
+of a piece of content with a session, limited, from the cache in memory, with entity tag, trace and metrics.
+The others answer as much JSON and do nothing else. Every server is held to one core, the load to another, and
+they are measured in turns, so that a busy minute of the machine meets all of them. The figure is good answers
+per second of the server's own processor time: what one whole core gives, whoever else uses the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import httpx
+import psutil
+
+from benchmarks._bare import FRAMEWORKS
+from benchmarks._benchmark import Benchmark, Measurement, NotMeasurableError
+from benchmarks._http import Answered, ask, request
+from tests.app.conftest import sign_up
+from tests.support import backends
+
+ROOT: Final = Path(__file__).parents[1]
+PEERS: Final = ROOT / ".venv" / "peers" / "bin" / "python"
+CONNECTIONS: Final = 32
+ROUNDS: Final = 7
+SECONDS: Final = 1.0
+OURS: Final = "ours"
+_PIECES: Final = 4
+_NAME: Final = "0193b6a0-6f5e-7cc1-8d3b-2f6a5a9d1c11"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server, and what it is asked."""
+
+    process: psutil.Process
+    port: int
+    requests: list[bytes]
+
+
+@cache
+def turns() -> dict[str, list[Answered]]:
+    """What each server answered in each round, after one that only warms it."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise NotMeasurableError("needs two cores: one for the server, one for the load")
+    server, load = {cores[0]}, {cores[1]}
+    with ExitStack() as stack:
+        os.sched_setaffinity(0, load)
+        stack.callback(os.sched_setaffinity, 0, cores)
+        served = {name: stack.enter_context(_bare(name)) for name in FRAMEWORKS}
+        served[OURS] = stack.enter_context(_service())
+        for each in served.values():
+            for thread in each.process.threads():
+                os.sched_setaffinity(thread.id, server)
+        rounds: dict[str, list[Answered]] = {name: [] for name in served}
+        for _ in range(ROUNDS + 1):
+            for name, each in served.items():
+                answered = ask(each.port, each.requests, seconds=SECONDS, server=each.process)
+                if answered.others:
+                    raise RuntimeError(f"{name} answered {answered.others}")
+                rounds[name].append(answered)
+        _require_the_whole_way(served[OURS], sum(answered.good for answered in rounds[OURS]))
+    return {name: answers[1:] for name, answers in rounds.items()}
+
+
+@contextmanager
+def _bare(name: str) -> Iterator[Served]:
+    port = backends.free_port()
+    command = [str(PEERS), str(Path(__file__).with_name("_bare.py")), name, str(port)]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        backends.wait_for(name, lambda: backends.listens(port))
+        yield Served(psutil.Process(child.pid), port, [request(f"/v1/contents/{_NAME}", {})] * CONNECTIONS)
+    finally:
+        child.kill()
+        child.wait()
+
+
+@contextmanager
+def _service() -> Iterator[Served]:
+    with tempfile.TemporaryDirectory() as folder:
+        platform = backends.platform(Path(folder))
+        try:
+            person = sign_up(platform.url)
+            with contextlib.closing(person.client) as client:
+                pieces = [person.create("a fox in the snow")["id"] for _ in range(_PIECES)]
+                for piece in pieces:
+                    person.finished(piece)
+                session = {"authorization": client.headers["authorization"]}
+            requests = [request(f"/v1/contents/{piece}", session) for piece in pieces]
+            yield Served(
+                psutil.Process(platform.api.pid), platform.api.port, requests * (CONNECTIONS // _PIECES)
+            )
+        finally:
+            backends.end(platform)
+
+
+def _require_the_whole_way(served: Served, answers: int) -> None:
+    """That what was measured went through limits, cache and metrics, by the service's own counts."""
+    lines = httpx.get(f"http://127.0.0.1:{served.port}/metrics").text.splitlines()
+    for counter in (
+        'kingdom_cache_reads_total{cache="contents",outcome="memory"}',
+        'kingdom_limit_decisions_total{mode="leased"}',
+        'kingdom_http_request_seconds_count{method="GET",route="/v1/contents/{content_id}",status="200"}',
+    ):
+        counted = sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(counter))
+        if counted < answers * 0.99:
+            raise RuntimeError(f"{counter} counted {counted:.0f} of {answers}")
+
+
+def _compare(least: float, *, ours: str, peer: str) -> Measurement:
+    rounds = turns()
+    one, other = (statistics.median(answered.per_core for answered in rounds[name]) for name in (ours, peer))
+    wall = statistics.median(
+        mine.rate / theirs.rate for mine, theirs in zip(rounds[ours], rounds[peer], strict=True)
+    )
+    note = f"by wall clock {wall:.2f}; {CONNECTIONS} connections, median of {ROUNDS} turns"
+    return Measurement.at_least(least, ours=one, peer=other, note=note)
+
+
+_UNIT: Final = "req/s"
+
+BENCHMARKS = [
+    Benchmark(
+        "service-read",
+        "bare Starlette",
+        _UNIT,
+        "≥ 0.4",
+        lambda: _compare(0.4, ours=OURS, peer="starlette"),
+    ),
+    Benchmark(
+        "service-read-fastapi",
+        "bare FastAPI",
+        _UNIT,
+        "≥ 1.5",
+        lambda: _compare(1.5, ours=OURS, peer="fastapi"),
+    ),
+    Benchmark(
+        "service-read-typed",
+        "FastAPI with a typed answer",
+        _UNIT,
+        "≥ 1",
+        lambda: _compare(1.0, ours=OURS, peer="fastapi-typed"),
+    ),
+    *(
+        Benchmark(
+            f"framework-{name}",
+            title,
+            _UNIT,
+            "≥ 1",
+            lambda name=name: _compare(1.0, ours="starlette", peer=name),
+        )
+        for name, title in (("litestar", "Litestar"), ("blacksheep", "BlackSheep"))
+    ),
+]

@@ -1,0 +1,80 @@
+"""`python -m benchmarks.sides.overload_server PORT gate|open`: a service of one slow route behind the gate.
+
+What stands around it is the service's: its server, its headers, its observation, its refusals as problem
+details. The route waits 10 ms, as for a database, and then keeps the processor busy for 5 ms; `open` lets
+everything in.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+
+import structlog
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.http.responses import write
+from app.middleware.admission import refusal
+from app.middleware.security_headers import SecureHeaders
+from app.middleware.telemetry import Observation
+from app.overload import Gate, Overloaded, Urgency
+from app.telemetry.error_groups import Faults
+from app.telemetry.http_metrics import Traffic
+
+WAIT_SECONDS = 0.010
+BUSY_SECONDS = 0.005
+
+
+async def work(send: Send) -> None:
+    """Wait, then be busy: so many seconds of this thread's processor time, however busy the machine is."""
+    await asyncio.sleep(WAIT_SECONDS)
+    until = time.thread_time() + BUSY_SECONDS
+    while time.thread_time() < until:
+        pass
+    await write(send, 200, [(b"content-type", b"application/json")], b"{}", head=False)
+
+
+def gated(gate: Gate) -> ASGIApp:
+    """The route behind the gate."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = "/work"
+        try:
+            entered = gate.enter(Urgency.READ)
+        except Overloaded as overloaded:
+            raise refusal(scope, overloaded) from None
+        try:
+            await work(send)
+        finally:
+            gate.leave("GET /work", entered)
+
+    return app
+
+
+async def ungated(scope: Scope, receive: Receive, send: Send) -> None:
+    """The route alone."""
+    scope["route"] = "/work"
+    await work(send)
+
+
+async def main(port: int, *, behind_gate: bool) -> None:
+    app = gated(Gate()) if behind_gate else ungated
+    whole = SecureHeaders(Observation(app, "http://localhost", Traffic(), Faults(), lambda: b""))
+    server = Server(
+        whole,
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_enabled=False,
+    )
+    await server.serve()
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    uvloop.run(main(int(sys.argv[1]), behind_gate=sys.argv[2] == "gate"))

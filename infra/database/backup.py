@@ -1,0 +1,143 @@
+"""Snapshots of the database: how often, how long, where else, and who cannot delete them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_mongodbatlas as atlas
+
+from infra.component import Component, Environment
+from infra.settings.platform import AtlasBackupSettings, CustodianSettings, DatabaseSettings
+
+WEEKLY_ON_SATURDAY = 6
+MONTHLY_ON_THE_LAST_DAY = 40
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseBackupArgs:
+    """The environment, the Atlas project and cluster, and the database's settings."""
+
+    environment: Environment
+    project: pulumi.Input[str]
+    cluster: atlas.AdvancedCluster
+    settings: DatabaseSettings
+
+
+class DatabaseBackup(Component):
+    """Schedule with copies in another region; with a custodian, the rule that nobody deletes them."""
+
+    def __init__(
+        self, name: str, args: DatabaseBackupArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kingdom:database:DatabaseBackup", name, opts)
+        protect, settings = args.environment.protect, args.settings
+        backup = settings.backup
+        schedule = atlas.CloudBackupSchedule(
+            name,
+            project_id=args.project,
+            cluster_name=args.cluster.name,
+            reference_hour_of_day=2,
+            reference_minute_of_hour=0,
+            restore_window_days=backup.restore_days,
+            policy_item_hourly={
+                "frequency_interval": backup.hourly_every,
+                "retention_unit": "days",
+                "retention_value": backup.hourly_days,
+            },
+            policy_item_daily={
+                "frequency_interval": 1,
+                "retention_unit": "days",
+                "retention_value": backup.daily_days,
+            },
+            policy_item_weeklies=[
+                {
+                    "frequency_interval": WEEKLY_ON_SATURDAY,
+                    "retention_unit": "weeks",
+                    "retention_value": backup.weekly_weeks,
+                }
+            ],
+            policy_item_monthlies=[
+                {
+                    "frequency_interval": MONTHLY_ON_THE_LAST_DAY,
+                    "retention_unit": "months",
+                    "retention_value": backup.monthly_months,
+                }
+            ],
+            # Each kind of copy says how long it lives; the older way, naming kinds alone, is deprecated.
+            copy_policy_items_enabled=backup.copy_region is not None,
+            copy_settings=copies(args) if backup.copy_region else None,
+            skip_destroy=protect,  # a removed schedule must not remove what it saved
+            opts=self.child(protect=protect),
+        )
+        if settings.custodian is not None:
+            self._compliance(args, settings.custodian, schedule)
+        self.register_outputs({})
+
+    def _compliance(
+        self, args: DatabaseBackupArgs, custodian: CustodianSettings, schedule: atlas.CloudBackupSchedule
+    ) -> None:
+        """No one deletes a snapshot or shortens its life, whoever stole whichever key."""
+        backup = args.settings.backup
+        atlas.BackupCompliancePolicy(
+            self.name,
+            project_id=args.project,
+            authorized_email=custodian.email,
+            authorized_user_first_name=custodian.first_name,
+            authorized_user_last_name=custodian.last_name,
+            copy_protection_enabled=backup.copy_region is not None,
+            encryption_at_rest_enabled=args.settings.customer_key,
+            pit_enabled=args.settings.point_in_time_recovery,
+            restore_window_days=backup.restore_days,
+            on_demand_policy_item={
+                "frequency_interval": 1,
+                "retention_unit": "days",
+                "retention_value": backup.daily_days,
+            },
+            policy_item_daily={
+                "frequency_interval": 1,
+                "retention_unit": "days",
+                "retention_value": backup.daily_days,
+            },
+            policy_item_weeklies=[
+                {
+                    "frequency_interval": WEEKLY_ON_SATURDAY,
+                    "retention_unit": "weeks",
+                    "retention_value": backup.weekly_weeks,
+                }
+            ],
+            policy_item_monthlies=[
+                {
+                    "frequency_interval": MONTHLY_ON_THE_LAST_DAY,
+                    "retention_unit": "months",
+                    "retention_value": backup.monthly_months,
+                }
+            ],
+            opts=self.child(protect=args.environment.protect, depends_on=[schedule]),
+        )
+
+
+def copies(args: DatabaseBackupArgs) -> list[atlas.CloudBackupScheduleCopySettingArgsDict]:
+    """Daily and weekly snapshots once more in another region: losing one region loses no data."""
+    backup: AtlasBackupSettings = args.settings.backup
+    return [
+        {
+            "cloud_provider": "GCP",
+            "region_name": backup.copy_region,
+            # A copy lives as long as what it is a copy of.
+            "copy_policy_items": [
+                {
+                    "frequency_type": "daily",
+                    "retention_unit": "days",
+                    "retention_value": backup.daily_days,
+                },
+                {
+                    "frequency_type": "weekly",
+                    "retention_unit": "weeks",
+                    "retention_value": backup.weekly_weeks,
+                },
+            ],
+            "should_copy_oplogs": args.settings.point_in_time_recovery,
+            "zone_id": args.cluster.replication_specs.apply(lambda specs: specs[0].zone_id or ""),
+        }
+    ]

@@ -1,0 +1,89 @@
+"""How releases get here: the registry of images, and who may deploy from GitHub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import artifactregistry
+
+from infra.component import Component, Environment
+from infra.delivery.github_deployer import Deployer, DeployerArgs
+from infra.kms import Keys, Use
+from infra.node_pools import NodeIdentity
+from infra.settings.service import DeliverySettings, ImageSettings
+
+UNKEPT_DAYS = 30  # an image beyond those that are kept goes after a month
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryArgs:
+    """The environment, the keys, the identity of nodes, where images are, and its settings."""
+
+    environment: Environment
+    keys: Keys
+    nodes: NodeIdentity
+    image: ImageSettings
+    settings: DeliverySettings
+
+
+class Delivery(Component):
+    """Registry and deployer. `ready` precedes pods; `deployer` and `provider` are what a workflow names."""
+
+    def __init__(self, name: str, args: DeliveryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:delivery:Delivery", name, opts)
+        environment, settings = args.environment, args.settings
+        repository = artifactregistry.Repository(
+            name,
+            repository_id=args.image.registry.rpartition("/")[2],
+            location=environment.region,
+            format="DOCKER",
+            mode="STANDARD_REPOSITORY",
+            description="Images of the service",
+            kms_key_name=args.keys.ids[Use.IMAGES],
+            docker_config={"immutable_tags": True},  # a tag that was tested cannot point to another image
+            # Known holes of what is pushed are found before it is deployed, and as they become known.
+            vulnerability_scanning_config={"enablement_config": "INHERITED"},
+            cleanup_policy_dry_run=False,  # an old image with known holes cannot be started again
+            # What is kept goes before what is deleted.
+            cleanup_policies=[
+                {
+                    "id": "keep-releases",
+                    "action": "KEEP",
+                    "most_recent_versions": {"keep_count": settings.keep_images},
+                },
+                {
+                    "id": "delete-others",
+                    "action": "DELETE",
+                    "condition": {"tag_state": "ANY", "older_than": f"{UNKEPT_DAYS * 86_400}s"},
+                },
+            ],
+            labels=environment.label("delivery"),
+            opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.IMAGES]),
+        )
+        deployer = Deployer(
+            f"{name}-deployer", DeployerArgs(environment, settings, args.nodes.account), self.child()
+        )
+        # To this repository and to no other of the project.
+        artifactregistry.RepositoryIamMember(
+            f"{name}-push",
+            location=repository.location,
+            repository=repository.name,
+            role="roles/artifactregistry.writer",
+            member=deployer.member,
+            opts=self.child(),
+        )
+        # Nodes pull what is released here; no other repository of the project is theirs to read.
+        self.ready: list[pulumi.Resource] = [
+            artifactregistry.RepositoryIamMember(
+                f"{name}-pull",
+                location=repository.location,
+                repository=repository.name,
+                role="roles/artifactregistry.reader",
+                member=args.nodes.member,
+                opts=self.child(),
+            )
+        ]
+        self.deployer = deployer.email
+        self.provider = deployer.provider
+        self.register_outputs({"repository": repository.name})

@@ -1,0 +1,141 @@
+"""The third cache layer and the outer wall: the Cloudflare zone in front of the gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+from infra.component import Component, Environment
+from infra.edge.cache import EdgeCache, EdgeCacheArgs
+from infra.edge.load_balancer import EdgeBalancer, EdgeBalancerArgs
+from infra.edge.origin import Origin
+from infra.edge.rulesets import EdgeRules, EdgeRulesArgs
+from infra.settings.platform import EdgeSettings
+from infra.settings.service import WorkloadSettings
+from infra.settings.shutdown_timing import Termination
+
+# Who may issue certificates for the name: Google for the gateway; these three for Cloudflare's edge.
+AUTHORITIES = ("pki.goog", "letsencrypt.org", "ssl.com")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeArgs:
+    """What the edge stands in front of, its settings, how sessions stick and end, and who is woken."""
+
+    environment: Environment
+    origin: Origin
+    settings: EdgeSettings
+    workload: WorkloadSettings
+    page: str
+
+
+class Edge(Component):
+    """Zone settings, DNS, rules, cache and the load balancer over origins."""
+
+    def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:edge:Edge", name, opts)
+        settings = args.settings
+        for setting, value in zone_settings(settings).items():
+            cloudflare.ZoneSetting(
+                f"{name}-{setting.replace('_', '-')}",
+                zone_id=settings.zone,
+                setting_id=setting,
+                value=value,
+                opts=self.child(),
+            )
+        # Rules see a path as the service will: `/v1/%2e%2e/` is no way round them.
+        cloudflare.UrlNormalizationSettings(
+            name, zone_id=settings.zone, type="cloudflare", scope="both", opts=self.child()
+        )
+        # Connections to the origin carry Cloudflare's client certificate.
+        cloudflare.AuthenticatedOriginPullsSettings(
+            name, zone_id=settings.zone, enabled=True, opts=self.child()
+        )
+        self._names(args)
+        EdgeRules(f"{name}-rules", EdgeRulesArgs(settings), self.child())
+        EdgeCache(f"{name}-cache", EdgeCacheArgs(settings), self.child())
+        EdgeBalancer(
+            f"{name}-balancer",
+            EdgeBalancerArgs(
+                args.environment,
+                args.origin.address,
+                settings,
+                args.workload.affinity_seconds,
+                Termination.of(args.workload),
+                args.page,
+            ),
+            self.child(),
+        )
+        self.url = settings.url
+        self.register_outputs({"url": self.url})
+
+    def _names(self, args: EdgeArgs) -> None:
+        settings, origin = args.settings, args.origin
+        # The load balancer of the same name goes first; this answers when it is switched off.
+        cloudflare.DnsRecord(
+            self.name,
+            zone_id=settings.zone,
+            name=settings.hostname,
+            type="A",
+            content=origin.address,
+            proxied=True,  # the origin's address stays unknown, and every rule applies
+            ttl=1,  # automatic: the only value a proxied record may have
+            opts=self.child(),
+        )
+        cloudflare.DnsRecord(
+            f"{self.name}-certificate",
+            zone_id=settings.zone,
+            name=origin.challenge.name,
+            type=origin.challenge.type,
+            content=origin.challenge.content,
+            proxied=False,  # Google must see the record itself
+            ttl=300,
+            opts=self.child(),
+        )
+        for authority in AUTHORITIES:
+            # Any other authority, tricked or bribed, must refuse to issue for the name.
+            cloudflare.DnsRecord(
+                f"{self.name}-issuer-{authority.replace('.', '-')}",
+                zone_id=settings.zone,
+                name=settings.hostname,
+                type="CAA",
+                data={"flags": 0, "tag": "issue", "value": authority},
+                ttl=3600,
+                opts=self.child(),
+            )
+        # Answers are signed: a resolver cannot be told another address.
+        cloudflare.ZoneDnssec(self.name, zone_id=settings.zone, status="active", opts=self.child())
+
+
+def zone_settings(settings: EdgeSettings) -> dict[str, Any]:
+    """Zone settings by id, as Cloudflare names them."""
+    return {
+        "ssl": "strict",  # the origin's certificate is checked: nobody can stand between edge and origin
+        "min_tls_version": "1.2",  # older versions have known breaks
+        "tls_1_3": "on",  # forward secrecy for everybody who can
+        "0rtt": "off",  # early data can be replayed, and a POST sent twice
+        "always_use_https": "on",  # a plain request is answered with a redirect, never with content
+        "automatic_https_rewrites": "on",  # no picture of a page is fetched in the clear
+        "opportunistic_encryption": "on",
+        "http3": "on",
+        "brotli": "on",
+        "websockets": "off",  # nothing speaks it; an open connection is not rate limited
+        "browser_check": "on",  # requests with headers that no browser or app sends
+        "email_obfuscation": "off",  # it rewrites answers, and these are an API's
+        # Pictures lose their metadata (where they were taken, too) and are recompressed without loss.
+        "polish": "lossless" if settings.image_formats else "off",
+        "webp": "on" if "webp" in settings.image_formats else "off",
+        "security_header": {
+            "strict_transport_security": {
+                # A browser that came once never speaks plain HTTP again.
+                "enabled": settings.hsts_seconds > 0,
+                "max_age": settings.hsts_seconds,
+                "include_subdomains": True,  # nobody reads its cookies through a plain subdomain
+                "nosniff": True,  # a browser does not guess that an upload is a script
+                "preload": False,
+            }
+        },
+    }

@@ -1,0 +1,50 @@
+"""The third cache layer: how answers are kept at the edge, and in which formats pictures leave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+from infra.component import Component
+from infra.settings.platform import EdgeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCacheArgs:
+    """The settings of the zone."""
+
+    settings: EdgeSettings
+
+
+class EdgeCache(Component):
+    """Tiers, the persistent reserve, and a kept answer for each picture format that clients ask for."""
+
+    def __init__(self, name: str, args: EdgeCacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:edge:EdgeCache", name, opts)
+        settings = args.settings
+        # Data centres ask one near the origin first: a picture is fetched once for the world, not 300 times.
+        tiers = cloudflare.TieredCache(name, zone_id=settings.zone, value="on", opts=self.child())
+        reserve = "on" if settings.cache_reserve else "off"
+        cloudflare.RegionalTieredCache(
+            name, zone_id=settings.zone, value=reserve, opts=self.child(depends_on=[tiers])
+        )
+        # Kept for a month without use, where the tiers forget in days.
+        cloudflare.ZoneCacheReserve(
+            name, zone_id=settings.zone, value=reserve, opts=self.child(depends_on=[tiers])
+        )
+        if settings.image_formats:
+            # Without variants the first client's format is kept and shown to all.
+            formats = [f"image/{kind}" for kind in settings.image_formats]
+            cloudflare.ZoneCacheVariants(
+                name,
+                zone_id=settings.zone,
+                value={
+                    "jpegs": [*formats, "image/jpeg"],
+                    "jpgs": [*formats, "image/jpeg"],
+                    "pngs": [*formats, "image/png"],
+                },
+                opts=self.child(),
+            )
+        self.register_outputs({})

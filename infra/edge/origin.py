@@ -1,0 +1,122 @@
+"""What the edge connects to: a static address and the certificate that the gateway shows there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import certificatemanager, compute
+
+from infra.component import Component, Environment
+from infra.edge.address_ranges import CLOUDFLARE
+
+RANGES = 10  # address ranges that one rule of Cloud Armor takes
+
+
+@dataclass(frozen=True, slots=True)
+class OriginArgs:
+    """The environment and the name that the certificate is for."""
+
+    environment: Environment
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The DNS record that proves to Google that the name is ours."""
+
+    name: pulumi.Output[str]
+    type: pulumi.Output[str]
+    content: pulumi.Output[str]
+
+
+class Origin(Component):
+    """Global address and a Google-managed certificate, proven over DNS so that it is there before traffic."""
+
+    def __init__(self, name: str, args: OriginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:edge:Origin", name, opts)
+        labels = args.environment.label("origin")
+        address = compute.GlobalAddress(
+            name,
+            name="kingdom-gateway",
+            address_type="EXTERNAL",
+            labels=labels,
+            opts=self.child(protect=args.environment.protect),
+        )
+        proof = certificatemanager.DnsAuthorization(
+            name, name="kingdom", domain=args.hostname, labels=labels, opts=self.child()
+        )
+        certificate = certificatemanager.Certificate(
+            name,
+            name="kingdom",
+            managed={"domains": [args.hostname], "dns_authorizations": [proof.id]},
+            labels=labels,
+            opts=self.child(),
+        )
+        certificates = certificatemanager.CertificateMap(
+            name, name="kingdom", labels=labels, opts=self.child()
+        )
+        certificatemanager.CertificateMapEntry(
+            name,
+            name="kingdom",
+            map=certificates.name,
+            certificates=[certificate.id],
+            hostname=args.hostname,
+            labels=labels,
+            opts=self.child(),
+        )
+        tls = compute.SSLPolicy(
+            name,
+            name="kingdom",
+            # What Cloudflare offers is modern; anything older comes from someone going round the edge.
+            min_tls_version="TLS_1_2",
+            profile="RESTRICTED",  # forward secrecy and authenticated encryption only
+            opts=self.child(),
+        )
+        self.wall = self._wall(name, labels)
+        record = proof.dns_resource_records[0]
+        self.address = address.address
+        self.address_name = address.name
+        self.tls_policy = tls.name
+        self.certificate_map = certificates.name
+        self.challenge = Challenge(record.name.apply(str), record.type.apply(str), record.data.apply(str))
+        self.register_outputs({"address": self.address})
+
+    def _wall(self, name: str, labels: dict[str, str]) -> pulumi.Output[str]:
+        """Nobody goes round the edge: whoever finds the address is refused unless Cloudflare asks."""
+        batches = [CLOUDFLARE[start : start + RANGES] for start in range(0, len(CLOUDFLARE), RANGES)]
+        return compute.SecurityPolicy(
+            name,
+            name="kingdom-edge-only",
+            type="CLOUD_ARMOR",
+            description="Only Cloudflare may ask",
+            rules=[
+                {
+                    # Before the edge is let in: Log4Shell and its kin, should a dependency of ours ever log
+                    # with Java, and should the edge's own rules be switched off (CVE-2021-44228).
+                    "action": "deny(403)",
+                    "priority": 500,
+                    "description": "Look-ups hidden in what is logged",
+                    "match": {"expr": {"expression": "evaluatePreconfiguredWaf('cve-canary')"}},
+                },
+                *(
+                    {
+                        "action": "allow",
+                        "priority": 1000 + number,
+                        "description": f"Cloudflare, part {number + 1}",
+                        "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": list(batch)}},
+                    }
+                    for number, batch in enumerate(batches)
+                ),
+                {
+                    "action": "deny(403)",
+                    "priority": 2_147_483_647,
+                    "description": "Everybody else",
+                    "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}},
+                },
+            ],
+            # What a JSON body carries is looked at as well, and a refusal says which rule it was.
+            advanced_options_config={"json_parsing": "STANDARD", "log_level": "VERBOSE"},
+            labels=labels,
+            opts=self.child(),
+        ).name

@@ -1,0 +1,88 @@
+"""The clients of the bucket: a Firebase app for each platform, attested by what the platform offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import firebase, recaptcha
+
+from infra.component import Component, Environment
+from infra.settings.platform import AppSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AppsArgs:
+    """The environment, the Firebase project, the apps, and how long an attestation holds, in seconds."""
+
+    environment: Environment
+    project: firebase.Project
+    settings: AppSettings
+    token_seconds: int
+
+
+class Apps(Component):
+    """Android, Apple and web apps with App Check: a script with a stolen configuration is no app."""
+
+    def __init__(self, name: str, args: AppsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:firebase_apps:Apps", name, opts)
+        environment, settings = args.environment, args.settings
+        project, ttl = environment.project, f"{args.token_seconds}s"
+        after = self.child(depends_on=[args.project])
+        android = firebase.AndroidApp(
+            f"{name}-android",
+            project=project,
+            display_name=f"Kingdom for Android ({environment.name})",
+            package_name=settings.android,
+            sha256_hashes=list(settings.android_certificates),  # Play Integrity attests no other build
+            opts=after,
+        )
+        apple = firebase.AppleApp(
+            f"{name}-apple",
+            project=project,
+            display_name=f"Kingdom for iOS ({environment.name})",
+            bundle_id=settings.apple,
+            team_id=settings.apple_team,  # App Attest vouches for no app of another team's
+            opts=after,
+        )
+        web = firebase.WebApp(
+            f"{name}-web",
+            project=project,
+            display_name=f"Kingdom for the web ({environment.name})",
+            opts=after,
+        )
+        key = recaptcha.EnterpriseKey(
+            f"{name}-web",
+            project=project,
+            display_name=f"Kingdom for the web ({environment.name})",
+            # A score, no puzzle; and only for our own pages.
+            web_settings={
+                "integration_type": "SCORE",
+                "allow_all_domains": False,
+                "allowed_domains": [settings.web],
+            },
+            labels=environment.label("storage"),
+            opts=self.child(),
+        )
+        firebase.AppCheckPlayIntegrityConfig(
+            f"{name}-android", project=project, app_id=android.app_id, token_ttl=ttl, opts=self.child()
+        )
+        firebase.AppCheckAppAttestConfig(
+            f"{name}-apple", project=project, app_id=apple.app_id, token_ttl=ttl, opts=self.child()
+        )
+        firebase.AppCheckRecaptchaEnterpriseConfig(
+            f"{name}-web",
+            project=project,
+            app_id=web.app_id,
+            site_key=key.name,
+            token_ttl=ttl,
+            opts=self.child(),
+        )
+        firebase.AppCheckServiceConfig(
+            f"{name}-storage",
+            project=project,
+            service_id="firebasestorage.googleapis.com",
+            enforcement_mode="ENFORCED",  # what carries no valid attestation is refused, not only counted
+            opts=after,
+        )
+        self.register_outputs({})

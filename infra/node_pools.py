@@ -1,0 +1,143 @@
+"""Node pools: where pods run, as whom, and how many nodes there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_gcp import container, projects, serviceaccount
+
+from infra.component import Component, Environment
+from infra.kms import Keys, Use
+from infra.settings.platform import PoolSettings
+from infra.settings.sizing import MAX_PODS_PER_NODE
+from infra.settings.sizing import Nodes as Size
+
+# What a node does with its own identity: write logs and metrics. Images: see `infra/delivery/__init__.py`.
+NODE_ROLES = {"node": "roles/container.defaultNodeServiceAccount"}
+POOL_LABEL = "kingdom.studio/pool"
+ON_DEMAND = "on-demand"
+SPOT = "spot"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentityArgs:
+    """The environment."""
+
+    environment: Environment
+
+
+class NodeIdentity(Component):
+    """The account that nodes run as: `account` its full name, `email` its address, `grants` precede nodes."""
+
+    def __init__(self, name: str, args: NodeIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:node_pools:NodeIdentity", name, opts)
+        account = serviceaccount.Account(
+            name,
+            account_id="kingdom-nodes",
+            display_name="Nodes of the kingdom cluster",
+            opts=self.child(),
+        )
+        self.account = account.name
+        self.member = account.member
+        self.email = account.email
+        self.grants = [
+            projects.IAMMember(
+                f"{name}-{role}",
+                project=args.environment.project,
+                role=granted,
+                member=account.member,
+                opts=self.child(),
+            )
+            for role, granted in NODE_ROLES.items()
+        ]
+        self.register_outputs({"email": self.email})
+
+
+@dataclass(frozen=True, slots=True)
+class PoolArgs:
+    """The cluster, the identity of its nodes, the disks' key, and what kind and number of nodes."""
+
+    environment: Environment
+    cluster: container.Cluster
+    identity: NodeIdentity
+    keys: Keys
+    settings: PoolSettings
+    zones: tuple[str, ...]
+    size: Size
+    spot: bool
+
+
+class Pool(Component):
+    """One autoscaled node pool, on demand or spot. `pool` is what waits until it is there."""
+
+    def __init__(self, name: str, args: PoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:node_pools:Pool", name, opts)
+        kind = SPOT if args.spot else ON_DEMAND
+        labels = args.environment.label("cluster")
+        self.pool = container.NodePool(
+            name,
+            name=kind,
+            cluster=args.cluster.id,
+            location=args.environment.region,
+            node_locations=list(args.zones),
+            max_pods_per_node=MAX_PODS_PER_NODE,
+            initial_node_count=1,
+            autoscaling={
+                "total_min_node_count": args.size.least,
+                "total_max_node_count": args.size.most,
+                # Spot capacity is wherever it is; on-demand nodes spread, so that a zone can be lost.
+                "location_policy": "ANY" if args.spot else "BALANCED",
+            },
+            management={
+                "auto_repair": True,  # a node that stops reporting is replaced without anyone woken
+                "auto_upgrade": True,  # known holes in the kubelet and the kernel close by themselves
+            },
+            # One node more at a time, none less: an upgrade takes no capacity away.
+            upgrade_settings={"strategy": "SURGE", "max_surge": 1, "max_unavailable": 0},
+            network_config={"enable_private_nodes": True},  # no node has an address on the internet
+            node_config={
+                **node_config(args.identity.email),
+                "machine_type": args.settings.machine_type,
+                "boot_disk": {"size_gb": args.settings.disk_gb, "disk_type": "pd-balanced"},
+                # Whoever may read the project's disks still cannot read what pods left on a node.
+                "boot_disk_kms_key": args.keys.ids[Use.DISKS],
+                "spot": args.spot,
+                "gvnic": {"enabled": True},
+                "gcfs_config": {"enabled": True},  # image streaming: a new node serves before its pull ends
+                "labels": {POOL_LABEL: kind},
+                "resource_labels": labels,
+                "tags": ["kingdom-nodes"],
+                # Only what tolerates losing its node lands on spot nodes.
+                "taints": [{"key": POOL_LABEL, "value": SPOT, "effect": "NO_SCHEDULE"}] if args.spot else [],
+            },
+            opts=self.child(
+                depends_on=[*args.identity.grants, *args.keys.ready[Use.DISKS]],
+                # GKE counts what the autoscaler did as drift.
+                ignore_changes=["initialNodeCount"],
+            ),
+        )
+        self.register_outputs({})
+
+
+def node_config(email: pulumi.Input[str]) -> Any:
+    """What holds for every node, the short-lived default pool's included."""
+    return {
+        "service_account": email,
+        "image_type": "COS_CONTAINERD",  # read-only, signed, updates itself; nothing to log in to
+        # The scope is wide so that IAM alone decides: the roles above are all the account has.
+        "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
+        # A changed boot loader or kernel module does not start, and an attestation tells.
+        "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
+        # Pods ask GKE's metadata server and cannot read the node's own credentials.
+        "workload_metadata_config": {"mode": "GKE_METADATA"},
+        # The legacy endpoints answer without the header that stops request forgery.
+        "metadata": {"disable-legacy-endpoints": "true"},
+        "kubelet_config": {
+            # The read-only port tells anyone in the network what runs where, unauthenticated.
+            "insecure_kubelet_readonly_port_enabled": "FALSE",
+            "pod_pids_limit": 4096,  # a fork bomb in one pod does not take its node down
+            "cpu_cfs_quota": True,  # a limit of CPU is one
+        },
+    }

@@ -1,0 +1,100 @@
+"""What is watched from outside the service: alerts ALR1 to ALR4, objectives, notices, dashboards, logs.
+
+ALR5 is Atlas' own: see `infra/database/alerts.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import monitoring
+
+from infra.component import Component, Environment
+from infra.observability.alert_queries import signals
+from infra.observability.audit_alerts import Notices, NoticesArgs
+from infra.observability.dashboards import Dashboards, DashboardsArgs
+from infra.observability.log_retention import Logs, LogsArgs
+from infra.observability.notification_channels import Channels, ChannelsArgs, Severity, promql
+from infra.observability.slos import Objectives, ObjectivesArgs
+from infra.settings.platform import EdgeSettings
+from infra.settings.service import ObservabilitySettings
+
+
+@dataclass(frozen=True, slots=True)
+class ObservabilityArgs:
+    """The environment, where it is reached, and its settings."""
+
+    environment: Environment
+    edge: EdgeSettings
+    namespace: str
+    settings: ObservabilitySettings
+
+
+class Observability(Component):
+    """Notification channels, alert policies, objectives, the uptime check, dashboards and the log bucket."""
+
+    def __init__(
+        self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kingdom:observability:Observability", name, opts)
+        environment, settings = args.environment, args.settings
+        channels = Channels(f"{name}-channels", ChannelsArgs(environment, settings), self.child())
+        for key, signal in signals(args.namespace, settings.thresholds).items():
+            for severity, limit in (
+                (Severity.WARNING, signal.threshold.warning),
+                (Severity.CRITICAL, signal.threshold.critical),
+            ):
+                channels.alert(
+                    self,
+                    f"{key}-{severity.lower()}",
+                    f"{key.upper()}: {signal.title} above {limit:g}",
+                    promql(f"{signal.query} > {limit:g}"),
+                    severity,
+                    labels={"requirement": key},
+                )
+        self._uptime(args, channels)
+        Objectives(
+            f"{name}-objectives", ObjectivesArgs(environment, channels, settings.objectives), self.child()
+        )
+        Notices(f"{name}-notices", NoticesArgs(channels, args.namespace), self.child())
+        Dashboards(
+            f"{name}-dashboards",
+            DashboardsArgs(environment, args.namespace, settings.thresholds),
+            self.child(),
+        )
+        Logs(f"{name}-logs", LogsArgs(environment, settings.log_days), self.child())
+        self.register_outputs({})
+
+    def _uptime(self, args: ObservabilityArgs, channels: Channels) -> None:
+        """The whole way, from three continents through the edge to the database and back."""
+        monitoring.UptimeCheckConfig(
+            self.name,
+            display_name=f"{args.edge.hostname} answers",
+            timeout="10s",
+            period="60s",
+            selected_regions=["EUROPE", "USA", "ASIA_PACIFIC"],
+            monitored_resource={
+                "type": "uptime_url",
+                "labels": {"host": args.edge.hostname, "project_id": args.environment.project},
+            },
+            http_check={
+                "path": args.edge.monitor_path,
+                "port": args.edge.port,
+                "use_ssl": True,  # asked as users ask
+                "validate_ssl": True,  # an expired certificate is an outage
+            },
+            user_labels=args.environment.label("observability"),
+            opts=self.child(),
+        )
+        # Checks of anything else count under the same name: which kind must be said.
+        checked = f'monitored_resource="uptime_url", host="{args.edge.hostname}"'
+        passed = f"monitoring_googleapis_com:uptime_check_check_passed{{{checked}}}"
+        channels.alert(
+            self,
+            "down",
+            f"{args.edge.hostname} does not answer",
+            # From more than half of the places at once: one of them may have a bad day.
+            promql(f"avg(avg_over_time({passed}[5m])) < 0.5", duration="60s"),
+            Severity.CRITICAL,
+        )

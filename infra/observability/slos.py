@@ -1,0 +1,118 @@
+"""TGT1 and TGT3 as service level objectives over 30 days, and word when their error budgets burn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import monitoring
+
+from infra.component import Component, Environment
+from infra.observability.notification_channels import Channels, Severity, promql
+from infra.settings.service import ObjectiveSettings
+
+Burn = Callable[[str], str]
+
+REQUESTS = "kingdom_http_request_seconds"
+DAYS = 30
+# Long window, short window, and how many times faster than allowed a 30-day budget is spent: 2 % of it in an
+# hour, 5 % in six (page); 10 % in a day or in three (ticket). The short window ends the alert with its cause.
+BURNS = {
+    Severity.CRITICAL: (("1h", "5m", 14.4), ("6h", "30m", 6.0)),
+    Severity.WARNING: (("1d", "2h", 3.0), ("3d", "6h", 1.0)),
+}
+# What the load balancer counts: the platform as it is seen from outside, a dead service included.
+BALANCER = 'resource.type="https_lb_rule" AND metric.type="loadbalancing.googleapis.com/https/{}"'
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectivesArgs:
+    """The environment, who hears of it, and the objectives."""
+
+    environment: Environment
+    channels: Channels
+    settings: ObjectiveSettings
+
+
+class Objectives(Component):
+    """Objectives for availability and latency, each with burn-rate alerts."""
+
+    def __init__(self, name: str, args: ObjectivesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:observability:Objectives", name, opts)
+        settings = args.settings
+        labels = args.environment.label("observability")
+        service = monitoring.CustomService(
+            name,
+            service_id="kingdom",
+            display_name=f"Kingdom ({args.environment.name})",
+            user_labels=labels,
+            opts=self.child(),
+        )
+        monitoring.Slo(
+            f"{name}-availability",
+            service=service.service_id,
+            slo_id="availability",
+            display_name=f"{settings.availability_percent:g} % of requests do not fail",
+            goal=round(settings.availability_percent / 100, 6),
+            rolling_period_days=DAYS,
+            request_based_sli={
+                "good_total_ratio": {
+                    "total_service_filter": BALANCER.format("request_count"),
+                    "bad_service_filter": BALANCER.format("request_count")
+                    + ' AND metric.labels.response_code_class="500"',
+                }
+            },
+            user_labels=labels,
+            opts=self.child(),
+        )
+        monitoring.Slo(
+            f"{name}-latency",
+            service=service.service_id,
+            slo_id="latency",
+            display_name=f"{settings.fast_percent:g} % of requests take {settings.fast_seconds:g} s at most",
+            goal=round(settings.fast_percent / 100, 6),
+            rolling_period_days=DAYS,
+            request_based_sli={
+                "distribution_cut": {
+                    "distribution_filter": BALANCER.format("total_latencies"),
+                    "range": {"min": 0, "max": settings.fast_seconds * 1000},
+                }
+            },
+            user_labels=labels,
+            opts=self.child(),
+        )
+        for objective, failing, allowed in objectives(settings):
+            for severity, windows in BURNS.items():
+                query = " or ".join(
+                    f"({failing(long)} > {factor * allowed:g} and {failing(short)} > {factor * allowed:g})"
+                    for long, short, factor in windows
+                )
+                args.channels.alert(
+                    self,
+                    f"{objective}-burn-{severity.lower()}",
+                    f"The error budget of {objective} burns too fast",
+                    promql(query, duration="0s"),  # the windows themselves are the patience
+                    severity,
+                    labels={"slo": objective},
+                )
+        self.register_outputs({})
+
+
+def failed(window: str) -> str:
+    """Share of requests that the platform failed within a window."""
+    return f'sum(rate({REQUESTS}_count{{status=~"5.."}}[{window}])) / sum(rate({REQUESTS}_count[{window}]))'
+
+
+def objectives(settings: ObjectiveSettings) -> list[tuple[str, Burn, float]]:
+    """Name, share of bad requests as PromQL over a window, and the share that is allowed."""
+
+    def slow(window: str) -> str:
+        # The bound as the service writes it: 1 second is "1.0".
+        fast = f'sum(rate({REQUESTS}_bucket{{le="{settings.fast_seconds!s}"}}[{window}]))'
+        return f"(1 - {fast} / sum(rate({REQUESTS}_count[{window}])))"
+
+    return [
+        ("availability", failed, round(1 - settings.availability_percent / 100, 6)),
+        ("latency", slow, round(1 - settings.fast_percent / 100, 6)),
+    ]

@@ -1,0 +1,137 @@
+"""Who the service is, and the secrets it may read: Google identities and Secret Manager, no manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_random as random
+from pulumi_gcp import secretmanager, serviceaccount, storage
+
+from infra.component import Component, Environment
+from infra.kms import Keys, Use
+from infra.settings.service import IdentitySettings
+
+ROLES = ("api", "worker")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityArgs:
+    """The environment, the keys, the service's namespace, the bucket it uses, and secrets made elsewhere.
+
+    `secrets` maps the file name the service reads to its content.
+    """
+
+    environment: Environment
+    keys: Keys
+    settings: IdentitySettings
+    namespace: str
+    bucket: pulumi.Input[str]
+    secrets: Mapping[str, pulumi.Input[str]]
+
+
+class Identity(Component):
+    """One Google identity for each role of the service, and each secret readable by exactly these.
+
+    `accounts` are e-mail addresses by role; `versions` the full names of secret versions by file name.
+    """
+
+    def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:service_identity:Identity", name, opts)
+        environment = args.environment
+        contents = {**args.secrets, "session-key": self._session_keys(args.settings.session_key_generation)}
+
+        accounts = {role: self._account(role, args) for role in ROLES}
+        versions: dict[str, pulumi.Output[str]] = {}
+        readable: list[pulumi.Resource] = []
+        for file, content in contents.items():
+            secret = secretmanager.Secret(
+                f"{name}-{secret_id(file)}",
+                secret_id=secret_id(file),
+                replication={
+                    "user_managed": {
+                        "replicas": [
+                            {
+                                "location": environment.region,
+                                # Withdrawing one key makes every secret unreadable at once.
+                                "customer_managed_encryption": {"kms_key_name": args.keys.ids[Use.SECRETS]},
+                            }
+                        ]
+                    }
+                },
+                labels=environment.label("identity"),
+                deletion_protection=environment.protect,
+                opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.SECRETS]),
+            )
+            version = secretmanager.SecretVersion(
+                f"{name}-{secret_id(file)}",
+                secret=secret.id,
+                secret_data=content,
+                # The version before stays readable until every pod has taken the new one.
+                deletion_policy="ABANDON" if environment.protect else "DELETE",
+                opts=self.child(),
+            )
+            readable += [
+                secretmanager.SecretIamMember(
+                    f"{name}-{secret_id(file)}-{role}",
+                    secret_id=secret.id,
+                    role="roles/secretmanager.secretAccessor",
+                    member=account.member,
+                    opts=self.child(),
+                )
+                for role, account in accounts.items()
+            ]
+            versions[file] = version.name
+
+        self.accounts = {role: account.email for role, account in accounts.items()}
+        self.versions = versions
+        self.readable = readable
+        self.register_outputs({"accounts": self.accounts})
+
+    def _session_keys(self, generation: int) -> pulumi.Output[str]:
+        """The keys of sessions, one a line: the first signs, all of them verify.
+
+        The next generation is there before it signs, so every running pod knows it when the setting is raised
+        and the first pods sign with it. The one before stays for the sessions it signed.
+        """
+        order = [generation, generation + 1, *([generation - 1] if generation > 1 else [])]
+        # A password of letters and digits is base64 as it stands: 64 of them are 48 bytes, 381 random bits.
+        # `RandomBytes` will not do: its id is its value, and no state encrypts an id (pulumi#8946).
+        keys = [
+            random.RandomPassword(
+                f"{self.name}-session-key-{number}", length=64, special=False, opts=self.child()
+            ).result
+            for number in order
+        ]
+        return pulumi.Output.secret(pulumi.Output.all(*keys).apply("\n".join))
+
+    def _account(self, role: str, args: IdentityArgs) -> serviceaccount.Account:
+        environment = args.environment
+        account = serviceaccount.Account(
+            f"{self.name}-{role}",
+            account_id=f"kingdom-{role}",
+            display_name=f"The {role} role of the service",
+            opts=self.child(),
+        )
+        # Only the Kubernetes account of the same name may act as this identity; there is no key to leak.
+        serviceaccount.IAMMember(
+            f"{self.name}-{role}-workload",
+            service_account_id=account.name,
+            role="roles/iam.workloadIdentityUser",
+            member=f"serviceAccount:{environment.project}.svc.id.goog[{args.namespace}/{role}]",
+            opts=self.child(),
+        )
+        storage.BucketIAMMember(
+            f"{self.name}-{role}-media",
+            bucket=args.bucket,
+            role="roles/storage.objectUser",
+            member=account.member,
+            opts=self.child(),
+        )
+        return account
+
+
+def secret_id(file: str) -> str:
+    """Secret Manager name of the secret that the service reads from `file`."""
+    return f"kingdom-{file.removesuffix('.pem')}"

@@ -1,0 +1,87 @@
+"""What a stack file says, as types.
+
+`Settings.parse` turns the values of one `stacks/Pulumi.<env>.yaml` into one tree of frozen models, once,
+at the edge of the program. It needs no running Pulumi. Whatever is wrong with a stack file is reported in
+one `SettingsError`: the stack, each key, its value, and what would be right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from infra.settings.base import Section
+from infra.settings.errors import SettingsError, complaints
+from infra.settings.platform import (
+    CacheSettings,
+    ClusterSettings,
+    DatabaseSettings,
+    EdgeSettings,
+    EnvironmentSettings,
+    Google,
+    NetworkSettings,
+    StorageSettings,
+)
+from infra.settings.service import (
+    BackupSettings,
+    DeliverySettings,
+    IdentitySettings,
+    ObservabilitySettings,
+    WorkloadSettings,
+)
+
+
+class Settings(Section):
+    """One stack file."""
+
+    google: Annotated[Google, Field(alias="gcp:")]
+    environment: EnvironmentSettings
+    network: NetworkSettings
+    cluster: ClusterSettings
+    database: DatabaseSettings
+    cache: CacheSettings
+    storage: StorageSettings
+    edge: EdgeSettings
+    workload: WorkloadSettings
+    identity: IdentitySettings
+    observability: ObservabilitySettings
+    backup: BackupSettings
+    delivery: DeliverySettings
+
+    @classmethod
+    def parse(cls, stack: str, values: Mapping[str, Any]) -> Settings:
+        """Read the settings of `stack` from its configuration.
+
+        `values` maps full keys (`kingdom:network`, `gcp:project`) to what the file has there: YAML values, or
+        the JSON text Pulumi hands to a program. Raises `SettingsError` with every complaint.
+        """
+        try:
+            return cls.model_validate_json(json.dumps(_tree(values)), strict=True)
+        except ValidationError as error:
+            raise SettingsError(stack, complaints(error, cls)) from None
+
+
+def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
+    """One object from the flat keys; keys of other namespaces belong to others and are left out."""
+    google: dict[str, Any] = {}
+    tree: dict[str, Any] = {"gcp:": google}
+    for key, value in values.items():
+        namespace, _, name = key.partition(":")
+        if namespace == "kingdom":
+            tree[name] = _decoded(value)
+        elif key in {"gcp:project", "gcp:region"}:
+            google[name] = value
+    return tree
+
+
+def _decoded(value: Any) -> Any:
+    """Pulumi hands objects to a program as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

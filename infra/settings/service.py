@@ -1,0 +1,188 @@
+"""Settings of the service and of what watches, saves and delivers it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from infra.settings.base import Count, Days, Percent, Seconds, Section
+from infra.settings.types import Algorithm, Digest, DnsLabel, Email, LogLevel
+
+
+class ImageSettings(Section):
+    """The released image of the service."""
+
+    repository: Annotated[
+        str, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]+$", description="image repository without tag")
+    ]
+    digest: Annotated[
+        Digest, Field(description="sha256:… of the released image; 64 zeros before the first release")
+    ]
+
+    @property
+    def registry(self) -> str:
+        """The repository without its last part: where all our images are."""
+        return self.repository.rpartition("/")[0]
+
+    @property
+    def reference(self) -> str:
+        """Image by digest, so that what was tested is what runs."""
+        return f"{self.repository}@{self.digest}"
+
+
+class ResourceSettings(Section):
+    """What one pod asks for, and the most it gets."""
+
+    cpu_milli: Annotated[int, Field(ge=10, le=64_000, description="CPU request in thousandths of a core")]
+    cpu_limit_milli: Annotated[int, Field(ge=10, le=64_000, description="CPU limit in thousandths of a core")]
+    memory_mi: Annotated[int, Field(ge=32, le=262_144, description="memory request and limit in MiB")]
+    scratch_mi: Annotated[
+        int, Field(ge=16, le=65_536, description="ephemeral storage request and limit in MiB")
+    ]
+
+    @model_validator(mode="after")
+    def _limit_covers_request(self) -> Self:
+        if self.cpu_limit_milli < self.cpu_milli:
+            raise ValueError(
+                f"cpuLimitMilli {self.cpu_limit_milli} is below cpuMilli {self.cpu_milli}: raise the limit"
+            )
+        return self
+
+
+class Signal(Section):
+    """One gauge of the service that its autoscaler aims at."""
+
+    gauge: Annotated[str, Field(pattern=r"^kingdom_[a-z0-9_]+$", description="name of the gauge in /metrics")]
+    target_milli: Annotated[int, Field(ge=1, le=10_000_000, description="average over pods, in thousandths")]
+
+
+class RoleSettings(Section):
+    """One role of the service: how many replicas of what size."""
+
+    min_replicas: Annotated[Count, Field(description="replicas kept")]
+    max_replicas: Annotated[Count, Field(description="replicas at most")]
+    surge_percent: Annotated[Percent, Field(description="extra replicas while rolling out, percent")]
+    cpu_percent: Annotated[
+        Percent, Field(description="CPU use the autoscaler aims at, percent of the request")
+    ]
+    memory_percent: Annotated[
+        Percent, Field(description="memory use the autoscaler aims at, percent of the request")
+    ]
+    signals: Annotated[
+        dict[DnsLabel, Signal],
+        Field(min_length=1, description="gauges of the service that the autoscaler looks at as well"),
+    ]
+    resources: ResourceSettings
+
+    @model_validator(mode="after")
+    def _replicas_are_ordered(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"maxReplicas {self.max_replicas} is below minReplicas {self.min_replicas}: raise it"
+            )
+        return self
+
+
+class WorkloadSettings(Section):
+    """The service on the cluster."""
+
+    namespace: Annotated[DnsLabel, Field(description="Kubernetes namespace")]
+    image: ImageSettings
+    log_level: Annotated[LogLevel, Field(description="log verbosity")]
+    drain_seconds: Annotated[
+        Seconds, Field(description="time the load balancer gets to notice an unready replica")
+    ]
+    request_seconds: Annotated[
+        Seconds, Field(description="longest request, which a replica may still finish")
+    ]
+    affinity_seconds: Annotated[
+        int,
+        Field(
+            ge=1800, le=86_400, description="life of a sticky session; Cloudflare takes 30 minutes or more"
+        ),
+    ]
+    limits_factor: Annotated[
+        float, Field(gt=0, le=1000, description="what the service's own rate limits are multiplied by")
+    ]
+    algorithm: Annotated[Algorithm, Field(description="how requests spread over replicas")]
+    api: RoleSettings
+    worker: RoleSettings
+
+
+class IdentitySettings(Section):
+    """Generated secrets."""
+
+    session_key_generation: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="raise it by one to sign sessions with the next key, which every pod already knows",
+        ),
+    ]
+
+
+class Threshold(Section):
+    """When a signal is worth a look, and when it is worth waking someone."""
+
+    warning: Annotated[float, Field(gt=0, description="worth a look")]
+    critical: Annotated[float, Field(gt=0, description="worth waking someone")]
+
+    @model_validator(mode="after")
+    def _critical_is_worse(self) -> Self:
+        if self.critical <= self.warning:
+            raise ValueError(f"critical {self.critical:g} must be above warning {self.warning:g}")
+        return self
+
+
+class ThresholdSettings(Section):
+    """ALR1 to ALR5. The service's own monitor and the alert policies read the same numbers."""
+
+    cpu_percent: Annotated[Threshold, Field(description="ALR1: CPU, percent of the limit")]
+    memory_percent: Annotated[Threshold, Field(description="ALR2: memory, percent of the limit")]
+    response_seconds: Annotated[Threshold, Field(description="ALR3: 95th percentile of response time")]
+    error_percent: Annotated[Threshold, Field(description="ALR4: share of requests that fail")]
+    database_connections_percent: Annotated[Threshold, Field(description="ALR5: connections, percent")]
+
+
+class ObjectiveSettings(Section):
+    """TGT1 and TGT3 as service level objectives over 30 days."""
+
+    availability_percent: Annotated[float, Field(gt=90, lt=100, description="requests that must not fail")]
+    fast_percent: Annotated[float, Field(gt=50, lt=100, description="requests that must be fast")]
+    fast_seconds: Annotated[float, Field(gt=0, le=10, description="what fast is; a bucket of the histogram")]
+
+
+class ObservabilitySettings(Section):
+    """Who hears of what, and how long it is remembered."""
+
+    page: Annotated[Email, Field(description="address that wakes someone")]
+    ticket: Annotated[Email, Field(description="address that opens a ticket")]
+    info: Annotated[Email, Field(description="address for notices")]
+    thresholds: ThresholdSettings
+    objectives: ObjectiveSettings
+    log_days: Annotated[Days, Field(description="days logs are kept")]
+
+
+class BackupSettings(Section):
+    """Backup for GKE."""
+
+    cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$", description='when, such as "0 */6 * * *"')]
+    keep_days: Annotated[Days, Field(description="days a backup is kept")]
+    lock_days: Annotated[int, Field(ge=0, le=90, description="days in which nobody can delete a backup")]
+
+    @model_validator(mode="after")
+    def _lock_ends_before_the_backup(self) -> Self:
+        if self.lock_days > self.keep_days:
+            raise ValueError(f"lockDays {self.lock_days} is more than keepDays {self.keep_days}: lower it")
+        return self
+
+
+class DeliverySettings(Section):
+    """Where releases come from, and how many are kept."""
+
+    github: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", description="GitHub repository, owner/name")]
+    ref: Annotated[
+        str, Field(pattern=r"^refs/(heads|tags)/", description="ref that may deploy: refs/heads/…")
+    ]
+    keep_images: Annotated[Count, Field(description="releases kept in the registry")]

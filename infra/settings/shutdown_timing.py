@@ -1,0 +1,32 @@
+"""The arithmetic of a graceful stop, from two settings.
+
+A replica that is told to stop turns unready at once and keeps serving for `drain_seconds`, because the load
+balancer goes on sending until its health check notices: that is asked often enough to notice in time. Then
+the replica finishes what it has, for `request_seconds` at most. Only after that may the kubelet kill it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.settings.service import WorkloadSettings
+
+MARGIN_SECONDS = 5  # closing connections and flushing logs
+PROBE_FAILURES = 2  # answers of "not ready" before a replica leaves the balance
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """Seconds: `drain` then `finish`, within `grace`; `probe` is how often readiness is asked."""
+
+    drain: int
+    finish: int
+    grace: int
+    probe: int
+
+    @classmethod
+    def of(cls, settings: WorkloadSettings) -> Termination:
+        """Derive the steps."""
+        drain, finish = settings.drain_seconds, settings.request_seconds
+        # One more interval than it takes failures: the first probe may have been asked just before the stop.
+        return cls(drain, finish, drain + finish + MARGIN_SECONDS, max(drain // (PROBE_FAILURES + 1), 1))

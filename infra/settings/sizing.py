@@ -1,0 +1,202 @@
+"""Numbers that follow from other numbers: change replicas or requests in a stack, and these move along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from infra.settings import Settings
+from infra.settings.machine_types import allocatable
+from infra.settings.platform import ClusterSettings, DatabaseSettings, PoolSettings
+from infra.settings.service import RoleSettings
+from infra.settings.types import AtlasSize
+
+# Connections a node of each Atlas tier accepts: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
+ATLAS_CONNECTIONS = {
+    AtlasSize.M10: 1_500,
+    AtlasSize.M20: 3_000,
+    AtlasSize.M30: 3_000,
+    AtlasSize.M40: 6_000,
+    AtlasSize.M50: 16_000,
+    AtlasSize.M60: 32_000,
+    AtlasSize.M80: 96_000,
+    AtlasSize.M200: 128_000,
+}
+POOLED_PERCENT = 75  # below the warning of ALR5: full pools wake nobody, and operators still get in
+MONITORS = 2  # connections a driver opens to each member besides its pool, for monitoring
+LARGEST_POOL = 100
+SMALLEST_POOL = 5
+
+REDIS_POOL = 32  # connections of one pod
+REDIS_CONNECTION_KI = 40  # client buffers of one connection
+REDIS_HEADROOM = 1.5  # Memorystore's own advice: keep a third for fragmentation, replication and snapshots
+
+MAX_PODS_PER_NODE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a set of pods may ask for in total: pods, CPU in thousandths, memory and scratch in MiB."""
+
+    pods: int
+    cpu_milli: int
+    cpu_limit_milli: int
+    memory_mi: int
+    scratch_mi: int
+
+    def __add__(self, other: Room) -> Room:
+        return Room(
+            self.pods + other.pods,
+            self.cpu_milli + other.cpu_milli,
+            self.cpu_limit_milli + other.cpu_limit_milli,
+            self.memory_mi + other.memory_mi,
+            self.scratch_mi + other.scratch_mi,
+        )
+
+    def hard(self) -> dict[str, str]:
+        """The same as `spec.hard` of a ResourceQuota."""
+        return {
+            "pods": str(self.pods),
+            "requests.cpu": f"{self.cpu_milli}m",
+            "limits.cpu": f"{self.cpu_limit_milli}m",
+            "requests.memory": f"{self.memory_mi}Mi",
+            "limits.memory": f"{self.memory_mi}Mi",
+            "requests.ephemeral-storage": f"{self.scratch_mi}Mi",
+            "limits.ephemeral-storage": f"{self.scratch_mi}Mi",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Nodes of a pool in the whole region."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Everything derived for one environment.
+
+    `quota` is the namespace's room, `on_demand` and `spot` the pools' bounds, `mongodb_pool` the connections
+    a pod may open to one member, `redis_gb` the cache's memory.
+    """
+
+    quota: Room
+    on_demand: Nodes
+    spot: Nodes
+    mongodb_pool: int
+    redis_gb: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Sizing:
+        """Derive all of it."""
+        workload, cluster = settings.workload, settings.cluster
+        return cls(
+            quota=room(workload.api) + room(workload.worker),
+            on_demand=nodes(workload.api, cluster.on_demand, cluster),
+            spot=nodes(workload.worker, cluster.spot, cluster),
+            mongodb_pool=mongodb_pool(settings),
+            redis_gb=redis_gb(settings),
+        )
+
+
+def surge(role: RoleSettings) -> int:
+    """Pods a rollout may add at `maxReplicas`; Kubernetes rounds a percentage of `maxSurge` up."""
+    return -(-role.max_replicas * role.surge_percent // 100)
+
+
+def peak(role: RoleSettings) -> int:
+    """Pods of a role at most: a rollout may begin while it is scaled out, and a smaller quota stalls it."""
+    return role.max_replicas + surge(role)
+
+
+def room(role: RoleSettings) -> Room:
+    """What a role may ask for at its peak."""
+    pods, resources = peak(role), role.resources
+    return Room(
+        pods,
+        pods * resources.cpu_milli,
+        pods * resources.cpu_limit_milli,
+        pods * resources.memory_mi,
+        pods * resources.scratch_mi,
+    )
+
+
+def pods_per_node(role: RoleSettings, pool: PoolSettings) -> int:
+    """How many pods of a role one node holds, by its requests; 0 when not even one."""
+    share = allocatable(pool.machine_type)
+    by_request = min(share.cpu_milli // role.resources.cpu_milli, share.memory_mi // role.resources.memory_mi)
+    return min(by_request, MAX_PODS_PER_NODE)
+
+
+def nodes(role: RoleSettings, pool: PoolSettings, cluster: ClusterSettings) -> Nodes:
+    """Bounds of the pool that a role runs on.
+
+    At least what `minReplicas` need, and one node in as many zones as there are replicas to spread. At most
+    what the peak needs, filled up to the same number in each zone, as a balanced pool grows.
+    """
+    zones = len(cluster.zones)
+    held = max(pods_per_node(role, pool), 1)
+    least = max(ceil(role.min_replicas / held), min(role.min_replicas, zones))
+    most = ceil(ceil(peak(role) / held) / zones) * zones
+    return Nodes(least, max(most, least))
+
+
+def mongodb_pool(settings: Settings) -> int:
+    """Connections one pod may open to one member of the cluster.
+
+    All pods together stay below `POOLED_PERCENT` of what the smallest tier accepts: autoscaling may have
+    shrunk the cluster to it when the crowd comes.
+    """
+    pods = peak(settings.workload.api) + peak(settings.workload.worker)
+    accepted = ATLAS_CONNECTIONS[settings.database.min_size] * POOLED_PERCENT // 100
+    return min(accepted // pods - MONITORS, LARGEST_POOL)
+
+
+def redis_gb(settings: Settings) -> int:
+    """Memory of the cache in GB: every replica's working set, the queues, and the clients' buffers."""
+    cache, workload = settings.cache, settings.workload
+    pods = peak(workload.api) + peak(workload.worker)
+    needed_mi = (
+        peak(workload.api) * cache.working_set_mi
+        + cache.queue_mi
+        + pods * REDIS_POOL * REDIS_CONNECTION_KI / 1024
+    )
+    return max(ceil(needed_mi * REDIS_HEADROOM / 1024), cache.min_gb)
+
+
+def misfits(settings: Settings) -> list[tuple[str, object, str]]:
+    """What cannot work although each setting is right by itself: key, value and remedy of each."""
+    found: list[tuple[str, object, str]] = []
+    workload, cluster = settings.workload, settings.cluster
+    for key, role, pool in (
+        ("onDemand", workload.api, cluster.on_demand),
+        ("spot", workload.worker, cluster.spot),
+    ):
+        try:
+            held = pods_per_node(role, pool)
+        except ValueError as error:
+            found.append((f"cluster.{key}.machineType", pool.machine_type, str(error)))
+            continue
+        if held < 1:
+            asked = f"{role.resources.cpu_milli}m CPU and {role.resources.memory_mi} MiB"
+            remedy = f"is too small for one pod of {asked}: give a larger type or ask for less"
+            found.append((f"cluster.{key}.machineType", pool.machine_type, remedy))
+    found += _connections(settings.database, mongodb_pool(settings))
+    ours = f"{settings.google.region}-docker.pkg.dev/{settings.google.project}/"
+    if not workload.image.repository.startswith(ours):
+        # Nothing else is admitted to the cluster, and the deployer can push nowhere else.
+        found.append(("workload.image.repository", workload.image.repository, f"must begin with {ours}"))
+    return found
+
+
+def _connections(database: DatabaseSettings, pool: int) -> list[tuple[str, object, str]]:
+    if pool >= SMALLEST_POOL:
+        return []
+    accepted = ATLAS_CONNECTIONS[database.min_size]
+    remedy = (
+        f"accepts {accepted} connections, which leaves each pod {max(pool, 0)} at maxReplicas; a pod needs "
+        f"{SMALLEST_POOL}: give a larger tier or fewer replicas"
+    )
+    return [("database.minSize", database.min_size.value, remedy)]

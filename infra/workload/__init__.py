@@ -1,0 +1,132 @@
+"""The service on the cluster: everything that runs in the namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.cache import Cache
+from infra.cluster import Cluster
+from infra.component import Component, Environment
+from infra.database import Database
+from infra.delivery import Delivery
+from infra.edge.address_ranges import CLOUDFLARE, LOAD_BALANCERS
+from infra.edge.origin import Origin
+from infra.network import Network
+from infra.node_pools import ON_DEMAND, SPOT
+from infra.service_identity import Identity
+from infra.settings import Settings
+from infra.settings.sizing import REDIS_POOL, Sizing
+from infra.storage import Storage
+from infra.workload.autoscaling import Scaling, ScalingArgs
+from infra.workload.config_maps import Configuration, ConfigurationArgs
+from infra.workload.deployment import Role, RoleArgs
+from infra.workload.gateway import Gateway, GatewayArgs
+from infra.workload.namespace import Namespace, NamespaceArgs
+from infra.workload.network_policies import Isolation, IsolationArgs
+from infra.workload.pod_monitoring import Scraping, ScrapingArgs
+from infra.workload.priority_classes import Priorities, PrioritiesArgs
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadArgs:
+    """The parts of the platform that the service stands on."""
+
+    environment: Environment
+    settings: Settings
+    sizing: Sizing
+    network: Network
+    cluster: Cluster
+    database: Database
+    cache: Cache
+    storage: Storage
+    identity: Identity
+    delivery: Delivery
+    origin: Origin
+
+
+class Workload(Component):
+    """Namespace, configuration, the roles with their autoscalers, network policies and the gateway."""
+
+    def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        provided = pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(providers=[args.cluster.provider])
+        )
+        super().__init__("kingdom:workload:Workload", name, provided)
+        environment, settings = args.environment, args.settings.workload
+
+        namespace = Namespace(
+            "namespace", NamespaceArgs(environment, settings, args.sizing.quota), self.child()
+        )
+        configuration = Configuration(
+            "configuration",
+            ConfigurationArgs(
+                environment, namespace, variables(args), args.settings.observability.thresholds
+            ),
+            self.child(),
+        )
+        priorities = Priorities("priorities", PrioritiesArgs(environment), self.child())
+        for role, replicas, pool in (("api", settings.api, ON_DEMAND), ("worker", settings.worker, SPOT)):
+            deployed = Role(
+                role,
+                RoleArgs(
+                    environment,
+                    namespace,
+                    args.identity,
+                    settings,
+                    replicas,
+                    configuration,
+                    pool,
+                    [*args.database.ready, *priorities.ready, *args.delivery.ready],
+                ),
+                self.child(),
+            )
+            Scaling(f"{role}-scaling", ScalingArgs(environment, namespace, deployed, replicas), self.child())
+            Scraping(f"{role}-scraping", ScrapingArgs(environment, namespace, role), self.child())
+        Isolation(
+            "isolation",
+            IsolationArgs(
+                environment,
+                namespace,
+                args.network.private_services,
+                args.cache.port,
+                args.database.destination,
+            ),
+            self.child(),
+        )
+        Gateway(
+            "gateway",
+            GatewayArgs(environment, namespace, args.origin, args.settings.edge, settings),
+            self.child(),
+        )
+        self.namespace = namespace.metadata_name
+        self.register_outputs({"namespace": self.namespace})
+
+
+def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
+    """Everything the service must know that is no secret, as its environment variables."""
+    settings = args.settings
+    return {
+        "KINGDOM_ENVIRONMENT": args.environment.name,
+        "KINGDOM_PUBLIC_URL": settings.edge.url,
+        "KINGDOM_TRUSTED_PROXIES": proxies(args.origin.address),
+        "KINGDOM_LIMITS_FACTOR": f"{settings.workload.limits_factor:g}",
+        "KINGDOM_CORS_ORIGINS": f"https://{settings.storage.apps.web}",
+        "KINGDOM_REDIS_URL": args.cache.url,
+        "KINGDOM_REDIS_POOL": str(REDIS_POOL),
+        "KINGDOM_MONGODB_POOL": str(args.sizing.mongodb_pool),
+        "KINGDOM_MONGODB_URL": args.database.url,
+        "KINGDOM_MONGODB_DATABASE": settings.database.name,
+        "KINGDOM_MONGODB_AUTH": settings.database.auth.value,
+        "KINGDOM_INDEX_ADVISOR": settings.database.index_advisor.value,
+        "KINGDOM_STORAGE_BUCKET": args.storage.bucket,
+        "KINGDOM_STORAGE_ENDPOINT": args.storage.endpoint,
+        "KINGDOM_LOG_LEVEL": settings.workload.log_level.value,
+        "KINGDOM_DRAIN_SECONDS": str(settings.workload.drain_seconds),
+    }
+
+
+def proxies(address: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Networks whose word on who the client is counts: the edge, the load balancer, and the pod itself."""
+    return pulumi.Output.concat(",".join(("127.0.0.0/8", *LOAD_BALANCERS, *CLOUDFLARE)), ",", address, "/32")

@@ -1,0 +1,167 @@
+"""How many replicas, of what size, and how few at a time: HPA, VPA and PDB of one role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.autoscaling import v2 as autoscaling
+from pulumi_kubernetes.policy import v1 as policy
+
+from infra.component import Component, Environment
+from infra.settings.service import RoleSettings, Signal
+from infra.workload.deployment import METRICS_PATH, PORT, Role
+from infra.workload.namespace import Namespace, kubernetes_labels, selector
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingArgs:
+    """The role to scale and its bounds."""
+
+    environment: Environment
+    namespace: Namespace
+    role: Role
+    settings: RoleSettings
+
+
+class Scaling(Component):
+    """HorizontalPodAutoscaler with its metrics, VerticalPodAutoscaler and PodDisruptionBudget of one role.
+
+    The autoscaler follows whichever of its metrics asks for the most replicas.
+    """
+
+    def __init__(self, name: str, args: ScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:Scaling", name, opts)
+        role, settings = args.role.role, args.settings
+        metadata = {
+            "name": role,
+            "namespace": args.namespace.metadata_name,
+            "labels": kubernetes_labels(args.environment, role),
+        }
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": role}
+        # GKE reads these gauges from the pods themselves: no adapter, and no monitoring system in between
+        # whose delay or outage would stop the autoscaler.
+        measured = CustomResource(
+            f"{name}-metrics",
+            api_version="autoscaling.gke.io/v1beta1",
+            kind="AutoscalingMetric",
+            metadata=metadata,
+            spec={"metrics": [exposed(role, settings.signals)]},
+            opts=self.child(depends_on=[args.role.deployment]),
+        )
+        autoscaling.HorizontalPodAutoscaler(
+            name,
+            metadata=metadata,
+            spec={
+                "scale_target_ref": {
+                    "api_version": "apps/v1",
+                    "kind": "Deployment",
+                    "name": role,
+                },
+                "min_replicas": settings.min_replicas,
+                "max_replicas": settings.max_replicas,
+                "metrics": [
+                    resource_metric("cpu", settings.cpu_percent),
+                    resource_metric("memory", settings.memory_percent),
+                    *(pods_metric(role, key, signal) for key, signal in settings.signals.items()),
+                ],
+                "behavior": {
+                    # Up at once and to twice as many: a crowd comes in seconds.
+                    "scale_up": {
+                        "stabilization_window_seconds": 0,
+                        "select_policy": "Max",
+                        "policies": [
+                            {"type": "Percent", "value": 100, "period_seconds": 15},
+                            {"type": "Pods", "value": 4, "period_seconds": 15},
+                        ],
+                    },
+                    # Down slowly: a lull of minutes must not cost the capacity that the next wave needs.
+                    "scale_down": {
+                        "stabilization_window_seconds": 300,
+                        "select_policy": "Min",
+                        "policies": [
+                            {"type": "Percent", "value": 10, "period_seconds": 60},
+                            {"type": "Pods", "value": 5, "period_seconds": 60},
+                        ],
+                    },
+                },
+            },
+            opts=self.child(depends_on=[args.role.deployment, measured]),
+        )
+        CustomResource(
+            f"{name}-vertical",
+            api_version="autoscaling.k8s.io/v1",
+            kind="VerticalPodAutoscaler",
+            metadata=metadata,
+            # Recommendations only. Acting on them would move the requests that the HPA's percentages are of.
+            spec={
+                "targetRef": target,
+                "updatePolicy": {"updateMode": "Off"},
+                "resourcePolicy": {
+                    "containerPolicies": [{"containerName": role, "controlledResources": ["cpu", "memory"]}]
+                },
+            },
+            opts=self.child(depends_on=[args.role.deployment]),
+        )
+        policy.PodDisruptionBudget(
+            name,
+            metadata=metadata,
+            spec={
+                "selector": {"match_labels": selector(role)},
+                # A share, not a count: draining nodes works at every scale and never takes more.
+                "max_unavailable": "20%",
+                # A replica that is not ready anyway must not keep a node from being drained.
+                "unhealthy_pod_eviction_policy": "AlwaysAllow",
+            },
+            opts=self.child(depends_on=[args.role.deployment]),
+        )
+        self.register_outputs({})
+
+
+def resource_metric(resource: str, percent: int) -> autoscaling.MetricSpecArgsDict:
+    """Aim at a share of what the pods request."""
+    return {
+        "type": "Resource",
+        "resource": {"name": resource, "target": {"type": "Utilization", "average_utilization": percent}},
+    }
+
+
+def pods_metric(role: str, key: str, signal: Signal) -> autoscaling.MetricSpecArgsDict:
+    """Aim at an average over the pods of a gauge that they export themselves.
+
+    The name is GKE's: `autoscaling.gke.io|<AutoscalingMetric>|<metric>`.
+    """
+    return {
+        "type": "Pods",
+        "pods": {
+            "metric": {"name": f"autoscaling.gke.io|{role}|{key}"},
+            "target": {"type": "AverageValue", "average_value": quantity(signal.target_milli)},
+        },
+    }
+
+
+def exposed(role: str, signals: Mapping[str, Signal]) -> dict[str, object]:
+    """One entry of an AutoscalingMetric: where the pods of a role show which gauges."""
+    return {
+        "pod": {
+            # The agent takes no label name with a dot or a slash: not one of the recommended ones.
+            "selector": {"matchLabels": {"role": role}},
+            "containers": [
+                {
+                    "endpoint": {"port": PORT, "path": METRICS_PATH},
+                    "metrics": [
+                        {"gauge": {"name": key, "prometheusMetricName": signal.gauge}}
+                        for key, signal in signals.items()
+                    ],
+                }
+            ],
+        }
+    }
+
+
+def quantity(milli: int) -> str:
+    """A quantity in the one form in which the API server gives it back."""
+    whole, rest = divmod(milli, 1000)
+    return f"{milli}m" if rest else str(whole)

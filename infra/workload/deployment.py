@@ -1,0 +1,232 @@
+"""One role of the service on the cluster: its account, its secrets, and its deployment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.core import v1 as core
+
+from infra.component import Component, Environment
+from infra.node_pools import POOL_LABEL
+from infra.service_identity import Identity
+from infra.settings.service import RoleSettings, WorkloadSettings
+from infra.settings.shutdown_timing import PROBE_FAILURES, Termination
+from infra.workload.config_maps import FILES, FILES_DIR, VARIABLES, Configuration
+from infra.workload.namespace import Namespace, kubernetes_labels, selector
+from infra.workload.priority_classes import class_name
+
+PORT = 8080
+READINESS_PATH = "/readyz"
+METRICS_PATH = "/metrics"
+PORT_NAME = "http"
+SECRETS_DIR = "/var/run/secrets/kingdom"
+SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
+USER = 10001
+
+
+@dataclass(frozen=True, slots=True)
+class RoleArgs:
+    """What one role needs: where it runs, as whom, with which configuration, and what precedes its pods."""
+
+    environment: Environment
+    namespace: Namespace
+    identity: Identity
+    settings: WorkloadSettings
+    replicas: RoleSettings
+    configuration: Configuration
+    pool: str
+    after: Sequence[pulumi.Resource]
+
+
+class Role(Component):
+    """Account, SecretProviderClass and Deployment of one role (`api` or `worker`).
+
+    The deployment names no `replicas`: they are the autoscaler's. Configuration and secret versions are part
+    of the pod template, so that a change of either rolls the pods.
+    """
+
+    def __init__(self, role: str, args: RoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:Role", role, opts)
+        namespace = args.namespace.metadata_name
+        labels = kubernetes_labels(args.environment, role)
+        account = core.ServiceAccount(
+            role,
+            metadata={
+                "name": role,
+                "namespace": namespace,
+                "labels": labels,
+                "annotations": {"iam.gke.io/gcp-service-account": args.identity.accounts[role]},
+            },
+            automount_service_account_token=False,  # the service never talks to the API server
+            opts=self.child(depends_on=args.namespace.ready),
+        )
+        secrets = CustomResource(
+            f"{role}-secrets",
+            api_version="secrets-store.csi.x-k8s.io/v1",
+            kind="SecretProviderClass",
+            metadata={"name": f"{role}-secrets", "namespace": namespace, "labels": labels},
+            # From Secret Manager, by the pod's own identity; nothing of it is an object of the cluster.
+            spec={"provider": "gke", "parameters": {"secrets": mounted(args.identity.versions)}},
+            opts=self.child(depends_on=[*args.namespace.ready, *args.identity.readable]),
+        )
+        fingerprint = pulumi.Output.all(args.configuration.digest, mounted(args.identity.versions)).apply(
+            lambda parts: hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        )
+        deployment = apps.Deployment(
+            role,
+            metadata={"name": role, "namespace": namespace, "labels": labels},
+            spec={
+                "selector": {"match_labels": selector(role)},
+                "revision_history_limit": 5,
+                "progress_deadline_seconds": 600,
+                "strategy": {
+                    "type": "RollingUpdate",
+                    "rolling_update": {"max_surge": f"{args.replicas.surge_percent}%", "max_unavailable": 0},
+                },
+                "template": {
+                    "metadata": {
+                        "labels": labels,
+                        "annotations": {"kingdom.studio/configuration": fingerprint},
+                    },
+                    "spec": self._pod(role, args),
+                },
+            },
+            opts=self.child(depends_on=[account, secrets, *args.configuration.ready, *args.after]),
+        )
+        self.role = role
+        self.deployment = deployment
+        self.register_outputs({"deployment": role})
+
+    def _pod(self, role: str, args: RoleArgs) -> Any:
+        # Over zones first, then over nodes: losing one takes a third of the replicas at most. A wish, not a
+        # condition: when a zone has no machines left, the others must still take the crowd.
+        spread = [
+            {
+                "max_skew": 1,
+                "topology_key": key,
+                "when_unsatisfiable": "ScheduleAnyway",
+                "label_selector": {"match_labels": selector(role)},
+                "match_label_keys": ["pod-template-hash"],  # a rollout spreads its own pods
+            }
+            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+        ]
+        return {
+            "service_account_name": role,
+            "priority_class_name": class_name(role),
+            "automount_service_account_token": False,  # said twice: a pod overrides its account
+            "enable_service_links": False,  # no pod is told what else runs in the namespace
+            "termination_grace_period_seconds": Termination.of(args.settings).grace,
+            "security_context": {
+                "run_as_non_root": True,  # an image that says otherwise does not start
+                "run_as_user": USER,
+                "run_as_group": USER,
+                "fs_group": USER,
+                # System calls that no service makes, and escapes from containers do, are refused.
+                "seccomp_profile": {"type": "RuntimeDefault"},
+                # Nor does a process that broke out of the service write to what of the node it can see.
+                "app_armor_profile": {"type": "RuntimeDefault"},
+            },
+            "node_selector": {POOL_LABEL: args.pool},
+            "tolerations": [
+                {"key": POOL_LABEL, "operator": "Equal", "value": args.pool, "effect": "NoSchedule"}
+            ],
+            "topology_spread_constraints": spread,
+            # The spread counts the pods of one rollout; this keeps those of two off one node as well.
+            "affinity": {
+                "pod_anti_affinity": {
+                    "preferred_during_scheduling_ignored_during_execution": [
+                        {
+                            "weight": 100,
+                            "pod_affinity_term": {
+                                "topology_key": "kubernetes.io/hostname",
+                                "label_selector": {"match_labels": selector(role)},
+                            },
+                        }
+                    ]
+                }
+            },
+            "containers": [container(role, args)],
+            "volumes": [
+                {"name": "scratch", "empty_dir": {"size_limit": f"{args.replicas.resources.scratch_mi}Mi"}},
+                {"name": "files", "config_map": {"name": FILES, "default_mode": 0o444}},
+                {
+                    "name": "secrets",
+                    "csi": {
+                        "driver": "secrets-store-gke.csi.k8s.io",
+                        "read_only": True,
+                        "volume_attributes": {"secretProviderClass": f"{role}-secrets"},
+                    },
+                },
+            ],
+        }
+
+
+def container(role: str, args: RoleArgs) -> Any:
+    """The one container of a pod."""
+    resources = args.replicas.resources
+    fixed = {"memory": f"{resources.memory_mi}Mi", "ephemeral-storage": f"{resources.scratch_mi}Mi"}
+    return {
+        "name": role,
+        "image": args.settings.image.reference,
+        # Named by digest, it is the same image; but each start proves again that this node may have it.
+        "image_pull_policy": "Always",
+        "command": ["python", "-m", "app"],
+        "args": [role],
+        "ports": [{"name": PORT_NAME, "container_port": PORT, "protocol": "TCP"}],
+        "env": [
+            {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
+            {"name": "PORT", "value": str(PORT)},
+            {"name": "TMPDIR", "value": SCRATCH_DIR},
+            {"name": "KINGDOM_SECRETS_DIR", "value": SECRETS_DIR},
+        ],
+        "env_from": [{"config_map_ref": {"name": VARIABLES}}],
+        "resources": {
+            "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
+            "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
+        },
+        "security_context": {
+            "allow_privilege_escalation": False,  # a setuid program in the image gains nothing
+            "privileged": False,  # no devices of the node
+            "read_only_root_filesystem": True,  # what breaks in cannot install itself
+            "run_as_non_root": True,
+            "run_as_user": USER,
+            "run_as_group": USER,
+            "capabilities": {"drop": ["ALL"]},  # none is needed above port 1024
+            "seccomp_profile": {"type": "RuntimeDefault"},
+        },
+        # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.
+        "liveness_probe": probe("/livez", period=10, failures=3),
+        "readiness_probe": probe(
+            READINESS_PATH, period=Termination.of(args.settings).probe, failures=PROBE_FAILURES
+        ),
+        "startup_probe": probe("/startupz", period=2, failures=30),
+        "volume_mounts": [
+            {"name": "scratch", "mount_path": SCRATCH_DIR},
+            {"name": "files", "mount_path": FILES_DIR, "read_only": True},
+            {"name": "secrets", "mount_path": SECRETS_DIR, "read_only": True},
+        ],
+    }
+
+
+def probe(path: str, *, period: int, failures: int) -> Any:
+    """HTTP probe asked every `period` seconds, failed after `failures` refusals."""
+    return {
+        "http_get": {"path": path, "port": PORT_NAME, "scheme": "HTTP"},
+        "period_seconds": period,
+        "timeout_seconds": min(2, period),
+        "failure_threshold": failures,
+    }
+
+
+def mounted(versions: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
+    """What the Secret Manager driver mounts: one exact version a file, so that a rotation is a rollout."""
+    return pulumi.Output.all(**versions).apply(
+        lambda names: json.dumps([{"resourceName": names[file], "path": file} for file in sorted(names)])
+    )

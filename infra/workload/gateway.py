@@ -1,0 +1,205 @@
+"""The way in: a Service, the Gateway in front of it, and how the load balancer behind both behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core import v1 as core
+
+from infra.component import Component, Environment
+from infra.edge.origin import Origin
+from infra.settings.platform import EdgeSettings
+from infra.settings.service import WorkloadSettings
+from infra.settings.shutdown_timing import PROBE_FAILURES, Termination
+from infra.settings.types import Algorithm
+from infra.workload.deployment import PORT, PORT_NAME, READINESS_PATH
+from infra.workload.namespace import Namespace, kubernetes_labels, selector
+
+# What the world may ask for. Health and metrics are not among it.
+ROUTED = ("/v1", "/docs", "/openapi.json")
+AFFINITY_COOKIE = "kingdom-replica"
+ALGORITHMS = {
+    Algorithm.ROUND_ROBIN: "ROUND_ROBIN",
+    Algorithm.LEAST_REQUEST: "LEAST_REQUEST",
+    Algorithm.WEIGHTED: "WEIGHTED_ROUND_ROBIN",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayArgs:
+    """The address and certificate to answer with, the name to answer to, and how to treat replicas."""
+
+    environment: Environment
+    namespace: Namespace
+    origin: Origin
+    edge: EdgeSettings
+    settings: WorkloadSettings
+
+
+class Gateway(Component):
+    """Service, Gateway with a TLS listener only, route, and the policies of Google's load balancer."""
+
+    def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:Gateway", name, opts)
+        settings = args.settings
+        namespace = args.namespace.metadata_name
+        labels = kubernetes_labels(args.environment, "api")
+        termination = Termination.of(settings)
+        service = core.Service(
+            "api",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "type": "ClusterIP",
+                "selector": selector("api"),
+                "ports": [
+                    {
+                        "name": "http",
+                        "port": 80,
+                        "target_port": PORT_NAME,
+                        "protocol": "TCP",
+                        "app_protocol": "http",
+                    }
+                ],
+            },
+            opts=self.child(depends_on=args.namespace.ready),
+        )
+        target = {"group": "", "kind": "Service", "name": "api"}
+        gateway = CustomResource(
+            name,
+            api_version="gateway.networking.k8s.io/v1",
+            kind="Gateway",
+            metadata={
+                "name": name,
+                "namespace": namespace,
+                "labels": labels,
+                # The listener takes its certificate from this map.
+                "annotations": {"networking.gke.io/certmap": args.origin.certificate_map},
+            },
+            spec={
+                "gatewayClassName": "gke-l7-global-external-managed",
+                "addresses": [{"type": "NamedAddress", "value": args.origin.address_name}],
+                # No listener for plain HTTP: there is nothing to answer on port 80.
+                "listeners": [
+                    {
+                        "name": "https",
+                        "protocol": "HTTPS",
+                        "port": 443,
+                        "hostname": args.edge.hostname,
+                        "allowedRoutes": {"namespaces": {"from": "Same"}, "kinds": [{"kind": "HTTPRoute"}]},
+                    }
+                ],
+            },
+            opts=self.child(depends_on=args.namespace.ready),
+        )
+        CustomResource(
+            f"{name}-tls",
+            api_version="networking.gke.io/v1",
+            kind="GCPGatewayPolicy",
+            metadata={"name": name, "namespace": namespace, "labels": labels},
+            spec={
+                "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name},
+                "default": {"sslPolicy": args.origin.tls_policy},  # Google's own default still speaks TLS 1.0
+            },
+            opts=self.child(depends_on=[gateway, service]),
+        )
+        CustomResource(
+            f"{name}-api",
+            api_version="gateway.networking.k8s.io/v1",
+            kind="HTTPRoute",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "parentRefs": [{"kind": "Gateway", "name": name, "sectionName": "https"}],
+                "hostnames": [args.edge.hostname],
+                "rules": [
+                    {
+                        "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in ROUTED],
+                        "backendRefs": [{"kind": "Service", "name": "api", "port": 80, "weight": 1}],
+                    }
+                ],
+            },
+            opts=self.child(depends_on=[gateway, service]),
+        )
+        CustomResource(
+            f"{name}-health",
+            api_version="networking.gke.io/v1",
+            kind="HealthCheckPolicy",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "targetRef": target,
+                "default": {
+                    # The balancer knows nothing of probes and would ask `/`: say the readiness probe again.
+                    "checkIntervalSec": termination.probe,
+                    "timeoutSec": min(2, termination.probe),
+                    "healthyThreshold": 1,
+                    "unhealthyThreshold": PROBE_FAILURES,
+                    "logConfig": {"enabled": True},  # why a replica got nothing can be looked up
+                    "config": {
+                        "type": "HTTP",
+                        "httpHealthCheck": {
+                            "portSpecification": "USE_FIXED_PORT",
+                            "port": PORT,
+                            "requestPath": READINESS_PATH,
+                        },
+                    },
+                },
+            },
+            opts=self.child(depends_on=[service]),
+        )
+        CustomResource(
+            f"{name}-backend",
+            api_version="networking.gke.io/v1",
+            kind="GCPBackendPolicy",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "targetRef": target,
+                "default": {
+                    "securityPolicy": args.origin.wall,  # only the edge may ask
+                    "timeoutSec": termination.finish,
+                    # A replica that leaves keeps its connections until it has finished what it has.
+                    "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},
+                    # Every tenth request: what an attack asked for can be read afterwards.
+                    "logging": {"enabled": True, "sampleRate": 100_000},
+                },
+            },
+            opts=self.child(depends_on=[service]),
+        )
+        CustomResource(
+            f"{name}-distribution",
+            api_version="networking.gke.io/v1",
+            kind="GCPTrafficDistributionPolicy",
+            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            spec={
+                "targetRefs": [target],
+                "default": distribution(settings),
+            },
+            opts=self.child(depends_on=[service]),
+        )
+        self.register_outputs({})
+
+
+def distribution(settings: WorkloadSettings) -> dict[str, object]:
+    """How requests spread over replicas, zones and time.
+
+    The cookie names a replica: it works with every algorithm and survives that the pool grows and shrinks.
+    A *generated* cookie is only hashed, and GKE honours it with `MAGLEV` and `RING_HASH` alone.
+    """
+    spread: dict[str, object] = {
+        "localityLbAlgorithm": ALGORITHMS[settings.algorithm],
+        # Nearest zone first; what does not fit there flows over to the next.
+        "serviceLbAlgorithm": "WATERFALL_BY_REGION",
+        # A zone with fewer than a quarter of its replicas healthy is an outlier as a whole: it gets nothing
+        # until it has recovered, instead of a trickle that fails.
+        "autoCapacityDrain": {"enableAutoCapacityDrain": True},
+        # Below this share of healthy replicas in a zone, requests start to go to the others.
+        "failoverConfig": {"failoverHealthThreshold": 70},
+        "sessionAffinity": {
+            "type": "STRONG_COOKIE_AFFINITY",
+            "cookie": {"name": AFFINITY_COOKIE, "path": "/", "ttl": f"{settings.affinity_seconds}s"},
+        },
+    }
+    if settings.algorithm is Algorithm.WEIGHTED:
+        # The weight is what each replica reports of its own load with its answers (ORCA).
+        spread["customMetrics"] = [{"name": "orca.cpu_utilization", "dryRun": False}]
+    return spread

@@ -1,0 +1,105 @@
+"""The namespace of the service: restricted, with room for exactly what is declared in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core import v1 as core
+
+from infra.component import Component, Environment
+from infra.settings.service import WorkloadSettings
+from infra.settings.sizing import Room
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceArgs:
+    """The environment and the workload that must fit."""
+
+    environment: Environment
+    settings: WorkloadSettings
+    quota: Room
+
+
+class Namespace(Component):
+    """Namespace, quota and limit range. `metadata_name` is its name, `ready` what admits pods to it."""
+
+    def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:Namespace", name, opts)
+        settings = args.settings
+        labels = kubernetes_labels(args.environment)
+        namespace = core.Namespace(
+            name,
+            metadata={
+                "name": settings.namespace,
+                "labels": {
+                    **labels,
+                    # The strictest standard: no root, no privilege, no host namespaces, no added capability.
+                    "pod-security.kubernetes.io/enforce": "restricted",
+                    "pod-security.kubernetes.io/enforce-version": "latest",
+                    "pod-security.kubernetes.io/audit": "restricted",
+                    "pod-security.kubernetes.io/warn": "restricted",
+                },
+            },
+            opts=self.child(),
+        )
+        # The name as declared: what the cluster answers is unknown until there is one, and the workload
+        # must be there to plan and judge before.
+        self.metadata_name = settings.namespace
+        quota = core.ResourceQuota(
+            name,
+            metadata={"name": "room", "namespace": self.metadata_name, "labels": labels},
+            spec={
+                "hard": {
+                    **args.quota.hard(),
+                    # The gateway is the only way in: a second load balancer would go round the edge.
+                    "services.loadbalancers": "0",
+                    "services.nodeports": "0",
+                    "persistentvolumeclaims": "0",  # no data where nothing would save it
+                }
+            },
+            opts=self.child(depends_on=[namespace]),
+        )
+        largest = max(settings.api.resources.cpu_limit_milli, settings.worker.resources.cpu_limit_milli)
+        memory = max(settings.api.resources.memory_mi, settings.worker.resources.memory_mi)
+        scratch = max(settings.api.resources.scratch_mi, settings.worker.resources.scratch_mi)
+        limits = core.LimitRange(
+            name,
+            metadata={"name": "limits", "namespace": self.metadata_name, "labels": labels},
+            spec={
+                "limits": [
+                    {
+                        "type": "Container",
+                        # A container that says nothing gets a little, instead of a whole node.
+                        "default": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+                        "default_request": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+                        "max": {
+                            "cpu": f"{largest}m",
+                            "memory": f"{memory}Mi",
+                            "ephemeral-storage": f"{scratch}Mi",
+                        },
+                    }
+                ]
+            },
+            opts=self.child(depends_on=[namespace]),
+        )
+        self.ready: list[pulumi.Resource] = [namespace, quota, limits]
+        self.register_outputs({"name": self.metadata_name})
+
+
+def kubernetes_labels(environment: Environment, role: str | None = None) -> dict[str, str]:
+    """The environment's labels and the recommended ones, for an object on the cluster."""
+    recommended = {"app.kubernetes.io/part-of": "kingdom", "app.kubernetes.io/managed-by": "pulumi"}
+    if role is not None:
+        # `role` once more in plain letters, for what selects by it and understands no slash.
+        recommended |= {
+            "app.kubernetes.io/name": role,
+            "app.kubernetes.io/component": role,
+            "role": role,
+        }
+    return {**environment.labels, **recommended}
+
+
+def selector(role: str) -> dict[str, str]:
+    """What finds the pods of a role, and never changes: a selector is immutable."""
+    return {"app.kubernetes.io/name": role, "app.kubernetes.io/part-of": "kingdom"}

@@ -1,0 +1,57 @@
+"""What managed Prometheus collects from a role's pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+
+from infra.component import Component, Environment
+from infra.workload.deployment import METRICS_PATH, PORT_NAME
+from infra.workload.namespace import Namespace, kubernetes_labels, selector
+
+INTERVAL_SECONDS = 30  # a five-minute rate has ten points; half of that would cost twice as much
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapingArgs:
+    """The environment, the namespace, and whose pods."""
+
+    environment: Environment
+    namespace: Namespace
+    role: str
+
+
+class Scraping(Component):
+    """PodMonitoring of one role."""
+
+    def __init__(self, name: str, args: ScrapingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:Scraping", name, opts)
+        role = args.role
+        CustomResource(
+            name,
+            api_version="monitoring.googleapis.com/v1",
+            kind="PodMonitoring",
+            metadata={
+                "name": role,
+                "namespace": args.namespace.metadata_name,
+                "labels": kubernetes_labels(args.environment, role),
+            },
+            spec={
+                "selector": {"matchLabels": selector(role)},
+                "endpoints": [
+                    {
+                        "port": PORT_NAME,
+                        "path": METRICS_PATH,
+                        "interval": f"{INTERVAL_SECONDS}s",
+                        "timeout": "10s",
+                    }
+                ],
+                "targetLabels": {"metadata": ["pod", "container", "top_level_controller_name"]},
+                # A label that grows without bound by mistake fails the scrape, instead of the budget.
+                "limits": {"samples": 10_000, "labels": 20},
+            },
+            opts=self.child(depends_on=args.namespace.ready),
+        )
+        self.register_outputs({})

@@ -1,0 +1,47 @@
+"""Who goes first when a node is short: the ones that people wait for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.scheduling import v1 as scheduling
+
+from infra.component import Component, Environment
+from infra.workload.namespace import kubernetes_labels
+
+# Far below the classes of Kubernetes itself (2,000,000,000), far above what names no class (0).
+VALUES = {"api": 1_000_000, "worker": 100_000}
+
+
+@dataclass(frozen=True, slots=True)
+class PrioritiesArgs:
+    """The environment."""
+
+    environment: Environment
+
+
+class Priorities(Component):
+    """A priority class for each role. `ready` is what must be there before a pod names one."""
+
+    def __init__(self, name: str, args: PrioritiesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:Priorities", name, opts)
+        self.ready: list[pulumi.Resource] = [
+            scheduling.PriorityClass(
+                f"{name}-{role}",
+                metadata={"name": class_name(role), "labels": kubernetes_labels(args.environment, role)},
+                value=value,
+                global_default=False,  # a pod that says nothing pushes nobody out
+                # Only what answers people may push others off a node; a job waits for room.
+                preemption_policy="PreemptLowerPriority" if role == "api" else "Never",
+                description=f"Pods of the {role} role of the kingdom service",
+                opts=self.child(),
+            )
+            for role, value in VALUES.items()
+        ]
+        self.register_outputs({})
+
+
+def class_name(role: str) -> str:
+    """Name of a role's priority class."""
+    return f"kingdom-{role}"

@@ -1,0 +1,143 @@
+"""Resources and the whole state as policies see them, with the look-ups that several concerns share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from policies.model.property_tree import Node
+
+CLUSTER_SCOPED: Final = frozenset(
+    {
+        "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "GatewayClass", "IngressClass",
+        "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PriorityClass",
+        "RuntimeClass", "StorageClass", "ValidatingWebhookConfiguration",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource: inputs for resource rules, state for stack rules. Secrets come unwrapped."""
+
+    urn: str
+    type: str
+    name: str
+    node: Node
+    protect: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    parent: str = ""
+
+    @classmethod
+    def of(cls, args: Any, props: Any) -> Resource:
+        """From the SDK's ResourceValidationArgs or PolicyResource, and the plain form of its properties."""
+        parent = getattr(args, "parent", None)
+        return cls(
+            urn=args.urn,
+            type=args.resource_type,
+            name=args.name,
+            node=Node(props),
+            protect=bool(args.opts.protect),
+            ignore_changes=tuple(args.opts.ignore_changes),
+            parent=parent.urn if parent is not None else str(args.opts.parent or ""),
+        )
+
+    @property
+    def label(self) -> str:
+        return f"{self.type.rsplit(':', 1)[-1]} {self.name!r}"
+
+
+@dataclass(frozen=True)
+class Object:
+    """A Kubernetes object inside a resource (itself, or an item of a List)."""
+
+    api_version: str
+    kind: str
+    node: Node
+    urn: str
+
+    @property
+    def name(self) -> str:
+        """ "" when it is not known yet, which is noted: whoever looks for it may miss it."""
+        name = self.node.at("metadata", "name")
+        return str(name.raw or "") if name.known() else ""
+
+    @property
+    def namespace(self) -> str:
+        """ "" for cluster-scoped kinds, "?" when it is unknown, "default" when none is set."""
+        if self.kind in CLUSTER_SCOPED:
+            return ""
+        namespace = self.node.at("metadata", "namespace")
+        return str(namespace.raw or "default") if namespace.known() else "?"
+
+    @property
+    def identified(self) -> bool:
+        """Whether its name and namespace are known; if not, that is noted."""
+        named, placed = (self.node.at("metadata", key).known() for key in ("name", "namespace"))
+        return named and placed
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
+
+def objects_of(resource: Resource) -> Iterator[Object]:
+    """The Kubernetes objects of a resource; lists (``PodList``, ``List``), also in lists, are taken apart."""
+    if not resource.type.startswith("kubernetes:"):
+        return
+    _, version, kind = resource.type.split(":", 2)
+    yield from _taken_apart(version.removeprefix("core/"), kind, resource.node, resource.urn)
+
+
+def _taken_apart(version: str, kind: str, node: Node, urn: str) -> Iterator[Object]:
+    if not kind.endswith("List") or not node["items"].present:
+        yield Object(version, kind, node, urn)
+        return
+    for item in node["items"].items():
+        own = item.fresh()
+        # The items of a typed list need not repeat what they are.
+        item_kind = str(own["kind"].raw or kind.removesuffix("List"))
+        yield from _taken_apart(str(own["apiVersion"].raw or version), item_kind, item, urn)
+
+
+@dataclass
+class Stack:
+    """All resources of a stack, indexed by what rules look for."""
+
+    resources: list[Resource]
+    # Carries the record of what could not be judged; every resource's node shares it.
+    node: Node = field(default_factory=lambda: Node({}))
+
+    @classmethod
+    def of(cls, resources: list[Resource]) -> Stack:
+        stack = cls(resources)
+        for resource in resources:
+            resource.node.unjudged = stack.node.unjudged
+            resource.node.urn = resource.urn
+        return stack
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Resource]]:
+        index: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            index.setdefault(resource.type, []).append(resource)
+        return index
+
+    def of_type(self, *types: str) -> list[Resource]:
+        return [resource for wanted in types for resource in self._by_type.get(wanted, ())]
+
+    @cached_property
+    def objects(self) -> list[Object]:
+        return [item for resource in self.resources for item in objects_of(resource)]
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Object]]:
+        index: dict[str, list[Object]] = {}
+        for item in self.objects:
+            index.setdefault(item.kind, []).append(item)
+        return index
+
+    def of_kind(self, *kinds: str) -> list[Object]:
+        return [item for kind in kinds for item in self._by_kind.get(kind, ())]

@@ -1,0 +1,78 @@
+"""Rewrites that are safe to make: each adds what is missing and changes nothing that somebody asked for.
+
+A remedy runs only on what its policy finds, and only where the policy's level is configured as
+``remediate``; engines show it as a diff. It gets the inputs as the engine sent them: what is secret
+(:class:`pulumi_policy.Secret`) or unknown is passed on untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from policies.model.pods import TEMPLATES
+from policies.model.stack import Resource
+from policies.pack.rule import Settings
+
+Fields = dict[str, Any]
+# Answers the object to use instead of the one it is given, or None to leave that alone.
+Edit = Callable[[Fields], Fields | None]
+
+
+def confined(resource: Resource, _: Settings) -> Fields | None:
+    """The runtime's default seccomp profile for the whole pod, where none is named."""
+
+    def edit(spec: Fields) -> Fields | None:
+        # The API server refuses the profile on Windows, where this may be.
+        if spec.get("os") not in (None, {"name": "linux"}):
+            return None
+        profile = {"seccompProfile": {"type": "RuntimeDefault"}}
+        return _at(spec, ("securityContext",), lambda context: _completed(context, profile))
+
+    return _in_pod(resource, edit)
+
+
+def without_token(resource: Resource, _: Settings) -> Fields | None:
+    """No mounted token, where nothing is said about it."""
+
+    def edit(found: Fields) -> Fields | None:
+        return _completed(found, {"automountServiceAccountToken": False})
+
+    if resource.type == "kubernetes:core/v1:ServiceAccount":
+        return edit(resource.node.raw)
+    return _in_pod(resource, edit)
+
+
+def labelled(resource: Resource, settings: Settings) -> Fields | None:
+    """The configured labels that are missing."""
+    return _at(resource.node.raw, ("metadata", "labels"), lambda found: _completed(found, settings["labels"]))
+
+
+def _in_pod(resource: Resource, edit: Edit) -> Fields | None:
+    """The resource after `edit` of its pod spec; None where it has none or nothing changed."""
+
+    def edit_pod(spec: Fields) -> Fields | None:
+        return edit(spec) if spec.get("containers") is not None else None
+
+    path = TEMPLATES.get(resource.type.rsplit(":", 1)[-1])
+    return None if path is None else _at(resource.node.raw, (*path, "spec"), edit_pod)
+
+
+def _at(value: Any, path: tuple[str, ...], edit: Edit) -> Fields | None:
+    """`value` after `edit` of the object at `path`, which is made where there is none.
+
+    None where something else than objects is in the way, or where nothing changed.
+    """
+    found: Fields = {} if value is None else value
+    if not isinstance(found, dict):
+        return None
+    if not path:
+        return edit(found)
+    inner = _at(found.get(path[0]), path[1:], edit)
+    return None if inner is None else {**found, path[0]: inner}
+
+
+def _completed(found: Fields, wanted: Mapping[str, Any]) -> Fields | None:
+    """`found` with those of `wanted` that it lacks; None where it has them all."""
+    missing = {key: value for key, value in wanted.items() if found.get(key) is None}
+    return {**found, **missing} if missing else None

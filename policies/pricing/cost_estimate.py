@@ -1,0 +1,344 @@
+"""What a stack costs a month, at its smallest and at its largest, by the dated list in ``prices.json``.
+
+Every price in the list names its source, the date it is of, its currency, region and unit. List prices: no
+discount for commitment or sustained use. What has no price there, or is paid by use, is listed and never
+guessed; a price known only for another region stands in, and the line says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from policies.model.node_pools import pool_of
+from policies.model.stack import Object, Resource, Stack, objects_of
+from policies.pricing.price_list import price_list
+
+# Capacity tiers by GiB: https://cloud.google.com/memorystore/docs/redis/pricing
+_REDIS_TIERS: Final = ((4, "M1"), (10, "M2"), (35, "M3"), (100, "M4"))
+# GB of disk in the price of a tier: https://www.mongodb.com/pricing
+_ATLAS_DISK: Final = {"M10": 10, "M20": 20, "M30": 40, "M40": 80, "M50": 160, "M60": 320, "M80": 750}
+_NAT_NODES: Final = 32  # a gateway is paid by the node, up to this many
+_FIRST_RULES: Final = 5  # forwarding rules that one price pays for
+
+
+@dataclass(frozen=True)
+class Line:
+    """One position: USD a month with the fewest and with the most nodes, replicas and tiers.
+
+    `stand_in` names the region the price is of where it is not the resource's own.
+    """
+
+    urn: str
+    what: str
+    minimum: float
+    maximum: float
+    stand_in: str = ""
+
+
+@dataclass(frozen=True)
+class Unpriced:
+    """Something that costs money, or may, and is in no sum; `why` gives the rate where the list has it."""
+
+    urn: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The positions of a stack, and what is in none of them. Amounts are USD a month of 730 hours."""
+
+    lines: tuple[Line, ...]
+    unpriced: tuple[Unpriced, ...]
+    dated: str
+
+    @property
+    def minimum(self) -> float:
+        return sum(line.minimum for line in self.lines)
+
+    @property
+    def maximum(self) -> float:
+        return sum(line.maximum for line in self.lines)
+
+
+def monthly(stack: Stack) -> Costs:
+    """What the resources of `stack` cost a month. What depends on values not known yet is `unpriced`."""
+    found: list[Line | Unpriced] = []
+    for resource in sorted(stack.resources, key=lambda item: item.urn):
+        found.extend(_priced(resource, stack))
+    found.extend(_load_balancers(stack))
+    zones = [item.urn for item in stack.resources if item.type.startswith("cloudflare:")]
+    if zones:
+        found.append(Unpriced(min(zones), "Cloudflare: the zone's plan is not declared here"))
+    return Costs(
+        tuple(item for item in found if isinstance(item, Line)),
+        tuple(item for item in found if isinstance(item, Unpriced)),
+        price_list().dated,
+    )
+
+
+def _priced(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    if resource.type.startswith("kubernetes:"):
+        return  # pods are paid as nodes; load balancers are counted together
+    pricer = _PRICERS.get(resource.type)
+    if pricer is not None:
+        yield from pricer(resource, stack)
+    elif resource.type in _BY_USE:
+        yield Unpriced(resource.urn, _BY_USE[resource.type])
+    elif not _is_free(resource.type):
+        yield Unpriced(resource.urn, f"no price in the list for {resource.type}")
+
+
+def _hourly(
+    resource: Resource | Object,
+    what: str,
+    name: str,
+    region: str,
+    fewest: float,
+    most: float,
+) -> Line | Unpriced:
+    """A position of so many units, each paid by the hour."""
+    return _position(resource, what, name, region, fewest, most, price_list().hours)
+
+
+def _position(
+    resource: Resource | Object,
+    what: str,
+    name: str,
+    region: str,
+    fewest: float,
+    most: float,
+    hours: float = 1,
+) -> Line | Unpriced:
+    price = price_list().find(name, region)
+    if price is None:
+        return Unpriced(resource.urn, f"{what}: no price in the list for {name}")
+    stand_in = "" if price.region in (region, "global") else price.region
+    return Line(resource.urn, what, price.usd * fewest * hours, price.usd * most * hours, stand_in)
+
+
+def _region(location: str) -> str:
+    """The region of a region or zone."""
+    return location.rsplit("-", 1)[0] if location.count("-") > 1 else location
+
+
+def _cluster(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    region = _region(resource.node["location"].text())
+    yield _hourly(resource, "GKE management fee", "gke/cluster", region, 1, 1)
+    if resource.node.at("addonsConfig", "gkeBackupAgentConfig", "enabled").flag():
+        yield Unpriced(resource.urn, "Backup for GKE: paid by the pod and the GiB kept; no price in the list")
+
+
+def _node_pool(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    pool = pool_of(resource, {})
+    if pool is None or not resource.node["location"].known():
+        yield Unpriced(resource.urn, "nodes: the machine type or location is not known")
+        return
+    region = _region(resource.node["location"].text())
+    kind = "spot" if pool.spot else "on-demand"
+    what = f"{pool.fewest} to {pool.nodes} nodes {pool.machine}, {kind}"
+    yield _hourly(resource, what, f"gce/{pool.machine}/{kind}", region, pool.fewest, pool.nodes)
+    config = resource.node["nodeConfig"]
+    boot = config["bootDisk"]
+    size = boot["sizeGb"].number() or config["diskSizeGb"].number(100)
+    disk = boot["diskType"].text() or config["diskType"].text() or "pd-balanced"
+    yield _position(
+        resource, f"{size:g} GiB {disk} a node", f"disk/{disk}", region, size * pool.fewest, size * pool.nodes
+    )
+
+
+def _redis(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    node = resource.node
+    if not (node["memorySizeGb"].known() and node["tier"].known()):
+        yield Unpriced(resource.urn, "Redis: its size is not known")
+        return
+    gib, tier = node["memorySizeGb"].number(), node["tier"].text() or "BASIC"
+    capacity = next((name for most, name in _REDIS_TIERS if gib <= most), "M5")
+    region = node["region"].text()
+    yield _hourly(
+        resource, f"Redis {tier} {gib:g} GiB ({capacity})", f"redis/{tier}/{capacity}", region, gib, gib
+    )
+    further = int(node["replicaCount"].number(1)) - 1
+    if tier == "STANDARD_HA" and further > 0:
+        yield Unpriced(
+            resource.urn, f"Redis: {further} more read replica than the tier's own; no price in the list"
+        )
+
+
+def _atlas(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    """Atlas prices a tier for a replica set of three, disk of the tier's own size included."""
+    for shard in resource.node["replicationSpecs"].items():
+        for region in shard["regionConfigs"].items():
+            specs, scaling = region["electableSpecs"], region["autoScaling"]
+            size = specs["instanceSize"].text()
+            least = scaling["computeMinInstanceSize"].text() or size
+            most = scaling["computeMaxInstanceSize"].text() or size
+            nodes = specs["nodeCount"].number(3)
+            yield from _atlas_members(resource, least, most, nodes, region["regionName"].text())
+            disk, included = specs["diskSizeGb"].number(), _ATLAS_DISK.get(least, 0)
+            if disk > included:
+                yield Unpriced(
+                    resource.urn,
+                    f"Atlas: {disk:g} GB of disk where {least} has {included}; no price in the list",
+                )
+    if resource.node["backupEnabled"].flag():
+        yield Unpriced(resource.urn, "Atlas backups: paid by the GB kept; no price in the list")
+
+
+def _atlas_members(
+    resource: Resource, least: str, most: str, nodes: float, region: str
+) -> Iterator[Line | Unpriced]:
+    small = _hourly(resource, f"Atlas {least}", f"atlas/{least}", region, nodes / 3, nodes / 3)
+    large = _hourly(resource, f"Atlas {most}", f"atlas/{most}", region, nodes / 3, nodes / 3)
+    if isinstance(small, Line) and isinstance(large, Line):
+        yield Line(
+            resource.urn,
+            f"Atlas {least} to {most}, {nodes:g} members",
+            small.minimum,
+            large.maximum,
+            small.stand_in,
+        )
+    else:
+        yield small if isinstance(small, Unpriced) else large
+
+
+def _nat(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    pools = [pool for item in stack.of_type(_NODE_POOL) if (pool := pool_of(item, {})) is not None]
+    fewest, most = (
+        min(_NAT_NODES, count) / _NAT_NODES
+        for count in (sum(pool.fewest for pool in pools), sum(pool.nodes for pool in pools))
+    )
+    region = resource.node["region"].text()
+    yield _hourly(resource, "Cloud NAT for the nodes", "nat/gateway", region, fewest, most)
+    yield Unpriced(resource.urn, _by_use("traffic through Cloud NAT", "nat/data", region))
+
+
+def _address(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    if resource.node["addressType"].text() != "INTERNAL":
+        region = resource.node["region"].text()
+        yield _hourly(resource, "static external address", "address/external", region, 1, 1)
+
+
+def _forwarding_rule(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    region = resource.node["region"].text()
+    yield _hourly(resource, "endpoint or forwarding rule", "forwarding-rule/regional", region, 1, 1)
+
+
+def _bucket(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    kind = resource.node["storageClass"].text() or "STANDARD"
+    location = resource.node["location"].text()
+    region = location if location in ("EU", "US", "ASIA") else location.lower()
+    yield Unpriced(resource.urn, _by_use(f"storage, {kind} in {location}", f"bucket/{kind}", region))
+
+
+def _key(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    level = resource.node.at("versionTemplate", "protectionLevel").text() or "SOFTWARE"
+    yield _position(resource, f"key version, {level}", f"kms/{level}", "", 1, 1)
+
+
+def _secret_version(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    yield _position(resource, "secret version", "secret/version", "", 1, 1)
+
+
+def _zone(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    yield _position(resource, "DNS zone", "dns/zone", "", 1, 1)
+
+
+def _registry(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    yield Unpriced(resource.urn, _by_use("images", "registry/storage", resource.node["location"].text()))
+
+
+def _load_balancers(stack: Stack) -> Iterator[Line | Unpriced]:
+    """The forwarding rules of gateways and of services that are load balancers: the first five together."""
+    rules = [
+        item
+        for resource in stack.resources
+        for item in objects_of(resource)
+        for _ in range(_forwarding_rules(item))
+    ]
+    if not rules:
+        return
+    what = f"load balancer, {len(rules)} forwarding rule{'s' if len(rules) > 1 else ''}"
+    yield _hourly(rules[0], what, "load-balancer/first-five", "", 1, 1)
+    further = len(rules) - _FIRST_RULES
+    if further > 0:
+        yield _hourly(
+            rules[0], f"{further} forwarding rules more", "load-balancer/further", "", further, further
+        )
+    yield Unpriced(rules[0].urn, "load balancer: paid by the GiB too; no price in the list for the region")
+
+
+def _forwarding_rules(item: Object) -> int:
+    if item.kind == "Gateway":
+        ports = {listener["port"].raw for listener in item.node.at("spec", "listeners").fresh().items()}
+        return len(ports)
+    if item.kind == "Service" and item.node.at("spec", "type").raw == "LoadBalancer":
+        return 1
+    return 0
+
+
+def _by_use(what: str, name: str, region: str) -> str:
+    price = price_list().find(name, region)
+    if price is None:
+        return f"{what}: paid by use; no price in the list for {name}"
+    where = "" if price.region in (region, "global") else f" (of {price.region})"
+    return f"{what}: paid by use, {price.usd:g} USD a {price.unit}{where}"
+
+
+_NODE_POOL: Final = "gcp:container/nodePool:NodePool"
+_PRICERS: Final[dict[str, Callable[[Resource, Stack], Iterator[Line | Unpriced]]]] = {
+    "gcp:artifactregistry/repository:Repository": _registry,
+    "gcp:compute/address:Address": _address,
+    "gcp:compute/forwardingRule:ForwardingRule": _forwarding_rule,
+    "gcp:compute/routerNat:RouterNat": _nat,
+    "gcp:container/cluster:Cluster": _cluster,
+    _NODE_POOL: _node_pool,
+    "gcp:dns/managedZone:ManagedZone": _zone,
+    "gcp:kms/cryptoKey:CryptoKey": _key,
+    "gcp:redis/instance:Instance": _redis,
+    "gcp:secretmanager/secretVersion:SecretVersion": _secret_version,
+    "gcp:storage/bucket:Bucket": _bucket,
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": _atlas,
+}
+# Paid by what flows or is kept, which no plan says, and not in the list.
+_BY_USE: Final = {
+    "cloudflare:index/loadBalancer:LoadBalancer": "Cloudflare load balancing: paid by the endpoint and query",
+    "cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor": "Cloudflare load balancing: paid by check",
+    "cloudflare:index/loadBalancerPool:LoadBalancerPool": "Cloudflare load balancing: paid by the endpoint",
+    "cloudflare:index/zoneCacheReserve:ZoneCacheReserve": "Cache Reserve: paid by the GB kept and operation",
+    "gcp:compute/securityPolicy:SecurityPolicy": "Cloud Armor: paid by the policy, rule and request",
+    "gcp:gkebackup/backupPlan:BackupPlan": "Backup for GKE: paid by the pod and the GiB kept",
+    "gcp:monitoring/alertPolicy:AlertPolicy": "alert policy: paid by the condition and the series read",
+    "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "uptime check: paid by the execution",
+    "gcp:recaptcha/enterpriseKey:EnterpriseKey": "reCAPTCHA: paid by the assessment",
+    "mongodbatlas:index/privateLinkEndpoint:PrivateLinkEndpoint": "Atlas private endpoint: paid by the hour",
+    "gcp:binaryauthorization/policy:Policy": "Binary Authorization: paid by the cluster",
+    "gcp:pubsub/topic:Topic": "Pub/Sub: paid by the GiB",
+    "mongodbatlas:index/auditing:Auditing": "Atlas auditing: paid as a share of the cluster's price",
+    "mongodbatlas:index/encryptionAtRest:EncryptionAtRest": "Atlas with a key of one's own: paid as a share",
+}
+# What is not billed for being there.
+_FREE: Final = re.compile(
+    r"kingdom:.*|pulumi:.*|random:.*"
+    r"|[^:]+:[^:]*(?:Iam|IAM|iAM)[^:]*:.*"
+    r"|gcp:(?:projects|serviceaccount|servicenetworking|firebase|firebaserules|certificatemanager)/.*"
+    r"|gcp:iam/workloadIdentityPool.*"
+    r"|gcp:compute/(?:firewall|globalAddress|network|router|sSLPolicy|subnetwork):.*"
+    r"|gcp:dns/(?:policy|recordSet):.*"
+    r"|gcp:gkebackup/restorePlan:.*"
+    r"|gcp:kms/keyRing:.*"
+    r"|gcp:monitoring/(?:dashboard|notificationChannel|slo|customService|genericService):.*"
+    r"|gcp:secretmanager/secret:.*"
+    r"|cloudflare:index/(?:authenticatedOriginPulls|certificatePack|dnsRecord|notificationPolicy"
+    r"|regionalTieredCache|ruleset|tieredCache|urlNormalization|zoneCacheVariants|zoneDnssec"
+    r"|zoneSetting)\w*:.*"
+    r"|mongodbatlas:index/(?:alertConfiguration|cloudBackupSchedule|cloudProviderAccess.*|customDbRole"
+    r"|databaseUser|maintenanceWindow|privateLinkEndpointService|project|projectIpAccessList"
+    r"|x509AuthenticationDatabaseUser):.*"
+)
+
+
+def _is_free(resource_type: str) -> bool:
+    return _FREE.fullmatch(resource_type) is not None

@@ -1,0 +1,327 @@
+"""Coherence: numbers that are written in two places agree, and the arithmetic between them adds up."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pulumi_policy import Severity
+
+from policies.model.pods import POD_TYPES, PodTemplate, pod_templates, title
+from policies.model.property_tree import Finding, Node
+from policies.model.scale_targets import Scaling, key_of
+from policies.model.stack import Object, Resource, Stack
+from policies.pack.rule import Settings, rule, stack_rule
+
+_DRAIN: Final = ("KINGDOM_DRAIN_SECONDS", "DRAIN_SECONDS")
+_SLEEP: Final = re.compile(r"\bsleep (\d+(?:\.\d+)?)")
+_PERIOD: Final = 10  # Kubernetes' default for a probe's periodSeconds
+_FAILURES: Final = 3
+
+
+def _behind(stack: Stack, scaling: Scaling, policy: Object) -> Iterator[tuple[Object, PodTemplate]]:
+    """The workloads behind the Service that a policy targets."""
+    for target in (policy.node.at("spec", "targetRef"), *policy.node.at("spec", "targetRefs").items()):
+        service = scaling.objects.get((policy.namespace, "Service", target["name"].text()))
+        if service is not None:
+            selector = service.node.at("spec", "selector")
+            labels = selector.raw if isinstance(selector.raw, dict) else None
+            wanted = Node(
+                {"matchLabels": labels} if labels else None, selector.path, selector.unjudged, selector.urn
+            )
+            if selector.known():
+                yield from scaling.selected_by(wanted, policy.namespace)
+
+
+def _port(pod: PodTemplate, port: Node) -> int | None:
+    """The number of a probe's port; named ports are looked up in their pod."""
+    if isinstance(port.raw, (int, float)):
+        return int(port.raw)
+    for container in pod.containers("containers", "initContainers"):
+        for item in container["ports"].items():
+            if item["name"].text() == port.text() != "":
+                return int(item["containerPort"].number()) if item["containerPort"].known() else None
+    return None
+
+
+@stack_rule(
+    "health-check-is-readiness",
+    "The load balancer and the kubelet agree on who is ready: the health check is the readiness probe.",
+    steps="Give the HealthCheckPolicy the path and port of the pods' readinessProbe.",
+    severity=Severity.HIGH,
+    tags=("SOC2:A1.1", "LBA2"),
+    url="https://cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources#configure_health_check",
+)
+def health_check_is_readiness(stack: Stack, _: Settings) -> Iterator[Finding]:
+    scaling = Scaling(stack)
+    for policy in stack.of_kind("HealthCheckPolicy"):
+        config = policy.node.at("spec", "default", "config")
+        if not config.known():
+            continue
+        check = next((node for key, node in config.entries() if key.endswith("HealthCheck")), Node({}))
+        for item, pod in _behind(stack, scaling, policy):
+            if not pod.spec["containers"].known():
+                continue
+            probes = (found.at("readinessProbe", "httpGet") for found in pod.containers("containers"))
+            probe = next((found for found in probes if found.present), Node(None))
+            if not probe.present:
+                yield policy.node.at("spec", "default").finding(f"{item.label} has no HTTP readiness probe")
+                continue
+            path, wanted = check["requestPath"], probe["path"]
+            if path.known() and wanted.known() and (path.raw or "/") != (wanted.raw or "/"):
+                yield path.finding(
+                    f"asks {path.raw or '/'}, the readiness probe of {item.label} asks {wanted.raw or '/'}"
+                )
+            port, number = check["port"], _port(pod, probe["port"])
+            if port.present and port.known() and number is not None and int(port.number()) != number:
+                yield port.finding(
+                    f"asks port {int(port.number())}, the readiness probe of {item.label} port {number}"
+                )
+
+
+@stack_rule(
+    "routed-service-has-health-check",
+    "No service behind the gateway is judged by a path it does not serve, as the default `/` would be.",
+    steps="Declare a HealthCheckPolicy that targets the Service, in its namespace.",
+    severity=Severity.HIGH,
+    tags=("SOC2:A1.1", "LBA2"),
+    house=True,
+)
+def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Finding]:
+    classes = [item.node.at("spec", "gatewayClassName").text() for item in stack.of_kind("Gateway")]
+    if not any(name.startswith("gke-l7") for name in classes):
+        return
+    checked = set()
+    for policy in stack.of_kind("HealthCheckPolicy"):
+        if not policy.identified:
+            return  # it may be the one that is missed
+        for target in (policy.node.at("spec", "targetRef"), *policy.node.at("spec", "targetRefs").items()):
+            if not target["name"].known():
+                return
+            checked.add((policy.namespace, target["name"].text()))
+    for route in stack.of_kind("HTTPRoute", "GRPCRoute"):
+        if not route.identified:
+            continue
+        for entry in route.node.at("spec", "rules").items():
+            for backend in entry["backendRefs"].items():
+                name, place = backend["name"], backend["namespace"]
+                if not (name.text() and place.known() and backend["kind"].like(None, "Service")):
+                    continue
+                if (place.text() or route.namespace, name.text()) not in checked:
+                    yield name.finding(f"no HealthCheckPolicy targets Service {name.raw!r}")
+
+
+def _configured(scaling: Scaling, item: Object, container: Node, names: tuple[str, ...]) -> Node | None:
+    """A variable of a container, from its env or from the config maps it takes in; None when it has none."""
+    for variable in container["env"].items():
+        if variable["name"].like(*names) and variable["value"].present:
+            return variable["value"]
+    for source in container["envFrom"].items():
+        config = scaling.objects.get((item.namespace, "ConfigMap", source.at("configMapRef", "name").text()))
+        for name in names:
+            if config is not None and config.node.at("data", name).present:
+                return config.node.at("data", name)
+    return None
+
+
+def _seconds(node: Node | None) -> float | None:
+    if node is None or not node.known():
+        return None
+    try:
+        return float(str(node.raw))
+    except ValueError:
+        return None
+
+
+def _paused(hook: Node) -> float:
+    """Seconds that a preStop hook waits, as an action or as a command."""
+    command = " ".join(part.text() for part in hook.at("exec", "command").items())
+    slept = _SLEEP.search(command)
+    return hook.at("sleep", "seconds").number() + (float(slept[1]) if slept else 0)
+
+
+@stack_rule(
+    "termination-adds-up",
+    "A rollout drops no request: a pod told to stop serves until the balancer noticed, then finishes.",
+    steps="Keep drain >= check interval x failures, and grace period >= drain + the balancer's time-out.",
+    severity=Severity.HIGH,
+    tags=("SOC2:A1.1", "LBA3"),
+    url="https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",
+)
+def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
+    scaling = Scaling(stack)
+    # Drain and grace period; no entry where something of them is not known yet.
+    drains: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for workloads in scaling.workloads.values():
+        for item, pod in workloads:
+            grace = pod.spec["terminationGracePeriodSeconds"]
+            drain = 0.0
+            with item.node.watched() as unknown:
+                for container in pod.containers("containers"):
+                    found = _seconds(_configured(scaling, item, container, _DRAIN))
+                    paused = _paused(container.at("lifecycle", "preStop"))
+                    drain = max(drain, (found or 0.0) + paused)
+                patience = grace.number(30)
+            if grace.known() and drain and patience <= drain:
+                yield grace.finding(f"{patience:g} s end before the drain of {drain:g} s does")
+            if not unknown:
+                drains[key_of(item)] = drain, patience
+    for policy in stack.of_kind("HealthCheckPolicy"):
+        spec = policy.node.at("spec", "default")
+        noticed = spec["checkIntervalSec"].number(5) * spec["unhealthyThreshold"].number(2)
+        for item, _pod in _behind(stack, scaling, policy):
+            drain, _grace = drains.get(key_of(item), (math.inf, math.inf))
+            known = spec["checkIntervalSec"].known() and spec["unhealthyThreshold"].known()
+            if known and drain < noticed:
+                yield spec.finding(
+                    f"the balancer notices after {noticed:g} s, {item.label} drains for {drain:g} s only"
+                )
+    for policy in stack.of_kind("GCPBackendPolicy"):
+        spec = policy.node.at("spec", "default")
+        timeout = spec["timeoutSec"].number(30)
+        for item, _pod in _behind(stack, scaling, policy):
+            drain, grace = drains.get(key_of(item), (0, math.inf))
+            if spec["timeoutSec"].known() and drain + timeout > grace:
+                yield spec["timeoutSec"].finding(
+                    f"{item.label} is killed after {grace:g} s, "
+                    f"but drain ({drain:g} s) and a request ({timeout:g} s) take longer"
+                )
+
+
+@rule(
+    "probes-add-up",
+    "Probes do not work against each other: none overlaps, and liveness is more patient than readiness.",
+    types=POD_TYPES,
+    steps="Keep timeoutSeconds <= periodSeconds, and period x failures of liveness >= that of readiness.",
+    severity=Severity.MEDIUM,
+    tags=("SOC2:A1.1", "KUB7"),
+)
+def probes_add_up(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        for container in pod.containers("containers"):
+            for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+                probe = container[name]
+                if probe.present and probe["timeoutSeconds"].number(1) > probe["periodSeconds"].number(
+                    _PERIOD
+                ):
+                    yield probe["timeoutSeconds"].finding(
+                        f"{title(container)}: one probe starts before the last ended"
+                    )
+            liveness, readiness = container["livenessProbe"], container["readinessProbe"]
+            if liveness.present and readiness.present and _patience(liveness) < _patience(readiness):
+                yield liveness.finding(
+                    f"{title(container)} is restarted before it is taken out of the balance"
+                )
+
+
+def _patience(probe: Node) -> float:
+    return probe["periodSeconds"].number(_PERIOD) * probe["failureThreshold"].number(_FAILURES)
+
+
+# Requirement to its warning and critical thresholds: shares in percent, response time in seconds.
+_THRESHOLDS: Final[dict[str, tuple[float, float]]] = {
+    "ALR1": (80, 90),
+    "ALR2": (80, 95),
+    "ALR3": (1, 3),
+    "ALR4": (5, 10),
+    "ALR5": (80, 95),
+}
+
+
+def _requirement(resource: Resource) -> tuple[str, str]:
+    """Which of ALR1 to ALR5 an alert policy implements and at which severity, from its labels or names."""
+    labels = resource.node["userLabels"]
+    found, severity = "", labels["severity"].text().lower() or resource.node["severity"].text().lower()
+    texts = [value.text() for _, value in labels.entries()] + [
+        resource.node["displayName"].text(),
+        resource.name,
+    ]
+    for text in texts:
+        for name in _THRESHOLDS:
+            if name.lower() in text.lower():
+                found = found or name
+        for level in ("warning", "critical"):
+            if level in text.lower():
+                severity = severity or level
+    return found, "critical" if severity in (
+        "critical",
+        "error",
+    ) else "warning" if severity == "warning" else ""
+
+
+@stack_rule(
+    "alert-thresholds",
+    "People are woken at the limits that were agreed: alerts carry the thresholds of ALR1 to ALR5.",
+    steps="Use the warning and critical thresholds of the requirement that the alert names.",
+    severity=Severity.MEDIUM,
+    tags=("SOC2:CC7.2", "ALR1", "ALR2", "ALR3", "ALR4", "ALR5"),
+)
+def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
+    seen: set[tuple[str, str]] = set()
+    policies = stack.of_type("gcp:monitoring/alertPolicy:AlertPolicy")
+    doubtful = False  # whether one that is missed may be there, by labels that are not known yet
+    for resource in policies:
+        with resource.node.watched() as unknown:
+            name, severity = _requirement(resource)
+        if not name or not severity:
+            doubtful = doubtful or bool(unknown)
+            continue
+        if resource.node["enabled"].like(False):
+            yield resource.node["enabled"].finding(f"{name} ({severity}) is switched off")
+        seen.add((name, severity))
+        wanted = _THRESHOLDS[name][severity == "critical"]
+        for condition in resource.node["conditions"].items():
+            value, threshold = _threshold(condition)
+            if condition.at("conditionThreshold", "comparison").like("COMPARISON_LT", "COMPARISON_LE"):
+                yield condition.at("conditionThreshold", "comparison").finding(f"{name} is about too much")
+            elif value.text().strip() and _BELOW.search(value.text()):
+                yield value.finding(f"{name} is about too much, not too little")
+            if threshold is not None and not _same(threshold, wanted, name):
+                yield value.finding(f"{threshold:g} is not the {wanted:g} of {name} ({severity})")
+    for resource in stack.of_type("mongodbatlas:index/alertConfiguration:AlertConfiguration"):
+        metric = resource.node["metricThresholdConfig"]
+        if not metric["metricName"].like("CONNECTIONS_PERCENT"):
+            continue
+        value = metric["threshold"]
+        if value.known() and not any(_same(value.number(), wanted, "ALR5") for wanted in _THRESHOLDS["ALR5"]):
+            yield value.finding(f"{value.raw} is neither threshold of ALR5 (80, 95)")
+        seen.update(
+            ("ALR5", level)
+            for level, wanted in zip(("warning", "critical"), _THRESHOLDS["ALR5"], strict=True)
+            if _same(value.number(), wanted, "ALR5")
+        )
+    # A platform that runs something is watched; a few manifests or a bucket alone need no such alerts.
+    watched = stack.of_type("gcp:container/cluster:Cluster") or (policies if seen else [])
+    missing = [
+        f"{name} {level}"
+        for name in _THRESHOLDS
+        for level in ("warning", "critical")
+        if (name, level) not in seen
+    ]
+    if watched and missing and not doubtful:
+        yield watched[0].node.finding(f"no alert for {', '.join(missing)}")
+
+
+# The threshold of a PromQL condition: what its whole expression is compared with in the end.
+_BELOW: Final = re.compile(r"<=?\s*(?:bool\s+)?\d+(?:\.\d+)?\s*$")
+_COMPARED: Final = re.compile(r"[<>]=?\s*(?:bool\s+)?(\d+(?:\.\d+)?)\s*$")
+
+
+def _threshold(condition: Node) -> tuple[Node, float | None]:
+    """Where a condition's threshold stands, and what it is; None where that cannot be read: that is noted."""
+    value = condition.at("conditionThreshold", "thresholdValue")
+    if value.present:
+        return value, value.number() if value.known() else None
+    query = condition.at("conditionPrometheusQueryLanguage", "query")
+    found = _COMPARED.search(query.text())
+    if query.known() and found is None:
+        condition.set_aside("is of a kind whose threshold cannot be read")
+    return query, float(found.group(1)) if found else None
+
+
+def _same(value: Any, wanted: float, name: str) -> bool:
+    """Whether a threshold is the wanted one: as percent or as a fraction, or in seconds or milliseconds."""
+    factors = (1, 1000) if name == "ALR3" else (1, 0.01)
+    return any(abs(float(value) - wanted * factor) < 1e-9 for factor in factors)

@@ -1,0 +1,49 @@
+"""Costs: what an environment can come to in a month stays below what was agreed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pulumi_policy import Severity
+
+from policies.model.property_tree import Finding
+from policies.model.stack import Stack
+from policies.pack.rule import Settings, stack_rule
+from policies.pricing.cost_estimate import monthly
+
+# Positions that the message names, dearest first.
+_NAMED: Final = 5
+
+
+@stack_rule(
+    "monthly-cost-ceiling",
+    "No bill comes as a surprise: all that autoscalers may reach costs less than the environment's ceiling.",
+    steps="Lower a maximum in the stack's file, or raise policies:monthlyCeiling there with whoever pays.",
+    severity=Severity.HIGH,
+    tags=("SOC2:CC3.1", "TGT4"),
+    settings={
+        "monthly": {
+            "type": "number",
+            "minimum": 0,
+            "description": "The most, in USD a month; a stack says it in policies:monthlyCeiling.",
+        }
+    },
+)
+def monthly_cost_ceiling(stack: Stack, settings: Settings) -> Iterator[Finding]:
+    costs = monthly(stack)
+    if not costs.lines:
+        return
+    most = f"{costs.maximum:,.0f} USD a month (prices of {costs.dated})"
+    if "monthly" not in settings:
+        yield Finding(f"no ceiling is set for what can come to {most}: set policies:monthlyCeiling")
+    elif costs.maximum > settings["monthly"]:
+        dearest = sorted(costs.lines, key=lambda line: line.maximum, reverse=True)[:_NAMED]
+        largest = ", ".join(f"{line.what} {line.maximum:,.0f}" for line in dearest)
+        # Nothing is guessed: what has no price comes on top.
+        besides = f"; no price is known for {len(costs.unpriced)} more" if costs.unpriced else ""
+        yield Finding(
+            f"{most} at the largest scale is more than the {settings['monthly']:,.0f} of the ceiling; "
+            f"most of it for: {largest}{besides}",
+            urn=dearest[0].urn,
+        )

@@ -1,0 +1,306 @@
+"""Quotas: every namespace has limits, and they are proven to hold what its workloads can grow to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+from pulumi_policy import Severity
+
+from policies.model.node_pools import Pool, pool_of
+from policies.model.object_counts import Holdings, holdings, needed
+from policies.model.peak_demand import Demand, demand
+from policies.model.property_tree import UNKNOWN, Finding, Node
+from policies.model.quantities import parse, show
+from policies.model.scale_targets import Scaling
+from policies.model.stack import Object, Stack
+from policies.pack.rule import Settings, stack_rule
+
+_TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
+# Keys of a ResourceQuota that mean requests.
+_PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
+_COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
+
+
+def _in_doubt(items: list[Object]) -> bool:
+    """Whether any of `items` may belong to any namespace, since its own is not known yet."""
+    return any(item.namespace == "?" and not item.node.at("metadata", "namespace").known() for item in items)
+
+
+@stack_rule(
+    "namespace-quota",
+    "No namespace can take the whole cluster: each has a ResourceQuota on CPU, memory and pods.",
+    steps="Declare a ResourceQuota for requests.cpu, requests.memory and pods in the namespace.",
+    severity=Severity.HIGH,
+    tags=_TAGS,
+    house=True,
+)
+def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
+    by_namespace = _by_namespace(stack.of_kind("ResourceQuota"))
+    for namespace in stack.of_kind("Namespace"):
+        if not namespace.identified:
+            continue
+        own = by_namespace.get(namespace.name, [])
+        keys = {key for quota in own for key, _ in quota.node.at("spec", "hard").entries()}
+        if own:
+            for wanted in (("requests.cpu", "cpu"), ("requests.memory", "memory"), ("pods", "count/pods")):
+                if not keys & set(wanted) and own[0].node.at("spec", "hard").known():
+                    yield (
+                        own[0]
+                        .node.at("spec", "hard")
+                        .finding(f"{namespace.label} has no quota on {wanted[0]}")
+                    )
+        elif not _in_doubt(by_namespace.get("?", [])):
+            yield namespace.node.finding(f"{namespace.label} has no ResourceQuota")
+
+
+@stack_rule(
+    "namespace-limit-range",
+    "A container without limits cannot starve its neighbours: each namespace has a LimitRange with defaults.",
+    steps="Declare a LimitRange of type Container with default and defaultRequest in the namespace.",
+    severity=Severity.MEDIUM,
+    tags=_TAGS,
+    house=True,
+)
+def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
+    by_namespace = _by_namespace(stack.of_kind("LimitRange"))
+    for namespace in stack.of_kind("Namespace"):
+        if not namespace.identified:
+            continue
+        own = by_namespace.get(namespace.name, [])
+        if own:
+            with own[0].node.watched() as unknown:
+                complete = any(
+                    limit["type"].like("Container") and limit[key].present
+                    for item in own
+                    for limit in item.node.at("spec", "limits").items()
+                    for key in ("default", "defaultRequest")
+                )
+            if not complete and not unknown:
+                yield own[0].node.at("spec", "limits").finding("gives containers no defaults")
+        elif not _in_doubt(by_namespace.get("?", [])):
+            yield namespace.node.finding(f"{namespace.label} has no LimitRange")
+
+
+@stack_rule(
+    "quota-holds-peak",
+    "A rollout at full scale never stalls: the quota holds every workload at its most replicas plus surge.",
+    steps="Raise the quota to the sum in the message, or lower maxReplicas, maxSurge or the requests.",
+    severity=Severity.HIGH,
+    tags=(*_TAGS, "KUB1"),
+    url="https://kubernetes.io/docs/concepts/policy/resource-quotas/",
+)
+def quota_holds_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
+    quotas = stack.of_kind("ResourceQuota")
+    if not quotas:
+        return
+    peaks = peaks_by_namespace(stack)
+    holds = holdings(stack.objects, peaks)
+    _in_doubt([item for item, _ in Scaling(stack).workloads.get("?", [])])
+    for quota in quotas:
+        inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item)]
+        for key, limit in quota.node.at("spec", "hard").entries():
+            amount = parse(limit.raw) if limit.known() else None
+            if amount is None:
+                if limit.raw is not UNKNOWN:
+                    yield limit.finding(f"{limit.raw!r} is no quantity")
+                continue
+            name = _full_name(key)
+            count = needed(key, holds.get(quota.namespace, Holdings()))
+            if count is not None:
+                if count > amount:
+                    wanted = f"{show(key, Fraction(count))} that are declared or kept"
+                    yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
+            elif name == "pods" or name.startswith(("requests.", "limits.")):
+                yield from _too_small(limit, name, amount, inside)
+            else:
+                limit.set_aside("counts what no declaration tells")
+
+
+def _full_name(key: str) -> str:
+    """The long form of a plain key: ``cpu`` is ``requests.cpu``."""
+    return f"requests.{key}" if key in _PLAIN_RESOURCES or key.startswith("hugepages-") else key
+
+
+def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> Iterator[Finding]:
+    total = Fraction(0)
+    parts = []
+    for item in peaks:
+        if key in _COMPUTE and key not in item.per_pod and item.pods != 0 and not item.doubtful:
+            yield limit.finding(f"{item.workload.label} names no {key}, so the quota refuses its pods")
+        share = item.of(key)
+        if share is None:
+            if item.workload.kind != "DaemonSet":
+                yield limit.finding(f"{item.workload.label} has no bound: {item.why}")
+            limit.set_aside(f"cannot be compared: {item.workload.label} has {item.why}")
+            return
+        total += share
+        if share:
+            each = "" if key == "pods" else f" x {show(key, item.per_pod[key])}"
+            parts.append(f"{item.workload.label}: ({item.why}){each}")
+    if total > amount:
+        sums = "; ".join(parts)
+        yield limit.finding(
+            f"{show(key, amount)} is less than the {show(key, total)} that its workloads reach ({sums})"
+        )
+
+
+def _in_scope(quota: Object, item: Demand) -> bool:
+    """Whether a quota's scopes count this workload's pods."""
+    spec = quota.node["spec"]
+    scopes = [(scope.text(), "Exists", []) for scope in spec["scopes"].items()]
+    for expression in spec.at("scopeSelector", "matchExpressions").items():
+        values = [str(value.raw) for value in expression["values"].items()]
+        scopes.append((expression["scopeName"].text(), expression["operator"].text(), values))
+    best_effort = not any(key.endswith((".cpu", ".memory")) for key in item.per_pod)
+    ends = item.template.spec["activeDeadlineSeconds"].present
+    priority = item.template.spec["priorityClassName"].text()
+    across = _affine_across(item)
+    for scope, operator, values in scopes:
+        held = {
+            "BestEffort": best_effort,
+            "NotBestEffort": not best_effort,
+            "Terminating": ends,
+            "NotTerminating": not ends,
+            "CrossNamespacePodAffinity": across,
+            "PriorityClass": {
+                "In": priority in values,
+                "NotIn": priority not in values,
+                "Exists": bool(priority),
+                "DoesNotExist": not priority,
+            }.get(operator, True),
+        }
+        if not held.get(scope, True):
+            return False
+    return True
+
+
+def _affine_across(item: Demand) -> bool:
+    """Whether a pod's affinity looks into other namespaces."""
+    for kind in ("podAffinity", "podAntiAffinity"):
+        rules = item.template.spec.at("affinity", kind)
+        terms = list(rules["requiredDuringSchedulingIgnoredDuringExecution"].items())
+        preferred = rules["preferredDuringSchedulingIgnoredDuringExecution"].items()
+        terms += [weighted["podAffinityTerm"] for weighted in preferred]
+        if any(term["namespaces"].present or term["namespaceSelector"].present for term in terms):
+            return True
+    return False
+
+
+def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
+    """What every workload can reach, by namespace."""
+    scaling = Scaling(stack)
+    ranges = _by_namespace(stack.of_kind("LimitRange"))
+    pools = [pool_of(resource, {}) for resource in stack.of_type("gcp:container/nodePool:NodePool")]
+    known = [pool for pool in pools if pool is not None]
+    found: dict[str, list[Demand]] = {}
+    for namespace, workloads in scaling.workloads.items():
+        for item, template in workloads:
+            nodes = None
+            if known and len(known) == len(pools) and item.kind == "DaemonSet":
+                with item.node.watched() as unknown:
+                    nodes = sum(pool.nodes for pool in known if pool.accepts(template))
+                nodes = None if unknown else nodes
+            found.setdefault(namespace, []).append(
+                demand(item, template, scaling, ranges.get(namespace, ()), nodes)
+            )
+    return found
+
+
+def _by_namespace(items: list[Object]) -> dict[str, list[Object]]:
+    index: dict[str, list[Object]] = {}
+    for item in items:
+        index.setdefault(item.namespace, []).append(item)
+    return index
+
+
+@stack_rule(
+    "pools-hold-peak",
+    "What autoscalers may ask for exists: the node pools can grow to hold every workload at its peak.",
+    steps="Raise the pool's maximum or its machine type, or lower what the workloads may reach.",
+    severity=Severity.HIGH,
+    tags=("SOC2:A1.1", "PRO1"),
+    settings={
+        "systemCpu": {
+            "type": "string",
+            "default": "400m",
+            "description": "CPU that GKE's own daemons request on every node.",
+        },
+        "systemMemory": {
+            "type": "string",
+            "default": "700Mi",
+            "description": "Memory that GKE's own daemons request on every node.",
+        },
+    },
+)
+def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
+    overhead = {
+        "cpu": parse(settings["systemCpu"]) or Fraction(0),
+        "memory": parse(settings["systemMemory"]) or Fraction(0),
+    }
+    resources = stack.of_type("gcp:container/nodePool:NodePool")
+    pools = [pool for pool in (pool_of(resource, overhead) for resource in resources) if pool is not None]
+    if not resources or len(pools) < len(resources):
+        return
+    wanting: dict[tuple[str, ...], list[Demand]] = {}
+    every = [item for peaks in peaks_by_namespace(stack).values() for item in peaks]
+    pools = [_left_by_daemons(pool, every) for pool in pools]
+    for item in every:
+        if item.workload.kind == "DaemonSet" or not item.pods or item.doubtful:
+            continue
+        with item.workload.node.watched() as unknown:
+            fitting = [pool for pool in pools if pool.accepts(item.template)]
+        if unknown:
+            continue
+        roomy = [pool for pool in fitting if _pods_on_a_node(pool, item)]
+        if not roomy:
+            reason = "is larger than a node of" if fitting else "may run on none of"
+            names = ", ".join(pool.name for pool in fitting or pools)
+            yield item.workload.node.finding(f"{item.workload.label} {reason} the pools ({names})")
+            continue
+        wanting.setdefault(tuple(sorted(pool.name for pool in roomy)), []).append(item)
+    yield from _crowded(pools, wanting)
+
+
+def _left_by_daemons(pool: Pool, every: list[Demand]) -> Pool:
+    """`pool` without what daemon sets take of each of its nodes."""
+    left = dict(pool.per_node)
+    for item in every:
+        if item.workload.kind == "DaemonSet" and not item.doubtful and pool.accepts(item.template):
+            left["pods"] -= 1
+            for key in ("cpu", "memory"):
+                left[key] -= item.per_pod.get(f"requests.{key}", Fraction(0))
+    return replace(pool, per_node=left)
+
+
+def _crowded(pools: list[Pool], wanting: dict[tuple[str, ...], list[Demand]]) -> Iterator[Finding]:
+    """Pools that are too small for what can run nowhere else (Hall's condition over each set of pools)."""
+    by_name = {pool.name: pool for pool in pools}
+    for names in wanting:
+        confined = [item for others, items in wanting.items() if set(others) <= set(names) for item in items]
+        nodes = Fraction(0)
+        for item in confined:
+            best = max(_pods_on_a_node(by_name[name], item) for name in names)
+            nodes += Fraction(item.pods or 0, best)
+        available = sum(by_name[name].nodes for name in names)
+        if nodes > available:
+            what = ", ".join(f"{item.workload.label} with {item.pods} pods" for item in confined)
+            yield (
+                by_name[names[0]]
+                .resource.node["autoscaling"]
+                .finding(
+                    f"{', '.join(names)} can grow to {available} nodes, but {what} need {float(nodes):.1f}"
+                )
+            )
+
+
+def _pods_on_a_node(pool: Pool, item: Demand) -> int:
+    """How many pods of a workload fit on one node by themselves."""
+    room = [int(pool.per_node["pods"])]
+    for key in ("cpu", "memory"):
+        needed = item.per_pod.get(f"requests.{key}", Fraction(0))
+        if needed:
+            room.append(int(pool.per_node[key] // needed))
+    return max(0, min(room))

@@ -1,0 +1,254 @@
+"""Workloads beyond the Pod Security Standard: images, probes, resources, read-only roots, tokens, labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from pulumi_policy import Severity
+
+from policies.model.pods import CONTAINER_FIELDS, POD_TYPES, TEMPLATES, pod_templates, title
+from policies.model.property_tree import Finding, Node
+from policies.model.quantities import parse
+from policies.model.stack import Resource, objects_of
+from policies.pack.remediations import labelled, without_token
+from policies.pack.rule import Settings, rule
+
+_DIGEST: Final = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+_PROJECTS: Final = ("dev", "staging", "prod", "local")
+_SERVING: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
+
+
+@rule(
+    "read-only-root",
+    "An intruder cannot leave programs behind: containers do not write to their own root file system.",
+    types=POD_TYPES,
+    steps="Set readOnlyRootFilesystem to true and mount an emptyDir where files must be written.",
+    severity=Severity.MEDIUM,
+    tags=("CIS-GKE:5.2", "SOC2:CC6.8", "KUB8"),
+    house=True,
+)
+def read_only_root(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        if pod.on_windows:
+            continue
+        for container in pod.containers("initContainers", "containers"):
+            flag = container.at("securityContext", "readOnlyRootFilesystem")
+            if flag.unlike(True):
+                yield flag.finding(f"{title(container)} must set it to true")
+
+
+@rule(
+    "image-digest",
+    "What was tested is what runs: images are named by digest, which nobody can move to other content.",
+    types=POD_TYPES,
+    steps="Append @sha256:… of the released image; the deployment workflow writes it into the stack's file.",
+    severity=Severity.HIGH,
+    tags=("CIS-GKE:5.5", "SOC2:CC8.1"),
+    house=True,
+)
+def image_digest(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        for container in pod.containers():
+            image = container["image"]
+            if image.known() and not _DIGEST.fullmatch(str(image.raw or "")):
+                yield image.finding(f"{title(container)} must name its image by digest, not {image.raw!r}")
+
+
+@rule(
+    "image-registry",
+    "Only images that went through our own build and scan run: they come from allowed registries.",
+    types=POD_TYPES,
+    steps="Push the image to an allowed registry, or allow its registry in the policy's configuration.",
+    severity=Severity.HIGH,
+    tags=("CIS-GKE:5.1", "SOC2:CC8.1"),
+    settings={
+        "registries": {
+            "type": "array",
+            "items": {"type": "string"},
+            # Whole projects: anybody may have one whose name only begins like ours.
+            "default": [
+                *(f"europe-west1-docker.pkg.dev/kingdom-{name}/" for name in _PROJECTS),
+                "gke.gcr.io/",
+            ],
+            "description": "Prefixes that an image's name may start with.",
+        }
+    },
+    house=True,
+)
+def image_registry(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    allowed = tuple(settings["registries"])
+    for pod in pod_templates(resource):
+        for container in pod.containers():
+            image = container["image"]
+            if image.known() and not str(image.raw or "").startswith(allowed):
+                yield image.finding(
+                    f"{title(container)} uses {image.raw!r} from outside {', '.join(allowed)}"
+                )
+
+
+@rule(
+    "probes",
+    "A replica that hangs is restarted and one that cannot answer gets no traffic: servers have probes.",
+    types=POD_TYPES,
+    steps="Declare livenessProbe and readinessProbe; keep liveness cheaper and more patient than readiness.",
+    severity=Severity.MEDIUM,
+    tags=("SOC2:A1.2", "KUB7"),
+    house=True,
+)
+def probes(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        if pod.owner.kind not in _SERVING:
+            continue
+        for container in pod.containers("containers"):
+            for probe in ("livenessProbe", "readinessProbe") if container.known() else ():
+                if not container[probe].present:
+                    yield container[probe].finding(f"{title(container)} has none")
+
+
+@rule(
+    "requests-and-limits",
+    "The scheduler knows what a container needs and the kernel what it may take.",
+    types=POD_TYPES,
+    steps="Set requests for cpu and memory, and a limit for memory no smaller than its request.",
+    severity=Severity.MEDIUM,
+    tags=("SOC2:A1.1", "KUB5"),
+    house=True,
+)
+def requests_and_limits(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        whole = pod.spec["resources"]
+        for container in pod.containers("initContainers", "containers"):
+            resources = container["resources"]
+            for part, key in (("requests", "cpu"), ("requests", "memory"), ("limits", "memory")):
+                limited = part == "requests" and resources.at("limits", key).present
+                if not resources.at(part, key).present and not limited and not whole.at(part, key).present:
+                    yield resources.at(part, key).finding(f"{title(container)} names no {part} of {key}")
+            for key, limit in resources["limits"].entries():
+                most = parse(limit.raw) if limit.known() else None
+                asked = resources.at("requests", key)
+                least = parse(asked.raw) if asked.present and asked.known() else None
+                if most is not None and least is not None and most < least:
+                    yield limit.finding(f"{title(container)} requests more {key} than its limit")
+
+
+@rule(
+    "service-account-token",
+    "A break-in finds no key to the cluster: no token of the API server is mounted unless it is asked for.",
+    types=POD_TYPES + r"|kubernetes:core/v1:ServiceAccount",
+    steps="Set automountServiceAccountToken to false; name pods that need it in the policy's configuration.",
+    severity=Severity.HIGH,
+    tags=("CIS-GKE:5.1.6", "SOC2:CC6.1"),
+    settings={
+        "needed": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "Names of objects whose pods talk to the API server.",
+        }
+    },
+    house=True,
+    remedy=without_token,
+)
+def service_account_token(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    for item in objects_of(resource):
+        if item.kind == "ServiceAccount" and item.name not in settings["needed"]:
+            flag = item.node["automountServiceAccountToken"]
+            if flag.unlike(False):
+                yield flag.finding("must be false")
+    for pod in pod_templates(resource):
+        flag = pod.spec["automountServiceAccountToken"]
+        if pod.owner.name not in settings["needed"] and flag.unlike(False):
+            yield flag.finding("must be false: these pods do not talk to the API server")
+
+
+_LABELLED: Final = (
+    r"kubernetes:(core|apps|batch|policy|autoscaling|networking\.k8s\.io)/\w+:"
+    r"(Namespace|Pod|Deployment|StatefulSet|DaemonSet|Job|CronJob|Service|ConfigMap|PodDisruptionBudget|"
+    r"HorizontalPodAutoscaler|NetworkPolicy|ServiceAccount|ResourceQuota|LimitRange)"
+)
+
+
+@rule(
+    "labels",
+    "Every object can be found by the platform it belongs to, for cost reports and for cleaning up.",
+    types=_LABELLED,
+    steps="Add the labels that the policy's configuration names; they can be added by remediation.",
+    severity=Severity.LOW,
+    tags=("SOC2:CC6.1",),
+    settings={
+        "labels": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "default": {"app.kubernetes.io/part-of": "kingdom"},
+            "description": "Labels that must be there, with the values that a remediation adds.",
+        }
+    },
+    house=True,
+    remedy=labelled,
+)
+def labels(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    for item in objects_of(resource):
+        own = item.node.at("metadata", "labels")
+        for key in settings["labels"]:
+            if own.known() and not own[key].present:
+                yield own.finding(f"has no label {key}")
+
+
+# What holds other settings, by its key, wherever it stands in a pod.
+_LISTS: Final = (
+    *CONTAINER_FIELDS,
+    "volumes",
+    "ports",
+    "env",
+    "envFrom",
+    "volumeMounts",
+    "add",
+    "drop",
+    "sysctls",
+)
+_OBJECTS: Final = (
+    "metadata", "spec", "template", "jobTemplate", "securityContext", "capabilities", "seccompProfile",
+    "appArmorProfile", "seLinuxOptions", "windowsOptions", "resources", "lifecycle", "livenessProbe",
+    "readinessProbe", "startupProbe", "annotations", "labels",
+)  # fmt: skip
+_SHAPED: Final = frozenset((*_LISTS, *_OBJECTS))
+
+
+@rule(
+    "pod-shape",
+    "Nothing hides from the other policies: lists are lists and objects are objects in all that makes pods.",
+    types=POD_TYPES,
+    steps="Write the value in the shape that the message names; the API server refuses any other.",
+    severity=Severity.HIGH,
+    tags=("CIS-GKE:5.2", "SOC2:CC8.1", "KUB8"),
+)
+def pod_shape(resource: Resource, _: Settings) -> Iterator[Finding]:
+    listed = resource.node["items"]
+    if resource.type.endswith("List") and listed.present and listed.known() and type(listed.raw) is not list:
+        yield listed.finding("must be a list")
+    for item in objects_of(resource):
+        if item.kind in TEMPLATES:
+            yield from _misshapen(item.node)
+
+
+def _misshapen(node: Node) -> Iterator[Finding]:
+    """Values that are not of the shape that their key wants."""
+    if not node.known():
+        return
+    if not isinstance(node.raw, dict):
+        yield node.finding("must be an object")
+        return
+    for key, value in node.entries():
+        if value.raw is None or key not in _SHAPED or not value.known():
+            continue
+        if key in _LISTS and not isinstance(value.raw, list):
+            yield value.finding("must be a list")
+        elif key in _OBJECTS and not isinstance(value.raw, dict):
+            yield value.finding("must be an object")
+        elif key in _OBJECTS and key not in ("annotations", "labels"):
+            yield from _misshapen(value)
+        elif key in (*CONTAINER_FIELDS, "volumes"):
+            for item in value.items():
+                yield from _misshapen(item)

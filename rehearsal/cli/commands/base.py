@@ -1,0 +1,81 @@
+"""What the commands share: the application, its consoles, common options, and how a command ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rehearsal.pulumi.project import Project
+    from rehearsal.session import Session
+
+app: Final = typer.Typer(
+    name="kingdom",
+    help="The platform of Kingdom Studios: planned, judged and run on this machine, with no cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Exit codes: 0 done and clean, 1 failed, 2 the input cannot be used, 3 a mandatory policy is"
+    " violated, 130 interrupted.",
+)
+# Where no terminal says how wide it is, lines are as long as they need to be.
+_WIDE: Final = None if sys.stdout.isatty() else 400
+out: Final = Console(highlight=False, soft_wrap=True, width=_WIDE)
+err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+
+POLICIES: Final = Path("policies")
+VIOLATED: Final = 3
+INTERRUPTED: Final = 130
+
+StackOption = Annotated[
+    str,
+    typer.Option(
+        "--stack", "-s", envvar="KINGDOM_STACK", help="The environment: a file stacks/Pulumi.<name>.yaml."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
+AllOption = Annotated[bool, typer.Option("--unchanged", help="Show unchanged resources too.")]
+PackOption = Annotated[
+    Path,
+    typer.Option("--policy-pack", help="The folder of the policy pack that judges.", metavar="FOLDER"),
+]
+
+
+def examples(*lines: str) -> str:
+    return "Examples: " + "; ".join(f"`{line}`" for line in lines)
+
+
+def session_of(stack: str, policy_pack: Path = POLICIES) -> Session:
+    from rehearsal.pulumi.project import Project
+    from rehearsal.session import Session
+
+    project = Project.find()
+    return Session(
+        project, stack, policies=pack_of(project, policy_pack), notice=partial(err.print, style="yellow")
+    )
+
+
+def pack_of(project: Project, policy_pack: Path) -> Path:
+    """The project's own pack is found from every folder within the project; another one, from here."""
+    return project.root / POLICIES if policy_pack == POLICIES else policy_pack.resolve()
+
+
+def print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False), flush=True)
+
+
+def exit_for(result: Any) -> None:
+    if result.interrupted:
+        err.print("[yellow]interrupted[/]: what was done is recorded; run the command again to go on")
+        raise typer.Exit(INTERRUPTED)
+    if result.errors:
+        raise typer.Exit(1)
+    if result.mandatory:
+        raise typer.Exit(VIOLATED)

@@ -1,0 +1,91 @@
+"""Commands about plain Kubernetes manifests: judging them, writing them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rehearsal.cli.commands.base import (
+    JsonOption,
+    StackOption,
+    app,
+    err,
+    examples,
+    exit_for,
+    out,
+    print_json,
+    session_of,
+)
+from rehearsal.errors import KingdomError
+
+
+@app.command(epilog=examples("kingdom check rendered/", "kingdom check chart.yaml --only PSS --json"))
+def check(
+    paths: Annotated[list[str], typer.Argument(help="YAML files or folders of them.")],
+    as_json: JsonOption = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="The platform's own house rules count too.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only rules with this tag; may be repeated.")
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what remediation would add, where that is safe.")
+    ] = False,
+    policy_pack_config: Annotated[
+        Path | None, typer.Option("--policy-pack-config", help="A JSON file that configures the rules.")
+    ] = None,
+) -> None:
+    """Judge plain Kubernetes manifests with the policy pack. Exit code 1 on a mandatory finding."""
+    from rehearsal.policy import manifest_check as manifests
+    from rehearsal.policy.pack_files import load_config
+
+    config = load_config(policy_pack_config) if policy_pack_config else None
+    report = manifests.check(paths, config=config, strict=strict, only=tuple(only or ()))
+    if as_json:
+        print_json(report.to_json())
+    else:
+        for line in report.lines(diff=diff):
+            out.print(line, markup=False)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command(epilog=examples("kingdom render --stack prod --out rendered", "kingdom check --strict rendered"))
+def render(
+    folder: Annotated[
+        Path, typer.Option("--out", "-o", help="Where the files go, one an object.", metavar="FOLDER")
+    ],
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Write every Kubernetes object of a stack as YAML, numbered in apply order, for scanners and dry runs.
+
+    Values are those of a throwaway rehearsal: what only the clouds know is made up, and said so in the file.
+    Secrets are never written. Run again, it changes nothing but what has changed.
+    """
+    from rehearsal.cli import progress
+    from rehearsal.cli import render as rendering
+    from rehearsal.engine.events import Silent
+
+    session = session_of(stack)
+    rendering.check_folder(stack, folder)
+    with progress.Progress(err, f"rehearsing {stack}") as listener:
+        # Off a terminal it would tell of every resource, and the objects are what was asked for.
+        plan, result = session.rehearse(listener if err.is_terminal else Silent())
+    if result.interrupted:
+        exit_for(result)
+    if not result.ok:
+        raise KingdomError(
+            f"the stack {stack!r} cannot be rendered:",
+            details=[item.message for item in (*plan.errors, *result.errors)],
+            remedy=f"Nothing was written. See `kingdom preview --stack {stack}`.",
+        )
+    objects = rendering.objects(result.snapshot, plan.snapshot)
+    rendered = rendering.write(stack, objects, folder, rendering.skipped(result.snapshot))
+    if as_json:
+        print_json(rendered.to_json())
+    else:
+        for line in rendered.lines():
+            out.print(line, markup=False)

@@ -1,0 +1,177 @@
+"""The command that plans: one stack, or all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from rehearsal.cli.commands.base import (
+    POLICIES,
+    AllOption,
+    JsonOption,
+    PackOption,
+    StackOption,
+    app,
+    err,
+    examples,
+    exit_for,
+    out,
+    pack_of,
+    print_json,
+    session_of,
+)
+from rehearsal.errors import InputError
+
+if TYPE_CHECKING:
+    from rehearsal.parallel_preview import Outcome
+
+FORMATS: Final = ("text", "markdown", "json", "sarif", "junit")  # as in reviews.command.Format
+
+
+@app.command(
+    epilog=examples(
+        "kingdom preview --stack prod",
+        "kingdom preview -s dev --json | jq .counts",
+        "kingdom preview --all --base main --format markdown",
+    )
+)
+def preview(
+    stack: StackOption = "local",
+    every: Annotated[bool, typer.Option("--all", help="Every stack that has a file.")] = False,
+    base: Annotated[
+        str, typer.Option("--base", help="Compare with this branch, tag or commit.", metavar="REF")
+    ] = "",
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help=f"How to write a review: {', '.join(FORMATS)}.", metavar="FORMAT"),
+    ] = None,
+    write: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--write", help="Write the review to a file too; again for more.", metavar="FORMAT=FILE"
+        ),
+    ] = None,
+    save_plan: Annotated[
+        Path | None,
+        typer.Option("--save-plan", help="Write the plan's digests, for `up --expect-plan`.", metavar="FILE"),
+    ] = None,
+    as_json: JsonOption = False,
+    unchanged: AllOption = False,
+    policy_pack: PackOption = POLICIES,
+) -> None:
+    """Plan a stack and have the policy pack judge it. Changes nothing.
+
+    With --all the SDKs are imported once for all stacks, and the exit code is the worst of theirs.
+
+    With --base or --format it is a review: what changes against the base, what the policy pack finds, the
+    capacity numbers that change, and what it costs a month. The form of every format is described in
+    docs/pull-requests.md.
+    """
+    if base or format_ or write:
+        if save_plan is not None:
+            raise InputError("--save-plan is for the plan of one stack, without --base and --format")
+        form = format_ or ("json" if as_json else "text")
+        _review([] if every else [stack], base, form, write or [], policy_pack)
+        return
+    if every:
+        if save_plan is not None:
+            raise InputError("--save-plan is for the plan of one stack, not for --all")
+        _every(as_json=as_json, unchanged=unchanged, policy_pack=policy_pack)
+        return
+    from rehearsal.cli import display, progress
+    from rehearsal.review.plan_digest import plan_of, save
+
+    session = session_of(stack, policy_pack)
+    began = time.monotonic()
+    with progress.Progress(err, f"previewing {stack}", planning=True) as listener:
+        result = session.preview(listener)
+    plan = plan_of(result)
+    if save_plan is not None:
+        save(plan, save_plan)
+    if as_json:
+        data = display.to_json(result, seconds=time.monotonic() - began)
+        print_json(data | {"digest": plan.digest})
+    else:
+        display.show(out, result, unchanged=unchanged)
+        if result.changed:
+            out.print(f"digest of this plan: {plan.digest}", style="dim")
+    exit_for(result)
+
+
+def _review(stacks: list[str], base: str, format_: str, write: list[str], policy_pack: Path) -> None:
+    if format_ not in FORMATS:
+        raise InputError(f"--format is one of {', '.join(FORMATS)}, not {format_!r}")
+    files = [entry.partition("=") for entry in write]
+    for form, _, path in files:
+        if form not in FORMATS[1:] or not path:
+            raise InputError(f"--write is FORMAT=FILE with one of {', '.join(FORMATS[1:])}, not {form!r}")
+    from rehearsal.pulumi.project import Project
+    from rehearsal.review import command
+
+    project = Project.find()
+    for name in stacks:
+        project.stack(name)  # its error is clearer before anything is planned
+    raise typer.Exit(
+        command.run(
+            project,
+            stacks,
+            policies=pack_of(project, policy_pack),
+            ref=base,
+            format_=command.Format(format_),
+            files=[(command.Format(form), Path(path)) for form, _, path in files],
+            out=out,
+            err=err,
+        )
+    )
+
+
+def _every(*, as_json: bool, unchanged: bool, policy_pack: Path) -> None:
+    from rehearsal import parallel_preview
+    from rehearsal.cli import display, progress
+    from rehearsal.pulumi.project import Project
+
+    project = Project.find()
+    jobs = [
+        parallel_preview.Job(project, stack, pack_of(project, policy_pack)) for stack in project.stack_names()
+    ]
+    began = time.monotonic()
+    with progress.Overview(err) as overview:
+        outcomes = parallel_preview.preview_all(jobs, listener=lambda job: overview.listener(job.stack))
+    code = parallel_preview.worst(outcomes)
+    if as_json:
+        print_json(
+            {
+                "ok": code == 0,
+                "stacks": {outcome.job.stack: _json(outcome) for outcome in outcomes},
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+    else:
+        for outcome in outcomes:
+            out.rule(f"[bold]{outcome.job.stack}", style="dim") if out.is_terminal else None
+            if outcome.error is not None:
+                err.print(f"error: {outcome.job.stack}: {outcome.error}", style="red", markup=False)
+            elif outcome.result is not None:
+                display.show(out, outcome.result, unchanged=unchanged)
+        _summary(outcomes)
+    raise typer.Exit(code)
+
+
+def _json(outcome: Outcome) -> dict[str, Any]:
+    from rehearsal.cli import display
+
+    if outcome.result is not None:
+        return display.to_json(outcome.result, seconds=outcome.seconds)
+    assert outcome.error is not None
+    return {"stack": outcome.job.stack, "ok": False, **outcome.error.to_json()}
+
+
+def _summary(outcomes: Sequence[Outcome]) -> None:
+    words = {0: "[green]clean[/]", 3: "[red]violates a mandatory policy[/]"}
+    for outcome in outcomes:
+        verdict = words.get(outcome.exit_code, "[red]failed[/]")
+        out.print(f"[bold]{outcome.job.stack}[/]: {verdict} ({outcome.seconds:.1f} s)")

@@ -1,0 +1,117 @@
+"""Commands that plan a stack, change it, or take it down."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from rehearsal.cli.commands.base import (
+    POLICIES,
+    AllOption,
+    JsonOption,
+    PackOption,
+    StackOption,
+    app,
+    err,
+    examples,
+    exit_for,
+    out,
+    print_json,
+    session_of,
+)
+
+
+@app.command(epilog=examples("kingdom up", "kingdom up --stack prod --json", "kingdom up --refresh"))
+def up(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    unchanged: AllOption = False,
+    policy_pack: PackOption = POLICIES,
+    refresh: Annotated[bool, typer.Option("--refresh", help="First adopt what the clouds say.")] = False,
+    expect_plan: Annotated[
+        str,
+        typer.Option("--expect-plan", help="Stop unless this is the plan.", metavar="DIGEST|FILE"),
+    ] = "",
+) -> None:
+    """Make a stack what the program declares: on rehearsal clouds, and `local` as real processes here.
+
+    The plan is judged first; a mandatory violation or an error ends it before anything is created. So does
+    a plan that is not the one that --expect-plan names, with what differs.
+    """
+    from rehearsal.cli import display, progress
+    from rehearsal.review.plan_digest import Expected, plan_of
+
+    session = session_of(stack, policy_pack)
+    expected = Expected(expect_plan) if expect_plan else None
+    began = time.monotonic()
+
+    def planned(plan: Any) -> bool:
+        if expected is not None:
+            expected.require(plan_of(plan))
+        if plan.changed and not as_json:
+            err.print(
+                f"planned {stack} in {time.monotonic() - began:.1f} s: "
+                f"{sum(count for op, count in plan.counts.items() if op != 'same')} changes"
+            )
+        return True
+
+    with progress.Progress(err, f"updating {stack}") as listener:
+        result = session.up(listener, planned, refresh=refresh)
+    seconds = time.monotonic() - began
+    machine = session.machine()
+    status = machine.status() if machine is not None and result.ok else None
+    if as_json:
+        data = display.to_json(result, seconds=seconds)
+        print_json(data | ({"machine": status.to_json()} if status else {}))
+    else:
+        display.show(out, result, unchanged=unchanged)
+        if result.ok:
+            display.show_outputs(out, result.outputs)
+            if status is not None:
+                display.show_machine(out, status, brief=True)
+            out.print(f"up in {seconds:.1f} s")
+        elif result.planned:
+            err.print("[red]refused[/]: nothing was created or changed")
+    exit_for(result)
+
+
+@app.command(epilog=examples("kingdom down", "kingdom down --stack prod --unprotect"))
+def down(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    unprotect: Annotated[
+        bool, typer.Option("--unprotect", help="Delete protected resources too: a rehearsal's are not real.")
+    ] = False,
+) -> None:
+    """Delete everything of a stack, its data on this machine included, and stop its processes."""
+    from rehearsal.cli import display, progress
+
+    session = session_of(stack)
+    began = time.monotonic()
+    with progress.Progress(err, f"deleting {stack}") as listener:
+        result = session.down(listener, unprotect=unprotect)
+    if as_json:
+        print_json(display.to_json(result, seconds=time.monotonic() - began))
+    elif result.steps or result.diagnostics:
+        display.show(out, result)
+    else:
+        out.print(f"[bold]{stack}[/]: there is nothing to delete")
+    exit_for(result)
+
+
+@app.command(epilog=examples("kingdom refresh --stack prod"))
+def refresh(stack: StackOption = "local", as_json: JsonOption = False) -> None:
+    """Compare what is recorded with what the clouds say, and adopt that."""
+    from rehearsal.cli import display, progress
+
+    session = session_of(stack)
+    began = time.monotonic()
+    with progress.Progress(err, f"refreshing {stack}") as listener:
+        result = session.refresh(listener)
+    if as_json:
+        print_json(display.to_json(result, seconds=time.monotonic() - began))
+    else:
+        display.show(out, result)
+    exit_for(result)

@@ -1,0 +1,78 @@
+"""Commands that only look: processes, outputs, logs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rehearsal.cli.commands.base import JsonOption, StackOption, app, examples, out, print_json, session_of
+from rehearsal.errors import KingdomError
+
+
+@app.command(epilog=examples("kingdom status", "kingdom status --json"))
+def status(stack: StackOption = "local", as_json: JsonOption = False) -> None:
+    """Show the processes of a stack on this machine: ready or not, memory, restarts, autoscaling."""
+    from rehearsal.cli import display
+
+    session = session_of(stack)
+    machine = session.machine()
+    if machine is None:
+        resources = session.store.load().resources
+        if as_json:
+            print_json({"stack": stack, "running": False, "resources": len(resources)})
+        else:
+            what = f"{len(resources)} resources are recorded" if resources else "nothing is recorded"
+            out.print(f"[bold]{stack}[/]: nothing runs on this machine; {what}")
+        raise typer.Exit(0 if session.options is None else 1)
+    found = machine.status()
+    if as_json:
+        print_json({"running": True, **found.to_json()})
+    else:
+        display.show_machine(out, found, brief=False)
+    raise typer.Exit(0 if all(process.ready for process in found.processes) else 1)
+
+
+@app.command(epilog=examples("kingdom outputs", "kingdom outputs -s prod --json --show-secrets"))
+def outputs(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print secrets in the clear.")] = False,
+) -> None:
+    """Print the outputs of a stack."""
+    from rehearsal.cli import display
+    from rehearsal.pulumi.properties import unwrap
+    from rehearsal.pulumi.urn import ROOT_STACK_TYPE
+
+    session = session_of(stack)
+    roots = [item for item in session.store.load().resources if item.type == ROOT_STACK_TYPE]
+    if not roots:
+        raise KingdomError(
+            f"the stack {stack!r} has no outputs: it is not up",
+            remedy=f"Run `kingdom up --stack {stack}` first.",
+        )
+    values = unwrap(roots[0].outputs) if show_secrets else display.masked(roots[0].outputs)
+    if as_json:
+        print_json(values)
+    else:
+        display.show_outputs(out, values)
+
+
+@app.command(epilog=examples("kingdom logs", "kingdom logs api --follow", "kingdom logs envoy -n 20"))
+def logs(
+    name: Annotated[str | None, typer.Argument(help="Only logs whose name contains this.")] = None,
+    stack: StackOption = "local",
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="How many lines of each to begin with.")
+    ] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+) -> None:
+    """Print the logs of a stack's processes on this machine."""
+    machine = session_of(stack).machine()
+    if machine is None:
+        raise KingdomError(
+            f"the stack {stack!r} does not run on this machine",
+            remedy="Run `kingdom up` first: `local` is the one that can.",
+        )
+    for line in machine.logs(name, lines, follow):
+        out.print(line, markup=False)

@@ -1,0 +1,329 @@
+"""What an operation looks like: a tree for people, an object for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from rehearsal.engine.events import (
+    Diagnostic,
+    Op,
+    PropertyChange,
+    Remediation,
+    Result,
+    Severity,
+    Step,
+    Violation,
+)
+from rehearsal.host.status import Status
+from rehearsal.pulumi.properties import UNKNOWN, Change, Secret, Value, format_path
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of
+
+MARKS: Final = {
+    Op.SAME: ("  ", "dim"),
+    Op.CREATE: ("+ ", "green"),
+    Op.UPDATE: ("~ ", "yellow"),
+    Op.REPLACE: ("+-", "magenta"),
+    Op.DELETE: ("- ", "red"),
+    Op.READ: ("< ", "cyan"),
+    Op.REFRESH: ("~ ", "cyan"),
+}
+_PLANNED: Final = {
+    Op.CREATE: "to create",
+    Op.UPDATE: "to update",
+    Op.REPLACE: "to replace",
+    Op.DELETE: "to delete",
+    Op.READ: "to read",
+    Op.SAME: "unchanged",
+}
+_DONE: Final = {
+    Op.CREATE: "created",
+    Op.UPDATE: "updated",
+    Op.REPLACE: "replaced",
+    Op.DELETE: "deleted",
+    Op.READ: "read",
+    Op.SAME: "unchanged",
+}
+_WIDTH: Final = 100  # of a shown value, in characters
+
+
+def masked(value: Value) -> Value:
+    """`value` as it may be shown: secrets and unknowns replaced by words."""
+    match value:
+        case Secret():
+            return "[secret]"
+        case dict():
+            return {key: masked(item) for key, item in value.items()}
+        case list():
+            return [masked(item) for item in value]
+        case _ if value is UNKNOWN:
+            return "[unknown]"
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def to_json(result: Result, *, seconds: float) -> dict[str, Any]:
+    """The whole result as one JSON object; secrets are masked. Unchanged resources are counted only."""
+    return {
+        "stack": result.stack,
+        "ok": result.ok,
+        "changed": result.changed,
+        "planned": result.planned,
+        "interrupted": result.interrupted,
+        "counts": {op.value: count for op, count in result.counts.items()},
+        "steps": [_step_json(step) for step in result.steps if step.op is not Op.SAME],
+        "policyPack": result.policy_pack,
+        "violations": [
+            {
+                "policy": item.policy,
+                "level": item.level,
+                "message": item.message,
+                "description": item.description,
+                "urn": item.urn,
+                "source": item.source,
+            }
+            for item in result.violations
+        ],
+        "remediations": [
+            {
+                "policy": item.policy,
+                "description": item.description,
+                "urn": item.urn,
+                "source": item.source,
+                "changes": changes_json(item.changes),
+            }
+            for item in result.remediations
+        ],
+        "diagnostics": [
+            {
+                "severity": item.severity.value,
+                "message": item.message,
+                "urn": item.urn,
+                "source": item.source,
+            }
+            for item in result.diagnostics
+        ],
+        "outputs": masked(dict(result.outputs)),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    return {
+        "op": step.op.value,
+        "urn": step.urn,
+        "type": step.type,
+        "name": step.name,
+        "parent": step.parent,
+        "source": step.source,
+        "changes": changes_json(step.changes),
+    }
+
+
+def changes_json(changes: Iterable[PropertyChange]) -> list[dict[str, Any]]:
+    """The properties that a step changes, for machines; what is secret is masked."""
+    return [
+        {
+            "path": format_path(change.path),
+            "kind": change.kind.value,
+            "old": masked(change.old),
+            "new": masked(change.new),
+            "replaces": change.replaces,
+        }
+        for change in changes
+    ]
+
+
+def show(console: Console, result: Result, *, unchanged: bool = False) -> None:
+    """Prints the tree of what changes, then the counts, the policy pack's verdict and what was said."""
+    tree = _tree(result.steps, unchanged=unchanged)
+    if tree is not None:
+        console.print(tree)
+        console.print()
+    console.print(_counts(result, _PLANNED if result.planned else _DONE))
+    if result.policy_pack:
+        show_violations(console, result.policy_pack, list(result.violations))
+        show_remediations(console, result.remediations)
+    show_diagnostics(console, result.diagnostics)
+
+
+def _tree(steps: Iterable[Step], *, unchanged: bool) -> Tree | None:
+    by_urn = {step.urn: step for step in steps}
+    shown: set[str] = set()
+    for step in by_urn.values():
+        if step.op is Op.SAME and not unchanged:
+            continue
+        at: Step | None = step
+        while at is not None and at.urn not in shown:
+            shown.add(at.urn)
+            at = by_urn.get(at.parent)
+    if not shown:
+        return None
+    nodes: dict[str, Tree] = {}
+    root = Tree(Text("resources"), hide_root=True, guide_style="dim")
+
+    def node(step: Step) -> Tree:
+        if step.urn not in nodes:
+            parent = by_urn.get(step.parent)
+            nodes[step.urn] = (node(parent) if parent else root).add(_line(step))
+        return nodes[step.urn]
+
+    # Components before single resources, each in the order of its name: the same plan reads the same.
+    for step in sorted(
+        by_urn.values(), key=lambda item: (item.type != ROOT_STACK_TYPE, item.custom, item.urn)
+    ):
+        if step.urn in shown:
+            branch = node(step)
+            for change in step.changes:
+                branch.add(_change(change))
+    return root
+
+
+def _line(step: Step) -> Text:
+    mark, style = MARKS[step.op]
+    text = Text.assemble((mark + " ", style), (step.name, style if step.op is not Op.SAME else ""), " ")
+    text.append(step.type, "dim")
+    if step.op is Op.REPLACE and step.delete_before_replace:
+        text.append(" (deleted first)", "dim")
+    if step.retained:
+        text.append(" (kept in the cloud)", "dim")
+    return text
+
+
+def _change(change: PropertyChange) -> Text:
+    path = format_path(change.path)
+    match change.kind:
+        case Change.ADD:
+            text = Text.assemble(("+ ", "green"), path, ": ", shown(change.new))
+        case Change.DELETE:
+            text = Text.assemble(("- ", "red"), path, ": ", shown(change.old))
+        case _:
+            text = Text.assemble(("~ ", "yellow"), path, ": ", shown(change.old), " → ", shown(change.new))
+    if change.replaces:
+        text.append(" (forces replacement)", "magenta")
+    return text
+
+
+def shown(value: Value) -> str:
+    """`value` as JSON in one line, secrets and unknowns as words, its beginning where it is long."""
+    import json
+
+    text = json.dumps(masked(value), ensure_ascii=False, default=str)
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _counts(result: Result, words: dict[Op, str]) -> str:
+    counts = result.counts
+    parts = [
+        f"[{MARKS[op][1]}]{MARKS[op][0].strip()} {counts[op]} {word}[/]"
+        for op, word in words.items()
+        if op in counts and op is not Op.SAME
+    ]
+    same = counts.get(Op.SAME, 0)
+    if not parts:
+        return f"[bold]{result.stack}[/]: no changes, {same} resources"
+    return f"[bold]{result.stack}[/]: {', '.join(parts)}, {same} unchanged"
+
+
+def show_violations(console: Console, pack: str, violations: Sequence[Violation]) -> None:
+    """Prints the pack's verdict, mandatory findings first, each with the place in the program."""
+    found = [item for item in violations if item.level != "unjudged"]
+    unjudged = [item for item in violations if item.level == "unjudged"]
+    mandatory = sum(item.mandatory for item in found)
+    style = "red" if mandatory else "yellow" if found else "green"
+    verdict = f"{mandatory} mandatory, {len(found) - mandatory} advisory" if found else "no violations"
+    console.print(f"policies [dim]{escape(pack)}[/]: [{style}]{verdict}[/]")
+    for item in found:
+        console.print(
+            f"  [{'red' if item.mandatory else 'yellow'}]{item.level}[/] [bold]{escape(item.policy)}[/]"
+        )
+        if item.urn:
+            where = f" [dim]({escape(item.source)})[/]" if item.source else ""
+            console.print(f"    {escape(name_of(item.urn))}{where}")
+        for line in item.message.splitlines():
+            console.print(f"    {line}", markup=False)
+    if unjudged:
+        console.print("  [dim]not judged yet, for values that are unknown until they are created:[/]")
+        for item in unjudged:
+            about = name_of(item.urn) if item.urn.count("::") >= 3 else "the stack"
+            console.print(f"    [dim]{escape(item.policy)}: {escape(about)}[/]")
+
+
+def show_remediations(console: Console, remediations: Iterable[Remediation]) -> None:
+    """Prints what policies put right in the inputs, as a diff for each resource."""
+    for item in remediations:
+        where = f" [dim]({escape(item.source)})[/]" if item.source else ""
+        console.print(
+            f"  [cyan]remedied[/] [bold]{escape(item.policy)}[/]: {escape(name_of(item.urn))}{where}"
+        )
+        for change in item.changes:
+            console.print(Text("    ") + _change(change))
+
+
+def show_diagnostics(console: Console, diagnostics: Iterable[Diagnostic]) -> None:
+    styles = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan", Severity.DEBUG: "dim"}
+    for item in diagnostics:
+        about = f" {name_of(item.urn)}" if item.urn.count("::") >= 3 else ""
+        where = f" ({item.source})" if item.source else ""
+        console.print(
+            Text.assemble(
+                (item.severity.value, styles[item.severity]),
+                (about, "bold"),
+                (where, "dim"),
+                f": {item.message}",
+            )
+        )
+
+
+def show_outputs(console: Console, outputs: Mapping[str, Value]) -> None:
+    """Prints stack outputs, a line each; secrets are masked."""
+    import json
+
+    shown = masked(dict(outputs))
+    width = max(map(len, shown), default=0)
+    for name, value in sorted(shown.items()):
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        console.print(Text.assemble((f"  {name:<{width}}", "bold"), f"  {text}"))
+
+
+def show_machine(console: Console, status: Status, *, brief: bool) -> None:
+    """Prints what runs on this machine; `brief` leaves out the table of processes."""
+    if not brief:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("", "process", "kind", "state", "pid", "port", "restarts", "memory", "cpu"):
+            table.add_column(
+                column, justify="right" if column in ("pid", "port", "restarts", "memory", "cpu") else "left"
+            )
+        for item in status.processes:
+            table.add_row(
+                "[green]●[/]" if item.ready else "[red]●[/]",
+                escape(item.name),
+                escape(item.kind),
+                escape(f"{item.state} {item.message}".strip()),
+                str(item.pid or ""),
+                str(item.port or ""),
+                str(item.restarts),
+                f"{item.memory / 2**20:.0f} MiB",
+                f"{item.cpu:.0%}",
+            )
+        console.print(table)
+        for scaler in status.autoscalers:
+            wanted = f"{scaler.desired} wanted, {scaler.minimum} to {scaler.maximum}"
+            metrics = escape("; ".join(scaler.metrics))
+            console.print(f"[bold]{escape(scaler.name)}[/]: {scaler.current} replicas ({wanted}); {metrics}")
+    ready = sum(item.ready for item in status.processes)
+    console.print(
+        f"[bold]{status.stack}[/] on this machine: {ready} of {len(status.processes)} processes ready"
+    )
+    for name, address in status.endpoints.items():
+        console.print(f"  {escape(name)}  {escape(address)}")
+    for note in status.notes:
+        console.print(f"  [yellow]not enforced here:[/] {escape(note)}")

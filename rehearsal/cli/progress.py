@@ -1,0 +1,135 @@
+"""Progress while an operation works: a live line on a terminal, a line a resource elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from rehearsal.cli.display import MARKS
+from rehearsal.engine.events import Diagnostic, Listener, Op, Severity, Silent, Step
+
+_SHOWN = 6  # running steps named at once
+
+
+class Progress:
+    """A listener that shows what is being done. Use it as a context manager.
+
+    With `planning` nothing is done yet: where there is no terminal, only errors are told as they come.
+    """
+
+    def __init__(self, console: Console, verb: str, *, planning: bool = False) -> None:
+        self._console = console
+        self._planning = planning
+        self._verb = verb
+        self._running: dict[str, tuple[Step, float]] = {}
+        self._finished = 0
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._live = (
+            Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> Progress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def begun(self, step: Step) -> None:
+        with self._lock:
+            self._running[step.urn] = (step, time.monotonic())
+
+    def done(self, step: Step) -> None:
+        began = self._end(step)
+        if self._live is None and not self._planning and step.op is not Op.SAME and step.custom:
+            mark, style = MARKS[step.op]
+            self._console.print(
+                Text.assemble(
+                    (mark, style), f" {step.name} ", (step.type, "dim"), f" {time.monotonic() - began:.1f} s"
+                )
+            )
+
+    def failed(self, step: Step, reason: str) -> None:
+        self._end(step)
+
+    def diagnostic(self, diagnostic: Diagnostic) -> None:
+        if self._live is None and diagnostic.severity is Severity.ERROR:
+            self._console.print(Text.assemble(("error", "red"), f" {diagnostic.message.splitlines()[0]}"))
+
+    def _end(self, step: Step) -> float:
+        with self._lock:
+            self._finished += 1
+            return self._running.pop(step.urn, (step, time.monotonic()))[1]
+
+    def _render(self) -> Text:
+        with self._lock:
+            now = time.monotonic()
+            text = Text(f"{self._verb} … {self._finished} resources, {now - self._began:.0f} s")
+            waiting = sorted(self._running.values(), key=lambda item: item[1])
+            for step, began in [item for item in waiting if item[0].custom][:_SHOWN]:
+                mark, style = MARKS[step.op]
+                text.append(f"\n  {mark} ", style)
+                text.append(f"{step.name} ")
+                text.append(f"{step.type} {now - began:.0f} s", "dim")
+        return text
+
+
+class Overview:
+    """Progress of several stacks at once, a line each on a terminal. Use it as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._counts: dict[str, int] = {}
+        self._began = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Overview:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def listener(self, stack: str) -> Listener:
+        """What hears of `stack`. The display starts here, and with it a thread."""
+        self._counts.setdefault(stack, 0)
+        if self._console.is_terminal and self._live is None:
+            self._live = Live(
+                console=self._console, get_renderable=self._render, refresh_per_second=8, transient=True
+            )
+            self._live.start()
+        return _Counter(partial(self._count, stack))
+
+    def _count(self, stack: str) -> None:
+        self._counts[stack] += 1
+
+    def _render(self) -> Text:
+        seconds = time.monotonic() - self._began
+        lines = [f"{stack}: {count} resources" for stack, count in self._counts.items()]
+        return Text("\n".join([f"previewing … {seconds:.0f} s", *lines]))
+
+
+class _Counter(Silent):
+    """Counts finished steps."""
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        self._count = count
+
+    def done(self, step: Step) -> None:
+        self._count()

@@ -1,0 +1,175 @@
+"""Asks the policy pack about resources, over Pulumi's Analyzer protocol, and keeps what it found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from pulumi.runtime.proto import analyzer_pb2
+
+from rehearsal.engine.diff import property_changes
+from rehearsal.engine.events import Remediation, Violation
+from rehearsal.engine.state import ResourceState
+from rehearsal.pulumi.properties import Properties, contains_unknown, decode, encode
+from rehearsal.pulumi.urn import name_of, split_reference
+
+
+class Pack(Protocol):
+    """A running policy pack: `rehearsal.policy.pack.PolicyPack`."""
+
+    @property
+    def label(self) -> str: ...
+
+    def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.AnalyzeDiagnostic]: ...
+
+    def analyze_stack(
+        self, request: analyzer_pb2.AnalyzeStackRequest
+    ) -> list[analyzer_pb2.AnalyzeDiagnostic]: ...
+
+    def remediate(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.Remediation]: ...
+
+
+class Judge:
+    """The verdict of one pack on one operation. Without a pack there is nothing to object to. Thread-safe."""
+
+    def __init__(self, pack: Pack | None) -> None:
+        self._pack = pack
+        self._violations: list[Violation] = []
+        self._remediations: list[Remediation] = []
+        self._lock = threading.Lock()
+
+    def remediate(self, resource: ResourceState, provider: ResourceState | None) -> Properties:
+        """The inputs of `resource` after the pack's remediations; its own where there is none."""
+        if self._pack is None:
+            return resource.inputs
+        inputs = resource.inputs
+        for remedy in self._pack.remediate(_request(resource, provider)):
+            if remedy.HasField("properties") and remedy.properties.fields:
+                before, inputs = inputs, decode(remedy.properties)
+                found = Remediation(
+                    policy=remedy.policyName,
+                    pack=remedy.policyPackName,
+                    urn=resource.urn,
+                    source=resource.source_position,
+                    # What is unknown may differ, for all that a comparison knows; no policy wrote it.
+                    changes=tuple(
+                        change
+                        for change in property_changes(before, inputs)
+                        if not contains_unknown(change.old)
+                    ),
+                    description=remedy.description,
+                )
+                with self._lock:
+                    self._remediations.append(found)
+        return inputs
+
+    def resource(self, resource: ResourceState, provider: ResourceState | None) -> list[Violation]:
+        """What the pack has against `resource`, seen by its inputs."""
+        if self._pack is None:
+            return []
+        found = [
+            _violation(item, resource.source_position, resource.urn)
+            for item in self._pack.analyze(_request(resource, provider))
+        ]
+        return self._keep(found)
+
+    def stack(self, resources: Iterable[ResourceState]) -> list[Violation]:
+        """What the pack has against the whole, each resource seen by its outputs."""
+        if self._pack is None:
+            return []
+        resources = list(resources)
+        providers = {resource.urn: resource for resource in resources}
+        request = analyzer_pb2.AnalyzeStackRequest(
+            resources=[
+                analyzer_pb2.AnalyzerResource(
+                    type=resource.type,
+                    urn=resource.urn,
+                    name=name_of(resource.urn),
+                    properties=encode(resource.outputs),
+                    options=_options(resource),
+                    provider=_provider(providers.get(split_reference(resource.provider)[0])),
+                    parent=resource.parent,
+                    dependencies=resource.dependencies,
+                    propertyDependencies={
+                        key: analyzer_pb2.AnalyzerPropertyDependencies(urns=urns)
+                        for key, urns in resource.property_dependencies.items()
+                    },
+                )
+                for resource in resources
+            ]
+        )
+        sources = {resource.urn: resource.source_position for resource in resources}
+        return self._keep(
+            [_violation(item, sources.get(item.urn, "")) for item in self._pack.analyze_stack(request)]
+        )
+
+    def _keep(self, found: list[Violation]) -> list[Violation]:
+        with self._lock:
+            self._violations.extend(found)
+        return found
+
+    @property
+    def violations(self) -> list[Violation]:
+        """Everything found, mandatory first, then by policy and resource."""
+        with self._lock:
+            return sorted(
+                set(self._violations),
+                key=lambda item: (not item.mandatory, item.policy, item.urn, item.message),
+            )
+
+    @property
+    def remediations(self) -> list[Remediation]:
+        """Everything that was put right, by policy and resource."""
+        with self._lock:
+            return sorted(self._remediations, key=lambda item: (item.policy, item.urn))
+
+
+def _request(resource: ResourceState, provider: ResourceState | None) -> analyzer_pb2.AnalyzeRequest:
+    return analyzer_pb2.AnalyzeRequest(
+        type=resource.type,
+        urn=resource.urn,
+        name=name_of(resource.urn),
+        properties=encode(resource.inputs),
+        options=_options(resource),
+        provider=_provider(provider),
+    )
+
+
+def _options(resource: ResourceState) -> analyzer_pb2.AnalyzerResourceOptions:
+    timeouts: dict[str, Any] = dict(resource.custom_timeouts)
+    return analyzer_pb2.AnalyzerResourceOptions(
+        protect=resource.protect,
+        ignoreChanges=resource.ignore_changes,
+        additionalSecretOutputs=resource.additional_secret_outputs,
+        customTimeouts=analyzer_pb2.AnalyzerResourceOptions.CustomTimeouts(**timeouts),
+        parent=resource.parent,
+    )
+
+
+def _provider(provider: ResourceState | None) -> analyzer_pb2.AnalyzerProviderResource | None:
+    if provider is None:
+        return None
+    return analyzer_pb2.AnalyzerProviderResource(
+        type=provider.type,
+        urn=provider.urn,
+        name=name_of(provider.urn),
+        properties=encode(provider.inputs),
+    )
+
+
+def _violation(item: analyzer_pb2.AnalyzeDiagnostic, source: str, urn: str = "") -> Violation:
+    level = "mandatory" if item.enforcementLevel == analyzer_pb2.MANDATORY else "advisory"
+    # How the policy SDK says that a rule touched an unknown: an advisory diagnostic of this wording
+    # (``pulumi_policy/policy.py``, pulumi-policy#258). It is no finding: the rule has not judged yet.
+    if item.message.startswith("can't run policy"):
+        level = "unjudged"
+    return Violation(
+        policy=item.policyName,
+        pack=item.policyPackName,
+        level=level,
+        message=item.message,
+        description=item.description,
+        urn=item.urn or urn,
+        source=source,
+    )

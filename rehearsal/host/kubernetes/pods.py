@@ -1,0 +1,391 @@
+"""A pod: its volumes, its containers as processes, their probes, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rehearsal.host.component import Context
+from rehearsal.host.errors import MachineError
+from rehearsal.host.kubernetes.container_env import Identity, environment, expanded
+from rehearsal.host.kubernetes.probes import Probe, Target, execute, http_get, until_started
+from rehearsal.host.kubernetes.references import MissingError
+from rehearsal.host.kubernetes.volumes import Volumes, rewritten
+from rehearsal.host.paths import slug
+from rehearsal.host.processes.atomic_files import make_folder, read_json, write_atomic
+from rehearsal.host.processes.process import Process, ProcessSpec, Restart, State
+
+_RETRY_SECONDS = 0.5
+_REFRESH_SECONDS = 30.0
+_CRASHES = 5
+
+
+@dataclass
+class PodRecord:
+    """What is kept of a pod on disk: enough for the next supervisor to go on with it."""
+
+    name: str
+    namespace: str
+    owner: str
+    revision: str
+    template: dict[str, Any]
+    created: float
+    ports: dict[str, int] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+    ready: bool = False
+    # When its readiness last changed, in seconds since 1970.
+    turned: float = 0.0
+    initialized: bool = False
+    phase: str = "Pending"
+
+
+class Pod:
+    """One pod. `changed` is called whenever its readiness or phase may have."""
+
+    def __init__(self, context: Context, record: PodRecord, changed: Callable[[], None]) -> None:
+        self.record = record
+        self.message = ""
+        self.terminating = False
+        self._context = context
+        self._changed = changed
+        self._folder = context.home.pods / slug(f"{record.namespace}_{record.name}")
+        self._volumes = Volumes(
+            self._folder / "volumes", self.spec.get("volumes") or [], record.namespace, context.store
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._main: asyncio.Task[None] | None = None
+        self._unready: set[str] = set()
+        self._targets: dict[str, Target] = {}
+
+    # -- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self.record.template.get("spec") or {}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return (self.record.template.get("metadata") or {}).get("labels") or {}
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        return self.spec.get("containers") or []
+
+    @property
+    def ready(self) -> bool:
+        return self.record.ready and not self.terminating
+
+    @property
+    def finished(self) -> bool:
+        return self.record.phase in {"Succeeded", "Failed"}
+
+    def available(self, least: float) -> bool:
+        """Ready for at least `least` seconds (minReadySeconds)."""
+        return self.ready and time.time() - self.record.turned >= least
+
+    def processes(self) -> list[Process]:
+        found = (self._context.processes.get(self._process(item)) for item in self.containers)
+        return [process for process in found if process is not None]
+
+    def crashes(self) -> bool:
+        """Whether it keeps ending before it gets ready: waiting for it is of no use."""
+        return not self.ready and any(process.restarts >= _CRASHES for process in self.processes())
+
+    def trouble(self) -> list[str]:
+        """Why it is not ready, with the last log lines of containers that fail."""
+        if self.ready:
+            return []
+        reasons = [f"pod {self.record.namespace}/{self.record.name}: {self.message or self.record.phase}"]
+        for item in [*(self.spec.get("initContainers") or []), *self.containers]:
+            process = self._context.processes.get(self._process(item))
+            reasons += process.trouble() if process else []
+        return reasons
+
+    def host_port(self, declared: str | int) -> int | None:
+        """The port of this machine behind a container port, by number or by name."""
+        for item in self.containers:
+            for port in item.get("ports") or []:
+                if declared in {port.get("name"), port["containerPort"], str(port["containerPort"])}:
+                    return self.record.ports.get(str(port["containerPort"]))
+        return self.record.ports.get(str(declared))
+
+    def _process(self, container: dict[str, Any]) -> str:
+        return f"pod/{self.record.namespace}/{self.record.name}/{container['name']}"
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._save()
+        self._main = asyncio.create_task(self._live(), name=f"pod {self.record.name}")
+
+    def _save(self) -> None:
+        make_folder(self._folder)
+        with suppress(MachineError):
+            write_atomic(self._folder / "pod.json", json.dumps(asdict(self.record)), durable=False)
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                self._take_ports()
+                await asyncio.to_thread(self._volumes.refresh)
+                if not self.record.initialized:
+                    await self._initialize()
+                for item in self.containers:
+                    await self._run(item)
+                break
+            except (MissingError, MachineError, OSError, ValueError, KeyError) as error:
+                self._say(str(error) if isinstance(error, MissingError | MachineError) else repr(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+        self._say("")
+        self._settle()
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            # Mounted configuration and secrets follow their objects after a while, as a kubelet has them do.
+            with suppress(MissingError, MachineError, OSError):
+                await asyncio.to_thread(self._volumes.refresh)
+
+    def _take_ports(self) -> None:
+        for item in self.containers:
+            for port in item.get("ports") or []:
+                number = str(port["containerPort"])
+                name = f"pod/{self.record.namespace}/{self.record.name}/{number}"
+                self.record.ports[number] = self._context.ports.take(name)
+
+    async def _initialize(self) -> None:
+        """Init containers, one after the other, each to its successful end."""
+        never = self.spec.get("restartPolicy") == "Never"
+        for item in self.spec.get("initContainers") or []:
+            policy = Restart.NEVER if never else Restart.ON_FAILURE
+            if item.get("restartPolicy") == "Always":
+                await self._run(item)
+                continue
+            process = await self._context.processes.ensure(self._process_spec(item, policy))
+            self._say(f"init container {item['name']} runs")
+            await process.ended()
+            if process.state is State.FAILED:
+                self._finish("Failed")
+                raise MachineError(f"init container {item['name']} failed")
+            await self._context.processes.stop(process.spec.name)
+        self.record.initialized = True
+        self._save()
+
+    async def _run(self, item: dict[str, Any]) -> None:
+        policy, name = Restart(self.spec.get("restartPolicy") or "Always"), item["name"]
+        process = await self._context.processes.ensure(self._process_spec(item, policy))
+        adopted = process.adopted and name in self.record.started
+        if adopted and self.record.ready:
+            # It was serving when the last supervisor was there; the probes will say if it no longer is.
+            process.ready = True
+        else:
+            self._unready.add(name)
+        if not adopted:
+            self.record.started = [other for other in self.record.started if other != name]
+        self._tasks.append(asyncio.create_task(self._watch(item, process, adopted), name=process.spec.name))
+
+    def _process_spec(self, item: dict[str, Any], restart: Restart) -> ProcessSpec:
+        if not item.get("command"):
+            raise MachineError(
+                f"container {item['name']} has no command: on one machine there is no image to take it from"
+            )
+        mounts = self._volumes.mounts(item)
+        ports = {int(number): port for number, port in self.record.ports.items()}
+        metadata = self.record.template.get("metadata") or {}
+        identity = Identity(
+            name=self.record.name,
+            namespace=self.record.namespace,
+            uid=slug(f"!{self.record.name}")[-8:],
+            labels=self.labels,
+            annotations=metadata.get("annotations") or {},
+            service_account=self.spec.get("serviceAccountName") or "default",
+        )
+        bundle = str(self._context.authority.bundle)
+        variables = environment(item, identity, self._context.store, ports, mounts, bundle)
+        words = [*item["command"], *(item.get("args") or [])]
+        names = {port["name"]: port["containerPort"] for port in item.get("ports") or [] if port.get("name")}
+        self._targets[item["name"]] = Target(ports, names, variables, self._context.project)
+        own = [str(port["containerPort"]) for port in item.get("ports") or []]
+        return ProcessSpec(
+            name=self._process(item),
+            kind="pod",
+            argv=tuple(rewritten(expanded(str(word), variables), mounts) for word in words),
+            cwd=self._context.project,
+            env=variables,
+            grace=float(self.spec.get("terminationGracePeriodSeconds", 30)),
+            restart=restart,
+            port=self.record.ports[own[0]] if own else None,
+            # A container keeps the environment that it was started with, whatever has changed since.
+            identity=f"{self.record.name}/{self.record.revision}",
+        )
+
+    # -- probes -------------------------------------------------------------------------------------------
+
+    async def _watch(self, item: dict[str, Any], process: Process, adopted: bool) -> None:
+        """From start to start: the startup probe, then readiness and liveness until the process ends."""
+        while True:
+            while process.state is not State.RUNNING:
+                if process.state in {State.SUCCEEDED, State.FAILED}:
+                    self._settle()
+                    return
+                await asyncio.sleep(0.05)
+            pid = process.pid
+            probing = [asyncio.create_task(probe) for probe in self._probes(item, process, adopted)]
+            try:
+                while process.pid == pid and process.state is State.RUNNING:
+                    await process.turned(pid)
+            finally:
+                for task in probing:
+                    task.cancel()
+            adopted = False
+            with suppress(ValueError):
+                self.record.started.remove(item["name"])
+            self._set_ready(item, process, False, "")
+
+    def _probes(
+        self, item: dict[str, Any], process: Process, started: bool
+    ) -> list[Coroutine[Any, Any, None]]:
+        return [self._probe_all(item, process, started)]
+
+    async def _probe_all(self, item: dict[str, Any], process: Process, started: bool) -> None:
+        target = self._targets[item["name"]]
+        if not started:
+            if item.get("startupProbe"):
+                problem = await until_started(Probe(item["startupProbe"]), target)
+                if problem is not None:
+                    self._say(f"container {item['name']}: startup probe failed: {problem}")
+                    process.end()
+                    return
+            self.record.started.append(item["name"])
+            self._save()
+            if item.get("lifecycle", {}).get("postStart"):
+                await self._hook(item, "postStart")
+        async with asyncio.TaskGroup() as probes:
+            probes.create_task(self._readiness(item, process, target))
+            if item.get("livenessProbe"):
+                probes.create_task(self._liveness(item, process, target))
+
+    async def _readiness(self, item: dict[str, Any], process: Process, target: Target) -> None:
+        if not item.get("readinessProbe"):
+            self._set_ready(item, process, True, "")
+            return
+        probe = Probe(item["readinessProbe"])
+        await asyncio.sleep(probe.delay if not process.ready else 0)
+        eager = not process.ready
+        while True:
+            problem = await probe.ask(target)
+            verdict = True if eager and problem is None else probe.count(problem)
+            if verdict is not None:
+                eager = eager and not verdict
+                text = "" if verdict else f"container {item['name']}: readiness probe failed: {problem}"
+                self._set_ready(item, process, verdict, text)
+            elif problem and eager:
+                self._say(f"container {item['name']}: not ready yet: {problem}")
+            await asyncio.sleep(min(0.2, probe.period) if eager else probe.period)
+
+    async def _liveness(self, item: dict[str, Any], process: Process, target: Target) -> None:
+        probe = Probe(item["livenessProbe"])
+        await asyncio.sleep(probe.delay)
+        while True:
+            problem = await probe.ask(target)
+            if probe.count(problem) is False:
+                self._say(f"container {item['name']}: liveness probe failed: {problem}; started again")
+                process.end()
+                return
+            await asyncio.sleep(probe.period)
+
+    def _set_ready(self, item: dict[str, Any], process: Process, ready: bool, message: str) -> None:
+        process.ready = ready
+        before = set(self._unready)
+        (self._unready.discard if ready else self._unready.add)(item["name"])
+        if before != self._unready or message:
+            self._say(message)
+            self._settle()
+
+    def _say(self, message: str) -> None:
+        if message != self.message:
+            self.message = message
+            self._changed()
+
+    def _settle(self) -> None:
+        """Phase and readiness from the containers' states."""
+        processes = self.processes()
+        ready = len(processes) == len(self.containers) > 0 and not self._unready
+        if ready != self.record.ready:
+            self.record.ready = ready
+            self.record.turned = time.time()
+        phase = "Running" if processes else "Pending"
+        if processes and all(process.state in {State.SUCCEEDED, State.FAILED} for process in processes):
+            succeeded = all(process.state is State.SUCCEEDED for process in processes)
+            phase = "Succeeded" if succeeded else "Failed"
+        self._finish(phase)
+
+    def _finish(self, phase: str) -> None:
+        self.record.phase = phase
+        if phase in {"Succeeded", "Failed"} and self.record.ready:
+            self.record.ready = False
+            self.record.turned = time.time()
+        self._save()
+        self._changed()
+
+    # -- end ----------------------------------------------------------------------------------------------
+
+    async def _hook(self, item: dict[str, Any], name: str) -> None:
+        action = ((item.get("lifecycle") or {}).get(name)) or {}
+        target = self._targets.get(item["name"])
+        if target is None:
+            return
+        if "sleep" in action:
+            await asyncio.sleep(float(action["sleep"]["seconds"]))
+        elif "exec" in action:
+            await execute(action["exec"]["command"], target)
+        elif "httpGet" in action:
+            with suppress(OSError, ValueError, IndexError):
+                await http_get(action["httpGet"], target)
+
+    async def end(self, *, grace: float | None = None) -> None:
+        """preStop, SIGTERM, grace period, SIGKILL; then folder and ports are given back."""
+        self.terminating = True
+        self._changed()
+        if self._main:
+            self._main.cancel()
+        total = float(self.spec.get("terminationGracePeriodSeconds", 30)) if grace is None else grace
+        await asyncio.gather(*(self._end_container(item, total) for item in self.containers))
+        for item in reversed(self.spec.get("initContainers") or []):
+            await self._context.processes.stop(self._process(item), grace=total)
+        for task in self._tasks:
+            task.cancel()
+        prefix = f"pod/{self.record.namespace}/{self.record.name}/"
+        self._context.ports.release(self._context.ports.named(prefix))
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def _end_container(self, item: dict[str, Any], grace: float) -> None:
+        began = time.monotonic()
+        if item.get("lifecycle"):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hook(item, "preStop"), grace)
+        # The hook's time counts towards the grace period; two seconds are left in any case, as in Kubernetes.
+        left = max(min(2.0, grace), grace - (time.monotonic() - began))
+        await self._context.processes.stop(self._process(item), grace=left)
+
+    def detach(self) -> None:
+        """Stop looking after it; its processes go on."""
+        for task in [*self._tasks, *([self._main] if self._main else [])]:
+            task.cancel()
+
+
+def load(folder: Path) -> list[PodRecord]:
+    """The pods of an earlier supervisor. One whose file is damaged is forgotten; its processes are strays."""
+    found = []
+    for path in sorted(folder.glob("*/pod.json")):
+        try:
+            found.append(PodRecord(**read_json(path)))
+        except (MachineError, TypeError, OSError) as error:
+            print(f"{path} is damaged ({error}): the pod is made anew", flush=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
+    return found

@@ -1,0 +1,89 @@
+"""Where everything of one machine lies: below `.rehearsal/<stack>/machine/`, and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.host.processes.atomic_files import make_folder
+
+_UNSAFE = re.compile(r"[^a-zA-Z0-9.-]+")
+
+
+def slug(name: str) -> str:
+    """A file name for `name`: readable, never hidden, and unique even where characters had to go."""
+    plain = _UNSAFE.sub("_", name).strip("._")[:80] or "_"
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one stack's machine. `root` is the absolute `.rehearsal/<stack>`."""
+
+    root: Path
+
+    @property
+    def machine(self) -> Path:
+        return self.root / "machine"
+
+    @property
+    def authority(self) -> Path:
+        """Shared by all stacks, so that trusting it once is enough."""
+        return self.root.parent / "ca"
+
+    @property
+    def objects(self) -> Path:
+        return self.machine / "objects"
+
+    @property
+    def records(self) -> Path:
+        return self.machine / "processes"
+
+    @property
+    def logs(self) -> Path:
+        return self.machine / "logs"
+
+    @property
+    def pods(self) -> Path:
+        return self.machine / "pods"
+
+    @property
+    def envoy(self) -> Path:
+        return self.machine / "envoy"
+
+    @property
+    def certificates(self) -> Path:
+        return self.machine / "certificates"
+
+    @property
+    def data(self) -> Path:
+        return self.machine / "data"
+
+    @property
+    def ports(self) -> Path:
+        return self.machine / "ports.json"
+
+    @property
+    def options(self) -> Path:
+        return self.machine / "options.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.machine / "supervisor.lock"
+
+    @property
+    def socket(self) -> Path:
+        return self.machine / "supervisor.sock"
+
+    @property
+    def supervisor_log(self) -> Path:
+        return self.logs / "supervisor.log"
+
+    def make(self) -> None:
+        """Make every folder. Private: desired objects hold secrets in the plain."""
+        for folder in (self.machine, self.objects, self.records, self.logs, self.pods, self.envoy):
+            make_folder(folder)
+        for folder in (self.certificates, self.data, self.authority):
+            make_folder(folder)

@@ -1,0 +1,135 @@
+"""What client and supervisor say to each other: JSON lines over a unix socket, one request a connection.
+
+A request is ``{"method": …, "params": {…}}``. The answer is one line ``{"result": …}`` or
+``{"error": [reasons]}``; a stream has lines ``{"item": …}`` before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rehearsal.host.errors import MachineError
+from rehearsal.host.processes.unix_sockets import address
+
+MOST_BYTES = 64 * 1024 * 1024
+Handler = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+async def serve(path: Path, handle: Handler) -> asyncio.Server:
+    """Answer requests at `path`. A handler's result that is an async iterator is sent item by item."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await _answer(reader, writer, handle)
+        with suppress(OSError):
+            writer.close()
+
+    with address(path) as short:
+        return await asyncio.start_unix_server(connected, short, limit=MOST_BYTES)
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
+    line = await reader.readline()
+    if not line:
+        return
+    request = json.loads(line)
+    working = asyncio.ensure_future(_respond(request, writer, handle))
+    # A client that hangs up does not want to know any more.
+    leaving = asyncio.ensure_future(reader.read(1))
+    await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, leaving):
+        if not task.done():
+            task.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+
+
+async def _respond(request: dict[str, Any], writer: asyncio.StreamWriter, handle: Handler) -> None:
+    try:
+        result = await handle(request["method"], request["params"])
+        if isinstance(result, AsyncIterator):
+            async for item in result:
+                await _send(writer, {"item": item})
+            result = None
+        await _send(writer, {"result": result})
+    except MachineError as error:
+        await _send(writer, {"error": error.reasons})
+
+
+async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+    writer.write(json.dumps(message).encode() + b"\n")
+    await writer.drain()
+
+
+class CancelledError(Exception):
+    """The call was cut off by `Calls.cancel`."""
+
+
+class Calls:
+    """The connections of calls in progress, so that they can be cut off from another thread."""
+
+    def __init__(self) -> None:
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        with self._lock:
+            self.cancelled = True
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def holding(self, connection: socket.socket) -> Iterator[None]:
+        with self._lock:
+            if self.cancelled:
+                raise CancelledError
+            self._open.add(connection)
+        try:
+            yield
+        except OSError:
+            if self.cancelled:
+                raise CancelledError from None
+            raise
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+
+
+def stream(
+    path: Path, method: str, params: dict[str, Any], timeout: float | None, calls: Calls | None = None
+) -> Iterator[Any]:
+    """Items and then the result of a request. Raises MachineError, and OSError when nobody is there."""
+    with socket.socket(socket.AF_UNIX) as connection, (calls or Calls()).holding(connection):
+        connection.settimeout(timeout)
+        with address(path) as short:
+            connection.connect(short)
+        connection.sendall(json.dumps({"method": method, "params": params}).encode() + b"\n")
+        with connection.makefile("rb") as lines:
+            for line in lines:
+                message = json.loads(line)
+                if "error" in message:
+                    raise MachineError(message["error"])
+                if "result" in message:
+                    yield message["result"]
+                    return
+                yield message["item"]
+    raise ConnectionResetError("the supervisor ended while it was being asked")
+
+
+def call(
+    path: Path, method: str, params: dict[str, Any], timeout: float | None, calls: Calls | None = None
+) -> Any:
+    """The result of a request that is no stream. `calls` lets another thread cut it off."""
+    result = None
+    for message in stream(path, method, params, timeout, calls):
+        result = message
+    return result

@@ -1,0 +1,339 @@
+"""The daemon that owns the processes of one stack's machine.
+
+One at a time for a root (a lock that the kernel lets go when it dies), a session of its own, standard
+streams to a log. Killed, it leaves its children running, and the next one adopts them. SIGTERM and the
+request `stop` end everything, because whoever sends them wants the machine to be gone.
+
+Run as ``python -m rehearsal.host.supervisor ROOT STACK PROJECT EDGE_PORT``; `client.Machine.ensure` does.
+It prints one JSON line, ``{"ready": true}`` or ``{"error": [reasons]}``, and then nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rehearsal.host import rpc
+from rehearsal.host.backends.mongodb import MongoDB
+from rehearsal.host.backends.redis import Redis
+from rehearsal.host.backends.storage import Storage
+from rehearsal.host.code_version import version
+from rehearsal.host.component import READY, Context, Outcome, Part
+from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.envoy.certificate_authority import Authority
+from rehearsal.host.envoy.configuration import Traffic
+from rehearsal.host.envoy.process import Envoy
+from rehearsal.host.errors import MachineError
+from rehearsal.host.kubernetes.controllers import Workloads
+from rehearsal.host.options import MachineOptions
+from rehearsal.host.paths import Home
+from rehearsal.host.processes.atomic_files import write_atomic
+from rehearsal.host.processes.log_files import forget_dead, rotate
+from rehearsal.host.processes.ports import Ports, require_free
+from rehearsal.host.processes.process import Processes, State
+from rehearsal.host.processes.resource_usage import RESOLUTION_SECONDS
+from rehearsal.host.status import ProcessStatus, Status
+
+_HOUSEKEEPING_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+
+
+class Supervisor:
+    """Reconciles the desired objects with what runs, whenever either changes."""
+
+    def __init__(self, home: Home, stack: str, options: MachineOptions, project: Path) -> None:
+        self._home = home
+        self._stack = stack
+        self._dirty = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._keep_children = False
+        self._rounds = 0
+        self._errors: dict[str, list[str]] = {}
+        self._context = Context(
+            home=home,
+            options=options,
+            project=project,
+            store=Store(home.objects),
+            ports=Ports(home.ports),
+            authority=Authority(home.authority),
+            processes=Processes(home, self._dirty.set),
+        )
+        self._envoy = Envoy(self._context)
+        self._workloads = Workloads(self._context, self._dirty.set)
+        redis, mongodb, storage = Redis(self._context), MongoDB(self._context), Storage(self._context)
+        self._backends = (redis, mongodb, storage)
+        self._traffic = Traffic(self._context, self._envoy, self._backends, self._workloads)
+        self._parts: tuple[Part, ...] = (*self._backends, self._workloads, self._traffic)
+
+    async def run(self) -> None:
+        """Until `stop` or SIGTERM. Calls back nobody: the first line on stdout is written by `main`."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ended.set)
+        self._workloads.load()
+        self._home.socket.unlink(missing_ok=True)
+        server = await rpc.serve(self._home.socket, self._handle)
+        _say({"ready": True, "pid": os.getpid()})
+        tasks = [asyncio.create_task(self._reconcile()), asyncio.create_task(self._keep_house())]
+        tasks += [asyncio.create_task(self._measure()), asyncio.create_task(self._workloads.autoscale())]
+        await self._ended.wait()
+        for task in tasks:
+            task.cancel()
+        server.close()
+        self._home.socket.unlink(missing_ok=True)
+        if not self._keep_children:
+            await self._workloads.close()
+            await self._context.processes.stop_all()
+            self._context.processes.end_strays()
+
+    async def _reconcile(self) -> None:
+        self._dirty.set()
+        swept = False
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(0.01)  # changes come in bursts; one round answers many
+            self._dirty.clear()
+            await asyncio.gather(
+                self._attempt("envoy", self._envoy.start), *(self._sync(part) for part in self._backends)
+            )
+            await self._sync(self._workloads)
+            await self._sync(self._traffic)
+            self._rounds += 1
+            if not swept:
+                swept = True
+                self._context.processes.end_strays()
+
+    async def _sync(self, part: Part) -> None:
+        await self._attempt(type(part).__name__, part.sync)
+
+    async def _attempt(self, name: str, step: Any) -> None:
+        try:
+            await step()
+            self._errors.pop(name, None)
+        except MachineError as error:
+            self._retry_later(name, error.reasons)
+        except OSError as error:
+            self._retry_later(name, [f"{name}: {error}"])
+        except Exception:
+            traceback.print_exc()
+            self._retry_later(name, [f"{name} failed unexpectedly: see {self._home.supervisor_log}"])
+
+    def _retry_later(self, name: str, reasons: list[str]) -> None:
+        if self._errors.get(name) != reasons:
+            print(_now(), name, *reasons, flush=True)
+        self._errors[name] = reasons
+        asyncio.get_running_loop().call_later(1.0, self._dirty.set)
+
+    async def _measure(self) -> None:
+        """What metrics-server does for a cluster, for every process."""
+        while True:
+            for process in self._context.processes:
+                await asyncio.to_thread(process.sample)
+            await asyncio.sleep(RESOLUTION_SECONDS)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            for path in self._home.logs.glob("*.log"):
+                await asyncio.to_thread(rotate, path)
+            forget_dead(self._home.logs, {process.log for process in self._context.processes})
+            self._dirty.set()  # certificates that are due are renewed on the way
+
+    # -- requests -----------------------------------------------------------------------------------------
+
+    async def _handle(self, method: str, params: dict[str, Any]) -> Any:
+        try:
+            return await getattr(self, f"_do_{method}")(**params)
+        except MachineError:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            raise MachineError(
+                f"the supervisor failed at {method} ({error!r}): see {self._home.supervisor_log}"
+            ) from error
+
+    async def _do_hello(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "stack": self._stack,
+            "edge_port": self._context.options.edge_port,
+            "project": str(self._context.project),
+            "version": version(),
+        }
+
+    async def _do_apply(self, urn: str, type_: str, id_: str, inputs: dict[str, Any], seconds: float) -> Any:
+        desired = Desired(urn, type_, id_, inputs)
+        known = self._context.store.get(urn, id_)
+        if known is None or known.inputs != inputs:
+            self._workloads.admit_object(desired)
+            await asyncio.to_thread(self._context.store.put, desired)
+            self._dirty.set()
+        part = self._part_of(desired)
+        if part is None:
+            return READY.outputs
+        if part is self._workloads:
+            self._workloads.await_progress()
+        outcome = await self._wait(desired, part, seconds)
+        return outcome.outputs
+
+    def _part_of(self, desired: Desired) -> Part | None:
+        for part in self._parts:
+            if desired.type in part.types or (desired.is_kubernetes and desired.kind in part.types):
+                return part
+        return None
+
+    async def _wait(self, desired: Desired, part: Part, seconds: float) -> Outcome:
+        ends = time.monotonic() + seconds
+        await self._two_rounds()
+        outcome = Outcome(ready=False)
+        while True:
+            if self._context.store.get(desired.urn, desired.id) is None:
+                raise MachineError(f"{desired.label} was deleted while it was being made")
+            outcome = await part.outcome(desired)
+            if outcome.ready:
+                waiting = await self._traffic.settled(desired)
+                if not waiting:
+                    return outcome
+                outcome = Outcome(ready=False, reasons=waiting)
+            if outcome.failed or time.monotonic() > ends:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        problem = "failed" if outcome.failed else f"was not ready after {seconds:g} s"
+        errors = [reason for reasons in self._errors.values() for reason in reasons]
+        raise MachineError([f"{desired.label} {problem}", *outcome.reasons, *errors])
+
+    async def _two_rounds(self) -> None:
+        """Two, because the round under way may have looked at the store before the last change."""
+        seen = self._rounds
+        while self._rounds < seen + 2:
+            self._dirty.set()
+            await asyncio.sleep(0.01)
+
+    async def _do_delete(self, urn: str, type_: str, id_: str) -> None:
+        desired = await asyncio.to_thread(self._context.store.remove, urn, id_)
+        if desired is None:
+            return
+        await self._two_rounds()
+        while not self._workloads.is_gone(desired):  # noqa: ASYNC110 (many events end this)
+            await asyncio.sleep(0.02)
+
+    async def _do_read(self, urn: str, type_: str, id_: str) -> Any:
+        desired = self._context.store.get(urn, id_)
+        if desired is None:
+            return None
+        part = self._part_of(desired)
+        return (await part.outcome(desired)).outputs if part else READY.outputs
+
+    async def _do_waiting(self) -> list[str]:
+        """What is declared and not real yet, pods that Envoy does not reach yet included; [] when all is."""
+        if not self._rounds:
+            return ["the supervisor has just started"]
+        found = [reason for reasons in self._errors.values() for reason in reasons]
+        for desired in self._context.store:
+            part = self._part_of(desired)
+            outcome = await part.outcome(desired) if part else READY
+            if not outcome.ready:
+                found += [f"{desired.label}: {reason}" for reason in outcome.reasons or ["not ready"]]
+        return [*found, *await self._traffic.waiting()]
+
+    async def _do_configure(self, edge_port: int) -> None:
+        if edge_port != self._context.options.edge_port:
+            require_free(edge_port, "rehearsal:machine.edgePort")
+            object.__setattr__(self._context.options, "edge_port", edge_port)
+            self._dirty.set()
+
+    async def _do_status(self) -> dict[str, Any]:
+        processes = []
+        for process in self._context.processes:
+            memory, cpu = process.usage_now()
+            processes.append(
+                ProcessStatus(
+                    name=process.spec.name,
+                    kind=process.spec.kind,
+                    state=process.state.value,
+                    ready=process.ready or process.state is State.SUCCEEDED,
+                    pid=process.pid,
+                    restarts=process.restarts,
+                    port=process.spec.port,
+                    memory=memory,
+                    cpu=round(cpu, 4),
+                    message=process.message,
+                )
+            )
+        errors = [reason for reasons in self._errors.values() for reason in reasons]
+        return Status(
+            stack=self._stack,
+            processes=sorted(processes, key=lambda status: (status.kind, status.name)),
+            endpoints=self._traffic.endpoints(),
+            autoscalers=self._workloads.autoscalers(),
+            notes=[*errors, *self._workloads.problems(), *self._traffic.notes(), *self._workloads.notes()],
+        ).to_json()
+
+    async def _do_stop(self) -> None:
+        self._ended.set()
+
+    async def _do_hand_over(self) -> None:
+        """End, and leave the children to the next supervisor."""
+        self._keep_children = True
+        self._ended.set()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _say(message: dict[str, Any]) -> None:
+    """The one line for whoever started this; from then on the stream is the log."""
+    with suppress(OSError):
+        os.write(1, json.dumps(message).encode() + b"\n")
+    os.dup2(2, 1)
+
+
+def _lock(home: Home) -> int | None:
+    """A descriptor that holds the lock, or None: another supervisor has it."""
+    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(descriptor, False)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def main() -> None:
+    root, stack, project, edge_port = sys.argv[1:5]
+    home = Home(Path(root))
+    try:
+        home.make()
+        descriptor = _lock(home)
+        if descriptor is None:
+            _say({"running": True})
+            return
+        options = MachineOptions(edge_port=int(edge_port))
+        write_atomic(home.options, json.dumps({"stack": stack, "edge_port": int(edge_port)}))
+
+        async def live() -> None:
+            await Supervisor(home, stack, options, Path(project)).run()
+
+        asyncio.run(live())
+    except MachineError as error:
+        _say({"error": error.reasons})
+        sys.exit(1)
+    except Exception as error:
+        traceback.print_exc()
+        _say({"error": [f"the supervisor could not start ({error!r}): see {home.supervisor_log}"]})
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""Many stacks at once: the SDKs are imported in one process, which then forks a child for each stack.
+
+A preview is mostly the import of the SDKs, so four stacks cost little more than one. Forking comes before
+any thread or connection of the parent's, and with the cyclic collector off, which would copy every page;
+each child runs as `kingdom preview` of that stack would, and sends its outcome back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from rehearsal import crash_log
+from rehearsal.engine.events import Diagnostic, Listener, Result, Silent, Step
+from rehearsal.errors import KingdomError
+from rehearsal.pulumi import gc_pause, sdk_imports
+from rehearsal.pulumi.project import Project
+
+_CLEAN, _FAILED, _VIOLATED, _INTERRUPTED = 0, 1, 3, 130
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stack of one checkout.
+
+    `policies` is the folder of the pack that judges; without one nothing is judged. The plan is made against
+    the state in the folder `state`, the project's own unless given; a given one has its passphrase beside
+    it. With `carry_out` the plan is also carried out there, on rehearsal clouds alone: no process of this
+    machine is started, whatever the stack says.
+    """
+
+    project: Project
+    stack: str
+    policies: Path | None
+    state: Path | None = None
+    carry_out: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: a `result`, or the `error` that kept it from one."""
+
+    job: Job
+    result: Result | None
+    error: KingdomError | None
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `kingdom preview` of this stack alone."""
+        if self.error is not None:
+            return self.error.exit_code
+        return _FAILED if self.result is None else exit_code(self.result)
+
+
+def exit_code(result: Result) -> int:
+    """The command line's exit code for `result`."""
+    if result.interrupted:
+        return _INTERRUPTED
+    if result.errors:
+        return _FAILED
+    return _VIOLATED if result.mandatory else _CLEAN
+
+
+def worst(outcomes: Sequence[Outcome]) -> int:
+    """The exit code of all: an error before a violation, unusable input before any other error."""
+    order = (_INTERRUPTED, 2, _FAILED, _VIOLATED, _CLEAN)
+    codes = {outcome.exit_code for outcome in outcomes}
+    return next((code for code in order if code in codes), max(codes, default=_CLEAN))
+
+
+def preview_all(
+    jobs: Sequence[Job],
+    *,
+    listener: Callable[[Job], Listener] | None = None,
+    parallel: int | None = None,
+) -> list[Outcome]:
+    """The outcomes of `jobs`, in their order; at most `parallel` run side by side (one a core).
+
+    One job's failure hides no other. No other thread may run in this process when this is called; `listener`
+    is asked for a job's when there is something to tell, after all forks. Ctrl-C and SIGTERM end the
+    children, then raise KeyboardInterrupt.
+    """
+    with _terminable(), gc_pause.off():
+        for main in sorted({job.project.main for job in jobs}):
+            with contextlib.suppress(KingdomError):  # the job itself will say so
+                sdk_imports.warm(main)
+        _import_own()
+        return _Family(jobs, listener).run(parallel or os.cpu_count() or 1)
+
+
+def _import_own() -> None:
+    """What every child needs of the rehearsal itself."""
+    import rehearsal.engine.program
+    import rehearsal.policy.pack
+    import rehearsal.providers
+    import rehearsal.session
+
+    for package in rehearsal.clouds.PACKAGES:
+        rehearsal.clouds.provider(package)
+
+
+class _Family:
+    """The children of one call, and what they say: events as they come, then an outcome each."""
+
+    def __init__(self, jobs: Sequence[Job], listener: Callable[[Job], Listener] | None) -> None:
+        self._jobs = jobs
+        self._listener = listener
+        self._outcomes: dict[int, Outcome] = {}
+        self._children: dict[int, int] = {}  # process id by the job's index
+
+    def run(self, parallel: int) -> list[Outcome]:
+        # All are forked before anything else happens here; each begins when there is a token for it.
+        take, put = os.pipe()
+        ours: dict[Connection, int] = {}
+        try:
+            for index in range(len(self._jobs)):
+                ours[self._fork(index, take)] = index
+            os.write(put, b"." * min(parallel, len(ours)))
+            while ours:
+                for ready in wait(list(ours)):
+                    assert isinstance(ready, Connection)
+                    if not self._receive(ready, ours[ready]):
+                        self._reap(ours.pop(ready))
+                        os.write(put, b".")
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            os.close(take)
+            os.close(put)
+        return [self._outcomes[index] for index in range(len(self._jobs))]
+
+    def _fork(self, index: int, tokens: int) -> Connection:
+        theirs, ours = Pipe(duplex=False)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child == 0:
+            theirs.close()
+            _work(self._jobs[index], ours, tokens, quiet=self._listener is None)
+        ours.close()
+        self._children[index] = child
+        return theirs
+
+    def _receive(self, connection: Connection, index: int) -> bool:
+        """Takes one message of the job; False where that was the last."""
+        job = self._jobs[index]
+        try:
+            method, arguments = connection.recv()
+        except EOFError:
+            connection.close()
+            return False
+        if method == "outcome":
+            self._outcomes[index] = Outcome(job, *arguments)
+        elif self._listener is not None:
+            getattr(self._listener(job), method)(*arguments)
+        return True
+
+    def _reap(self, index: int) -> None:
+        _, status = os.waitpid(self._children.pop(index), 0)
+        if index not in self._outcomes:
+            job = self._jobs[index]
+            code = os.waitstatus_to_exitcode(status)
+            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+            error = KingdomError(
+                f"the process that previewed {job.stack} {how} without a word",
+                remedy="Run it alone to see more: memory may have run out.",
+            )
+            self._outcomes[index] = Outcome(job, None, error, 0.0)
+
+    def _end(self) -> None:
+        for child in self._children.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+        for child in self._children.values():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+
+class _Teller:
+    """A listener in a child that tells the parent's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def tell(self, method: str, *arguments: Any) -> None:
+        with self._lock:
+            self._connection.send((method, arguments))
+
+    def begun(self, step: Step) -> None:
+        self.tell("begun", step)
+
+    def done(self, step: Step) -> None:
+        self.tell("done", step)
+
+    def failed(self, step: Step, reason: str) -> None:
+        self.tell("failed", step, reason)
+
+    def diagnostic(self, diagnostic: Diagnostic) -> None:
+        self.tell("diagnostic", diagnostic)
+
+
+def _work(job: Job, connection: Connection, tokens: int, *, quiet: bool) -> None:
+    """What a child does. Never returns: nothing of the parent's may run twice, its exit handlers neither."""
+    # Ctrl-C reaches every process of a terminal: the parent decides what becomes of its children.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    teller = _Teller(connection)
+    os.read(tokens, 1)
+    began = time.monotonic()
+    result: Result | None = None
+    error: KingdomError | None = None
+    code = 1
+    try:
+        try:
+            _move_to(job.project)
+            result = _carried_out(job, Silent() if quiet else teller)
+        except KingdomError as caught:
+            error = caught
+        except Exception as caught:
+            error = crash_log.internal(caught, job.state or job.project.state_folder(job.stack))
+        teller.tell("outcome", result, error, time.monotonic() - began)
+        connection.close()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _move_to(project: Project) -> None:
+    """Has the program's modules come from `project`, which may be another checkout than this one."""
+    root = str(project.root)
+    sys.path.insert(0, root)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        part for part in (root, os.environ.get("PYTHONPATH", "")) if part
+    )
+    package = project.main.name
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+
+
+def _carried_out(job: Job, listener: Listener) -> Result:
+    from rehearsal.session import Session
+
+    session = Session(job.project, job.stack, policies=job.policies, state=job.state)
+    return session.carry_out(listener) if job.carry_out else session.preview(listener)
+
+
+_SIGNALS: Final = (signal.SIGTERM,)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does, so that the children are ended."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,387 @@
+"""The policy pack as a process of its own, asked over Pulumi's ``Analyzer`` protocol.
+
+The process is the one that the CLI's Python language host runs (``pulumi-language-python``, ``RunPlugin``
+with kind ``analyzer``): ``python -u -m pulumi.policy ENGINE_ADDRESS PACK`` in the pack's folder, with
+``PULUMI_PROJECT``, ``PULUMI_STACK``, ``PULUMI_DRY_RUN``, ``PULUMI_ORGANIZATION`` and ``PULUMI_CONFIG`` in its
+environment. It prints a port; then come ``ConfigureStack``, ``GetAnalyzerInfo`` and ``Configure`` with the
+reconciled configuration, as ``pkg/engine/update.go`` sends them, and only then is anything judged.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from policies.pack.configuration import (
+    LEVELS,
+    ConfigurationError,
+    PolicySettings,
+    PolicyShape,
+    problems_with,
+    reconcile,
+)
+from rehearsal.policy.pack_files import PolicyConfigError, PolicyPackError, manifest_of, python_of
+from rehearsal.policy.pack_info import PackInfo, pack_info
+from rehearsal.policy.pack_output import FirstLine, Tail, drain
+
+if TYPE_CHECKING:
+    import grpc
+    from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
+
+# Seconds a pack may take from its start to its port. An SDK import takes one or two on a busy machine.
+START_TIMEOUT: Final = 60.0
+# Seconds for one question. A policy that loops must not hang a deployment for ever.
+CALL_TIMEOUT: Final = 60.0
+_MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the SDK's own server accepts
+# The same program as `-m pulumi.policy`, plus a thread that ends it once our end of the pipe on file
+# descriptor 3-or-so closes. The kernel closes that end even when we are killed with SIGKILL, so the pack
+# never outlives us; it cannot use stdin for that, since packs may read it. gRPC's log tells on stderr where a
+# policy raised.
+_BOOT: Final = """
+import logging, os, runpy, sys, threading
+lifeline = int(sys.argv.pop(1))
+def watch():
+    os.read(lifeline, 1)
+    os._exit(70)
+threading.Thread(target=watch, daemon=True).start()
+logging.getLogger("grpc").addHandler(logging.StreamHandler())
+runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
+"""
+
+T = TypeVar("T")
+
+
+class PolicyPack:
+    """A running pack. Made with :meth:`start`; safe to use from several threads; close it after use."""
+
+    def __init__(
+        self,
+        path: Path,
+        manifest: Mapping[str, Any],
+        process: subprocess.Popen[bytes],
+        lifeline: int,
+        *,
+        stack: Mapping[str, Any],
+        config: Mapping[str, Any],
+        config_source: str,
+        start_timeout: float,
+    ) -> None:
+        self.path = path
+        self._manifest = manifest
+        self._process = process
+        self._lifeline = lifeline
+        self._stack = stack
+        self._config = config
+        self._config_source = config_source
+        self._deadline = time.monotonic() + start_timeout
+        self._lock = threading.RLock()
+        self._channel: grpc.Channel | None = None
+        self._stub: analyzer_pb2_grpc.AnalyzerStub | None = None
+        self._info: PackInfo | None = None
+        self._failure: PolicyPackError | None = None
+        self._port = FirstLine()
+        self._errors = Tail()
+        self._output = Tail()
+        drain(process.stdout, lambda line: self._port.offer(line) or self._output.add(line), self._port.end)
+        drain(process.stderr, self._errors.add, self._errors.end)
+        atexit.register(self.close)
+
+    @classmethod
+    def start(
+        cls,
+        path: Path,
+        *,
+        project: str,
+        stack: str,
+        dry_run: bool,
+        config: Mapping[str, Any] | None = None,
+        config_source: str = "--policy-pack-config",
+        stack_config: Mapping[str, str] | None = None,
+        organization: str = "organization",
+        tags: Mapping[str, str] | None = None,
+        engine_address: str = "127.0.0.1:0",
+        start_timeout: float = START_TIMEOUT,
+    ) -> PolicyPack:
+        """Start the pack at `path` and return at once; the first question waits until it is up.
+
+        `config` has the form of a ``--policy-pack-config`` file and is checked before anything is judged;
+        `stack_config` maps full keys (``kingdom:network``) to values as the CLI passes them: strings, JSON
+        for objects. Raises PolicyPackError when there is no pack at `path`.
+        """
+        path = path.resolve()
+        manifest = manifest_of(path)
+        python = python_of(path, manifest)
+        env = {
+            **os.environ,
+            "PULUMI_PROJECT": project,
+            "PULUMI_STACK": stack,
+            "PULUMI_DRY_RUN": "true" if dry_run else "false",
+            "PULUMI_ORGANIZATION": organization,
+            "PULUMI_CONFIG": json.dumps(dict(stack_config or {})),
+        }
+        theirs, ours = os.pipe()
+        try:
+            process = subprocess.Popen(
+                [str(python), "-u", "-c", _BOOT, str(theirs), engine_address, str(path)],
+                cwd=path,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs,),
+                # Ctrl-C is for us to handle: the pack ends when we do.
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(ours)
+            raise PolicyPackError(f"cannot run {python} for the policy pack {path}: {error}") from None
+        finally:
+            os.close(theirs)
+        described = {
+            "project": project,
+            "stack": stack,
+            "organization": organization,
+            "dry_run": dry_run,
+            "tags": dict(tags or {}),
+            "config": dict(stack_config or {}),
+        }
+        return cls(
+            path,
+            manifest,
+            process,
+            ours,
+            stack=described,
+            config=config or {},
+            config_source=config_source,
+            start_timeout=start_timeout,
+        )
+
+    def __enter__(self) -> PolicyPack:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def info(self) -> PackInfo:
+        """What the pack contains. Waits for the start; raises PolicyPackError."""
+        self._ready()
+        assert self._info is not None
+        return self._info
+
+    @property
+    def label(self) -> str:
+        """Name and version, as they are printed beside a verdict."""
+        return f"{self.info.name} {self.info.version}"
+
+    def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.AnalyzeDiagnostic]:
+        """Findings about one resource's inputs, each with the resource's URN and the pack's version."""
+        stub = self._ready()
+        response = self._ask(lambda: stub.Analyze(request, timeout=CALL_TIMEOUT), request.urn)
+        return self._stamped(response, request.urn)
+
+    def analyze_stack(
+        self, request: analyzer_pb2.AnalyzeStackRequest
+    ) -> list[analyzer_pb2.AnalyzeDiagnostic]:
+        """Findings about the whole state; an empty URN means the stack itself."""
+        stub = self._ready()
+        response = self._ask(lambda: stub.AnalyzeStack(request, timeout=CALL_TIMEOUT), "the stack")
+        return self._stamped(response, "")
+
+    def remediate(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.Remediation]:
+        """Rewrites of one resource's inputs, in order: each starts from what the one before it made."""
+        stub = self._ready()
+        if not any(policy.level == "remediate" for policy in self.info.policies):
+            return []  # the pack would answer the same: only such policies may rewrite
+        response = self._ask(lambda: stub.Remediate(request, timeout=CALL_TIMEOUT), request.urn)
+        for remediation in response.remediations:
+            remediation.policyPackVersion = self.info.version
+        return list(response.remediations)
+
+    def close(self) -> None:
+        """End the process. Safe to call twice, and at any moment of the start."""
+        with self._lock:
+            if self._lifeline < 0:
+                return
+            os.close(self._lifeline)
+            self._lifeline = -1
+            if self._channel is not None:
+                self._channel.close()
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        atexit.unregister(self.close)
+
+    def _stamped(
+        self, response: analyzer_pb2.AnalyzeResponse, urn: str
+    ) -> list[analyzer_pb2.AnalyzeDiagnostic]:
+        for diagnostic in response.diagnostics:
+            diagnostic.urn = diagnostic.urn or urn
+            # The SDK knows no version and says its own everywhere; the manifest's is the pack's.
+            said = f"'{self.info.name}@v{diagnostic.policyPackVersion}'"
+            diagnostic.message = diagnostic.message.replace(said, f"'{self.info.name}@v{self.info.version}'")
+            diagnostic.policyPackVersion = self.info.version
+        return list(response.diagnostics)
+
+    def _ready(self) -> analyzer_pb2_grpc.AnalyzerStub:
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            if self._stub is not None:
+                return self._stub
+            try:
+                self._stub = self._connect()
+            except PolicyPackError as error:
+                self._failure = error
+                self.close()
+                raise
+            return self._stub
+
+    def _connect(self) -> analyzer_pb2_grpc.AnalyzerStub:
+        # Imported here, so that the process starts before the seconds these imports take.
+        import grpc
+        from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
+
+        if self._lifeline < 0:
+            raise PolicyPackError(f"the policy pack {self.path} was closed already")
+        port = self._await_port()
+        limits = [("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", -1)]
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=limits)
+        stub = analyzer_pb2_grpc.AnalyzerStub(self._channel)
+        timeout = max(1.0, self._deadline - time.monotonic())
+        request = analyzer_pb2.AnalyzerStackConfigureRequest(**self._stack)
+        with contextlib.suppress(_UnimplementedError):
+            self._ask(lambda: stub.ConfigureStack(request, timeout=timeout), "its configuration")
+        from google.protobuf import empty_pb2
+
+        described = self._ask(
+            lambda: stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=timeout), "its policies"
+        )
+        settings = self._settings(described)
+        self._info = pack_info(described, self._manifest, settings)
+        configure = analyzer_pb2.ConfigureAnalyzerRequest()
+        for name, setting in settings.items():
+            entry = configure.policyConfig[name]
+            entry.enforcementLevel = LEVELS.index(setting.level)  # pyrefly: ignore
+            if setting.properties:
+                entry.properties.update(setting.properties)
+        self._ask(lambda: stub.Configure(configure, timeout=timeout), "its configuration")
+        return stub
+
+    def _settings(self, described: analyzer_pb2.AnalyzerInfo) -> dict[str, PolicySettings]:
+        from google.protobuf import json_format
+
+        shapes = [
+            PolicyShape(
+                policy.name,
+                LEVELS[policy.enforcementLevel],
+                json_format.MessageToDict(policy.configSchema.properties),
+                tuple(policy.configSchema.required),
+            )
+            for policy in described.policies
+        ]
+        initial = {
+            name: {
+                "enforcementLevel": LEVELS[value.enforcementLevel],
+                **json_format.MessageToDict(value.properties),
+            }
+            for name, value in described.initialConfig.items()
+        }
+        problems = problems_with(shapes, self._config)
+        try:
+            if problems:
+                raise ConfigurationError(self._config_source, problems)
+            return reconcile(shapes, initial, self._config)
+        except ConfigurationError as error:
+            raise PolicyConfigError(
+                f"the policy configuration in {error.source} is wrong:",
+                details=error.problems,
+                remedy="Nothing was judged.",
+            ) from None
+
+    def _await_port(self) -> int:
+        line = self._port.wait(max(0.0, self._deadline - time.monotonic()))
+        if line is None:
+            raise PolicyPackError(
+                f"the policy pack {self.path} printed no port in time: it hangs before `PolicyPack(...)` is "
+                f"reached{self._said()}",
+                remedy="Look for a loop, a prompt or a network call at import time.",
+            )
+        if line == "":
+            self._errors.wait_for_end(2)
+            code = self._process.wait(timeout=5) if _ended(self._process) else self._process.returncode
+            raise PolicyPackError(
+                f"the policy pack {self.path} ended before it was up (exit code {code}): {self._cause()}"
+            )
+        if not line.strip().isdecimal():
+            raise PolicyPackError(
+                f"the policy pack {self.path} printed {line.strip()[:80]!r} where its port belongs: "
+                "something prints to stdout while the pack is imported",
+                remedy="Print to stderr, or use pulumi.log.",
+            )
+        return int(line)
+
+    def _ask(self, call: Callable[[], T], about: str) -> T:
+        import grpc
+
+        try:
+            return call()
+        except ValueError:  # the channel was closed by another thread
+            raise PolicyPackError(f"the policy pack {self.path} was closed while it judged {about}") from None
+        except grpc.RpcError as error:
+            code = error.code()
+            if code is grpc.StatusCode.UNIMPLEMENTED:
+                raise _UnimplementedError(str(error)) from None
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise PolicyPackError(
+                    f"the policy pack {self.path} did not answer about {about} in time: a policy loops"
+                    + self._said(),
+                    remedy="Mend the policy, or switch it off in the policy configuration.",
+                ) from None
+            if code is grpc.StatusCode.UNAVAILABLE:
+                self._errors.wait_for_end(2)
+                raise PolicyPackError(
+                    f"the policy pack {self.path} ended while it judged {about}: {self._cause()}"
+                ) from None
+            details = str(error.details()).removeprefix("Exception calling application: ")
+            where = self._errors.place(self.path, details)
+            raise PolicyPackError(
+                f"the policy pack {self.path} broke while it judged {about}{where}: {details}",
+                remedy="A policy must not raise: mend it, or switch it off in the policy configuration.",
+            ) from None
+
+    def _cause(self) -> str:
+        where = self._errors.place(self.path, "")
+        return (self._errors.last_error() or "no reason was printed") + where
+
+    def _said(self) -> str:
+        lines = self._errors.lines()[-3:]
+        return "; its last words: " + " / ".join(lines) if lines else ""
+
+
+class _UnimplementedError(PolicyPackError):
+    """An old SDK does not know a method; the CLI goes on without it, and so do we."""
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=2)
+    return process.returncode is not None

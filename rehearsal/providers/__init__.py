@@ -1,0 +1,31 @@
+"""The rehearsal clouds: Pulumi providers that check, plan and record; a machine makes some of it real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from rehearsal.providers.base import Cloud
+from rehearsal.providers.cloudflare import Cloudflare
+from rehearsal.providers.gcp.provider import Google
+from rehearsal.providers.host_protocol import Machine
+from rehearsal.providers.kubernetes.provider import Kubernetes
+from rehearsal.providers.mongodbatlas import Atlas
+from rehearsal.providers.random import Random
+
+_CLOUDS: Final[Mapping[str, Callable[[Machine | None], Cloud]]] = {
+    "cloudflare": Cloudflare,
+    "gcp": Google,
+    "kubernetes": Kubernetes,
+    "mongodbatlas": Atlas,
+    "random": Random,
+}
+PACKAGES: Final = tuple(_CLOUDS)
+
+
+def provider(package: str, machine: Machine | None = None) -> Cloud:
+    """A new provider of `package`, one of :data:`PACKAGES`. Raises KeyError for another.
+
+    With a `machine`, the resources it can make real are handed to it.
+    """
+    return _CLOUDS[package](machine)

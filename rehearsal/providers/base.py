@@ -1,0 +1,412 @@
+"""A simulated provider: Pulumi's `ResourceProvider` protocol over declared types and made-up outputs.
+
+A cloud is a subclass that fills in what is its own: names, ids, curated outputs, the properties that
+cannot change in place, its functions. Methods take and return protobuf messages, so the engine calls them
+in process exactly as the Pulumi CLI calls them over gRPC; `context` is not used. All methods are safe to
+call from many threads: a provider holds no state beside its configuration.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Any, ClassVar, Final
+
+import grpc
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from rehearsal.providers import diff, fake_values
+from rehearsal.providers import outputs as synthesis
+from rehearsal.providers.errors import InitFailedError, ProviderError
+from rehearsal.providers.host_protocol import Machine
+from rehearsal.providers.outputs import Place
+from rehearsal.providers.schema import ResourceType, Scalar, provider_type, resource_type
+from rehearsal.providers.validation import DEFAULTS_KEY, Problem, Rules, check_object, coerce, problem
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, contains_unknown, decode, encode, unwrap
+
+Function = Callable[[dict[str, Any], Place], dict[str, Any]]
+
+_DEFAULT_TIMEOUT: Final = 300.0  # seconds a realised resource may take when the request names no limit
+# The SDK adds these to every provider's configuration; no provider schema declares them.
+_PROVIDER_BOOKKEEPING: Final = frozenset({"version", "pluginDownloadURL", DEFAULTS_KEY})
+
+
+class Cloud(provider_pb2_grpc.ResourceProviderServicer):
+    """What all simulated providers share."""
+
+    package: ClassVar[str]
+    rules: ClassVar[Rules] = Rules(coerces=True)
+    functions: ClassVar[Mapping[str, Function]] = {}
+
+    def __init__(self, machine: Machine | None = None) -> None:
+        self.machine = machine
+        self.place = Place()
+        self.accepts_secrets = True
+
+    # What a cloud fills in.
+
+    def declared(self, token: str) -> ResourceType | None:
+        """The type behind `token`; None for a type that no SDK declares."""
+        return resource_type(token)
+
+    def type_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Where `inputs` differ from what the type declares."""
+        if (declared := self.declared(token)) is None:
+            yield problem(
+                (), f'unknown resource type "{token}": the installed SDK of {self.package} has no such'
+            )
+        else:
+            yield from check_object(declared.inputs, inputs, self.rules)
+
+    def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
+        """What is wrong with `inputs` beyond their types."""
+        return iter(())
+
+    def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+        """`inputs` with a physical name where one is missing and the cloud makes one up."""
+        return inputs
+
+    def autonamed(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether the physical name in `inputs` was made up by :meth:`named`."""
+        return bool(unwrap(inputs.get(DEFAULTS_KEY)))
+
+    def same_name(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether both would be called the same, so that they cannot exist side by side."""
+        return old.get("name") is not None and old.get("name") == new.get("name")
+
+    def fixed(self, token: str) -> frozenset[diff.Pattern]:
+        """The properties of a type that only a new resource can change."""
+        return frozenset()
+
+    def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
+        """The id of a resource about to be created; `inputs` are plain."""
+        return fake_values.hexadecimal(32, self.seed(urn, token, inputs))
+
+    def settled(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs that follow from `inputs` alone, so that a preview knows them too; may be unknown."""
+        return {}
+
+    def curated(self, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs with a shape of their own. `inputs` are plain, and what is unknown in them is left out.
+
+        An id outlives the URN it was derived from (an alias may rename the resource), so it is the id that
+        values are derived from.
+        """
+        return {}
+
+    def refuse_delete(self, token: str, inputs: Mapping[str, Any]) -> str | None:
+        """Why the real cloud would not delete this resource; None when it would."""
+        return None
+
+    # Building blocks.
+
+    def seed(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
+        """What makes one incarnation of a resource differ from the next: its URN and its fixed properties."""
+        fixed = self.fixed(token)
+        held = {
+            name: value
+            for name, value in unwrap(dict(inputs)).items()
+            if any(one[0] == name for one in fixed) and not contains_unknown(value)
+        }
+        return urn + json.dumps(held, sort_keys=True, default=str)
+
+    def outputs(
+        self,
+        token: str,
+        id_: str,
+        inputs: Mapping[str, Any],
+        *,
+        preview: bool = False,
+    ) -> dict[str, Any]:
+        """All outputs of a resource, or what is known of them before it exists."""
+        declared = self.declared(token)
+        if declared is None:
+            return dict(inputs)
+        plain = unwrap(dict(inputs))
+        settled, curated = self.settled(token, plain), self.curated(token, id_, _known(plain))
+        if preview:
+            return self._marked(declared, synthesis.preview(declared, inputs, curated, settled))
+        place = self.place_of(plain)
+        made = synthesis.synthesize(declared, inputs, curated | settled, f"{token}|{id_}", place)
+        return self._marked(declared, made)
+
+    def place_of(self, inputs: Mapping[str, Any]) -> Place:
+        """The configured place, with what the resource itself says."""
+        zone = _text(inputs.get("zone")) or self.place.zone
+        region = _text(inputs.get("region")) or _text(inputs.get("location")) or self.place.region
+        return Place(_text(inputs.get("project")) or self.place.project, region, zone)
+
+    def _marked(self, declared: ResourceType, outputs: dict[str, Any]) -> dict[str, Any]:
+        for name in declared.secret_outputs:
+            if name in outputs and not isinstance(outputs[name], Secret):
+                outputs[name] = Secret(outputs[name])
+        return outputs
+
+    def _encode(self, properties: Mapping[str, Any]) -> Any:
+        return encode(properties if self.accepts_secrets else unwrap(dict(properties)))
+
+    # The protocol: the plugin itself.
+
+    def Handshake(self, request: Any, context: Any = None) -> provider_pb2.ProviderHandshakeResponse:
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=False)
+
+    def Attach(self, request: Any, context: Any = None) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+    def GetPluginInfo(self, request: Any, context: Any = None) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=sdk_version(self.package))
+
+    def Cancel(self, request: Any, context: Any = None) -> empty_pb2.Empty:
+        if self.machine is not None:
+            self.machine.cancel()
+        return empty_pb2.Empty()
+
+    # The protocol: configuration.
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: Any = None
+    ) -> provider_pb2.CheckResponse:
+        inputs = decode(request.news)
+        return _checked(inputs, self.config_problems(inputs))
+
+    def config_problems(self, inputs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Problems of a provider's configuration. What is not text may come as JSON text."""
+        declared = provider_type(self.package)
+        if declared is None:
+            return
+        fields = declared.inputs.fields
+        opened = {
+            name: _parsed(value) if name in fields and fields[name].type != Scalar("string") else value
+            for name, value in inputs.items()
+            if name not in _PROVIDER_BOOKKEEPING
+        }
+        yield from check_object(declared.inputs, opened, self.rules)
+
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
+        old = decode(request.old_inputs) or decode(request.olds)
+        new = decode(request.news)
+        changes = diff.changed(old, new, request.ignoreChanges)
+        replacing = [path for path in changes if self.config_replaces(path, old, new)]
+        return diff.answer(changes, replacing, delete_first=False, stable=())
+
+    def config_replaces(self, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether a changed configuration means another cloud, so everything in it is made anew."""
+        return False
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: Any = None
+    ) -> provider_pb2.ConfigureResponse:
+        values = unwrap(decode(request.args))
+        for key, value in request.variables.items():  # the older form: "gcp:config:project"
+            values.setdefault(key.rsplit(":", 1)[-1], value)
+        self.accepts_secrets = request.acceptSecrets
+        self.place = Place(
+            _text(values.get("project")), _text(values.get("region")), _text(values.get("zone"))
+        )
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=False)
+
+    # The protocol: resources.
+
+    def Check(self, request: provider_pb2.CheckRequest, context: Any = None) -> provider_pb2.CheckResponse:
+        token = request.type or type_of(request.urn)
+        inputs, olds = decode(request.news), decode(request.olds)
+        found = [*self.type_problems(token, inputs), *self.problems(token, inputs)]
+        if not found:
+            if self.rules.coerces and (declared := self.declared(token)) is not None:
+                inputs = coerce(declared.inputs, inputs)
+            inputs = self.named(request.urn, token, inputs, olds)
+        return _checked(inputs, found)
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
+        token = request.type or type_of(request.urn)
+        old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
+        changes = diff.changed(old, new, request.ignoreChanges)
+        fixed = self.fixed(token)
+        replacing = [path for path in changes if diff.forces_replacement(path, old, new, fixed)]
+        # Two of one fixed name, or one id, cannot exist side by side: the old one has to go first.
+        plain = _known(unwrap(new))
+        delete_first = not self.autonamed(new) and (
+            self.same_name(unwrap(old), plain) or self.identify(request.urn, token, plain) == request.id
+        )
+        stable = {one[0] for one in fixed if len(one) == 1}
+        return diff.answer(changes, replacing, delete_first=delete_first, stable=stable)
+
+    def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
+        token, inputs = request.type or type_of(request.urn), decode(request.properties)
+        if request.preview:
+            outputs = self.outputs(token, "", inputs, preview=True)
+            return provider_pb2.CreateResponse(properties=self._encode(outputs))
+        id_ = self.identify(request.urn, token, unwrap(inputs))
+        outputs = self.outputs(token, id_, inputs)
+        outputs |= self._realise(request.urn, token, id_, inputs, outputs, request.timeout)
+        return provider_pb2.CreateResponse(id=id_, properties=self._encode(outputs))
+
+    def Update(self, request: provider_pb2.UpdateRequest, context: Any = None) -> provider_pb2.UpdateResponse:
+        token, inputs, olds = (
+            request.type or type_of(request.urn),
+            decode(request.news),
+            decode(request.olds),
+        )
+        if request.preview and contains_unknown(inputs):
+            known = self.outputs(token, request.id, inputs, preview=True)
+            # What is computed stays as it was: an update in place keeps ids, addresses and names.
+            outputs = {
+                name: olds.get(name, value) if value is UNKNOWN and name not in inputs else value
+                for name, value in known.items()
+            }
+        else:
+            outputs = self.outputs(token, request.id, inputs)
+        if self._is_real(token):
+            outputs |= self._real_outputs(token, olds)
+        if not request.preview:
+            outputs |= self._realise(request.urn, token, request.id, inputs, outputs, request.timeout)
+        return provider_pb2.UpdateResponse(properties=self._encode(outputs))
+
+    def Read(self, request: provider_pb2.ReadRequest, context: Any = None) -> provider_pb2.ReadResponse:
+        token = request.type or type_of(request.urn)
+        state, inputs = decode(request.properties), decode(request.inputs)
+        if self._is_real(token) and self.machine is not None:
+            real = self.machine.read(request.urn, token, request.id)
+            if real is None:
+                return provider_pb2.ReadResponse()  # an empty id: it is gone
+            state |= self.as_declared(token, real)
+        elif (
+            not inputs or not state
+        ):  # an import, or `Type.get(name, id)`: known are the id and what was asked
+            inputs = inputs or self.imported(token, request.id, state)
+            state = self.outputs(token, request.id, inputs) | state
+        return provider_pb2.ReadResponse(
+            id=request.id, properties=self._encode(state), inputs=self._encode(inputs)
+        )
+
+    def imported(self, token: str, id_: str, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Inputs of a resource that is known by its id only."""
+        declared = self.declared(token)
+        names = declared.inputs.fields if declared else {}
+        return {name: value for name, value in state.items() if name in names}
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: Any = None) -> empty_pb2.Empty:
+        token = request.type or type_of(request.urn)
+        inputs = unwrap(decode(request.old_inputs) or decode(request.properties))
+        if (reason := self.refuse_delete(token, inputs)) is not None:
+            raise ProviderError(grpc.StatusCode.FAILED_PRECONDITION, reason)
+        if self._is_real(token) and self.machine is not None:
+            try:
+                self.machine.delete(request.urn, token, request.id)
+            except Exception as error:
+                raise _refused(error) from error
+        return empty_pb2.Empty()
+
+    # The protocol: functions.
+
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: Any = None) -> provider_pb2.InvokeResponse:
+        function = self.functions.get(request.tok)
+        if function is None:
+            known = ", ".join(sorted(self.functions)) or "none"
+            raise ProviderError(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f'the rehearsal does not know the function "{request.tok}"; it knows: {known}',
+            )
+        args = decode(request.args)
+        if contains_unknown(args):
+            return _returned(encode({}))
+        result = function(unwrap(args), self.place)
+        return _returned(self._encode(result))
+
+    # What runs for real.
+
+    def _is_real(self, token: str) -> bool:
+        return self.machine is not None and token in self.machine.REALISED
+
+    def _realise(
+        self,
+        urn: str,
+        token: str,
+        id_: str,
+        inputs: dict[str, Any],
+        outputs: dict[str, Any],
+        timeout: float,
+    ) -> dict[str, Any]:
+        if self.machine is None or not self._is_real(token):
+            return {}
+        plain = {name: value for name, value in unwrap(inputs).items() if name != DEFAULTS_KEY}
+        try:
+            real = self.machine.apply(urn, token, id_, plain, timeout=timeout or _DEFAULT_TIMEOUT)
+        except Exception as error:
+            reasons = getattr(error, "reasons", None)
+            if reasons is None:
+                raise
+            raise InitFailedError(id_, outputs, inputs, [str(reason) for reason in reasons]) from error
+        return self.as_declared(token, real)
+
+    def _real_outputs(self, token: str, olds: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the old outputs, those that only the machine knows."""
+        declared = self.declared(token)
+        if declared is None:
+            return {}
+        computed = declared.outputs.keys() - declared.inputs.fields.keys()
+        return {name: value for name, value in olds.items() if name in computed}
+
+    def as_declared(self, token: str, outputs: dict[str, Any]) -> dict[str, Any]:
+        declared = self.declared(token)
+        return self._marked(declared, dict(outputs)) if declared else dict(outputs)
+
+
+def type_of(urn: str) -> str:
+    """The type token in a URN, without its parents: ``urn:pulumi:stack::project::a$b::name`` gives ``b``."""
+    return urn.split("::", 3)[2].rsplit("$", 1)[-1]
+
+
+def name_of(urn: str) -> str:
+    """The logical name in a URN; it may itself contain ``::``."""
+    return urn.split("::", 3)[3]
+
+
+def sdk_version(package: str) -> str:
+    """The version of the installed SDK, which is the version of the provider it stands for."""
+    return version(f"pulumi-{package}")
+
+
+def _checked(inputs: Mapping[str, Any], problems: Iterable[Problem]) -> provider_pb2.CheckResponse:
+    failures = [
+        provider_pb2.CheckFailure(property=one.path, reason=one.reason) for one in sorted(set(problems))
+    ]
+    return provider_pb2.CheckResponse(inputs=encode(inputs), failures=failures)
+
+
+def _returned(struct: struct_pb2.Struct) -> provider_pb2.InvokeResponse:
+    response = provider_pb2.InvokeResponse()
+    getattr(response, "return").CopyFrom(struct)  # the field's name is a keyword
+    return response
+
+
+def _refused(error: Exception) -> Exception:
+    reasons = getattr(error, "reasons", None)
+    if reasons is None:
+        return error
+    return ProviderError(grpc.StatusCode.UNKNOWN, "; ".join(map(str, reasons)))
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str) or value is UNKNOWN:
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _known(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _known(item) for name, item in value.items() if item is not UNKNOWN}
+        case list():
+            return [_known(item) for item in value if item is not UNKNOWN]
+        case _:
+            return value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

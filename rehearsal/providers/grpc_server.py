@@ -1,0 +1,176 @@
+"""The rehearsal clouds over gRPC, for the real Pulumi CLI.
+
+The CLI attaches to running providers that `PULUMI_DEBUG_PROVIDERS` names (`name:port`, separated by commas)
+instead of starting plugins of its own: the same provider objects that the rehearsal engine calls in process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent import futures
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from rehearsal.providers import PACKAGES, base
+from rehearsal.providers.base import Cloud
+from rehearsal.providers.errors import InitFailedError, ProviderError
+from rehearsal.providers.host_protocol import Machine
+from rehearsal.pulumi.properties import encode
+
+VARIABLE: Final = "PULUMI_DEBUG_PROVIDERS"
+_LOG: Final = logging.getLogger(__name__)
+# The CLI's own limit (`sdk/go/common/util/rpcutil`): states hold whole dashboards and manifests.
+_LARGEST_MESSAGE: Final = 400 * 1024 * 1024
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+    ("grpc.so_reuseport", 0),  # a port that is in use must be an error, not shared
+)
+# Those of a command are gone when it has ended: more than one command ever has.
+_MOST_CONNECTIONS: Final = 256
+_IMPLEMENTED: Final = (
+    "Attach", "Cancel", "Check", "CheckConfig", "Configure", "Create", "Delete", "Diff", "DiffConfig",
+    "GetPluginInfo", "Handshake", "Invoke", "Read", "Update",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the providers listen: package to port on the loopback address."""
+
+    ports: Mapping[str, int]
+
+    @property
+    def value(self) -> str:
+        """What the variable is set to: ``gcp:4001,kubernetes:4002``."""
+        return ",".join(f"{package}:{port}" for package, port in self.ports.items())
+
+    @property
+    def line(self) -> str:
+        """``PULUMI_DEBUG_PROVIDERS=gcp:4001,…``: put it before a command, or after `export`."""
+        return f"{VARIABLE}={self.value}"
+
+    def as_json(self) -> str:
+        return json.dumps({"variable": VARIABLE, "value": self.value, "ports": dict(self.ports)})
+
+
+def serve(
+    on_ready: Callable[[Endpoints], None],
+    *,
+    packages: Iterable[str] = PACKAGES,
+    machine: Machine | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve `packages` on free loopback ports until SIGINT, SIGTERM or `stop`; blocks.
+
+    `on_ready` is called once, when every port accepts connections. Signal handlers are set only in the main
+    thread, and put back at the end.
+    """
+    stop = stop or threading.Event()
+    with ExitStack() as stack:
+        stack.callback(_restore_signals, _watch_signals(stop))
+        ports: dict[str, int] = {}
+        for package in packages:
+            server, ports[package] = start(partial(base, package, machine))
+            stack.callback(lambda server=server: server.stop(grace=1.0).wait())
+        on_ready(Endpoints(ports))
+        stop.wait()
+
+
+def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server, int]:
+    """A started server of what `make` returns on a free loopback port, and that port.
+
+    `workers` bounds the requests in progress; a realised resource holds one until it is ready.
+    """
+    pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="cloud")
+    server = grpc.server(pool, options=_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Adapter(make), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+class Adapter(provider_pb2_grpc.ResourceProviderServicer):
+    """Providers behind gRPC: what they raise becomes the status that Pulumi's engine understands.
+
+    The CLI starts a process of a plugin for each provider resource, with its configuration; here it opens a
+    connection for each. So there is a provider for each connection. One that was lost and opened anew is not
+    configured again: it goes on with what was configured last.
+    """
+
+    def __init__(self, make: Callable[[], Cloud]) -> None:
+        self._make = make
+        self._clouds: dict[str, Cloud] = {}  # by connection, the one used last at the end
+        self._configured: Cloud | None = None
+        self._lock = threading.Lock()
+        for name in _IMPLEMENTED:
+            setattr(self, name, _adapted(partial(self._call, name)))
+
+    def _call(self, name: str, request: Any, context: grpc.ServicerContext) -> Any:
+        peer = context.peer()
+        with self._lock:
+            cloud = self._clouds.pop(peer, None)
+            if name == "Configure":
+                cloud = self._configured = self._make()
+            self._clouds[peer] = cloud = cloud or self._configured or self._make()
+            if len(self._clouds) > _MOST_CONNECTIONS:
+                del self._clouds[next(iter(self._clouds))]
+        return getattr(cloud, name)(request, context)
+
+
+def _adapted(method: Callable[[Any, Any], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(request, context)
+        except InitFailedError as error:
+            _abort_with_details(context, error)
+        except ProviderError as error:
+            context.abort(error.code, error.message)
+        except Exception as error:
+            _LOG.exception("the provider failed on a %s", type(request).__name__)
+            context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+
+    return call
+
+
+def _abort_with_details(context: grpc.ServicerContext, error: InitFailedError) -> NoReturn:
+    detail = any_pb2.Any()
+    detail.Pack(
+        provider_pb2.ErrorResourceInitFailed(
+            id=error.id,
+            properties=encode(error.properties),
+            inputs=encode(error.inputs),
+            reasons=error.reasons,
+        )
+    )
+    code: int = error.code.value[0]
+    status = status_pb2.Status(code=code, message=error.message, details=[detail])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(error.code, error.message)
+
+
+def _watch_signals(stop: threading.Event) -> dict[signal.Signals, Any]:
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    return {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}
+
+
+def _restore_signals(handlers: Mapping[signal.Signals, Any]) -> None:
+    for one, handler in handlers.items():
+        signal.signal(one, handler)

@@ -1,0 +1,43 @@
+"""The part of the machine that the clouds talk to, by shape: neither room imports the other."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Machine(Protocol):
+    """Makes declared resources real on this host; `rehearsal.host.client.Machine` is one.
+
+    `inputs` are plain JSON values: no secrets, no unknowns. A resource that cannot become ready raises an
+    exception with a list of readable `reasons`.
+    """
+
+    @property
+    def REALISED(self) -> frozenset[str]:
+        """The resource types worth handing over."""
+        ...
+
+    def apply(
+        self,
+        urn: str,
+        type_: str,
+        id_: str,
+        inputs: dict[str, Any],
+        /,
+        *,
+        timeout: float,
+    ) -> dict[str, Any]:
+        """Create or update; blocks until ready. The outputs returned override the simulated ones."""
+        ...
+
+    def delete(self, urn: str, type_: str, id_: str, /) -> None:
+        """Remove the real thing; fine when it is gone already."""
+        ...
+
+    def read(self, urn: str, type_: str, id_: str, /) -> dict[str, Any] | None:
+        """The outputs of the real thing, or None when it is gone."""
+        ...
+
+    def cancel(self) -> None:
+        """Make every `apply` in progress raise at once."""
+        ...

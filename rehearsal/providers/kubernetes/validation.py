@@ -1,0 +1,224 @@
+"""What the Kubernetes API server checks beyond types: names, labels, quantities; and the status it reports.
+
+Names: "Object Names and IDs" (RFC 1123 subdomain or label). Labels and annotations: "Labels and Selectors",
+"Annotations". Quantities: `k8s.io/apimachinery/pkg/api/resource`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from rehearsal.providers import fake_values
+from rehearsal.providers.kubernetes.kinds import CLOSED
+from rehearsal.providers.validation import Problem, problem, suggestion
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_QUANTITY: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?\d+)?")
+
+# Kinds whose names must be a single label (they become part of a host name), and those with free names.
+_LABEL_KINDS: Final = frozenset({"Namespace", "Service"})
+_PATH_KINDS: Final = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
+# Where resource quantities stand, by the key that holds the map.
+_QUANTITY_MAPS: Final = frozenset({"requests", "limits", "hard", "capacity"})
+# Kinds whose content is the user's own: any key may stand in it.
+_FREE: Final = frozenset({"ConfigMap", "CustomResourceDefinition", "Secret"})
+_LIMIT_RANGE_MAPS: Final = frozenset({"default", "defaultRequest", "max", "min", "maxLimitRequestRatio"})
+
+
+def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> Iterator[Problem]:
+    """Problems of a whole object. Only values that are known and of the right type are looked at.
+
+    A `custom` resource may use any key for anything, so only its metadata is judged.
+    """
+    metadata = _opened(inputs.get("metadata"))
+    if isinstance(metadata, Mapping):
+        yield from _name(metadata, kind)
+    if custom or kind in _FREE:
+        yield from _walk({"metadata": metadata}, (), kind)
+        return
+    yield from _walk(inputs, (), kind)
+    if kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"):
+        yield from _selector(inputs)
+
+
+def _selector(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    wanted = _at(inputs, "spec", "selector", "matchLabels")
+    given = _at(inputs, "spec", "template", "metadata", "labels")
+    if not isinstance(wanted, Mapping) or given is UNKNOWN:
+        return
+    labels = given if isinstance(given, Mapping) else {}
+    for key, value in wanted.items():
+        if UNKNOWN not in (value, labels.get(key)) and labels.get(key) != value:
+            yield problem(
+                ("spec", "selector", "matchLabels", key),
+                f"selects none of its own pods: the template's labels say {labels[key]!r}"
+                if key in labels
+                else "selects none of its own pods: no such label in the template",
+            )
+
+
+def _at(value: Any, *path: str) -> Any:
+    for part in path:
+        value = _opened(value)
+        if not isinstance(value, Mapping):
+            return value if value is UNKNOWN else None
+        value = value.get(part)
+    return _opened(value)
+
+
+def _name(metadata: Mapping[str, Any], kind: str) -> Iterator[Problem]:
+    name = metadata.get("name")
+    if isinstance(name, str) and kind not in _PATH_KINDS:
+        if kind in _LABEL_KINDS:
+            yield from _dns(name, ("metadata", "name"), _LABEL, 63, "a DNS label")
+        else:
+            yield from _dns(name, ("metadata", "name"), _SUBDOMAIN, 253, "a DNS subdomain")
+    namespace = metadata.get("namespace")
+    if isinstance(namespace, str):
+        yield from _dns(namespace, ("metadata", "namespace"), _LABEL, 63, "a DNS label")
+
+
+def _dns(name: str, path: Path, pattern: re.Pattern[str], longest: int, what: str) -> Iterator[Problem]:
+    if len(name) > longest:
+        yield problem(path, f"{name!r} has {len(name)} characters; {what} has at most {longest}")
+    elif not pattern.fullmatch(name):
+        dots = " or dots" if pattern is _SUBDOMAIN else ""
+        yield problem(
+            path,
+            f"{name!r} is not {what}: lower-case letters, digits, hyphens{dots}, starting and ending with a"
+            " letter or digit",
+        )
+
+
+def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
+    # Secrets stay closed: a reason quotes what it found.
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, (*path, index), kind)
+        return
+    if isinstance(value, str):
+        yield from _closed(value, path)
+    if not isinstance(value, Mapping):
+        return
+    for key, item in value.items():
+        below = (*path, key)
+        if isinstance(item, Mapping):
+            if key in ("labels", "matchLabels", "nodeSelector") and _holds_text(item):
+                yield from _labels(item, below)
+                continue
+            if key == "annotations" and path[-1:] == ("metadata",):
+                yield from _annotations(item, below)
+                continue
+            if key in _QUANTITY_MAPS and path[-1:] in (("resources",), ("spec",), ("status",)):
+                yield from _quantities(item, below)
+                continue
+            if kind == "LimitRange" and key in _LIMIT_RANGE_MAPS:
+                yield from _quantities(item, below)
+                continue
+        yield from _walk(item, below, kind)
+
+
+def _closed(value: str, path: Path) -> Iterator[Problem]:
+    names = [part for part in path if isinstance(part, str)]
+    values = CLOSED.get(names[-1]) or CLOSED.get(".".join(names[-2:]))
+    if values and value not in values:
+        yield problem(path, f"{value!r} is not one of {', '.join(values)}{suggestion(value, values)}")
+
+
+def _holds_text(labels: Mapping[str, Any]) -> bool:
+    return all(
+        isinstance(_opened(value), str) or value is UNKNOWN or value is None for value in labels.values()
+    )
+
+
+def _labels(labels: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for key, value in labels.items():
+        yield from _qualified(key, (*path, key))
+        if isinstance(value, str):
+            if len(value) > 63:
+                yield problem(
+                    (*path, key), f"label value has {len(value)} characters; at most 63 are allowed"
+                )
+            elif not _LABEL_VALUE.fullmatch(value):
+                yield problem(
+                    (*path, key),
+                    f"{value!r} is not a label value: letters, digits, '-', '_', '.', and at both ends"
+                    " a letter or digit",
+                )
+
+
+def _annotations(annotations: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for key in annotations:
+        yield from _qualified(key, (*path, key))
+
+
+def _qualified(key: str, path: Path) -> Iterator[Problem]:
+    prefix, slash, name = key.rpartition("/")
+    if slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix)):
+        yield problem(path, f"the prefix {prefix!r} of the key is not a DNS subdomain")
+    if len(name) > 63 or not _QUALIFIED.fullmatch(name):
+        yield problem(
+            path,
+            f"{name!r} is not a key: up to 63 letters, digits, '-', '_', '.', starting and ending with a"
+            " letter or digit",
+        )
+
+
+def _quantities(resources: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for key, value in resources.items():
+        if isinstance(value, str) and not _QUANTITY.fullmatch(value):
+            yield problem((*path, key), f'{value!r} is not a quantity, such as "250m", "1.5" or "512Mi"')
+
+
+def _opened(value: Any) -> Any:
+    while isinstance(value, Secret):
+        value = value.element
+    return value
+
+
+def status(kind: str, seed: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The status of an object that is doing well; None for kinds without one."""
+    spec = inputs.get("spec")
+    spec = spec if isinstance(spec, Mapping) else {}
+    replicas = spec.get("replicas")
+    count = replicas if isinstance(replicas, int) else 1
+    match kind:
+        case "Deployment" | "StatefulSet" | "ReplicaSet":
+            return {
+                "availableReplicas": count,
+                "observedGeneration": 1,
+                "readyReplicas": count,
+                "replicas": count,
+                "updatedReplicas": count,
+            }
+        case "Namespace":
+            return {"phase": "Active"}
+        case "Service" if spec.get("type") == "LoadBalancer":
+            return {
+                "loadBalancer": {"ingress": [{"ip": fake_values.address("10.96.0.0/14", seed, "ingress")}]}
+            }
+        case "Service":
+            return {"loadBalancer": {}}
+        case "Job":
+            return {"succeeded": 1}
+        case "Gateway":
+            address = fake_values.address("10.96.0.0/14", seed, "gateway")
+            return {
+                "addresses": [{"type": "IPAddress", "value": address}],
+                "conditions": [
+                    {"type": "Accepted", "status": "True", "reason": "Accepted"},
+                    {"type": "Programmed", "status": "True", "reason": "Programmed"},
+                ],
+            }
+        case "Pod":
+            return {"phase": "Running"}
+        case "ResourceQuota":
+            return {"hard": dict(spec.get("hard") or {})}
+        case _:
+            return None

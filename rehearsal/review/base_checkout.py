@@ -1,0 +1,176 @@
+"""The commit that a change is compared with, checked out beside the work tree for as long as it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from rehearsal.errors import InputError, KingdomError
+from rehearsal.pulumi.project import STATE_FOLDER, Project
+
+FOLDER: Final = "bases"  # below the state folder: one folder and one lock file for each checkout
+
+
+@dataclass(frozen=True)
+class Base:
+    """`ref` as it was given, the commit it stands for, its project, and a folder for states."""
+
+    ref: str
+    commit: str
+    project: Project
+    states: Path
+
+
+def commit_of(project: Project, ref: str) -> str:
+    """The full name of the commit that `ref` stands for. Raises InputError."""
+    if ref.startswith("-"):
+        raise InputError(f"{ref!r} is no git ref: a ref does not begin with a hyphen")
+    found = _git(project.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    if found.returncode:
+        raise InputError(
+            f"the base {ref!r} is no commit of this repository",
+            remedy="Name a branch, tag or commit that is here; a shallow clone has few:"
+            " `git fetch origin BRANCH` brings one.",
+        )
+    return found.stdout.strip()
+
+
+def head_of(project: Project) -> tuple[str, bool]:
+    """The commit that is checked out, and whether files of it were changed since. Raises InputError."""
+    changed = _git(project.root, "status", "--porcelain", "--untracked-files=no")
+    if changed.returncode:
+        raise InputError(
+            f"{project.root} is no git work tree: {_last_line(changed.stderr)}",
+            remedy="Without --base no repository is needed.",
+        )
+    return commit_of(project, "HEAD"), bool(changed.stdout.strip())
+
+
+@contextlib.contextmanager
+def checked_out(project: Project, ref: str) -> Iterator[Base]:
+    """The project as it is at `ref`, in a temporary git worktree that is gone afterwards, whatever happens.
+
+    Ctrl-C and SIGTERM end the block as KeyboardInterrupt. What a killed process left behind is removed by the
+    next one: each checkout is locked for as long as its process lives. Raises InputError for a ref that is
+    none, and for one without a project in it.
+    """
+    head_of(project)
+    commit = commit_of(project, ref)
+    top = Path(_git(project.root, "rev-parse", "--show-toplevel").stdout.strip())
+    with _terminable(), _own_folder(top, project.root / STATE_FOLDER / FOLDER) as folder:
+        tree = folder / "tree"
+        try:
+            added = _git(top, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+            if added.returncode:
+                raise KingdomError(f"git cannot check out {ref!r}: {_last_line(added.stderr)}")
+            yield Base(ref, commit, _project(ref, tree, project.root.relative_to(top)), folder / "states")
+        finally:
+            _remove(top, tree)
+
+
+def _project(ref: str, tree: Path, place: Path) -> Project:
+    try:
+        return Project.at(tree / place)
+    except InputError as error:
+        # The user knows the ref and not the folder it was checked out to.
+        text = error.message.replace(f"{tree}{os.sep}", "")
+        raise InputError(f"the base {ref!r} cannot be planned: {text}", details=error.details) from None
+
+
+@contextlib.contextmanager
+def _own_folder(top: Path, home: Path) -> Iterator[Path]:
+    """A new folder in `home`, locked by the file beside it for as long as the block lasts.
+
+    Folders whose lock nobody holds belong to processes that are no more; they are removed first.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home / "lock", wait=True):
+        _prune(top, home)
+        folder = Path(tempfile.mkdtemp(dir=home))
+        lock = contextlib.ExitStack()
+        lock.enter_context(_locked(folder.with_suffix(".lock"), wait=False))
+    with lock:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[None]:
+    """Holds the lock file `path`; the kernel lets go of it with the process. Raises BlockingIOError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _prune(top: Path, home: Path) -> None:
+    """Removes what processes that are no more left behind."""
+    for folder in [path for path in home.iterdir() if path.is_dir()]:
+        lock = folder.with_suffix(".lock")
+        with contextlib.suppress(BlockingIOError), _locked(lock, wait=False):
+            _remove(top, folder / "tree")
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def _remove(top: Path, tree: Path) -> None:
+    if tree.exists():
+        _git(top, "worktree", "remove", "--force", str(tree))
+        shutil.rmtree(tree, ignore_errors=True)
+    _git(top, "worktree", "prune")
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM as Ctrl-C: what a runner sends to a job it cancels must clean up too."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs git in `folder`, undisturbed by the variables of a git hook and without running hooks."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        return subprocess.run(
+            ["git", "-c", "core.hooksPath=/dev/null", *arguments],
+            cwd=folder,
+            env=environment | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        raise InputError(
+            "git is not on PATH: it is needed to compare with a base", remedy="Install git."
+        ) from None
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]

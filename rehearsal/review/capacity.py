@@ -1,0 +1,132 @@
+"""The numbers that say how much a stack can carry: replicas, quota, nodes, pools of connections, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from policies.model.node_pools import pool_of
+from policies.model.property_tree import Node
+from policies.model.stack import Object, Resource, Stack
+
+UNKNOWN: Final = "(not known yet)"
+# How the service's configuration names the most connections a pod opens: see infra/settings/sizing.py.
+_POOL: Final = "_POOL"
+
+
+@dataclass(frozen=True)
+class CapacityChange:
+    """One number, before and after; empty where there is none."""
+
+    what: str
+    before: str
+    after: str
+
+
+def capacity(stack: Stack) -> dict[str, str]:
+    """Every capacity number of the stack by what it is of, in the order in which a reader looks for them."""
+    found: dict[str, str] = {}
+    for kind, read in _OBJECTS.items():
+        for item in sorted(stack.of_kind(kind), key=lambda item: (item.namespace, item.name)):
+            found.update(read(item))
+    for type_, measure in _RESOURCES.items():
+        for resource in sorted(stack.of_type(type_), key=lambda item: item.urn):
+            found.update(measure(resource))
+    return found
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[CapacityChange, ...]:
+    """What is different, in the order of `after`, what is gone last."""
+    names = [*after, *(name for name in before if name not in after)]
+    return tuple(
+        CapacityChange(name, before.get(name, ""), after.get(name, ""))
+        for name in names
+        if before.get(name) != after.get(name)
+    )
+
+
+def _autoscaler(item: Object) -> Iterator[tuple[str, str]]:
+    spec = item.node["spec"]
+    least = spec["minReplicas"]
+    yield (
+        f"replicas of {_text(spec.at('scaleTargetRef', 'name'))}",
+        f"{_text(least) if least.present else '1'} to {_text(spec['maxReplicas'])}",
+    )
+
+
+def _workload(item: Object) -> Iterator[tuple[str, str]]:
+    replicas = item.node.at("spec", "replicas")
+    if replicas.present:
+        yield f"replicas of {item.name}", _text(replicas)
+    for container in item.node.at("spec", "template", "spec", "containers").items():
+        for key in ("requests", "limits"):
+            amounts = [
+                f"{_text(amount)} {name}" for name, amount in sorted(container.at("resources", key).entries())
+            ]
+            if amounts:
+                yield f"{key} of {item.name}/{_text(container['name'])}", ", ".join(amounts)
+
+
+def _quota(item: Object) -> Iterator[tuple[str, str]]:
+    for key, amount in sorted(item.node.at("spec", "hard").entries()):
+        yield f"quota of {item.namespace}: {key}", _text(amount)
+
+
+def _configuration(item: Object) -> Iterator[tuple[str, str]]:
+    for key, value in sorted(item.node["data"].entries()):
+        if key.endswith(_POOL):
+            yield f"connections a pod: {key}", _text(value)
+
+
+def _node_pool(resource: Resource) -> Iterator[tuple[str, str]]:
+    pool = pool_of(resource, {})
+    if pool is None:
+        yield f"nodes of {resource.name}", UNKNOWN
+        return
+    kind = " spot" if pool.spot else ""
+    yield f"nodes of {pool.name}", f"{pool.fewest} to {pool.nodes}{kind} {pool.machine}"
+
+
+def _redis(resource: Resource) -> Iterator[tuple[str, str]]:
+    node = resource.node
+    yield f"Redis {resource.name}: memory", f"{_text(node['memorySizeGb'])} GiB"
+    if node["replicaCount"].present:
+        yield f"Redis {resource.name}: replicas", _text(node["replicaCount"])
+
+
+def _atlas(resource: Resource) -> Iterator[tuple[str, str]]:
+    for index, shard in enumerate(resource.node["replicationSpecs"].items()):
+        for region in shard["regionConfigs"].items():
+            specs, scaling = region["electableSpecs"], region["autoScaling"]
+            of = f"Atlas {resource.name}" + (f", shard {index + 1}" if index else "")
+            size = specs["instanceSize"]
+            least, most = scaling["computeMinInstanceSize"], scaling["computeMaxInstanceSize"]
+            if most.present:
+                yield f"{of}: size", f"{_text(least if least.present else size)} to {_text(most)}"
+            else:
+                yield f"{of}: size", _text(size)
+            if specs["nodeCount"].present:
+                yield f"{of}: members", _text(specs["nodeCount"])
+            if specs["diskSizeGb"].present:
+                yield f"{of}: disk", f"{_text(specs['diskSizeGb'])} GB"
+
+
+def _text(node: Node) -> str:
+    if not node.known():
+        return UNKNOWN
+    return f"{node.raw:g}" if isinstance(node.raw, float) else str(node.raw)
+
+
+_OBJECTS: Final[dict[str, Callable[[Object], Iterator[tuple[str, str]]]]] = {
+    "HorizontalPodAutoscaler": _autoscaler,
+    "Deployment": _workload,
+    "StatefulSet": _workload,
+    "ResourceQuota": _quota,
+    "ConfigMap": _configuration,
+}
+_RESOURCES: Final[dict[str, Callable[[Resource], Iterator[tuple[str, str]]]]] = {
+    "gcp:container/nodePool:NodePool": _node_pool,
+    "gcp:redis/instance:Instance": _redis,
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": _atlas,
+}

@@ -1,0 +1,103 @@
+"""What `kingdom preview` does with ``--base`` and ``--format``, and what it prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from rich.console import Console
+
+from rehearsal.cli import display
+from rehearsal.cli.progress import Overview
+from rehearsal.errors import InputError, KingdomError
+from rehearsal.pulumi.project import Project
+from rehearsal.review.cost_diff import delta, span
+from rehearsal.review.json_report import report
+from rehearsal.review.junit import junit
+from rehearsal.review.markdown import markdown
+from rehearsal.review.review import Review, Status, review
+from rehearsal.review.sarif import sarif
+
+__all__ = ["Format", "printed", "run"]
+
+
+class Format(StrEnum):
+    """How a review is written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
+
+
+def run(
+    project: Project,
+    stacks: Sequence[str],
+    *,
+    policies: Path,
+    ref: str,
+    format_: Format,
+    files: Sequence[tuple[Format, Path]] = (),
+    out: Console,
+    err: Console,
+) -> int:
+    """Prints the review of `stacks`, all of them where none is named; the exit code.
+
+    It is written to `files` too. Every format but text says in its own form, too, that there is no review,
+    and why. Raises InputError for a file that cannot be written.
+    """
+    try:
+        with Overview(err) as overview:
+            found = review(
+                project,
+                stacks,
+                policies=policies,
+                ref=ref,
+                listener=lambda job: overview.listener(job.stack),
+            )
+    except KingdomError as error:
+        found = Review(ref=ref, error=error)
+        err.print(f"error: {error}", style="red", markup=False)
+    for form, path in files:
+        try:
+            path.write_text(printed(found, form) + "\n")
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    if format_ is Format.TEXT:
+        _show(out, err, found)
+    else:
+        print(printed(found, format_), flush=True)
+    return found.exit_code
+
+
+def printed(found: Review, format_: Format) -> str:
+    """The review in any format but text, without a line break at the end."""
+    match format_:
+        case Format.MARKDOWN:
+            return markdown(found).rstrip("\n")
+        case Format.SARIF:
+            return json.dumps(sarif(found), indent=2, ensure_ascii=False)
+        case Format.JUNIT:
+            return junit(found).rstrip("\n")
+        case _:
+            return json.dumps(report(found), indent=2, ensure_ascii=False)
+
+
+def _show(out: Console, err: Console, found: Review) -> None:
+    for item in found.stacks:
+        if item.error:
+            err.print(f"error: {item.stack}: {item.error}", style="red", markup=False)
+        elif item.status is Status.REMOVED:
+            out.print(f"[bold]{item.stack}[/]: is no more")
+        if item.result is not None:
+            display.show(out, item.result)
+        for change in item.capacity:
+            before, after = change.before or "(none)", change.after or "(none)"
+            out.print(f"  {change.what}: {before} → {after}", markup=False)
+        if (costs := item.costs) is not None:
+            was = item.base_costs
+            against = f" ({delta(was, costs)})" if was is not None else ""
+            out.print(f"  USD a month: {span(costs.minimum, costs.maximum)}{against}", markup=False)

@@ -1,0 +1,79 @@
+"""What ``pulumi refresh --preview-only --json`` found, without what autoscalers are there to change.
+
+    python -m rehearsal.review.drift drift.json
+
+Exit code 1 where something drifted, 2 where the file is no such preview.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rehearsal.errors import InputError
+from rehearsal.pulumi.properties import differences, format_path
+from rehearsal.pulumi.urn import name_of, type_of
+
+# By resource type: paths that a horizontal, cluster or database autoscaler owns.
+_OWNED: Final = {
+    "kubernetes:apps/v1:Deployment": re.compile(r"spec\.replicas"),
+    "gcp:container/nodePool:NodePool": re.compile(r"nodeCount|initialNodeCount"),
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": re.compile(
+        r"replicationSpecs\[\d+\]\.regionConfigs\[\d+\]\.\w+Specs\.(?:instanceSize|diskSizeGb|diskIops)"
+    ),
+}
+_QUIET: Final = ("same", "read")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One resource that is not what was deployed; `paths` is empty where it is gone."""
+
+    urn: str
+    op: str
+    paths: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = ", ".join(self.paths) if self.paths else "gone" if self.op == "delete" else self.op
+        return f"{name_of(self.urn)} ({type_of(self.urn)}): {what}"
+
+
+def drifts(preview: Any) -> Iterator[Drift]:
+    """The drift in a refresh preview's JSON. Raises InputError for one that has no steps."""
+    if not isinstance(preview, dict) or not isinstance(preview.get("steps", []), list):
+        raise InputError("this is no JSON of `pulumi refresh --preview-only --json`")
+    for step in preview.get("steps", []):
+        op, urn = step["op"], step["urn"]
+        if op in _QUIET:
+            continue
+        if op == "delete" or not step.get("newState"):
+            yield Drift(urn, op)
+            continue
+        before, after = (step.get(key, {}).get("inputs", {}) for key in ("oldState", "newState"))
+        owned = _OWNED.get(type_of(urn))
+        paths = sorted(format_path(path) for path in differences(before, after))
+        left = tuple(path for path in paths if owned is None or owned.fullmatch(path) is None)
+        if left:
+            yield Drift(urn, op, left)
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the drift, a line each; the exit code."""
+    try:
+        found = list(drifts(json.loads(Path(arguments[0]).read_text())))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, InputError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for item in found:
+        print(f"- {item}")
+    print(f"{len(found)} drifted" if found else "no drift")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,126 @@
+"""Findings of the policy pack over several stacks, each said once, what must be mended first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from policies.rules import RULES
+from rehearsal.cli.display import changes_json
+from rehearsal.engine.events import Remediation, Result, Violation
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of, type_of
+
+SEVERITIES: Final = ("critical", "high", "medium", "low", "")
+_SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
+
+
+@dataclass(frozen=True)
+class RuleInfo:
+    """What the pack says of a policy. Of a policy that is not in this pack, only what its findings say."""
+
+    name: str
+    description: str
+    severity: str = ""
+    remediation: str = ""
+    tags: tuple[str, ...] = ()
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding and the stacks it is in. `file` and `line` are of the declaring code; "" and 0 for none."""
+
+    rule: RuleInfo
+    level: str
+    message: str
+    resource: str
+    type: str
+    file: str
+    line: int
+    stacks: tuple[str, ...] = field(default=())
+
+    @property
+    def mandatory(self) -> bool:
+        return self.level == "mandatory"
+
+    @property
+    def source(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+def rules() -> dict[str, RuleInfo]:
+    """Every policy of the pack by name."""
+    return {
+        rule.name: RuleInfo(
+            rule.name, rule.prevents, rule.severity.value, rule.steps, (rule.concern, *rule.tags), rule.url
+        )
+        for rule in RULES
+    }
+
+
+def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """(findings, not judged) over all `results`: mandatory first, then by severity, policy and place."""
+    known = rules()
+    found: dict[Finding, list[str]] = {}
+    for result in results:
+        for violation in result.violations:
+            stacks = found.setdefault(_finding(violation, known), [])
+            if result.stack not in stacks:
+                stacks.append(result.stack)
+    every = [
+        Finding(
+            item.rule, item.level, item.message, item.resource, item.type, item.file, item.line, tuple(stacks)
+        )
+        for item, stacks in found.items()
+    ]
+    every.sort(key=_order)
+    return (
+        tuple(item for item in every if item.level != "unjudged"),
+        tuple(item for item in every if item.level == "unjudged"),
+    )
+
+
+def gather_remedied(results: Iterable[Result]) -> tuple[tuple[Remediation, tuple[str, ...]], ...]:
+    """What policies put right over all `results`, each with the stacks it is in, by policy and place."""
+    found: dict[tuple[str, ...], tuple[Remediation, list[str]]] = {}
+    for result in results:
+        for item in result.remediations:
+            diff = json.dumps(changes_json(item.changes), sort_keys=True)
+            key = (item.policy, item.source, type_of(item.urn), name_of(item.urn), diff)
+            stacks = found.setdefault(key, (item, []))[1]
+            if result.stack not in stacks:
+                stacks.append(result.stack)
+    return tuple((item, tuple(stacks)) for _, (item, stacks) in sorted(found.items(), key=lambda it: it[0]))
+
+
+def _order(item: Finding) -> tuple[object, ...]:
+    return (
+        not item.mandatory,
+        SEVERITIES.index(item.rule.severity),
+        item.rule.name,
+        item.file,
+        item.line,
+        item.resource,
+        item.message,
+    )
+
+
+def _finding(violation: Violation, known: Mapping[str, RuleInfo]) -> Finding:
+    # A finding on the whole stack has the root stack's URN, or none.
+    about = violation.urn if violation.urn.count("::") >= 3 else ""
+    if about and type_of(about) == ROOT_STACK_TYPE:
+        about = ""
+    match = _SOURCE.fullmatch(violation.source)
+    return Finding(
+        rule=known.get(violation.policy, RuleInfo(violation.policy, violation.description)),
+        level=violation.level,
+        # The policy SDK puts the policy's description before what the policy itself says.
+        message=violation.message.removeprefix(violation.description).strip() or violation.message,
+        resource=name_of(about) if about else "",
+        type=type_of(about) if about else "",
+        file=match["file"] if match else "",
+        line=int(match["line"]) if match else 0,
+    )

@@ -1,0 +1,95 @@
+"""A review as JUnit XML: a suite for each stack, in it the plan and a case for every policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from rehearsal.pulumi.urn import name_of
+from rehearsal.review.findings import Finding, rules
+from rehearsal.review.review import Review, StackReview
+
+# What XML 1.0 cannot hold, however it is written.
+_FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(review: Review) -> str:
+    """The document. A mandatory finding is a failure, an advisory one is said in a case that passes, and
+    what was not judged is skipped; a stack without a plan is an error.
+    """
+    root = ET.Element("testsuites", name="kingdom preview", time=f"{review.seconds:.3f}")
+    if review.error is not None:
+        suite = ET.SubElement(root, "testsuite", name="preview", tests="1", errors="1", failures="0")
+        _error(ET.SubElement(suite, "testcase", name="preview", classname="preview"), str(review.error))
+    names = sorted({*rules(), *(item.rule.name for item in (*review.findings, *review.unjudged))})
+    for item in review.stacks:
+        _suite(root, item, review, names)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(root: ET.Element, item: StackReview, review: Review, names: Sequence[str]) -> None:
+    seconds = item.head.seconds if item.head is not None else 0.0
+    suite = ET.SubElement(root, "testsuite", name=_text(item.stack), time=f"{seconds:.3f}")
+    plan = ET.SubElement(suite, "testcase", name="plan", classname=_text(item.stack))
+    if item.error:
+        _error(plan, item.error)
+    elif item.protected:
+        lines = [f"{name_of(found.urn)}: {found.message}" for found in item.protected]
+        failure = ET.SubElement(plan, "failure", type="protected", message=_text(lines[0]))
+        failure.text = _text("\n".join(lines))
+    judged = item.result is not None and bool(item.result.policy_pack)
+    for name in names if judged else ():
+        case = ET.SubElement(suite, "testcase", name=_text(name), classname=_text(item.stack))
+        _judge(
+            case,
+            [found for found in review.findings if found.rule.name == name and item.stack in found.stacks],
+            [found for found in review.unjudged if found.rule.name == name and item.stack in found.stacks],
+        )
+    for attribute, tag in (
+        ("tests", "testcase"),
+        ("errors", "testcase/error"),
+        ("failures", "testcase/failure"),
+        ("skipped", "testcase/skipped"),
+    ):
+        suite.set(attribute, str(len(suite.findall(tag))))
+
+
+def _judge(case: ET.Element, findings: Sequence[Finding], unjudged: Sequence[Finding]) -> None:
+    mandatory = [item for item in findings if item.mandatory]
+    advisory = [item for item in findings if not item.mandatory]
+    if mandatory:
+        rule = mandatory[0].rule
+        failure = ET.SubElement(
+            case, "failure", type=rule.severity or "mandatory", message=_text(rule.description)
+        )
+        failure.text = _text("\n".join([*map(_line, mandatory), f"To mend it: {rule.remediation}"]))
+        first = next((item for item in mandatory if item.file), None)
+        if first is not None:
+            case.set("file", _text(first.file))
+            case.set("line", str(first.line))
+    elif unjudged and not advisory:
+        ET.SubElement(case, "skipped", message=f"not judged yet on {len(unjudged)} resources")
+    if advisory or (mandatory and unjudged):
+        said = [
+            *map(_line, advisory),
+            *(f"not judged yet: {item.resource or 'the stack'}" for item in unjudged),
+        ]
+        ET.SubElement(case, "system-out").text = _text("\n".join(said))
+
+
+def _line(item: Finding) -> str:
+    where = f"{item.source}: " if item.source else ""
+    about = f"{item.resource}: " if item.resource else ""
+    return f"{where}{item.level}: {about}{item.message}"
+
+
+def _error(case: ET.Element, text: str) -> None:
+    error = ET.SubElement(case, "error", message=_text(text.partition("\n")[0]))
+    error.text = _text(text)
+
+
+def _text(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

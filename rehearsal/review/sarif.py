@@ -1,0 +1,123 @@
+"""Findings as SARIF 2.1.0, which code scanning shows beside the lines that declare the resources.
+
+The format: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; what GitHub reads of it:
+https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+from rehearsal.pulumi.urn import name_of
+from rehearsal.review.findings import Finding, RuleInfo, rules
+from rehearsal.review.review import Review
+
+SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS: Final = {"mandatory": "error", "advisory": "warning"}
+# GitHub's bands for a rule's score: critical over 9.0, high from 7.0, medium from 4.0, low below.
+_SCORES: Final = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
+_ROOT: Final = "%SRCROOT%"
+_LIMIT: Final = 5_000  # results that GitHub takes from one run; mandatory ones are first
+
+
+def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
+    """The log. A finding on a whole stack is placed at `program`, the first line of the stack's program."""
+    known = rules()
+    known.update({item.rule.name: item.rule for item in review.findings})
+    names = sorted(known)
+    results = list(_results(review.findings, names, program))
+    notices = [*_failures(review)]
+    if len(results) > _LIMIT:
+        notices.append(_notice(f"{len(results) - _LIMIT} of {len(results)} findings are left out", "warning"))
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "kingdom",
+                        "fullName": "kingdom preview, with the policy pack of this repository",
+                        "rules": [_rule(known[name]) for name in names],
+                    }
+                },
+                "automationDetails": {"id": "kingdom/policies/"},
+                "columnKind": "utf16CodeUnits",
+                "originalUriBaseIds": {_ROOT: {"description": {"text": "The top of the repository."}}},
+                "invocations": [
+                    {
+                        "executionSuccessful": review.error is None and not review.failed,
+                        "exitCode": review.exit_code,
+                        "toolExecutionNotifications": notices,
+                    }
+                ],
+                "results": results[:_LIMIT],
+            }
+        ],
+    }
+
+
+def _failures(review: Review) -> Iterable[dict[str, Any]]:
+    if review.error is not None:
+        yield _notice(str(review.error), "error")
+    for item in review.failed:
+        yield _notice(f"{item.stack} could not be planned: {item.error}", "error")
+    for item in review.refused:
+        for found in item.protected:
+            yield _notice(f"{item.stack}, {name_of(found.urn)}: {found.message}", "error")
+
+
+def _notice(text: str, level: str) -> dict[str, Any]:
+    return {"level": level, "message": {"text": text}}
+
+
+def _rule(rule: RuleInfo) -> dict[str, Any]:
+    properties: dict[str, Any] = {"tags": ["security", *rule.tags], "precision": "very-high"}
+    if rule.severity in _SCORES:
+        properties["security-severity"] = _SCORES[rule.severity]
+        properties["problem.severity"] = "error" if rule.severity in ("critical", "high") else "warning"
+    help_ = rule.remediation or rule.description
+    described: dict[str, Any] = {
+        "id": rule.name,
+        "name": "".join(word.capitalize() for word in rule.name.split("-")),
+        "shortDescription": {"text": rule.description},
+        "fullDescription": {"text": rule.description},
+        "help": {"text": help_, "markdown": f"{rule.description}\n\n**To mend it:** {help_}"},
+        "properties": properties,
+    }
+    return described | ({"helpUri": rule.url} if rule.url else {})
+
+
+def _results(findings: Iterable[Finding], names: list[str], program: str) -> Iterable[dict[str, Any]]:
+    seen: Counter[str] = Counter()
+    for item in findings:
+        mark = _fingerprint(item)
+        seen[mark] += 1
+        stacks = ", ".join(item.stacks)
+        about = f"{item.type} {item.resource}" if item.resource else "the stack"
+        yield {
+            "ruleId": item.rule.name,
+            "ruleIndex": names.index(item.rule.name),
+            "level": _LEVELS.get(item.level, "note"),
+            "message": {"text": f"{item.message} ({about}; in {stacks})"},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": item.file or program, "uriBaseId": _ROOT},
+                        "region": {"startLine": item.line or 1},
+                    },
+                    "logicalLocations": [{"name": item.resource or "stack", "kind": "resource"}],
+                }
+            ],
+            # The place of the code is no part of it: a line that moves is the same finding.
+            "partialFingerprints": {"kingdomFinding/v1": f"{mark}:{seen[mark]}"},
+            "properties": {"stacks": list(item.stacks), "resourceType": item.type},
+        }
+
+
+def _fingerprint(item: Finding) -> str:
+    text = "\0".join((item.rule.name, item.type, item.resource, item.message))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,176 @@
+"""The advisor on a real server: from queries that were asked to indexes that are there."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from app.connections import Database, open_mongodb
+from app.database.index_advisor.advisor import Action, Advice, Index, name_of
+from app.database.index_advisor.cli import Report, declared
+from app.database.index_advisor.inventory import Busy, apply, obstacle, take_stock
+from app.database.index_advisor.maintenance import look_after
+from app.database.index_advisor.query_stats import Workload
+from app.database.monitor import Commands
+from app.redis.lease import LeaseLost, lease
+from app.settings import Advisor, MongoAuth, MongoSettings
+from tests.app.conftest import Person
+from tests.support.backends import ROOT, Platform
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(platform: Platform) -> MongoSettings:
+    url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
+    return MongoSettings(url, f"t{uuid4().hex}", MongoAuth.CERTIFICATE, None, slow=0.000001)
+
+
+@pytest.fixture
+async def database(settings: MongoSettings) -> AsyncIterator[Database]:
+    async with open_mongodb(settings, app_name="test") as database:
+        yield database
+        # Not the database: the wire server of one machine has only one, and would drop everybody's.
+        await database.drop_collection("t")
+
+
+async def fields(database: Database) -> set[tuple[str, ...]]:
+    """The fields of each index of ``t``; the wire server of one machine keeps nothing else of them."""
+    indexes = await (await database["t"].list_indexes()).to_list()
+    return {tuple(index["key"]) for index in indexes} - {("_id",)}
+
+
+def wish(action: Action, *keys: tuple[str, int], name: str | None = None) -> Advice:
+    return Advice(action, "t", name or name_of(keys), keys, "because")
+
+
+async def test_queries_that_are_asked_get_their_index_only_when_the_advisor_may(
+    settings: MongoSettings, database: Database, redis: Redis
+) -> None:
+    await database["t"].insert_many([{"owner": str(number % 7), "at": number} for number in range(50)])
+    workload = Workload(slow=10)
+    listeners = [Commands(workload.finished)]
+    async with open_mongodb(settings, app_name="test", listeners=listeners) as observed:
+        for number in range(20):
+            await observed["t"].find({"owner": str(number % 7)}).sort("at", -1).to_list()
+    await workload.tell(redis)
+    await look_after(database, redis, Advisor.ADVISE)
+    assert await fields(database) == set()
+    await look_after(database, redis, Advisor.APPLY)
+    assert await fields(database) == {("owner", "at")}
+    assert len(await database["t"].find({"owner": "3"}).sort("at", -1).to_list()) == 7
+
+
+@pytest.mark.parametrize(
+    ("advice", "told"),
+    [
+        (wish(Action.DROP, ("a", 1)), None),
+        (wish(Action.DROP, ("b", 1), name="by_hand"), "a person made it, so a person should drop it"),
+        (wish(Action.DROP, ("x", 1)), "it is gone"),
+        (
+            msgspec.structs.replace(wish(Action.DROP, ("a", 1)), declared=True),
+            "the service makes it at its start; take it out of the code",
+        ),
+        (wish(Action.CREATE, ("b", 1)), "it is there"),
+        (wish(Action.CREATE, ("c", 1)), None),
+    ],
+)
+def test_only_what_the_advisor_made_is_dropped_and_nothing_is_made_twice(
+    advice: Advice, told: str | None
+) -> None:
+    there = [Index("t", "advised_a_1", (("a", 1),)), Index("t", "by_hand", (("b", 1),))]
+    assert obstacle(advice, there) == told
+
+
+def test_a_collection_with_many_indexes_gets_no_more() -> None:
+    there = [Index("t", str(number), ((f"f{number}", 1),)) for number in range(16)]
+    assert obstacle(wish(Action.CREATE, ("z", 1)), there) == "the collection has 16 indexes"
+
+
+async def test_one_run_makes_few_changes(database: Database, redis: Redis) -> None:
+    wishes = [wish(Action.CREATE, (field, 1)) for field in "abcd"]
+    said = await apply(database, redis, wishes, {}, most=2)
+    assert await fields(database) == {("a",), ("b",)}
+    assert sum(line.startswith("not done") for line in said) == 2
+
+
+async def test_two_never_change_indexes_at_once(database: Database, redis: Redis) -> None:
+    async with lease(redis, "index-advisor") as held:
+        assert held
+        with pytest.raises(Busy):
+            await apply(database, redis, [wish(Action.CREATE, ("a", 1))], {})
+    assert await fields(database) == set()
+    assert await apply(database, redis, [wish(Action.CREATE, ("a", 1))], {}) == [
+        "done: create advised_a_1 on t"
+    ]
+
+
+async def test_who_loses_the_lease_is_stopped(redis: Redis) -> None:
+    async def work() -> None:
+        async with lease(redis, "x", seconds=0.2) as held:
+            assert held
+            await redis.set("lease:x", "another")
+            await asyncio.Event().wait()
+
+    with pytest.raises(LeaseLost):
+        await work()
+    assert await redis.get("lease:x") == b"another", "what another holds is left alone"
+
+
+async def test_a_lease_is_kept_for_as_long_as_the_work_lasts(redis: Redis) -> None:
+    async with lease(redis, "x", seconds=0.3) as held:
+        assert held
+        end = time.monotonic() + 0.8
+        while time.monotonic() < end:
+            async with lease(redis, "x", seconds=0.3) as second:
+                assert not second
+    async with lease(redis, "x") as again:
+        assert again
+
+
+async def test_every_index_of_the_service_is_known_as_declared(platform: Platform, ada: Person) -> None:
+    url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
+    kingdom = MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None)
+    ada.create("an index")
+    async with open_mongodb(kingdom, app_name="test") as database:
+        stock = await take_stock(database, declared())
+    strangers = [index.name for index in stock.indexes if index.name != "_id_" and not index.declared]
+    assert strangers == []
+    assert len(stock.indexes) > 6
+
+
+def test_the_command_advises_and_changes_nothing(platform: Platform, ada: Person) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", "advise", "--json"],
+        cwd=ROOT,
+        env=platform.settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    report = msgspec.json.decode(ended.stdout, type=Report)
+    assert report.indexes > 3
+    assert report.said == []
+
+
+def test_the_command_says_which_settings_are_wrong(platform: Platform) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", "advise"],
+        cwd=ROOT,
+        env=platform.settings | {"KINGDOM_INDEX_ADVISOR": "maybe"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "KINGDOM_INDEX_ADVISOR is 'maybe'; it must be one of off, advise, apply" in ended.stderr
+    assert "Traceback" not in ended.stderr

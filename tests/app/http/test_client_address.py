@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from app.http.client_address import Addresses
+
+PROXIES = Addresses([ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")])
+
+
+def of(peer: str, *forwarded: str) -> str:
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    return PROXIES.of({"client": (peer, 1), "headers": headers})
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),
+        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["1.2.3.4, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+        ("10.0.0.1", ["1.2.3.4", "198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["nonsense, 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("::ffff:10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("2001:db8::1", ["2a00:1:2:3:4:5:6:7"], "2a00:1:2:3::/64"),
+        ("", ["198.51.100.1"], "unknown"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], client: str) -> None:
+    assert of(peer, *forwarded) == client
+
+
+def test_a_long_list_is_read_from_its_trusted_end() -> None:
+    assert of("10.0.0.1", "1.1.1.1, " * 10_000 + "198.51.100.1") == "198.51.100.1"

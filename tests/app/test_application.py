@@ -1,0 +1,168 @@
+"""The whole service, over HTTP, against real parts."""
+
+from __future__ import annotations
+
+import signal
+
+import httpx
+import pytest
+
+from tests.app.conftest import Person
+from tests.support.backends import Platform, pod, status
+
+
+def problem(answer: httpx.Response, code: int, slug: str) -> dict[str, object]:
+    assert answer.status_code == code, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["type"].endswith(f"/docs#{slug}")
+    assert body["status"] == code
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return body
+
+
+def test_content_is_made_by_the_worker_and_read_back(ada: Person) -> None:
+    content = ada.create("a fox in the snow")
+    assert content["state"] == "queued"
+    made = ada.finished(content["id"])
+    assert made["state"] == "ready"
+    assert "a fox in the snow" in made["text"]
+    picture = ada.client.get(made["image"])
+    assert picture.headers["content-type"] == "image/webp"
+    assert picture.content[8:12] == b"WEBP"
+    assert made["created_at"] == content["created_at"]
+
+
+def test_a_read_soon_after_another_comes_from_memory(platform: Platform, ada: Person) -> None:
+    content = ada.create("twice told")
+    ada.finished(content["id"])
+    assert ada.client.get(f"/v1/contents/{content['id']}").status_code == 200
+
+    def hits() -> float:
+        lines = httpx.get(f"{platform.url}/metrics").text.splitlines()
+        name = 'kingdom_cache_reads_total{cache="contents",outcome="memory"}'
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+    before = hits()
+    assert ada.client.get(f"/v1/contents/{content['id']}").status_code == 200
+    assert hits() == before + 1
+
+
+def test_a_list_has_every_piece_once_newest_first(ada: Person) -> None:
+    made = [ada.create(f"number {number}")["id"] for number in range(5)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = ada.client.get("/v1/contents", params=query).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_what_is_another_persons_is_not_there(ada: Person, eve: Person) -> None:
+    content = ada.create("mine")
+    ada.finished(content["id"])
+    for path in (f"/v1/contents/{content['id']}", f"/v1/contents/{content['id']}/image"):
+        assert ada.client.get(path).status_code == 200
+        problem(eve.client.get(path), 404, "not-found")
+    assert eve.client.get("/v1/contents").json()["items"] == []
+
+
+def test_signing_in_needs_the_right_password(client: httpx.Client, ada: Person) -> None:
+    right = client.post("/v1/sessions", json={"email": ada.email.upper(), "password": ada.password})
+    assert right.status_code == 201
+    assert right.json()["account"]["id"] == ada.account["id"]
+    wrong = client.post("/v1/sessions", json={"email": ada.email, "password": "wrong password"})
+    problem(wrong, 401, "wrong-credentials")
+    nobody = client.post("/v1/sessions", json={"email": "nobody@example.com", "password": "wrong password"})
+    assert nobody.json()["detail"] == wrong.json()["detail"]
+
+
+def test_an_address_has_one_account(client: httpx.Client, ada: Person) -> None:
+    again = {"email": ada.email.upper(), "password": "another password", "name": "Eve"}
+    problem(client.post("/v1/accounts", json=again), 409, "email-taken")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/contents", "/v1/accounts/me", "/v1/contents/x", "/v1/contents/x/image"]
+)
+def test_without_a_session_nothing_is_shown(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    problem(answer, 401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    client.headers["authorization"] = "Bearer e30.e30.e30"
+    problem(client.get(path), 401, "unauthenticated")
+
+
+def test_errors_say_what_and_where(ada: Person) -> None:
+    post = ada.client.post
+    assert problem(post("/v1/contents", json={"prompt": 3}), 422, "invalid")["errors"] == [
+        {"at": "$.prompt", "detail": "Expected `str`, got `int`"}
+    ]
+    problem(post("/v1/contents", json={"prompt": "x", "owner": "eve"}), 422, "invalid")
+    as_json = {"content-type": "application/json"}
+    problem(post("/v1/contents", content="{", headers=as_json), 400, "malformed")
+    problem(post("/v1/contents", content="prompt=x"), 415, "unsupported-media-type")
+    problem(post("/v1/contents", content=b" " * 70_000, headers=as_json), 413, "too-large")
+    problem(ada.client.get("/v1/contents", params={"cursor": "!"}), 422, "invalid")
+    problem(ada.client.get("/v1/contents", params={"limit": "1000"}), 422, "invalid")
+    problem(ada.client.get("/v1/nothing"), 404, "not-found")
+    refused = ada.client.delete("/v1/contents")
+    problem(refused, 405, "method-not-allowed")
+    assert refused.headers["allow"] == "GET, HEAD, POST"
+
+
+def test_operators_do_not_reach_the_database(client: httpx.Client, ada: Person) -> None:
+    attempt = {"email": {"$ne": ""}, "password": {"$ne": ""}}
+    problem(client.post("/v1/sessions", json=attempt), 422, "invalid")
+    problem(ada.client.get("/v1/contents/%7B%22$ne%22:1%7D"), 404, "not-found")
+
+
+def test_answers_carry_secure_headers_and_the_callers_request_id(client: httpx.Client) -> None:
+    answer = client.get("/livez", headers={"x-request-id": "0123-abcd"})
+    assert answer.headers["x-request-id"] == "0123-abcd"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    forged = client.get("/livez", headers={"x-request-id": 'x" forged="1'})
+    assert forged.headers["x-request-id"] != 'x" forged="1'
+
+
+def test_probes_tell_of_the_dependencies(platform: Platform) -> None:
+    for process in (platform.api, platform.worker):
+        ready = httpx.get(f"http://127.0.0.1:{process.port}/readyz")
+        assert ready.json() == {"stage": "serving", "mongodb": "ok", "redis": "ok", "storage": "ok"}
+        assert status(process, "/livez") == 200
+        assert status(process, "/startupz") == 200
+        assert "kingdom_http_request_seconds" in httpx.get(f"http://127.0.0.1:{process.port}/metrics").text
+
+
+def test_a_worker_has_no_api(platform: Platform) -> None:
+    assert status(platform.worker, "/v1/contents") == 404
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(client: httpx.Client) -> None:
+    page = client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script" not in page.text
+    assert "src=" not in page.text
+    document = client.get("/openapi.json").json()
+    for path in document["paths"]:
+        assert f"<code>{path}</code>" in page.text
+    assert document["openapi"] == "3.1.0"
+
+
+def test_a_pod_drains_before_it_ends(platform: Platform) -> None:
+    api = pod("api", platform.folder, platform.settings | {"KINGDOM_DRAIN_SECONDS": "1"})
+    api.start()
+    platform.wait_until_ready(api)
+    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}") as client:
+        assert client.get("/readyz").status_code == 200
+        api.signal(signal.SIGTERM)
+        while (answer := client.get("/readyz")).status_code == 200:
+            pass
+        assert (answer.status_code, answer.json()["stage"]) == (503, "draining")
+        assert client.get("/docs").status_code == 200, "what still arrives is answered"
+    assert api.wait() == 0

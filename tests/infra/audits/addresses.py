@@ -1,0 +1,163 @@
+"""No way in from the internet, and no public address, that was not meant."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from infra.edge.address_ranges import CLOUDFLARE, LOAD_BALANCERS
+from infra.network import GOOGLE_APIS
+from rehearsal.engine.state import ResourceState
+from rehearsal.pulumi.properties import unwrap
+from tests.infra.audits.finding import Offence, is_of_a_cloud, title
+from tests.infra.audits.paths import ABSENT, leaves, values
+
+# Doors that were meant, by logical name and type, and why there must be one.
+DOORS: Final[Mapping[tuple[str, str], str]] = {
+    ("network-nat-0", "gcp:compute/address:Address"): "what outsiders see of pods that call out",
+    ("network-nat-1", "gcp:compute/address:Address"): "what outsiders see of pods that call out",
+    ("origin", "gcp:compute/globalAddress:GlobalAddress"): "Cloudflare reaches the gateway here",
+    ("gateway", "kubernetes:gateway.networking.k8s.io/v1:Gateway"): "the one way in, over TLS",
+    ("edge", "cloudflare:index/dnsRecord:DnsRecord"): "the name, answered with Cloudflare's addresses",
+}
+# Ranges that may be written down anywhere: whom to let in, whom to believe, where Google answers privately.
+KNOWN: Final = tuple(ipaddress.ip_network(known) for known in (*CLOUDFLARE, *LOAD_BALANCERS, GOOGLE_APIS))
+# Not on the internet. The stand-in clouds hand out addresses of 198.18.0.0/15 where the real ones hand out
+# public ones; here they count as public.
+INSIDE: Final = tuple(
+    ipaddress.ip_network(inside)
+    for inside in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "127.0.0.0/8",
+        "fc00::/7",
+    )
+)
+# GKE keeps naming an address for an endpoint that is switched off; `doors` looks whether it is.
+SWITCHED_OFF: Final = {("gcp:container/cluster:Cluster", "privateClusterConfig.publicEndpoint")}
+ADDRESS: Final = re.compile(
+    r"(?<![\w.])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){2,7})(?:/\d+)?"
+)
+
+
+def unmeant_addresses(resources: Sequence[ResourceState]) -> Iterator[Offence]:
+    """Doors and public addresses that nobody listed."""
+    meant = meant_addresses(resources)
+    for resource in filter(is_of_a_cloud, resources):
+        name = resource.urn.rpartition("::")[2]
+        for what in doors(resource.type, unwrap(resource.inputs)):
+            if (name, resource.type) not in DOORS:
+                yield Offence("addresses", title(resource), what)
+        for side, properties in (("inputs", resource.inputs), ("outputs", resource.outputs)):
+            for path, value in leaves(unwrap(properties)):
+                if (resource.type, path) in SWITCHED_OFF or not isinstance(value, str):
+                    continue
+                for found in public(value):
+                    allowed = found in meant or any(_within(found, known) for known in KNOWN)
+                    if not allowed and not _refuses(resource, found):
+                        yield Offence("addresses", title(resource), f"{side}.{path} has {found}")
+
+
+def meant_addresses(resources: Sequence[ResourceState]) -> set[Any]:
+    """The public addresses that the meant doors got."""
+    return {
+        found
+        for resource in resources
+        if (resource.urn.rpartition("::")[2], resource.type) in DOORS
+        and resource.type.startswith("gcp:compute")
+        for found in public(str(unwrap(resource.outputs).get("address", "")))
+    }
+
+
+def public(text: str) -> Iterator[Any]:
+    """Every network in a text that is not wholly inside, as `ipaddress` networks."""
+    for match in ADDRESS.finditer(text):
+        try:
+            network = ipaddress.ip_network(match[0], strict=False)
+        except ValueError:
+            continue  # a version, a time
+        if not any(_within(network, inside) for inside in INSIDE):
+            yield network
+
+
+def doors(type_: str, inputs: dict[str, Any]) -> Iterator[str]:
+    """What of a resource lets the internet in."""
+    kind = type_.rpartition(":")[2]
+    spec = inputs.get("spec", {})
+    match kind:
+        case "Address" | "GlobalAddress" if inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
+            yield "is an address on the internet"
+        case "ForwardingRule" | "GlobalForwardingRule" if inputs.get(
+            "loadBalancingScheme", "EXTERNAL"
+        ) not in {
+            "",
+            "INTERNAL",
+            "INTERNAL_MANAGED",
+            "INTERNAL_SELF_MANAGED",
+        }:
+            yield "balances traffic from the internet"
+        case "Gateway" if "-external-" in str(spec.get("gatewayClassName")):
+            yield "answers on the internet"
+        case "Ingress":
+            yield "answers on the internet"
+        case "Service" if type_.startswith("kubernetes:") and (
+            spec.get("type", "ClusterIP") in {"LoadBalancer", "NodePort"} or spec.get("externalIPs")
+        ):
+            yield f"is a {spec.get('type')} service"
+        case "Cluster" if type_.startswith("gcp:container"):
+            yield from _open_cluster(inputs)
+        case "NodePool" if values(inputs, "networkConfig.enablePrivateNodes") != [True]:
+            yield "has nodes with public addresses"
+        case "Instance" if (
+            type_.startswith("gcp:redis") and inputs.get("connectMode") != "PRIVATE_SERVICE_ACCESS"
+        ):
+            yield "is reached over a peering of its own"
+        case "ProjectIpAccessList":
+            yield "lets an address in to the database"
+        case "AdvancedCluster" if values(inputs, "replicationSpecs[].regionConfigs[].providerName") == [
+            ABSENT
+        ]:
+            yield "says nothing of where it is"
+        case "Bucket" if inputs.get("publicAccessPrevention") != "enforced":
+            yield "can be made public"
+        case "Firewall" if inputs.get("direction", "INGRESS") == "INGRESS" and inputs.get("allows"):
+            yield "lets traffic in"
+        case "SecurityPolicy" if any(
+            rule.get("action") == "allow" and "*" in values(rule, "match.config.srcIpRanges[]")
+            for rule in inputs.get("rules", ())
+        ):
+            yield "lets everybody past the wall"
+        case "DnsRecord" if inputs.get("type") in {"A", "AAAA"}:
+            yield "is a name on the internet"
+        case _ if "IAM" in kind.upper() and {inputs.get("member"), *inputs.get("members", ())} & {
+            "allUsers",
+            "allAuthenticatedUsers",
+        }:
+            yield "is granted to everybody"
+        case _:
+            return
+
+
+def _open_cluster(inputs: dict[str, Any]) -> Iterator[str]:
+    if values(inputs, "privateClusterConfig.enablePrivateNodes") != [True]:
+        yield "has nodes with public addresses"
+    if values(inputs, "privateClusterConfig.enablePrivateEndpoint") != [True]:
+        yield "has a control plane with a public address"
+    if values(inputs, "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled") != [False]:
+        yield "has a control plane that answers at an address"
+    if values(inputs, "masterAuthorizedNetworksConfig.cidrBlocks") not in ([[]], [ABSENT]):
+        yield "lets addresses in to its control plane"
+
+
+def _refuses(resource: ResourceState, found: Any) -> bool:
+    """Everybody (`0.0.0.0/0`) in a rule that denies."""
+    inputs = unwrap(resource.inputs)
+    return found.prefixlen == 0 and bool(inputs.get("denies")) and not inputs.get("allows")
+
+
+def _within(network: Any, other: Any) -> bool:
+    return network.version == other.version and network.subnet_of(other)

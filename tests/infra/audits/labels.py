@@ -1,0 +1,60 @@
+"""Everything that can carry labels carries the environment's: which can, the SDK's types say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rehearsal.engine.state import ResourceState
+from rehearsal.providers.schema import resource_type
+from rehearsal.pulumi.properties import unwrap
+from tests.infra.audits.finding import Offence, is_of_a_cloud, title
+from tests.infra.audits.paths import ABSENT, values
+
+# Names under which labels go; the first that a type has is the one that counts.
+NAMES: Final = ("resourceLabels", "userLabels", "labels", "tags")
+# Types whose property of that name is none of ours, and why.
+OTHERWISE: Final[Mapping[str, str]] = {
+    "cloudflare:index/dnsRecord:DnsRecord": "words for searching in the console, of plans that are paid for",
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": "tags; its labels are deprecated in their favour",
+}
+PREFERRED: Final = {"mongodbatlas:index/advancedCluster:AdvancedCluster": "tags"}
+# Labels of what a resource makes in turn.
+WITHIN: Final[Mapping[str, str]] = {
+    "gcp:container/nodePool:NodePool": "nodeConfig.resourceLabels",
+    "kubernetes:apps/v1:Deployment": "spec.template.metadata.labels",
+    "kubernetes:batch/v1:Job": "spec.template.metadata.labels",
+}
+
+
+def unlabelled(resources: Sequence[ResourceState], labels: Mapping[str, str]) -> Iterator[Offence]:
+    """Resources that could say which environment they belong to, and do not."""
+    for resource in filter(is_of_a_cloud, resources):
+        inputs = unwrap(resource.inputs)
+        for path in places(resource.type):
+            (found,) = values(inputs, path)
+            missing = labels.items() - _pairs(found).items()
+            if missing:
+                lacking = ", ".join(sorted(f"{key}={value}" for key, value in missing))
+                yield Offence("labels", title(resource), f"{path} lacks {lacking}")
+
+
+def places(type_: str) -> Iterator[str]:
+    """Where a type takes labels."""
+    if type_.startswith("kubernetes:"):
+        yield "metadata.labels"
+    elif type_ in PREFERRED:
+        yield PREFERRED[type_]
+    elif type_ not in OTHERWISE:
+        known = resource_type(type_)
+        assert known is not None, f"the SDK has no {type_}"
+        # Google's `tags` beside `labels` bind resources to policies and are none of these.
+        yield from [name for name in NAMES if name in known.inputs.fields][:1]
+    if type_ in WITHIN:
+        yield WITHIN[type_]
+
+
+def _pairs(found: Any) -> dict[str, Any]:
+    if isinstance(found, list):  # Atlas' users have them as pairs
+        return {item["key"]: item["value"] for item in found}
+    return {} if found is ABSENT or found is None else dict(found)

@@ -1,0 +1,58 @@
+"""Releases: images that stay what they were, and one workflow that may deploy them."""
+
+from __future__ import annotations
+
+from tests.infra.rehearsal import Declared, configuration
+from tests.infra.settings.test_settings import complaints
+
+
+def test_only_the_ref_and_environment_of_the_settings_may_deploy(declared: Declared) -> None:
+    settings = configuration(declared.stack)["kingdom:delivery"]
+    condition = declared.one("WorkloadIdentityPoolProvider")["attributeCondition"]
+    assert condition.split(" && ") == [
+        f"assertion.sub == 'repo:{settings['github']}:environment:{declared.stack}'",
+        f"assertion.repository == '{settings['github']}'",
+        f"assertion.ref == '{settings['ref']}'",
+        f"assertion.environment == '{declared.stack}'",
+    ]
+
+
+def test_the_deployer_cannot_widen_its_own_rights(declared: Declared) -> None:
+    granted = declared.of("IAMMember")
+    roles = {name: item["role"] for name, item in granted.items()}
+    assert not set(roles.values()) & {"roles/owner", "roles/editor", "roles/iam.securityAdmin"}
+    admin = [item for item in granted.values() if item["role"] == "roles/resourcemanager.projectIamAdmin"]
+    assert len(admin) == 1
+    expression = admin[0]["condition"]["expression"]
+    assert "modifiedGrantsByRole" in expression
+    allowed = {part for part in expression.split("'") if part.startswith("roles/")}
+    mine = {role for name, role in roles.items() if name.startswith("delivery-deployer")}
+    assert not allowed & mine
+
+
+def test_the_deployer_has_no_key(declared: Declared) -> None:
+    assert not any(item.type.endswith(":Key") for item in declared.resources if "serviceaccount" in item.type)
+
+
+def test_images_keep_their_tags_and_releases_stay(declared: Declared) -> None:
+    repository = declared.one("Repository")
+    assert repository["dockerConfig"] == {"immutableTags": True}
+    kept = next(item for item in repository["cleanupPolicies"] if item["action"] == "KEEP")
+    wanted = configuration(declared.stack)["kingdom:delivery"]["keepImages"]
+    assert kept["mostRecentVersions"]["keepCount"] == wanted
+    gone = next(item for item in repository["cleanupPolicies"] if item["action"] == "DELETE")
+    assert gone["condition"] == {"tagState": "ANY", "olderThan": f"{30 * 86_400}s"}
+
+
+def test_the_image_of_the_stack_is_in_its_own_registry(declared: Declared) -> None:
+    repository = declared.one("Repository")
+    image = configuration(declared.stack)["kingdom:workload"]["image"]["repository"]
+    project = configuration(declared.stack)["gcp:project"]
+    registry = f"{repository['location']}-docker.pkg.dev/{project}/{repository['repositoryId']}/"
+    assert image.startswith(registry)
+
+
+def test_an_image_from_elsewhere_is_refused() -> None:
+    values = configuration("prod")
+    values["kingdom:workload"]["image"]["repository"] = "docker.io/library/python"
+    assert "must begin with europe-west1-docker.pkg.dev/kingdom-prod/" in "".join(complaints(values).values())

@@ -1,0 +1,192 @@
+"""Who objects when something in a sound state is changed: the policy pack, the walk, documents and tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+from policies.model.property_tree import Node
+from policies.model.stack import Resource, Stack
+from policies.pack.rule import MANDATORY
+from policies.rules import RULES
+from rehearsal.engine.state import ResourceState
+from rehearsal.pulumi.properties import unwrap
+from tests.infra import controls, test_cluster_backup, test_program, test_secret_rotation
+from tests.infra.audits.addresses import DOORS, unmeant_addresses
+from tests.infra.audits.hardening import hardening, unhardened
+from tests.infra.audits.labels import unlabelled
+from tests.infra.audits.stores import unguarded
+from tests.infra.delivery import test_delivery
+from tests.infra.edge import test_edge, test_load_balancer
+from tests.infra.observability import test_observability
+from tests.infra.rehearsal import ROOT, Declared, configuration, name_of
+from tests.infra.settings import test_loader
+from tests.infra.workload import test_autoscaling
+
+TESTS = (
+    test_cluster_backup,
+    test_load_balancer,
+    test_loader,
+    test_delivery,
+    test_edge,
+    test_observability,
+    test_program,
+    test_secret_rotation,
+    test_autoscaling,
+)
+DOCUMENTS = ("hardening.md", "requirements.md")
+# What policies over the whole stack look at; changes of anything else are none of their business.
+SEEN_TOGETHER = (
+    "cloudflare:",
+    "gcp:compute/",
+    "gcp:container/",
+    "gcp:monitoring/",
+    "gcp:redis/",
+    "kubernetes:",
+    "mongodbatlas:index/advancedCluster",
+)
+Changes = Mapping[str, ResourceState | None]  # by URN; None takes the resource away
+
+
+class Judge:
+    """Knows a sound state, and tells who objects to changes in it.
+
+    Only mandatory policies count: an advisory one stops nobody. Of the tests, those that look at a state and
+    at nothing else can be asked.
+    """
+
+    def __init__(self, declared: Declared) -> None:
+        values = configuration(declared.stack)
+        self._declared = declared
+        self._labels = values["kingdom:environment"]["labels"]
+        self._settings = {rule.name: rule.defaults for rule in RULES}
+        self._settings["monthly-cost-ceiling"]["monthly"] = float(values["policies:monthlyCeiling"])
+        self._rows = [
+            (name, row) for name in DOCUMENTS for row in controls.rows((ROOT / "docs" / name).read_text())
+        ]
+        self._tests = dict(_tests())
+        self._judged = {item.urn: judged(item) for item in declared.resources}
+        self._doors = [item for item in declared.resources if (name_of(item.urn), item.type) in DOORS]
+        self._before = self._by_reach(declared, self._judged, {})
+        self._alone: dict[str, set[tuple[str, str]]] = {}
+
+    @property
+    def sound(self) -> set[str]:
+        """Who objects to the state as it is; nobody should."""
+        return {who for who, _ in self._before} | {
+            who for item in self._declared.resources for who, _ in self._of_one(item)
+        }
+
+    def objections(self, changes: Changes) -> set[str]:
+        """Who objects: `policy tls-redis`, `walk stores`, `docs/hardening.md CIS 5.5.1`, `test_edge.py …`."""
+        changed = Declared(
+            self._declared.stack,
+            dataclasses.replace(
+                self._declared.result,
+                snapshot=dataclasses.replace(
+                    self._declared.result.snapshot,
+                    resources=tuple(
+                        item
+                        for old in self._declared.result.snapshot.resources
+                        if (item := changes.get(old.urn, old)) is not None
+                    ),
+                ),
+            ),
+        )
+        found: set[tuple[str, str]] = set()
+        for urn, item in changes.items():
+            if item is not None:
+                if urn not in self._alone:
+                    (old,) = [one for one in self._declared.result.snapshot.resources if one.urn == urn]
+                    self._alone[urn] = set(self._of_one(old))
+                found |= set(self._of_one(item)) - self._alone[urn]
+        judged_now = {
+            item.urn: judged(item) if item.urn in changes else self._judged[item.urn]
+            for item in changed.resources
+        }
+        found |= self._by_reach(changed, judged_now, changes) - self._before
+        return {who for who, _ in found}
+
+    def _of_one(self, item: ResourceState) -> Iterator[tuple[str, str]]:
+        subject = judged(item)
+        for rule in RULES:
+            if rule.level is MANDATORY and rule.applies_to(subject.type):
+                assert rule.check is not None
+                for finding in rule.check(subject, self._settings[rule.name]):
+                    yield f"policy {rule.name}", str(finding)
+        # What is meant to be on the internet is told by the addresses that those got.
+        doors = [door for door in self._doors if door.urn != item.urn]
+        for offences in (
+            unlabelled([item], self._labels),
+            unhardened([item]),
+            unmeant_addresses([item, *doors]),
+        ):
+            for offence in offences:
+                yield f"walk {offence.promise}", str(offence)
+
+    def _by_reach(
+        self, declared: Declared, judged_now: Mapping[str, Resource], changes: Changes
+    ) -> set[tuple[str, str]]:
+        """What those say who look at more than one resource."""
+        stack = Stack.of(list(judged_now.values()))
+        types = {urn.split("::")[2].rpartition("$")[2] for urn in changes}
+        found: set[tuple[str, str]] = set()
+        if changes and not any(type_.startswith(SEEN_TOGETHER) for type_ in types):
+            found |= {(who, what) for who, what in self._before if who.startswith("policy ")}
+        else:
+            found |= {
+                (f"policy {rule.name}", str(finding))
+                for rule in RULES
+                if rule.check_stack is not None and rule.level is MANDATORY
+                for finding in rule.judge(stack, self._settings[rule.name])
+            }
+        found |= {(f"walk {offence.promise}", str(offence)) for offence in unguarded(declared.resources)}
+        there = {
+            key for item in declared.resources for key in (item.type, f"{item.type}#{name_of(item.urn)}")
+        }
+        found |= {("walk hardening", f"no {key}") for key in hardening().keys() - there}
+        for name, row in self._rows:
+            if not changes or row.kind.partition("#")[0] in types:
+                holders = list(row.holders(declared))
+                if not holders or not all(row.holds(inputs) for inputs in holders):
+                    found.add((f"docs/{name} {row.control}", row.path))
+        for name, test in self._tests.items():
+            try:
+                test(declared)
+            except Exception:
+                found.add((name, ""))
+        return found
+
+
+def _tests() -> Iterator[tuple[str, Callable[[Declared], None]]]:
+    """Tests that take a state and nothing else; one for each role is asked for each role."""
+    for module in TESTS:
+        for name, test in inspect.getmembers(module, inspect.isfunction):
+            if not name.startswith("test_"):
+                continue
+            title = f"{module.__name__.rpartition('.')[2]}.py {name}"
+            names = list(inspect.signature(test).parameters)
+            if names in (["declared"], ["prod"]):
+                yield title, test
+            elif names == ["declared", "role"]:
+                yield title, partial(_for_each_role, test)
+
+
+def _for_each_role(test: Callable[[Declared, str], None], declared: Declared) -> None:
+    for role in ("api", "worker"):
+        test(declared, role)
+
+
+def judged(item: ResourceState) -> Resource:
+    """A resource as policies see it in a preview: what was declared."""
+    return Resource(
+        urn=item.urn,
+        type=item.type,
+        name=name_of(item.urn),
+        node=Node(unwrap(item.inputs)),
+        protect=item.protect,
+        ignore_changes=item.ignore_changes,
+        parent=item.parent,
+    )

@@ -1,0 +1,92 @@
+"""What is not known yet, over every rule: it never crashes one, never passes silently, never accuses.
+
+Each value of every case, passing and failing, is replaced by an unknown, from single leaves up to whole
+trees. The value that will come may be the one of the case; so a failing case must stay a finding or be
+listed as not judged, and a passing one must not become a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from policies.model.property_tree import UNKNOWN
+from policies.rules import RULES, named
+from policies.testing import Given, Secret, judge_policy
+from tests.policies.cases import Case
+from tests.policies.test_cases import CASES
+
+# An unknown value cannot be a secret written in the program, which is all that this policy looks for.
+LOOKS_AT_WHAT_IS_WRITTEN = {"no-secret-values"}
+Replace = Callable[[Any], Any]
+BY_RULE = {rule.name: [case for case in CASES if case.policy == rule.name] for rule in RULES}
+
+
+def variants(value: Any, replaced: Replace) -> Iterator[tuple[str, Any]]:
+    """`value` once for each of its parts, with that part replaced by ``replaced(part)``; and where it was."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield f".{key}", {**value, key: replaced(item)}
+            for place, inner in variants(item, replaced):
+                yield f".{key}{place}", {**value, key: inner}
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield f"[{index}]", [*value[:index], replaced(item), *value[index + 1 :]]
+            for place, inner in variants(item, replaced):
+                yield f"[{index}]{place}", [*value[:index], inner, *value[index + 1 :]]
+
+
+def everywhere(given: list[Given], replaced: Replace) -> Iterator[tuple[str, list[Given]]]:
+    """`given` once for each part of each resource's inputs, with that part replaced."""
+    for index, item in enumerate(given):
+        for place, props in variants(item.props, replaced):
+            changed = Given(item.type, props, item.name, item.protect, item.parent)
+            yield f"{item.name}{place}", [*given[:index], changed, *given[index + 1 :]]
+
+
+def unknown(_: Any) -> Any:
+    return UNKNOWN
+
+
+def secret_throughout(value: Any) -> Any:
+    """`value` with every scalar in it a secret."""
+    if isinstance(value, Mapping):
+        return {key: secret_throughout(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [secret_throughout(item) for item in value]
+    return Secret(value)
+
+
+def situations(case: Case) -> Iterator[tuple[list[Given], bool]]:
+    """The resources of a case as they pass, and each way that they fail; and whether they pass."""
+    yield list(case.good), True
+    for change in case.breaks:
+        yield case.broken(change), False
+
+
+@pytest.mark.parametrize("rule", BY_RULE)
+def test_an_unknown_anywhere_neither_crashes_nor_hides_nor_accuses(rule: str) -> None:
+    policy = named(rule).policy()
+    for case in BY_RULE[rule]:
+        for given, passes in situations(case):
+            for place, changed in everywhere(given, unknown):
+                verdict = judge_policy(policy, changed, case.settings)
+                if passes:
+                    assert verdict.findings == [], f"{place} unknown is no offence"
+                elif rule not in LOOKS_AT_WHAT_IS_WRITTEN:
+                    assert not verdict.clean, f"{place} unknown hides the offence"
+
+
+@pytest.mark.parametrize("rule", BY_RULE)
+def test_a_secret_is_judged_as_any_other_value(rule: str) -> None:
+    policy = named(rule).policy()
+    for case in BY_RULE[rule]:
+        for given, _ in situations(case):
+            hidden = [
+                Given(item.type, secret_throughout(item.props), item.name, item.protect, item.parent)
+                for item in given
+            ]
+            plain, secret = (judge_policy(policy, found, case.settings) for found in (given, hidden))
+            assert (secret.findings, secret.unjudged) == (plain.findings, plain.unjudged)

@@ -1,0 +1,86 @@
+"""What a stack's file may say of the pack: what is wrong there is said before anything is judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from policies.pack.configuration import ConfigurationError, problems_with, reconcile
+from policies.rules import RULES, SHAPES
+from rehearsal.policy.pack import PolicyPack
+from rehearsal.policy.pack_files import PolicyPackError
+
+ROOT = Path(__file__).parents[3]
+STACKS = ("local", "dev", "staging", "prod")
+
+
+def configuration(stack: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((ROOT / f"stacks/Pulumi.{stack}.yaml").read_text())["config"]
+    return {key: value for key, value in values.items() if key.startswith("policies:")}
+
+
+def refusal(**keys: Any) -> str:
+    """What the pack says when it is started for a stack that has these keys under ``policies:``."""
+    config = {
+        f"policies:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in keys.items()
+    }
+    with (
+        PolicyPack.start(
+            ROOT / "policies", project="p", stack="s", dry_run=True, stack_config=config
+        ) as pack,
+        pytest.raises(PolicyPackError) as caught,
+    ):
+        _ = pack.info
+    return str(caught.value)
+
+
+def test_production_relaxes_nothing() -> None:
+    assert configuration("prod").keys() == {"policies:monthlyCeiling"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_a_stack_says_is_sound_and_names_a_ceiling(stack: str) -> None:
+    keys = configuration(stack)
+    assert problems_with(SHAPES, keys.get("policies:config", {})) == []
+    assert float(keys["policies:monthlyCeiling"]) > 0
+
+
+def test_wrong_relaxations_of_a_stack_are_listed_whole() -> None:
+    text = refusal(config={"pss-secomp": "disabled", "image-registry": {"registries": "ghcr.io"}})
+    assert "policies:config of the stack 's'" in text
+    assert "did you mean 'pss-seccomp'?" in text
+    assert "registries must be of type array" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("value", ["a lot", -1, {"usd": 3}])
+def test_a_ceiling_that_is_no_amount_is_refused(value: Any) -> None:
+    [shape] = [shape for shape in SHAPES if shape.name == "monthly-cost-ceiling"]
+    assert problems_with([shape], {shape.name: {"monthly": value}})
+
+
+def test_a_wrong_ceiling_names_the_key_of_the_stack() -> None:
+    assert "policies:monthlyCeiling of the stack 's'" in refusal(monthlyCeiling="a lot")
+
+
+@pytest.mark.parametrize(
+    "layer", [None, [], "x", 3, {"all": "loud"}, {"labels": 3}, {"labels": {"labels": [1]}}]
+)
+def test_a_layer_that_is_no_configuration_has_problems(layer: object) -> None:
+    assert problems_with(SHAPES, layer)
+
+
+def test_every_default_satisfies_its_own_schema() -> None:
+    for rule in RULES:
+        assert problems_with(SHAPES, {rule.name: rule.defaults}) == []
+
+
+def test_a_required_setting_that_nobody_gives_is_named() -> None:
+    shape = type(SHAPES[0])("one", "mandatory", {"limit": {"type": "integer"}}, ("limit",))
+    with pytest.raises(ConfigurationError, match="one: limit is required"):
+        reconcile([shape])

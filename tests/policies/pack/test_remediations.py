@@ -1,0 +1,141 @@
+"""What policies put right by themselves: only what they find, and nothing that somebody asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from policies.rules import RULES
+from policies.testing import Given, judge, remedied
+from rehearsal.cli import display
+from rehearsal.engine.events import Result
+from rehearsal.engine.policy_checks import Judge
+from rehearsal.engine.state import ResourceState
+from rehearsal.policy.pack import PolicyPack
+from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
+from rehearsal.review.json_report import report
+from rehearsal.review.markdown import markdown
+from tests.infra.rehearsal import ROOT
+from tests.policies.cases import Break, Case
+from tests.policies.test_cases import CASES
+from tests.rehearsal.review.factories import review_of, stack_of
+
+POD = "kubernetes:core/v1:Pod"
+REMEDIED = [rule.name for rule in RULES if rule.remedy is not None]
+CONTAINER = {"name": "a", "env": [{"name": "KEY", "value": Secret("tiger")}, {"value": UNKNOWN}]}
+LABEL = "app.kubernetes.io/part-of"
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "a"}, "spec": {"containers": [CONTAINER]} | spec}
+
+
+def resource(inputs: Properties) -> ResourceState:
+    urn = f"urn:pulumi:s::p::{POD}::a"
+    return ResourceState(urn=urn, type=POD, custom=True, inputs=inputs, source_position="infra/a.py:7")
+
+
+@pytest.fixture(scope="module")
+def pack() -> Iterator[PolicyPack]:
+    """The pack's process for a stack that lets it put right all that it can."""
+    config = {"policies:config": json.dumps(dict.fromkeys(REMEDIED, "remediate"))}
+    with PolicyPack.start(
+        ROOT / "policies", project="p", stack="s", dry_run=True, stack_config=config
+    ) as found:
+        yield found
+
+
+def test_labels_seccomp_and_tokens_have_a_remedy() -> None:
+    assert sorted(REMEDIED) == ["labels", "pss-seccomp", "service-account-token"]
+
+
+@pytest.mark.parametrize(
+    ("case", "change"),
+    [(case, change) for case in CASES if case.policy in REMEDIED for change in case.breaks],
+    ids=lambda value: getattr(value, "policy", ""),
+)
+def test_a_remedy_mends_what_is_found_and_that_once(case: Case, change: Break) -> None:
+    for given in case.broken(change):
+        mended = remedied(case.policy, given, case.settings)
+        if mended is not None:
+            assert judge(case.policy, given, settings=case.settings).findings
+            assert remedied(case.policy, Given(given.type, mended), case.settings) is None
+
+
+@pytest.mark.parametrize("policy", REMEDIED)
+def test_what_passes_is_left_alone(policy: str) -> None:
+    right = pod(securityContext={"seccompProfile": {"type": "Localhost"}}, automountServiceAccountToken=False)
+    right["metadata"]["labels"] = {LABEL: "else"}
+    assert remedied(policy, Given(POD, right)) is None
+
+
+def test_what_somebody_asked_for_stays() -> None:
+    asked = pod(securityContext={"seccompProfile": {"type": "Unconfined"}}, automountServiceAccountToken=True)
+    assert remedied("pss-seccomp", Given(POD, asked)) is None
+    assert remedied("service-account-token", Given(POD, asked)) is None
+
+
+def test_pods_that_need_their_token_keep_it() -> None:
+    assert remedied("service-account-token", Given(POD, pod()), {"needed": ["a"]}) is None
+
+
+def test_windows_gets_no_profile_that_its_api_refuses() -> None:
+    assert remedied("pss-seccomp", Given(POD, pod(os={"name": "windows"}))) is None
+
+
+def test_secrets_stay_secret_and_unknowns_unknown(pack: PolicyPack) -> None:
+    inputs = pod()
+    mended = Judge(pack).remediate(resource(inputs), None)
+    assert mended["spec"]["containers"] == inputs["spec"]["containers"]
+    assert mended["spec"]["automountServiceAccountToken"] is False
+    assert mended["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert mended["metadata"] == {"name": "a", "labels": {LABEL: "kingdom"}}
+
+
+@pytest.mark.parametrize("unknown", ["metadata", "labels", "spec", "securityContext"])
+def test_what_is_not_known_yet_is_not_rewritten(pack: PolicyPack, unknown: str) -> None:
+    inputs: dict[str, Any] = pod(securityContext={})
+    inputs["metadata"]["labels"] = {}
+    parent = inputs if unknown in inputs else inputs["spec" if unknown == "securityContext" else "metadata"]
+    parent[unknown] = UNKNOWN
+    mended = Judge(pack).remediate(resource(inputs), None)
+    at = mended if unknown in mended else mended["spec" if unknown == "securityContext" else "metadata"]
+    assert at[unknown] is UNKNOWN
+
+
+def test_a_remediation_is_shown_as_a_diff_with_its_place(pack: PolicyPack) -> None:
+    judging = Judge(pack)
+    judging.remediate(resource(pod()), None)
+    result = Result("s", remediations=judging.remediations, policy_pack="kingdom")
+    console = Console(width=200)
+    with console.capture() as captured:
+        display.show(console, result)
+    text = captured.get()
+    assert "remedied pss-seccomp: a (infra/a.py:7)" in text
+    assert '+ spec.securityContext: {"seccompProfile": {"type": "RuntimeDefault"}}' in text
+    assert "unknown" not in text
+    told = {item["policy"]: item["changes"] for item in display.to_json(result, seconds=1)["remediations"]}
+    assert sorted(told) == sorted(REMEDIED)
+    assert told["service-account-token"] == [
+        {
+            "path": "spec.automountServiceAccountToken",
+            "kind": "add",
+            "old": None,
+            "new": False,
+            "replaces": False,
+        }
+    ]
+
+
+def test_a_review_shows_it_once_for_all_stacks(pack: PolicyPack) -> None:
+    judging = Judge(pack)
+    judging.remediate(resource(pod()), None)
+    found = tuple(judging.remediations)
+    review = review_of(stack_of("dev", remediations=found), stack_of("prod", remediations=found))
+    text = markdown(review)
+    assert text.count("`pss-seccomp`: `infra/a.py:7` `a` in `dev`, `prod`") == 1
+    assert [item["stacks"] for item in report(review)["remediations"]] == [["dev", "prod"]] * 3

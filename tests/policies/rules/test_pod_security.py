@@ -1,0 +1,226 @@
+"""The restricted Pod Security Standard as a whole: any mix of offences, in any kind that makes pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.model.property_tree import UNKNOWN
+from policies.rules import RULES
+from policies.testing import DROP, Given, changed, judge
+
+STANDARD = [rule.name for rule in RULES if any(tag.startswith("PSS:") for tag in rule.tags)]
+CONTAINER: dict[str, Any] = {
+    "name": "a",
+    "image": "i",
+    "ports": [{"containerPort": 80}],
+    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+}
+POD: dict[str, Any] = {
+    "metadata": {"name": "x", "annotations": {"a": "b"}},
+    "spec": {
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "initContainers": [CONTAINER | {"name": "i"}],
+        "containers": [CONTAINER],
+        "ephemeralContainers": [CONTAINER | {"name": "e"}],
+        "volumes": [{"name": "v", "emptyDir": {}}],
+    },
+}
+HOST = {"httpGet": {"host": "10.0.0.1", "port": 80}}
+# Policy to what a whole pod, and what one container, may do against it. A change is path to value.
+OFFENCES: dict[str, list[Mapping[str, Any]]] = {
+    "pss-host-namespaces": [{"spec.hostNetwork": True}, {"spec.hostPID": True}, {"spec.hostIPC": True}],
+    "pss-windows-host-process": [{"spec.securityContext.windowsOptions": {"hostProcess": True}}],
+    "pss-host-path": [{"spec.volumes[0]": {"name": "v", "hostPath": {"path": "/"}}}],
+    "pss-volume-types": [{"spec.volumes[1]": {"name": "w", "nfs": {"server": "s", "path": "/"}}}],
+    "pss-apparmor": [
+        {"spec.securityContext.appArmorProfile": {"type": "Unconfined"}},
+        {'metadata.annotations["container.apparmor.security.beta.kubernetes.io/a"]': "unconfined"},
+    ],
+    "pss-selinux": [{"spec.securityContext.seLinuxOptions": {"type": "spc_t"}}],
+    "pss-sysctls": [{"spec.securityContext.sysctls": [{"name": "kernel.msgmax", "value": "1"}]}],
+    "pss-run-as-non-root": [
+        {"spec.securityContext.runAsNonRoot": False},
+        {"spec.securityContext.runAsNonRoot": DROP},
+    ],
+    "pss-run-as-user": [{"spec.securityContext.runAsUser": 0}, {"spec.securityContext.runAsUser": "0"}],
+    "pss-seccomp": [
+        {"spec.securityContext.seccompProfile": None},
+        {"spec.securityContext.seccompProfile.type": "Unconfined"},
+    ],
+}
+CONTAINER_OFFENCES: dict[str, list[Mapping[str, Any]]] = {
+    "pss-privileged": [{"securityContext.privileged": True}],
+    "pss-windows-host-process": [{"securityContext.windowsOptions": {"hostProcess": True}}],
+    "pss-capabilities": [
+        {"securityContext.capabilities.drop": []},
+        {"securityContext.capabilities.drop": ["all"]},
+        {"securityContext.capabilities.add": ["NET_BIND_SERVICE", "SYS_ADMIN"]},
+    ],
+    "pss-host-ports": [{"ports[0].hostPort": 80}, {"ports[0].hostPort": "80"}],
+    "pss-host-probes": [
+        {"livenessProbe": HOST},
+        {"startupProbe": {"tcpSocket": {"host": "h", "port": 1}}},
+        {"lifecycle": {"postStart": HOST}},
+    ],
+    "pss-apparmor": [{"securityContext.appArmorProfile": {"type": ""}}],
+    "pss-selinux": [{"securityContext.seLinuxOptions": {"user": "u"}}],
+    "pss-proc-mount": [{"securityContext.procMount": "Unmasked"}],
+    "pss-privilege-escalation": [
+        {"securityContext.allowPrivilegeEscalation": True},
+        {"securityContext.allowPrivilegeEscalation": None},
+    ],
+    "pss-run-as-non-root": [{"securityContext.runAsNonRoot": False}],
+    "pss-run-as-user": [{"securityContext.runAsUser": 0}],
+    "pss-seccomp": [{"securityContext.seccompProfile": {"type": "Unconfined"}}],
+}
+# What the standard allows on top, and what it no longer asks of a pod for it.
+ALLOWED: list[tuple[Mapping[str, Any], frozenset[str]]] = [
+    ({}, frozenset()),
+    ({"spec.os": {"name": "linux"}}, frozenset()),
+    (
+        {"spec.os": {"name": "windows"}},
+        frozenset({"pss-capabilities", "pss-privilege-escalation", "pss-seccomp"}),
+    ),
+    ({"spec.hostUsers": False}, frozenset({"pss-run-as-non-root", "pss-run-as-user"})),
+    ({"spec.hostUsers": True}, frozenset()),
+]
+KINDS = {
+    "kubernetes:core/v1:Pod": "",
+    "kubernetes:core/v1:PodTemplate": "template",
+    "kubernetes:core/v1:ReplicationController": "spec.template",
+    "kubernetes:apps/v1:ReplicaSet": "spec.template",
+    "kubernetes:apps/v1:Deployment": "spec.template",
+    "kubernetes:apps/v1:DaemonSet": "spec.template",
+    "kubernetes:apps/v1:StatefulSet": "spec.template",
+    "kubernetes:batch/v1:Job": "spec.template",
+    "kubernetes:batch/v1:CronJob": "spec.jobTemplate.spec.template",
+}
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A pod within its kind, perhaps within lists; `prefix` is the path to it."""
+
+    given: Given
+    prefix: str
+
+
+def wrap(pod: Mapping[str, Any], kind: str, lists: int) -> Wrapped:
+    """`pod` as the template of `kind`, inside as many lists."""
+    value: Any = dict(pod)
+    for key in reversed(KINDS[kind].split(".") if KINDS[kind] else []):
+        value = {key: value}
+    prefix = f"{KINDS[kind]}." if KINDS[kind] else ""
+    if not lists:
+        return Wrapped(Given(kind, value), prefix)
+    _, version, name = kind.split(":")
+    value = {"apiVersion": version.removeprefix("core/"), "kind": name} | value
+    for _ in range(lists):
+        value = {"apiVersion": "v1", "kind": "List", "items": [value]}
+        prefix = f"items[0].{prefix}"
+    return Wrapped(Given("kubernetes:core/v1:List", value), prefix)
+
+
+def offending(given: Given) -> set[str]:
+    return {name for name in STANDARD if judge(name, given).findings}
+
+
+@st.composite
+def pods(draw: st.DrawFn) -> tuple[dict[str, Any], set[str]]:
+    """A pod, and the policies that it offends."""
+    allowed, spared = draw(st.sampled_from(ALLOWED))
+    pod, expected = changed(POD, allowed), set[str]()
+    for name in draw(st.sets(st.sampled_from(sorted(OFFENCES)), max_size=3)):
+        pod = changed(pod, draw(st.sampled_from(OFFENCES[name])))
+        expected.add(name)
+    for name in draw(st.sets(st.sampled_from(sorted(CONTAINER_OFFENCES)), max_size=3)):
+        where = draw(st.sampled_from(["initContainers", "containers", "ephemeralContainers"]))
+        change = draw(st.sampled_from(CONTAINER_OFFENCES[name]))
+        pod = changed(pod, {f"spec.{where}[0].{path}": value for path, value in change.items()})
+        expected.add(name)
+    return pod, expected - spared
+
+
+def test_every_control_has_an_offence_here() -> None:
+    assert set(STANDARD) == OFFENCES.keys() | CONTAINER_OFFENCES.keys()
+
+
+@given(pods(), st.sampled_from(sorted(KINDS)), st.integers(0, 2))
+def test_any_mix_of_offences_is_found_in_any_kind_and_nothing_else(
+    made: tuple[dict[str, Any], set[str]], kind: str, lists: int
+) -> None:
+    pod, expected = made
+    assert offending(wrap(pod, kind, lists).given) == expected
+
+
+@given(
+    st.sampled_from([(name, change) for name, changes in OFFENCES.items() for change in changes]),
+    st.sampled_from(sorted(KINDS)),
+    st.integers(0, 2),
+)
+def test_a_finding_names_the_place_within_its_kind(
+    offence: tuple[str, Mapping[str, Any]], kind: str, lists: int
+) -> None:
+    name, change = offence
+    pod = changed(POD, change)
+    alone = judge(name, Given("kubernetes:core/v1:Pod", pod)).findings
+    wrapped = wrap(pod, kind, lists)
+    assert judge(name, wrapped.given).findings == [f"{wrapped.prefix}{message}" for message in alone]
+
+
+@given(pods(), st.sampled_from(sorted(KINDS)), st.data())
+def test_an_offence_hidden_by_an_unknown_is_said_to_be_unjudged(
+    made: tuple[dict[str, Any], set[str]], kind: str, data: st.DataObject
+) -> None:
+    """Whatever part of an offending pod is not known yet, no policy that it offends falls silent."""
+    pod, expected = made
+    path = data.draw(
+        st.sampled_from(["spec", "spec.securityContext", "spec.containers", "spec.containers[0]", "spec.os"])
+    )
+    hidden = wrap(changed(pod, {path: UNKNOWN}), kind, 0).given
+    # The annotation of AppArmor is outside of the spec and stays in sight; so does the other container.
+    for name in expected:
+        verdict = judge(name, hidden)
+        assert verdict.findings or verdict.unjudged, name
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"spec": None},
+        {"spec": {}},
+        {"spec": []},
+        {"spec": "x"},
+        {"spec": {"containers": None}},
+        {"spec": {"containers": []}},
+        {"spec": {"containers": {"a": {}}}},
+        {"spec": {"containers": [None, 1, "x", []]}},
+        {"spec": {"containers": [{"securityContext": [], "ports": {}, "env": "x", "resources": 3}]}},
+        {"spec": {"containers": [{"securityContext": {"capabilities": {"drop": "ALL", "add": {}}}}]}},
+        {"spec": {"volumes": {"a": 1}, "securityContext": 1, "os": "windows", "hostUsers": "false"}},
+        {"metadata": [], "spec": {"volumes": [None, "x"], "containers": [{"livenessProbe": "x"}]}},
+    ],
+)
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_shape_of_a_pod_makes_a_policy_raise(shape: dict[str, Any], kind: str) -> None:
+    for rule in RULES:
+        judge(rule.name, wrap(shape, kind, 0).given)
+
+
+@pytest.mark.parametrize("items", [None, [], {}, "x", [None], [1], [{}], [{"kind": None}], [{"kind": 3}]])
+def test_no_shape_of_a_list_makes_a_policy_raise(items: Any) -> None:
+    for rule in RULES:
+        judge(rule.name, Given("kubernetes:core/v1:List", {"items": items}))
+        judge(rule.name, Given("kubernetes:core/v1:PodList", {"items": items}))
+
+
+def test_what_is_not_a_list_or_an_object_hides_nothing() -> None:
+    pod = changed(POD, {"spec.containers": {"a": {"securityContext": {"privileged": True}}}})
+    assert judge("pod-shape", Given("kubernetes:core/v1:Pod", pod)).found("spec.containers: must be a list")

@@ -1,0 +1,336 @@
+"""Input that cannot be used: each kind says what, where and what to do, and changes nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.rehearsal.minimal import KINGDOM, Tiny
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`spoil` breaks the project, and may hold on to something while the command runs."""
+
+    name: str
+    spoil: Callable[[Tiny], object]
+    says: tuple[str, ...]
+    code: int = 2
+    command: tuple[str, ...] = ("up",)
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    full_disk: bool = False
+
+
+def replaced(path: str, old: str, new: str) -> Callable[[Tiny], None]:
+    def spoil(project: Tiny) -> None:
+        text = (project.root / path).read_text()
+        assert old in text
+        (project.root / path).write_text(text.replace(old, new))
+
+    return spoil
+
+
+def written(path: str, text: str) -> Callable[[Tiny], object]:
+    return lambda project: (project.root / path).write_text(text)
+
+
+def untouched(project: Tiny) -> None:
+    """What is wrong is in the command itself."""
+
+
+def removed(path: str) -> Callable[[Tiny], None]:
+    return lambda project: (project.root / path).unlink()
+
+
+def state_with(change: Callable[[dict[str, object]], None]) -> Callable[[Tiny], None]:
+    def spoil(project: Tiny) -> None:
+        data = json.loads(project.state.read_text())
+        change(data)
+        project.state.write_text(json.dumps(data))
+
+    return spoil
+
+
+def a_folder_for_the_state(project: Tiny) -> None:
+    project.state.unlink()
+    project.state.mkdir()
+
+
+def a_file_for_the_folder(project: Tiny) -> None:
+    shutil.rmtree(project.state.parent)
+    project.state.parent.write_text("")
+
+
+@contextmanager
+def a_busy_port(project: Tiny) -> Iterator[None]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with project.stack.open("a") as file:
+            file.write(f"  rehearsal:machine: {{ edgePort: {port} }}\n")
+        yield
+
+
+@contextmanager
+def another_writer(project: Tiny) -> Iterator[None]:
+    with (project.state.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("`kingdom up --stack local` (process 1)")
+        lock.flush()
+        yield
+
+
+STACK, PROGRAM, PACK = "stacks/Pulumi.local.yaml", "infra/__main__.py", "policies/__main__.py"
+STATE, JOURNAL = ".rehearsal/local/state.json", ".rehearsal/local/journal.jsonl"
+
+CASES = [
+    # -- settings
+    Case(
+        "a missing setting",
+        replaced(STACK, "tiny:words: 2", "tiny:others: 2"),
+        ("infra/__main__.py:4", "tiny:words is missing", "Pulumi.local.yaml"),
+        1,
+    ),
+    Case("an empty stack file", written(STACK, ""), ("tiny:words is missing",), 1),
+    Case(
+        "an ill-typed setting",
+        replaced(STACK, "2", "two"),
+        ("infra/__main__.py:4", "tiny:words is 'two'", "int", "Pulumi.local.yaml"),
+        1,
+    ),
+    Case(
+        "a setting that stands twice",
+        written(STACK, "config:\n  tiny:words: 2\n  tiny:words: 3\n"),
+        (f"{STACK}:3:3", "tiny:words", "line 2"),
+    ),
+    Case(
+        "an input of the wrong type",
+        replaced(PROGRAM, 'pulumi.Config().require_int("words")', '"two"'),
+        ("word", "length", "two", "infra/__main__.py:4"),
+        1,
+    ),
+    Case(
+        "an unknown key of the rehearsal",
+        replaced(STACK, "tiny:words: 2", "rehearsal:machines: {}"),
+        (STACK, "rehearsal:machines", "unknown"),
+    ),
+    Case(
+        "an unknown option of the machine",
+        replaced(STACK, "tiny:words: 2", "rehearsal:machine: { edgePort: 70000, edge: 1 }"),
+        ("rehearsal:machine.edge ", "rehearsal:machine.edgePort is 70000", "1 to 65535"),
+    ),
+    Case("a key without a namespace", replaced(STACK, "tiny:words", "words"), (STACK, "namespace:name")),
+    Case(
+        "configuration that another key encrypted",
+        replaced(STACK, "2", '{ secure: "v1:abc:def" }'),
+        (STACK, "tiny:words", "encrypted"),
+    ),
+    Case("a stack file that is no YAML", written(STACK, "config: [\n"), (f"{STACK}:2:1", "YAML")),
+    Case("a stack file that is a list", written(STACK, "- config\n"), (STACK, "mapping")),
+    # -- the project
+    Case("an unknown stack", untouched, ("nowhere", "local"), command=("up", "--stack", "nowhere")),
+    Case("no Pulumi.yaml", removed("Pulumi.yaml"), ("Pulumi.yaml", "project's folder")),
+    Case(
+        "a Pulumi.yaml without a program",
+        replaced("Pulumi.yaml", "main: infra", "main: nothing"),
+        ("Pulumi.yaml", "main", "'nothing'"),
+    ),
+    Case("an unknown option", untouched, ("--stak",), command=("up", "--stak", "local")),
+    # -- the program
+    Case(
+        "a program that raises",
+        replaced(PROGRAM, "pulumi.export(", 'raise LookupError("no such word")\npulumi.export('),
+        ("infra/__main__.py:6", "LookupError", "no such word"),
+        1,
+    ),
+    Case(
+        "a program that ends itself",
+        replaced(PROGRAM, "pulumi.export(", "raise SystemExit(0)\npulumi.export("),
+        ("infra/__main__.py:6", "sys.exit(0)", "RunError"),
+        1,
+    ),
+    Case(
+        "a program that raises what nobody catches",
+        replaced(PROGRAM, "pulumi.export(", 'raise GeneratorExit("odd")\npulumi.export('),
+        ("infra/__main__.py:6", "GeneratorExit", "odd"),
+        1,
+    ),
+    Case(
+        "a program that is no Python",
+        replaced(PROGRAM, "word = ", "word == = "),
+        ("infra/__main__.py:4", "SyntaxError"),
+        1,
+    ),
+    Case(
+        "a program that imports what is not there",
+        replaced(PROGRAM, "import pulumi\n", "import pulumi\nimport pulumi_nowhere\n"),
+        ("infra/__main__.py:2", "pulumi_nowhere"),
+        1,
+    ),
+    Case(
+        "a program of a cloud that is not rehearsed",
+        replaced(
+            PROGRAM, "pulumi.export(", 'pulumi.CustomResource("nowhere:index:Thing", "t")\npulumi.export('
+        ),
+        ("nowhere", "gcp, kubernetes"),
+        1,
+    ),
+    # -- the policy pack
+    Case(
+        "a pack that raises",
+        replaced(PACK, "def validate", 'raise LookupError("no such rule")\ndef validate'),
+        ("policies/__main__.py", "LookupError", "no such rule", "Mend the pack"),
+        1,
+    ),
+    Case(
+        "a policy that raises",
+        replaced(PACK, "    pass", '    raise LookupError("no such rule")'),
+        ("policies/__main__.py:4", "no such rule", "mend it"),
+        1,
+    ),
+    Case(
+        "no pack",
+        untouched,
+        ("nowhere", "PulumiPolicy.yaml", "--policy-pack"),
+        1,
+        ("up", "--policy-pack", "nowhere"),
+    ),
+    Case(
+        "a pack configured in a way it does not know",
+        replaced(STACK, "tiny:words: 2", "tiny:words: 2\n  policies:config: { no-such-policy: mandatory }"),
+        ("policies:config", "no-such-policy"),
+        1,
+        ("up", "--policy-pack", str(ROOT / "policies")),
+    ),
+    Case(
+        "a pack configuration that is no JSON",
+        written("rules.json", "{"),
+        ("rules.json",),
+        command=("check", "stacks", "--policy-pack-config", "rules.json"),
+    ),
+    # -- the state
+    Case("a wrong passphrase", untouched, (STATE, "passphrase"), env={"PULUMI_CONFIG_PASSPHRASE": "other"}),
+    Case(
+        "no passphrase",
+        untouched,
+        (".rehearsal/passphrase", "PULUMI_CONFIG_PASSPHRASE"),
+        env={"PULUMI_CONFIG_PASSPHRASE": None},
+    ),
+    Case(
+        "a passphrase file that is not there",
+        untouched,
+        ("PULUMI_CONFIG_PASSPHRASE_FILE", "nowhere"),
+        env={"PULUMI_CONFIG_PASSPHRASE": None, "PULUMI_CONFIG_PASSPHRASE_FILE": "nowhere"},
+    ),
+    Case("a state that is cut off", written(STATE, '{"version": 3, "depl'), (STATE, "state.json.bak")),
+    Case("an empty state", lambda project: project.state.write_text(""), (STATE, "state.json.bak")),
+    Case("a state of another version", state_with(lambda data: data.update(version=4)), (STATE, "4")),
+    Case("a damaged journal", written(JOURNAL, "{}\n"), (JOURNAL, "line 1", "Remove the file")),
+    Case("a state that cannot be read", a_folder_for_the_state, (STATE, "cannot be read")),
+    Case("a folder of state that is none", a_file_for_the_folder, (".rehearsal/local", "folder")),
+    Case("a state that is being written", another_writer, (".rehearsal/local", "process 1", "Wait")),
+    Case(
+        "a full disk",
+        replaced(STACK, "2", "3"),
+        (".rehearsal/local", "cannot be written", "Free room"),
+        full_disk=True,
+    ),
+    # -- the machine
+    Case("a busy port", a_busy_port, ("port", f"pid {os.getpid()}", "rehearsal:machine.edgePort"), 1),
+    Case("logs of what does not run", untouched, ("local", "kingdom up"), 1, ("logs",)),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The tiny project with its stack up, and changed once, so that there is a backup of its state."""
+    project = Tiny.make(tmp_path_factory.mktemp("made"))
+    for words in ("1", "2"):
+        project.stack.write_text(f"config:\n  tiny:words: {words}\n")
+        ended = project.run("up")
+        assert ended.returncode == 0, ended.stderr
+    return project
+
+
+Judged = dict[str, tuple[subprocess.CompletedProcess[str], bool]]
+
+
+@pytest.fixture(scope="module")
+def judged(made: Tiny, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    """What the command answered in each case, and whether it left all as it was; two at a time."""
+
+    def judge(case: Case) -> tuple[subprocess.CompletedProcess[str], bool]:
+        project = Tiny(tmp_path_factory.mktemp("case") / "tiny")
+        shutil.copytree(made.root, project.root, symlinks=True)
+        with ExitStack() as held:
+            spoilt = case.spoil(project)
+            if isinstance(spoilt, AbstractContextManager):
+                held.enter_context(spoilt)
+            before = project.tree()
+            return project.run(
+                *case.command, env=case.env, full_disk=case.full_disk
+            ), project.tree() == before
+
+    chosen = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
+    with ThreadPoolExecutor(2) as pool:
+        results = {case.name: pool.submit(judge, case) for case in CASES if case.name in chosen}
+        return {name: result.result() for name, result in results.items()}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_unusable_input_is_explained_and_changes_nothing(case: Case, judged: Judged) -> None:
+    ended, unchanged = judged[case.name]
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == case.code, said
+    assert "Traceback" not in said
+    for words in case.says:
+        assert words in said
+    assert unchanged
+
+
+def test_what_fails_before_anything_was_recorded_leaves_no_file(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    replaced(STACK, "tiny:words", "tiny:others")(project)
+    before = project.tree()
+    for command in ("preview", "up", "down", "refresh"):
+        project.run(command, env={"PULUMI_CONFIG_PASSPHRASE": None})
+        assert project.tree() == before, command
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_program_that_hangs(tmp_path: Path, number: signal.Signals) -> None:
+    """Also where SIGINT is ignored, as in what a shell starts in the background."""
+    project = Tiny.make(tmp_path)
+    reached = tmp_path / "reached"
+    os.mkfifo(reached)
+    replaced(PROGRAM, "word = ", f"open({str(reached)!r}, 'w')\nwhile True: pass\nword = ")(project)
+    with subprocess.Popen(
+        [str(KINGDOM), "up"],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as process:
+        reached.open().close()  # waits until the program opens it too
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == "error: interrupted\n  Run the command again: it goes on from what is recorded.\n"
+    assert not project.state.parent.exists()

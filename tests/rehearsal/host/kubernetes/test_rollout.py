@@ -1,0 +1,85 @@
+"""The deployment controller's bounds, whatever the order in which pods come and go."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rehearsal.host.kubernetes.rollout import Progress, Replica, Strategy, step
+
+
+def pods(revision: str, count: int, *, available: bool = True) -> list[Replica]:
+    return [Replica(f"{revision}{n}", revision, available, available, float(n)) for n in range(count)]
+
+
+def test_percentages_round_up_for_the_surge_and_down_for_what_may_be_missing() -> None:
+    rolling = {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
+    assert Strategy.of(rolling, 5) == Strategy(surge=2, unavailable=1)
+    assert Strategy.of({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}, 5).unavailable == 1
+
+
+def test_a_new_revision_is_added_before_an_old_replica_goes() -> None:
+    plan = step(2, "b", pods("a", 2), 0, Strategy(surge=1, unavailable=0))
+    assert (plan.create, plan.end) == (1, [])
+
+
+def test_replicas_that_never_got_ready_go_first() -> None:
+    old = [*pods("a", 1), Replica("sick", "a", False, False, 9.0)]
+    plan = step(2, "b", [*old, *pods("b", 1)], 0, Strategy(surge=1, unavailable=0))
+    assert plan.end == ["sick"]
+
+
+def test_recreate_waits_until_the_old_ones_have_gone() -> None:
+    recreate = Strategy.of({"type": "Recreate"}, 2)
+    assert step(2, "b", pods("a", 2), 0, recreate).end == ["a0", "a1"]
+    assert step(2, "b", [], 2, recreate).create == 0
+    assert step(2, "b", [], 0, recreate).create == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    replicas=st.integers(1, 12),
+    surge=st.integers(0, 4),
+    unavailable=st.integers(0, 4),
+    luck=st.randoms(use_true_random=False),
+)
+def test_a_rolling_update_keeps_its_bounds_and_ends(
+    replicas: int, surge: int, unavailable: int, luck: object
+) -> None:
+    strategy = Strategy.of(
+        {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": min(unavailable, replicas)}}, replicas
+    )
+    alive = {pod.name: pod for pod in pods("a", replicas)}
+    made = 0
+    for _ in range(200):
+        plan = step(replicas, "b", list(alive.values()), 0, strategy)
+        if not plan.create and not plan.end and all(pod.available for pod in alive.values()):
+            break
+        for name in plan.end:
+            del alive[name]
+        for _ in range(plan.create):
+            made += 1
+            alive[f"b{made}"] = Replica(f"b{made}", "b", False, False, 100.0 + made)
+        assert len(alive) <= replicas + strategy.surge
+        assert sum(pod.available for pod in alive.values()) >= replicas - strategy.unavailable
+        waiting = [pod for pod in alive.values() if not pod.available]
+        if waiting:
+            lucky = luck.choice(waiting)  # type: ignore
+            alive[lucky.name] = Replica(lucky.name, "b", True, True, lucky.created)
+    assert sorted(pod.revision for pod in alive.values()) == ["b"] * replicas
+
+
+def test_a_rollout_gets_further_by_new_pods_old_ones_gone_and_more_that_serve() -> None:
+    progress = Progress(0.0)
+    looks = [
+        (1.0, (2, "b"), pods("a", 2), 1.0),  # another goal
+        (2.0, (2, "b"), pods("a", 2), 1.0),
+        (3.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 3.0),  # one more of the new
+        (4.0, (2, "b"), [*pods("a", 2), *pods("b", 1)], 4.0),  # it serves
+        (5.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 4.0),  # a step back
+        (6.0, (2, "b"), [*pods("a", 1), *pods("b", 1, available=False)], 6.0),  # an old one less
+        (7.0, (3, "b"), [*pods("a", 1), *pods("b", 1, available=False)], 7.0),
+    ]
+    for now, goal, there, since in looks:
+        progress.look(*goal, there, now)
+        assert progress.since == since, now

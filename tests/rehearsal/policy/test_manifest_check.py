@@ -1,0 +1,206 @@
+"""`kingdom check`: plain manifests, judged by the pack, with file and line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from rehearsal.errors import InputError
+from rehearsal.policy.manifest_check import check
+from rehearsal.policy.pack_files import PolicyConfigError
+
+BAD = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web, namespace: shop}
+  spec:
+    template:
+      spec:
+        hostNetwork: true
+        containers:
+        - name: a
+          image: nginx
+"""
+GOOD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: fine}
+spec:
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: a
+    image: nginx
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+"""
+
+
+def test_a_finding_has_file_line_object_and_path_also_inside_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text("---\n# a comment\n---\n" + BAD)
+    report = check([str(file)], only=("pss-host-namespaces",))
+    [found] = report.remarks
+    assert (found.file, found.line, found.path) == (str(file), 13, "spec.template.spec.hostNetwork")
+    assert (found.kind, found.name, found.namespace) == ("Deployment", "web", "shop")
+    assert not report.ok
+
+
+def test_a_pod_of_the_restricted_standard_is_ok_and_house_rules_are_advice(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(GOOD)
+    report = check([str(tmp_path)])
+    assert report.ok
+    assert report.counts["advisory"] > 0
+    assert not check([str(tmp_path)], strict=True).ok
+
+
+def test_folders_leave_out_what_is_no_kubernetes_object(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "pod.yaml").write_text(GOOD)
+    (tmp_path / "values.yaml").write_text("replicas: 3\n")
+    assert check([str(tmp_path)]).objects == 1
+
+
+def test_everything_that_cannot_be_read_is_listed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [b\nc: d")
+    (tmp_path / "b.yaml").write_text("replicas: 3\n")
+    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError) as caught:
+        check([str(tmp_path / name) for name in ("a.yaml", "b.yaml", "c.yaml", "d.yaml")])
+    text = str(caught.value)
+    for part in ("a.yaml:2", "b.yaml:1: no Kubernetes object", "c.yaml", "d.yaml: No such file"):
+        assert part in text
+    assert caught.value.exit_code == 2
+
+
+def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(GOOD)
+    with pytest.raises(PolicyConfigError, match="did you mean 'pss-seccomp'"):
+        check([str(tmp_path)], config={"pss-secomp": "disabled"})
+
+
+def test_json_has_what_the_text_has(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(BAD)
+    report = check([str(tmp_path)])
+    data = report.to_json()
+    assert data["counts"]["mandatory"] == len(
+        [item for item in data["findings"] if item["level"] == "mandatory"]
+    )
+    assert len(report.lines()) == 2 * len(data["findings"]) + 1
+    assert [line for line in report.lines(diff=True) if line not in report.lines()] == [
+        f"    + {change['path']}: {json.dumps(change['new'])}"
+        for item in data["findings"]
+        for change in item["remedy"]
+    ]
+    assert {item["policy"] for item in data["findings"] if item["remedy"]} == {
+        "labels",
+        "pss-seccomp",
+        "service-account-token",
+    }
+
+
+def test_empty_documents_null_items_and_lists_in_lists_are_read_through(tmp_path: Path) -> None:
+    inner = "\n".join(f"  {line}" for line in BAD.splitlines())
+    file = tmp_path / "odd.yaml"
+    file.write_text(
+        f"# only a comment\n---\n---\nnull\n---\napiVersion: v1\nkind: List\nitems:\n- null\n-{inner[1:]}\n"
+        "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: null\nspec: null\n---\n# the end\n"
+    )
+    report = check([str(file)])
+    assert report.objects == 2
+    [found] = [remark for remark in report.remarks if remark.policy == "pss-host-namespaces"]
+    assert (found.line, found.kind, found.name) == (19, "Deployment", "web")
+
+
+def test_what_the_api_server_would_refuse_is_said_as_advice(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(GOOD + "    ports:\n    - containerPort: '80'\n  restartpolicy: Never\n")
+    report = check([str(file)])
+    said = {(item.path, item.level, item.line) for item in report.remarks if item.policy == "schema"}
+    assert said == {
+        ("spec.containers[0].ports[0].containerPort", "advisory", 11),
+        ("spec.restartpolicy", "advisory", 12),
+    }
+
+
+def test_keys_and_values_are_read_as_kubectl_sends_them(tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {8080: a}}\n"
+        "data: {1: a, true: b, when: 2026-01-01, API_TOKEN: hunter2}\n"
+    )
+    report = check([str(file)], only=("no-secret-variables",))
+    assert [item.path for item in report.remarks] == ["data.API_TOKEN"]
+
+
+def test_a_filter_that_matches_no_policy_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(GOOD)
+    with pytest.raises(InputError, match="did you mean 'pss-seccomp'"):
+        check([str(tmp_path)], only=("pss-secomp",))
+
+
+def test_what_could_not_be_judged_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "quota.yaml").write_text(
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: a}\n"
+        "spec: {hard: {count/widgets.example.com: '3', gpus.example.com/x: '1', strange: '1'}}\n"
+    )
+    report = check([str(tmp_path)])
+    assert any("strange" in note for note in report.unjudged)
+    assert "not judged: " in "\n".join(report.lines())
+    assert report.to_json()["unjudged"] == list(report.unjudged)
+
+
+def test_json_is_read_however_it_is_indented_and_escaped(tmp_path: Path) -> None:
+    file = tmp_path / "pod.json"
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a😀"}, "spec": {"hostPID": True}}
+    file.write_text(json.dumps(pod, indent="\t"))
+    [found] = check([str(file)], only=("pss-host-namespaces",)).remarks
+    assert (found.name, found.line) == ("a😀", 8)
+
+
+UNREADABLE = {
+    "brackets": "[" * 100_000,
+    "dashes": "- " * 60_000,
+    "aliases": "a: &a [x, x]\n"
+    + "".join(
+        f"{new}: &{new} [*{old}, *{old}]\n" for old, new in itertools.pairwise("abcdefghijklmnopqrstuvwxyz")
+    ),
+    "itself": "metadata: &a {name: a, labels: *a}\n",
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_would_exhaust_the_process_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bomb.yaml"
+    file.write_text(text if text.startswith(("[", "-")) else f"apiVersion: v1\nkind: Pod\n{text}")
+    with pytest.raises(InputError, match="nested too deeply, or an anchor"):
+        check([str(file)])
+
+
+@pytest.mark.parametrize("kind", ["[Pod]", "3", "", "{a: b}", "true"])
+def test_a_kind_is_text(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(f"apiVersion: v1\nkind: {kind}\nspec: {{hostPID: true}}\n")
+    with pytest.raises(InputError, match="no Kubernetes object"):
+        check([str(file)])
+
+
+def test_a_template_is_told_from_a_typing_error(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n")
+    with pytest.raises(InputError, match="looks like a template: render it first"):
+        check([str(file)])
+
+
+def test_a_key_that_is_written_twice_is_said_and_the_last_one_counts(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(GOOD + "  hostPID: false\n  hostPID: true\n")
+    report = check([str(file)])
+    assert [item.line for item in report.remarks if item.policy == "pss-host-namespaces"] == [11]
+    assert "hostPID is written twice: only the last one counts here" in {
+        item.message for item in report.remarks if item.policy == "schema"
+    }

@@ -1,0 +1,37 @@
+"""The clouds behind gRPC: one server stands for all the provider processes that the CLI would start."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import grpc
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from rehearsal.providers import base
+from rehearsal.providers.grpc_server import start
+from rehearsal.pulumi.properties import encode
+from tests.rehearsal.providers.calls import Calls
+
+BUCKET = "urn:pulumi:test::test::gcp:storage/bucket:Bucket::"
+
+
+def connected(port: int, project: str) -> Calls:
+    """A connection of its own, as each provider resource has under the CLI, configured for `project`."""
+    options = (("grpc.use_local_subchannel_pool", 1),)  # else channels to one port share a connection
+    stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{port}", options=options))
+    calls = Calls(stub)
+    stub.Configure(provider_pb2.ConfigureRequest(args=encode({"project": project}), acceptSecrets=True))
+    return calls
+
+
+def project_of(calls: Calls, name: str) -> str:
+    return str(calls.make(BUCKET + name, {"location": "EU"}).outputs["project"])
+
+
+def test_every_connection_keeps_its_own_configuration() -> None:
+    server, port = start(partial(base, "gcp"))
+    try:
+        one, two = connected(port, "one"), connected(port, "two")
+        assert (project_of(one, "a"), project_of(two, "b"), project_of(one, "c")) == ("one", "two", "one")
+    finally:
+        server.stop(grace=1).wait()

@@ -1,0 +1,11 @@
+"""The example in the documents is what a run prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.rehearsal.review.example import PAGE, page
+
+
+def test_the_example_comment_is_what_a_run_makes_today(tmp_path: Path) -> None:
+    assert PAGE.read_text() == page(tmp_path), "run python -m tests.rehearsal.review.example and commit it"

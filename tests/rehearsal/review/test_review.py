@@ -1,0 +1,211 @@
+"""Reviews of real repositories: what is shown is what an engine would do, and no failure is hidden."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.rehearsal.review.repositories import Repository
+
+PACK = """\
+from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+
+def short(args, report):
+    if args.resource_type.endswith("RandomPet") and args.props["length"] > 2:
+        report(f"length: {args.props['length']} words are too many")
+
+PolicyPack("tiny", policies=[ResourceValidationPolicy(
+    name="short-names", description="Names are short.", validate=short,
+    enforcement_level=EnforcementLevel.MANDATORY)])
+"""
+
+
+def kingdom(repository: Repository, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("kingdom")), *arguments],
+        cwd=repository.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+
+
+def report(repository: Repository, *arguments: str, code: int = 0) -> dict[str, Any]:
+    done = kingdom(repository, "preview", *arguments, "--format", "json")
+    assert done.returncode == code, done.stdout + done.stderr
+    data: dict[str, Any] = json.loads(done.stdout)
+    assert data["exitCode"] == code
+    assert repository.worktrees() == []
+    assert repository.leftovers() == []
+    return data
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "repository", ("dev", "prod"))
+    made.write("policies/PulumiPolicy.yaml", "description: tiny\nruntime: python\nversion: 0.0.1\n")
+    made.write("policies/__main__.py", PACK)
+    made.commit("a pack")
+    return made
+
+
+def test_nothing_changes_against_oneself(repository: Repository) -> None:
+    data = report(repository, "--all", "--base", "HEAD")
+    assert [item["status"] for item in data["stacks"]] == ["unchanged", "unchanged"]
+    assert data["head"] == {"commit": data["base"]["commit"], "dirty": False}
+    text = kingdom(repository, "preview", "--all", "--base", "HEAD", "--format", "markdown").stdout
+    assert "**Nothing changes** in any stack" in text
+
+
+def test_every_kind_of_change_of_a_stack_is_told(repository: Repository) -> None:
+    repository.stack("dev", count=1)
+    repository.git("mv", "stacks/Pulumi.prod.yaml", "stacks/Pulumi.staging.yaml")
+    repository.write(
+        "infra/__main__.py", (repository.root / "infra/__main__.py").read_text().replace("pet-", "animal-")
+    )
+    repository.commit("changes")
+    data = report(repository, "--all", "--base", "HEAD~1")
+    stacks = {item["stack"]: item for item in data["stacks"]}
+    assert {name: item["status"] for name, item in stacks.items()} == {
+        "dev": "changed",
+        "staging": "new",
+        "prod": "removed",
+    }
+    assert stacks["dev"]["counts"] == {"create": 1, "delete": 2}
+    assert stacks["staging"]["counts"] == {"create": 2}
+    assert {change["source"] for change in stacks["staging"]["changes"]} == {"infra/__main__.py:6"}
+
+
+def test_what_forces_a_replacement_is_shown_as_one(repository: Repository) -> None:
+    program = (repository.root / "infra/__main__.py").read_text()
+    repository.write("infra/__main__.py", program.replace("length=2", "length=1"))
+    data = report(repository, "--stack", "dev", "--base", "HEAD")
+    assert data["head"]["dirty"] is True
+    (stack,) = data["stacks"]
+    assert stack["counts"] == {"replace": 2}
+    (change,) = stack["changes"][0]["changes"]
+    assert (change["path"], change["old"], change["new"], change["replaces"]) == ("length", 2, 1, True)
+
+
+PROTECTED = """\
+import pulumi
+import pulumi_random as random
+
+keep = pulumi.ResourceOptions(protect=True)
+random.RandomPet("gone", length=2, opts=keep)
+random.RandomPet("made-anew", length=2, opts=keep)
+"""
+
+
+def test_what_would_take_protected_resources_away_is_shown_whole_and_refused(repository: Repository) -> None:
+    program = (repository.root / "infra/__main__.py").read_text()
+    repository.write("infra/__main__.py", PROTECTED)
+    repository.commit("protected")
+    changed = PROTECTED.replace('"made-anew", length=2', '"made-anew", length=1')
+    repository.write("infra/__main__.py", changed.replace('"gone"', '"new"'))
+    data = report(repository, "--stack", "dev", "--base", "HEAD", code=1)
+    (stack,) = data["stacks"]
+    assert (stack["status"], stack["error"]) == ("refused", None)
+    assert stack["counts"] == {"create": 1, "replace": 1, "delete": 1}
+    assert [(item["name"], item["source"]) for item in stack["protected"]] == [
+        ("gone", "infra/__main__.py:5"),
+        ("made-anew", "infra/__main__.py:6"),
+    ]
+    text = kingdom(repository, "preview", "--stack", "dev", "--base", "HEAD", "--format", "markdown").stdout
+    assert "❌ **1 stack would be refused**" in text
+    assert "`gone` random:index/randomPet:RandomPet in `dev`: it is protected and would be deleted" in text
+    junit = kingdom(repository, "preview", "--stack", "dev", "--base", "HEAD", "--format", "junit")
+    (plan,) = ET.fromstring(junit.stdout).iter("failure")  # noqa: S314 - our own
+    assert plan.get("type") == "protected"
+    repository.write("infra/__main__.py", program)
+    repository.commit("from before there was anything protected")
+    assert report(repository, "--all", "--base", "HEAD~1", code=1)["stacks"][0]["status"] == "refused"
+
+
+def test_a_mandatory_finding_is_exit_code_3_and_in_every_format(repository: Repository) -> None:
+    program = (repository.root / "infra/__main__.py").read_text()
+    repository.write("infra/__main__.py", program.replace("length=2", "length=7"))
+    data = report(repository, "--all", "--base", "HEAD", code=3)
+    assert [(item["policy"], item["level"], item["stacks"]) for item in data["findings"]] == [
+        ("short-names", "mandatory", ["dev", "prod"])
+    ] * 2
+    sarif = kingdom(repository, "preview", "--all", "--format", "sarif")
+    assert sarif.returncode == 3
+    results = json.loads(sarif.stdout)["runs"][0]["results"]
+    place = results[0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "infra/__main__.py"
+    assert place["region"]["startLine"] == 6
+    junit = kingdom(repository, "preview", "--all", "--format", "junit")
+    assert junit.returncode == 3
+    suites = ET.fromstring(junit.stdout).findall("testsuite")  # noqa: S314 - our own
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [("dev", "1"), ("prod", "1")]
+
+
+def test_a_program_that_fails_is_in_the_comment_and_hides_no_other_stack(repository: Repository) -> None:
+    repository.write("stacks/Pulumi.dev.yaml", 'config:\n  tiny:count: "many"\n')
+    done = kingdom(repository, "preview", "--all", "--base", "HEAD", "--format", "markdown")
+    assert done.returncode == 1
+    assert "❌ **1 stack could not be planned**" in done.stdout
+    assert "infra/__main__.py:5: the program raised ValueError" in done.stdout
+    assert "| `prod` | unchanged |" in done.stdout
+
+
+def test_a_base_that_does_not_build_is_an_error_of_its_own(repository: Repository) -> None:
+    program = (repository.root / "infra/__main__.py").read_text()
+    repository.write("infra/__main__.py", "import nowhere\n")
+    repository.commit("broken")
+    repository.write("infra/__main__.py", program)
+    repository.commit("mended")
+    data = report(repository, "--all", "--base", "HEAD~1", code=1)
+    assert {item["status"] for item in data["stacks"]} == {"failed"}
+    assert all("the base cannot be planned" in item["error"] for item in data["stacks"])
+    assert all("nowhere" in item["error"] for item in data["stacks"])
+
+
+@pytest.mark.parametrize("format_", ["markdown", "json", "sarif", "junit", "text"])
+def test_a_base_that_is_none_fails_in_every_format(repository: Repository, format_: str) -> None:
+    done = kingdom(repository, "preview", "--all", "--base", "no-such", "--format", format_)
+    assert done.returncode == 2
+    assert "the base 'no-such' is no commit" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert format_ == "text" or "no-such" in done.stdout
+    assert repository.worktrees() == []
+
+
+def test_a_format_that_is_none_is_refused(repository: Repository) -> None:
+    done = kingdom(repository, "preview", "--all", "--format", "yaml")
+    assert done.returncode == 2
+    assert "--format is one of text, markdown, json, sarif, junit" in done.stderr
+
+
+def test_up_carries_out_the_reviewed_plan_and_no_other(repository: Repository) -> None:
+    saved = kingdom(repository, "preview", "--stack", "dev", "--save-plan", "plan.json", "--json")
+    assert saved.returncode == 0, saved.stderr
+    digest = json.loads(saved.stdout)["digest"]
+    assert json.loads((repository.root / "plan.json").read_text())["digest"] == digest
+    repository.stack("dev", count=3)
+    refused = kingdom(repository, "up", "--stack", "dev", "--expect-plan", "plan.json")
+    assert refused.returncode == 1
+    assert "create pet-2 (random:index/randomPet:RandomPet): was not in the reviewed plan" in refused.stderr
+    assert json.loads(kingdom(repository, "status", "--stack", "dev", "--json").stdout)["resources"] == 0
+    refused = kingdom(repository, "up", "--stack", "dev", "--expect-plan", digest)
+    assert refused.returncode == 1
+    assert "is not the one that was reviewed" in refused.stderr
+    repository.stack("dev", count=2)
+    done = kingdom(repository, "up", "--stack", "dev", "--expect-plan", digest)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", ["sha256:1234", "nowhere.json", "Pulumi.yaml"])
+def test_an_expected_plan_that_is_none_is_refused(repository: Repository, text: str) -> None:
+    done = kingdom(repository, "up", "--stack", "dev", "--expect-plan", text)
+    assert done.returncode == 2
+    assert "plan" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,147 @@
+"""Several stacks from one import: each child answers for itself alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from rehearsal.engine.events import Op, Silent, Step
+from rehearsal.parallel_preview import Job, Outcome, preview_all, worst
+from rehearsal.pulumi.project import Project
+
+PROGRAM = """
+import pulumi, pulumi_random
+settings = pulumi.Config("toys")
+word = pulumi_random.RandomBytes("word", length=settings.require_int("length"))
+pulumi.export("size", word.length)
+"""
+
+
+def project(root: Path, program: str = PROGRAM, **stacks: str) -> Project:
+    """A project of its own in `root`: one program, a stack file for each of `stacks`."""
+    (root / "program").mkdir(parents=True)
+    (root / "program" / "__main__.py").write_text(textwrap.dedent(program))
+    (root / "stacks").mkdir()
+    (root / "Pulumi.yaml").write_text("name: toys\nruntime: python\nmain: program\nstackConfigDir: stacks\n")
+    for name, config in stacks.items():
+        (root / "stacks" / f"Pulumi.{name}.yaml").write_text(config)
+    return Project.find(root)
+
+
+def jobs(of: Project) -> list[Job]:
+    return [Job(of, name, None) for name in of.stack_names()]
+
+
+def by_stack(outcomes: list[Outcome]) -> dict[str, Outcome]:
+    return {outcome.job.stack: outcome for outcome in outcomes}
+
+
+def test_each_stack_is_planned_with_its_own_settings(tmp_path: Path) -> None:
+    toys = project(tmp_path, one="config: {toys:length: 1}", two="config: {toys:length: 2}")
+    outcomes = preview_all(jobs(toys))
+    assert [outcome.job.stack for outcome in outcomes] == ["one", "two"]
+    results = [outcome.result for outcome in outcomes]
+    assert [result and result.outputs for result in results] == [{"size": 1}, {"size": 2}]
+    assert all(result and result.planned and result.counts[Op.CREATE] == 2 for result in results)
+    assert worst(outcomes) == 0
+    assert not (tmp_path / ".rehearsal" / "one").exists()
+
+
+def test_one_stacks_failure_hides_no_other(tmp_path: Path) -> None:
+    toys = project(tmp_path, good="config: {toys:length: 1}", poor="config: {}", ugly="config: [")
+    found = by_stack(preview_all(jobs(toys)))
+    assert found["good"].exit_code == 0
+    assert "toys:length" in str(found["poor"].error)
+    assert found["poor"].exit_code == 1
+    assert "Pulumi.ugly.yaml:2" in str(found["ugly"].error)
+    assert found["ugly"].exit_code == 2
+    assert worst(list(found.values())) == 2
+
+
+def test_a_job_carried_out_leaves_a_state_that_the_next_plans_against(tmp_path: Path) -> None:
+    toys = project(tmp_path / "here", one="config: {toys:length: 1}")
+    state = tmp_path / "elsewhere"
+    (first,) = preview_all([Job(toys, "one", None, state=state, carry_out=True)])
+    assert first.result
+    assert first.result.ok
+    assert not first.result.planned
+    (second,) = preview_all([Job(toys, "one", None, state=state)])
+    assert second.result
+    assert not second.result.changed
+    assert not (tmp_path / "here" / ".rehearsal").exists()
+
+
+def test_another_checkouts_program_is_its_own(tmp_path: Path) -> None:
+    helper = "import pulumi\nfrom program.words import WORD\npulumi.export('word', WORD)\n"
+    checkouts = [project(tmp_path / name, helper, one="config: {}") for name in ("head", "base")]
+    for checkout in checkouts:
+        (checkout.main / "words.py").write_text(f"WORD = {checkout.root.name!r}\n")
+        (checkout.main / "__init__.py").touch()
+    outcomes = preview_all([Job(checkout, "one", None) for checkout in checkouts])
+    assert [outcome.result and outcome.result.outputs for outcome in outcomes] == [
+        {"word": "head"},
+        {"word": "base"},
+    ]
+
+
+def test_a_child_that_dies_is_told_from_one_that_fails(tmp_path: Path) -> None:
+    suicide = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    toys = project(tmp_path, suicide, one="config: {}")
+    (outcome,) = preview_all(jobs(toys))
+    assert "SIGKILL" in str(outcome.error)
+    assert outcome.exit_code == 1
+
+
+def test_listeners_hear_of_every_step_of_their_own_stack(tmp_path: Path) -> None:
+    heard: list[tuple[str, str]] = []
+
+    class Ear(Silent):
+        def __init__(self, stack: str) -> None:
+            self.stack = stack
+
+        def done(self, step: Step) -> None:
+            heard.append((self.stack, step.name))
+
+    toys = project(tmp_path, one="config: {toys:length: 1}", two="config: {toys:length: 2}")
+    preview_all(jobs(toys), listener=lambda job: Ear(job.stack))
+    assert {("one", "word"), ("two", "word")} <= set(heard)
+
+
+def test_fewer_side_by_side_than_stacks_still_does_all(tmp_path: Path) -> None:
+    toys = project(tmp_path, **{f"s{number}": "config: {toys:length: 1}" for number in range(3)})
+    assert [outcome.exit_code for outcome in preview_all(jobs(toys), parallel=1)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interruption_ends_every_child(tmp_path: Path, number: signal.Signals) -> None:
+    source = f"""
+    import os, time, pulumi
+    open({str(tmp_path)!r} + "/" + pulumi.get_stack(), "w").write(str(os.getpid()))
+    time.sleep(600)
+    """
+    toys = project(tmp_path / "project", source, one="config: {}", two="config: {}")
+
+    script = (
+        "import sys; from pathlib import Path; from rehearsal.pulumi.project import Project;"
+        "from rehearsal.parallel_preview import Job, preview_all;"
+        "toys = Project.find(Path(sys.argv[1]));"
+        "preview_all([Job(toys, name, None) for name in toys.stack_names()], parallel=2)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(toys.root)], stderr=subprocess.PIPE)
+    marks = [tmp_path / "one", tmp_path / "two"]
+    while not all(mark.exists() and mark.read_text() for mark in marks):
+        assert parent.poll() is None
+        time.sleep(0.02)
+    parent.send_signal(number)
+    _, said = parent.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in said
+    for mark in marks:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(mark.read_text()), 0)

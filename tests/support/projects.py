@@ -1,0 +1,206 @@
+"""Projects that a drill brings up, hurts and takes down again: copies, each with an edge port of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from rehearsal.host.client import Machine
+from rehearsal.host.processes import orphans as strays
+from rehearsal.host.processes.ports import is_free
+from rehearsal.host.status import Status
+from tests.support.backends import free_port
+
+ROOT = Path(__file__).parents[2]
+PASSPHRASE = "of no consequence"
+LITTLE = Path(__file__).parent / "little"
+_PLATFORM = ("Pulumi.yaml", "infra", "policies", "stacks", "app", "rehearsal")
+_STACK = Path("stacks") / "Pulumi.local.yaml"
+_KINGDOM = Path(sys.executable).with_name("kingdom")
+
+
+def wait_for(what: str, holds: Callable[[], object], seconds: float = 30.0) -> float:
+    """Until `holds()` is true; returns how long that took. Fails after `seconds`."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() < began + seconds, f"{what}: not within {seconds:g} s"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of a project in `root`, its stack `local` at `port`, and the command line in it."""
+
+    root: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".rehearsal" / "local"
+
+    @property
+    def settings(self) -> Path:
+        return self.root / _STACK
+
+    def client(self) -> httpx.Client:
+        """A client that trusts the local authority and nobody else."""
+        trust = ssl.create_default_context(cafile=str(self.root / ".rehearsal" / "ca" / "ca.pem"))
+        return httpx.Client(base_url=self.url, verify=trust, timeout=10)
+
+    def change(self, **settings: object) -> None:
+        """Other values for settings that the stack has already."""
+        text = self.settings.read_text()
+        for name, value in settings.items():
+            text, found = re.subn(rf"(?m)^(  \w+:{name}): .*$", rf"\1: {value}", text)
+            assert found == 1, name
+        self.settings.write_text(text)
+
+    def begin(self, *arguments: str, file_bytes: int = 0) -> subprocess.Popen[str]:
+        """`kingdom` with `arguments`, not waited for; in a group of its own, as a terminal starts it.
+
+        With `file_bytes` no file that it writes grows beyond that many: the disk is full in the middle.
+        """
+        known = {
+            "PYTHONPATH": str(self.root),
+            "COLUMNS": "400",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        }
+        return subprocess.Popen(
+            [*_limited(file_bytes), str(_KINGDOM), *arguments],
+            cwd=self.root,
+            env=os.environ | known,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0, seconds: float = 120.0, file_bytes: int = 0) -> str:
+        """What `kingdom` with `arguments` says; it must end with `code`."""
+        child = self.begin(*arguments, file_bytes=file_bytes)
+        try:
+            said, _ = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            said, _ = child.communicate()
+            raise AssertionError(f"kingdom {arguments} did not end within {seconds:g} s:\n{said}") from None
+        assert child.returncode == code, said
+        assert "Traceback" not in said
+        return said
+
+    def status(self) -> Status:
+        machine = Machine.find(self.state)
+        assert machine is not None, "the supervisor does not run"
+        return machine.status()
+
+    def is_healthy(self) -> bool:
+        machine = Machine.find(self.state)
+        processes = machine.status().processes if machine else []
+        return bool(processes) and all(process.ready for process in processes)
+
+    def supervisor(self) -> psutil.Process:
+        """The one supervisor of this project."""
+        found = [process for process in psutil.process_iter(["cmdline"]) if self._supervises(process)]
+        assert len(found) == 1, found
+        return found[0]
+
+    def _supervises(self, process: psutil.Process) -> bool:
+        words = process.info["cmdline"] or []
+        return "rehearsal.host.supervisor" in words and str(self.state) in words
+
+    def commands(self) -> list[psutil.Process]:
+        """Processes of commands: what works in this project's folder, its supervisor and machine left out."""
+        machine = {pid for pid, _ in strays.marked(self.state)}
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+            here = Path(process.info["cwd"] or "/").is_relative_to(self.root)
+            if here and process.pid not in machine and not self._supervises(process):
+                found.append(process)
+        return found
+
+    def orphans(self) -> list[psutil.Process]:
+        """Processes that carry this machine's mark and belong to none that its supervisor knows."""
+        known = {process.pid for process in self.status().processes}
+        leaders = set(strays.leaders(self.state).values())
+        return [psutil.Process(pid) for pid in leaders - known]
+
+    def files(self) -> set[str]:
+        """Every file and folder below the root, but for what is below `.rehearsal`."""
+        paths = (path.relative_to(self.root) for path in self.root.rglob("*"))
+        return {str(path) for path in paths if path.parts[0] not in {".rehearsal", ".venv"}}
+
+    def is_gone(self) -> bool:
+        """No process of it lives and its edge port is free."""
+        supervises = any(self._supervises(process) for process in psutil.process_iter(["cmdline"]))
+        return not supervises and not list(strays.marked(self.state)) and is_free(self.port)
+
+    def clear(self) -> None:
+        """End whatever still runs, however it came to that."""
+        for process in psutil.process_iter(["cmdline"]):
+            if self._supervises(process):
+                process.kill()
+                process.wait(10)
+        strays.end(self.state)
+
+
+def _limited(file_bytes: int) -> list[str]:
+    if not file_bytes:
+        return []
+    limit = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes}, {file_bytes}))"
+    return [sys.executable, "-c", f"import os, resource, sys; {limit}; os.execv(sys.argv[1], sys.argv[1:])"]
+
+
+@contextmanager
+def platform() -> Iterator[Project]:
+    """The whole platform of this repository, not yet up."""
+    with _copied({name: ROOT / name for name in _PLATFORM}) as project:
+        yield project
+
+
+@contextmanager
+def little() -> Iterator[Project]:
+    """The little project, not yet up."""
+    with _copied({path.name: path for path in LITTLE.iterdir()}) as project:
+        yield project
+
+
+@contextmanager
+def _copied(parts: dict[str, Path]) -> Iterator[Project]:
+    """Below this repository's `.rehearsal`: git and the linters look past that, and it is on a real disk."""
+    drills = ROOT / ".rehearsal" / "drills"
+    drills.mkdir(parents=True, exist_ok=True)
+    root = Path(tempfile.mkdtemp(dir=drills))
+    for name, source in parts.items():
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, root / name)
+    (root / ".venv").symlink_to(sys.prefix)
+    project = Project(root, free_port())
+    text = project.settings.read_text()
+    assert "8443" in text
+    project.settings.write_text(re.sub(r"\b8443\b", str(project.port), text))
+    try:
+        yield project
+    finally:
+        project.clear()
+        shutil.rmtree(root, ignore_errors=True)
