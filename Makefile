@@ -70,10 +70,10 @@ audit: $(STAMP) ## Ask the package index for known vulnerabilities of what is lo
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(ARGS) -r locks/platform.txt
 
 docs: $(STAMP) ## Write the documents that follow from the code
-	@$(BIN)/python -m tools.docs.__main__
+	@$(BIN)/python -m tools.docs
 
 inventory: $(STAMP) ## Write what the program plans, for review
-	@$(BIN)/python -W ignore::DeprecationWarning -m tests.infra.inventory
+	@$(BIN)/python -W ignore::DeprecationWarning -m tools.inventory
 
 lock: $(STAMP) ## Resolve the locks anew, with hashes and no registry address
 	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS)"; set -e; \

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from app.http.client_address import Addresses
-from app.overload import Gate
 from app.rate_limits import Limiter
 from app.rate_limits.policies import Policies
 from app.resilience import Watch
+from app.resilience.concurrency_limiter import Gate
 from app.settings import EngineSettings
 from app.telemetry import metrics
 from app.telemetry.error_groups import Faults

@@ -1,8 +1,8 @@
 """The pack as a server: what `pulumi preview --policy-pack policies` and `kingdom preview` start.
 
-The only place that constructs a PolicyPack, since that never returns. A stack's file has two keys for it:
-``policies:monthlyCeiling`` (USD, see :mod:`policies.rules.costs`), and ``policies:config``, which relaxes policies
-by name in the form of a ``--policy-pack-config`` file; production has none of the latter.
+The only module that constructs a PolicyPack, because the constructor never returns. A stack file has two keys
+for it: ``policies:monthlyCeiling`` (USD, see :mod:`policies.rules.costs`), and ``policies:config``, which
+relaxes policies by name in the form of a ``--policy-pack-config`` file; production has none of the latter.
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ def _import_own() -> None:
     import rehearsal.providers
     import rehearsal.session
 
-    for package in rehearsal.clouds.PACKAGES:
-        rehearsal.clouds.provider(package)
+    for package in rehearsal.providers.PACKAGES:
+        rehearsal.providers.provider(package)
 
 
 class _Family:

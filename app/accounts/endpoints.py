@@ -21,8 +21,8 @@ from app.http.preconditions import IF_MATCH, condition
 from app.http.problems import CHANGED_SINCE, EMAIL_TAKEN, SESSION_OVER, WRONG_CREDENTIALS
 from app.http.routing import Access, Call, Routes
 from app.ids import Id
-from app.overload import Urgency
 from app.rate_limits.policies import Class
+from app.resilience.priority import Urgency
 
 accounts = Routes("/v1/accounts", tag="accounts")
 sessions = Routes("/v1/sessions", tag="sessions")

@@ -14,7 +14,7 @@ from app.analytics.summaries import span
 from app.auth.roles import Role
 from app.http.routing import Call, Routes
 from app.orders.schemas import Revenue
-from app.overload import Urgency
+from app.resilience.priority import Urgency
 
 events = Routes("/v1/events", tag="analytics")
 analytics = Routes("/v1/analytics", tag="analytics")

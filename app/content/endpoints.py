@@ -15,8 +15,8 @@ from app.http.problems import ALLOWANCE_USED, CONFLICT, INVALID, KEY_REUSED
 from app.http.routing import Access, Answer, Call, Raw, Routes, Stream
 from app.ids import Id
 from app.middleware.response_cache import Kept
-from app.overload import Urgency
 from app.rate_limits.policies import Class
+from app.resilience.priority import Urgency
 from app.telemetry import business_metrics
 
 contents = Routes("/v1/contents", tag="contents")

@@ -1,7 +1,8 @@
 """What is published, for everybody.
 
-The feed is read far more than written, so its answers are kept (:mod:`app.middleware.response_cache`): something new
-is in it within about a second, and what is taken out of it is gone at once, in every pod.
+The feed is read far more often than written, so its responses are cached
+(:mod:`app.middleware.response_cache`). New items appear within about a second; withdrawn items disappear at
+once, in every pod.
 """
 
 from __future__ import annotations

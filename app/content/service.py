@@ -1,9 +1,8 @@
 """What an account can do with its content.
 
-MongoDB is the truth, the queue is only how the worker hears of it. A wish is durable once its document is
-written; should the queue lose the job (or never have got it), :meth:`app.content.generation.Making.requeue` finds
-the document still ``queued`` and hands it in again. The job's id is the content's, so handing in twice adds
-one job.
+MongoDB is the source of truth; the queue only notifies workers. A request is durable once its document is
+written. If the queue loses the job, :meth:`app.content.generation.Making.requeue` finds the document still
+``queued`` and enqueues it again. The job ID is the content ID, so enqueuing twice adds one job.
 """
 
 from __future__ import annotations

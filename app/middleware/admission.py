@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.http.problems import DEADLINE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Problem
 from app.http.requests import header
 from app.http.routing import Access, Endpoint, authenticate
-from app.overload import Overloaded
+from app.resilience.concurrency_limiter import Overloaded
 from app.resilience.deadline import reset_deadline, set_deadline
 from app.telemetry import metrics
 

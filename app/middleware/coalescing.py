@@ -5,8 +5,8 @@ an account is being answered, the same read of that account waits for that answe
 own request id and limits. Nothing is kept beyond that moment. A write of the account, when it is done, ends
 the sharing of what was asked before it: what is asked afterwards sees it.
 
-Requests that change something are not shared but named (:mod:`app.http.idempotency`): that holds across pods and
-after a crash as well. Reads open to anybody are kept instead (:mod:`app.middleware.response_cache`).
+Writes are not coalesced; they carry idempotency keys (:mod:`app.http.idempotency`), which also hold across
+pods and after a crash. Public reads are cached instead (:mod:`app.middleware.response_cache`).
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from app.telemetry.http_metrics import BOUNDS
 
 if TYPE_CHECKING:
     from app.cache import Cache
-    from app.overload import Gate
     from app.rate_limits import Limiter
     from app.resilience import Watch
+    from app.resilience.concurrency_limiter import Gate
 
 disable_created_metrics()  # half of all series, and nothing asks for them
 

@@ -20,7 +20,8 @@ from app.http.responses import write
 from app.middleware.admission import refusal
 from app.middleware.security_headers import SecureHeaders
 from app.middleware.telemetry import Observation
-from app.overload import Gate, Overloaded, Urgency
+from app.resilience.concurrency_limiter import Gate, Overloaded
+from app.resilience.priority import Urgency
 from app.telemetry.error_groups import Faults
 from app.telemetry.http_metrics import Traffic
 

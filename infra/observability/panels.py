@@ -1,4 +1,4 @@
-"""What the dashboards show, as titles, units and PromQL. Names of the service's metrics: `app/telemetry/metrics.py`."""
+"""Dashboard panels: titles, units and PromQL. The metric names are those of `app/telemetry/metrics.py`."""
 
 from __future__ import annotations
 

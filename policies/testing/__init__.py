@@ -3,8 +3,8 @@
     verdict = judge("tls-redis", Given("gcp:redis/instance:Instance", {"authEnabled": False}))
     assert verdict.found("authEnabled")
 
-Values may be :data:`policies.model.property_tree.UNKNOWN` (not known in a preview) or :class:`Secret`; a policy sees them
-as it would see them from the engine: an unknown raises when touched, a secret comes unwrapped.
+Values may be :data:`policies.model.property_tree.UNKNOWN` (not known in a preview) or :class:`Secret`. A
+policy receives them as the engine sends them: an unknown raises when read, a secret is unwrapped.
 """
 
 from __future__ import annotations

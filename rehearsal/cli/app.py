@@ -1,4 +1,4 @@
-"""The command line, `kingdom`. Its commands are in `rehearsal.cli.commands`, each a thin layer over a session."""
+"""The command line, `kingdom`. Commands are in `rehearsal.cli.commands`, each a thin layer over a session."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from google.protobuf import any_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from rehearsal.providers import PACKAGES, base
+from rehearsal.providers import PACKAGES, provider
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.providers.host_protocol import Machine
@@ -83,7 +83,7 @@ def serve(
         stack.callback(_restore_signals, _watch_signals(stop))
         ports: dict[str, int] = {}
         for package in packages:
-            server, ports[package] = start(partial(base, package, machine))
+            server, ports[package] = start(partial(provider, package, machine))
             stack.callback(lambda server=server: server.stop(grace=1.0).wait())
         on_ready(Endpoints(ports))
         stop.wait()

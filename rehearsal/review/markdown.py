@@ -224,9 +224,9 @@ def _costs(review: Review) -> Iterator[Section]:
             notes.setdefault(f"{prose(why)}: {_names(names)}", []).append(code(item.stack))
     dated = priced[0].costs.dated if priced[0].costs is not None else ""
     yield Section(
-        f"\n<details><summary>What the amounts are: list prices of {dated} (`policies/pricing/prices.json`), from the"
-        f" fewest to the most nodes and the smallest to the largest tiers; {_count(len(notes), 'remark')} on"
-        " stand-ins and on what is in no sum</summary>\n\n",
+        f"\n<details><summary>What the amounts are: list prices of {dated} (`policies/pricing/prices.json`),"
+        " from the fewest to the most nodes and the smallest to the largest tiers;"
+        f" {_count(len(notes), 'remark')} on stand-ins and on what is in no sum</summary>\n\n",
         [f"- {', '.join(stacks)}: {text}\n" for text, stacks in notes.items()],
         "\n</details>\n",
         "remarks",

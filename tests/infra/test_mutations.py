@@ -9,8 +9,8 @@ import yaml
 
 from tests.infra.mutations.killers import Judge
 from tests.infra.mutations.source import commented
-from tests.infra.mutations.table import FILE, REASONING, Table, explained, settings, table, text
-from tests.infra.rehearsal import ROOT, Declared
+from tests.infra.mutations.table import FILE, PROGRAM, REASONING, Table, explained, settings, table, text
+from tests.infra.rehearsal import Declared
 
 pytestmark = pytest.mark.timeout(300)  # three hundred changes are judged one by one
 
@@ -37,7 +37,7 @@ def test_whoever_turns_a_setting_off_meets_an_objection(judged: Table) -> None:
     unnoticed = [
         f"{setting}, {way}" for setting, ways in judged.items() for way, who in ways.items() if not who
     ]
-    assert not unnoticed, f"add a rule to walk/hardening.yaml, or a policy, for: {unnoticed}"
+    assert not unnoticed, f"add a rule to audits/hardening.yaml, or a policy, for: {unnoticed}"
 
 
 def test_the_table_names_those_who_object(judged: Table) -> None:
@@ -54,9 +54,9 @@ def test_the_table_names_those_who_object(judged: Table) -> None:
 def test_what_is_left_out_is_there_and_has_a_reason() -> None:
     there = {
         setting.id
-        for path in (ROOT / "infra").glob("*.py")
-        if path.stem not in REASONING
-        for setting in commented(path)
+        for path in PROGRAM.rglob("*.py")
+        if path.relative_to(PROGRAM).as_posix() not in REASONING
+        for setting in commented(path, PROGRAM)
     }
     assert explained().keys() <= there
     assert all(len(reason) > 20 for reason in explained().values())

@@ -38,7 +38,7 @@ def policies_page() -> str:
 
 def _heading(concern: str) -> str:
     """The concern's name, and what its module says of itself in a line."""
-    told = (sys.modules[f"policies.{concern}"].__doc__ or "").split("\n\n")[0]
+    told = (sys.modules[f"policies.rules.{concern}"].__doc__ or "").split("\n\n")[0]
     title, _, rest = " ".join(told.split()).partition(": ")
     return f"## {title}\n\n{rest[:1].upper()}{rest[1:]}\n"
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import contextlib
 
-from app.overload import Gate, Overloaded, Urgency
+from app.resilience.concurrency_limiter import Gate, Overloaded
+from app.resilience.priority import Urgency
 
 
 class Clock:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.overload import Gate, Overloaded, Urgency
+from app.resilience.concurrency_limiter import Gate, Overloaded
+from app.resilience.priority import Urgency
 
 WAIT, BUSY, REFUSING = 0.010, 0.005, 0.0002
 CAPACITY = 1 / BUSY

@@ -80,7 +80,7 @@ class Judge:
         }
 
     def objections(self, changes: Changes) -> set[str]:
-        """Who objects: `policy tls-redis`, `walk stores`, `docs/hardening.md CIS 5.5.1`, `test_edge.py …`."""
+        """What detects it: `policy tls-redis`, `audits stores`, `docs/hardening.md CIS 5.5.1`, `test_…`."""
         changed = Declared(
             self._declared.stack,
             dataclasses.replace(
@@ -124,7 +124,7 @@ class Judge:
             unmeant_addresses([item, *doors]),
         ):
             for offence in offences:
-                yield f"walk {offence.promise}", str(offence)
+                yield f"audits {offence.promise}", str(offence)
 
     def _by_reach(
         self, declared: Declared, judged_now: Mapping[str, Resource], changes: Changes
@@ -142,11 +142,11 @@ class Judge:
                 if rule.check_stack is not None and rule.level is MANDATORY
                 for finding in rule.judge(stack, self._settings[rule.name])
             }
-        found |= {(f"walk {offence.promise}", str(offence)) for offence in unguarded(declared.resources)}
+        found |= {(f"audits {offence.promise}", str(offence)) for offence in unguarded(declared.resources)}
         there = {
             key for item in declared.resources for key in (item.type, f"{item.type}#{name_of(item.urn)}")
         }
-        found |= {("walk hardening", f"no {key}") for key in hardening().keys() - there}
+        found |= {("audits hardening", f"no {key}") for key in hardening().keys() - there}
         for name, row in self._rows:
             if not changes or row.kind.partition("#")[0] in types:
                 holders = list(row.holders(declared))

@@ -39,11 +39,11 @@ class Setting:
 
     @property
     def id(self) -> str:
-        """How the table names it: `cluster.py enable_shielded_nodes`."""
+        """How the table names it: `edge/cache.py cache_level`."""
         return f"{self.module} {self.key}"
 
 
-def commented(path: Path) -> list[Setting]:
+def commented(path: Path, root: Path) -> list[Setting]:
     """Every setting of a module that has a comment, in order; where two have one key, they are numbered."""
     text = path.read_text(encoding="utf-8")
     beside, above = comments(text)
@@ -58,7 +58,7 @@ def commented(path: Path) -> list[Setting]:
             whole = [node for node in nodes if node.first == line]
         if whole:
             # Candidates come from the outside in.
-            found.append(replace(whole[0], module=path.name, comment=comment))
+            found.append(replace(whole[0], module=path.relative_to(root).as_posix(), comment=comment))
     total = Counter(setting.key for setting in found)
     seen: Counter[str] = Counter()
     numbered = []

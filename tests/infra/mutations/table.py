@@ -23,7 +23,14 @@ HEAD: Final = """\
 """
 # These read settings and compute with them: no value of theirs reaches a cloud as it stands. What follows
 # from what is held by tests/infra/test_setting_changes.py.
-REASONING: Final = {"complaints", "configuration", "machines", "sizing", "termination"}
+REASONING: Final = {
+    "settings/errors.py",
+    "settings/loader.py",
+    "settings/machine_types.py",
+    "settings/sizing.py",
+    "settings/shutdown_timing.py",
+}
+PROGRAM: Final = ROOT / "infra"
 Table = dict[str, dict[str, list[str]]]
 
 
@@ -33,9 +40,9 @@ def settings() -> tuple[Setting, ...]:
     left_out = explained()
     return tuple(
         setting
-        for path in sorted((ROOT / "infra").glob("*.py"))
-        if path.stem not in REASONING
-        for setting in commented(path)
+        for path in sorted(PROGRAM.rglob("*.py"))
+        if path.relative_to(PROGRAM).as_posix() not in REASONING
+        for setting in commented(path, PROGRAM)
         if setting.id not in left_out
     )
 

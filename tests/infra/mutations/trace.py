@@ -73,17 +73,19 @@ def leaves_of(tree: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
 
 def _planned(settings: Sequence[Setting], folder: Path) -> list[ResourceState]:
     source = folder / "infra"
-    source.mkdir()
-    for path in sorted((ROOT / "infra").iterdir()):
+    for path in sorted((ROOT / "infra").rglob("*")):
+        module = path.relative_to(ROOT / "infra").as_posix()
+        if path.is_file():
+            (source / module).parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".py":
             spans = {
                 number: setting.value
                 for number, setting in enumerate(settings)
-                if setting.module == path.name and setting.value is not None and not setting.option
+                if setting.module == module and setting.value is not None and not setting.option
             }
-            (source / path.name).write_bytes(marked(path.read_bytes(), spans))
-        elif path.is_file():
-            (source / path.name).write_bytes(path.read_bytes())
+            (source / module).write_bytes(marked(path.read_bytes(), spans))
+        elif path.is_file() and path.suffix != ".pyc":
+            (source / module).write_bytes(path.read_bytes())
     values = configuration("prod")
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     program = Program(root=folder, main=source, project="kingdom", stack="prod", config=config)

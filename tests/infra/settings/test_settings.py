@@ -137,7 +137,7 @@ def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def test_every_setting_is_read_by_the_program() -> None:
     read = {
         node.attr
-        for path in (ROOT / "infra").glob("*.py")
+        for path in (ROOT / "infra").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }

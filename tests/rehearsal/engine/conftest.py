@@ -19,7 +19,11 @@ from rehearsal.pulumi.urn import name_of
 from tests.rehearsal.engine.fake_provider import Cloud
 
 PASSPHRASE = "a passphrase of no consequence"
-PRELUDE = "import pulumi\nfrom pulumi import ResourceOptions, Alias\nfrom tests.rehearsal.engine.fake_sdk import *\n"
+PRELUDE = (
+    "import pulumi\n"
+    "from pulumi import ResourceOptions, Alias\n"
+    "from tests.rehearsal.engine.fake_sdk import *\n"
+)
 
 
 @dataclass

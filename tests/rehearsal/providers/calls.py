@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.providers import base
+from rehearsal.providers import provider
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.host_protocol import Machine
 from rehearsal.pulumi.properties import decode, encode
@@ -40,7 +40,7 @@ class Calls:
 
     @classmethod
     def of(cls, package: str, machine: Machine | None = None) -> Calls:
-        cloud: Cloud = base(package, machine)
+        cloud: Cloud = provider(package, machine)
         return cls(cloud)
 
     def check(self, urn: str, news: dict[str, Any], olds: dict[str, Any] | None = None) -> Checked:

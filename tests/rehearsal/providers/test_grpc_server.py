@@ -7,7 +7,7 @@ from functools import partial
 import grpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from rehearsal.providers import base
+from rehearsal.providers import provider
 from rehearsal.providers.grpc_server import start
 from rehearsal.pulumi.properties import encode
 from tests.rehearsal.providers.calls import Calls
@@ -29,7 +29,7 @@ def project_of(calls: Calls, name: str) -> str:
 
 
 def test_every_connection_keeps_its_own_configuration() -> None:
-    server, port = start(partial(base, "gcp"))
+    server, port = start(partial(provider, "gcp"))
     try:
         one, two = connected(port, "one"), connected(port, "two")
         assert (project_of(one, "a"), project_of(two, "b"), project_of(one, "c")) == ("one", "two", "one")
