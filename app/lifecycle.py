@@ -1,22 +1,33 @@
-"""The life of a pod: starting, serving, draining.
+"""The lifecycle of a pod: starting, serving, draining; and the state of its dependencies.
 
-The three probes mean different things. *Startup*: the first contact with what the pod cannot do without
-has been made. *Readiness*: the pod should get traffic now. *Liveness*: the event loop turns; nothing else,
-because restarting a pod never repairs a database, and a costly probe restarts pods that are merely busy.
+The three probes have different meanings. *Startup*: the pod has reached its required dependencies once.
+*Readiness*: the pod should receive traffic now. *Liveness*: the event loop runs; nothing else, because a
+restart does not repair a database, and an expensive probe restarts pods that are merely busy.
+
+Readiness never calls a dependency. Each one is checked in the background, in a task of its own, and
+:meth:`Lifecycle.report` returns the latest results: a dependency that hangs cannot delay the response to the
+probe, whose timeout is 1 to 2 seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import structlog
 
 log = structlog.get_logger()
 
-_PROBE_SECONDS = 2.0
+CHECK_INTERVAL_SECONDS: Final = 1.0
+CHECK_TIMEOUT_SECONDS: Final = 0.8
+# A result this old means that the check itself no longer runs; it proves nothing.
+MAX_AGE_SECONDS: Final = 10.0
+OK: Final = "ok"
+_NOT_CHECKED: Final = "not checked yet"
 
 
 class Stage(StrEnum):
@@ -27,52 +38,109 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Dependency:
-    """Something outside the process. Without a ``required`` one the pod is unready, else only degraded."""
+    """A service outside the process. Without a ``required`` one the pod is not ready, else only degraded."""
 
     check: Callable[[], Awaitable[object]]
     required: bool
 
 
+class DependencyMonitor:
+    """Checks one dependency every ``interval`` seconds; a check that takes longer than ``timeout`` failed."""
+
+    def __init__(
+        self,
+        name: str,
+        dependency: Dependency,
+        *,
+        interval: float = CHECK_INTERVAL_SECONDS,
+        timeout: float = CHECK_TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.required = dependency.required
+        self._check = dependency.check
+        self._interval = interval
+        self._timeout = timeout
+        self._clock = clock
+        self._state = _NOT_CHECKED
+        self._checked_at = clock()
+
+    @property
+    def state(self) -> str:
+        """``ok``, or what is wrong. Costs nothing and never waits."""
+        age = self._clock() - self._checked_at
+        if self._state == OK and age > MAX_AGE_SECONDS:
+            return f"no check for {age:.0f} s"
+        return self._state
+
+    async def run(self) -> None:
+        """Check the dependency until cancelled."""
+        while True:
+            await self._check_once()
+            await asyncio.sleep(self._interval)
+
+    async def _check_once(self) -> None:
+        # The driver may ignore a cancellation, so the result is recorded without waiting for the check to
+        # end; the next check starts only after it has, so that hung ones do not accumulate.
+        check = asyncio.ensure_future(self._check())
+        try:
+            done, _ = await asyncio.wait({check}, timeout=self._timeout)
+            if not done:
+                self._record(f"no response within {self._timeout:g} s")
+                check.cancel()
+                await asyncio.wait({check})
+                _ = check.cancelled() or check.exception()  # retrieved, or asyncio logs it as lost
+            elif check.cancelled():
+                self._record("check cancelled")
+            else:
+                error = check.exception()
+                self._record(OK if error is None else type(error).__name__)
+        finally:
+            check.cancel()
+
+    def _record(self, state: str) -> None:
+        if (state == OK) != (self._state == OK):
+            log.warning("dependency state changed", dependency=self.name, state=state, before=self._state)
+        self._state = state
+        self._checked_at = self._clock()
+
+
 class Lifecycle:
-    """Where in its life the pod is, and how its dependencies are."""
+    """The stage of the pod, and the state of its dependencies."""
 
     def __init__(self) -> None:
         self.stage = Stage.STARTING
         self.draining = asyncio.Event()
-        self._dependencies: Mapping[str, Dependency] = {}
+        self._monitors: tuple[DependencyMonitor, ...] = ()
 
-    def watch(self, dependencies: Mapping[str, Dependency]) -> None:
-        """Name what :meth:`report` asks."""
-        self._dependencies = dependencies
+    def watch(
+        self, dependencies: Mapping[str, Dependency], *, timeout: float = CHECK_TIMEOUT_SECONDS
+    ) -> None:
+        """Set the dependencies that :meth:`monitor` checks, each within ``timeout`` seconds."""
+        self._monitors = tuple(
+            DependencyMonitor(name, each, timeout=timeout) for name, each in dependencies.items()
+        )
+
+    async def monitor(self) -> None:
+        """Check all dependencies until cancelled."""
+        async with asyncio.TaskGroup() as checks:
+            for monitor in self._monitors:
+                checks.create_task(monitor.run())
 
     def serve(self) -> None:
-        """The first contact was made."""
+        """Record that the required dependencies were reached for the first time."""
         if self.stage is Stage.STARTING:
             self.stage = Stage.SERVING
             log.info("serving")
 
     def drain(self) -> None:
-        """From now on the pod answers what arrives, and asks for no more."""
+        """Report not ready from now on; requests that still arrive are answered."""
         self.stage = Stage.DRAINING
         self.draining.set()
         log.info("draining")
 
-    async def report(self) -> tuple[bool, dict[str, str]]:
-        """Whether the pod should get traffic, and the state of each dependency (``ok`` or what is wrong)."""
-        names = list(self._dependencies)
-        states = await asyncio.gather(*(self._probe(self._dependencies[name]) for name in names))
-        report = dict(zip(names, states, strict=True))
-        healthy = all(
-            report[name] == "ok" for name, dependency in self._dependencies.items() if dependency.required
-        )
-        return healthy and self.stage is Stage.SERVING, {"stage": self.stage.value, **report}
-
-    async def _probe(self, dependency: Dependency) -> str:
-        try:
-            async with asyncio.timeout(_PROBE_SECONDS):
-                await dependency.check()
-        except TimeoutError:
-            return f"no answer within {_PROBE_SECONDS:g} s"
-        except Exception as error:  # any failure of a driver means the same here: not usable
-            return type(error).__name__
-        return "ok"
+    def report(self) -> tuple[bool, dict[str, str]]:
+        """Return whether the pod should receive traffic, and the state of each dependency."""
+        states = {monitor.name: monitor.state for monitor in self._monitors}
+        healthy = all(states[monitor.name] == OK for monitor in self._monitors if monitor.required)
+        return healthy and self.stage is Stage.SERVING, {"stage": self.stage.value, **states}

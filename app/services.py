@@ -112,7 +112,8 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 "mongodb": Dependency(lambda: database.command("ping"), required=True),
                 "redis": Dependency(redis.ping, required=role is Role.WORKER),
                 "storage": Dependency(bucket.check, required=False),
-            }
+            },
+            timeout=settings.dependency_seconds,
         )
         contents = Contents(database, cache, queue, bucket, redis)
         media = MediaLibrary(database, bucket, queue, links)
@@ -124,6 +125,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         caches: tuple[Cache[Any], ...] = (cache, answers, *kept)
         listening = (*(each.run() for each in caches), revocations.run(), progress.run(), activity.run())
         background = [asyncio.create_task(each) for each in listening]
+        background.append(asyncio.create_task(lifecycle.monitor()))
         background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
         metrics.observe_caches(*caches)
         if settings.engine.thresholds is not None:

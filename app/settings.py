@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from app.lifecycle import CHECK_TIMEOUT_SECONDS
 from app.telemetry import thresholds
 
 T = TypeVar("T", bound=StrEnum)
@@ -127,7 +128,9 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of a pod's settings. ``session_keys``: the first signs, every one verifies (so keys can rotate)."""
+    """All of a pod's settings. ``session_keys``: the first signs, every one verifies (so keys can rotate).
+    ``dependency_seconds``: timeout of a background check of a dependency; shorter than the probe's timeout.
+    """
 
     environment: str
     public_url: str
@@ -136,6 +139,7 @@ class Settings:
     pod: str
     log_level: LogLevel
     drain_seconds: float
+    dependency_seconds: float
     redis: RedisSettings
     mongodb: MongoSettings
     storage: StorageSettings
@@ -157,6 +161,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         pod=environ.get("POD_NAME", "local"),
         log_level=source.choice("KINGDOM_LOG_LEVEL", LogLevel, LogLevel.INFO),
         drain_seconds=source.number("KINGDOM_DRAIN_SECONDS", 10.0, least=0, most=600),
+        dependency_seconds=source.number(
+            "KINGDOM_DEPENDENCY_SECONDS", CHECK_TIMEOUT_SECONDS, least=0.05, most=10
+        ),
         redis=_redis(source, secrets),
         mongodb=_mongodb(source, secrets),
         storage=StorageSettings(

@@ -20,7 +20,7 @@ async def live(call: Call) -> dict[str, str]:
 @health.get("/readyz", access=Access.ANYONE)
 async def ready(call: Call) -> Answer[dict[str, str]]:
     """Whether the pod should get traffic, and how each dependency is."""
-    healthy, report = await call.services.lifecycle.report()
+    healthy, report = call.services.lifecycle.report()
     return Answer(report, status=200 if healthy else _UNREADY)
 
 

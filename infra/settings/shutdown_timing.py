@@ -24,6 +24,17 @@ class Termination:
     grace: int
     probe: int
 
+    @property
+    def probe_timeout(self) -> int:
+        """Seconds that the kubelet and the load balancer wait for the readiness response."""
+        return min(2, self.probe)
+
+    @property
+    def dependency_check(self) -> float:
+        """Seconds after which the service counts a dependency as unavailable: less than `probe_timeout`, so
+        that a response could never be late, even if it waited for the check."""
+        return 0.8 * self.probe_timeout
+
     @classmethod
     def of(cls, settings: WorkloadSettings) -> Termination:
         """Derive the steps."""

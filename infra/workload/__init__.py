@@ -17,6 +17,7 @@ from infra.network import Network
 from infra.node_pools import ON_DEMAND, SPOT
 from infra.service_identity import Identity
 from infra.settings import Settings
+from infra.settings.shutdown_timing import Termination
 from infra.settings.sizing import REDIS_POOL, Sizing
 from infra.storage import Storage
 from infra.workload.autoscaling import Scaling, ScalingArgs
@@ -124,6 +125,7 @@ def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
         "KINGDOM_STORAGE_ENDPOINT": args.storage.endpoint,
         "KINGDOM_LOG_LEVEL": settings.workload.log_level.value,
         "KINGDOM_DRAIN_SECONDS": str(settings.workload.drain_seconds),
+        "KINGDOM_DEPENDENCY_SECONDS": f"{Termination.of(settings.workload).dependency_check:g}",
     }
 
 

@@ -131,7 +131,7 @@ class Gateway(Component):
                 "default": {
                     # The balancer knows nothing of probes and would ask `/`: say the readiness probe again.
                     "checkIntervalSec": termination.probe,
-                    "timeoutSec": min(2, termination.probe),
+                    "timeoutSec": termination.probe_timeout,
                     "healthyThreshold": 1,
                     "unhealthyThreshold": PROBE_FAILURES,
                     "logConfig": {"enabled": True},  # why a replica got nothing can be looked up

@@ -16,6 +16,7 @@ from policies.model.stack import Object, Resource, Stack
 from policies.pack.rule import Settings, rule, stack_rule
 
 _DRAIN: Final = ("KINGDOM_DRAIN_SECONDS", "DRAIN_SECONDS")
+_CHECK: Final = ("KINGDOM_DEPENDENCY_SECONDS", "DEPENDENCY_CHECK_SECONDS")
 _SLEEP: Final = re.compile(r"\bsleep (\d+(?:\.\d+)?)")
 _PERIOD: Final = 10  # Kubernetes' default for a probe's periodSeconds
 _FAILURES: Final = 3
@@ -187,6 +188,53 @@ def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
                 yield spec["timeoutSec"].finding(
                     f"{item.label} is killed after {grace:g} s, "
                     f"but drain ({drain:g} s) and a request ({timeout:g} s) take longer"
+                )
+
+
+@stack_rule(
+    "probe-timeout-exceeds-checks",
+    "Readiness probes and health checks must time out later than the service's own dependency checks. "
+    "Otherwise one hung dependency takes every replica out of service.",
+    steps="Keep KINGDOM_DEPENDENCY_SECONDS < timeoutSeconds of the readinessProbe and timeoutSec of the "
+    "HealthCheckPolicy, and timeoutSec <= checkIntervalSec.",
+    severity=Severity.HIGH,
+    tags=("SOC2:A1.1", "KUB7", "LBA2"),
+    url="https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
+)
+def probe_timeout_exceeds_checks(stack: Stack, _: Settings) -> Iterator[Finding]:
+    scaling = Scaling(stack)
+    checks: dict[tuple[str, str, str], float] = {}
+    for workloads in scaling.workloads.values():
+        for item, pod in workloads:
+            for container in pod.containers("containers"):
+                bound = _seconds(_configured(scaling, item, container, _CHECK))
+                probe = container["readinessProbe"]
+                if bound is None or not probe.present:
+                    continue
+                checks[key_of(item)] = max(bound, checks.get(key_of(item), 0.0))
+                timeout = probe["timeoutSeconds"]
+                if timeout.known() and timeout.number(1) <= bound:
+                    yield timeout.finding(
+                        f"{title(container)}: the readiness probe times out after {timeout.number(1):g} s, "
+                        f"a dependency check after {bound:g} s"
+                    )
+    for policy in stack.of_kind("HealthCheckPolicy"):
+        spec = policy.node.at("spec", "default")
+        timeout, interval = spec["timeoutSec"], spec["checkIntervalSec"]
+        if not (timeout.known() and interval.known()):
+            continue
+        # Google's default for both is 5 s.
+        if timeout.number(5) > interval.number(5):
+            yield timeout.finding(
+                f"the health check times out after {timeout.number(5):g} s, "
+                f"the next one starts after {interval.number(5):g} s"
+            )
+        for item, _pod in _behind(stack, scaling, policy):
+            bound = checks.get(key_of(item), 0.0)
+            if timeout.number(5) <= bound:
+                yield timeout.finding(
+                    f"the health check times out after {timeout.number(5):g} s, "
+                    f"a dependency check of {item.label} after {bound:g} s"
                 )
 
 

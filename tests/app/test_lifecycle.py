@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from app.lifecycle import MAX_AGE_SECONDS, Dependency, DependencyMonitor, Lifecycle
 from tests.support import backends
 from tests.support.backends import Platform, Process, status
+
+PROBE_SECONDS = 1.0  # the shortest timeout of a declared readiness probe
 
 
 @pytest.fixture
@@ -43,3 +51,100 @@ def test_a_pod_lives_before_it_has_started_starts_with_its_database_and_outlives
         backends.wait_for("ready again", lambda: probes(pod) == (200, 200, 200))
     finally:
         pod.kill()
+
+
+@pytest.mark.parametrize("name", ["redis", "storage"])
+def test_an_optional_dependency_that_hangs_leaves_the_pod_ready(
+    platform: Platform, tmp_path: Path, name: str
+) -> None:
+    """SIGSTOP, not a kill: connections stay open and no response ever comes."""
+    stopped = {"redis": backends.redis, "storage": backends.storage}[name](tmp_path / name)
+    stopped.start()
+    own = {
+        "redis": {"KINGDOM_REDIS_URL": f"redis://127.0.0.1:{stopped.port}/0"},
+        "storage": {"KINGDOM_STORAGE_ENDPOINT": f"http://127.0.0.1:{stopped.port}"},
+    }[name]
+    pod = backends.pod("api", tmp_path, platform.settings | own)
+    pod.start()
+    try:
+        backends.wait_for("all is well", lambda: report(pod).get(name) == "ok")
+        stopped.signal(signal.SIGSTOP)
+        backends.wait_for("the hang is noticed", lambda: report(pod).get(name) != "ok", 10)
+        for _ in range(20):
+            began = time.monotonic()
+            answer = httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS)
+            assert (answer.status_code, answer.json()[name] == "ok") == (200, False)
+            assert time.monotonic() - began < PROBE_SECONDS
+        stopped.signal(signal.SIGCONT)
+        backends.wait_for("all is well again", lambda: report(pod).get(name) == "ok", 30)
+    finally:
+        pod.kill()
+        stopped.kill()
+
+
+def test_a_required_dependency_that_hangs_makes_the_pod_unready_in_time(
+    platform: Platform, tmp_path: Path
+) -> None:
+    database = backends.mongodb(tmp_path / "database")
+    database.start()
+    own = {"KINGDOM_MONGODB_URL": f"mongodb://127.0.0.1:{database.port}/"}
+    pod = backends.pod("api", tmp_path, platform.settings | own)
+    pod.start()
+    try:
+        backends.wait_for("ready", lambda: probes(pod) == (200, 200, 200))
+        database.signal(signal.SIGSTOP)
+        backends.wait_for("not ready", lambda: report(pod).get("mongodb") != "ok", 10)
+        answer = httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS)
+        assert answer.status_code == 503
+        database.signal(signal.SIGCONT)
+        backends.wait_for("ready again", lambda: probes(pod) == (200, 200, 200))
+    finally:
+        pod.kill()
+        database.kill()
+
+
+def report(pod: Process) -> dict[str, str]:
+    """What readiness reports, within the timeout of the probe; empty when it takes longer."""
+    with contextlib.suppress(httpx.TimeoutException):
+        return httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS).json()
+    return {}
+
+
+@pytest.mark.anyio
+async def test_a_check_that_ignores_its_cancellation_delays_nothing_and_does_not_accumulate() -> None:
+    release, running = asyncio.Event(), 0
+
+    async def stubborn() -> None:
+        nonlocal running
+        running += 1
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+
+    lifecycle = Lifecycle()
+    lifecycle.watch({"x": Dependency(stubborn, required=False)}, timeout=0.05)
+    lifecycle.serve()
+    monitoring = asyncio.create_task(lifecycle.monitor())
+    await backends.until(lambda: lifecycle.report()[1]["x"].startswith("no response"))
+    assert lifecycle.report()[0]
+    assert running == 1
+    release.set()
+    await backends.until(lambda: running > 1)
+    await backends.until(lambda: lifecycle.report()[1]["x"] == "ok")
+    monitoring.cancel()
+    await asyncio.gather(monitoring, return_exceptions=True)
+
+
+@pytest.mark.anyio
+async def test_a_result_that_nothing_renews_does_not_count_for_long() -> None:
+    now = 0.0
+
+    async def well() -> None:
+        return None
+
+    monitor = DependencyMonitor("x", Dependency(well, required=True), clock=lambda: now)
+    running = asyncio.create_task(monitor.run())
+    await backends.until(lambda: monitor.state == "ok")
+    running.cancel()
+    now = MAX_AGE_SECONDS + 1
+    assert monitor.state == "no check for 11 s"

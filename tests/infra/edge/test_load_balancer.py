@@ -30,6 +30,21 @@ def test_a_leaving_replica_keeps_its_connections_until_it_has_finished(declared:
     assert default["timeoutSec"] <= drain < pod["terminationGracePeriodSeconds"]
 
 
+def test_probes_time_out_later_than_the_dependency_checks_of_the_service(declared: Declared) -> None:
+    check = float(declared.one("ConfigMap", "configuration")["data"]["KINGDOM_DEPENDENCY_SECONDS"])
+    health = declared.one("HealthCheckPolicy")["spec"]["default"]
+    assert check < health["timeoutSec"] <= health["checkIntervalSec"]
+    for role in ("api", "worker"):
+        pod = declared.one("Deployment", role)["spec"]["template"]["spec"]
+        probe = pod["containers"][0]["readinessProbe"]
+        assert check < probe["timeoutSeconds"] <= probe["periodSeconds"]
+        assert (probe["timeoutSeconds"], probe["periodSeconds"], probe["failureThreshold"]) == (
+            health["timeoutSec"],
+            health["checkIntervalSec"],
+            health["unhealthyThreshold"],
+        )
+
+
 def test_each_algorithm_of_the_settings_reaches_the_balancer() -> None:
     values: dict[str, Any] = configuration("prod")
     found = {}

@@ -69,7 +69,10 @@ API = Given(
         DEPLOYMENT,
         {
             "spec.template.spec.terminationGracePeriodSeconds": 60,
-            "spec.template.spec.containers[0].env": [{"name": "KINGDOM_DRAIN_SECONDS", "value": "15"}],
+            "spec.template.spec.containers[0].env": [
+                {"name": "KINGDOM_DRAIN_SECONDS", "value": "15"},
+                {"name": "KINGDOM_DEPENDENCY_SECONDS", "value": "0.8"},
+            ],
         },
     ),
     "api",
@@ -192,6 +195,15 @@ CASES = (
         "routed-service-has-health-check",
         (HEALTH, ROUTE, A_GATEWAY),
         (Break({"spec.targetRef.name": "other"}, "no HealthCheckPolicy"),),
+    ),
+    Case(
+        "probe-timeout-exceeds-checks",
+        (API, SERVICE, HEALTH),
+        (
+            Break({"spec.template.spec.containers[0].env[1].value": "2"}, "a dependency check after 2 s"),
+            Break({"spec.template.spec.containers[0].env[1].value": "30"}, "a dependency check of"),
+            Break({"spec.default.timeoutSec": 6}, "the next one starts after 5 s", index=2),
+        ),
     ),
     Case(
         "termination-adds-up",

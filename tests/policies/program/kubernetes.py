@@ -117,5 +117,10 @@ ROWS = (
         "GCPBackendPolicy/gateway-backend",
         {"spec.default.timeoutSec": 60},
     ),
+    Row(
+        "probe-timeout-exceeds-checks",
+        "HealthCheckPolicy/gateway-health",
+        {"spec.default.timeoutSec": 1},
+    ),
     Row("probes-add-up", API, {f"{CONTAINER}.livenessProbe.timeoutSeconds": 60}),
 )
