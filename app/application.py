@@ -65,7 +65,7 @@ def application(services: Services) -> ASGIApp:
 def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, board: Board) -> ASGIApp:
     """With what spares the route work around it, inside of who may ask."""
     if endpoint.kept is not None:
-        return Keeping(app, endpoint.kept, services.answers)
+        return Keeping(app, endpoint.kept, services.answers, endpoint.query)
     # What a cache answers is shared there already.
     if endpoint.access is not Access.SESSION or endpoint.streams or endpoint.shared:
         return app

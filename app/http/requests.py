@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
+from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope
 
 from app.http import problems
-from app.http.problems import Problem
+from app.http.problems import FieldError, Problem
+
+T = TypeVar("T")
 
 LARGEST_JSON: Final = 64 * 1024
 
@@ -87,3 +91,25 @@ async def discard_body(scope: Scope, receive: Receive) -> bool:
 
 def _too_large(largest: int) -> Problem:
     return Problem(problems.TOO_LARGE, f"At most {largest} bytes are read here.")
+
+
+def read_query(kind: type[T], query: bytes) -> T:
+    """The parameters of a query string as ``kind``; :class:`Problem` (422) when they do not fit it."""
+    given = QueryParams(query)
+    values = dict(given.items())
+    if len(values) < len(given.multi_items()):
+        # Which one counts would be a guess, and others on the way may guess differently.
+        raise Problem(problems.INVALID, "A parameter stands twice in the query.")
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error, query=True) from error
+
+
+def invalid(error: msgspec.ValidationError, *, query: bool = False) -> Problem:
+    """The problem (422) of a body, or of a query, that does not fit its type."""
+    detail, _, place = str(error).partition(" - at `")
+    at = place.rstrip("`") or "$"
+    # A parameter is known by its name; only a body has paths.
+    at = at.removeprefix("$.") if query else at
+    return Problem(problems.INVALID, detail, errors=[FieldError(at=at, detail=detail)])

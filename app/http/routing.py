@@ -19,13 +19,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from app.auth.roles import Role
 from app.http import problems
-from app.http.problems import FieldError, Kind, Problem
-from app.http.requests import LARGEST_JSON, Upload, header, read_body
+from app.http.problems import Kind, Problem
+from app.http.requests import LARGEST_JSON, Upload, header, invalid, read_body, read_query
 from app.http.responses import Answer, Headers, Raw, Stream, encode, write, write_json, write_stream
 from app.middleware.response_cache import Kept
 from app.rate_limits.policies import Class
@@ -128,7 +127,7 @@ class Endpoint:
             raise Problem(problems.FORBIDDEN, f"Only for accounts with the role {self.role}.")
         arguments: dict[str, Any] = {} if self._path is None else _read_path(self._path, scope)
         if self.query is not None:
-            arguments["query"] = _read_query(self.query, scope)
+            arguments["query"] = read_query(self.query, scope["query_string"])
         if self._decoder is not None:
             arguments["body"] = await self._read_body(scope, receive)
         elif self.body is Upload:
@@ -164,7 +163,7 @@ class Endpoint:
         try:
             return self._decoder.decode(data)
         except msgspec.ValidationError as error:
-            raise _invalid(error) from error
+            raise invalid(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Problem(problems.MALFORMED, f"The body is not JSON: {error}") from error
 
@@ -283,26 +282,6 @@ def authenticate(services: Services, scope: Scope) -> Session:
             headers={"www-authenticate": 'Bearer error="invalid_token"'},
         )
     return session
-
-
-def _read_query(kind: type[T], scope: Scope) -> T:
-    given = QueryParams(scope["query_string"])
-    values = dict(given.items())
-    if len(values) < len(given.multi_items()):
-        # Which one counts would be a guess, and others on the way may guess differently.
-        raise Problem(problems.INVALID, "A parameter stands twice in the query.")
-    try:
-        return msgspec.convert(values, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise _invalid(error, query=True) from error
-
-
-def _invalid(error: msgspec.ValidationError, *, query: bool = False) -> Problem:
-    detail, _, place = str(error).partition(" - at `")
-    at = place.rstrip("`") or "$"
-    # A parameter is known by its name; only a body has paths.
-    at = at.removeprefix("$.") if query else at
-    return Problem(problems.INVALID, detail, errors=[FieldError(at=at, detail=detail)])
 
 
 def _read_path(kind: type[msgspec.Struct], scope: Scope) -> dict[str, Any]:

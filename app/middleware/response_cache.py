@@ -1,25 +1,26 @@
-"""Whole answers kept, for reads that are the same for everybody (MID1).
+"""A cache of complete responses, for reads that are the same for every client (MID1).
 
-What is kept is the rendered answer, entity tag included, in the process and in Redis, under the route, its
-path and its query in a fixed order; nothing else of a request may decide such an answer, so there is nothing
-to vary by. Answers carry their names as ``Surrogate-Key`` and ``Cache-Tag``: the same names that invalidate
-here purge the edge. "Not there" is kept like an answer; other errors are not.
+The cached response is the rendered one, entity tag included, in the process and in Redis. Its key is the path
+and the parameters that the route declares, decoded and in a fixed order: spellings of one value share an
+entry, and parameters that no route reads create none. The request that fills the cache is built from that key
+alone, so no header, method, session or deadline of a client can become part of what others receive.
+Responses carry their tags as ``Surrogate-Key`` and ``Cache-Tag``: the tags that invalidate here purge the
+edge. "Not found" is cached like a response; other errors are not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, urlencode
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.cache import Cache, Loaded
 from app.http.problems import NOT_FOUND, Problem
-from app.http.requests import header
+from app.http.requests import header, read_query
 from app.http.responses import NOT_MODIFIED, Headers, matches, write
 from app.middleware.coalescing import Told
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _LONGEST: Final = 512  # a longer address is not worth a key: the route will refuse it
+_MAX_CANONICAL: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,15 @@ class KeptAnswer(msgspec.Struct, frozen=True, array_like=True):
 class Keeping:
     """In front of a route that is open to anyone."""
 
-    def __init__(self, app: ASGIApp, kept: Kept, cache: Cache[KeptAnswer]) -> None:
+    def __init__(
+        self, app: ASGIApp, kept: Kept, cache: Cache[KeptAnswer], query: type[msgspec.Struct] | None = None
+    ) -> None:
         self._app = app
         self._kept = kept
         self._cache = cache
+        self._query = query
+        # Decoding a query costs as much as the rest of a cached response, and clients send the same few.
+        self._canonical: dict[bytes, str] = {b"": ""}
         names = " ".join(kept.names).encode()
         self._names: Headers = [(b"surrogate-key", names), (b"cache-tag", names.replace(b" ", b","))]
 
@@ -64,8 +71,16 @@ class Keeping:
         if len(path) + len(query) > _LONGEST:
             await self._app(scope, receive, send)
             return
-        key = f"{path}?{_ordered(query)}"
-        answer = await self._cache.fetch(key, lambda: self._load(scope, receive), self._kept.names)
+        canonical = self._canonical.get(query)
+        if canonical is None:
+            canonical = canonical_query(self._query, query)
+            if len(self._canonical) >= _MAX_CANONICAL:
+                self._canonical = {b"": ""}
+            self._canonical[query] = canonical
+        key = f"{path}?{canonical}"
+        answer = await self._cache.fetch(
+            key, lambda: self._load(fill_scope(scope, canonical)), self._kept.names
+        )
         if answer.status == NOT_FOUND.status:
             raise Problem(NOT_FOUND, answer.body.decode())
         if self._kept.given is not None:
@@ -78,17 +93,15 @@ class Keeping:
             return
         await write(send, answer.status, headers, answer.body, head=scope["method"] == "HEAD")
 
-    async def _load(self, scope: Scope, receive: Receive) -> Loaded[KeptAnswer]:
-        """Ask the route, as if by a GET of somebody who has nothing yet."""
+    async def _load(self, scope: Scope) -> Loaded[KeptAnswer]:
+        """Call the route with a request that is nobody's."""
         told = Told()
 
         async def hear(message: Message) -> None:
             told.hear(message)
 
-        nothing: Headers = []
-        plain = {**scope, "method": "GET", "headers": nothing, "answer_headers": list(nothing)}
         try:
-            await self._app(plain, receive, hear)
+            await self._app(scope, _no_body, hear)
         except Problem as problem:
             if problem.kind is not NOT_FOUND:
                 raise
@@ -106,9 +119,41 @@ def answer_cache(redis: Redis) -> Cache[KeptAnswer]:
     return Cache(redis, "answers", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
 
 
-def _ordered(query: bytes) -> str:
-    """The query with its names in order; of a name that stands twice the order decides, so it stays."""
-    if not query:
+def fill_scope(scope: Scope, query: str) -> Scope:
+    """The request that fills the cache: of ``scope`` it has the path and what the router made of it, nothing
+    that tells one client from another."""
+    headers: Headers = []
+    return {
+        "type": "http",
+        "asgi": scope.get("asgi", {}),
+        "http_version": "1.1",
+        "scheme": "https",
+        "root_path": "",
+        "server": None,
+        "client": None,
+        "method": "GET",
+        "path": scope["path"],
+        "path_params": scope.get("path_params", {}),
+        "route": scope.get("route", ""),
+        "query_string": query.encode("ascii"),
+        "headers": headers,
+        "answer_headers": list(headers),
+        "request_id": "",
+    }
+
+
+def canonical_query(kind: type[msgspec.Struct] | None, query: bytes) -> str:
+    """The parameters that ``kind`` declares, decoded and in the order of their names; those with their
+    default value are left out, because a request without them is the same request.
+
+    Raises :class:`Problem` (422) when ``query`` does not fit ``kind``; no entry is created for it.
+    """
+    if kind is None:
         return ""
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    return urlencode(sorted(pairs, key=itemgetter(0)))
+    values: dict[str, Any] = msgspec.to_builtins(read_query(kind, query))
+    usual = {field.encode_name: field.default for field in msgspec.structs.fields(kind)}
+    return urlencode(sorted((name, value) for name, value in values.items() if value != usual[name]))
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import math
+import time
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import httpx
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import Meta
 from redis.asyncio import Redis
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.problems import INVALID, NOT_FOUND, Problem
+from app.http.requests import header, raw_header
 from app.http.responses import encode, write_json
 from app.middleware.response_cache import Keeping, Kept, answer_cache
+from app.resilience import deadline_at, remaining
 from tests.app.conftest import Person
 from tests.support.backends import wait_for
 
 FEED = Kept(fresh=60, stale=60, names=("feed",))
+
+
+class Query(msgspec.Struct):
+    """The parameters that the route of these tests declares."""
+
+    limit: Annotated[int, Meta(ge=1)] = 20
+    cursor: str = ""
 
 
 class Route:
@@ -34,8 +50,32 @@ class Route:
         await write_json(scope, send, 200, headers, encode(number), tagged=True)
 
 
+class Reflecting:
+    """A route that shows everything it can see of a request, as a careless one might."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        shown = {
+            "method": scope["method"],
+            "query": scope["query_string"].decode(),
+            "headers": repr(scope["headers"]),
+            "by_name": [header(scope, name) for name in (b"host", b"range", b"origin", b"accept")],
+            "client": repr(scope.get("client")),
+            "session": repr(scope.get("session")),
+            "body": repr(await receive()),
+            "left": remaining(),
+        }
+        await write_json(scope, send, 200, [], repr(shown).encode(), tagged=True)
+
+
 async def ask(
     app: Any, query: str = "", method: str = "GET", **headers: str
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    names = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return await call(app, query, method, names)
+
+
+async def call(
+    app: Any, query: str, method: str, headers: list[tuple[bytes, bytes]]
 ) -> tuple[int, dict[bytes, bytes], bytes]:
     heard: list[Message] = []
 
@@ -43,11 +83,12 @@ async def ask(
         heard.append(message)
 
     async def receive() -> Message:
-        raise AssertionError("a read has no body")
+        return {"type": "http.request", "body": b"sent by a client", "more_body": False}
 
-    names = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope = {"method": method, "path": "/v1/feed", "query_string": query.encode(), "headers": names}
-    await app({**scope, "answer_headers": []}, receive, send)
+    scope: Scope = {"method": method, "path": "/v1/feed", "query_string": query.encode(), "headers": headers}
+    scope |= {"answer_headers": [], "client": ("203.0.113.9", 1), "session": object()}
+    raw_header(scope, b"x-request-id")  # as the outermost middleware does: it indexes the headers
+    await app(scope, receive, send)
     return heard[0]["status"], dict(heard[0]["headers"]), heard[1]["body"]
 
 
@@ -70,7 +111,8 @@ async def test_an_answer_is_kept_with_its_tag_and_its_names(redis: Redis) -> Non
 
 
 @pytest.mark.anyio
-async def test_the_first_to_ask_does_not_decide_what_others_get(redis: Redis) -> None:
+async def test_a_conditional_request_that_fills_the_cache_stores_a_full_response(redis: Redis) -> None:
+    """Through the scope as the middleware around it leaves it: with its headers indexed by name."""
     route = Route()
     app = Keeping(route, FEED, answer_cache(redis))
     status, headers, _ = await ask(app, method="HEAD", if_none_match="*", authorization="Bearer x")
@@ -80,16 +122,114 @@ async def test_the_first_to_ask_does_not_decide_what_others_get(redis: Redis) ->
     assert body
 
 
+_NAMES = st.sampled_from(
+    [
+        "if-none-match",
+        "if-match",
+        "if-modified-since",
+        "if-unmodified-since",
+        "range",
+        "if-range",
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+        "cookie",
+        "origin",
+        "host",
+        "content-type",
+        "content-length",
+        "x-deadline-ms",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method-override",
+        "x-request-id",
+        "traceparent",
+        "idempotency-key",
+        "last-event-id",
+        "user-agent",
+        "cache-control",
+        "pragma",
+        "te",
+    ]
+) | st.from_regex(r"[a-z][a-z-]{1,15}", fullmatch=True)
+_VALUES = st.sampled_from(
+    ["*", '"x"', 'W/"x"', "bytes=0-0", "bytes=9-", "0", "1", "POST", "no-cache", "gzip", "https://evil.test"]
+) | st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+_EXTRA = st.lists(
+    st.tuples(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), st.text(max_size=8)), max_size=3
+).map(lambda pairs: [pair for pair in pairs if pair[0] not in {"limit", "cursor"}])
+
+
 @pytest.mark.anyio
-async def test_the_order_of_a_query_does_not_matter_and_everything_else_does(redis: Redis) -> None:
+async def test_no_unkeyed_input_changes_what_the_next_client_gets(redis: Redis) -> None:
+    """Whatever request fills the cache, a plain client then gets the response that it would have filled it
+    with itself, byte for byte."""
+    reflected = Reflecting()
+    cache = answer_cache(redis)
+    plain = Keeping(reflected, FEED, answer_cache(redis), Query)
+    _, honest_headers, honest = await ask(plain, "limit=7")
+    loop = asyncio.get_running_loop()
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        method=st.sampled_from(["GET", "HEAD"]),
+        headers=st.lists(st.tuples(_NAMES, _VALUES), max_size=5),
+        spelling=st.sampled_from(["limit=7", "limit=%37", "limit=7&cursor=", "cursor=&limit=7"]),
+        extra=_EXTRA,
+    )
+    def poison(
+        method: str, headers: list[tuple[str, str]], spelling: str, extra: list[tuple[str, str]]
+    ) -> None:
+        names = {name for name, _ in extra}
+        query = spelling if len(names) < len(extra) else "&".join([spelling, urlencode(extra)]).strip("&")
+
+        async def attack() -> None:
+            await cache.invalidate("feed")
+            given = [(name.encode(), value.encode()) for name, value in headers]
+            await asyncio.wait_for(call(app, query, method, given), 5)
+            status, found, body = await ask(app, "limit=7")
+            assert (status, body) == (200, honest)
+            assert found[b"etag"] == honest_headers[b"etag"]
+
+        app = Keeping(reflected, FEED, cache, Query)
+        asyncio.run_coroutine_threadsafe(attack(), loop).result(20)
+
+    await asyncio.to_thread(poison)
+
+
+@pytest.mark.anyio
+async def test_spellings_of_one_request_share_an_entry_and_others_do_not(redis: Redis) -> None:
     route = Route()
-    app = Keeping(route, FEED, answer_cache(redis))
+    app = Keeping(route, FEED, answer_cache(redis), Query)
     first = await ask(app, "limit=1&cursor=x")
-    assert await ask(app, "cursor=x&limit=1") == first
-    assert await ask(app, "cursor=x&limit=%31") == first
-    others = ["limit=2&cursor=x", "limit=1", "limit=1&limit=2", "limit=2&limit=1", "limit=1%26cursor=x"]
+    for same in ("cursor=x&limit=1", "cursor=x&limit=%31", "limit=1&cursor=x&utm=1"):
+        assert await ask(app, same) == first
+    assert route.asked == 1
+    others = ["limit=2&cursor=x", "limit=1", "limit=1&cursor=y", "cursor=limit%3D1%26cursor%3Dx"]
     bodies = {(await ask(app, query))[2] for query in others}
     assert len(bodies) == len(others)
+    with pytest.raises(Problem, match="twice"):
+        await ask(app, "limit=1&limit=2")
+    asked = route.asked
+    assert (await ask(app))[2] == (await ask(app, "limit=20"))[2]
+    assert route.asked == asked + 1
+
+
+@pytest.mark.anyio
+async def test_a_client_in_a_hurry_does_not_hurry_the_load_of_the_others(redis: Redis) -> None:
+    seen: list[float] = []
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(remaining())
+        await write_json(scope, send, 200, [], b"{}", tagged=True)
+
+    with deadline_at(time.monotonic() + 0.05):
+        await ask(Keeping(route, FEED, answer_cache(redis), Query))
+    assert seen == [math.inf]
 
 
 @pytest.mark.anyio
@@ -98,9 +238,9 @@ async def test_what_is_not_there_is_kept_and_what_is_wrong_is_not(redis: Redis) 
     cache = answer_cache(redis)
     for _ in range(3):
         with pytest.raises(Problem, match="gone"):
-            await ask(Keeping(missing, FEED, cache), "a=1")
+            await ask(Keeping(missing, FEED, cache, Query), "limit=1")
         with pytest.raises(Problem, match="odd"):
-            await ask(Keeping(wrong, FEED, cache), "b=1")
+            await ask(Keeping(wrong, FEED, cache, Query), "limit=2")
     assert (missing.asked, wrong.asked) == (1, 3)
 
 
