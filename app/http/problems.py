@@ -31,6 +31,7 @@ PAYMENT_REQUIRED: Final = Kind("payment-required", 402, "The balance does not co
 FORBIDDEN: Final = Kind("forbidden", 403, "Not allowed")
 NOT_FOUND: Final = Kind("not-found", 404, "There is nothing here")
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "This cannot be done here")
+BODY_TIMEOUT: Final = Kind("body-timeout", 408, "The body of the request did not arrive in time")
 CONFLICT: Final = Kind("conflict", 409, "The present state does not allow it")
 IN_PROGRESS: Final = Kind("in-progress", 409, "The same request is being carried out now")
 EMAIL_TAKEN: Final = Kind("email-taken", 409, "The e-mail address already has an account")

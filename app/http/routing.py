@@ -131,6 +131,7 @@ class Endpoint:
         if self._decoder is not None:
             arguments["body"] = await self._read_body(scope, receive)
         elif self.body is Upload:
+            scope["leave"]()
             arguments["body"] = Upload(scope, receive)
         result = await self.handler(Call(scope, services, signed_in), **arguments)
         headers: Headers = []
@@ -158,7 +159,10 @@ class Endpoint:
         media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+        # A client on a slow network must not hold the place of one that could be answered now.
+        scope["leave"]()
         data = await read_body(scope, receive, LARGEST_JSON)
+        scope["reenter"]()
         assert self._decoder is not None
         try:
             return self._decoder.decode(data)
@@ -301,7 +305,7 @@ def _implied(
     if role is not None:
         kinds.append(problems.FORBIDDEN)
     if body is not None:
-        kinds += [problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE]
+        kinds += [problems.BODY_TIMEOUT, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE]
     if body is not None and body is not Upload:
         kinds += [problems.MALFORMED, problems.INVALID]
     elif query is not None:

@@ -61,14 +61,24 @@ class Admission:
 
         # Nothing in here may name the scope, which holds it: a circle is left to the garbage collector, with
         # all that hangs on it, and that costs a request more than everything else in front of it.
+        def leave() -> None:
+            # While a body arrives the pod has nothing to do, for as long as the network of the client takes.
+            nonlocal inside
+            if inside:
+                inside = False
+                self._gate.leave(self._route, entered, sample=False)
+
+        def reenter() -> None:
+            nonlocal inside, entered
+            entered = self._gate.enter(self._urgency)
+            inside = True
+
         def release() -> None:
             # A stream lasts as long as its reader likes and does next to nothing: it gives its room back.
-            nonlocal inside
-            inside = False
-            self._gate.leave(self._route, entered, sample=False)
+            leave()
             self._watch.leave(task)
 
-        scope["release"] = release
+        scope["leave"], scope["reenter"], scope["release"] = leave, reenter, release
         try:
             demand = await self._demand(scope)
             limiter = self._services.engine.limiter
@@ -78,6 +88,8 @@ class Admission:
             self._check(scope, decision)
             worked = True
             await self._in_time(scope, receive, send, task)
+        except Overloaded as overloaded:  # while its body arrived the pod filled up
+            raise refusal(scope, overloaded) from None
         finally:
             if inside:
                 self._gate.leave(self._route, entered, sample=worked)
