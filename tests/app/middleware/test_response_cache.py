@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.http.problems import INVALID, NOT_FOUND, Problem
 from app.http.requests import header, raw_header
-from app.http.responses import encode, write_json
+from app.http.responses import Headers, encode, write_json
 from app.middleware.response_cache import Keeping, Kept, answer_cache
 from app.resilience import deadline_at, remaining
 from tests.app.conftest import Person
@@ -86,7 +86,8 @@ async def call(
         return {"type": "http.request", "body": b"sent by a client", "more_body": False}
 
     scope: Scope = {"method": method, "path": "/v1/feed", "query_string": query.encode(), "headers": headers}
-    scope |= {"answer_headers": [], "client": ("203.0.113.9", 1), "session": object()}
+    added: Headers = []
+    scope.update(answer_headers=added, client=("203.0.113.9", 1), session=object())
     raw_header(scope, b"x-request-id")  # as the outermost middleware does: it indexes the headers
     await app(scope, receive, send)
     return heard[0]["status"], dict(heard[0]["headers"]), heard[1]["body"]
