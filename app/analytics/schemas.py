@@ -27,6 +27,9 @@ class Name(StrEnum):
     CONTENT_SHARED = "content.shared"
     SEARCH_MADE = "search.made"
     NOTIFICATION_OPENED = "notification.opened"
+    APP_INTERACTIVE = "app.interactive"
+    SCREEN_RENDERED = "screen.rendered"
+    FRAMES_DROPPED = "frames.dropped"
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True):

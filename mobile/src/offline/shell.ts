@@ -1,0 +1,2 @@
+/** An installed app starts without a connection by itself. */
+export function installShell(): void {}
