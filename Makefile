@@ -8,10 +8,10 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills soak load cluster engine preview bench lint audit docs inventory lock
+.PHONY: help setup up down test drills soak load cluster engine preview bench lint audit docs inventory lock mobile mobile-test mobile-client
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml locks/bootstrap.txt locks/platform.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; this one is %d.%d (set PYTHON=…)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -65,6 +65,27 @@ lint: $(STAMP) ## Check format, style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyrefly check
+
+# The mobile client has an npm environment of its own; without Node its tests are skipped with a message.
+MOBILE := mobile/node_modules/.installed
+MOBILE_BUILD := CI=1 EXPO_OFFLINE=1 EXPO_NO_TELEMETRY=1 npx expo export
+$(MOBILE): mobile/package.json mobile/package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 20.19 or later is needed for the mobile client"; exit 1; }
+	@cd mobile && npm ci --no-progress --prefer-offline --loglevel=error
+	@touch $@
+
+mobile: $(STAMP) $(MOBILE) ## Build the mobile client's web build and serve it at https://localhost:8443/app/
+	@cd mobile && $(MOBILE_BUILD) --platform web --output-dir dist/web && node scripts/finish-web.mjs dist/web
+	@$(BIN)/kingdom up --stack local
+	@echo "https://localhost:8443/app/"
+
+mobile-test: $(STAMP) ## Check the mobile client: format, lint, types, unit tests
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(MOBILE) && cd mobile && npm run --silent check; \
+	else echo "SKIPPED: the mobile client's checks need Node.js 20.19 or later"; fi
+
+mobile-client: $(STAMP) $(MOBILE) ## Generate the mobile client's types from the service's OpenAPI document
+	@$(BIN)/python -m tools.docs
+	@cd mobile && npm run --silent client
 
 audit: $(STAMP) ## Ask the package index for known vulnerabilities of what is locked
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(ARGS) -r locks/platform.txt

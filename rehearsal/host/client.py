@@ -58,8 +58,8 @@ class Machine:
         if running is None:
             cls.preflight(root, options)
             machine._start(stack, options, project_root.absolute())
-        elif running["edge_port"] != options.edge_port:
-            machine._call("configure", edge_port=options.edge_port)
+        elif (running["edge_port"], running["web_app"]) != (options.edge_port, options.web_app):
+            machine._call("configure", edge_port=options.edge_port, web_app=options.web_app)
         return machine
 
     @classmethod
@@ -189,7 +189,7 @@ class Machine:
 
     def _start(self, stack: str, options: MachineOptions, project: Path) -> None:
         command = [sys.executable, "-m", "rehearsal.host.supervisor"]
-        command += [str(self._home.root), stack, str(project), str(options.edge_port)]
+        command += [str(self._home.root), stack, str(project), str(options.edge_port), options.web_app]
         marks = {orphans.ROOT_MARK, orphans.INSTANCE_MARK}
         self._home.make()
         with self._home.supervisor_log.open("ab") as log:

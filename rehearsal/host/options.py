@@ -13,21 +13,32 @@ DEFAULT_EDGE_PORT = 8443
 
 @dataclass(frozen=True)
 class MachineOptions:
-    """`edge_port` is the TCP port on the loopback interface where the platform answers over TLS."""
+    """`edge_port` is the TCP port on the loopback interface where the platform answers over TLS.
+
+    `web_app` is the folder of a built web app, relative to the project, which the edge serves below `/app/`;
+    empty for none.
+    """
 
     edge_port: int = DEFAULT_EDGE_PORT
+    web_app: str = ""
 
     @classmethod
     def from_config(cls, section: Mapping[str, Any]) -> MachineOptions:
         """The options of the object `rehearsal:machine`. Raises OptionsError listing all that is wrong."""
         reasons = [
-            f"rehearsal:machine.{key} is not known: the only setting is edgePort"
+            f"rehearsal:machine.{key} is not known: the settings are edgePort and webApp"
             for key in section
-            if key != "edgePort"
+            if key not in {"edgePort", "webApp"}
         ]
         port = section.get("edgePort", DEFAULT_EDGE_PORT)
         if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
             reasons.append(f"rehearsal:machine.edgePort is {port!r}: it must be a port, 1 to 65535")
+        web_app = section.get("webApp", "")
+        if not isinstance(web_app, str) or web_app.startswith("/") or ".." in web_app.split("/"):
+            reasons.append(
+                f"rehearsal:machine.webApp is {web_app!r}: it must be a folder inside of the project, "
+                "such as mobile/dist/web"
+            )
         if reasons:
             raise OptionsError(reasons)
-        return cls(edge_port=port)
+        return cls(edge_port=port, web_app=web_app)

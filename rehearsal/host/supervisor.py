@@ -4,8 +4,9 @@ One at a time for a root (a lock that the kernel lets go when it dies), a sessio
 streams to a log. Killed, it leaves its children running, and the next one adopts them. SIGTERM and the
 request `stop` end everything, because whoever sends them wants the machine to be gone.
 
-Run as ``python -m rehearsal.host.supervisor ROOT STACK PROJECT EDGE_PORT``; `client.Machine.ensure` does.
-It prints one JSON line, ``{"ready": true}`` or ``{"error": [reasons]}``, and then nothing more.
+Run as ``python -m rehearsal.host.supervisor ROOT STACK PROJECT EDGE_PORT WEB_APP``;
+`client.Machine.ensure` does. It prints one JSON line, ``{"ready": true}`` or ``{"error": [reasons]}``, and
+then nothing more.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rehearsal.host import rpc
 from rehearsal.host.backends.mongodb import MongoDB
 from rehearsal.host.backends.redis import Redis
 from rehearsal.host.backends.storage import Storage
+from rehearsal.host.backends.web_app import WebApp
 from rehearsal.host.code_version import version
 from rehearsal.host.component import READY, Context, Outcome, Part
 from rehearsal.host.desired_state import Desired, Store
@@ -70,8 +72,9 @@ class Supervisor:
         self._envoy = Envoy(self._context)
         self._workloads = Workloads(self._context, self._dirty.set)
         redis, mongodb, storage = Redis(self._context), MongoDB(self._context), Storage(self._context)
-        self._backends = (redis, mongodb, storage)
-        self._traffic = Traffic(self._context, self._envoy, self._backends, self._workloads)
+        web_app = WebApp(self._context)
+        self._backends = (redis, mongodb, storage, web_app)
+        self._traffic = Traffic(self._context, self._envoy, self._backends, self._workloads, web_app)
         self._parts: tuple[Part, ...] = (*self._backends, self._workloads, self._traffic)
 
     async def run(self) -> None:
@@ -166,6 +169,7 @@ class Supervisor:
             "pid": os.getpid(),
             "stack": self._stack,
             "edge_port": self._context.options.edge_port,
+            "web_app": self._context.options.web_app,
             "project": str(self._context.project),
             "version": version(),
         }
@@ -245,7 +249,10 @@ class Supervisor:
                 found += [f"{desired.label}: {reason}" for reason in outcome.reasons or ["not ready"]]
         return [*found, *await self._traffic.waiting()]
 
-    async def _do_configure(self, edge_port: int) -> None:
+    async def _do_configure(self, edge_port: int, web_app: str) -> None:
+        if web_app != self._context.options.web_app:
+            object.__setattr__(self._context.options, "web_app", web_app)
+            self._dirty.set()
         if edge_port != self._context.options.edge_port:
             require_free(edge_port, "rehearsal:machine.edgePort")
             object.__setattr__(self._context.options, "edge_port", edge_port)
@@ -311,7 +318,7 @@ def _lock(home: Home) -> int | None:
 
 
 def main() -> None:
-    root, stack, project, edge_port = sys.argv[1:5]
+    root, stack, project, edge_port, web_app = sys.argv[1:6]
     home = Home(Path(root))
     try:
         home.make()
@@ -319,7 +326,7 @@ def main() -> None:
         if descriptor is None:
             _say({"running": True})
             return
-        options = MachineOptions(edge_port=int(edge_port))
+        options = MachineOptions(edge_port=int(edge_port), web_app=web_app)
         write_atomic(home.options, json.dumps({"stack": stack, "edge_port": int(edge_port)}))
 
         async def live() -> None:

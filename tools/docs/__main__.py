@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.repository._tree import ROOT
 from tools.docs.api_page import api_page
 from tools.docs.commands_page import commands_page
+from tools.docs.openapi_document import openapi_document
 from tools.docs.policies_page import policies_page
 from tools.docs.settings_page import settings_page
 from tools.docs.settings_schema import PLACE, settings_schema
@@ -18,6 +19,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "policies.md": policies_page(),
         ROOT / "docs" / "settings.md": settings_page(),
         PLACE: settings_schema(),
+        ROOT / "mobile" / "openapi.json": openapi_document(),
     }
 
 

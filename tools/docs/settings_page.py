@@ -16,7 +16,8 @@ truth about its environment. Written by `make docs` from `infra/settings/__init_
 
 The namespace `rehearsal:` belongs to the rehearsal and is not seen by the program:
 `rehearsal:machine: {edgePort: 8443}` says that the stack is realised as processes on this machine, with its
-edge on that port. Only `local` has it.
+edge on that port; `webApp: mobile/dist/web` serves the web build of the mobile client below `/app/`. Only
+`local` has it.
 """
 
 

@@ -13,7 +13,8 @@ MACHINE = {
     "description": "The stack is realised as processes on this machine.",
     "type": "object",
     "properties": {
-        "edgePort": {"description": "where it answers", "type": "integer", "minimum": 1, "maximum": 65535}
+        "edgePort": {"description": "where it answers", "type": "integer", "minimum": 1, "maximum": 65535},
+        "webApp": {"description": "folder of a built web app, served below /app/", "type": "string"},
     },
     "additionalProperties": False,
 }

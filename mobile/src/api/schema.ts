@@ -635,17 +635,17 @@ export interface components {
             created_at: string;
             pictures: components["schemas"]["Picture"][];
             /**
-             * @description Why it was refused.
+             * @description Why it was refused or has failed.
              * @default null
              */
             reason?: string | null;
         };
         /**
          * State
-         * @description How far a picture is.
+         * @description State of an upload: ``refused`` when the image is at fault, ``failed`` when the service is.
          * @enum {unknown}
          */
-        "app.media.schemas.State": "processing" | "ready" | "refused";
+        "app.media.schemas.State": "failed" | "processing" | "ready" | "refused";
         /**
          * Picture
          * @description A variant of a picture. ``url`` is a signed path, good for at least an hour.

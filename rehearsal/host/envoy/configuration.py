@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from rehearsal.host.backends.web_app import NAME as WEB_APP
+from rehearsal.host.backends.web_app import PREFIX, WebApp
 from rehearsal.host.component import LOCAL_NAMES, READY, Context, Front, Outcome
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.envoy import edge_listener, gateway_listener
@@ -40,12 +42,18 @@ class Traffic:
     types = _KINDS
 
     def __init__(
-        self, context: Context, envoy: Envoy, backings: Sequence[Backing], workloads: Workloads
+        self,
+        context: Context,
+        envoy: Envoy,
+        backings: Sequence[Backing],
+        workloads: Workloads,
+        web_app: WebApp,
     ) -> None:
         self._context = context
         self._envoy = envoy
         self._backings = backings
         self._workloads = workloads
+        self._web_app = web_app
         self._notes: list[str] = []
 
     async def sync(self) -> None:
@@ -60,11 +68,16 @@ class Traffic:
             leaf,
             self._envoy.routes_file(edge_listener.NAME),
         )
+        web_app_port = self._web_app.port
+        if web_app_port is not None:
+            edge_listener.add_web_app(outer.routes, PREFIX, WEB_APP)
         listeners = [
             outer.listener,
             gateway_listener.listener(self._envoy.routes_file(gateway_listener.NAME)),
         ]
         clusters = [gateway_listener.inner_cluster()]
+        if web_app_port is not None:
+            clusters.append(edge_listener.web_app_cluster(WEB_APP, web_app_port))
         endpoints: dict[str, Resource] = {}
         for backend in routing.backends:
             file = self._envoy.endpoints_file(backend.cluster)

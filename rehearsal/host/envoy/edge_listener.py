@@ -20,6 +20,7 @@ from rehearsal.host.envoy.process import (
     downstream_tls,
     seconds,
     socket_address,
+    static_endpoints,
     typed,
     watched,
 )
@@ -204,6 +205,34 @@ def _route(match: Resource, *, cached: bool, times: Resource | None = None) -> R
         off = typed(_FILTER_CONFIG, disabled=True)
         route["typed_per_filter_config"] = {"cache": off, "lua": off}
     return route
+
+
+def add_web_app(routes: Resource, prefix: str, cluster: str) -> None:
+    """Route `prefix` to the local web app, before all declared routes and without the zone's firewall.
+
+    The zone serves the API alone; the app has a host of its own in every environment but this machine, where
+    one origin for both needs no second certificate and no CORS.
+    """
+    off = typed(_FILTER_CONFIG, disabled=True)
+    (host,) = routes["virtual_hosts"]
+    host["routes"].insert(
+        0,
+        {
+            "match": {"path_separated_prefix": prefix},
+            "route": {"cluster": cluster, "timeout": "30s"},
+            "typed_per_filter_config": {"cache": off, "lua": off, "firewall": off},
+        },
+    )
+
+
+def web_app_cluster(name: str, port: int) -> Resource:
+    """The server of the local web app."""
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "load_assignment": static_endpoints(name, [port]),
+    }
 
 
 def _cache_filter() -> Resource:

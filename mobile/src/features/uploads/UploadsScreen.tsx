@@ -75,7 +75,7 @@ function UploadHeader() {
     const online = useOnline();
     const add = useMutation({ mutationFn: pickAndUpload });
     const before = add.data?.before ?? 0;
-  const saved = add.data && before > add.data.after ? { before, after: add.data.after } : null;
+    const saved = add.data && before > add.data.after ? { before, after: add.data.after } : null;
     return (
         <View style={styles.header}>
             <Heading>{texts.uploads.title}</Heading>

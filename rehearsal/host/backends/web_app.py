@@ -1,0 +1,50 @@
+"""The built web app of `rehearsal:machine.webApp` as a process that the local edge serves below `/app/`."""
+
+from __future__ import annotations
+
+import sys
+
+from rehearsal.host.component import Context, Front, Outcome, answers, base_environment
+from rehearsal.host.desired_state import Desired
+from rehearsal.host.processes.process import ProcessSpec
+
+NAME = "web-app"
+PREFIX = "/app"
+
+
+class WebApp:
+    """One process while the option is set; without a build it answers 404 with the command that makes one."""
+
+    types: frozenset[str] = frozenset()
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def port(self) -> int | None:
+        """The port of the server; None without the option, and before anything is declared."""
+        if not self._context.options.web_app or not any(True for _ in self._context.store):
+            return None
+        return self._context.ports.take(NAME)
+
+    async def sync(self) -> None:
+        """Start or stop the process, as the option says."""
+        port = self.port
+        if port is None:
+            if self._context.processes.get(NAME) is not None:
+                await self._context.processes.stop(NAME)
+                self._context.ports.release([NAME])
+            return
+        folder = self._context.project / self._context.options.web_app
+        module = "rehearsal.host.backends.web_app_server"
+        argv = (sys.executable, "-m", module, str(folder), PREFIX, str(port))
+        spec = ProcessSpec(NAME, NAME, argv, self._context.project, base_environment(), port=port)
+        await self._context.processes.ensure(spec, lambda: answers(port))
+
+    def fronts(self) -> list[Front]:
+        """No listener of its own: the edge routes to it."""
+        return []
+
+    async def outcome(self, desired: Desired) -> Outcome:
+        """Never called: no declared type is realized here."""
+        raise NotImplementedError(desired.type)

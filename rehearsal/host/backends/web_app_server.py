@@ -1,0 +1,101 @@
+"""Serve the files of a built web app below one path, for the local edge.
+
+Files whose names carry a hash of their content may be cached for a year, all others are revalidated. A path
+without a file is a route of the app and gets its ``index.html``; a missing file with an extension is 404. A
+``.gz`` beside a file is sent to clients that accept it.
+
+Run as ``python -m rehearsal.host.backends.web_app_server FOLDER PREFIX PORT``.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import sys
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from rehearsal.host.processes.ports import LOOPBACK
+
+_HASHED: Final = re.compile(r"-[0-9a-f]{16,}\.|\.[0-9a-f]{16,}\.")
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_REVALIDATED: Final = "no-cache"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET and HEAD of one app."""
+
+    protocol_version = "HTTP/1.1"
+    # A client that stops in the middle of a request does not hold its thread for longer, in seconds.
+    timeout = 30
+
+    def __init__(self, folder: Path, prefix: str, *args: object) -> None:
+        self._folder = folder.resolve()
+        self._prefix = prefix
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        self._respond(head=False)
+
+    def do_HEAD(self) -> None:
+        self._respond(head=True)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name of the base class)
+        """Write nothing: Envoy has an access log of its own."""
+
+    def _respond(self, *, head: bool) -> None:
+        path = self._file(unquote(urlsplit(self.path).path))
+        if path is None:
+            self._send(
+                HTTPStatus.NOT_FOUND, "text/plain", b"no such file; `make mobile` builds the app\n", head=head
+            )
+            return
+        encoded = path.with_name(f"{path.name}.gz")
+        compressed = "gzip" in self.headers.get("accept-encoding", "") and encoded.is_file()
+        body = (encoded if compressed else path).read_bytes()
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        cache = _IMMUTABLE if _HASHED.search(path.name) else _REVALIDATED
+        headers = {"cache-control": cache, "vary": "accept-encoding"}
+        if compressed:
+            headers["content-encoding"] = "gzip"
+        self._send(HTTPStatus.OK, media_type, body, headers, head=head)
+
+    def _file(self, path: str) -> Path | None:
+        """The file of a path below the prefix; ``index.html`` for a route of the app."""
+        relative = path.removeprefix(self._prefix).lstrip("/")
+        wanted = (self._folder / relative).resolve()
+        index = self._folder / "index.html"
+        if wanted.is_relative_to(self._folder) and wanted.is_file():
+            return wanted
+        return index if index.is_file() and not wanted.suffix else None
+
+    def _send(
+        self, status: int, media_type: str, body: bytes, headers: dict[str, str] | None = None, *, head: bool
+    ) -> None:
+        self.send_response(status)
+        for name, value in {
+            "content-type": media_type,
+            "content-length": str(len(body)),
+            **(headers or {}),
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if not head:
+            self.wfile.write(body)
+
+
+def serve(folder: Path, prefix: str, port: int) -> ThreadingHTTPServer:
+    """A server for ``folder``; the caller runs it."""
+    return ThreadingHTTPServer((LOOPBACK, port), partial(Handler, folder, prefix))
+
+
+def main() -> None:
+    serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
