@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import structlog
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.monitoring import CommandListener, ConnectionPoolListener
 from redis import ConnectionError as ConnectionLostError
-from redis import RedisError
+from redis import RedisError, ResponseError
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError
 
 from app.settings import MongoAuth, MongoSettings, RedisSettings
 
-# What a command raises when Redis is not to be had.
+log = structlog.get_logger()
+
+_DEMOTED: Final = ("READONLY", "LOADING", "MASTERDOWN")
+_FAILOVER_SECONDS: Final = 1.0
+
+# What a command raises when Redis is unavailable.
 REDIS_GONE: Final = (RedisError, OSError)
 
 Document = dict[str, Any]
@@ -39,12 +48,66 @@ class _Named(AbstractConnection):
             raise ConnectionLostError("the connection was closed before the command was written") from error
 
 
-class _Plain(_Named, Connection):
+class _DropsDemoted(_Named):
+    """Drops connections to a server that stopped being the primary.
+
+    After a failover the old primary keeps its connections and answers READONLY (or LOADING, or MASTERDOWN)
+    on them for ever; only a new connection reaches the new primary. All connections of the pool lead to the
+    same server, so ``on_demoted`` is called, and the caller receives a lost connection.
+    """
+
+    def __init__(self, *, on_demoted: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._on_demoted = on_demoted
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            response = await super().read_response(*arguments, **options)
+        except ResponseError as error:
+            await self._check(error)
+            raise
+        except BusyLoadingError as error:
+            await self._check(error)
+            raise
+        if isinstance(response, list):  # of a transaction: errors stand among the responses
+            for each in response:
+                if isinstance(each, RedisError):
+                    await self._check(each)
+        return response
+
+    async def _check(self, error: RedisError) -> None:
+        # Inside a script the error is wrapped: "Error running script …: -READONLY You can't write …".
+        demoted = isinstance(error, ReadOnlyError | BusyLoadingError | MasterDownError)
+        if demoted or any(f"-{code} " in str(error) for code in _DEMOTED):
+            await self.disconnect(nowait=True)
+            self._on_demoted()
+            raise ConnectionLostError(f"the server is not the primary any more: {error}") from error
+
+
+class _Plain(_DropsDemoted, Connection):
     pass
 
 
-class _Encrypted(_Named, SSLConnection):
+class _Encrypted(_DropsDemoted, SSLConnection):
     pass
+
+
+class _Failover:
+    """Disconnects a whole pool when its server was demoted, once per :data:`_FAILOVER_SECONDS`."""
+
+    def __init__(self) -> None:
+        self.pool: BlockingConnectionPool | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._next_at = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if self.pool is None or now < self._next_at:
+            return
+        self._next_at = now + _FAILOVER_SECONDS
+        log.warning("Redis server is not the primary any more: reconnecting")
+        # With those in use: subscriptions and blocking reads would stay with the old primary otherwise.
+        self._task = asyncio.create_task(self.pool.disconnect(inuse_connections=True))
 
 
 @asynccontextmanager
@@ -54,6 +117,7 @@ async def open_redis(settings: RedisSettings) -> AsyncIterator[Redis]:
     Commands fail fast and are not retried here: the callers know which of theirs may be repeated, and a
     retry below them would multiply with their own.
     """
+    failover = _Failover()
     security: Mapping[str, Any] = {}
     if settings.ca is not None:
         security = {"ssl_ca_certs": str(settings.ca), "ssl_cert_reqs": "required"}
@@ -67,8 +131,10 @@ async def open_redis(settings: RedisSettings) -> AsyncIterator[Redis]:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         decode_responses=False,
+        on_demoted=failover,
         **security,
     )
+    failover.pool = pool
     encrypted = issubclass(pool.connection_class, SSLConnection)  # as the scheme of the address says
     pool.connection_class = _Encrypted if encrypted else _Plain
     client = Redis(connection_pool=pool)

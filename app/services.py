@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
 from app.auth.tokens import Tokens
 from app.cache import Cache
-from app.connections import Database, open_redis
+from app.connections import REDIS_GONE, Database, open_redis
 from app.content.feed import Feed
 from app.content.generation import Making
 from app.content.generator import Embedded, Generator
@@ -47,6 +48,7 @@ from app.telemetry.load_report import Processor
 from app.telemetry.threshold_monitor import Alarms, Measures, memory
 
 _VISIBILITY_SECONDS: Final = 20.0
+_FLUSH_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         background.append(asyncio.create_task(lifecycle.monitor()))
         background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
         metrics.observe_caches(*caches)
+        for each in caches:
+            each.probe_with(lambda: database.command("ping"))
         if settings.engine.thresholds is not None:
             alarms = Alarms(settings.engine.thresholds, _measures(engine, pools))
             background.append(asyncio.create_task(alarms.run()))
@@ -160,6 +164,9 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 answers=answers,
             )
         finally:
+            with contextlib.suppress(*REDIS_GONE):
+                async with asyncio.timeout(_FLUSH_SECONDS):
+                    await asyncio.gather(*(each.flush() for each in caches))
             for task in background:
                 task.cancel()
             # Waited for while their connections are open: one that is closed under them swallows the end.

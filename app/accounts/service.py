@@ -136,23 +136,25 @@ class Accounts:
         preconditions.check(condition, account(document))
         # What is overwritten must still be what was looked at, or one of two at once would be lost unseen.
         same = {"name": document["name"]} if condition is not None else {}
-        changed = await self._accounts.find_one_and_update(
-            {"_id": account_id, **same}, {"$set": {"name": wish.name}}, return_document=ReturnDocument.AFTER
-        )
-        if changed is None:
-            raise preconditions.changed_since()
-        await self._results.written(account_id)
+        async with self._results.writing(account_id):
+            changed = await self._accounts.find_one_and_update(
+                {"_id": account_id, **same},
+                {"$set": {"name": wish.name}},
+                return_document=ReturnDocument.AFTER,
+            )
+            if changed is None:
+                raise preconditions.changed_since()
         return account(changed)
 
     async def set_roles(self, account_id: str, roles: list[Role]) -> Account:
         """Replace the roles of an account; its sessions have them from their next refresh on."""
         names = sorted({role.value for role in roles})
-        document = await self._accounts.find_one_and_update(
-            {"_id": account_id}, {"$set": {"roles": names}}, return_document=ReturnDocument.AFTER
-        )
-        if document is None:
-            raise Problem(NOT_FOUND, "No such account.")
-        await self._results.written(account_id)
+        async with self._results.writing(account_id):
+            document = await self._accounts.find_one_and_update(
+                {"_id": account_id}, {"$set": {"roles": names}}, return_document=ReturnDocument.AFTER
+            )
+            if document is None:
+                raise Problem(NOT_FOUND, "No such account.")
         return account(document)
 
     async def _find(self, account_id: str) -> Document:

@@ -3,9 +3,13 @@
 What it promises:
 
 - One load per key at a time, in the pod and across pods; a caller that gives up does not take it along.
-- A value that has been invalidated is not served again by the pod that said so, nor by those that hear it; by
-  one that does not hear, for at most ``blind_seconds``. A load that an invalidation overtook is kept nowhere
-  (version counters in Redis decide) and done again.
+- Once :meth:`Cache.invalidate` has been called, the pod that called it does not serve the old value again,
+  nor read it back from Redis. Once the invalidation is published, no pod that receives it does, and one that
+  does not receive messages for at most ``blind_seconds``. Publishing is part of the call; while Redis is
+  unavailable it is retried every 0.1 s in the background until the pod ends. Should the pod die before that,
+  other pods may serve the old value until it would have expired anyway (``fresh + stale`` seconds).
+- A load that an invalidation overtook is cached nowhere (version counters in Redis decide) and done again.
+- A write whose outcome is unknown invalidates too (:meth:`Cache.writing`, :mod:`app.cache.doubt`).
 - After ``fresh`` seconds a value is stale: for ``stale`` more it is still served at once while one load
   renews it, and served instead of an error when the source fails. Shortly before, at a moment that differs
   from pod to pod, a read renews it early.
@@ -16,9 +20,11 @@ What it promises:
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -27,6 +33,7 @@ import structlog
 from redis.asyncio import Redis
 
 from app.cache.backplane import Backplane, Invalidated
+from app.cache.doubt import Doubt, Probe, is_outcome_unknown
 from app.cache.memory_layer import Entry, Memory
 from app.cache.redis_layer import EVERYTHING, LONGEST_SECONDS, Found, Shared
 from app.connections import REDIS_GONE
@@ -36,9 +43,9 @@ R = TypeVar("R")
 log = structlog.get_logger()
 
 _FAILURE_SECONDS: Final = 1.0  # a failed source is left alone, give or take half of it
-_MOST_UNTOLD: Final = 1_000
+_MAX_UNPUBLISHED: Final = 1_000
 _ATTEMPTS: Final = 3
-_RETELL_SECONDS: Final = 0.1
+_REPUBLISH_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +108,11 @@ class Cache(Generic[T]):
         self._aloft: set[_Flight[T]] = set()  # all of them
         self._background: set[asyncio.Task[Any]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
-        self._untold: set[str] = set()
-        self._telling: asyncio.Task[None] | None = None
+        # Names whose invalidation is not published yet, each with the number of the latest call.
+        self._unpublished: dict[str, int] = {}
+        self._calls = itertools.count()
+        self._publishing: asyncio.Task[None] | None = None
+        self._doubt: Doubt | None = None
         self._backplane = Backplane(
             redis,
             self._shared.channel,
@@ -145,17 +155,51 @@ class Cache(Generic[T]):
         return await self._fetch_shared(key, load, tags)
 
     async def invalidate(self, *names: str) -> None:
-        """Keys and tags whose values are no longer true, in every pod, from when this returns."""
+        """Keys and tags whose values are no longer true, in every pod.
+
+        Returns when that is published, or after half a second without Redis; then publishing goes on in the
+        background. A cancelled call publishes too.
+        """
+        # Before anything is awaited: from here on a read of these names goes past Redis to the source.
+        call = next(self._calls)
+        self._unpublished.update(dict.fromkeys(names, call))
+        if len(self._unpublished) > _MAX_UNPUBLISHED:
+            self._unpublished = {EVERYTHING: call}  # too many to name
         self._overtake(names)
+        published = False
         try:
-            await self._shared.tell(names)
-        except REDIS_GONE as error:
-            log.warning("invalidation not told yet", cache=self.name, error=type(error).__name__)
-            self._untold.update(names)
-            if len(self._untold) > _MOST_UNTOLD:
-                self._untold = {EVERYTHING}  # too many to name
-            if self._telling is None or self._telling.done():
-                self._telling = self._spawn(self._tell_later())
+            published = await self._publish(dict.fromkeys(names, call))
+        finally:
+            waiting = not published or EVERYTHING in self._unpublished
+            if waiting and (self._publishing is None or self._publishing.done()):
+                self._publishing = self._spawn(self._keep_publishing())
+
+    @asynccontextmanager
+    async def writing(self, *names: str) -> AsyncIterator[None]:
+        """Around a write to the source: invalidates ``names`` after it, also when its outcome is unknown.
+
+        The latter until the source answers again, if :meth:`probe_with` was called.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if is_outcome_unknown(error):
+                log.warning("write in doubt", cache=self.name, error=type(error).__name__)
+                if self._doubt is None:
+                    self._spawn(self.invalidate(*names))
+                elif self._doubt.add(names):
+                    self._spawn(self._doubt.settle())
+            raise
+        await self.invalidate(*names)
+
+    def probe_with(self, probe: Probe) -> None:
+        """Settle writes in doubt by ``probe``, which succeeds when the source answers."""
+        self._doubt = Doubt(lambda names: self.invalidate(*names), probe)
+
+    async def flush(self) -> None:
+        """Publish what is not published yet; raises what redis-py raises. For the end of a pod."""
+        if self._unpublished:
+            await self._publish(dict(self._unpublished), patient=True)
 
     async def _fetch_shared(
         self, key: str, load: Callable[[], Awaitable[Loaded[T]]], tags: tuple[str, ...]
@@ -221,7 +265,10 @@ class Cache(Generic[T]):
         while True:
             arrival.clear()
             flight.true_at = time.monotonic()
-            found = await self._shared.look(key, flight.names, early)
+            found = None
+            # Redis still has the old value of what is not published yet.
+            if self._unpublished.keys().isdisjoint(flight.names):
+                found = await self._shared.look(key, flight.names, early)
             if found is None:
                 return await self._load(key, load, flight, None)
             if found.data is not None:
@@ -344,16 +391,28 @@ class Cache(Generic[T]):
         if await self._shared.meet(identity):
             log.warning("another Redis server: everything is read anew", cache=self.name)
 
-    async def _tell_later(self) -> None:
-        """Say what could not be said, as soon as Redis listens again."""
-        while self._untold:
-            untold = self._untold
+    async def _publish(self, names: Mapping[str, int], *, patient: bool = False) -> bool:
+        """Publish the invalidation of ``names``, each with the number of its call; whether that succeeded."""
+        try:
+            await self._shared.tell(names, patient=patient)
+        except REDIS_GONE as error:
+            if patient:
+                raise
+            log.warning("invalidation not published yet", cache=self.name, error=type(error).__name__)
+            return False
+        for name, call in names.items():
+            # A name that was invalidated again meanwhile is published once more, after the later write.
+            if self._unpublished.get(name) == call:
+                del self._unpublished[name]
+        return True
+
+    async def _keep_publishing(self) -> None:
+        """Publish what could not be published, as soon as Redis is available again."""
+        while self._unpublished:
             try:
-                await self._shared.tell(untold)
+                await self._publish(dict(self._unpublished), patient=True)
             except REDIS_GONE:
-                await asyncio.sleep(_RETELL_SECONDS)
-            else:
-                self._untold = self._untold - untold
+                await asyncio.sleep(_REPUBLISH_SECONDS)
 
     def _spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         """A task of the cache's own, kept from the garbage collector until it is done.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from redis import ConnectionError as ConnectionLostError
 from redis.asyncio import Redis
 
 from app.cache.backplane import Arrived, Invalidated
@@ -94,11 +95,27 @@ class Shared:
             self._rest()
             self._let_go(key, names)
 
-    async def tell(self, names: Iterable[str]) -> None:
-        """Everything that depends on these names is untrue from now on. Raises what redis-py raises."""
+    async def tell(self, names: Iterable[str], *, patient: bool = False) -> None:
+        """Everything that depends on these names is untrue from now on. Raises what redis-py raises.
+
+        Waits for Redis as long as a reader does, and not at all within a second of a failure; ``patient``:
+        as long as the connection lets it.
+        """
         names = list(names)
         message = msgspec.msgpack.encode(Invalidated(names))
-        await self._invalidate(keys=self._counters(names), args=[_COUNTER_MS, self.channel, message])
+        arguments = [_COUNTER_MS, self.channel, message]
+        if patient:
+            await self._invalidate(keys=self._counters(names), args=arguments)
+            self.awake()
+            return
+        if time.monotonic() < self._rests_until:
+            raise ConnectionLostError("Redis failed within the last second")
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._invalidate(keys=self._counters(names), args=arguments)
+        except REDIS_GONE:
+            self._rest()
+            raise
 
     async def meet(self, server: str) -> bool:
         """``True`` when the server is another than the one that wrote the entries: they are all untrue now,

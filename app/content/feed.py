@@ -60,9 +60,8 @@ class Feed:
         author = account["name"] if account else ""
         published = {"order": new_id(), "at": clock.now(), "author": author}
         ready = {"_id": content_id, "owner": owner, "state": State.READY.value, "published": None}
-        changed = await self._documents.update_one(ready, {"$set": {"published": published}})
-        await self._kept.invalidate(content_id)
-        await self._contents.results.written(owner)
+        async with self._kept.writing(content_id), self._contents.results.writing(owner):
+            changed = await self._documents.update_one(ready, {"$set": {"published": published}})
         document = await self._documents.find_one({"_id": content_id})
         if document is None or document["state"] != State.READY.value:
             raise Problem(CONFLICT, "Only what is ready can be published.")
@@ -72,14 +71,16 @@ class Feed:
 
     async def withdraw(self, owner: str, content_id: str) -> None:
         """Take a piece out of the feed. Again changes nothing."""
-        changed = await self._documents.update_one(
-            {"_id": content_id, "owner": owner}, {"$unset": {"published": ""}}
-        )
-        if changed.matched_count == 0:
-            raise Problem(NOT_FOUND, "No such content.")
-        await self._kept.invalidate(content_id)
-        await self._contents.results.written(owner)
-        await self._answers.invalidate(FEED)
+        async with (
+            self._kept.writing(content_id),
+            self._contents.results.writing(owner),
+            self._answers.writing(FEED),
+        ):
+            changed = await self._documents.update_one(
+                {"_id": content_id, "owner": owner}, {"$unset": {"published": ""}}
+            )
+            if changed.matched_count == 0:
+                raise Problem(NOT_FOUND, "No such content.")
 
     async def page(self, query: PageQuery) -> FeedPage:
         """Part of the feed, newest first."""

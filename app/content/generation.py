@@ -57,7 +57,9 @@ class Making:
         context.follow(task.trace)
         document = await self._documents.find_one({"_id": task.id, "state": State.QUEUED.value})
         if document is None:
-            return  # made already, by a run that could not say so any more
+            # Done by a run that ended before it could publish that.
+            await self._cache.invalidate(task.id)
+            return
         await self._progress.tell(task.id, "started", b"{}")
         try:
             text = await self._write(document)
@@ -112,12 +114,12 @@ class Making:
 
     async def _settle(self, content_id: str, change: Document) -> None:
         """Write the end down, once, and tell everybody."""
-        settled = await self._documents.find_one_and_update(
-            {"_id": content_id, "state": State.QUEUED.value},
-            {"$set": change | {"finished": {"at": clock.now()}}},
-            return_document=ReturnDocument.AFTER,
-        )
-        await self._cache.invalidate(content_id)
+        async with self._cache.writing(content_id):
+            settled = await self._documents.find_one_and_update(
+                {"_id": content_id, "state": State.QUEUED.value},
+                {"$set": change | {"finished": {"at": clock.now()}}},
+                return_document=ReturnDocument.AFTER,
+            )
         if settled is not None:
             await self._contents.results.written(settled["owner"])
             metrics.contents_finished.labels(change["state"]).inc()

@@ -118,7 +118,8 @@ class Contents:
             **({"request": content_id} if request is None else request.fields()),
         }
         try:
-            await self._contents.insert_one(document)
+            async with self.results.writing(session.account):
+                await self._contents.insert_one(document)
         except DuplicateKeyError:
             # The same request came twice at once, and the other was quicker.
             if request is None or (made := await self._contents.find_one({"request": request.name})) is None:
@@ -126,7 +127,6 @@ class Contents:
             request.check(made)
             return describe(made), True
         metrics.contents_created.inc()
-        await self.results.written(session.account)
         await self.hand_in([document])
         return describe(document), False
 

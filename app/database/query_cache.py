@@ -8,6 +8,7 @@ and every result of that scope, and none of another, is gone in every pod. What
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -39,3 +40,7 @@ class Results(Generic[T]):
     async def written(self, *scopes: str) -> None:
         """Something in these scopes has been written: call it after the write, before it is acknowledged."""
         await self.cache.invalidate(*scopes)
+
+    def writing(self, *scopes: str) -> AbstractAsyncContextManager[None]:
+        """Around a write to these scopes: as :meth:`written`, and also when its outcome is unknown."""
+        return self.cache.writing(*scopes)

@@ -84,15 +84,14 @@ class Orders:
             return await self._purchase(session, account, wish.product, offer, request)
 
         try:
-            document = await self._transactions.run(purchase)
+            async with self._account_results.writing(account), self.results.writing(account):
+                document = await self._transactions.run(purchase)
         except DuplicateKeyError:
             # The same request came twice at once, and the other was quicker.
             if (made := await self._orders.find_one({"request": request.name})) is None:
                 raise
             request.check(made)
             return _order(made), True
-        await self._account_results.written(account)
-        await self.results.written(account)
         business_metrics.orders_placed.labels(wish.product).inc()
         business_metrics.revenue.labels(wish.product).inc(offer.price)
         return _order(document), False
@@ -127,14 +126,14 @@ class Orders:
         replayed = made is not None
         if made is None:
             try:
-                made = await self._transactions.run(pay)
+                async with self._account_results.writing(account):
+                    made = await self._transactions.run(pay)
                 business_metrics.payments.inc(wish.amount)
             except DuplicateKeyError:
                 made = await self._payments.find_one({"request": request.name})
                 if made is None:
                     raise
                 replayed = True
-            await self._account_results.written(account)
         request.check(made)
         return _payment(made), replayed
 

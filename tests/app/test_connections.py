@@ -10,16 +10,21 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from app.cache import Cache
 from app.connections import open_mongodb, open_redis
+from app.queue import Job, Queue
 from app.settings import MongoAuth, MongoSettings, RedisSettings, StorageSettings
 from app.storage import StorageError, open_bucket
 from rehearsal.host.envoy.certificate_authority import Authority, Leaf
-from tests.support.backends import Platform
+from tests.support.backends import Platform, until
+from tests.support.backends import redis as redis_server
 
 pytestmark = pytest.mark.anyio
 
@@ -121,3 +126,116 @@ async def test_only_the_right_proof_opens_a_connection(
         # What a failed handshake leaves to the garbage collector is collected here, not in another test.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+class Address:
+    """A TCP address whose new connections lead to ``target``; connections that exist stay where they are."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.target)
+
+        async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while data := await source.read(65536):
+                    sink.write(data)
+                    await sink.drain()
+            sink.close()
+
+        await asyncio.gather(forward(reader, inner_writer), forward(inner_reader, writer))
+
+
+async def test_after_a_failover_no_connection_stays_with_the_old_primary(tmp_path: Path) -> None:
+    """Two servers, one address: the primary becomes the replica of the other, and keeps its connections."""
+    primary, replica = redis_server(tmp_path / "one"), redis_server(tmp_path / "two")
+    for process in (primary, replica):
+        process.start()
+    address = Address(primary.port)
+    server = await asyncio.start_server(address.serve, "127.0.0.1", 0)
+    settings = RedisSettings(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", None, None)
+    try:
+        async with (
+            open_redis(RedisSettings(f"redis://127.0.0.1:{primary.port}/0", None, None)) as old,
+            open_redis(RedisSettings(f"redis://127.0.0.1:{replica.port}/0", None, None)) as new,
+            open_redis(settings) as client,
+        ):
+            cache: Cache[bytes] = Cache(client, "failover", encode=bytes, decode=bytes, blind_seconds=0.4)
+            listening = asyncio.create_task(cache.run())
+            queue = Queue(client)
+            await until(lambda: cache.hears)
+            await new.execute_command("REPLICAOF", "127.0.0.1", primary.port)
+            await asyncio.gather(*(client.set(f"key{number}", "before") for number in range(8)))
+            assert await queue.enqueue(Job("first", "kind")) == [True]
+            await until(lambda: _has(new, "key7"))
+            # The failover; the old connections stay open.
+            await new.execute_command("REPLICAOF", "NO", "ONE")
+            await old.execute_command("REPLICAOF", "127.0.0.1", replica.port)
+            address.target = replica.port
+
+            failures = 0
+
+            async def writes() -> bool:
+                nonlocal failures
+                try:
+                    for number in range(8):
+                        await client.set(f"key{number}", "after")
+                    assert len(await queue.enqueue(Job("second", "kind"))) == 1  # a script
+                    async with client.pipeline(transaction=True) as pipe:
+                        commands: Any = pipe  # typed by redis-py as awaitable and as a pipeline at once
+                        await commands.set("key", "after").get("key").execute()
+                except RedisConnectionError:  # and no other error, such as READONLY
+                    failures += 1
+                    return False
+                return True
+
+            await until(writes, 5.0)
+            assert failures >= 1, "the old connections were in use"
+            # The subscription too: the cache hears what is published at the new primary.
+            await until(lambda: cache.hears)
+            await until(lambda: _subscribed(new))
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+    finally:
+        server.close()
+        primary.kill()
+        replica.kill()
+
+
+async def _has(client: Redis, key: str) -> bool:
+    return bool(await client.exists(key))
+
+
+async def _subscribed(client: Redis) -> bool:
+    return bool(await client.execute_command("PUBSUB", "CHANNELS"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"-READONLY You can't write against a read only replica.\r\n",
+        b"-LOADING Redis is loading the dataset in memory\r\n",
+        b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+        b"-ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write\r\n",
+    ],
+)
+async def test_an_answer_of_a_server_that_is_no_primary_closes_the_connection(answer: bytes) -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65536):
+                writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    settings = RedisSettings(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", None, None)
+    async with open_redis(settings) as client:
+        for expected in (1, 2, 3):
+            with pytest.raises(RedisConnectionError):
+                await client.set("key", "value")
+            assert connections == expected
+    server.close()

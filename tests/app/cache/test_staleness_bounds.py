@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import time
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
+from redis import ConnectionError as ConnectionLostError
 from redis import Redis as Server
 from redis.asyncio import Redis
 from redis.backoff import ConstantBackoff
@@ -200,3 +203,146 @@ async def test_that_there_is_nothing_is_kept_too(redis: Redis) -> None:
     assert [await one.fetch("key", nothing), await one.fetch("key", nothing)] == [None, None]
     assert await two.fetch("key", nothing) is None
     assert calls == 1
+
+
+class UnreliablePublication:
+    """Stands before the publication of a cache: each call is delayed, and may fail before or after its
+    effect."""
+
+    def __init__(self, cache: Cache[bytes], seed: int) -> None:
+        self._tell = cache._shared.tell
+        self._random = random.Random(seed)
+        self.reliable = False
+        cache._shared.tell = self  # type: ignore[method-assign]
+
+    async def __call__(self, names: Iterable[str], *, patient: bool = False) -> None:
+        names = list(names)
+        if self.reliable:
+            await self._tell(names, patient=patient)
+            return
+        await self._delay()
+        if self._random.random() < 0.3:
+            raise ConnectionLostError("before it took effect")
+        await self._tell(names, patient=True)
+        await self._delay()
+        if self._random.random() < 0.2:
+            raise ConnectionLostError("after it took effect")
+
+    async def _delay(self) -> None:
+        await asyncio.sleep(self._random.choice((0.0, 0.0, 0.001, 0.004)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_no_interleaving_of_writes_reads_and_publications_serves_an_old_value(
+    redis: Redis, seed: int
+) -> None:
+    """The guarantee of ``app.cache.cache``: the pod that invalidates never reads the old value again,
+    and the others do not once everything is published."""
+    order = random.Random(seed)
+    written = {f"key{number}": 0 for number in range(4)}
+    called = dict(written)
+
+    def source(key: str) -> Callable[[], Awaitable[Loaded[bytes]]]:
+        async def load() -> Loaded[bytes]:
+            value = written[key]
+            await asyncio.sleep(order.choice((0.0, 0.001, 0.003)))
+            return Loaded(b"%d" % value, fresh=60.0)
+
+        return load
+
+    async with hearing(redis) as one, hearing(redis) as two:
+        publication = UnreliablePublication(one, seed)
+
+        async def invalidate(key: str, version: int) -> None:
+            # No await between the two: once the call has begun, the old value is not served any more.
+            called[key] = max(called[key], version)
+            await one.invalidate(key)
+
+        async def write() -> None:
+            for _ in range(40):
+                key = order.choice(list(written))
+                written[key] += 1
+                call = asyncio.create_task(invalidate(key, written[key]))
+                if order.random() < 0.2:
+                    await asyncio.sleep(0)
+                    call.cancel()  # a client that went away
+                    await asyncio.gather(call, return_exceptions=True)
+                elif order.random() < 0.7:
+                    await call
+                await asyncio.sleep(order.choice((0.0, 0.001, 0.002)))
+
+        async def read(cache: Cache[bytes], bound: bool) -> None:
+            for _ in range(150):
+                key = order.choice(list(written))
+                await asyncio.sleep(0)
+                began = called[key]
+                value = int(await cache.fetch(key, source(key)))
+                assert not bound or value >= began
+                await asyncio.sleep(order.choice((0.0, 0.001)))
+
+        writers = [write() for _ in range(3)]
+        readers = [read(one, True) for _ in range(3)] + [read(two, False) for _ in range(3)]
+        await asyncio.gather(*writers, *readers)
+        publication.reliable = True
+        await until(lambda: not one._unpublished)
+
+        async def converged() -> bool:
+            values = [int(await cache.fetch(key, source(key))) for cache in (one, two) for key in written]
+            return values == [*written.values(), *written.values()]
+
+        await until(converged, 2.0)
+
+
+async def test_names_added_during_a_publication_are_published_too(redis: Redis) -> None:
+    source = Source(b"old")
+    async with hearing(redis) as one, hearing(redis) as two:
+        await one.fetch("second", source)
+        await two.fetch("second", source)
+        tell, gate, begun = one._shared.tell, asyncio.Event(), asyncio.Event()
+        fail = True
+
+        async def gated(names: Iterable[str], *, patient: bool = False) -> None:
+            if fail:
+                raise ConnectionLostError("unavailable")
+            names = list(names)
+            begun.set()
+            await gate.wait()
+            await tell(names, patient=True)
+
+        one._shared.tell = gated  # type: ignore[method-assign]
+        await one.invalidate("first")
+        fail = False
+        await begun.wait()  # the first is on its way
+        fail = True
+        source.value = b"new"
+        await one.invalidate("second")
+        fail = False
+        gate.set()
+        await until(lambda: not one._unpublished)
+        assert await one.fetch("second", source) == b"new"
+        await until(lambda: two.memory.get("second") is None)
+        assert await two.fetch("second", source) == b"new"
+
+
+async def test_what_is_not_published_is_not_read_back_from_redis(
+    redis: Redis, redis_process: Process
+) -> None:
+    source = Source(b"old")
+    async with hearing(redis) as one, hearing(redis) as two:
+        await one.fetch("key", source)
+        await two.fetch("key", source)
+        tell = one._shared.tell
+
+        async def unavailable(names: Iterable[str], *, patient: bool = False) -> None:
+            raise ConnectionLostError("unavailable")
+
+        one._shared.tell = unavailable  # type: ignore[method-assign]
+        source.value = b"new"
+        await one.invalidate("key")
+        assert await two.fetch("key", source) == b"old", "Redis has the old value still"
+        for _ in range(20):
+            assert await one.fetch("key", source) == b"new"
+            await asyncio.sleep(0.01)
+        one._shared.tell = tell  # type: ignore[method-assign]
+        await until(lambda: two.memory.get("key") is None)
+        assert await two.fetch("key", source) == b"new"

@@ -1,0 +1,95 @@
+"""Writes whose outcome is unknown: no pod keeps the value of before the write once it has been applied."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pymongo.errors import DuplicateKeyError, ExecutionTimeout, NetworkTimeout, OperationFailure
+from redis.asyncio import Redis
+
+from app.cache import doubt
+from app.cache.doubt import is_outcome_unknown
+from tests.app.cache.test_cache import Source, hearing
+from tests.support.backends import until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (NetworkTimeout("x"), True),
+        (ExecutionTimeout("x", 50, {"code": 50}), True),
+        (OperationFailure("x", 251, {"code": 251, "errorLabels": ["UnknownTransactionCommitResult"]}), True),
+        (TimeoutError("the request's deadline"), True),
+        (asyncio.CancelledError(), True),
+        (DuplicateKeyError("x", 11000, {"code": 11000}), False),
+        (ValueError("x"), False),
+    ],
+)
+def test_which_errors_leave_the_outcome_open(error: BaseException, unknown: bool) -> None:
+    assert is_outcome_unknown(error) is unknown
+
+
+async def test_a_write_applied_after_its_error_is_seen_by_every_pod(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is frozen when the write fails, and applies it some time after it answers again."""
+    monkeypatch.setattr(doubt, "PERIOD_SECONDS", 0.05)
+    monkeypatch.setattr(doubt, "SETTLED_SECONDS", 0.5)
+    source, frozen = Source(b"old"), asyncio.Event()
+
+    async def probe() -> None:
+        if not frozen.is_set():
+            raise NetworkTimeout("frozen")
+
+    async with hearing(redis) as one, hearing(redis) as two:
+        one.probe_with(probe)
+        await one.fetch("key", source)
+        await two.fetch("key", source)
+        with pytest.raises(NetworkTimeout):
+            async with one.writing("key"):
+                raise NetworkTimeout("frozen")
+        await asyncio.sleep(0.2)
+        frozen.set()
+        # A read overtakes the write on the way into the database: it caches the old value in both pods.
+        assert await one.fetch("key", source) == b"old"
+        assert await two.fetch("key", source) == b"old"
+        source.value = b"new"  # applied now, and no pod is notified
+
+        async def seen() -> bool:
+            return {await each.fetch("key", source) for each in (one, two)} == {b"new"}
+
+        await until(seen, 5.0)
+        await until(lambda: not one._background)  # settled: no more invalidations
+
+
+async def test_a_definite_failure_invalidates_nothing(redis: Redis) -> None:
+    source = Source(b"old")
+    async with hearing(redis) as cache:
+        await cache.fetch("key", source)
+        with pytest.raises(DuplicateKeyError):
+            async with cache.writing("key"):
+                raise DuplicateKeyError("x", 11000, {"code": 11000})
+        assert await cache.fetch("key", source) == b"old"
+    assert source.calls == 1
+
+
+async def test_a_cancelled_write_invalidates(redis: Redis) -> None:
+    source = Source(b"old")
+    async with hearing(redis) as one, hearing(redis) as two:
+        await one.fetch("key", source)
+        await two.fetch("key", source)
+
+        async def write() -> None:
+            async with one.writing("key"):
+                source.value = b"new"
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(write())
+        await until(lambda: source.value == b"new")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await until(lambda: two.memory.get("key") is None)
+        assert [await each.fetch("key", source) for each in (one, two)] == [b"new", b"new"]
