@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -37,7 +37,8 @@ class Job:
     `policies` is the folder of the pack that judges; without one nothing is judged. The plan is made against
     the state in the folder `state`, the project's own unless given; a given one has its passphrase beside
     it. With `carry_out` the plan is also carried out there, on rehearsal clouds alone: no process of this
-    machine is started, whatever the stack says.
+    machine is started, whatever the stack says. `policy_config` replaces the ``policies:`` keys of the
+    stack file for the pack.
     """
 
     project: Project
@@ -45,6 +46,7 @@ class Job:
     policies: Path | None
     state: Path | None = None
     carry_out: bool = False
+    policy_config: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,13 @@ def _move_to(project: Project) -> None:
 def _carried_out(job: Job, listener: Listener) -> Result:
     from rehearsal.session import Session
 
-    session = Session(job.project, job.stack, policies=job.policies, state=job.state)
+    session = Session(
+        job.project,
+        job.stack,
+        policies=job.policies,
+        state=job.state,
+        policy_config=job.policy_config,
+    )
     return session.carry_out(listener) if job.carry_out else session.preview(listener)
 
 

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -24,7 +24,7 @@ from rehearsal.host.client import Machine
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.status import Status
 from rehearsal.policy.pack import PolicyPack
-from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack
+from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
 
 READY_TIMEOUT: Final = 120.0  # seconds from the last resource to a platform that serves
 
@@ -34,6 +34,7 @@ class Session:
 
     `policies` is the folder of the pack that judges plans; without one nothing is judged. `state` is where
     the state is, the project's own folder for the stack unless given; a given one keeps its passphrase too.
+    `policy_config` replaces the ``policies:`` keys of the stack file for the pack.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Session:
         *,
         policies: Path | None,
         state: Path | None = None,
+        policy_config: Mapping[str, str] | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.project = project
@@ -50,6 +52,7 @@ class Session:
         self.folder = state or project.state_folder(name)
         self._secrets = state or project.root / STATE_FOLDER
         self._policies = policies
+        self._policy_config = policy_config
         self.options = None if self.stack.machine is None else MachineOptions.from_config(self.stack.machine)
         self.notice = notice
         self._store: Store | None = None
@@ -178,7 +181,7 @@ class Session:
             project=self.project.name,
             stack=self.stack.name,
             dry_run=dry_run,
-            stack_config=self.stack.config,
+            stack_config=with_policy_config(self.stack.config, self._policy_config),
         ) as pack:
             yield pack
 

@@ -28,7 +28,7 @@ class DeliveryArgs:
 
 
 class Delivery(Component):
-    """Registry and deployer. `ready` precedes pods; `deployer` and `provider` are what a workflow names."""
+    """Registry and deployer. `ready` precedes pods; `deployer`, `reader` and `provider` are for workflows."""
 
     def __init__(self, name: str, args: DeliveryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:delivery:Delivery", name, opts)
@@ -85,5 +85,6 @@ class Delivery(Component):
             )
         ]
         self.deployer = deployer.email
+        self.reader = deployer.reader
         self.provider = deployer.provider
         self.register_outputs({"repository": repository.name})

@@ -41,6 +41,29 @@ ROLES = (
 )
 GRANTS = "roles/resourcemanager.projectIamAdmin"
 
+# What a plan and the nightly search for drift read: the configuration of every service, not its data.
+READER_ROLES = (
+    "roles/artifactregistry.reader",
+    "roles/binaryauthorization.policyViewer",
+    "roles/certificatemanager.viewer",
+    "roles/cloudkms.viewer",
+    "roles/compute.viewer",
+    "roles/container.viewer",  # Kubernetes objects, without Secrets
+    "roles/dns.reader",
+    "roles/firebase.viewer",
+    "roles/gkebackup.viewer",
+    "roles/iam.securityReviewer",  # grants and roles, which are resources here
+    "roles/iam.workloadIdentityPoolViewer",
+    "roles/logging.viewer",
+    "roles/monitoring.viewer",
+    "roles/pubsub.viewer",
+    "roles/recaptchaenterprise.viewer",
+    "roles/redis.viewer",
+    "roles/secretmanager.viewer",  # that a secret exists, not its value
+    "roles/serviceusage.serviceUsageConsumer",
+    "roles/storage.bucketViewer",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class DeployerArgs:
@@ -52,9 +75,10 @@ class DeployerArgs:
 
 
 class Deployer(Component):
-    """Workload identity federation for GitHub, and the account that a workflow becomes.
+    """Workload identity federation for GitHub, and the two accounts that workflows become.
 
-    `email` and `provider` are what the workflow names, `member` is the account in a policy.
+    A job in the GitHub environment NAME becomes the deployer, one in NAME-read the reader, neither the other.
+    `email`, `reader` and `provider` are what the workflows name; `member` is the deployer in a policy.
     """
 
     def __init__(self, name: str, args: DeployerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -88,16 +112,7 @@ class Deployer(Component):
             display_name=f"Deploys {environment.name} from {settings.github}",
             opts=self.child(),
         )
-        # The provider has already refused every other ref and environment.
-        serviceaccount.IAMMember(
-            f"{name}-github",
-            service_account_id=account.name,
-            role="roles/iam.workloadIdentityUser",
-            member=pulumi.Output.format(
-                "principalSet://iam.googleapis.com/{0}/attribute.repository/{1}", pool.name, settings.github
-            ),
-            opts=self.child(),
-        )
+        self._admit(f"{name}-github", account, pool, environment.name)
         for role in ROLES:
             projects.IAMMember(
                 f"{name}-{role.removeprefix('roles/').replace('.', '-')}",
@@ -130,24 +145,72 @@ class Deployer(Component):
         )
         self.email = account.email
         self.member = account.member
+        self.reader = self._reader(f"{name}-reader", args, pool).email
         self.provider = provider.name
-        self.register_outputs({"email": self.email})
+        self.register_outputs({"email": self.email, "reader": self.reader})
+
+    def _reader(
+        self, name: str, args: DeployerArgs, pool: iam.WorkloadIdentityPool
+    ) -> serviceaccount.Account:
+        environment = args.environment
+        account = serviceaccount.Account(
+            name,
+            account_id="kingdom-reader",
+            display_name=f"Plans {environment.name} and finds its drift from {args.settings.github}",
+            opts=self.child(),
+        )
+        self._admit(f"{name}-github", account, pool, reading(environment.name))
+        for role in READER_ROLES:
+            projects.IAMMember(
+                f"{name}-{role.removeprefix('roles/').replace('.', '-')}",
+                project=environment.project,
+                role=role,
+                member=account.member,
+                opts=self.child(),
+            )
+        return account
+
+    def _admit(
+        self, name: str, account: serviceaccount.Account, pool: iam.WorkloadIdentityPool, environment: str
+    ) -> None:
+        """Let jobs of one GitHub environment become `account`.
+
+        The provider has already refused every other repository, ref and environment.
+        """
+        serviceaccount.IAMMember(
+            name,
+            service_account_id=account.name,
+            role="roles/iam.workloadIdentityUser",
+            member=pulumi.Output.format(
+                "principalSet://iam.googleapis.com/{0}/attribute.environment/{1}", pool.name, environment
+            ),
+            opts=self.child(),
+        )
 
 
 def condition(environment: str, settings: DeliverySettings) -> str:
     """Whose tokens are taken: GitHub's issuer signs those of every repository in the world.
 
-    The GitHub environment is part of it, so that its reviewers must have agreed. The subject says both once
-    more, in the form that GitHub gives it where nobody has changed that: the one claim that is always there.
+    The GitHub environment is part of it, so that its reviewers must have agreed; that for reading has none.
+    The subject repeats repository and environment, in the form that GitHub gives it by default: the one claim
+    that every token has.
     """
+    environments = (environment, reading(environment))
+    subjects = ", ".join(f"'repo:{settings.github}:environment:{name}'" for name in environments)
+    names = ", ".join(f"'{name}'" for name in environments)
     return " && ".join(
         (
-            f"assertion.sub == 'repo:{settings.github}:environment:{environment}'",
+            f"assertion.sub in [{subjects}]",
             f"assertion.repository == '{settings.github}'",
             f"assertion.ref == '{settings.ref}'",
-            f"assertion.environment == '{environment}'",
+            f"assertion.environment in [{names}]",
         )
     )
+
+
+def reading(environment: str) -> str:
+    """The GitHub environment whose jobs only read."""
+    return f"{environment}-read"
 
 
 def grantable(roles: Iterable[str]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from infra.settings.base import Count, Days, Percent, Seconds, Section
 from infra.settings.types import Algorithm, Digest, DnsLabel, Email, LogLevel
+
+NO_IMAGE = f"sha256:{'0' * 64}"  # before the first release; no registry has it
 
 
 class ImageSettings(Section):
@@ -17,7 +19,11 @@ class ImageSettings(Section):
         str, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]+$", description="image repository without tag")
     ]
     digest: Annotated[
-        Digest, Field(description="sha256:… of the released image; 64 zeros before the first release")
+        Digest | Literal["deployed"],
+        Field(
+            description="sha256:… of the image; `deployed` keeps the one that runs. The deployment workflow"
+            " sets the digest for its own run, so a committed file says `deployed`"
+        ),
     ]
 
     @property
@@ -27,8 +33,16 @@ class ImageSettings(Section):
 
     @property
     def reference(self) -> str:
-        """Image by digest, so that what was tested is what runs."""
-        return f"{self.repository}@{self.digest}"
+        """Image by digest, so that what was tested is what runs.
+
+        Where the deployed image is kept, this is only what a new deployment starts with.
+        """
+        return f"{self.repository}@{NO_IMAGE if self.keeps_deployed else self.digest}"
+
+    @property
+    def keeps_deployed(self) -> bool:
+        """Whether an update leaves the image as it is in the state: that is the one source of the digest."""
+        return self.digest == "deployed"
 
 
 class ResourceSettings(Section):

@@ -29,6 +29,7 @@ PORT_NAME = "http"
 SECRETS_DIR = "/var/run/secrets/kingdom"
 SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
 USER = 10001
+IMAGE_PATH = "spec.template.spec.containers[0].image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,11 @@ class Role(Component):
                     "spec": self._pod(role, args),
                 },
             },
-            opts=self.child(depends_on=[account, secrets, *args.configuration.ready, *args.after]),
+            opts=self.child(
+                depends_on=[account, secrets, *args.configuration.ready, *args.after],
+                # An update by hand must not replace the image that the workflow deployed.
+                ignore_changes=[IMAGE_PATH] if args.settings.image.keeps_deployed else [],
+            ),
         )
         self.role = role
         self.deployment = deployment

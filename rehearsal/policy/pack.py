@@ -127,6 +127,8 @@ class PolicyPack:
             "PULUMI_DRY_RUN": "true" if dry_run else "false",
             "PULUMI_ORGANIZATION": organization,
             "PULUMI_CONFIG": json.dumps(dict(stack_config or {})),
+            # The pack imports its own package, also where another checkout of it is installed.
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(path.parent), os.environ.get("PYTHONPATH", "")))),
         }
         theirs, ours = os.pipe()
         try:

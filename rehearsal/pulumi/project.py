@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from rehearsal.errors import InputError
 STATE_FOLDER: Final = ".rehearsal"
 # Configuration of the rehearsal itself: the program never sees it.
 _OWN_NAMESPACE: Final = "rehearsal"
+POLICY_NAMESPACE: Final = "policies:"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,19 @@ class Project:
 
     def state_folder(self, stack: str) -> Path:
         return self.root / STATE_FOLDER / stack
+
+
+def policy_config(config: Mapping[str, str]) -> dict[str, str]:
+    """The keys of `config` that configure the policy pack: those of the namespace ``policies``."""
+    return {key: value for key, value in config.items() if key.startswith(POLICY_NAMESPACE)}
+
+
+def with_policy_config(config: Mapping[str, str], policies: Mapping[str, str] | None) -> dict[str, str]:
+    """`config` with the keys of the policy pack taken from `policies` instead, unless that is None."""
+    if policies is None:
+        return dict(config)
+    kept = {key: value for key, value in config.items() if not key.startswith(POLICY_NAMESPACE)}
+    return kept | policy_config(policies)
 
 
 class _Unique(yaml.constructor.SafeConstructor):

@@ -32,6 +32,10 @@ class Base:
     states: Path
 
 
+class BaseUnusableError(InputError):
+    """The base is a commit, but there is no project in it that can be planned."""
+
+
 def commit_of(project: Project, ref: str) -> str:
     """The full name of the commit that `ref` stands for. Raises InputError."""
     if ref.startswith("-"):
@@ -57,13 +61,30 @@ def head_of(project: Project) -> tuple[str, bool]:
     return commit_of(project, "HEAD"), bool(changed.stdout.strip())
 
 
+def named_head(project: Project, ref: str) -> tuple[str, bool]:
+    """As `head_of`, with the commit `ref` in place of the one checked out. Raises InputError.
+
+    A runner checks out a merge commit that nobody has seen; `ref` is the commit that was pushed.
+    """
+    checked_out, dirty = head_of(project)
+    if not ref:
+        return checked_out, dirty
+    commit = commit_of(project, ref)
+    if _git(project.root, "merge-base", "--is-ancestor", commit, "HEAD").returncode:
+        raise InputError(
+            f"the head {ref!r} is not part of what is checked out",
+            remedy="Name the commit that is checked out, or one that was merged into it.",
+        )
+    return commit, dirty
+
+
 @contextlib.contextmanager
 def checked_out(project: Project, ref: str) -> Iterator[Base]:
     """The project as it is at `ref`, in a temporary git worktree that is gone afterwards, whatever happens.
 
     Ctrl-C and SIGTERM end the block as KeyboardInterrupt. What a killed process left behind is removed by the
     next one: each checkout is locked for as long as its process lives. Raises InputError for a ref that is
-    none, and for one without a project in it.
+    none, and BaseUnusableError for one without a project in it.
     """
     head_of(project)
     commit = commit_of(project, ref)
@@ -85,7 +106,9 @@ def _project(ref: str, tree: Path, place: Path) -> Project:
     except InputError as error:
         # The user knows the ref and not the folder it was checked out to.
         text = error.message.replace(f"{tree}{os.sep}", "")
-        raise InputError(f"the base {ref!r} cannot be planned: {text}", details=error.details) from None
+        raise BaseUnusableError(
+            f"the base {ref!r} cannot be planned: {text}", details=error.details
+        ) from None
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from rehearsal.review.junit import junit
 from rehearsal.review.markdown import markdown
 from rehearsal.review.review import Review, Status, review
 from rehearsal.review.sarif import sarif
+from rehearsal.reviews.rule_changes import described
 
 __all__ = ["Format", "printed", "run"]
 
@@ -39,6 +40,7 @@ def run(
     *,
     policies: Path,
     ref: str,
+    head: str = "",
     format_: Format,
     files: Sequence[tuple[Format, Path]] = (),
     out: Console,
@@ -56,6 +58,7 @@ def run(
                 stacks,
                 policies=policies,
                 ref=ref,
+                head=head,
                 listener=lambda job: overview.listener(job.stack),
             )
     except KingdomError as error:
@@ -87,7 +90,25 @@ def printed(found: Review, format_: Format) -> str:
 
 
 def _show(out: Console, err: Console, found: Review) -> None:
+    for change in found.rule_changes:
+        out.print(
+            f"weaker rule: {described(change)} in {', '.join(change.stacks)}", style="red", markup=False
+        )
+    for item_ in found.withheld:
+        out.print(
+            f"weaker rule: the base's rules find {item_.level} {item_.rule.name}:"
+            f" {item_.resource or 'the stack'} in {', '.join(item_.stacks)}: {item_.message}",
+            style="red",
+            markup=False,
+        )
     for item in found.stacks:
+        if item.base_error:
+            err.print(
+                f"warning: {item.stack}: planned from nothing, for the base cannot be planned:"
+                f" {item.base_error}",
+                style="yellow",
+                markup=False,
+            )
         if item.error:
             err.print(f"error: {item.stack}: {item.error}", style="red", markup=False)
         elif item.status is Status.REMOVED:

@@ -38,6 +38,17 @@ def report(review: Review) -> dict[str, Any]:
             }
             for item, stacks in review.remediations
         ],
+        "ruleChanges": [
+            {
+                "rule": item.rule,
+                "kind": item.kind,
+                "before": item.before or None,
+                "after": item.after or None,
+                "stacks": list(item.stacks),
+            }
+            for item in review.rule_changes
+        ],
+        "withheld": [_finding(item) for item in review.withheld],
         "seconds": round(review.seconds, 3),
     }
 
@@ -47,6 +58,7 @@ def _stack(item: StackReview) -> dict[str, Any]:
         "stack": item.stack,
         "status": item.status.value,
         "error": item.error or None,
+        "baseError": item.base_error or None,
         "protected": [
             {"urn": found.urn, "name": name_of(found.urn), "message": found.message, "source": found.source}
             for found in item.protected

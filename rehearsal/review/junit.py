@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from rehearsal.pulumi.urn import name_of
 from rehearsal.review.findings import Finding, rules
 from rehearsal.review.review import Review, StackReview
+from rehearsal.reviews.rule_changes import described
 
 # What XML 1.0 cannot hold, however it is written.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -24,10 +25,27 @@ def junit(review: Review) -> str:
         suite = ET.SubElement(root, "testsuite", name="preview", tests="1", errors="1", failures="0")
         _error(ET.SubElement(suite, "testcase", name="preview", classname="preview"), str(review.error))
     names = sorted({*rules(), *(item.rule.name for item in (*review.findings, *review.unjudged))})
+    if review.weakened:
+        _weaker(root, review)
     for item in review.stacks:
         _suite(root, item, review, names)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _weaker(root: ET.Element, review: Review) -> None:
+    """A suite with a failure for every rule that is weaker than at the base."""
+    lines: dict[str, list[str]] = {}
+    for change in review.rule_changes:
+        lines.setdefault(change.rule, []).append(f"{described(change)} in {', '.join(change.stacks)}")
+    for item in review.withheld:
+        text = f"the base's rules find in {', '.join(item.stacks)}: {_line(item)}"
+        lines.setdefault(item.rule.name, []).append(text)
+    count = str(len(lines))
+    suite = ET.SubElement(root, "testsuite", name="rules", tests=count, failures=count, errors="0")
+    for name, found in sorted(lines.items()):
+        case = ET.SubElement(suite, "testcase", name=_text(name), classname="rules")
+        ET.SubElement(case, "failure", type="weaker", message=_text(found[0])).text = _text("\n".join(found))
 
 
 def _suite(root: ET.Element, item: StackReview, review: Review, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from rehearsal.review.findings import Finding
 from rehearsal.review.markdown_escape import block, code, prose
 from rehearsal.review.review import Review, StackReview, Status
 from rehearsal.review.truncation import COMMENT_LIMIT, Section, fitted
+from rehearsal.reviews.rule_changes import described
 
 MARKER: Final = "<!-- kingdom preview -->"  # by which the comment is found again
 _OPS: Final = {Op.CREATE: "create", Op.UPDATE: "update", Op.REPLACE: "replace", Op.DELETE: "delete"}
@@ -33,7 +34,19 @@ def _sections(review: Review) -> Iterator[Section]:
     if review.error is not None:
         yield Section("\n" + block(str(review.error)))
         return
+    yield from _rules(review)
     yield _summary(review)
+    uncompared: dict[str, list[str]] = {}
+    for item in review.stacks:
+        if item.base_error:
+            uncompared.setdefault(item.base_error, []).append(code(item.stack))
+    if uncompared:
+        yield Section(
+            "\n### Not compared: the base cannot be planned\n\nThese stacks are planned from nothing: every"
+            " resource is new.\n",
+            [f"\n{', '.join(stacks)}\n\n{block(reason)}" for reason, stacks in uncompared.items()],
+            what="stacks not compared",
+        )
     if review.failed:
         yield Section(
             "\n### Failed\n",
@@ -58,6 +71,41 @@ def _sections(review: Review) -> Iterator[Section]:
     yield _digests(review)
 
 
+def _rules(review: Review) -> Iterator[Section]:
+    """What is weaker than at the base comes first: it decides what the rest of the comment is worth."""
+    if not review.weakened:
+        return
+    yield Section(
+        "\n### Rules that are weaker than at the base\n\nThe policy pack or its configuration changes what is"
+        " checked. A code owner of `policies/` must approve this.\n\n",
+        [
+            *(
+                f"- {prose(described(item))} in {', '.join(map(code, item.stacks))}\n"
+                for item in review.rule_changes
+            ),
+            *(
+                f"- the base's rules find: **{item.level}** {code(item.rule.name)}"
+                f" {code(item.source) + ' ' if item.source else ''}{code(item.resource or 'the stack')} in"
+                f" {_stacks(item)}: {prose(item.message)}\n"
+                for item in review.withheld
+            ),
+        ],
+        what="weaker rules",
+    )
+    unplanned = [item for item in review.stacks if item.base_judged and item.base_judged.result is None]
+    if unplanned:
+        yield Section(
+            "",
+            [
+                f"- the base's rules could not judge {code(item.stack)}:"
+                f" {prose(str(item.base_judged.error))}\n"
+                for item in unplanned
+                if item.base_judged
+            ],
+            what="stacks",
+        )
+
+
 def _of(review: Review) -> str:
     text = ""
     if review.commit:
@@ -72,6 +120,11 @@ def _verdict(review: Review) -> str:
     if review.error is not None:
         return "❌ **The preview failed**; nothing was planned."
     parts = []
+    if review.weakened:
+        rules = len(
+            {item.rule for item in review.rule_changes} | {item.rule.name for item in review.withheld}
+        )
+        parts.append(f"⚠️ **{_count(rules, 'rule is', 'rules are')} weaker than at the base**")
     if review.failed:
         parts.append(f"❌ **{_count(len(review.failed), 'stack')} could not be planned**")
     if review.refused:
@@ -88,7 +141,7 @@ def _verdict(review: Review) -> str:
         parts.append(f"**Nothing changes** in {'any stack' if not review.failed else 'the others'}")
     if advisory:
         parts.append(_count(advisory, "advisory finding"))
-    if not (mandatory or review.failed or review.refused):
+    if not (mandatory or review.failed or review.refused or review.weakened):
         parts.insert(0, "✅ No mandatory finding" if advisory else "✅ No findings")
     return ". ".join(parts) + "."
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from policies.pricing.cost_estimate import Costs, monthly
 from rehearsal.engine.events import Diagnostic, Listener, Op, Remediation, Result, Step
@@ -16,11 +18,21 @@ from rehearsal.errors import InputError, KingdomError
 from rehearsal.parallel_preview import Job, Outcome, preview_all, worst
 from rehearsal.pulumi.project import Project
 from rehearsal.pulumi.urn import ROOT_STACK_TYPE, is_provider, name_of
-from rehearsal.review.base_checkout import Base, checked_out, head_of
+from rehearsal.review.base_checkout import (
+    Base,
+    BaseUnusableError,
+    checked_out,
+    commit_of,
+    head_of,
+    named_head,
+)
 from rehearsal.review.capacity import CapacityChange, capacity, changes
 from rehearsal.review.findings import Finding, gather, gather_remedied
 from rehearsal.review.plan_digest import Plan, plan_of
 from rehearsal.review.policy_view import declared
+from rehearsal.reviews.rule_changes import Judge, RuleChange, base_judge, head_judge, rule_changes
+
+WEAKENED: Final = 4  # exit code: a rule is removed, disabled or relaxed
 
 
 class Status(StrEnum):
@@ -32,6 +44,7 @@ class Status(StrEnum):
     NEW = "new"  # not at the base
     REMOVED = "removed"  # at the base only
     UNCHANGED = "unchanged"
+    UNCOMPARED = "not compared"  # planned from nothing, for the base cannot be planned
 
 
 @dataclass(frozen=True)
@@ -39,23 +52,23 @@ class StackReview:
     """One stack. `head` is the outcome of its plan, `base` that of the same stack at the base.
 
     Without a base, or where the stack is new, `base` is None and the plan is against the recorded state or
-    against nothing. `billed` is false for a stack that is realised on this machine.
+    against nothing. `base_error` says why the base cannot be planned: the plan is then against nothing too.
+    `billed` is false for a stack that is realised on this machine. `base_judged` is the same plan, judged by
+    the policy pack and the configuration of the base, where these differ.
     """
 
     stack: str
     head: Outcome | None
     base: Outcome | None
     billed: bool = True
+    base_error: str = ""
+    base_judged: Outcome | None = None
 
     @property
     def error(self) -> str:
-        """Why there is no plan, or none to compare with; "" where all is well."""
+        """Why there is no plan; "" where there is one."""
         if self.head is not None and self.head.error is not None:
             return str(self.head.error)
-        if self.base is not None and self.base.error is not None:
-            return f"the base cannot be planned:\n{self.base.error}"
-        if self.base is not None and self.base.result is not None and self.base.result.errors:
-            return "\n".join(("the base cannot be planned:", *map(_described, self.base.result.errors)))
         errors = self.result.errors if self.result is not None else []
         return "\n".join(_described(item) for item in errors if not item.protected)
 
@@ -78,6 +91,8 @@ class StackReview:
         if self.protected:
             return Status.REFUSED
         if self.changes:
+            if self.base_error:
+                return Status.UNCOMPARED
             return Status.CHANGED if self.base is not None else Status.NEW
         return Status.UNCHANGED
 
@@ -131,12 +146,6 @@ class StackReview:
     def plan(self) -> Plan | None:
         return plan_of(self.result) if self.result is not None else None
 
-    @property
-    def exit_code(self) -> int:
-        ended = [outcome for outcome in (self.head, self.base) if outcome is not None]
-        # A base is carried out without a pack: it can fail but not be in violation.
-        return worst(ended)
-
 
 @dataclass(frozen=True)
 class Review:
@@ -149,6 +158,7 @@ class Review:
     dirty: bool = False
     seconds: float = 0.0
     error: KingdomError | None = None
+    rule_changes: tuple[RuleChange, ...] = ()
 
     @cached_property
     def _gathered(self) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
@@ -169,6 +179,32 @@ class Review:
         """What the policy pack put right by itself, and in which stacks."""
         return gather_remedied(item.result for item in self.stacks if item.result is not None)
 
+    @cached_property
+    def withheld(self) -> tuple[Finding, ...]:
+        """Findings of the base's rules that the rules of the change do not make, or only as advice."""
+        found, _ = gather(
+            item.base_judged.result for item in self.stacks if item.base_judged and item.base_judged.result
+        )
+        made = _by_subject(self.findings)
+        subjects = _by_subject(found)
+        left = []
+        for item in found:
+            stacks = tuple(
+                stack
+                for stack in item.stacks
+                # A text may be reworded: a finding is missing where there are fewer on the same subject.
+                if len(subjects[_subject(item), stack]) > len(made.get((_subject(item), stack), ()))
+                and item.message not in made.get((_subject(item), stack), ())
+            )
+            if stacks:
+                left.append(replace(item, stacks=stacks))
+        return tuple(left)
+
+    @property
+    def weakened(self) -> bool:
+        """Whether a rule is removed, disabled, relaxed or configured in another way than at the base."""
+        return bool(self.rule_changes or self.withheld)
+
     @property
     def failed(self) -> tuple[StackReview, ...]:
         return tuple(item for item in self.stacks if item.status is Status.FAILED)
@@ -179,10 +215,14 @@ class Review:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 3 a mandatory policy is violated, 1 or 2 something failed, as for one preview."""
+        """0 clean, 3 a mandatory policy is violated, 4 only the rules are weaker, 1 or 2 something failed.
+
+        A base that cannot be planned counts for nothing: it must not fail the change that repairs it.
+        """
         if self.error is not None:
             return self.error.exit_code
-        return worst([outcome for item in self.stacks for outcome in (item.head, item.base) if outcome])
+        code = worst([item.head for item in self.stacks if item.head])
+        return WEAKENED if code == 0 and self.weakened else code
 
 
 def review(
@@ -191,35 +231,72 @@ def review(
     *,
     policies: Path,
     ref: str = "",
+    head: str = "",
     listener: Callable[[Job], Listener] | None = None,
 ) -> Review:
     """What the work tree would do to `stacks` (all, where none is named), compared with `ref` if given.
 
     The base's program is carried out on rehearsal clouds in a state of its own, and the work tree's is
-    planned against that: what is shown is what an engine would do, replacements included. One stack's
-    failure hides no other. Raises InputError for refs that are none.
+    planned against that: what is shown is what an engine would do, replacements included. Where the base
+    cannot be planned, the work tree's program is planned from nothing. Where the policy pack or its
+    configuration differ from the base's, the base's judge the same plan too. One stack's failure hides no
+    other. `head` is the commit to name as the change, the one checked out unless given. Raises InputError
+    for refs that are none.
     """
     began = time.monotonic()
     if not ref:
         jobs = [Job(project, stack, policies) for stack in stacks or project.stack_names()]
         outcomes = preview_all(jobs, listener=listener)
-        commit, dirty = _head(project)
+        commit, dirty = _head(project, head)
         return Review(
-            tuple(_reviewed(project, outcome, None) for outcome in outcomes),
+            tuple(_reviewed(project, outcome.job.stack, outcome, None) for outcome in outcomes),
             commit=commit,
             dirty=dirty,
             seconds=time.monotonic() - began,
         )
-    commit, dirty = head_of(project)
-    with checked_out(project, ref) as base:
-        compared = tuple(_compared(project, base, stacks, policies, listener))
-        return Review(compared, ref, base.commit, commit, dirty, seconds=time.monotonic() - began)
+    commit, dirty = named_head(project, head)
+    try:
+        with checked_out(project, ref) as base:
+            compared, changes_ = _compared(project, base, stacks, policies, listener)
+            base_commit = base.commit
+    except BaseUnusableError as error:
+        compared, changes_ = _from_nothing(project, stacks, policies, str(error), listener), ()
+        base_commit = commit_of(project, ref)
+    return Review(
+        compared,
+        ref,
+        base_commit,
+        commit,
+        dirty,
+        seconds=time.monotonic() - began,
+        rule_changes=changes_,
+    )
 
 
-def _head(project: Project) -> tuple[str, bool]:
+def _head(project: Project, head: str) -> tuple[str, bool]:
+    if head:
+        return named_head(project, head)
     with contextlib.suppress(InputError):
         return head_of(project)
     return "", False
+
+
+def _from_nothing(
+    project: Project,
+    stacks: Sequence[str],
+    policies: Path,
+    reason: str,
+    listener: Callable[[Job], Listener] | None,
+) -> tuple[StackReview, ...]:
+    with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
+        jobs = [
+            Job(project, stack, policies, state=Path(folder) / stack)
+            for stack in stacks or project.stack_names()
+        ]
+        return tuple(
+            _reviewed(project, outcome.job.stack, outcome, None, base_error=reason)
+            for outcome in preview_all(jobs, listener=listener)
+        )
 
 
 def _compared(
@@ -228,7 +305,7 @@ def _compared(
     stacks: Sequence[str],
     policies: Path,
     listener: Callable[[Job], Listener] | None,
-) -> Iterator[StackReview]:
+) -> tuple[tuple[StackReview, ...], tuple[RuleChange, ...]]:
     here, there = project.stack_names(), base.project.stack_names()
     stacks = stacks or [*here, *(name for name in there if name not in here)]
     before = [
@@ -237,21 +314,82 @@ def _compared(
         if stack in there
     ]
     bases = {outcome.job.stack: outcome for outcome in preview_all(before, listener=listener)}
-    after = [Job(project, stack, policies, state=base.states / stack) for stack in stacks if stack in here]
-    heads = {outcome.job.stack: outcome for outcome in preview_all(after, listener=listener)}
+    errors = {stack: reason for stack, outcome in bases.items() if (reason := _failure(outcome))}
+    states = {stack: base.states / (f"{stack}.new" if stack in errors else stack) for stack in stacks}
+    judges = _judges(project, base.project, [stack for stack in stacks if stack in here], policies)
+    weaker, unusable = rule_changes(project, judges)
+    heads = [Job(project, stack, policies, state=states[stack]) for stack in stacks if stack in here]
+    judged = [
+        Job(project, stack, judge.pack, state=states[stack], policy_config=judge.config)
+        for stack, (judge, _) in judges.items()
+        if stack not in unusable
+    ]
+    outcomes = preview_all([*heads, *judged], listener=listener)
+    after = {outcome.job.stack: outcome for outcome in outcomes[: len(heads)]}
+    again = {outcome.job.stack: outcome for outcome in outcomes[len(heads) :]}
+    reviews = tuple(
+        _reviewed(
+            project if stack in after else base.project,
+            stack,
+            after.get(stack),
+            bases.get(stack) if stack not in errors else None,
+            base_error=errors.get(stack, ""),
+            base_judged=again.get(stack),
+        )
+        for stack in stacks
+    )
+    return reviews, weaker
+
+
+def _judges(
+    project: Project, base: Project, stacks: Sequence[str], policies: Path
+) -> dict[str, tuple[Judge, Judge]]:
+    """(base's judge, head's judge) of the stacks for which the two differ."""
+    found: dict[str, tuple[Judge, Judge]] = {}
     for stack in stacks:
-        head, was = heads.get(stack), bases.get(stack)
-        yield _reviewed(project if head is not None else base.project, head, was)
+        with contextlib.suppress(InputError):  # a stack file that cannot be read fails the plan
+            pair = base_judge(project, base, stack, policies), head_judge(project, stack, policies)
+            if pair[0].digest() != pair[1].digest():
+                found[stack] = pair
+    return found
 
 
-def _reviewed(project: Project, head: Outcome | None, base: Outcome | None) -> StackReview:
-    outcome = head or base
-    assert outcome is not None
+def _failure(outcome: Outcome) -> str:
+    """Why a base cannot be planned; "" where it can."""
+    if outcome.error is not None:
+        return str(outcome.error)
+    return "\n".join(map(_described, outcome.result.errors)) if outcome.result is not None else ""
+
+
+def _reviewed(
+    project: Project,
+    stack: str,
+    head: Outcome | None,
+    base: Outcome | None,
+    *,
+    base_error: str = "",
+    base_judged: Outcome | None = None,
+) -> StackReview:
     try:
-        billed = project.stack(outcome.job.stack).machine is None
+        billed = project.stack(stack).machine is None
     except InputError:
         billed = True  # its own error says more
-    return StackReview(outcome.job.stack, head, base, billed)
+    return StackReview(stack, head, base, billed, base_error, base_judged)
+
+
+def _subject(item: Finding) -> tuple[str, str, str, str]:
+    return item.rule.name, item.type, item.resource, item.level
+
+
+def _by_subject(
+    findings: Sequence[Finding],
+) -> dict[tuple[tuple[str, str, str, str], str], list[str]]:
+    """The messages of `findings` by subject and stack."""
+    found: dict[tuple[tuple[str, str, str, str], str], list[str]] = {}
+    for item in findings:
+        for stack in item.stacks:
+            found.setdefault((_subject(item), stack), []).append(item.message)
+    return found
 
 
 def _costs(outcome: Outcome | None) -> Costs | None:

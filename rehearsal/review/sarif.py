@@ -14,6 +14,7 @@ from typing import Any, Final
 from rehearsal.pulumi.urn import name_of
 from rehearsal.review.findings import Finding, RuleInfo, rules
 from rehearsal.review.review import Review
+from rehearsal.reviews.rule_changes import described
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS: Final = {"mandatory": "error", "advisory": "warning"}
@@ -29,7 +30,7 @@ def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
     known.update({item.rule.name: item.rule for item in review.findings})
     names = sorted(known)
     results = list(_results(review.findings, names, program))
-    notices = [*_failures(review)]
+    notices = [*_rule_changes(review), *_failures(review)]
     if len(results) > _LIMIT:
         notices.append(_notice(f"{len(results) - _LIMIT} of {len(results)} findings are left out", "warning"))
     return {
@@ -68,6 +69,19 @@ def _failures(review: Review) -> Iterable[dict[str, Any]]:
     for item in review.refused:
         for found in item.protected:
             yield _notice(f"{item.stack}, {name_of(found.urn)}: {found.message}", "error")
+
+
+def _rule_changes(review: Review) -> Iterable[dict[str, Any]]:
+    """What is weaker than at the base, as notifications: a run that hides its rules is no clean run."""
+    for change in review.rule_changes:
+        yield _notice(f"weaker rule: {described(change)} in {', '.join(change.stacks)}", "error")
+    for item in review.withheld:
+        about = item.resource or "the stack"
+        yield _notice(
+            f"weaker rule: the base's rules find {item.level} {item.rule.name}: {about} in"
+            f" {', '.join(item.stacks)}: {item.message}",
+            "error",
+        )
 
 
 def _notice(text: str, level: str) -> dict[str, Any]:

@@ -81,9 +81,13 @@ def _deploy(folders: pytest.TempPathFactory, providers: str) -> Deployed:
     second["smoke"] = plan.run("Smoke test")
     before = pulumi.export("dev")
     back = replace(
-        plan, context={**plan.context, "steps.before.outputs.digest": second["before"].outputs["digest"]}
+        plan,
+        context={
+            **plan.context,
+            **{f"steps.before.outputs.{key}": value for key, value in second["before"].outputs.items()},
+        },
     )
-    second["back"] = back.run("Take the workload back")
+    second["back"] = back.run("Roll the workload back")
     nightly = replace(runner, file="drift.yml", context={**runner.context, "matrix.stack": "dev"})
     drift = nightly.run("Compare")
     return Deployed(
@@ -151,12 +155,12 @@ def _images(records: list[dict[str, Any]]) -> set[str]:
 
 def test_the_first_deployment_carries_out_its_plan(deployed: Deployed) -> None:
     assert not {name: ran.output for name, ran in deployed.first.items() if ran.code}
-    assert deployed.first["before"].outputs == {"digest": ""}
+    assert deployed.first["before"].outputs == {"digest": "", "commit": ""}
 
 
 def test_the_second_deployment_carries_out_its_plan(deployed: Deployed) -> None:
     assert not {name: ran.output for name, ran in deployed.second.items() if ran.code and name != "back"}
-    assert deployed.second["before"].outputs == {"digest": OLD}
+    assert deployed.second["before"].outputs["digest"] == OLD
     assert all(image.endswith(NEW) for image in _images(deployed.before))
 
 

@@ -18,12 +18,13 @@ from rehearsal.review.markdown import MARKER
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
+ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 # What whoever opens a pull request chooses freely; in a shell script it would be run.
 CHOSEN = re.compile(
     r"\$\{\{[^}]*(?:github\.event|github\.head_ref|inputs\.|steps\.|needs\.|matrix\.|github\.ref_name)"
 )
-FROM_PULL_REQUESTS = ("preview.yml",)
+FROM_PULL_REQUESTS = ("preview.yml", "review-submitted.yml")
 
 
 def workflow(path: Path) -> dict[str, Any]:
@@ -41,6 +42,12 @@ def steps(path: Path) -> list[dict[str, Any]]:
     return [step for job in jobs(path).values() for step in job.get("steps", [])]
 
 
+def composite(path: Path) -> list[dict[str, Any]]:
+    """The steps of a composite action."""
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text())["runs"]["steps"]
+    return found
+
+
 def scripts(path: Path) -> list[str]:
     return [str(step["run"]) for step in steps(path) if "run" in step]
 
@@ -50,16 +57,20 @@ each = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 
 def test_the_workflows_are_all_here() -> None:
     assert [path.name for path in FILES] == [
+        "checks.yml",
+        "ci.yml",
         "deploy-stack.yml",
         "deploy.yml",
         "drift.yml",
+        "judge.yml",
         "preview-comment.yml",
         "preview-live.yml",
         "preview.yml",
+        "review-submitted.yml",
     ]
 
 
-@each
+@pytest.mark.parametrize("path", [*FILES, *ACTIONS], ids=lambda path: str(path.relative_to(ROOT / ".github")))
 def test_every_action_is_pinned_to_a_commit_and_says_its_version(path: Path) -> None:
     for line in path.read_text().splitlines():
         _, found, what = line.partition("uses: ")
@@ -70,14 +81,16 @@ def test_every_action_is_pinned_to_a_commit_and_says_its_version(path: Path) -> 
 
 
 def test_no_action_is_in_use_in_two_versions() -> None:
-    pins = {str(step["uses"]) for file in FILES for step in steps(file) if "uses" in step}
+    every = [step for file in FILES for step in steps(file)]
+    every += [step for file in ACTIONS for step in composite(file)]
+    pins = {str(step["uses"]) for step in every if "uses" in step and not step["uses"].startswith("./")}
     assert len({pin.partition("@")[0] for pin in pins}) == len(pins)
 
 
 @each
 def test_a_command_that_fails_in_a_pipe_fails_its_step(path: Path) -> None:
     """GitHub runs a step that names no shell without pipefail: `preview | tee` would always pass."""
-    if scripts(path):
+    if scripts(path) and path.name != "review-submitted.yml":
         assert workflow(path)["defaults"] == {"run": {"shell": "bash"}}
         assert not [step for step in steps(path) if "shell" in step]
 
@@ -94,7 +107,7 @@ def test_rights_are_given_to_single_jobs_only(path: Path) -> None:
 @each
 def test_every_job_ends_in_time(path: Path) -> None:
     for name, job in jobs(path).items():
-        assert "uses" in job or 0 < job["timeout-minutes"] <= 90, name
+        assert "uses" in job or 0 < job["timeout-minutes"] <= 180, name
 
 
 @each
@@ -115,6 +128,9 @@ def test_a_checkout_leaves_no_token_behind(path: Path) -> None:
 
 def test_a_pull_request_reaches_no_secret_and_no_right() -> None:
     triggered = [path.name for path in FILES if "pull_request" in str(workflow(path)["on"])]
+    checks = (FOLDER / "checks.yml").read_text()
+    assert "secrets." not in checks
+    assert ": write" not in checks
     assert triggered == list(FROM_PULL_REQUESTS)
     assert not [path.name for path in FILES if "pull_request_target" in path.read_text()]
     for name in FROM_PULL_REQUESTS:
@@ -145,12 +161,12 @@ def test_the_comment_is_found_by_the_mark_that_the_review_makes() -> None:
 
 
 def test_deployments_of_a_stack_never_overlap_and_none_is_cancelled() -> None:
-    assert workflow(FOLDER / "deploy.yml")["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
-    for name, job in jobs(FOLDER / "deploy-stack.yml").items():
-        assert job["concurrency"] == {
-            "group": "stack-${{ inputs.stack }}",
-            "cancel-in-progress": False,
-        }, name
+    # No group for the run: one that waits for the approval of prod would hold the next commit back.
+    assert "concurrency" not in workflow(FOLDER / "deploy.yml")
+    assert jobs(FOLDER / "deploy-stack.yml")["deploy"]["concurrency"] == {
+        "group": "stack-${{ inputs.stack }}",
+        "cancel-in-progress": False,
+    }
     others = [
         job["concurrency"]["group"]
         for path in FILES
@@ -163,11 +179,99 @@ def test_deployments_of_a_stack_never_overlap_and_none_is_cancelled() -> None:
 
 def test_a_deployment_carries_out_the_approved_plan_of_the_signed_image_or_nothing() -> None:
     script = "\n".join(scripts(FOLDER / "deploy-stack.yml"))
-    order = ["--save-plan", "sha256sum --check", "cosign verify", "pulumi up", "--plan", "smoke", "BEFORE"]
+    order = ["--save-plan", "sha256sum --check", "cosign verify", "pulumi up", "--plan", "smoke", "roll-back"]
     places = [script.index(part) for part in order]
     assert places == sorted(places)
-    for name, job in jobs(FOLDER / "deploy-stack.yml").items():
-        assert job["environment"] == "${{ inputs.stack }}", name
+    environments = {name: job["environment"] for name, job in jobs(FOLDER / "deploy-stack.yml").items()}
+    assert environments == {"plan": "${{ inputs.stack }}-read", "deploy": "${{ inputs.stack }}"}
+
+
+def test_only_a_deployment_runs_in_an_environment_with_reviewers() -> None:
+    """What runs at night, or plans, must not wait for a reviewer, and must not be able to change anything."""
+    found = {
+        (path.name, name): str(job["environment"])
+        for path in FILES
+        for name, job in jobs(path).items()
+        if "environment" in job
+    }
+    assert [key for key, name in found.items() if not name.endswith("-read")] == [
+        ("deploy-stack.yml", "deploy")
+    ]
+
+
+def test_every_job_that_reaches_a_cluster_has_the_plugin_that_its_kubeconfig_executes() -> None:
+    command = re.search(
+        r'"command": "([\w-]+)"', "".join(path.read_text() for path in sorted((ROOT / "infra").rglob("*.py")))
+    )
+    assert command is not None
+    action = ROOT / ".github/actions/stack/action.yml"
+    components = [
+        step["with"]["install_components"] for step in composite(action) if "setup-gcloud" in str(step)
+    ]
+    assert components == [command[1]]
+    for path in FILES:
+        for name, job in jobs(path).items():
+            uses = [str(step.get("uses")) for step in job.get("steps", [])]
+            if re.search(r"pulumi (up|preview|refresh|destroy)\b", str(job.get("steps"))):
+                assert "./.github/actions/stack" in uses, (path.name, name)
+
+
+def test_a_failed_or_cancelled_update_is_rolled_back_within_the_job() -> None:
+    job = jobs(FOLDER / "deploy-stack.yml")["deploy"]
+    by_name = {step.get("name"): step for step in job["steps"]}
+    back = by_name["Roll the workload back"]
+    assert back["if"].startswith("always() && ")
+    assert "steps.up.outcome != 'success'" in back["if"]  # failed, cancelled, timed out
+    limits = [
+        by_name[name]["timeout-minutes"]
+        for name in ("Carry out the approved plan and no other", "Smoke test", "Roll the workload back")
+    ]
+    assert sum(limits) < job["timeout-minutes"]
+
+
+def test_a_commit_is_tested_before_it_is_built_and_before_it_is_merged() -> None:
+    assert jobs(FOLDER / "deploy.yml")["image"]["needs"] == "checks"
+    assert jobs(FOLDER / "deploy.yml")["checks"]["uses"] == "./.github/workflows/checks.yml"
+    assert jobs(FOLDER / "preview.yml")["checks"]["uses"] == "./.github/workflows/checks.yml"
+    assert {"pull_request", "merge_group"} <= set(workflow(FOLDER / "preview.yml")["on"])
+
+
+def test_the_stacks_are_read_from_their_files() -> None:
+    done = subprocess.run(
+        [str(ROOT / ".github/scripts/stacks")], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert yaml.safe_load(done.stdout) == ["dev", "staging", "prod"]
+    for name in ("deploy.yml", "drift.yml", "preview-live.yml"):
+        text = (FOLDER / name).read_text()
+        assert "fromJSON(needs.stacks.outputs.stacks)" in text
+        assert not re.search(r"\bstaging\b", text), f"{name} names an environment"
+
+
+def test_an_environment_that_is_not_set_up_is_skipped_and_named() -> None:
+    script = ROOT / ".github/scripts/stack-ready"
+    environment = {"PATH": "/usr/bin:/bin", "PULUMI_BACKEND_URL": "gs://x", "IDENTITY_PROVIDER": ""}
+    done = subprocess.run([str(script), "prod"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert (
+        "prod is not set up: it lacks the variable IDENTITY_PROVIDER, the variable SERVICE_ACCOUNT"
+        in done.stdout
+    )
+    environment |= {"IDENTITY_PROVIDER": "x", "SERVICE_ACCOUNT": "y"}
+    assert subprocess.run([str(script), "prod"], capture_output=True, env=environment).returncode == 0
+
+
+def test_the_judge_runs_nothing_of_the_pull_request() -> None:
+    path = FOLDER / "judge.yml"
+    assert workflow(path)["on"] == {
+        "workflow_run": {"workflows": ["Preview", "Review submitted"], "types": ["completed"]}
+    }
+    (checkout,) = [step for step in steps(path) if str(step.get("uses")).startswith("actions/checkout@")]
+    assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
+    assert jobs(path)["judge"]["permissions"] == {
+        "contents": "read",
+        "pull-requests": "read",
+        "statuses": "write",
+    }
 
 
 def test_the_image_is_built_once() -> None:
@@ -179,15 +283,10 @@ def test_the_image_is_built_once() -> None:
         if "build-push-action" in str(step.get("uses"))
     ]
     assert built == [("deploy.yml", "image")]
-    chain = jobs(FOLDER / "deploy.yml")
-    assert [chain[name]["needs"] for name in ("dev", "staging", "prod")] == [
-        "image",
-        ["image", "dev"],
-        ["image", "staging"],
-    ]
-    assert {chain[name]["with"]["digest"] for name in ("dev", "staging", "prod")} == {
-        "${{ needs.image.outputs.digest }}"
-    }
+    chain = jobs(FOLDER / "deploy.yml")["deploy"]
+    assert chain["strategy"]["max-parallel"] == 1
+    assert chain["strategy"]["fail-fast"] is True
+    assert chain["with"]["digest"] == "${{ needs.image.outputs.digest }}"
 
 
 @each
@@ -223,7 +322,7 @@ def test_zizmor_finds_nothing_of_weight() -> None:
     if binary is None:
         pytest.skip("zizmor is not installed")
     done = subprocess.run(
-        [binary, "--offline", "--no-progress", "--min-severity=medium", str(FOLDER)],
+        [binary, "--offline", "--no-progress", "--min-severity=medium", str(FOLDER.parent)],
         capture_output=True,
         text=True,
         check=False,
@@ -242,7 +341,7 @@ def test_actionlint_finds_nothing() -> None:
 
 
 def test_what_is_locked_is_audited_with_every_change_and_every_night() -> None:
-    for name in ("preview.yml", "drift.yml"):
+    for name in ("checks.yml", "drift.yml"):
         scripts_of = [step.get("run") for step in jobs(FOLDER / name)["audit"]["steps"]]
         assert "make audit" in scripts_of
     locked = re.findall(r"^[a-z0-9][\w.-]*==", (ROOT / "locks/platform.txt").read_text(), re.MULTILINE)

@@ -45,6 +45,12 @@ def preview(
     base: Annotated[
         str, typer.Option("--base", help="Compare with this branch, tag or commit.", metavar="REF")
     ] = "",
+    head: Annotated[
+        str,
+        typer.Option(
+            "--head", help="The commit to name as the change, where a merge is checked out.", metavar="REF"
+        ),
+    ] = "",
     format_: Annotated[
         str | None,
         typer.Option("--format", help=f"How to write a review: {', '.join(FORMATS)}.", metavar="FORMAT"),
@@ -75,7 +81,7 @@ def preview(
         if save_plan is not None:
             raise InputError("--save-plan is for the plan of one stack, without --base and --format")
         form = format_ or ("json" if as_json else "text")
-        _review([] if every else [stack], base, form, write or [], policy_pack)
+        _review([] if every else [stack], base, head, form, write or [], policy_pack)
         return
     if every:
         if save_plan is not None:
@@ -102,7 +108,9 @@ def preview(
     exit_for(result)
 
 
-def _review(stacks: list[str], base: str, format_: str, write: list[str], policy_pack: Path) -> None:
+def _review(
+    stacks: list[str], base: str, head: str, format_: str, write: list[str], policy_pack: Path
+) -> None:
     if format_ not in FORMATS:
         raise InputError(f"--format is one of {', '.join(FORMATS)}, not {format_!r}")
     files = [entry.partition("=") for entry in write]
@@ -121,6 +129,7 @@ def _review(stacks: list[str], base: str, format_: str, write: list[str], policy
             stacks,
             policies=pack_of(project, policy_pack),
             ref=base,
+            head=head,
             format_=command.Format(format_),
             files=[(command.Format(form), Path(path)) for form, _, path in files],
             out=out,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.infra.rehearsal import Declared, configuration
 from tests.infra.settings.test_settings import complaints
 
@@ -9,11 +11,36 @@ from tests.infra.settings.test_settings import complaints
 def test_only_the_ref_and_environment_of_the_settings_may_deploy(declared: Declared) -> None:
     settings = configuration(declared.stack)["kingdom:delivery"]
     condition = declared.one("WorkloadIdentityPoolProvider")["attributeCondition"]
+    subject, stack = f"repo:{settings['github']}:environment:{declared.stack}", declared.stack
     assert condition.split(" && ") == [
-        f"assertion.sub == 'repo:{settings['github']}:environment:{declared.stack}'",
+        f"assertion.sub in ['{subject}', '{subject}-read']",
         f"assertion.repository == '{settings['github']}'",
         f"assertion.ref == '{settings['ref']}'",
-        f"assertion.environment == '{declared.stack}'",
+        f"assertion.environment in ['{stack}', '{stack}-read']",
+    ]
+
+
+def test_each_account_is_for_one_github_environment(declared: Declared) -> None:
+    admitted = {
+        name: item["member"].rpartition("/attribute.environment/")[2]
+        for name, item in declared.of("IAMMember").items()
+        if item["role"] == "roles/iam.workloadIdentityUser" and "principalSet" in str(item["member"])
+    }
+    assert admitted == {
+        "delivery-deployer-github": declared.stack,
+        "delivery-deployer-reader-github": f"{declared.stack}-read",
+    }
+
+
+def test_the_reader_changes_nothing_and_reads_no_secret(declared: Declared) -> None:
+    roles = {
+        item["role"]
+        for name, item in declared.of("IAMMember").items()
+        if name.startswith("delivery-deployer-reader") and not name.endswith("-github")
+    }
+    assert roles
+    assert not [
+        role for role in roles if re.search(r"[aA]dmin|[eE]ditor|[wW]riter|[aA]ccessor|[oO]wner", role)
     ]
 
 
@@ -26,7 +53,9 @@ def test_the_deployer_cannot_widen_its_own_rights(declared: Declared) -> None:
     expression = admin[0]["condition"]["expression"]
     assert "modifiedGrantsByRole" in expression
     allowed = {part for part in expression.split("'") if part.startswith("roles/")}
-    mine = {role for name, role in roles.items() if name.startswith("delivery-deployer")}
+    mine = {
+        role for name, role in roles.items() if name.startswith("delivery-deployer") and "-reader" not in name
+    }
     assert not allowed & mine
 
 

@@ -157,16 +157,66 @@ def test_a_program_that_fails_is_in_the_comment_and_hides_no_other_stack(reposit
     assert "| `prod` | unchanged |" in done.stdout
 
 
-def test_a_base_that_does_not_build_is_an_error_of_its_own(repository: Repository) -> None:
+def test_a_base_that_cannot_be_planned_does_not_fail_the_change_that_repairs_it(
+    repository: Repository,
+) -> None:
     program = (repository.root / "infra/__main__.py").read_text()
     repository.write("infra/__main__.py", "import nowhere\n")
     repository.commit("broken")
     repository.write("infra/__main__.py", program)
     repository.commit("mended")
-    data = report(repository, "--all", "--base", "HEAD~1", code=1)
-    assert {item["status"] for item in data["stacks"]} == {"failed"}
-    assert all("the base cannot be planned" in item["error"] for item in data["stacks"])
-    assert all("nowhere" in item["error"] for item in data["stacks"])
+    data = report(repository, "--all", "--base", "HEAD~1")
+    assert {item["status"] for item in data["stacks"]} == {"not compared"}
+    assert all("nowhere" in item["baseError"] for item in data["stacks"])
+    assert all(item["counts"] == {"create": 2} for item in data["stacks"])
+    text = kingdom(repository, "preview", "--all", "--base", "HEAD~1", "--format", "markdown").stdout
+    assert "### Not compared: the base cannot be planned" in text
+
+
+def test_a_base_without_a_project_does_not_fail_the_change_that_adds_it(repository: Repository) -> None:
+    repository.git("mv", "Pulumi.yaml", "Other.yaml")
+    repository.commit("no project")
+    repository.git("mv", "Other.yaml", "Pulumi.yaml")
+    repository.commit("a project again")
+    data = report(repository, "--all", "--base", "HEAD~1")
+    assert {item["status"] for item in data["stacks"]} == {"not compared"}
+    assert all("Pulumi.yaml cannot be read" in item["baseError"] for item in data["stacks"])
+
+
+def test_the_change_is_named_by_its_own_commit_and_compared_with_the_first_parent(
+    repository: Repository,
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "change")
+    repository.stack("dev", count=3)
+    head = repository.commit("the change")
+    repository.git("checkout", "--quiet", "main")
+    repository.stack("prod", count=5)
+    repository.commit("of someone else")
+    repository.git(
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.org",
+        "merge",
+        "--quiet",
+        "--no-ff",
+        "-m",
+        "m",
+        "change",
+    )
+    data = report(repository, "--all", "--base", "HEAD^1", "--head", head)
+    assert data["head"]["commit"] == head
+    assert {item["stack"]: item["status"] for item in data["stacks"]} == {
+        "dev": "changed",
+        "prod": "unchanged",
+    }
+    repository.git("checkout", "--quiet", "-b", "unrelated", "HEAD~1")
+    repository.stack("dev", count=9)
+    other = repository.commit("not merged")
+    repository.git("checkout", "--quiet", "main")
+    done = kingdom(repository, "preview", "--all", "--base", "HEAD^1", "--head", other)
+    assert done.returncode == 2
+    assert "is not part of what is checked out" in done.stderr
 
 
 @pytest.mark.parametrize("format_", ["markdown", "json", "sarif", "junit", "text"])
