@@ -59,7 +59,7 @@ class ChangedFile:
 
 @dataclass(frozen=True)
 class Approval:
-    """A review that approves `commit`; `owners`, each with its ``@``, are the user and the teams it is for."""
+    """A review that approves `commit` for the user and the teams `owners`, each with its ``@``."""
 
     commit: str
     owners: tuple[str, ...]

@@ -73,7 +73,7 @@ def test_the_workflows_are_all_here() -> None:
 @pytest.mark.parametrize("path", [*FILES, *ACTIONS], ids=lambda path: str(path.relative_to(ROOT / ".github")))
 def test_every_action_is_pinned_to_a_commit_and_says_its_version(path: Path) -> None:
     for line in path.read_text().splitlines():
-        _, found, what = line.partition("uses: ")
+        _, found, what = line.replace("- uses:", " uses:").partition(" uses: ")
         if found and not what.startswith("./"):
             action, _, remark = what.partition(" # ")
             assert PINNED.fullmatch(action), line
