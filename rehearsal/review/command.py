@@ -19,7 +19,7 @@ from rehearsal.review.junit import junit
 from rehearsal.review.markdown import markdown
 from rehearsal.review.review import Review, Status, review
 from rehearsal.review.sarif import sarif
-from rehearsal.reviews.rule_changes import described
+from rehearsal.review.rule_changes import described
 
 __all__ = ["Format", "printed", "run"]
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from rehearsal.pulumi.urn import name_of
 from rehearsal.review.findings import Finding, rules
 from rehearsal.review.review import Review, StackReview
-from rehearsal.reviews.rule_changes import described
+from rehearsal.review.rule_changes import described
 
 # What XML 1.0 cannot hold, however it is written.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

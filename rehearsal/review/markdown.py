@@ -15,7 +15,7 @@ from rehearsal.review.findings import Finding
 from rehearsal.review.markdown_escape import block, code, prose
 from rehearsal.review.review import Review, StackReview, Status
 from rehearsal.review.truncation import COMMENT_LIMIT, Section, fitted
-from rehearsal.reviews.rule_changes import described
+from rehearsal.review.rule_changes import described
 
 MARKER: Final = "<!-- kingdom preview -->"  # by which the comment is found again
 _OPS: Final = {Op.CREATE: "create", Op.UPDATE: "update", Op.REPLACE: "replace", Op.DELETE: "delete"}

@@ -30,7 +30,7 @@ from rehearsal.review.capacity import CapacityChange, capacity, changes
 from rehearsal.review.findings import Finding, gather, gather_remedied
 from rehearsal.review.plan_digest import Plan, plan_of
 from rehearsal.review.policy_view import declared
-from rehearsal.reviews.rule_changes import Judge, RuleChange, base_judge, head_judge, rule_changes
+from rehearsal.review.rule_changes import Judge, RuleChange, base_judge, head_judge, rule_changes
 
 WEAKENED: Final = 4  # exit code: a rule is removed, disabled or relaxed
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from rehearsal.pulumi.urn import name_of
 from rehearsal.review.findings import Finding, RuleInfo, rules
 from rehearsal.review.review import Review
-from rehearsal.reviews.rule_changes import described
+from rehearsal.review.rule_changes import described
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS: Final = {"mandatory": "error", "advisory": "warning"}

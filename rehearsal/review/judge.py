@@ -1,6 +1,6 @@
 """Decide whether a pull request may change what judges pull requests: the status "Rules".
 
-    python -m rehearsal.reviews.judge
+    python -m rehearsal.review.judge
 
 Runs in the workflow judge.yml, from the default branch, and reads the pull request through GitHub's API.
 A change of the policy pack, of the tool that plans and reviews, of the workflows, of a stack's ``policies:``

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.reviews.judge import (
+from rehearsal.review.judge import (
     JUDGING,
     Approval,
     ChangedFile,
@@ -140,7 +140,7 @@ def test_the_status_is_set_by_the_approvals_that_stand(tmp_path: Path, case: str
         "BRANCH": "change",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "rehearsal.reviews.judge"],
+        [sys.executable, "-m", "rehearsal.review.judge"],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
