@@ -18,8 +18,8 @@ from rehearsal.review.json_report import report
 from rehearsal.review.junit import junit
 from rehearsal.review.markdown import markdown
 from rehearsal.review.review import Review, Status, review
-from rehearsal.review.sarif import sarif
 from rehearsal.review.rule_changes import described
+from rehearsal.review.sarif import sarif
 
 __all__ = ["Format", "printed", "run"]
 

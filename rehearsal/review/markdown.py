@@ -14,8 +14,8 @@ from rehearsal.review.cost_diff import Position, delta, positions, span, stand_i
 from rehearsal.review.findings import Finding
 from rehearsal.review.markdown_escape import block, code, prose
 from rehearsal.review.review import Review, StackReview, Status
-from rehearsal.review.truncation import COMMENT_LIMIT, Section, fitted
 from rehearsal.review.rule_changes import described
+from rehearsal.review.truncation import COMMENT_LIMIT, Section, fitted
 
 MARKER: Final = "<!-- kingdom preview -->"  # by which the comment is found again
 _OPS: Final = {Op.CREATE: "create", Op.UPDATE: "update", Op.REPLACE: "replace", Op.DELETE: "delete"}
