@@ -142,13 +142,16 @@ def changes_json(changes: Iterable[PropertyChange]) -> list[dict[str, Any]]:
     ]
 
 
-def show(console: Console, result: Result, *, unchanged: bool = False) -> None:
-    """Prints the tree of what changes, then the counts, the policy pack's verdict and what was said."""
+def show(console: Console, result: Result, *, unchanged: bool = False, counts: str = "") -> None:
+    """Prints the tree of what changes, then the counts, the policy pack's verdict and what was said.
+
+    `counts` is printed in place of the counts of all resources.
+    """
     tree = _tree(result.steps, unchanged=unchanged)
     if tree is not None:
         console.print(tree)
         console.print()
-    console.print(_counts(result, _PLANNED if result.planned else _DONE))
+    console.print(counts or _counts(result, _PLANNED if result.planned else _DONE))
     if result.policy_pack:
         show_violations(console, result.policy_pack, list(result.violations))
         show_remediations(console, result.remediations)

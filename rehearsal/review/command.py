@@ -17,7 +17,7 @@ from rehearsal.review.cost_diff import delta, span
 from rehearsal.review.json_report import report
 from rehearsal.review.junit import junit
 from rehearsal.review.markdown import markdown
-from rehearsal.review.review import Review, Status, review
+from rehearsal.review.review import Review, StackReview, Status, review
 from rehearsal.review.rule_changes import described
 from rehearsal.review.sarif import sarif
 
@@ -89,6 +89,12 @@ def printed(found: Review, format_: Format) -> str:
             return json.dumps(report(found), indent=2, ensure_ascii=False)
 
 
+def _counts(item: StackReview) -> str:
+    """The counts of the comment: components and the stack itself have nothing of their own to change."""
+    parts = [f"{number} to {op.value}" for op, number in item.counts.items()]
+    return f"{item.stack}: {', '.join([*parts, f'{item.unchanged} unchanged'])}"
+
+
 def _show(out: Console, err: Console, found: Review) -> None:
     for change in found.rule_changes:
         out.print(
@@ -102,6 +108,8 @@ def _show(out: Console, err: Console, found: Review) -> None:
             markup=False,
         )
     for item in found.stacks:
+        for effect in item.effects:
+            out.print(f"{item.stack}: {effect.text}", style="yellow", markup=False)
         if item.base_error:
             err.print(
                 f"warning: {item.stack}: planned from nothing, for the base cannot be planned:"
@@ -114,7 +122,7 @@ def _show(out: Console, err: Console, found: Review) -> None:
         elif item.status is Status.REMOVED:
             out.print(f"[bold]{item.stack}[/]: is no more")
         if item.result is not None:
-            display.show(out, item.result)
+            display.show(out, item.result, counts=_counts(item))
         for change in item.capacity:
             before, after = change.before or "(none)", change.after or "(none)"
             out.print(f"  {change.what}: {before} → {after}", markup=False)

@@ -35,7 +35,8 @@ def positions(before: Costs | None, after: Costs | None) -> tuple[Position, ...]
             (old.minimum, old.maximum) if old else (0.0, 0.0),
             (new.minimum, new.maximum) if new else (0.0, 0.0),
         )
-        if _differ(position.before, position.after):
+        # A row whose two sides read the same says nothing.
+        if span(*position.before) != span(*position.after):
             found.append(position)
     found.sort(key=lambda item: (-abs(item.after[1] - item.before[1]), item.resource, item.what))
     return tuple(found)
@@ -48,12 +49,15 @@ def span(minimum: float, maximum: float) -> str:
 
 
 def delta(before: Costs, after: Costs) -> str:
-    """``+12 to +340``, ``±0`` where nothing changes."""
+    """One sign and number: the change at the largest scale, or at the smallest where only that changes.
+
+    ``+340``; ``±0`` where nothing changes.
+    """
     low, high = after.minimum - before.minimum, after.maximum - before.maximum
-    if not _differ((before.minimum, before.maximum), (after.minimum, after.maximum)):
+    change = high if abs(high) >= _CENT else low
+    if abs(change) < _CENT:
         return "±0"
-    texts = [f"{change:+,.2f}" if abs(change) < 10 else f"{change:+,.0f}" for change in (low, high)]
-    return texts[0] if texts[0] == texts[1] else " to ".join(texts)
+    return f"{change:+,.2f}" if abs(change) < 10 else f"{change:+,.0f}"
 
 
 def unpriced(costs: Costs) -> list[tuple[str, list[str]]]:
@@ -72,10 +76,6 @@ def stand_ins(costs: Costs) -> list[tuple[str, list[str]]]:
         (region, sorted({name_of(line.urn) for line in costs.lines if line.stand_in == region}))
         for region in regions
     ]
-
-
-def _differ(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return any(abs(a - b) >= _CENT for a, b in zip(one, other, strict=True))
 
 
 def _keyed(costs: Costs | None) -> dict[tuple[str, int], Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +14,8 @@ from rehearsal.engine.events import Remediation, Result, Violation
 from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of, type_of
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "")
+# Concerns of the policy pack, the first tag of each of its rules.
+_SECURITY: Final = frozenset({"pod_security", "tls", "network", "identity", "plaintext_secrets"})
 _SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
 
 
@@ -31,7 +33,10 @@ class RuleInfo:
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding and the stacks it is in. `file` and `line` are of the declaring code; "" and 0 for none."""
+    """One finding and the stacks it is in. `file` and `line` are of the declaring code; "" and 0 for none.
+
+    `setting` is the changed setting that causes it, with its place in the stack file; "" where none does.
+    """
 
     rule: RuleInfo
     level: str
@@ -41,6 +46,16 @@ class Finding:
     file: str
     line: int
     stacks: tuple[str, ...] = field(default=())
+    setting: str = ""
+    setting_file: str = ""
+    setting_line: int = 0
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where to change something: the setting that causes the finding, else the declaring code."""
+        if self.setting_file and self.setting_line:
+            return self.setting_file, self.setting_line
+        return self.file, self.line
 
     @property
     def mandatory(self) -> bool:
@@ -48,7 +63,9 @@ class Finding:
 
     @property
     def source(self) -> str:
-        return f"{self.file}:{self.line}" if self.file else ""
+        """``file:line`` of `place`; "" for none."""
+        file, line = self.place
+        return f"{file}:{line}" if file else ""
 
 
 def rules() -> dict[str, RuleInfo]:
@@ -81,6 +98,42 @@ def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Findin
         tuple(item for item in every if item.level != "unjudged"),
         tuple(item for item in every if item.level == "unjudged"),
     )
+
+
+def is_security(rule: RuleInfo) -> bool:
+    """Whether `rule` is about security, and not about costs, capacity or availability."""
+    return bool(rule.tags) and (
+        rule.tags[0] in _SECURITY or any(tag.partition(":")[0] in ("PSS", "CIS-GKE") for tag in rule.tags)
+    )
+
+
+def causes(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """`findings` by their cause, in their order: each finding is in one group.
+
+    One rule that finds many resources has one cause, such as a missing label; so have many rules that find
+    one resource in the same stacks, such as a Deployment without a security context.
+    """
+    by_rule: dict[object, list[Finding]] = {}
+    by_resource: dict[object, list[Finding]] = {}
+    for item in findings:
+        by_rule.setdefault((item.rule.name, item.level), []).append(item)
+        if item.resource:
+            by_resource.setdefault((item.type, item.resource, item.stacks), []).append(item)
+    groups: list[list[Finding]] = []
+    taken: set[int] = set()
+    for item in findings:
+        if id(item) in taken:
+            continue
+        rule = [one for one in by_rule[item.rule.name, item.level] if id(one) not in taken]
+        resource = [
+            one
+            for one in by_resource.get((item.type, item.resource, item.stacks), [item])
+            if id(one) not in taken
+        ]
+        group = resource if len(resource) > len(rule) else rule
+        taken.update(map(id, group))
+        groups.append(group)
+    return groups
 
 
 def gather_remedied(results: Iterable[Result]) -> tuple[tuple[Remediation, tuple[str, ...]], ...]:

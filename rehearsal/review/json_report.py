@@ -71,6 +71,10 @@ def _stack(item: StackReview) -> dict[str, Any]:
             {"what": change.what, "before": change.before or None, "after": change.after or None}
             for change in item.capacity
         ],
+        "effects": [{"weight": one.weight.name.lower(), "text": one.text} for one in item.effects],
+        "wrongSettings": [
+            {"key": one.key, "message": one.message, "line": one.line} for one in item.wrong_settings
+        ],
         "billed": item.billed,
         "costs": _costs(item.costs),
         "baseCosts": _costs(item.base_costs),
@@ -125,5 +129,7 @@ def _finding(item: Finding) -> dict[str, Any]:
         "type": item.type,
         "file": item.file,
         "line": item.line,
+        "setting": item.setting or None,
+        "settingPlace": f"{item.setting_file}:{item.setting_line}" if item.setting else None,
         "stacks": list(item.stacks),
     }

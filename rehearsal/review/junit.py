@@ -54,6 +54,12 @@ def _suite(root: ET.Element, item: StackReview, review: Review, names: Sequence[
     plan = ET.SubElement(suite, "testcase", name="plan", classname=_text(item.stack))
     if item.error:
         _error(plan, item.error)
+        if item.wrong_settings and item.stack_file is not None:
+            plan.set("file", _text(f"{item.stack_file.parent.name}/{item.stack_file.name}"))
+            plan.set("line", str(item.wrong_settings[0].line))
+    elif item.conflicts:
+        failure = ET.SubElement(plan, "failure", type="conflict", message=_text(item.conflicts[0].text))
+        failure.text = _text("\n".join(effect.text for effect in item.conflicts))
     elif item.protected:
         lines = [f"{name_of(found.urn)}: {found.message}" for found in item.protected]
         failure = ET.SubElement(plan, "failure", type="protected", message=_text(lines[0]))
@@ -83,11 +89,11 @@ def _judge(case: ET.Element, findings: Sequence[Finding], unjudged: Sequence[Fin
         failure = ET.SubElement(
             case, "failure", type=rule.severity or "mandatory", message=_text(rule.description)
         )
-        failure.text = _text("\n".join([*map(_line, mandatory), f"To mend it: {rule.remediation}"]))
+        failure.text = _text("\n".join([*map(_line, mandatory), f"To fix it: {rule.remediation}"]))
         first = next((item for item in mandatory if item.file), None)
         if first is not None:
-            case.set("file", _text(first.file))
-            case.set("line", str(first.line))
+            case.set("file", _text(first.place[0]))
+            case.set("line", str(first.place[1]))
     elif unjudged and not advisory:
         ET.SubElement(case, "skipped", message=f"not judged yet on {len(unjudged)} resources")
     if advisory or (mandatory and unjudged):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rehearsal.cli.display import shown
 from rehearsal.engine.events import Op, PropertyChange, Step
-from rehearsal.pulumi.properties import Change, format_path
+from rehearsal.pulumi.properties import Change, Value, format_path
 from rehearsal.pulumi.urn import name_of, type_of
 from rehearsal.review.cost_diff import Position, delta, positions, span, stand_ins, unpriced
-from rehearsal.review.findings import Finding
+from rehearsal.review.findings import Finding, RuleInfo, causes
+from rehearsal.review.impact import Effect, Weight
 from rehearsal.review.markdown_escape import block, code, prose
+from rehearsal.review.planned_values import assigned_values, created_inputs
 from rehearsal.review.review import Review, StackReview, Status
 from rehearsal.review.rule_changes import described
 from rehearsal.review.truncation import COMMENT_LIMIT, Section, fitted
@@ -22,6 +23,16 @@ _OPS: Final = {Op.CREATE: "create", Op.UPDATE: "update", Op.REPLACE: "replace", 
 _MARKS: Final = {Op.CREATE: "+", Op.UPDATE: "~", Op.REPLACE: "±", Op.DELETE: "-"}
 _ORDER: Final = (Op.DELETE, Op.REPLACE, Op.UPDATE, Op.CREATE)
 _FOLDED: Final = 8  # stacks whose changes are folded one by one; more are one list
+_SHOWN: Final = 3  # findings of one cause that are not folded
+_LISTED: Final = 60  # findings of one cause that are listed at all
+_ALIKE: Final = 2  # resources with the same change that are listed one by one; more are one entry
+_SIGNS: Final = {
+    Weight.CONFLICT: "❌",
+    Weight.LOSS: "❌",
+    Weight.INTERRUPTION: "⚠️",
+    Weight.RESTART: "🔄",
+    Weight.HINT: "💡",
+}
 
 
 def markdown(review: Review, limit: int = COMMENT_LIMIT) -> str:
@@ -35,40 +46,83 @@ def _sections(review: Review) -> Iterator[Section]:
         yield Section("\n" + block(str(review.error)))
         return
     yield from _rules(review)
+    yield from _effects(review)
     yield _summary(review)
-    uncompared: dict[str, list[str]] = {}
-    for item in review.stacks:
-        if item.base_error:
-            uncompared.setdefault(item.base_error, []).append(code(item.stack))
-    if uncompared:
-        yield Section(
-            "\n### Not compared: the base cannot be planned\n\nThese stacks are planned from nothing: every"
-            " resource is new.\n",
-            [f"\n{', '.join(stacks)}\n\n{block(reason)}" for reason, stacks in uncompared.items()],
-            what="stacks not compared",
-        )
-    if review.failed:
-        yield Section(
-            "\n### Failed\n",
-            [f"\n{code(item.stack)}\n\n{block(item.error)}" for item in review.failed],
-            what="failed stacks",
-        )
-    if review.refused:
-        yield Section(
-            "\n### Protected: `up` refuses this\n\n",
-            [
-                f"- {code(found.source) + ' ' if found.source else ''}{code(name_of(found.urn))}"
-                f" {prose(type_of(found.urn))} in {code(item.stack)}: {prose(found.message)}\n"
-                for item in review.refused
-                for found in item.protected
-            ],
-            what="protected resources",
-        )
+    yield from _uncompared(review)
+    yield from _failed(review)
+    yield from _refused(review)
     yield from _findings(review)
     yield from _capacity(review)
     yield from _costs(review)
     yield from _changes(review)
     yield _digests(review)
+
+
+def _in_order(review: Review) -> list[StackReview]:
+    """The stacks as a reader looks at them: the one that users meet first."""
+    return list(reversed(review.stacks))
+
+
+def _names_of(stacks: Sequence[str]) -> str:
+    return ", ".join(code(stack) for stack in stacks)
+
+
+def _effects(review: Review) -> Iterator[Section]:
+    """What is lost, interrupted or restarted, in words."""
+    found: dict[Effect, list[str]] = {}
+    for item in _in_order(review):
+        for effect in item.effects:
+            found.setdefault(effect, []).append(item.stack)
+    if not found:
+        return
+    order = sorted(found, key=lambda effect: effect.weight)
+    lines = [f"- {_SIGNS[one.weight]} {_names_of(found[one])}: {prose(one.text)}\n" for one in order]
+    yield Section("\n", lines, what="effects")
+
+
+def _uncompared(review: Review) -> Iterator[Section]:
+    found: dict[str, list[str]] = {}
+    for item in _in_order(review):
+        if item.base_error:
+            found.setdefault(item.base_error, []).append(item.stack)
+    if found:
+        yield Section(
+            "\n### Not compared: the base cannot be planned\n\nThese stacks are planned from nothing: every"
+            " resource is new.\n",
+            [f"\n{_names_of(stacks)}\n\n{block(reason)}" for reason, stacks in found.items()],
+            what="stacks not compared",
+        )
+
+
+def _failed(review: Review) -> Iterator[Section]:
+    failed = [item for item in _in_order(review) if item.status is Status.FAILED]
+    if not failed:
+        return
+    parts: list[str] = []
+    for item in failed:
+        parts.append(f"\n{code(item.stack)}\n\n")
+        if item.wrong_settings and item.stack_file is not None:
+            parts += [
+                f"- {code(f'stacks/{item.stack_file.name}:{wrong.line}')} {prose(wrong.message)}\n"
+                for wrong in item.wrong_settings
+            ]
+        else:
+            parts.append(block(item.error))
+    yield Section("\n### Failed\n", parts, what="lines on failures")
+
+
+def _refused(review: Review) -> Iterator[Section]:
+    if any(item.protected for item in review.refused):
+        yield Section(
+            "\n### Protected: `up` refuses this\n\n",
+            [
+                f"- {code(found.source) + ' ' if found.source else ''}{code(name_of(found.urn))}"
+                f" {prose(type_of(found.urn))} in {code(item.stack)}: {prose(found.message)}\n"
+                for item in _in_order(review)
+                for found in item.protected
+            ],
+            what="protected resources",
+        )
 
 
 def _rules(review: Review) -> Iterator[Section]:
@@ -128,7 +182,17 @@ def _verdict(review: Review) -> str:
     if review.failed:
         parts.append(f"❌ **{_count(len(review.failed), 'stack')} could not be planned**")
     if review.refused:
-        parts.append(f"❌ **{_count(len(review.refused), 'stack')} would be refused**, for what is protected")
+        why = [
+            text
+            for text, true in (
+                ("what is protected", any(item.protected for item in review.refused)),
+                ("names that are taken", any(item.conflicts for item in review.refused)),
+            )
+            if true
+        ]
+        parts.append(
+            f"❌ **{_count(len(review.refused), 'stack')} would be refused**, for {' and '.join(why)}"
+        )
     mandatory = sum(item.mandatory for item in review.findings)
     advisory = len(review.findings) - mandatory
     if mandatory:
@@ -151,7 +215,7 @@ def _summary(review: Review) -> Section:
         "\n| stack | result | create | update | replace | delete | unchanged | findings | USD a month |\n"
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |\n"
     )
-    return Section(head, [_row(review, item) for item in review.stacks], what="stacks")
+    return Section(head, [_row(review, item) for item in _in_order(review)], what="stacks")
 
 
 def _row(review: Review, item: StackReview) -> str:
@@ -186,13 +250,9 @@ def _money(item: StackReview) -> str:
 def _findings(review: Review) -> Iterator[Section]:
     if review.findings:
         yield Section(
-            "\n### Findings, what to mend first\n\n",
-            [
-                text
-                for _, group in itertools.groupby(review.findings, key=lambda item: (item.rule, item.level))
-                for text in _group(list(group))
-            ],
-            what="lines on findings",
+            "\n### Findings, what to fix first\n\n",
+            [_cause(group) for group in causes(review.findings)],
+            what="causes of findings",
         )
     if review.remediations:
         yield Section(
@@ -220,28 +280,67 @@ def _findings(review: Review) -> Iterator[Section]:
         )
 
 
-def _group(found: Sequence[Finding]) -> Iterator[str]:
-    rule = found[0].rule
-    severity = f", {rule.severity}" if rule.severity else ""
-    tags = f" ({', '.join(code(tag) for tag in rule.tags[1:])})" if rule.tags[1:] else ""
-    yield f"- **{found[0].level}{severity}** {code(rule.name)}: {prose(rule.description)}{tags}\n"
-    for item in found:
-        where = f"{code(item.source)} " if item.source else ""
-        what = code(item.resource) if item.resource else "the stack"
-        yield f"  - {where}{what} in {_stacks(item)}: {prose(item.message)}\n"
-    if rule.remediation:
-        yield f"  - To mend it: {prose(rule.remediation)}\n"
+def _cause(group: Sequence[Finding]) -> str:
+    """One cause: one finding, one rule on many resources, or one resource under many rules."""
+    first = group[0]
+    rules = list(dict.fromkeys(item.rule for item in group))
+    where = f"{code(first.source)} " if first.source else ""
+    if len(group) == 1:
+        head = f"- {_level(first)} {code(first.rule.name)} {where}{_subject(first)} in {_stacks(first)}"
+        return f"{head}: {prose(first.message)}\n{_remedy(first.rule)}"
+    if len(rules) == 1:
+        lines = [
+            f"  - {code(item.source) + ' ' if item.source else ''}{_subject(item)} in {_stacks(item)}:"
+            f" {prose(item.message)}\n"
+            for item in group
+        ]
+        head = f"- {_level(first)} {code(first.rule.name)}: {prose(first.rule.description)}\n"
+        return head + _some(lines) + _remedy(first.rule)
+    mandatory = sum(item.mandatory for item in group)
+    counts = [
+        f"{number} {level}"
+        for number, level in ((mandatory, "mandatory"), (len(group) - mandatory, "advisory"))
+        if number
+    ]
+    head = (
+        f"- {_level(first)} {where}{_subject(first)} in {_stacks(first)}: {' and '.join(counts)} findings\n"
+    )
+    return head + _some([f"  - {code(item.rule.name)}: {prose(item.message)}\n" for item in group])
+
+
+def _some(lines: Sequence[str]) -> str:
+    """The first lines, and the others folded."""
+    if len(lines) <= _SHOWN + 1:
+        return "".join(lines)
+    rest = "".join(line.removeprefix("  ") for line in lines[_SHOWN:_LISTED])
+    if len(lines) > _LISTED:
+        rest += f"- _… and {len(lines) - _LISTED:,} more of {len(lines):,} findings._\n"
+    indented = "".join(f"    {line}" for line in rest.splitlines(keepends=True))
+    head = f"  - <details><summary>{len(lines) - _SHOWN} more</summary>\n\n"
+    return "".join(lines[:_SHOWN]) + head + indented + "\n    </details>\n"
+
+
+def _level(item: Finding) -> str:
+    return f"**{item.level}{f', {item.rule.severity}' if item.rule.severity else ''}**"
+
+
+def _subject(item: Finding) -> str:
+    return code(item.resource) if item.resource else "the stack"
+
+
+def _remedy(rule: RuleInfo) -> str:
+    return f"  - To fix it: {prose(rule.remediation)}\n" if rule.remediation else ""
 
 
 def _stacks(item: Finding) -> str:
-    return ", ".join(code(stack) for stack in item.stacks)
+    return _names(item.stacks)
 
 
 def _capacity(review: Review) -> Iterator[Section]:
     rows = [
         f"| {code(item.stack)} | {prose(change.what)} | {code(change.before or '(none)')} |"
         f" {code(change.after or '(none)')} |\n"
-        for item in review.stacks
+        for item in _in_order(review)
         for change in item.capacity
     ]
     if rows:
@@ -253,7 +352,9 @@ def _capacity(review: Review) -> Iterator[Section]:
 
 
 def _costs(review: Review) -> Iterator[Section]:
-    compared = [item for item in review.stacks if item.billed and item.base is not None and not item.error]
+    compared = [
+        item for item in _in_order(review) if item.billed and item.base is not None and not item.error
+    ]
     rows = [
         _position(item, position) for item in compared for position in positions(item.base_costs, item.costs)
     ]
@@ -264,7 +365,7 @@ def _costs(review: Review) -> Iterator[Section]:
             rows,
             what="positions",
         )
-    priced = [item for item in review.stacks if item.costs is not None]
+    priced = [item for item in _in_order(review) if item.costs is not None]
     if not priced:
         return
     notes: dict[str, list[str]] = {}
@@ -299,19 +400,26 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _changes(review: Review) -> Iterator[Section]:
-    changed = [item for item in review.stacks if item.changes]
-    if not changed:
-        return
+    """The changed resources of each stack; stacks that change alike are one list."""
+    alike: dict[tuple[str, ...], list[StackReview]] = {}
+    for item in _in_order(review):
+        if item.changes:
+            alike.setdefault(tuple(_steps(item)), []).append(item)
     head = "\n### Changes\n"
-    if len(changed) > _FOLDED:
-        lines = [f"- {code(item.stack)}: {line[2:]}" for item in changed for line in _steps(item)]
+    if len(alike) > _FOLDED:
+        lines = [
+            f"- {_names_of([item.stack for item in items])}: {line[2:]}"
+            for steps, items in alike.items()
+            for line in steps
+        ]
         yield Section(head + "\n", lines, what="changed resources")
         return
-    for item in changed:
-        counts = ", ".join(f"{number} to {_OPS.get(op, op.value)}" for op, number in item.counts.items())
+    for steps, items in alike.items():
+        counts = ", ".join(f"{number} to {_OPS.get(op, op.value)}" for op, number in items[0].counts.items())
+        names = ", ".join(_summary_name(item.stack) for item in items)
         yield Section(
-            f"{head}\n<details><summary>{_summary_name(item.stack)}: {counts}</summary>\n\n",
-            list(_steps(item)),
+            f"{head}\n<details><summary>{names}: {counts}</summary>\n\n",
+            list(steps),
             "\n</details>\n",
             "changed resources",
         )
@@ -323,13 +431,32 @@ def _summary_name(stack: str) -> str:
 
 
 def _steps(item: StackReview) -> Iterator[str]:
-    """What is taken away before what is new: that is where a review looks first."""
+    """What is taken away before what is new: that is where a review looks first.
+
+    The same change in several resources is one entry.
+    """
+    assigned = assigned_values(item)
+    inputs = created_inputs(item)
+    groups: dict[tuple[Op, str, str], list[Step]] = {}
     for step in sorted(item.changes, key=lambda step: (_ORDER.index(step.op), step.urn)):
-        yield _step(step)
+        lines = "".join(f"  - {_change(change, assigned)}\n" for change in step.changes)
+        lines += "".join(
+            f"  - {code(path)}: {code(shown(value))}{_marked(value, assigned)}\n"
+            for path, value in inputs.get(step.urn, ())
+        )
+        groups.setdefault((step.op, _remark(step), lines), []).append(step)
+    for (op, remark, lines), steps in groups.items():
+        mark = code(_MARKS.get(op, op.value))
+        if len(steps) > _ALIKE and lines:
+            names = _names([step.name for step in steps])
+            yield f"- {mark} the same in {len(steps)} resources: {names}{remark}\n{lines}"
+            continue
+        for step in steps:
+            where = f" {code(step.source)}" if step.source else ""
+            yield f"- {mark} {code(step.name)} {prose(step.type)}{remark}{where}\n{lines}"
 
 
-def _step(step: Step) -> str:
-    where = f" {code(step.source)}" if step.source else ""
+def _remark(step: Step) -> str:
     notes = [
         note
         for wanted, note in (
@@ -338,22 +465,27 @@ def _step(step: Step) -> str:
         )
         if wanted
     ]
-    remark = f" ({', '.join(notes)})" if notes else ""
-    mark = code(_MARKS.get(step.op, step.op.value))
-    text = f"- {mark} {code(step.name)} {prose(step.type)}{remark}{where}\n"
-    return text + "".join(f"  - {_change(change)}\n" for change in step.changes)
+    return f" ({', '.join(notes)})" if notes else ""
 
 
-def _change(change: PropertyChange) -> str:
+def _change(change: PropertyChange, assigned: frozenset[str] = frozenset()) -> str:
     path = code(format_path(change.path))
     replaces = " **forces replacement**" if change.replaces else ""
+    old = f"{code(shown(change.old))}{_marked(change.old, assigned)}"
+    new = f"{code(shown(change.new))}{_marked(change.new, assigned)}"
     match change.kind:
         case Change.ADD:
-            return f"{path}: added {code(shown(change.new))}{replaces}"
+            return f"{path}: added {new}{replaces}"
         case Change.DELETE:
-            return f"{path}: removed {code(shown(change.old))}{replaces}"
+            return f"{path}: removed {old}{replaces}"
         case _:
-            return f"{path}: {code(shown(change.old))} → {code(shown(change.new))}{replaces}"
+            return f"{path}: {old} → {new}{replaces}"
+
+
+def _marked(value: Value, assigned: frozenset[str]) -> str:
+    """A note beside a value that the rehearsal invents, as the cloud assigns it."""
+    text = shown(value)
+    return " (made up)" if any(one in text for one in assigned) else ""
 
 
 def _digests(review: Review) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -28,11 +29,22 @@ from rehearsal.review.base_checkout import (
 )
 from rehearsal.review.capacity import CapacityChange, capacity, changes
 from rehearsal.review.findings import Finding, gather, gather_remedied
+from rehearsal.review.impact import Effect, Weight, effects
 from rehearsal.review.plan_digest import Plan, plan_of
 from rehearsal.review.policy_view import declared
 from rehearsal.review.rule_changes import Judge, RuleChange, base_judge, head_judge, rule_changes
+from rehearsal.review.stack_file import (
+    ChangedSetting,
+    WrongSetting,
+    cause,
+    changed_settings,
+    line_of,
+    wrong_settings,
+)
 
 WEAKENED: Final = 4  # exit code: a rule is removed, disabled or relaxed
+_SETTING: Final = re.compile(r"\b(?:policies|kingdom):[a-z]\w*(?:\.\w+)*")  # in a rule's remediation
+_WORST_FIRST: Final = (130, 2, 1, 3)
 
 
 class Status(StrEnum):
@@ -63,6 +75,35 @@ class StackReview:
     billed: bool = True
     base_error: str = ""
     base_judged: Outcome | None = None
+    stack_file: Path | None = None
+    changed_settings: tuple[ChangedSetting, ...] = ()
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        """What the plan does to the platform, the heaviest first; nothing without a base to compare with."""
+        if self.result is None or self.base is None:
+            return ()
+        return tuple(effects(self.result, self.base.result))
+
+    @property
+    def conflicts(self) -> tuple[Effect, ...]:
+        """What the cloud would refuse."""
+        return tuple(item for item in self.effects if item.weight is Weight.CONFLICT)
+
+    @cached_property
+    def wrong_settings(self) -> tuple[WrongSetting, ...]:
+        """The settings that keep the stack from being planned, each with its line in the stack file."""
+        return wrong_settings(self.error, self.stack_file) if self.error and self.stack_file else ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 a plan that fails or would be refused, 2 wrong settings, 3 a mandatory violation."""
+        if self.head is None:
+            return 0
+        code = worst([self.head])
+        if code == 1 and self.wrong_settings:
+            return InputError.exit_code
+        return 1 if code in (0, 3) and self.conflicts else code
 
     @property
     def error(self) -> str:
@@ -88,7 +129,7 @@ class StackReview:
             return Status.FAILED
         if self.head is None:
             return Status.REMOVED
-        if self.protected:
+        if self.protected or self.conflicts:
             return Status.REFUSED
         if self.changes:
             if self.base_error:
@@ -159,10 +200,28 @@ class Review:
     seconds: float = 0.0
     error: KingdomError | None = None
     rule_changes: tuple[RuleChange, ...] = ()
+    program_changed: bool = True
 
     @cached_property
     def _gathered(self) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-        return gather(item.result for item in self.stacks if item.result is not None)
+        found, unjudged = gather(item.result for item in self.stacks if item.result is not None)
+        return tuple(map(self._caused, found)), unjudged
+
+    def _caused(self, item: Finding) -> Finding:
+        """`item` with the changed setting that causes it, where one does."""
+        for stack in self.stacks:
+            if stack.stack not in item.stacks or stack.stack_file is None:
+                continue
+            text = f"{item.rule.name} {item.message}"
+            only = item.mandatory and not self.program_changed
+            setting = cause(stack.changed_settings, text, only=only)
+            key, line = (setting.key, setting.line) if setting is not None else ("", 0)
+            if not line and (named := _SETTING.search(item.rule.remediation)):
+                key, line = named[0], line_of(stack.stack_file, named[0])
+            if line:
+                file = f"{stack.stack_file.parent.name}/{stack.stack_file.name}"
+                return replace(item, setting=key, setting_file=file, setting_line=line)
+        return item
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -221,7 +280,8 @@ class Review:
         """
         if self.error is not None:
             return self.error.exit_code
-        code = worst([item.head for item in self.stacks if item.head])
+        codes = {item.exit_code for item in self.stacks}
+        code = next((code for code in _WORST_FIRST if code in codes), 0)
         return WEAKENED if code == 0 and self.weakened else code
 
 
@@ -259,9 +319,10 @@ def review(
         with checked_out(project, ref) as base:
             compared, changes_ = _compared(project, base, stacks, policies, listener)
             base_commit = base.commit
+            program_changed = _program(project) != _program(base.project)
     except BaseUnusableError as error:
         compared, changes_ = _from_nothing(project, stacks, policies, str(error), listener), ()
-        base_commit = commit_of(project, ref)
+        base_commit, program_changed = commit_of(project, ref), True
     return Review(
         compared,
         ref,
@@ -270,7 +331,17 @@ def review(
         dirty,
         seconds=time.monotonic() - began,
         rule_changes=changes_,
+        program_changed=program_changed,
     )
+
+
+def _program(project: Project) -> dict[str, bytes]:
+    """The files of the program, by their path below its folder."""
+    return {
+        str(path.relative_to(project.main)): path.read_bytes()
+        for path in sorted(project.main.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def _head(project: Project, head: str) -> tuple[str, bool]:
@@ -370,11 +441,15 @@ def _reviewed(
     base_error: str = "",
     base_judged: Outcome | None = None,
 ) -> StackReview:
+    path, changed = project.stacks / f"Pulumi.{stack}.yaml", ()
     try:
-        billed = project.stack(stack).machine is None
+        declared_ = project.stack(stack)
+        billed = declared_.machine is None
+        if base is not None and head is not None:
+            changed = changed_settings(base.job.project.stack(stack), declared_)
     except InputError:
         billed = True  # its own error says more
-    return StackReview(stack, head, base, billed, base_error, base_judged)
+    return StackReview(stack, head, base, billed, base_error, base_judged, path, changed)
 
 
 def _subject(item: Finding) -> tuple[str, str, str, str]:

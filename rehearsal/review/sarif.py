@@ -12,15 +12,21 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from rehearsal.pulumi.urn import name_of
-from rehearsal.review.findings import Finding, RuleInfo, rules
+from rehearsal.review.findings import Finding, RuleInfo, is_security, rules
 from rehearsal.review.review import Review
 from rehearsal.review.rule_changes import described
+from rehearsal.review.stack_file import places
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS: Final = {"mandatory": "error", "advisory": "warning"}
 # GitHub's bands for a rule's score: critical over 9.0, high from 7.0, medium from 4.0, low below.
 _SCORES: Final = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
 _ROOT: Final = "%SRCROOT%"
+# Not of the policy pack: what keeps a stack from being planned or carried out.
+_PLAN_RULES: Final = (
+    RuleInfo("plan-failed", "Every stack must be planned.", "high", "Fix what the message names."),
+    RuleInfo("name-taken", "A name in the cloud must be free when it is taken.", "high", "Add an alias."),
+)
 _LIMIT: Final = 5_000  # results that GitHub takes from one run; mandatory ones are first
 
 
@@ -30,6 +36,7 @@ def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
     known.update({item.rule.name: item.rule for item in review.findings})
     names = sorted(known)
     results = list(_results(review.findings, names, program))
+    results = [*_failed_plans(review, len(names), program), *results]
     notices = [*_rule_changes(review), *_failures(review)]
     if len(results) > _LIMIT:
         notices.append(_notice(f"{len(results) - _LIMIT} of {len(results)} findings are left out", "warning"))
@@ -42,7 +49,7 @@ def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
                     "driver": {
                         "name": "kingdom",
                         "fullName": "kingdom preview, with the policy pack of this repository",
-                        "rules": [_rule(known[name]) for name in names],
+                        "rules": [*(_rule(known[name]) for name in names), *map(_rule, _PLAN_RULES)],
                     }
                 },
                 "automationDetails": {"id": "kingdom/policies/"},
@@ -71,6 +78,42 @@ def _failures(review: Review) -> Iterable[dict[str, Any]]:
             yield _notice(f"{item.stack}, {name_of(found.urn)}: {found.message}", "error")
 
 
+def _failed_plans(review: Review, first: int, program: str) -> Iterable[dict[str, Any]]:
+    """Results for stacks without a plan: at each wrong setting, else at the place that the error names."""
+    failed, conflict = (rule.name for rule in _PLAN_RULES)
+    for item in review.failed:
+        if item.wrong_settings and item.stack_file is not None:
+            file = f"{item.stack_file.parent.name}/{item.stack_file.name}"
+            found = [(file, wrong.line or 1, wrong.message) for wrong in item.wrong_settings]
+        else:
+            file, line = next(iter(places(item.error)), (program, 1))
+            found = [(file, line, item.error)]
+        for file, line, message in found:
+            yield _plan_result(failed, first, f"{item.stack} cannot be planned: {message}", file, line)
+    for item in review.refused:
+        for effect in item.conflicts:
+            yield _plan_result(conflict, first + 1, f"{item.stack}: {effect.text}", program, 1)
+
+
+def _plan_result(rule: str, index: int, message: str, file: str, line: int) -> dict[str, Any]:
+    mark = hashlib.sha256("\0".join((rule, file, message)).encode()).hexdigest()[:32]
+    return {
+        "ruleId": rule,
+        "ruleIndex": index,
+        "level": "error",
+        "message": {"text": message},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": file, "uriBaseId": _ROOT},
+                    "region": {"startLine": line},
+                }
+            }
+        ],
+        "partialFingerprints": {"kingdomFinding/v1": f"{mark}:1"},
+    }
+
+
 def _rule_changes(review: Review) -> Iterable[dict[str, Any]]:
     """What is weaker than at the base, as notifications: a run that hides its rules is no clean run."""
     for change in review.rule_changes:
@@ -89,9 +132,12 @@ def _notice(text: str, level: str) -> dict[str, Any]:
 
 
 def _rule(rule: RuleInfo) -> dict[str, Any]:
-    properties: dict[str, Any] = {"tags": ["security", *rule.tags], "precision": "very-high"}
+    security = is_security(rule)
+    tags = ["security", *rule.tags] if security else list(rule.tags)
+    properties: dict[str, Any] = {"tags": tags, "precision": "very-high"}
     if rule.severity in _SCORES:
-        properties["security-severity"] = _SCORES[rule.severity]
+        if security:
+            properties["security-severity"] = _SCORES[rule.severity]
         properties["problem.severity"] = "error" if rule.severity in ("critical", "high") else "warning"
     help_ = rule.remediation or rule.description
     described: dict[str, Any] = {
@@ -99,7 +145,7 @@ def _rule(rule: RuleInfo) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.description},
         "fullDescription": {"text": rule.description},
-        "help": {"text": help_, "markdown": f"{rule.description}\n\n**To mend it:** {help_}"},
+        "help": {"text": help_, "markdown": f"{rule.description}\n\n**To fix it:** {help_}"},
         "properties": properties,
     }
     return described | ({"helpUri": rule.url} if rule.url else {})
@@ -120,8 +166,8 @@ def _results(findings: Iterable[Finding], names: list[str], program: str) -> Ite
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": item.file or program, "uriBaseId": _ROOT},
-                        "region": {"startLine": item.line or 1},
+                        "artifactLocation": {"uri": item.place[0] or program, "uriBaseId": _ROOT},
+                        "region": {"startLine": item.place[1] or 1},
                     },
                     "logicalLocations": [{"name": item.resource or "stack", "kind": "resource"}],
                 }

@@ -85,3 +85,10 @@ def test_an_image_from_elsewhere_is_refused() -> None:
     values = configuration("prod")
     values["kingdom:workload"]["image"]["repository"] = "docker.io/library/python"
     assert "must begin with europe-west1-docker.pkg.dev/kingdom-prod/" in "".join(complaints(values).values())
+
+
+def test_an_update_by_hand_leaves_the_deployed_image(declared: Declared) -> None:
+    assert configuration(declared.stack)["kingdom:workload"]["image"]["digest"] == "deployed"
+    for role in declared.of("Deployment"):
+        ignored = declared.state("Deployment", role).ignore_changes
+        assert tuple(ignored) == ("spec.template.spec.containers[0].image",), role

@@ -37,7 +37,10 @@ def large(stacks: int, each: int) -> Review:
         *(
             stack_of(
                 f"stack-{number}",
-                tuple(step(f"stack-{number}", f"pod-{index}", value="x" * 90) for index in range(each)),
+                tuple(
+                    step(f"stack-{number}", f"pod-{index}", value=f"{number}/{index} " + "x" * 80)
+                    for index in range(each)
+                ),
                 tuple(violation(f"stack-{number}", f"pod-{index}") for index in range(each)),
             )
             for number in range(stacks)
@@ -159,7 +162,11 @@ def test_sarif_is_valid_by_the_published_schema() -> None:
         jsonschema.Draft4Validator(SCHEMA).validate(log)
     run = sarif(made)["runs"][0]
     assert run["invocations"][0]["executionSuccessful"] is False
-    assert [result["level"] for result in run["results"]] == ["error", "warning"]
+    assert [(result["ruleId"], result["level"]) for result in run["results"]] == [
+        ("plan-failed", "error"),
+        ("non-root", "error"),
+        ("of-another-pack", "warning"),
+    ]
     for result in run["results"]:
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
         uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
@@ -169,7 +176,15 @@ def test_sarif_is_valid_by_the_published_schema() -> None:
 def test_every_rule_of_the_pack_has_its_help_in_sarif() -> None:
     rules = sarif(review_of())["runs"][0]["tool"]["driver"]["rules"]
     assert len(rules) > 40
-    assert all(rule["help"]["text"] and rule["properties"]["security-severity"] for rule in rules)
+    assert all(rule["help"]["text"] for rule in rules)
+
+
+def test_only_rules_of_security_are_on_the_security_page() -> None:
+    rules = sarif(review_of())["runs"][0]["tool"]["driver"]["rules"]
+    security = {rule["id"] for rule in rules if "security" in rule["properties"]["tags"]}
+    assert security == {rule["id"] for rule in rules if "security-severity" in rule["properties"]}
+    assert {"tls-redis", "no-public-members", "pss-capabilities"} <= security
+    assert not {"monthly-cost-ceiling", "hpa-bounds", "deletion-protection", "plan-failed"} & security
 
 
 def test_a_finding_keeps_its_fingerprint_when_its_line_moves() -> None:
