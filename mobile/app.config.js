@@ -5,6 +5,6 @@
  * Compiler, no cache, FlatList in place of FlashList.
  */
 module.exports = ({ config }) => ({
-    ...config,
-    experiments: { ...config.experiments, reactCompiler: process.env.EXPO_PUBLIC_PLAIN !== '1' },
+  ...config,
+  experiments: { ...config.experiments, reactCompiler: process.env.EXPO_PUBLIC_PLAIN !== '1' },
 });

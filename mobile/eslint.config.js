@@ -2,19 +2,19 @@ const { defineConfig } = require('eslint/config');
 const expo = require('eslint-config-expo/flat');
 
 module.exports = defineConfig([
-    expo,
-    { ignores: ['dist/*', 'node_modules/*', 'src/api/schema.ts', '.expo/*'] },
-    {
-        rules: {
-            'no-console': 'error',
-            eqeqeq: ['error', 'always'],
-            'prefer-const': 'error',
-            'no-restricted-globals': ['error', { name: 'alert', message: 'Show a Notice in place of alert().' }],
-        },
+  expo,
+  { ignores: ['dist/*', 'node_modules/*', 'src/api/schema.ts', '.expo/*'] },
+  {
+    rules: {
+      'no-console': 'error',
+      eqeqeq: ['error', 'always'],
+      'prefer-const': 'error',
+      'no-restricted-globals': ['error', { name: 'alert', message: 'Show a Notice in place of alert().' }],
     },
-    {
-        files: ['scripts/**', 'e2e/**'],
-        languageOptions: { globals: { console: 'readonly', process: 'readonly' } },
-        rules: { 'no-console': 'off' },
-    },
+  },
+  {
+    files: ['scripts/**', 'e2e/**'],
+    languageOptions: { globals: { console: 'readonly', process: 'readonly' } },
+    rules: { 'no-console': 'off' },
+  },
 ]);

@@ -1,10 +1,10 @@
 export default {
-    multipass: true,
-    plugins: [
-        'preset-default',
-        'removeTitle',
-        'removeDimensions',
-        // The color of an icon is a property of the component.
-        { name: 'removeAttrs', params: { attrs: '(fill|stroke)' } },
-    ],
+  multipass: true,
+  plugins: [
+    'preset-default',
+    'removeTitle',
+    'removeDimensions',
+    // The color of an icon is a property of the component.
+    { name: 'removeAttrs', params: { attrs: '(fill|stroke)' } },
+  ],
 };

@@ -9,16 +9,16 @@ import { gzipSync, constants } from 'node:zlib';
 
 const root = process.argv[2];
 if (!root) {
-    console.error('usage: node scripts/finish-web.mjs DIRECTORY');
-    process.exit(2);
+  console.error('usage: node scripts/finish-web.mjs DIRECTORY');
+  process.exit(2);
 }
 const COMPRESSED = /\.(js|html|css|json|svg|ico)$/;
 
 function files(folder) {
-    return readdirSync(folder).flatMap((name) => {
-        const path = join(folder, name);
-        return statSync(path).isDirectory() ? files(path) : [path];
-    });
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    return statSync(path).isDirectory() ? files(path) : [path];
+  });
 }
 
 const scripts = files(root).filter((path) => /_expo\/static\/(js|css)\//.test(path) && /\.(js|css)$/.test(path));
@@ -28,22 +28,22 @@ const index = join(root, 'index.html');
 const first = urls.filter((url) => /\/(__common|_layout|index)-[0-9a-f]+\.js$/.test(url));
 const html = readFileSync(index, 'utf8');
 const links = first
-    .filter((url) => !html.includes(url))
-    .map((url) => `<link rel="preload" href="${url}" as="script">`)
-    .join('');
+  .filter((url) => !html.includes(url))
+  .map((url) => `<link rel="preload" href="${url}" as="script">`)
+  .join('');
 writeFileSync(index, html.replace('</head>', `${links}</head>`));
 
 const build = createHash('sha256');
 for (const path of [index, ...scripts]) build.update(readFileSync(path));
 const worker = join(root, 'sw.js');
 writeFileSync(
-    worker,
-    readFileSync(worker, 'utf8')
-        .replace('%BUILD%', build.digest('hex').slice(0, 12))
-        .replace('/* %FILES% */ []', JSON.stringify(urls)),
+  worker,
+  readFileSync(worker, 'utf8')
+    .replace('%BUILD%', build.digest('hex').slice(0, 12))
+    .replace('/* %FILES% */ []', JSON.stringify(urls)),
 );
 
 for (const path of files(root)) {
-    if (COMPRESSED.test(path))
-        writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: constants.Z_BEST_COMPRESSION }));
+  if (COMPRESSED.test(path))
+    writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: constants.Z_BEST_COMPRESSION }));
 }

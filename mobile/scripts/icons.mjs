@@ -14,30 +14,30 @@ const check = process.argv.includes('--check');
 const stale = [];
 
 function write(path, text) {
-    if (readFileSync(path, { encoding: 'utf8', flag: 'a+' }) === text) return;
-    if (check) stale.push(path.slice(root.length));
-    else writeFileSync(path, text);
+  if (readFileSync(path, { encoding: 'utf8', flag: 'a+' }) === text) return;
+  if (check) stale.push(path.slice(root.length));
+  else writeFileSync(path, text);
 }
 
 const icons = {};
 for (const file of readdirSync(folder)
-    .filter((name) => name.endsWith('.svg'))
-    .sort()) {
-    const path = join(folder, file);
-    const { data } = optimize(readFileSync(path, 'utf8'), { ...config, path });
-    const paths = [...data.matchAll(/<path d="([^"]+)"/g)].map((match) => match[1]);
-    if (paths.length === 0 || /<(?!\/?(svg|path)\b)/.test(data)) {
-        throw new Error(`${file}: an icon is made of <path> elements only`);
-    }
-    write(path, `${data}\n`);
-    icons[file.replace('.svg', '')] = paths.join('');
+  .filter((name) => name.endsWith('.svg'))
+  .sort()) {
+  const path = join(folder, file);
+  const { data } = optimize(readFileSync(path, 'utf8'), { ...config, path });
+  const paths = [...data.matchAll(/<path d="([^"]+)"/g)].map((match) => match[1]);
+  if (paths.length === 0 || /<(?!\/?(svg|path)\b)/.test(data)) {
+    throw new Error(`${file}: an icon is made of <path> elements only`);
+  }
+  write(path, `${data}\n`);
+  icons[file.replace('.svg', '')] = paths.join('');
 }
 const lines = Object.entries(icons).map(([name, path]) => `  ${name}: '${path}',`);
 write(
-    join(root, 'src', 'ui', 'icons.ts'),
-    `// Generated from assets/icons by \`npm run icons\`.\nexport const ICONS = {\n${lines.join('\n')}\n} as const;\n`,
+  join(root, 'src', 'ui', 'icons.ts'),
+  `// Generated from assets/icons by \`npm run icons\`.\nexport const ICONS = {\n${lines.join('\n')}\n} as const;\n`,
 );
 if (stale.length > 0) {
-    console.error(`not optimized: ${stale.join(', ')}; run \`npm run icons\``);
-    process.exit(1);
+  console.error(`not optimized: ${stale.join(', ')}; run \`npm run icons\``);
+  process.exit(1);
 }

@@ -20,103 +20,103 @@ const RESTORED_PAGES = 3;
 export const cache = new LayeredCache(new Rows(), isOffline);
 
 export const queryClient = new QueryClient({
-    defaultOptions: {
-        queries: {
-            staleTime: STALE_MS,
-            gcTime: PLAIN ? 0 : 24 * 3600 * 1000,
-            networkMode: 'always',
-            refetchOnReconnect: 'always',
-            // The transport has retried already.
-            retry: false,
-        },
-        mutations: { networkMode: 'always', retry: false },
+  defaultOptions: {
+    queries: {
+      staleTime: STALE_MS,
+      gcTime: PLAIN ? 0 : 24 * 3600 * 1000,
+      networkMode: 'always',
+      refetchOnReconnect: 'always',
+      // The transport has retried already.
+      retry: false,
     },
+    mutations: { networkMode: 'always', retry: false },
+  },
 });
 
 /** A page of a list and the cursor of the next one. */
 export interface Paged<T> {
-    items: T[];
-    next?: string | null;
+  items: T[];
+  next?: string | null;
 }
 
 function rowKey(key: QueryKey): string {
-    return `${session()?.account ?? 'public'}:${JSON.stringify(key)}`;
+  return `${session()?.account ?? 'public'}:${JSON.stringify(key)}`;
 }
 
 function peek<T>(key: QueryKey): { data: T; at: number } | undefined {
-    return PLAIN ? undefined : cache.peek<T>(rowKey(key));
+  return PLAIN ? undefined : cache.peek<T>(rowKey(key));
 }
 
 async function read<T>(key: QueryKey, fetch: (etag: string | null) => Promise<Fetched<T>>): Promise<T> {
-    if (!PLAIN) return cache.read(rowKey(key), fetch);
-    const { data } = await fetch(null);
-    if (data === null) throw new Error(`${rowKey(key)}: 304 to an unconditional request`);
-    return data;
+  if (!PLAIN) return cache.read(rowKey(key), fetch);
+  const { data } = await fetch(null);
+  if (data === null) throw new Error(`${rowKey(key)}: 304 to an unconditional request`);
+  return data;
 }
 
 /** Options of `useQuery` for one resource. */
 export function cachedQuery<T>(key: QueryKey, fetch: (etag: string | null) => Promise<Fetched<T>>) {
-    return {
-        queryKey: key,
-        queryFn: () => read(key, fetch),
-        initialData: () => peek<T>(key)?.data,
-        initialDataUpdatedAt: () => peek<T>(key)?.at,
-    };
+  return {
+    queryKey: key,
+    queryFn: () => read(key, fetch),
+    initialData: () => peek<T>(key)?.data,
+    initialDataUpdatedAt: () => peek<T>(key)?.at,
+  };
 }
 
 /** Options of `useInfiniteQuery` for a list in pages. */
 export function cachedPages<T>(
-    key: QueryKey,
-    fetch: (cursor: string | null, etag: string | null) => Promise<Fetched<Paged<T>>>,
+  key: QueryKey,
+  fetch: (cursor: string | null, etag: string | null) => Promise<Fetched<Paged<T>>>,
 ) {
-    const pageKey = (cursor: string | null) => [...key, cursor];
-    return {
-        queryKey: key,
-        queryFn: ({ pageParam }: { pageParam: string | null }) =>
-            read(pageKey(pageParam), (etag) => fetch(pageParam, etag)),
-        initialPageParam: null as string | null,
-        getNextPageParam: (last: Paged<T>) => last.next ?? null,
-        initialData: (): InfiniteData<Paged<T>, string | null> | undefined => {
-            const pages: Paged<T>[] = [];
-            const pageParams: (string | null)[] = [];
-            for (let cursor: string | null = null; pages.length < RESTORED_PAGES;) {
-                const page: Paged<T> | undefined = peek<Paged<T>>(pageKey(cursor))?.data;
-                if (page === undefined) break;
-                pages.push(page);
-                pageParams.push(cursor);
-                if (!page.next) break;
-                cursor = page.next;
-            }
-            return pages.length > 0 ? { pages, pageParams } : undefined;
-        },
-        initialDataUpdatedAt: () => peek(pageKey(null))?.at,
-    };
+  const pageKey = (cursor: string | null) => [...key, cursor];
+  return {
+    queryKey: key,
+    queryFn: ({ pageParam }: { pageParam: string | null }) =>
+      read(pageKey(pageParam), (etag) => fetch(pageParam, etag)),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last: Paged<T>) => last.next ?? null,
+    initialData: (): InfiniteData<Paged<T>, string | null> | undefined => {
+      const pages: Paged<T>[] = [];
+      const pageParams: (string | null)[] = [];
+      for (let cursor: string | null = null; pages.length < RESTORED_PAGES;) {
+        const page: Paged<T> | undefined = peek<Paged<T>>(pageKey(cursor))?.data;
+        if (page === undefined) break;
+        pages.push(page);
+        pageParams.push(cursor);
+        if (!page.next) break;
+        cursor = page.next;
+      }
+      return pages.length > 0 ? { pages, pageParams } : undefined;
+    },
+    initialDataUpdatedAt: () => peek(pageKey(null))?.at,
+  };
 }
 
 /** Replace the data of a query, and its row, after a write. */
 export function setQuery<T>(key: QueryKey, update: (old: T) => T): void {
-    const old = queryClient.getQueryData<T>(key);
-    if (old === undefined) return;
-    const next = update(old);
-    queryClient.setQueryData(key, next);
-    if (!PLAIN) void cache.write(rowKey(key), next);
+  const old = queryClient.getQueryData<T>(key);
+  if (old === undefined) return;
+  const next = update(old);
+  queryClient.setQueryData(key, next);
+  if (!PLAIN) void cache.write(rowKey(key), next);
 }
 
 /** Replace items of a list in pages; unchanged items stay the same objects, so their rows do not render. */
 export function setItems<T>(key: QueryKey, update: (item: T) => T): void {
-    queryClient.setQueryData<InfiniteData<Paged<T>, string | null>>(key, (old) => {
-        if (old === undefined) return old;
-        const pages = old.pages.map((page) => {
-            const items = page.items.map(update);
-            return items.every((item, i) => item === page.items[i]) ? page : { ...page, items };
-        });
-        return { ...old, pages };
+  queryClient.setQueryData<InfiniteData<Paged<T>, string | null>>(key, (old) => {
+    if (old === undefined) return old;
+    const pages = old.pages.map((page) => {
+      const items = page.items.map(update);
+      return items.every((item, i) => item === page.items[i]) ? page : { ...page, items };
     });
+    return { ...old, pages };
+  });
 }
 
 /** Data of an account leaves the device with its session. */
 onSession((next) => {
-    if (next !== null) return;
-    queryClient.clear();
-    void cache.clear();
+  if (next !== null) return;
+  queryClient.clear();
+  void cache.clear();
 });

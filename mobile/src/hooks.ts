@@ -6,13 +6,13 @@ import { isOnline, onNetwork } from '@/offline/network';
 import { onPending, pending, type Write } from '@/offline/outbox';
 
 export function useSession(): Session | null {
-    return useSyncExternalStore(onSession, session, session);
+  return useSyncExternalStore(onSession, session, session);
 }
 
 export function useOnline(): boolean {
-    return useSyncExternalStore(onNetwork, isOnline, isOnline);
+  return useSyncExternalStore(onNetwork, isOnline, isOnline);
 }
 
 export function usePending(): readonly Write[] {
-    return useSyncExternalStore(onPending, pending, pending);
+  return useSyncExternalStore(onPending, pending, pending);
 }

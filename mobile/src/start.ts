@@ -16,24 +16,24 @@ import { installShell } from '@/offline/shell';
 let started: Promise<void> | null = null;
 
 export function start(): Promise<void> {
-    started ??= run();
-    return started;
+  started ??= run();
+  return started;
 }
 
 async function run(): Promise<void> {
-    watchNetwork();
-    followContentWrites();
-    followAccountWrites(() => void queryClient.invalidateQueries({ queryKey: ['account'] }));
-    onNetwork((online) => {
-        onlineManager.setOnline(online);
-        if (online) void drain();
-    });
-    AppState.addEventListener('change', (state) => {
-        if (Platform.OS !== 'web') focusManager.setFocused(state === 'active');
-        if (state !== 'active') void flush();
-    });
-    await Promise.all([loadSession(), loadPreferences(), PLAIN ? undefined : cache.preload()]);
-    void loadOutbox();
-    installShell();
-    record('app.opened');
+  watchNetwork();
+  followContentWrites();
+  followAccountWrites(() => void queryClient.invalidateQueries({ queryKey: ['account'] }));
+  onNetwork((online) => {
+    onlineManager.setOnline(online);
+    if (online) void drain();
+  });
+  AppState.addEventListener('change', (state) => {
+    if (Platform.OS !== 'web') focusManager.setFocused(state === 'active');
+    if (state !== 'active') void flush();
+  });
+  await Promise.all([loadSession(), loadPreferences(), PLAIN ? undefined : cache.preload()]);
+  void loadOutbox();
+  installShell();
+  record('app.opened');
 }

@@ -15,21 +15,21 @@ let cached: { token: string | null; until: number } | null = null;
 let running: Promise<string | null> | null = null;
 
 export async function appCheckToken(): Promise<string | null> {
-    if (APP_CHECK === null) return null;
-    if (cached !== null && Date.now() < cached.until) return cached.token;
-    running ??= attest(APP_CHECK)
-        .then(
-            ({ token, seconds }) => {
-                cached = { token, until: Date.now() + seconds * 1000 - MARGIN_MS };
-                return token;
-            },
-            () => {
-                cached = { token: null, until: Date.now() + FAILURE_MS };
-                return null;
-            },
-        )
-        .finally(() => {
-            running = null;
-        });
-    return running;
+  if (APP_CHECK === null) return null;
+  if (cached !== null && Date.now() < cached.until) return cached.token;
+  running ??= attest(APP_CHECK)
+    .then(
+      ({ token, seconds }) => {
+        cached = { token, until: Date.now() + seconds * 1000 - MARGIN_MS };
+        return token;
+      },
+      () => {
+        cached = { token: null, until: Date.now() + FAILURE_MS };
+        return null;
+      },
+    )
+    .finally(() => {
+      running = null;
+    });
+  return running;
 }

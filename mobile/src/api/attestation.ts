@@ -2,9 +2,9 @@
 import type { AppCheckSettings } from '@/config';
 
 export interface Attestation {
-    token: string;
-    /** How long the token may be used, in seconds. */
-    seconds: number;
+  token: string;
+  /** How long the token may be used, in seconds. */
+  seconds: number;
 }
 
 /** The SDK caches and renews the token itself; five minutes keep a request from calling into it. */
@@ -13,23 +13,23 @@ const SECONDS = 300;
 let appCheck: Promise<() => Promise<string>> | null = null;
 
 export async function attest(_settings: AppCheckSettings): Promise<Attestation> {
-    appCheck ??= load().catch((error: unknown) => {
-        appCheck = null;
-        throw error;
-    });
-    return { token: await (await appCheck)(), seconds: SECONDS };
+  appCheck ??= load().catch((error: unknown) => {
+    appCheck = null;
+    throw error;
+  });
+  return { token: await (await appCheck)(), seconds: SECONDS };
 }
 
 async function load(): Promise<() => Promise<string>> {
-    // A build without Firebase settings has no native module: it must not be imported there.
-    const { getApp } = await import('@react-native-firebase/app');
-    const { getToken, initializeAppCheck, ReactNativeFirebaseAppCheckProvider } =
-        await import('@react-native-firebase/app-check');
-    const provider = new ReactNativeFirebaseAppCheckProvider();
-    provider.configure({
-        android: { provider: 'playIntegrity' },
-        apple: { provider: 'appAttestWithDeviceCheckFallback' },
-    });
-    const instance = await initializeAppCheck(getApp(), { provider, isTokenAutoRefreshEnabled: true });
-    return async () => (await getToken(instance)).token;
+  // A build without Firebase settings has no native module: it must not be imported there.
+  const { getApp } = await import('@react-native-firebase/app');
+  const { getToken, initializeAppCheck, ReactNativeFirebaseAppCheckProvider } =
+    await import('@react-native-firebase/app-check');
+  const provider = new ReactNativeFirebaseAppCheckProvider();
+  provider.configure({
+    android: { provider: 'playIntegrity' },
+    apple: { provider: 'appAttestWithDeviceCheckFallback' },
+  });
+  const instance = await initializeAppCheck(getApp(), { provider, isTokenAutoRefreshEnabled: true });
+  return async () => (await getToken(instance)).token;
 }

@@ -7,29 +7,29 @@
 const KEY = 'kingdom.session';
 
 export async function readTokens(): Promise<string | null> {
-    return localStorage.getItem(KEY);
+  return localStorage.getItem(KEY);
 }
 
 export async function writeTokens(value: string): Promise<void> {
-    localStorage.setItem(KEY, value);
+  localStorage.setItem(KEY, value);
 }
 
 export async function deleteTokens(): Promise<void> {
-    localStorage.removeItem(KEY);
+  localStorage.removeItem(KEY);
 }
 
 /** Call `listener` when another tab signs in, refreshes or signs out; return a function that ends it. */
 export function onTokensChanged(listener: (value: string | null) => void): () => void {
-    const onStorage = (event: StorageEvent) => {
-        if (event.key === KEY || event.key === null) listener(localStorage.getItem(KEY));
-    };
-    window.addEventListener('storage', onStorage);
-    return () => window.removeEventListener('storage', onStorage);
+  const onStorage = (event: StorageEvent) => {
+    if (event.key === KEY || event.key === null) listener(localStorage.getItem(KEY));
+  };
+  window.addEventListener('storage', onStorage);
+  return () => window.removeEventListener('storage', onStorage);
 }
 
 /** Run `task` in one tab at a time (Web Locks). */
 export function exclusively<T>(name: string, task: () => Promise<T>): Promise<T> {
-    // `locks` is absent outside of secure contexts.
-    const locks = navigator.locks as LockManager | undefined;
-    return locks === undefined ? task() : (locks.request(`kingdom.${name}`, task) as Promise<T>);
+  // `locks` is absent outside of secure contexts.
+  const locks = navigator.locks as LockManager | undefined;
+  return locks === undefined ? task() : (locks.request(`kingdom.${name}`, task) as Promise<T>);
 }

@@ -2,9 +2,9 @@ import { OrdersScreen } from '@/features/orders/OrdersScreen';
 import { Screen } from '@/performance/Screen';
 
 export default function Route() {
-    return (
-        <Screen name="orders">
-            <OrdersScreen />
-        </Screen>
-    );
+  return (
+    <Screen name="orders">
+      <OrdersScreen />
+    </Screen>
+  );
 }

@@ -5,22 +5,22 @@ let online = true;
 const listeners = new Set<(online: boolean) => void>();
 
 export function isOnline(): boolean {
-    return online;
+  return online;
 }
 
 export function onNetwork(listener: (online: boolean) => void): () => void {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 /** Follow the state of the network; call once at the start. */
 export function watchNetwork(): void {
-    const update = (state: Network.NetworkState) => {
-        const next = state.isConnected !== false && state.isInternetReachable !== false;
-        if (next === online) return;
-        online = next;
-        for (const listener of [...listeners]) listener(online);
-    };
-    Network.addNetworkStateListener(update);
-    void Network.getNetworkStateAsync().then(update, () => undefined);
+  const update = (state: Network.NetworkState) => {
+    const next = state.isConnected !== false && state.isInternetReachable !== false;
+    if (next === online) return;
+    online = next;
+    for (const listener of [...listeners]) listener(online);
+  };
+  Network.addNetworkStateListener(update);
+  void Network.getNetworkStateAsync().then(update, () => undefined);
 }

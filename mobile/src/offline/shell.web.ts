@@ -5,8 +5,8 @@ import { PLAIN } from '@/config';
 const DELAY_MS = 3_000;
 
 export function installShell(): void {
-    // Absent in private windows of some browsers, and outside of secure contexts.
-    const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
-    if (PLAIN || workers === undefined) return;
-    setTimeout(() => void workers.register('/app/sw.js', { scope: '/app/' }).catch(() => undefined), DELAY_MS);
+  // Absent in private windows of some browsers, and outside of secure contexts.
+  const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
+  if (PLAIN || workers === undefined) return;
+  setTimeout(() => void workers.register('/app/sw.js', { scope: '/app/' }).catch(() => undefined), DELAY_MS);
 }

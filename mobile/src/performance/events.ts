@@ -26,29 +26,29 @@ let timer: ReturnType<typeof setTimeout> | null = null;
 
 /** Replace the sampling decision of this start; for tests. */
 export function setSampled(value: boolean): void {
-    sampled = value;
-    waiting = [];
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
+  sampled = value;
+  waiting = [];
+  if (timer !== null) clearTimeout(timer);
+  timer = null;
 }
 
 export function record(name: EventName, details: { screen?: string; seconds?: number; content?: string } = {}): void {
-    if (!sampled) return;
-    waiting.push({ id: randomUUID(), name, at: new Date().toISOString(), ...details });
-    if (waiting.length > MAX_WAITING) waiting.shift();
-    if (waiting.length >= BATCH) void flush();
-    else timer ??= setTimeout(() => void flush(), FLUSH_MS);
+  if (!sampled) return;
+  waiting.push({ id: randomUUID(), name, at: new Date().toISOString(), ...details });
+  if (waiting.length > MAX_WAITING) waiting.shift();
+  if (waiting.length >= BATCH) void flush();
+  else timer ??= setTimeout(() => void flush(), FLUSH_MS);
 }
 
 /** Send what waits. Without consent or a session it stays, up to the bound. */
 export async function flush(): Promise<void> {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
-    if (waiting.length === 0 || !preferences().consent || session() === null) return;
-    const events = waiting.splice(0, 100);
-    try {
-        await submit({ kind: 'events', method: 'POST', path: '/v1/events', body: { events } });
-    } catch {
-        // A refused batch is dropped: figures are not worth an error message.
-    }
+  if (timer !== null) clearTimeout(timer);
+  timer = null;
+  if (waiting.length === 0 || !preferences().consent || session() === null) return;
+  const events = waiting.splice(0, 100);
+  try {
+    await submit({ kind: 'events', method: 'POST', path: '/v1/events', body: { events } });
+  } catch {
+    // A refused batch is dropped: figures are not worth an error message.
+  }
 }

@@ -2,9 +2,9 @@ import { AccountScreen } from '@/features/account/AccountScreen';
 import { Screen } from '@/performance/Screen';
 
 export default function Route() {
-    return (
-        <Screen name="account">
-            <AccountScreen />
-        </Screen>
-    );
+  return (
+    <Screen name="account">
+      <AccountScreen />
+    </Screen>
+  );
 }

@@ -2,9 +2,9 @@ import { LibraryScreen } from '@/features/content/LibraryScreen';
 import { Screen } from '@/performance/Screen';
 
 export default function Route() {
-    return (
-        <Screen name="library">
-            <LibraryScreen />
-        </Screen>
-    );
+  return (
+    <Screen name="library">
+      <LibraryScreen />
+    </Screen>
+  );
 }

@@ -4,10 +4,10 @@ import { ItemScreen } from '@/features/feed/ItemScreen';
 import { Screen } from '@/performance/Screen';
 
 export default function Route() {
-    const { id } = useLocalSearchParams<{ id: string }>();
-    return (
-        <Screen name="item">
-            <ItemScreen id={id} />
-        </Screen>
-    );
+  const { id } = useLocalSearchParams<{ id: string }>();
+  return (
+    <Screen name="item">
+      <ItemScreen id={id} />
+    </Screen>
+  );
 }

@@ -14,65 +14,63 @@ import { space, useColors } from '@/ui/theme';
 const FORMS: readonly Form[] = ['story', 'caption', 'verse'];
 
 export function CreateScreen() {
-    return (
-        <RequireSession>
-            <CreateForm />
-        </RequireSession>
-    );
+  return (
+    <RequireSession>
+      <CreateForm />
+    </RequireSession>
+  );
 }
 
 function CreateForm() {
-    const router = useRouter();
-    const [prompt, setPrompt] = useState('');
-    const [form, setForm] = useState<Form>('story');
-    const create = useMutation({
-        mutationFn: () => createContent({ prompt: prompt.trim(), form }),
-        onSuccess: (content) => {
-            setPrompt('');
-            if (content === undefined) return;
-            queryClient.setQueryData<Content>(['content', content.id], content);
-            router.push(`/content/${content.id}`);
-        },
-    });
-    return (
-        <Page title={texts.tabs.create}>
-            <Field label={texts.fields.prompt} value={prompt} onChangeText={setPrompt} multiline maxLength={500} />
-            <Choice label={texts.fields.form} value={form} onChange={setForm} />
-            <ErrorMessage error={create.error} />
-            {create.isSuccess && create.data === undefined && <Notice>{texts.create.queued}</Notice>}
-            <Button
-                icon="create"
-                label={texts.actions.generate}
-                busy={create.isPending}
-                disabled={prompt.trim() === ''}
-                onPress={() => create.mutate()}
-            />
-        </Page>
-    );
+  const router = useRouter();
+  const [prompt, setPrompt] = useState('');
+  const [form, setForm] = useState<Form>('story');
+  const create = useMutation({
+    mutationFn: () => createContent({ prompt: prompt.trim(), form }),
+    onSuccess: (content) => {
+      setPrompt('');
+      if (content === undefined) return;
+      queryClient.setQueryData<Content>(['content', content.id], content);
+      router.push(`/content/${content.id}`);
+    },
+  });
+  return (
+    <Page title={texts.tabs.create}>
+      <Field label={texts.fields.prompt} value={prompt} onChangeText={setPrompt} multiline maxLength={500} />
+      <Choice label={texts.fields.form} value={form} onChange={setForm} />
+      <ErrorMessage error={create.error} />
+      {create.isSuccess && create.data === undefined && <Notice>{texts.create.queued}</Notice>}
+      <Button
+        icon="create"
+        label={texts.actions.generate}
+        busy={create.isPending}
+        disabled={prompt.trim() === ''}
+        onPress={() => create.mutate()}
+      />
+    </Page>
+  );
 }
 
 function Choice({ label, value, onChange }: { label: string; value: Form; onChange: (form: Form) => void }) {
-    const colors = useColors();
-    return (
-        <View role="radiogroup" aria-label={label} style={styles.choice}>
-            {FORMS.map((form) => (
-                <Pressable
-                    key={form}
-                    role="radio"
-                    aria-checked={form === value}
-                    onPress={() => onChange(form)}
-                    style={[styles.option, { borderColor: form === value ? colors.accent : colors.border }]}
-                >
-                    <Text style={{ color: form === value ? colors.accent : colors.text }}>
-                        {texts.create.forms[form]}
-                    </Text>
-                </Pressable>
-            ))}
-        </View>
-    );
+  const colors = useColors();
+  return (
+    <View role="radiogroup" aria-label={label} style={styles.choice}>
+      {FORMS.map((form) => (
+        <Pressable
+          key={form}
+          role="radio"
+          aria-checked={form === value}
+          onPress={() => onChange(form)}
+          style={[styles.option, { borderColor: form === value ? colors.accent : colors.border }]}
+        >
+          <Text style={{ color: form === value ? colors.accent : colors.text }}>{texts.create.forms[form]}</Text>
+        </Pressable>
+      ))}
+    </View>
+  );
 }
 
 const styles = StyleSheet.create({
-    choice: { flexDirection: 'row', flexWrap: 'wrap', gap: space.s },
-    option: { minHeight: 44, justifyContent: 'center', borderWidth: 2, borderRadius: 22, paddingHorizontal: space.m },
+  choice: { flexDirection: 'row', flexWrap: 'wrap', gap: space.s },
+  option: { minHeight: 44, justifyContent: 'center', borderWidth: 2, borderRadius: 22, paddingHorizontal: space.m },
 });

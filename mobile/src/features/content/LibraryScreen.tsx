@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from 'expo-router';
-import { useEffect } from 'react';
+import { memo, useEffect } from 'react';
 import { Pressable, StyleSheet, Text, View } from 'react-native';
 
 import { RequireSession } from '@/features/auth/RequireSession';
@@ -14,84 +14,84 @@ import { List } from '@/ui/List';
 import { space, useColors } from '@/ui/theme';
 
 export function LibraryScreen() {
-    return (
-        <RequireSession>
-            <Library />
-        </RequireSession>
-    );
+  return (
+    <RequireSession>
+      <Library />
+    </RequireSession>
+  );
 }
 
 function Library() {
-    const contents = useInfiniteQuery(contentsQuery);
-    const settled = contents.data !== undefined || contents.isError;
-    useEffect(() => {
-        if (settled) interactive('library');
-    }, [settled]);
-    if (!settled) return <Loading />;
-    return (
-        <List
-            items={contents.data?.pages.flatMap((page) => page.items) ?? []}
-            row={LibraryRow}
-            header={<LibraryHeader />}
-            empty={
-                contents.isError ? (
-                    <ErrorMessage error={contents.error} onRetry={() => void contents.refetch()} />
-                ) : (
-                    <Body muted>{texts.library.empty}</Body>
-                )
-            }
-            refreshing={contents.isRefetching}
-            onRefresh={() => void contents.refetch()}
-            onEnd={() => {
-                if (contents.hasNextPage && !contents.isFetching) void contents.fetchNextPage();
-            }}
-        />
-    );
+  const contents = useInfiniteQuery(contentsQuery);
+  const settled = contents.data !== undefined || contents.isError;
+  useEffect(() => {
+    if (settled) interactive('library');
+  }, [settled]);
+  if (!settled) return <Loading />;
+  return (
+    <List
+      items={contents.data?.pages.flatMap((page) => page.items) ?? []}
+      row={LibraryRow}
+      header={<LibraryHeader />}
+      empty={
+        contents.isError ? (
+          <ErrorMessage error={contents.error} onRetry={() => void contents.refetch()} />
+        ) : (
+          <Body muted>{texts.library.empty}</Body>
+        )
+      }
+      refreshing={contents.isRefetching}
+      onRefresh={() => void contents.refetch()}
+      onEnd={() => {
+        if (contents.hasNextPage && !contents.isFetching) void contents.fetchNextPage();
+      }}
+    />
+  );
 }
 
 /** The title, the state of the connection, and what waits to be sent. */
 function LibraryHeader() {
-    const waiting = usePending().filter((write) => write.kind === 'create');
-    const online = useOnline();
-    return (
-        <>
-            <Heading>{texts.tabs.library}</Heading>
-            {!online && <Notice>{texts.offline}</Notice>}
-            {waiting.map((write) => (
-                <Card key={write.id}>
-                    <Body>{(write.body as NewContent).prompt}</Body>
-                    <Body muted>{texts.library.waiting}</Body>
-                </Card>
-            ))}
-        </>
-    );
+  const waiting = usePending().filter((write) => write.kind === 'create');
+  const online = useOnline();
+  return (
+    <>
+      <Heading>{texts.tabs.library}</Heading>
+      {!online && <Notice>{texts.offline}</Notice>}
+      {waiting.map((write) => (
+        <Card key={write.id}>
+          <Body>{(write.body as NewContent).prompt}</Body>
+          <Body muted>{texts.library.waiting}</Body>
+        </Card>
+      ))}
+    </>
+  );
 }
 
-export function LibraryRow({ item }: { item: Content }) {
-    const colors = useColors();
-    const published = item.published_at !== null && item.published_at !== undefined;
-    useEffect(() => countRow('library', item.id));
-    const state =
-        item.state === 'ready'
-            ? published
-                ? texts.library.published
-                : texts.library.private
-            : texts.library.states[item.state];
-    return (
-        <View role="listitem">
-            <Link href={`/content/${item.id}`} asChild>
-                <Pressable role="link" style={[styles.row, { backgroundColor: colors.surface }]}>
-                    <Text numberOfLines={2} style={[styles.prompt, { color: colors.text }]}>
-                        {item.prompt}
-                    </Text>
-                    <Text style={{ color: colors.muted }}>{`${state} · ${formatDate(item.created_at)}`}</Text>
-                </Pressable>
-            </Link>
-        </View>
-    );
-}
+export const LibraryRow = memo(function LibraryRow({ item }: { item: Content }) {
+  const colors = useColors();
+  const published = item.published_at !== null && item.published_at !== undefined;
+  useEffect(() => countRow('library', item.id));
+  const state =
+    item.state === 'ready'
+      ? published
+        ? texts.library.published
+        : texts.library.private
+      : texts.library.states[item.state];
+  return (
+    <View role="listitem">
+      <Link href={`/content/${item.id}`} asChild>
+        <Pressable role="link" style={[styles.row, { backgroundColor: colors.surface }]}>
+          <Text numberOfLines={2} style={[styles.prompt, { color: colors.text }]}>
+            {item.prompt}
+          </Text>
+          <Text style={{ color: colors.muted }}>{`${state} · ${formatDate(item.created_at)}`}</Text>
+        </Pressable>
+      </Link>
+    </View>
+  );
+});
 
 const styles = StyleSheet.create({
-    row: { borderRadius: 16, padding: space.m, gap: 4 },
-    prompt: { fontSize: 16 },
+  row: { borderRadius: 16, padding: space.m, gap: 4 },
+  prompt: { fontSize: 16 },
 });

@@ -4,51 +4,51 @@ import { queryClient, setItems, setQuery } from '@/data';
 import { onSettled, submit } from '@/offline/outbox';
 
 export interface NewContent {
-    prompt: string;
-    form: Form;
+  prompt: string;
+  form: Form;
 }
 
 /** Create content; undefined when it waits for a connection. */
 export async function createContent(body: NewContent): Promise<Content | undefined> {
-    return (await submit({ kind: 'create', method: 'POST', path: '/v1/contents', body })) as Content | undefined;
+  return (await submit({ kind: 'create', method: 'POST', path: '/v1/contents', body })) as Content | undefined;
 }
 
 export async function setPublished(content: Content, published: boolean): Promise<void> {
-    const shown = published ? new Date().toISOString() : null;
-    apply(content.id, (old) => ({ ...old, published_at: shown }));
-    await submit({
-        kind: published ? 'publish' : 'withdraw',
-        method: published ? 'PUT' : 'DELETE',
-        path: `/v1/contents/${content.id}/publication`,
-        body: null,
-    });
+  const shown = published ? new Date().toISOString() : null;
+  apply(content.id, (old) => ({ ...old, published_at: shown }));
+  await submit({
+    kind: published ? 'publish' : 'withdraw',
+    method: published ? 'PUT' : 'DELETE',
+    path: `/v1/contents/${content.id}/publication`,
+    body: null,
+  });
 }
 
 function apply(id: string, update: (old: Content) => Content): void {
-    setQuery<Content>(['content', id], update);
-    setItems<Content>(['contents'], (item) => (item.id === id ? update(item) : item));
+  setQuery<Content>(['content', id], update);
+  setItems<Content>(['contents'], (item) => (item.id === id ? update(item) : item));
 }
 
 /** Bring what is shown in line with the service when a write has been answered; call once at the start. */
 export function followContentWrites(): () => void {
-    return onSettled(({ write, data, error }) => {
-        if (write.kind === 'create') {
-            if (error === null) void queryClient.invalidateQueries({ queryKey: ['contents'] });
-            return;
-        }
-        if (write.kind !== 'publish' && write.kind !== 'withdraw') return;
-        const id = write.path.split('/')[3] ?? '';
-        if (error !== null) {
-            // Undo: the state before the write is the opposite of what was asked for, or newer; the service knows.
-            apply(id, (old) => ({
-                ...old,
-                published_at: write.kind === 'publish' ? null : (old.published_at ?? null),
-            }));
-            void queryClient.invalidateQueries({ queryKey: ['content', id] });
-            void queryClient.invalidateQueries({ queryKey: ['contents'] });
-        } else if (data !== null) {
-            apply(id, () => data as Content);
-        }
-        void queryClient.invalidateQueries({ queryKey: ['feed'] });
-    });
+  return onSettled(({ write, data, error }) => {
+    if (write.kind === 'create') {
+      if (error === null) void queryClient.invalidateQueries({ queryKey: ['contents'] });
+      return;
+    }
+    if (write.kind !== 'publish' && write.kind !== 'withdraw') return;
+    const id = write.path.split('/')[3] ?? '';
+    if (error !== null) {
+      // Undo: the state before the write is the opposite of what was asked for, or newer; the service knows.
+      apply(id, (old) => ({
+        ...old,
+        published_at: write.kind === 'publish' ? null : (old.published_at ?? null),
+      }));
+      void queryClient.invalidateQueries({ queryKey: ['content', id] });
+      void queryClient.invalidateQueries({ queryKey: ['contents'] });
+    } else if (data !== null) {
+      apply(id, () => data as Content);
+    }
+    void queryClient.invalidateQueries({ queryKey: ['feed'] });
+  });
 }

@@ -10,41 +10,41 @@ import { Body, ErrorMessage, Heading, Loading, Notice } from '@/ui/components';
 import { List } from '@/ui/List';
 
 export function FeedScreen() {
-    const feed = useInfiniteQuery(feedQuery);
-    const online = useOnline();
-    const items = feed.data?.pages.flatMap((page) => page.items) ?? [];
-    const settled = feed.data !== undefined || feed.isError;
-    useEffect(() => {
-        if (settled) interactive('feed');
-    }, [settled]);
-    if (!settled) return <Loading />;
-    return (
-        <List
-            items={items}
-            row={FeedRow}
-            header={<FeedHeader offline={!online} />}
-            empty={
-                feed.isError ? (
-                    <ErrorMessage error={feed.error} onRetry={() => void feed.refetch()} />
-                ) : (
-                    <Body muted>{texts.feed.empty}</Body>
-                )
-            }
-            footer={feed.isFetchingNextPage ? <Loading /> : undefined}
-            refreshing={feed.isRefetching}
-            onRefresh={() => void feed.refetch()}
-            onEnd={() => {
-                if (feed.hasNextPage && !feed.isFetching) void feed.fetchNextPage();
-            }}
-        />
-    );
+  const feed = useInfiniteQuery(feedQuery);
+  const online = useOnline();
+  const items = feed.data?.pages.flatMap((page) => page.items) ?? [];
+  const settled = feed.data !== undefined || feed.isError;
+  useEffect(() => {
+    if (settled) interactive('feed');
+  }, [settled]);
+  if (!settled) return <Loading />;
+  return (
+    <List
+      items={items}
+      row={FeedRow}
+      header={<FeedHeader offline={!online} />}
+      empty={
+        feed.isError ? (
+          <ErrorMessage error={feed.error} onRetry={() => void feed.refetch()} />
+        ) : (
+          <Body muted>{texts.feed.empty}</Body>
+        )
+      }
+      footer={feed.isFetchingNextPage ? <Loading /> : undefined}
+      refreshing={feed.isRefetching}
+      onRefresh={() => void feed.refetch()}
+      onEnd={() => {
+        if (feed.hasNextPage && !feed.isFetching) void feed.fetchNextPage();
+      }}
+    />
+  );
 }
 
 function FeedHeader({ offline }: { offline: boolean }) {
-    return (
-        <>
-            <Heading>{texts.tabs.feed}</Heading>
-            {offline && <Notice>{texts.offline}</Notice>}
-        </>
-    );
+  return (
+    <>
+      <Heading>{texts.tabs.feed}</Heading>
+      {offline && <Notice>{texts.offline}</Notice>}
+    </>
+  );
 }
