@@ -31,10 +31,12 @@ from app.database.client import open_database
 from app.database.monitor import Pools
 from app.lifecycle import Dependency, Lifecycle
 from app.media.decoder import Decoder
+from app.media.deletion import ObjectDeletions
 from app.media.delivery import Delivery
 from app.media.service import MediaLibrary
 from app.media.signed_urls import Links
 from app.media.variant_jobs import Processing
+from app.media.visibility import Visibility
 from app.middleware.response_cache import KeptAnswer, answer_cache
 from app.orders.service import Orders
 from app.protection import Engine, open_engine
@@ -73,6 +75,7 @@ class Services:
     media: MediaLibrary
     processing: Processing
     delivery: Delivery
+    deletions: ObjectDeletions
     orders: Orders
     activity: Activity
     ingestion: Ingestion
@@ -85,6 +88,7 @@ class Services:
         await self.contents.prepare()
         await self.feed.prepare()
         await self.media.prepare()
+        await self.deletions.prepare()
         await self.orders.prepare()
         await self.ingestion.prepare()
 
@@ -117,14 +121,15 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             },
             timeout=settings.dependency_seconds,
         )
-        contents = Contents(database, cache, queue, bucket, redis)
-        media = MediaLibrary(database, bucket, queue, links)
+        visibility, deletions = Visibility(database, redis), ObjectDeletions(database, bucket)
+        contents = Contents(database, cache, queue, bucket, redis, visibility, deletions)
+        media = MediaLibrary(database, bucket, queue, links, visibility, deletions)
         results = account_results(redis)
         orders = Orders(database, redis, results)
         activity = Activity(redis)
         summaries = Summaries(database, redis, activity)
         kept = (results.cache, contents.results.cache, orders.results.cache, summaries.results.cache)
-        caches: tuple[Cache[Any], ...] = (cache, answers, *kept)
+        caches: tuple[Cache[Any], ...] = (cache, answers, visibility.cache, *kept)
         listening = (*(each.run() for each in caches), revocations.run(), progress.run(), activity.run())
         background = [asyncio.create_task(each) for each in listening]
         background.append(asyncio.create_task(lifecycle.monitor()))
@@ -152,11 +157,12 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 accounts=Accounts(database, passwords, tokens, Families(database, revocations), results),
                 contents=contents,
                 making=Making(database, contents, cache, bucket, queue, generator, progress),
-                feed=Feed(database, contents, cache, answers, links),
+                feed=Feed(database, contents, cache, answers, links, visibility, progress),
                 progress=progress,
                 media=media,
                 processing=Processing(database, media, bucket, queue, decoder),
-                delivery=Delivery(bucket, links),
+                delivery=Delivery(bucket, links, visibility),
+                deletions=deletions,
                 orders=orders,
                 activity=activity,
                 ingestion=Ingestion(database, activity),

@@ -81,6 +81,7 @@ class Swept(msgspec.Struct):
 
     contents: int
     media: int
+    deletions: int
 
 
 class AddedUp(msgspec.Struct):
@@ -101,7 +102,11 @@ def _again_later() -> Iterator[None]:
 async def _sweep(services: Services, _: Nothing) -> Swept:
     """Hand in again what the queue lost: what is written down and not done is the truth, jobs are not."""
     with _again_later():
-        swept = Swept(await services.making.requeue(), await services.processing.requeue())
+        swept = Swept(
+            await services.making.requeue(),
+            await services.processing.requeue(),
+            await services.deletions.sweep(),
+        )
     if swept.contents or swept.media:
         log.warning("jobs handed in again", contents=swept.contents, media=swept.media)
     return swept

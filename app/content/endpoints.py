@@ -61,6 +61,16 @@ async def read(call: Call, content_id: Id) -> Content:
     return await call.services.contents.read(call.session.account, content_id)
 
 
+@contents.delete("/{content_id}", status=204)
+async def delete(call: Call, content_id: Id) -> None:
+    """Delete a piece of content.
+
+    It leaves the lists and the feed at once, copies of its image in caches expire within five minutes, and
+    the image is removed from the storage.
+    """
+    await call.services.feed.delete(call.session.account, content_id)
+
+
 @contents.get("/{content_id}/image", media_type=MEDIA_TYPE, answer_headers=["Cache-Control"])
 async def image(call: Call, content_id: Id) -> Answer[Raw]:
     """The picture of a piece of content."""
@@ -90,7 +100,10 @@ async def publish(call: Call, content_id: Id) -> Content:
 
 @contents.delete("/{content_id}/publication", status=204)
 async def withdraw(call: Call, content_id: Id) -> None:
-    """Take a piece out of the feed again."""
+    """Take a piece out of the feed again.
+
+    Its image is no longer public; copies in caches expire within five minutes.
+    """
     await call.services.feed.withdraw(call.session.account, content_id)
 
 

@@ -14,6 +14,7 @@ from pymongo import DESCENDING, IndexModel
 from app import clock
 from app.cache import Cache
 from app.connections import Database, Document
+from app.content.progress import Progress
 from app.content.schemas import Author, Content, FeedItem, FeedPage, Form, State
 from app.content.service import IMAGE, Contents, Kept, describe
 from app.http import pagination
@@ -21,6 +22,7 @@ from app.http.pagination import PageQuery
 from app.http.problems import CONFLICT, NOT_FOUND, Problem
 from app.ids import new_id
 from app.media.signed_urls import Links
+from app.media.visibility import Visibility
 from app.middleware.response_cache import KeptAnswer
 from app.telemetry import business_metrics
 
@@ -39,6 +41,8 @@ class Feed:
         kept: Cache[Kept | None],
         answers: Cache[KeptAnswer],
         links: Links,
+        visibility: Visibility,
+        progress: Progress,
     ) -> None:
         self._documents = database["contents"]
         self._accounts = database["accounts"]
@@ -46,6 +50,8 @@ class Feed:
         self._kept = kept
         self._answers = answers
         self._links = links
+        self._visibility = visibility
+        self._progress = progress
 
     async def prepare(self) -> None:
         """Make the index of the feed."""
@@ -60,7 +66,11 @@ class Feed:
         author = account["name"] if account else ""
         published = {"order": new_id(), "at": clock.now(), "author": author}
         ready = {"_id": content_id, "owner": owner, "state": State.READY.value, "published": None}
-        async with self._kept.writing(content_id), self._contents.results.writing(owner):
+        async with (
+            self._kept.writing(content_id),
+            self._contents.results.writing(owner),
+            self._visibility.writing(content_id),
+        ):
             changed = await self._documents.update_one(ready, {"$set": {"published": published}})
         document = await self._documents.find_one({"_id": content_id})
         if document is None or document["state"] != State.READY.value:
@@ -75,12 +85,19 @@ class Feed:
             self._kept.writing(content_id),
             self._contents.results.writing(owner),
             self._answers.writing(FEED),
+            self._visibility.writing(content_id),
         ):
             changed = await self._documents.update_one(
                 {"_id": content_id, "owner": owner}, {"$unset": {"published": ""}}
             )
             if changed.matched_count == 0:
                 raise Problem(NOT_FOUND, "No such content.")
+
+    async def delete(self, owner: str, content_id: str) -> None:
+        """Delete a piece, and take it out of the feed if it is published."""
+        async with self._answers.writing(FEED):
+            await self._contents.delete(owner, content_id)
+        await self._progress.discard(content_id)
 
     async def page(self, query: PageQuery) -> FeedPage:
         """Part of the feed, newest first."""

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from redis import RedisError
 from redis.asyncio import Redis
 
+from app.connections import REDIS_GONE
 from app.http.problems import TOO_MANY_REQUESTS, UNAVAILABLE, Problem
 from app.redis.cancellation import heed, pause
 
@@ -61,16 +61,21 @@ class Progress:
                 pipe.xadd(key, {"name": name, "data": data}, maxlen=_MOST_EVENTS, approximate=False)
                 pipe.expire(key, _KEPT_SECONDS).publish(_BELL, content)
                 await pipe.execute()
-        except RedisError as error:
+        except REDIS_GONE as error:
             log.debug("progress not told", error=type(error).__name__)
 
     async def read(self, content: str, after: str) -> list[Event]:
         """What happened after that place; nothing while Redis is gone."""
         try:
             found = await self._redis.xrange(_key(content), min=f"({after}", count=_MOST_EVENTS)
-        except RedisError:
+        except REDIS_GONE:
             return []
         return [Event(at.decode(), fields[b"name"].decode(), fields[b"data"]) for at, fields in found]
+
+    async def discard(self, content: str) -> None:
+        """Remove the events of deleted content; without Redis they expire within the hour."""
+        with contextlib.suppress(*REDIS_GONE):
+            await self._redis.delete(_key(content))
 
     @contextmanager
     def watching(self, account: str, content: str) -> Iterator[asyncio.Event]:
@@ -107,7 +112,7 @@ class Progress:
     async def run(self) -> None:
         """Hear the bell until cancelled, through any outage of Redis."""
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*REDIS_GONE):
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(_BELL)
                     self._ring(*self._waiting)  # what was missed in between

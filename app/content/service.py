@@ -28,7 +28,9 @@ from app.http.idempotency import Request
 from app.http.pagination import PageQuery
 from app.http.problems import ALLOWANCE_USED, NOT_FOUND, UNAVAILABLE, Problem
 from app.ids import new_id
+from app.media.deletion import POSTER, ObjectDeletions
 from app.media.signed_urls import object_name
+from app.media.visibility import Visibility
 from app.queue import Priority, Queue, QueueFull
 from app.queue.tasks import job
 from app.storage import Bucket, ObjectMissing, StorageError
@@ -37,7 +39,7 @@ from app.telemetry import context, metrics
 log = structlog.get_logger()
 
 GENERATE: Final = "content.generate"
-IMAGE: Final = "picture.webp"
+IMAGE: Final = POSTER
 GIVEN_UP_AFTER: Final = timedelta(minutes=15)
 _SETTLED: Final = (300.0, 600.0)  # seconds fresh, then stale; the end of the job invalidates
 _PENDING: Final = (5.0, 0.0)
@@ -74,11 +76,15 @@ class Contents:
         queue: Queue,
         bucket: Bucket,
         redis: Redis,
+        visibility: Visibility,
+        deletions: ObjectDeletions,
     ) -> None:
         self._contents = database["contents"]
         self._cache = cache
         self._queue = queue
         self._bucket = bucket
+        self._visibility = visibility
+        self._deletions = deletions
         # Lists of an account's own pieces; whoever changes one says so with its owner.
         self.results: Results[ContentPage] = Results(redis, "own-contents", ContentPage, seconds=30.0)
 
@@ -114,7 +120,7 @@ class Contents:
             "prompt": wish.prompt,
             "form": wish.form.value,
             "created_at": now,
-            "queued_at": now,
+            "queued_at": now.timestamp(),
             **({"request": content_id} if request is None else request.fields()),
         }
         try:
@@ -163,6 +169,27 @@ class Contents:
             raise Problem(
                 UNAVAILABLE, "Pictures cannot be read just now.", headers={"retry-after": "2"}
             ) from error
+
+    async def delete(self, owner: str, content_id: str) -> None:
+        """Delete a piece of content and its image, published or not; a job that makes it comes to nothing."""
+        own = {"_id": content_id, "owner": owner}
+        if await self._contents.find_one(own, {"_id": 1}) is None:
+            raise Problem(NOT_FOUND, "No such content.")
+        await self._deletions.record("contents", content_id)
+        async with (
+            self._cache.writing(content_id),
+            self.results.writing(owner),
+            self._visibility.writing(content_id),
+        ):
+            await self._contents.delete_one(own)
+        await self._deletions.remove_now(content_id)
+
+    async def delete_all(self, owner: str) -> int:
+        """Delete everything that an account has made; how many pieces there were."""
+        ids = [each["_id"] for each in await self._contents.find({"owner": owner}, {"_id": 1}).to_list()]
+        for content_id in ids:
+            await self.delete(owner, content_id)
+        return len(ids)
 
     async def hand_in(self, documents: list[Document]) -> int:
         """Give the worker what is written down; how many it did not have yet. Never raises for Redis."""

@@ -1,7 +1,8 @@
 """Pictures for whoever has a signed address: in parts (RFC 9110, section 14), revalidated, kept by the edge.
 
-What stands under a name never changes, so its entity tag is its name. ``Cache-Tag`` and ``Surrogate-Key`` let
-an edge drop all variants of a picture at once; none keeps one beyond the end of its address.
+What stands under a name never changes, so its entity tag is its name. No cache keeps an image beyond the end
+of its signed URL, nor longer than :data:`~app.media.visibility.MAX_CACHED_SECONDS` without revalidation;
+``Cache-Tag`` and ``Surrogate-Key`` let an edge drop all variants of an image at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 from app.http.problems import NOT_FOUND, RANGE_NOT_SATISFIABLE, UNAVAILABLE, Problem
 from app.http.responses import Answer, Stream, matches
 from app.media.signed_urls import Links, object_name
+from app.media.visibility import MAX_CACHED_SECONDS, Visibility
 from app.storage import Bucket, ObjectMissing, RangeMissing, StorageError
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
@@ -30,19 +32,23 @@ class Wish:
 class Delivery:
     """Hands out what is in the bucket."""
 
-    def __init__(self, bucket: Bucket, links: Links) -> None:
+    def __init__(self, bucket: Bucket, links: Links, visibility: Visibility) -> None:
         self._bucket = bucket
         self._links = links
+        self._visibility = visibility
 
     async def fetch(
         self, media: str, name: str, expires: int, signature: str, wish: Wish
     ) -> Answer[Stream | None]:
         """The picture, or the part of it that is asked for."""
         grant = self._links.verify(media, name, expires, signature)
+        # Also before a 304: a cache that revalidates must learn that the image was withdrawn or deleted.
+        if not await self._visibility.is_public(media):
+            raise Problem(NOT_FOUND, "There is no such picture.")
         tag = f'"{media}/{name}"'
         headers = [
             (b"etag", tag.encode()),
-            (b"cache-control", b"public, max-age=%d, immutable" % grant.seconds),
+            (b"cache-control", b"public, max-age=%d" % min(grant.seconds, MAX_CACHED_SECONDS)),
             (b"cache-tag", f"media-{media}".encode()),
             (b"surrogate-key", f"media-{media}".encode()),
             (b"accept-ranges", b"bytes"),

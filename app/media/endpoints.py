@@ -66,7 +66,11 @@ async def read(call: Call, media_id: Id) -> Media:
 
 @uploads.delete("/{media_id}", status=204)
 async def delete(call: Call, media_id: Id) -> None:
-    """Remove a picture. Copies that caches keep are gone within two hours."""
+    """Delete an upload.
+
+    Its signed URLs stop working at once, copies in caches expire within five minutes, and its objects are
+    removed from the storage.
+    """
     await call.services.media.delete(call.session.account, media_id)
 
 

@@ -31,9 +31,11 @@ from app.http.problems import (
     Problem,
 )
 from app.ids import new_id
+from app.media.deletion import ORIGINAL, ObjectDeletions
 from app.media.schemas import MakeVariants, Media, MediaPage, Picture, State
 from app.media.signed_urls import Links, object_name
 from app.media.sniffing import HEAD, Recognised, recognise
+from app.media.visibility import Visibility
 from app.queue import Priority, Queue, QueueFull
 from app.queue.tasks import job
 from app.resilience import Bulkhead, BulkheadFull
@@ -43,7 +45,6 @@ from app.telemetry import context
 log = structlog.get_logger()
 
 MAKE_VARIANTS: Final = "media.variants"
-ORIGINAL: Final = "original"  # never delivered: it still says where it was taken
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
 
@@ -58,11 +59,21 @@ class MediaLibrary:
         IndexModel("request", unique=True, name="request"),
     )
 
-    def __init__(self, database: Database, bucket: Bucket, queue: Queue, links: Links) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bucket: Bucket,
+        queue: Queue,
+        links: Links,
+        visibility: Visibility,
+        deletions: ObjectDeletions,
+    ) -> None:
         self._media = database["media"]
         self._bucket = bucket
         self._queue = queue
         self._links = links
+        self._visibility = visibility
+        self._deletions = deletions
         # Each holds up to a megabyte in memory and the rest in a file.
         self._uploads = Bulkhead("uploads", calls=16, waiting=16, patience=2.0)
 
@@ -101,16 +112,19 @@ class MediaLibrary:
         return MediaPage([self._describe(document) for document in shown], following)
 
     async def delete(self, owner: str, media_id: str) -> None:
-        """Remove a picture. Copies at the edge last until the end of their signed addresses, two hours."""
-        document = await self._find(owner, media_id)
-        await self._media.delete_one({"_id": media_id})
-        names = [ORIGINAL, *(variant["name"] for variant in document.get("variants", []))]
-        try:
-            for name in names:
-                await self._bucket.delete(object_name(media_id, name))
-        except StorageError as error:
-            # Nothing names them any more; only their room is lost.
-            log.warning("objects were left behind", media=media_id, error=str(error))
+        """Delete an upload and its objects; its signed URLs stop working at once."""
+        await self._find(owner, media_id)
+        await self._deletions.record("media", media_id)
+        async with self._visibility.writing(media_id):
+            await self._media.delete_one({"_id": media_id, "owner": owner})
+        await self._deletions.remove_now(media_id)
+
+    async def delete_all(self, owner: str) -> int:
+        """Delete every upload of an account; how many there were."""
+        ids = [each["_id"] for each in await self._media.find({"owner": owner}, {"_id": 1}).to_list()]
+        for media_id in ids:
+            await self.delete(owner, media_id)
+        return len(ids)
 
     async def _keep(
         self,
@@ -138,7 +152,7 @@ class MediaLibrary:
             "width": picture.width,
             "height": picture.height,
             "created_at": now,
-            "queued_at": now,
+            "queued_at": now.timestamp(),
             "request": request,
         }
         name = object_name(media_id, ORIGINAL)

@@ -92,7 +92,7 @@ class Processing:
     async def _settle(self, media_id: str, state: State, **change: object) -> None:
         settled = await self._documents.update_one(
             {"_id": media_id, "state": State.PROCESSING.value},
-            {"$set": {"state": state.value, "finished_at": clock.now(), **change}},
+            {"$set": {"state": state.value, "finished": {"at": clock.now()}, **change}},
         )
         if settled.modified_count:
             log.info("upload settled", media=media_id, state=state.value)

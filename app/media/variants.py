@@ -24,6 +24,9 @@ _TALLEST: Final = 8192
 _WANTED: Final = ((320, "avif"), (320, "webp"), (1280, "avif"), (1280, "webp"), (2560, "webp"))
 
 
+VARIANT_NAMES: Final = tuple(f"{width}.{form}" for width, form in _WANTED)
+
+
 class PictureRefused(Exception):  # noqa: N818 (an answer, not a failure)
     """The file is not the picture that it seemed to be, or too large a one."""
 

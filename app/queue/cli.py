@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from redis import RedisError
 
-from app.connections import open_redis
+from app.connections import REDIS_GONE, open_redis
 from app.queue.jobs import DeadLetter
 from app.queue.queue import Queue
 from app.settings import Settings, load
@@ -50,7 +49,7 @@ async def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = load(environ)
     try:
         return await _carry_out(settings, verb, names, as_json="--json" in arguments)
-    except (RedisError, OSError) as error:
+    except REDIS_GONE as error:
         print(f"Redis cannot be asked: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
         return 1
 

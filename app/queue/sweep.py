@@ -48,8 +48,8 @@ async def sweep(
 
     Documents created before ``expired_before``, and those whose job is a dead letter, are passed to
     ``give_up``. Documents last enqueued before ``forgotten_before`` are passed to ``enqueue`` and their
-    ``queued_at`` is set to the current time: the next sweep begins with others, so documents that wait for a
-    long time do not keep the sweep from the rest. Raises what PyMongo raises.
+    ``queued_at`` (in seconds of the epoch) is set to the current time: the next sweep begins with others, so
+    documents that wait for a long time do not keep the sweep from the rest. Raises what PyMongo raises.
     """
     swept = Swept()
     for _ in range(_MAX_BATCHES):
@@ -61,7 +61,7 @@ async def sweep(
         if len(batch) < _BATCH:
             break
     for _ in range(_MAX_BATCHES):
-        forgotten = {"state": state, "queued_at": {"$lt": forgotten_before}}
+        forgotten = {"state": state, "queued_at": {"$lt": forgotten_before.timestamp()}}
         batch = await documents.find(forgotten).sort("queued_at", ASCENDING).limit(_BATCH).to_list()
         if not batch:
             break
@@ -78,7 +78,7 @@ async def sweep(
         swept.enqueued += await enqueue(alive)
         ids = [document["_id"] for document in alive]
         await documents.update_many(
-            {"_id": {"$in": ids}, "state": state}, {"$set": {"queued_at": clock.now()}}
+            {"_id": {"$in": ids}, "state": state}, {"$set": {"queued_at": clock.now().timestamp()}}
         )
         if len(batch) < _BATCH:
             break

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from redis import RedisError
 from redis.asyncio import Redis
 
+from app.connections import REDIS_GONE
 from app.redis.cancellation import pause
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
@@ -47,7 +47,7 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
             now = asyncio.get_running_loop().time()
             try:
                 held = await extend(keys=[key], args=[token, milliseconds])
-            except RedisError:
+            except REDIS_GONE:
                 if now + seconds / 3 < until:
                     continue
                 held = 0
@@ -67,5 +67,5 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
         raise LeaseLost(name) from None
     finally:
         keeping.cancel()
-        with contextlib.suppress(RedisError):  # it runs out by itself
+        with contextlib.suppress(*REDIS_GONE):  # it runs out by itself
             await release(keys=[key], args=[token])

@@ -13,18 +13,18 @@ from typing import Final
 import msgspec
 from pymongo import IndexModel
 from pymongo.errors import PyMongoError
-from redis import RedisError
 
 from app import clock
 from app.accounts.refresh_sessions import Families
 from app.accounts.service import Accounts
 from app.analytics.ingestion import Ingestion
-from app.connections import open_mongodb, open_redis
+from app.connections import REDIS_GONE, open_mongodb, open_redis
 from app.content.feed import Feed
 from app.content.service import Contents
 from app.database.index_advisor.advisor import Advice, Keys, advise
 from app.database.index_advisor.inventory import Busy, apply, take_stock
 from app.database.index_advisor.query_stats import told
+from app.media.deletion import ObjectDeletions
 from app.media.service import MediaLibrary
 from app.orders.service import Orders
 from app.redis.lease import LeaseLost
@@ -36,6 +36,7 @@ _DECLARED: Final[tuple[tuple[str, tuple[IndexModel, ...]], ...]] = (
     ("contents", Feed.INDEXES),
     ("events", Ingestion.INDEXES),
     ("media", MediaLibrary.INDEXES),
+    ("object_deletions", ObjectDeletions.INDEXES),
     ("orders", Orders.INDEXES),
     ("payments", Orders.PAYMENT_INDEXES),
     ("sessions", Families.INDEXES),
@@ -83,7 +84,7 @@ async def main(arguments: list[str], environ: Mapping[str, str]) -> int:
     except Busy:
         print("Another process changes indexes just now; try again later.", file=sys.stderr)
         return 1
-    except (LeaseLost, PyMongoError, RedisError) as error:
+    except (LeaseLost, PyMongoError, *REDIS_GONE) as error:
         print(f"Not possible now: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
         return 1
     if "--json" in arguments:

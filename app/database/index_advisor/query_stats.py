@@ -13,9 +13,9 @@ import structlog
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from redis import RedisError
 from redis.asyncio import Redis
 
+from app.connections import REDIS_GONE
 from app.database.index_advisor.query_shapes import Shape, shapes
 from app.redis.cancellation import pause
 
@@ -106,7 +106,7 @@ class Workload(Collector):
                     pipe.hincrby(_TIMES, name, int(use.seconds * 1e6))
                 pipe.expire(_COUNTS, _KEPT_SECONDS).expire(_TIMES, _KEPT_SECONDS)
                 await pipe.execute()
-        except (RedisError, OSError):
+        except REDIS_GONE:
             for shape, use in untold.items():  # not lost: told the next time
                 again = self._untold.setdefault(shape, Use())
                 again.count += use.count
@@ -136,7 +136,7 @@ class Workload(Collector):
             await pause(_TELL_SECONDS)
             try:
                 await self.tell(redis)
-            except (RedisError, OSError) as error:
+            except REDIS_GONE as error:
                 log.info("queries not told of yet", error=type(error).__name__)
 
 

@@ -13,10 +13,12 @@ from redis.asyncio import Redis
 from app import clock
 from app.connections import Database, open_mongodb
 from app.media.decoder import Decoder
+from app.media.deletion import ORIGINAL, ObjectDeletions
 from app.media.schemas import MakeVariants
-from app.media.service import MAKE_VARIANTS, ORIGINAL, MediaLibrary
+from app.media.service import MAKE_VARIANTS, MediaLibrary
 from app.media.signed_urls import Links, object_name
 from app.media.variant_jobs import GIVEN_UP_AFTER, Processing
+from app.media.visibility import Visibility
 from app.queue import Consumer, Job, Queue, Tasks
 from app.queue.jobs import Ending, Outcome
 from app.settings import MongoAuth, MongoSettings
@@ -47,6 +49,10 @@ class Objects:
             raise ObjectMissing(name)
         return self.objects[name]
 
+    async def delete(self, name: str) -> None:
+        self._call()
+        self.objects.pop(name, None)
+
     async def put(self, name: str, data: bytes, *, media_type: str) -> None:
         self._call()
         self.objects[name] = data
@@ -74,7 +80,10 @@ class Uploads:
         self.objects = Objects()
         self.bucket = cast(Bucket, self.objects)
         self.queue = Queue(redis, visibility=10.0)
-        self.media = MediaLibrary(database, self.bucket, self.queue, Links((bytes(32),)))
+        self.deletions = ObjectDeletions(database, self.bucket)
+        visibility = Visibility(database, redis)
+        links = Links((bytes(32),))
+        self.media = MediaLibrary(database, self.bucket, self.queue, links, visibility, self.deletions)
         self.processing = Processing(database, self.media, self.bucket, self.queue, Decoder())
         self.documents: Any = database["media"]
 
@@ -92,7 +101,7 @@ class Uploads:
             "width": 60,
             "height": 40,
             "created_at": at,
-            "queued_at": at,
+            "queued_at": at.timestamp(),
             "request": name,
         }
         await self.documents.insert_one(document)
@@ -174,6 +183,8 @@ async def test_what_waits_for_long_does_not_starve_what_was_lost(uploads: Upload
     await uploads.acknowledge("lost", age=timedelta(minutes=1), enqueue=False)
     assert await uploads.processing.requeue() == 1
     assert await redis.exists("queue:{jobs}:job:lost")
+    document = await uploads.documents.find_one({"_id": "lost"})
+    assert document["queued_at"] > clock.now().timestamp() - 60, "its turn comes after the others'"
 
 
 async def test_an_upload_that_is_too_old_fails_even_without_redis(
@@ -197,9 +208,7 @@ async def test_a_dead_letter_handler_settles_the_upload(uploads: Uploads) -> Non
     consumer = uploads.consumer()
     running = asyncio.create_task(consumer.run())
     await until(lambda: _dead(uploads.queue))
-    await uploads.documents.update_one(
-        {"_id": "one"}, {"$set": {"queued_at": clock.now() - timedelta(minutes=1)}}
-    )
+    await uploads.documents.update_one({"_id": "one"}, {"$set": {"queued_at": 0.0}})
     await uploads.processing.requeue()
     assert await uploads.state("one") == "failed"
     await consumer.stop(1)
