@@ -40,7 +40,7 @@ drills: $(STAMP) ## Run the slow fault drills
 soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 	@$(BIN)/pytest -m soak
 
-load: $(STAMP) ## Load the platform that is up: its peak, and how it answers below
+load: $(STAMP) ## Load the platform that is up: its peak, and response times below it
 	@$(BIN)/python -m loadtest $(ARGS)
 
 cluster: $(STAMP) ## Apply production to a real control plane
@@ -49,7 +49,7 @@ cluster: $(STAMP) ## Apply production to a real control plane
 engine: $(STAMP) ## Compare with the real Pulumi CLI, where it is on PATH
 	@$(BIN)/pytest -m engine
 
-preview: $(STAMP) ## Plan and judge every environment
+preview: $(STAMP) ## Plan every environment and evaluate its policies
 	@set -e; for stack in local dev staging prod; do $(BIN)/kingdom preview --stack $$stack; done
 
 # The peers live in an environment of their own: their pins (SAQ's redis<8) must not hold back the service's.
@@ -87,7 +87,7 @@ mobile-client: $(STAMP) $(MOBILE) ## Generate the mobile client's types from the
 	@$(BIN)/python -m tools.docs
 	@cd mobile && npm run --silent client
 
-audit: $(STAMP) ## Ask the package index for known vulnerabilities of what is locked
+audit: $(STAMP) ## Check the locked packages for known vulnerabilities
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(ARGS) -r locks/platform.txt
 
 docs: $(STAMP) ## Write the documents that follow from the code
@@ -96,7 +96,7 @@ docs: $(STAMP) ## Write the documents that follow from the code
 inventory: $(STAMP) ## Write what the program plans, for review
 	@$(BIN)/python -W ignore::DeprecationWarning -m tools.inventory
 
-lock: $(STAMP) ## Resolve the locks anew, with hashes and no registry address
+lock: $(STAMP) ## Resolve the locks again, with hashes and no registry address
 	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS)"; set -e; \
 	eval "$$UV --group all -o locks/platform.txt"; \
 	eval "$$UV --group service -c locks/platform.txt -o locks/service.txt"; \

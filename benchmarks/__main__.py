@@ -20,7 +20,7 @@ STYLES = {"met": "green", "missed": "bold red", "failed": "bold red", "not run":
 
 
 def measure(benchmark: Benchmark) -> Outcome:
-    """Run one; whatever it raises becomes its outcome."""
+    """Run one benchmark; an exception becomes its outcome."""
     began = time.perf_counter()
     try:
         measurement = benchmark.run()
@@ -29,24 +29,24 @@ def measure(benchmark: Benchmark) -> Outcome:
     except Exception as error:  # whatever it raises, the others still run
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return Outcome(benchmark, "failed", None, reason, time.perf_counter() - began)
-    verdict = "met" if measurement.ok else "missed"
-    return Outcome(benchmark, verdict, measurement, measurement.note, time.perf_counter() - began)
+    status = "met" if measurement.ok else "missed"
+    return Outcome(benchmark, status, measurement, measurement.note, time.perf_counter() - began)
 
 
 def measure_all(registry: Registry) -> Iterator[Outcome]:
-    """One after the other (side by side they would disturb each other), telling stderr which is under way."""
+    """Run one benchmark after the other, so that they do not share the cores; report progress on stderr."""
     for number, benchmark in enumerate(registry.benchmarks, start=1):
         progress(f"[{number}/{len(registry.benchmarks)}] {benchmark.name} against {benchmark.peer} …")
         yield measure(benchmark)
 
 
 def progress(text: str) -> None:
-    """Say it on stderr, so that stdout holds results only."""
+    """Print to stderr, so that stdout holds only results."""
     print(text, file=sys.stderr, flush=True)
 
 
-def emit(line: str, verdict: str | None = None) -> None:
-    """Print a line; with colour, and so with Rich at all, only on a terminal."""
+def emit(line: str, status: str | None = None) -> None:
+    """Print a line; colors, and so Rich, are used only on a terminal."""
     if not sys.stdout.isatty():
         print(line, flush=True)
         return
@@ -54,8 +54,8 @@ def emit(line: str, verdict: str | None = None) -> None:
     from rich.text import Text
 
     text = Text(line)
-    if verdict:
-        text.highlight_words([verdict], STYLES[verdict])
+    if status:
+        text.highlight_words([status], STYLES[status])
     else:
         text.stylize("bold")
     Console(soft_wrap=True).print(text)
@@ -70,7 +70,7 @@ def run(registry: Registry, form: Form) -> int:
     for outcome in measure_all(registry):
         outcomes.append(outcome)
         if form == "lines":
-            emit(table.line(outcome), outcome.verdict)
+            emit(table.line(outcome), outcome.status)
     if form == "markdown":
         print(markdown(outcomes))
     elif form == "json":
@@ -78,7 +78,7 @@ def run(registry: Registry, form: Form) -> int:
         print(json.dumps(document, indent=2, ensure_ascii=False))
     for module, reason in registry.broken.items():
         progress(f"benchmarks/{module}.py could not be read: {reason}")
-    failed = registry.broken or any(outcome.verdict in {"missed", "failed"} for outcome in outcomes)
+    failed = registry.broken or any(outcome.status in {"missed", "failed"} for outcome in outcomes)
     return 1 if failed else 0
 
 

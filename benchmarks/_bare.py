@@ -1,7 +1,7 @@
-"""``python _bare.py NAME PORT``: a framework that does nothing but answer, on granian as the service is.
+"""``python _bare.py NAME PORT``: one framework that only responds, on granian as the service is.
 
-Run by the environment of the peers, so it imports nothing of this project, and no framework but the one that
-is asked for. The answer is an object of about 550 bytes of JSON, written with every request.
+Run in the environment of the peers, so it imports nothing of this project and only the named framework. The
+response is a JSON object of about 550 bytes, serialized for every request.
 """
 
 import sys
@@ -31,7 +31,7 @@ _PATH: Final = "/v1/contents/{content_id}"
 
 @dataclass
 class Piece:
-    """The answer, for those who take a dataclass."""
+    """The response as a dataclass."""
 
     id: str
     state: str
@@ -66,7 +66,7 @@ def fastapi() -> Any:
 
 
 def fastapi_typed() -> Any:
-    """FastAPI, the answer a model of Pydantic, without which its OpenAPI document does not tell of it."""
+    """FastAPI with a Pydantic response model, which its OpenAPI document needs."""
     columns = {name: (kind, ...) for name, kind in Piece.__annotations__.items()}
     model: Any = import_module("pydantic").create_model("Piece", **columns)
     service = import_module("fastapi").FastAPI()
@@ -79,7 +79,7 @@ def fastapi_typed() -> Any:
 
 
 def litestar() -> Any:
-    """Litestar, the answer a dataclass."""
+    """Litestar with a dataclass response."""
     library = import_module("litestar")
 
     async def read(content_id: str) -> Piece:
@@ -89,7 +89,7 @@ def litestar() -> Any:
 
 
 def blacksheep() -> Any:
-    """BlackSheep, the answer a dataclass."""
+    """BlackSheep with a dataclass response."""
     service: Any = import_module("blacksheep").Application()
 
     async def read(content_id: str) -> Piece:

@@ -1,13 +1,13 @@
-"""What a benchmark is: a named figure of ours beside the same figure of a peer or floor."""
+"""Benchmark types: a named figure of this project beside the same figure of a peer or floor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
 class NotMeasurableError(Exception):
-    """This machine lacks what the comparison needs (a binary, a newer server): say which.
+    """The machine lacks a requirement of the comparison (a binary, a newer server); the message names it.
 
-    The benchmark is then listed as not run, with the reason, and does not fail the whole.
+    The benchmark is listed as not run, with the reason, and does not fail the run.
     """
 
 
@@ -18,9 +18,9 @@ class Measurement:
     Attributes:
         ours: our figure, in the benchmark's unit.
         peer: the figure of the peer or floor, measured in the same run, in the same unit.
-        ratio: ours divided by the peer's, unless the note says otherwise.
+        ratio: ours divided by the peer's, unless the note states otherwise.
         ok: whether the target is met.
-        note: what a reader needs to judge the figure (sizes, counts, conditions).
+        note: context needed to interpret the figure (sizes, counts, conditions).
     """
 
     ours: float
@@ -30,13 +30,13 @@ class Measurement:
     note: str = ""
 
     @classmethod
-    def at_most(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
+    def max_ratio(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
         """Less is better (time, memory): met when ours ÷ peer ≤ limit."""
         ratio = ours / peer
         return cls(ours, peer, ratio, ratio <= limit, note)
 
     @classmethod
-    def at_least(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
+    def min_ratio(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
         """More is better (throughput): met when ours ÷ peer ≥ limit."""
         ratio = ours / peer
         return cls(ours, peer, ratio, ratio >= limit, note)

@@ -1,9 +1,9 @@
 """A load of HTTP requests from one core: sockets and epoll, nothing in between.
 
-Python's HTTP clients manage a few thousand requests a second, a tenth of what the servers measured here
-answer; this one manages more than any of them. It is a closed loop: each connection sends its next request
-when it has its answer. What the server spent is read from the kernel, so that the figure also holds when
-this side is the slower one or others use the machine.
+Python's HTTP clients manage a few thousand requests a second, a tenth of the servers' throughput measured
+here; this one exceeds all of them. It is a closed loop: each connection sends its next request after its
+response. The server's processor time is read from the kernel, so the figure also holds when the client is the
+bottleneck or the machine is shared.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ _PATIENCE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What came back: good answers, the others by status, the seconds of wall clock and of the server's
-    processor time."""
+class LoadResult:
+    """Good responses, other responses by status, and seconds of wall clock and of server processor time."""
 
     good: int
     others: dict[str, int]
@@ -35,12 +34,12 @@ class Answered:
 
     @property
     def rate(self) -> float:
-        """Good answers a second of wall clock."""
+        """Good responses per second of wall clock."""
         return self.good / self.wall
 
     @property
     def per_core(self) -> float:
-        """Good answers a second of the server's processor time: what one whole core gives."""
+        """Good responses per second of the server's processor time, that is, per fully used core."""
         return self.good / self.processor
 
 
@@ -54,9 +53,10 @@ def request(path: str, headers: dict[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def ask(port: int, requests: Sequence[bytes], *, seconds: float, server: psutil.Process) -> Answered:
+def send_load(port: int, requests: Sequence[bytes], *, seconds: float, server: psutil.Process) -> LoadResult:
     """Send the requests to this machine's ``port`` for ``seconds``, each again and again over a connection of
-    its own. ``ConnectionError`` when the server hangs up or is silent."""
+    its own. Raises ``ConnectionError`` when the server closes a connection or
+    does not respond."""
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in requests]
     good, others = 0, dict[str, int]()
     with select.epoll() as poll:
@@ -74,12 +74,12 @@ def ask(port: int, requests: Sequence[bytes], *, seconds: float, server: psutil.
             while (now := time.perf_counter()) < until:
                 events = poll.poll(_PATIENCE_SECONDS)
                 if not events:
-                    raise ConnectionError(f"no answer within {_PATIENCE_SECONDS:g} s")
+                    raise ConnectionError(f"no response within {_PATIENCE_SECONDS:g} s")
                 for number, _ in events:
                     connection, wanted = known[number]
                     data = connection.recv(_BUFFER)
                     if not data:
-                        raise ConnectionError("the server hung up")
+                        raise ConnectionError("the server closed the connection")
                     if rest:
                         data = rest.pop(number, b"") + data
                     if not _whole(data):
@@ -91,7 +91,7 @@ def ask(port: int, requests: Sequence[bytes], *, seconds: float, server: psutil.
                     else:
                         others[status.decode()] = others.get(status.decode(), 0) + 1
                     connection.send(wanted)
-            return Answered(good, others, now - began, _processor(server) - spent)
+            return LoadResult(good, others, now - began, _processor(server) - spent)
         finally:
             for connection in sockets:
                 connection.close()
@@ -102,7 +102,7 @@ def _whole(data: bytes) -> bool:
     if end < 0:
         return False
     length = _LENGTH.search(data, 0, end + 2)
-    assert length is not None, "an answer of a known length"
+    assert length is not None, "a response with a content length"
     return len(data) >= end + 4 + int(length[1])
 
 

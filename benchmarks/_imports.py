@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Echo(mocks.Mocks):
-    """Every resource has an id and its inputs as outputs; every invoke answers with its arguments."""
+    """Every resource has an id and its inputs as outputs; every invoke returns its arguments."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         return f"{args.name}-id", args.inputs
@@ -43,13 +43,13 @@ def _wire(value: Any) -> str:
 
 
 def loaded() -> list[str]:
-    """Names of the SDK modules whose code has run: a lazy module that nobody touched is of another type."""
+    """Names of the SDK modules whose code has run: a lazy module that was never accessed has another type."""
     names = [name for name, module in sys.modules.items() if type(module) is ModuleType]
     return sorted(name for name in names if name.split(".")[0].startswith("pulumi"))
 
 
 def program() -> None:
-    """What the language host does with `main: infra`."""
+    """Run the program as the language host does for `main: infra`."""
     runpy.run_path(str(ROOT / "infra"), run_name="__main__")
 
 

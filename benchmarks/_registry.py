@@ -10,7 +10,7 @@ from benchmarks._benchmark import Benchmark
 
 @dataclass(frozen=True)
 class Registry:
-    """What was found.
+    """Discovered benchmarks.
 
     Attributes:
         benchmarks: in the order of their modules' names, then as each module lists them.

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from benchmarks._benchmark import Benchmark, Measurement
 
-Verdict = Literal["met", "missed", "failed", "not run"]
+Status = Literal["met", "missed", "failed", "not run"]
 
 FIGURE = 14
-COLUMNS = ("benchmark", "ours", "peer or floor", "ratio", "target", "verdict")
+COLUMNS = ("benchmark", "ours", "peer or floor", "ratio", "target", "status")
 
 
 @dataclass(frozen=True)
@@ -18,19 +18,19 @@ class Outcome:
 
     Attributes:
         measurement: None when it failed or could not be run.
-        verdict: `failed` when it raised, `not run` when this machine lacks what it needs.
+        status: `failed` when it raised, `not run` when this machine lacks what it needs.
         note: the measurement's note, or why there is none.
         seconds: how long the measuring took, wall clock.
     """
 
     benchmark: Benchmark
-    verdict: Verdict
+    status: Status
     measurement: Measurement | None
     note: str
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON: `ours`, `peer_value` and `ratio` are null when there is no measurement."""
+        """Plain JSON: `ours`, `peer_value` and `ratio` are null when the measurement is missing."""
         figures = asdict(self.measurement) if self.measurement else {}
         return {
             "name": self.benchmark.name,
@@ -40,7 +40,7 @@ class Outcome:
             "ours": figures.get("ours"),
             "peer_value": figures.get("peer"),
             "ratio": figures.get("ratio"),
-            "verdict": self.verdict,
+            "status": self.status,
             "note": self.note,
             "seconds": round(self.seconds, 3),
         }
@@ -99,7 +99,7 @@ class Table:
             ours = figure(measurement.ours, benchmark.unit)
             peer = figure(measurement.peer, benchmark.unit)
             ratio = f"{measurement.ratio:.3g}"
-        cells = (benchmark.name, ours, f"{peer}  {benchmark.peer}", ratio, benchmark.target, outcome.verdict)
+        cells = (benchmark.name, ours, f"{peer}  {benchmark.peer}", ratio, benchmark.target, outcome.status)
         return f"{self._line(cells)}  {outcome.note}".rstrip()
 
     def _line(self, cells: tuple[str, ...]) -> str:

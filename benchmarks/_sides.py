@@ -2,7 +2,7 @@
 
 Ours runs in the project's environment and the peer in `.venv/peers`, whose pins must not hold back the
 service's. Each is a module of `benchmarks/sides` that prints one JSON object of figures; each gets an empty
-Redis. Where there are two cores, Redis has one and the client the other, so that neither takes the other's.
+Redis. On two cores, Redis has one and the client the other.
 """
 
 import json
@@ -37,7 +37,7 @@ class Server:
     version: tuple[int, ...]
 
     def empty(self) -> None:
-        """Forget everything, also which scripts were loaded."""
+        """Remove all data and all loaded scripts."""
         with Redis.from_url(self.url) as client:
             client.flushall()
             client.script_flush()
@@ -64,7 +64,7 @@ def redis() -> Iterator[Server]:
 
 
 def pin(process: int, core: int) -> None:
-    """Keep a process to a core, where this machine has that many and lets itself be told."""
+    """Pin a process to a core, if the machine has that many and supports it."""
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) > 1:

@@ -22,7 +22,7 @@ def _hit(peer: Callable[[], Figures], note: Callable[[Figures], str]) -> Measure
     with _sides.redis() as server:
         turns = [(_sides.ours("cache_ours", server.url), peer()) for _ in range(ROUNDS)]
     ours, theirs = (_sides.median(side) for side in zip(*turns, strict=True))
-    return Measurement.at_most(0.2, ours=ours["hit"], peer=theirs["get"], note=note(theirs))
+    return Measurement.max_ratio(0.2, ours=ours["hit"], peer=theirs["get"], note=note(theirs))
 
 
 def hit_beside_cashews() -> Measurement:
@@ -57,7 +57,7 @@ def herd() -> Measurement:
         ours = _herd(sys.executable, "herd_ours", server.url)
         server.empty()
         theirs = _herd(_sides.peer_python(), "herd_cashews", server.url)
-    note = f"a source of 200 ms; all 1,000 answered after {ours['seconds']:.2f} s, {theirs['seconds']:.2f} s"
+    note = f"a source of 200 ms; all 1,000 served after {ours['seconds']:.2f} s, {theirs['seconds']:.2f} s"
     loads = ours["loads"]
     return Measurement(loads, theirs["loads"], loads / theirs["loads"], loads == 1, note)
 

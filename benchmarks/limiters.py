@@ -1,7 +1,7 @@
 """`app.rate_limits` beside the library `limits`: decisions a second over three rules, and what is granted.
 
 A decision covers an account, its class of endpoint and its address. The peer's is three hits, by the quicker
-of its fixed and its moving window. Fifty callers ask at a time.
+of its fixed and its moving window. Fifty callers run concurrently.
 """
 
 import json
@@ -35,9 +35,9 @@ def _rate(mode: str, least: float) -> Measurement:
     ours, theirs = comparison()
     note = f"median of {ROUNDS}"
     if mode == "leased":
-        note += f"; {ours['asked']:.2%} of the decisions asked Redis"
+        note += f"; {ours['asked']:.2%} of the decisions called Redis"
     best = max(theirs["fixed"], theirs["moving"])
-    return Measurement.at_least(least, ours=ours[mode], peer=best, note=note)
+    return Measurement.min_ratio(least, ours=ours[mode], peer=best, note=note)
 
 
 def _granted(lease: int) -> tuple[int, int]:
@@ -50,31 +50,30 @@ def _granted(lease: int) -> tuple[int, int]:
         for pod in pods:
             if pod.wait(_sides.SECONDS):
                 raise RuntimeError(f"a pod ended with {pod.returncode}")
-        spans = [(asked, told) for file in files for asked, told in json.loads(file.read_text())]
-    return most_within(spans, WINDOW), len(spans)
+        spans = [(began, ended) for file in files for began, ended in json.loads(file.read_text())]
+    return max_within(spans, WINDOW), len(spans)
 
 
-def most_within(spans: list[tuple[float, float]], window: float) -> int:
-    """The most grants that were asked for and told within one window, wherever it begins."""
-    told = sorted(spans, key=lambda span: span[1])
-    most = first = 0
-    starts = sorted(asked for asked, _ in spans)
-    ends = [end for _, end in told]
+def max_within(spans: list[tuple[float, float]], window: float) -> int:
+    """Maximum number of grants requested and received within one window, for any start of the window."""
+    maximum = first = 0
+    starts = sorted(began for began, _ in spans)
+    ends = sorted(end for _, end in spans)
     for last, end in enumerate(ends):
-        # Those told by now, less those that may have been granted before the window.
+        # Grants received by now, without those that may have been granted before the window.
         while starts[first] <= end - window:
             first += 1
-        most = max(most, last + 1 - first)
-    return most
+        maximum = max(maximum, last + 1 - first)
+    return maximum
 
 
 def _over(lease: int) -> Measurement:
-    most, total = _granted(lease)
+    granted, total = _granted(lease)
     bound = LIMIT + (PODS * lease if lease > 1 else 0)
     note = f"{PODS} processes, {LIMIT:,} a second, {total:,} granted in {SECONDS:g} s"
     if lease > 1:
-        note += f", leases of {lease}: {max(0, most - LIMIT)} over the limit"
-    return Measurement.at_most(1, ours=most, peer=bound, note=note)
+        note += f", leases of {lease}: {max(0, granted - LIMIT)} over the limit"
+    return Measurement.max_ratio(1, ours=granted, peer=bound, note=note)
 
 
 BENCHMARKS = [

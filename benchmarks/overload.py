@@ -1,8 +1,8 @@
-"""What a pod still answers in time when four times as much arrives as it can answer.
+"""Goodput of a pod at four times its capacity.
 
-The capacity is found by a closed loop; then as much arrives as that, and then four times as much, at moments
-that do not wait for answers. Good is what is answered with 200 within 500 ms of its moment. The server has
-one core, the load another. The same service without its gate is in the note.
+A closed loop finds the capacity. Open arrivals then run at the capacity and at four times the capacity. A
+good response has status 200 within 500 ms of its arrival. The server has one core, the load another. The
+note holds the figure of the same service without its concurrency limiter.
 """
 
 import sys
@@ -43,7 +43,7 @@ def load(port: int, rate: float, seconds: float) -> Figures:
 
 
 def goodput() -> Measurement:
-    """Good answers a second at four times the capacity beside those at the capacity."""
+    """Goodput at four times the capacity beside goodput at the capacity, in responses per second."""
     with served("gate") as port:
         load(port, 0, WARM_SECONDS)
         capacity = load(port, 0, WARM_SECONDS)["goodput"]
@@ -52,14 +52,14 @@ def goodput() -> Measurement:
     with served("open") as port:
         load(port, 0, 1.0)
         without = load(port, 4 * capacity, SECONDS)
-    # A busy moment of the machine must not make the yardstick shorter.
-    most = max(capacity, at_capacity["goodput"])
-    ratio = at_four["goodput"] / most
+    # A busy moment of the machine must not lower the reference.
+    reference = max(capacity, at_capacity["goodput"])
+    ratio = at_four["goodput"] / reference
     p95 = at_four["p95"]
     note = f"P95 of the admitted {p95:.0f} ms (< {BOUND_MS:g}), {at_four['refused']:.0%} refused with 503; "
-    note += f"without the gate {without['goodput']:.0f} answers/s in time"
+    note += f"without the limiter {without['goodput']:.0f} responses/s in time"
     ok = ratio >= LEAST and p95 < BOUND_MS
-    return Measurement(at_four["goodput"], most, ratio, ok, note)
+    return Measurement(at_four["goodput"], reference, ratio, ok, note)
 
 
 BENCHMARKS = [Benchmark("overload-goodput", "itself at capacity", "answers/s", f"≥ {LEAST}", goodput)]

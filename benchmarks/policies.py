@@ -1,6 +1,6 @@
-"""The policy pack over production's whole plan, asked as an engine asks it.
+"""The policy pack over production's whole plan, called as an engine calls it.
 
-Every resource of prod is judged by itself and then all of them together, through the pack's own process and
+Every resource of prod is evaluated by itself and then all of them together, through the pack's process and
 Pulumi's Analyzer protocol, once the process is up. The same is done with ten times the resources: copies
 under other names, in namespaces of their own. Each turn has a fresh process, since the pack remembers what
 it has seen; both sizes are measured in turns. The figures are the least of the turns: what else the machine
@@ -32,7 +32,7 @@ GROWTH = 11
 
 
 def seconds_for(resources: Sequence[ResourceState]) -> float:
-    """Wall clock from the first question to the last answer.
+    """Wall clock from the first call to the last response, in seconds.
 
     Raises:
         RuntimeError: when production is not clean: then something else would be measured.
@@ -41,21 +41,21 @@ def seconds_for(resources: Sequence[ResourceState]) -> float:
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in configuration(STACK).items()
     }
-    # What ten productions cost is not this benchmark's question.
+    # Ten times the cost would exceed the ceiling, which is not measured here.
     values["policies:monthlyCeiling"] = "1e9"
     with PolicyPack.start(
         ROOT / "policies", project="kingdom", stack=STACK, dry_run=False, stack_config=values
     ) as pack:
         assert pack.info.policies, "it is up"
-        judge = Judge(pack)
+        checks = Judge(pack)
         with gc_pause.off():  # as it is in a preview
             began = time.perf_counter()
             for resource in resources:
-                judge.resource(resource, None)
-            judge.stack(resources)
+                checks.resource(resource, None)
+            checks.stack(resources)
             taken = time.perf_counter() - began
-    if judge.violations:
-        raise RuntimeError(f"the pack has something against it: {judge.violations[0].message}")
+    if checks.violations:
+        raise RuntimeError(f"the pack reports a violation: {checks.violations[0].message}")
     return taken
 
 
@@ -85,13 +85,13 @@ def least() -> tuple[float, float, int]:
 def _whole_plan() -> Measurement:
     one, _, count = least()
     note = f"{count} resources of {STACK}, least of {ROUNDS}"
-    return Measurement.at_most(1, ours=one, peer=SECONDS, note=note)
+    return Measurement.max_ratio(1, ours=one, peer=SECONDS, note=note)
 
 
 def _growth() -> Measurement:
     one, many, count = least()
     note = f"{count * TIMES} resources beside {count}, least of {ROUNDS}"
-    return Measurement.at_most(GROWTH, ours=many, peer=one, note=note)
+    return Measurement.max_ratio(GROWTH, ours=many, peer=one, note=note)
 
 
 BENCHMARKS = [

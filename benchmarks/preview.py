@@ -1,6 +1,6 @@
 """`kingdom preview` beside its floor: a bare import, in a fresh interpreter, of the stack's SDK modules.
 
-Importing the SDKs dominates a preview, so the ratio says what planning, checking and judging cost on top.
+Importing the SDKs dominates a preview, so the ratio is the cost of planning and policy evaluation on top.
 Both are whole processes, started in turns so that a slow minute of the machine hits both alike; the figures
 are medians. The processor time includes the policy pack's process, which the preview waits for; the memory
 is the peak of the largest process, as the kernel counts it (`ru_maxrss`).
@@ -53,7 +53,7 @@ class Comparison:
 
 
 def process(command: list[str]) -> Cost:
-    """Run to the end and ask the kernel what it cost.
+    """Run to completion; the kernel accounts for time and memory.
 
     Raises:
         RuntimeError: with the last lines of stderr when the exit code is not 0.
@@ -83,15 +83,15 @@ def process(command: list[str]) -> Cost:
 
 def sdk_modules(stack: str) -> list[str]:
     """The SDK modules that the stack's program loads when it runs without any engine of ours."""
-    answer = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "benchmarks._imports", stack],
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if answer.returncode:
+    if done.returncode:
         raise RuntimeError(
-            f"the program did not run for {stack}: {' | '.join(answer.stderr.splitlines()[-3:])}"
+            f"the program did not run for {stack}: {' | '.join(done.stderr.splitlines()[-3:])}"
         )
-    modules: list[str] = json.loads(answer.stdout.splitlines()[-1])
+    modules: list[str] = json.loads(done.stdout.splitlines()[-1])
     return modules
 
 
@@ -115,7 +115,7 @@ def _all_and_one() -> Measurement:
     every = [str(BIN / "kingdom"), "preview", "--all", "--json"]
     turns = [(process(one).wall, process(every).wall) for _ in range(ALL_ROUNDS + 1)][1:]
     ones, everies = zip(*turns, strict=True)
-    return Measurement.at_most(
+    return Measurement.max_ratio(
         ALL_LIMIT,
         ours=statistics.median(everies),
         peer=statistics.median(ones),
@@ -134,7 +134,7 @@ def _median(costs: tuple[Cost, ...]) -> Cost:
 def _compare(field: Callable[[Cost], float]) -> Measurement:
     found = comparison()
     note = f"{STACK}, {found.modules} SDK modules, median of {ROUNDS}"
-    return Measurement.at_most(LIMIT, ours=field(found.ours), peer=field(found.floor), note=note)
+    return Measurement.max_ratio(LIMIT, ours=field(found.ours), peer=field(found.floor), note=note)
 
 
 BENCHMARKS = [

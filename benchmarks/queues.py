@@ -50,7 +50,7 @@ def _streaq() -> tuple[Figures, Figures]:
 def _compare(sides: tuple[Figures, Figures], figure: str, least: float) -> Measurement:
     ours, theirs = sides
     note = f"{JOBS:,} jobs, median of {ROUNDS}"
-    return Measurement.at_least(least, ours=ours[figure], peer=theirs[figure], note=note)
+    return Measurement.min_ratio(least, ours=ours[figure], peer=theirs[figure], note=note)
 
 
 def urgent() -> Measurement:
@@ -59,7 +59,7 @@ def urgent() -> Measurement:
         figures = _sides.ours("queue_urgent", server.url, str(LOW_JOBS))
     note = f"behind {LOW_JOBS:,} jobs of 5 ms in {figures['slots']:.0f} slots; the slowest of 100"
     note += f", of which the median is {figures['median']:.3g} ms"
-    return Measurement.at_most(1, ours=figures["slowest"], peer=BOUND_MS, note=note)
+    return Measurement.max_ratio(1, ours=figures["slowest"], peer=BOUND_MS, note=note)
 
 
 BENCHMARKS = [

@@ -1,10 +1,10 @@
-"""A read of the service beside bare frameworks: what sessions, limits, cache, traces and metrics cost.
+"""A read of the service beside bare frameworks: the cost of sessions, limits, cache, traces and metrics.
 
 Ours is ``python -m app api`` with real Redis, MongoDB's wire server and storage, nothing switched off: a GET
 of a piece of content with a session, limited, from the cache in memory, with entity tag, trace and metrics.
-The others answer as much JSON and do nothing else. Every server is held to one core, the load to another, and
-they are measured in turns, so that a busy minute of the machine meets all of them. The figure is good answers
-per second of the server's own processor time: what one whole core gives, whoever else uses the machine.
+The frameworks return as much JSON and do nothing else. Every server is pinned to one core, the load to
+another, and they are measured in turns, so that a busy minute affects all of them. The figure is good
+responses per second of the server's own processor time, which other load on the machine does not change.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import psutil
 
 from benchmarks._bare import FRAMEWORKS
 from benchmarks._benchmark import Benchmark, Measurement, NotMeasurableError
-from benchmarks._http import Answered, ask, request
+from benchmarks._http import LoadResult, request, send_load
 from tests.app.conftest import sign_up
 from tests.support import backends
 
@@ -42,7 +42,7 @@ _NAME: Final = "0193b6a0-6f5e-7cc1-8d3b-2f6a5a9d1c11"
 
 @dataclass(frozen=True)
 class Served:
-    """A server, and what it is asked."""
+    """A server and the requests sent to it."""
 
     process: psutil.Process
     port: int
@@ -50,8 +50,8 @@ class Served:
 
 
 @cache
-def turns() -> dict[str, list[Answered]]:
-    """What each server answered in each round, after one that only warms it."""
+def turns() -> dict[str, list[LoadResult]]:
+    """Results of each server per round, after one warm-up round."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise NotMeasurableError("needs two cores: one for the server, one for the load")
@@ -64,15 +64,15 @@ def turns() -> dict[str, list[Answered]]:
         for each in served.values():
             for thread in each.process.threads():
                 os.sched_setaffinity(thread.id, server)
-        rounds: dict[str, list[Answered]] = {name: [] for name in served}
+        rounds: dict[str, list[LoadResult]] = {name: [] for name in served}
         for _ in range(ROUNDS + 1):
             for name, each in served.items():
-                answered = ask(each.port, each.requests, seconds=SECONDS, server=each.process)
-                if answered.others:
-                    raise RuntimeError(f"{name} answered {answered.others}")
-                rounds[name].append(answered)
-        _require_the_whole_way(served[OURS], sum(answered.good for answered in rounds[OURS]))
-    return {name: answers[1:] for name, answers in rounds.items()}
+                result = send_load(each.port, each.requests, seconds=SECONDS, server=each.process)
+                if result.others:
+                    raise RuntimeError(f"{name} responded {result.others}")
+                rounds[name].append(result)
+        _require_every_layer(served[OURS], sum(result.good for result in rounds[OURS]))
+    return {name: results[1:] for name, results in rounds.items()}
 
 
 @contextmanager
@@ -107,8 +107,8 @@ def _service() -> Iterator[Served]:
             backends.end(platform)
 
 
-def _require_the_whole_way(served: Served, answers: int) -> None:
-    """That what was measured went through limits, cache and metrics, by the service's own counts."""
+def _require_every_layer(served: Served, responses: int) -> None:
+    """Assert by the service's counters that the requests passed limits, cache and metrics."""
     lines = httpx.get(f"http://127.0.0.1:{served.port}/metrics").text.splitlines()
     for counter in (
         'kingdom_cache_reads_total{cache="contents",outcome="memory"}',
@@ -116,18 +116,18 @@ def _require_the_whole_way(served: Served, answers: int) -> None:
         'kingdom_http_request_seconds_count{method="GET",route="/v1/contents/{content_id}",status="200"}',
     ):
         counted = sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(counter))
-        if counted < answers * 0.99:
-            raise RuntimeError(f"{counter} counted {counted:.0f} of {answers}")
+        if counted < responses * 0.99:
+            raise RuntimeError(f"{counter} counted {counted:.0f} of {responses}")
 
 
 def _compare(least: float, *, ours: str, peer: str) -> Measurement:
     rounds = turns()
-    one, other = (statistics.median(answered.per_core for answered in rounds[name]) for name in (ours, peer))
+    one, other = (statistics.median(result.per_core for result in rounds[name]) for name in (ours, peer))
     wall = statistics.median(
         mine.rate / theirs.rate for mine, theirs in zip(rounds[ours], rounds[peer], strict=True)
     )
     note = f"by wall clock {wall:.2f}; {CONNECTIONS} connections, median of {ROUNDS} turns"
-    return Measurement.at_least(least, ours=one, peer=other, note=note)
+    return Measurement.min_ratio(least, ours=one, peer=other, note=note)
 
 
 _UNIT: Final = "req/s"
@@ -149,7 +149,7 @@ BENCHMARKS = [
     ),
     Benchmark(
         "service-read-typed",
-        "FastAPI with a typed answer",
+        "FastAPI with a typed response",
         _UNIT,
         "≥ 1",
         lambda: _compare(1.0, ours=OURS, peer="fastapi-typed"),

@@ -1,8 +1,8 @@
-"""``python -m loadtest``: what the platform of ``make up`` can do, and how it answers below that.
+"""``python -m loadtest``: the peak of the platform of ``make up``, and response times below it.
 
-First the peak: more and more users who ask again as soon as they have their answer, until throughput rises
-no more. Then a steady share of it, asked for at random moments. Prints a table, or JSON. The exit code is 1
-when a target is missed, 2 when there is nothing to measure.
+First the peak: a growing number of closed-loop users until throughput no longer rises. Then a steady share of
+that rate with random arrivals. Prints a table or JSON. The exit code is 1 when a target is missed, 2 when no
+platform is up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 # Locust patches sockets and threads for gevent; it must do so before anything else has them.
 import locust  # noqa: F401 (isort: keep first)
 
-from loadtest.load_runner import Crowd, NotLoopbackError, Outcome, crowd
+from loadtest.load_runner import LoadRunner, NotLoopbackError, Outcome, load_runner
 from loadtest.platform import NotUpError, Platform, find, used
 from loadtest.users import MIXES
 
@@ -29,12 +29,12 @@ _RISE: Final = 1.05
 _STEADY_USERS: Final = 100
 
 
-def peak(people: Crowd) -> Outcome:
-    """The step with the highest rate of good answers; the steps end when one brings hardly more."""
+def peak(users: LoadRunner) -> Outcome:
+    """Return the step with the highest rate of good responses; stop when a step adds hardly any."""
     best: Outcome | None = None
-    for users in _STEPS:
-        step = people.measure(users, _STEP_SECONDS)
-        tell(f"{users} users: {step.rate:.0f} requests/s, errors {step.errors:.2%}")
+    for count in _STEPS:
+        step = users.measure(count, _STEP_SECONDS)
+        report(f"{count} users: {step.rate:.0f} requests/s, errors {step.errors:.2%}")
         rose = best is None or _good(step) > _good(best) * _RISE
         if best is None or _good(step) > _good(best):
             best = step
@@ -48,15 +48,15 @@ def _good(outcome: Outcome) -> float:
     return outcome.rate * (1 - outcome.errors)
 
 
-def tell(text: str) -> None:
-    """On stderr, so that stdout holds the result only."""
+def report(text: str) -> None:
+    """Print to stderr, so that stdout holds only the result."""
     print(text, file=sys.stderr, flush=True)
 
 
 def misses(outcome: Outcome) -> list[str]:
     """The targets that an outcome misses."""
     figures = {"P50": outcome.p50, "P95": outcome.p95, "P99": outcome.p99, "errors": outcome.errors}
-    return [name for name, most in TARGETS.items() if figures[name] >= most]
+    return [name for name, limit in TARGETS.items() if figures[name] >= limit]
 
 
 def table(top: Outcome, steady: Outcome, cores: float, share: float) -> str:
@@ -82,11 +82,11 @@ def table(top: Outcome, steady: Outcome, cores: float, share: float) -> str:
 
 def measure(platform: Platform, mix: str, seconds: float, share: float) -> tuple[Outcome, Outcome, float]:
     """Peak, steady share of it, and the cores that the platform used during the latter."""
-    with crowd(platform.address, platform.authority, MIXES[mix]) as people:
-        top = peak(people)
+    with load_runner(platform.address, platform.authority, MIXES[mix]) as users:
+        top = peak(users)
         before = platform.processor()
         warm = 5.0
-        steady = people.measure(_STEADY_USERS, seconds, rate=_good(top) * share, warm=warm)
+        steady = users.measure(_STEADY_USERS, seconds, rate=_good(top) * share, warm=warm)
         spent = used(before, platform.processor())
     return top, steady, spent / (steady.seconds + warm)
 
@@ -94,7 +94,7 @@ def measure(platform: Platform, mix: str, seconds: float, share: float) -> tuple
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
-    parser.add_argument("--mix", choices=MIXES, default="mixed", help="which people (default: mixed)")
+    parser.add_argument("--mix", choices=MIXES, default="mixed", help="mix of users (default: mixed)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of steady load (default: 60)")
     parser.add_argument("--share", type=float, default=0.7, help="of the peak (default: 0.7)")
     parser.add_argument("--stack", default="local", help="which stack (default: local)")
@@ -104,17 +104,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         platform = find(options.stack)
         top, steady, cores = measure(platform, options.mix, options.seconds, options.share)
     except (NotUpError, NotLoopbackError) as error:
-        tell(str(error))
+        report(str(error))
         return 2
     if options.json:
         print(json.dumps({"peak": top.as_json(), "steady": steady.as_json(), "cores": cores}, indent=2))
     else:
         print(table(top, steady, cores, options.share))
     for failure, count in (*top.failures.items(), *steady.failures.items()):
-        tell(f"{count} times {failure}")
+        report(f"{count} times {failure}")
     missed = misses(steady)
     if missed:
-        tell(f"missed: {', '.join(missed)}")
+        report(f"missed: {', '.join(missed)}")
     return 1 if missed else 0
 
 

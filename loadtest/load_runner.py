@@ -1,4 +1,4 @@
-"""A crowd of Locust users in this process: how many, how fast they ask, and what came of it."""
+"""Run Locust users in this process and measure rate, errors and response times."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ import gevent
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from loadtest.users import Person
+from loadtest.users import User
 
 _SPAWNED_A_SECOND: Final = 10.0
 _SPAWN_PATIENCE_SECONDS: Final = 120.0
 
 
 class NotLoopbackError(Exception):
-    """The load would leave this machine: only a platform that runs here may be loaded from here."""
+    """The address is not a loopback address. Load tests run only against a platform on this machine."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stretch of load came to. Times in seconds; ``errors`` a share, 0 to 1; ``failures`` by what
-    failed."""
+    """Result of one measurement. Times in seconds; ``errors`` is a share, 0 to 1; ``failures`` by cause."""
 
     users: int
     seconds: float
@@ -51,20 +50,20 @@ class Outcome:
         return asdict(self) | {"rate": self.rate}
 
 
-class Crowd:
-    """Users of one mix at one address, as many and as fast as they are told to be."""
+class LoadRunner:
+    """Users of one mix at one address."""
 
     def __init__(self, runner: LocalRunner) -> None:
         self._runner = runner
         self._environment = runner.environment
 
     def measure(self, users: int, seconds: float, *, rate: float | None = None, warm: float = 3.0) -> Outcome:
-        """Let so many users ask for ``seconds``, after ``warm`` more that do not count.
+        """Measure ``users`` users for ``seconds``, after ``warm`` seconds that do not count.
 
-        With ``rate`` they ask so many times a second together, at random moments, however long the answers
-        take (as long as each user has time for its own); without, each asks again when it has its answer.
+        With ``rate`` the users together send that many requests per second at random times, as long as each
+        user can keep up; without, each sends its next request after its response.
         """
-        Person.interval = 0.0 if rate is None else users / rate
+        User.interval = 0.0 if rate is None else users / rate
         self._runner.start(users, _SPAWNED_A_SECOND, wait=False)
         patience = time.monotonic() + _SPAWN_PATIENCE_SECONDS
         while self._runner.user_count < users and time.monotonic() < patience:
@@ -93,18 +92,18 @@ class Crowd:
 
 
 @contextmanager
-def crowd(address: str, authority: Path, mix: Mapping[type[Person], int]) -> Iterator[Crowd]:
-    """A crowd at ``address``, whose certificate ``authority`` has signed. All of it is gone at the end."""
+def load_runner(address: str, authority: Path, mix: Mapping[type[User], int]) -> Iterator[LoadRunner]:
+    """Users of ``mix`` at ``address``, which has a certificate of ``authority``; stopped at the end."""
     _require_loopback(address)
-    # What went wrong is counted; Locust would write a line for each as well.
+    # Failures are counted; Locust would also log a line for each.
     logging.getLogger("locust").setLevel(logging.ERROR)
-    for person, weight in mix.items():
-        person.weight = weight
-    Person.ssl_context_factory = staticmethod(lambda: ssl.create_default_context(cafile=str(authority)))
+    for user, weight in mix.items():
+        user.weight = weight
+    User.ssl_context_factory = staticmethod(lambda: ssl.create_default_context(cafile=str(authority)))
     environment = Environment(user_classes=list(mix), host=address, catch_exceptions=True)
     runner = environment.create_local_runner()
     try:
-        yield Crowd(runner)
+        yield LoadRunner(runner)
     finally:
         runner.quit()
 
@@ -114,4 +113,6 @@ def _require_loopback(address: str) -> None:
     places = {str(place[4][0]) for place in getaddrinfo(host, None)}
     away = sorted(place for place in places if not ip_address(place).is_loopback)
     if away:
-        raise NotLoopbackError(f"{address} is {', '.join(away)}; only this machine's own address is loaded")
+        raise NotLoopbackError(
+            f"{address} is {', '.join(away)}; load tests run only against loopback addresses"
+        )

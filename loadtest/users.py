@@ -1,7 +1,7 @@
-"""Who uses the platform, as Locust users, and how often they do what.
+"""Locust users of the platform, with weighted tasks per feature.
 
-Each has an account of its own. What a feature test of it is made of stands in :data:`MIXES`: weights of these
-people. Errors are what a person would call one: another status than the expected ones.
+Each user has its own account. :data:`MIXES` holds the weights of users per feature test. A response with an
+unexpected status is an error.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from locust import task
 from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import RescheduleTask
 
-_PASSWORD: Final = "correct horse battery"  # noqa: S105 (of people who are made up)
+_PASSWORD: Final = "correct horse battery"  # noqa: S105 (of generated accounts)
 _SUBJECTS: Final = ("a fox in the snow", "the last train", "a lighthouse", "bread at dawn", "two old friends")
 _SIDE: Final = 96
 
 
-class Person(FastHttpUser):
-    """Somebody with an account, signed in."""
+class User(FastHttpUser):
+    """A signed-in user with its own account."""
 
     abstract = True
     network_timeout = 20.0
     connection_timeout = 5.0
     interval: ClassVar[float] = 0.0
-    """Seconds between the requests of one person on average, at random; 0 for no pause."""
+    """Mean seconds between the requests of one user, exponentially distributed; 0 for no pause."""
 
     def on_start(self) -> None:
         self.email = f"{uuid4().hex}@example.com"
@@ -41,11 +41,11 @@ class Person(FastHttpUser):
         self.enter("/v1/accounts", {"email": self.email, "password": _PASSWORD, "name": "Ada"})
 
     def enter(self, path: str, body: Mapping[str, str], status: int = 201) -> None:
-        """Get a session, at one of the three places that give one out."""
-        session = self.ask("POST", path, json=body, good={status})
+        """Open a session at an endpoint that returns tokens."""
+        session = self.call("POST", path, json=body, good={status})
         self.token, self.refresh_token = session["token"], session["refresh_token"]
 
-    def ask(
+    def call(
         self,
         method: str,
         path: str,
@@ -55,24 +55,27 @@ class Person(FastHttpUser):
         headers: Mapping[str, str] | None = None,
         **request: Any,
     ) -> Any:
-        """A request; its answer as JSON, or its bytes. ``name`` groups paths. Ends the task on an error."""
+        """Send a request; return the JSON or the bytes of its response. ``name`` groups paths.
+
+        Raises ``RescheduleTask`` on an unexpected status, which ends the task.
+        """
         self._pace()
-        said = dict(headers or {})
+        sent = dict(headers or {})
         if self.token:
-            said["Authorization"] = f"Bearer {self.token}"
+            sent["Authorization"] = f"Bearer {self.token}"
         with self.client.request(
-            method, path, name=name or path, headers=said, catch_response=True, **request
-        ) as answer:
-            if answer.status_code not in good:
-                answer.failure(f"{answer.status_code}")
+            method, path, name=name or path, headers=sent, catch_response=True, **request
+        ) as response:
+            if response.status_code not in good:
+                response.failure(f"{response.status_code}")
                 raise RescheduleTask
-            if not answer.content:
+            if not response.content:
                 return None
-            plain = answer.content[:1] in {b"{", b"["}
-            return answer.json() if plain else answer.content
+            plain = response.content[:1] in {b"{", b"["}
+            return response.json() if plain else response.content
 
     def _pace(self) -> None:
-        """Wait for the next moment to ask. One that has passed already is not waited for, nor left out."""
+        """Wait until the next request is due. An overdue request is sent at once."""
         if not self.interval:
             return
         now = time.monotonic()
@@ -81,82 +84,84 @@ class Person(FastHttpUser):
             gevent.sleep(self._next_at - now)
 
 
-class Viewer(Person):
-    """Looks at what others have published, and the app tells of it."""
+class Viewer(User):
+    """Reads the public feed and reports app events."""
 
     @task(6)
     def browse(self) -> None:
-        self.ask("GET", "/v1/feed?limit=20", name="/v1/feed")
+        self.call("GET", "/v1/feed?limit=20", name="/v1/feed")
 
     @task(4)
     def view(self) -> None:
-        items = self.ask("GET", "/v1/feed?limit=20", name="/v1/feed")["items"]
+        items = self.call("GET", "/v1/feed?limit=20", name="/v1/feed")["items"]
         if not items:
             return
         item = random.choice(items)  # noqa: S311 (any of them)
-        self.ask("GET", f"/v1/feed/{item['id']}", name="/v1/feed/ID", good={200, 404})
-        self.ask("GET", item["image"], name="/v1/media/ID/NAME", good={200, 404})
+        self.call("GET", f"/v1/feed/{item['id']}", name="/v1/feed/ID", good={200, 404})
+        self.call("GET", item["image"], name="/v1/media/ID/NAME", good={200, 404})
 
     @task(3)
-    def tell(self) -> None:
+    def send_events(self) -> None:
         now = datetime.now(UTC).isoformat()
         names = ("content.viewed", "screen.viewed")
         events = [{"id": uuid4().hex, "name": random.choice(names), "at": now} for _ in range(5)]  # noqa: S311
-        self.ask("POST", "/v1/events", json={"events": events}, good={202})
+        self.call("POST", "/v1/events", json={"events": events}, good={202})
 
     @task(1)
-    def look_at_own(self) -> None:
-        self.ask("GET", "/v1/accounts/me")
+    def read_own(self) -> None:
+        self.call("GET", "/v1/accounts/me")
 
 
-class Creator(Person):
-    """Asks for content, waits for it, looks at it again and again, and publishes some of it."""
+class Creator(User):
+    """Creates content, waits for it, reads it repeatedly and publishes some of it."""
 
     def on_start(self) -> None:
         super().on_start()
         self.pieces: list[str] = []
-        self.making: str | None = None
+        self.pending: str | None = None
 
     @task(2)
     def create(self) -> None:
-        if self.making is not None:
+        if self.pending is not None:
             return self.wait()
-        wish = {"prompt": random.choice(_SUBJECTS)}  # noqa: S311 (any of them)
+        body = {"prompt": random.choice(_SUBJECTS)}  # noqa: S311 (any of them)
         key = {"Idempotency-Key": uuid4().hex}
-        self.making = self.ask("POST", "/v1/contents", json=wish, headers=key, good={202})["id"]
+        self.pending = self.call("POST", "/v1/contents", json=body, headers=key, good={202})["id"]
         return None
 
     @task(2)
     def wait(self) -> None:
-        if self.making is None:
+        if self.pending is None:
             return
-        piece = self.ask("GET", f"/v1/contents/{self.making}", name="/v1/contents/ID")
+        piece = self.call("GET", f"/v1/contents/{self.pending}", name="/v1/contents/ID")
         if piece["state"] != "queued":
-            self.pieces.append(self.making)
-            self.making = None
+            self.pieces.append(self.pending)
+            self.pending = None
 
     @task(8)
     def read(self) -> None:
         if self.pieces:
-            self.ask("GET", f"/v1/contents/{random.choice(self.pieces)}", name="/v1/contents/ID")  # noqa: S311
+            self.call("GET", f"/v1/contents/{random.choice(self.pieces)}", name="/v1/contents/ID")  # noqa: S311
 
     @task(2)
     def list_own(self) -> None:
-        self.ask("GET", "/v1/contents?limit=20", name="/v1/contents")
+        self.call("GET", "/v1/contents?limit=20", name="/v1/contents")
 
     @task(1)
-    def look_at_picture(self) -> None:
+    def view_image(self) -> None:
         if self.pieces:
-            self.ask("GET", f"/v1/contents/{self.pieces[-1]}/image", name="/v1/contents/ID/image")
+            self.call("GET", f"/v1/contents/{self.pieces[-1]}/image", name="/v1/contents/ID/image")
 
     @task(1)
     def publish(self) -> None:
         if self.pieces:
-            self.ask("PUT", f"/v1/contents/{self.pieces[-1]}/publication", name="/v1/contents/ID/publication")
+            self.call(
+                "PUT", f"/v1/contents/{self.pieces[-1]}/publication", name="/v1/contents/ID/publication"
+            )
 
 
-class Newcomer(Person):
-    """Signs in, renews the session and leaves again."""
+class Newcomer(User):
+    """Signs in and refreshes its session."""
 
     @task(2)
     def come_back(self) -> None:
@@ -168,55 +173,55 @@ class Newcomer(Person):
         self.enter("/v1/sessions/refresh", {"refresh_token": self.refresh_token}, status=200)
 
     @task(4)
-    def look_at_own(self) -> None:
-        self.ask("GET", "/v1/accounts/me")
+    def read_own(self) -> None:
+        self.call("GET", "/v1/accounts/me")
 
 
-class Shopper(Person):
-    """Looks at what can be bought and at what was bought, and uploads a picture now and then."""
+class Shopper(User):
+    """Lists products and orders, and uploads an image occasionally."""
 
     @task(4)
     def look(self) -> None:
-        self.ask("GET", "/v1/products")
+        self.call("GET", "/v1/products")
 
     @task(3)
     def list_orders(self) -> None:
-        self.ask("GET", "/v1/orders")
+        self.call("GET", "/v1/orders")
 
     @task(1)
     def upload(self) -> None:
-        self.ask("POST", "/v1/uploads", data=picture(), headers={"Content-Type": "image/png"}, good={202})
+        self.call("POST", "/v1/uploads", data=image(), headers={"Content-Type": "image/png"}, good={202})
 
 
-class Analyst(Person):
-    """Tells of events in larger batches, and asks what became of them."""
+class Analyst(User):
+    """Sends events in large batches and reads its summary."""
 
     @task(4)
-    def tell(self) -> None:
+    def send_events(self) -> None:
         now = datetime.now(UTC).isoformat()
         events = [
             {"id": uuid4().hex, "name": "screen.viewed", "at": now, "screen": "home", "seconds": 3}
             for _ in range(50)
         ]
-        self.ask("POST", "/v1/events", json={"events": events}, good={202})
+        self.call("POST", "/v1/events", json={"events": events}, good={202})
 
     @task(1)
     def sum_up(self) -> None:
-        self.ask("GET", "/v1/analytics/me")
+        self.call("GET", "/v1/analytics/me")
 
 
-MIXES: Final[Mapping[str, Mapping[type[Person], int]]] = {
+MIXES: Final[Mapping[str, Mapping[type[User], int]]] = {
     "mixed": {Viewer: 55, Creator: 30, Newcomer: 5, Shopper: 5, Analyst: 5},
     "authentication": {Newcomer: 1},
     "generation": {Creator: 1},
     "analytics": {Analyst: 1},
 }
-"""Mixes of people by name: all features, or one of them (LOD2)."""
+"""Mixes of users by name: all features, or one of them (LOD2)."""
 
 
-def picture() -> bytes:
-    """A PNG of its own: noise of one colour, so that no two are the same."""
-    rows = b"".join(b"\0" + random.randbytes(_SIDE) for _ in range(_SIDE))  # noqa: S311 (any picture)
+def image() -> bytes:
+    """A PNG of grayscale noise; no two are the same."""
+    rows = b"".join(b"\0" + random.randbytes(_SIDE) for _ in range(_SIDE))  # noqa: S311 (not cryptographic)
     head = struct.pack(">2I5B", _SIDE, _SIDE, 8, 0, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -24,7 +24,7 @@ _NOT_IMPERATIVE: Final = re.compile(
 
 
 def problems(message: str) -> Iterator[str]:
-    """What is wrong with a message; comment lines of the editor are left out."""
+    """Problems of a message; comment lines of the editor are left out."""
     lines = [line for line in message.splitlines() if not line.startswith("#")]
     subject = lines[0] if lines else ""
     if _GENERATED.match(subject):

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.herd_ours URL READERS`: half of a herd that reads one key nobody has."""
+"""`python -m benchmarks.sides.herd_ours URL READERS`: half of a herd that reads one missing key."""
 
 import asyncio
 import json

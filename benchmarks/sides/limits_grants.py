@@ -1,7 +1,7 @@
 """`python -m benchmarks.sides.limits_grants URL LIMIT LEASE WINDOW SECONDS FILE`: one pod of several.
 
-They ask for one subject as fast as they can. Writes to FILE between which moments it was let through: when it
-had asked, and when it was told, in seconds of the machine's clock.
+They take tokens of one subject as fast as possible. Writes to FILE, for every grant, when it was requested
+and received, in seconds of the machine's monotonic clock.
 """
 
 import asyncio

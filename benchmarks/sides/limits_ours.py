@@ -1,6 +1,6 @@
 """`python -m benchmarks.sides.limits_ours URL DECISIONS`: decisions a second by `app.rate_limits`.
 
-Exact: each is asked of Redis. Leased: as the service does for most requests.
+Exact: each decision calls Redis. Leased: as the service does for most requests.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """`python -m benchmarks.sides.overload_load PORT RATE SECONDS`: so many arrivals a second, come what may.
 
-An open loop, as the world is: each request has its moment, and its time counts from that moment. A rate of
-0 is a closed loop of a few connections instead, which finds the capacity. Prints answers a second that were
-good and in time, the 95th percentile of the good ones in milliseconds, and the share that was refused.
+An open loop: each request has an intended start, and its response time counts from it. A rate of
+0 is a closed loop of a few connections instead, which finds the capacity. Prints good responses in time
+per second, the 95th percentile of the good ones in milliseconds, and the share that was rejected.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ GIVEN_UP_SECONDS = 2.0
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
-class Asker:
+class Client:
     """Connections that are kept; one more is opened when all are in use."""
 
     def __init__(self, port: int) -> None:
@@ -60,13 +60,13 @@ class Asker:
 
 
 async def main(port: int, rate: float, seconds: float) -> dict[str, float]:
-    asker = Asker(port)
+    client = Client(port)
     began = time.perf_counter()
     if rate == 0:
 
         async def again() -> None:
             while time.perf_counter() < began + seconds:
-                await asker.ask(time.perf_counter())
+                await client.ask(time.perf_counter())
 
         await asyncio.gather(*(again() for _ in range(CLOSED)))
     else:
@@ -76,19 +76,19 @@ async def main(port: int, rate: float, seconds: float) -> dict[str, float]:
             wait = moment - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
-            task = asyncio.create_task(asker.ask(moment))
+            task = asyncio.create_task(client.ask(moment))
             asking.add(task)
             task.add_done_callback(asking.discard)
         await asyncio.gather(*asking)
     took = max(seconds, time.perf_counter() - began) if rate == 0 else seconds
-    in_time = [answer for answer in asker.good if answer <= IN_TIME]
-    total = len(asker.good) + asker.refused + asker.lost
-    p95 = statistics.quantiles(asker.good, n=20)[-1] if len(asker.good) > 1 else float("inf")
+    in_time = [seconds for seconds in client.good if seconds <= IN_TIME]
+    total = len(client.good) + client.refused + client.lost
+    p95 = statistics.quantiles(client.good, n=20)[-1] if len(client.good) > 1 else float("inf")
     return {
         "goodput": len(in_time) / took,
         "p95": p95 * 1_000,
-        "refused": asker.refused / total,
-        "lost": asker.lost / total,
+        "refused": client.refused / total,
+        "lost": client.lost / total,
     }
 
 

@@ -1,8 +1,7 @@
 """`python -m benchmarks.sides.overload_server PORT gate|open`: a service of one slow route behind the gate.
 
-What stands around it is the service's: its server, its headers, its observation, its refusals as problem
-details. The route waits 10 ms, as for a database, and then keeps the processor busy for 5 ms; `open` lets
-everything in.
+The layers around it are the service's: server, headers, telemetry, rejections as problem details. The route
+waits 10 ms, as for a database, and then keeps the processor busy for 5 ms; `open` admits every request.
 """
 
 import asyncio

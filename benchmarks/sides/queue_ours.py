@@ -18,7 +18,7 @@ from benchmarks.sides import CALLERS, SLOTS
 
 
 class Number(msgspec.Struct):
-    """What a job carries."""
+    """Payload of a job."""
 
     number: int
 
@@ -30,8 +30,8 @@ async def main(url: str, count: int) -> dict[str, float]:
 
         async def caller() -> None:
             for number in numbers:
-                wish = job("count", Number(number), job_id=f"job{number}", priority=Priority.NORMAL)
-                assert await queue.enqueue(wish) == [True]
+                item = job("count", Number(number), job_id=f"job{number}", priority=Priority.NORMAL)
+                assert await queue.enqueue(item) == [True]
 
         began = time.perf_counter()
         await asyncio.gather(*(caller() for _ in range(CALLERS)))

@@ -9,21 +9,21 @@ from benchmarks.__main__ import main
 from benchmarks._benchmark import Benchmark, Measurement, NotMeasurableError
 from benchmarks._registry import Registry, discover
 
-FAST = Benchmark("fast", "tortoise 1.0", "s", "≤ 1.3", lambda: Measurement.at_most(1.3, ours=1.0, peer=2.0))
+FAST = Benchmark("fast", "tortoise 1.0", "s", "≤ 1.3", lambda: Measurement.max_ratio(1.3, ours=1.0, peer=2.0))
 SLOW = Benchmark(
-    "slow", "hare 2.0", "req/s", "≥ 3", lambda: Measurement.at_least(3, ours=32_900, peer=32_900)
+    "slow", "hare 2.0", "req/s", "≥ 3", lambda: Measurement.min_ratio(3, ours=32_900, peer=32_900)
 )
 
 
 def _raises() -> Measurement:
-    raise RuntimeError("the peer\nis gone")
+    raise RuntimeError("the peer\nis down")
 
 
 def _lacks() -> Measurement:
     raise NotMeasurableError("needs Redis 7")
 
 
-BROKEN = Benchmark("broken", "nobody", "s", "≤ 1", _raises)
+BROKEN = Benchmark("broken", "no peer", "s", "≤ 1", _raises)
 ABSENT = Benchmark("absent", "streaq", "jobs/s", "≥ 3", _lacks)
 
 
@@ -34,8 +34,8 @@ def _registry(*benchmarks: Benchmark) -> Registry:
 def test_one_aligned_line_a_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([], _registry(FAST, SLOW)) == 1
     heading, fast, slow = capsys.readouterr().out.splitlines()
-    for line, verdict in ((fast, "met"), (slow, "missed")):
-        assert line[heading.index("verdict") :].startswith(verdict)
+    for line, status in ((fast, "met"), (slow, "missed")):
+        assert line[heading.index("status") :].startswith(status)
     assert "1 s" in fast
     assert "2 s  tortoise 1.0" in fast
     assert "0.5" in fast
@@ -54,7 +54,7 @@ def test_a_benchmark_that_raises_is_reported_and_the_rest_still_run(
     assert main([], _registry(BROKEN, FAST)) == 1
     _, broken, fast = capsys.readouterr().out.splitlines()
     assert "failed" in broken
-    assert "RuntimeError: the peer is gone" in broken
+    assert "RuntimeError: the peer is down" in broken
     assert "met" in fast
 
 
@@ -68,8 +68,8 @@ def test_json_is_the_only_thing_on_stdout(capsys: pytest.CaptureFixture[str]) ->
     assert main(["--json"], _registry(FAST, BROKEN)) == 1
     captured = capsys.readouterr()
     fast, broken = json.loads(captured.out)["benchmarks"]
-    assert (fast["ours"], fast["peer_value"], fast["ratio"], fast["verdict"]) == (1.0, 2.0, 0.5, "met")
-    assert (broken["ours"], broken["verdict"]) == (None, "failed")
+    assert (fast["ours"], fast["peer_value"], fast["ratio"], fast["status"]) == (1.0, 2.0, 0.5, "met")
+    assert (broken["ours"], broken["status"]) == (None, "failed")
     assert "[1/2] fast" in captured.err
 
 
@@ -95,7 +95,7 @@ def test_names_choose_and_an_unknown_name_lists_the_known_ones(capsys: pytest.Ca
 
 def test_list_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"], _registry(BROKEN)) == 0
-    assert capsys.readouterr().out == "broken  against nobody, target ≤ 1\n"
+    assert capsys.readouterr().out == "broken  against no peer, target ≤ 1\n"
 
 
 def test_discovery_survives_a_module_that_cannot_be_imported(

@@ -19,12 +19,12 @@ class Command:
 
     @property
     def program(self) -> str:
-        """What is run; a path counts by its last part."""
+        """Name of the program, without its path."""
         return self.words[0].rsplit("/", 1)[-1]
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What it is given."""
+        """Arguments of the program."""
         return self.words[1:]
 
 
@@ -34,7 +34,7 @@ def commands(block: Block) -> Iterator[Command]:
     Where some lines have the mark, the others are output.
 
     Raises:
-        ValueError: when a line is no shell.
+        ValueError: when a line is not valid shell.
     """
     lines = block.body.replace("\\\n", " ").splitlines()
     typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")] or lines
@@ -49,9 +49,9 @@ def _split(line: str) -> Iterator[Command]:
     words: list[str] = []
     for word in [*lexer, ";"]:
         if word in SEPARATORS:
-            kept = _bare(words)
-            if kept:
-                yield Command(tuple(kept))
+            words_left = _bare(words)
+            if words_left:
+                yield Command(tuple(words_left))
             words = []
         else:
             words.append(word)
@@ -59,13 +59,13 @@ def _split(line: str) -> Iterator[Command]:
 
 def _bare(words: list[str]) -> list[str]:
     """Without leading assignments and `export`, and without redirections."""
-    kept: list[str] = []
+    words_left: list[str] = []
     skip = False
     for word in words:
         if skip:
             skip = False
         elif set(word) <= set("<>&"):
             skip = True
-        elif kept or not (ASSIGNMENT.match(word) or word == "export"):
-            kept.append(word)
-    return kept
+        elif words_left or not (ASSIGNMENT.match(word) or word == "export"):
+            words_left.append(word)
+    return words_left

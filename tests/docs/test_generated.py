@@ -1,4 +1,4 @@
-"""The generated documents are what the code says today."""
+"""Generated documents are current."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What documents say is there is there."""
+"""Links, paths and commands in documents exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The schema of stack files says what the program says: it takes what the program takes, and no more."""
+"""The schema of stack files accepts exactly the files that the program accepts."""
 
 import copy
 import json

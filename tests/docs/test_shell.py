@@ -22,7 +22,7 @@ def _read(body: str) -> list[str]:
         ),
         ("export PULUMI_CONFIG_PASSPHRASE=x\npulumi up\n", ["pulumi up"]),
         (
-            "curl --cacert ca.pem \\\n  https://localhost > answer.json 2>&1\n",
+            "curl --cacert ca.pem \\\n  https://localhost > response.json 2>&1\n",
             ["curl --cacert ca.pem https://localhost"],
         ),
         ("$ make bench\nname  ours\n$ make down\n", ["make bench", "make down"]),

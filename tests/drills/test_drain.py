@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.support.projects import Project, wait_for
-from tests.support.traffic import crowding
+from tests.support.traffic import running_traffic
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 
@@ -19,20 +19,20 @@ def pods(platform: Project) -> set[str]:
 
 def test_a_rolling_update_under_traffic_loses_no_request(platform: Project) -> None:
     before = pods(platform)
-    with crowding(platform) as crowd:
+    with running_traffic(platform) as traffic:
         rewrite(platform, "    logLevel: info", "    logLevel: warning")
         platform.run("up", seconds=180)
         wait_for("every process is ready", platform.is_healthy)
     assert pods(platform).isdisjoint(before), "every pod is another one"
-    print(f"{crowd.answered} answered")
-    crowd.require_nothing_lost()
+    print(f"{traffic.served} answered")
+    traffic.require_nothing_lost()
     with platform.client() as client:
-        crowd.ledger.require_readable(client)
+        traffic.ledger.require_readable(client)
 
 
 def test_scaling_up_and_down_under_traffic_loses_no_request(platform: Project) -> None:
     few = len(pods(platform))
-    with crowding(platform) as crowd:
+    with running_traffic(platform) as traffic:
         for replicas in (few + 1, few):
             scale(platform, replicas)
             platform.run("up", seconds=180)
@@ -41,8 +41,8 @@ def test_scaling_up_and_down_under_traffic_loses_no_request(platform: Project) -
                 lambda replicas=replicas: len(pods(platform)) == replicas and platform.is_healthy(),
                 120,
             )
-    print(f"{crowd.answered} answered")
-    crowd.require_nothing_lost()
+    print(f"{traffic.served} answered")
+    traffic.require_nothing_lost()
 
 
 def scale(platform: Project, replicas: int) -> None:

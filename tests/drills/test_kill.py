@@ -97,4 +97,4 @@ def test_every_piece_that_was_acknowledged_is_made_in_the_end(
     with platform.client() as client:
         for one in [*written, ledger]:
             wait_for("all is made", lambda one=one: one.are_made(client), MADE_SECONDS)
-            one.require_picture(client)
+            one.require_image(client)

@@ -168,7 +168,7 @@ def test_a_slow_storage_holds_up_pictures_and_nothing_else(running: Service, led
         finally:
             running.delay.seconds = 0.0
         require_back(running, ledger, during)
-        during.require_picture(client)
+        during.require_image(client)
 
 
 def test_without_the_generator_wishes_wait_and_are_made_when_it_is_back(modelled: Service) -> None:

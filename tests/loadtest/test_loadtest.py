@@ -1,4 +1,4 @@
-"""What the load test promises before it loads anything, and with a little load for real."""
+"""Guards of the load test, and a short measurement against a running platform."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ ROOT = Path(__file__).parents[2]
 SMALL = """
 import locust, json, sys
 from pathlib import Path
-from loadtest.load_runner import crowd
+from loadtest.load_runner import load_runner
 from loadtest.users import MIXES
-with crowd(sys.argv[1], Path(sys.argv[2]), MIXES[sys.argv[3]]) as people:
-    outcomes = [people.measure(4, 2.0, warm=0.5), people.measure(4, 3.0, rate=20, warm=0.5)]
+with load_runner(sys.argv[1], Path(sys.argv[2]), MIXES[sys.argv[3]]) as users:
+    outcomes = [users.measure(4, 2.0, warm=0.5), users.measure(4, 3.0, rate=20, warm=0.5)]
 print(json.dumps([outcome.as_json() for outcome in outcomes]))
 """
 
 
-def ask(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
@@ -33,8 +33,8 @@ def ask(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("mix", ["mixed", "authentication"])
 def test_a_mix_is_served_without_an_error_and_keeps_to_its_rate(platform: Platform, mix: str) -> None:
-    authority = ROOT / ".venv" / "pyvenv.cfg"  # not asked for over plain HTTP
-    done = ask(SMALL, platform.url, str(authority), mix)
+    authority = ROOT / ".venv" / "pyvenv.cfg"  # not used over plain HTTP
+    done = run(SMALL, platform.url, str(authority), mix)
     assert done.returncode == 0, done.stderr
     free, paced = json.loads(done.stdout)
     for outcome in (free, paced):
@@ -45,9 +45,9 @@ def test_a_mix_is_served_without_an_error_and_keeps_to_its_rate(platform: Platfo
 
 
 def test_no_load_leaves_this_machine() -> None:
-    done = ask(SMALL, "https://192.0.2.1", "ca.pem", "mixed")
+    done = run(SMALL, "https://192.0.2.1", "ca.pem", "mixed")
     assert done.returncode != 0
-    assert "only this machine's own address is loaded" in done.stderr
+    assert "load tests run only against loopback" in done.stderr
 
 
 def test_without_a_platform_it_says_how_to_bring_one_up() -> None:

@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -48,7 +48,7 @@ async def until(ready: Callable[[], bool | Awaitable[bool]], seconds: float = 10
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections on the port."""
+    """Whether a process accepts connections on the port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -132,7 +132,7 @@ def mongodb(folder: Path) -> Process:
 
 
 def gate(folder: Path, upstream: int) -> Process:
-    """What lets one transaction at a time through to the wire server, as on the whole platform."""
+    """The transaction proxy in front of the wire server, as on the whole platform."""
     port = free_port()
     command = [sys.executable, "-m", "rehearsal.host.backends.transaction_proxy", str(port), str(upstream)]
     return Process(command, port, folder / "gate.log")
@@ -198,13 +198,13 @@ class Platform:
         return self.redis, self.mongodb, self.storage
 
     def wait_until_ready(self, *pods: Process) -> None:
-        """Until the pods (api and worker if none is named) answer 200 on /readyz."""
+        """Until the pods (api and worker if none is named) return 200 on /readyz."""
         for process in pods or (self.api, self.worker):
             wait_for("ready", lambda process=process: status(process, "/readyz") == 200)
 
 
 def status(process: Process, path: str) -> int:
-    """The status of a GET; 0 when there is no answer."""
+    """The status of a GET; 0 without a response."""
     try:
         return httpx.get(f"http://127.0.0.1:{process.port}{path}", timeout=5).status_code
     except httpx.HTTPError:

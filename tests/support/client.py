@@ -1,4 +1,4 @@
-"""Somebody who keeps writing while things go wrong, and remembers what was acknowledged."""
+"""A client that writes continuously during faults and records acknowledged writes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reachable(Protocol):
 
 @dataclass
 class Ledger:
-    """Writes that the platform acknowledged: sessions by account, and the pieces that each asked for."""
+    """Writes that the platform acknowledged: sessions by account, and the content that each created."""
 
     tokens: dict[str, str] = field(default_factory=dict)
     emails: dict[str, str] = field(default_factory=dict)
@@ -40,17 +40,17 @@ class Ledger:
     def sign_up(self, client: httpx.Client) -> str:
         """A new account. Raises httpx.HTTPError when it was not acknowledged."""
         email = f"{uuid4().hex}@example.com"
-        answer = client.post("/v1/accounts", json={"email": email, "password": _PASSWORD, "name": "Ada"})
-        body = _acknowledged(answer, 201)
+        response = client.post("/v1/accounts", json={"email": email, "password": _PASSWORD, "name": "Ada"})
+        body = _acknowledged(response, 201)
         account = body["account"]["id"]
         self.tokens[account], self.emails[account] = body["token"], email
         return account
 
     def create(self, client: httpx.Client, account: str) -> str:
-        """A piece of content asked for. Raises httpx.HTTPError when it was not acknowledged."""
+        """Create a piece of content. Raises httpx.HTTPError when it was not acknowledged."""
         prompt = f"a drill {uuid4().hex}"
-        answer = client.post("/v1/contents", json={"prompt": prompt}, headers=self._headers(account))
-        piece = _acknowledged(answer, 202)["id"]
+        response = client.post("/v1/contents", json={"prompt": prompt}, headers=self._headers(account))
+        piece = _acknowledged(response, 202)["id"]
         self.pieces.append((account, piece, prompt))
         return piece
 
@@ -74,8 +74,8 @@ class Ledger:
         """Every account signs in, and every piece is there with its prompt."""
         for account, email in self.emails.items():
             credentials = {"email": email, "password": _PASSWORD}
-            answer = client.post("/v1/sessions", json=credentials)
-            assert _acknowledged(answer, 201)["account"]["id"] == account
+            response = client.post("/v1/sessions", json=credentials)
+            assert _acknowledged(response, 201)["account"]["id"] == account
         for account, piece, prompt in self.pieces:
             assert self.read(client, account, piece)["prompt"] == prompt
 
@@ -83,11 +83,11 @@ class Ledger:
         """Whether the workers have made every piece."""
         return all(self.read(client, who, piece)["state"] == "ready" for who, piece, _ in self.pieces)
 
-    def require_picture(self, client: httpx.Client) -> None:
-        """The picture of the last piece can be had."""
+    def require_image(self, client: httpx.Client) -> None:
+        """Assert that the image of the last piece can be read."""
         account, piece, _ = self.pieces[-1]
-        picture = client.get(f"/v1/contents/{piece}/image", headers=self._headers(account))
-        assert picture.status_code == 200, picture.text
+        image = client.get(f"/v1/contents/{piece}/image", headers=self._headers(account))
+        assert image.status_code == 200, image.text
 
     def read(self, client: httpx.Client, account: str, piece: str) -> dict[str, Any]:
         return _acknowledged(client.get(f"/v1/contents/{piece}", headers=self._headers(account)), 200)
@@ -96,14 +96,14 @@ class Ledger:
         return {"authorization": f"Bearer {self.tokens[account]}"}
 
 
-def _acknowledged(answer: httpx.Response, status: int) -> dict[str, Any]:
-    if answer.status_code != status:
-        raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
-    return dict(answer.json())
+def _acknowledged(response: httpx.Response, status: int) -> dict[str, Any]:
+    if response.status_code != status:
+        raise httpx.HTTPStatusError(response.text, request=response.request, response=response)
+    return dict(response.json())
 
 
 def is_serving(project: Reachable) -> bool:
-    """Whether the service does its whole work: an account, a piece, and its picture."""
+    """Whether the service does its whole work: an account, a piece, and its image."""
     ledger = Ledger()
     try:
         with project.client() as client:
@@ -117,7 +117,7 @@ def is_serving(project: Reachable) -> bool:
 
 @contextmanager
 def writing(project: Reachable) -> Iterator[Ledger]:
-    """The ledger of somebody who writes before, during and after the block."""
+    """The ledger of a client that writes before, during and after the block."""
     ledger, enough = Ledger(), threading.Event()
     with project.client() as client:
         ledger.write(client)

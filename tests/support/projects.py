@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from rehearsal.host.client import Machine
-from rehearsal.host.processes import orphans as strays
+from rehearsal.host.processes import orphans
 from rehearsal.host.processes.ports import is_free
 from rehearsal.host.status import Status
 from tests.support.backends import free_port
@@ -61,7 +61,7 @@ class Project:
         return self.root / _STACK
 
     def client(self) -> httpx.Client:
-        """A client that trusts the local authority and nobody else."""
+        """A client that trusts only the local authority."""
         trust = ssl.create_default_context(cafile=str(self.root / ".rehearsal" / "ca" / "ca.pem"))
         return httpx.Client(base_url=self.url, verify=trust, timeout=10)
 
@@ -95,17 +95,17 @@ class Project:
         )
 
     def run(self, *arguments: str, code: int = 0, seconds: float = 120.0, file_bytes: int = 0) -> str:
-        """What `kingdom` with `arguments` says; it must end with `code`."""
+        """Output of `kingdom` with `arguments`; it must exit with `code`."""
         child = self.begin(*arguments, file_bytes=file_bytes)
         try:
-            said, _ = child.communicate(timeout=seconds)
+            output, _ = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             child.kill()
-            said, _ = child.communicate()
-            raise AssertionError(f"kingdom {arguments} did not end within {seconds:g} s:\n{said}") from None
-        assert child.returncode == code, said
-        assert "Traceback" not in said
-        return said
+            output, _ = child.communicate()
+            raise AssertionError(f"kingdom {arguments} did not end within {seconds:g} s:\n{output}") from None
+        assert child.returncode == code, output
+        assert "Traceback" not in output
+        return output
 
     def status(self) -> Status:
         machine = Machine.find(self.state)
@@ -129,7 +129,7 @@ class Project:
 
     def commands(self) -> list[psutil.Process]:
         """Processes of commands: what works in this project's folder, its supervisor and machine left out."""
-        machine = {pid for pid, _ in strays.marked(self.state)}
+        machine = {pid for pid, _ in orphans.marked(self.state)}
         found = []
         for process in psutil.process_iter(["cmdline", "cwd", "status"]):
             here = Path(process.info["cwd"] or "/").is_relative_to(self.root)
@@ -140,7 +140,7 @@ class Project:
     def orphans(self) -> list[psutil.Process]:
         """Processes that carry this machine's mark and belong to none that its supervisor knows."""
         known = {process.pid for process in self.status().processes}
-        leaders = set(strays.leaders(self.state).values())
+        leaders = set(orphans.leaders(self.state).values())
         return [psutil.Process(pid) for pid in leaders - known]
 
     def files(self) -> set[str]:
@@ -151,7 +151,7 @@ class Project:
     def is_gone(self) -> bool:
         """No process of it lives and its edge port is free."""
         supervises = any(self._supervises(process) for process in psutil.process_iter(["cmdline"]))
-        return not supervises and not list(strays.marked(self.state)) and is_free(self.port)
+        return not supervises and not list(orphans.marked(self.state)) and is_free(self.port)
 
     def clear(self) -> None:
         """End whatever still runs, however it came to that."""
@@ -159,7 +159,7 @@ class Project:
             if self._supervises(process):
                 process.kill()
                 process.wait(10)
-        strays.end(self.state)
+        orphans.end(self.state)
 
 
 def _limited(file_bytes: int) -> list[str]:

@@ -12,7 +12,7 @@ from tools.docs.settings_schema import PLACE, settings_schema
 
 
 def pages() -> dict[Path, str]:
-    """Each generated document and what it has to say."""
+    """Path and content of each generated document."""
     return {
         ROOT / "docs" / "api.md": api_page(),
         ROOT / "docs" / "commands.md": commands_page(),

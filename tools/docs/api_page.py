@@ -1,4 +1,4 @@
-"""`docs/api.md`: every operation of the service and every problem it can answer with."""
+"""`docs/api.md`: every operation of the service and every problem it can return."""
 
 from collections.abc import Iterator
 from typing import Any

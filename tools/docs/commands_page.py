@@ -9,7 +9,7 @@ from rehearsal.cli.app import app
 
 HEAD = """# Commands of `kingdom`
 
-Written by `make docs` from the command line itself, which says the same with `--help`.
+Written by `make docs` from the command line itself, which prints the same with `--help`.
 """
 
 
@@ -27,7 +27,7 @@ def _walk(command: object, prefix: str) -> Iterator[tuple[str, TyperCommand]]:
 
 
 def options(command: TyperCommand) -> set[str]:
-    """What may stand behind the command with a dash in front."""
+    """Options of the command, `--help` included."""
     return {word for option in command.params for word in (*option.opts, *option.secondary_opts)} | {"--help"}
 
 
@@ -55,8 +55,8 @@ def _row(parameter: object) -> str | None:
 
 
 def _cell(text: str | None, default: object) -> str:
-    """On one line; with the default, where there is one worth telling."""
-    told = " ".join((text or "").split()).replace("|", "\\|").replace("<", "\\<")
+    """Text of a table cell on one line, with the default if it is a number or text."""
+    cell = " ".join((text or "").split()).replace("|", "\\|").replace("<", "\\<")
     if isinstance(default, str | int) and not isinstance(default, bool):
-        told += f" (default `{default}`)"
-    return told
+        cell += f" (default `{default}`)"
+    return cell

@@ -41,13 +41,13 @@ def blocks(document: Path, *languages: str) -> Iterator[Block]:
 
 
 def links(document: Path) -> Iterator[str]:
-    """Where the links of a document lead."""
+    """Link targets of a document."""
     for match in LINK.finditer(re.sub(r"`[^`\n]*`", "", prose(document))):
         yield match["target"]
 
 
 def anchors(document: Path) -> set[str]:
-    """What `#…` may follow the document's name, as GitHub derives it from headings."""
+    """Anchors of a document, as GitHub derives them from headings."""
     titles = (match["title"] for match in HEADING.finditer(prose(document)))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 

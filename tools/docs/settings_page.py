@@ -7,15 +7,15 @@ from infra.settings import Settings
 
 Schema = dict[str, Any]
 
-LEGIBLE = 45  # characters of a regular expression that still tell a reader more than they cost
+LEGIBLE = 45  # characters of a regular expression that are still readable
 
 HEAD = """# Settings of a stack
 
-What `stacks/Pulumi.<env>.yaml` may say, and must: there are no defaults, so that a stack file is the whole
-truth about its environment. Written by `make docs` from `infra/settings/__init__.py`; edit there.
+Every key of `stacks/Pulumi.<env>.yaml`. All keys are required: without defaults, a stack file describes its
+environment completely. Written by `make docs` from `infra/settings/__init__.py`; edit there.
 
 The namespace `rehearsal:` belongs to the rehearsal and is not seen by the program:
-`rehearsal:machine: {edgePort: 8443}` says that the stack is realised as processes on this machine, with its
+`rehearsal:machine: {edgePort: 8443}` runs the stack as processes on this machine, with its
 edge on that port; `webApp: mobile/dist/web` serves the web build of the mobile client below `/app/`. Only
 `local` has it.
 """
@@ -60,7 +60,7 @@ def _row(key: str, field: Schema, definitions: dict[str, Schema]) -> Iterator[tu
 
 
 def _resolve(field: Schema, definitions: dict[str, Schema]) -> Schema:
-    """The definition that a field refers to, with what the field itself says on top."""
+    """The definition that a field refers to, merged with the field's own keys."""
     reference = field.get("$ref")
     if reference is None:
         return field
@@ -68,7 +68,7 @@ def _resolve(field: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _allowed(model: Schema) -> str:
-    """What a value may be, in words where a schema has symbols."""
+    """Allowed values of a field in words."""
     if "enum" in model:
         return ", ".join(f"`{value}`" for value in model["enum"])
     if "const" in model:

@@ -7,13 +7,13 @@ from infra.settings import Settings
 from policies.rules import RULES
 from tests.repository._tree import ROOT
 
-# What the Pulumi CLI itself writes into a stack file.
+# Keys that the Pulumi CLI writes into a stack file.
 OF_THE_CLI = ("secretsprovider", "encryptedkey", "encryptionsalt")
 MACHINE = {
-    "description": "The stack is realised as processes on this machine.",
+    "description": "Run the stack as processes on this machine.",
     "type": "object",
     "properties": {
-        "edgePort": {"description": "where it answers", "type": "integer", "minimum": 1, "maximum": 65535},
+        "edgePort": {"description": "port of the edge", "type": "integer", "minimum": 1, "maximum": 65535},
         "webApp": {"description": "folder of a built web app, served below /app/", "type": "string"},
     },
     "additionalProperties": False,
@@ -35,7 +35,7 @@ def settings_schema() -> str:
             required.append(f"kingdom:{name}")
     config["rehearsal:machine"] = MACHINE
     config["policies:config"] = {
-        "description": "What this environment changes in the policy pack.",
+        "description": "Policy pack configuration of this environment.",
         "type": "object",
         "propertyNames": {"enum": ["all", *sorted(rule.name for rule in RULES)]},
     }
