@@ -14,7 +14,7 @@ from infra.edge.origin import Origin, OriginArgs
 from infra.kms import Keys, KeysArgs
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs
-from infra.project import Foundation, FoundationArgs
+from infra.project import Foundation, FoundationArgs, wait_for_apis
 from infra.service_identity import Identity, IdentityArgs
 from infra.settings.loader import load
 from infra.storage import Storage, StorageArgs
@@ -23,7 +23,8 @@ from infra.workload import Workload, WorkloadArgs
 environment, settings, sizing = load()
 
 foundation = Foundation("foundation", FoundationArgs(environment))
-keys = Keys("keys", KeysArgs(environment, settings.storage.location))
+wait_for_apis(foundation.services)
+keys = Keys("keys", KeysArgs(environment, settings.storage.location, foundation))
 network = Network("network", NetworkArgs(environment, settings.network))
 cluster = Cluster(
     "cluster",
@@ -40,7 +41,7 @@ database = Database(
     "database", DatabaseArgs(environment, network, keys, settings.database, settings.observability)
 )
 cache = Cache("cache", CacheArgs(environment, network, keys, settings.cache, sizing))
-storage = Storage("storage", StorageArgs(environment, keys, settings.storage))
+storage = Storage("storage", StorageArgs(environment, keys, settings.storage, [cache.instance]))
 secrets = {
     "redis-auth": cache.auth,
     "redis-ca.pem": cache.authorities,

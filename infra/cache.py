@@ -63,6 +63,7 @@ class Cache(Component):
                 protect=environment.protect, depends_on=[args.network.peering, *args.keys.ready[Use.CACHE]]
             ),
         )
+        self.instance = instance
         self.port = instance.port
         self.url = pulumi.Output.format("rediss://{0}:{1}/0", instance.host, instance.port)
         self.auth = pulumi.Output.secret(instance.auth_string)

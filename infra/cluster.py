@@ -16,8 +16,11 @@ from infra.node_pools import NodeIdentity, NodeIdentityArgs, Pool, PoolArgs, nod
 from infra.settings.platform import ClusterSettings
 from infra.settings.sizing import MAX_PODS_PER_NODE, Sizing
 
-# The first with STRONG_COOKIE_AFFINITY; AutoscalingMetric came with 1.35. The channel only moves upwards.
-MINIMUM_VERSION = "1.36.3-gke.1767000"
+# A minor version: GKE resolves it to the latest patch that the release channel offers. An exact patch leaves
+# the channel after some weeks, and then no cluster can be created (terraform-google-kubernetes-engine#2177).
+MINIMUM_VERSION = "1.37"
+# The first version with each feature that the program uses (GKE release notes of 2026-08-31).
+FIRST_VERSIONS = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,6 @@ class Cluster(Component):
                 },
                 "ip_endpoints_config": {"enabled": False},  # no address of the control plane to attack
             },
-            # Should the address endpoint ever be switched on: nobody is let in, not even Google's machines.
-            master_authorized_networks_config={"cidr_blocks": [], "gcp_public_cidrs_access_enabled": False},
             datapath_provider="ADVANCED_DATAPATH",  # Dataplane V2: network policies are enforced, and logged
             # What pods say to each other is encrypted between nodes, whatever the pods speak.
             in_transit_encryption_config="IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT",
@@ -107,9 +108,9 @@ class Cluster(Component):
             remove_default_node_pool=True,  # the default pool runs as the default, overpowered identity
             initial_node_count=1,
             node_config=node_config(identity.email),
-            # What holds for pools that somebody adds by hand, too.
-            node_pool_auto_config={
-                "node_kubelet_config": {"insecure_kubelet_readonly_port_enabled": "FALSE"},
+            # For pools that are created by hand. `node_pool_auto_config` covers auto-provisioned pools only.
+            node_pool_defaults={
+                "node_config_defaults": {"insecure_kubelet_readonly_port_enabled": "FALSE"},
             },
             enable_shielded_nodes=True,  # a node proves that it is one before it joins
             # ---- what is stored and what may run
@@ -117,8 +118,9 @@ class Cluster(Component):
             database_encryption={"state": "ENCRYPTED", "key_name": args.keys.ids[Use.CLUSTER]},
             # Images from elsewhere do not start: see `_admission`.
             binary_authorization={"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"},
-            # Weak workloads and vulnerable images that run are reported, not only those that are pushed.
-            security_posture_config={"mode": "BASIC", "vulnerability_mode": "VULNERABILITY_BASIC"},
+            # Insecure workloads are reported. GKE removed its scan of running images (VULNERABILITY_BASIC) on
+            # 2025-07-31; Artifact Registry scans images when they are pushed.
+            security_posture_config={"mode": "BASIC"},
             # ---- change
             min_master_version=MINIMUM_VERSION,
             release_channel={"channel": settings.release_channel.value},  # no version that nobody mends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -13,12 +14,15 @@ from infra.settings.platform import AppSettings
 
 @dataclass(frozen=True, slots=True)
 class AppsArgs:
-    """The environment, the Firebase project, the apps, and how long an attestation holds, in seconds."""
+    """The environment, the Firebase project, the apps, the lifetime of an attestation in seconds, and what to
+    wait for before App Check is configured.
+    """
 
     environment: Environment
     project: firebase.Project
     settings: AppSettings
     token_seconds: int
+    slow: Sequence[pulumi.Resource]
 
 
 class Apps(Component):
@@ -64,11 +68,13 @@ class Apps(Component):
             labels=environment.label("storage"),
             opts=self.child(),
         )
+        # App Check does not know a new app for some seconds; its provider's examples sleep for 30.
+        later = self.child(depends_on=list(args.slow))
         firebase.AppCheckPlayIntegrityConfig(
-            f"{name}-android", project=project, app_id=android.app_id, token_ttl=ttl, opts=self.child()
+            f"{name}-android", project=project, app_id=android.app_id, token_ttl=ttl, opts=later
         )
         firebase.AppCheckAppAttestConfig(
-            f"{name}-apple", project=project, app_id=apple.app_id, token_ttl=ttl, opts=self.child()
+            f"{name}-apple", project=project, app_id=apple.app_id, token_ttl=ttl, opts=later
         )
         firebase.AppCheckRecaptchaEnterpriseConfig(
             f"{name}-web",
@@ -76,7 +82,7 @@ class Apps(Component):
             app_id=web.app_id,
             site_key=key.name,
             token_ttl=ttl,
-            opts=self.child(),
+            opts=later,
         )
         firebase.AppCheckServiceConfig(
             f"{name}-storage",

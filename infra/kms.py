@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import pulumi
-from pulumi_gcp import kms, projects
+from pulumi_gcp import kms, projects, storage
 
 from infra.component import Component, Environment
+from infra.project import Foundation
 
 ROTATION = f"{90 * 86_400}s"  # CIS GCP 1.10: no key version encrypts for longer than 90 days
 DESTRUCTION = f"{30 * 86_400}s"  # time to notice that a destroyed key version is still needed
@@ -31,8 +32,9 @@ class Use(StrEnum):
     DATABASE = "database"
 
 
-# The Google agent that encrypts and decrypts for each use, and the API whose identity it is. Agents without
-# an API exist once theirs is switched on; the database's agent belongs to Atlas and is let in by `Database`.
+# The service agent that encrypts and decrypts for each use, and the API whose identity it is. The agent of
+# Compute Engine exists once its API is enabled, the one of Cloud Storage once it has been read (see `_agent`;
+# terraform-provider-google#9730). The database's agent belongs to Atlas; `Database` grants it access.
 AGENTS: Mapping[Use, tuple[str, str | None]] = {
     Use.CLUSTER: ("container-engine-robot", "container"),
     Use.DISKS: ("compute-system", None),
@@ -47,10 +49,11 @@ AGENTS: Mapping[Use, tuple[str, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class KeysArgs:
-    """The environment, and where the media bucket is: its key must be in the same place."""
+    """The environment, the location of the media bucket and of its key, and the enabled APIs."""
 
     environment: Environment
     media_location: str
+    foundation: Foundation
 
 
 class Keys(Component):
@@ -62,6 +65,7 @@ class Keys(Component):
     def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:kms:Keys", name, opts)
         environment = args.environment
+        self._services = args.foundation.services
         media = MULTI_REGIONS.get(args.media_location, args.media_location.lower())
         # A key ring can never be deleted, so its name is never free again: none is made that is not needed.
         rings = {
@@ -94,21 +98,33 @@ class Keys(Component):
         self.register_outputs({})
 
     def _grant(self, use: Use, key: kms.CryptoKey, environment: Environment) -> list[pulumi.Resource]:
-        agent, api = AGENTS[use]
-        identities: list[pulumi.Resource] = []
-        if api is not None:
-            identity = projects.ServiceIdentity(
-                f"{self.name}-{use}-agent",
-                project=environment.project,
-                service=f"{api}.googleapis.com",
-                opts=self.child(),
-            )
-            identities.append(identity)
+        member, created = self._agent(use, environment)
         grant = kms.CryptoKeyIAMMember(
             f"{self.name}-{use}",
             crypto_key_id=key.id,
             role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
-            member=f"serviceAccount:service-{environment.project_number}@{agent}.iam.gserviceaccount.com",
-            opts=self.child(depends_on=identities),
+            member=member,
+            opts=self.child(depends_on=created),
         )
         return [grant]
+
+    def _agent(self, use: Use, environment: Environment) -> tuple[pulumi.Input[str], list[pulumi.Resource]]:
+        """Return the member name of the service agent for a use, and the resources that create the agent."""
+        agent, api = AGENTS[use]
+        if use is Use.MEDIA:
+            enabled = self._services["storage"]
+            found = storage.get_project_service_account_output(
+                project=environment.project,
+                opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[enabled]),
+            )
+            return found.member, []
+        member = f"serviceAccount:service-{environment.project_number}@{agent}.iam.gserviceaccount.com"
+        if api is None:
+            return member, [self._services["compute"]]
+        identity = projects.ServiceIdentity(
+            f"{self.name}-{use}-agent",
+            project=environment.project,
+            service=f"{api}.googleapis.com",
+            opts=self.child(),
+        )
+        return member, [identity]

@@ -114,6 +114,9 @@ class Network(Component):
             network=network.id,
             service="servicenetworking.googleapis.com",
             reserved_peering_ranges=[reserved.name],
+            # Google keeps the peering while it still holds an instance's address, which is longer than a
+            # destroy waits (terraform-provider-google#16275). It ends with the network.
+            deletion_policy="ABANDON",
             opts=self.child(),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -39,6 +40,18 @@ APIS = (
     "storage",
     "sts",
 )
+# The API that creates resources of an SDK module, where it does not carry the module's name.
+_API_OF_MODULE = {
+    "kms": "cloudkms",
+    "organizations": "cloudresourcemanager",
+    "projects": "cloudresourcemanager",
+    "recaptcha": "recaptchaenterprise",
+    "serviceaccount": "iam",
+}
+_API_OF_TYPE = {
+    "gcp:firebase/storageBucket": "firebasestorage",
+    "gcp:projects/defaultServiceAccounts": "iam",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +62,16 @@ class FoundationArgs:
 
 
 class Foundation(Component):
-    """APIs switched on, Google's own accounts switched off, and data access audited.
+    """Enable the project's APIs, disable Google's default service accounts, and audit data access.
 
-    The first deployment needs them before Pulumi runs (the runbook switches them on by hand); declared here,
-    they stay on.
+    `services` maps the name of each API to the resource that enables it.
     """
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:project:Foundation", name, opts)
         project = args.environment.project
-        services = [
-            projects.Service(
+        services = {
+            api: projects.Service(
                 f"{name}-{api}",
                 project=project,
                 service=f"{api}.googleapis.com",
@@ -67,7 +79,7 @@ class Foundation(Component):
                 opts=self.child(),
             )
             for api in APIS
-        ]
+        }
         # Google makes an account with the editor's role for every project. Nothing of ours runs as it, and
         # whoever may use accounts of the project could become it. Some APIs make theirs when switched on.
         projects.DefaultServiceAccounts(
@@ -75,7 +87,7 @@ class Foundation(Component):
             project=project,
             action="DISABLE",
             restore_policy="REVERT_AND_IGNORE_FAILURE",
-            opts=self.child(depends_on=services),
+            opts=self.child(depends_on=list(services.values())),
         )
         projects.IAMAuditConfig(
             f"{name}-audit",
@@ -85,4 +97,40 @@ class Foundation(Component):
             audit_log_configs=[{"log_type": kind} for kind in ("ADMIN_READ", "DATA_READ", "DATA_WRITE")],
             opts=self.child(),
         )
+        self.services = services
         self.register_outputs({})
+
+
+def api_of(type_: str) -> str | None:
+    """Return the name of the API that creates resources of a type token; None for other clouds' types.
+
+    ``gcp:compute/network:Network`` gives ``compute``.
+    """
+    package, _, rest = type_.partition(":")
+    if package != "gcp":
+        return None
+    if (api := _API_OF_TYPE.get(type_.rpartition(":")[0])) is not None:
+        return api
+    module, _, member = rest.partition("/")
+    if module == "firebase" and member.startswith("appCheck"):
+        return "firebaseappcheck"
+    return _API_OF_MODULE.get(module, module)
+
+
+def wait_for_apis(services: Mapping[str, pulumi.Resource]) -> None:
+    """Make every Google resource that is declared from now on depend on the API that creates it.
+
+    A new project has most APIs disabled, and Pulumi creates independent resources at the same time.
+    """
+
+    def depend(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        api = api_of(args.type_) or ""
+        if args.type_ == "gcp:projects/serviceIdentity:ServiceIdentity":
+            api = str(args.props["service"]).removesuffix(".googleapis.com")
+        service = services.get(api)
+        if service is None or args.type_ == "gcp:projects/service:Service":
+            return None
+        options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(depends_on=[service]))
+        return pulumi.ResourceTransformationResult(args.props, options)
+
+    pulumi.runtime.register_stack_transformation(depend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,11 +20,15 @@ RULES = Path(__file__).parent / "storage.rules"
 
 @dataclass(frozen=True, slots=True)
 class StorageArgs:
-    """The environment, the keys, and its settings."""
+    """The environment, the keys, the settings, and resources that take minutes to create.
+
+    App Check recognizes a new app after up to 30 seconds, so its configuration waits for `slow`.
+    """
 
     environment: Environment
     keys: Keys
     settings: StorageSettings
+    slow: Sequence[pulumi.Resource]
 
 
 class Storage(Component):
@@ -90,7 +95,7 @@ class Storage(Component):
         )
         Apps(
             f"{name}-apps",
-            AppsArgs(environment, project, settings.apps, settings.app_check_seconds),
+            AppsArgs(environment, project, settings.apps, settings.app_check_seconds, args.slow),
             self.child(),
         )
         self.bucket = bucket.name

@@ -19,6 +19,8 @@ from infra.settings.shutdown_timing import Termination
 
 # Who may issue certificates for the name: Google for the gateway; these three for Cloudflare's edge.
 AUTHORITIES = ("pki.goog", "letsencrypt.org", "ssl.com")
+# Settings that another setting requires: Cloudflare refuses `webp` without `polish` (error 1020).
+AFTER = {"webp": ("polish",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,14 @@ class Edge(Component):
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:edge:Edge", name, opts)
         settings = args.settings
+        declared: dict[str, pulumi.Resource] = {}
         for setting, value in zone_settings(settings).items():
-            cloudflare.ZoneSetting(
+            declared[setting] = cloudflare.ZoneSetting(
                 f"{name}-{setting.replace('_', '-')}",
                 zone_id=settings.zone,
                 setting_id=setting,
                 value=value,
-                opts=self.child(),
+                opts=self.child(depends_on=[declared[first] for first in AFTER.get(setting, ())]),
             )
         # Rules see a path as the service will: `/v1/%2e%2e/` is no way round them.
         cloudflare.UrlNormalizationSettings(
@@ -107,7 +110,10 @@ class Edge(Component):
                 opts=self.child(),
             )
         # Answers are signed: a resolver cannot be told another address.
-        cloudflare.ZoneDnssec(self.name, zone_id=settings.zone, status="active", opts=self.child())
+        # Cloudflare reports `pending` until the registrar has the DS record, which is no change to make.
+        cloudflare.ZoneDnssec(
+            self.name, zone_id=settings.zone, status="active", opts=self.child(ignore_changes=["status"])
+        )
 
 
 def zone_settings(settings: EdgeSettings) -> dict[str, Any]:

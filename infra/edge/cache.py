@@ -9,6 +9,7 @@ import pulumi_cloudflare as cloudflare
 
 from infra.component import Component
 from infra.settings.platform import EdgeSettings
+from infra.settings.types import CloudflarePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,11 @@ class EdgeCache(Component):
         # Data centres ask one near the origin first: a picture is fetched once for the world, not 300 times.
         tiers = cloudflare.TieredCache(name, zone_id=settings.zone, value="on", opts=self.child())
         reserve = "on" if settings.cache_reserve else "off"
-        cloudflare.RegionalTieredCache(
-            name, zone_id=settings.zone, value=reserve, opts=self.child(depends_on=[tiers])
-        )
+        if settings.plan is CloudflarePlan.ENTERPRISE:
+            # Other plans may neither set nor read it: Cloudflare returns error 1135, for "off" too.
+            cloudflare.RegionalTieredCache(
+                name, zone_id=settings.zone, value="on", opts=self.child(depends_on=[tiers])
+            )
         # Kept for a month without use, where the tiers forget in days.
         cloudflare.ZoneCacheReserve(
             name, zone_id=settings.zone, value=reserve, opts=self.child(depends_on=[tiers])

@@ -79,7 +79,9 @@ class Origin(Component):
         self.address_name = address.name
         self.tls_policy = tls.name
         self.certificate_map = certificates.name
-        self.challenge = Challenge(record.name.apply(str), record.type.apply(str), record.data.apply(str))
+        self.challenge = Challenge(
+            record.name.apply(without_dot), record.type.apply(str), record.data.apply(without_dot)
+        )
         self.register_outputs({"address": self.address})
 
     def _wall(self, name: str, labels: dict[str, str]) -> pulumi.Output[str]:
@@ -120,3 +122,12 @@ class Origin(Component):
             labels=labels,
             opts=self.child(),
         ).name
+
+
+def without_dot(name: str) -> str:
+    """Return a host name without its trailing dot.
+
+    Google writes names with one and Cloudflare stores them without, so that every update would change the
+    record again (terraform-provider-cloudflare#7286).
+    """
+    return name.removesuffix(".")

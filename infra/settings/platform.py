@@ -10,6 +10,7 @@ from infra.settings.base import Days, Seconds, Section
 from infra.settings.types import (
     AtlasSize,
     Cidr,
+    CloudflarePlan,
     DnsLabel,
     Email,
     Hostname,
@@ -251,6 +252,7 @@ class EdgeSettings(Section):
 
     account: Annotated[ZoneId, Field(description="Cloudflare account id, 32 hexadecimal digits")]
     zone: Annotated[ZoneId, Field(description="Cloudflare zone id, 32 hexadecimal digits")]
+    plan: Annotated[CloudflarePlan, Field(description="plan of the zone, which decides what it offers")]
     hostname: Annotated[Hostname, Field(description="name clients use")]
     port: Annotated[int, Field(ge=1, le=65_535, description="port clients use; 443 on the internet")]
     hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000, description="HSTS max-age")]

@@ -74,6 +74,14 @@ class Algorithm(StrEnum):
     WEIGHTED = "weighted"
 
 
+class CloudflarePlan(StrEnum):
+    """Plans of a Cloudflare zone that have the managed firewall rules and image polishing used here."""
+
+    PRO = "pro"
+    BUSINESS = "business"
+    ENTERPRISE = "enterprise"
+
+
 class ImageFormat(StrEnum):
     """Picture formats that clients may ask for, best first."""
 
