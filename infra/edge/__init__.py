@@ -19,8 +19,6 @@ from infra.settings.shutdown_timing import Termination
 
 # Who may issue certificates for the name: Google for the gateway; these three for Cloudflare's edge.
 AUTHORITIES = ("pki.goog", "letsencrypt.org", "ssl.com")
-# Settings that another setting requires: Cloudflare refuses `webp` without `polish` (error 1020).
-AFTER = {"webp": ("polish",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +40,13 @@ class Edge(Component):
         settings = args.settings
         declared: dict[str, pulumi.Resource] = {}
         for setting, value in zone_settings(settings).items():
+            first = [declared["polish"]] if setting == "webp" else []
             declared[setting] = cloudflare.ZoneSetting(
                 f"{name}-{setting.replace('_', '-')}",
                 zone_id=settings.zone,
                 setting_id=setting,
                 value=value,
-                opts=self.child(depends_on=[declared[first] for first in AFTER.get(setting, ())]),
+                opts=self.child(depends_on=first),
             )
         # Rules see a path as the service will: `/v1/%2e%2e/` is no way round them.
         cloudflare.UrlNormalizationSettings(
@@ -117,7 +116,10 @@ class Edge(Component):
 
 
 def zone_settings(settings: EdgeSettings) -> dict[str, Any]:
-    """Zone settings by id, as Cloudflare names them."""
+    """Zone settings by id, as Cloudflare names them.
+
+    `polish` precedes `webp`, which Cloudflare refuses without it (error 1020).
+    """
     return {
         "ssl": "strict",  # the origin's certificate is checked: nobody can stand between edge and origin
         "min_tls_version": "1.2",  # older versions have known breaks

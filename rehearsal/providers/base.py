@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
 
@@ -19,6 +20,10 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from rehearsal.providers import diff, fake_values
 from rehearsal.providers import outputs as synthesis
+from rehearsal.providers.constraints import facts
+from rehearsal.providers.constraints.checks import violations
+from rehearsal.providers.constraints.names import mapped_type
+from rehearsal.providers.constraints.replacement import forces_replacement, replacing_names
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.providers.host_protocol import Machine
 from rehearsal.providers.outputs import Place
@@ -58,7 +63,16 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
                 (), f'unknown resource type "{token}": the installed SDK of {self.package} has no such'
             )
         else:
-            yield from check_object(declared.inputs, inputs, self.rules)
+            yield from check_object(declared.inputs, inputs, self._rules_of(token))
+
+    def _rules_of(self, token: str) -> Rules:
+        """How strict the type check is: where the provider's facts are known, no documentation is read."""
+        return self.rules if mapped_type(token) is None else replace(self.rules, reads_documentation=False)
+
+    def provider_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what the real provider's own validation refuses, by the facts measured from it."""
+        if (mapped := mapped_type(token)) is not None:
+            yield from violations(mapped, inputs, facts.source(self.package).provider.split()[0])
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         """What is wrong with `inputs` beyond their types."""
@@ -77,8 +91,20 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return old.get("name") is not None and old.get("name") == new.get("name")
 
     def fixed(self, token: str) -> frozenset[diff.Pattern]:
-        """The properties of a type that only a new resource can change."""
+        """The properties of a type that only a new resource can change, where no facts are known."""
         return frozenset()
+
+    def replacing(self, token: str) -> frozenset[str]:
+        """The top-level properties that only a new resource can change."""
+        if (mapped := mapped_type(token)) is not None:
+            return replacing_names(mapped)
+        return frozenset(one[0] for one in self.fixed(token) if len(one) == 1)
+
+    def replaces(self, token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether the change at `path` needs a new resource."""
+        if (mapped := mapped_type(token)) is not None:
+            return forces_replacement(mapped, path, old, new)
+        return diff.forces_replacement(path, old, new, self.fixed(token))
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         """The id of a resource about to be created; `inputs` are plain."""
@@ -104,11 +130,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     def seed(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         """What makes one incarnation of a resource differ from the next: its URN and its fixed properties."""
-        fixed = self.fixed(token)
+        fixed = self.replacing(token)
         held = {
             name: value
             for name, value in unwrap(dict(inputs)).items()
-            if any(one[0] == name for one in fixed) and not contains_unknown(value)
+            if name in fixed and not contains_unknown(value)
         }
         return urn + json.dumps(held, sort_keys=True, default=str)
 
@@ -213,6 +239,8 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         token = request.type or type_of(request.urn)
         inputs, olds = decode(request.news), decode(request.olds)
         found = [*self.type_problems(token, inputs), *self.problems(token, inputs)]
+        told = {one.path for one in found}
+        found += [one for one in self.provider_problems(token, inputs) if one.path not in told]
         if not found:
             if self.rules.coerces and (declared := self.declared(token)) is not None:
                 inputs = coerce(declared.inputs, inputs)
@@ -223,14 +251,13 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         token = request.type or type_of(request.urn)
         old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
         changes = diff.changed(old, new, request.ignoreChanges)
-        fixed = self.fixed(token)
-        replacing = [path for path in changes if diff.forces_replacement(path, old, new, fixed)]
+        replacing = [path for path in changes if self.replaces(token, path, old, new)]
         # Two of one fixed name, or one id, cannot exist side by side: the old one has to go first.
         plain = _known(unwrap(new))
         delete_first = not self.autonamed(new) and (
             self.same_name(unwrap(old), plain) or self.identify(request.urn, token, plain) == request.id
         )
-        stable = {one[0] for one in fixed if len(one) == 1}
+        stable = self.replacing(token)
         return diff.answer(changes, replacing, delete_first=delete_first, stable=stable)
 
     def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:

@@ -33,9 +33,11 @@ class Rules:
 
     `coerces`: whether "4" stands for 4 and 4 for "4", as the Terraform bridge has it
     (`pkg/tfbridge/schema.go`, `MakeTerraformInput`); the Kubernetes API server refuses both.
+    `reads_documentation`: whether the closed sets of values that an SDK's documentation lists are enforced.
     """
 
     coerces: bool
+    reads_documentation: bool = True
 
 
 def check_object(
@@ -58,7 +60,7 @@ def check_object(
 def _check_field(field: Field, value: Any, rules: Rules, path: Path) -> Iterator[Problem]:
     problems = list(check_value(field.type, value, rules, path))
     yield from problems
-    if not problems and (values := docstring_enums.closed_set(field.doc)):
+    if not problems and rules.reads_documentation and (values := docstring_enums.closed_set(field.doc)):
         yield from _check_closed_set(field.type, values, value, path)
 
 

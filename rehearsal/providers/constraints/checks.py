@@ -1,0 +1,214 @@
+"""Violations of the providers' own rules in a resource's inputs, each with its path.
+
+Required properties are not among the rules: the SDK declares them, for exactly its provider's version.
+Unknown values satisfy every rule, as they do in a provider's validation before the plan. A value that is a
+secret is checked and never quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal.providers.constraints.formats import fault
+from rehearsal.providers.constraints.names import Attribute, MappedType
+from rehearsal.providers.constraints.values import value_faults
+from rehearsal.providers.schema import MapOf
+from rehearsal.providers.validation import DEFAULTS_KEY, Problem, problem, suggestion
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """An object being checked: its Terraform path, its values, and its attributes by Pulumi name."""
+
+    path: str
+    values: Mapping[str, Any]
+    attributes: Mapping[str, Attribute]
+
+
+def violations(mapped: MappedType, inputs: Mapping[str, Any], provider: str) -> Iterator[Problem]:
+    """Yield what the provider would refuse; each reason ends with the name of the `provider`."""
+    for found in _object(_Scope("", inputs, mapped.attributes), (), ()):
+        yield Problem(found.path, f"{found.reason} ({provider} validates this)")
+
+
+def _object(scope: _Scope, around: tuple[_Scope, ...], path: Path) -> Iterator[Problem]:
+    scopes = (*around, scope)
+    for name, attribute in scope.attributes.items():
+        value = scope.values.get(name)
+        below = (*path, name)
+        if value is None:
+            yield from _groups(attribute, scopes, path, name)
+            continue
+        yield from _references(attribute, value, scopes, below)
+        yield from _groups(attribute, scopes, path, name)
+        yield from _value(attribute, value, scopes, below)
+
+
+def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: Path) -> Iterator[Problem]:
+    if isinstance(value, Secret):
+        for found in _value(attribute, value.element, scopes, path):
+            yield Problem(found.path, "the secret value is not one that is accepted here")
+        return
+    if value is UNKNOWN:
+        return
+    facts = attribute.facts
+    if isinstance(value, list):
+        yield from _count(facts, value, path)
+        yield from _listed(attribute, value, scopes, path)
+    elif isinstance(value, Mapping):
+        if attribute.children and not isinstance(attribute.type, MapOf):
+            yield from _object(_Scope(attribute.path, value, attribute.children), scopes, path)
+        else:
+            yield from _count(facts, value, path)
+            for key, item in value.items():
+                if attribute.children and isinstance(item, Mapping):
+                    inner = _Scope(attribute.path, item, attribute.children)
+                    yield from _object(inner, scopes, (*path, key))
+    else:
+        for reason, allowed in value_faults(facts, value, ignore_case=_ignores_case(attribute)):
+            yield problem(path, reason + suggestion(str(value), allowed))
+
+
+def _listed(
+    attribute: Attribute, items: Sequence[Any], scopes: tuple[_Scope, ...], path: Path
+) -> Iterator[Problem]:
+    rules = attribute.facts.get("elements", {})
+    if attribute.facts.get("format") == "descending-priority" and (
+        reason := fault("descending-priority", items)
+    ):
+        yield problem(path, reason)
+    for index, item in enumerate(items):
+        below = (*path, index)
+        if isinstance(item, Mapping) and attribute.children:
+            yield from _object(_Scope(attribute.path, item, attribute.children), scopes, below)
+        elif rules and not isinstance(item, (Mapping, list, Secret)) and item not in (None, UNKNOWN):
+            for reason, allowed in value_faults(rules, item, ignore_case=_ignores_case(attribute)):
+                yield problem(below, reason + suggestion(str(item), allowed))
+
+
+def _ignores_case(attribute: Attribute) -> bool:
+    """Cloudflare's provider compares enumerations without regard to case (`OneOfCaseInsensitive`)."""
+    return attribute.resource.name.startswith("cloudflare_")
+
+
+def _count(facts: Mapping[str, Any], items: Any, path: Path) -> Iterator[Problem]:
+    number = len([key for key in items if key != DEFAULTS_KEY])
+    most, fewest = facts.get("max_items"), facts.get("min_items")
+    if (
+        most is not None
+        and number > most
+        and isinstance(items, (list, Mapping))
+        and not _single(facts, items)
+    ):
+        yield problem(path, f"has {number} items; at most {most} are allowed")
+    if fewest is not None and number < fewest and not _single(facts, items):
+        yield problem(path, f"has {number} items; at least {fewest} are required")
+
+
+def _single(facts: Mapping[str, Any], items: Any) -> bool:
+    """Whether an object stands for a list of one item, as Pulumi has it."""
+    return isinstance(items, Mapping) and facts["type"] in ("list", "set")
+
+
+def _is_set(value: Any) -> bool:
+    while isinstance(value, Secret):
+        value = value.element
+    # An empty object is a block without arguments, which is there; an empty list is no block.
+    return value is UNKNOWN or not (value is None or value == [])
+
+
+def _references(
+    attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: Path
+) -> Iterator[Problem]:
+    facts = attribute.facts
+    if not _is_set(value):
+        return
+    for other in facts.get("conflicts_with", ()):
+        if other == attribute.path:
+            continue
+        name, found = _look_up(scopes, other)
+        if found is not UNKNOWN and value is not UNKNOWN and _is_set(found):
+            yield problem(path, f"conflicts with {name}: set only one of them")
+    for other in facts.get("required_with", ()):
+        name, found = _look_up(scopes, other)
+        if not _is_set(found):
+            yield problem(path, f"requires {name} to be set too")
+    if (only_if := facts.get("only_if")) is not None:
+        name, found = _look_up(scopes, only_if[0])
+        if found is not UNKNOWN and found != only_if[1]:
+            yield problem(path, f'may be set only where {name} is "{only_if[1]}"')
+
+
+def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: str) -> Iterator[Problem]:
+    """Violations of "exactly one of" and "at least one of", told once: at the first member of the group."""
+    facts = attribute.facts
+    for kind in ("exactly_one_of", "at_least_one_of"):
+        members = list(dict.fromkeys(facts.get(kind, ())))
+        if not members or (min(members) != attribute.path and _has_group(scopes, min(members), kind)):
+            continue
+        found = [_look_up(scopes, member) for member in members]
+        given = [one for one, value in found if _is_set(value) and value is not UNKNOWN]
+        unknown = any(value is UNKNOWN for _, value in found)
+        names = ", ".join(one for one, _ in found)
+        if len(given) > 1 and kind == "exactly_one_of":
+            yield problem(path or (name,), f"only one of {names} may be set; {', '.join(given)} are")
+        elif not given and not unknown:
+            word = "exactly" if kind == "exactly_one_of" else "at least"
+            yield problem(path or (name,), f"{word} one of {names} must be set")
+
+
+def _has_group(scopes: tuple[_Scope, ...], member: str, kind: str) -> bool:
+    """Whether the attribute at `member` declares the group as well, and so tells of its violation."""
+    attribute = _attribute(scopes, member)
+    return attribute is not None and member in attribute.facts.get(kind, ())
+
+
+def _attribute(scopes: tuple[_Scope, ...], path: str) -> Attribute | None:
+    scope = _nearest(scopes, path)
+    attributes, found = scope.attributes, None
+    for step in _steps(scope.path, path):
+        found = _named(attributes, step)
+        if found is None:
+            return None
+        attributes = found.children
+    return found
+
+
+def _nearest(scopes: tuple[_Scope, ...], path: str) -> _Scope:
+    """The innermost object around the value being checked that the path leads through."""
+    for scope in reversed(scopes):
+        if not scope.path or path.startswith(f"{scope.path}."):
+            return scope
+    return scopes[0]
+
+
+def _steps(start: str, path: str) -> list[str]:
+    rest = path[len(start) + 1 :] if start else path
+    return rest.split(".")
+
+
+def _named(attributes: Mapping[str, Attribute], step: str) -> Attribute | None:
+    return next((item for item in attributes.values() if item.path.rpartition(".")[2] == step), None)
+
+
+def _look_up(scopes: tuple[_Scope, ...], path: str) -> tuple[str, Any]:
+    """The Pulumi name and the value of the attribute at a Terraform path; None where it is absent."""
+    scope = _nearest(scopes, path)
+    attributes, value, names = scope.attributes, scope.values, list[str]()
+    current: Any = value
+    for step in _steps(scope.path, path):
+        found = _named(attributes, step)
+        names.append(found.name if found else step)
+        while isinstance(current, Secret):
+            current = current.element
+        if isinstance(current, list):
+            current = current[0] if current else None
+        if isinstance(current, Mapping):
+            current = current.get(names[-1])
+        elif current is not UNKNOWN:
+            current = None
+        attributes = found.children if found else {}
+    return ".".join(names), current

@@ -1,0 +1,70 @@
+"""Facts about the attributes of provider resources, read from ``<package>.jsonl`` one type at a time.
+
+The files are written by ``tools/provider_facts.py``. Their first line names the provider and the month in
+which the facts were measured; each further line is a Terraform type and its attributes by path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+FOLDER: Final = Path(__file__).parent
+PACKAGES: Final = ("cloudflare", "gcp", "mongodbatlas")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the facts of a package are from: the provider with its version, and when they were measured."""
+
+    provider: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class ResourceFacts:
+    """The attributes of one Terraform type by path, and the names that stand below each path."""
+
+    name: str
+    attributes: Mapping[str, Mapping[str, Any]]
+    children: Mapping[str, tuple[str, ...]] = field(repr=False)
+
+
+@cache
+def source(package: str) -> Source:
+    """Return the provider that a package's facts were measured from."""
+    head = json.loads(_lines(package)[""])
+    return Source(head["source"], head["measured"])
+
+
+def types(package: str) -> tuple[str, ...]:
+    """Return the Terraform types whose facts are known; empty for a package without facts."""
+    return tuple(name for name in _lines(package) if name)
+
+
+@cache
+def read(package: str, name: str) -> ResourceFacts | None:
+    """Return the facts of a Terraform type, None when they are not known."""
+    line = _lines(package).get(name)
+    if not name or line is None:
+        return None
+    attributes: dict[str, dict[str, Any]] = json.loads(line)
+    children: dict[str, list[str]] = defaultdict(list)
+    for path in attributes:
+        parent, _, last = path.rpartition(".")
+        children[parent].append(last)
+    return ResourceFacts(name, attributes, {path: tuple(names) for path, names in children.items()})
+
+
+@cache
+def _lines(package: str) -> dict[str, str]:
+    """The unparsed line of each type by name; the header under the empty name."""
+    if package not in PACKAGES:
+        return {}
+    head, *lines = (FOLDER / f"{package}.jsonl").read_text(encoding="utf-8").splitlines()
+    return {"": head} | {name: rest for name, _, rest in (line.partition(" ") for line in lines)}

@@ -1,0 +1,132 @@
+"""Formats that providers parse a value in: times, durations, addresses, members of a policy."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final
+
+_RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+_GO_DURATION: Final = re.compile(r"[+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
+_SECONDS: Final = re.compile(r"(\d+(\.\d+)?)s")
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_HOUR: Final = re.compile(r"([01]\d|2[0-3]):00")
+# https://cloud.google.com/iam/docs/principal-identifiers
+_MEMBER_WITH_ID: Final = re.compile(
+    r"(deleted:)?(user|serviceAccount|group|domain|principal|principalSet|projectOwner|projectEditor"
+    r"|projectViewer|iap|subject|workforcePool):.+"
+)
+_MEMBERS: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
+_ONE_DAY: Final = 86_400
+
+
+def fault(name: str, value: Any) -> str | None:
+    """Return why `value` is not in the format `name`; None where it is, or where the format is not known."""
+    found = _FORMATS.get(name)
+    if found is None:
+        return None
+    fits, example = found
+    return None if fits(value) else f"{_quoted(value)} is not {example}"
+
+
+def _quoted(value: Any) -> str:
+    return repr(value[:60]) if isinstance(value, str) else "the list"
+
+
+def _rfc3339(value: str) -> bool:
+    if _RFC3339.fullmatch(value) is None:
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _network(value: str) -> bool:
+    if "/" not in value:
+        return False
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _policy(value: str) -> bool:
+    try:
+        return value == "" or isinstance(json.loads(value), dict)
+    except ValueError:
+        return False
+
+
+def _member(value: str) -> bool:
+    return value in _MEMBERS or _MEMBER_WITH_ID.fullmatch(value) is not None
+
+
+def _base64(value: str) -> bool:
+    try:
+        base64.b64decode(value, validate=True)
+    except binascii.Error:
+        return False
+    return True
+
+
+def _a_day(value: str) -> bool:
+    found = _SECONDS.fullmatch(value)
+    return found is not None and float(found[1]) >= _ONE_DAY
+
+
+def _descending(value: Any) -> bool:
+    order = [
+        item["priority"]
+        for item in value
+        if isinstance(item, Mapping) and isinstance(item.get("priority"), (int, float))
+    ]
+    return all(first > second for first, second in pairwise(order))
+
+
+_FORMATS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "rfc3339": (_rfc3339, 'a time in RFC 3339, such as "2026-01-03T02:00:00Z"'),
+    "cidr": (_network, 'an address range, such as "10.0.0.0/20"'),
+    "ip": (_address, 'an IP address, such as "10.0.0.1"'),
+    "go-duration": (lambda value: _GO_DURATION.fullmatch(value) is not None, 'a duration, such as "1h30m"'),
+    "seconds-duration at least 86400s": (_a_day, 'a duration of a day or more in seconds, such as "86400s"'),
+    "hh:mm": (lambda value: _CLOCK.fullmatch(value) is not None, 'a time of day, such as "03:30"'),
+    "hh:00": (lambda value: _HOUR.fullmatch(value) is not None, 'a full hour, such as "03:00"'),
+    "json": (_json, "JSON"),
+    "iam-policy-json": (_policy, "a policy in JSON"),
+    "iam-member": (
+        _member,
+        'a member with its kind, such as "serviceAccount:name@project.iam.gserviceaccount.com"',
+    ),
+    "trailing-dot": (
+        lambda value: value.endswith("."),
+        'a name with a dot at its end, such as "example.com."',
+    ),
+    "non-empty": (lambda value: value != "", "allowed to be empty"),
+    "base64": (_base64, "base64"),
+    "descending-priority": (_descending, "in descending order of priority"),
+}

@@ -1,0 +1,89 @@
+"""Which changes only a new resource can have: decided by ``force_new`` of the provider's attributes.
+
+With Terraform's plugin framework a replacement that an object requires covers everything in it. With the
+older SDK a block's ``force_new`` is about its presence and number only, and each attribute in it has its own
+(`schemaMap.diffList` of terraform-plugin-sdk).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rehearsal.providers.constraints.names import Attribute, MappedType
+from rehearsal.providers.schema import MapOf
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+
+
+def forces_replacement(
+    mapped: MappedType, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> bool:
+    """Return whether the change at `path` between two sets of inputs replaces the resource."""
+    found, covered = _at(mapped, path)
+    if found is None or covered:
+        return covered
+    before, after = _value(old, path), _value(new, path)
+    computed = not found.framework and bool(found.facts.get("computed"))
+    if computed and after is None:
+        return False  # what is no longer declared stays as it is
+    if found.facts.get("force_new") and not (computed and found.children and before is None):
+        return True  # a block that the provider computes is there before it is declared
+    return _required_below(found, before) or _required_below(found, after)
+
+
+def replacing_names(mapped: MappedType) -> frozenset[str]:
+    """Return the top-level properties whose change replaces the resource."""
+    return frozenset(name for name, item in mapped.attributes.items() if item.facts.get("force_new"))
+
+
+def _at(mapped: MappedType, path: Path) -> tuple[Attribute | None, bool]:
+    """The attribute at `path`, and whether an object around it requires replacement of all it holds."""
+    attributes, found, covered = mapped.attributes, None, False
+    for step in path:
+        if isinstance(step, int):
+            continue
+        if found is not None and (not found.children or _is_key(found, step)):
+            continue  # a key of a map belongs to the map
+        if found is not None:
+            covered = covered or (found.framework and bool(found.facts.get("force_new")))
+        found = attributes.get(step)
+        if found is None:
+            return None, covered
+        attributes = found.children
+    return found, covered
+
+
+def _is_key(found: Attribute, step: str) -> bool:
+    return isinstance(found.type, MapOf) and step not in found.children
+
+
+def _required_below(found: Attribute, value: Any) -> bool:
+    """Whether an object that comes or goes holds an attribute that requires replacement."""
+    match value:
+        case Secret(element):
+            return _required_below(found, element)
+        case list():
+            return any(_required_below(found, item) for item in value)
+        case dict() if found.children:
+            return any(
+                bool(below.facts.get("force_new")) or _required_below(below, item)
+                for name, item in value.items()
+                if item is not None and (below := found.children.get(name)) is not None
+            )
+        case _:
+            return False
+
+
+def _value(value: Any, path: Path) -> Any:
+    for part in path:
+        while isinstance(value, Secret):
+            value = value.element
+        if value is UNKNOWN:
+            return None
+        if isinstance(value, Mapping) and isinstance(part, str):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value

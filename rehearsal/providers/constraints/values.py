@@ -1,0 +1,90 @@
+"""Rules about one plain value: enumerations, ranges, lengths, patterns and formats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from rehearsal.providers.constraints.formats import fault
+
+_SHOWN: Final = 12  # values of an enumeration that a message lists
+
+
+def value_faults(
+    facts: Mapping[str, Any], value: Any, *, ignore_case: bool = False
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield why the provider refuses `value`, and the values of which one may have been meant."""
+    text = _text(value)
+    if (values := facts.get("enum")) is not None:
+        allowed = [_text(one) for one in values]
+        if text not in allowed and not (ignore_case and text.casefold() in map(str.casefold, allowed)):
+            yield f"{text!r} is not one of {listed(allowed)}", allowed
+            return
+    number = _number(value)
+    if number is not None:
+        yield from ((reason, ()) for reason in _out_of_range(facts, number, text))
+    if isinstance(value, str):
+        yield from ((reason, ()) for reason in _malformed(facts, value))
+
+
+def _out_of_range(facts: Mapping[str, Any], number: float, text: str) -> Iterator[str]:
+    least, most = facts.get("min"), facts.get("max")
+    if (least is not None and number < least) or (most is not None and number > most):
+        yield f"{text} is out of range: {_range(least, most)}"
+    if (above := facts.get("exclusive_min")) is not None and number <= above:
+        yield f"{text} is out of range: more than {above}"
+    if (ranges := facts.get("ranges")) and not any(first <= number <= last for first, last in ranges):
+        allowed = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges)
+        yield f"{text} is out of range: {allowed}"
+
+
+def _malformed(facts: Mapping[str, Any], value: str) -> Iterator[str]:
+    shortest, longest = facts.get("min_length", 0), facts.get("max_length")
+    if len(value) < shortest or (longest is not None and len(value) > longest):
+        bounds = f"{shortest} to {longest}" if longest is not None else f"at least {shortest}"
+        yield f"{value[:40]!r} has {len(value)} characters: {bounds} are allowed"
+        return
+    for pattern in facts.get("patterns", ()):
+        if not _compiled(pattern).search(value):
+            yield f"{value[:60]!r} does not match {pattern}"
+            return
+    if (name := facts.get("format")) is not None and (reason := fault(name, value)):
+        yield reason
+
+
+def _range(least: Any, most: Any) -> str:
+    if most is None:
+        return f"at least {least}"
+    return f"at most {most}" if least is None else f"{least} to {most}"
+
+
+def listed(values: Sequence[str]) -> str:
+    """Return values in quotes for a message, cut where there are many; the empty text is left out."""
+    shown = [f'"{one}"' for one in values if one]
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    r"""A pattern of Go's as one of Python's: ``\z`` ends the text, and ``(?P<`` is the same."""
+    return re.compile(pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"))
