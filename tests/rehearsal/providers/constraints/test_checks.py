@@ -1,0 +1,143 @@
+"""What the real providers refuse is refused, what they accept is accepted, over generated mutations."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from rehearsal.pulumi.properties import UNKNOWN, Secret
+from tests.rehearsal.providers.calls import Calls, urn
+from tests.rehearsal.providers.constraints.mutations import Generator, Mutation, invalid, valid
+from tests.rehearsal.providers.constraints.stacks import planned
+
+SEED = 20261125
+NUMBER = 500
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, list[dict[str, Any]]]:
+    """Distinct inputs by type, of every resource in the largest stack."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for token, inputs in planned("prod"):
+        if len(found[token]) < 3:
+            found[token].append(inputs)
+    return found
+
+
+def chosen(resources: dict[str, list[dict[str, Any]]], generator: Generator) -> list[Mutation]:
+    """`NUMBER` mutations, from every type as many as it has or its share."""
+    by_type = {
+        token: [mutation for item in items for mutation in generator(token, item)]
+        for token, items in resources.items()
+    }
+    rng = random.Random(SEED)
+    queues = [rng.sample(found, len(found)) for _, found in sorted(by_type.items()) if found]
+    picked: list[Mutation] = []
+    while queues and len(picked) < NUMBER:
+        picked += [queue.pop() for queue in queues]
+        queues = [queue for queue in queues if queue]
+    return picked[:NUMBER]
+
+
+def refusals(mutation: Mutation) -> dict[str, str]:
+    """What `Check` finds in a mutation."""
+    cloud = Calls.of(mutation.token.partition(":")[0])
+    return cloud.check(urn(mutation.token), mutation.inputs).failures
+
+
+@pytest.mark.timeout(600)
+def test_what_the_facts_forbid_is_refused(resources: dict[str, list[dict[str, Any]]]) -> None:
+    mutations = chosen(resources, invalid)
+    assert len(mutations) == NUMBER
+    accepted = [str(mutation) for mutation in mutations if not refusals(mutation)]
+    assert len(accepted) <= NUMBER * 0.05, accepted
+
+
+@pytest.mark.timeout(600)
+def test_what_the_facts_allow_is_accepted(resources: dict[str, list[dict[str, Any]]]) -> None:
+    mutations = chosen(resources, valid)
+    assert len(mutations) > NUMBER / 4
+    refused = {str(mutation): found for mutation in mutations if (found := refusals(mutation))}
+    assert not refused
+
+
+REDIS = "gcp:redis/instance:Instance"
+RULESET = "cloudflare:index/ruleset:Ruleset"
+_RULES = {"zoneId": "0" * 32, "name": "rates", "kind": "zone", "phase": "http_request_cache_settings"}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "path", "reason"),
+    [
+        (REDIS, {"memorySizeGb": 1, "tier": "PREMIUM"}, "tier", "'PREMIUM' is not one of"),
+        (REDIS, {"memorySizeGb": 1, "name": "Cache_1"}, "name", "does not match"),
+        (REDIS, {"memorySizeGb": 1, "rdbSnapshotPeriod": "x"}, "rdbSnapshotPeriod", "unknown property"),
+        (
+            "gcp:container/cluster:Cluster",
+            {
+                "maintenancePolicy": {
+                    "recurringWindow": {"startTime": "3 am", "endTime": "x", "recurrence": ""}
+                }
+            },
+            "maintenancePolicy.recurringWindow.startTime",
+            "RFC 3339",
+        ),
+        (
+            "gcp:container/cluster:Cluster",
+            {"clusterIpv4Cidr": "10.0.0.0/14", "ipAllocationPolicy": {"clusterSecondaryRangeName": "pods"}},
+            "ipAllocationPolicy",
+            "conflicts with clusterIpv4Cidr",
+        ),
+        (
+            "gcp:projects/iAMMember:IAMMember",
+            {"project": "p", "role": "roles/viewer", "member": "me@example.com"},
+            "member",
+            "a member with its kind",
+        ),
+        (
+            "gcp:secretmanager/secret:Secret",
+            {"secretId": "s", "replication": {}},
+            "replication",
+            "exactly one of",
+        ),
+        (
+            RULESET,
+            {
+                **_RULES,
+                "rules": [{"expression": "true", "action": "block", "actionParameters": {"cache": True}}],
+            },
+            "rules[0].actionParameters.cache",
+            'may be set only where rules.action is "set_cache_settings"',
+        ),
+        (
+            "mongodbatlas:index/projectIpAccessList:ProjectIpAccessList",
+            {"projectId": "65f1c0de5ca1ab1e0ddba11c", "ipAddress": "10.0.0.1", "cidrBlock": "10.0.0.0/8"},
+            "cidrBlock",
+            "conflicts with ipAddress",
+        ),
+    ],
+)
+def test_a_violation_names_its_path_and_the_rule(
+    token: str, inputs: dict[str, Any], path: str, reason: str
+) -> None:
+    failures = Calls.of(token.partition(":")[0]).check(urn(token), inputs).failures
+    assert reason in failures.get(path, ""), failures
+
+
+def test_a_reason_says_which_provider_validates_it(gcp: Calls) -> None:
+    failures = gcp.check(urn(REDIS), {"memorySizeGb": 1, "tier": "PREMIUM"}).failures
+    assert failures["tier"].endswith("(terraform-provider-google-beta validates this)")
+
+
+def test_a_secret_is_checked_and_never_quoted(gcp: Calls) -> None:
+    failures = gcp.check(urn(REDIS), {"memorySizeGb": 1, "tier": Secret("hunter2")}).failures
+    assert "tier" in failures
+    assert "hunter2" not in failures["tier"]
+
+
+def test_an_unknown_value_satisfies_every_rule(gcp: Calls) -> None:
+    inputs = {"secretId": "s", "replication": {"auto": UNKNOWN, "userManaged": UNKNOWN}}
+    assert not gcp.check(urn("gcp:secretmanager/secret:Secret"), inputs).failures

@@ -1,0 +1,84 @@
+"""A change replaces where the provider's schema says so: every attribute of every type the stacks use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from rehearsal.providers.constraints.names import Attribute
+from rehearsal.providers.schema import ListOf, MapOf
+from tests.rehearsal.providers.calls import Calls, urn
+from tests.rehearsal.providers.constraints.stacks import declared_types, mapped
+
+DEPTH = 8
+
+
+def leaves(
+    attributes: Mapping[str, Attribute], around: tuple[Attribute, ...] = ()
+) -> Iterator[tuple[Attribute, ...]]:
+    """Every plain attribute, with the objects that lead to it."""
+    for attribute in attributes.values():
+        if attribute.children and len(around) < DEPTH:
+            yield from leaves(attribute.children, (*around, attribute))
+        else:
+            yield (*around, attribute)
+
+
+def nested(path: tuple[Attribute, ...], value: Any) -> dict[str, Any]:
+    """Inputs with a value at the end of a path of objects."""
+    for attribute in reversed(path):
+        if attribute is not path[-1]:
+            if isinstance(attribute.type, ListOf):
+                value = [value]
+            elif isinstance(attribute.type, MapOf):
+                value = {"key": value}
+        value = {attribute.name: value}
+    return value
+
+
+def values(attribute: Attribute) -> tuple[Any, Any]:
+    """Two different values of an attribute's type."""
+    match attribute.facts["type"].lower():
+        case "bool":
+            return False, True
+        case "int" | "int64" | "float" | "float64":
+            return 1, 2
+        case kind if isinstance(attribute.type, MapOf) or kind.startswith("map"):
+            return {"a": "x"}, {"a": "y"}
+        case _ if isinstance(attribute.type, ListOf):
+            return ["x"], ["y"]
+        case _:
+            return "x", "y"
+
+
+def replaces(path: tuple[Attribute, ...]) -> bool:
+    """Whether the schema requires a new resource: for the attribute, or for an object around it."""
+    *around, last = path
+    return bool(last.facts.get("force_new")) or any(
+        item.framework and item.facts.get("force_new") for item in around
+    )
+
+
+@pytest.mark.parametrize("token", declared_types())
+def test_a_change_replaces_exactly_where_force_new_is_set(token: str) -> None:
+    cloud, wrong, number = Calls.of(token.partition(":")[0]), [], 0
+    for path in leaves(mapped(token).attributes):
+        old, new = (nested(path, value) for value in values(path[-1]))
+        number += 1
+        if bool(cloud.diff(urn(token), old, new).replaces) is not replaces(path):
+            wrong.append(path[-1].path)
+    assert number
+    assert not wrong
+
+
+def test_a_block_that_the_provider_computes_is_no_new_block_when_it_is_declared(gcp: Calls) -> None:
+    pool, old = urn("gcp:container/nodePool:NodePool"), {"cluster": "c", "name": "p"}
+    assert not gcp.diff(pool, old, {**old, "nodeConfig": {"machineType": "e2-small"}}).replaces
+    assert gcp.diff(pool, old, {**old, "nodeConfig": {"spot": True}}).replaces
+
+
+def test_what_is_no_longer_declared_and_is_computed_stays(gcp: Calls) -> None:
+    address, old = urn("gcp:compute/address:Address"), {"name": "a", "region": "europe-west1"}
+    assert not gcp.diff(address, old, {"name": "a"}).replaces
