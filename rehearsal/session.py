@@ -80,6 +80,25 @@ class Session:
             with store.lock(f"rehearse --stack {self.stack.name}"), _interruptible(operation, self.notice):
                 return plan, operation.update()
 
+    def require_first_deployment(self) -> None:
+        """Rehearse the stack from nothing in new accounts. Raises KingdomError with what would stop it."""
+        from rehearsal.providers.fresh_project import FreshProject, obstacles
+
+        plan, created = self.rehearse(Silent())
+        if not plan.ok:
+            raise KingdomError(
+                f"{self.stack.name} cannot be planned from nothing", details=list(map(str, plan.errors))
+            )
+        found = obstacles(
+            FreshProject.of_stack(self.stack.config), plan.snapshot.resources, created.snapshot.resources
+        )
+        if found:
+            raise KingdomError(
+                f"the first deployment of {self.stack.name} to a new project would fail or not settle:",
+                details=[str(one) for one in found],
+                remedy="docs/runbooks/first-deployment.md describes what has to be done before it.",
+            )
+
     def up(self, listener: Listener, planned: Callable[[Result], bool], *, refresh: bool = False) -> Result:
         """Makes the stack what the program declares.
 

@@ -1,7 +1,7 @@
 """Cloudflare.
 
-Which properties only a new resource can change was read in the Terraform provider
-(cloudflare/terraform-provider-cloudflare 5, July 2026): `RequiresReplace` of `internal/services/*/schema.go`.
+Which properties only a new resource can change is measured from the provider for the types that the program
+uses (see `rehearsal/providers/constraints`); for others it was read in its source (version 5, July 2026).
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ from rehearsal.providers.outputs import Place
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN
 
+# Of types that no facts are known of.
 _FIXED: Final = {
     "CertificatePack": (
         "zoneId certificateAuthority cloudflareBranding hosts type validationMethod validityDays"
     ),
-    "DnsRecord": "zoneId type",
     "List": "accountId kind name",
     "LogpushJob": "accountId zoneId dataset",
     "OriginCaCertificate": "csr hostnames requestType requestedValidity",
-    "Ruleset": "accountId zoneId kind name phase",
     "Zone": "account name",
-    "ZoneSetting": "zoneId settingId",
 }
 _IDENTITY: Final = diff.patterns("zoneId", "accountId")
 _PATTERNS: Final = {kind: diff.patterns(*names.split()) for kind, names in _FIXED.items()}

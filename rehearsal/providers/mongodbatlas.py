@@ -1,8 +1,7 @@
 """MongoDB Atlas.
 
-Which properties only a new resource can change was read in the Terraform provider
-(mongodb/terraform-provider-mongodbatlas, August 2026): `RequiresReplace` and `ForceNew` of the schemas in
-`internal/service/*`. The forms of connection strings are those of the Atlas documentation.
+Which properties only a new resource can change is measured from the provider: see
+`rehearsal/providers/constraints`. The forms of connection strings are those of the Atlas documentation.
 """
 
 from __future__ import annotations
@@ -15,35 +14,14 @@ from rehearsal.providers.autonaming import autoname
 from rehearsal.providers.base import Cloud, Function
 from rehearsal.providers.outputs import Place
 
-_FIXED: Final = {
-    "AdvancedCluster": "name projectId",
-    "AlertConfiguration": "projectId",
-    "Auditing": "projectId",
-    "CloudBackupSchedule": "projectId clusterName",
-    "CustomDbRole": "projectId roleName",
-    "DatabaseUser": "projectId username authDatabaseName",
-    "EncryptionAtRest": "projectId",
-    "MaintenanceWindow": "projectId",
-    "NetworkContainer": "projectId",
-    "NetworkPeering": "projectId atlasCidrBlock containerId gcpProjectId networkName vpcId",
-    "PrivateLinkEndpoint": "projectId providerName region",
-    "PrivateLinkEndpointService": "projectId endpointServiceId gcpProjectId privateLinkId providerName",
-    "Project": "orgId",
-    "ProjectIpAccessList": "projectId awsSecurityGroup cidrBlock comment ipAddress",
-    "SearchDeployment": "projectId clusterName",
-    "SearchIndex": "projectId clusterName",
-    "ThirdPartyIntegration": "projectId type",
-    "X509AuthenticationDatabaseUser": "projectId customerX509Cas monthsUntilExpiration username",
-}
 _IDENTITY: Final = diff.patterns("projectId", "orgId")
-_PATTERNS: Final = {kind: diff.patterns(*names.split()) for kind, names in _FIXED.items()}
 
 
 class Atlas(Cloud):
     package: ClassVar[str] = "mongodbatlas"
 
     def fixed(self, token: str) -> frozenset[diff.Pattern]:
-        return _PATTERNS.get(_kind(token), _IDENTITY)
+        return _IDENTITY
 
     def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
         return autoname(self, urn, token, inputs, olds)

@@ -34,16 +34,27 @@ def up(
         str,
         typer.Option("--expect-plan", help="Stop unless this is the plan.", metavar="DIGEST|FILE"),
     ] = "",
+    fresh_project: Annotated[
+        bool,
+        typer.Option(
+            "--fresh-project", help="First check that a deployment to new, empty accounts would succeed."
+        ),
+    ] = False,
 ) -> None:
     """Make a stack what the program declares: on rehearsal clouds, and `local` as real processes here.
 
     The plan is judged first; a mandatory violation or an error ends it before anything is created. So does
     a plan that is not the one that --expect-plan names, with what differs.
+
+    With --fresh-project the stack is first rehearsed in accounts without enabled APIs, service agents and
+    raised quotas; what would stop a real first deployment is listed, and nothing is created.
     """
     from rehearsal.cli import display, progress
     from rehearsal.review.plan_digest import Expected, plan_of
 
     session = session_of(stack, policy_pack)
+    if fresh_project:
+        session.require_first_deployment()
     expected = Expected(expect_plan) if expect_plan else None
     began = time.monotonic()
 

@@ -12,11 +12,11 @@ from rehearsal.providers.autonaming import autoname
 from rehearsal.providers.base import Cloud, Function
 from rehearsal.providers.gcp.functions import FUNCTIONS
 from rehearsal.providers.gcp.outputs import CURATED, email_of, number_of
-from rehearsal.providers.gcp.types import TYPES
+from rehearsal.providers.gcp.types import ID_TEMPLATES
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import UNKNOWN
 
-# What identifies a resource of a type that is not in the table.
+# What identifies a resource of a type that no facts are known of.
 _IDENTITY: Final = ("name", "project", "location", "region", "zone")
 _ACCOUNT: Final = "gcp:serviceaccount/account:Account"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
@@ -48,9 +48,9 @@ class Google(Cloud):
             "version": str(fake_values.number(1, 9_999, seed)),
             "appId": _app_id(token, number_of(place.project), seed),
         } | {name: str(value) for name, value in inputs.items() if isinstance(value, (str, int))}
-        if (known := TYPES.get(token)) is not None:
+        if (template := ID_TEMPLATES.get(token)) is not None:
             return _PLACEHOLDER.sub(
-                lambda found: values.get(found[1]) or fake_values.hexadecimal(8, seed, found[1]), known.id
+                lambda found: values.get(found[1]) or fake_values.hexadecimal(8, seed, found[1]), template
             )
         if _is_grant(token):
             parents = [
@@ -108,8 +108,6 @@ def _fixed(token: str) -> frozenset[diff.Pattern]:
 
 @cache
 def _fixed_names(token: str) -> tuple[str, ...]:
-    if (known := TYPES.get(token)) is not None:
-        return tuple(known.fixed.split())
     declared = resource_type(token)
     names = tuple(declared.inputs.fields) if declared else ()
     if _is_grant(token):

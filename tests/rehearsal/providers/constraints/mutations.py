@@ -179,9 +179,6 @@ def _below(
     attributes: dict[str, Attribute], holder: dict[str, Any], path: tuple[str | int, ...]
 ) -> Iterator[tuple[tuple[str | int, ...], Attribute, dict[str, Any], str]]:
     for name, attribute in attributes.items():
-        facts = attribute.facts
-        if facts.get("computed") and not ("default" in facts or "optional" in facts or holder.get(name)):
-            continue
         yield (*path, name), attribute, holder, name
         value = holder.get(name)
         if not attribute.children or isinstance(attribute.type, MapOf):

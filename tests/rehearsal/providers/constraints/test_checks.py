@@ -110,7 +110,7 @@ _RULES = {"zoneId": "0" * 32, "name": "rates", "kind": "zone", "phase": "http_re
                 "rules": [{"expression": "true", "action": "block", "actionParameters": {"cache": True}}],
             },
             "rules[0].actionParameters.cache",
-            'may be set only where rules.action is "set_cache_settings"',
+            'may be set only where action is "set_cache_settings"',
         ),
         (
             "mongodbatlas:index/projectIpAccessList:ProjectIpAccessList",

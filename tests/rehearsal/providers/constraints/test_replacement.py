@@ -63,7 +63,8 @@ def replaces(path: tuple[Attribute, ...]) -> bool:
 
 @pytest.mark.parametrize("token", declared_types())
 def test_a_change_replaces_exactly_where_force_new_is_set(token: str) -> None:
-    cloud, wrong, number = Calls.of(token.partition(":")[0]), [], 0
+    cloud, number = Calls.of(token.partition(":")[0]), 0
+    wrong: list[str] = []
     for path in leaves(mapped(token).attributes):
         old, new = (nested(path, value) for value in values(path[-1]))
         number += 1

@@ -1,0 +1,39 @@
+"""The command that lists the quotas a stack needs."""
+
+from __future__ import annotations
+
+import typer
+
+from rehearsal.cli.commands.base import JsonOption, StackOption, app, examples, out, print_json, session_of
+from rehearsal.errors import KingdomError
+
+
+@app.command(epilog=examples("kingdom quotas --stack prod", "kingdom quotas -s prod --json | jq .quotas"))
+def quotas(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
+    """List the regional quotas that a stack's nodes need, at first and with every pool at its maximum.
+
+    What is granted is the lowest default of a new project, or `quotas:granted` in the stack file. The exit
+    code is 1 where less is granted than the largest scale needs.
+    """
+    from rehearsal.engine.events import Silent
+    from rehearsal.providers.fresh_project.model import FreshProject, Plan
+    from rehearsal.providers.fresh_project.quotas import needs
+
+    session = session_of(stack)
+    plan, _ = session.rehearse(Silent())
+    if not plan.ok:
+        raise KingdomError(f"{stack} cannot be planned from nothing", details=list(map(str, plan.errors)))
+    found = needs(FreshProject.of_stack(session.stack.config), Plan.of(plan.snapshot.resources))
+    enough = all(need.granted >= need.largest for need in found)
+    if as_json:
+        rows = {
+            need.quota: {"granted": need.granted, "first": need.first, "largest": need.largest}
+            for need in found
+        }
+        print_json({"stack": stack, "enough": enough, "quotas": rows})
+    else:
+        for need in found:
+            short = "" if need.granted >= need.largest else "  too little"
+            amounts = f"first {need.first:6}  largest {need.largest:6}"
+            out.print(f"{need.quota:14} granted {need.granted:6}  {amounts}{short}")
+    raise typer.Exit(0 if enough else 1)

@@ -1,0 +1,119 @@
+"""What the real APIs refuse or change although the provider accepts it: names, plans, removed features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rehearsal.providers.fresh_project.model import FreshProject, Obstacle, Plan
+from rehearsal.pulumi.properties import UNKNOWN
+
+_CLUSTER: Final = "gcp:container/cluster:Cluster"
+_NETWORK: Final = "gcp:compute/network:Network"
+# Types whose names stay taken after they are deleted: key rings for ever, pools for 30 days
+# (terraform-provider-google#14191, pulumi-gcp#1149).
+_NAMES_THAT_STAY: Final = {
+    "gcp:kms/keyRing:KeyRing": "name",
+    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": "workloadIdentityPoolId",
+    "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": "workloadIdentityPoolProviderId",
+}
+_ENTERPRISE: Final = ("cloudflare:index/regionalTieredCache:RegionalTieredCache",)
+_REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
+
+
+def names(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
+    """Names that are taken: by the network of a new project, or by what an earlier deployment left."""
+    for urn, inputs in plan.of_type(_NETWORK):
+        if inputs.get("name") in project.networks:
+            yield Obstacle(
+                urn, f"a network called {inputs['name']} exists in a new project", "Give it another name"
+            )
+    for type_, key in _NAMES_THAT_STAY.items():
+        for urn, inputs in plan.of_type(type_):
+            if f"{type_}::{inputs.get(key)}" in project.taken:
+                yield Obstacle(
+                    urn,
+                    f"the name {inputs.get(key)} stays taken after the resource was deleted",
+                    "Import it (for a pool: undelete it first), or use a new project",
+                )
+
+
+def cluster(plan: Plan) -> Iterator[Obstacle]:
+    """Versions, scans and arguments of a cluster that GKE refuses or never gets."""
+    for urn, inputs in plan.of_type(_CLUSTER):
+        version = inputs.get("minMasterVersion")
+        if isinstance(version, str) and "-gke." in version and inputs.get("releaseChannel") is not None:
+            yield Obstacle(
+                urn,
+                f"the exact version {version} leaves the release channel after some weeks, and then no"
+                " cluster can be created with it (terraform-google-kubernetes-engine#2177)",
+                "Name a minor version, which GKE resolves to a patch of the channel",
+            )
+        if _at(inputs, "securityPostureConfig", "vulnerabilityMode") in _REMOVED_SCANS:
+            yield Obstacle(
+                urn,
+                "GKE no longer offers its vulnerability scan (removed on 2025-07-31)",
+                "Leave vulnerabilityMode out, and scan images in Artifact Registry",
+            )
+        by_address = _at(inputs, "controlPlaneEndpointsConfig", "ipEndpointsConfig", "enabled")
+        if by_address is False and inputs.get("masterAuthorizedNetworksConfig") is not None:
+            yield Obstacle(
+                urn,
+                "authorized networks are never sent while the IP endpoints are disabled, so every update"
+                " changes them again (terraform-google-kubernetes-engine#2460)",
+                "Leave masterAuthorizedNetworksConfig out",
+            )
+        provisioning = _at(inputs, "clusterAutoscaling", "enabled")
+        if inputs.get("nodePoolAutoConfig") is not None and provisioning is not True:
+            yield Obstacle(
+                urn,
+                "nodePoolAutoConfig covers auto-provisioned pools only, and auto-provisioning is disabled",
+                "Use nodePoolDefaults for pools that are declared or created by hand",
+            )
+
+
+def edge(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
+    """What a Cloudflare plan does not include, and values that Cloudflare stores in another form."""
+    for urn, _ in plan.of_type(*_ENTERPRISE):
+        if project.plan != "enterprise":
+            yield Obstacle(
+                urn,
+                f"the plan {project.plan} may neither set nor read it, not even as off (error 1135)",
+                "Declare it on the Enterprise plan only",
+            )
+    for urn, inputs in plan.of_type("cloudflare:index/dnsRecord:DnsRecord"):
+        for key in ("name", "content"):
+            value = inputs.get(key)
+            if isinstance(value, str) and value is not UNKNOWN and len(value) > 1 and value.endswith("."):
+                yield Obstacle(
+                    urn,
+                    f"Cloudflare stores {key} without its trailing dot, so every update changes it again"
+                    " (terraform-provider-cloudflare#7286)",
+                    "Remove the dot",
+                )
+    for urn, inputs in plan.of_type("cloudflare:index/zoneDnssec:ZoneDnssec"):
+        if inputs.get("status") == "active" and "status" not in plan.resources[urn].ignore_changes:
+            yield Obstacle(
+                urn,
+                "DNSSEC is pending until the registrar has the DS record, so every update changes it again",
+                "Ignore changes of status",
+            )
+
+
+def teardown(plan: Plan) -> Iterator[Obstacle]:
+    """What a destroy cannot delete: the peering of managed services outlives its last instance for days."""
+    for urn, inputs in plan.of_type("gcp:servicenetworking/connection:Connection"):
+        if inputs.get("deletionPolicy") != "ABANDON":
+            yield Obstacle(
+                urn,
+                "a destroy fails while Google still holds the peering (terraform-provider-google#16275)",
+                'Set deletionPolicy to "ABANDON": the peering ends with the network',
+            )
+
+
+def _at(inputs: Any, *path: str) -> Any:
+    for part in path:
+        if not isinstance(inputs, dict):
+            return None
+        inputs = inputs.get(part)
+    return inputs

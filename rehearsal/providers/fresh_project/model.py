@@ -1,0 +1,99 @@
+"""A new project, the plan that meets it, and an obstacle that it finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rehearsal.engine.state import ResourceState
+from rehearsal.pulumi.properties import unwrap
+from rehearsal.pulumi.urn import name_of
+
+# https://cloud.google.com/service-usage/docs/enabled-service
+ENABLED_AT_CREATION: Final = frozenset(
+    {"logging", "monitoring", "servicemanagement", "serviceusage", "storage", "storage-api"}
+)
+# Without it a project cannot be read, so the runbook enables it with the first command.
+ENABLED_BY_HAND: Final = frozenset({"cloudresourcemanager"})
+# The lowest that reports of new projects name (terraform-google-kubernetes-engine#1795).
+DEFAULT_QUOTAS: Final[Mapping[str, int]] = {"CPUS": 24, "N2D_CPUS": 24, "N2_CPUS": 24, "SSD_TOTAL_GB": 250}
+
+
+@dataclass(frozen=True, order=True)
+class Obstacle:
+    """What stops the deployment at one resource: its URN, what happens, and what to do about it."""
+
+    urn: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{name_of(self.urn) if self.urn else 'stack'}: {self.what}. {self.remedy}"
+
+
+@dataclass(frozen=True)
+class FreshProject:
+    """The accounts before the first deployment.
+
+    `quotas` are those of the region, raised where the runbook's step has been done; `plan` is that of the
+    Cloudflare zone; `taken` names what an earlier deployment left behind in the same project, as
+    ``<type>::<name>``.
+    """
+
+    enabled: frozenset[str] = ENABLED_AT_CREATION | ENABLED_BY_HAND
+    quotas: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_QUOTAS))
+    networks: frozenset[str] = frozenset({"default"})
+    plan: str = "pro"
+    taken: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_stack(cls, config: Mapping[str, str]) -> FreshProject:
+        """The accounts of a stack: `config` maps full keys to text, structured values as JSON."""
+        edge = json.loads(config.get("kingdom:edge", "{}"))
+        granted = json.loads(config.get("quotas:granted", "{}"))
+        return cls(quotas={**DEFAULT_QUOTAS, **granted}, plan=str(edge.get("plan", "pro")))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The resources of a plan by URN, with plain inputs and what each waits for."""
+
+    resources: Mapping[str, ResourceState]
+    inputs: Mapping[str, dict[str, Any]]
+    _before: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, resources: Sequence[ResourceState]) -> Plan:
+        """The plan of these resources; components and providers are there for their dependencies."""
+        return cls(
+            {item.urn: item for item in resources},
+            {item.urn: unwrap(dict(item.inputs)) for item in resources if item.custom},
+        )
+
+    def of_type(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """URN and inputs of every resource whose type token is one of `types`."""
+        for urn, inputs in self.inputs.items():
+            if self.resources[urn].type in types:
+                yield urn, inputs
+
+    def before(self, urn: str) -> frozenset[str]:
+        """Return the URNs of everything that exists before the resource is created."""
+        if urn not in self._before:
+            self._before[urn] = frozenset()  # a cycle cannot be declared; this ends one anyway
+            found: set[str] = set()
+            resource = self.resources.get(urn)
+            if resource is not None:
+                direct = {*resource.dependencies, *_provider_of(resource)}
+                for names in resource.property_dependencies.values():
+                    direct.update(names)
+                for one in direct:
+                    found |= {one, *self.before(one)}
+            self._before[urn] = frozenset(found)
+        return self._before[urn]
+
+
+def _provider_of(resource: ResourceState) -> tuple[str, ...]:
+    """The URN in a reference to a provider, which is the URN, two colons and the id."""
+    return (resource.provider.rpartition("::")[0],) if resource.provider else ()

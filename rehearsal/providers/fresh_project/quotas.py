@@ -1,0 +1,100 @@
+"""Quotas of a region that the node pools of a plan need, at the first deployment and at the largest scale."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rehearsal.providers.fresh_project.model import FreshProject, Obstacle, Plan
+
+_CLUSTER: Final = "gcp:container/cluster:Cluster"
+_POOL: Final = "gcp:container/nodePool:NodePool"
+_SSD: Final = frozenset({"pd-balanced", "pd-ssd", "hyperdisk-balanced"})
+_DEFAULT_ZONES: Final = 3
+# What a pool has that does not say: https://cloud.google.com/kubernetes-engine/docs/how-to/creating-a-cluster
+_DEFAULT_MACHINE: Final = "e2-medium"
+_DEFAULT_DISK_GB: Final = 100
+_SHARED_CORES: Final = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2}
+# Families that count towards the quota of the oldest one.
+_COMMON_FAMILIES: Final = frozenset({"e2", "n1", "f1", "g1"})
+
+
+@dataclass(frozen=True)
+class Need:
+    """One quota: what the region grants, and what is needed at first and with every pool at its maximum."""
+
+    quota: str
+    granted: int
+    first: int
+    largest: int
+
+
+def needs(project: FreshProject, plan: Plan) -> list[Need]:
+    """Return the quotas that the plan's nodes use, by name."""
+    first, largest = Counter[str](), Counter[str]()
+    for _, inputs in plan.of_type(_POOL):
+        initial, most = _nodes(inputs)
+        first.update(_used(inputs.get("nodeConfig") or {}, initial))
+        largest.update(_used(inputs.get("nodeConfig") or {}, most))
+    for _, inputs in plan.of_type(_CLUSTER):
+        # The default pool exists until the cluster is created; the declared pools come after it.
+        zones = len(inputs.get("nodeLocations") or ()) or _DEFAULT_ZONES
+        default = _used(inputs.get("nodeConfig") or {}, zones * _whole(inputs.get("initialNodeCount"), 1))
+        for quota, amount in default.items():
+            first[quota] = max(first[quota], amount)
+    names = sorted({*first, *largest})
+    return [
+        Need(name, project.quotas.get(name, 0), first[name], max(first[name], largest[name]))
+        for name in names
+    ]
+
+
+def first_deployment(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
+    """Quotas that the first nodes exceed: the instance group reports `QUOTA_EXCEEDED`, and GKE waits."""
+    pools = [urn for urn, _ in plan.of_type(_POOL, _CLUSTER)]
+    for need in needs(project, plan):
+        if need.first > need.granted:
+            yield Obstacle(
+                pools[0],
+                f"the quota {need.quota} is {need.granted} in the region, and the first nodes need"
+                f" {need.first} ({need.largest} with every pool at its maximum)",
+                "Request more, and record what is granted in quotas:granted of the stack file",
+            )
+
+
+def _nodes(inputs: Mapping[str, Any]) -> tuple[int, int]:
+    """Nodes of a pool in the whole region at creation and at most, with those that an upgrade adds."""
+    zones = len(inputs.get("nodeLocations") or ()) or _DEFAULT_ZONES
+    scaling = inputs.get("autoscaling") or {}
+    initial = _whole(inputs.get("initialNodeCount") or inputs.get("nodeCount"), 1) * zones
+    initial = max(
+        initial, _whole(scaling.get("totalMinNodeCount"), _whole(scaling.get("minNodeCount"), 0) * zones)
+    )
+    most = _whole(scaling.get("totalMaxNodeCount"), _whole(scaling.get("maxNodeCount"), 0) * zones)
+    surge = _whole((inputs.get("upgradeSettings") or {}).get("maxSurge"), 1)
+    return initial, max(initial, most) + surge
+
+
+def _used(config: Mapping[str, Any], nodes: int) -> dict[str, int]:
+    """Quotas that a number of nodes use.
+
+    Spot nodes count towards the same quotas where none is granted for them alone.
+    """
+    machine = str(config.get("machineType") or _DEFAULT_MACHINE)
+    family = machine.partition("-")[0]
+    cores = _SHARED_CORES.get(machine) or _whole(machine.rpartition("-")[2], 0)
+    boot = config.get("bootDisk") or {}
+    size = _whole(boot.get("sizeGb") or config.get("diskSizeGb"), _DEFAULT_DISK_GB)
+    kind = boot.get("diskType") or config.get("diskType") or "pd-balanced"
+    used = {"CPUS" if family in _COMMON_FAMILIES else f"{family.upper()}_CPUS": cores * nodes}
+    return used | ({"SSD_TOTAL_GB": size * nodes} if kind in _SSD else {})
+
+
+def _whole(value: Any, otherwise: int) -> int:
+    return (
+        int(value)
+        if isinstance(value, (int, float)) or (isinstance(value, str) and value.isdecimal())
+        else otherwise
+    )
