@@ -18,9 +18,8 @@ from infra.settings.sizing import MAX_PODS_PER_NODE, Sizing
 
 # A minor version: GKE resolves it to the latest patch that the release channel offers. An exact patch leaves
 # the channel after some weeks, and then no cluster can be created (terraform-google-kubernetes-engine#2177).
+# Every patch of it has STRONG_COOKIE_AFFINITY, which came with 1.36.3-gke.1767000.
 MINIMUM_VERSION = "1.37"
-# The first version with each feature that the program uses (GKE release notes of 2026-08-31).
-FIRST_VERSIONS = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
 
 
 @dataclass(frozen=True, slots=True)

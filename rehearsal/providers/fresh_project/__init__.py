@@ -33,6 +33,7 @@ def obstacles(
         *order.app_check(plan),
         *entitlements.names(project, plan),
         *entitlements.cluster(plan),
+        *entitlements.features(plan),
         *entitlements.edge(project, known),
         *entitlements.teardown(plan),
         *quotas.first_deployment(project, plan),

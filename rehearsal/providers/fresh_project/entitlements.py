@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from rehearsal.providers.fresh_project.model import FreshProject, Obstacle, Plan
 from rehearsal.pulumi.properties import UNKNOWN
+from rehearsal.pulumi.urn import name_of
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _NETWORK: Final = "gcp:compute/network:Network"
@@ -17,6 +19,8 @@ _NAMES_THAT_STAY: Final = {
     "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": "workloadIdentityPoolId",
     "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": "workloadIdentityPoolProviderId",
 }
+# GKE release notes of 2026-08-31, and of the version that introduced the kind.
+_FIRST_VERSIONS: Final = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
 _ENTERPRISE: Final = ("cloudflare:index/regionalTieredCache:RegionalTieredCache",)
 _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
 
@@ -70,6 +74,39 @@ def cluster(plan: Plan) -> Iterator[Obstacle]:
                 "nodePoolAutoConfig covers auto-provisioned pools only, and auto-provisioning is disabled",
                 "Use nodePoolDefaults for pools that are declared or created by hand",
             )
+
+
+def features(plan: Plan) -> Iterator[Obstacle]:
+    """Features of manifests that not every version allowed by `minMasterVersion` has."""
+    for urn, inputs in plan.of_type(_CLUSTER):
+        version = inputs.get("minMasterVersion")
+        if not isinstance(version, str) or version is UNKNOWN:
+            continue
+        for name, first in _FIRST_VERSIONS.items():
+            used = next((one for one, below in plan.inputs.items() if _names(below, name)), None)
+            if used is not None and _lowest(version) < _lowest(first):
+                yield Obstacle(
+                    urn,
+                    f"{name_of(used)} uses {name}, which not every version from {version} on has",
+                    f"Name a version of which every patch is {first} or later",
+                )
+
+
+def _names(value: Any, name: str) -> bool:
+    """Whether a value is `name` anywhere within the inputs of a Kubernetes object."""
+    match value:
+        case dict():
+            return any(_names(item, name) for item in value.values())
+        case list():
+            return any(_names(item, name) for item in value)
+        case _:
+            return isinstance(value, str) and value == name
+
+
+def _lowest(version: str) -> tuple[int, ...]:
+    """The lowest version that a text allows, as numbers: "1.37" is 1.37.0-gke.0."""
+    numbers = [int(one) for one in re.findall(r"\d+", version)]
+    return tuple((*numbers, 0, 0, 0, 0)[:4])
 
 
 def edge(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:

@@ -1,0 +1,204 @@
+"""The first deployment of every stack: nothing stops it, and each planted fault does."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.state import ResourceState
+from rehearsal.providers.fresh_project import FreshProject, obstacles
+from rehearsal.pulumi.properties import unwrap
+from tests.infra.rehearsal import configuration, name_of, operation, rehearse
+
+States = list[ResourceState]
+
+
+@cache
+def rehearsed(stack: str) -> tuple[States, States]:
+    """The resources of a stack as they are planned from nothing, and as they are created."""
+    with TemporaryDirectory() as folder:
+        planned = operation(stack, Path(folder)).preview().snapshot.resources
+    with TemporaryDirectory() as folder:
+        return list(planned), list(rehearse(stack, Path(folder)).result.snapshot.resources)
+
+
+def fresh(stack: str) -> FreshProject:
+    """New accounts, as the stack file describes them."""
+    values = configuration(stack)
+    return FreshProject.of_stack(
+        {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    )
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_nothing_stops_the_first_deployment(stack: str) -> None:
+    planned, created = rehearsed(stack)
+    assert [str(one) for one in obstacles(fresh(stack), planned, created)] == []
+
+
+def changed(
+    resources: Sequence[ResourceState], name: str, change: Callable[[dict[str, Any]], None], type_: str = ""
+) -> States:
+    """The resources with the inputs of one changed."""
+    found = list(resources)
+    for at, item in enumerate(found):
+        if item.custom and name_of(item.urn) == name and item.type.endswith(type_):
+            inputs = copy.deepcopy(unwrap(dict(item.inputs)))
+            change(inputs)
+            found[at] = replace(item, inputs=inputs)
+            return found
+    raise AssertionError(f"no {type_} {name}")
+
+
+def unordered(resources: Sequence[ResourceState], name: str, type_: str, without: str) -> States:
+    """The resources, one of which does not wait for those whose type or name contains `without`."""
+    found = list(resources)
+    for at, item in enumerate(found):
+        if item.custom and name_of(item.urn) == name and item.type.endswith(type_):
+            found[at] = replace(
+                item,
+                dependencies=tuple(urn for urn in item.dependencies if without not in urn),
+                property_dependencies={
+                    key: tuple(urn for urn in urns if without not in urn)
+                    for key, urns in item.property_dependencies.items()
+                },
+            )
+            return found
+    raise AssertionError(f"no {type_} {name}")
+
+
+def with_values(**values: Any) -> Callable[[dict[str, Any]], None]:
+    """A change of inputs that sets these values."""
+    return lambda inputs: inputs.update(values)
+
+
+def added(resources: Sequence[ResourceState], type_: str, inputs: dict[str, Any]) -> States:
+    """The resources and one more."""
+    urn = f"urn:pulumi:prod::kingdom::{type_}::planted"
+    return [*resources, ResourceState(urn=urn, type=type_, custom=True, inputs=inputs)]
+
+
+AGENT = "serviceAccount:service-161803398874@gs-project-accounts.iam.gserviceaccount.com"
+TIERED = "cloudflare:index/regionalTieredCache:RegionalTieredCache"
+CLUSTER = "gcp:container/cluster:Cluster"
+FAULTS: list[tuple[str, Callable[[States], States], str]] = [
+    ("storage agent", lambda all_: changed(all_, "keys-media", with_values(member=AGENT)), "does not exist"),
+    (
+        "agent without an identity",
+        lambda all_: unordered(all_, "keys-cache", "CryptoKeyIAMMember", "ServiceIdentity"),
+        "cloud-redis may not exist",
+    ),
+    (
+        "API not enabled before",
+        lambda all_: unordered(all_, "network", "network:Network", "projects/service"),
+        "before the API compute is enabled",
+    ),
+    (
+        "API never enabled",
+        lambda all_: [item for item in all_ if name_of(item.urn) != "foundation-redis"],
+        "the API redis is disabled",
+    ),
+    ("Enterprise only", lambda all_: added(all_, TIERED, {"value": "off"}), "error 1135"),
+    (
+        "exact version",
+        lambda all_: changed(all_, "cluster", with_values(minMasterVersion="1.37.1-gke.100"), CLUSTER),
+        "leaves the release channel",
+    ),
+    (
+        "version without a feature",
+        lambda all_: changed(all_, "cluster", with_values(minMasterVersion="1.36"), CLUSTER),
+        "STRONG_COOKIE_AFFINITY",
+    ),
+    (
+        "authorized networks",
+        lambda all_: changed(all_, "cluster", with_values(masterAuthorizedNetworksConfig={}), CLUSTER),
+        "never sent",
+    ),
+    (
+        "vulnerability scan",
+        lambda all_: changed(
+            all_,
+            "cluster",
+            with_values(securityPostureConfig={"mode": "BASIC", "vulnerabilityMode": "VULNERABILITY_BASIC"}),
+            CLUSTER,
+        ),
+        "no longer offers",
+    ),
+    (
+        "node_pool_auto_config",
+        lambda all_: changed(all_, "cluster", with_values(nodePoolAutoConfig={"a": 1}), CLUSTER),
+        "auto-provisioned pools only",
+    ),
+    (
+        "trailing dot",
+        lambda all_: changed(all_, "edge-certificate", with_values(content="a.example.")),
+        "dot",
+    ),
+    ("webp first", lambda all_: unordered(all_, "edge-webp", "ZoneSetting", "edge-polish"), "error 1020"),
+    (
+        "App Check at once",
+        lambda all_: unordered(all_, "storage-apps-android", "AppCheckPlayIntegrityConfig", "redis/instance"),
+        "first 30 seconds",
+    ),
+    (
+        "peering",
+        lambda all_: changed(all_, "network-services", with_values(deletionPolicy=None), "Connection"),
+        "still holds the peering",
+    ),
+    (
+        "DNSSEC",
+        lambda all_: [
+            replace(item, ignore_changes=()) if item.type.endswith("ZoneDnssec") else item for item in all_
+        ],
+        "pending",
+    ),
+    (
+        "default network",
+        lambda all_: changed(all_, "network", with_values(name="default"), "Network"),
+        "exists",
+    ),
+]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("fault", "plant", "reason"), FAULTS, ids=[fault for fault, _, _ in FAULTS])
+def test_a_planted_fault_is_found(fault: str, plant: Callable[[States], States], reason: str) -> None:
+    planned, created = rehearsed("prod")
+    if fault == "trailing dot":
+        found = obstacles(fresh("prod"), planned, plant(created))
+    else:
+        found = obstacles(fresh("prod"), plant(planned), [])
+    assert any(reason in str(one) for one in found), found
+
+
+def test_quotas_of_a_new_project_are_too_small_for_production() -> None:
+    planned, created = rehearsed("prod")
+    project = replace(fresh("prod"), quotas=FreshProject().quotas)
+    found = " ".join(str(one) for one in obstacles(project, planned, created))
+    assert "the quota SSD_TOTAL_GB is 250 in the region, and the first nodes need 600" in found
+    assert "the quota N2D_CPUS is 24 in the region, and the first nodes need 36" in found
+
+
+def test_a_name_that_an_earlier_deployment_left_is_taken() -> None:
+    planned, created = rehearsed("prod")
+    left = frozenset(
+        {
+            "gcp:kms/keyRing:KeyRing::kingdom",
+            "gcp:iam/workloadIdentityPool:WorkloadIdentityPool::github",
+        }
+    )
+    found = obstacles(replace(fresh("prod"), taken=left), planned, created)
+    assert {name_of(one.urn) for one in found} == {
+        "keys-europe-west1",
+        "keys-europe",
+        "delivery-deployer",
+    }
