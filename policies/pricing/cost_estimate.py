@@ -2,7 +2,8 @@
 
 Every price in the list names its source, the date it is of, its currency, region and unit. List prices: no
 discount for commitment or sustained use. What has no price there, or is paid by use, is listed and never
-guessed; a price known only for another region stands in, and the line says so.
+guessed; a price known only for another region stands in, and the line says so. What follows from requests is
+estimated in ``usage_estimate.py`` and is part of the sums.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 from policies.model.node_pools import pool_of
 from policies.model.stack import Object, Resource, Stack, objects_of
 from policies.pricing.price_list import price_list
+from policies.pricing.usage_estimate import usage
 
 # Capacity tiers by GiB: https://cloud.google.com/memorystore/docs/redis/pricing
 _REDIS_TIERS: Final = ((4, "M1"), (10, "M2"), (35, "M3"), (100, "M4"))
@@ -69,6 +71,7 @@ def monthly(stack: Stack) -> Costs:
     for resource in sorted(stack.resources, key=lambda item: item.urn):
         found.extend(_priced(resource, stack))
     found.extend(_load_balancers(stack))
+    found.extend(Line(item.urn, item.what, item.minimum, item.maximum) for item in usage(stack))
     zones = [item.urn for item in stack.resources if item.type.startswith("cloudflare:")]
     if zones:
         found.append(Unpriced(min(zones), "Cloudflare: the zone's plan is not declared here"))
@@ -162,8 +165,9 @@ def _redis(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
     )
     further = int(node["replicaCount"].number(1)) - 1
     if tier == "STANDARD_HA" and further > 0:
-        yield Unpriced(
-            resource.urn, f"Redis: {further} more read replica than the tier's own; no price in the list"
+        # A node of the Standard tier costs what one of the Basic tier does: M2 and M3 cost twice as much.
+        yield _hourly(
+            resource, f"Redis: {further} further read replica", f"redis/BASIC/{capacity}", region, gib, gib
         )
 
 
@@ -176,13 +180,18 @@ def _atlas(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
             least = scaling["computeMinInstanceSize"].text() or size
             most = scaling["computeMaxInstanceSize"].text() or size
             nodes = specs["nodeCount"].number(3)
-            yield from _atlas_members(resource, least, most, nodes, region["regionName"].text())
+            for line in _atlas_members(resource, least, most, nodes, region["regionName"].text()):
+                yield line
+                if isinstance(line, Line) and resource.node["encryptionAtRestProvider"].text() not in (
+                    "",
+                    "NONE",
+                ):
+                    yield _customer_key(line)
             disk, included = specs["diskSizeGb"].number(), _ATLAS_DISK.get(least, 0)
             if disk > included:
-                yield Unpriced(
-                    resource.urn,
-                    f"Atlas: {disk:g} GB of disk where {least} has {included}; no price in the list",
-                )
+                what = f"Atlas: {disk:g} GB of disk where {least} has {included}"
+                extra = (disk - included) * nodes / 3
+                yield _hourly(resource, what, "atlas/disk", region["regionName"].text(), extra, extra)
     if resource.node["backupEnabled"].flag():
         yield Unpriced(resource.urn, "Atlas backups: paid by the GB kept; no price in the list")
 
@@ -202,6 +211,20 @@ def _atlas_members(
         )
     else:
         yield small if isinstance(small, Unpriced) else large
+
+
+def _customer_key(cluster: Line) -> Line | Unpriced:
+    """The share of a cluster's price that Atlas adds where its data are encrypted under a customer's key."""
+    price = price_list().find("atlas/customer-key", "global")
+    if price is None:
+        return Unpriced(cluster.urn, "Atlas with a customer's key: paid as a share of the cluster's price")
+    return Line(
+        cluster.urn,
+        f"Atlas: {price.usd:.0%} for encryption under a customer's key",
+        cluster.minimum * price.usd,
+        cluster.maximum * price.usd,
+        cluster.stand_in,
+    )
 
 
 def _nat(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
@@ -267,7 +290,6 @@ def _load_balancers(stack: Stack) -> Iterator[Line | Unpriced]:
         yield _hourly(
             rules[0], f"{further} forwarding rules more", "load-balancer/further", "", further, further
         )
-    yield Unpriced(rules[0].urn, "load balancer: paid by the GiB too; no price in the list for the region")
 
 
 def _forwarding_rules(item: Object) -> int:
@@ -308,7 +330,6 @@ _BY_USE: Final = {
     "cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor": "Cloudflare load balancing: paid by check",
     "cloudflare:index/loadBalancerPool:LoadBalancerPool": "Cloudflare load balancing: paid by the endpoint",
     "cloudflare:index/zoneCacheReserve:ZoneCacheReserve": "Cache Reserve: paid by the GB kept and operation",
-    "gcp:compute/securityPolicy:SecurityPolicy": "Cloud Armor: paid by the policy, rule and request",
     "gcp:gkebackup/backupPlan:BackupPlan": "Backup for GKE: paid by the pod and the GiB kept",
     "gcp:monitoring/alertPolicy:AlertPolicy": "alert policy: paid by the condition and the series read",
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "uptime check: paid by the execution",
@@ -317,7 +338,6 @@ _BY_USE: Final = {
     "gcp:binaryauthorization/policy:Policy": "Binary Authorization: paid by the cluster",
     "gcp:pubsub/topic:Topic": "Pub/Sub: paid by the GiB",
     "mongodbatlas:index/auditing:Auditing": "Atlas auditing: paid as a share of the cluster's price",
-    "mongodbatlas:index/encryptionAtRest:EncryptionAtRest": "Atlas with a key of one's own: paid as a share",
 }
 # What is not billed for being there.
 _FREE: Final = re.compile(
@@ -331,6 +351,7 @@ _FREE: Final = re.compile(
     r"|gcp:kms/keyRing:.*"
     r"|gcp:monitoring/(?:dashboard|notificationChannel|slo|customService|genericService):.*"
     r"|gcp:secretmanager/secret:.*"
+    r"|gcp:compute/securityPolicy:.*|mongodbatlas:index/encryptionAtRest:.*"
     r"|cloudflare:index/(?:authenticatedOriginPulls|certificatePack|dnsRecord|notificationPolicy"
     r"|regionalTieredCache|ruleset|tieredCache|urlNormalization|zoneCacheVariants|zoneDnssec"
     r"|zoneSetting)\w*:.*"

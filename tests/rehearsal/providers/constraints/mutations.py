@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rehearsal.providers.constraints.names import Attribute
-from rehearsal.providers.schema import MapOf
+from rehearsal.providers.schema import MapOf, resource_type
 from rehearsal.pulumi.properties import UNKNOWN
 from tests.rehearsal.providers.constraints.stacks import mapped
 
@@ -51,7 +52,7 @@ def invalid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
     for path, attribute, holder, name in _attributes(token, inputs):
         for how, value in _wrong_values(attribute, holder.get(name)):
             yield _mutation(token, inputs, path, how, value)
-        if attribute.facts.get("required") and name != "name" and holder.get(name) is not None:
+        if attribute.facts.get("required") and _is_required(token, path) and holder.get(name) is not None:
             yield _mutation(token, inputs, path, "removed", None)
         if holder.get(name) is None:
             yield from _conflicting(token, inputs, path, attribute, holder)
@@ -63,6 +64,8 @@ def valid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
         before = holder.get(name)
         if before is None or before is UNKNOWN or any(attribute.facts.get(group) for group in _GROUPS):
             continue
+        if attribute.path in _conditions(token):
+            continue  # what others may be set with
         for how, value in _right_values(attribute.facts, before):
             yield _mutation(token, inputs, path, how, value)
 
@@ -120,6 +123,21 @@ def _conflicting(
                     return
 
 
+def _is_required(token: str, path: tuple[str | int, ...]) -> bool:
+    """Whether Pulumi's SDK requires a property of the resource itself; it fills in some names."""
+    declared = resource_type(token)
+    assert declared is not None
+    return len(path) > 1 or declared.inputs.fields[str(path[0])].required
+
+
+@cache
+def _conditions(token: str) -> frozenset[str]:
+    """The paths that other attributes depend on: they may be set with some of its values only."""
+    return frozenset(
+        facts["only_if"][0] for facts in mapped(token).resource.attributes.values() if "only_if" in facts
+    )
+
+
 def _siblings(token: str, path: tuple[str | int, ...]) -> dict[str, Attribute]:
     attributes = dict(mapped(token).attributes)
     for step in path[:-1]:
@@ -155,6 +173,9 @@ def _right_values(facts: Any, before: Any) -> Iterator[tuple[str, Any]]:
         yield from (("another value of the enumeration", value) for value in others[:3])
     elif kind == "bool" and "enum" not in facts:
         yield "the other boolean", before not in (True, "true")
+    elif kind == "string" and not facts.keys() & {"patterns", "format", "max_length", "enum", "min_length"}:
+        if isinstance(before, str):
+            yield "another text", f"{before}x"
     elif kind in ("int", "int64", "float", "float64") and ("min" in facts or "max" in facts):
         bounds = {facts.get("min", before), facts.get("max", before)} - {before}
         yield from (("a bound of the range", value) for value in sorted(bounds))
