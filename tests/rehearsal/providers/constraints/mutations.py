@@ -31,6 +31,7 @@ _MALFORMED = {
     "non-empty": "",
     "base64": "no base64!",
 }
+_IDS = frozenset({"account_id", "zone_id"})
 _GROUPS = ("conflicts_with", "exactly_one_of", "at_least_one_of", "required_with", "only_if")
 
 
@@ -64,8 +65,8 @@ def valid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
         before = holder.get(name)
         if before is None or before is UNKNOWN or any(attribute.facts.get(group) for group in _GROUPS):
             continue
-        if attribute.path in _conditions(token):
-            continue  # what others may be set with
+        if attribute.path in _conditions(token) or attribute.path in _IDS:
+            continue  # others may be set with some of its values only, or the API gives it a form
         for how, value in _right_values(attribute.facts, before):
             yield _mutation(token, inputs, path, how, value)
 
