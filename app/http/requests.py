@@ -24,7 +24,7 @@ LARGEST_JSON: Final = 64 * 1024
 MAX_BODY_IDLE_SECONDS: Final = 8.0
 # A response to an unread body closes the connection, often before the client has read it. So a body that is
 # refused is read and dropped, within bounds that cost an attacker as much as the pod.
-MAX_DISCARD_BYTES: Final = 16 * 1024 * 1024
+MAX_DISCARD_BYTES: Final = 27 * 1024 * 1024  # more than the edge lets through
 MAX_DISCARD_SECONDS: Final = 5.0
 MAX_DISCARD_IDLE_SECONDS: Final = 1.0
 # Requests of one pod that wait for their bodies. Each holds a connection; the server accepts 4,096.

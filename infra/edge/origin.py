@@ -10,6 +10,8 @@ from pulumi_gcp import certificatemanager, compute
 from infra.component import Component, Environment
 from infra.edge.address_ranges import CLOUDFLARE
 
+MAX_BODY_BYTES = 26 * 1024 * 1024
+CLIENT_REQUESTS = 6_000  # a minute; the service allows 1,200 an address
 RANGES = 10  # address ranges that one rule of Cloud Armor takes
 
 
@@ -101,9 +103,30 @@ class Origin(Component):
                     "description": "Look-ups hidden in what is logged",
                     "match": {"expr": {"expression": "evaluatePreconfiguredWaf('cve-canary')"}},
                 },
+                {
+                    # The largest upload of any plan is 25 MiB: a longer body is refused before it is read.
+                    "action": "deny(403)",
+                    "priority": 600,
+                    "description": "Bodies larger than any upload",
+                    "match": {
+                        "expr": {
+                            "expression": "has(request.headers['content-length']) && "
+                            f"int(request.headers['content-length']) > {MAX_BODY_BYTES}"
+                        }
+                    },
+                },
                 *(
                     {
-                        "action": "allow",
+                        # Behind the limits of the edge: one client cannot take all connections to the
+                        # replicas, even while the edge's own limits are off.
+                        "action": "throttle",
+                        "rate_limit_options": {
+                            "conform_action": "allow",
+                            "exceed_action": "deny(429)",
+                            "enforce_on_key": "HTTP_HEADER",
+                            "enforce_on_key_name": "CF-Connecting-IP",
+                            "rate_limit_threshold": {"count": CLIENT_REQUESTS, "interval_sec": 60},
+                        },
                         "priority": 1000 + number,
                         "description": f"Cloudflare, part {number + 1}",
                         "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": list(batch)}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pulumi
@@ -20,6 +21,15 @@ OWASP = "4814384a9e5d4991b9815dcfc25d2f1f"
 OWASP_SCORE = "6179ae15870a4bb7b2d480d4843b323c"  # the rule that adds the others up and acts
 OWASP_THRESHOLD = 40  # Cloudflare's "medium"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+METHOD_NOT_ALLOWED = json.dumps(
+    {
+        "type": "about:blank",
+        "title": "Method not allowed",
+        "status": 405,
+        "detail": f"Use {', '.join(METHODS)}.",
+    }
+)
 
 HEADERS = {
     "x-content-type-options": "nosniff",  # a browser does not guess that an upload is a script
@@ -97,6 +107,13 @@ def firewall() -> list[Rule]:
             "description": "Methods that the API does not have (TRACE shows a client's own headers)",
             "expression": f"not http.request.method in {{{methods}}}",
             "action": "block",
+            "action_parameters": {
+                "response": {
+                    "status_code": 405,
+                    "content_type": "application/json",
+                    "content": METHOD_NOT_ALLOWED,
+                }
+            },
         },
         {
             "ref": "unrouted",

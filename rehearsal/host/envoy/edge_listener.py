@@ -5,6 +5,7 @@ What is declared is translated rule by rule; what one machine cannot tell is sai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,13 @@ NAME = "edge"
 RULESET = "cloudflare:index/ruleset:Ruleset"
 SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+SECURITY_POLICY = "gcp:compute/securityPolicy:SecurityPolicy"
+_CONTENT_LENGTH = re.compile(r"int\(request\.headers\['content-length'\]\) > (\d+)")
+# Limits that Cloudflare has for everybody, and that no resource declares.
+_HEADER_SECONDS = 10.0
+_MAX_HEADERS_KIB = 96  # the service answers 431 from 16 KiB on; what is far beyond ends here
+_MAX_STREAMS = 100
+_MAX_CONNECTIONS = 16_384
 _FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
 _VARY = ("accept", "accept-encoding", "accept-language", "origin")
 
@@ -76,6 +84,7 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
         _cache_filter(),
         _lua_filter(),
     ]
+    longest = _longest_request(store)
     manager = connection_manager(
         NAME,
         {"rds": {"route_config_name": NAME, "config_source": watched(routes_file)}},
@@ -85,17 +94,40 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
         normalize_path=True,
         merge_slashes=True,
         stream_idle_timeout="300s",
-        common_http_protocol_options={"idle_timeout": "900s"},
-        http2_protocol_options={"max_concurrent_streams": 256},
+        # A client that dribbles its headers or its body holds a stream for so long, not for ever.
+        request_headers_timeout=seconds(_HEADER_SECONDS),
+        request_timeout=seconds(longest),
+        max_request_headers_kb=_MAX_HEADERS_KIB,
+        common_http_protocol_options={
+            "idle_timeout": "900s",
+            "max_headers_count": 100,
+            # One client's connection: a day of requests, not a way to hold a worker.
+            "max_connection_duration": "3600s",
+        },
+        # Methods that HTTP/1.1 parsers do not list reach the rules, which refuse them as HTTP/2's are.
+        http_protocol_options={"allow_custom_methods": True},
+        http2_protocol_options={"max_concurrent_streams": _MAX_STREAMS},
+        local_reply_config=_local_replies(),
     )
     minimum = {"1.3": "TLSv1_3"}.get(str(settings.get("min_tls_version")), "TLSv1_2")
+    limit = {
+        "name": "connections",
+        "typed_config": typed(
+            "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+            stat_prefix="edge_connections",
+            max_connections=_MAX_CONNECTIONS,
+        ),
+    }
     listener: Resource = {
         "name": NAME,
         "address": socket_address(port),
+        # What one connection may make Envoy hold: a window of a stream or two, not whole bodies.
+        "per_connection_buffer_limit_bytes": 1024 * 1024,
         "filter_chains": [
             {
-                "filters": [manager],
+                "filters": [limit, manager],
                 "transport_socket": downstream_tls(leaf, alpn=("h2", "http/1.1"), minimum=minimum),
+                "transport_socket_connect_timeout": "10s",
             }
         ],
     }
@@ -105,7 +137,11 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
             {
                 "name": NAME,
                 "domains": ["*"],
-                "routes": _routes(_rules(store, "http_request_cache_settings", notes), notes),
+                "routes": [
+                    *_oversized(store),
+                    *_answered(_rules(store, "http_request_firewall_custom", notes)),
+                    *_routes(_rules(store, "http_request_cache_settings", notes), notes),
+                ],
             }
         ],
     }
@@ -114,6 +150,89 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
     if settings.get("http3") == "on":
         notes.append("HTTP/3 is declared; the edge of one machine speaks HTTP/1.1 and HTTP/2")
     return Edge(listener, routes, notes)
+
+
+def _longest_request(store: Store) -> float:
+    """Seconds in which a request must have arrived: as long as the declared backends may take."""
+    declared = [
+        float((item.spec.get("default") or {}).get("timeoutSec") or gateway_listener.DEFAULT_TIMEOUT)
+        for item in store.of_kind("GCPBackendPolicy")
+    ]
+    return max(declared, default=gateway_listener.DEFAULT_TIMEOUT)
+
+
+def _oversized(store: Store) -> list[Resource]:
+    """Bodies that Cloud Armor's declared rule refuses by their length: they never reach a pod."""
+    found = []
+    for policy in store.of_type(SECURITY_POLICY):
+        for rule in policy.inputs.get("rules") or []:
+            expression = ((rule.get("match") or {}).get("expr") or {}).get("expression") or ""
+            length = _CONTENT_LENGTH.search(str(expression))
+            if length is None:
+                continue
+            matcher = {"name": "content-length", "range_match": {"start": int(length[1]) + 1, "end": 2**62}}
+            found.append(
+                {
+                    "match": {"prefix": "/", "headers": [matcher]},
+                    "direct_response": {"status": 413, "body": {"inline_string": ""}},
+                }
+            )
+    return found
+
+
+def _answered(rules: Sequence[Rule]) -> list[Resource]:
+    """Rules that block with a response of their own; those without are the firewall's."""
+    return [
+        {
+            "match": {"prefix": "/", "headers": matchers},
+            "direct_response": {
+                "status": int(response["statusCode"]),
+                "body": {"inline_string": str(response.get("content") or "")},
+            },
+            "response_headers_to_add": [
+                {
+                    "header": {"key": "content-type", "value": str(response["contentType"])},
+                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                }
+            ],
+        }
+        for rule in rules
+        if rule.action == "block" and (response := rule.parameters.get("response"))
+        for matchers in rule.when
+    ]
+
+
+def _local_replies() -> Resource:
+    """Errors that Envoy itself answers, as problem details: clients parse one format."""
+    # Envoy knows the method QUERY and refuses it without a content type, before any rule sees it.
+    unknown_method = {
+        "filter": {
+            "and_filter": {
+                "filters": [
+                    {"header_filter": {"header": {"name": ":method", "string_match": {"exact": "QUERY"}}}},
+                    {
+                        "status_code_filter": {
+                            "comparison": {"op": "EQ", "value": {"default_value": 400, "runtime_key": "none"}}
+                        }
+                    },
+                ]
+            }
+        },
+        "status_code": 405,
+    }
+    return {
+        "mappers": [unknown_method],
+        "body_format": {
+            "json_format": {
+                "type": "about:blank",
+                "title": "%RESPONSE_CODE%",
+                "status": "%RESPONSE_CODE%",
+                "detail": "%LOCAL_REPLY_BODY%",
+                "request_id": "%REQ(X-REQUEST-ID)%",
+            },
+            "content_type": "application/problem+json",
+        },
+    }
 
 
 _REHEARSED = frozenset(
@@ -256,6 +375,8 @@ def _firewall(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
     """Custom firewall rules that block. Rules that skip come first in Cloudflare's order and end there."""
     policies = {}
     for rule in rules:
+        if rule.action == "block" and rule.parameters.get("response"):
+            continue
         if rule.action != "block":
             notes.append(f"Cloudflare rule {rule.ref}: {rule.action} is not rehearsed")
             continue

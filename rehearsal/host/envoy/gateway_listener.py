@@ -18,7 +18,7 @@ from rehearsal.host.envoy.session_affinity import affinity
 from rehearsal.host.kubernetes.pods import Pod
 
 NAME = "gateway"
-_DEFAULT_TIMEOUT = 30.0  # of Google's load balancer
+DEFAULT_TIMEOUT = 30.0  # of Google's load balancer
 _RETRIES = "connect-failure,refused-stream,reset-before-request"
 _ALGORITHMS = {
     "ROUND_ROBIN": "ROUND_ROBIN",
@@ -193,7 +193,7 @@ def _action(route: Desired, rule: dict[str, Any], store: Store, result: Routing)
         return {"direct_response": {"status": 500, "body": {"inline_string": "no backend\n"}}}
     first = weighted[0][0]
     policy = attached(store, "GCPBackendPolicy", first)
-    timeout = float(policy.get("timeoutSec", _DEFAULT_TIMEOUT))
+    timeout = float(policy.get("timeoutSec", DEFAULT_TIMEOUT))
     if (rule.get("timeouts") or {}).get("request"):
         timeout = duration(rule["timeouts"]["request"])
     target: Resource = {"timeout": seconds(timeout), **rewriting}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.auth.roles import LARGEST_UPLOAD
 from infra.edge.load_balancer import shares
 from infra.settings.loader import parse
 from tests.infra.rehearsal import Declared, configuration, rehearse
@@ -100,17 +101,26 @@ def test_standby_origins_cannot_take_everything() -> None:
 
 def test_nobody_goes_round_the_edge(declared: Declared) -> None:
     policy = declared.one("SecurityPolicy")
-    first, *allowed, last = sorted(policy["rules"], key=lambda rule: rule["priority"])
+    first, oversized, *allowed, last = sorted(policy["rules"], key=lambda rule: rule["priority"])
     assert first["action"] == "deny(403)"
     assert first["match"]["expr"]["expression"] == "evaluatePreconfiguredWaf('cve-canary')"
     assert not first.get("preview")
+    assert oversized["action"] == "deny(403)"
     assert last["action"] == "deny(403)"
     assert last["match"]["config"]["srcIpRanges"] == ["*"]
     for rule in allowed:
+        assert rule["action"] == "throttle"
+        assert rule["rateLimitOptions"]["enforceOnKeyName"] == "CF-Connecting-IP"
         ranges = rule["match"]["config"]["srcIpRanges"]
         assert len(ranges) <= 10  # what one rule of Cloud Armor takes
         assert all(ipaddress.ip_network(item).num_addresses > 1 for item in ranges)
     assert declared.one("GCPBackendPolicy")["spec"]["default"]["securityPolicy"] == policy["name"]
+
+
+def test_no_body_larger_than_an_upload_reaches_a_replica(declared: Declared) -> None:
+    rules = {rule["priority"]: rule for rule in declared.one("SecurityPolicy")["rules"]}
+    limit = int(rules[600]["match"]["expr"]["expression"].rpartition("> ")[2])
+    assert LARGEST_UPLOAD < limit < LARGEST_UPLOAD * 1.1
 
 
 def test_the_service_believes_only_the_edge_about_who_the_client_is(declared: Declared) -> None:
