@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from starlette.types import ASGIApp
 
-from app.accounts.endpoints import accounts, sessions
+from app.accounts.endpoints import accounts, resets, sessions
 from app.analytics.endpoints import analytics, events
 from app.content.endpoints import contents, feed
 from app.http import docs_page, openapi
@@ -34,6 +34,7 @@ PUBLIC: Sequence[Routes] = (
     media,
     sessions,
     accounts,
+    resets,
     products,
     orders,
     payments,

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from msgspec import Meta
 
-PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+from app.http.text import END
+
+PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}" + END
 Id = Annotated[str, Meta(pattern=PATTERN)]
 
 _latest = 0

@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from app.accounts.mail import Mailer, open_mailer
 from app.accounts.passwords import Passwords
+from app.accounts.recovery import Recovery
 from app.accounts.refresh_sessions import Families
 from app.accounts.revocations import Revocations
-from app.accounts.service import Accounts, account_results
+from app.accounts.service import Accounts, SignInGuard, account_results
 from app.analytics.active_accounts import Activity
 from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
@@ -68,6 +70,8 @@ class Services:
     tokens: Tokens
     revocations: Revocations
     accounts: Accounts
+    recovery: Recovery
+    mailer: Mailer
     contents: Contents
     making: Making
     feed: Feed
@@ -85,6 +89,7 @@ class Services:
     async def prepare(self) -> None:
         """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
         await self.accounts.prepare()
+        await self.recovery.prepare()
         await self.contents.prepare()
         await self.feed.prepare()
         await self.media.prepare()
@@ -141,6 +146,11 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             alarms = Alarms(settings.engine.thresholds, _measures(engine, pools))
             background.append(asyncio.create_task(alarms.run()))
             stack.enter_context(metrics.shown(alarms))
+        families = Families(database, revocations)
+        guard = SignInGuard(engine.limiter, engine.policies)
+        accounts = Accounts(database, passwords, tokens, families, results, guard)
+        mailer = open_mailer(settings.mail, settings.public_url)
+        stack.push_async_callback(mailer.close)
         generator = await stack.enter_async_context(_open_generator(settings))
         try:
             yield Services(
@@ -154,7 +164,9 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 queue=queue,
                 tokens=tokens,
                 revocations=revocations,
-                accounts=Accounts(database, passwords, tokens, Families(database, revocations), results),
+                accounts=accounts,
+                recovery=Recovery(database, accounts, tokens, families, guard, mailer, settings.public_url),
+                mailer=mailer,
                 contents=contents,
                 making=Making(database, contents, cache, bucket, queue, generator, progress),
                 feed=Feed(database, contents, cache, answers, links, visibility, progress),

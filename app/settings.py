@@ -117,6 +117,15 @@ class GeneratorSettings:
 
 
 @dataclass(frozen=True)
+class MailSettings:
+    """The mail server: ``smtps://user@host:465``, or ``smtp://`` with STARTTLS; its password; the sender."""
+
+    url: str
+    sender: str
+    password: str | None
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """How a pod defends itself: whose word on client addresses counts, a factor on every rate limit (above 1
     for load tests, which come from one address), and the file of thresholds it watches itself by."""
@@ -145,6 +154,7 @@ class Settings:
     storage: StorageSettings
     session_keys: tuple[bytes, ...]
     generator: GeneratorSettings | None = None
+    mail: MailSettings | None = None
     cors_origins: frozenset[str] = frozenset()
     engine: EngineSettings = field(default_factory=EngineSettings)
 
@@ -172,6 +182,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         ),
         session_keys=_session_keys(source, secrets),
         generator=_generator(source, secrets, environ),
+        mail=_mail(source, secrets, environ),
         cors_origins=source.origins("KINGDOM_CORS_ORIGINS"),
         engine=EngineSettings(
             trusted_proxies=source.networks("KINGDOM_TRUSTED_PROXIES", LOOPBACK),
@@ -206,7 +217,7 @@ def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
     elif url and not encrypted:
         query = parse_qs(parts.query)
         encrypted = "true" in query.get("tls", []) + query.get("ssl", [])
-        if not encrypted and not _on_loopback(parts.netloc):
+        if not encrypted and not is_loopback(parts.netloc):
             source.problem(
                 f"{name} has no TLS; add tls=true (only an address of this machine may go without)"
             )
@@ -232,6 +243,18 @@ def _generator(source: _Source, secrets: Path, environ: Mapping[str, str]) -> Ge
         model=source.text("KINGDOM_GENERATOR_MODEL"),
         seconds=seconds,
         key=source.secret(secrets, "generator-key") if key.exists() else None,
+    )
+
+
+def _mail(source: _Source, secrets: Path, environ: Mapping[str, str]) -> MailSettings | None:
+    """The mail server; ``None``, which means that messages are kept in memory, without an address."""
+    if not environ.get("KINGDOM_SMTP_URL"):
+        return None
+    password = secrets / "smtp-password"
+    return MailSettings(
+        url=source.url("KINGDOM_SMTP_URL", secure="smtps", plain="smtp"),
+        sender=source.text("KINGDOM_MAIL_SENDER"),
+        password=source.secret(secrets, "smtp-password") if password.exists() else None,
     )
 
 
@@ -266,7 +289,7 @@ def _origin(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _on_loopback(netloc: str) -> bool:
+def is_loopback(netloc: str) -> bool:
     hosts = netloc.rpartition("@")[2].split(",")
     return all((urlsplit(f"//{host}").hostname or "") in _LOOPBACK for host in hosts)
 

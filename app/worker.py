@@ -14,6 +14,7 @@ import structlog
 from pymongo.errors import PyMongoError
 
 from app import clock
+from app.accounts.recovery import ERASURE_SECONDS
 from app.analytics.summaries import Summaries
 from app.connections import REDIS_GONE
 from app.content.schemas import Generate
@@ -49,6 +50,7 @@ async def working(services: Services) -> AsyncIterator[None]:
     tasks.every(_WATCH_SECONDS, "sweep", partial(_sweep, services), seconds=60)
     hourly = partial(tasks.every, _HOUR_SECONDS, priority=Priority.LOW)
     hourly("add-up-days", partial(_add_up_days, services))
+    tasks.every(ERASURE_SECONDS / 2, "erase-accounts", partial(_erase_accounts, services))
     if services.settings.mongodb.advisor is not Advisor.OFF:
         # To build an index may take long; a second one is not begun meanwhile.
         hourly("look-after-indexes", partial(_look_after_indexes, services), seconds=_HOUR_SECONDS)
@@ -110,6 +112,10 @@ async def _sweep(services: Services, _: Nothing) -> Swept:
     if swept.contents or swept.media:
         log.warning("jobs handed in again", contents=swept.contents, media=swept.media)
     return swept
+
+
+async def _erase_accounts(services: Services, _: Nothing) -> None:
+    await services.recovery.erase(services.feed, services.media)
 
 
 async def _add_up_days(services: Services, _: Nothing) -> AddedUp:

@@ -7,18 +7,23 @@ from typing import Final
 
 from app.accounts.schemas import (
     Account,
+    Closing,
+    Export,
     NewPassword,
+    NewReset,
     Profile,
     RefreshToken,
+    Reset,
     Roles,
     SignedIn,
     SignIn,
     SignIns,
     SignUp,
 )
+from app.accounts.service import Client
 from app.auth.roles import Role
 from app.http.preconditions import IF_MATCH, condition
-from app.http.problems import CHANGED_SINCE, EMAIL_TAKEN, SESSION_OVER, WRONG_CREDENTIALS
+from app.http.problems import CHANGED_SINCE, EMAIL_TAKEN, RESET_OVER, SESSION_OVER, WRONG_CREDENTIALS
 from app.http.routing import Access, Call, Routes
 from app.ids import Id
 from app.rate_limits.policies import Class
@@ -26,6 +31,7 @@ from app.resilience.priority import Urgency
 
 accounts = Routes("/v1/accounts", tag="accounts")
 sessions = Routes("/v1/sessions", tag="sessions")
+resets = Routes("/v1/password-resets", tag="accounts")
 
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 _LONGEST_DEVICE: Final = 120
@@ -34,7 +40,7 @@ _LONGEST_DEVICE: Final = 120
 @accounts.post("", status=201, access=Access.ANYONE, kinds=[EMAIL_TAKEN], limits=Class.SIGN_UP)
 async def sign_up(call: Call, body: SignUp) -> SignedIn:
     """Make an account and sign in to it."""
-    return await call.services.accounts.sign_up(body, _device(call))
+    return await call.services.accounts.sign_up(body, _client(call))
 
 
 @accounts.get("/me")
@@ -55,6 +61,40 @@ async def change_password(call: Call, body: NewPassword) -> None:
     await call.services.accounts.change_password(call.session, body)
 
 
+@accounts.get("/me/export")
+async def export(call: Call) -> Export:
+    """Export everything that is stored about the account."""
+    return await call.services.recovery.export(call.session)
+
+
+@accounts.post("/me/deletion", status=204, kinds=[WRONG_CREDENTIALS])
+async def close(call: Call, body: Closing) -> None:
+    """Delete the account.
+
+    Every session ends and the account is anonymous at once; what it made is removed within two minutes.
+    Orders and payments are kept without a name, as the law requires.
+    """
+    await call.services.recovery.close(call.session, body)
+
+
+@resets.post("", status=202, access=Access.ANYONE, limits=Class.SIGN_UP)
+async def request_reset(call: Call, body: NewReset) -> None:
+    """Send a code for a new password to an e-mail address.
+
+    The response is the same whether the address has an account or not.
+    """
+    call.services.recovery.request_reset(body)
+
+
+@resets.post("/completion", access=Access.ANYONE, kinds=[RESET_OVER], limits=Class.SIGN_IN)
+async def complete_reset(call: Call, body: Reset) -> SignedIn:
+    """Set a new password with the code of the e-mail, and sign in.
+
+    Every other session of the account ends.
+    """
+    return await call.services.recovery.reset(body, _client(call))
+
+
 @accounts.put("/{account_id}/roles", role=Role.ADMINISTRATOR)
 async def set_roles(call: Call, account_id: Id, body: Roles) -> Account:
     """Replace the roles of an account. Its sessions have them from their next refresh on."""
@@ -71,7 +111,7 @@ async def set_roles(call: Call, account_id: Id, body: Roles) -> Account:
 )
 async def sign_in(call: Call, body: SignIn) -> SignedIn:
     """Exchange credentials for a session."""
-    return await call.services.accounts.sign_in(body, _device(call))
+    return await call.services.accounts.sign_in(body, _client(call))
 
 
 @sessions.get("")
@@ -111,6 +151,10 @@ async def sign_out_elsewhere(call: Call, session_id: Id) -> None:
     await call.services.accounts.sign_out(call.session.account, session_id)
 
 
+def _client(call: Call) -> Client:
+    """Who is asking, for the list of sign-ins and for the limits."""
+    return Client(_device(call), call.services.engine.addresses.of(call.scope))
+
+
 def _device(call: Call) -> str:
-    """What the client calls itself, for the list of sign-ins."""
     return _UNPRINTABLE.sub("?", call.header(b"user-agent") or "")[:_LONGEST_DEVICE]

@@ -44,22 +44,30 @@ class Families:
         """Make the indexes."""
         await self._sessions.create_indexes(list(self.INDEXES))
 
-    async def begin(self, account: str, device: str) -> Refresh:
-        """A new session of an account."""
+    async def begin(self, account: str, device: str, *, credential: int, address: str = "") -> Refresh:
+        """A new session of an account, bound to the version of its credential; ``address``: a digest of where
+        the client is."""
         now = clock.now()
         document: Document = {
             "_id": new_id(),
             "account": account,
             "device": device,
             "generation": 1,
+            "credential": credential,
+            "address": address,
             "created_at": now,
             "renewed": _renewed(now),
         }
         await self._sessions.insert_one(document)
         return Refresh(document["_id"], 1)
 
-    async def renew(self, refresh: Refresh) -> tuple[str, Refresh]:
-        """The account of a refresh token and what its next token says; ``session-over`` when it is spent."""
+    async def knows(self, account: str, address: str) -> bool:
+        """Whether a session of the account was begun from that address."""
+        return await self._sessions.find_one({"account": account, "address": address}, {"_id": 1}) is not None
+
+    async def renew(self, refresh: Refresh) -> tuple[str, int, Refresh]:
+        """The account of a refresh token, the credential version of its session, and what its next token
+        says; ``session-over`` when it is spent."""
         now = clock.now()
         following = refresh.generation + 1
         # One statement decides between two that show the same token at the same moment.
@@ -77,7 +85,7 @@ class Families:
                 metrics.refresh_reuse.inc()
                 await self.end(renewed["account"], refresh.session)
                 raise Problem(SESSION_OVER, "This token had been used already; sign in again.")
-        return renewed["account"], Refresh(refresh.session, following)
+        return renewed["account"], renewed.get("credential", 0), Refresh(refresh.session, following)
 
     async def end(self, account: str, session: str) -> None:
         """End a session of an account; ``not-found`` when it has none of that id."""
@@ -86,13 +94,17 @@ class Families:
             raise Problem(NOT_FOUND, "No such session.")
         await self._revocations.add(session)
 
-    async def end_others(self, account: str, but: str) -> None:
-        """End every session of an account but one."""
+    async def end_others(self, account: str, but: str = "") -> None:
+        """End every session of an account but one (of none: all of them)."""
         where = {"account": account, "_id": {"$ne": but}}
         found = await self._sessions.find(where, {"_id": 1}).to_list()
         others = [document["_id"] for document in found]
         await self._sessions.delete_many({"account": account, "_id": {"$in": others}})
         await self._revocations.add(*others)
+
+    async def rebind(self, session: str, credential: int) -> None:
+        """Bind a session that goes on after a change of the password to the new credential version."""
+        await self._sessions.update_one({"_id": session}, {"$set": {"credential": credential}})
 
     async def of(self, account: str) -> list[Document]:
         """The sessions of an account, latest first."""

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from app.http.text import END
 from app.ids import Id
 
 MOST_EVENTS: Final = 100
@@ -37,7 +38,10 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
 
     id: Annotated[
         str,
-        Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$", description="Chosen by the app: the same id is counted once."),
+        Meta(
+            pattern=r"^[A-Za-z0-9_-]{8,64}" + END,
+            description="Chosen by the app: the same id is counted once.",
+        ),
     ]
     name: Name
     at: Annotated[datetime, Meta(tz=True)]

@@ -19,12 +19,14 @@ from typing import Final
 
 import msgspec
 
-from app.http.problems import SESSION_OVER, UNAUTHENTICATED, Problem
+from app.http.problems import RESET_OVER, SESSION_OVER, UNAUTHENTICATED, Problem
 
 LIFETIME_SECONDS: Final = 900
 _MOST_KNOWN: Final = 10_000  # tokens, about 5 MB of them
 _HEADER: Final = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 _REFRESH: Final = re.compile(r"([0-9a-f-]{36})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{43})", re.ASCII)
+
+_RESET: Final = re.compile(r"([0-9a-f-]{36})\.([0-9]{1,9})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -43,6 +45,16 @@ class Refresh:
 
     session: str
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What a token of a password reset says. It is good while the account has that credential version, so
+    once, and until ``expires`` (Unix time)."""
+
+    account: str
+    credential: int
+    expires: int
 
 
 class Tokens:
@@ -98,6 +110,28 @@ class Tokens:
             raise Problem(SESSION_OVER, "The refresh token is not valid.")
         return refresh
 
+    def sign_device(self, email_key: str) -> str:
+        """Proof that a device has signed in to the account of an address; it says nothing else."""
+        return _signature(self._keys[0], _device_bytes(email_key)).decode()
+
+    def is_device_of(self, email_key: str, token: str) -> bool:
+        """Whether ``token`` was signed for that address."""
+        return bool(token) and self._fits(_device_bytes(email_key), token.encode("ascii", "replace"))
+
+    def sign_reset(self, reset: Reset) -> str:
+        """The token of a password reset."""
+        signature = _signature(self._keys[0], _reset_bytes(reset)).decode()
+        return f"{reset.account}.{reset.credential}.{reset.expires}.{signature}"
+
+    def verify_reset(self, token: str) -> Reset:
+        """What a reset token says; :class:`Problem` (401) when it is forged or over."""
+        match = _RESET.fullmatch(token)
+        if match is not None:
+            reset = Reset(match[1], int(match[2]), int(match[3]))
+            if self._fits(_reset_bytes(reset), match[4].encode()) and reset.expires > time.time():
+                return reset
+        raise Problem(RESET_OVER, "Ask for another one.")
+
     def _fits(self, signed: bytes, signature: bytes) -> bool:
         # Every key is tried, so the time taken does not tell which one fitted.
         fits = [hmac.compare_digest(_signature(key, signed), signature) for key in self._keys]
@@ -107,6 +141,15 @@ class Tokens:
 def _refresh_bytes(refresh: Refresh) -> bytes:
     # Without a dot it can never be read as the first two parts of a session token.
     return f"refresh:{refresh.session}:{refresh.generation}".encode()
+
+
+def _device_bytes(email_key: str) -> bytes:
+    # Without a dot, as above; a colon in an address cannot make one kind of token look like another.
+    return b"device:" + base64.urlsafe_b64encode(email_key.encode("utf-8", "replace"))
+
+
+def _reset_bytes(reset: Reset) -> bytes:
+    return f"reset:{reset.account}:{reset.credential}:{reset.expires}".encode()
 
 
 def _signature(key: bytes, signed: bytes) -> bytes:

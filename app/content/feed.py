@@ -99,6 +99,11 @@ class Feed:
             await self._contents.delete(owner, content_id)
         await self._progress.discard(content_id)
 
+    async def delete_all(self, owner: str) -> int:
+        """Delete everything that an account has made, published or not; how many pieces there were."""
+        async with self._answers.writing(FEED):
+            return await self._contents.delete_all(owner)
+
     async def page(self, query: PageQuery) -> FeedPage:
         """Part of the feed, newest first."""
         before = query.before

@@ -37,6 +37,14 @@ async def scrape(call: Call) -> Raw:
     return Raw(metrics.render())
 
 
+@health.get("/outboxz", access=Access.ANYONE)
+async def outbox(call: Call) -> list[dict[str, str]]:
+    """The latest e-mails that were kept instead of sent, on a machine without a mail server."""
+    return [
+        {"to": each.to, "subject": each.subject, "text": each.text} for each in call.services.mailer.outbox
+    ]
+
+
 @health.get("/faultz", access=Access.ANYONE)
 async def faults(call: Call) -> list[Fault]:
     """The unexpected errors of this pod in groups, the latest first."""

@@ -17,12 +17,13 @@ import msgspec
 
 from app.http.problems import INVALID, KEY_REUSED, FieldError, Problem
 from app.http.routing import RequestHeader
+from app.http.text import END
 
 if TYPE_CHECKING:
     from app.connections import Document
     from app.http.routing import Call
 
-_PATTERN: Final = r'^"?[A-Za-z0-9_.:+/=-]{8,128}"?$'
+_PATTERN: Final = r'^"?[A-Za-z0-9_.:+/=-]{8,128}"?' + END
 _KEY: Final = re.compile(_PATTERN, re.ASCII)
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 

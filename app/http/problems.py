@@ -27,6 +27,7 @@ NOT_SHARED: Final = Kind("not-shared", 400, "Pages of that origin may not ask th
 UNAUTHENTICATED: Final = Kind("unauthenticated", 401, "Sign in first")
 WRONG_CREDENTIALS: Final = Kind("wrong-credentials", 401, "The e-mail address or the password is wrong")
 SESSION_OVER: Final = Kind("session-over", 401, "The session is over")
+RESET_OVER: Final = Kind("reset-over", 401, "The password reset has expired or was used already")
 PAYMENT_REQUIRED: Final = Kind("payment-required", 402, "The balance does not cover it")
 FORBIDDEN: Final = Kind("forbidden", 403, "Not allowed")
 NOT_FOUND: Final = Kind("not-found", 404, "There is nothing here")

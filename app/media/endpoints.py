@@ -18,6 +18,7 @@ from app.http.problems import (
 )
 from app.http.requests import Upload
 from app.http.routing import Access, Answer, Call, RequestHeader, Routes, Stream
+from app.http.text import END
 from app.ids import Id
 from app.media.delivery import Wish
 from app.media.schemas import Media, MediaPage, SignedQuery
@@ -26,7 +27,7 @@ from app.media.sniffing import Kind
 uploads = Routes("/v1/uploads", tag="media")
 media = Routes("/v1/media", tag="media")
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\.(webp|avif)$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\.(webp|avif)" + END)]
 _KINDS: Final = tuple(kind.value for kind in Kind)
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from app.http.text import END
+
 
 class State(StrEnum):
     """State of an upload: ``refused`` when the image is at fault, ``failed`` when the service is."""
@@ -54,7 +56,7 @@ class SignedQuery(msgspec.Struct, forbid_unknown_fields=True):
     """What makes an address good."""
 
     expires: Annotated[int, Meta(ge=0, le=99_999_999_999)]
-    signature: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    signature: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}" + END)]
 
 
 class MakeVariants(msgspec.Struct):

@@ -48,6 +48,11 @@ class Policies:
             Class.SIGN_UP: self._exact("sign-up", 20, _HOUR, blind=3),
             Class.REFRESH: self._exact("refresh", 120, _MINUTE, blind=20),
         }
+        # Guesses at one account from everywhere: devices and addresses that had signed in to it count apart,
+        # so whoever uses this up keeps nobody out of their own account.
+        self._account_guesses = self._exact("sign-in-account", 60, _HOUR, blind=10)
+        self._known_guesses = self._exact("sign-in-device", 20, 5 * _MINUTE, blind=3)
+        self._resets = self._exact("reset-account", 5, _HOUR, blind=1)
         self._by_account: dict[tuple[str, Class], tuple[Rule, ...]] = {}
         for plan, times in ((Plan.FREE, 1), (Plan.CREATOR, 4), (Plan.STUDIO, 20)):
             account = self._leased(f"account-{plan}", 600 * times, _MINUTE)
@@ -70,6 +75,17 @@ class Policies:
         if rules is None:  # a session may call what is open to anyone
             return ((self._address, address),)
         return ((rules[0], account), (rules[1], account), (self._address, address))
+
+    def sign_in(self, email_key: str, known: str | None) -> Demand:
+        """What an attempt to sign in to an account takes from; ``known``: the device or the address, when it
+        had signed in before."""
+        if known is None:
+            return ((self._account_guesses, email_key),)
+        return ((self._known_guesses, f"{email_key} {known}"),)
+
+    def reset(self, email_key: str) -> Demand:
+        """What a password reset of an account takes from."""
+        return ((self._resets, email_key),)
 
     def failed(self, address: str) -> Demand:
         """What a request with a bad token takes from."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -34,6 +36,31 @@ def test_guessing_passwords_ends_after_twenty_tries_for_that_address_only(strict
     assert refused.headers["ratelimit-policy"] == '"sign-in";q=20;w=300'
     assert refused.headers["ratelimit"].startswith('"sign-in";r=0;t=')
     assert guess("198.51.100.8").status_code == 401
+
+
+def test_guesses_at_one_account_from_everywhere_end_and_its_owner_is_not_locked_out(strict: str) -> None:
+    email, home = f"{uuid4().hex}@example.com", {"x-forwarded-for": "198.51.100.200"}
+    owner = {"email": email, "password": "correct horse battery"}
+    signed_up = httpx.post(f"{strict}/v1/accounts", json=owner | {"name": "Ada"}, headers=home)
+    assert signed_up.status_code == 201
+
+    def attempt(body: dict[str, str], address: str) -> int:
+        with httpx.Client(base_url=strict, headers={"x-forwarded-for": address}) as client:
+            return client.post("/v1/sessions", json=body).status_code
+
+    for victim in (email, f"{uuid4().hex}@example.com"):  # without an account, the same
+        guesses = [{"email": victim, "password": "wrong password"}] * 70
+        addresses = [f"203.0.113.{number}" for number in range(70)]
+        with ThreadPoolExecutor(4) as clients:
+            found = list(clients.map(attempt, guesses, addresses))
+        assert found.count(429) >= 8
+        assert set(found) == {401, 429}
+    assert attempt(owner, "203.0.113.250") == 429, "an unknown device at an unknown address"
+    assert attempt(owner, "198.51.100.200") == 201, "where the owner had signed in before"
+    device = {"device_token": signed_up.json()["device_token"]}
+    assert attempt(owner | device, "203.0.113.251") == 201, "the owner's device, anywhere"
+    forged = {"device_token": "A" * 43}
+    assert attempt(owner | forged, "203.0.113.252") == 429
 
 
 def test_guessing_tokens_is_limited_by_address(strict: str) -> None:

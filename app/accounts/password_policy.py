@@ -1,0 +1,80 @@
+"""Which passwords are refused (NIST SP 800-63B, section 5.1.1.2): the common, the degenerate, the obvious.
+
+The list of common passwords is the one of zxcvbn, from leaked passwords by frequency.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+_MIN_DISTINCT: Final = 5
+_MIN_REST: Final = 6
+_ROWS: Final = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qazwsxedcrfvtgbyhnujmikolp",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "qwertzuiop",
+    "azertyuiop",
+)
+_LEET: Final = str.maketrans("013457@$!", "oieastasi")
+_EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+_SERVICE: Final = ("kingdom", "kingdomstudios", "studio")
+
+
+@cache
+def _common() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
+
+
+def objection(password: str, *obvious: str) -> str | None:
+    """Why ``password`` is refused, or ``None``. ``obvious``: the address and the name of the account."""
+    folded = password.casefold()
+    if len(set(folded)) < _MIN_DISTINCT:
+        return f"has fewer than {_MIN_DISTINCT} different characters"
+    if _repeats(folded):
+        return "repeats the same few characters"
+    if _is_row(folded):
+        return "is a row of the keyboard or of the alphabet"
+    # What is added to a common password so that it passes: digits and signs around it, digits as letters.
+    plain = folded.translate(_LEET)
+    for form in (folded, plain, _EDGES.sub("", folded), _EDGES.sub("", plain)):
+        if form in _common():
+            return "is one of the most common passwords, or one of them with a few characters around it"
+    rest = folded
+    for each in (*obvious, *_SERVICE):
+        for part in (each.casefold(), each.casefold().partition("@")[0]):
+            if len(part) >= 4 and part in rest:
+                rest = rest.replace(part, "")
+    if rest != folded and len(rest) < _MIN_REST:
+        return "is little more than your address, your name or the name of this service"
+    return None
+
+
+def _repeats(text: str) -> bool:
+    """Whether the text is one short piece over and over, perhaps cut off."""
+    return any(text == (text[:size] * len(text))[: len(text)] for size in range(1, len(text) // 2 + 1))
+
+
+def _is_row(text: str) -> bool:
+    """Whether the text is made of runs of keys that lie beside each other, each of four or more."""
+    rows = [*_ROWS, *(row[::-1] for row in _ROWS)]
+    at = 0
+    while at < len(text):
+        run = 0
+        for row in rows:
+            size = 0
+            while at + size < len(text) and text[at : at + size + 1] in row:
+                size += 1
+            run = max(run, size)
+        if run < min(4, len(text) - at):
+            return False
+        at += run
+    return True

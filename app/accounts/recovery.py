@@ -1,0 +1,188 @@
+"""What owners may always do with their account: set a forgotten password, take their data along, and leave.
+
+A reset token is signed and names the credential version that it replaces, so it can be used once, and nothing
+has to be stored. Responses do not tell whether an address has an account.
+
+A deleted account is anonymous at once: its sessions end, its address is free, and nothing of it is public any
+more. What it made is removed by a worker within minutes (:data:`ERASURE_SECONDS`); orders and payments stay,
+without a name, because books must be kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from pymongo import IndexModel
+
+from app import clock
+from app.accounts.mail import Mailer, Message
+from app.accounts.refresh_sessions import Families
+from app.accounts.schemas import (
+    Closing,
+    Export,
+    ExportedContent,
+    ExportedMedia,
+    ExportedOrder,
+    NewReset,
+    Reset,
+    SignedIn,
+    SignInDevice,
+)
+from app.accounts.service import Accounts, Client, SignInGuard, account, key, require_strong
+from app.auth import tokens
+from app.auth.tokens import Session, Tokens
+from app.connections import Database, Document
+from app.content.feed import Feed
+from app.http.problems import RESET_OVER, Problem
+from app.media.service import MediaLibrary
+
+log = structlog.get_logger()
+
+RESET_LIFETIME: Final = timedelta(minutes=30)
+ERASURE_SECONDS: Final = 120.0
+_BATCH: Final = 100
+_MAX_EXPORTED: Final = 10_000
+
+
+class Recovery:
+    """Resets, exports and deletions of accounts. ``base``: where clients reach the service."""
+
+    INDEXES = (IndexModel("erase", name="erase", sparse=True),)
+
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        tokens: Tokens,
+        families: Families,
+        guard: SignInGuard,
+        mailer: Mailer,
+        base: str,
+    ) -> None:
+        self._database = database
+        self._documents = database["accounts"]
+        self._accounts = accounts
+        self._tokens = tokens
+        self._families = families
+        self._guard = guard
+        self._mailer = mailer
+        self._base = base
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def prepare(self) -> None:
+        """Create the index that the erasure reads."""
+        await self._documents.create_indexes(list(self.INDEXES))
+
+    def request_reset(self, body: NewReset) -> None:
+        """Send a token to the address if it has an account. Returns at once in either case, so that neither
+        the response nor its time tells which."""
+        task = asyncio.create_task(self._send_reset(body.email))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send_reset(self, email: str) -> None:
+        try:
+            email_key = key(email)
+            if not await self._guard.allows_reset(email_key):
+                return
+            document = await self._documents.find_one({"email_key": email_key})
+            if document is None:
+                return
+            expires = int(time.time() + RESET_LIFETIME.total_seconds())
+            reset = tokens.Reset(document["_id"], document.get("credential", 0), expires)
+            minutes = int(RESET_LIFETIME.total_seconds() // 60)
+            text = (
+                f"Somebody, probably you, asked for a new password for your account at {self._base}.\n\n"
+                f"Your code, good once and for {minutes} minutes:\n\n{self._tokens.sign_reset(reset)}\n\n"
+                "If it was not you, ignore this message: nothing has changed.\n"
+            )
+            self._mailer.send(Message(document["email"], "Your new password", text))
+        except Exception as error:  # nobody waits for it: whatever the driver raises ends here
+            log.warning("password reset not sent", error=type(error).__name__)
+
+    async def reset(self, body: Reset, client: Client) -> SignedIn:
+        """Set the password with a token, end every session, and sign in. Raises ``reset-over``."""
+        reset = self._tokens.verify_reset(body.token)
+        document = await self._documents.find_one({"_id": reset.account})
+        if document is None or document.get("credential", 0) != reset.credential or "deleted_at" in document:
+            raise Problem(RESET_OVER, "Ask for another one.")
+        require_strong(body.password, document["email"], document["name"])
+        changed = await self._accounts.set_password(document, body.password)
+        await self._families.end_others(reset.account)
+        return await self._accounts.begin(changed, client)
+
+    async def close(self, session: Session, body: Closing) -> None:
+        """Delete the account of a session; ``wrong-credentials`` without its password."""
+        document = await self._accounts.verified(session.account, body.password)
+        anonymous: Document = {
+            "email": "",
+            "email_key": f"deleted:{session.account}",
+            "name": "",
+            "password": "",
+            "roles": [],
+            "deleted_at": clock.now(),
+            "erase": True,
+        }
+        await self._documents.update_one(
+            {"_id": document["_id"]}, {"$set": anonymous, "$inc": {"credential": 1}}
+        )
+        await self._accounts.forget(session.account)
+        await self._families.end_others(session.account)
+
+    async def erase(self, feed: Feed, media: MediaLibrary) -> int:
+        """Delete what deleted accounts have made; how many accounts are done. It can be repeated at any
+        point."""
+        done = 0
+        async for document in self._documents.find({"erase": True}, {"_id": 1}).limit(_BATCH):
+            owner = document["_id"]
+            await feed.delete_all(owner)
+            await media.delete_all(owner)
+            await self._families.end_others(owner)
+            await self._documents.update_one({"_id": owner}, {"$unset": {"erase": ""}})
+            log.info("account erased", account=owner)
+            done += 1
+        return done
+
+    async def export(self, session: Session) -> Export:
+        """Everything that is stored about the account, at most 10,000 of each kind, latest first."""
+        document = await self._accounts.find(session.account)
+        sessions = await self._families.of(session.account)
+        contents, media, orders = await asyncio.gather(
+            self._owned("contents", session.account),
+            self._owned("media", session.account),
+            self._owned("orders", session.account),
+        )
+        return Export(
+            exported_at=clock.now(),
+            account=account(document),
+            sessions=[
+                SignInDevice(
+                    id=each["_id"],
+                    device=each["device"],
+                    created_at=each["created_at"],
+                    refreshed_at=each["renewed"]["at"],
+                    current=each["_id"] == session.id,
+                )
+                for each in sessions
+            ],
+            contents=[
+                ExportedContent(
+                    each["_id"], each["created_at"], each["state"], each["prompt"], each.get("text") or ""
+                )
+                for each in contents
+            ],
+            media=[ExportedMedia(each["_id"], each["created_at"], each["state"]) for each in media],
+            orders=[
+                ExportedOrder(each["_id"], each["placed"]["at"], each["product"], each["price"])
+                for each in orders
+            ],
+        )
+
+    async def _owned(self, collection: str, owner: str) -> list[Document]:
+        found = self._database[collection].find({"owner": owner}).sort("_id", -1)
+        return await found.limit(_MAX_EXPORTED).to_list()
+

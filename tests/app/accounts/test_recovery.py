@@ -1,0 +1,185 @@
+"""A forgotten password, the data of an account, and its end, over HTTP."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.app.conftest import Person, sign_up
+from tests.app.test_application import problem
+from tests.support.backends import Platform, wait_for
+
+NEW = "seven quiet lanterns"
+
+
+def code(platform: Platform, email: str) -> str:
+    """The reset code that was last sent to an address; empty without one."""
+    outbox = httpx.get(f"{platform.url}/outboxz").json()
+    texts = [message["text"] for message in outbox if message["to"] == email]
+    return texts[0].split("\n\n")[2] if texts else ""
+
+
+def request_code(platform: Platform, client: httpx.Client, email: str) -> str:
+    assert client.post("/v1/password-resets", json={"email": email}).status_code == 202
+    wait_for("the code", lambda: bool(code(platform, email)))
+    return code(platform, email)
+
+
+def test_a_forgotten_password_is_replaced_once_and_every_session_ends(
+    platform: Platform, ada: Person, client: httpx.Client
+) -> None:
+    token = request_code(platform, client, ada.email)
+    done = client.post("/v1/password-resets/completion", json={"token": token, "password": NEW})
+    assert done.status_code == 200
+    assert done.json()["account"]["id"] == ada.account["id"]
+    problem(ada.client.get("/v1/accounts/me"), 401, "unauthenticated")
+    old = {"email": ada.email, "password": ada.password}
+    problem(client.post("/v1/sessions", json=old), 401, "wrong-credentials")
+    assert client.post("/v1/sessions", json=old | {"password": NEW}).status_code == 201
+    again = client.post("/v1/password-resets/completion", json={"token": token, "password": NEW + "!"})
+    problem(again, 401, "reset-over")
+
+
+def test_a_reset_code_is_void_after_another_change_and_when_it_is_forged(
+    platform: Platform, ada: Person, client: httpx.Client
+) -> None:
+    token = request_code(platform, client, ada.email)
+    change = {"current": ada.password, "new": NEW}
+    assert ada.client.put("/v1/accounts/me/password", json=change).status_code == 204
+    for each in (token, token[:-1] + ("A" if token[-1] != "A" else "B"), "x.1.1.y", token + "\n"):
+        body = {"token": each, "password": "another fine lantern"}
+        problem(client.post("/v1/password-resets/completion", json=body), 401, "reset-over")
+
+
+def test_the_response_to_a_reset_does_not_tell_who_has_an_account(ada: Person, client: httpx.Client) -> None:
+    answers = [
+        client.post("/v1/password-resets", json={"email": email})
+        for email in (ada.email, "nobody@example.com", "no address")
+    ]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
+    assert len({tuple(sorted(set(answer.headers) - {"endpoint-load-metrics"})) for answer in answers}) == 1
+
+
+def test_no_session_opened_with_the_old_password_survives_its_change(platform: Platform) -> None:
+    """Sign-ins and the change at the same time, over and over: whoever signed in with the old password is
+    either refused or signed out."""
+    with httpx.Client(base_url=platform.url, timeout=30) as client:
+        for _ in range(3):
+            person = sign_up(platform.url)
+            started = threading.Barrier(7)
+
+            def sign_in(
+                person: Person = person, started: threading.Barrier = started
+            ) -> list[httpx.Response]:
+                started.wait()
+                body = {"email": person.email, "password": person.password}
+                return [client.post("/v1/sessions", json=body) for _ in range(3)]
+
+            with ThreadPoolExecutor(6) as clients:
+                signing = [clients.submit(sign_in) for _ in range(6)]
+                started.wait()
+                change = {"current": person.password, "new": NEW}
+                assert person.client.put("/v1/accounts/me/password", json=change).status_code == 204
+                answers = [answer for each in signing for answer in each.result()]
+            tokens: list[dict[str, Any]] = [each.json() for each in answers if each.status_code == 201]
+            for each in tokens:
+                again = client.post("/v1/sessions/refresh", json={"refresh_token": each["refresh_token"]})
+                problem(again, 401, "session-over")
+                mine = {"authorization": f"Bearer {each['token']}"}
+                assert client.get("/v1/accounts/me", headers=mine).status_code == 401
+            assert person.client.get("/v1/accounts/me").status_code == 200, "the one that changed it goes on"
+            person.client.close()
+
+
+def test_an_export_has_what_the_account_has_made(ada: Person) -> None:
+    content = ada.create("a thing to take along")
+    ada.finished(content["id"])
+    taken = ada.client.get("/v1/accounts/me/export").json()
+    assert taken["account"]["email"] == ada.email
+    assert [each["prompt"] for each in taken["contents"]] == ["a thing to take along"]
+    assert taken["contents"][0]["text"]
+    assert [each["current"] for each in taken["sessions"]] == [True]
+    assert (taken["media"], taken["orders"]) == ([], [])
+
+
+def test_a_deleted_account_is_anonymous_at_once_and_erased_soon(
+    platform: Platform, client: httpx.Client
+) -> None:
+    person = sign_up(platform.url)
+    content = person.create("something to forget")["id"]
+    made = person.finished(content)
+    assert person.client.put(f"/v1/contents/{content}/publication").status_code == 200
+    wait_for("the piece in the feed", lambda: client.get(f"/v1/feed/{content}").status_code == 200)
+    wrong = person.client.post("/v1/accounts/me/deletion", json={"password": "not the password"})
+    problem(wrong, 401, "wrong-credentials")
+    body = {"password": person.password}
+    assert person.client.post("/v1/accounts/me/deletion", json=body).status_code == 204
+    problem(person.client.get("/v1/accounts/me"), 401, "unauthenticated")
+    old = {"email": person.email, "password": person.password}
+    problem(client.post("/v1/sessions", json=old), 401, "wrong-credentials")
+    assert client.post("/v1/accounts", json=old | {"name": "Ada"}).status_code == 201, "the address is free"
+    wait_for("withdrawn", lambda: client.get(f"/v1/feed/{content}").status_code == 404, 100)
+    wait_for("erased", lambda: client.get(made["image"]).status_code != 200, 100)
+    person.client.close()
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password123",
+        "Password1234!",
+        "P4ssw0rd!!",
+        "qwertyuiop",
+        "1234567890",
+        "aaaaaaaaaaaa",
+        "abcabcabcabc",
+        "abcdefghijkl",
+        "0987654321",
+        "iloveyou123",
+        "kingdomkingdom",
+    ],
+)
+def test_passwords_that_everybody_guesses_are_refused(client: httpx.Client, password: str) -> None:
+    body = {"email": f"{uuid4().hex}@example.com", "password": password, "name": "Ada"}
+    refused = problem(client.post("/v1/accounts", json=body), 422, "invalid")
+    assert refused["errors"][0]["at"] == "$.password"  # type: ignore[index]
+
+
+def test_a_password_made_of_the_address_is_refused(client: httpx.Client) -> None:
+    body = {"email": "grandmothers@example.com", "password": "Grandmothers1", "name": "Ada"}
+    problem(client.post("/v1/accounts", json=body), 422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "b@x.yz\n"),
+        ("email", "b\u202e@x.yz"),
+        ("email", "b\u0000@x.yz"),
+        ("name", "Ada\u0000"),
+        ("name", "\u202eadA"),
+        ("name", "\u200b\u200b"),
+        ("name", "   "),
+        ("name", "A\nB"),
+    ],
+)
+def test_addresses_and_names_have_no_hidden_characters(client: httpx.Client, field: str, value: str) -> None:
+    body = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery", "name": "Ada"}
+    problem(client.post("/v1/accounts", json=body | {field: value}), 422, "invalid")
+
+
+def test_spellings_of_one_address_are_one_account(client: httpx.Client) -> None:
+    name = uuid4().hex
+    body = {"email": f"{name}\u00e9@b\u00fccher.example", "password": "correct horse battery", "name": "Ada"}
+    assert client.post("/v1/accounts", json=body).status_code == 201
+    for same in (
+        f"{name}e\u0301@b\u00fccher.example",  # decomposed
+        f"{name.upper()}\u00c9@B\u00dcCHER.example",
+        f"{name}\u00e9@xn--bcher-kva.example",
+    ):
+        problem(client.post("/v1/accounts", json=body | {"email": same}), 409, "email-taken")
