@@ -185,4 +185,3 @@ class Recovery:
     async def _owned(self, collection: str, owner: str) -> list[Document]:
         found = self._database[collection].find({"owner": owner}).sort("_id", -1)
         return await found.limit(_MAX_EXPORTED).to_list()
-
