@@ -18,8 +18,8 @@ from typing import Final
 import locust  # noqa: F401 (isort: keep first)
 
 from loadtest.load_runner import LoadRunner, NotLoopbackError, Outcome, load_runner
+from loadtest.mixes import MIXES
 from loadtest.platform import NotUpError, Platform, find, used
-from loadtest.users import MIXES
 
 # TGT1 and TGT3: seconds, and a share.
 TARGETS: Final = {"P50": 0.2, "P95": 0.5, "P99": 1.0, "errors": 0.01}

@@ -1,7 +1,7 @@
 """Locust users of the platform, with weighted tasks per feature.
 
-Each user has its own account. :data:`MIXES` holds the weights of users per feature test. A response with an
-unexpected status is an error.
+Each user has its own account. :mod:`loadtest.mixes` holds the weights of users per feature test. A response
+with an unexpected status is an error.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from locust import task
 from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import RescheduleTask
 
-_PASSWORD: Final = "correct horse battery"  # noqa: S105 (of generated accounts)
-_SUBJECTS: Final = ("a fox in the snow", "the last train", "a lighthouse", "bread at dawn", "two old friends")
+PASSWORD: Final = "correct horse battery"  # noqa: S105 (of generated accounts)
+SUBJECTS: Final = ("a fox in the snow", "the last train", "a lighthouse", "bread at dawn", "two old friends")
 _SIDE: Final = 96
 
 
@@ -38,7 +38,7 @@ class User(FastHttpUser):
         self.email = f"{uuid4().hex}@example.com"
         self.token, self.refresh_token = "", ""
         self._next_at = time.monotonic()
-        self.enter("/v1/accounts", {"email": self.email, "password": _PASSWORD, "name": "Ada"})
+        self.enter("/v1/accounts", {"email": self.email, "password": PASSWORD, "name": "Ada"})
 
     def enter(self, path: str, body: Mapping[str, str], status: int = 201) -> None:
         """Open a session at an endpoint that returns tokens."""
@@ -84,34 +84,6 @@ class User(FastHttpUser):
             gevent.sleep(self._next_at - now)
 
 
-class Viewer(User):
-    """Reads the public feed and reports app events."""
-
-    @task(6)
-    def browse(self) -> None:
-        self.call("GET", "/v1/feed?limit=20", name="/v1/feed")
-
-    @task(4)
-    def view(self) -> None:
-        items = self.call("GET", "/v1/feed?limit=20", name="/v1/feed")["items"]
-        if not items:
-            return
-        item = random.choice(items)  # noqa: S311 (any of them)
-        self.call("GET", f"/v1/feed/{item['id']}", name="/v1/feed/ID", good={200, 404})
-        self.call("GET", item["image"], name="/v1/media/ID/NAME", good={200, 404})
-
-    @task(3)
-    def send_events(self) -> None:
-        now = datetime.now(UTC).isoformat()
-        names = ("content.viewed", "screen.viewed")
-        events = [{"id": uuid4().hex, "name": random.choice(names), "at": now} for _ in range(5)]  # noqa: S311
-        self.call("POST", "/v1/events", json={"events": events}, good={202})
-
-    @task(1)
-    def read_own(self) -> None:
-        self.call("GET", "/v1/accounts/me")
-
-
 class Creator(User):
     """Creates content, waits for it, reads it repeatedly and publishes some of it."""
 
@@ -124,7 +96,7 @@ class Creator(User):
     def create(self) -> None:
         if self.pending is not None:
             return self.wait()
-        body = {"prompt": random.choice(_SUBJECTS)}  # noqa: S311 (any of them)
+        body = {"prompt": random.choice(SUBJECTS)}  # noqa: S311 (any of them)
         key = {"Idempotency-Key": uuid4().hex}
         self.pending = self.call("POST", "/v1/contents", json=body, headers=key, good={202})["id"]
         return None
@@ -166,7 +138,7 @@ class Newcomer(User):
     @task(2)
     def come_back(self) -> None:
         self.token = ""
-        self.enter("/v1/sessions", {"email": self.email, "password": _PASSWORD})
+        self.enter("/v1/sessions", {"email": self.email, "password": PASSWORD})
 
     @task(4)
     def renew(self) -> None:
@@ -208,15 +180,6 @@ class Analyst(User):
     @task(1)
     def sum_up(self) -> None:
         self.call("GET", "/v1/analytics/me")
-
-
-MIXES: Final[Mapping[str, Mapping[type[User], int]]] = {
-    "mixed": {Viewer: 55, Creator: 30, Newcomer: 5, Shopper: 5, Analyst: 5},
-    "authentication": {Newcomer: 1},
-    "generation": {Creator: 1},
-    "analytics": {Analyst: 1},
-}
-"""Mixes of users by name: all features, or one of them (LOD2)."""
 
 
 def image() -> bytes:

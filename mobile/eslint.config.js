@@ -1,5 +1,6 @@
 const { defineConfig } = require('eslint/config');
 const expo = require('eslint-config-expo/flat');
+const globals = require('globals');
 
 module.exports = defineConfig([
   expo,
@@ -14,7 +15,7 @@ module.exports = defineConfig([
   },
   {
     files: ['scripts/**', 'e2e/**'],
-    languageOptions: { globals: { console: 'readonly', process: 'readonly' } },
+    languageOptions: { globals: { ...globals.node, ...globals.browser } },
     rules: { 'no-console': 'off' },
   },
 ]);

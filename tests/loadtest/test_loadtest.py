@@ -17,7 +17,7 @@ SMALL = """
 import locust, json, sys
 from pathlib import Path
 from loadtest.load_runner import load_runner
-from loadtest.users import MIXES
+from loadtest.mixes import MIXES
 with load_runner(sys.argv[1], Path(sys.argv[2]), MIXES[sys.argv[3]]) as users:
     outcomes = [users.measure(4, 2.0, warm=0.5), users.measure(4, 3.0, rate=20, warm=0.5)]
 print(json.dumps([outcome.as_json() for outcome in outcomes]))

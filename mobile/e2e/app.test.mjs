@@ -1,0 +1,284 @@
+/** Every screen, offline and back, token expiry, two tabs, a slow network, errors of the API; in Chromium. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { collapse, JOURNEYS, save, STEPS, walk } from './journeys.mjs';
+import { png } from './png.mjs';
+import {
+  APP,
+  call,
+  fillFeed,
+  launch,
+  missing,
+  newAccount,
+  open,
+  operation,
+  ROOT,
+  signIn,
+  slow,
+  until,
+} from './support.mjs';
+
+const reason = await missing();
+const PICTURES = join(ROOT, '..', 'docs', 'mobile');
+if (reason !== null) console.log(`SKIPPED: ${reason}`);
+
+let browser;
+let account;
+
+const shot = (page, name) => page.screenshot({ path: join(PICTURES, `${name}.png`) });
+const tab = (page, name) => page.getByRole('tab', { name }).click();
+const session = (page) => page.evaluate(() => JSON.parse(localStorage.getItem('kingdom.session')));
+
+describe('the app in Chromium', { skip: reason ?? false, concurrency: false, timeout: 540_000 }, () => {
+  before(async () => {
+    browser = await launch();
+    await fillFeed(8);
+    account = await newAccount();
+    mkdirSync(PICTURES, { recursive: true });
+  });
+  after(async () => browser.close());
+
+  test('sign up, create with live progress, publish, and find it in the feed', async () => {
+    const page = await open(browser);
+    await page.goto(`${APP}sign-up`);
+    await page.getByLabel('Name').fill('Grace');
+    await page.getByLabel('Email').fill(`grace-${Date.now()}@example.com`);
+    await page.getByLabel('Password').fill('correct horse battery');
+    await shot(page, 'sign-up');
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByRole('listitem').first().waitFor();
+    const streams = [];
+    page.on('request', (sent) => streams.push(operation(sent.method(), sent.url())));
+    await tab(page, 'Create');
+    await page.getByLabel('What should it be about?').fill('two old friends');
+    await shot(page, 'create');
+    await page.getByRole('button', { name: 'Generate' }).click();
+    await page.getByRole('button', { name: 'Publish' }).waitFor();
+    assert.ok(streams.includes('GET /v1/contents/{content_id}/events'), 'progress came over server-sent events');
+    await page.waitForLoadState('networkidle');
+    await shot(page, 'content');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByRole('button', { name: 'Withdraw' }).waitFor();
+    await page.waitForLoadState('networkidle');
+    await page.goto(APP);
+    await page.getByText('by Grace').first().waitFor();
+    await page.waitForLoadState('networkidle');
+    await shot(page, 'feed');
+    await page.getByRole('listitem').first().getByRole('link').click();
+    await page.getByRole('heading', { name: 'Story' }).waitFor();
+    await page.waitForLoadState('networkidle');
+    await shot(page, 'item');
+    await page.goto(`${APP}library`);
+    await page.getByText('Published').waitFor();
+    await shot(page, 'library');
+    await page.getByRole('listitem').first().getByRole('link').click();
+    await page.getByRole('button', { name: 'Withdraw' }).click();
+    await page.getByRole('button', { name: 'Publish' }).waitFor();
+    await page.context().close();
+  });
+
+  test('profile, devices, plans; an order without credits is refused in words', async () => {
+    const page = await open(browser);
+    await signIn(page, account);
+    await tab(page, 'Account');
+    await page.getByLabel('Name').fill('Ada L.');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('heading', { name: 'Ada L.' }).waitFor();
+    await shot(page, 'account');
+    const stored = async () => (await call('GET', '/v1/accounts/me', { token: account.token })).json.name === 'Ada L.';
+    await until(stored, 'the service has the new name');
+    await page.getByRole('button', { name: 'Credits and orders' }).click();
+    await page.getByRole('button', { name: /Buy/ }).first().click();
+    await page.getByText('Your credits do not cover it.').waitFor();
+    await shot(page, 'orders');
+    await page.goto(`${APP}devices`);
+    await page.getByText('This device').waitFor();
+    await shot(page, 'devices');
+    await page.context().close();
+  });
+
+  test('an image is reduced before the upload, and a variant of the right width is shown', async () => {
+    const page = await open(browser);
+    await signIn(page, account);
+    await page.goto(`${APP}uploads`);
+    let sent = null;
+    page.on('request', (request) => {
+      if (operation(request.method(), request.url()) === 'POST /v1/uploads') sent = request;
+    });
+    const chooser = page.waitForEvent('filechooser');
+    await page.getByRole('button', { name: 'Upload an image' }).click();
+    await (await chooser).setFiles({ name: 'photo.png', mimeType: 'image/png', buffer: png(3200, 1600) });
+    await page.getByText('Ready · 2560 × 1280').waitFor();
+    assert.equal(await sent.headerValue('content-type'), 'image/webp');
+    await page.getByText(/Reduced from .* before the upload/).waitFor();
+    await page.waitForLoadState('networkidle');
+    const shown = await page.locator('img').first().getAttribute('src');
+    assert.match(shown, /\/(320|1280)\.(avif|webp)\?/);
+    await shot(page, 'uploads');
+    await page.context().close();
+  });
+
+  test('without a connection the app starts and shows the feed; a write waits and is sent once', async () => {
+    const page = await open(browser);
+    await signIn(page, account);
+    await page.waitForFunction(async () => (await navigator.serviceWorker.ready).active?.state === 'activated');
+    await page.reload();
+    await page.getByRole('listitem').first().waitFor();
+    await page.waitForLoadState('networkidle');
+    await page.context().setOffline(true);
+    await page.reload();
+    await page.getByRole('listitem').first().waitFor();
+    await page.getByText('No connection.').first().waitFor();
+    await shot(page, 'offline');
+    await tab(page, 'Create');
+    const prompt = `offline ${Date.now()}`;
+    await page.getByLabel('What should it be about?').fill(prompt);
+    await page.getByRole('button', { name: 'Generate' }).click();
+    await page.getByText('Waiting for a connection.').waitFor();
+    await tab(page, 'My content');
+    await page.getByText('Waiting to be sent').waitFor();
+    await shot(page, 'outbox');
+    // A restart in between must not lose the write.
+    await page.reload();
+    await page.getByText('Waiting to be sent').waitFor();
+    await page.context().setOffline(false);
+    const { token } = await session(page);
+    const mine = async () =>
+      (await call('GET', '/v1/contents', { token })).json.items.filter((item) => item.prompt === prompt);
+    await until(async () => (await mine()).length > 0, 'the write has arrived');
+    await page.getByText('Waiting to be sent').waitFor({ state: 'detached' });
+    assert.equal((await mine()).length, 1);
+    await page.context().close();
+  });
+
+  test('an expired token is refreshed once, in two tabs together, and a rejected one too', async () => {
+    const page = await open(browser);
+    await signIn(page, account);
+    const refreshes = [];
+    page.context().on('request', (sent) => {
+      if (sent.url().endsWith('/v1/sessions/refresh')) refreshes.push(sent);
+    });
+    const change = (changes) =>
+      page.evaluate((changed) => {
+        const stored = JSON.parse(localStorage.getItem('kingdom.session'));
+        localStorage.setItem('kingdom.session', JSON.stringify({ ...stored, ...changed }));
+      }, changes);
+    await change({ expiresAt: 0 });
+    const second = await page.context().newPage();
+    await Promise.all([page.goto(`${APP}account`), second.goto(`${APP}library`)]);
+    await page.getByRole('button', { name: 'Credits and orders' }).waitFor();
+    await second.getByRole('heading', { name: 'My content' }).waitFor();
+    assert.equal(refreshes.length, 1);
+    await change({ token: 'rejected' });
+    await page.goto(`${APP}devices`);
+    await page.getByText('This device').waitFor();
+    await until(() => refreshes.length === 2, 'the rejected token is refreshed');
+    await page.goto(`${APP}account`);
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    await second.getByRole('button', { name: 'Sign in' }).waitFor();
+    assert.equal(await page.evaluate(() => localStorage.getItem('kingdom.session')), null);
+    await page.context().close();
+  });
+
+  test('sign out on all devices ends the other session', async () => {
+    const own = await newAccount();
+    const [phone, laptop] = [await open(browser), await open(browser)];
+    await signIn(phone, own);
+    await signIn(laptop, own);
+    await tab(laptop, 'Account');
+    await laptop.getByRole('button', { name: 'Sign out on all devices' }).click();
+    await laptop.getByRole('button', { name: 'Sign in' }).waitFor();
+    const { token } = await session(phone);
+    await until(async () => (await call('GET', '/v1/accounts/me', { token })).status === 401, 'the session has ended');
+    await phone.goto(`${APP}account`);
+    await phone.getByRole('button', { name: 'Sign in' }).waitFor();
+    await phone.context().close();
+    await laptop.context().close();
+  });
+
+  test('errors of the API: retried when they pass, else shown in words with a way to try again', async () => {
+    const problem = (status, slug, headers = {}) => ({
+      status,
+      headers: { 'content-type': 'application/problem+json', ...headers },
+      body: JSON.stringify({ type: `x#${slug}`, title: slug, status, detail: '', request_id: 'r-42', errors: [] }),
+    });
+    const page = await open(browser, { serviceWorkers: 'block' });
+    let count = 0;
+    await page.route('**/v1/feed?*', (route) => {
+      count += 1;
+      return count === 1 ? route.fulfill(problem(503, 'unavailable', { 'retry-after': '1' })) : route.continue();
+    });
+    await page.goto(APP);
+    await page.getByRole('listitem').first().waitFor();
+    assert.equal(count, 2);
+    await page.context().close();
+    const other = await open(browser, { serviceWorkers: 'block' });
+    let broken = true;
+    await other.route('**/v1/feed?*', (route) => (broken ? route.fulfill(problem(500, 'internal')) : route.continue()));
+    await other.goto(APP);
+    await other.getByText('Something went wrong on our side.').waitFor();
+    await other.getByText('Reference r-42').waitFor();
+    await shot(other, 'error');
+    broken = false;
+    await other.getByRole('button', { name: 'Try again' }).click();
+    await other.getByRole('listitem').first().waitFor();
+    await other.context().close();
+  });
+
+  test('a wrong password is said in words', async () => {
+    const page = await open(browser);
+    await page.goto(`${APP}sign-in`);
+    await page.getByLabel('Email').fill(account.email);
+    await page.getByLabel('Password').fill('not the password');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByText('The email or the password is wrong.').waitFor();
+    await shot(page, 'sign-in');
+    await page.context().close();
+  });
+
+  test('on a slow network the loading state comes first, then the feed', async () => {
+    const page = await open(browser);
+    await slow(page, { cpuSlowdown: 4, bitsPerSecond: 400_000, latencyMs: 400 });
+    await page.goto(APP, { waitUntil: 'commit' });
+    await page.getByLabel('Loading').waitFor();
+    await page.getByRole('listitem').first().waitFor();
+    await page.context().close();
+  });
+
+  test('the dark scheme follows the system', async () => {
+    const page = await open(browser, { colorScheme: 'dark' });
+    await page.goto(APP);
+    await page.getByRole('listitem').first().waitFor();
+    await page.waitForLoadState('networkidle');
+    await shot(page, 'dark');
+    const heading = page.getByRole('heading', { name: 'Feed' });
+    assert.equal(await heading.evaluate((node) => getComputedStyle(node).color), 'rgb(242, 238, 232)');
+    await page.context().close();
+  });
+
+  test('the journeys send the requests of journeys.json, and none twice', async () => {
+    const recorded = {};
+    const own = await newAccount();
+    const page = await open(browser);
+    const state = { account: own };
+    for (const name of Object.keys(JOURNEYS)) {
+      assert.deepEqual(
+        Object.keys(STEPS[name]),
+        JOURNEYS[name].steps.map((step) => step.name),
+      );
+      recorded[name] = await walk(page, name, state);
+    }
+    await page.context().close();
+    if (process.env.RECORD) save(recorded);
+    for (const [name, { steps, repeated }] of Object.entries(recorded)) {
+      assert.deepEqual(repeated, [], `${name}: requested twice`);
+      for (const [i, step] of steps.entries()) {
+        assert.deepEqual(collapse(step.requests), JOURNEYS[name].steps[i].requests, `${name}: ${step.name}`);
+      }
+    }
+  });
+});

@@ -1,0 +1,192 @@
+/**
+ * Measure the web build beside the plain version on the platform of `make up`, print docs/mobile.md's tables, and
+ * write dist/figures.json. Exits with 1 where a budget of budgets.json is exceeded.
+ *
+ * The builds are dist/web and dist/plain; the server of the local edge serves dist/web, so the two change places.
+ */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { JOURNEYS, STEPS, walk } from './journeys.mjs';
+import {
+  APP,
+  fillFeed,
+  launch,
+  measurements,
+  missing,
+  newAccount,
+  open,
+  record,
+  reset,
+  ROOT,
+  slow,
+} from './support.mjs';
+
+const BUDGETS = JSON.parse(readFileSync(join(ROOT, 'budgets.json'), 'utf8'));
+const RUNS = Number(process.env.RUNS ?? 3);
+const DIST = join(ROOT, 'dist');
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const interactive = async (page) => {
+  await page.waitForFunction(() => typeof globalThis.kingdom?.interactive === 'number');
+  return (await measurements(page)).interactive;
+};
+
+/** Time to interactive of the feed in ms, cold, warm, and offline; medians. */
+async function times(browser, plain) {
+  const cold = [];
+  const warm = [];
+  const offline = [];
+  for (let run = 0; run < RUNS; run++) {
+    const page = await open(browser);
+    await slow(page, BUDGETS.conditions);
+    await page.goto(APP);
+    cold.push(await interactive(page));
+    await page.getByRole('listitem').first().waitFor();
+    if (!plain) {
+      await page.waitForFunction(async () => (await navigator.serviceWorker.ready).active?.state === 'activated');
+    }
+    await page.waitForLoadState('networkidle');
+    await page.reload();
+    warm.push(await interactive(page));
+    if (!plain) {
+      await page.waitForLoadState('networkidle');
+      const client = await page.context().newCDPSession(page);
+      await client.send('Emulation.setCPUThrottlingRate', { rate: 1 });
+      await page.context().setOffline(true);
+      await page.reload();
+      offline.push(await interactive(page));
+    }
+    await page.context().close();
+  }
+  return { cold: median(cold), warm: median(warm), offline: offline.length > 0 ? median(offline) : null };
+}
+
+/** Requests, bytes and repeated requests of every journey, cold and warm. */
+async function journeys(browser) {
+  const result = {};
+  for (const name of Object.keys(JOURNEYS)) {
+    const account = await newAccount();
+    const page = await open(browser);
+    const log = await record(page);
+    const state = { account, log };
+    if (name !== 'browse') {
+      await walk(page, 'create', state);
+      await page.evaluate(() => {
+        for (const key of Object.keys(localStorage)) if (key.startsWith('kingdom/cache')) localStorage.removeItem(key);
+      });
+    }
+    const passes = {};
+    for (const pass of ['cold', 'warm']) passes[pass] = await once(page, name, state);
+    await page.context().close();
+    result[name] = passes;
+  }
+  return result;
+}
+
+/** One walk of a journey. */
+async function once(page, name, state) {
+  const urls = [];
+  let bytes = 0;
+  for (const step of JOURNEYS[name].steps) {
+    reset(state.log);
+    await STEPS[name][step.name](page, state);
+    bytes += state.log.bytes;
+    urls.push(...state.log.urls);
+  }
+  return { requests: urls.length, bytes, repeated: urls.filter((url, i) => urls.indexOf(url) !== i).length };
+}
+
+/** Renders of rows for one like, and for an opened item and the way back. */
+async function renders(browser) {
+  const page = await open(browser);
+  await page.goto(APP);
+  await page.getByRole('listitem').first().waitFor();
+  await page.waitForLoadState('networkidle');
+  const rows = async () => Object.values((await measurements(page)).rows).reduce((a, b) => a + b, 0);
+  const before = await rows();
+  await page.getByRole('button', { name: 'Like', exact: true }).first().click();
+  await page.getByRole('button', { name: 'Liked' }).first().waitFor();
+  const like = (await rows()) - before;
+  await page.getByRole('listitem').first().getByRole('link').click();
+  await page.getByRole('heading', { name: /Story|Caption|Verse/ }).waitFor();
+  const opened = await rows();
+  await page.goBack();
+  await page.getByRole('heading', { name: 'Feed' }).waitFor();
+  await page.waitForLoadState('networkidle');
+  const back = (await rows()) - opened;
+  const { commits } = await measurements(page);
+  await page.context().close();
+  return { like, back, commits: commits.feed?.count ?? 0, commitMs: commits.feed?.ms ?? 0 };
+}
+
+const reason = await missing();
+if (reason !== null || !existsSync(join(DIST, 'plain', 'index.html'))) {
+  console.log(`SKIPPED: ${reason ?? 'the plain build is absent: run `npm run build:plain`'}`);
+  process.exit(0);
+}
+
+const browser = await launch();
+await fillFeed(8);
+const figures = {};
+const swap = (a, b) => {
+  renameSync(join(DIST, a), join(DIST, 'swap'));
+  renameSync(join(DIST, b), join(DIST, a));
+  renameSync(join(DIST, 'swap'), join(DIST, b));
+};
+for (const variant of ['app', 'plain']) {
+  if (variant === 'plain') swap('web', 'plain');
+  try {
+    figures[variant] = {
+      times: await times(browser, variant === 'plain'),
+      journeys: await journeys(browser),
+      renders: await renders(browser),
+    };
+  } finally {
+    if (variant === 'plain') swap('web', 'plain');
+  }
+}
+await browser.close();
+writeFileSync(join(DIST, 'figures.json'), `${JSON.stringify(figures, null, 2)}\n`);
+
+const { app, plain } = figures;
+const ratio = (a, b) => (b > 0 ? (a / b).toFixed(2) : '—');
+const row = (what, a, b, unit, budget = '') =>
+  `| ${what} | ${a === null ? '—' : `${Math.round(a)}${unit}`} | ${b === null ? '—' : `${Math.round(b)}${unit}`} | ${a !== null && b !== null ? ratio(a, b) : '—'} | ${budget} |`;
+const lines = ['| figure | the app | plain version | ratio | budget |', '| --- | --- | --- | --- | --- |'];
+lines.push(
+  row('time to interactive, cold', app.times.cold, plain.times.cold, ' ms', `< ${BUDGETS.interactive.coldMs} ms`),
+);
+lines.push(
+  row('time to interactive, warm', app.times.warm, plain.times.warm, ' ms', `< ${BUDGETS.interactive.warmMs} ms`),
+);
+lines.push(
+  row('feed from the cache, offline', app.times.offline, null, ' ms', `< ${BUDGETS.interactive.offlineFeedMs} ms`),
+);
+for (const name of Object.keys(JOURNEYS)) {
+  for (const pass of ['cold', 'warm']) {
+    const [a, b] = [app.journeys[name][pass], plain.journeys[name][pass]];
+    lines.push(row(`${name}, ${pass}: requests of the API`, a.requests, b.requests, ''));
+    lines.push(row(`${name}, ${pass}: kB on the wire`, a.bytes / 1000, b.bytes / 1000, ' kB'));
+    lines.push(row(`${name}, ${pass}: requests repeated`, a.repeated, b.repeated, '', `${BUDGETS.repeatedRequests}`));
+  }
+}
+lines.push(
+  row('row renders for one like', app.renders.like, plain.renders.like, '', `${BUDGETS.rendersPerChangedRow}`),
+);
+lines.push(row('row renders for the way back to the feed', app.renders.back, plain.renders.back, ''));
+console.log(lines.join('\n'));
+
+const failures = [];
+if (app.times.cold >= BUDGETS.interactive.coldMs) failures.push(`cold: ${Math.round(app.times.cold)} ms`);
+if (app.times.warm >= BUDGETS.interactive.warmMs) failures.push(`warm: ${Math.round(app.times.warm)} ms`);
+if (app.times.offline >= BUDGETS.interactive.offlineFeedMs)
+  failures.push(`offline: ${Math.round(app.times.offline)} ms`);
+if (app.renders.like > BUDGETS.rendersPerChangedRow) failures.push(`renders for a like: ${app.renders.like}`);
+for (const [name, passes] of Object.entries(app.journeys)) {
+  for (const [pass, sum] of Object.entries(passes)) {
+    if (sum.repeated > BUDGETS.repeatedRequests) failures.push(`${name}, ${pass}: ${sum.repeated} requests repeated`);
+  }
+}
+for (const failure of failures) console.error(`budget exceeded: ${failure}`);
+process.exit(failures.length > 0 ? 1 : 0);
