@@ -36,7 +36,11 @@ export interface paths {
         get: operations["contents_read"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete a piece of content.
+         * @description It leaves the lists and the feed at once, copies of its image in caches expire within five minutes, and the image is removed from the storage.
+         */
+        delete: operations["contents_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -90,7 +94,10 @@ export interface paths {
         /** Show a piece to everybody. */
         put: operations["contents_publish"];
         post?: never;
-        /** Take a piece out of the feed again. */
+        /**
+         * Take a piece out of the feed again.
+         * @description Its image is no longer public; copies in caches expire within five minutes.
+         */
         delete: operations["contents_withdraw"];
         options?: never;
         head?: never;
@@ -163,7 +170,10 @@ export interface paths {
         get: operations["media_read"];
         put?: never;
         post?: never;
-        /** Remove a picture. Copies that caches keep are gone within two hours. */
+        /**
+         * Delete an upload.
+         * @description Its signed URLs stop working at once, copies in caches expire within five minutes, and its objects are removed from the storage.
+         */
         delete: operations["media_delete"];
         options?: never;
         head?: never;
@@ -1332,6 +1342,107 @@ export interface operations {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
                     ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is nothing here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This cannot be done here. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The address is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not possible just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    contents_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                content_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
