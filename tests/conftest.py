@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 # A shell starts background jobs with SIGINT ignored, and children inherit that: tests that interrupt a
@@ -14,3 +15,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The duration of an example depends more on the machine than on the code.
 settings.register_profile("kingdom", deadline=None)
 settings.load_profile("kingdom")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of suites that draw their cases at random."""
+    group = parser.getgroup("kingdom")
+    group.addoption("--hpa-seed", default="1", help="Seed of the traces for the real autoscaling controller.")
+    group.addoption("--hpa-traces", type=int, default=1500, help="How many traces it decides.")

@@ -51,6 +51,7 @@ _DONE: Final = {
     Op.SAME: "unchanged",
 }
 _WIDTH: Final = 100  # of a shown value, in characters
+_SHOWN_EVENTS: Final = 10
 
 
 def masked(value: Value) -> Value:
@@ -297,6 +298,26 @@ def show_outputs(console: Console, outputs: Mapping[str, Value]) -> None:
         console.print(Text.assemble((f"  {name:<{width}}", "bold"), f"  {text}"))
 
 
+def show_autoscalers(console: Console, status: Status) -> None:
+    """Prints each autoscaler: replicas, every metric against its target, its last sync and its conditions;
+    then the events of the machine."""
+    for scaler in status.autoscalers:
+        bounds = f"{scaler.desired} wanted, {scaler.minimum} to {scaler.maximum}"
+        console.print(f"[bold]{escape(scaler.name)}[/]: {scaler.current} replicas ({bounds})")
+        for line in [*scaler.metrics, scaler.outcome]:
+            console.print(f"  {escape(line)}")
+        for item in scaler.conditions:
+            text = f"{item['type']}={item['status']} {item['reason']}: {item['message']}"
+            console.print(f"  [dim]{escape(text)}[/]")
+    for event in status.events[-_SHOWN_EVENTS:]:
+        color = "yellow" if event.type == "Warning" else "dim"
+        times = f" (x{event.count})" if event.count > 1 else ""
+        console.print(
+            f"  [{color}]{event.type} {escape(event.reason)}[/] {escape(event.object)}: "
+            f"{escape(event.message)}{times}"
+        )
+
+
 def show_machine(console: Console, status: Status, *, brief: bool) -> None:
     """Prints what runs on this machine; `brief` leaves out the table of processes."""
     if not brief:
@@ -318,10 +339,7 @@ def show_machine(console: Console, status: Status, *, brief: bool) -> None:
                 f"{item.cpu:.0%}",
             )
         console.print(table)
-        for scaler in status.autoscalers:
-            wanted = f"{scaler.desired} wanted, {scaler.minimum} to {scaler.maximum}"
-            metrics = escape("; ".join(scaler.metrics))
-            console.print(f"[bold]{escape(scaler.name)}[/]: {scaler.current} replicas ({wanted}); {metrics}")
+        show_autoscalers(console, status)
     ready = sum(item.ready for item in status.processes)
     console.print(
         f"[bold]{status.stack}[/] on this machine: {ready} of {len(status.processes)} processes ready"

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rehearsal.host import rpc
+from rehearsal.host.backups import Backup, Backups
 from rehearsal.host.code_version import version
+from rehearsal.host.desired_state import Desired, Store
 from rehearsal.host.emulated_types import REALISED, Realised
 from rehearsal.host.errors import MachineError
 from rehearsal.host.options import MachineOptions
@@ -29,6 +31,7 @@ from rehearsal.host.processes.ports import holder_pid, is_free, require_free
 from rehearsal.host.status import Status
 
 _START_SECONDS = 30.0
+_BACKUP_SECONDS = 300.0
 _STOP_SECONDS = 90.0
 _LEAST_FREE_BYTES = 200 * 1024 * 1024
 
@@ -132,10 +135,40 @@ class Machine:
         """
         self._calls.cancel()
 
+    def desired(self) -> list[Desired]:
+        """The objects that were applied, as they are declared."""
+        return list(Store(self._home.objects))
+
+    # -- backups ------------------------------------------------------------------------------------------
+
+    def create_backup(self) -> Backup:
+        """Copy all data at one moment. Raises MachineError."""
+        return Backup(**self._call("create_backup", wait=_BACKUP_SECONDS))
+
+    def backups(self) -> list[Backup]:
+        """All backups, the oldest first."""
+        return Backups(self._home.backups, self._home.data).list()
+
+    def restore_backup(self, name: str = "", moment: float | None = None) -> Backup:
+        """Replace all data by a backup's and wait until everything serves again; returns the backup.
+
+        It is the one of that name, or the latest taken at or before `moment` (seconds since 1970), or the
+        latest. Raises MachineError.
+        """
+        return Backup(**self._call("restore_backup", name=name, moment=moment, wait=_BACKUP_SECONDS))
+
+    def data_folder(self, name: str) -> Path:
+        """Where a backend such as `mongodb` has its data."""
+        return self._home.data / name
+
     # -- the whole ----------------------------------------------------------------------------------------
 
     def status(self) -> Status:
         return Status.from_json(self._call("status"))
+
+    def autoscaler_trace(self, name: str) -> dict[str, Any]:
+        """The recorded syncs of the autoscaler NAMESPACE/NAME as a trace. Raises MachineError."""
+        return dict(self._call("autoscaler_trace", name=name))
 
     def waiting(self) -> list[str]:
         """What is declared and not real yet, with reasons; [] when everything serves."""

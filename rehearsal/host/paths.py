@@ -58,6 +58,11 @@ class Home:
         return self.machine / "certificates"
 
     @property
+    def backups(self) -> Path:
+        """Beside the machine, so that what ruins its data leaves them alone."""
+        return self.root / "backups"
+
+    @property
     def data(self) -> Path:
         return self.machine / "data"
 

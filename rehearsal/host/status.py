@@ -24,7 +24,11 @@ class ProcessStatus:
 
 @dataclass(frozen=True)
 class AutoscalerStatus:
-    """One HorizontalPodAutoscaler: replicas now and wanted, bounds, and the last word on each metric."""
+    """One HorizontalPodAutoscaler: replicas, bounds, and its last sync.
+
+    `metrics` has a line for each metric with its value, target and replicas; `outcome` says what the sync
+    did, or why it changed nothing; `conditions` are those of the API: type, status, reason, message, since.
+    """
 
     name: str
     current: int
@@ -32,6 +36,20 @@ class AutoscalerStatus:
     minimum: int
     maximum: int
     metrics: list[str]
+    outcome: str = ""
+    conditions: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class EventStatus:
+    """A Kubernetes event and how often it occurred. `last` is in seconds since 1970."""
+
+    object: str
+    type: str
+    reason: str
+    message: str
+    count: int
+    last: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class Status:
     endpoints: dict[str, str] = field(default_factory=dict)
     autoscalers: list[AutoscalerStatus] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    events: list[EventStatus] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,4 +74,5 @@ class Status:
             endpoints=data["endpoints"],
             autoscalers=[AutoscalerStatus(**item) for item in data["autoscalers"]],
             notes=data["notes"],
+            events=[EventStatus(**item) for item in data.get("events", [])],
         )

@@ -20,6 +20,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from rehearsal.host.backends.mongodb import MongoDB
 from rehearsal.host.backends.redis import Redis
 from rehearsal.host.backends.storage import Storage
 from rehearsal.host.backends.web_app import WebApp
+from rehearsal.host.backups import SCHEDULE, Backup, Backups, Schedule
 from rehearsal.host.code_version import version
 from rehearsal.host.component import READY, Context, Outcome, Part
 from rehearsal.host.desired_state import Desired, Store
@@ -41,12 +43,15 @@ from rehearsal.host.paths import Home
 from rehearsal.host.processes.atomic_files import write_atomic
 from rehearsal.host.processes.log_files import forget_dead, rotate
 from rehearsal.host.processes.ports import Ports, require_free
-from rehearsal.host.processes.process import Processes, State
+from rehearsal.host.processes.process import Process, Processes, State
 from rehearsal.host.processes.resource_usage import RESOLUTION_SECONDS
-from rehearsal.host.status import ProcessStatus, Status
+from rehearsal.host.status import EventStatus, ProcessStatus, Status
 
 _HOUSEKEEPING_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+_SHOWN_EVENTS = 30
+_RESTORED_SECONDS = 120.0
+_DATA_KINDS = frozenset({"mongodb", "redis", "storage"})
 
 
 class Supervisor:
@@ -60,6 +65,8 @@ class Supervisor:
         self._keep_children = False
         self._rounds = 0
         self._errors: dict[str, list[str]] = {}
+        self._stores = asyncio.Lock()  # held while backends are started, and while their data is copied
+        self._backups = Backups(home.backups, home.data)
         self._context = Context(
             home=home,
             options=options,
@@ -105,9 +112,10 @@ class Supervisor:
             await self._dirty.wait()
             await asyncio.sleep(0.01)  # changes come in bursts; one round answers many
             self._dirty.clear()
-            await asyncio.gather(
-                self._attempt("envoy", self._envoy.start), *(self._sync(part) for part in self._backends)
-            )
+            async with self._stores:
+                await asyncio.gather(
+                    self._attempt("envoy", self._envoy.start), *(self._sync(part) for part in self._backends)
+                )
             await self._sync(self._workloads)
             await self._sync(self._traffic)
             self._rounds += 1
@@ -149,7 +157,49 @@ class Supervisor:
             for path in self._home.logs.glob("*.log"):
                 await asyncio.to_thread(rotate, path)
             forget_dead(self._home.logs, {process.log for process in self._context.processes})
+            await self._attempt("backups", self._back_up)
             self._dirty.set()  # certificates that are due are renewed on the way
+
+    # -- backups ------------------------------------------------------------------------------------------
+
+    def _servers(self) -> list[Process]:
+        """The processes that have data."""
+        return [process for process in self._context.processes if process.spec.kind in _DATA_KINDS]
+
+    async def _back_up(self) -> None:
+        """Backups as the declared schedule wants them."""
+        for desired in self._context.store.of_type(SCHEDULE):
+            schedule, now = Schedule.parse(desired), time.time()
+            if schedule is not None:
+                if self._backups.is_due(schedule, now):
+                    await self._do_create_backup()
+                await asyncio.to_thread(self._backups.prune, schedule.retention, now)
+
+    async def _do_create_backup(self) -> dict[str, Any]:
+        async with self._stores:
+            groups = [process.pid for process in self._servers() if process.pid is not None]
+            return asdict(await asyncio.to_thread(self._backups.create, groups))
+
+    async def _do_restore_backup(self, name: str, moment: float | None) -> dict[str, Any]:
+        backup = self._backups.find(name) if moment is None else self._backups.before(moment)
+        await self._restore(backup)
+        ends = time.monotonic() + _RESTORED_SECONDS
+        while waiting := await self._do_waiting():
+            if time.monotonic() > ends:
+                raise MachineError(
+                    [f"the backup {backup.name} is restored, but not everything serves", *waiting]
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+        return asdict(backup)
+
+    async def _restore(self, backup: Backup) -> None:
+        """Servers end, data is replaced, and the next round starts them."""
+        async with self._stores:
+            servers = [process.spec.name for process in self._servers()]
+            await asyncio.gather(*(self._context.processes.stop(server, grace=0.0) for server in servers))
+            await asyncio.to_thread(self._backups.restore, backup)
+        self._dirty.set()
+        await self._two_rounds()
 
     # -- requests -----------------------------------------------------------------------------------------
 
@@ -282,8 +332,16 @@ class Supervisor:
             processes=sorted(processes, key=lambda status: (status.kind, status.name)),
             endpoints=self._traffic.endpoints(),
             autoscalers=self._workloads.autoscalers(),
+            events=[EventStatus(**asdict(event)) for event in self._workloads.events.recent(_SHOWN_EVENTS)],
             notes=[*errors, *self._workloads.problems(), *self._traffic.notes(), *self._workloads.notes()],
         ).to_json()
+
+    async def _do_autoscaler_trace(self, name: str) -> dict[str, Any]:
+        found = self._workloads.autoscaler_trace(name)
+        if found is None:
+            names = ", ".join(item.name for item in self._workloads.autoscalers()) or "none at all"
+            raise MachineError(f"there is no autoscaler {name!r}: there is {names}")
+        return found
 
     async def _do_stop(self) -> None:
         self._ended.set()

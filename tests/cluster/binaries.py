@@ -83,7 +83,7 @@ def built() -> Path:
                     str(draft),
                     package,
                 ]
-                _go(build, deadline)
+                run_go(build, deadline)
                 draft.rename(folder / name)
     return folder
 
@@ -92,16 +92,17 @@ def published_definitions() -> list[Path]:
     """Files with the published CustomResourceDefinitions of Gateway API and VPA. Raises UnavailableError."""
     files: list[Path] = []
     for module, (expected, names) in DEFINITIONS.items():
-        found = json.loads(_go(["mod", "download", "-json", module], time.monotonic() + BUILD_SECONDS))
+        found = json.loads(run_go(["mod", "download", "-json", module], time.monotonic() + BUILD_SECONDS))
         if found["Sum"] != expected:
             raise UnavailableError(f"{module} has the checksum {found['Sum']}, not {expected}")
         files += [Path(found["Dir"]) / name for name in names]
     return files
 
 
-def _go(arguments: list[str], deadline: float) -> str:
+def run_go(arguments: list[str], deadline: float) -> str:
+    """The output of a go command in the pinned module. Raises UnavailableError."""
     if shutil.which("go") is None:
-        raise UnavailableError("Go is not there")
+        raise UnavailableError("Go is not on PATH")
     # A checkout's own flags must not decide what is built.
     environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     try:

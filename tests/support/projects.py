@@ -26,7 +26,7 @@ from tests.support.backends import free_port
 
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "of no consequence"
-LITTLE = Path(__file__).parent / "little"
+LITTLE = ROOT / "tests" / "drills" / "minimal_project"
 _PLATFORM = ("Pulumi.yaml", "infra", "policies", "stacks", "app", "rehearsal")
 _STACK = Path("stacks") / "Pulumi.local.yaml"
 _KINGDOM = Path(sys.executable).with_name("kingdom")

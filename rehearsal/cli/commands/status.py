@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from rehearsal.cli.commands.base import JsonOption, StackOption, app, examples, out, print_json, session_of
+from rehearsal.cli.commands.base import (
+    JsonOption,
+    StackOption,
+    app,
+    err,
+    examples,
+    out,
+    print_json,
+    session_of,
+)
 from rehearsal.errors import KingdomError
 
+if TYPE_CHECKING:
+    from rehearsal.host.client import Machine
 
-@app.command(epilog=examples("kingdom status", "kingdom status --json"))
-def status(stack: StackOption = "local", as_json: JsonOption = False) -> None:
-    """Show the processes of a stack on this machine: ready or not, memory, restarts, autoscaling."""
+
+_WATCH_SECONDS: Final = 1.0
+
+
+@app.command(
+    epilog=examples("kingdom status", "kingdom status --watch", "kingdom status --record trace.json")
+)
+def status(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show autoscaling every second until Ctrl-C.")
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record", help="Write what the autoscalers saw to this file until Ctrl-C.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Show the processes of a stack on this machine: ready or not, memory, restarts, autoscaling.
+
+    --watch shows replicas, metrics against targets, and why an autoscaler did not scale. --record writes one
+    trace a line, which the forecast and the real autoscaling controller can replay.
+    """
     from rehearsal.cli import display
 
     session = session_of(stack)
+    if watch or record is not None:
+        _follow(session.machine(), stack, watch=watch, record=record)
+        return
     machine = session.machine()
     if machine is None:
         resources = session.store.load().resources
@@ -31,6 +70,34 @@ def status(stack: StackOption = "local", as_json: JsonOption = False) -> None:
     else:
         display.show_machine(out, found, brief=False)
     raise typer.Exit(0 if all(process.ready for process in found.processes) else 1)
+
+
+def _follow(machine: Machine | None, stack: str, *, watch: bool, record: Path | None) -> None:
+    """Until Ctrl-C: the autoscalers on the screen, and their traces in a file."""
+    from rehearsal.cli import display
+    from rehearsal.host.errors import MachineError
+
+    if machine is None:
+        raise KingdomError(
+            f"the stack {stack!r} does not run on this machine",
+            remedy=f"Run `kingdom up --stack {stack}` first.",
+        )
+    try:
+        while True:
+            found = machine.status()
+            if record is not None:
+                traces = [machine.autoscaler_trace(item.name) for item in found.autoscalers]
+                record.write_text("".join(json.dumps(trace) + "\n" for trace in traces))
+            if watch:
+                if out.is_terminal:
+                    out.clear()
+                display.show_autoscalers(out, found)
+            time.sleep(_WATCH_SECONDS)
+    except MachineError as error:
+        raise KingdomError(str(error)) from error
+    except KeyboardInterrupt:
+        if record is not None:
+            err.print(f"the traces are in {record}")
 
 
 @app.command(epilog=examples("kingdom outputs", "kingdom outputs -s prod --json --show-secrets"))

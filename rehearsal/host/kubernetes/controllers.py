@@ -22,7 +22,9 @@ from rehearsal.host.kubernetes.admission import (
     check_quotas,
     with_defaults,
 )
-from rehearsal.host.kubernetes.hpa_controller import Scaling
+from rehearsal.host.kubernetes.events import EventLog
+from rehearsal.host.kubernetes.hpa.controller import HorizontalPodAutoscalers
+from rehearsal.host.kubernetes.node import Node, Scheduler
 from rehearsal.host.kubernetes.pods import Pod, PodRecord
 from rehearsal.host.kubernetes.references import selects
 from rehearsal.host.kubernetes.rollout import Progress, Replica, Strategy, step
@@ -48,14 +50,16 @@ class Workloads:
         self._refused: dict[str, tuple[float, str]] = {}
         self._wakes: dict[str, float] = {}
         self._progress: dict[str, Progress] = {}
-        self._scaling = Scaling(context, self)
+        self.events = EventLog()
+        self._scheduler = Scheduler(Node.this_machine(), self.pods, self.events)
+        self._autoscalers = HorizontalPodAutoscalers(context, self, self.events)
 
     # -- what there is ------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """Go on with the pods of an earlier supervisor."""
         for record in records.load(self._context.home.pods):
-            pod = Pod(self._context, record, self._changed)
+            pod = Pod(self._context, record, self._changed, self._scheduler.place)
             self._pods[record.name] = pod
             pod.start()
 
@@ -125,7 +129,7 @@ class Workloads:
             template={**template, "spec": spec},
             created=time.time(),
         )
-        pod = Pod(self._context, record, self._changed)
+        pod = Pod(self._context, record, self._changed, self._scheduler.place)
         self._pods[name] = pod
         pod.start()
         return pod
@@ -166,7 +170,7 @@ class Workloads:
 
     def replicas(self, desired: Desired) -> int:
         """What a Deployment should have: its own number, or what its autoscaler last decided, or one."""
-        return self._scaling.replicas(desired)
+        return self._autoscalers.replicas(desired)
 
     def revision(self, desired: Desired) -> str:
         content = json.dumps(desired.spec.get("template") or {}, sort_keys=True)
@@ -224,7 +228,7 @@ class Workloads:
             case "Job":
                 return jobs.outcome(desired, self)
             case "HorizontalPodAutoscaler":
-                return await self._scaling.outcome(desired)
+                return await self._autoscalers.outcome(desired)
             case _:
                 return READY
 
@@ -256,12 +260,16 @@ class Workloads:
 
     async def autoscale(self) -> None:
         """The autoscaler's loop; returns when it is cancelled."""
-        await self._scaling.run(self._changed)
+        await self._autoscalers.run(self._changed)
 
     # -- looks --------------------------------------------------------------------------------------------
 
     def autoscalers(self) -> list[AutoscalerStatus]:
-        return self._scaling.status()
+        return self._autoscalers.status()
+
+    def autoscaler_trace(self, name: str) -> dict[str, Any] | None:
+        """The recorded syncs of the autoscaler NAMESPACE/NAME; None when there is none of that name."""
+        return self._autoscalers.trace(name)
 
     def problems(self) -> list[str]:
         """Pods that are not well, and refusals."""

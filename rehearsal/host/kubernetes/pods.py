@@ -21,6 +21,7 @@ from rehearsal.host.kubernetes.volumes import Volumes, rewritten
 from rehearsal.host.paths import slug
 from rehearsal.host.processes.atomic_files import make_folder, read_json, write_atomic
 from rehearsal.host.processes.process import Process, ProcessSpec, Restart, State
+from rehearsal.host.processes.resource_usage import Usage
 
 _RETRY_SECONDS = 0.5
 _REFRESH_SECONDS = 30.0
@@ -44,12 +45,24 @@ class PodRecord:
     turned: float = 0.0
     initialized: bool = False
     phase: str = "Pending"
+    # Whether the node has room for it: from then on its requests count there.
+    scheduled: bool = False
 
 
 class Pod:
-    """One pod. `changed` is called whenever its readiness or phase may have."""
+    """One pod. `changed` is called whenever its readiness or phase may have.
 
-    def __init__(self, context: Context, record: PodRecord, changed: Callable[[], None]) -> None:
+    `schedule` places it on the node and returns why it cannot, "" when it could.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        record: PodRecord,
+        changed: Callable[[], None],
+        schedule: Callable[[Pod], str] = lambda pod: "",
+    ) -> None:
+        self._schedule = schedule
         self.record = record
         self.message = ""
         self.terminating = False
@@ -86,6 +99,16 @@ class Pod:
     def finished(self) -> bool:
         return self.record.phase in {"Succeeded", "Failed"}
 
+    @property
+    def label(self) -> str:
+        """How events name it."""
+        return f"Pod {self.record.namespace}/{self.record.name}"
+
+    @property
+    def occupies_node(self) -> bool:
+        """Whether its requests count against what is allocatable on the node."""
+        return self.record.scheduled and not self.finished
+
     def available(self, least: float) -> bool:
         """Ready for at least `least` seconds (minReadySeconds)."""
         return self.ready and time.time() - self.record.turned >= least
@@ -93,6 +116,11 @@ class Pod:
     def processes(self) -> list[Process]:
         found = (self._context.processes.get(self._process(item)) for item in self.containers)
         return [process for process in found if process is not None]
+
+    def container_usage(self) -> dict[str, Usage | None]:
+        """CPU and memory of each container over the last interval, None while it is not measured."""
+        found = {item["name"]: self._context.processes.get(self._process(item)) for item in self.containers}
+        return {name: process.usage() if process else None for name, process in found.items()}
 
     def crashes(self) -> bool:
         """Whether it keeps ending before it gets ready: waiting for it is of no use."""
@@ -130,7 +158,19 @@ class Pod:
         with suppress(MachineError):
             write_atomic(self._folder / "pod.json", json.dumps(asdict(self.record)), durable=False)
 
+    async def _await_scheduling(self) -> None:
+        """Pending until the node has room, as an unschedulable pod."""
+        while not self.record.scheduled:
+            rejection = self._schedule(self)
+            if rejection:
+                self._say(f"Unschedulable: {rejection}")
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self.record.scheduled = True
+            self._save()
+
     async def _live(self) -> None:
+        await self._await_scheduling()
         while True:
             try:
                 self._take_ports()
