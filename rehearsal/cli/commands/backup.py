@@ -1,0 +1,92 @@
+"""`kingdom backup`: copies of a stack's data on this machine, and their restoration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rehearsal.cli.commands.base import JsonOption, StackOption, app, examples, out, print_json, session_of
+from rehearsal.errors import InputError, KingdomError
+
+if TYPE_CHECKING:
+    from rehearsal.host.backups import Backup
+    from rehearsal.host.client import Machine
+
+_KIBIBYTE = 1024
+
+
+def _machine(stack: str) -> Machine:
+    machine = session_of(stack).machine()
+    if machine is None:
+        raise KingdomError(
+            f"the stack {stack!r} does not run on this machine",
+            remedy=f"Run `kingdom up --stack {stack}` first.",
+        )
+    return machine
+
+
+@app.command(
+    epilog=examples(
+        "kingdom backup create", "kingdom backup list", "kingdom backup restore --at 2026-11-25T12:34:56Z"
+    )
+)
+def backup(
+    action: Annotated[str, typer.Argument(help="`create`, `list` or `restore`.")],
+    name: Annotated[str, typer.Argument(help="For `restore`: the backup, the latest unless given.")] = "",
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    at: Annotated[
+        str,
+        typer.Option("--at", help="For `restore`: the latest backup at or before this time.", metavar="TIME"),
+    ] = "",
+) -> None:
+    """Back up the data of a stack on this machine, or restore it.
+
+    A backup copies database, cache and objects at one moment; the schedule declared for Atlas creates some
+    too. A restore replaces all of them: what was written after the backup is lost. The runbook for the cloud
+    is docs/runbooks/restore.md.
+    """
+    from rehearsal.host.backups import to_json
+    from rehearsal.host.errors import MachineError
+
+    if action not in {"create", "list", "restore"}:
+        raise InputError(f"there is no action {action!r}", remedy="Write create, list or restore.")
+    machine = _machine(stack)
+    try:
+        match action:
+            case "create":
+                found = [machine.create_backup()]
+            case "restore":
+                found = [machine.restore_backup(name, _moment(at) if at else None)]
+            case _:
+                found = machine.backups()
+    except MachineError as error:
+        raise KingdomError(str(error)) from error
+    if as_json:
+        print_json(to_json(found))
+        return
+    for item in found:
+        out.print(f"{_DONE[action]}{_line(item)}")
+    if not found:
+        out.print("no backups yet: `kingdom backup create` makes one")
+
+
+_DONE = {"create": "created ", "restore": "restored ", "list": ""}
+
+
+def _line(item: Backup) -> str:
+    taken = datetime.fromtimestamp(item.taken, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    size, pause = f"{item.bytes / _KIBIBYTE:.0f} KiB", f"{item.pause * 1000:.0f} ms"
+    return f"{item.name}  taken {taken}, {size}, servers stood still {pause}"
+
+
+def _moment(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"--at {text!r} is not a time", remedy="Write it as 2026-11-25T12:34:56Z."
+        ) from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,169 @@
+"""`kingdom drill`: inject a fault into the platform that is up, under load, and check what clients saw."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from rehearsal.cli.commands.base import (
+    JsonOption,
+    StackOption,
+    app,
+    err,
+    examples,
+    out,
+    print_json,
+    session_of,
+)
+from rehearsal.errors import InputError, KingdomError
+
+if TYPE_CHECKING:
+    from rehearsal.drills.runner import DrillResult
+    from rehearsal.host.client import Machine
+    from rehearsal.session import Session
+
+_GRANT_SECONDS: Final = 60.0
+_RANDOM_DRILLS: Final = 5
+
+
+@app.command(
+    epilog=examples(
+        "kingdom drill redis-failover",
+        "kingdom drill all --html drills.html",
+        "kingdom drill random --seed 7",
+    )
+)
+def drill(
+    name: Annotated[str, typer.Argument(help="The name of a drill, `all`, `random`, or `list`.")],
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="Chooses victims, and drills for `random`; drawn and shown if absent."),
+    ] = None,
+    clients: Annotated[
+        int, typer.Option("--clients", min=1, max=64, help="Clients that put load on it.")
+    ] = 8,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a report to this file.")] = None,
+    history: Annotated[
+        Path | None, typer.Option("--history", help="Write the operations of each drill to this folder.")
+    ] = None,
+) -> None:
+    """Run failure drills on a stack that is up on this machine, and check what was acknowledged.
+
+    Load goes to this machine's edge only. Ctrl-C undoes the fault and ends the load.
+    """
+    from rehearsal.drills.catalog import DRILLS
+    from rehearsal.drills.faults import FaultError
+    from rehearsal.drills.report import to_html, to_json
+    from rehearsal.drills.runner import DrillError, run
+    from rehearsal.host.errors import MachineError
+
+    if name == "list":
+        for item in DRILLS.values():
+            out.print(f"[bold]{item.name}[/]  {item.summary}")
+        return
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    names = _chosen(name, seed, list(DRILLS))
+    session = session_of(stack)
+    machine = session.machine()
+    if machine is None:
+        raise KingdomError(
+            f"the stack {stack!r} does not run on this machine",
+            remedy=f"Run `kingdom up --stack {stack}` first.",
+        )
+    options = _options(session, machine, seed, clients)
+    results: list[DrillResult] = []
+    for chosen in names:
+        err.print(f"[bold]{chosen}[/] (seed {seed})")
+        try:
+            result = run(DRILLS[chosen], machine, options)
+        except (DrillError, FaultError, MachineError) as error:
+            raise KingdomError(f"the drill {chosen} could not be run: {error}") from error
+        results.append(result)
+        if history is not None:
+            history.mkdir(parents=True, exist_ok=True)
+            result.history.write(history / f"{chosen}.jsonl")
+    if html is not None:
+        html.write_text(to_html(results))
+    if as_json:
+        print_json(to_json(results))
+    else:
+        _show(results)
+    raise typer.Exit(0 if all(result.passed for result in results) else 1)
+
+
+def _chosen(name: str, seed: int, known: list[str]) -> list[str]:
+    if name == "all":
+        return known
+    if name == "random":
+        return random.Random(seed).choices(known, k=_RANDOM_DRILLS)  # noqa: S311 (repeatable, not secret)
+    if name not in known:
+        raise InputError(
+            f"there is no drill {name!r}", remedy=f"Choose one of {', '.join(known)}, all or random."
+        )
+    return [name]
+
+
+def _options(session: Session, machine: Machine, seed: int, clients: int) -> Any:
+    from rehearsal.drills.runner import Options
+    from rehearsal.drills.workload import Target
+
+    endpoints = machine.status().endpoints
+    return Options(
+        target=Target(endpoints["edge"], Path(endpoints["authority"])),
+        administrator=lambda email: _grant(session, machine, email),
+        seed=seed,
+        clients=clients,
+        notice=lambda text: err.print(f"  {text}", style="dim"),
+    )
+
+
+def _grant(session: Session, machine: Machine, email: str) -> bool:
+    """`python -m app grant` in the environment of a replica, as docs/service.md tells operators to."""
+    import psutil
+
+    for item in machine.status().processes:
+        if item.kind == "pod" and "/api-" in item.name and item.pid:
+            with suppress(psutil.Error):
+                process = psutil.Process(item.pid)
+                environment, folder = process.environ(), process.cwd()
+                done = subprocess.run(
+                    [sys.executable, "-m", "app", "grant", email, "administrator"],
+                    cwd=folder or session.project.root,
+                    env={**environment, "PATH": os.environ.get("PATH", os.defpath)},
+                    capture_output=True,
+                    timeout=_GRANT_SECONDS,
+                    check=False,
+                )
+                return done.returncode == 0
+    return False
+
+
+def _show(results: list[DrillResult]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from rehearsal.drills.report import COLUMNS, rows
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in COLUMNS:
+        table.add_column(column)
+    for row in rows(results):
+        table.add_row(*map(escape, row))
+    out.print(table)
+    for result in results:
+        for problem in result.problems:
+            out.print(f"[red]{escape(result.name)}[/]: {escape(problem)}")
+        if not result.measurements.baseline:
+            out.print(
+                f"[yellow]{escape(result.name)}[/]: the targets did not hold before the fault, "
+                "so that the times say nothing"
+            )

@@ -1,0 +1,1 @@
+"""Failure drills: a fault injected under load, and a history of operations that is checked afterwards."""

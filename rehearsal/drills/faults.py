@@ -1,0 +1,308 @@
+"""Faults that a drill injects into the platform of this machine, and undoes.
+
+A fault is a context manager: the block runs while the fault is active, and leaving it undoes what does not
+end by itself. Faults act on the processes of one stack only, by their process ids.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+import random
+import resource
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from rehearsal.host.client import Machine
+from rehearsal.host.desired_state import Desired
+from rehearsal.host.errors import MachineError
+from rehearsal.host.status import ProcessStatus
+
+# A rollout that can never become ready is given up after this long.
+_ROLLOUT_SECONDS = 20.0
+_RESTORED_SECONDS = 120.0
+_ZONES = 3
+
+
+class FaultError(Exception):
+    """A fault that cannot be injected here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The running platform that faults act on. `rng` chooses victims."""
+
+    machine: Machine
+    rng: random.Random
+
+    def processes(self, kind: str, name: str = "") -> list[ProcessStatus]:
+        """Running processes of a kind whose name contains `name`, sorted by name."""
+        return sorted(
+            (
+                item
+                for item in self.machine.status().processes
+                if item.kind == kind and name in item.name and item.pid
+            ),
+            key=lambda item: item.name,
+        )
+
+    def replicas(self, role: str) -> list[ProcessStatus]:
+        """The replicas of a role that are ready. Raises FaultError when there are none."""
+        found = [item for item in self.processes("pod", f"/{role}-") if item.ready]
+        if not found:
+            raise FaultError(f"no replica of {role} is ready: wait until `kingdom status` shows one")
+        return found
+
+    def one(self, kind: str, name: str = "") -> ProcessStatus:
+        """The first process of a kind. Raises FaultError when there is none."""
+        found = self.processes(kind, name)
+        if not found:
+            raise FaultError(f"no process of kind {kind} runs: the stack must be up")
+        return found[0]
+
+    def deployment(self, role: str) -> Desired:
+        """The Deployment of a role as it was applied. Raises FaultError."""
+        for desired in self.machine.desired():
+            if desired.is_kubernetes and desired.kind == "Deployment" and desired.name == role:
+                return desired
+        raise FaultError(f"no Deployment {role} is declared: the stack must be up")
+
+
+Fault = Callable[[Platform], AbstractContextManager[None]]
+
+
+def _signal(item: ProcessStatus, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(item.pid or 0, number) if item.pid else None
+
+
+def _kill(items: Sequence[ProcessStatus]) -> None:
+    for item in items:
+        _signal(item, signal.SIGKILL)
+
+
+# -- replicas ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def replica_killed(platform: Platform) -> Iterator[None]:
+    """SIGKILL to one replica of `api`."""
+    _kill([platform.rng.choice(platform.replicas("api"))])
+    yield
+
+
+@contextmanager
+def zone_lost(platform: Platform) -> Iterator[None]:
+    """SIGKILL to every replica of one of three zones: every third of each role, as they are spread."""
+    zone = platform.rng.randrange(_ZONES)
+    for role in ("api", "worker"):
+        replicas = platform.replicas(role)
+        _kill(replicas[zone % min(_ZONES, len(replicas)) :: _ZONES])
+    yield
+
+
+@contextmanager
+def replica_hung(platform: Platform) -> Iterator[None]:
+    """SIGSTOP to one replica of `api`, until its liveness probe has restarted it or 45 s are over."""
+    victim = platform.rng.choice(platform.replicas("api"))
+    _signal(victim, signal.SIGSTOP)
+    try:
+        _wait(lambda: not _is_stopped(victim), 45.0)
+        yield
+    finally:
+        if _is_stopped(victim):
+            _signal(victim, signal.SIGCONT)
+
+
+@contextmanager
+def origin_lost(platform: Platform) -> Iterator[None]:
+    """One origin behind the edge refuses connections for 15 s: its replica is killed whenever it returns."""
+    name = platform.rng.choice(platform.replicas("api")).name
+    with _repeatedly(lambda: _kill([i for i in platform.processes("pod") if i.name == name]), 0.3):
+        time.sleep(15.0)
+    yield
+
+
+# -- dependencies -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def redis_failover(platform: Platform) -> Iterator[None]:
+    """SIGKILL to Redis: a failover loses every connection, and nothing that was acknowledged."""
+    _kill([platform.one("redis")])
+    yield
+
+
+@contextmanager
+def database_restart(platform: Platform) -> Iterator[None]:
+    """SIGKILL to the database server: as a step-down, every connection and open transaction is lost."""
+    _kill([_database(platform)])
+    yield
+
+
+def _database(platform: Platform) -> ProcessStatus:
+    servers = [item for item in platform.processes("mongodb") if not item.name.endswith("/gate")]
+    if not servers:
+        raise FaultError("no database server runs: the stack must be up")
+    return servers[0]
+
+
+@contextmanager
+def storage_errors(platform: Platform) -> Iterator[None]:
+    """Object storage is killed whenever it returns, for 10 s."""
+    with _repeatedly(lambda: _kill(platform.processes("storage")), 0.3):
+        time.sleep(10.0)
+    yield
+
+
+@contextmanager
+def slow_dependency(platform: Platform) -> Iterator[None]:
+    """The database stands still for 200 of every 250 ms, for 15 s."""
+    victim = _database(platform)
+    try:
+        ends = time.monotonic() + 15.0
+        while time.monotonic() < ends:
+            _signal(victim, signal.SIGSTOP)
+            time.sleep(0.2)
+            _signal(victim, signal.SIGCONT)
+            time.sleep(0.05)
+        yield
+    finally:
+        _signal(victim, signal.SIGCONT)
+
+
+@contextmanager
+def disk_full(platform: Platform) -> Iterator[None]:
+    """Object storage can write no byte more, for 15 s: its largest file size is zero."""
+    victim = platform.one("storage")
+    process = psutil.Process(victim.pid)
+    if not hasattr(process, "rlimit"):
+        raise FaultError("limits of another process can be set on Linux only")
+    before = process.rlimit(resource.RLIMIT_FSIZE)
+    process.rlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        time.sleep(15.0)
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.rlimit(resource.RLIMIT_FSIZE, before)
+
+
+# -- what is rolled out -----------------------------------------------------------------------------------
+
+
+def _with_environment(desired: Desired, variables: dict[str, str]) -> dict[str, Any]:
+    inputs = copy.deepcopy(desired.inputs)
+    for container in inputs["spec"]["template"]["spec"]["containers"]:
+        kept = [item for item in container.get("env") or [] if item["name"] not in variables]
+        container["env"] = kept + [{"name": name, "value": value} for name, value in variables.items()]
+    return inputs
+
+
+def _apply(platform: Platform, desired: Desired, inputs: dict[str, Any], seconds: float) -> None:
+    platform.machine.apply(desired.urn, desired.type, desired.id, inputs, timeout=seconds)
+
+
+@contextmanager
+def bad_configuration(platform: Platform) -> Iterator[None]:
+    """A revision of `api` whose configuration is invalid: its rollout must stop, and be undone."""
+    desired = platform.deployment("api")
+    try:
+        try:
+            _apply(
+                platform, desired, _with_environment(desired, {"KINGDOM_LOG_LEVEL": "loud"}), _ROLLOUT_SECONDS
+            )
+        except MachineError:
+            yield
+        else:
+            raise FaultError("the rollout of an invalid configuration became ready")
+    finally:
+        _apply(platform, desired, desired.inputs, _RESTORED_SECONDS)
+
+
+@contextmanager
+def clock_skew(platform: Platform) -> Iterator[None]:
+    """A revision of `api` whose clock is two minutes ahead of everything else, for 15 s."""
+    library = _libfaketime()
+    desired = platform.deployment("api")
+    variables = {"LD_PRELOAD": str(library), "FAKETIME": "+120s", "DONT_FAKE_MONOTONIC": "1"}
+    try:
+        _apply(platform, desired, _with_environment(desired, variables), _RESTORED_SECONDS)
+        time.sleep(15.0)
+        yield
+    finally:
+        _apply(platform, desired, desired.inputs, _RESTORED_SECONDS)
+
+
+def _libfaketime() -> Path:
+    """The library that shifts the clock of a process when it is preloaded. Raises FaultError."""
+    package = importlib.util.find_spec("libfaketime")
+    if package is None or package.origin is None:
+        raise FaultError("the drill clock-skew needs libfaketime, which is there for Linux on x86_64")
+    found = sorted((Path(package.origin).parent / "vendor").rglob("libfaketime.so.*"))
+    if not found:
+        raise FaultError(f"libfaketime at {Path(package.origin).parent} holds no shared library")
+    return found[0]
+
+
+# -- data -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def volume_lost(platform: Platform) -> Iterator[None]:
+    """The database's volume is deleted and restored from the latest backup, which is taken before."""
+    folder = platform.machine.data_folder("mongodb")
+    victim = _database(platform)
+    shutil.rmtree(folder)
+    _signal(victim, signal.SIGKILL)
+    platform.machine.restore_backup()
+    yield
+
+
+# -- helpers ----------------------------------------------------------------------------------------------
+
+
+def _is_stopped(item: ProcessStatus) -> bool:
+    try:
+        return bool(psutil.Process(item.pid).status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait(holds: Callable[[], bool], seconds: float) -> bool:
+    ends = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@contextmanager
+def _repeatedly(action: Callable[[], None], seconds: float) -> Iterator[None]:
+    """`action` at once and every so many seconds while the block runs, on a thread of its own."""
+    enough = threading.Event()
+
+    def run() -> None:
+        while not enough.is_set():
+            with suppress(MachineError):
+                action()
+            enough.wait(seconds)
+
+    thread = threading.Thread(target=run, name="fault", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()

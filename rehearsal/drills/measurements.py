@@ -1,0 +1,111 @@
+"""What clients saw of a fault: errors, the worst second, and the time until the targets hold again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rehearsal.drills.history import History, Operation, Outcome
+
+WINDOW_SECONDS = 10.0
+_STEP_SECONDS = 1.0
+# TGT1: percentiles of the response time in seconds. TGT3: share of errors.
+TARGETS = {50: 0.2, 95: 0.5, 99: 1.0}
+ERROR_SHARE = 0.01
+# A window with fewer requests says nothing.
+_MIN_REQUESTS = 20
+_UNANSWERED = {"list", "list-orders", "list-events"}  # derived from other operations
+
+
+@dataclass(frozen=True)
+class Second:
+    """One second of the run, counted from the fault: requests, errors, and the P95 in seconds."""
+
+    at: int
+    requests: int
+    errors: int
+    p95: float
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """`baseline` tells whether the targets held before the fault. Times are in seconds from the fault.
+
+    `detected` is when the platform first noticed, `recovered` the start of the first 10 s window within TGT1
+    and TGT3 after the fault began; None: never. `worst` is the share of errors in the worst second.
+    """
+
+    requests: int
+    errors: int
+    baseline: bool
+    detected: float | None
+    recovered: float | None
+    worst: float
+    worst_at: int
+    seconds: list[Second]
+
+    @property
+    def error_share(self) -> float:
+        """Errors among all requests from the fault until recovery, or the end."""
+        return self.errors / self.requests if self.requests else 0.0
+
+
+def is_error(operation: Operation) -> bool:
+    """Whether a client would call it one: no response, or a 5xx."""
+    return operation.outcome is not Outcome.OK and (operation.status is None or operation.status >= 500)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile; 0 without values."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
+
+
+def within_targets(operations: Sequence[Operation]) -> bool:
+    """Whether TGT1 and TGT3 hold over these requests."""
+    if len(operations) < _MIN_REQUESTS:
+        return False
+    if sum(map(is_error, operations)) > ERROR_SHARE * len(operations):
+        return False
+    seconds = [operation.seconds for operation in operations]
+    return all(percentile(seconds, percent) < limit for percent, limit in TARGETS.items())
+
+
+def measure(history: History, fault: float, ended: float, detected: float | None) -> Measurements:
+    """From the requests of a history; `fault` and `ended` are when the fault began and the load ended."""
+    requests = sorted((o for o in history if o.function not in _UNANSWERED), key=lambda o: o.completed)
+    before = [o for o in requests if fault - WINDOW_SECONDS <= o.completed < fault]
+    recovered = None
+    start = fault
+    while recovered is None and start + WINDOW_SECONDS <= ended:
+        window = [o for o in requests if start <= o.completed < start + WINDOW_SECONDS]
+        if within_targets(window):
+            recovered = start - fault
+        start += _STEP_SECONDS
+    until = ended if recovered is None else fault + max(recovered, _STEP_SECONDS)
+    affected = [o for o in requests if fault <= o.completed < until]
+    seconds = _seconds(requests, fault, ended)
+    after = [item for item in seconds if item.at >= 0 and item.requests]
+    worst = max(after, key=lambda item: item.errors / item.requests, default=None)
+    return Measurements(
+        requests=len(affected),
+        errors=sum(map(is_error, affected)),
+        baseline=within_targets(before),
+        detected=None if detected is None else detected - fault,
+        recovered=recovered,
+        worst=worst.errors / worst.requests if worst else 0.0,
+        worst_at=worst.at if worst else 0,
+        seconds=seconds,
+    )
+
+
+def _seconds(requests: Sequence[Operation], fault: float, ended: float) -> list[Second]:
+    by_second: dict[int, list[Operation]] = {}
+    for operation in requests:
+        if operation.completed < ended:
+            by_second.setdefault(math.floor(operation.completed - fault), []).append(operation)
+    return [
+        Second(at, len(items), sum(map(is_error, items)), percentile([item.seconds for item in items], 95))
+        for at, items in sorted(by_second.items())
+    ]

@@ -1,0 +1,354 @@
+"""Runs a drill: load, fault, recovery, last reads, checks."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from rehearsal.drills.catalog import Drill
+from rehearsal.drills.checkers import (
+    CheckResult,
+    bank,
+    monotonic_states,
+    one_effect_per_key,
+    read_your_writes,
+    set_full,
+    total_queue,
+    writes_in_flight,
+)
+from rehearsal.drills.faults import Platform
+from rehearsal.drills.history import History, Operation, Outcome
+from rehearsal.drills.measurements import Measurements, measure, within_targets
+from rehearsal.drills.workload import PRICE_CENTS, WRITES, Client, Target
+from rehearsal.host.client import Machine
+from rehearsal.host.errors import MachineError
+
+# REL1: recovery in less than five minutes.
+RECOVERY_SECONDS = 300.0
+_WARM_SECONDS, _START_SECONDS, _SETTLE_SECONDS = 12.0, 60.0, 120.0
+_WATCH_SECONDS = 0.2
+_DONE_STATES = ("queued", "ready")
+
+
+class DrillError(Exception):
+    """A drill that cannot run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a drill is run. `pause` is the mean time between the operations of one client in seconds.
+
+    `administrator` gives an account the role that may pay money in, and returns whether it did.
+    """
+
+    target: Target
+    administrator: Callable[[str], bool]
+    seed: int = 0
+    clients: int = 8
+    pause: float = 0.25
+    notice: Callable[[str], None] = lambda text: None
+
+
+@dataclass(frozen=True)
+class DrillResult:
+    """What a drill found. `lost_since_backup` counts writes that a restore could not bring back."""
+
+    name: str
+    seed: int
+    measurements: Measurements
+    checks: list[CheckResult]
+    fault_seconds: float
+    operations: int
+    lost_since_backup: int | None = None
+    history: History = field(default_factory=History, repr=False)
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the drill failed; [] when it passed."""
+        found = [
+            f"{check.name}: {problem}"
+            for check in self.checks
+            if not check.valid
+            for problem in check.problems or ["unknown"]
+        ]
+        recovered = self.measurements.recovered
+        if recovered is None or recovered > RECOVERY_SECONDS:
+            found.append("the targets (TGT1, TGT3) did not hold again within 5 minutes (REL1)")
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check is valid and recovery took less than five minutes."""
+        return not self.problems
+
+
+def run(drill: Drill, machine: Machine, options: Options) -> DrillResult:
+    """Run a drill on a platform that is up and healthy. Raises DrillError, FaultError or MachineError.
+
+    Whatever interrupts it, the fault is undone and the load ends.
+    """
+    waiting = machine.waiting()
+    if waiting:
+        raise DrillError(f"the platform is not healthy before the drill: {'; '.join(waiting[:3])}")
+    rng = random.Random(options.seed)  # noqa: S311 (drawn to be repeated, not to be secret)
+    history = History()
+    clients = [
+        Client(number, options.target, history, random.Random(rng.random()), options.pause)  # noqa: S311
+        for number in range(options.clients)
+    ]
+    _fund(clients, options)
+    if drill.restores:
+        options.notice("taking a backup")
+        machine.create_backup()
+    restore_point = time.monotonic()
+    with _load(clients), _watch(machine) as watch:
+        options.notice("load runs; waiting until the targets hold")
+        _await_baseline(history)
+        began = time.monotonic()
+        watch.begin()
+        options.notice(f"fault: {drill.summary}")
+        with drill.fault(Platform(machine, rng)):
+            pass
+        fault_ended = time.monotonic()
+        options.notice("fault is over; waiting for recovery")
+        _await_recovery(machine, history, began, fault_ended)
+    ended = time.monotonic()
+    _settle(clients, options)
+    checked = _since_restore(history, restore_point, fault_ended) if drill.restores else history
+    return DrillResult(
+        drill.name,
+        options.seed,
+        measure(history, began, ended, watch.detected),
+        [*check(checked), writes_in_flight(history, WRITES, began, fault_ended)],
+        fault_ended - began,
+        len(history),
+        _lost_since(history, restore_point) if drill.restores else None,
+        history,
+    )
+
+
+# -- load -------------------------------------------------------------------------------------------------
+
+
+def _fund(clients: list[Client], options: Options) -> None:
+    """Accounts for all clients, with money to spend. Raises DrillError."""
+    administrator = Client(
+        len(clients),
+        options.target,
+        History(),
+        random.Random(options.seed + 1),  # noqa: S311
+        options.pause,
+    )
+    try:
+        ready = administrator.sign_up() and options.administrator(administrator.email)
+        if not (ready and administrator.sign_in()):
+            raise DrillError("no administrator could be made: see `kingdom logs api`")
+        for client in clients:
+            if not (client.sign_up() and client.deposit(administrator)):
+                raise DrillError("an account for the load could not be made: see `kingdom logs api`")
+    finally:
+        administrator.close()
+    for operation in administrator.history:
+        if operation.function == "deposit":
+            clients[0].history.add(operation)
+
+
+@contextmanager
+def _load(clients: list[Client]) -> Iterator[None]:
+    """All clients at work while the block runs."""
+    enough = threading.Event()
+    threads = [
+        threading.Thread(target=client.work, args=(enough,), name=f"client {client.number}", daemon=True)
+        for client in clients
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
+
+
+def _await_baseline(history: History) -> None:
+    """Ten seconds within the targets, at most a minute of waiting for them; the drill goes on either way."""
+    began = time.monotonic()
+    while time.monotonic() < began + _START_SECONDS:
+        time.sleep(1.0)
+        now = time.monotonic()
+        recent = [o for o in history if o.completed >= now - 10.0]
+        if now - began >= _WARM_SECONDS and within_targets(recent):
+            return
+
+
+def _await_recovery(machine: Machine, history: History, began: float, fault_ended: float) -> None:
+    """Until the platform is healthy and a window of the history is within the targets; 5 minutes at most."""
+    while time.monotonic() < began + RECOVERY_SECONDS:
+        time.sleep(1.0)
+        now = time.monotonic()
+        recent = [o for o in history if max(fault_ended, now - 10.0) <= o.completed]
+        if now - fault_ended < 10.0 or not within_targets(recent):
+            continue
+        try:
+            if not machine.waiting():
+                return
+        except MachineError:
+            continue
+
+
+def _settle(clients: list[Client], options: Options) -> None:
+    """The last reads: until every piece is done and every client has read everything back."""
+    options.notice("load is over; reading everything back")
+    ends = time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < ends and any(client.unfinished() for client in clients):
+        time.sleep(0.5)
+    for client in clients:
+        while not client.read_everything() and time.monotonic() < ends:
+            time.sleep(0.5)
+        client.close()
+
+
+# -- detection --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Watch:
+    """When the platform first showed that it noticed: another process id, or one that is not ready."""
+
+    machine: Machine
+    detected: float | None = None
+    _before: dict[str, int | None] = field(default_factory=dict)
+    _active: bool = False
+
+    def begin(self) -> None:
+        """The fault begins now."""
+        self._before = self._ready()
+        self._active = True
+
+    def _ready(self) -> dict[str, int | None]:
+        return {item.name: item.pid for item in self.machine.status().processes if item.ready}
+
+    def look(self) -> None:
+        """Compare with how it was when the fault began."""
+        if not self._active or self.detected is not None:
+            return
+        try:
+            now = self._ready()
+        except MachineError:
+            return
+        if any(now.get(name) != pid for name, pid in self._before.items()):
+            self.detected = time.monotonic()
+
+
+@contextmanager
+def _watch(machine: Machine) -> Iterator[_Watch]:
+    watch, enough = _Watch(machine), threading.Event()
+
+    def run() -> None:
+        while not enough.wait(_WATCH_SECONDS):
+            watch.look()
+
+    thread = threading.Thread(target=run, name="watch", daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        enough.set()
+        thread.join()
+
+
+# -- checks -----------------------------------------------------------------------------------------------
+
+
+def check(history: History) -> list[CheckResult]:
+    """All checks of a history that `rehearsal.drills.workload` recorded."""
+    contents, orders = merged(history, "create"), merged(history, "order")
+    ordered = [replace(o, function="ordered", value=o.result) for o in orders if o.outcome is Outcome.OK]
+    made = [replace(o, function="made", value=o.result) for o in contents if o.outcome is Outcome.OK]
+    gets = history.of("get")
+    return [
+        set_full(History([*contents, *history.of("list")]), "create", "list", "set-full: content"),
+        set_full(
+            History([*ordered, *history.of("list-orders")]), "ordered", "list-orders", "set-full: orders"
+        ),
+        set_full(history, "event", "list-events", "set-full: events"),
+        total_queue(
+            History(
+                [
+                    *(replace(o, function="enqueue") for o in made),
+                    *(_done(o) for o in gets if o.outcome is Outcome.OK),
+                ]
+            ),
+            "enqueue",
+            "done",
+            "total-queue: jobs",
+        ),
+        bank(_money(history, orders), "balance", "deposit", "spend"),
+        one_effect_per_key(history, "create", "idempotency: content"),
+        one_effect_per_key(history, "order", "idempotency: orders"),
+        read_your_writes(History([*made, *gets]), "made", "get"),
+        monotonic_states(history, "get", _DONE_STATES),
+    ]
+
+
+def merged(history: History, function: str) -> list[Operation]:
+    """A write and its retries with the same key as one operation: ok if one was, info if one may have been.
+
+    It lasts from the first invocation to the first acknowledgement.
+    """
+    groups: dict[tuple[int, object], list[Operation]] = {}
+    for operation in history.of(function):
+        groups.setdefault((operation.process, operation.value), []).append(operation)
+    found = []
+    for group in groups.values():
+        acknowledged = [o for o in group if o.outcome is Outcome.OK]
+        unknown = [o for o in group if o.outcome is Outcome.INFO]
+        last = min(acknowledged, key=lambda o: o.completed) if acknowledged else (unknown or group)[-1]
+        found.append(replace(last, invoked=group[0].invoked))
+    return found
+
+
+def _money(history: History, orders: list[Operation]) -> History:
+    """Deposits, purchases as (account, price), and balances."""
+    accounts = {o.process: o.result["account"]["id"] for o in history.of("sign-up") if o.result}
+    spent = (replace(o, function="spend", value=(accounts.get(o.process, ""), PRICE_CENTS)) for o in orders)
+    read = (o for o in history.of("balance") if o.outcome is Outcome.OK)
+    return History([*history.of("deposit"), *spent, *read])
+
+
+def _done(operation: Operation) -> Operation:
+    return replace(operation, function="done", result=int(operation.result == "ready"))
+
+
+def _since_restore(history: History, point: float, restored: float) -> History:
+    """The history as a restore to `point` leaves it: later writes may be lost, only later reads count."""
+    kept = []
+    for operation in history:
+        if operation.function in {*WRITES, "deposit"}:
+            unknown = (
+                operation.outcome is Outcome.OK
+                and point < operation.completed
+                and operation.invoked < restored
+            )
+            kept.append(replace(operation, outcome=Outcome.INFO) if unknown else operation)
+        elif operation.invoked >= restored or operation.function == "sign-up":
+            kept.append(operation)
+    return History(kept)
+
+
+def _lost_since(history: History, point: float) -> int:
+    """Acknowledged writes after the restore point that the last reads do not show."""
+    lists = {"create": "list", "order": "list-orders", "event": "list-events"}
+    lost = 0
+    for function, read in lists.items():
+        last: dict[int, list[object]] = {o.process: o.result for o in history.of(read)}
+        for operation in history.of(function):
+            element = operation.result if function == "order" else operation.value
+            if operation.outcome is Outcome.OK and operation.completed > point:
+                lost += element not in last.get(operation.process, [])
+    return lost
