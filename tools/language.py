@@ -77,7 +77,8 @@ PROSE: Final = (
     _word(r"asks?|asked|asking", "call, query, request"),
     _word(r"answers?|answered|answering", "response, respond, return"),
     _word(
-        r"judges?|judged|judging|verdicts?|objections?|objects? to", "evaluate, result, finding or violation"
+        r"judges?|judged|judging|verdicts?|objections?|objects to (?:a|an|it|the|this|that|what|changes)",
+        "evaluate, result, finding or violation",
     ),
     _word(r"realised?", "emulated"),
     _word(r"strays?", "orphan"),
