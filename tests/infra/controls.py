@@ -1,4 +1,4 @@
-"""Rows of control tables in documents, checked against a rehearsed state."""
+"""Rows of documents that say which resource holds what: read, and looked up in a rehearsed state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW = re.compile(
 
 @dataclass(frozen=True)
 class Row:
-    """A control, its resources, and the required value at the path in each."""
+    """A control, the resources that hold it, and what must stand at the path in each."""
 
     control: str
     kind: str
@@ -28,14 +28,14 @@ class Row:
     want: str
 
     def holders(self, declared: Declared) -> Iterator[dict[str, Any]]:
-        """Inputs of the resources that a row names."""
+        """Inputs of the resources that are meant."""
         type_, _, name = self.kind.partition("#")
         for item in declared.resources:
             if item.type == type_ and name in {"", name_of(item.urn)}:
                 yield unwrap(item.inputs)
 
     def holds(self, inputs: dict[str, Any]) -> bool:
-        """Whether one resource has the required value of the row."""
+        """Whether one resource does what the row says."""
         found = values(inputs, self.path)
         verb, _, item = self.want.partition(" ")
         match verb:
@@ -57,7 +57,7 @@ def rows(text: str) -> list[Row]:
 
 
 def broken(listed: list[Row], declared: Declared) -> list[tuple[str, str, str, list[Any]]]:
-    """The rows that do not hold, with the values found."""
+    """The rows that do not hold, with what was found instead."""
     found = []
     for row in listed:
         holders = list(row.holders(declared))

@@ -1,4 +1,4 @@
-"""Run the program for a stack with the rehearsal engine and the rehearsal providers."""
+"""The program, run for a stack by the rehearsal engine against the rehearsal clouds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STACKS = ("local", "dev", "staging", "prod")
 
 @dataclass(frozen=True)
 class Declared:
-    """Declarations of one stack after an update; the rehearsal providers generated every output."""
+    """What the program declares for one stack, with every output there: the clouds made all of it up."""
 
     stack: str
     result: Result
@@ -77,12 +77,12 @@ def configuration(stack: str) -> dict[str, Any]:
 
 @cache
 def _content(stack: str) -> str:
-    """The values as JSON, which parses a hundred times faster than YAML."""
+    """The values as JSON, which is read anew a hundred times faster than YAML."""
     return json.dumps(yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"])
 
 
 def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Declared:
-    """Create every resource of `stack` with in-process rehearsal providers."""
+    """Create everything `stack` declares in clouds that only exist in this process."""
     work = operation(stack, folder, values)
     with work.store.lock("a test"), warnings.catch_warnings():
         # The SDKs warn of their own old names while they are imported; a use of one is a diagnostic.

@@ -1,14 +1,14 @@
-"""Backups restore deleted resources, and no client can delete the copies early."""
+"""What is lost can be had back, and nobody can delete the copies."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.infra.rehearsal import Declared, configuration
-from tests.infra.settings.test_settings import reported_errors
+from tests.infra.settings.test_settings import complaints
 
 
-def test_cluster_backups_follow_the_settings(declared: Declared) -> None:
+def test_the_cluster_is_backed_up_as_the_settings_say(declared: Declared) -> None:
     plan, settings = declared.one("BackupPlan"), configuration(declared.stack)["kingdom:backup"]
     assert plan["backupSchedule"]["cronSchedule"] == settings["cron"]
     assert plan["retentionPolicy"] == {
@@ -30,21 +30,21 @@ def test_a_young_backup_cannot_be_deleted(stack: str) -> None:
     assert configuration(stack)["kingdom:backup"]["lockDays"] > 0
 
 
-def test_database_backups_of_prod_have_copies_in_another_region(prod: Declared) -> None:
+def test_production_keeps_copies_of_its_database_in_another_region(prod: Declared) -> None:
     schedule = prod.one("CloudBackupSchedule")
     cluster = prod.one("AdvancedCluster")
     home = cluster["replicationSpecs"][0]["regionConfigs"][0]["regionName"]
     assert schedule["copySettings"][0]["regionName"] != home
     assert schedule["copyPolicyItemsEnabled"]
-    retained = {
+    kept = {
         item["frequencyType"]: item["retentionValue"]
         for item in schedule["copySettings"][0]["copyPolicyItems"]
     }
-    assert retained["daily"] == schedule["policyItemDaily"]["retentionValue"]
-    assert retained["weekly"] == schedule["policyItemWeeklies"][0]["retentionValue"]
+    assert kept["daily"] == schedule["policyItemDaily"]["retentionValue"]
+    assert kept["weekly"] == schedule["policyItemWeeklies"][0]["retentionValue"]
     policy = prod.one("BackupCompliancePolicy")
     assert policy["copyProtectionEnabled"]
-    # The compliance policy requires only copies that the schedule retains.
+    # The rule asks for nothing that the schedule does not keep.
     for item in ("policyItemDaily", "policyItemWeeklies", "policyItemMonthlies"):
         assert policy[item] == schedule[item]
 
@@ -52,4 +52,4 @@ def test_database_backups_of_prod_have_copies_in_another_region(prod: Declared) 
 def test_a_lock_longer_than_the_life_of_a_backup_is_refused() -> None:
     values = configuration("prod")
     values["kingdom:backup"] |= {"keepDays": 7, "lockDays": 14}
-    assert "lockDays 14 is more than keepDays 7" in "".join(reported_errors(values).values())
+    assert "lockDays 14 is more than keepDays 7" in "".join(complaints(values).values())

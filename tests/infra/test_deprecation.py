@@ -1,7 +1,7 @@
-"""The program uses no deprecated type and no deprecated property at any depth.
+"""Nothing that the installed SDKs call deprecated is in use: no type, and no property at any depth.
 
-The SDKs warn about deprecated keyword arguments, but not about keys of nested dictionaries. So the whole
-state is compared with the deprecation marks in the SDKs.
+The SDKs warn when a deprecated keyword is given; the plain dicts that nested inputs are written as warn of
+nothing. So the whole state is held against the marks in the SDKs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def outdated_field(value: Any, field: Field, path: str) -> Iterator[str]:
 
 
 def replaced_type(cls: type) -> bool:
-    """Whether the SDK warns of every use of the type: it has no mark, so its source is read."""
+    """Whether the SDK warns of every use of the type: there is no mark to ask for, so its source is read."""
     return f'"{cls.__name__} is deprecated:' in inspect.getsource(cls)
 
 

@@ -1,4 +1,4 @@
-"""The plan of each stack matches its reviewed golden inventory."""
+"""What the program plans is what was reviewed: the golden inventory of each stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every hardening setting that is turned off is reported by a check."""
+"""Every setting that says what it prevents is missed when it is turned off."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from tests.infra.mutations.killers import Evaluator
+from tests.infra.mutations.killers import Judge
 from tests.infra.mutations.source import commented
 from tests.infra.mutations.table import FILE, PROGRAM, REASONING, Table, explained, settings, table, text
 from tests.infra.rehearsal import Declared
 
-pytestmark = pytest.mark.timeout(300)  # three hundred changes are table_of_prod one by one
+pytestmark = pytest.mark.timeout(300)  # three hundred changes are judged one by one
 
 
 @pytest.fixture(scope="module")
-def table_of_prod(stack_of: Callable[[str], Declared]) -> Table:
-    """Checks that report each mutation of prod."""
+def judged(stack_of: Callable[[str], Declared]) -> Table:
+    """Who objects to what, in prod."""
     return table(stack_of("prod"))
 
 
-def test_the_unchanged_program_has_no_violations(prod: Declared) -> None:
-    assert Evaluator(prod).sound == set()
+def test_nobody_objects_to_the_program_as_it_is(prod: Declared) -> None:
+    assert Judge(prod).sound == set()
 
 
-def test_every_hardening_setting_reaches_the_plan(table_of_prod: Table) -> None:
-    assert len(table_of_prod) > 150
-    nowhere = [setting for setting, ways in table_of_prod.items() if not ways]
+def test_every_setting_that_prevents_something_lands_somewhere(judged: Table) -> None:
+    assert len(judged) > 150
+    nowhere = [setting for setting, ways in judged.items() if not ways]
     assert not nowhere, (
         f"a comment that only explains belongs into explained.yaml, with the reason: {nowhere}"
     )
 
 
-def test_every_setting_turned_off_is_reported(table_of_prod: Table) -> None:
+def test_whoever_turns_a_setting_off_meets_an_objection(judged: Table) -> None:
     unnoticed = [
-        f"{setting}, {way}" for setting, ways in table_of_prod.items() for way, who in ways.items() if not who
+        f"{setting}, {way}" for setting, ways in judged.items() for way, who in ways.items() if not who
     ]
     assert not unnoticed, f"add a rule to audits/hardening.yaml, or a policy, for: {unnoticed}"
 
 
-def test_the_table_names_the_reporting_checks(table_of_prod: Table) -> None:
-    """More checks may report it than named; a named check that no longer reports it is an error."""
+def test_the_table_names_those_who_object(judged: Table) -> None:
+    """Others may have joined them; who is named and has gone over to silence is missed."""
     written = yaml.safe_load(FILE.read_text())
-    found = yaml.safe_load(text(table_of_prod))
+    found = yaml.safe_load(text(judged))
     assert written.keys() == found.keys(), "the table is not up to date: run `make inventory` and review it"
     for setting, named in written.items():
         ways = {"": named} if isinstance(named, list) else named
@@ -51,7 +51,7 @@ def test_the_table_names_the_reporting_checks(table_of_prod: Table) -> None:
         assert all(set(who) <= set(now[way]) for way, who in ways.items()), setting
 
 
-def test_every_excluded_setting_exists_and_has_a_reason() -> None:
+def test_what_is_left_out_is_there_and_has_a_reason() -> None:
     there = {
         setting.id
         for path in PROGRAM.rglob("*.py")

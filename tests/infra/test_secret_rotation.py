@@ -1,4 +1,4 @@
-"""Rotation of the session key: every running pod already has the key with which new pods sign."""
+"""Secrets change while sessions go on: every running pod must know what a new one signs with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def mounted(declared: Declared) -> str:
     return parameters["secrets"]
 
 
-def test_a_raised_generation_signs_with_a_key_of_running_pods(tmp_path: Path) -> None:
+def test_raising_the_generation_signs_with_a_key_that_running_pods_already_know(tmp_path: Path) -> None:
     values = configuration("dev")
     first = session_keys(rehearse("dev", tmp_path, values))
     values["kingdom:identity"]["sessionKeyGeneration"] = 2
@@ -48,13 +48,13 @@ def test_a_threshold_is_changed_in_place_and_a_variable_rolls_the_pods(tmp_path:
     values["kingdom:observability"]["thresholds"]["cpuPercent"]["warning"] = 70
     watched = rehearse("dev", tmp_path, values)
     values["kingdom:workload"]["logLevel"] = "error"
-    passed = rehearse("dev", tmp_path, values)
+    told = rehearse("dev", tmp_path, values)
 
     def annotations(declared: Declared) -> str:
         return str(declared.one("Deployment", "api")["spec"]["template"]["metadata"]["annotations"])
 
     assert before.one("ConfigMap", "thresholds") != watched.one("ConfigMap", "thresholds")
-    assert annotations(before) == annotations(watched) != annotations(passed)
+    assert annotations(before) == annotations(watched) != annotations(told)
     # In place: the pods that have it mounted see the change.
     done = {step.name: step.op for step in watched.result.steps if step.type.endswith(":ConfigMap")}
     assert done["thresholds"] is Op.UPDATE

@@ -1,4 +1,4 @@
-"""One changed setting of a stack changes exactly the dependent values of the plan."""
+"""One setting is changed in a stack: exactly what follows from it moves, in the plan itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Plan = dict[str, Any]
 
 @cache
 def planned(key: str = "", value: int = 0) -> tuple[ResourceState, ...]:
-    """Plan of prod with one changed setting of its workload: `api.maxReplicas` and the like."""
+    """What prod plans with one setting of its workload changed: `api.maxReplicas` and the like."""
     values = configuration("prod")
     if key:
         tree: Any = value
@@ -44,7 +44,7 @@ def inputs(key: str = "", value: int = 0) -> Plan:
 
 
 def moved(key: str, value: int) -> dict[str, tuple[Any, Any]]:
-    """Differences from the unchanged stack; values unknown in both plans are equal."""
+    """What differs from the stack as it is; what both know only after an update is no difference."""
     before, after = inputs(), inputs(key, value)
     assert before.keys() == after.keys()
     return {path: (before[path], after[path]) for path in before if before[path] != after[path]}
@@ -103,7 +103,7 @@ DRAINING = {
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_one_setting_changes_only_its_dependent_values(
+def test_one_setting_moves_all_that_follows_from_it_and_nothing_else(
     key: str, value: int, more: set[str], fewer: set[str]
 ) -> None:
     found = moved(key, value)
@@ -126,7 +126,7 @@ def test_the_steps_of_a_stop_add_up(drain: int, finish: int) -> None:
 
 
 def test_the_workload_is_planned_before_there_is_a_cluster() -> None:
-    """Without a cluster the provider's kubeconfig is unknown, and every object is still planned."""
+    """No cluster, no address of one: the provider's kubeconfig is unknown, and every object is planned."""
     plan = planned()
     (provider,) = [item for item in plan if item.type == "pulumi:providers:kubernetes"]
     assert provider.inputs["kubeconfig"] == UNKNOWN

@@ -1,4 +1,4 @@
-"""Audits pass on the rehearsed state of every stack, and find planted violations."""
+"""A walk over the whole rehearsed state keeps four promises; and it would find who breaks them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rehearsal.engine.state import ResourceState, to_json
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.addresses import DOORS, unmeant_addresses
-from tests.infra.audits.finding import Finding, is_of_a_cloud
+from tests.infra.audits.finding import Offence, is_of_a_cloud
 from tests.infra.audits.hardening import Rule, hardening, unhardened
 from tests.infra.audits.labels import OTHERWISE, unlabelled
 from tests.infra.audits.paths import ABSENT, replaced
@@ -27,12 +27,12 @@ KEY = "".join(("-----BEGIN ", "PRIVATE KEY-----"))
 
 @pytest.fixture(params=["staging", "prod"])
 def guarded(request: pytest.FixtureRequest, stack_of: Callable[[str], Declared]) -> Declared:
-    """The environments with user data in turn."""
+    """The environments that hold data of people, one after the other."""
     return stack_of(request.param)
 
 
-def reported(findings: Iterator[Finding]) -> list[str]:
-    return [str(finding) for finding in findings]
+def told(offences: Iterator[Offence]) -> list[str]:
+    return [str(offence) for offence in offences]
 
 
 def everything(declared: Declared) -> list[ResourceState]:
@@ -47,7 +47,7 @@ def labels_of(stack: str) -> dict[str, str]:
 def planted(
     declared: Declared, type_: str, path: str, value: Any, side: str = "inputs"
 ) -> list[ResourceState]:
-    """The state with a value planted in the first resource of a type, whose secrets are unwrapped."""
+    """The state with a value put into the first resource of a type; secrets of that resource come open."""
     resources = everything(declared)
     index = next(place for place, item in enumerate(resources) if item.type == type_)
     item = resources[index]
@@ -67,10 +67,10 @@ def without_protection(declared: Declared, type_: str) -> list[ResourceState]:
 
 
 class TestSecrets:
-    def test_no_secret_is_plaintext_in_the_state(self, guarded: Declared) -> None:
-        assert reported(plain_secrets(everything(guarded), guarded.result.outputs)) == []
+    def test_no_secret_stands_in_the_state_in_plain(self, guarded: Declared) -> None:
+        assert told(plain_secrets(everything(guarded), guarded.result.outputs)) == []
 
-    def test_no_secret_is_plaintext_in_the_state_file(self, guarded: Declared) -> None:
+    def test_no_secret_stands_in_the_state_file_in_plain(self, guarded: Declared) -> None:
         crypter = Crypter.create("a passphrase of no consequence")
         text = json.dumps([to_json(item, crypter) for item in everything(guarded)])
         secrets = lines_of_secrets(everything(guarded))
@@ -82,44 +82,44 @@ class TestSecrets:
         assert sources >= {"result", "authString", "currentCertificate"}
 
     @pytest.mark.parametrize("side", ["inputs", "outputs"])
-    @pytest.mark.parametrize("stored", ["result", "authString", "currentCertificate"])
-    def test_a_secret_by_value_is_found_anywhere(self, prod: Declared, stored: str, side: str) -> None:
-        item = next(item for item in everything(prod) if stored in item.outputs)
-        secret = max(unwrap(item.outputs)[stored].splitlines(), key=len)
+    @pytest.mark.parametrize("kept", ["result", "authString", "currentCertificate"])
+    def test_a_secret_by_value_is_found_anywhere(self, prod: Declared, kept: str, side: str) -> None:
+        item = next(item for item in everything(prod) if kept in item.outputs)
+        secret = max(unwrap(item.outputs)[kept].splitlines(), key=len)
         state = planted(prod, "kubernetes:core/v1:ConfigMap", "data.NOTE", f"see {secret} there", side)
-        assert any("shows what" in what for what in reported(plain_secrets(state, {})))
+        assert any("shows what" in what for what in told(plain_secrets(state, {})))
 
     def test_a_secret_that_is_an_id_is_found(self, prod: Declared) -> None:
         state = [
             dataclasses.replace(item, id=unwrap(item.outputs)["result"]) if "result" in item.outputs else item
             for item in everything(prod)
         ]
-        assert any(" id shows what" in what for what in reported(plain_secrets(state, {})))
+        assert any(" id shows what" in what for what in told(plain_secrets(state, {})))
 
     def test_a_secret_among_the_outputs_of_the_stack_is_found(self, prod: Declared) -> None:
         item = next(item for item in everything(prod) if "authString" in item.outputs)
         outputs = {"redis": {"auth": unwrap(item.outputs)["authString"]}}
-        assert reported(plain_secrets(everything(prod), outputs))
+        assert told(plain_secrets(everything(prod), outputs))
 
     def test_a_secret_that_is_not_sealed_is_found(self, prod: Declared) -> None:
         version = "gcp:secretmanager/secretVersion:SecretVersion"
         state = planted(prod, version, "secretData", "a-value-of-nobody")
-        assert "inputs.secretData is secret and not sealed" in " ".join(reported(plain_secrets(state, {})))
+        assert "inputs.secretData is secret and not sealed" in " ".join(told(plain_secrets(state, {})))
 
     @pytest.mark.parametrize(
         "looks",
         [KEY, "mongodb+srv://user:pass@host/db", "AKIA" + "A" * 16, "ghp_" + "a" * 36, "AIza" + "b" * 35],
     )
-    def test_a_value_with_a_secret_pattern_is_found(self, prod: Declared, looks: str) -> None:
+    def test_what_looks_like_a_secret_is_found(self, prod: Declared, looks: str) -> None:
         state = planted(prod, "kubernetes:core/v1:ConfigMap", "data.NOTE", f"x {looks} y")
-        assert "looks like a secret" in " ".join(reported(plain_secrets(state, {})))
+        assert "looks like a secret" in " ".join(told(plain_secrets(state, {})))
 
 
 class TestAddresses:
-    def test_only_intended_resources_are_public(self, guarded: Declared) -> None:
-        assert reported(unmeant_addresses(everything(guarded))) == []
+    def test_nothing_is_on_the_internet_that_was_not_meant(self, guarded: Declared) -> None:
+        assert told(unmeant_addresses(everything(guarded))) == []
 
-    def test_every_intended_public_resource_exists(self, prod: Declared) -> None:
+    def test_every_door_that_was_meant_is_there(self, prod: Declared) -> None:
         there = {(item.urn.rpartition("::")[2], item.type) for item in everything(prod)}
         assert there >= DOORS.keys()
 
@@ -149,36 +149,34 @@ class TestAddresses:
             ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "spec.extra", "0.0.0.0/0"),
         ],
     )
-    def test_an_unintended_entry_point_is_found(
-        self, prod: Declared, type_: str, path: str, value: Any
-    ) -> None:
-        assert reported(unmeant_addresses(planted(prod, type_, path, value)))
+    def test_a_way_in_is_found(self, prod: Declared, type_: str, path: str, value: Any) -> None:
+        assert told(unmeant_addresses(planted(prod, type_, path, value)))
 
     @pytest.mark.parametrize(
         "type_", ["gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress"]
     )
-    def test_an_unlisted_address_is_found(self, prod: Declared, type_: str) -> None:
+    def test_an_address_that_nobody_listed_is_found(self, prod: Declared, type_: str) -> None:
         state = [
             dataclasses.replace(item, urn=f"{item.urn}-more") if item.type == type_ else item
             for item in everything(prod)
         ]
-        assert any("is an address on the internet" in what for what in reported(unmeant_addresses(state)))
+        assert any("is an address on the internet" in what for what in told(unmeant_addresses(state)))
 
     def test_an_address_in_the_outputs_is_found(self, prod: Declared) -> None:
         state = planted(prod, "gcp:redis/instance:Instance", "host", "203.0.113.9", "outputs")
-        assert any("outputs.host" in what for what in reported(unmeant_addresses(state)))
+        assert any("outputs.host" in what for what in told(unmeant_addresses(state)))
 
 
 class TestLabels:
-    def test_every_labelable_resource_has_the_environment_labels(self, declared: Declared) -> None:
-        assert reported(unlabelled(everything(declared), labels_of(declared.stack))) == []
+    def test_whatever_can_carry_labels_carries_the_environment(self, declared: Declared) -> None:
+        assert told(unlabelled(everything(declared), labels_of(declared.stack))) == []
 
     @pytest.mark.parametrize("label", ["environment", "platform", "team", "managed-by"])
     def test_one_missing_label_is_found_on_each_resource_that_can_carry_it(
         self, prod: Declared, label: str
     ) -> None:
         wanted = {**labels_of("prod"), label: "another"}
-        assert len(reported(unlabelled(everything(prod), wanted))) > 80
+        assert len(told(unlabelled(everything(prod), wanted))) > 80
 
     @pytest.mark.parametrize(
         ("type_", "path"),
@@ -195,7 +193,7 @@ class TestLabels:
         ],
     )
     def test_a_resource_without_labels_is_found(self, prod: Declared, type_: str, path: str) -> None:
-        assert reported(unlabelled(planted(prod, type_, path, ABSENT), labels_of("prod")))
+        assert told(unlabelled(planted(prod, type_, path, ABSENT), labels_of("prod")))
 
     def test_types_that_are_excused_have_labels_to_be_excused_from(self) -> None:
         for type_ in OTHERWISE:
@@ -206,9 +204,9 @@ class TestLabels:
 
 class TestStores:
     def test_every_store_has_backup_encryption_and_protection(self, guarded: Declared) -> None:
-        assert reported(unguarded(everything(guarded))) == []
+        assert told(unguarded(everything(guarded))) == []
 
-    def test_every_store_has_a_value_or_reason_per_aspect(self) -> None:
+    def test_every_store_says_of_each_aspect_what_it_has_or_why_not(self) -> None:
         for type_, store in stores().items():
             assert store.rules.keys() == set(ASPECTS), type_
         assert not stores().keys() & keepers().keys()
@@ -219,9 +217,7 @@ class TestStores:
 
     @pytest.mark.parametrize("type_", [type_ for type_, store in stores().items() if store.protect])
     def test_a_store_that_is_not_protected_is_found(self, prod: Declared, type_: str) -> None:
-        assert any(
-            "`protect` is off" in what for what in reported(unguarded(without_protection(prod, type_)))
-        )
+        assert any("`protect` is off" in what for what in told(unguarded(without_protection(prod, type_))))
 
     @pytest.mark.parametrize(
         ("type_", "aspect", "path"),
@@ -236,22 +232,20 @@ class TestStores:
     def test_a_store_that_lacks_one_thing_is_found(
         self, prod: Declared, type_: str, aspect: str, path: str
     ) -> None:
-        found = reported(unguarded(planted(prod, type_, path, ABSENT)))
+        found = told(unguarded(planted(prod, type_, path, ABSENT)))
         assert any(aspect in what and path in what for what in found)
 
     @pytest.mark.parametrize(
         "saver",
         ["gcp:gkebackup/backupPlan:BackupPlan", "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"],
     )
-    def test_a_store_without_backup_is_found(self, prod: Declared, saver: str) -> None:
+    def test_a_store_that_nothing_saves_is_found(self, prod: Declared, saver: str) -> None:
         state = [item for item in everything(prod) if item.type != saver]
-        assert any(f"no {saver} saves it" in what for what in reported(unguarded(state)))
+        assert any(f"no {saver} saves it" in what for what in told(unguarded(state)))
 
     @pytest.mark.parametrize("copy", COPIES, ids=lambda copy: copy.path)
     def test_copies_in_another_region_that_are_missing_are_found(self, prod: Declared, copy: Rule) -> None:
-        assert any(
-            copy.path in what for what in reported(unguarded(planted(prod, SCHEDULE, copy.path, ABSENT)))
-        )
+        assert any(copy.path in what for what in told(unguarded(planted(prod, SCHEDULE, copy.path, ABSENT))))
 
     @pytest.mark.parametrize(
         "type_", ["gcp:sql/databaseInstance:DatabaseInstance", "kubernetes:core/v1:PersistentVolumeClaim"]
@@ -259,12 +253,12 @@ class TestStores:
     def test_a_new_kind_of_store_must_be_described(self, prod: Declared, type_: str) -> None:
         (store,) = [item for item in everything(prod) if item.type == "gcp:redis/instance:Instance"]
         state = [*everything(prod), dataclasses.replace(store, type=type_, inputs={})]
-        assert any("neither among" in what for what in reported(unguarded(state)))
+        assert any("neither among" in what for what in told(unguarded(state)))
 
 
 class TestHardening:
-    def test_every_hardening_rule_holds(self, guarded: Declared) -> None:
-        assert reported(unhardened(everything(guarded))) == []
+    def test_every_setting_prevents_what_it_is_there_for(self, guarded: Declared) -> None:
+        assert told(unhardened(everything(guarded))) == []
 
     def test_every_rule_has_a_resource_to_hold_for(self, prod: Declared) -> None:
         resources = [item for item in everything(prod) if is_of_a_cloud(item)]

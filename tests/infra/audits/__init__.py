@@ -1,1 +1,1 @@
-"""Audits of a rehearsed state, one module per requirement."""
+"""Walks a rehearsed state and tells what must not be in it: one module for each promise."""

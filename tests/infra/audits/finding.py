@@ -1,4 +1,4 @@
-"""Result of an audit: the requirement, the resource and the difference."""
+"""What a walk found: which promise is broken, by which resource, and how."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from rehearsal.engine.state import ResourceState
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One violated requirement; as text `stores: data (gcp:storage/bucket:Bucket) forceDestroy is true`."""
+class Offence:
+    """One broken promise. As text: `stores: storage (gcp:storage/bucket:Bucket) forceDestroy is true`."""
 
     promise: str
     resource: str
@@ -20,7 +20,7 @@ class Finding:
 
 
 def title(resource: ResourceState) -> str:
-    """Logical name and type of a resource."""
+    """A resource as people find it: logical name and type."""
     return f"{resource.urn.rpartition('::')[2]} ({resource.type})"
 
 

@@ -21,7 +21,7 @@ def parts(path: str) -> tuple[Any, ...]:
 
 
 def values(tree: Any, path: str) -> list[Any]:
-    """Values at the path; `ABSENT` where a key is missing, or a list that should have elements has none."""
+    """What is at the path; `ABSENT` where a key is missing, or a list that should have elements has none."""
     return list(_values(tree, parts(path)))
 
 

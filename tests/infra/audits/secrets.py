@@ -1,4 +1,4 @@
-"""No secret in plaintext: by the SDK's secret properties, by value, and by pattern."""
+"""No secret in plain: neither by what the SDK says is secret, nor by value, nor by its looks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Final
 from rehearsal.engine.state import ResourceState
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import Secret, unwrap
-from tests.infra.audits.finding import Finding, title
+from tests.infra.audits.finding import Offence, title
 from tests.infra.rehearsal import strings
 
-# Sources of secrets. Other properties that the SDK marks as secret (labels) may appear elsewhere.
+# Where secrets come from. What else the SDK hides (labels) may stand elsewhere by right.
 SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "random:index/randomBytes:RandomBytes": ("base64", "hex"),
     "random:index/randomPassword:RandomPassword": ("result", "bcryptHash"),
@@ -22,10 +22,10 @@ SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "gcp:secretmanager/secretVersion:SecretVersion": ("secretData",),
 }
-# A public certificate: it is mounted beside the secrets, so it is stored in Secret Manager too.
+# A certificate that everybody may see: it is mounted beside the secrets, so it lies in Secret Manager too.
 PUBLIC: Final = frozenset({"identity-kingdom-redis-ca"})
-MIN_LENGTH: Final = 16  # characters of a line that cannot be a coincidence
-PATTERN: Final = re.compile(
+SHORTEST: Final = 16  # characters of a line that cannot be a coincidence
+LOOKS: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@"  # a password in an address
     r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b|\bAIza[0-9A-Za-z_-]{35}\b|\bxox[abpr]-[\w-]{10,}"
@@ -33,7 +33,7 @@ PATTERN: Final = re.compile(
 )
 
 
-def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]) -> Iterator[Finding]:
+def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]) -> Iterator[Offence]:
     """Secrets that stand in a state without being sealed, in any resource and in the stack's outputs."""
     generated = lines_of_secrets(resources)
     for resource in resources:
@@ -41,8 +41,8 @@ def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]
         for name in declared.secret_outputs if declared is not None else ():
             for side, properties in (("inputs", resource.inputs), ("outputs", resource.outputs)):
                 if not _sealed(properties.get(name)):
-                    yield Finding("secrets", title(resource), f"{side}.{name} is secret and not sealed")
-        # IDs are stored in plaintext, so an ID must not be a secret (pulumi#8946).
+                    yield Offence("secrets", title(resource), f"{side}.{name} is secret and not sealed")
+        # Ids stand in a state as they are: what has its secret for an id tells it (pulumi#8946).
         yield from _visible(f"{title(resource)} id", [resource.id], generated)
         for side, properties in (("inputs", resource.inputs), ("outputs", resource.outputs)):
             yield from _visible(f"{title(resource)} {side}", strings(open_part(properties)), generated)
@@ -58,13 +58,13 @@ def lines_of_secrets(resources: Iterable[ResourceState]) -> dict[str, str]:
         for name in SOURCES.get(resource.type, ()):
             for text in strings(unwrap(resource.outputs.get(name))):
                 for line in text.splitlines():
-                    if len(line) >= MIN_LENGTH and not line.startswith("-----"):
+                    if len(line) >= SHORTEST and not line.startswith("-----"):
                         found.setdefault(line, f"{title(resource)} {name}")
     return found
 
 
 def open_part(value: Any) -> Any:
-    """The parts of a value outside secrets."""
+    """What of a value anybody can read: everything that is not sealed."""
     match value:
         case Secret():
             return None
@@ -80,10 +80,10 @@ def _sealed(value: Any) -> bool:
     return value is None or isinstance(value, Secret)
 
 
-def _visible(where: str, texts: Iterable[str], generated: Mapping[str, str]) -> Iterator[Finding]:
+def _visible(where: str, texts: Iterable[str], generated: Mapping[str, str]) -> Iterator[Offence]:
     for text in texts:
         for line, source in generated.items():
             if line in text:
-                yield Finding("secrets", where, f"shows what {source} keeps")
-        if PATTERN.search(text):
-            yield Finding("secrets", where, "has a text that looks like a secret")
+                yield Offence("secrets", where, f"shows what {source} keeps")
+        if LOOKS.search(text):
+            yield Offence("secrets", where, "has a text that looks like a secret")

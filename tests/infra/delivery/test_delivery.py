@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.infra.rehearsal import Declared, configuration
-from tests.infra.settings.test_settings import reported_errors
+from tests.infra.settings.test_settings import complaints
 
 
 def test_only_the_ref_and_environment_of_the_settings_may_deploy(declared: Declared) -> None:
@@ -66,9 +66,9 @@ def test_the_deployer_has_no_key(declared: Declared) -> None:
 def test_images_keep_their_tags_and_releases_stay(declared: Declared) -> None:
     repository = declared.one("Repository")
     assert repository["dockerConfig"] == {"immutableTags": True}
-    retained = next(item for item in repository["cleanupPolicies"] if item["action"] == "KEEP")
+    kept = next(item for item in repository["cleanupPolicies"] if item["action"] == "KEEP")
     wanted = configuration(declared.stack)["kingdom:delivery"]["keepImages"]
-    assert retained["mostRecentVersions"]["keepCount"] == wanted
+    assert kept["mostRecentVersions"]["keepCount"] == wanted
     gone = next(item for item in repository["cleanupPolicies"] if item["action"] == "DELETE")
     assert gone["condition"] == {"tagState": "ANY", "olderThan": f"{30 * 86_400}s"}
 
@@ -84,9 +84,7 @@ def test_the_image_of_the_stack_is_in_its_own_registry(declared: Declared) -> No
 def test_an_image_from_elsewhere_is_refused() -> None:
     values = configuration("prod")
     values["kingdom:workload"]["image"]["repository"] = "docker.io/library/python"
-    assert "must begin with europe-west1-docker.pkg.dev/kingdom-prod/" in "".join(
-        reported_errors(values).values()
-    )
+    assert "must begin with europe-west1-docker.pkg.dev/kingdom-prod/" in "".join(complaints(values).values())
 
 
 def test_an_update_by_hand_leaves_the_deployed_image(declared: Declared) -> None:

@@ -1,4 +1,4 @@
-"""Cloudflare zone: failover between origins, one ruleset per phase, no path that bypasses the edge."""
+"""The zone in front: failover between origins, one ruleset a phase, nobody goes round it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.auth.roles import LARGEST_UPLOAD
 from infra.edge.load_balancer import shares
 from infra.settings.loader import parse
 from tests.infra.rehearsal import Declared, configuration, rehearse
-from tests.infra.settings.test_settings import reported_errors
+from tests.infra.settings.test_settings import complaints
 
 
 def test_there_is_one_ruleset_a_phase_and_every_rule_keeps_its_ref(declared: Declared) -> None:
@@ -39,7 +39,7 @@ def test_what_the_gateway_routes_passes_the_firewall(declared: Declared) -> None
     assert f'"{declared.one("LoadBalancerMonitor")["path"]}"' in rules["unrouted"]["expression"]
 
 
-def test_cache_lifetime_follows_the_origin(declared: Declared) -> None:
+def test_an_answer_is_kept_only_as_long_as_it_says_itself(declared: Declared) -> None:
     for rule in declared.one("Ruleset", "edge-rules-cache")["rules"]:
         assert rule["actionParameters"]["edgeTtl"] == {"mode": "bypass_by_default"}
         assert rule["actionParameters"]["browserTtl"] == {"mode": "respect_origin"}
@@ -52,7 +52,7 @@ def test_sessions_stick_to_an_origin_as_long_as_to_a_replica(declared: Declared)
     assert f"{balancer['sessionAffinityTtl']:g}s" == policy["sessionAffinity"]["cookie"]["ttl"]
 
 
-def test_origin_monitors_use_tls_and_a_public_path(declared: Declared) -> None:
+def test_origins_are_watched_over_tls_by_what_users_see(declared: Declared) -> None:
     monitor = declared.one("LoadBalancerMonitor")
     assert (monitor["type"], monitor["allowInsecure"]) == ("https", False)
     # Two failures in a row, and their time-outs: recovery stays below the five minutes of REL1.
@@ -91,15 +91,15 @@ def test_standby_origins_may_take_a_share(tmp_path: Path) -> None:
     assert sorted(balancer["randomSteering"]["poolWeights"].values()) == [0.2, 0.8]
 
 
-def test_standby_origins_cannot_take_all_traffic() -> None:
+def test_standby_origins_cannot_take_everything() -> None:
     values = configuration("prod")
     values["kingdom:edge"]["standby"] = {
         key: {"hostname": f"{key}.kingdom.studio", "weightPercent": 50} for key in ("one", "two")
     }
-    assert "leave the main one at least 10 %" in "".join(reported_errors(values).values())
+    assert "leave the main one at least 10 %" in "".join(complaints(values).values())
 
 
-def test_origin_denies_clients_that_bypass_the_edge(declared: Declared) -> None:
+def test_nobody_goes_round_the_edge(declared: Declared) -> None:
     policy = declared.one("SecurityPolicy")
     first, oversized, *allowed, last = sorted(policy["rules"], key=lambda rule: rule["priority"])
     assert first["action"] == "deny(403)"
@@ -123,7 +123,7 @@ def test_no_body_larger_than_an_upload_reaches_a_replica(declared: Declared) -> 
     assert LARGEST_UPLOAD < limit < LARGEST_UPLOAD * 1.1
 
 
-def test_the_service_trusts_only_the_edge_for_client_addresses(declared: Declared) -> None:
+def test_the_service_believes_only_the_edge_about_who_the_client_is(declared: Declared) -> None:
     trusted = declared.one("ConfigMap", "configuration")["data"]["KINGDOM_TRUSTED_PROXIES"].split(",")
     networks = [ipaddress.ip_network(item) for item in trusted]
     assert len(networks) > 20

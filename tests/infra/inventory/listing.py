@@ -1,4 +1,4 @@
-"""Inventory of a stack's plan as reviewable text: a change of the program is a diff of it."""
+"""What the program plans for a stack, as a text that people review: a change reads as a diff of it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.infra.rehearsal import STACKS, name_of, operation
 
 FOLDER = Path(__file__).parent
-HEAD = "# Planned resources of {stack}: written by `make inventory`, reviewed with each change.\n"
-MAX_TEXT = 100  # characters of a value that are listed
-# Equal on every resource, or implied by the key above it.
+HEAD = "# What the program plans for {stack}: written by `make inventory`, reviewed with each change.\n"
+LONGEST = 100  # characters of a text that are worth reviewing here
+# The same on every resource, or said by the key it stands under.
 PLAIN = {"apiVersion", "kind", "labels", "project", "resourceLabels", "userLabels"}
 
 
@@ -67,7 +67,7 @@ def _shown(value: Any) -> Any:
             return [_shown(item) for item in value]
         case Secret():
             return "(secret)"
-        case str() if len(value) > MAX_TEXT or "\n" in value:
+        case str() if len(value) > LONGEST or "\n" in value:
             digest = hashlib.sha256(value.encode()).hexdigest()[:8]
             return f"(text of {len(value)} characters, {digest})"
         case _ if value is UNKNOWN:
@@ -104,7 +104,7 @@ def _is_flat(values: Any) -> bool:
 
 
 def write() -> None:
-    """Write the inventories of all stacks."""
+    """All files anew."""
     for stack in STACKS:
         path = FOLDER / f"{stack}.yaml"
         path.write_text(listing(stack))

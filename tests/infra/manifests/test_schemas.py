@@ -1,4 +1,4 @@
-"""Every Kubernetes object of every stack is valid by the schemas of the API server."""
+"""Every Kubernetes object of every stack is what an API server takes, as far as schemas say it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rehearsal.cli.render import objects, skipped, write
 from tests.infra.manifests.definitions import definitions
 from tests.infra.rehearsal import Declared
 
-# Kubernetes versions of the release channels, from the oldest with every declared field to the newest.
+# What clusters of the release channels run, from the oldest that has all we declare to the newest.
 OLDEST, NEWEST = "1.34", "1.37"
 
 Manifest = dict[str, Any]
 
 
-def schema_errors(manifest: Manifest, version: str = NEWEST) -> list[str]:
-    """Schema violations of an object, unknown fields included."""
+def misfits(manifest: Manifest, version: str = NEWEST) -> list[str]:
+    """What is wrong with an object, unknown fields included."""
     definition = definitions().get((manifest["apiVersion"], manifest["kind"]))
     if definition is not None:
         validator = jsonschema.Draft202012Validator(definition.schema())
@@ -51,13 +51,13 @@ def manifests(prod: Declared) -> list[Manifest]:
 
 def test_every_object_of_every_stack_fits_its_schema(declared: Declared) -> None:
     found = objects(declared.result.snapshot)
-    wrong = {f"{item.kind}/{item.name}": why for item in found if (why := schema_errors(item.manifest))}
+    wrong = {f"{item.kind}/{item.name}": why for item in found if (why := misfits(item.manifest))}
     assert found
     assert not wrong
 
 
 def test_production_also_fits_the_oldest_cluster_that_may_run_it(manifests: list[Manifest]) -> None:
-    wrong = {item["metadata"]["name"]: why for item in manifests if (why := schema_errors(item, OLDEST))}
+    wrong = {item["metadata"]["name"]: why for item in manifests if (why := misfits(item, OLDEST))}
     assert not wrong
 
 
@@ -83,12 +83,12 @@ def test_a_slip_in_an_object_is_found(
     manifests: list[Manifest], kind: str, path: tuple[str | int, ...], value: Any
 ) -> None:
     manifest = of_kind(manifests, kind)
-    assert not schema_errors(manifest)
+    assert not misfits(manifest)
     target: Any = manifest
     for part in path[:-1]:
         target = target[part]
     target[path[-1]] = value
-    assert schema_errors(manifest)
+    assert misfits(manifest)
 
 
 def test_nothing_of_a_stack_is_left_out_of_the_render(declared: Declared) -> None:

@@ -1,1 +1,1 @@
-"""Every hardening setting turned off in turn: a policy, audit, document or test must report it."""
+"""For each setting of the program that hardens: turned off, something that checks the program says so."""

@@ -1,4 +1,4 @@
-"""Ways to turn a setting off: its planned value is negated, opened to all clients, or removed."""
+"""A setting turned off: what stands where it landed is flipped, opened to everybody, or taken away."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.paths import ABSENT
 from tests.infra.mutations.killers import Changes
 from tests.infra.mutations.source import Setting
-from tests.infra.mutations.trace import MARK, Steps, Traced, leaves_of
+from tests.infra.mutations.trace import MARK, Landed, Steps, leaves_of
 from tests.infra.rehearsal import name_of
 
 EVERYBODY = "0.0.0.0/0"
 
 
 def ways(
-    setting: Setting, traced: Traced, resources: Sequence[ResourceState]
+    setting: Setting, landed: Landed, resources: Sequence[ResourceState]
 ) -> Iterator[tuple[str, Changes]]:
     """Every way to turn the setting off, with a name: as a whole, and each switch in it alone."""
     by_urn = {item.urn: item for item in resources}
-    made = sorted(urn for urn in by_urn if any(_stands_for(planned, urn) for planned in traced.made))
+    made = sorted(urn for urn in by_urn if any(_stands_for(planned, urn) for planned in landed.made))
     if setting.option:
         for urn in made:
             item = by_urn[urn]
@@ -35,7 +35,7 @@ def ways(
                 {urn: dataclasses.replace(item, protect=False, ignore_changes=())},
             )
         return
-    places = _real(traced, resources)
+    places = _real(landed, resources)
     if not places:
         for urn in made:
             yield from _undone(by_urn[urn])
@@ -59,10 +59,10 @@ def _undone(item: ResourceState) -> Iterator[tuple[str, Changes]]:
         yield f"{name_of(item.urn)} with {key} {wide}", {item.urn: wider}
 
 
-def _real(traced: Traced, resources: Sequence[ResourceState]) -> dict[str, list[Steps]]:
+def _real(landed: Landed, resources: Sequence[ResourceState]) -> dict[str, list[Steps]]:
     """The places in resources as they are; a mark in a name or a key stood for any."""
     found: dict[str, list[Steps]] = defaultdict(list)
-    for urn, steps in sorted(traced.places, key=str):
+    for urn, steps in sorted(landed.places, key=str):
         for item in resources:
             if _stands_for(urn, item.urn):
                 found[item.urn] += [
@@ -109,7 +109,7 @@ def _at(tree: Any, steps: Steps) -> Any:
 
 
 def off(value: Any) -> Any:
-    """The mutated value: a boolean is negated, a range becomes 0.0.0.0/0, a role owner, others go."""
+    """What a value becomes: a switch flips, a range is the internet, a role the owner's; the rest goes."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):

@@ -9,20 +9,20 @@ from typing import Final
 
 import yaml
 
-from tests.infra.mutations.killers import Evaluator
+from tests.infra.mutations.killers import Judge
 from tests.infra.mutations.mutators import ways
 from tests.infra.mutations.source import Setting, commented
-from tests.infra.mutations.trace import Traced, traces
+from tests.infra.mutations.trace import Landed, landings
 from tests.infra.rehearsal import ROOT, Declared, rehearse
 
 FILE: Final = Path(__file__).with_suffix(".yaml")
 EXPLAINED: Final = Path(__file__).with_name("explained.yaml")
 HEAD: Final = """\
-# Every hardening setting of infra/ and the checks that report it when it is turned off:
+# Every setting of infra/ that says in a comment what it prevents, and who objects when it is turned off:
 # written by `make inventory`, reviewed with each change. Comments that only explain are in explained.yaml.
 """
-# These read settings and compute with them: no value of theirs reaches a cloud as it stands. Their results
-# are covered by tests/infra/test_setting_changes.py.
+# These read settings and compute with them: no value of theirs reaches a cloud as it stands. What follows
+# from what is held by tests/infra/test_setting_changes.py.
 REASONING: Final = {
     "settings/errors.py",
     "settings/loader.py",
@@ -55,34 +55,34 @@ def explained() -> dict[str, str]:
 
 
 @cache
-def traced() -> tuple[Traced, ...]:
-    """Planned positions of each of :func:`settings`."""
+def landed() -> tuple[Landed, ...]:
+    """Where each of :func:`settings` is to be seen."""
     with TemporaryDirectory() as folder:
-        return tuple(traces(settings(), Path(folder)))
+        return tuple(landings(settings(), Path(folder)))
 
 
 def table(declared: Declared) -> Table:
-    """Checks that report each setting, by the way in which it was turned off."""
-    evaluator = Evaluator(declared)
+    """Who objects, by setting and by the way in which it was turned off."""
+    judge = Judge(declared)
     return {
         setting.id: {
-            way: sorted(evaluator.violations(changes))
+            way: sorted(judge.objections(changes))
             for way, changes in ways(setting, place, declared.result.snapshot.resources)
         }
-        for setting, place in zip(settings(), traced(), strict=True)
+        for setting, place in zip(settings(), landed(), strict=True)
     }
 
 
 def text(found: Table) -> str:
     """The table as its file."""
     short = {
-        setting: violations["as a whole"] if violations.keys() == {"as a whole"} else violations
-        for setting, violations in found.items()
+        setting: objections["as a whole"] if objections.keys() == {"as a whole"} else objections
+        for setting, objections in found.items()
     }
     return HEAD + yaml.safe_dump(short, sort_keys=False, width=110)
 
 
 def write() -> None:
-    """Write the table."""
+    """Write the table anew."""
     with TemporaryDirectory() as folder:
         FILE.write_text(text(table(rehearse("prod", Path(folder)))))

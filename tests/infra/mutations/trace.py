@@ -1,7 +1,7 @@
-"""Trace settings of the program to the plan: the program runs with a mark in place of each setting.
+"""Where a setting of the program ends up: the program is run with a mark in each setting's place.
 
-The source is copied with every traced value `V` written as `__mark__(number, V)`, and planned against
-providers that accept any value. The marks then appear in the plan at the positions of the values.
+The source is copied with every value `V` that is asked for written as `__mark__(number, V)`, and planned
+against clouds that take whatever they are given. Marks then stand in the plan where the values would.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ Steps = tuple[str | int, ...]
 
 
 @dataclass
-class Traced:
-    """Positions of a setting: paths in inputs by URN, and the URNs of resources of its statement."""
+class Landed:
+    """Where a setting is to be seen: places in inputs by URN, and the URNs of what its statement makes."""
 
     places: set[tuple[str, Steps]] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
 
 
-def traces(settings: Sequence[Setting], folder: Path) -> list[Traced]:
+def landings(settings: Sequence[Setting], folder: Path) -> list[Landed]:
     """For each setting, in the same order, where it lands in the plan of prod."""
     planned = _planned(settings, folder)
-    found = [Traced() for _ in settings]
+    found = [Landed() for _ in settings]
     for item in planned:
         for place, leaf in leaves_of(unwrap(item.inputs)):
             for number in MARK.findall(str(leaf)):
@@ -52,10 +52,10 @@ def traces(settings: Sequence[Setting], folder: Path) -> list[Traced]:
                 for number in MARK.findall(str(step)):
                     found[int(number)].places.add((item.urn, place))
         file, _, line = item.source_position.partition(":")
-        for setting, traced in zip(settings, found, strict=True):
+        for setting, landed in zip(settings, found, strict=True):
             first, last = setting.statement
             if file == f"infra/{setting.module}" and first <= int(line) <= last:
-                traced.made.add(item.urn)
+                landed.made.add(item.urn)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Alerts and dashboards use the configured thresholds and only exported metrics."""
+"""What is watched: by the same numbers everywhere, and only what is really exported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUFFIXES = ("_bucket", "_count", "_sum", "_total")
 
 
 def exported() -> str:
-    """Source text of every module that may export a metric."""
+    """The text of everything that may export a metric."""
     return "\n".join(path.read_text() for path in Path(ROOT, "app").rglob("*.py"))
 
 
@@ -26,7 +26,7 @@ def queries(declared: Declared) -> Iterator[str]:
         yield from strings(policy["conditions"])
 
 
-def test_dashboards_and_alerts_query_only_exported_metrics(prod: Declared) -> None:
+def test_dashboards_and_alerts_ask_only_for_what_the_service_exports(prod: Declared) -> None:
     text = exported()
     asked = {name for query in queries(prod) for name in re.findall(r"\bkingdom_\w+", query)}
     assert asked
@@ -35,18 +35,18 @@ def test_dashboards_and_alerts_query_only_exported_metrics(prod: Declared) -> No
         assert any(f'"{base}"' in text for base in bases), name
 
 
-def test_the_latency_objective_is_a_histogram_bound(declared: Declared) -> None:
+def test_what_is_fast_is_a_bound_of_the_histogram(declared: Declared) -> None:
     settings = parse(declared.stack, configuration(declared.stack)).observability.objectives
     assert settings.fast_seconds in BOUNDS
     assert any(f'le="{settings.fast_seconds}"' in query for query in queries(declared))
 
 
-def test_log_retention_follows_the_settings(declared: Declared) -> None:
+def test_the_log_is_kept_as_long_as_the_settings_say(declared: Declared) -> None:
     wanted = configuration(declared.stack)["kingdom:observability"]["logDays"]
     assert declared.one("ProjectBucketConfig")["retentionDays"] == wanted
 
 
-def test_info_page_and_ticket_severities_have_own_addresses(declared: Declared) -> None:
+def test_notices_pages_and_tickets_go_to_their_own_addresses(declared: Declared) -> None:
     settings = configuration(declared.stack)["kingdom:observability"]
     addresses = {
         name.rpartition("-")[2]: channel["labels"]["email_address"]
@@ -59,13 +59,13 @@ def test_info_page_and_ticket_severities_have_own_addresses(declared: Declared) 
     }
 
 
-def test_dashboards_exist_for_infrastructure_service_and_business(declared: Declared) -> None:
+def test_there_is_a_dashboard_for_machines_service_and_people(declared: Declared) -> None:
     assert set(declared.of("Dashboard")) == {
         f"observability-dashboards-{key}" for key in ("system", "application", "business")
     }
 
 
-def test_slos_follow_the_settings(declared: Declared) -> None:
+def test_objectives_are_declared_as_the_settings_say(declared: Declared) -> None:
     settings = configuration(declared.stack)["kingdom:observability"]["objectives"]
     goals = {item["sloId"]: item["goal"] * 100 for item in declared.of("Slo").values()}
     assert abs(goals["availability"] - settings["availabilityPercent"]) < 1e-6

@@ -1,4 +1,4 @@
-"""Configuration passed to the service has the same numbers as the other resources."""
+"""What the service is told: the same numbers as everybody else."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def thresholds(declared: Declared) -> dict[str, Any]:
 def test_the_service_and_the_alert_policies_have_the_same_thresholds(
     declared: Declared, severity: str
 ) -> None:
-    passed = thresholds(declared)
+    told = thresholds(declared)
     for requirement, signal in ALERTS.items():
         policy = declared.one("AlertPolicy", f"observability-{requirement}-{severity}")
         query = policy["conditions"][0]["conditionPrometheusQueryLanguage"]["query"]
-        assert query.endswith(f"> {passed[signal][severity]:g}")
+        assert query.endswith(f"> {told[signal][severity]:g}")
     atlas = declared.one("AlertConfiguration", f"database-alerts-connections-{severity}")
-    assert atlas["metricThresholdConfig"]["threshold"] == passed["databaseConnections"][severity]
+    assert atlas["metricThresholdConfig"]["threshold"] == told["databaseConnections"][severity]
 
 
 @pytest.mark.parametrize("role", ["api", "worker"])
@@ -45,17 +45,17 @@ def test_every_pod_reads_the_thresholds_from_a_mounted_file(declared: Declared, 
     assert mount["readOnly"]
 
 
-def test_connection_pools_of_all_pods_fit_the_min_tier(declared: Declared) -> None:
+def test_the_pools_of_all_pods_fit_the_smallest_tier(declared: Declared) -> None:
     settings = parse(declared.stack, configuration(declared.stack))
     pool = int(declared.one("ConfigMap", "configuration")["data"]["KINGDOM_MONGODB_POOL"])
     pods = peak(settings.workload.api) + peak(settings.workload.worker)
     assert pods * (pool + MONITORS) < ATLAS_CONNECTIONS[AtlasSize(settings.database.min_size)] * 0.8
 
 
-def test_request_timeouts_fit_the_drain_of_a_replica(declared: Declared) -> None:
-    max_seconds = parse(declared.stack, configuration(declared.stack)).workload.request_seconds
+def test_no_route_takes_longer_than_a_leaving_replica_finishes(declared: Declared) -> None:
+    longest = parse(declared.stack, configuration(declared.stack)).workload.request_seconds
     routes = [endpoint for part in PUBLIC for endpoint in part.endpoints]
-    assert not {route.path for route in routes if route.seconds >= max_seconds}
+    assert not {route.path for route in routes if route.seconds >= longest}
 
 
 def test_metrics_of_both_roles_are_collected(declared: Declared) -> None:
@@ -78,7 +78,7 @@ def test_pods_start_after_what_their_start_needs(prod: Declared) -> None:
             assert any(f":{needed}::" in urn for urn in after), f"{role} does not wait for {needed}"
 
 
-def test_interactive_pods_have_the_higher_priority(declared: Declared) -> None:
+def test_those_that_people_wait_for_go_first(declared: Declared) -> None:
     classes = {item["metadata"]["name"]: item["value"] for item in declared.of("PriorityClass").values()}
     named = {
         role: declared.one("Deployment", role)["spec"]["template"]["spec"]["priorityClassName"]

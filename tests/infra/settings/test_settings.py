@@ -1,4 +1,4 @@
-"""A stack file is parsed once into types; all of its errors are reported at once."""
+"""A stack file is parsed once, into types; what is wrong with it is said all at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.settings.loader import parse
 from tests.infra.rehearsal import ROOT, STACKS, configuration, merge
 
 
-def reported_errors(values: dict[str, Any]) -> dict[str, str]:
+def complaints(values: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(SettingsError) as caught:
         parse("prod", values)
     return {complaint.key: str(complaint) for complaint in caught.value.complaints}
@@ -34,19 +34,19 @@ def test_every_stack_file_validates(stack: str) -> None:
     assert settings.environment.labels["environment"] == stack
 
 
-def test_objects_may_be_json_text_as_pulumi_passes_them(values: dict[str, Any]) -> None:
+def test_objects_may_come_as_the_json_text_that_pulumi_hands_to_programs(values: dict[str, Any]) -> None:
     as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     assert parse("prod", as_text) == parse("prod", values)
 
 
-def test_all_errors_are_reported_at_once(values: dict[str, Any]) -> None:
+def test_all_that_is_wrong_is_reported_at_once(values: dict[str, Any]) -> None:
     del values["kingdom:cache"]
     del values["kingdom:workload"]["api"]["maxReplicas"]
     values["kingdom:netwrok"] = values.pop("kingdom:network")
     values["kingdom:edge"]["zone"] = "example"
     values["kingdom:database"]["minSize"] = "M41"
     values["gcp:project"] = 3
-    assert set(reported_errors(values)) == {
+    assert set(complaints(values)) == {
         "gcp:project",
         "kingdom:cache",
         "kingdom:database.minSize",
@@ -74,7 +74,7 @@ def test_an_error_names_stack_file_key_value_and_remedy(values: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value", "reported"),
+    ("section", "key", "value", "said"),
     [
         ("workload", "apy", {}, "did you mean api?"),
         ("network", "nodes", "10.0.0.0", "IPv4 range such as 10.0.0.0/20"),
@@ -84,22 +84,22 @@ def test_an_error_names_stack_file_key_value_and_remedy(values: dict[str, Any]) 
         ("storage", "bucket", "Upper_Case", "globally unique bucket name"),
     ],
 )
-def test_a_wrong_value_is_reported_with_the_allowed_values(
-    values: dict[str, Any], section: str, key: str, value: Any, reported: str
+def test_a_wrong_value_is_met_with_what_would_be_right(
+    values: dict[str, Any], section: str, key: str, value: Any, said: str
 ) -> None:
     values[f"kingdom:{section}"][key] = value
-    assert reported in reported_errors(values)[f"kingdom:{section}.{key}"]
+    assert said in complaints(values)[f"kingdom:{section}.{key}"]
 
 
-def test_a_misspelled_section_is_reported_with_a_suggestion(values: dict[str, Any]) -> None:
+def test_a_misspelt_section_is_reported_with_the_one_that_was_meant(values: dict[str, Any]) -> None:
     values["kingdom:databse"] = values.pop("kingdom:database")
-    found = reported_errors(values)
+    found = complaints(values)
     assert "did you mean kingdom:database?" in found["kingdom:databse"]
     assert "is missing" in found["kingdom:database"]
 
 
 @pytest.mark.parametrize(
-    ("section", "change", "reported"),
+    ("section", "change", "said"),
     [
         ("kingdom:workload", {"api": {"maxReplicas": 4}}, "maxReplicas 4 is below"),
         ("kingdom:database", {"minSize": "M80", "maxSize": "M40"}, "maxSize M40 is smaller"),
@@ -107,15 +107,15 @@ def test_a_misspelled_section_is_reported_with_a_suggestion(values: dict[str, An
     ],
 )
 def test_settings_that_contradict_each_other_are_reported(
-    values: dict[str, Any], section: str, change: dict[str, Any], reported: str
+    values: dict[str, Any], section: str, change: dict[str, Any], said: str
 ) -> None:
     merge(values[section], change)
-    assert reported in "".join(reported_errors(values).values())
+    assert said in "".join(complaints(values).values())
 
 
 def test_a_missing_section_lists_the_keys_it_needs(values: dict[str, Any]) -> None:
     del values["kingdom:cache"]
-    assert "version, minGb" in reported_errors(values)["kingdom:cache"]
+    assert "version, minGb" in complaints(values)["kingdom:cache"]
 
 
 def test_keys_of_other_namespaces_belong_to_others(values: dict[str, Any]) -> None:
