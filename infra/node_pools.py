@@ -11,14 +11,15 @@ from pulumi_gcp import container, projects, serviceaccount
 from infra.component import Component, Environment
 from infra.kms import Keys, Use
 from infra.settings.platform import PoolSettings
+from infra.settings.roles import NodePoolKind
 from infra.settings.sizing import MAX_PODS_PER_NODE
 from infra.settings.sizing import Nodes as Size
 
 # What a node does with its own identity: write logs and metrics. Images: see `infra/delivery/__init__.py`.
 NODE_ROLES = {"node": "roles/container.defaultNodeServiceAccount"}
 POOL_LABEL = "kingdom.studio/pool"
-ON_DEMAND = "on-demand"
-SPOT = "spot"
+ON_DEMAND = NodePoolKind.ON_DEMAND.value
+SPOT = NodePoolKind.SPOT.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from pulumi_gcp import secretmanager, serviceaccount, storage
 
 from infra.component import Component, Environment
 from infra.kms import Keys, Use
+from infra.settings.roles import ROLES
 from infra.settings.service import IdentitySettings
-
-ROLES = ("api", "worker")
 
 
 @dataclass(frozen=True, slots=True)

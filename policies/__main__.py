@@ -21,15 +21,26 @@ from policies.pack.server import serve_quickly
 from policies.rules import RULES, SHAPES
 
 CEILING: Final = "monthly-cost-ceiling"
+REGISTRIES: Final = "image-registry"
 
 
 def stack_configuration() -> list[dict[str, Any]]:
     """What the stack's file says of the pack, as layers of configuration. Raises ConfigurationError."""
     stack = pulumi.get_stack()
     return [
+        _registries(),
         _layer(f"policies:monthlyCeiling of the stack {stack!r}", _ceiling()),
         _layer(f"policies:config of the stack {stack!r}", _parsed("config", {})),
     ]
+
+
+def _registries() -> dict[str, Any]:
+    """Images of an environment come from its own project's registry, and from Google's for GKE."""
+    google = pulumi.Config("gcp")
+    project, region = google.get("project"), google.get("region")
+    if not project or not region:
+        return {}
+    return {REGISTRIES: {"registries": [f"{region}-docker.pkg.dev/{project}/", "gke.gcr.io/"]}}
 
 
 def _ceiling() -> dict[str, Any]:

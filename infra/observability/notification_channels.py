@@ -78,6 +78,11 @@ class Channels(Component):
             severity=None if severity is Severity.INFO else severity.value,
             conditions=[{**condition, "display_name": title}],
             notification_channels=[self._names[severity]],
+            documentation={
+                "subject": f"{environment.name}: {title}",
+                "content": f"What to do: `{page_of(key)}` in the repository.",
+                "mime_type": "text/markdown",
+            },
             alert_strategy=strategy or {"auto_close": "86400s"},
             user_labels={
                 **environment.label("observability"),
@@ -86,6 +91,13 @@ class Channels(Component):
             },
             opts=parent.child(),
         )
+
+
+def page_of(key: str) -> str:
+    """The section of docs/operating.md on the alert `key`; both severities of a signal share one."""
+    for severity in Severity:
+        key = key.removesuffix(f"-{severity.lower()}")
+    return f"docs/operating.md#{key}"
 
 
 def promql(query: str, duration: str = "300s") -> monitoring.AlertPolicyConditionArgsDict:

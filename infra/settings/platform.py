@@ -102,7 +102,7 @@ class ClusterSettings(Section):
         ),
     ]
     maintenance: MaintenanceSettings
-    on_demand: Annotated[PoolSettings, Field(description="the pool that `api` runs on")]
+    on_demand: Annotated[PoolSettings, Field(description="the pool of nodes that stay: `api` runs on it")]
     spot: Annotated[PoolSettings, Field(description="the pool that `worker` runs on")]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from infra.settings.base import Count, Days, Percent, Seconds, Section
+from infra.settings.roles import ROLES
 from infra.settings.types import Algorithm, Digest, DnsLabel, Email, LogLevel
 
 NO_IMAGE = f"sha256:{'0' * 64}"  # before the first release; no registry has it
@@ -98,7 +99,12 @@ class RoleSettings(Section):
         return self
 
 
-class WorkloadSettings(Section):
+# A required section for each role of the table.
+_SECTIONS: dict[str, Any] = dict.fromkeys(ROLES, (RoleSettings, ...))
+_Roles: type[Section] = create_model("_Roles", __base__=Section, **_SECTIONS)
+
+
+class WorkloadSettings(_Roles):
     """The service on the cluster."""
 
     namespace: Annotated[DnsLabel, Field(description="Kubernetes namespace")]
@@ -120,8 +126,11 @@ class WorkloadSettings(Section):
         float, Field(gt=0, le=1000, description="what the service's own rate limits are multiplied by")
     ]
     algorithm: Annotated[Algorithm, Field(description="how requests spread over replicas")]
-    api: RoleSettings
-    worker: RoleSettings
+
+    @property
+    def roles(self) -> dict[str, RoleSettings]:
+        """The settings of every role, in the order of the table."""
+        return {name: getattr(self, name) for name in ROLES}
 
 
 class IdentitySettings(Section):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from infra.settings import Settings
 from infra.settings.machine_types import allocatable
 from infra.settings.platform import ClusterSettings, DatabaseSettings, PoolSettings
-from infra.settings.service import RoleSettings
+from infra.settings.roles import ROLES, NodePoolKind
+from infra.settings.service import RoleSettings, WorkloadSettings
 from infra.settings.types import AtlasSize
 
 # Connections a node of each Atlas tier accepts: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
@@ -66,6 +68,9 @@ class Room:
         }
 
 
+NO_ROOM = Room(0, 0, 0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Nodes:
     """Nodes of a pool in the whole region."""
@@ -93,9 +98,9 @@ class Sizing:
         """Derive all of it."""
         workload, cluster = settings.workload, settings.cluster
         return cls(
-            quota=room(workload.api) + room(workload.worker),
-            on_demand=nodes(workload.api, cluster.on_demand, cluster),
-            spot=nodes(workload.worker, cluster.spot, cluster),
+            quota=sum(map(room, workload.roles.values()), NO_ROOM),
+            on_demand=nodes(on_pool(workload, NodePoolKind.ON_DEMAND), cluster.on_demand, cluster),
+            spot=nodes(on_pool(workload, NodePoolKind.SPOT), cluster.spot, cluster),
             mongodb_pool=mongodb_pool(settings),
             redis_gb=redis_gb(settings),
         )
@@ -130,17 +135,27 @@ def pods_per_node(role: RoleSettings, pool: PoolSettings) -> int:
     return min(by_request, MAX_PODS_PER_NODE)
 
 
-def nodes(role: RoleSettings, pool: PoolSettings, cluster: ClusterSettings) -> Nodes:
-    """Bounds of the pool that a role runs on.
+def on_pool(workload: WorkloadSettings, kind: NodePoolKind) -> list[RoleSettings]:
+    """The settings of the roles that run on the pool `kind`."""
+    return [settings for name, settings in workload.roles.items() if ROLES[name].pool is kind]
+
+
+def nodes(roles: Sequence[RoleSettings], pool: PoolSettings, cluster: ClusterSettings) -> Nodes:
+    """Bounds of the pool that `roles` run on.
 
     At least what `minReplicas` need, and one node in as many zones as there are replicas to spread. At most
-    what the peak needs, filled up to the same number in each zone, as a balanced pool grows.
+    what the peaks need, filled up to the same number in each zone, as a balanced pool grows. Roles are
+    counted as if they shared no node.
     """
     zones = len(cluster.zones)
-    held = max(pods_per_node(role, pool), 1)
-    least = max(ceil(role.min_replicas / held), min(role.min_replicas, zones))
-    most = ceil(ceil(peak(role) / held) / zones) * zones
-    return Nodes(least, max(most, least))
+    needed, peaks, spread = 0, 0, 0
+    for role in roles:
+        held = max(pods_per_node(role, pool), 1)
+        needed += ceil(role.min_replicas / held)
+        peaks += ceil(peak(role) / held)
+        spread = max(spread, min(role.min_replicas, zones))
+    least = max(needed, spread)
+    return Nodes(least, max(ceil(peaks / zones) * zones, least))
 
 
 def mongodb_pool(settings: Settings) -> int:
@@ -149,7 +164,7 @@ def mongodb_pool(settings: Settings) -> int:
     All pods together stay below `POOLED_PERCENT` of what the smallest tier accepts: autoscaling may have
     shrunk the cluster to it when the crowd comes.
     """
-    pods = peak(settings.workload.api) + peak(settings.workload.worker)
+    pods = sum(map(peak, settings.workload.roles.values()))
     accepted = ATLAS_CONNECTIONS[settings.database.min_size] * POOLED_PERCENT // 100
     return min(accepted // pods - MONITORS, LARGEST_POOL)
 
@@ -157,9 +172,10 @@ def mongodb_pool(settings: Settings) -> int:
 def redis_gb(settings: Settings) -> int:
     """Memory of the cache in GB: every replica's working set, the queues, and the clients' buffers."""
     cache, workload = settings.cache, settings.workload
-    pods = peak(workload.api) + peak(workload.worker)
+    pods = sum(map(peak, workload.roles.values()))
+    with_working_set = [role for name, role in workload.roles.items() if ROLES[name].working_set]
     needed_mi = (
-        peak(workload.api) * cache.working_set_mi
+        sum(map(peak, with_working_set)) * cache.working_set_mi
         + cache.queue_mi
         + pods * REDIS_POOL * REDIS_CONNECTION_KI / 1024
     )
@@ -170,10 +186,12 @@ def misfits(settings: Settings) -> list[tuple[str, object, str]]:
     """What cannot work although each setting is right by itself: key, value and remedy of each."""
     found: list[tuple[str, object, str]] = []
     workload, cluster = settings.workload, settings.cluster
-    for key, role, pool in (
-        ("onDemand", workload.api, cluster.on_demand),
-        ("spot", workload.worker, cluster.spot),
-    ):
+    pools = {
+        NodePoolKind.ON_DEMAND: ("onDemand", cluster.on_demand),
+        NodePoolKind.SPOT: ("spot", cluster.spot),
+    }
+    for name, role in workload.roles.items():
+        key, pool = pools[ROLES[name].pool]
         try:
             held = pods_per_node(role, pool)
         except ValueError as error:
@@ -181,7 +199,7 @@ def misfits(settings: Settings) -> list[tuple[str, object, str]]:
             continue
         if held < 1:
             asked = f"{role.resources.cpu_milli}m CPU and {role.resources.memory_mi} MiB"
-            remedy = f"is too small for one pod of {asked}: give a larger type or ask for less"
+            remedy = f"is too small for one pod of {name}, {asked}: give a larger type or request less"
             found.append((f"cluster.{key}.machineType", pool.machine_type, remedy))
     found += _connections(settings.database, mongodb_pool(settings))
     ours = f"{settings.google.region}-docker.pkg.dev/{settings.google.project}/"

@@ -14,9 +14,9 @@ from infra.delivery import Delivery
 from infra.edge.address_ranges import CLOUDFLARE, LOAD_BALANCERS
 from infra.edge.origin import Origin
 from infra.network import Network
-from infra.node_pools import ON_DEMAND, SPOT
 from infra.service_identity import Identity
 from infra.settings import Settings
+from infra.settings.roles import ROLES
 from infra.settings.shutdown_timing import Termination
 from infra.settings.sizing import REDIS_POOL, Sizing
 from infra.storage import Storage
@@ -68,7 +68,7 @@ class Workload(Component):
             self.child(),
         )
         priorities = Priorities("priorities", PrioritiesArgs(environment), self.child())
-        for role, replicas, pool in (("api", settings.api, ON_DEMAND), ("worker", settings.worker, SPOT)):
+        for role, replicas in settings.roles.items():
             deployed = Role(
                 role,
                 RoleArgs(
@@ -78,7 +78,7 @@ class Workload(Component):
                     settings,
                     replicas,
                     configuration,
-                    pool,
+                    ROLES[role].pool.value,
                     [*args.database.ready, *priorities.ready, *args.delivery.ready],
                 ),
                 self.child(),

@@ -11,6 +11,7 @@ from pulumi_kubernetes.core import v1 as core
 from infra.component import Component, Environment
 from infra.edge.origin import Origin
 from infra.settings.platform import EdgeSettings
+from infra.settings.roles import PUBLIC
 from infra.settings.service import WorkloadSettings
 from infra.settings.shutdown_timing import PROBE_FAILURES, Termination
 from infra.settings.types import Algorithm
@@ -45,14 +46,14 @@ class Gateway(Component):
         super().__init__("kingdom:workload:Gateway", name, opts)
         settings = args.settings
         namespace = args.namespace.metadata_name
-        labels = kubernetes_labels(args.environment, "api")
+        labels = kubernetes_labels(args.environment, PUBLIC)
         termination = Termination.of(settings)
         service = core.Service(
-            "api",
-            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            PUBLIC,
+            metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
             spec={
                 "type": "ClusterIP",
-                "selector": selector("api"),
+                "selector": selector(PUBLIC),
                 "ports": [
                     {
                         "name": "http",
@@ -65,7 +66,7 @@ class Gateway(Component):
             },
             opts=self.child(depends_on=args.namespace.ready),
         )
-        target = {"group": "", "kind": "Service", "name": "api"}
+        target = {"group": "", "kind": "Service", "name": PUBLIC}
         gateway = CustomResource(
             name,
             api_version="gateway.networking.k8s.io/v1",
@@ -108,14 +109,14 @@ class Gateway(Component):
             f"{name}-api",
             api_version="gateway.networking.k8s.io/v1",
             kind="HTTPRoute",
-            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
             spec={
                 "parentRefs": [{"kind": "Gateway", "name": name, "sectionName": "https"}],
                 "hostnames": [args.edge.hostname],
                 "rules": [
                     {
                         "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in ROUTED],
-                        "backendRefs": [{"kind": "Service", "name": "api", "port": 80, "weight": 1}],
+                        "backendRefs": [{"kind": "Service", "name": PUBLIC, "port": 80, "weight": 1}],
                     }
                 ],
             },
@@ -125,7 +126,7 @@ class Gateway(Component):
             f"{name}-health",
             api_version="networking.gke.io/v1",
             kind="HealthCheckPolicy",
-            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
             spec={
                 "targetRef": target,
                 "default": {
@@ -151,7 +152,7 @@ class Gateway(Component):
             f"{name}-backend",
             api_version="networking.gke.io/v1",
             kind="GCPBackendPolicy",
-            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
             spec={
                 "targetRef": target,
                 "default": {
@@ -169,7 +170,7 @@ class Gateway(Component):
             f"{name}-distribution",
             api_version="networking.gke.io/v1",
             kind="GCPTrafficDistributionPolicy",
-            metadata={"name": "api", "namespace": namespace, "labels": labels},
+            metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
             spec={
                 "targetRefs": [target],
                 "default": distribution(settings),

@@ -60,9 +60,10 @@ class Namespace(Component):
             },
             opts=self.child(depends_on=[namespace]),
         )
-        largest = max(settings.api.resources.cpu_limit_milli, settings.worker.resources.cpu_limit_milli)
-        memory = max(settings.api.resources.memory_mi, settings.worker.resources.memory_mi)
-        scratch = max(settings.api.resources.scratch_mi, settings.worker.resources.scratch_mi)
+        resources = [role.resources for role in settings.roles.values()]
+        largest = max(item.cpu_limit_milli for item in resources)
+        memory = max(item.memory_mi for item in resources)
+        scratch = max(item.scratch_mi for item in resources)
         limits = core.LimitRange(
             name,
             metadata={"name": "limits", "namespace": self.metadata_name, "labels": labels},

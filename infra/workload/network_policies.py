@@ -12,6 +12,7 @@ from infra.component import Component, Environment
 from infra.database.access import Destination
 from infra.edge.address_ranges import LOAD_BALANCERS
 from infra.network import GOOGLE_APIS
+from infra.settings.roles import PUBLIC
 from infra.workload.deployment import PORT
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
 
@@ -40,7 +41,7 @@ class Isolation(Component):
         self._policy(
             "from-load-balancer",
             {
-                "pod_selector": {"match_labels": selector("api")},
+                "pod_selector": {"match_labels": selector(PUBLIC)},
                 "policy_types": ["Ingress"],
                 "ingress": [
                     {

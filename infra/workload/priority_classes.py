@@ -8,10 +8,8 @@ import pulumi
 from pulumi_kubernetes.scheduling import v1 as scheduling
 
 from infra.component import Component, Environment
+from infra.settings.roles import ROLES
 from infra.workload.namespace import kubernetes_labels
-
-# Far below the classes of Kubernetes itself (2,000,000,000), far above what names no class (0).
-VALUES = {"api": 1_000_000, "worker": 100_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +28,14 @@ class Priorities(Component):
             scheduling.PriorityClass(
                 f"{name}-{role}",
                 metadata={"name": class_name(role), "labels": kubernetes_labels(args.environment, role)},
-                value=value,
+                value=definition.priority,
                 global_default=False,  # a pod that says nothing pushes nobody out
                 # Only what answers people may push others off a node; a job waits for room.
-                preemption_policy="PreemptLowerPriority" if role == "api" else "Never",
+                preemption_policy="PreemptLowerPriority" if definition.preempts else "Never",
                 description=f"Pods of the {role} role of the kingdom service",
                 opts=self.child(),
             )
-            for role, value in VALUES.items()
+            for role, definition in ROLES.items()
         ]
         self.register_outputs({})
 

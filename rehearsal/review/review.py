@@ -33,6 +33,7 @@ from rehearsal.review.impact import Effect, Weight, effects
 from rehearsal.review.plan_digest import Plan, plan_of
 from rehearsal.review.policy_view import declared
 from rehearsal.review.rule_changes import Judge, RuleChange, base_judge, head_judge, rule_changes
+from rehearsal.review.shared_identifiers import shared_identifiers
 from rehearsal.review.stack_file import (
     ChangedSetting,
     WrongSetting,
@@ -201,11 +202,12 @@ class Review:
     error: KingdomError | None = None
     rule_changes: tuple[RuleChange, ...] = ()
     program_changed: bool = True
+    shared: tuple[Finding, ...] = ()
 
     @cached_property
     def _gathered(self) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
         found, unjudged = gather(item.result for item in self.stacks if item.result is not None)
-        return tuple(map(self._caused, found)), unjudged
+        return (*self.shared, *map(self._caused, found)), unjudged
 
     def _caused(self, item: Finding) -> Finding:
         """`item` with the changed setting that causes it, where one does."""
@@ -281,6 +283,8 @@ class Review:
         if self.error is not None:
             return self.error.exit_code
         codes = {item.exit_code for item in self.stacks}
+        if self.shared:
+            codes.add(3)
         code = next((code for code in _WORST_FIRST if code in codes), 0)
         return WEAKENED if code == 0 and self.weakened else code
 
@@ -313,6 +317,7 @@ def review(
             commit=commit,
             dirty=dirty,
             seconds=time.monotonic() - began,
+            shared=() if stacks else shared_identifiers(project),
         )
     commit, dirty = named_head(project, head)
     try:
@@ -332,6 +337,7 @@ def review(
         seconds=time.monotonic() - began,
         rule_changes=changes_,
         program_changed=program_changed,
+        shared=() if stacks else shared_identifiers(project),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ import yaml
 from infra.project import APIS
 from infra.service_identity import secret_id
 from infra.settings import Settings
+from policies.pack.configuration import problems_with
+from policies.rules import SHAPES
 from tests.docs._shell import Command, commands
 from tests.infra.rehearsal import configuration
 from tests.repository._tree import ROOT
@@ -243,14 +246,53 @@ def test_github_gets_what_the_workflows_ask_for() -> None:
         assert "workflow_dispatch" in (WORKFLOWS / workflow).read_text()
 
 
+def test_a_pod_that_flushes_redis_is_the_worker_without_its_probes(tmp_path: Path) -> None:
+    """The script's own `jq`, on the Deployment as it is declared."""
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not on PATH")
+    (worker,) = [
+        item for item in of_type("kubernetes:apps/v1:Deployment") if item["metadata"]["name"] == "worker"
+    ]
+    (tmp_path / "worker.json").write_text(json.dumps(worker))
+    (tmp_path / "kubectl").write_text(
+        f'#!/bin/sh\ncase "$*" in *" get "*) cat {tmp_path}/worker.json ;;'
+        f" *apply*) cat > {tmp_path}/pod.json ;; esac\n"
+    )
+    (tmp_path / "kubectl").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run([str(ROOT / ".github/scripts/flush-redis"), "kingdom"], check=True, env=environment)
+    pod = json.loads((tmp_path / "pod.json").read_text())
+    container = pod["spec"]["containers"][0]
+    assert container["command"][:2] == ["python", "-c"]
+    assert not [key for key in container if key.endswith("Probe")]
+    assert container["envFrom"] == worker["spec"]["template"]["spec"]["containers"][0]["envFrom"]
+    assert pod["spec"]["restartPolicy"] == "Never"
+
+
+def test_exceptions_of_the_policy_pack_are_ones_that_it_takes() -> None:
+    found = re.findall(r"echo '(\{.+\})' > \w+\.json", everything())
+    assert len(found) >= 3
+    for text in found:
+        assert problems_with(SHAPES, json.loads(text)) == []
+
+
+def test_every_runbook_has_what_an_on_call_engineer_needs() -> None:
+    for runbook in RUNBOOKS:
+        if runbook != OVERVIEW:
+            text = prose(runbook).lower()
+            for part in ("prerequisites", "expected", "verify", "way back", "whom to call"):
+                assert part in text, f"{runbook.name} has no {part}"
+
+
 def test_files_and_scripts_that_are_named_exist() -> None:
     for named in re.findall(r"(?<![\w/])(\.github/scripts/[\w-]+|app/[\w./]+|infra/[\w./]+)", everything()):
         assert (ROOT / named).exists(), named
 
 
 def test_python_that_runs_in_a_pod_is_python() -> None:
-    (script,) = re.findall(r"export FLUSH='([^']+)'", everything())
-    compile(script, "FLUSH", "exec")
+    text = (ROOT / ".github/scripts/flush-redis").read_text()
+    (script,) = re.findall(r"^script='([^']+)'$", text, re.MULTILINE)
+    compile(script, "flush-redis", "exec")
     service = (ROOT / "app" / "settings.py").read_text()
     for named in ("KINGDOM_REDIS_URL", "KINGDOM_SECRETS_DIR", "redis-auth", "redis-ca.pem"):
         assert named in script

@@ -1,4 +1,4 @@
-"""What the service does while something that it depends on is gone or slow, as docs/degradation.md has it,
+"""What the service does while something that it depends on is gone or slow, as docs/failure-modes.md has it,
 and that it recovers by itself: nothing acknowledged is lost, and nothing is made twice.
 """
 

@@ -131,7 +131,7 @@ def test_raising_max_replicas_moves_quota_pools_and_connections(stack: str) -> N
     api["maxReplicas"] *= 2
     settings = parse(stack, values)
     after = Sizing.of(settings)
-    assert after.quota.pods == peak(settings.workload.api) + peak(settings.workload.worker)
+    assert after.quota.pods == sum(map(peak, settings.workload.roles.values()))
     assert after.quota.cpu_milli > before.quota.cpu_milli
     assert after.on_demand.most >= before.on_demand.most
     assert after.mongodb_pool <= before.mongodb_pool

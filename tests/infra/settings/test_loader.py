@@ -48,7 +48,7 @@ def test_every_pod_reads_the_thresholds_from_a_mounted_file(declared: Declared, 
 def test_the_pools_of_all_pods_fit_the_smallest_tier(declared: Declared) -> None:
     settings = parse(declared.stack, configuration(declared.stack))
     pool = int(declared.one("ConfigMap", "configuration")["data"]["KINGDOM_MONGODB_POOL"])
-    pods = peak(settings.workload.api) + peak(settings.workload.worker)
+    pods = sum(map(peak, settings.workload.roles.values()))
     assert pods * (pool + MONITORS) < ATLAS_CONNECTIONS[AtlasSize(settings.database.min_size)] * 0.8
 
 

@@ -1,0 +1,43 @@
+"""The roles of the service: one table, from which everything that is declared for each role follows.
+
+A role is one Deployment of the image, started as ``python -m app ROLE``. To add one, add an entry here and a
+section of its name under ``kingdom:workload`` in each stack file: docs/add-a-role.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class NodePoolKind(StrEnum):
+    """The node pools: the name of each in the cluster and in node labels."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What is the same for a role in every environment; replicas and sizes are in the stack files.
+
+    `pool` is where its pods run. `priority` orders pods where nodes are short; only a role that `preempts`
+    evicts others for it. `working_set` says that each replica keeps `cache.workingSetMi` in Redis.
+    """
+
+    pool: NodePoolKind
+    priority: int
+    preempts: bool = False
+    working_set: bool = False
+
+
+# Priorities are far below the classes of Kubernetes itself (2,000,000,000) and far above 0, that of a pod
+# without a class.
+ROLES: Final[Mapping[str, Role]] = {
+    "api": Role(NodePoolKind.ON_DEMAND, priority=1_000_000, preempts=True, working_set=True),
+    "worker": Role(NodePoolKind.SPOT, priority=100_000),
+}
+# The role that the load balancer sends requests to.
+PUBLIC: Final = "api"
