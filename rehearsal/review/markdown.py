@@ -9,13 +9,14 @@ from rehearsal.cli.display import shown
 from rehearsal.engine.events import Op, PropertyChange, Step
 from rehearsal.pulumi.properties import Change, Value, format_path
 from rehearsal.pulumi.urn import name_of, type_of
+from rehearsal.review.capacity import CapacityChange
 from rehearsal.review.cost_diff import Position, delta, positions, span, stand_ins, unpriced
 from rehearsal.review.findings import Finding, RuleInfo, causes
 from rehearsal.review.impact import Effect, Weight
 from rehearsal.review.markdown_escape import block, code, prose
 from rehearsal.review.planned_values import assigned_values, created_inputs
 from rehearsal.review.review import Review, StackReview, Status
-from rehearsal.review.rule_changes import described
+from rehearsal.review.rule_changes import RuleChange, described
 from rehearsal.review.truncation import COMMENT_LIMIT, Section, fitted
 
 MARKER: Final = "<!-- kingdom preview -->"  # by which the comment is found again
@@ -112,14 +113,20 @@ def _failed(review: Review) -> Iterator[Section]:
 
 
 def _refused(review: Review) -> Iterator[Section]:
-    if any(item.protected for item in review.refused):
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for item in _in_order(review):
+        for one in item.protected:
+            # The message names the URN, which is another one in each stack.
+            message = one.message.replace(one.urn, name_of(one.urn))
+            key = (one.source, name_of(one.urn), type_of(one.urn), message)
+            found.setdefault(key, []).append(item.stack)
+    if found:
         yield Section(
             "\n### Protected: `up` refuses this\n\n",
             [
-                f"- {code(found.source) + ' ' if found.source else ''}{code(name_of(found.urn))}"
-                f" {prose(type_of(found.urn))} in {code(item.stack)}: {prose(found.message)}\n"
-                for item in _in_order(review)
-                for found in item.protected
+                f"- {code(source) + ' ' if source else ''}{code(name)} {prose(type_)} in {_names_of(stacks)}:"
+                f" {prose(message)}\n"
+                for (source, name, type_, message), stacks in found.items()
             ],
             what="protected resources",
         )
@@ -129,19 +136,32 @@ def _rules(review: Review) -> Iterator[Section]:
     """What is weaker than at the base comes first: it decides what the rest of the comment is worth."""
     if not review.weakened:
         return
+    alike: dict[tuple[str, tuple[str, ...]], list[RuleChange]] = {}
+    for change in review.rule_changes:
+        key = (change.kind, change.stacks) if change.kind in ("removed", "disabled") else (change.rule, ())
+        alike.setdefault(key, []).append(change)
     yield Section(
         "\n### Rules that are weaker than at the base\n\nThe policy pack or its configuration changes what is"
         " checked. A code owner of `policies/` must approve this.\n\n",
         [
             *(
-                f"- {prose(described(item))} in {', '.join(map(code, item.stacks))}\n"
-                for item in review.rule_changes
+                f"- the base's rules find: {_level(item)} {code(item.rule.name)}"
+                f" {code(item.source) + ' ' if item.source else ''}{_subject(item)} in {_stacks(item)}:"
+                f" {prose(item.message)}\n"
+                for item in review.withheld
             ),
             *(
-                f"- the base's rules find: **{item.level}** {code(item.rule.name)}"
-                f" {code(item.source) + ' ' if item.source else ''}{code(item.resource or 'the stack')} in"
-                f" {_stacks(item)}: {prose(item.message)}\n"
-                for item in review.withheld
+                f"- {prose(described(change))} in {_names(change.stacks)}\n"
+                for changes in alike.values()
+                if len(changes) <= _SHOWN
+                for change in changes
+            ),
+            *(
+                f"- {len(changes)} rules are {changes[0].kind} in {_names(changes[0].stacks)}\n"
+                f"  <details><summary>which</summary>\n\n"
+                f"  {', '.join(code(change.rule) for change in changes)}\n\n  </details>\n"
+                for changes in alike.values()
+                if len(changes) > _SHOWN
             ),
         ],
         what="weaker rules",
@@ -337,11 +357,14 @@ def _stacks(item: Finding) -> str:
 
 
 def _capacity(review: Review) -> Iterator[Section]:
+    found: dict[CapacityChange, list[str]] = {}
+    for item in _in_order(review):
+        for change in item.capacity:
+            found.setdefault(change, []).append(item.stack)
     rows = [
-        f"| {code(item.stack)} | {prose(change.what)} | {code(change.before or '(none)')} |"
+        f"| {_names_of(stacks)} | {prose(change.what)} | {code(change.before or '(none)')} |"
         f" {code(change.after or '(none)')} |\n"
-        for item in _in_order(review)
-        for change in item.capacity
+        for change, stacks in found.items()
     ]
     if rows:
         yield Section(
@@ -355,9 +378,11 @@ def _costs(review: Review) -> Iterator[Section]:
     compared = [
         item for item in _in_order(review) if item.billed and item.base is not None and not item.error
     ]
-    rows = [
-        _position(item, position) for item in compared for position in positions(item.base_costs, item.costs)
-    ]
+    found: dict[Position, list[str]] = {}
+    for item in compared:
+        for position in positions(item.base_costs, item.costs):
+            found.setdefault(position, []).append(item.stack)
+    rows = [_position(stacks, position) for position, stacks in found.items()]
     if rows:
         yield Section(
             "\n### Costs, USD a month\n\n| stack | resource | position | before | after |\n"
@@ -387,10 +412,10 @@ def _costs(review: Review) -> Iterator[Section]:
     )
 
 
-def _position(item: StackReview, position: Position) -> str:
+def _position(stacks: Sequence[str], position: Position) -> str:
     before, after = span(*position.before), span(*position.after)
     return (
-        f"| {code(item.stack)} | {code(position.resource)} | {prose(position.what)} | {before} | {after} |\n"
+        f"| {_names_of(stacks)} | {code(position.resource)} | {prose(position.what)} | {before} | {after} |\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Find identifiers, such as a DNS zone, that two environments share: each would change the other's resources."""
+"""Find identifiers that two environments share, such as a zone: one would change the resources of the other."""
 
 from __future__ import annotations
 

@@ -1,0 +1,201 @@
+"""Ten kinds of pull requests, reviewed for real: ``python -m tests.rehearsal.review.examples`` records them.
+
+Each is a change of one small project, judged by this repository's policy pack. The recorded comments
+are read in reviews of this repository: they are what a reviewer gets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.rehearsal.review.repositories import Repository
+
+ROOT: Final = Path(__file__).parents[3]
+FOLDER: Final = Path(__file__).with_name("examples")
+FORMS: Final = {"markdown": "comment.md", "sarif": "policies.sarif", "junit": "junit.xml"}
+PROGRAM: Final = """\
+import pulumi
+from pulumi_gcp import redis, storage
+
+config = pulumi.Config()
+gib = config.require_int("gib")
+if gib < 1:
+    raise pulumi.RunError(
+        f'stack "{pulumi.get_stack()}": one setting is wrong in stacks/Pulumi.{pulumi.get_stack()}.yaml,'
+        f" and nothing was changed\\n  tiny:gib = {gib}\\n      must be at least 1"
+    )
+labels = {"team": "platform"}
+redis.Instance(
+    "cache",
+    name="kingdom-cache",
+    region="europe-west1",
+    tier="STANDARD_HA",
+    memory_size_gb=gib,
+    redis_version="REDIS_7_2",
+    auth_enabled=True,
+    transit_encryption_mode="SERVER_AUTHENTICATION",
+    persistence_config={"persistence_mode": "RDB", "rdb_snapshot_period": "ONE_HOUR"},
+    deletion_protection=True,
+    labels=labels,
+    opts=pulumi.ResourceOptions(protect=True),
+)
+for name in ("media", "exports", "logs"):
+    storage.Bucket(
+        name,
+        name=f"kingdom-{pulumi.get_stack()}-{name}",
+        location="EU",
+        uniform_bucket_level_access=True,
+        public_access_prevention="enforced",
+        force_destroy=False,
+        versioning={"enabled": True},
+        soft_delete_policy={"retention_duration_seconds": 2592000},
+        labels=labels,
+        opts=pulumi.ResourceOptions(protect=True),
+    )
+"""
+DEPLOYMENT: Final = """
+from pulumi_kubernetes.apps import v1 as apps
+
+apps.Deployment(
+    "web",
+    metadata={"name": "web", "namespace": "default"},
+    spec={
+        "replicas": 1,
+        "selector": {"match_labels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": "nginx:latest"}]},
+        },
+    },
+)
+"""
+PUBLIC: Final = """
+storage.BucketIAMMember(
+    "everyone", bucket="kingdom-prod-media", role="roles/storage.objectViewer", member="allUsers"
+)
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One kind of pull request: how it changes the project, and the exit code of its review."""
+
+    change: Callable[[Repository], None]
+    code: int
+
+
+def stack(name: str, gib: int, ceiling: int = 1000, more: str = "") -> str:
+    return (
+        f'config:\n  gcp:project: kingdom-{name}\n  tiny:gib: "{gib}"\n'
+        f'  policies:monthlyCeiling: "{ceiling}"\n{more}'
+    )
+
+
+def edit(old: str, new: str) -> Callable[[Repository], None]:
+    def change(repository: Repository) -> None:
+        assert old in PROGRAM
+        repository.write("infra/__main__.py", PROGRAM.replace(old, new))
+
+    return change
+
+
+def settings(gib: int, ceiling: int = 1000) -> Callable[[Repository], None]:
+    return lambda repository: repository.write("stacks/Pulumi.prod.yaml", stack("prod", gib, ceiling))
+
+
+def no_rules(repository: Repository) -> None:
+    repository.write("infra/__main__.py", PROGRAM + PUBLIC)
+    for name in ("dev", "prod"):
+        more = "  policies:config: {all: disabled}\n"
+        repository.write(f"stacks/Pulumi.{name}.yaml", stack(name, 5, more=more))
+
+
+def broken(repository: Repository) -> None:
+    repository.write("infra/__main__.py", "import nowhere\n" + PROGRAM)
+
+
+def repaired(repository: Repository) -> None:
+    broken(repository)
+    repository.commit("a program that does not start")
+    repository.write("infra/__main__.py", PROGRAM)
+
+
+EXAMPLES: Final = {
+    "documentation": Example(lambda repository: repository.write("docs/page.md", "# A page\n"), 0),
+    "larger-cache": Example(settings(10), 0),
+    "over-the-ceiling": Example(settings(100), 3),
+    "wrong-setting": Example(settings(0), 2),
+    "tls-removed": Example(edit('"SERVER_AUTHENTICATION"', '"DISABLED"'), 1),
+    "renamed-resource": Example(edit('    "cache",\n', '    "sessions",\n'), 1),
+    "label-everywhere": Example(edit('{"team": "platform"}', '{"team": "storage"}'), 0),
+    "new-deployment": Example(
+        lambda repository: repository.write("infra/__main__.py", PROGRAM + DEPLOYMENT), 3
+    ),
+    "rules-disabled": Example(no_rules, 4),
+    "program-fails": Example(broken, 1),
+    "program-repaired": Example(repaired, 0),
+}
+
+
+def review(name: str, folder: Path) -> dict[str, str]:
+    """The files of the example `name`, with commits as dots. Raises RuntimeError for another exit code."""
+    repository = Repository(folder, ())
+    shutil.copytree(ROOT / "policies", folder / "policies", ignore=shutil.ignore_patterns("__pycache__"))
+    repository.write("infra/__main__.py", PROGRAM)
+    for each in ("dev", "prod"):
+        repository.write(f"stacks/Pulumi.{each}.yaml", stack(each, 5))
+    repository.commit("a cache and buckets")
+    EXAMPLES[name].change(repository)
+    repository.commit(name)
+    (folder / ".rehearsal").mkdir()
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("kingdom")), "preview", "--all", "--base", "HEAD^1",
+            *(text for form, file in FORMS.items() for text in ("--write", f"{form}=.rehearsal/{file}")),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != EXAMPLES[name].code:
+        raise RuntimeError(f"{name} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    found = {file: (folder / ".rehearsal" / file).read_text() for file in FORMS.values()}
+    comment = re.sub(r"`[0-9a-f]{12}`", "`…`", found["comment.md"])
+    found["comment.md"] = comment.replace(str(folder), "…")
+    found["policies.sarif"] = recorded_sarif(found["policies.sarif"])
+    found["junit.xml"] = re.sub(r' time="[\d.]+"', "", found["junit.xml"]).replace(str(folder), "…")
+    # A case for each policy that found nothing says nothing here.
+    found["junit.xml"] = re.sub(r"\n +<testcase [^>]*/>", "", found["junit.xml"])
+    return found
+
+
+def recorded_sarif(text: str) -> str:
+    """The results and notifications of a log; its rules are those of the pack."""
+    (run,) = json.loads(text)["runs"]
+    kept = {"invocations": run["invocations"], "results": run["results"]}
+    for result in kept["results"]:
+        del result["ruleIndex"]
+    return json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+
+
+def record(names: list[str]) -> None:
+    for name in names or EXAMPLES:
+        with tempfile.TemporaryDirectory() as temporary:
+            for file, text in review(name, Path(temporary)).items():
+                path = FOLDER / name / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+
+
+if __name__ == "__main__":
+    record(sys.argv[1:])
