@@ -1,4 +1,4 @@
-"""Find identifiers that two environments share, such as a zone: one would change the resources of the other."""
+"""Find identifiers that two environments share, such as a zone: one would change the resources of both."""
 
 from __future__ import annotations
 
