@@ -93,4 +93,12 @@ def described(base: str) -> Routes:
         policy = (b"content-security-policy", docs_page.POLICY.encode())
         return Answer(page, headers=[for_an_hour, policy])
 
+    for name, (media_type, data) in docs_page.files().items():
+        _add_file(routes, f"/docs/{name}", media_type, Raw(data))
     return routes
+
+
+def _add_file(routes: Routes, path: str, media_type: str, data: Raw) -> None:
+    @routes.get(path, access=Access.ANYONE, media_type=media_type)
+    async def file(call: Call) -> Answer[Raw]:
+        return Answer(data, headers=[(b"cache-control", b"public, max-age=86400")])

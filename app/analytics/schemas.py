@@ -16,7 +16,7 @@ MOST_EVENTS: Final = 100
 LONGEST_RANGE: Final = 92  # days
 
 
-class Name(StrEnum):
+class EventName(StrEnum):
     """What an app can tell of. The list is closed, so that counts by name stay few."""
 
     APP_OPENED = "app.opened"
@@ -43,7 +43,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
             description="Chosen by the app: the same id is counted once.",
         ),
     ]
-    name: Name
+    name: EventName
     at: Annotated[datetime, Meta(tz=True)]
     content: Annotated[Id | None, Meta(description="The piece of content it is about.")] = None
     screen: Annotated[str, Meta(max_length=80)] | None = None
@@ -73,7 +73,7 @@ class DaysQuery(msgspec.Struct, forbid_unknown_fields=True):
 class EventCount(msgspec.Struct):
     """How often something happened."""
 
-    name: Name
+    name: EventName
     count: int
 
 
@@ -102,7 +102,7 @@ class Audience(msgspec.Struct):
 class EventUse(msgspec.Struct):
     """How often something happened, exactly, and in how many accounts (0.81 % standard error)."""
 
-    name: Name
+    name: EventName
     count: int
     accounts: int
 

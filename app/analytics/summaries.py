@@ -22,8 +22,8 @@ from app.analytics.schemas import (
     DaysQuery,
     DaySummary,
     EventCount,
+    EventName,
     EventUse,
-    Name,
     OwnSummary,
     Summary,
 )
@@ -93,7 +93,7 @@ class Summaries:
             name = each["_id"].partition("/")[2]
             totals[name] = totals.get(name, 0) + each["count"]
         active = {each["_id"].partition("/")[0] for each in found}
-        events = [EventCount(Name(name), count) for name, count in sorted(totals.items())]
+        events = [EventCount(EventName(name), count) for name, count in sorted(totals.items())]
         return OwnSummary(first, last, len(active), events)
 
     async def add_up(self, today: date) -> int:
@@ -124,7 +124,7 @@ class Summaries:
             {"$group": {"_id": "$name", "count": {"$sum": 1}}},
         ]
         found = await (await self._events.aggregate(stages)).to_list()
-        events = [EventCount(Name(each["_id"]), each["count"]) for each in found]
+        events = [EventCount(EventName(each["_id"]), each["count"]) for each in found]
         return Counts(day, sorted(events, key=lambda each: each.name))
 
 

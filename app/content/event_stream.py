@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from app.content.progress import FIRST, Event, position
-from app.content.schemas import State
+from app.content.schemas import ContentState
 from app.http.responses import encode
 from app.http.routing import Answer, Call, RequestHeader, Stream
 
@@ -17,7 +17,7 @@ LAST_EVENT_ID: Final = RequestHeader("Last-Event-ID", "The id of the last event 
 _LIFETIME_SECONDS: Final = 25.0  # the load balancer in front cuts a request after 30
 _LOOK_SECONDS: Final = 3.0
 _HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
-_LAST: Final = frozenset({State.READY.value, State.FAILED.value})
+_LAST: Final = frozenset({ContentState.READY.value, ContentState.FAILED.value})
 
 
 async def follow(call: Call, content_id: str) -> Answer[Stream | None]:
@@ -26,7 +26,7 @@ async def follow(call: Call, content_id: str) -> Answer[Stream | None]:
     content = await services.contents.read(call.session.account, content_id)
     said = call.header(b"last-event-id")
     after = position(said)
-    if content.state is not State.QUEUED and after != FIRST:
+    if content.state is not ContentState.QUEUED and after != FIRST:
         missed = await services.progress.read(content_id, after)
         if not missed:
             return Answer(None, status=204)  # tells a browser's EventSource not to come back
@@ -48,7 +48,7 @@ async def _events(call: Call, content_id: str, after: str, bell: asyncio.Event) 
             if event.name in _LAST:
                 return
         content = await services.contents.read(call.session.account, content_id)
-        if content.state is not State.QUEUED:
+        if content.state is not ContentState.QUEUED:
             # The last event was lost, or is about to come: either way this is what it says.
             yield _render(Event("", content.state.value, encode(content)))
             return

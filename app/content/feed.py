@@ -15,7 +15,7 @@ from app import clock
 from app.cache import Cache
 from app.connections import Database, Document
 from app.content.progress import Progress
-from app.content.schemas import Author, Content, FeedItem, FeedPage, Form, State
+from app.content.schemas import Author, Content, ContentState, FeedItem, FeedPage, Form
 from app.content.service import IMAGE, Contents, Kept, describe
 from app.http import pagination
 from app.http.pagination import PageQuery
@@ -65,7 +65,7 @@ class Feed:
         account = await self._accounts.find_one({"_id": owner}, {"name": 1})
         author = account["name"] if account else ""
         published = {"order": new_id(), "at": clock.now(), "author": author}
-        ready = {"_id": content_id, "owner": owner, "state": State.READY.value, "published": None}
+        ready = {"_id": content_id, "owner": owner, "state": ContentState.READY.value, "published": None}
         async with (
             self._kept.writing(content_id),
             self._contents.results.writing(owner),
@@ -73,7 +73,7 @@ class Feed:
         ):
             changed = await self._documents.update_one(ready, {"$set": {"published": published}})
         document = await self._documents.find_one({"_id": content_id})
-        if document is None or document["state"] != State.READY.value:
+        if document is None or document["state"] != ContentState.READY.value:
             raise Problem(CONFLICT, "Only what is ready can be published.")
         if changed.modified_count:
             business_metrics.contents_published.inc()

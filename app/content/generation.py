@@ -16,7 +16,7 @@ from app.connections import Database, Document
 from app.content import poster
 from app.content.generator import Generator, GeneratorDown, GeneratorRefused, Tell
 from app.content.progress import Progress
-from app.content.schemas import Form, Generate, State
+from app.content.schemas import ContentState, Form, Generate
 from app.content.service import GIVEN_UP_AFTER, IMAGE, Contents, Kept, describe
 from app.http.responses import encode
 from app.media.signed_urls import object_name
@@ -55,7 +55,7 @@ class Making:
     async def generate(self, task: Generate) -> None:
         """The job: make the text and the picture."""
         context.follow(task.trace)
-        document = await self._documents.find_one({"_id": task.id, "state": State.QUEUED.value})
+        document = await self._documents.find_one({"_id": task.id, "state": ContentState.QUEUED.value})
         if document is None:
             # Done by a run that ended before it could publish that.
             await self._cache.invalidate(task.id)
@@ -67,21 +67,21 @@ class Making:
             name = object_name(task.id, IMAGE)
             await self._bucket.put(name, image, media_type=poster.MEDIA_TYPE)
         except GeneratorRefused as refusal:
-            await self._settle(task.id, {"state": State.FAILED.value, "reason": str(refusal)})
+            await self._settle(task.id, {"state": ContentState.FAILED.value, "reason": str(refusal)})
         except GeneratorDown as down:
             # No attempt: however long it is away, wishes wait, until they are too old (see requeue).
             raise Retry(str(down), down.retry_after, counts=False) from down
         except StorageError as error:
             raise Retry(str(error), counts=False) from error
         else:
-            await self._settle(task.id, {"state": State.READY.value, "text": text, "image": True})
+            await self._settle(task.id, {"state": ContentState.READY.value, "text": text, "image": True})
 
     async def requeue(self) -> int:
         """Enqueue content whose job may be lost and settle what is dead or too old; the number enqueued."""
         swept = await sweep(
             self._documents,
             self._queue,
-            state=State.QUEUED.value,
+            state=ContentState.QUEUED.value,
             forgotten_before=clock.now() - _FORGOTTEN_AFTER,
             expired_before=clock.now() - GIVEN_UP_AFTER,
             enqueue=self._contents.hand_in,
@@ -92,7 +92,7 @@ class Making:
     async def give_up(self, task: Generate) -> None:
         """Say that it will not be made."""
         reason = "It could not be made; ask for it again."
-        await self._settle(task.id, {"state": State.FAILED.value, "reason": reason})
+        await self._settle(task.id, {"state": ContentState.FAILED.value, "reason": reason})
 
     async def _write(self, document: Document) -> str:
         pieces: list[str] = []
@@ -116,7 +116,7 @@ class Making:
         """Write the end down, once, and tell everybody."""
         async with self._cache.writing(content_id):
             settled = await self._documents.find_one_and_update(
-                {"_id": content_id, "state": State.QUEUED.value},
+                {"_id": content_id, "state": ContentState.QUEUED.value},
                 {"$set": change | {"finished": {"at": clock.now()}}},
                 return_document=ReturnDocument.AFTER,
             )

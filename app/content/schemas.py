@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 
-class State(StrEnum):
+class ContentState(StrEnum):
     """How far a piece of content is."""
 
     QUEUED = "queued"
@@ -37,7 +37,7 @@ class Content(msgspec.Struct):
     """A piece of content. ``text`` and ``image`` are there when it is ready."""
 
     id: str
-    state: State
+    state: ContentState
     prompt: str
     form: Form
     created_at: datetime

@@ -21,7 +21,7 @@ from app.auth.roles import ALLOWANCES, Plan
 from app.auth.tokens import Session
 from app.cache import Cache, Loaded
 from app.connections import REDIS_GONE, Database, Document
-from app.content.schemas import Content, ContentPage, Form, Generate, NewContent, State
+from app.content.schemas import Content, ContentPage, ContentState, Form, Generate, NewContent
 from app.database.query_cache import Results
 from app.http import pagination
 from app.http.idempotency import Request
@@ -101,7 +101,7 @@ class Contents:
             return describe(made), True
         plan = Plan(session.plan)
         most = ALLOWANCES[plan].unfinished
-        waiting = {"owner": session.account, "state": State.QUEUED.value}
+        waiting = {"owner": session.account, "state": ContentState.QUEUED.value}
         if await self._contents.count_documents(waiting, limit=most) >= most:
             raise Problem(ALLOWANCE_USED, f"{most} pieces are being made already; the plan has no more.")
         if self._queue.full:
@@ -116,7 +116,7 @@ class Contents:
             "order": content_id,
             "owner": session.account,
             "plan": plan.value,
-            "state": State.QUEUED.value,
+            "state": ContentState.QUEUED.value,
             "prompt": wish.prompt,
             "form": wish.form.value,
             "created_at": now,
@@ -217,7 +217,7 @@ class Contents:
         if document is None:
             return Loaded(None, *_ABSENT)
         kept = Kept(document["owner"], describe(document))
-        return Loaded(kept, *(_PENDING if kept.content.state is State.QUEUED else _SETTLED))
+        return Loaded(kept, *(_PENDING if kept.content.state is ContentState.QUEUED else _SETTLED))
 
 
 def content_cache(redis: Redis) -> Cache[Kept | None]:
@@ -231,7 +231,7 @@ def describe(document: Document) -> Content:
     published = document.get("published")
     return Content(
         id=document["_id"],
-        state=State(document["state"]),
+        state=ContentState(document["state"]),
         prompt=document["prompt"],
         form=Form(document["form"]),
         created_at=document["created_at"],

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 import msgspec
 
-from app.http import problems
+from app.http import examples, problems
 from app.http.problems import Kind, ProblemDetails
 from app.http.requests import Upload
 from app.http.routing import Access, Endpoint, Stream
+from app.http.text import END
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 # What can happen to any request: too many, a head or an address too large, a fault of ours, an overload.
@@ -31,6 +33,33 @@ _HEADERS: Final = {
     "Content-Range": "Which part this is.",
     "Idempotency-Replayed": "`true` when the request had been carried out before, and this is its result.",
 }
+TAGS: Final = {
+    "accounts": "Sign up, change the profile or the password, export the data, delete the account.",
+    "sessions": "Sign in, keep a session alive, see and end sessions.",
+    "contents": "Have texts and images made, follow how they are made, publish them.",
+    "feed": "What everybody has published. Needs no session.",
+    "media": "Upload images; public addresses of their variants.",
+    "orders": "Products, orders and payments.",
+    "analytics": "Events of the app, and what follows from them.",
+}
+_GETTING_STARTED: Final = """The backend of Kingdom Studios' app for creators.
+
+**Getting started**
+
+1. Sign up: `POST /v1/accounts` with an e-mail address, a password and a name. The response has a session.
+2. Send its token with every request: `Authorization: Bearer <token>`. It is good for 15 minutes; then
+   `POST /v1/sessions/refresh` exchanges the refresh token for the next pair.
+3. Create content: `POST /v1/contents` with a prompt, then read it at its `Location` or follow its events.
+4. Publish it: `PUT /v1/contents/{content_id}/publication`. Everybody finds it at `GET /v1/feed`.
+
+**Rules that hold everywhere**
+
+- Errors are `application/problem+json` (RFC 9457). Their `type` leads to the list of problems on this page.
+- `RateLimit` and `RateLimit-Policy` show what is left; after 429 and 503 wait for `Retry-After` seconds.
+- Requests that create something take an `Idempotency-Key`: sent again, they are carried out once.
+- Lists have `limit` and `cursor`; the `next` of a page is the cursor of the one after it.
+- Changes can be conditional: send the `ETag` of a read in `If-Match`.
+"""
 _BYTES: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 
 
@@ -39,6 +68,9 @@ def document(endpoints: Iterable[Endpoint], *, base: str, version: str) -> dict[
     endpoints = list(endpoints)
     types = [kind for endpoint in endpoints for kind in _types(endpoint)] + [ProblemDetails]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    colliding = [name for name in components if not name.isidentifier()]
+    # msgspec names a type by its module when two have one name; generated clients drop such types.
+    assert not colliding, f"two types have one name; rename one of each: {', '.join(colliding)}"
     by_type = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
@@ -47,18 +79,30 @@ def document(endpoints: Iterable[Endpoint], *, base: str, version: str) -> dict[
         )
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Kingdom Studios",
-            "version": version,
-            "description": "The backend of Kingdom Studios' app for creators.",
-        },
+        "info": {"title": "Kingdom Studios", "version": version, "description": _GETTING_STARTED},
         "servers": [{"url": base}],
-        "paths": paths,
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": dict(sorted(paths.items(), key=lambda item: _order(item[1]))),
         "components": {
-            "schemas": components,
+            "schemas": _portable(components),
             "securitySchemes": {"session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
+
+
+def _order(methods: dict[str, Any]) -> int:
+    """The position of a path's tag: operations appear as a user meets them."""
+    return min(list(TAGS).index(operation["tags"][0]) for operation in methods.values())
+
+
+def _portable(value: Any) -> Any:
+    """The schema with patterns as other languages write them: there, ``$`` is the end and nothing else."""
+    if isinstance(value, dict):
+        return {
+            key: each.replace(END, "$") if key == "pattern" and isinstance(each, str) else _portable(each)
+            for key, each in value.items()
+        }
+    return [_portable(each) for each in value] if isinstance(value, list) else value
 
 
 def _types(endpoint: Endpoint) -> list[Any]:
@@ -97,16 +141,18 @@ def _operation(endpoint: Endpoint, by_type: dict[int, Any], components: dict[str
         )
     if endpoint.body is not None:
         schema = _BYTES if endpoint.body is Upload else by_type[id(endpoint.body)]
+        shown = examples.BODIES.get(endpoint.body.__name__)
+        example = {} if shown is None else {"example": shown}
         operation["requestBody"] = {
             "required": True,
-            "content": {media_type: {"schema": schema} for media_type in endpoint.takes},
+            "content": {media_type: {"schema": schema, **example} for media_type in endpoint.takes},
         }
     return operation
 
 
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": msgspec.json.schema(kind)}
+        {"name": name, "in": "path", "required": True, "schema": _portable(msgspec.json.schema(kind))}
         for name, kind in endpoint.path_parameters.items()
     ]
 
@@ -118,7 +164,7 @@ def _header_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
             "in": "header",
             "required": wanted.required,
             "description": wanted.description,
-            "schema": {"type": "string"} | ({"pattern": wanted.pattern} if wanted.pattern else {}),
+            "schema": _portable({"type": "string"} | ({"pattern": wanted.pattern} if wanted.pattern else {})),
         }
         for wanted in endpoint.headers
     ]
@@ -133,7 +179,7 @@ def _query_parameters(
     schema = components[by_type[id(endpoint.query)]["$ref"].rpartition("/")[2]]
     required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": member}
+        {"name": name, "in": "query", "required": name in required, "schema": _portable(member)}
         for name, member in schema["properties"].items()
     ]
 
@@ -150,7 +196,7 @@ def _has_tag(endpoint: Endpoint) -> bool:
 def _answer(endpoint: Endpoint, by_type: dict[int, Any], status: int) -> dict[str, Any]:
     if status == 304:
         return {"description": "What the client has still holds.", "headers": _answer_headers(("ETag",))}
-    answer: dict[str, Any] = {"description": "Done."}
+    answer: dict[str, Any] = {"description": _success(endpoint, status)}
     names = (*endpoint.answer_headers, *(("ETag",) if _has_tag(endpoint) else ()))
     if names:
         answer["headers"] = _answer_headers(names)
@@ -162,6 +208,16 @@ def _answer(endpoint: Endpoint, by_type: dict[int, Any], status: int) -> dict[st
     elif endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": by_type[id(endpoint.answer)]}}
     return answer
+
+
+def _success(endpoint: Endpoint, status: int) -> str:
+    """What a client gets: the description of the type, after what the status adds to it."""
+    if status == 204 or endpoint.answer is None:
+        return {202: "Accepted; the response has no body."}.get(status, "Done; the response has no body.")
+    if _is_raw(endpoint.answer):
+        return f"The data, as `{endpoint.media_type}`."
+    before = {201: "Created. ", 202: "Accepted; the work goes on in the background. "}.get(status, "")
+    return before + (inspect.getdoc(endpoint.answer) or endpoint.answer.__name__).partition("\n")[0]
 
 
 def _answer_headers(names: Iterable[str]) -> dict[str, Any]:

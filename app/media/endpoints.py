@@ -22,13 +22,14 @@ from app.http.text import END
 from app.ids import Id
 from app.media.delivery import Wish
 from app.media.schemas import Media, MediaPage, SignedQuery
+from app.media.service import UNDECLARED
 from app.media.sniffing import Kind
 
 uploads = Routes("/v1/uploads", tag="media")
 media = Routes("/v1/media", tag="media")
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\.(webp|avif)" + END)]
-_KINDS: Final = tuple(kind.value for kind in Kind)
+_KINDS: Final = (*(kind.value for kind in Kind), UNDECLARED)
 
 
 @uploads.post(

@@ -12,8 +12,8 @@ from msgspec import Meta
 from app.http.text import END
 
 
-class State(StrEnum):
-    """State of an upload: ``refused`` when the image is at fault, ``failed`` when the service is."""
+class MediaState(StrEnum):
+    """MediaState of an upload: ``refused`` when the image is at fault, ``failed`` when the service is."""
 
     PROCESSING = "processing"
     READY = "ready"
@@ -35,7 +35,7 @@ class Media(msgspec.Struct):
     """A picture that was uploaded. ``pictures`` are there when it is ready."""
 
     id: str
-    state: State
+    state: MediaState
     media_type: str
     size: Annotated[int, Meta(description="In bytes.")]
     width: int

@@ -32,7 +32,7 @@ from app.http.problems import (
 )
 from app.ids import new_id
 from app.media.deletion import ORIGINAL, ObjectDeletions
-from app.media.schemas import MakeVariants, Media, MediaPage, Picture, State
+from app.media.schemas import MakeVariants, Media, MediaPage, MediaState, Picture
 from app.media.signed_urls import Links, object_name
 from app.media.sniffing import HEAD, Recognised, recognise
 from app.media.visibility import Visibility
@@ -43,6 +43,9 @@ from app.storage import Bucket, StorageError
 from app.telemetry import context
 
 log = structlog.get_logger()
+
+# The type of clients that do not know what they send, and of generated ones: the bytes tell.
+UNDECLARED: Final = "application/octet-stream"
 
 MAKE_VARIANTS: Final = "media.variants"
 _IN_MEMORY: Final = 1024 * 1024
@@ -146,7 +149,7 @@ class MediaLibrary:
             "_id": media_id,
             "order": media_id,
             "owner": session.account,
-            "state": State.PROCESSING.value,
+            "state": MediaState.PROCESSING.value,
             "media_type": picture.kind.value,
             "size": size,
             "width": picture.width,
@@ -220,7 +223,7 @@ class MediaLibrary:
         ]
         return Media(
             id=document["_id"],
-            state=State(document["state"]),
+            state=MediaState(document["state"]),
             media_type=document["media_type"],
             size=document["size"],
             width=document["width"],
@@ -235,7 +238,7 @@ def _recognised(head: bytes, declared: str) -> Recognised:
     picture = recognise(head)
     if picture is None:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The body is no picture in PNG, JPEG, GIF, WebP or AVIF.")
-    if declared != picture.kind:
+    if declared not in {picture.kind, UNDECLARED}:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body is {picture.kind}, which is not what its type says.")
     if (reason := picture.excess) is not None:
         raise Problem(PICTURE_REFUSED, reason)

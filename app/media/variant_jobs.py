@@ -11,7 +11,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from app import clock
 from app.connections import Database, Document
 from app.media.decoder import Decoder
-from app.media.schemas import MakeVariants, State
+from app.media.schemas import MakeVariants, MediaState
 from app.media.service import ORIGINAL, MediaLibrary
 from app.media.signed_urls import object_name
 from app.media.sniffing import Kind
@@ -52,7 +52,7 @@ class Processing:
         Raises :class:`Retry`, which does not count as an attempt, while the storage is unavailable.
         """
         context.follow(task.trace)
-        document = await self._documents.find_one({"_id": task.id, "state": State.PROCESSING.value})
+        document = await self._documents.find_one({"_id": task.id, "state": MediaState.PROCESSING.value})
         if document is None:
             return  # done by an earlier run, or deleted
         try:
@@ -63,17 +63,17 @@ class Processing:
                 name = object_name(task.id, variant.name)
                 await self._bucket.put(name, variant.data, media_type=f"image/{form}")
         except PictureRefused as refusal:
-            await self._settle(task.id, State.REFUSED, reason=str(refusal))
+            await self._settle(task.id, MediaState.REFUSED, reason=str(refusal))
         except ObjectMissing:
-            await self._settle(task.id, State.FAILED, reason=_MISSING)
+            await self._settle(task.id, MediaState.FAILED, reason=_MISSING)
         except StorageError as error:
             raise Retry(str(error), counts=False) from error
         else:
-            await self._settle(task.id, State.READY, variants=[_entry(variant) for variant in variants])
+            await self._settle(task.id, MediaState.READY, variants=[_entry(variant) for variant in variants])
 
     async def give_up(self, task: MakeVariants) -> None:
         """Settle an upload as failed: its job is dead, or it has waited too long."""
-        await self._settle(task.id, State.FAILED, reason=_FAILED)
+        await self._settle(task.id, MediaState.FAILED, reason=_FAILED)
 
     async def requeue(self) -> int:
         """Enqueue uploads whose job may be lost and settle those that are dead or too old; the number
@@ -81,7 +81,7 @@ class Processing:
         swept = await sweep(
             self._documents,
             self._queue,
-            state=State.PROCESSING.value,
+            state=MediaState.PROCESSING.value,
             forgotten_before=clock.now() - _FORGOTTEN_AFTER,
             expired_before=clock.now() - GIVEN_UP_AFTER,
             enqueue=self._media.enqueue,
@@ -89,9 +89,9 @@ class Processing:
         )
         return swept.enqueued
 
-    async def _settle(self, media_id: str, state: State, **change: object) -> None:
+    async def _settle(self, media_id: str, state: MediaState, **change: object) -> None:
         settled = await self._documents.update_one(
-            {"_id": media_id, "state": State.PROCESSING.value},
+            {"_id": media_id, "state": MediaState.PROCESSING.value},
             {"$set": {"state": state.value, "finished": {"at": clock.now()}, **change}},
         )
         if settled.modified_count:

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from app import clock
 from app.analytics.active_accounts import Activity
 from app.analytics.ingestion import Ingestion
-from app.analytics.schemas import Event, Name
+from app.analytics.schemas import Event, EventName
 from app.connections import Database, open_mongodb
 from app.database.monitor import Commands
 from app.http.problems import Problem
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 
 def event() -> Event:
-    return Event(uuid4().hex, Name.APP_OPENED, clock.now())
+    return Event(uuid4().hex, EventName.APP_OPENED, clock.now())
 
 
 @pytest.fixture

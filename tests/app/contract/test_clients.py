@@ -1,0 +1,115 @@
+"""Clients that generators write from the OpenAPI document work against the service."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+
+from app.application import PUBLIC
+from app.http import examples, openapi
+from app.http.requests import Upload
+from tests.support.backends import ROOT, Platform
+
+# A PNG of one pixel.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+ENDPOINTS = [endpoint for part in PUBLIC for endpoint in part.endpoints]
+
+
+def document() -> dict[str, Any]:
+    return openapi.document(ENDPOINTS, base="/", version="1")
+
+
+def test_names_of_types_and_operations_suit_every_language() -> None:
+    found = document()
+    names = list(found["components"]["schemas"])
+    assert all(name.isidentifier() and name[0].isupper() for name in names)
+    operations = [each for methods in found["paths"].values() for each in methods.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(set(ids)) == len(ids)
+    assert all(identifier.isidentifier() for identifier in ids)
+    assert "(?!" not in json.dumps(found), "patterns are those of every language"
+
+
+def test_operations_are_grouped_and_ordered_as_a_user_meets_them() -> None:
+    found = document()
+    order = [tag["name"] for tag in found["tags"]]
+    assert order[:3] == ["accounts", "sessions", "contents"]
+    tags = [next(iter(methods.values()))["tags"][0] for methods in found["paths"].values()]
+    assert tags == sorted(tags, key=order.index)
+    assert "Getting started" in found["info"]["description"]
+
+
+def test_success_is_described_and_bodies_have_examples_that_are_valid() -> None:
+    found = document()
+    for methods in found["paths"].values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                if status.startswith("2"):
+                    assert len(response["description"]) > len("Done."), operation["operationId"]
+    for endpoint in ENDPOINTS:
+        if endpoint.body is not None and endpoint.body is not Upload:
+            msgspec.convert(examples.BODIES[endpoint.body.__name__], endpoint.body)
+
+
+def test_a_generated_python_client_signs_up_creates_and_uploads(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "openapi.json").write_bytes(httpx.get(f"{platform.url}/openapi.json").content)
+    command = [str(Path(sys.executable).parent / "openapi-python-client"), "generate", "--path"]
+    command += [str(tmp_path / "openapi.json"), "--output-path", str(tmp_path / "made"), "--meta", "none"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "will not be generated" not in done.stdout + done.stderr, "every operation is generated"
+    for endpoint in ENDPOINTS:
+        name = f"{endpoint.tag}_{endpoint.handler.__name__}.py"
+        assert (tmp_path / "made" / "api" / endpoint.tag / name).exists()
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def operation(tag: str, name: str) -> Any:
+        return importlib.import_module(f"made.api.{tag}.{tag}_{name}")
+
+    client = importlib.import_module("made").Client(base_url=platform.url)
+    models = importlib.import_module("made.models")
+    email = f"{uuid4().hex}@example.com"
+    body = models.SignUp(email=email, password="correct horse battery", name="Ada")
+    signed = operation("accounts", "sign_up").sync(client=client, body=body)
+    assert signed.account.email == email
+    session = importlib.import_module("made").AuthenticatedClient(base_url=platform.url, token=signed.token)
+    made = operation("contents", "create").sync_detailed(
+        client=session, body=models.NewContent(prompt="from a generated client")
+    )
+    assert (made.status_code, made.parsed.state) == (202, models.ContentState.QUEUED)
+    image = importlib.import_module("made.types").File(payload=io.BytesIO(PIXEL))
+    uploaded = operation("media", "upload").sync_detailed(client=session, body=image)
+    assert uploaded.status_code == 202
+    assert uploaded.parsed.state == models.MediaState.PROCESSING
+    for each in (client, session):
+        each.get_httpx_client().close()
+
+
+def test_generated_typescript_types_are_those_of_the_mobile_client(tmp_path: Path) -> None:
+    generator = ROOT / "mobile" / "node_modules" / ".bin" / "openapi-typescript"
+    if not generator.exists() or shutil.which("node") is None:
+        pytest.skip("mobile/node_modules is not installed")
+    (tmp_path / "openapi.json").write_text(json.dumps(document()))
+    made = tmp_path / "schema.ts"
+    command = [str(generator), str(tmp_path / "openapi.json"), "--default-non-nullable=false"]
+    subprocess.run([*command, "--output", str(made)], check=True, capture_output=True)
+    text = made.read_text()
+    assert text == (ROOT / "mobile" / "src" / "api" / "schema.ts").read_text()
+    for endpoint in ENDPOINTS:
+        assert f"{endpoint.tag}_{endpoint.handler.__name__}" in text
