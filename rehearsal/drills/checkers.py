@@ -1,7 +1,7 @@
 """Checkers of histories: set-full, total-queue, bank, one effect per key, session guarantees.
 
 The first three follow `jepsen.checker` and `jepsen.tests.bank`. Each returns a `CheckResult`; `valid` is None
-(unknown) when the history cannot tell, which a drill counts as a failure.
+(unknown) when the history proves nothing, which a drill counts as a failure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rehearsal.drills.history import History, Operation, Outcome
+from rehearsal.drills.history import Completion, History, RecordedOperation
 
 _SHOWN = 5
 
@@ -48,9 +48,9 @@ def set_full(history: History, add: str, read: str, name: str = "") -> CheckResu
     read does not show it, stale if an earlier one did not, and never read if there was none.
     """
     name = name or f"set-full: {add}"
-    reads: dict[int, list[Operation]] = defaultdict(list)
+    reads: dict[int, list[RecordedOperation]] = defaultdict(list)
     for operation in history.of(read):
-        if operation.outcome is Outcome.OK:
+        if operation.outcome is Completion.OK:
             reads[operation.process].append(operation)
     lost = duplicated = checked = 0
     problems: list[str] = []
@@ -58,7 +58,7 @@ def set_full(history: History, add: str, read: str, name: str = "") -> CheckResu
     added: set[tuple[int, Any]] = set()
     for operation in history.of(add):
         element = operation.value
-        if operation.outcome is Outcome.FAIL or (operation.process, element) in added:
+        if operation.outcome is Completion.FAIL or (operation.process, element) in added:
             continue
         added.add((operation.process, element))
         timeline = _Element.of(element, operation, reads[operation.process])
@@ -90,9 +90,9 @@ class _Element:
     copies: int
 
     @classmethod
-    def of(cls, element: Any, add: Operation, reads: Sequence[Operation]) -> _Element:
+    def of(cls, element: Any, add: RecordedOperation, reads: Sequence[RecordedOperation]) -> _Element:
         seen = [operation.completed for operation in reads if element in operation.result]
-        times = ([add.completed] if add.outcome is Outcome.OK else []) + seen
+        times = ([add.completed] if add.outcome is Completion.OK else []) + seen
         known = min(times, default=None)
         later = [o for o in reads if known is not None and o.invoked > known]
         copies = max((list(o.result).count(element) for o in reads), default=0)
@@ -103,14 +103,14 @@ class _Element:
 
 
 def total_queue(history: History, enqueue: str, done: str, name: str = "total-queue") -> CheckResult:
-    """What was enqueued comes out, once.
+    """Every acknowledged job is done, once.
 
     `enqueue` operations carry the job as `value`; `done` operations return, for the job in `value`, how often
     its effect was seen (0: not yet). The last `done` of a job counts.
     """
-    acknowledged = {o.value for o in history.of(enqueue) if o.outcome is Outcome.OK}
-    attempted = {o.value for o in history.of(enqueue) if o.outcome is not Outcome.FAIL}
-    effects = {o.value: int(o.result) for o in history.of(done) if o.outcome is Outcome.OK}
+    acknowledged = {o.value for o in history.of(enqueue) if o.outcome is Completion.OK}
+    attempted = {o.value for o in history.of(enqueue) if o.outcome is not Completion.FAIL}
+    effects = {o.value: int(o.result) for o in history.of(done) if o.outcome is Completion.OK}
     lost = sorted(job for job in acknowledged if effects.get(job, 0) == 0)
     twice = sorted(job for job, count in effects.items() if count > 1)
     unexpected = sorted(job for job, count in effects.items() if count and job not in attempted)
@@ -130,16 +130,16 @@ def bank(history: History, read: str, deposit: str, spend: str, name: str = "ban
     {"balance", "spent"} of one moment, `spent` being the sum over the listed purchases. Operations that are
     info may have taken effect or not, and so may those that overlap the read.
     """
-    moves: dict[Any, list[tuple[Operation, int]]] = defaultdict(list)
+    moves: dict[Any, list[tuple[RecordedOperation, int]]] = defaultdict(list)
     for operation in history.of(deposit, spend):
-        if operation.outcome is not Outcome.FAIL:
+        if operation.outcome is not Completion.FAIL:
             account, amount = operation.value
             sign = 1 if operation.function == deposit else -1
             moves[account].append((operation, sign * int(amount)))
     problems: list[str] = []
     checked = 0
     for operation in history.of(read):
-        if operation.outcome is not Outcome.OK:
+        if operation.outcome is not Completion.OK:
             continue
         checked += 1
         balance = int(operation.result["balance"])
@@ -154,12 +154,12 @@ def bank(history: History, read: str, deposit: str, spend: str, name: str = "ban
     return _result(name, checked, problems, lost=len(problems))
 
 
-def _bounds(moves: Iterable[tuple[Operation, int]], read: Operation) -> tuple[int, int]:
+def _bounds(moves: Iterable[tuple[RecordedOperation, int]], read: RecordedOperation) -> tuple[int, int]:
     certain = low = high = 0
     for operation, amount in moves:
         if operation.invoked > read.completed:
             continue
-        if operation.outcome is Outcome.OK and operation.completed < read.invoked:
+        if operation.outcome is Completion.OK and operation.completed < read.invoked:
             certain += amount
         else:
             low, high = low + min(amount, 0), high + max(amount, 0)
@@ -176,7 +176,7 @@ def one_effect_per_key(history: History, function: str, name: str = "idempotency
     """
     made: dict[Any, set[Any]] = defaultdict(set)
     for operation in history.of(function):
-        if operation.outcome is Outcome.OK:
+        if operation.outcome is Completion.OK:
             made[operation.value].add(operation.result)
     twice = {key: ids for key, ids in made.items() if len(ids) > 1}
     problems = [f"key {key!r} made {len(ids)} things: {sorted(map(str, ids))}" for key, ids in twice.items()]
@@ -189,19 +189,19 @@ def one_effect_per_key(history: History, function: str, name: str = "idempotency
 
 
 def read_your_writes(history: History, write: str, read: str, name: str = "read your writes") -> CheckResult:
-    """What a process wrote and got acknowledged, its later reads of it find.
+    """Later reads of a process find what it wrote and got acknowledged.
 
     The result of a `write` is the id; a `read` carries the id as `value` and is fail when it was not found.
     """
-    written = {(o.process, o.result): o.completed for o in history.of(write) if o.outcome is Outcome.OK}
+    written = {(o.process, o.result): o.completed for o in history.of(write) if o.outcome is Completion.OK}
     problems: list[str] = []
     checked = 0
     for operation in history.of(read):
         known = written.get((operation.process, operation.value))
-        if known is None or operation.invoked < known or operation.outcome is Outcome.INFO:
+        if known is None or operation.invoked < known or operation.outcome is Completion.INFO:
             continue
         checked += 1
-        if operation.outcome is Outcome.FAIL:
+        if operation.outcome is Completion.FAIL:
             problems.append(f"{operation.value!r} was not found by the process that wrote it")
     return _result(name, checked, problems, lost=len(problems))
 
@@ -214,11 +214,11 @@ def monotonic_states(
     A `read` carries the id as `value` and returns the state; `order` lists states from early to late.
     """
     rank: Mapping[str, int] = {state: index for index, state in enumerate(order)}
-    last: dict[tuple[int, Any], Operation] = {}
+    last: dict[tuple[int, Any], RecordedOperation] = {}
     problems: list[str] = []
     checked = 0
     for operation in history.of(read):
-        if operation.outcome is not Outcome.OK or operation.result not in rank:
+        if operation.outcome is not Completion.OK or operation.result not in rank:
             continue
         key = (operation.process, operation.value)
         before = last.get(key)
@@ -237,7 +237,7 @@ def writes_in_flight(
     history: History, writes: Iterable[str], began: float, ended: float, name: str = "writes at the fault"
 ) -> CheckResult:
     """At least one write was in flight while the fault was; else the drill proves nothing."""
-    wanted: Callable[[Operation], bool] = lambda o: o.invoked <= ended and o.completed >= began  # noqa: E731
+    wanted: Callable[[RecordedOperation], bool] = lambda o: o.invoked <= ended and o.completed >= began  # noqa: E731
     count = sum(wanted(operation) for operation in history.of(*writes))
     if count == 0:
         return CheckResult(name, None, 0, problems=["no write was in flight at the fault"])

@@ -35,7 +35,7 @@ _ZONES = 3
 
 
 class FaultError(Exception):
-    """A fault that cannot be injected here; the message says why."""
+    """A fault that cannot be injected here; the message states the reason."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,8 @@ def disk_full(platform: Platform) -> Iterator[None]:
 def _with_environment(desired: Desired, variables: dict[str, str]) -> dict[str, Any]:
     inputs = copy.deepcopy(desired.inputs)
     for container in inputs["spec"]["template"]["spec"]["containers"]:
-        kept = [item for item in container.get("env") or [] if item["name"] not in variables]
-        container["env"] = kept + [{"name": name, "value": value} for name, value in variables.items()]
+        others = [item for item in container.get("env") or [] if item["name"] not in variables]
+        container["env"] = others + [{"name": name, "value": value} for name, value in variables.items()]
     return inputs
 
 

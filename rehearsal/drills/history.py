@@ -1,8 +1,8 @@
 """Histories of operations, by the rules of Jepsen (https://github.com/jepsen-io/jepsen).
 
 A client process invokes an operation and completes it as ok (it took effect), fail (it certainly did not) or
-info (unknown: a time-out or a cut connection). What is info may have happened: it counts neither as done nor
-as lost.
+info (unknown: a time-out or a cut connection). An info operation may have happened: it counts neither as
+done nor as lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Outcome(StrEnum):
+class Completion(StrEnum):
     """How an operation completed."""
 
     OK = "ok"
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Operation:
+class RecordedOperation:
     """One operation of one client process.
 
     `function` names it (`create`, `list`), `value` is its argument, `result` what an ok operation returned.
@@ -37,7 +37,7 @@ class Operation:
     value: Any
     invoked: float
     completed: float
-    outcome: Outcome
+    outcome: Completion
     result: Any = None
     status: int | None = None
 
@@ -50,23 +50,23 @@ class Operation:
 class History:
     """Operations in the order in which they completed; safe for many threads."""
 
-    def __init__(self, operations: Iterable[Operation] = ()) -> None:
+    def __init__(self, operations: Iterable[RecordedOperation] = ()) -> None:
         self._operations = list(operations)
         self._lock = threading.Lock()
 
-    def add(self, operation: Operation) -> None:
+    def add(self, operation: RecordedOperation) -> None:
         """Append a completed operation."""
         with self._lock:
             self._operations.append(operation)
 
-    def __iter__(self) -> Iterator[Operation]:
+    def __iter__(self) -> Iterator[RecordedOperation]:
         with self._lock:
             return iter(list(self._operations))
 
     def __len__(self) -> int:
         return len(self._operations)
 
-    def of(self, *functions: str) -> list[Operation]:
+    def of(self, *functions: str) -> list[RecordedOperation]:
         """The operations with these functions, by the time of their invocation."""
         return sorted((o for o in self if o.function in functions), key=lambda o: o.invoked)
 
@@ -79,5 +79,5 @@ class History:
         """The history that `write` wrote."""
         rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()]
         for row in rows:
-            row["outcome"] = Outcome(row["outcome"])
-        return cls(Operation(**row) for row in rows)
+            row["outcome"] = Completion(row["outcome"])
+        return cls(RecordedOperation(**row) for row in rows)

@@ -1,4 +1,4 @@
-"""What clients saw of a fault: errors, the worst second, and the time until the targets hold again."""
+"""Measurements of a fault: errors, the worst second, and the time until the targets hold again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rehearsal.drills.history import History, Operation, Outcome
+from rehearsal.drills.history import Completion, History, RecordedOperation
 
 WINDOW_SECONDS = 10.0
 _STEP_SECONDS = 1.0
 # TGT1: percentiles of the response time in seconds. TGT3: share of errors.
 TARGETS = {50: 0.2, 95: 0.5, 99: 1.0}
 ERROR_SHARE = 0.01
-# A window with fewer requests says nothing.
+# A window with fewer requests proves nothing.
 _MIN_REQUESTS = 20
 _UNANSWERED = {"list", "list-orders", "list-events"}  # derived from other operations
 
 
 @dataclass(frozen=True)
-class Second:
+class SecondStats:
     """One second of the run, counted from the fault: requests, errors, and the P95 in seconds."""
 
     at: int
@@ -30,7 +30,7 @@ class Second:
 
 @dataclass(frozen=True)
 class Measurements:
-    """`baseline` tells whether the targets held before the fault. Times are in seconds from the fault.
+    """`baseline`: the targets held before the fault. Times are in seconds from the fault.
 
     `detected` is when the platform first noticed, `recovered` the start of the first 10 s window within TGT1
     and TGT3 after the fault began; None: never. `worst` is the share of errors in the worst second.
@@ -43,7 +43,7 @@ class Measurements:
     recovered: float | None
     worst: float
     worst_at: int
-    seconds: list[Second]
+    seconds: list[SecondStats]
 
     @property
     def error_share(self) -> float:
@@ -51,9 +51,9 @@ class Measurements:
         return self.errors / self.requests if self.requests else 0.0
 
 
-def is_error(operation: Operation) -> bool:
+def is_error(operation: RecordedOperation) -> bool:
     """Whether a client would call it one: no response, or a 5xx."""
-    return operation.outcome is not Outcome.OK and (operation.status is None or operation.status >= 500)
+    return operation.outcome is not Completion.OK and (operation.status is None or operation.status >= 500)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -62,7 +62,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
 
 
-def within_targets(operations: Sequence[Operation]) -> bool:
+def within_targets(operations: Sequence[RecordedOperation]) -> bool:
     """Whether TGT1 and TGT3 hold over these requests."""
     if len(operations) < _MIN_REQUESTS:
         return False
@@ -100,12 +100,14 @@ def measure(history: History, fault: float, ended: float, detected: float | None
     )
 
 
-def _seconds(requests: Sequence[Operation], fault: float, ended: float) -> list[Second]:
-    by_second: dict[int, list[Operation]] = {}
+def _seconds(requests: Sequence[RecordedOperation], fault: float, ended: float) -> list[SecondStats]:
+    by_second: dict[int, list[RecordedOperation]] = {}
     for operation in requests:
         if operation.completed < ended:
             by_second.setdefault(math.floor(operation.completed - fault), []).append(operation)
     return [
-        Second(at, len(items), sum(map(is_error, items)), percentile([item.seconds for item in items], 95))
+        SecondStats(
+            at, len(items), sum(map(is_error, items)), percentile([item.seconds for item in items], 95)
+        )
         for at, items in sorted(by_second.items())
     ]

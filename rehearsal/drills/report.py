@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rehearsal.drills.measurements import Second
+from rehearsal.drills.measurements import SecondStats
 from rehearsal.drills.runner import RECOVERY_SECONDS, DrillResult
 
 COLUMNS = (
@@ -109,7 +109,7 @@ def _section(item: DrillResult) -> str:
     )
 
 
-def _plot(seconds: Sequence[Second], fault_seconds: float) -> str:
+def _plot(seconds: Sequence[SecondStats], fault_seconds: float) -> str:
     """Requests a second, errors on top, and the time of the fault shaded."""
     if not seconds:
         return ""

@@ -21,9 +21,9 @@ from rehearsal.drills.checkers import (
     writes_in_flight,
 )
 from rehearsal.drills.faults import Platform
-from rehearsal.drills.history import History, Operation, Outcome
+from rehearsal.drills.history import Completion, History, RecordedOperation
 from rehearsal.drills.measurements import Measurements, measure, within_targets
-from rehearsal.drills.workload import PRICE_CENTS, WRITES, Client, Target
+from rehearsal.drills.workload import PRICE_CENTS, WRITES, Client, DrillTarget
 from rehearsal.host.client import Machine
 from rehearsal.host.errors import MachineError
 
@@ -35,17 +35,17 @@ _DONE_STATES = ("queued", "ready")
 
 
 class DrillError(Exception):
-    """A drill that cannot run; the message says why and what to do."""
+    """A drill that cannot run; the message states the reason and the remedy."""
 
 
 @dataclass(frozen=True)
-class Options:
+class DrillOptions:
     """How a drill is run. `pause` is the mean time between the operations of one client in seconds.
 
     `administrator` gives an account the role that may pay money in, and returns whether it did.
     """
 
-    target: Target
+    target: DrillTarget
     administrator: Callable[[str], bool]
     seed: int = 0
     clients: int = 8
@@ -55,7 +55,7 @@ class Options:
 
 @dataclass(frozen=True)
 class DrillResult:
-    """What a drill found. `lost_since_backup` counts writes that a restore could not bring back."""
+    """The result of a drill. `lost_since_backup` counts writes that a restore could not bring back."""
 
     name: str
     seed: int
@@ -86,7 +86,7 @@ class DrillResult:
         return not self.problems
 
 
-def run(drill: Drill, machine: Machine, options: Options) -> DrillResult:
+def run(drill: Drill, machine: Machine, options: DrillOptions) -> DrillResult:
     """Run a drill on a platform that is up and healthy. Raises DrillError, FaultError or MachineError.
 
     Whatever interrupts it, the fault is undone and the load ends.
@@ -134,7 +134,7 @@ def run(drill: Drill, machine: Machine, options: Options) -> DrillResult:
 # -- load -------------------------------------------------------------------------------------------------
 
 
-def _fund(clients: list[Client], options: Options) -> None:
+def _fund(clients: list[Client], options: DrillOptions) -> None:
     """Accounts for all clients, with money to spend. Raises DrillError."""
     administrator = Client(
         len(clients),
@@ -201,7 +201,7 @@ def _await_recovery(machine: Machine, history: History, began: float, fault_ende
             continue
 
 
-def _settle(clients: list[Client], options: Options) -> None:
+def _settle(clients: list[Client], options: DrillOptions) -> None:
     """The last reads: until every piece is done and every client has read everything back."""
     options.notice("load is over; reading everything back")
     ends = time.monotonic() + _SETTLE_SECONDS
@@ -268,8 +268,8 @@ def _watch(machine: Machine) -> Iterator[_Watch]:
 def check(history: History) -> list[CheckResult]:
     """All checks of a history that `rehearsal.drills.workload` recorded."""
     contents, orders = merged(history, "create"), merged(history, "order")
-    ordered = [replace(o, function="ordered", value=o.result) for o in orders if o.outcome is Outcome.OK]
-    made = [replace(o, function="made", value=o.result) for o in contents if o.outcome is Outcome.OK]
+    ordered = [replace(o, function="ordered", value=o.result) for o in orders if o.outcome is Completion.OK]
+    made = [replace(o, function="made", value=o.result) for o in contents if o.outcome is Completion.OK]
     gets = history.of("get")
     return [
         set_full(History([*contents, *history.of("list")]), "create", "list", "set-full: content"),
@@ -281,7 +281,7 @@ def check(history: History) -> list[CheckResult]:
             History(
                 [
                     *(replace(o, function="enqueue") for o in made),
-                    *(_done(o) for o in gets if o.outcome is Outcome.OK),
+                    *(_done(o) for o in gets if o.outcome is Completion.OK),
                 ]
             ),
             "enqueue",
@@ -296,49 +296,49 @@ def check(history: History) -> list[CheckResult]:
     ]
 
 
-def merged(history: History, function: str) -> list[Operation]:
+def merged(history: History, function: str) -> list[RecordedOperation]:
     """A write and its retries with the same key as one operation: ok if one was, info if one may have been.
 
     It lasts from the first invocation to the first acknowledgement.
     """
-    groups: dict[tuple[int, object], list[Operation]] = {}
+    groups: dict[tuple[int, object], list[RecordedOperation]] = {}
     for operation in history.of(function):
         groups.setdefault((operation.process, operation.value), []).append(operation)
     found = []
     for group in groups.values():
-        acknowledged = [o for o in group if o.outcome is Outcome.OK]
-        unknown = [o for o in group if o.outcome is Outcome.INFO]
+        acknowledged = [o for o in group if o.outcome is Completion.OK]
+        unknown = [o for o in group if o.outcome is Completion.INFO]
         last = min(acknowledged, key=lambda o: o.completed) if acknowledged else (unknown or group)[-1]
         found.append(replace(last, invoked=group[0].invoked))
     return found
 
 
-def _money(history: History, orders: list[Operation]) -> History:
+def _money(history: History, orders: list[RecordedOperation]) -> History:
     """Deposits, purchases as (account, price), and balances."""
     accounts = {o.process: o.result["account"]["id"] for o in history.of("sign-up") if o.result}
     spent = (replace(o, function="spend", value=(accounts.get(o.process, ""), PRICE_CENTS)) for o in orders)
-    read = (o for o in history.of("balance") if o.outcome is Outcome.OK)
+    read = (o for o in history.of("balance") if o.outcome is Completion.OK)
     return History([*history.of("deposit"), *spent, *read])
 
 
-def _done(operation: Operation) -> Operation:
+def _done(operation: RecordedOperation) -> RecordedOperation:
     return replace(operation, function="done", result=int(operation.result == "ready"))
 
 
 def _since_restore(history: History, point: float, restored: float) -> History:
     """The history as a restore to `point` leaves it: later writes may be lost, only later reads count."""
-    kept = []
+    operations = []
     for operation in history:
         if operation.function in {*WRITES, "deposit"}:
             unknown = (
-                operation.outcome is Outcome.OK
+                operation.outcome is Completion.OK
                 and point < operation.completed
                 and operation.invoked < restored
             )
-            kept.append(replace(operation, outcome=Outcome.INFO) if unknown else operation)
+            operations.append(replace(operation, outcome=Completion.INFO) if unknown else operation)
         elif operation.invoked >= restored or operation.function == "sign-up":
-            kept.append(operation)
-    return History(kept)
+            operations.append(operation)
+    return History(operations)
 
 
 def _lost_since(history: History, point: float) -> int:
@@ -349,6 +349,6 @@ def _lost_since(history: History, point: float) -> int:
         last: dict[int, list[object]] = {o.process: o.result for o in history.of(read)}
         for operation in history.of(function):
             element = operation.result if function == "order" else operation.value
-            if operation.outcome is Outcome.OK and operation.completed > point:
+            if operation.outcome is Completion.OK and operation.completed > point:
                 lost += element not in last.get(operation.process, [])
     return lost

@@ -23,11 +23,11 @@ from uuid import UUID
 
 import httpx
 
-from rehearsal.drills.history import History, Operation, Outcome
+from rehearsal.drills.history import Completion, History, RecordedOperation
 
 _PASSWORD = "correct horse battery"  # noqa: S105 (of accounts that only a drill uses)
 _TIMEOUT_SECONDS = 10.0
-# A write whose outcome is unknown is sent again so often, as docs/degradation.md tells clients to.
+# A write whose outcome is unknown is sent at most so often, as docs/degradation.md recommends.
 _MAX_ATTEMPTS = 4
 _RETRY_SECONDS = 0.5
 _DEPOSIT_CENTS = 1_000_000
@@ -39,7 +39,7 @@ WRITES = ("create", "order", "event")
 
 
 @dataclass(frozen=True)
-class Target:
+class DrillTarget:
     """The platform under test: its edge on this machine, and the authority that signs its certificate."""
 
     url: str
@@ -60,7 +60,7 @@ class Client:
     """One account. `rng` decides what it does; `pause` is the mean time between operations in seconds."""
 
     number: int
-    target: Target
+    target: DrillTarget
     history: History
     rng: random.Random
     pause: float
@@ -88,27 +88,29 @@ class Client:
         body: Mapping[str, Any] | None = None,
         key: str = "",
         token: str = "",
-    ) -> Operation:
+    ) -> RecordedOperation:
         """One request as one operation; `result` takes what is recorded from the response's JSON."""
         headers = {"authorization": f"Bearer {token or self.token}"} if token or self.token else {}
         if key:
             headers["idempotency-key"] = key
         invoked = time.monotonic()
-        outcome, found, status = Outcome.INFO, None, None
+        outcome, found, status = Completion.INFO, None, None
         try:
             if self._http is None:
                 self._http = self.target.client()
             response = self._http.request(method, path, json=body, headers=headers)
             status = response.status_code
             if response.is_success:
-                outcome, found = Outcome.OK, result(response.json() if response.content else None)
+                outcome, found = Completion.OK, result(response.json() if response.content else None)
             elif status < 500 and not _in_progress(response):
-                outcome = Outcome.FAIL
+                outcome = Completion.FAIL
         except httpx.ConnectError:
-            outcome = Outcome.FAIL
+            outcome = Completion.FAIL
         except (httpx.HTTPError, ValueError):
             self._drop()
-        operation = Operation(self.number, function, value, invoked, time.monotonic(), outcome, found, status)
+        operation = RecordedOperation(
+            self.number, function, value, invoked, time.monotonic(), outcome, found, status
+        )
         self.history.add(operation)
         return operation
 
@@ -118,11 +120,13 @@ class Client:
                 self._http.close()
         self._http = None
 
-    def write(self, function: str, value: Any, path: str, body: Mapping[str, Any], key: str) -> Operation:
+    def write(
+        self, function: str, value: Any, path: str, body: Mapping[str, Any], key: str
+    ) -> RecordedOperation:
         """A write, sent again with the same key while its outcome is unknown."""
         operation = self.call(function, value, "POST", path, lambda found: found["id"], body=body, key=key)
         for _ in range(_MAX_ATTEMPTS - 1):
-            if operation.outcome is not Outcome.INFO:
+            if operation.outcome is not Completion.INFO:
                 break
             time.sleep(_RETRY_SECONDS)
             operation = self.call(
@@ -137,7 +141,7 @@ class Client:
         self.email = f"{self.unique()}@example.com"
         body = {"email": self.email, "password": _PASSWORD, "name": "Drill"}
         operation = self.call("sign-up", self.email, "POST", "/v1/accounts", lambda found: found, body=body)
-        if operation.outcome is not Outcome.OK:
+        if operation.outcome is not Completion.OK:
             return False
         self.account, self.token = operation.result["account"]["id"], operation.result["token"]
         return True
@@ -146,15 +150,15 @@ class Client:
         """A new session, with the roles that the account has now."""
         body = {"email": self.email, "password": _PASSWORD}
         operation = self.call("sign-in", self.email, "POST", "/v1/sessions", lambda found: found, body=body)
-        if operation.outcome is Outcome.OK:
+        if operation.outcome is Completion.OK:
             self.token = operation.result["token"]
-        return operation.outcome is Outcome.OK
+        return operation.outcome is Completion.OK
 
     def create(self) -> None:
         """Generate a piece of content; its prompt is unique and stands for it."""
         prompt = f"drill {self.unique()}"
         operation = self.write("create", prompt, "/v1/contents", {"prompt": prompt}, self.unique())
-        if operation.outcome is Outcome.OK:
+        if operation.outcome is Completion.OK:
             self.contents.append(str(operation.result))
 
     def get(self) -> None:
@@ -175,10 +179,10 @@ class Client:
     def event(self) -> None:
         """Publish one analytics event."""
         event = self.unique()
-        if self._publish("event", event, [event]).outcome is Outcome.OK:
+        if self._publish("event", event, [event]).outcome is Completion.OK:
             self.events.append(event)
 
-    def _publish(self, function: str, value: Any, ids: list[str]) -> Operation:
+    def _publish(self, function: str, value: Any, ids: list[str]) -> RecordedOperation:
         at = datetime.now(UTC).isoformat()
         body = {"events": [{"id": id_, "name": "screen.viewed", "at": at} for id_ in ids]}
         return self.call(function, value, "POST", "/v1/events", lambda found: found["known"], body=body)
@@ -187,20 +191,20 @@ class Client:
         """Read the balance of the account."""
         self.call("balance", self.account, "GET", "/v1/accounts/me", lambda found: found)
 
-    def _pages(self, function: str, path: str, element: Callable[[Any], Any]) -> Operation | None:
+    def _pages(self, function: str, path: str, element: Callable[[Any], Any]) -> RecordedOperation | None:
         """All pages of a list as one operation, which is ok only if every page was."""
         invoked, cursor = time.monotonic(), ""
         found: list[Any] = []
         while True:
             query = f"?limit={_PAGE}" + (f"&cursor={cursor}" if cursor else "")
             page = self.call("page", path, "GET", path + query, lambda body: body)
-            if page.outcome is not Outcome.OK:
+            if page.outcome is not Completion.OK:
                 return None
             found += [element(item) for item in page.result["items"]]
             cursor = page.result.get("next") or ""
             if not cursor:
-                operation = Operation(
-                    self.number, function, self.account, invoked, page.completed, Outcome.OK, found, 200
+                operation = RecordedOperation(
+                    self.number, function, self.account, invoked, page.completed, Completion.OK, found, 200
                 )
                 self.history.add(operation)
                 return operation
@@ -221,7 +225,7 @@ class Client:
             "deposit", (self.account, _DEPOSIT_CENTS), "POST", f"/v1/accounts/{self.account}/payments",
             lambda found: found["id"], body={"amount": _DEPOSIT_CENTS}, key=key,
         )  # fmt: skip
-        return operation.outcome is Outcome.OK
+        return operation.outcome is Completion.OK
 
     # -- the last reads -----------------------------------------------------------------------------------
 
@@ -240,13 +244,15 @@ class Client:
         for start in range(0, len(self.events), _PAGE):
             batch = self.events[start : start + _PAGE]
             again = self._publish("resend", None, batch)
-            if again.outcome is not Outcome.OK:
+            if again.outcome is not Completion.OK:
                 return False
             # The response counts what was stored before, without naming it: as many of the batch are lost as
             # are missing from the count, whichever they are.
             stored += batch[: int(again.result)]
         self.history.add(
-            Operation(self.number, "list-events", None, invoked, time.monotonic(), Outcome.OK, stored, 200)
+            RecordedOperation(
+                self.number, "list-events", None, invoked, time.monotonic(), Completion.OK, stored, 200
+            )
         )
         return True
 
@@ -256,7 +262,7 @@ class Client:
 
     def _is_done(self, id_: str) -> bool:
         operation = self.call("get", id_, "GET", f"/v1/contents/{id_}", lambda found: found["state"])
-        return operation.outcome is Outcome.OK and operation.result != "queued"
+        return operation.outcome is Completion.OK and operation.result != "queued"
 
     def close(self) -> None:
         """Close the connection."""

@@ -40,14 +40,14 @@ class Backup:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class BackupSchedule:
     """Every `interval` seconds, kept for `retention` seconds."""
 
     interval: float
     retention: float
 
     @classmethod
-    def parse(cls, desired: Desired) -> Schedule | None:
+    def parse(cls, desired: Desired) -> BackupSchedule | None:
         """From the hourly policy of an Atlas backup schedule; None where there is none."""
         hourly = desired.inputs.get("policyItemHourly")
         if not hourly:
@@ -128,7 +128,7 @@ class Backups:
             if backup.taken < now - retention:
                 shutil.rmtree(self._folder / backup.name, ignore_errors=True)
 
-    def is_due(self, schedule: Schedule, now: float) -> bool:
+    def is_due(self, schedule: BackupSchedule, now: float) -> bool:
         """Whether the schedule wants a backup now."""
         known = self.list()
         return not known or known[-1].taken + schedule.interval <= now

@@ -29,7 +29,7 @@ from rehearsal.host.backends.mongodb import MongoDB
 from rehearsal.host.backends.redis import Redis
 from rehearsal.host.backends.storage import Storage
 from rehearsal.host.backends.web_app import WebApp
-from rehearsal.host.backups import SCHEDULE, Backup, Backups, Schedule
+from rehearsal.host.backups import SCHEDULE, Backup, Backups, BackupSchedule
 from rehearsal.host.code_version import version
 from rehearsal.host.component import READY, Context, Outcome, Part
 from rehearsal.host.desired_state import Desired, Store
@@ -169,7 +169,7 @@ class Supervisor:
     async def _back_up(self) -> None:
         """Backups as the declared schedule wants them."""
         for desired in self._context.store.of_type(SCHEDULE):
-            schedule, now = Schedule.parse(desired), time.time()
+            schedule, now = BackupSchedule.parse(desired), time.time()
             if schedule is not None:
                 if self._backups.is_due(schedule, now):
                     await self._do_create_backup()

@@ -52,7 +52,7 @@ def backup(
     from rehearsal.host.errors import MachineError
 
     if action not in {"create", "list", "restore"}:
-        raise InputError(f"there is no action {action!r}", remedy="Write create, list or restore.")
+        raise InputError(f"unknown action {action!r}", remedy="Write create, list or restore.")
     machine = _machine(stack)
     try:
         match action:

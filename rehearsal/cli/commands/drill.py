@@ -107,18 +107,18 @@ def _chosen(name: str, seed: int, known: list[str]) -> list[str]:
         return random.Random(seed).choices(known, k=_RANDOM_DRILLS)  # noqa: S311 (repeatable, not secret)
     if name not in known:
         raise InputError(
-            f"there is no drill {name!r}", remedy=f"Choose one of {', '.join(known)}, all or random."
+            f"unknown drill {name!r}", remedy=f"Choose one of {', '.join(known)}, all or random."
         )
     return [name]
 
 
 def _options(session: Session, machine: Machine, seed: int, clients: int) -> Any:
-    from rehearsal.drills.runner import Options
-    from rehearsal.drills.workload import Target
+    from rehearsal.drills.runner import DrillOptions
+    from rehearsal.drills.workload import DrillTarget
 
     endpoints = machine.status().endpoints
-    return Options(
-        target=Target(endpoints["edge"], Path(endpoints["authority"])),
+    return DrillOptions(
+        target=DrillTarget(endpoints["edge"], Path(endpoints["authority"])),
         administrator=lambda email: _grant(session, machine, email),
         seed=seed,
         clients=clients,
@@ -127,7 +127,7 @@ def _options(session: Session, machine: Machine, seed: int, clients: int) -> Any
 
 
 def _grant(session: Session, machine: Machine, email: str) -> bool:
-    """`python -m app grant` in the environment of a replica, as docs/service.md tells operators to."""
+    """Run `python -m app grant` in the environment of a replica, as docs/service.md describes."""
     import psutil
 
     for item in machine.status().processes:
@@ -165,5 +165,5 @@ def _show(results: list[DrillResult]) -> None:
         if not result.measurements.baseline:
             out.print(
                 f"[yellow]{escape(result.name)}[/]: the targets did not hold before the fault, "
-                "so that the times say nothing"
+                "so that the times are meaningless"
             )

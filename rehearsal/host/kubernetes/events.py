@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-# The API server forgets events after an hour (--event-ttl); a long drill needs no more than these.
+# The API server drops events after an hour (--event-ttl); a long drill needs no more than these.
 _MAX_EVENTS = 200
 
 

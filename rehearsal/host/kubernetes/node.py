@@ -22,7 +22,7 @@ _RESOURCES = ("cpu", "memory")
 
 @dataclass(frozen=True)
 class Node:
-    """What pods may request altogether: `cpu` in cores, `memory` in bytes."""
+    """Allocatable resources: `cpu` in cores, `memory` in bytes."""
 
     cpu: Decimal
     memory: Decimal
@@ -52,8 +52,11 @@ class Node:
 
 
 def pod_request(spec: Mapping[str, Any], resource: str) -> Decimal:
-    """What a pod requests of a resource (`resourcehelpers.PodRequests`): the pod's own request, else the sum
-    over its containers and sidecars, or what one of its init containers needs, if that is more."""
+    """The request of a pod for a resource, as `resourcehelpers.PodRequests` computes it.
+
+    That is the pod's own request, else the sum over its containers and sidecars, or the need of one of its
+    init containers if that is higher.
+    """
     own = ((spec.get("resources") or {}).get("requests") or {}).get(resource)
     if own is not None:
         return quantity(own)
@@ -74,7 +77,7 @@ def _request(container: Mapping[str, Any], resource: str) -> Decimal:
 
 
 class SchedulablePod(Protocol):
-    """What the scheduler reads of a pod."""
+    """Fields of a pod that the scheduler reads."""
 
     @property
     def label(self) -> str:

@@ -15,7 +15,7 @@ from rehearsal.host.kubernetes.hpa.model import MetricStatus
 from rehearsal.host.kubernetes.hpa.trace import Replayed, replay
 from tests.cluster.binaries import MODULE, run_go
 
-# Upstream lists pods and autoscalers in the order of a Go map, and names the first that it objects to.
+# Upstream lists pods and autoscalers in the order of a Go map, and names the first that is invalid.
 _ANY_ORDER = re.compile(
     r"missing request for \S+ in container \S+ of Pod \S+|missing pod-level request for \S+ in Pod \S+"
     r"|container \S+ not found in Pod \S+|\(e\.g\. .*\)"
@@ -41,7 +41,7 @@ def build(folder: Path, deadline: float) -> Path:
 
 
 def decide_upstream(binary: Path, traces: Sequence[Mapping[str, Any]], folder: Path) -> list[list[Any]]:
-    """What the real controller did at each step of each trace."""
+    """The decisions of the real controller at each step of each trace."""
     given, found = folder / "traces.jsonl", folder / "decisions.jsonl"
     given.write_text("".join(json.dumps(trace) + "\n" for trace in traces))
     subprocess.run(

@@ -20,7 +20,7 @@ _BATCH = 500
 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real controller as a program, or a skip that says why there is none."""
+    """The real controller as a program, or a skip with the reason for none."""
     deadline = time.monotonic() + binaries.BUILD_SECONDS
     try:
         return build(tmp_path_factory.mktemp("oracle"), deadline)

@@ -14,22 +14,22 @@ from rehearsal.drills.checkers import (
     total_queue,
     writes_in_flight,
 )
-from rehearsal.drills.history import History, Operation, Outcome
+from rehearsal.drills.history import Completion, History, RecordedOperation
 
-OK, FAIL, INFO = Outcome.OK, Outcome.FAIL, Outcome.INFO
+OK, FAIL, INFO = Completion.OK, Completion.FAIL, Completion.INFO
 
 
 def op(
     function: str,
     value: Any,
     at: float,
-    outcome: Outcome = OK,
+    outcome: Completion = OK,
     result: Any = None,
     *,
     process: int = 0,
     seconds: float = 0.5,
-) -> Operation:
-    return Operation(process, function, value, at, at + seconds, outcome, result)
+) -> RecordedOperation:
+    return RecordedOperation(process, function, value, at, at + seconds, outcome, result)
 
 
 # -- set-full ---------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_total_queue_reports_lost_and_repeated_jobs() -> None:
     assert (found.valid, found.lost, found.duplicated) == (False, 1, 1)
 
 
-def test_total_queue_reports_a_job_that_nobody_enqueued() -> None:
+def test_total_queue_reports_a_job_that_was_never_enqueued() -> None:
     history = History([op("enqueue", "a", 0), op("done", "a", 1, result=1), op("done", "x", 1, result=1)])
     assert total_queue(history, "enqueue", "done").valid is False
 
@@ -121,7 +121,7 @@ def test_total_queue_counts_the_last_look_at_a_job() -> None:
 # -- bank -------------------------------------------------------------------------------------------------
 
 
-def balance(at: float, amount: int) -> Operation:
+def balance(at: float, amount: int) -> RecordedOperation:
     return op("read", "x", at, result={"balance": amount})
 
 

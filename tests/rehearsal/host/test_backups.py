@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rehearsal.host.backups import Backups, Schedule
+from rehearsal.host.backups import Backups, BackupSchedule
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.errors import MachineError
 
@@ -76,10 +76,10 @@ def test_backups_are_deleted_when_their_retention_is_over_but_never_the_latest(b
 
 def test_a_backup_is_due_after_the_declared_interval(backups: Backups) -> None:
     hourly = {"frequencyInterval": 12, "retentionUnit": "days", "retentionValue": 2}
-    schedule = Schedule.parse(Desired("urn", "type", "id", {"policyItemHourly": hourly}))
-    assert schedule == Schedule(12 * 3600.0, 2 * _DAY)
+    schedule = BackupSchedule.parse(Desired("urn", "type", "id", {"policyItemHourly": hourly}))
+    assert schedule == BackupSchedule(12 * 3600.0, 2 * _DAY)
     assert schedule is not None
-    assert Schedule.parse(Desired("urn", "type", "id", {})) is None
+    assert BackupSchedule.parse(Desired("urn", "type", "id", {})) is None
     assert backups.is_due(schedule, 0.0)
     taken = backups.create([]).taken
     assert not backups.is_due(schedule, taken + 11 * 3600)

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from rehearsal.host.kubernetes.hpa.metric_proposals import InvalidMetricError, propose, tolerances_of
 from rehearsal.host.kubernetes.hpa.model import (
+    AutoscalerEvent,
     AutoscalerSpec,
     AutoscalerState,
-    Behavior,
     ControllerConfig,
-    Decision,
-    Event,
-    ExternalReadings,
     MetricStatus,
-    ObjectReading,
     Observation,
-    PodReadings,
-    Reading,
     Recommendation,
     Scale,
-    UnavailableMetric,
-    milli_value,
-    selector_text,
+    ScalingDecision,
 )
 from rehearsal.host.kubernetes.hpa.replica_calculator import (
-    MetricError,
     ReplicaCalculator,
-    Tolerances,
-    sum_for_average,
-    sum_for_value,
 )
 from rehearsal.host.kubernetes.hpa.scaling_limits import (
     stabilized,
@@ -52,30 +40,6 @@ class _SyncError(Exception):
     """The sync ends here; the message is upstream's."""
 
 
-@dataclass(frozen=True)
-class _Proposal:
-    replicas: int
-    metric: str
-    status: MetricStatus
-
-
-@dataclass(frozen=True)
-class _InvalidMetricError(Exception):
-    """`error` is the metric's own, `reason` the condition's; `prefix` is put in front by the caller."""
-
-    reason: str
-    error: str
-    prefix: str
-
-    @property
-    def message(self) -> str:
-        return f"the HPA was unable to compute the replica count: {self.error}"
-
-    @property
-    def wrapped(self) -> str:
-        return f"{self.prefix}: {self.error}" if self.prefix else self.error
-
-
 @dataclass
 class _Sync:
     """The inputs of one sync, and the decision as it forms."""
@@ -86,13 +50,13 @@ class _Sync:
     now: float
     config: ControllerConfig
     rescale: Callable[[int], None]
-    decision: Decision = field(default_factory=lambda: Decision(0))
+    decision: ScalingDecision = field(default_factory=lambda: ScalingDecision(0))
 
     def condition(self, type_: str, status: bool, reason: str, message: str) -> None:
         self.state.set_condition(self.now, type_, status, reason, message)
 
     def event(self, reason: str, message: str, type_: str = "Warning") -> None:
-        self.decision.events.append(Event(type_, reason, message))
+        self.decision.events.append(AutoscalerEvent(type_, reason, message))
 
 
 def reconcile(
@@ -102,7 +66,7 @@ def reconcile(
     now: float,
     config: ControllerConfig | None = None,
     rescale: Callable[[int], None] = _ACCEPTED,
-) -> Decision:
+) -> ScalingDecision:
     """Decide how many replicas there should be, and update `state` as the controller updates the status.
 
     `now` is in seconds of any clock that the observed times share. `rescale` writes the new replica count and
@@ -317,14 +281,17 @@ def _check_selector(sync: _Sync, scale: Scale) -> None:
 
 def _proposals(
     sync: _Sync, scale: Scale, statuses: list[MetricStatus | None]
-) -> tuple[int, str, _InvalidMetricError | None, int]:
+) -> tuple[int, str, InvalidMetricError | None, int]:
     """The largest proposal, its metric, the first invalid metric and how many are invalid."""
     replicas, name, invalid = 0, "", 0
-    first: _InvalidMetricError | None = None
+    first: InvalidMetricError | None = None
+    calculator = ReplicaCalculator(
+        sync.observed.pods, sync.now, sync.config, tolerances_of(sync.spec.behavior, sync.config)
+    )
     for metric, reading in zip(sync.spec.metrics, sync.observed.readings, strict=True):
         try:
-            found = _evaluate(sync, scale, metric, reading)
-        except _InvalidMetricError as error:
+            found = propose(calculator, scale, metric, reading, sync.observed.namespace)
+        except InvalidMetricError as error:
             sync.event(error.reason, error.error)
             first, invalid = first or error, invalid + 1
             statuses.append(None)
@@ -335,174 +302,3 @@ def _proposals(
         if replicas == 0 or found.replicas > replicas:
             replicas, name = found.replicas, found.metric
     return replicas, name, first, invalid
-
-
-def _evaluate(sync: _Sync, scale: Scale, metric: Mapping[str, Any], reading: Reading) -> _Proposal:
-    """One metric's proposal (`computeReplicasForMetric`). Raises _InvalidMetricError."""
-    calculator = ReplicaCalculator(
-        sync.observed.pods, sync.now, sync.config, _tolerances(sync.spec.behavior, sync.config)
-    )
-    match metric["type"]:
-        case "Resource":
-            source = metric["resource"]
-            return _resource(calculator, scale, source, "", reading, "FailedGetResourceMetric")
-        case "ContainerResource":
-            source = metric["containerResource"]
-            return _resource(
-                calculator, scale, source, source["container"], reading, "FailedGetContainerResourceMetric"
-            )
-        case "Pods":
-            return _pods(calculator, scale, metric["pods"], reading)
-        case "Object":
-            return _object(calculator, scale, metric["object"], reading, sync.observed.namespace)
-        case "External":
-            return _external(calculator, scale, metric["external"], reading, sync.observed.namespace)
-        case unknown:
-            raise _InvalidMetricError(
-                "InvalidMetricSourceType", f'unknown metric source type "{unknown}"', ""
-            )
-
-
-def _tolerances(behavior: Behavior | None, config: ControllerConfig) -> Tolerances:
-    up = down = None
-    if behavior is not None:
-        up, down = behavior.up.tolerance, behavior.down.tolerance
-    return Tolerances(config.tolerance if down is None else down, config.tolerance if up is None else up)
-
-
-def _resource(
-    calculator: ReplicaCalculator,
-    scale: Scale,
-    source: Mapping[str, Any],
-    container: str,
-    reading: Reading,
-    reason: str,
-) -> _Proposal:
-    name, target = str(source["name"]), source.get("target") or {}
-    kind = "container" if container else "resource"
-    prefix = f"failed to get {container or name} {kind} metric value"
-    average, utilization = target.get("averageValue"), target.get("averageUtilization")
-    try:
-        if average is not None:
-            readings = _pod_readings(reading, f"unable to get metrics for resource {name}")
-            replicas, value = calculator.for_average(
-                scale.spec_replicas, readings.by_pod, milli_value(average), name
-            )
-            return _Proposal(replicas, f"{name} resource", MetricStatus(average=value))
-        if utilization is None:
-            raise _InvalidMetricError(
-                reason,
-                "invalid resource metric source: neither an average utilization target nor an average value "
-                "(usage) target was set",
-                prefix,
-            )
-        readings = _pod_readings(reading, f"unable to get metrics for resource {name}")
-        replicas, found = calculator.for_utilization(
-            scale.spec_replicas, readings.by_pod, int(utilization), name, container
-        )
-    except MetricError as error:
-        step = "utilization" if average is None else "usage"
-        raise _InvalidMetricError(reason, f"failed to get {name} {step}: {error}", prefix) from error
-    what = "container resource" if container else "resource"
-    return _Proposal(
-        replicas,
-        f"{name} {what} utilization (percentage of request)",
-        MetricStatus(utilization=found.utilization, average=found.average),
-    )
-
-
-def _pod_readings(reading: Reading, what: str) -> PodReadings:
-    if isinstance(reading, PodReadings):
-        return reading
-    raise MetricError(f"{what}: {_error_of(reading)}")
-
-
-def _error_of(reading: Reading) -> str:
-    if isinstance(reading, UnavailableMetric):
-        return reading.error
-    return f"the metrics API returned {type(reading).__name__}"
-
-
-def _pods(
-    calculator: ReplicaCalculator, scale: Scale, source: Mapping[str, Any], reading: Reading
-) -> _Proposal:
-    name = str(source["metric"]["name"])
-    try:
-        readings = _pod_readings(reading, f"unable to get metric {name}")
-        replicas, average = calculator.for_average(
-            scale.spec_replicas, readings.by_pod, milli_value(source["target"]["averageValue"])
-        )
-    except MetricError as error:
-        raise _InvalidMetricError(
-            "FailedGetPodsMetric", str(error), "failed to get pods metric value"
-        ) from error
-    return _Proposal(replicas, f"pods metric {name}", MetricStatus(average=average))
-
-
-def _object(
-    calculator: ReplicaCalculator, scale: Scale, source: Mapping[str, Any], reading: Reading, namespace: str
-) -> _Proposal:
-    name, target, described = str(source["metric"]["name"]), source["target"], source["describedObject"]
-    reason, prefix = "FailedGetObjectMetric", "failed to get object metric value"
-    by_value = target.get("type") == "Value" and target.get("value") is not None
-    if not by_value and (target.get("type") != "AverageValue" or target.get("averageValue") is None):
-        raise _InvalidMetricError(
-            reason,
-            "invalid object metric source: neither a value target nor an average value target was set",
-            prefix,
-        )
-    try:
-        if not isinstance(reading, ObjectReading):
-            where = f"{described['kind']} {namespace}/{described['name']}"
-            raise MetricError(f"unable to get metric {name} on {where}: {_error_of(reading)}")
-        if by_value:
-            replicas = calculator.for_value(scale.spec_replicas, reading.value, milli_value(target["value"]))
-            return _Proposal(
-                replicas, f"{described['kind']} metric {name}", MetricStatus(value=reading.value)
-            )
-        replicas, average = calculator.for_average_of_object(
-            scale.status_replicas, reading.value, milli_value(target["averageValue"])
-        )
-    except MetricError as error:
-        # The condition names the metric's error alone; only the sync's error says which metric it was.
-        wrapped = prefix if by_value else f"{prefix}: failed to get {name} object metric"
-        raise _InvalidMetricError(reason, str(error), wrapped) from error
-    return _Proposal(
-        replicas,
-        f"external metric {name}({selector_text(source['metric'].get('selector'))})",
-        MetricStatus(average=average),
-    )
-
-
-def _external(
-    calculator: ReplicaCalculator, scale: Scale, source: Mapping[str, Any], reading: Reading, namespace: str
-) -> _Proposal:
-    name, target, selector = str(source["metric"]["name"]), source["target"], source["metric"].get("selector")
-    reason, prefix = "FailedGetExternalMetric", f"failed to get {name} external metric value"
-    label = f"external metric {name}({selector_text(selector)})"
-    average, value = target.get("averageValue"), target.get("value")
-    if average is None and value is None:
-        raise _InvalidMetricError(
-            reason,
-            "invalid external metric source: neither a value target nor an average value target was set",
-            prefix,
-        )
-    wrapped = (
-        f"{prefix}: failed to get external metric {name}"
-        if average is None
-        else f"{prefix}: failed to get {name} external metric"
-    )
-    try:
-        if not isinstance(reading, ExternalReadings):
-            where = f"{namespace}/{name}/{selector_text(selector)}"
-            raise MetricError(f"unable to get external metric {where}: {_error_of(reading)}")
-        if average is not None:
-            replicas, each = calculator.for_average_of_external(
-                scale.status_replicas, sum_for_average(reading.values), milli_value(average)
-            )
-            return _Proposal(replicas, label, MetricStatus(average=each))
-        total = sum_for_value(reading.values)
-        replicas = calculator.for_value(scale.spec_replicas, total, milli_value(value))
-    except MetricError as error:
-        raise _InvalidMetricError(reason, str(error), wrapped) from error
-    return _Proposal(replicas, label, MetricStatus(value=total))

@@ -19,10 +19,10 @@ from rehearsal.host.kubernetes.hpa.model import (
     AutoscalerSpec,
     AutoscalerState,
     ControllerConfig,
-    Decision,
     Observation,
     Reading,
     Scale,
+    ScalingDecision,
     UnavailableMetric,
 )
 from rehearsal.host.kubernetes.hpa.observation import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 # --horizontal-pod-autoscaler-sync-period of the controller manager.
 SYNC_SECONDS = 15.0
-# How soon an autoscaler that was added or changed is noticed; upstream is told at once.
+# How soon an autoscaler that was added or changed is noticed; upstream gets a watch event at once.
 _NOTICE_SECONDS = 0.5
 # Four hours of syncs are kept for `kingdom status --record`.
 _MAX_STEPS = 960
@@ -60,7 +60,7 @@ class _Autoscaler:
     spec: AutoscalerSpec
     inputs: Mapping[str, Any]
     state: AutoscalerState = field(default_factory=AutoscalerState)
-    decision: Decision | None = None
+    decision: ScalingDecision | None = None
     next_sync: float = 0.0
     selector_read: bool = False
     steps: deque[_Step] = field(default_factory=lambda: deque(maxlen=_MAX_STEPS))
@@ -219,7 +219,7 @@ class HorizontalPodAutoscalers:
         return list(await asyncio.gather(*(sample(pod) for pod in pods if not pod.finished)))
 
     def _source(self, metric: Mapping[str, Any], autoscaler: Desired) -> Source | str | None:
-        """Where a metric that pods expose is read, or why nowhere; None for CPU and memory."""
+        """The source of a metric that pods expose, or the reason for none; None for CPU and memory."""
         kind = str(metric["type"])
         if kind not in {"Pods", "Object", "External"}:
             return None

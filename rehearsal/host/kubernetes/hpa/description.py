@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rehearsal.host.kubernetes.hpa.model import AutoscalerSpec, AutoscalerState, Decision, MetricStatus
+from rehearsal.host.kubernetes.hpa.model import AutoscalerSpec, AutoscalerState, MetricStatus, ScalingDecision
 from rehearsal.host.kubernetes.hpa.trace import reading_key
 
 _BINARY = ((1 << 40, "Ti"), (1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki"))
 
 
-def metric_lines(spec: AutoscalerSpec, state: AutoscalerState, decision: Decision) -> list[str]:
-    """One line for each metric: current against target, and the replicas that it asks for.
+def metric_lines(spec: AutoscalerSpec, state: AutoscalerState, decision: ScalingDecision) -> list[str]:
+    """One line for each metric: current against target, and the replicas that it proposes.
 
     [] before the first sync that read metrics.
     """
@@ -23,25 +23,25 @@ def metric_lines(spec: AutoscalerSpec, state: AutoscalerState, decision: Decisio
     ]
 
 
-def outcome_line(spec: AutoscalerSpec, state: AutoscalerState, decision: Decision) -> str:
-    """What the sync did, or why it changed nothing, in the words of the conditions."""
+def outcome_line(spec: AutoscalerSpec, state: AutoscalerState, decision: ScalingDecision) -> str:
+    """One line: the result of the sync, or the reason for no change in the words of the conditions."""
     if decision.rescaled:
         return f"scaled to {decision.desired}: {decision.reason}"
     if decision.error:
         return f"not scaled: {decision.error}"
     wanted = max((count for count in decision.proposals if count is not None), default=decision.desired)
-    kept = f"{decision.desired} kept"
+    stays = f"stays at {decision.desired}"
     if wanted == decision.desired:
-        return f"{kept}: the metrics ask for no other number"
+        return f"{stays}: the metrics propose the same number"
     for type_ in ("ScalingLimited", "AbleToScale", "ScalingActive"):
         condition = state.condition(type_)
-        if condition is not None and condition.reason not in _SAYS_NOTHING:
-            return f"{kept}, {wanted} wanted: {condition.reason}, {condition.message}"
+        if condition is not None and condition.reason not in _WITHOUT_REASON:
+            return f"{stays}, not {wanted}: {condition.reason}, {condition.message}"
     bounds = f"{spec.min_replicas} to {spec.max_replicas}"
-    return f"{kept}, {wanted} wanted: within {bounds}"
+    return f"{stays}, not {wanted}: within {bounds}"
 
 
-_SAYS_NOTHING = frozenset(
+_WITHOUT_REASON = frozenset(
     {"DesiredWithinRange", "ReadyForNewScale", "ValidMetricFound", "SucceededGetScale", "SucceededRescale"}
 )
 

@@ -49,7 +49,7 @@ def approximate_float(value: str | float) -> float:
 
 @dataclass(frozen=True)
 class PodState:
-    """What the algorithm reads of a pod.
+    """Fields of a pod that the algorithm reads.
 
     `ready` is the status of its Ready condition (True, False or Unknown), None without one; `ready_since` the
     time of the condition's last transition. `spec` is the pod's spec as declared.
@@ -130,7 +130,7 @@ class ScalingRules:
     tolerance: float | None = None
 
     @property
-    def longest_period(self) -> int:
+    def max_period(self) -> int:
         """Seconds that an event may matter to one of the policies."""
         return max((policy.period for policy in self.policies), default=0)
 
@@ -217,7 +217,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Observation:
-    """What one sync sees: the scale (or why it cannot be read), pods, and one reading per declared metric.
+    """Input of one sync: the scale (or why it cannot be read), pods, and one reading per declared metric.
 
     `selecting` names the autoscalers whose selectors match these pods, as (name, namespace).
     """
@@ -230,7 +230,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Event:
+class AutoscalerEvent:
     """A Kubernetes event: type is Normal or Warning."""
 
     type: str
@@ -277,7 +277,7 @@ class ScaleEvent:
 
 @dataclass
 class AutoscalerState:
-    """What the controller remembers of one autoscaler between syncs, and its status."""
+    """State of one autoscaler between syncs, and its status."""
 
     recommendations: list[Recommendation] = field(default_factory=list)
     scale_ups: list[ScaleEvent] = field(default_factory=list)
@@ -304,12 +304,12 @@ class AutoscalerState:
 
 
 @dataclass
-class Decision:
+class ScalingDecision:
     """The result of one sync.
 
     `selector_read`: the sync came as far as the pods' selector, which counts from then on when another
     autoscaler looks for overlaps. `proposals` holds each metric's replica count, None for an invalid one.
-    `rescaled` tells whether the scale was written; `desired` is `status.desiredReplicas`; `reason` why it was
+    `rescaled`: the scale was written; `desired` is `status.desiredReplicas`; `reason` why it was
     changed; `error` what the sync failed with.
     """
 
@@ -319,7 +319,7 @@ class Decision:
     reason: str = ""
     error: str = ""
     proposals: list[int | None] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[AutoscalerEvent] = field(default_factory=list)
 
 
 def selector_text(selector: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""What an autoscaler sees on this machine: its target's scale, the pods and their metrics."""
+"""Observation of an autoscaler's target on this machine: its scale, the pods and their metrics."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ class ReplicaCalculator:
         """An object or external metric against a value for the whole (`getUsageRatioReplicaCount`)."""
         ratio = _ratio(value, target)
         if current == 0:
-            # From zero there are no ready pods to multiply with, and no tolerance.
+            # From zero the ratio is the count: no pod is ready to multiply with, and no tolerance applies.
             return ceil_int32(ratio)
         if self.tolerances.within(ratio):
             return current

@@ -131,8 +131,8 @@ def scale_up_limit(state: AutoscalerState, current: int, rules: ScalingRules, no
     """The most replicas that the policies allow (`calculateScaleUpLimitWithScalingRules`)."""
     if rules.select == "Disabled":
         return current
-    smallest_change = rules.select == "Min"
-    result = _MAX_INT32 if smallest_change else -(2**31)
+    min_change = rules.select == "Min"
+    result = _MAX_INT32 if min_change else -(2**31)
     for policy in rules.policies:
         start = _replicas_at_start(state, current, policy.period, now)
         if policy.type == "Pods":
@@ -140,7 +140,7 @@ def scale_up_limit(state: AutoscalerState, current: int, rules: ScalingRules, no
         else:
             # Rounded up: a small percentage of few pods would otherwise never scale up.
             proposed = ceil_int32(float(start) * (1 + float(policy.value) / 100))
-        result = min(result, proposed) if smallest_change else max(result, proposed)
+        result = min(result, proposed) if min_change else max(result, proposed)
     return result
 
 
@@ -148,15 +148,15 @@ def scale_down_limit(state: AutoscalerState, current: int, rules: ScalingRules, 
     """The fewest replicas that the policies allow (`calculateScaleDownLimitWithBehaviors`)."""
     if rules.select == "Disabled":
         return current
-    smallest_change = rules.select == "Min"
-    result = -(2**31) if smallest_change else _MAX_INT32
+    min_change = rules.select == "Min"
+    result = -(2**31) if min_change else _MAX_INT32
     for policy in rules.policies:
         start = _replicas_at_start(state, current, policy.period, now)
         if policy.type == "Pods":
             proposed = int32(start - policy.value)
         else:
             proposed = math.trunc(float(start) * (1 - float(policy.value) / 100))
-        result = max(result, proposed) if smallest_change else min(result, proposed)
+        result = max(result, proposed) if min_change else min(result, proposed)
     return result
 
 
@@ -179,7 +179,7 @@ def store_scale_event(
 ) -> None:
     """Remember a rescale for the policies, in place of an outdated event (`storeScaleEvent`)."""
     events, rules = (state.scale_ups, up) if after > before else (state.scale_downs, down)
-    cutoff, outdated = now - rules.longest_period, None
+    cutoff, outdated = now - rules.max_period, None
     for index, event in enumerate(events):
         if event.at < cutoff and not event.outdated:
             events[index] = replace(event, outdated=True)

@@ -25,7 +25,6 @@ from rehearsal.host.kubernetes.hpa.model import (
     AutoscalerSpec,
     AutoscalerState,
     ControllerConfig,
-    Decision,
     ExternalReadings,
     ObjectReading,
     Observation,
@@ -34,6 +33,7 @@ from rehearsal.host.kubernetes.hpa.model import (
     PodState,
     Reading,
     Scale,
+    ScalingDecision,
     UnavailableMetric,
 )
 
@@ -45,7 +45,7 @@ NAMESPACE, NAME, SELECTOR = "default", "subject", "app=subject"
 class Replayed:
     """One step's result: the decision, the replicas then declared, and the state after it."""
 
-    decision: Decision
+    decision: ScalingDecision
     spec_replicas: int
     state: AutoscalerState
 
@@ -93,7 +93,7 @@ def replay(trace: Mapping[str, Any]) -> Iterator[Replayed]:
 
 
 def observation(step: Mapping[str, Any], spec: AutoscalerSpec, replicas: int, *, rivals: bool) -> Observation:
-    """What the controller sees at a step with `replicas` declared; `rivals` adds a second autoscaler."""
+    """Observation at a step with `replicas` declared; `rivals` adds a second autoscaler."""
     if step.get("scaleError"):
         return Observation(str(step["scaleError"]))
     selecting = [(NAME, NAMESPACE), ("rival", NAMESPACE)] if rivals and step.get("pods") else []
@@ -139,7 +139,7 @@ def _reading(step: Mapping[str, Any], key: str) -> Reading:
 
 
 def recorded_step(spec: AutoscalerSpec, observed: Observation, now: float) -> dict[str, Any]:
-    """What a sync at `now` saw, as a step with times relative to `now`; `started_trace` places it."""
+    """The observation of a sync as a step with times relative to `now`; `started_trace` places it."""
     if isinstance(observed.scale, str):
         return {"statusReplicas": 0, "scaleError": observed.scale}
     return {
