@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rehearsal.drills.checkers import (
@@ -177,9 +176,3 @@ def test_a_drill_without_a_write_in_flight_proves_nothing() -> None:
     history = History([op("create", "a", 0), op("create", "b", 10, seconds=2)])
     assert writes_in_flight(history, ["create"], 5, 9).valid is None
     assert writes_in_flight(history, ["create"], 5, 11).valid is True
-
-
-def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
-    history = History([op("create", ["x", 1], 0, result={"id": "1"}), op("get", "1", 1, INFO)])
-    history.write(tmp_path / "history.jsonl")
-    assert list(History.read(tmp_path / "history.jsonl")) == list(history)

@@ -1,0 +1,44 @@
+"""Reports of drills: a table, JSON, and a page that needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from rehearsal.drills.checkers import CheckResult
+from rehearsal.drills.measurements import Measurements, SecondStats
+from rehearsal.drills.report import COLUMNS, rows, to_html, to_json
+from rehearsal.drills.runner import DrillResult
+
+
+def result(*checks: CheckResult, recovered: float | None = 4.0) -> DrillResult:
+    seconds = [SecondStats(-1, 10, 0, 0.05), SecondStats(0, 8, 4, 0.9)]
+    measurements = Measurements(8, 4, True, 0.4, recovered, 0.5, 0, seconds)
+    return DrillResult("redis-failover", 7, measurements, list(checks), 2.0, 18)
+
+
+VALID = CheckResult("bank", True, 3)
+LOST = CheckResult("set-full: <content>", False, 3, lost=1, problems=["'a' is absent"])
+
+
+def test_a_row_holds_what_the_targets_need() -> None:
+    (row,) = rows([result(VALID, LOST)])
+    assert dict(zip(COLUMNS, row, strict=True)) == {
+        "drill": "redis-failover", "seed": "7", "result": "FAILED", "detected s": "0.4", "recovered s": "4.0",
+        "errors": "50.0% of 8", "worst second": "50% at 0 s", "lost": "1", "duplicated": "0",
+    }  # fmt: skip
+
+
+def test_an_unknown_check_or_no_recovery_fails_a_drill() -> None:
+    assert result(VALID).passed
+    assert not result(VALID, CheckResult("writes at the fault", None, 0)).passed
+    assert not result(VALID, recovered=None).passed
+
+
+def test_the_page_is_self_contained_and_escaped() -> None:
+    page = to_html([result(VALID, LOST)])
+    assert not re.search(r"(src|href)=", page)
+    assert "set-full: &lt;content&gt;" in page
+    data = re.search(r'id="data">(.*?)</script>', page)
+    assert data is not None
+    assert json.loads(data[1]) == json.loads(json.dumps(to_json([result(VALID, LOST)])))
