@@ -69,6 +69,20 @@ def test_a_rollout_brings_new_configuration_and_secrets_and_drops_no_request(lit
             client.cookies.clear()
 
 
+@pytest.mark.timeout(400)
+def test_five_times_from_two_to_five_replicas_and_back_drop_no_request(little: Project) -> None:
+    with little.client() as client:
+        for replicas in (5, 2) * 5:
+            little.change(replicas=replicas)
+            child = little.begin("up")
+            while child.poll() is None:
+                asked(client)
+                client.cookies.clear()
+            output, _ = child.communicate()
+            assert child.returncode == 0, output
+            assert sum(process.kind == "pod" for process in little.status().processes) == replicas
+
+
 def test_a_new_supervisor_takes_over_without_a_request_lost(little: Project) -> None:
     before = {process.name: process.pid for process in little.status().processes}
     with little.client() as client:

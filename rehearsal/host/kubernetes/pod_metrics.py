@@ -1,21 +1,19 @@
-"""What pods report of themselves at /metrics, as an autoscaler reads it."""
+"""Metrics that pods expose at /metrics, as an autoscaler reads them."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from rehearsal.host.desired_state import Store
 from rehearsal.host.processes.ports import LOOPBACK
-
-_LINE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)")
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True)
@@ -28,19 +26,16 @@ class Series:
 
 
 def parse(text: str) -> list[Series]:
-    """The series of a Prometheus text exposition; lines that are none are passed over."""
-    found = []
-    for line in text.splitlines():
-        match = _LINE.match(line)
-        if match:
-            with suppress(ValueError):
-                labels = dict(_LABEL.findall(match[2] or ""))
-                found.append(Series(match[1], labels, float(match[3])))
-    return found
+    """The series of a Prometheus text exposition. Raises ValueError for another form."""
+    return [
+        Series(sample.name, sample.labels, sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
 
 
 class UndeclaredError(Exception):
-    """An autoscaler asks for a metric that nobody exposes; the message says which."""
+    """An autoscaler declares a metric that no pod exposes; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ def _pairs(selector: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
 
 @dataclass
 class Counters:
-    """What counters of one pod stood at when they were last read: the first look gives no rate yet."""
+    """The last values of the counters of one pod: the first read gives no rate yet."""
 
     _seen: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -122,8 +117,8 @@ class Counters:
 
 
 async def scrape(port: int, path: str = "/metrics") -> list[Series]:
-    """The series that a pod shows; [] when it does not answer within two seconds."""
-    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+    """The series that a pod exposes; [] when it does not respond within two seconds, or not with metrics."""
+    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
         async with asyncio.timeout(2.0):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
             try:
