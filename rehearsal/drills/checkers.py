@@ -39,13 +39,14 @@ def _result(
 # -- set-full ---------------------------------------------------------------------------------------------
 
 
-def set_full(history: History, add: str, read: str, name: str = "") -> CheckResult:
+def set_full(history: History, add: str, read: str, name: str = "", staleness: float = 0.0) -> CheckResult:
     """Every acknowledged element is in every later read of its process.
 
     `add` operations carry the element as `value` and return it; `read` operations return all elements of the
     process. A read proves something about an element only if it began after the element was known: after its
     add was acknowledged, or after a read that showed it had completed. An element is lost if the last such
-    read does not show it, stale if an earlier one did not, and never read if there was none.
+    read does not show it, stale if an earlier one did not, and never read if there was none. `staleness` are
+    seconds for which a read may still show the state before, as caches are documented to do.
     """
     name = name or f"set-full: {add}"
     reads: dict[int, list[RecordedOperation]] = defaultdict(list)
@@ -61,7 +62,7 @@ def set_full(history: History, add: str, read: str, name: str = "") -> CheckResu
         if operation.outcome is Completion.FAIL or (operation.process, element) in added:
             continue
         added.add((operation.process, element))
-        timeline = _Element.of(element, operation, reads[operation.process])
+        timeline = _Element.of(element, operation, reads[operation.process], staleness)
         if timeline.known is None:
             continue
         if not timeline.after:
@@ -90,11 +91,13 @@ class _Element:
     copies: int
 
     @classmethod
-    def of(cls, element: Any, add: RecordedOperation, reads: Sequence[RecordedOperation]) -> _Element:
+    def of(
+        cls, element: Any, add: RecordedOperation, reads: Sequence[RecordedOperation], staleness: float
+    ) -> _Element:
         seen = [operation.completed for operation in reads if element in operation.result]
         times = ([add.completed] if add.outcome is Completion.OK else []) + seen
         known = min(times, default=None)
-        later = [o for o in reads if known is not None and o.invoked > known]
+        later = [o for o in reads if known is not None and o.invoked > known + staleness]
         copies = max((list(o.result).count(element) for o in reads), default=0)
         return cls(known, [element in o.result for o in later], copies)
 
@@ -123,12 +126,15 @@ def total_queue(history: History, enqueue: str, done: str, name: str = "total-qu
 # -- bank -------------------------------------------------------------------------------------------------
 
 
-def bank(history: History, read: str, deposit: str, spend: str, name: str = "bank") -> CheckResult:
+def bank(
+    history: History, read: str, deposit: str, spend: str, name: str = "bank", staleness: float = 0.0
+) -> CheckResult:
     """Balances equal deposits minus purchases at every read.
 
     `deposit` and `spend` operations carry (account, amount); `read` operations carry the account and return
     {"balance", "spent"} of one moment, `spent` being the sum over the listed purchases. Operations that are
-    info may have taken effect or not, and so may those that overlap the read.
+    info may have taken effect or not, and so may those that overlap the read or ended at most `staleness`
+    seconds before it.
     """
     moves: dict[Any, list[tuple[RecordedOperation, int]]] = defaultdict(list)
     for operation in history.of(deposit, spend):
@@ -145,7 +151,7 @@ def bank(history: History, read: str, deposit: str, spend: str, name: str = "ban
         balance = int(operation.result["balance"])
         if balance < 0:
             problems.append(f"the balance of {operation.value!r} was {balance}")
-        lowest, highest = _bounds(moves[operation.value], operation)
+        lowest, highest = _bounds(moves[operation.value], operation, staleness)
         if not lowest <= balance <= highest:
             problems.append(
                 f"the balance of {operation.value!r} was {balance}: the acknowledged operations allow "
@@ -154,12 +160,14 @@ def bank(history: History, read: str, deposit: str, spend: str, name: str = "ban
     return _result(name, checked, problems, lost=len(problems))
 
 
-def _bounds(moves: Iterable[tuple[RecordedOperation, int]], read: RecordedOperation) -> tuple[int, int]:
+def _bounds(
+    moves: Iterable[tuple[RecordedOperation, int]], read: RecordedOperation, staleness: float
+) -> tuple[int, int]:
     certain = low = high = 0
     for operation, amount in moves:
         if operation.invoked > read.completed:
             continue
-        if operation.outcome is Completion.OK and operation.completed < read.invoked:
+        if operation.outcome is Completion.OK and operation.completed + staleness < read.invoked:
             certain += amount
         else:
             low, high = low + min(amount, 0), high + max(amount, 0)

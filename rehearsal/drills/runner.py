@@ -32,6 +32,10 @@ RECOVERY_SECONDS = 300.0
 _WARM_SECONDS, _START_SECONDS, _SETTLE_SECONDS = 12.0, 60.0, 120.0
 _WATCH_SECONDS = 0.2
 _DONE_STATES = ("queued", "ready")
+# While Redis is unavailable, pods may serve cached values for so long (docs/degradation.md).
+_STALENESS_SECONDS = 2.0
+# A fault that ends at once, such as a kill, has effect for at least this long.
+_MIN_EFFECT_SECONDS = 1.0
 
 
 class DrillError(Exception):
@@ -119,11 +123,13 @@ def run(drill: Drill, machine: Machine, options: DrillOptions) -> DrillResult:
     ended = time.monotonic()
     _settle(clients, options)
     checked = _since_restore(history, restore_point, fault_ended) if drill.restores else history
+    found = measure(history, began, ended, watch.detected)
+    effect = max(fault_ended, began + (found.recovered or 0.0), began + _MIN_EFFECT_SECONDS)
     return DrillResult(
         drill.name,
         options.seed,
-        measure(history, began, ended, watch.detected),
-        [*check(checked), writes_in_flight(history, WRITES, began, fault_ended)],
+        found,
+        [*check(checked, _STALENESS_SECONDS), writes_in_flight(history, WRITES, began, effect)],
         fault_ended - began,
         len(history),
         _lost_since(history, restore_point) if drill.restores else None,
@@ -265,16 +271,29 @@ def _watch(machine: Machine) -> Iterator[_Watch]:
 # -- checks -----------------------------------------------------------------------------------------------
 
 
-def check(history: History) -> list[CheckResult]:
-    """All checks of a history that `rehearsal.drills.workload` recorded."""
+def check(history: History, staleness: float) -> list[CheckResult]:
+    """All checks of a history that `rehearsal.drills.workload` recorded.
+
+    Lists and balances may show the state of `staleness` seconds before.
+    """
     contents, orders = merged(history, "create"), merged(history, "order")
     ordered = [replace(o, function="ordered", value=o.result) for o in orders if o.outcome is Completion.OK]
     made = [replace(o, function="made", value=o.result) for o in contents if o.outcome is Completion.OK]
     gets = history.of("get")
     return [
-        set_full(History([*contents, *history.of("list")]), "create", "list", "set-full: content"),
         set_full(
-            History([*ordered, *history.of("list-orders")]), "ordered", "list-orders", "set-full: orders"
+            History([*contents, *history.of("list")]),
+            "create",
+            "list",
+            "set-full: content",
+            staleness,
+        ),
+        set_full(
+            History([*ordered, *history.of("list-orders")]),
+            "ordered",
+            "list-orders",
+            "set-full: orders",
+            staleness,
         ),
         set_full(history, "event", "list-events", "set-full: events"),
         total_queue(
@@ -288,7 +307,7 @@ def check(history: History) -> list[CheckResult]:
             "done",
             "total-queue: jobs",
         ),
-        bank(_money(history, orders), "balance", "deposit", "spend"),
+        bank(_money(history, orders), "balance", "deposit", "spend", staleness=staleness),
         one_effect_per_key(history, "create", "idempotency: content"),
         one_effect_per_key(history, "order", "idempotency: orders"),
         read_your_writes(History([*made, *gets]), "made", "get"),

@@ -69,6 +69,7 @@ class Client:
     token: str = ""
     contents: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    _done: set[str] = field(default_factory=set)
     _http: httpx.Client | None = None
 
     def unique(self) -> str:
@@ -261,8 +262,11 @@ class Client:
         return sum(not self._is_done(id_) for id_ in self.contents)
 
     def _is_done(self, id_: str) -> bool:
-        operation = self.call("get", id_, "GET", f"/v1/contents/{id_}", lambda found: found["state"])
-        return operation.outcome is Completion.OK and operation.result != "queued"
+        if id_ not in self._done:
+            operation = self.call("get", id_, "GET", f"/v1/contents/{id_}", lambda found: found["state"])
+            if operation.outcome is Completion.OK and operation.result != "queued":
+                self._done.add(id_)
+        return id_ in self._done
 
     def close(self) -> None:
         """Close the connection."""

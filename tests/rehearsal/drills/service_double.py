@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ import httpx
 
 from rehearsal.drills.workload import PRICE_CENTS, DrillTarget
 
-_STATUS = {"POST": 201}
-
 
 @dataclass
 class ServiceDouble:
@@ -21,8 +18,8 @@ class ServiceDouble:
 
     fault: str = ""
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    contents: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    orders: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    contents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    orders: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: set[str] = field(default_factory=set)
     _made: int = 0
@@ -65,6 +62,7 @@ class ServiceDouble:
     def _sign_up(self) -> httpx.Response:
         id_ = self._id()
         self.accounts[id_] = {"id": id_, "balance": 0}
+        self.contents[id_], self.orders[id_] = [], []
         return httpx.Response(201, json={"account": {"id": id_}, "token": id_})
 
     def _create(self, account: str, key: str, body: dict[str, Any]) -> httpx.Response:

@@ -60,6 +60,16 @@ def test_set_full_reports_a_stale_read() -> None:
     assert (found.valid, found.lost) == (False, 0)
 
 
+def test_a_documented_staleness_is_no_fault() -> None:
+    reads = [op("read", None, 1, result=[]), op("read", None, 5, result=["a"])]
+    assert set_full(History([op("add", "a", 0), *reads]), "add", "read", staleness=2).valid is True
+    late = [op("read", None, 3, result=[]), op("read", None, 5, result=["a"])]
+    assert set_full(History([op("add", "a", 0), *late]), "add", "read", staleness=2).valid is False
+    moved = [op("deposit", ("x", 100), 0), balance(1, 0)]
+    assert bank(History(moved), "read", "deposit", "spend", staleness=2).valid is True
+    assert bank(History(moved), "read", "deposit", "spend").valid is False
+
+
 def test_set_full_reports_a_duplicate() -> None:
     history = History([op("add", "a", 0), op("read", None, 1, result=["a", "a"])])
     assert set_full(history, "add", "read").duplicated == 1

@@ -33,14 +33,14 @@ def history_of(service: ServiceDouble) -> History:
 
 
 def test_every_check_of_a_correct_service_is_valid() -> None:
-    results = check(history_of(ServiceDouble()))
+    results = check(history_of(ServiceDouble()), 0.0)
     assert {result.name: result.valid for result in results if not result.valid} == {}
     assert sum(result.lost + result.duplicated for result in results) == 0
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_planted_fault_is_reported(fault: str) -> None:
-    results = check(history_of(ServiceDouble(fault)))
+    results = check(history_of(ServiceDouble(fault)), 0.0)
     invalid = {result.name for result in results if result.valid is False}
     expected = {
         "acknowledge before write": "set-full: content",
