@@ -98,7 +98,7 @@ class Sizing:
         """Derive all of it."""
         workload, cluster = settings.workload, settings.cluster
         return cls(
-            quota=sum(map(room, workload.roles.values()), NO_ROOM),
+            quota=sum((room(role, rolling=True) for role in workload.roles.values()), NO_ROOM),
             on_demand=nodes(on_pool(workload, NodePoolKind.ON_DEMAND), cluster.on_demand, cluster),
             spot=nodes(on_pool(workload, NodePoolKind.SPOT), cluster.spot, cluster),
             mongodb_pool=mongodb_pool(settings),
@@ -116,9 +116,13 @@ def peak(role: RoleSettings) -> int:
     return role.max_replicas + surge(role)
 
 
-def room(role: RoleSettings) -> Room:
-    """What a role may ask for at its peak."""
-    pods, resources = peak(role), role.resources
+def room(role: RoleSettings, *, rolling: bool = False) -> Room:
+    """What a role may ask for at its peak.
+
+    While a Deployment is `rolling` out, the pods of a wave still terminate, and count against the quota, when
+    their replacements are created (https://github.com/kubernetes/kubernetes/issues/98656).
+    """
+    pods, resources = peak(role) + (surge(role) if rolling else 0), role.resources
     return Room(
         pods,
         pods * resources.cpu_milli,

@@ -87,9 +87,9 @@ def _tolerates(toleration: Node, taint: tuple[str, str, str]) -> bool:
     wanted = toleration["effect"].text()
     if wanted and wanted.lower() != effect.lower().replace("_", ""):
         return False
-    if toleration["operator"].like("Exists"):
-        return not toleration["key"].present or toleration["key"].like(key)
-    return toleration["key"].like(key) and toleration["value"].text() == value
+    if toleration["operator"].is_one_of("Exists"):
+        return not toleration["key"].present or toleration["key"].is_one_of(key)
+    return toleration["key"].is_one_of(key) and toleration["value"].text() == value
 
 
 def machine_shape(machine: str) -> tuple[Fraction, Fraction] | None:
@@ -140,9 +140,9 @@ def pool_of(resource: Resource, overhead: Mapping[str, Fraction]) -> Pool | None
     machine = config["machineType"]
     per_node = allocatable(machine.text() or "e2-medium") if machine.known() else None
     if per_node is None:
-        machine.set_aside(f"is {machine.raw}, whose size is not known here")
+        machine.mark_unjudged(f"is {machine.raw}, whose size is not known here")
         return None
-    with node.watched() as unknown:
+    with node.track_unknowns() as unknown:
         pool = _largest(resource, per_node, overhead)
     return None if unknown else pool
 
@@ -166,7 +166,7 @@ def _largest(resource: Resource, per_node: Mapping[str, Fraction], overhead: Map
     name = node["name"].text() or resource.name
     labels = {key: str(value.raw) for key, value in config["labels"].entries() if value.known()}
     labels |= {"cloud.google.com/gke-nodepool": name}
-    spot = config["spot"].like(True)
+    spot = config["spot"].is_one_of(True)
     if spot:
         labels["cloud.google.com/gke-spot"] = "true"
     return Pool(
@@ -177,11 +177,11 @@ def _largest(resource: Resource, per_node: Mapping[str, Fraction], overhead: Map
         machine=machine.text(),
         spot=spot,
         per_node={key: amount - overhead.get(key, Fraction(0)) for key, amount in per_node.items()}
-        | {"pods": Fraction(int(node["maxPodsPerNode"].number(110)))},
+        | {"pods": Fraction(node["maxPodsPerNode"].integer(110))},
         labels=labels,
         taints=tuple(
             (item["key"].text(), item["value"].text(), item["effect"].text())
             for item in config["taints"].items()
-            if not item["effect"].like("PREFER_NO_SCHEDULE")
+            if not item["effect"].is_one_of("PREFER_NO_SCHEDULE")
         ),
     )

@@ -58,7 +58,13 @@ class Holdings:
 def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str, Holdings]:
     """What each namespace holds when all its workloads (`peaks`) are at their largest."""
     found: dict[str, Holdings] = {}
+    seen: set[tuple[str, str, str, str]] = set()
     for item in objects:
+        key = (item.group, item.kind, item.namespace, item.name)
+        if item.name and item.namespace != "?":
+            if key in seen:
+                continue  # declared twice, it replaces itself
+            seen.add(key)
         own = found.setdefault(item.namespace, Holdings())
         own.plurals[plural_of(item)] += 1
         if item.kind == "Service":
@@ -113,11 +119,14 @@ def _storage(claims: list[Claim]) -> Fraction:
 
 def _count_ports(own: Holdings, spec: Node) -> None:
     kind = spec["type"]
-    if not kind.like("NodePort", "LoadBalancer"):
+    if not kind.is_one_of("NodePort", "LoadBalancer"):
         return
-    own.load_balancers += kind.like("LoadBalancer")
-    if not spec["allocateLoadBalancerNodePorts"].like(False):
-        own.node_ports += len(list(spec["ports"].items()))
+    own.load_balancers += kind.is_one_of("LoadBalancer")
+    ports = list(spec["ports"].items())
+    if kind.is_one_of("LoadBalancer") and spec["allocateLoadBalancerNodePorts"].is_one_of(False):
+        # Only those written out are allocated (``portsWithNodePorts``, pkg/quota/v1/evaluator/core).
+        ports = [port for port in ports if port["nodePort"].present and port["nodePort"].integer()]
+    own.node_ports += len(ports)
 
 
 def _claim(what: str, spec: Node, times: int) -> Claim:
@@ -130,11 +139,11 @@ def _claims_of(item: Demand) -> Iterator[Claim]:
     """Claims made for a workload's pods: of a stateful set, and of ephemeral volumes."""
     for template in item.workload.node.at("spec", "volumeClaimTemplates").items():
         if item.workload.kind == "StatefulSet":
-            yield _claim(item.workload.label, template["spec"], item.pods or 0)
+            yield _claim(item.workload.label, template["spec"], item.pods)
     for volume in item.template.spec["volumes"].items():
         spec = volume.at("ephemeral", "volumeClaimTemplate", "spec")
         if spec.present:
-            yield _claim(item.workload.label, spec, item.pods or 0)
+            yield _claim(item.workload.label, spec, item.pods)
 
 
 def _count_kept(own: Holdings, workloads: list[Demand]) -> None:
@@ -142,25 +151,25 @@ def _count_kept(own: Holdings, workloads: list[Demand]) -> None:
     serving = 0
     for item in workloads:
         spec = item.workload.node["spec"]
-        pods = item.pods or 0
+        pods = item.pods
         kept = 0
         match item.workload.kind:
             case "Deployment":
                 serving += pods
                 # While it rolls out: the new one, the one before, and those kept to go back to.
-                own.plurals["replicasets.apps"] += int(spec["revisionHistoryLimit"].number(10)) + 2
+                own.plurals["replicasets.apps"] += spec["revisionHistoryLimit"].integer(10) + 2
             case "StatefulSet" | "DaemonSet":
                 serving += pods
-                own.plurals["controllerrevisions.apps"] += int(spec["revisionHistoryLimit"].number(10)) + 2
+                own.plurals["controllerrevisions.apps"] += spec["revisionHistoryLimit"].integer(10) + 2
             case "Job":
                 kept = _finished(spec)
             case "CronJob":
                 job = spec.at("jobTemplate", "spec")
-                history = spec["successfulJobsHistoryLimit"].number(3) + spec[
+                history = spec["successfulJobsHistoryLimit"].integer(3) + spec[
                     "failedJobsHistoryLimit"
-                ].number(1)
-                own.plurals["jobs.batch"] += int(history) + max(1, math.ceil(pods / max(1, _at_once(job))))
-                kept = int(history) * (_at_once(job) + _finished(job))
+                ].integer(1)
+                own.plurals["jobs.batch"] += history + max(1, math.ceil(pods / max(1, _at_once(job))))
+                kept = history * (_at_once(job) + _finished(job))
             case _:
                 serving += pods
         # Finished pods stay until their owner goes; `pods` does not count them, `count/pods` does.
@@ -171,10 +180,10 @@ def _count_kept(own: Holdings, workloads: list[Demand]) -> None:
 
 
 def _at_once(job: Node) -> int:
-    return max(1, int(job["parallelism"].number(1)))
+    return max(1, job["parallelism"].integer(1))
 
 
 def _finished(job: Node) -> int:
     """Pods that one job leaves behind: the completed, and (where they are not restarted) the failed."""
-    restarts = job.at("template", "spec", "restartPolicy").like("OnFailure")
-    return int(job["completions"].number(1)) + (0 if restarts else int(job["backoffLimit"].number(6)))
+    restarts = job.at("template", "spec", "restartPolicy").is_one_of("OnFailure")
+    return job["completions"].integer(1) + (0 if restarts else job["backoffLimit"].integer(6))

@@ -9,131 +9,202 @@ sidecars started before it; the pod needs the larger of the two, plus its runtim
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
 from policies.model.cron import shortest_interval
-from policies.model.pods import PodTemplate
+from policies.model.limit_range_defaults import Amounts, Defaults, quantities
+from policies.model.pods import TEMPLATES, PodTemplate, title
 from policies.model.property_tree import Node
-from policies.model.quantities import int_or_percent, parse
+from policies.model.quantities import int_or_percent
 from policies.model.scale_targets import Scaling, key_of, policy_of
 from policies.model.stack import Object
 
-Amounts = dict[str, Fraction]
 _GRACE: Final = 30
 # VPA modes in which it changes what pods request.
 ACTING: Final = ("Auto", "Recreate", "Initial", "InPlaceOrRecreate", "InPlace")
+_POD_LEVEL: Final = ("cpu", "memory")
+_COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What one workload can reach. `pods` is None when nothing bounds it; `why` says how it was counted."""
+    """What one workload can reach.
+
+    `pods` can exist at once for certain; `why` says how they were counted. `unbounded` says why there may be
+    more of them, "" when there are not. `per_pod` has ``requests.*`` and ``limits.*`` of one pod; the keys of
+    `growing` may become more than that, for the reason given. `terminating` is how many more pods a rollout
+    leaves terminating while it already needs their replacements.
+    """
 
     workload: Object
     template: PodTemplate
-    pods: int | None
+    pods: int
     why: str
     per_pod: Mapping[str, Fraction]
+    unbounded: str = ""
+    growing: Mapping[str, str] = field(default_factory=dict)
+    # ``requests.cpu`` and the like to the containers that do not name it.
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    terminating: int = 0
     # Whether something that decides it is not known yet.
     doubtful: bool = False
 
-    def of(self, key: str) -> Fraction | None:
-        """The amount of ``requests.cpu``, ``limits.memory``, ``pods`` …; None when unbounded."""
-        if self.pods is None:
-            return None
+    def of(self, key: str) -> Fraction:
+        """The certain amount of ``requests.cpu``, ``limits.memory``, ``pods`` …"""
         return Fraction(self.pods) if key == "pods" else self.pods * self.per_pod.get(key, Fraction(0))
+
+    def open_end(self, key: str) -> str:
+        """Why the amount of `key` may become more than :meth:`of`; "" when it cannot."""
+        if key != "pods" and key in self.growing:
+            return self.growing[key]
+        if self.unbounded and (key == "pods" or self.per_pod.get(key)):
+            return self.unbounded
+        return ""
 
 
 def demand(
-    workload: Object, template: PodTemplate, scaling: Scaling, ranges: Sequence[Object], nodes: int | None
+    workload: Object, template: PodTemplate, scaling: Scaling, defaults: Defaults, nodes: int | None
 ) -> Demand:
-    """The peak of one workload; `ranges`: the LimitRanges of its namespace; `nodes`: those it may run on."""
-    with workload.node.watched() as unknown:
-        pods, why = peak_pods(workload, scaling, nodes)
-        per_pod = pod_requests(template, ranges, scaling.vertical.get(key_of(workload)))
+    """The peak of one workload, given the LimitRanges of its namespace and the nodes it may run on."""
+    growing: dict[str, str] = {}
+    with workload.node.track_unknowns() as unknown:
+        pods, why, unbounded = peak_pods(workload, scaling, nodes)
+        scaler = scaling.vertical.get(key_of(workload))
+        per_pod = pod_requests(template, defaults, scaler, growing)
         if not template.spec["overhead"].present:
             # Admission takes it from the class.
             name = template.spec["runtimeClassName"].text()
             runtime = scaling.objects.get(("", "RuntimeClass", name)) if name else None
             if runtime is not None:
                 _add_overhead(per_pod, runtime.node.at("overhead", "podFixed"))
-    return Demand(workload, template, pods, why, per_pod, bool(unknown))
+        missing = _missing(template, defaults)
+        terminating = _terminating(workload, template, scaling)
+    return Demand(
+        workload, template, pods, why, per_pod, unbounded, growing, missing, terminating, bool(unknown)
+    )
 
 
-def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[int | None, str]:
-    """The most pods that exist at once, and how that was counted."""
+def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[int, str, str]:
+    """The most pods that exist at once, how that was counted, and why there may be more ("" otherwise)."""
     spec = workload.node["spec"]
     _, most = scaling.replicas(workload)
+    if workload.kind not in TEMPLATES or workload.group not in ("", "apps", "batch", "extensions"):
+        counted = spec["replicas"].present
+        reason = f"how many pods a {workload.kind} has is not known here"
+        return (most if counted else 0), f"{most if counted else 0}", reason
     match workload.kind:
         case "Pod":
-            return 1, "1"
+            return 1, "1", ""
         case "Deployment":
-            if spec.at("strategy", "type").like("Recreate"):
-                return most, f"{most}"
-            surge = spec.at("strategy", "rollingUpdate", "maxSurge")
-            extra = int_or_percent("25%" if not surge.present else surge.raw, most, up=True)
-            if not surge.known() or extra is None:
-                extra = 0
-            return most + extra, f"{most} + {extra} surge"
+            if spec.at("strategy", "type").is_one_of("Recreate"):
+                return most, f"{most}", ""
+            extra = _rolling(spec, most)[0]
+            return most + extra, f"{most} + {extra} surge", ""
         case "DaemonSet":
             if nodes is None:
-                return None, "one on each node, and how many nodes there are is not declared here"
+                return 0, "0", "one on each node, and how many nodes there are is not declared here"
             surge = spec.at("updateStrategy", "rollingUpdate", "maxSurge")
             extra = int_or_percent(surge.raw, nodes, up=True) or 0 if surge.known() else 0
-            return nodes + extra, f"{nodes} nodes + {extra} surge"
+            return nodes + extra, f"{nodes} nodes + {extra} surge", ""
         case "Job":
-            if spec["suspend"].like(True):
-                return 0, "suspended"
-            return _job_pods(spec), "parallelism"
+            if spec["suspend"].is_one_of(True):
+                return 0, "suspended", ""
+            return _job_pods(spec), "parallelism", ""
         case "CronJob":
             return _cron_pods(spec)
         case _:
-            return most, f"{most}"
+            return most, f"{most}", ""
+
+
+def _rolling(spec: Node, most: int) -> tuple[int, int]:
+    """A Deployment's maxSurge and maxUnavailable in pods, as the API server fills them in."""
+    surge = spec.at("strategy", "rollingUpdate", "maxSurge")
+    extra = int_or_percent("25%" if not surge.present else surge.raw, most, up=True)
+    unavailable = spec.at("strategy", "rollingUpdate", "maxUnavailable")
+    fewer = int_or_percent("25%" if not unavailable.present else unavailable.raw, most, up=False)
+    if not surge.known() or extra is None:
+        extra = 0
+    if not unavailable.known() or fewer is None:
+        fewer = 0
+    # Both zero would never get on: the controller takes one pod away.
+    return max(0, extra), max(0, fewer) or (0 if extra else 1)
+
+
+def _terminating(workload: Object, template: PodTemplate, scaling: Scaling) -> int:
+    """Pods of the first wave of a rollout that still terminate, and count, while replacements are created.
+
+    ``podReplacementPolicy: TerminationComplete`` makes the controller wait for them.
+    """
+    spec = workload.node["spec"]
+    if workload.kind != "Deployment" or workload.group not in ("apps", "extensions"):
+        return 0
+    if spec.at("strategy", "type").is_one_of("Recreate") or spec["podReplacementPolicy"].is_one_of(
+        "TerminationComplete"
+    ):
+        return 0
+    if template.spec["terminationGracePeriodSeconds"].number(_GRACE) <= 0:
+        return 0
+    _, most = scaling.replicas(workload)
+    return min(most, sum(_rolling(spec, most)))
 
 
 def _job_pods(spec: Node) -> int:
-    parallel = int(spec["parallelism"].number(1))
-    return min(parallel, int(spec["completions"].number(1))) if spec["completions"].present else parallel
+    parallel = max(0, spec["parallelism"].integer(1))
+    completions = spec["completions"]
+    return min(parallel, max(0, completions.integer(1))) if completions.present else parallel
 
 
-def _cron_pods(spec: Node) -> tuple[int | None, str]:
+def _cron_pods(spec: Node) -> tuple[int, str, str]:
     job = spec.at("jobTemplate", "spec")
     pods = _job_pods(job)
     policy = spec["concurrencyPolicy"]
-    if spec["suspend"].like(True):
-        return 0, "suspended"
-    if policy.like("Forbid"):
-        return pods, "one run"
-    if policy.like("Replace"):
-        return 2 * pods, "one run and the one it replaces, which is still ending"
+    if spec["suspend"].is_one_of(True):
+        return 0, "suspended", ""
+    if policy.is_one_of("Forbid"):
+        return pods, "one run", ""
+    if policy.is_one_of("Replace"):
+        return 2 * pods, "one run and the one it replaces, which is still terminating", ""
     deadline = job["activeDeadlineSeconds"]
     if not deadline.present:
-        return None, "runs may pile up: concurrencyPolicy is Allow and no activeDeadlineSeconds ends them"
+        reason = "runs may pile up: concurrencyPolicy is Allow and no activeDeadlineSeconds ends them"
+        return pods, "one run", reason
     if not deadline.known() or not spec["schedule"].known():
-        return pods, "one run"
+        return pods, "one run", ""
     # A run that is out of time still has its grace period.
     lasts = deadline.number() + job.at("template", "spec", "terminationGracePeriodSeconds").number(_GRACE)
     runs = max(1, math.ceil(lasts / shortest_interval(spec["schedule"].text())))
-    return runs * pods, f"{runs} runs at once"
+    return runs * pods, f"{runs} runs at once", ""
 
 
-def pod_requests(template: PodTemplate, ranges: Sequence[Object], scaler: Object | None = None) -> Amounts:
+def pod_requests(
+    template: PodTemplate,
+    defaults: Defaults,
+    scaler: Object | None = None,
+    growing: dict[str, str] | None = None,
+    *,
+    overhead: bool = True,
+) -> Amounts:
     """``requests.*`` and ``limits.*`` of one pod, as quota counts them, with the defaults of LimitRanges.
 
-    `scaler` is the VerticalPodAutoscaler that may raise what the pod's main containers request.
+    `scaler` is the VerticalPodAutoscaler that may raise what the pod's main containers request; the keys that
+    it raises without a bound are added to `growing`. The LimitRanger leaves the `overhead` out.
     """
-    defaults = [item for found in ranges for item in found.node.at("spec", "limits").items()]
     running: Amounts = {}
     for item in template.containers("containers"):
         amounts = container_amounts(item, defaults)
-        _add(running, amounts if scaler is None else _grown(amounts, item["name"].text(), scaler))
+        if scaler is not None:
+            amounts = _grown(
+                amounts, item["name"].text(), scaler, defaults, {} if growing is None else growing
+            )
+        _add(running, amounts)
     sidecars: Amounts = {}
     peak: Amounts = {}
     for item in template.containers("initContainers"):
         amounts = container_amounts(item, defaults)
-        if item["restartPolicy"].like("Always"):
+        if item["restartPolicy"].is_one_of("Always"):
             _add(sidecars, amounts)
             _raise(peak, sidecars)
         else:
@@ -151,71 +222,99 @@ def pod_requests(template: PodTemplate, ranges: Sequence[Object], scaler: Object
     whole = template.spec["resources"]
     for key, amount in _amounts(whole).items():
         part, _, name = key.partition(".")
+        if not _pod_level(name):
+            continue
         if part == "limits" or whole.at("requests", name).present or key not in running:
             running[key] = amount
-    _add_overhead(running, template.spec["overhead"])
+    if overhead:
+        _add_overhead(running, template.spec["overhead"])
     return running
+
+
+def _pod_level(name: str) -> bool:
+    """Whether a pod as a whole may request this resource."""
+    return name in _POD_LEVEL or name.startswith("hugepages-")
+
+
+def _missing(template: PodTemplate, defaults: Defaults) -> dict[str, tuple[str, ...]]:
+    """Containers that name no amount of a resource of which a quota demands one from every container.
+
+    A pod with resources of its own needs none (``podEvaluator.Constraints``, pkg/quota/v1/evaluator/core).
+    """
+    whole = template.spec["resources"]
+    if any(_pod_level(key) for part in ("requests", "limits") for key, _ in whole[part].entries()):
+        return {}
+    found: dict[str, list[str]] = {}
+    for container in template.containers("containers", "initContainers"):
+        amounts = container_amounts(container, defaults)
+        for key in _COMPUTE:
+            if key not in amounts and not container.at("resources", *key.split(".", 1)).present:
+                found.setdefault(key, []).append(title(container))
+    return {key: tuple(names) for key, names in found.items()}
 
 
 def _add_overhead(total: Amounts, overhead: Node) -> None:
     """Adds what the runtime takes for itself; to limits only where there are some."""
-    for key, value in overhead.entries():
-        amount = parse(value.raw) if value.known() else None
-        if amount is not None:
-            _add(total, {f"requests.{key}": amount})
-            if f"limits.{key}" in total:
-                _add(total, {f"limits.{key}": amount})
+    for key, amount in quantities(overhead).items():
+        _add(total, {f"requests.{key}": amount})
+        if total.get(f"limits.{key}"):
+            _add(total, {f"limits.{key}": amount})
 
 
-def container_amounts(container: Node, defaults: Sequence[Node]) -> Amounts:
-    """What one container asks for, with the `defaults` (items of ``limits``) where it says nothing."""
-    amounts = _amounts(container["resources"])
-    for default in defaults:
-        if not default["type"].like("Container"):
-            continue
-        for key, value in default["default"].entries():
-            amount = parse(value.raw) if value.known() else None
-            if amount is not None:
-                amounts.setdefault(f"limits.{key}", amount)
-        for key, value in default["defaultRequest"].entries():
-            amount = parse(value.raw) if value.known() else None
-            if amount is not None and f"requests.{key}" not in amounts:
-                amounts[f"requests.{key}"] = amount
-    for key in [key for key in amounts if key.startswith("limits.")]:
-        amounts.setdefault("requests." + key.removeprefix("limits."), amounts[key])
-    return amounts
+def container_amounts(container: Node, defaults: Defaults) -> Amounts:
+    """What one container requests and is limited to, after admission."""
+    return defaults.fill(_amounts(container["resources"]))
 
 
 def _amounts(resources: Node) -> Amounts:
-    found: Amounts = {}
-    for part in ("limits", "requests"):
-        for key, value in resources[part].entries():
-            amount = parse(value.raw) if value.known() else None
-            if amount is not None:
-                found[f"{part}.{key}"] = amount
+    found = {f"limits.{key}": amount for key, amount in quantities(resources["limits"]).items()}
+    found |= {f"requests.{key}": amount for key, amount in quantities(resources["requests"]).items()}
     # A limit without a request is a request too.
     for key in [key for key in found if key.startswith("limits.")]:
         found.setdefault("requests." + key.removeprefix("limits."), found[key])
     return found
 
 
-def _grown(amounts: Mapping[str, Fraction], container: str, scaler: Object) -> Amounts:
-    """A container's `amounts` once the vertical autoscaler raised its requests, and limits in proportion."""
+def _grown(
+    amounts: Mapping[str, Fraction],
+    container: str,
+    scaler: Object,
+    defaults: Defaults,
+    growing: dict[str, str],
+) -> Amounts:
+    """A container's `amounts` once the vertical autoscaler raised its requests, and limits in proportion.
+
+    A resource without a maximum, in the VerticalPodAutoscaler or in a LimitRange, is counted at its minimum
+    and added to `growing`.
+    """
     grown = dict(amounts)
-    if not scaler.node.at("spec", "updatePolicy", "updateMode").like(None, *ACTING):
+    if not scaler.node.at("spec", "updatePolicy", "updateMode").is_one_of(None, *ACTING):
         return grown
-    policy = policy_of(scaler, container)
-    if policy is None or policy["mode"].like("Off"):
+    policy = policy_of(scaler, container) or Node({})
+    if policy["mode"].is_one_of("Off"):
         return grown
     controlled = [item.raw for item in policy["controlledResources"].items()] or ["cpu", "memory"]
-    for key, value in policy["maxAllowed"].entries():
-        most = parse(value.raw) if value.known() else None
+    most_allowed, least_allowed = quantities(policy["maxAllowed"]), quantities(policy["minAllowed"])
+    for key in ("cpu", "memory"):
+        if key not in controlled:
+            continue
+        most = most_allowed.get(key)
+        capped = [bound.max[key] for bound in defaults.every("Container") if key in bound.max]
+        if capped:
+            most = min([*capped, *([] if most is None else [most])])
         before = grown.get(f"requests.{key}", Fraction(0))
-        if key not in controlled or most is None or most <= before:
+        both = not policy["controlledValues"].is_one_of("RequestsOnly")
+        if most is None:
+            reason = f"{scaler.label} may raise {key}: it has no maxAllowed for it"
+            growing[f"requests.{key}"] = reason
+            if both and f"limits.{key}" in grown:
+                growing[f"limits.{key}"] = reason
+            most = least_allowed.get(key, Fraction(0))
+        if most <= before:
             continue
         grown[f"requests.{key}"] = most
         limit = grown.get(f"limits.{key}")
-        if limit is not None and before and not policy["controlledValues"].like("RequestsOnly"):
+        if limit is not None and before and both:
             grown[f"limits.{key}"] = limit * most / before
     return grown
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from policies.model.property_tree import Node
+from policies.model.paths import Path
+from policies.model.property_tree import UNKNOWN, Node
 from policies.model.stack import Object, Resource, objects_of
 
 # Kind to the path of its pod template; the same kinds that Pod Security admission looks into.
@@ -21,9 +22,33 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
-# Type tokens of the above, and lists of them. Patch resources are partial objects and judged by the server.
-POD_TYPES: Final = r"kubernetes:(core|apps|batch|extensions)/\w+:(" + "|".join(TEMPLATES) + r"|List)(List)?"
+_TEMPLATE_GROUPS: Final = frozenset({"", "apps", "batch", "extensions"})
+# API groups whose kinds hold no containers of their own beside the kinds above: parts of Kubernetes and GKE,
+# and policy engines, whose patterns look like pods.
+_NO_CONTAINERS: Final = frozenset(
+    {
+        "", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps",
+        "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "autoscaling.k8s.io", "batch",
+        "certificates.k8s.io", "cloud.google.com", "constraints.gatekeeper.sh", "coordination.k8s.io",
+        "discovery.k8s.io", "events.k8s.io", "expansion.gatekeeper.sh", "extensions", "helm.sh",
+        "flowcontrol.apiserver.k8s.io", "gateway.networking.k8s.io", "kyverno.io", "mutations.gatekeeper.sh",
+        "networking.gke.io", "networking.k8s.io", "node.k8s.io", "policies.kyverno.io", "policy",
+        "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "snapshot.storage.k8s.io",
+        "storage.k8s.io", "templates.gatekeeper.sh",
+    }
+)  # fmt: skip
+# Type tokens of what may make pods. Patch resources are partial objects and judged by the server.
+POD_TYPES: Final = r"kubernetes:.*(?<!Patch)"
 CONTAINER_FIELDS: Final = ("initContainers", "containers", "ephemeralContainers")
+# Fields that tell a container from any other object with an image.
+_CONTAINER_MARKS: Final = frozenset(
+    {
+        "args", "command", "env", "envFrom", "livenessProbe", "ports", "readinessProbe", "resources",
+        "securityContext", "volumeMounts",
+    }
+)  # fmt: skip
+_MAX_DEPTH: Final = 24
+_MAX_VISITED: Final = 20_000
 
 
 @dataclass(frozen=True)
@@ -57,26 +82,113 @@ class PodTemplate:
     @property
     def on_windows(self) -> bool:
         """The standard exempts Windows pods from controls that only Linux has (since v1.25)."""
-        return self.spec.at("os", "name").like("windows")
+        return self.spec.at("os", "name").is_one_of("windows")
 
     @property
     def in_user_namespace(self) -> bool:
-        """``hostUsers: false``: root inside is nobody outside (since v1.35)."""
-        return self.spec["hostUsers"].like(False)
+        """``hostUsers: false``: root in the container is an unprivileged user of the node (since v1.35)."""
+        return self.spec["hostUsers"].is_one_of(False)
 
 
-def pod_template(owner: Object) -> PodTemplate | None:
-    """The template of a pod-making object; None for other kinds."""
-    path = TEMPLATES.get(owner.kind)
-    return None if path is None else PodTemplate(owner, owner.node.at(*path))
+@dataclass
+class PodSources:
+    """The pod templates of one object, and the containers in it that no policy can evaluate."""
+
+    templates: tuple[PodTemplate, ...] = ()
+    unevaluated: tuple[Path, ...] = ()
 
 
-def pod_templates(resource: Resource) -> Iterator[PodTemplate]:
+def pod_sources(owner: Object) -> PodSources:
+    """Find everything in `owner` that makes pods.
+
+    Kinds that are not built in are searched: an object under a key that ends with "template" and has
+    ``spec.containers`` is a pod template, as in a Rollout, a DeploymentConfig or a JobSet.
+    """
+    if owner.group in _TEMPLATE_GROUPS:
+        path = TEMPLATES.get(owner.kind)
+        return PodSources() if path is None else PodSources((PodTemplate(owner, owner.node.at(*path)),))
+    if owner.group in _NO_CONTAINERS or not isinstance(owner.node.raw, Mapping):
+        return PodSources()
+    if owner.group == "serving.knative.dev" and owner.kind == "Revision":
+        return PodSources((PodTemplate(owner, owner.node),))
+    search = _Search()
+    search.visit(owner.node.raw, (), 0)
+    for missed in search.unknown:
+        owner.node.at(*missed).known()
+    return PodSources(
+        tuple(PodTemplate(owner, owner.node.at(*found)) for found in search.templates),
+        tuple(search.containers),
+    )
+
+
+@dataclass
+class _Search:
+    """A walk through an object of unknown kind, bounded in depth and in values visited."""
+
+    templates: list[Path] = field(default_factory=list)
+    containers: list[Path] = field(default_factory=list)
+    unknown: list[Path] = field(default_factory=list)
+    visited: int = 0
+
+    def visit(self, value: Any, path: Path, depth: int) -> None:
+        self.visited += 1
+        if self.visited > _MAX_VISITED or depth > _MAX_DEPTH:
+            return
+        named = bool(path) and isinstance(path[-1], str) and path[-1].lower().endswith("template")
+        if value is UNKNOWN:
+            if named:
+                self.unknown.append(path)
+        elif isinstance(value, Mapping):
+            if named and _has_containers(value.get("spec")):
+                self.templates.append(path)
+            elif isinstance(value.get("image"), str) and not _CONTAINER_MARKS.isdisjoint(value):
+                self.containers.append(path)
+            else:
+                for key, item in value.items():
+                    if isinstance(item, (Mapping, list)) or item is UNKNOWN:
+                        self.visit(item, (*path, str(key)), depth + 1)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, (Mapping, list)):
+                    self.visit(item, (*path, index), depth + 1)
+
+
+def _has_containers(spec: Any) -> bool:
+    containers = spec.get("containers") if isinstance(spec, Mapping) else None
+    return containers is UNKNOWN or (
+        isinstance(containers, list) and any(isinstance(item, Mapping) for item in containers)
+    )
+
+
+def pod_templates(resource: Resource) -> list[PodTemplate]:
     """Every pod template in a resource, also inside lists."""
+    found = resource.memo.get("pod_templates")
+    if found is None:
+        found = resource.memo["pod_templates"] = [
+            template for item in objects_of(resource) for template in sources_of(resource, item).templates
+        ]
+    return found
+
+
+def sources_of(resource: Resource, item: Object) -> PodSources:
+    """:func:`pod_sources` of an object of `resource`, found once."""
+    known = resource.memo.setdefault("pod_sources", {})
+    found = known.get(id(item))
+    if found is None:
+        found = known[id(item)] = pod_sources(item)
+    return found
+
+
+def list_unevaluated(resource: Resource) -> None:
+    """Note the containers of a resource that are in no pod template, so that none is passed over silently."""
     for item in objects_of(resource):
-        template = pod_template(item)
-        if template is not None:
-            yield template
+        for path in sources_of(resource, item).unevaluated[:_MAX_LISTED]:
+            item.node.at(*path).mark_unjudged(
+                f"is a container of {item.label}, a kind whose pods are not known here"
+            )
+
+
+_MAX_LISTED: Final = 5
 
 
 def title(container: Node) -> str:

@@ -7,6 +7,7 @@ could not judge is listed in the end.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,20 +17,16 @@ from typing import Any, Final
 from pulumi_policy import Secret, proxy
 from pulumi_policy.proxy import UnknownValueError
 
-Path = tuple[str | int, ...]
+from policies.model.paths import Path, format_path
+from policies.model.unknown import UNKNOWN as UNKNOWN
+
 # The engine's words for what is not known yet, one a type.
 _UNKNOWNS: Final = frozenset(
     value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_") and isinstance(value, str)
 )
-_DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d+)?")
-
-
-class _Unknown:
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Final = _Unknown()
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
+# Larger numbers are treated as this one: the API server counts in 64 bits.
+_MAX_INTEGER: Final = 2**63 - 1
 
 
 def plain(value: Any) -> Any:
@@ -89,19 +86,6 @@ def known_from(declared: Any, state: Any) -> Any:
     return declared
 
 
-def format_path(path: Path) -> str:
-    """``spec.containers[0].image``; keys with dots are quoted, as Pulumi writes them."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif any(mark in part for mark in '.[]"/'):
-            text += f'["{part}"]'
-        else:
-            text += f".{part}" if text else part
-    return text
-
-
 @dataclass(frozen=True)
 class Finding:
     """One violation: what is wrong, where in the resource, and in which resource of a stack."""
@@ -116,6 +100,27 @@ class Finding:
         return f"{format_path(self.path)}: {self.message}" if self.path else self.message
 
 
+class Unjudged(dict[str, str]):
+    """What could not be judged: the place of each value, and the reason.
+
+    Every active :meth:`Node.track_unknowns` gets the places noted while it is active.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watchers: list[list[str]] = []
+        # The same reasons by the URN of the resource and the path in it.
+        self.places: dict[tuple[str, Path], str] = {}
+
+    def note(self, urn: str, path: Path, reason: str) -> None:
+        """Record a place, for the report and for all watchers."""
+        place = f"{urn.rsplit('::', 1)[-1]} {format_path(path)}".strip()
+        self[place] = reason
+        self.places[urn, path] = reason
+        for places in self.watchers:
+            places.append(place)
+
+
 class Node:
     """A value in a resource together with its path.
 
@@ -125,23 +130,22 @@ class Node:
 
     __slots__ = ("path", "raw", "unjudged", "urn")
 
-    def __init__(
-        self, raw: Any, path: Path = (), unjudged: dict[str, str] | None = None, urn: str = ""
-    ) -> None:
+    def __init__(self, raw: Any, path: Path = (), unjudged: Unjudged | None = None, urn: str = "") -> None:
         self.raw = raw
         self.path = path
         self.urn = urn
         # Place to reason, shared by all nodes of one judgement.
-        self.unjudged: dict[str, str] = {} if unjudged is None else unjudged
+        self.unjudged: Unjudged = Unjudged() if unjudged is None else unjudged
 
     def __getitem__(self, key: str | int) -> Node:
-        if self.raw is UNKNOWN:
+        raw = self.raw
+        if raw is UNKNOWN:
             return self
         found: Any = None
-        if isinstance(self.raw, dict):
-            found = self.raw.get(key)
-        elif isinstance(self.raw, list) and isinstance(key, int) and key < len(self.raw):
-            found = self.raw[key]
+        if isinstance(raw, dict):
+            found = raw.get(key)
+        elif isinstance(raw, list) and isinstance(key, int) and key < len(raw):
+            found = raw[key]
         return Node(found, (*self.path, key), self.unjudged, self.urn)
 
     def at(self, *keys: str | int) -> Node:
@@ -162,19 +166,19 @@ class Node:
     def known(self) -> bool:
         """Whether the value can be judged; if not, that is noted."""
         if self.raw is UNKNOWN:
-            self.set_aside("is not known yet")
+            self.mark_unjudged("is not known yet")
             return False
         return True
 
-    def set_aside(self, reason: str) -> None:
+    def mark_unjudged(self, reason: str) -> None:
         """Note that a judgement is left out here, and why."""
-        self.unjudged[f"{self.urn.rsplit('::', 1)[-1]} {format_path(self.path)}".strip()] = reason
+        self.unjudged.note(self.urn, self.path, reason)
 
-    def unlike(self, *allowed: Any) -> bool:
+    def is_not_one_of(self, *allowed: Any) -> bool:
         """Whether the value is known and none of `allowed` (True and 1 are different)."""
         return self.known() and not any(self.raw == item and type(self.raw) is type(item) for item in allowed)
 
-    def like(self, *wanted: Any) -> bool:
+    def is_one_of(self, *wanted: Any) -> bool:
         """Whether the value is known and one of `wanted`."""
         return self.known() and any(self.raw == item and type(self.raw) is type(item) for item in wanted)
 
@@ -195,12 +199,19 @@ class Node:
         return self.raw if self.known() and isinstance(self.raw, str) else ""
 
     def number(self, default: float = 0) -> float:
-        """The value as a number, also one written as text; `default` when it is absent, unknown or none."""
+        """The value as a finite number, also one written as text; `default` for anything else."""
         if self.known() and isinstance(self.raw, (int, float)) and not isinstance(self.raw, bool):
-            return self.raw
+            if isinstance(self.raw, int):
+                return max(-_MAX_INTEGER, min(self.raw, _MAX_INTEGER))
+            return self.raw if math.isfinite(self.raw) else default
         if isinstance(self.raw, str) and _DECIMAL.fullmatch(self.raw.strip()):
-            return float(self.raw)
+            number = float(self.raw)
+            return number if math.isfinite(number) else default
         return default
+
+    def integer(self, default: int = 0) -> int:
+        """The value as a 64-bit integer, fractions cut off; `default` where :meth:`number` has one."""
+        return int(max(-_MAX_INTEGER, min(self.number(default), _MAX_INTEGER)))
 
     def flag(self) -> bool:
         """Whether the value is known and true."""
@@ -223,16 +234,14 @@ class Node:
         return Finding(message, self.path, self.urn, doubtful=not self.known())
 
     @contextmanager
-    def watched(self) -> Iterator[list[str]]:
+    def track_unknowns(self) -> Iterator[list[str]]:
         """Within, what could not be judged on nodes of this record is gathered; it stays noted."""
-        before = dict(self.unjudged)
         places: list[str] = []
-        self.unjudged.clear()
+        self.unjudged.watchers.append(places)
         try:
             yield places
         finally:
-            places.extend(self.unjudged)
-            self.unjudged.update(before | self.unjudged)
+            self.unjudged.watchers.pop()
 
 
 def all_known(nodes: Iterable[Node]) -> bool:

@@ -1,35 +1,73 @@
-"""What scales what: autoscalers, disruption budgets and quotas matched to the workloads they mean."""
+"""Match autoscalers, disruption budgets, services and quotas to the workloads that they select."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from typing import Final
 
-from policies.model.pods import PodTemplate, pod_template
-from policies.model.property_tree import Node, all_known
-from policies.model.stack import Object, Stack
+from policies.model.pods import PodTemplate, sources_of
+from policies.model.property_tree import UNKNOWN, Node, all_known
+from policies.model.stack import Object, Stack, objects_of
 
-SCALABLE = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+SCALABLE: Final = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+Key = tuple[str, str, str]
+_KEDA_GROUP: Final = "keda.sh"
+_KEDA_MAX: Final = 100  # what KEDA takes where maxReplicaCount is absent
 
 
 class Scaling:
-    """Look-ups over one state; every index is built once, so that rules stay linear in its size."""
+    """Look-ups over one state. Every index is built once, so that rules are linear in its size."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
+    @classmethod
+    def of(cls, stack: Stack) -> Scaling:
+        """The look-ups of `stack`, shared by its rules."""
+        found = stack.memo.get("scaling")
+        if not isinstance(found, cls):
+            found = stack.memo["scaling"] = cls(stack)
+        return found
+
     @cached_property
     def workloads(self) -> dict[str, list[tuple[Object, PodTemplate]]]:
-        """Pod-making objects by namespace ("?" where it is unknown)."""
-        index: dict[str, list[tuple[Object, PodTemplate]]] = {}
-        for item in self._stack.objects:
-            template = pod_template(item)
-            if template is not None and item.kind != "PodTemplate":
-                index.setdefault(item.namespace, []).append((item, template))
+        """Pod-making objects by namespace ("?" where it is unknown), each once.
+
+        An object that is declared twice replaces itself, so the last declaration counts. An object that
+        belongs to another one here (a live ReplicaSet of a Deployment) is counted with its owner.
+        """
+        index: dict[str, dict[tuple[object, ...], tuple[Object, PodTemplate]]] = {}
+        for resource in self._stack.resources:
+            for item in objects_of(resource):
+                if item.kind == "PodTemplate" or self._owned(item):
+                    continue
+                for at, template in enumerate(sources_of(resource, item).templates):
+                    own = index.setdefault(item.namespace, {})
+                    key: tuple[object, ...] = (item.group, item.kind, item.name, at)
+                    own[key if item.name else (id(item), at)] = (item, template)
+        return {namespace: list(found.values()) for namespace, found in index.items()}
+
+    def _owned(self, item: Object) -> bool:
+        owners = item.node.at("metadata", "ownerReferences").fresh()
+        return any(
+            owner["controller"].raw is True
+            and (item.namespace, str(owner["kind"].raw), str(owner["name"].raw)) in self.objects
+            for owner in owners.items()
+        )
+
+    @cached_property
+    def opaque(self) -> dict[str, list[Object]]:
+        """Custom resources by namespace that may make pods in a way that is not known here."""
+        index: dict[str, list[Object]] = {}
+        for resource in self._stack.resources:
+            for item in objects_of(resource):
+                if "." in item.group and sources_of(resource, item).unevaluated:
+                    index.setdefault(item.namespace, []).append(item)
         return index
 
     @cached_property
-    def horizontal(self) -> dict[tuple[str, str, str], Object]:
+    def horizontal(self) -> dict[Key, Object]:
         """HorizontalPodAutoscalers by namespace, kind and name of their target."""
         return {
             self.target_of(item, "scaleTargetRef"): item
@@ -37,41 +75,112 @@ class Scaling:
         }
 
     @cached_property
-    def vertical(self) -> dict[tuple[str, str, str], Object]:
+    def event_driven(self) -> dict[Key, Object]:
+        """ScaledObjects of KEDA by namespace, kind and name of their target."""
+        found: dict[Key, Object] = {}
+        for item in self._stack.of_kind("ScaledObject"):
+            if item.group == _KEDA_GROUP:
+                namespace, kind, name = self.target_of(item, "scaleTargetRef")
+                found[namespace, kind or "Deployment", name] = item
+        return found
+
+    @cached_property
+    def vertical(self) -> dict[Key, Object]:
         """VerticalPodAutoscalers by namespace, kind and name of their target."""
         return {
             self.target_of(item, "targetRef"): item for item in self._stack.of_kind("VerticalPodAutoscaler")
         }
 
     @cached_property
-    def objects(self) -> dict[tuple[str, str, str], Object]:
+    def objects(self) -> dict[Key, Object]:
         """All objects by namespace, kind and name."""
         return {(item.namespace, item.kind, item.name): item for item in self._stack.objects}
 
+    @cached_property
+    def default_priority_class(self) -> str:
+        """The class that admission gives to pods that name none: the global default of lowest value."""
+        found = [
+            item
+            for item in self._stack.of_kind("PriorityClass")
+            if item.node["globalDefault"].is_one_of(True)
+        ]
+        return min(found, key=lambda item: item.node["value"].number()).name if found else ""
+
     def replicas(self, workload: Object) -> tuple[int, int]:
-        """Fewest and most replicas that a workload is meant to have (without surge)."""
+        """Return the fewest and the most replicas that a workload can have, without surge."""
         spec = workload.node["spec"]
-        scaler = self.horizontal.get(key_of(workload))
+        declared = max(0, spec["replicas"].integer(1)) if spec["replicas"].present else None
+        fewest = most = 1 if declared is None else declared
+        scaler, events = self.horizontal.get(key_of(workload)), self.event_driven.get(key_of(workload))
         if scaler is not None:
             limits = scaler.node["spec"]
-            return int(limits["minReplicas"].number(1)), int(limits["maxReplicas"].number(1))
-        count = int(spec["replicas"].number(1))
-        return count, count
+            fewest, most = max(0, limits["minReplicas"].integer(1)), max(0, limits["maxReplicas"].integer(1))
+        elif events is not None:
+            limits = events.node["spec"]
+            fewest = max(0, limits["minReplicaCount"].integer(0))
+            most = max(0, limits["maxReplicaCount"].integer(_KEDA_MAX))
+        # What is declared is created first; the autoscaler changes it afterwards.
+        return fewest, max(most, declared or 0)
 
     def selected_by(self, selector: Node, namespace: str) -> Iterator[tuple[Object, PodTemplate]]:
-        """The workloads of a namespace whose pods a label selector means."""
-        for item, template in self.workloads.get(namespace, ()):
+        """The workloads of a namespace whose pods a label selector selects."""
+        for item, template in self._candidates(selector, namespace):
             if matches(selector, template.labels):
                 yield item, template
 
+    def _candidates(self, selector: Node, namespace: str) -> Iterable[tuple[Object, PodTemplate]]:
+        """The workloads that `selector` may select, by the rarest of the labels that it requires."""
+        index = self._labels.get(namespace)
+        if index is None:
+            return ()
+        wanted = selector.raw.get("matchLabels") if isinstance(selector.raw, Mapping) else None
+        if not isinstance(wanted, Mapping) or not wanted:
+            return self.workloads.get(namespace, ())
+        pairs = [pair for pair in wanted.items() if isinstance(pair[1], (str, int, float, bool))]
+        if len(pairs) < len(wanted):
+            return self.workloads.get(namespace, ())
+        best = min((index.by_label.get(pair, []) for pair in pairs), key=len)
+        return [*best, *index.unknown]
+
+    @cached_property
+    def _labels(self) -> dict[str, _LabelIndex]:
+        found: dict[str, _LabelIndex] = {}
+        for namespace, workloads in self.workloads.items():
+            index = found[namespace] = _LabelIndex()
+            for entry in workloads:
+                index.add(entry)
+        return found
+
     @staticmethod
-    def target_of(item: Object, field: str) -> tuple[str, str, str]:
+    def target_of(item: Object, field: str) -> Key:
         """What an autoscaler's reference names: namespace, kind, name."""
         target = item.node.at("spec", field)
         return item.namespace, target["kind"].text(), target["name"].text()
 
 
-def key_of(item: Object) -> tuple[str, str, str]:
+class _LabelIndex:
+    """Workloads by each label of their pods; those whose labels are not known yet are listed apart."""
+
+    def __init__(self) -> None:
+        self.by_label: dict[tuple[str, object], list[tuple[Object, PodTemplate]]] = {}
+        self.unknown: list[tuple[Object, PodTemplate]] = []
+
+    def add(self, entry: tuple[Object, PodTemplate]) -> None:
+        template = entry[1]
+        labels = template.node.raw if template.node.raw is UNKNOWN else template.labels.raw
+        if not isinstance(labels, Mapping):
+            if labels is UNKNOWN:
+                self.unknown.append(entry)
+            return
+        if any(value is UNKNOWN for value in labels.values()):
+            self.unknown.append(entry)
+            return
+        for pair in labels.items():
+            if isinstance(pair[1], (str, int, float, bool)):
+                self.by_label.setdefault(pair, []).append(entry)
+
+
+def key_of(item: Object) -> Key:
     return item.namespace, item.kind, item.name
 
 
@@ -81,13 +190,13 @@ def policy_of(scaler: Object, container: str) -> Node | None:
     for policy in scaler.node.at("spec", "resourcePolicy", "containerPolicies").items():
         if policy["containerName"].text() == container:
             return policy
-        if policy["containerName"].like("*"):
+        if policy["containerName"].is_one_of("*"):
             found = policy
     return found
 
 
 def matches(selector: Node, labels: Node) -> bool:
-    """Whether a LabelSelector means pods with these labels; an empty selector means all, an absent none."""
+    """Whether a LabelSelector selects these labels; an empty selector selects all, an absent one none."""
     if not selector.known() or not labels.known() or not isinstance(selector.raw, Mapping):
         return False
     own: Mapping[str, object] = labels.raw if isinstance(labels.raw, Mapping) else {}

@@ -29,6 +29,8 @@ class Resource:
     protect: bool = False
     ignore_changes: tuple[str, ...] = ()
     parent: str = ""
+    # Look-ups that several rules share; emptied when the resource becomes part of another stack.
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, args: Any, props: Any) -> Resource:
@@ -59,6 +61,12 @@ class Object:
     urn: str
 
     @property
+    def group(self) -> str:
+        """The API group; "" for the core group."""
+        group, slash, _ = self.api_version.partition("/")
+        return group if slash and group != "core" else ""
+
+    @property
     def name(self) -> str:
         """ "" when it is not known yet, which is noted: whoever looks for it may miss it."""
         name = self.node.at("metadata", "name")
@@ -83,12 +91,16 @@ class Object:
         return f"{self.kind} {self.name!r}"
 
 
-def objects_of(resource: Resource) -> Iterator[Object]:
+def objects_of(resource: Resource) -> list[Object]:
     """The Kubernetes objects of a resource; lists (``PodList``, ``List``), also in lists, are taken apart."""
-    if not resource.type.startswith("kubernetes:"):
-        return
-    _, version, kind = resource.type.split(":", 2)
-    yield from _taken_apart(version.removeprefix("core/"), kind, resource.node, resource.urn)
+    found: list[Object] | None = resource.memo.get("objects")
+    if found is None:
+        found = []
+        if resource.type.startswith("kubernetes:"):
+            _, version, kind = resource.type.split(":", 2)
+            found = list(_taken_apart(version.removeprefix("core/"), kind, resource.node, resource.urn))
+        resource.memo["objects"] = found
+    return found
 
 
 def _taken_apart(version: str, kind: str, node: Node, urn: str) -> Iterator[Object]:
@@ -109,11 +121,14 @@ class Stack:
     resources: list[Resource]
     # Carries the record of what could not be judged; every resource's node shares it.
     node: Node = field(default_factory=lambda: Node({}))
+    # Look-ups that several rules share.
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, resources: list[Resource]) -> Stack:
         stack = cls(resources)
         for resource in resources:
+            resource.memo.clear()
             resource.node.unjudged = stack.node.unjudged
             resource.node.urn = resource.urn
         return stack

@@ -1,7 +1,7 @@
 """What a policy is here: a generator of findings with its metadata, turned into the SDK's own objects.
 
-A concern's module declares its policies with :func:`rule` (one resource at a time) and :func:`stack_rule`
-(the whole state); :data:`policies.rules.RULES` collects them. Nothing here starts a server.
+A concern's module declares its policies with :func:`rule`, over one resource at a time or over the whole
+state; :data:`policies.rules.RULES` collects them. Nothing here starts a server.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -63,20 +64,22 @@ FRAMEWORKS: Final = {
 class Rule:
     """One policy. `types` are regular expressions over type tokens; a stack rule has none.
 
-    A house rule is this platform's own convention: `kingdom check` reports it on other people's manifests
-    as advice.
+    A rule that is `platform_specific` is a convention of this platform: `kingdom check` runs it only with
+    ``--strict``.
     """
 
     name: str
-    prevents: str
-    steps: str
+    description: str
+    remediation: str
     severity: Severity
     concern: str
     level: EnforcementLevel = MANDATORY
     tags: tuple[str, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     url: str = ""
-    house: bool = False
+    platform_specific: bool = False
+    # Whether it can be judged on plain manifests; what needs a stack's settings cannot.
+    manifests: bool = True
     types: re.Pattern[str] | None = None
     check: ResourceCheck | None = None
     check_stack: StackCheck | None = None
@@ -92,12 +95,12 @@ class Rule:
         frameworks = [FRAMEWORKS[tag.split(":")[0]] for tag in self.tags if tag.split(":")[0] in FRAMEWORKS]
         common: dict[str, Any] = {
             "name": self.name,
-            "description": self.prevents,
+            "description": self.description,
             "enforcement_level": self.level,
             "severity": self.severity,
             "framework": frameworks[0] if frameworks else None,
             "tags": [self.concern, *self.tags],
-            "remediation_steps": self.steps,
+            "remediation_steps": self.remediation,
             "url": self.url or None,
             "config_schema": PolicyConfigSchema({k: dict(v) for k, v in self.settings.items()})
             if self.settings
@@ -110,9 +113,9 @@ class Rule:
         )
 
     def applies_to(self, resource_type: str) -> bool:
-        return self.types is not None and self.types.fullmatch(resource_type) is not None
+        return self.types is not None and _matches(self.types, resource_type)
 
-    def judge(self, stack: Stack, settings: Settings) -> Iterator[Finding]:
+    def evaluate(self, stack: Stack, settings: Settings) -> Iterator[Finding]:
         """The findings on `stack` without the SDK around it, each with the URN of its resource."""
         merged = self.defaults | dict(settings)
         if self.check_stack is not None:
@@ -129,7 +132,7 @@ class Rule:
         if self.remedy is None or self.check is None or not self.applies_to(resource.type):
             return None
         merged = self.defaults | dict(settings)
-        seen = replace(resource, node=Node(plain(resource.node.raw)))
+        seen = replace(resource, node=Node(plain(resource.node.raw)), memo={})
         found = next(_guarded(self, self.check(seen, merged), resource.urn), None)
         return None if found is None else self.remedy(resource, merged)
 
@@ -156,6 +159,11 @@ class Rule:
 
     def _remediate(self, args: ResourceValidationArgs) -> Any:
         return to_send(self.remedied(Resource.of(args, as_sent(args.props)), args.get_config()))
+
+
+@cache
+def _matches(types: re.Pattern[str], resource_type: str) -> bool:
+    return types.fullmatch(resource_type) is not None
 
 
 class PolicyCrashedError(Exception):
@@ -257,50 +265,48 @@ def _declared(item: PolicyResource) -> Any:
 
 def rule(
     name: str,
-    prevents: str,
+    description: str,
     *,
-    types: str,
-    steps: str,
+    concern: str,
+    remediation: str,
     severity: Severity,
+    scope: Literal["resource", "stack"] = "resource",
+    types: str = "",
     level: EnforcementLevel = MANDATORY,
     tags: tuple[str, ...] = (),
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     url: str = "",
-    house: bool = False,
+    platform_specific: bool = False,
+    manifests: bool = True,
     remedy: Remedy | None = None,
-) -> Callable[[ResourceCheck], Rule]:
-    """Declare a policy over single resources whose type token matches the regular expression `types`."""
+) -> Callable[[Callable[..., Iterable[Finding]]], Rule]:
+    """Declare a policy.
 
-    def declare(check: ResourceCheck) -> Rule:
+    With scope ``resource``, the decorated function gets each resource whose type token matches the regular
+    expression `types`; with scope ``stack``, it gets the whole :class:`~policies.model.stack.Stack`.
+    `concern` is the policy's first tag and its heading in the documentation.
+    """
+
+    def decorate(check: Callable[..., Iterable[Finding]]) -> Rule:
         return Rule(
-            _named(name), prevents, steps, severity, _concern(check), level, tags, settings or {}, url, house,
-            types=re.compile(types), check=check, remedy=remedy,
-        )  # fmt: skip
+            name=_valid(name),
+            description=description,
+            remediation=remediation,
+            severity=severity,
+            concern=concern,
+            level=level,
+            tags=tags,
+            settings=settings or {},
+            url=url,
+            platform_specific=platform_specific,
+            manifests=manifests,
+            types=re.compile(types) if scope == "resource" else None,
+            check=check if scope == "resource" else None,
+            check_stack=check if scope == "stack" else None,
+            remedy=remedy,
+        )
 
-    return declare
-
-
-def stack_rule(
-    name: str,
-    prevents: str,
-    *,
-    steps: str,
-    severity: Severity,
-    level: EnforcementLevel = MANDATORY,
-    tags: tuple[str, ...] = (),
-    settings: Mapping[str, Mapping[str, Any]] | None = None,
-    url: str = "",
-    house: bool = False,
-) -> Callable[[StackCheck], Rule]:
-    """Declare a policy over the whole state."""
-
-    def declare(check: StackCheck) -> Rule:
-        return Rule(
-            _named(name), prevents, steps, severity, _concern(check), level, tags, settings or {}, url, house,
-            check_stack=check,
-        )  # fmt: skip
-
-    return declare
+    return decorate
 
 
 def rules_of(module: Any) -> list[Rule]:
@@ -308,10 +314,6 @@ def rules_of(module: Any) -> list[Rule]:
     return [value for value in vars(module).values() if isinstance(value, Rule)]
 
 
-def _named(name: str) -> str:
+def _valid(name: str) -> str:
     assert _NAME.fullmatch(name), f"policy names are lower-case words joined by hyphens: {name}"
     return name
-
-
-def _concern(check: Callable[..., Any]) -> str:
-    return check.__module__.rsplit(".", 1)[-1]

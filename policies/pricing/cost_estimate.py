@@ -163,7 +163,7 @@ def _redis(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
     yield _hourly(
         resource, f"Redis {tier} {gib:g} GiB ({capacity})", f"redis/{tier}/{capacity}", region, gib, gib
     )
-    further = int(node["replicaCount"].number(1)) - 1
+    further = node["replicaCount"].integer(1) - 1
     if tier == "STANDARD_HA" and further > 0:
         # A node of the Standard tier costs what one of the Basic tier does: M2 and M3 cost twice as much.
         yield _hourly(

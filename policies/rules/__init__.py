@@ -21,7 +21,7 @@ from policies.rules import (
     workloads,
 )
 
-CONCERNS: Final = (
+_MODULES: Final = (
     pod_security,
     workloads,
     quotas,
@@ -35,7 +35,9 @@ CONCERNS: Final = (
     plaintext_secrets,
     consistency,
 )
-RULES: Final[tuple[Rule, ...]] = tuple(rule for module in CONCERNS for rule in rules_of(module))
+# The module of each concern, in the order of the documentation.
+CONCERNS: Final = {module.CONCERN: module for module in _MODULES}
+RULES: Final[tuple[Rule, ...]] = tuple(rule for module in _MODULES for rule in rules_of(module))
 SHAPES: Final[tuple[PolicyShape, ...]] = tuple(
     PolicyShape(rule.name, rule.level.value, rule.settings) for rule in RULES
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from pulumi_policy import Severity
@@ -11,36 +12,44 @@ from policies.model.peak_demand import ACTING
 from policies.model.pods import PodTemplate
 from policies.model.property_tree import Finding, Node
 from policies.model.quantities import int_or_percent
-from policies.model.scale_targets import SCALABLE, Scaling, key_of, matches, policy_of
+from policies.model.scale_targets import SCALABLE, Key, Scaling, key_of, policy_of
 from policies.model.stack import Object, Stack
-from policies.pack.rule import ADVISORY, Settings, stack_rule
+from policies.pack.rule import ADVISORY, Settings, rule
 
+CONCERN: Final = "autoscaling"
 _TAGS: Final = ("SOC2:A1.1", "KUB1")
 
 
-@stack_rule(
+@rule(
     "hpa-target-without-replicas",
-    "An update never undoes what the autoscaler did: the target of an HPA names no replicas of its own.",
-    steps="Remove spec.replicas from the workload; the HPA's minReplicas is what it starts from.",
+    "A workload scaled by a HorizontalPodAutoscaler must not set replicas. "
+    "Every update resets the autoscaler otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Remove spec.replicas from the workload; the HPA's minReplicas is what it starts from.",
     severity=Severity.HIGH,
     tags=_TAGS,
     url="https://github.com/pulumi/pulumi/issues/13321",
 )
 def hpa_target_without_replicas(stack: Stack, _: Settings) -> Iterator[Finding]:
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
     for key in scaling.horizontal:
         target = scaling.objects.get(key)
         if target is not None and target.node.at("spec", "replicas").present:
             yield target.node.at("spec", "replicas").finding("must be left to the HorizontalPodAutoscaler")
 
 
-@stack_rule(
+@rule(
     "hpa-bounds",
-    "An autoscaler has room to move, starts from more than nothing, and can measure what it scales on.",
-    steps="Keep minReplicas and maxReplicas within the bounds; request what the metrics measure.",
+    "A HorizontalPodAutoscaler must have replica bounds within the configured limits, and its "
+    "containers must request what its metrics measure. "
+    "It cannot scale otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Keep minReplicas and maxReplicas within the bounds; request what the metrics measure.",
     severity=Severity.HIGH,
     tags=_TAGS,
-    house=True,
+    platform_specific=True,
     settings={
         "most": {
             "type": "integer",
@@ -57,12 +66,14 @@ def hpa_target_without_replicas(stack: Stack, _: Settings) -> Iterator[Finding]:
     },
 )
 def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
     for item in stack.of_kind("HorizontalPodAutoscaler"):
         key = scaling.target_of(item, "scaleTargetRef")
         spec = item.node["spec"]
         if scaling.horizontal[key] is not item and key[2]:
-            yield spec["scaleTargetRef"].finding(f"another one scales {key[1]} {key[2]!r} too")
+            yield spec["scaleTargetRef"].finding(
+                f"{key[1]} {key[2]!r} is already the target of another HorizontalPodAutoscaler"
+            )
         least, most = spec["minReplicas"], spec["maxReplicas"]
         if least.known() and least.number(1) < settings["fewest"]:
             yield least.finding(f"must be at least {int(settings['fewest'])}")
@@ -70,54 +81,65 @@ def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
             yield most.finding(f"must be at most {int(settings['most'])}")
         if least.known() and most.known() and most.number() < least.number(1):
             yield most.finding("must not be less than minReplicas")
-        # Its first version names no metrics: it scales on CPU.
-        if spec["metrics"].like(None, []) and item.api_version != "autoscaling/v1":
-            yield spec["metrics"].finding("scales on nothing")
         yield from _unmeasured(scaling, key, spec)
 
 
 def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iterator[Finding]:
-    """Utilization is a share of requests: a container without one makes the HPA fail."""
+    """Utilization is a share of requests: a container without one makes the HPA fail.
+
+    Without metrics, the API server fills in the utilization of CPU (pkg/apis/autoscaling/v2/defaults.go).
+    """
     templates = [
         template
         for item, template in scaling.workloads.get(key[0], ())
         if item.kind == key[1] and item.name == key[2]
     ]
-    for metric in spec["metrics"].items():
+    metrics = list(spec["metrics"].items())
+    if spec["metrics"].is_one_of(None, []):
+        metrics = [Node(_DEFAULT_METRIC, spec["metrics"].path, spec["metrics"].unjudged, spec["metrics"].urn)]
+    for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]
-        if not measured.at("target", "type").like("Utilization") or not measured["name"].known():
+        if not measured.at("target", "type").is_one_of("Utilization") or not measured["name"].known():
             continue
         resource = measured["name"].text()
         for pod, container in _containers(templates):
             asked, whole = container["resources"], pod.spec["resources"]
-            if one and container["name"].unlike(measured["container"].text()):
+            if one and container["name"].is_not_one_of(measured["container"].text()):
                 continue
-            if not one and not whole.at("requests", resource).like(None):
+            if not one and not whole.at("requests", resource).is_one_of(None):
                 continue
-            if asked.at("requests", resource).like(None) and asked.at("limits", resource).like(None):
+            if asked.at("requests", resource).is_one_of(None) and asked.at("limits", resource).is_one_of(
+                None
+            ):
                 yield asked.at("requests", resource).finding(
                     f"the HPA measures {resource} against a request that is missing"
                 )
+
+
+_DEFAULT_METRIC: Final = {"resource": {"name": "cpu", "target": {"type": "Utilization"}}}
 
 
 def _containers(pods: list[PodTemplate]) -> Iterator[tuple[PodTemplate, Node]]:
     return ((pod, found) for pod in pods for found in pod.containers("containers"))
 
 
-@stack_rule(
+@rule(
     "hpa-target-exists",
-    "Autoscalers and disruption budgets mean something that is there.",
-    steps="Name an existing workload in scaleTargetRef or targetRef, or select its labels.",
+    "Autoscalers and PodDisruptionBudgets must target an existing workload. They have no effect otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Name an existing workload in scaleTargetRef or targetRef, or select its labels.",
     severity=Severity.MEDIUM,
     tags=_TAGS,
-    house=True,
+    platform_specific=True,
 )
 def hpa_target_exists(stack: Stack, _: Settings) -> Iterator[Finding]:
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
     # Whatever is not known by name yet may be what is meant.
     unnamed = {item.kind for item in stack.objects if not item.identified}
     kinds = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"}
+    yield from _selecting_nothing(stack, scaling)
     for found, field in ((scaling.horizontal, "scaleTargetRef"), (scaling.vertical, "targetRef")):
         for key, item in found.items():
             known = key[0] != "?" and key[1] in kinds - unnamed and key[2]
@@ -127,22 +149,27 @@ def hpa_target_exists(stack: Stack, _: Settings) -> Iterator[Finding]:
                 )
 
 
-@stack_rule(
+@rule(
     "hpa-vpa-conflict",
-    "HPA and VPA never pull at the same resource, which makes both swing.",
-    steps="Let the VPA control only resources that the HPA does not measure, or set its updateMode to Off.",
+    "A HorizontalPodAutoscaler and a VerticalPodAutoscaler must not act on the same resource. "
+    "Each reacts to the other otherwise, and both oscillate.",
+    concern=CONCERN,
+    scope="stack",
+    remediation=(
+        "Let the VPA control only resources that the HPA does not measure, or set its updateMode to Off."
+    ),
     severity=Severity.HIGH,
     tags=(*_TAGS, "KUB2"),
     url="https://cloud.google.com/kubernetes-engine/docs/concepts/verticalpodautoscaler",
 )
 def hpa_vpa_conflict(stack: Stack, _: Settings) -> Iterator[Finding]:
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
     pods = {key_of(item): pod for found in scaling.workloads.values() for item, pod in found}
     for vertical in stack.of_kind("VerticalPodAutoscaler"):
         key = scaling.target_of(vertical, "targetRef")
         horizontal = scaling.horizontal.get(key)
         spec = vertical.node["spec"]
-        if horizontal is None or not spec.at("updatePolicy", "updateMode").like(None, *ACTING):
+        if horizontal is None or not spec.at("updatePolicy", "updateMode").is_one_of(None, *ACTING):
             continue
         for resource in sorted(_measured(horizontal) & _controlled(vertical, pods.get(key))):
             yield spec["resourcePolicy"].finding(
@@ -171,92 +198,171 @@ def _controlled(vertical: Object, pod: PodTemplate | None) -> set[str]:
     for policy in named:
         if policy is None:
             found |= {"cpu", "memory"}
-        elif not policy["mode"].like("Off"):
+        elif not policy["mode"].is_one_of("Off"):
             listed = policy["controlledResources"]
             found |= {str(item.raw) for item in listed.items()} if listed.present else {"cpu", "memory"}
     return found
 
 
-def _budgets(stack: Stack) -> Iterator[tuple[Object, Object, int]]:
-    """Disruption budgets with each workload they select and the fewest replicas it has.
+@dataclass(frozen=True)
+class _Budget:
+    """A disruption budget and the workloads whose pods it selects, each with its fewest replicas.
 
-    Pods of daemon sets and jobs are left out: a drain does not evict the first, and the second end.
+    `uncounted` is a workload that it selects and whose number of pods is not known here.
     """
-    scaling = Scaling(stack)
-    for budget in stack.of_kind("PodDisruptionBudget"):
-        for item, _ in scaling.selected_by(budget.node.at("spec", "selector"), budget.namespace):
-            if item.kind in SCALABLE:
-                yield budget, item, scaling.replicas(item)[0]
+
+    item: Object
+    selected: tuple[tuple[Object, int], ...]
+    uncounted: Object | None = None
+
+    @property
+    def fewest(self) -> int:
+        """All selected pods together, which is what the disruption controller counts."""
+        return sum(count for _, count in self.selected)
 
 
-@stack_rule(
+def _budgets(stack: Stack) -> list[_Budget]:
+    """The disruption budgets of a stack, matched once for all rules."""
+    known = stack.memo.get("budgets")
+    if known is None:
+        scaling = Scaling.of(stack)
+        known = stack.memo["budgets"] = [
+            _budget(item, scaling) for item in stack.of_kind("PodDisruptionBudget")
+        ]
+    return known
+
+
+def _budget(budget: Object, scaling: Scaling) -> _Budget:
+    selected: list[tuple[Object, int]] = []
+    uncounted = None
+    for item, _ in scaling.selected_by(budget.node.at("spec", "selector"), budget.namespace):
+        if item.kind == "Pod":
+            selected.append((item, 1))
+        elif item.kind in SCALABLE or (item.node.at("spec", "replicas").present and "." in item.group):
+            selected.append((item, scaling.replicas(item)[0]))
+        else:
+            uncounted = item
+    return _Budget(budget, tuple(selected), uncounted)
+
+
+def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
+    """Budgets that select no pod of their namespace."""
+    for budget in _budgets(stack):
+        selector = budget.item.node.at("spec", "selector")
+        if budget.selected or budget.uncounted is not None or not budget.item.identified:
+            continue
+        with budget.item.node.track_unknowns() as unknown:
+            list(scaling.selected_by(selector, budget.item.namespace))
+            for item, _ in scaling.workloads.get("?", ())[:1]:
+                item.node.at("metadata", "namespace").known()
+        # A kind whose pods are not known here may be what it selects.
+        if unknown or scaling.opaque.get(budget.item.namespace):
+            continue
+        yield selector.finding(f"selects no pod of a workload in namespace {budget.item.namespace!r}")
+
+
+@rule(
     "pdb-lets-nodes-drain",
-    "Node upgrades never wait for ever: a disruption budget lets at least one pod go.",
-    steps="Lower minAvailable below the fewest replicas, or set maxUnavailable to at least 1.",
+    "A PodDisruptionBudget must allow at least one disruption. Node drains and upgrades block otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Lower minAvailable below the fewest replicas, or set maxUnavailable to at least 1.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.2", "KUB6"),
 )
 def pdb_lets_nodes_drain(stack: Stack, _: Settings) -> Iterator[Finding]:
-    budgeted: set[tuple[str, str, str]] = set()
-    for budget, item, fewest in _budgets(stack):
-        if key_of(item) in budgeted and item.namespace != "?":
-            selector = budget.node.at("spec", "selector")
-            yield selector.finding(f"{item.label} has two budgets, for which no eviction is allowed")
-        budgeted.add(key_of(item))
-        spec = budget.node["spec"]
-        neither = spec["minAvailable"].like(None) and spec["maxUnavailable"].like(None)
-        for field in ("minAvailable", "maxUnavailable"):
-            node = spec[field]
-            raw = 1 if neither and field == "minAvailable" else node.raw  # what the API server fills in
-            value = int_or_percent(raw, fewest, up=True) if raw is not None and node.known() else None
-            spare = None if value is None else fewest - value if field == "minAvailable" else value
-            if spare is not None and fewest > 0 and spare < 1:
-                yield node.finding(f"{raw} lets none of the {fewest} pods of {item.label} go")
+    budgeted: set[Key] = set()
+    for budget in _budgets(stack):
+        spec = budget.item.node["spec"]
+        for item, _count in budget.selected:
+            if key_of(item) in budgeted and item.namespace != "?":
+                yield spec["selector"].finding(
+                    f"{item.label} matches two PodDisruptionBudgets; the eviction API rejects that"
+                )
+            budgeted.add(key_of(item))
+        least, most = spec["minAvailable"], spec["maxUnavailable"]
+        if most.is_one_of(0, 0.0, "0", "0%"):
+            yield most.finding(f"{most.raw} allows no disruption{_of(budget)}")
+        elif least.is_one_of("100%"):
+            yield least.finding(f"{least.raw} allows no disruption{_of(budget)}")
+        elif most.present or not most.known() or not least.known() or budget.fewest <= 0:
+            continue
+        elif budget.uncounted is not None:
+            least.mark_unjudged(
+                f"is not proven: how many pods {budget.uncounted.label} has is not known here"
+            )
+        else:
+            raw = 1 if least.raw is None else least.raw  # what the API server fills in
+            kept = int_or_percent(raw, budget.fewest, up=True)
+            if kept is not None and kept >= budget.fewest:
+                yield least.finding(f"{raw} allows no disruption{_of(budget)}")
 
 
-@stack_rule(
+def _of(budget: _Budget) -> str:
+    """The selected workloads and their pods, for a message; "" where none is known."""
+    if not budget.selected:
+        return ""
+    names = ", ".join(item.label for item, _ in budget.selected[:_NAMED])
+    return f" of {names} ({budget.fewest} pods at the fewest)"
+
+
+_NAMED: Final = 5
+
+
+@rule(
     "pdb-keeps-some",
-    "A drain never takes a service away: every replicated workload has a budget that keeps pods running.",
-    steps="Declare a PodDisruptionBudget with maxUnavailable below the fewest replicas.",
+    "Every replicated workload must have a PodDisruptionBudget that keeps at least one pod. "
+    "A node drain can take all replicas down otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Declare a PodDisruptionBudget with maxUnavailable below the fewest replicas.",
     severity=Severity.MEDIUM,
     tags=("SOC2:A1.2", "KUB6"),
-    house=True,
+    platform_specific=True,
 )
 def pdb_keeps_some(stack: Stack, _: Settings) -> Iterator[Finding]:
-    covered = set()
-    for budget, item, fewest in _budgets(stack):
-        covered.add((item.namespace, item.kind, item.name))
-        spec = budget.node["spec"]
+    covered: set[Key] = set()
+    for budget in _budgets(stack):
+        covered.update(key_of(item) for item, _ in budget.selected)
+        spec = budget.item.node["spec"]
         node = spec["maxUnavailable"]
-        value = int_or_percent(node.raw, fewest, up=True) if node.present and node.known() else None
-        if value is not None and fewest > 1 and value >= fewest:
-            yield node.finding(f"{node.raw} lets all {fewest} pods of {item.label} go at once")
-        if spec["minAvailable"].like(0, "0", "0%"):
-            yield spec["minAvailable"].finding(f"keeps no pod of {item.label}")
+        value = int_or_percent(node.raw, budget.fewest, up=True) if node.present and node.known() else None
+        if value is not None and budget.fewest > 1 and value >= budget.fewest:
+            yield node.finding(f"{node.raw} allows every pod to be disrupted at once{_of(budget)}")
+        if spec["minAvailable"].is_one_of(0, "0", "0%"):
+            yield spec["minAvailable"].finding(f"keeps no pod{_of(budget)}")
     budgets = stack.of_kind("PodDisruptionBudget")
-    # Which workloads a budget means that is not known yet, nobody can say.
+    # A budget whose namespace or selector is not known yet may select any workload.
     if [item for item in budgets if not (item.identified and item.node.at("spec", "selector").known())]:
         return
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
+    # Budgets with labels that are not known yet, by namespace: one of them may select these pods.
+    unclear: set[str] = set()
+    budgeted = {item.namespace for item in budgets}
+    for item in budgets:
+        with item.node.track_unknowns() as unknown:
+            list(item.node.at("spec", "selector").leaves())
+        if unknown:
+            unclear.add(item.namespace)
     for namespace, workloads in scaling.workloads.items():
         for item, template in workloads:
             replicated = item.kind in ("Deployment", "StatefulSet") and scaling.replicas(item)[0] > 1
-            if not replicated or namespace == "?" or (namespace, item.kind, item.name) in covered:
+            if not replicated or namespace == "?" or key_of(item) in covered:
                 continue
-            # A budget that might mean these pods, by labels that are not known yet, may be the one missed.
-            with item.node.watched() as unknown:
-                template.labels.known()
-                for budget in budgets:
-                    if budget.namespace == namespace:
-                        matches(budget.node.at("spec", "selector"), template.labels)
-            if not unknown:
+            with item.node.track_unknowns() as unknown:
+                if namespace in budgeted:
+                    list(template.labels.leaves())
+            if not unknown and namespace not in unclear:
                 yield item.node.finding(f"{item.label} has no PodDisruptionBudget")
 
 
-@stack_rule(
+@rule(
     "hpa-scales-down-slowly",
-    "A short lull does not throw away the capacity that the next wave needs.",
-    steps="Set behavior.scaleDown.stabilizationWindowSeconds to at least the configured seconds.",
+    "A HorizontalPodAutoscaler must have a stabilization window for scale-down. "
+    "A short drop in load removes capacity otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Set behavior.scaleDown.stabilizationWindowSeconds to at least the configured seconds.",
     severity=Severity.LOW,
     level=ADVISORY,
     tags=_TAGS,

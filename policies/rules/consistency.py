@@ -13,11 +13,14 @@ from policies.model.pods import POD_TYPES, PodTemplate, pod_templates, title
 from policies.model.property_tree import Finding, Node
 from policies.model.scale_targets import Scaling, key_of
 from policies.model.stack import Object, Resource, Stack
-from policies.pack.rule import Settings, rule, stack_rule
+from policies.pack.rule import Settings, rule
 
+CONCERN: Final = "consistency"
 _DRAIN: Final = ("KINGDOM_DRAIN_SECONDS", "DRAIN_SECONDS")
 _CHECK: Final = ("KINGDOM_DEPENDENCY_SECONDS", "DEPENDENCY_CHECK_SECONDS")
-_SLEEP: Final = re.compile(r"\bsleep (\d+(?:\.\d+)?)")
+# ``sleep`` of GNU and BusyBox: one or several numbers, each with a unit.
+_SLEEP: Final = re.compile(r"\bsleep((?:\s+(?:[0-9]{0,15}\.?[0-9]{1,15}[smhd]?|infinity|inf)\b)+)")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PERIOD: Final = 10  # Kubernetes' default for a probe's periodSeconds
 _FAILURES: Final = 3
 
@@ -43,52 +46,85 @@ def _port(pod: PodTemplate, port: Node) -> int | None:
     for container in pod.containers("containers", "initContainers"):
         for item in container["ports"].items():
             if item["name"].text() == port.text() != "":
-                return int(item["containerPort"].number()) if item["containerPort"].known() else None
+                return item["containerPort"].integer() if item["containerPort"].known() else None
     return None
 
 
-@stack_rule(
+@rule(
     "health-check-is-readiness",
-    "The load balancer and the kubelet agree on who is ready: the health check is the readiness probe.",
-    steps="Give the HealthCheckPolicy the path and port of the pods' readinessProbe.",
+    "The load balancer's health check must match the readiness probe. "
+    "The two disagree about which pods are ready otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Give the HealthCheckPolicy the path and port of the pods' readinessProbe.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.1", "LBA2"),
     url="https://cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources#configure_health_check",
 )
 def health_check_is_readiness(stack: Stack, _: Settings) -> Iterator[Finding]:
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
     for policy in stack.of_kind("HealthCheckPolicy"):
         config = policy.node.at("spec", "default", "config")
         if not config.known():
             continue
         check = next((node for key, node in config.entries() if key.endswith("HealthCheck")), Node({}))
+        kind = (config["type"].text() or str(check.path[-1] if check.path else "")).upper()
+        handler = "grpc" if kind.startswith("GRPC") else "httpGet" if kind.startswith("HTTP") else "tcpSocket"
         for item, pod in _behind(stack, scaling, policy):
-            if not pod.spec["containers"].known():
-                continue
-            probes = (found.at("readinessProbe", "httpGet") for found in pod.containers("containers"))
-            probe = next((found for found in probes if found.present), Node(None))
-            if not probe.present:
-                yield policy.node.at("spec", "default").finding(f"{item.label} has no HTTP readiness probe")
-                continue
-            path, wanted = check["requestPath"], probe["path"]
-            if path.known() and wanted.known() and (path.raw or "/") != (wanted.raw or "/"):
-                yield path.finding(
-                    f"asks {path.raw or '/'}, the readiness probe of {item.label} asks {wanted.raw or '/'}"
-                )
-            port, number = check["port"], _port(pod, probe["port"])
-            if port.present and port.known() and number is not None and int(port.number()) != number:
-                yield port.finding(
-                    f"asks port {int(port.number())}, the readiness probe of {item.label} port {number}"
-                )
+            if pod.spec["containers"].known():
+                yield from _disagreements(policy, check, handler, item, pod)
 
 
-@stack_rule(
+_HANDLERS: Final = {"httpGet": "an HTTP", "grpc": "a gRPC", "tcpSocket": "a TCP"}
+
+
+def _disagreements(
+    policy: Object, check: Node, handler: str, item: Object, pod: PodTemplate
+) -> Iterator[Finding]:
+    """How a health check differs from the readiness probes of a pod, all of which decide on its readiness."""
+    declared = [found["readinessProbe"] for found in pod.containers("containers")]
+    declared = [probe for probe in declared if probe.present]
+    probes = [probe[handler] for probe in declared if probe[handler].present]
+    place = policy.node.at("spec", "default")
+    if not probes:
+        if any(probe["exec"].present for probe in declared):
+            place.mark_unjudged(f"cannot be compared: the readiness probe of {item.label} is a command")
+        else:
+            yield place.finding(f"{item.label} has no readiness probe that is {_HANDLERS[handler]} request")
+        return
+    port = check["port"]
+    # Among several, the one on the same port is meant.
+    same = [found for found in probes if port.present and _port(pod, found["port"]) == port.integer()]
+    probe = (same or probes)[0]
+    path, wanted = check["requestPath"], probe["path"]
+    if handler == "httpGet" and path.known() and wanted.known() and (path.raw or "/") != (wanted.raw or "/"):
+        yield path.finding(
+            f"requests {path.raw or '/'}, the readiness probe of {item.label} requests {wanted.raw or '/'}"
+        )
+    service = probe["service"]
+    if handler == "grpc" and check["grpcServiceName"].known() and service.known():
+        name = check["grpcServiceName"].raw or ""
+        if name != (service.raw or ""):
+            yield check["grpcServiceName"].finding(
+                f"checks the service {name!r}, the readiness probe of {item.label} {service.raw or ''!r}"
+            )
+    number = _port(pod, probe["port"])
+    if port.present and port.known() and number is not None and port.integer() != number:
+        yield port.finding(
+            f"uses port {port.integer()}, the readiness probe of {item.label} uses port {number}"
+        )
+
+
+@rule(
     "routed-service-has-health-check",
-    "No service behind the gateway is judged by a path it does not serve, as the default `/` would be.",
-    steps="Declare a HealthCheckPolicy that targets the Service, in its namespace.",
+    "Every Service routed by a GKE Gateway must have a HealthCheckPolicy. "
+    "The default check requests `/`, which the service may not serve.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Declare a HealthCheckPolicy that targets the Service, in its namespace.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.1", "LBA2"),
-    house=True,
+    platform_specific=True,
 )
 def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Finding]:
     classes = [item.node.at("spec", "gatewayClassName").text() for item in stack.of_kind("Gateway")]
@@ -108,7 +144,7 @@ def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Findi
         for entry in route.node.at("spec", "rules").items():
             for backend in entry["backendRefs"].items():
                 name, place = backend["name"], backend["namespace"]
-                if not (name.text() and place.known() and backend["kind"].like(None, "Service")):
+                if not (name.text() and place.known() and backend["kind"].is_one_of(None, "Service")):
                     continue
                 if (place.text() or route.namespace, name.text()) not in checked:
                     yield name.finding(f"no HealthCheckPolicy targets Service {name.raw!r}")
@@ -117,7 +153,7 @@ def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Findi
 def _configured(scaling: Scaling, item: Object, container: Node, names: tuple[str, ...]) -> Node | None:
     """A variable of a container, from its env or from the config maps it takes in; None when it has none."""
     for variable in container["env"].items():
-        if variable["name"].like(*names) and variable["value"].present:
+        if variable["name"].is_one_of(*names) and variable["value"].present:
             return variable["value"]
     for source in container["envFrom"].items():
         config = scaling.objects.get((item.namespace, "ConfigMap", source.at("configMapRef", "name").text()))
@@ -130,43 +166,61 @@ def _configured(scaling: Scaling, item: Object, container: Node, names: tuple[st
 def _seconds(node: Node | None) -> float | None:
     if node is None or not node.known():
         return None
-    try:
-        return float(str(node.raw))
-    except ValueError:
-        return None
+    seconds = node.number(math.nan)
+    return None if math.isnan(seconds) else seconds
 
 
 def _paused(hook: Node) -> float:
-    """Seconds that a preStop hook waits, as an action or as a command."""
+    """Seconds that a preStop hook waits, as an action or in the commands that it runs one after another."""
     command = " ".join(part.text() for part in hook.at("exec", "command").items())
-    slept = _SLEEP.search(command)
-    return hook.at("sleep", "seconds").number() + (float(slept[1]) if slept else 0)
+    return hook.at("sleep", "seconds").number() + slept(command[:_MAX_COMMAND])
 
 
-@stack_rule(
+_MAX_COMMAND: Final = 20_000
+
+
+def slept(command: str) -> float:
+    """Seconds that the ``sleep`` commands in a shell line take: ``sleep 1m 30s`` is 90."""
+    seconds = 0.0
+    for found in _SLEEP.finditer(command):
+        for part in found[1].split():
+            if part.startswith("inf"):
+                return math.inf
+            unit = _UNITS.get(part[-1])
+            seconds += float(part if unit is None else part[:-1]) * (unit or 1)
+    return seconds
+
+
+@rule(
     "termination-adds-up",
-    "A rollout drops no request: a pod told to stop serves until the balancer noticed, then finishes.",
-    steps="Keep drain >= check interval x failures, and grace period >= drain + the balancer's time-out.",
+    "The drain must outlast deregistration from the load balancer, and drain plus request timeout "
+    "must fit terminationGracePeriodSeconds. "
+    "A rollout drops requests otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation=(
+        "Keep drain >= check interval x failures, and grace period >= drain + the balancer's time-out."
+    ),
     severity=Severity.HIGH,
     tags=("SOC2:A1.1", "LBA3"),
     url="https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",
 )
 def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
     # Drain and grace period; no entry where something of them is not known yet.
     drains: dict[tuple[str, str, str], tuple[float, float]] = {}
     for workloads in scaling.workloads.values():
         for item, pod in workloads:
             grace = pod.spec["terminationGracePeriodSeconds"]
             drain = 0.0
-            with item.node.watched() as unknown:
+            with item.node.track_unknowns() as unknown:
                 for container in pod.containers("containers"):
                     found = _seconds(_configured(scaling, item, container, _DRAIN))
                     paused = _paused(container.at("lifecycle", "preStop"))
                     drain = max(drain, (found or 0.0) + paused)
                 patience = grace.number(30)
             if grace.known() and drain and patience <= drain:
-                yield grace.finding(f"{patience:g} s end before the drain of {drain:g} s does")
+                yield grace.finding(f"grace period {patience:g} s is shorter than the drain ({drain:g} s)")
             if not unknown:
                 drains[key_of(item)] = drain, patience
     for policy in stack.of_kind("HealthCheckPolicy"):
@@ -177,7 +231,7 @@ def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
             known = spec["checkIntervalSec"].known() and spec["unhealthyThreshold"].known()
             if known and drain < noticed:
                 yield spec.finding(
-                    f"the balancer notices after {noticed:g} s, {item.label} drains for {drain:g} s only"
+                    f"{item.label} drains for {drain:g} s, but deregistration takes up to {noticed:g} s"
                 )
     for policy in stack.of_kind("GCPBackendPolicy"):
         spec = policy.node.at("spec", "default")
@@ -191,18 +245,20 @@ def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
                 )
 
 
-@stack_rule(
+@rule(
     "probe-timeout-exceeds-checks",
     "Readiness probes and health checks must time out later than the service's own dependency checks. "
     "Otherwise one hung dependency takes every replica out of service.",
-    steps="Keep KINGDOM_DEPENDENCY_SECONDS < timeoutSeconds of the readinessProbe and timeoutSec of the "
-    "HealthCheckPolicy, and timeoutSec <= checkIntervalSec.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Keep KINGDOM_DEPENDENCY_SECONDS < timeoutSeconds of the readinessProbe and timeoutSec of "
+    "the HealthCheckPolicy, and timeoutSec <= checkIntervalSec.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.1", "KUB7", "LBA2"),
     url="https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
 )
 def probe_timeout_exceeds_checks(stack: Stack, _: Settings) -> Iterator[Finding]:
-    scaling = Scaling(stack)
+    scaling = Scaling.of(stack)
     checks: dict[tuple[str, str, str], float] = {}
     for workloads in scaling.workloads.values():
         for item, pod in workloads:
@@ -240,32 +296,29 @@ def probe_timeout_exceeds_checks(stack: Stack, _: Settings) -> Iterator[Finding]
 
 @rule(
     "probes-add-up",
-    "Probes do not work against each other: none overlaps, and liveness is more patient than readiness.",
+    "A liveness probe must not fail before the readiness probe. "
+    "A pod that is only slow is restarted otherwise, instead of getting less traffic.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Keep timeoutSeconds <= periodSeconds, and period x failures of liveness >= that of readiness.",
+    remediation="Keep periodSeconds x failureThreshold of liveness at least at that of readiness.",
     severity=Severity.MEDIUM,
     tags=("SOC2:A1.1", "KUB7"),
 )
 def probes_add_up(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for container in pod.containers("containers"):
-            for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-                probe = container[name]
-                if probe.present and probe["timeoutSeconds"].number(1) > probe["periodSeconds"].number(
-                    _PERIOD
-                ):
-                    yield probe["timeoutSeconds"].finding(
-                        f"{title(container)}: one probe starts before the last ended"
-                    )
             liveness, readiness = container["livenessProbe"], container["readinessProbe"]
             if liveness.present and readiness.present and _patience(liveness) < _patience(readiness):
                 yield liveness.finding(
-                    f"{title(container)} is restarted before it is taken out of the balance"
+                    f"{title(container)}: liveness fails after {_patience(liveness):g} s, before readiness "
+                    f"does after {_patience(readiness):g} s"
                 )
 
 
 def _patience(probe: Node) -> float:
-    return probe["periodSeconds"].number(_PERIOD) * probe["failureThreshold"].number(_FAILURES)
+    """Seconds from the first failure until a probe has failed; zero stands for the default."""
+    period = probe["periodSeconds"].number(_PERIOD) or _PERIOD
+    return period * (probe["failureThreshold"].number(_FAILURES) or _FAILURES)
 
 
 # Requirement to its warning and critical thresholds: shares in percent, response time in seconds.
@@ -299,10 +352,13 @@ def _requirement(resource: Resource) -> tuple[str, str]:
     ) else "warning" if severity == "warning" else ""
 
 
-@stack_rule(
+@rule(
     "alert-thresholds",
-    "People are woken at the limits that were agreed: alerts carry the thresholds of ALR1 to ALR5.",
-    steps="Use the warning and critical thresholds of the requirement that the alert names.",
+    "Alert policies must use the agreed thresholds (ALR1 to ALR5). "
+    "On-call engineers are notified too late or too often otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Use the warning and critical thresholds of the requirement that the alert names.",
     severity=Severity.MEDIUM,
     tags=("SOC2:CC7.2", "ALR1", "ALR2", "ALR3", "ALR4", "ALR5"),
 )
@@ -311,26 +367,28 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
     policies = stack.of_type("gcp:monitoring/alertPolicy:AlertPolicy")
     doubtful = False  # whether one that is missed may be there, by labels that are not known yet
     for resource in policies:
-        with resource.node.watched() as unknown:
+        with resource.node.track_unknowns() as unknown:
             name, severity = _requirement(resource)
         if not name or not severity:
             doubtful = doubtful or bool(unknown)
             continue
-        if resource.node["enabled"].like(False):
+        if resource.node["enabled"].is_one_of(False):
             yield resource.node["enabled"].finding(f"{name} ({severity}) is switched off")
         seen.add((name, severity))
         wanted = _THRESHOLDS[name][severity == "critical"]
         for condition in resource.node["conditions"].items():
             value, threshold = _threshold(condition)
-            if condition.at("conditionThreshold", "comparison").like("COMPARISON_LT", "COMPARISON_LE"):
-                yield condition.at("conditionThreshold", "comparison").finding(f"{name} is about too much")
+            if condition.at("conditionThreshold", "comparison").is_one_of("COMPARISON_LT", "COMPARISON_LE"):
+                yield condition.at("conditionThreshold", "comparison").finding(
+                    f"{name}: comparison must be greater-than"
+                )
             elif value.text().strip() and _BELOW.search(value.text()):
-                yield value.finding(f"{name} is about too much, not too little")
+                yield value.finding(f"{name}: comparison must be greater-than")
             if threshold is not None and not _same(threshold, wanted, name):
                 yield value.finding(f"{threshold:g} is not the {wanted:g} of {name} ({severity})")
     for resource in stack.of_type("mongodbatlas:index/alertConfiguration:AlertConfiguration"):
         metric = resource.node["metricThresholdConfig"]
-        if not metric["metricName"].like("CONNECTIONS_PERCENT"):
+        if not metric["metricName"].is_one_of("CONNECTIONS_PERCENT"):
             continue
         value = metric["threshold"]
         if value.known() and not any(_same(value.number(), wanted, "ALR5") for wanted in _THRESHOLDS["ALR5"]):
@@ -365,7 +423,7 @@ def _threshold(condition: Node) -> tuple[Node, float | None]:
     query = condition.at("conditionPrometheusQueryLanguage", "query")
     found = _COMPARED.search(query.text())
     if query.known() and found is None:
-        condition.set_aside("is of a kind whose threshold cannot be read")
+        condition.mark_unjudged("is of a kind whose threshold cannot be read")
     return query, float(found.group(1)) if found else None
 
 

@@ -9,19 +9,26 @@ from pulumi_policy import Severity
 
 from policies.model.property_tree import Finding
 from policies.model.stack import Stack
-from policies.pack.rule import Settings, stack_rule
+from policies.pack.rule import Settings, rule
 from policies.pricing.cost_estimate import monthly
 
+CONCERN: Final = "costs"
 # Positions that the message names, dearest first.
 _NAMED: Final = 5
 
 
-@stack_rule(
+@rule(
     "monthly-cost-ceiling",
-    "No bill comes as a surprise: all that autoscalers may reach costs less than the environment's ceiling.",
-    steps="Lower a maximum in the stack's file, or raise policies:monthlyCeiling there with whoever pays.",
+    "The estimated monthly cost at maximum scale must be within the environment's ceiling. "
+    "Autoscaling can exceed the budget otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation=(
+        "Lower a maximum in the stack's file, or raise policies:monthlyCeiling there with whoever pays."
+    ),
     severity=Severity.HIGH,
     tags=("SOC2:CC3.1", "TGT4"),
+    manifests=False,
     settings={
         "monthly": {
             "type": "number",

@@ -11,6 +11,7 @@ from policies.model.property_tree import Finding
 from policies.model.stack import Resource
 from policies.pack.rule import Settings, rule
 
+CONCERN: Final = "data-protection"
 _BACKUP: Final = ("SOC2:A1.2", "REL2")
 _ATLAS: Final = r"mongodbatlas:index/advancedCluster:AdvancedCluster"
 # What holds data, with the field that makes its cloud refuse a deletion (if it has one).
@@ -26,9 +27,11 @@ _STATEFUL: Final = {
 
 @rule(
     "atlas-backup",
-    "A lost or damaged database can be restored: Atlas takes backups, and they outlive the cluster.",
+    "The database must have backups that outlive the cluster. "
+    "A lost or damaged database cannot be restored otherwise.",
+    concern=CONCERN,
     types=_ATLAS,
-    steps="Set backupEnabled and retainBackupsEnabled to true.",
+    remediation="Set backupEnabled and retainBackupsEnabled to true.",
     severity=Severity.CRITICAL,
     tags=_BACKUP,
     settings={
@@ -42,28 +45,31 @@ _STATEFUL: Final = {
 def atlas_backup(resource: Resource, settings: Settings) -> Iterator[Finding]:
     keys = ("backupEnabled", "retainBackupsEnabled") if settings["retain"] else ("backupEnabled",)
     for key in keys:
-        if resource.node[key].unlike(True):
+        if resource.node[key].is_not_one_of(True):
             yield resource.node[key].finding("must be true")
 
 
 @rule(
     "atlas-point-in-time",
-    "A wrong write can be undone to the second before it: continuous backup is on.",
+    "Continuous backup must be enabled. A wrong write cannot be undone to the second before it otherwise.",
+    concern=CONCERN,
     types=_ATLAS,
-    steps="Set pitEnabled to true.",
+    remediation="Set pitEnabled to true.",
     severity=Severity.HIGH,
     tags=_BACKUP,
 )
 def atlas_point_in_time(resource: Resource, _: Settings) -> Iterator[Finding]:
-    if resource.node["pitEnabled"].unlike(True):
+    if resource.node["pitEnabled"].is_not_one_of(True):
         yield resource.node["pitEnabled"].finding("must be true")
 
 
 @rule(
     "atlas-backup-schedule",
-    "Backups are kept long enough to notice what went wrong.",
+    "Backup retention must meet the configured minimum. "
+    "A fault that is noticed late cannot be undone otherwise.",
+    concern=CONCERN,
     types=r"mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule",
-    steps="Keep daily snapshots and point-in-time windows for at least the configured days.",
+    remediation="Keep daily snapshots and point-in-time windows for at least the configured days.",
     severity=Severity.MEDIUM,
     tags=_BACKUP,
     settings={
@@ -81,12 +87,12 @@ def atlas_backup_schedule(resource: Resource, settings: Settings) -> Iterator[Fi
     if window.present and window.known() and window.number() < settings["restoreDays"]:
         yield window.finding(f"must be at least {int(settings['restoreDays'])}")
     daily = resource.node["policyItemDaily"]
-    if daily.like(None):
+    if daily.is_one_of(None):
         yield daily.finding("takes no daily snapshot")
     kept = daily["retentionValue"]
     if (
         daily.present
-        and daily["retentionUnit"].like("days")
+        and daily["retentionUnit"].is_one_of("days")
         and kept.known()
         and kept.number() < settings["days"]
     ):
@@ -95,15 +101,19 @@ def atlas_backup_schedule(resource: Resource, settings: Settings) -> Iterator[Fi
 
 @rule(
     "deletion-protection",
-    "Nobody deletes data by a slip: what holds it refuses deletion, in the cloud and in Pulumi.",
+    "Data stores must have deletion protection and the resource option protect. "
+    "A wrong change can delete data otherwise.",
+    concern=CONCERN,
     types="|".join(_STATEFUL),
-    steps="Switch the resource's own deletion protection on, and give it the resource option protect=True.",
+    remediation=(
+        "Switch the resource's own deletion protection on, and give it the resource option protect=True."
+    ),
     severity=Severity.HIGH,
     tags=("SOC2:A1.2",),
 )
 def deletion_protection(resource: Resource, _: Settings) -> Iterator[Finding]:
     field = _STATEFUL[resource.type]
-    if field and resource.node[field].unlike(True):
+    if field and resource.node[field].is_not_one_of(True):
         yield resource.node[field].finding("must be true")
     # A secret's content can be made anew, and is replaced by rotation.
     if not resource.protect and resource.type != "gcp:secretmanager/secret:Secret":
@@ -112,24 +122,30 @@ def deletion_protection(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "bucket-private",
-    "No object becomes public by mistake: access is uniform, and public access is prevented.",
+    "Buckets must have uniform access and public access prevention. "
+    "An object can become public by mistake otherwise.",
+    concern=CONCERN,
     types=r"gcp:storage/bucket:Bucket",
-    steps="Set uniformBucketLevelAccess to true and publicAccessPrevention to enforced.",
+    remediation="Set uniformBucketLevelAccess to true and publicAccessPrevention to enforced.",
     severity=Severity.CRITICAL,
     tags=("SOC2:CC6.1", "SEC1"),
 )
 def bucket_private(resource: Resource, _: Settings) -> Iterator[Finding]:
-    if resource.node["uniformBucketLevelAccess"].unlike(True):
+    if resource.node["uniformBucketLevelAccess"].is_not_one_of(True):
         yield resource.node["uniformBucketLevelAccess"].finding("must be true")
-    if resource.node["publicAccessPrevention"].unlike("enforced"):
+    if resource.node["publicAccessPrevention"].is_not_one_of("enforced"):
         yield resource.node["publicAccessPrevention"].finding("must be enforced")
 
 
 @rule(
     "bucket-recoverable",
-    "Overwritten and deleted media can be had back: buckets keep versions and deleted objects for a while.",
+    "Buckets must have versioning and soft delete. "
+    "Overwritten and deleted media cannot be restored otherwise.",
+    concern=CONCERN,
     types=r"gcp:storage/bucket:Bucket",
-    steps="Enable versioning, keep softDeletePolicy at the configured days, and leave forceDestroy off.",
+    remediation=(
+        "Enable versioning, keep softDeletePolicy at the configured days, and leave forceDestroy off."
+    ),
     severity=Severity.HIGH,
     tags=_BACKUP,
     settings={
@@ -137,37 +153,40 @@ def bucket_private(resource: Resource, _: Settings) -> Iterator[Finding]:
     },
 )
 def bucket_recoverable(resource: Resource, settings: Settings) -> Iterator[Finding]:
-    if resource.node.at("versioning", "enabled").unlike(True):
+    if resource.node.at("versioning", "enabled").is_not_one_of(True):
         yield resource.node.at("versioning", "enabled").finding("must be true")
     kept = resource.node.at("softDeletePolicy", "retentionDurationSeconds")
     # Google's own default is seven days.
     if kept.known() and kept.number(604_800) < settings["days"] * 86400:
         yield kept.finding(f"must be at least {int(settings['days'])} days ({int(settings['days'] * 86400)})")
-    if resource.node["forceDestroy"].unlike(None, False):
+    if resource.node["forceDestroy"].is_not_one_of(None, False):
         yield resource.node["forceDestroy"].finding("must be false: it deletes all objects with the bucket")
 
 
 @rule(
     "redis-available",
-    "Losing a zone does not lose sessions and queues: Redis has a replica elsewhere and writes to disk.",
+    "Redis must have a replica in another zone and persistence. "
+    "Losing a zone loses sessions and queues otherwise.",
+    concern=CONCERN,
     types=r"gcp:redis/instance:Instance",
-    steps="Set tier to STANDARD_HA and persistenceConfig.persistenceMode to RDB.",
+    remediation="Set tier to STANDARD_HA and persistenceConfig.persistenceMode to RDB.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.2", "REL1"),
 )
 def redis_available(resource: Resource, _: Settings) -> Iterator[Finding]:
-    if resource.node["tier"].unlike("STANDARD_HA"):
+    if resource.node["tier"].is_not_one_of("STANDARD_HA"):
         yield resource.node["tier"].finding("must be STANDARD_HA")
     mode = resource.node.at("persistenceConfig", "persistenceMode")
-    if mode.unlike("RDB", "AOF"):
+    if mode.is_not_one_of("RDB", "AOF"):
         yield mode.finding("must be RDB")
 
 
 @rule(
     "atlas-available",
-    "Losing a zone does not lose the database: at least three members vote.",
+    "The database must have at least three voting members. Losing a zone loses the database otherwise.",
+    concern=CONCERN,
     types=_ATLAS,
-    steps="Set electableSpecs.nodeCount to at least 3 over all regions.",
+    remediation="Set electableSpecs.nodeCount to at least 3 over all regions.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.2", "REL1"),
 )
@@ -181,9 +200,11 @@ def atlas_available(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "atlas-autoscaling-effective",
-    "An update never undoes what autoscaling did: size and disk are read as effective values.",
+    "Autoscaled Atlas clusters must set useEffectiveFields. "
+    "Every update resets the size that autoscaling chose otherwise.",
+    concern=CONCERN,
     types=_ATLAS,
-    steps="Set useEffectiveFields to true.",
+    remediation="Set useEffectiveFields to true.",
     severity=Severity.MEDIUM,
     tags=("SOC2:A1.1", "DAT1"),
     url="https://github.com/pulumi/pulumi-mongodbatlas/issues/241",
@@ -193,7 +214,7 @@ def atlas_autoscaling_effective(resource: Resource, _: Settings) -> Iterator[Fin
         for region in spec["regionConfigs"].items():
             scaling = region["autoScaling"]
             grows = scaling["computeEnabled"].flag() or scaling["diskGbEnabled"].flag()
-            if grows and resource.node["useEffectiveFields"].unlike(True):
+            if grows and resource.node["useEffectiveFields"].is_not_one_of(True):
                 yield resource.node["useEffectiveFields"].finding("must be true where autoscaling is on")
                 return
 
@@ -207,9 +228,10 @@ _PLACED: Final = (
 
 @rule(
     "allowed-regions",
-    "Data of our users stays where we promised to keep it.",
+    "Resources must be in an allowed region. User data is stored outside of the promised regions otherwise.",
+    concern=CONCERN,
     types=_PLACED + "|" + _ATLAS,
-    steps="Use a location that starts with one of the configured prefixes.",
+    remediation="Use a location that starts with one of the configured prefixes.",
     severity=Severity.HIGH,
     tags=("SOC2:C1.1",),
     settings={
@@ -227,7 +249,7 @@ def allowed_regions(resource: Resource, settings: Settings) -> Iterator[Finding]
     places = [node["location"], node["region"]]
     places += [item["location"] for item in node.at("replication", "userManaged", "replicas").items()]
     if node.at("replication", "auto").present:
-        yield node.at("replication", "auto").finding("keeps copies anywhere: name the locations")
+        yield node.at("replication", "auto").finding("replication is automatic; set explicit locations")
     for spec in node["replicationSpecs"].items():
         places += [region["regionName"] for region in spec["regionConfigs"].items()]
     allowed = tuple(settings["prefixes"])
@@ -238,13 +260,15 @@ def allowed_regions(resource: Resource, settings: Settings) -> Iterator[Finding]
 
 @rule(
     "gke-secrets-encrypted",
-    "A stolen backup of the control plane tells no secrets: they are encrypted with a key of our own.",
+    "GKE must encrypt Secrets in etcd with a customer-managed key. "
+    "A copy of the control plane's storage exposes them otherwise.",
+    concern=CONCERN,
     types=r"gcp:container/cluster:Cluster",
-    steps="Set databaseEncryption.state to ENCRYPTED with a Cloud KMS key.",
+    remediation="Set databaseEncryption.state to ENCRYPTED with a Cloud KMS key.",
     severity=Severity.MEDIUM,
     tags=("CIS-GKE:6.3.1", "SOC2:CC6.1"),
 )
 def gke_secrets_encrypted(resource: Resource, _: Settings) -> Iterator[Finding]:
     state = resource.node.at("databaseEncryption", "state")
-    if state.unlike("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED"):
+    if state.is_not_one_of("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED"):
         yield state.finding("must be ENCRYPTED")

@@ -13,6 +13,7 @@ from policies.model.property_tree import Finding, Node
 from policies.model.stack import Resource, objects_of
 from policies.pack.rule import Settings, rule
 
+CONCERN: Final = "identity"
 _TAGS: Final = ("SOC2:CC6.1", "SOC2:CC6.3")
 _IAM: Final = r"gcp:\w+/\w*[iI][aA][mM]\w*:\w*(IAM|Iam)(Member|Binding|Policy)"
 _PRIMITIVE: Final = (
@@ -35,7 +36,7 @@ def _bindings(resource: Resource) -> Iterator[tuple[Node, Node]]:
         try:
             policy = Node(json.loads(data.text()), data.path, data.unjudged, data.urn)
         except ValueError:
-            data.set_aside("is no JSON")
+            data.mark_unjudged("is not valid JSON")
             return
         for binding in policy["bindings"].items():
             for member in binding["members"].items():
@@ -44,9 +45,13 @@ def _bindings(resource: Resource) -> Iterator[tuple[Node, Node]]:
 
 @rule(
     "no-service-account-keys",
-    "There is no key that could leak: workloads and pipelines prove who they are by federation.",
+    "Service account keys must not be created. "
+    "They are long-lived credentials that can leak; use workload identity federation.",
+    concern=CONCERN,
     types=r"gcp:(serviceaccount/key:Key|storage/hmacKey:HmacKey)",
-    steps="Remove the key; use workload identity on GKE and workload identity federation in pipelines.",
+    remediation=(
+        "Remove the key; use workload identity on GKE and workload identity federation in pipelines."
+    ),
     severity=Severity.CRITICAL,
     tags=("CIS-GKE:6.2.2", *_TAGS),
 )
@@ -56,72 +61,86 @@ def no_service_account_keys(resource: Resource, _: Settings) -> Iterator[Finding
 
 @rule(
     "no-primitive-roles",
-    "Nobody is given everything at once: no owner, editor or viewer of a whole project.",
+    "Primitive roles (owner, editor, viewer) must not be granted. "
+    "They give rights over every resource of a project.",
+    concern=CONCERN,
     types=_IAM,
-    steps="Grant the predefined role for the task, on the single resource.",
+    remediation="Grant the predefined role for the task, on the single resource.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
 def no_primitive_roles(resource: Resource, _: Settings) -> Iterator[Finding]:
     roles = {role.path: role for role, _ in _bindings(resource)}
     for role in roles.values():
-        if role.like(*_PRIMITIVE):
+        if role.is_one_of(*_PRIMITIVE):
             yield role.finding(f"{role.raw} is a primitive role")
 
 
 @rule(
     "no-public-members",
-    "No permission is given to everyone on the internet.",
+    "Permissions must not be granted to allUsers or allAuthenticatedUsers. "
+    "Everyone on the internet has them otherwise.",
+    concern=CONCERN,
     types=_IAM + "|" + _ACL,
-    steps="Name the identities that need access; serve public content through the edge.",
+    remediation="Name the identities that need access; serve public content through the edge.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
 def no_public_members(resource: Resource, _: Settings) -> Iterator[Finding]:
     for _role, member in _bindings(resource):
-        if member.like(*_EVERYONE):
-            yield member.finding(f"{member.raw} is everyone")
+        if member.is_one_of(*_EVERYONE):
+            yield member.finding(f"{member.raw} includes everyone on the internet")
         elif _WHOLE_POOL.fullmatch(member.text()):
-            yield member.finding(f"{member.raw} is everyone whose tokens the pool takes")
-    if resource.node["entity"].like(*_EVERYONE):
-        yield resource.node["entity"].finding(f"{resource.node['entity'].raw} is everyone")
+            yield member.finding(f"{member.raw} matches every identity of the pool")
+    if resource.node["entity"].is_one_of(*_EVERYONE):
+        yield resource.node["entity"].finding(
+            f"{resource.node['entity'].raw} includes everyone on the internet"
+        )
     for key in ("predefinedAcl", "defaultAcl"):
         if resource.node[key].text().startswith(("publicRead", "authenticatedRead")):
-            yield resource.node[key].finding("is open to everyone")
+            yield resource.node[key].finding("is public")
     for entity in resource.node["roleEntities"].items():
         if entity.text().partition(":")[2] in _EVERYONE:
-            yield entity.finding(f"{entity.raw} is everyone")
+            yield entity.finding(f"{entity.raw} includes everyone on the internet")
 
 
 @rule(
     "no-wildcard-permissions",
-    "No role of our own may do anything to anything.",
+    "Roles must not contain wildcard permissions. "
+    "A compromised account has every right in its scope otherwise.",
+    concern=CONCERN,
     types=r"kubernetes:rbac\.authorization\.k8s\.io/\w+:(Cluster)?Role(Binding)?(List)?",
-    steps="List the verbs, resources and API groups that are needed.",
+    remediation="List the verbs, resources and API groups that are needed.",
     severity=Severity.HIGH,
     tags=("CIS-GKE:5.1.3", *_TAGS),
 )
 def no_wildcard_permissions(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
-        if item.node.at("roleRef", "name").like("cluster-admin", "admin", "edit"):
-            yield item.node.at("roleRef", "name").finding("gives rights over everything in its scope")
+        if item.node.at("roleRef", "name").is_one_of("cluster-admin", "admin", "edit"):
+            yield item.node.at("roleRef", "name").finding("grants nearly every right in its scope")
         for entry in item.node["rules"].items():
             for key in ("verbs", "resources", "apiGroups", "nonResourceURLs"):
                 for value in entry[key].items():
                     if value.text() in ("*", "*/*", "/*"):
                         yield value.finding(f"allows all {key}")
         for subject in item.node["subjects"].items():
-            if subject["name"].like("system:anonymous", "system:unauthenticated", "system:authenticated"):
-                yield subject["name"].finding("is everyone who can reach the cluster")
-            if subject["name"].like("system:masters"):
-                yield subject["name"].finding("may do everything, whatever other rules say")
+            if subject["name"].is_one_of(
+                "system:anonymous", "system:unauthenticated", "system:authenticated"
+            ):
+                yield subject["name"].finding("is granted to unauthenticated users")
+            if subject["name"].is_one_of("system:masters"):
+                yield subject["name"].finding("grants `*`")
 
 
 @rule(
     "workload-identity",
-    "Pods act as themselves and never as their node: workload identity is on, the node's credentials hidden.",
+    "Workload Identity must be enabled and node metadata concealed. "
+    "Pods can use the identity of their node otherwise.",
+    concern=CONCERN,
     types=r"gcp:container/(cluster:Cluster|nodePool:NodePool)",
-    steps="Set workloadPool on the cluster and workloadMetadataConfig.mode GKE_METADATA on its pools.",
+    remediation=(
+        "Set workloadPool on the cluster and workloadMetadataConfig.mode GKE_METADATA on its pools."
+    ),
     severity=Severity.HIGH,
     tags=("CIS-GKE:6.2.2", "CIS-GKE:6.4.2", *_TAGS),
 )
@@ -132,15 +151,19 @@ def workload_identity(resource: Resource, _: Settings) -> Iterator[Finding]:
             yield pool.finding("must name the project's workload pool")
         return
     mode = resource.node.at("nodeConfig", "workloadMetadataConfig", "mode")
-    if mode.unlike("GKE_METADATA"):
+    if mode.is_not_one_of("GKE_METADATA"):
         yield mode.finding("must be GKE_METADATA: pods could act as their node")
 
 
 @rule(
     "node-identity",
-    "A node taken over cannot change the project: nodes run as an identity of their own with few rights.",
+    "Nodes must use a dedicated service account with least privilege. "
+    "A compromised node can change the project otherwise.",
+    concern=CONCERN,
     types=r"gcp:container/nodePool:NodePool",
-    steps="Make a service account with roles/container.defaultNodeServiceAccount and name it in nodeConfig.",
+    remediation=(
+        "Make a service account with roles/container.defaultNodeServiceAccount and name it in nodeConfig."
+    ),
     severity=Severity.HIGH,
     tags=("CIS-GKE:6.2.1", *_TAGS),
 )
@@ -154,39 +177,45 @@ def node_identity(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "shielded-nodes",
-    "A node that was tampered with does not boot.",
+    "Nodes must be shielded, with secure boot. A node with a changed boot image starts otherwise.",
+    concern=CONCERN,
     types=r"gcp:container/nodePool:NodePool",
-    steps="Enable secure boot and integrity monitoring in nodeConfig.shieldedInstanceConfig.",
+    remediation="Enable secure boot and integrity monitoring in nodeConfig.shieldedInstanceConfig.",
     severity=Severity.MEDIUM,
     tags=("CIS-GKE:6.5.5", "CIS-GKE:6.5.7", "SOC2:CC6.8"),
 )
 def shielded_nodes(resource: Resource, _: Settings) -> Iterator[Finding]:
     shielded = resource.node.at("nodeConfig", "shieldedInstanceConfig")
-    if shielded["enableSecureBoot"].unlike(True):
+    if shielded["enableSecureBoot"].is_not_one_of(True):
         yield shielded["enableSecureBoot"].finding("must be true")
-    if shielded["enableIntegrityMonitoring"].unlike(None, True):
+    if shielded["enableIntegrityMonitoring"].is_not_one_of(None, True):
         yield shielded["enableIntegrityMonitoring"].finding("must be true")
 
 
 @rule(
     "gke-modern-auth",
-    "Nobody signs in to the cluster in ways that cannot be revoked: no ABAC, client certificates, passwords.",
+    "Legacy ABAC and client certificates must be disabled. They cannot be revoked.",
+    concern=CONCERN,
     types=r"gcp:container/cluster:Cluster",
-    steps="Leave enableLegacyAbac off and issueClientCertificate false.",
+    remediation="Leave enableLegacyAbac off and issueClientCertificate false.",
     severity=Severity.HIGH,
     tags=("CIS-GKE:6.8.2", "CIS-GKE:6.8.4", *_TAGS),
 )
 def gke_modern_auth(resource: Resource, _: Settings) -> Iterator[Finding]:
     for path in (("enableLegacyAbac",), ("masterAuth", "clientCertificateConfig", "issueClientCertificate")):
-        if resource.node.at(*path).unlike(None, False):
+        if resource.node.at(*path).is_not_one_of(None, False):
             yield resource.node.at(*path).finding("must be false")
 
 
 @rule(
     "federation-conditions",
-    "Only our own repository deploys: identity federation says whose tokens it takes.",
+    "Workload identity federation providers must restrict the repository. "
+    "Any repository can deploy otherwise.",
+    concern=CONCERN,
     types=r"gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
-    steps="Set attributeCondition on the repository's owner, such as assertion.repository_owner_id == '…'.",
+    remediation=(
+        "Set attributeCondition on the repository's owner, such as assertion.repository_owner_id == '…'."
+    ),
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
@@ -198,9 +227,11 @@ def federation_conditions(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "database-least-privilege",
-    "A stolen database login reaches one database: users have named roles on named databases.",
+    "Database users must have named roles on named databases. "
+    "A stolen login reaches every database otherwise.",
+    concern=CONCERN,
     types=r"mongodbatlas:index/(databaseUser:DatabaseUser|x509AuthenticationDatabaseUser:X509AuthenticationDatabaseUser)",
-    steps="Grant readWrite on the service's database instead of roles over all databases.",
+    remediation="Grant readWrite on the service's database instead of roles over all databases.",
     severity=Severity.HIGH,
     tags=_TAGS,
 )
@@ -214,5 +245,5 @@ def database_least_privilege(resource: Resource, _: Settings) -> Iterator[Findin
         "readAnyDatabase",
     )
     for role in resource.node["roles"].items():
-        if role["roleName"].like(*broad):
+        if role["roleName"].is_one_of(*broad):
             yield role["roleName"].finding(f"{role['roleName'].raw} reaches every database")

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterator
 from typing import Final
 
 from pulumi_policy import Severity
 
+from policies.model.limit_range_defaults import Bounds, Defaults, contradiction, quantities, violations
 from policies.model.peak_demand import container_amounts, pod_requests
-from policies.model.pods import title
+from policies.model.pods import PodTemplate, title
 from policies.model.property_tree import Finding, Node
-from policies.model.quantities import parse, show
+from policies.model.quantities import show
 from policies.model.scale_targets import Scaling
 from policies.model.stack import Object, Stack
-from policies.pack.rule import Settings, stack_rule
+from policies.pack.rule import Settings, rule
 
+CONCERN: Final = "limit-ranges"
 _TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
 _PAGE: Final = "https://kubernetes.io/docs/concepts/policy/limit-range/"
 
 
-@stack_rule(
+@rule(
     "limit-range-admits",
-    "No pod is refused after the deployment was accepted: workloads keep to their namespace's LimitRange.",
-    steps="Bring requests and limits within min, max and maxLimitRequestRatio, or change the LimitRange.",
+    "Workloads must comply with the LimitRange of their namespace. "
+    "Their pods are rejected otherwise, after the Deployment was accepted.",
+    concern=CONCERN,
+    scope="stack",
+    remediation=(
+        "Bring requests and limits within min, max and maxLimitRequestRatio, or change the LimitRange."
+    ),
     severity=Severity.HIGH,
     tags=_TAGS,
     url=_PAGE,
@@ -34,67 +40,74 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
         ranges.setdefault(item.namespace, []).append(item)
         for limit in item.node.at("spec", "limits").items():
             yield from _contradictions(limit)
-    for namespace, workloads in Scaling(stack).workloads.items():
-        own = ranges.get(namespace, [])
-        defaults = [limit for item in own for limit in item.node.at("spec", "limits").items()]
+    defaults = {namespace: Defaults.of(items) for namespace, items in ranges.items()}
+    for namespace, workloads in Scaling.of(stack).workloads.items():
+        own = defaults.get(namespace, Defaults())
         for item, template in workloads:
-            with item.node.watched() as unknown:
-                whole = pod_requests(template, own)
-            for limit in defaults if not unknown else ():
-                if limit["type"].like("Pod"):
-                    yield from _outside(limit, whole, template.spec["resources"], item.label)
-                elif limit["type"].like("Container"):
-                    for container in template.containers("initContainers", "containers"):
-                        amounts = container_amounts(container, defaults)
-                        label = f"{item.label}, {title(container)}"
-                        yield from _outside(limit, amounts, container["resources"], label)
+            yield from _refused(item, template, own)
     for claim in stack.of_kind("PersistentVolumeClaim"):
-        asked = claim.node.at("spec", "resources", "requests", "storage")
-        amount = parse(asked.raw) if asked.present and asked.known() else None
-        for item in ranges.get(claim.namespace, []) if amount is not None else ():
-            for limit in item.node.at("spec", "limits").items():
-                if limit["type"].like("PersistentVolumeClaim") and amount is not None:
-                    place = claim.node.at("spec", "resources")
-                    yield from _outside(limit, {"requests.storage": amount}, place, claim.label)
+        own = defaults.get(claim.namespace, Defaults())
+        place = claim.node.at("spec", "resources")
+        amounts = {f"requests.{key}": amount for key, amount in quantities(place["requests"]).items()}
+        if place["requests"].known() and place.at("requests", "storage").known():
+            for bound in own.every("PersistentVolumeClaim"):
+                for part, reason in violations(bound, amounts):
+                    yield place[part].finding(f"{claim.label} {reason}")
+
+
+def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterator[Finding]:
+    """What the API server refuses of the pods of one workload, after the LimitRanges filled in defaults."""
+    if not defaults.bounds:
+        return
+    with item.node.track_unknowns() as unknown:
+        whole = pod_requests(template, defaults, overhead=False)
+    if unknown:
+        return
+    for bound in defaults.every("Pod"):
+        for part, reason in violations(bound, whole):
+            yield template.spec["resources"][part].finding(f"{item.label} {reason}")
+    for container in template.containers("initContainers", "containers"):
+        amounts = container_amounts(container, defaults)
+        label = f"{item.label}, {title(container)}"
+        for bound in defaults.every("Container"):
+            for part, reason in violations(bound, amounts):
+                yield container.at("resources", part).finding(f"{label} {reason}")
+        for key, reason in contradiction(amounts):
+            written = [container.at("resources", part, key).present for part in ("requests", "limits")]
+            # What is wrong without any LimitRange is found by requests-and-limits.
+            if not all(written):
+                yield container.at("resources", "requests" if written[0] else "limits").finding(
+                    f"{label} {reason}; the LimitRange filled in the other value"
+                )
 
 
 def _contradictions(limit: Node) -> Iterator[Finding]:
-    """Bounds and defaults that no container can keep."""
-    order = ("min", "defaultRequest", "default", "max")
-    for low_at, low_name in enumerate(order):
-        for high_name in order[low_at + 1 :]:
-            for key, low in limit[low_name].entries():
-                high = limit[high_name][key]
-                if high.present and low.known() and high.known():
-                    least, most = parse(low.raw), parse(high.raw)
-                    if least is not None and most is not None and least > most:
-                        yield low.finding(f"{low.raw} is more than the {high.raw} of {high_name}")
+    """Bounds and defaults that the API server refuses (``ValidateLimitRange``)."""
+    bound = Bounds.of(limit)
+    order = (
+        ("min", bound.min),
+        ("defaultRequest", bound.default_request),
+        ("default", bound.default),
+        ("max", bound.max),
+    )
+    for low_at, (low_name, lows) in enumerate(order):
+        for high_name, highs in order[low_at + 1 :]:
+            for key, low in lows.items():
+                high = highs.get(key)
+                # Only where both are written: a filled-in value repeats another finding.
+                if high is None or low <= high or not _written(limit, key, low_name, high_name):
+                    continue
+                place = limit[low_name][key] if limit[low_name][key].present else limit[high_name]
+                yield place.finding(
+                    f"{low_name} of {key} {show(key, low)} is more than the {show(key, high)} of {high_name}"
+                )
+    for key, ratio in bound.max_ratio.items():
+        if ratio < 1:
+            yield limit["maxLimitRequestRatio"][key].finding(f"{ratio} is less than 1")
+        least, most = bound.min.get(key), bound.max.get(key)
+        if least and most is not None and ratio > most / least:
+            yield limit["maxLimitRequestRatio"][key].finding(f"{ratio} is more than max / min of {key}")
 
 
-def _outside(limit: Node, amounts: Mapping[str, Fraction], place: Node, label: str) -> Iterator[Finding]:
-    """Findings at `place` for what `limit` refuses, as the LimitRanger admission plugin does."""
-    kind = limit["type"].text()
-    for bound, is_too_much in (("min", False), ("max", True)):
-        for key, value in limit[bound].entries():
-            allowed = parse(value.raw) if value.known() else None
-            if allowed is None:
-                continue
-            for part in ("requests", "limits"):
-                amount = amounts.get(f"{part}.{key}")
-                if amount is None:
-                    # Without a request there is nothing to be at least as large, without a limit no maximum.
-                    missing = (part == "requests") != is_too_much
-                    if missing and kind != "PersistentVolumeClaim":
-                        yield place[part].finding(
-                            f"{label} needs {part} of {key}: the LimitRange has a {bound}"
-                        )
-                elif (amount > allowed) if is_too_much else (amount < allowed):
-                    word = "more" if is_too_much else "less"
-                    had = f"{part} of {key} {show(key, amount)}"
-                    yield place[part].finding(f"{label} has {had}, {word} than the {value.raw} allowed")
-    for key, value in limit["maxLimitRequestRatio"].entries():
-        most = parse(value.raw) if value.known() else None
-        request, ceiling = amounts.get(f"requests.{key}"), amounts.get(f"limits.{key}")
-        if most is not None and request and ceiling is not None and ceiling / request > most:
-            ratio = float(ceiling / request)
-            yield place["limits"].finding(f"{label} has a limit of {key} {ratio:g} times its request")
+def _written(limit: Node, key: str, *names: str) -> bool:
+    return all(limit[name][key].present for name in names)

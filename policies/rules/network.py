@@ -10,8 +10,9 @@ from pulumi_policy import Severity
 
 from policies.model.property_tree import Finding, Node, all_known
 from policies.model.stack import Object, Resource, Stack, objects_of
-from policies.pack.rule import ADVISORY, Settings, rule, stack_rule
+from policies.pack.rule import ADVISORY, Settings, rule
 
+CONCERN: Final = "network"
 _TAGS: Final = ("SOC2:CC6.6", "SEC1")
 _WIDEST: Final = 7  # a shorter prefix is no range that anybody owns: two halves are everyone, too
 
@@ -29,49 +30,58 @@ def is_everyone(node: Node) -> bool:
 
 @rule(
     "private-nodes",
-    "No node can be reached from the internet: nodes have no public addresses.",
+    "Nodes must not have public addresses. They are reachable from the internet otherwise.",
+    concern=CONCERN,
     types=r"gcp:container/(cluster:Cluster|nodePool:NodePool)",
-    steps="Set enablePrivateNodes to true in privateClusterConfig (cluster) and networkConfig (pool).",
+    remediation=(
+        "Set enablePrivateNodes to true in privateClusterConfig (cluster) and networkConfig (pool)."
+    ),
     severity=Severity.CRITICAL,
     tags=("CIS-GKE:6.6.5", *_TAGS),
 )
 def private_nodes(resource: Resource, _: Settings) -> Iterator[Finding]:
     if resource.type.endswith(":NodePool"):
         flag = resource.node.at("networkConfig", "enablePrivateNodes")
-        if flag.unlike(None, True):
+        if flag.is_not_one_of(None, True):
             yield flag.finding("must be true")
         return
     flag = resource.node.at("privateClusterConfig", "enablePrivateNodes")
     default = resource.node.at("networkConfig", "defaultEnablePrivateNodes")
-    if flag.unlike(True) and not default.like(True):
+    if flag.is_not_one_of(True) and not default.is_one_of(True):
         yield flag.finding("must be true")
 
 
 @rule(
     "private-control-plane",
-    "The cluster's API has no address on the internet that anyone may knock at.",
+    "The control plane must not have a public endpoint. "
+    "Anyone can send requests to the cluster's API otherwise.",
+    concern=CONCERN,
     types=r"gcp:container/cluster:Cluster",
-    steps="Use the DNS endpoint and switch the IP endpoints off, or set enablePrivateEndpoint to true.",
+    remediation=(
+        "Use the DNS endpoint and switch the IP endpoints off, or set enablePrivateEndpoint to true."
+    ),
     severity=Severity.CRITICAL,
     tags=("CIS-GKE:6.6.4", *_TAGS),
 )
 def private_control_plane(resource: Resource, _: Settings) -> Iterator[Finding]:
     private = resource.node.at("privateClusterConfig", "enablePrivateEndpoint")
     by_ip = resource.node.at("controlPlaneEndpointsConfig", "ipEndpointsConfig", "enabled")
-    if private.unlike(True) and by_ip.unlike(False):
+    if private.is_not_one_of(True) and by_ip.is_not_one_of(False):
         yield private.finding("must be true, or the IP endpoints off")
     google = resource.node.at("masterAuthorizedNetworksConfig", "gcpPublicCidrsAccessEnabled")
-    if google.like(True):
-        yield google.finding("lets every customer of Google Cloud reach the control plane")
+    if google.is_one_of(True):
+        yield google.finding("allows every Google Cloud address to reach the control plane")
     for block in resource.node.at("masterAuthorizedNetworksConfig", "cidrBlocks").items():
         if is_everyone(block["cidrBlock"]):
-            yield block["cidrBlock"].finding("lets everyone reach the control plane")
+            yield block["cidrBlock"].finding("allows every address to reach the control plane")
 
 
-@stack_rule(
+@rule(
     "private-nodes-have-nat",
-    "Private nodes can pull images and reach the database: a Cloud NAT leads out.",
-    steps="Declare a RouterNat for the nodes' subnetwork.",
+    "Private nodes must have a Cloud NAT. They cannot pull images or reach the database otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Declare a RouterNat for the nodes' subnetwork.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.1",),
 )
@@ -80,58 +90,61 @@ def private_nodes_have_nat(stack: Stack, _: Settings) -> Iterator[Finding]:
         return
     for cluster in stack.of_type("gcp:container/cluster:Cluster"):
         flag = cluster.node.at("privateClusterConfig", "enablePrivateNodes")
-        if flag.like(True):
+        if flag.is_one_of(True):
             yield flag.finding("nodes are private and no RouterNat leads out")
 
 
 @rule(
     "network-policy-enforced",
-    "Network policies are more than text: the cluster's data plane enforces them.",
+    "The cluster must enforce NetworkPolicies (Dataplane V2). They have no effect otherwise.",
+    concern=CONCERN,
     types=r"gcp:container/cluster:Cluster",
-    steps="Set datapathProvider to ADVANCED_DATAPATH (Dataplane V2).",
+    remediation="Set datapathProvider to ADVANCED_DATAPATH (Dataplane V2).",
     severity=Severity.HIGH,
     tags=("CIS-GKE:6.6.7", *_TAGS),
 )
 def network_policy_enforced(resource: Resource, _: Settings) -> Iterator[Finding]:
     path = resource.node["datapathProvider"]
-    autopilot = resource.node["enableAutopilot"].like(True)
-    older = resource.node.at("networkPolicy", "enabled").like(True)
-    if path.unlike("ADVANCED_DATAPATH") and not older and not autopilot:
+    autopilot = resource.node["enableAutopilot"].is_one_of(True)
+    older = resource.node.at("networkPolicy", "enabled").is_one_of(True)
+    if path.is_not_one_of("ADVANCED_DATAPATH") and not older and not autopilot:
         yield path.finding("must be ADVANCED_DATAPATH")
 
 
 @rule(
     "firewall-open",
-    "No firewall rule lets the whole internet in.",
+    "Firewall rules must not allow the whole internet. Every address can reach the instances otherwise.",
+    concern=CONCERN,
     types=r"gcp:compute/(firewall:Firewall|\w*[fF]irewallPolicyRule:\w*FirewallPolicyRule)",
-    steps="Name the source ranges that are needed, such as those of Google's load balancers.",
+    remediation="Name the source ranges that are needed, such as those of Google's load balancers.",
     severity=Severity.CRITICAL,
     tags=("CIS-GKE:6.6.9", *_TAGS),
 )
 def firewall_open(resource: Resource, _: Settings) -> Iterator[Finding]:
-    if resource.node["direction"].like("EGRESS") or resource.node["disabled"].like(True):
+    if resource.node["direction"].is_one_of("EGRESS") or resource.node["disabled"].is_one_of(True):
         return
     if resource.type.endswith("Rule"):
-        if resource.node["action"].like("allow"):
+        if resource.node["action"].is_one_of("allow"):
             for source in resource.node.at("match", "srcIpRanges").items():
                 if is_everyone(source):
-                    yield source.finding("lets everyone in")
+                    yield source.finding("allows every address")
         return
-    if resource.node["allows"].like(None, []):
+    if resource.node["allows"].is_one_of(None, []):
         return
     named = ("sourceRanges", "sourceTags", "sourceServiceAccounts")
-    if all(resource.node[key].like(None, []) for key in named):
-        yield resource.node["sourceRanges"].finding("lets everyone in: it names no source")
+    if all(resource.node[key].is_one_of(None, []) for key in named):
+        yield resource.node["sourceRanges"].finding("allows every address: it names no source")
     for source in resource.node["sourceRanges"].items():
         if is_everyone(source):
-            yield source.finding("lets everyone in")
+            yield source.finding("allows every address")
 
 
 @rule(
     "atlas-access",
-    "The database answers only to our own addresses.",
+    "The database must accept connections only from known addresses. Anyone can try to sign in otherwise.",
+    concern=CONCERN,
     types=r"mongodbatlas:index/projectIpAccessList:ProjectIpAccessList",
-    steps="Allow single NAT addresses, or a range no wider than the configured prefix.",
+    remediation="Allow single NAT addresses, or a range no wider than the configured prefix.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
     settings={
@@ -146,7 +159,7 @@ def firewall_open(resource: Resource, _: Settings) -> Iterator[Finding]:
 )
 def atlas_access(resource: Resource, settings: Settings) -> Iterator[Finding]:
     if is_everyone(resource.node["ipAddress"]):
-        yield resource.node["ipAddress"].finding("lets everyone in")
+        yield resource.node["ipAddress"].finding("allows every address")
     block = resource.node["cidrBlock"]
     if block.present and block.known():
         length = str(block.raw).rpartition("/")[2]
@@ -154,13 +167,16 @@ def atlas_access(resource: Resource, settings: Settings) -> Iterator[Finding]:
             yield block.finding(f"{block.raw} is wider than /{int(settings['prefix'])}")
 
 
-@stack_rule(
+@rule(
     "default-deny",
-    "A pod that was broken into reaches nothing: each namespace denies traffic that no policy allows.",
-    steps="Declare a NetworkPolicy with an empty podSelector, both policyTypes and no rules.",
+    "Every namespace must have a default-deny NetworkPolicy. "
+    "A compromised pod can reach every other pod otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Declare a NetworkPolicy with an empty podSelector, both policyTypes and no rules.",
     severity=Severity.HIGH,
     tags=("CIS-GKE:5.3.2", *_TAGS, "KUB4"),
-    house=True,
+    platform_specific=True,
 )
 def default_deny(stack: Stack, _: Settings) -> Iterator[Finding]:
     denied: dict[str, set[str]] = {}
@@ -197,40 +213,88 @@ def _denies(item: Object) -> set[str]:
 
 @rule(
     "network-policy-open",
-    "No network policy opens pods to every address, or lets them out to every address on every port.",
+    "NetworkPolicies must not allow every source, or every destination on every port. "
+    "They restrict nothing otherwise.",
+    concern=CONCERN,
     types=r"kubernetes:networking\.k8s\.io/\w+:NetworkPolicy(List)?",
-    steps="Name ranges and ports; take private ranges out of 0.0.0.0/0 with except.",
+    remediation="Name ranges and ports; take private ranges out of 0.0.0.0/0 with except.",
     severity=Severity.HIGH,
     tags=(*_TAGS, "KUB4"),
 )
 def network_policy_open(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         spec = item.node["spec"]
-        for entry in spec["ingress"].items():
-            if not entry["from"].present or (entry["from"].known() and entry["from"].raw == []):
-                yield entry.finding("lets everyone in: it names no source")
-            for source in entry["from"].items():
-                if is_everyone(source.at("ipBlock", "cidr")):
-                    yield source.at("ipBlock", "cidr").finding("lets everyone in")
-        for entry in spec["egress"].items():
-            ports = list(entry["ports"].items())
-            if not entry["ports"].known():
-                continue
-            if not entry["to"].present and not ports:
-                yield entry.finding("lets pods out to everywhere: it names neither target nor port")
-            for target in entry["to"].items():
-                block = target["ipBlock"]
-                if is_everyone(block["cidr"]) and not (ports and block["except"].present):
-                    yield block["cidr"].finding(
-                        "lets pods out to everywhere: name ports, and ranges in except"
-                    )
+        if _applies(spec, "Ingress"):
+            for entry in spec["ingress"].items():
+                if entry.known() and _empty(entry["from"]):
+                    yield entry.finding("allows every source: it has no from")
+                for source in entry["from"].items():
+                    if is_everyone(source.at("ipBlock", "cidr")):
+                        yield source.at("ipBlock", "cidr").finding("allows every source")
+        if _applies(spec, "Egress"):
+            for entry in spec["egress"].items():
+                yield from _open_egress(entry)
+
+
+def _open_egress(entry: Node) -> Iterator[Finding]:
+    """An egress rule to every destination: without a peer on every port, or to a range without exceptions."""
+    ports = entry["ports"]
+    if not (entry.known() and ports.known() and entry["to"].known()):
+        return
+    unlimited = [port for port in ports.items() if _is_every_port(port)]
+    if _empty(entry["to"]):
+        if not list(ports.items()):
+            yield entry.finding("allows every destination on every port: it has neither to nor ports")
+        for port in unlimited:
+            protocol = port["protocol"].text() or "TCP"
+            yield port.finding(f"allows every destination on every {protocol} port")
+    for target in entry["to"].items():
+        block = target["ipBlock"]
+        if not is_everyone(block["cidr"]):
+            continue
+        if not list(ports.items()) or unlimited:
+            yield block["cidr"].finding("allows every destination on every port: list the ports")
+        elif not block["except"].present:
+            yield block["cidr"].finding("also allows every private range: list those ranges in except")
+
+
+def _is_every_port(port: Node) -> bool:
+    """Whether one item of ``ports`` is known and leaves a protocol without a limit."""
+    if not (port.known() and port["port"].known() and port["endPort"].known()):
+        return False
+    if not port["port"].present:
+        return True
+    last = port["endPort"].number() if port["endPort"].present else port["port"].number()
+    return port["port"].number() <= 1 and last >= _LAST_PORT
+
+
+_LAST_PORT: Final = 65_535
+
+
+def _empty(peers: Node) -> bool:
+    """Whether a list of peers is known and absent or empty: both select every address."""
+    return peers.known() and not peers.raw
+
+
+def _applies(spec: Node, direction: str) -> bool:
+    """Whether a policy restricts a direction: those it names, else Ingress, and Egress where it has rules."""
+    types = spec["policyTypes"]
+    if not types.known() or not types.raw:
+        return True
+    named = list(types.items())
+    return any(not kind.known() or kind.raw == direction for kind in named)
 
 
 @rule(
     "service-exposed",
-    "The gateway and the edge are the only way in: no Service opens a public address of its own.",
+    "Services must not be public. "
+    "A NodePort, or a LoadBalancer that is neither internal nor limited by source ranges, bypasses "
+    "the edge.",
+    concern=CONCERN,
     types=r"kubernetes:core/v1:(Service|ServiceList)",
-    steps="Use a ClusterIP behind the gateway, an internal load balancer, or loadBalancerSourceRanges.",
+    remediation=(
+        "Use a ClusterIP behind the gateway, an internal load balancer, or loadBalancerSourceRanges."
+    ),
     severity=Severity.HIGH,
     level=ADVISORY,
     tags=(*_TAGS, "KUB3"),
@@ -239,20 +303,22 @@ def service_exposed(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         kind = item.node.at("spec", "type")
         annotations = item.node.at("metadata", "annotations")
-        internal = annotations["networking.gke.io/load-balancer-type"].like("Internal")
+        internal = annotations["networking.gke.io/load-balancer-type"].is_one_of("Internal")
         ranges = item.node.at("spec", "loadBalancerSourceRanges")
         open_to_all = any(is_everyone(source) for source in ranges.items())
-        if kind.like("NodePort"):
-            yield kind.finding("opens a port on every node")
-        if kind.like("LoadBalancer") and not internal and (not ranges.present or open_to_all):
-            yield kind.finding("opens a public address that goes round the edge")
+        if kind.is_one_of("NodePort"):
+            yield kind.finding("is reachable on a port of every node")
+        if kind.is_one_of("LoadBalancer") and not internal and (not ranges.present or open_to_all):
+            yield kind.finding("public LoadBalancer bypasses the edge")
 
 
 @rule(
     "origin-hidden",
-    "The origin's address stays unknown: web records go through the edge, its limits and its firewall.",
+    "Web DNS records must be proxied. "
+    "The origin's address is public otherwise, and requests bypass the edge.",
+    concern=CONCERN,
     types=r"cloudflare:index/dnsRecord:DnsRecord",
-    steps="Set proxied to true, or name the record in the policy's configuration.",
+    remediation="Set proxied to true, or name the record in the policy's configuration.",
     severity=Severity.HIGH,
     tags=_TAGS,
     settings={
@@ -265,6 +331,9 @@ def service_exposed(resource: Resource, _: Settings) -> Iterator[Finding]:
     },
 )
 def origin_hidden(resource: Resource, settings: Settings) -> Iterator[Finding]:
-    web = resource.node["type"].like("A", "AAAA") and resource.node["name"].text() not in settings["direct"]
-    if web and resource.node["proxied"].unlike(True):
-        yield resource.node["proxied"].finding("must be true: the record tells the origin's address")
+    web = (
+        resource.node["type"].is_one_of("A", "AAAA")
+        and resource.node["name"].text() not in settings["direct"]
+    )
+    if web and resource.node["proxied"].is_not_one_of(True):
+        yield resource.node["proxied"].finding("must be true: the record exposes the address of the origin")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from pulumi_policy import Severity
 
+from policies.model.paths import Path
 from policies.model.pods import POD_TYPES, pod_templates, title
 from policies.model.property_tree import Finding, Node
 from policies.model.stack import Resource, objects_of
 from policies.pack.rule import Settings, rule
 
+CONCERN: Final = "plaintext-secrets"
 _TAGS: Final = ("SOC2:CC6.1", "CIS-GKE:5.4.1", "SEC1")
 # What such values look like; each with the name that a finding uses. The value itself is never repeated.
 _SHAPES: Final = {
@@ -30,19 +32,49 @@ _SHAPES: Final = {
     "a JSON web token": re.compile(r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}"),
     "a password in a URL": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@$]*:(?!\$)[^\s/:@${}]+@", re.IGNORECASE),
 }
+# Words of a variable's name that name a secret, where the words before them are no part of another meaning.
 _NAME: Final = re.compile(
-    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|ACCESS_KEY|CREDENTIALS?|AUTH_STRING)(?:$|_)",
+    r"(?:^|_)(?:PASS|PWD|SECRET|TOKEN|CREDENTIALS?|AUTH_STRING|SECRET_KEY_BASE|REDISCLI_AUTH|REDIS_AUTH)(?:$|_)"
+    # Joined to other words too: PGPASSWORD, DBPASSWORD, ROOTPASSWD.
+    r"|PASSWORD|PASSWD|PASSPHRASE"
+    r"|(?:AUTH|ACCESS|BEARER|API|BOT|REFRESH|SESSION|WEBHOOK)TOKEN(?:$|_)|(?:CLIENT|APP|API|SHARED)SECRET(?:$|_)"
+    r"|(?:DB|SQL|PG|ROOT|USER|ADMIN|SMTP|MAIL|FTP|LDAP|REDIS|RABBITMQ)PASS(?:$|_)"
+    # The families of keys that open or sign something.
+    r"|(?:^|_)(?:API|APP|APPLICATION|ACCESS|ACCOUNT|ADMIN|AES|AUTH|CIPHER|CLIENT|COOKIE|CRYPT|CRYPTO|DATA|DEPLOY"
+    r"|ENCRYPTION|HASH|HMAC|INTEGRATION|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RAILS_MASTER|ROOT|RSA|SECRET|SERVER"
+    r"|SERVICE_ACCOUNT|SESSION|SHARED|SIGNATURE|SIGNING|SSH|SSL|STORAGE|STRIPE|SUBSCRIPTION|TLS|UNSEAL|VAULT"
+    r"|WEBHOOK|WIREGUARD)_?KEY(?:$|_)",
     re.IGNORECASE,
 )
-# A variable with such a name that only says where the secret is, or of what kind.
+# A variable with such a name that only says where the secret is, of what kind, or how it is used.
 _POINTER: Final = re.compile(
-    r"_(?:FILE|DIR|DIRECTORY|PATH|NAME|ID|URL|URI|HOST|PORT|TTL|SECONDS|EXPIRY|HEADER|ISSUER|AUDIENCE|SCOPES?"
-    r"|ROUNDS|LENGTH|SIZE|COUNT|LIMIT|MIN|MAX|ENABLED|REQUIRED|ALGORITHM|TYPE|VERSION|MODE|POLICY)$",
+    r"_(?:FILE|FILES|FILENAME|DIR|DIRECTORY|PATH|NAME|NAMES|ID|IDS|URL|URI|HOST|PORT|TTL|SECONDS|MINUTES|DAYS"
+    r"|EXPIRY|EXPIRATION|HEADER|ISSUER|AUDIENCE|SCOPES?|ROUNDS|LENGTH|SIZE|COUNT|LIMIT|MIN|MAX|ENABLED|DISABLED"
+    r"|REQUIRED|ALGORITHM|TYPE|VERSION|MODE|POLICY|BACKEND|PROVIDER|STORE|REF|ARN|NAMESPACE|KEYS?_PREFIX|PREFIX"
+    r"|INTERVAL|TIMEOUT|DURATION|ROTATION|REFRESH|LOCATION|FORMAT|ENCODING|ENDPOINT|VALIDITY|LIFETIME|FIELD"
+    r"|ATTRIBUTE|COLUMN|CLASS|DRIVER)$"
+    r"|^(?:ALLOW|DISABLE|ENABLE|HAS|IS|NO|REQUIRE|SKIP|USE|SHOW|HIDE|CHECK|VALIDATE|RESET)_"
+    r"|_(?:ALLOW|ENABLE|DISABLE|SKIP|REQUIRE)_|(?:^|_)PUBLIC_?KEY|^ALLOW|INITIAL_CLUSTER_TOKEN$",
     re.IGNORECASE,
 )
-# ``--password=…``; a value that is looked up elsewhere (``$(NAME)``) is none.
-_ARGUMENT: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)[= ](?P<value>[^\s$].*)")
+# ``--password=…``; a value that is looked up elsewhere (``$(NAME)``) is not a secret.
+_ARGUMENT: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)[= ](?P<value>\S.*)")
+_FLAG: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # between the words of camelCase
+# Values that refer to a secret, or that nobody can sign in with.
+_REFERENCE: Final = re.compile(
+    r"\s*(?:\$[({\w].*|\{\{.*|%\{?\w.*|<[^>]*>"
+    r"|(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|[0-9]{1,4})"
+    r"|/[\w./@-]+|\.{1,2}/[\w./@-]+|file:.*|[\w.+-]+://(?![^/@]*:[^/@]*@).*|(?:op|ref\+|vault:|arn:|sm:|secretref:).*"
+    r"|projects/[^/]+/secrets/.*|(?:insert|your|replace)[_ -].*|.*_here)\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONNECTION: Final = re.compile(
+    r"(?:^|;)\s*(?:password|pwd)\s*=\s*(?![$<{*;\s])[^;\s][^;]*(?:;|$)", re.IGNORECASE
+)
+_SERVER: Final = re.compile(
+    r"(?:^|;)\s*(?:server|data source|host|user id|uid|accountname|endpoint)\s*=", re.IGNORECASE
+)
 # Types whose very purpose is to carry secrets; their providers mark these inputs as secret.
 _CARRIERS: Final = re.compile(
     r"gcp:secretmanager/secretVersion:SecretVersion|kubernetes:core/v1:Secret|pulumi:.*|random:.*|tls:.*"
@@ -50,18 +82,41 @@ _CARRIERS: Final = re.compile(
 
 
 def recognised(text: str) -> str | None:
-    """What kind of secret `text` contains, for a person; None when it looks harmless."""
+    """What kind of secret `text` contains, for a message; None when it looks harmless."""
     for name, shape in _SHAPES.items():
-        if shape.search(text):
+        # A substring is far cheaper to look for than an expression, and most texts have none.
+        if any(mark in text for mark in _MARKS[name]) and shape.search(text):
             return name
+    if ";" in text and "=" in text and _SERVER.search(text) and _CONNECTION.search(text):
+        return "a password in a connection string"
     return None
+
+
+# What every match of a shape contains.
+_MARKS: Final = {
+    "a private key": ("PRIVATE KEY-----",),
+    "an AWS access key": ("AKIA", "ASIA"),
+    "a Google API key": ("AIza",),
+    "a Google service account key": ("service_account",),
+    "a GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    "a Slack token": ("xox",),
+    "a Stripe key": ("_live_",),
+    "a JSON web token": ("eyJ",),
+    "a password in a URL": ("://",),
+}
+
+
+def is_reference(value: str) -> bool:
+    """Whether the value of a variable only refers to a secret, is a switch, or is empty."""
+    return not value.strip() or _REFERENCE.fullmatch(value) is not None
 
 
 @rule(
     "no-secret-values",
-    "No key, token or password stands in plain inputs, where previews, states and manifests show it.",
+    "Credentials must not be plaintext inputs. Previews, states and manifests show them otherwise.",
+    concern=CONCERN,
     types=r"(?!pulumi:).*",
-    steps="Put the value into Secret Manager and mount it; reference it by name.",
+    remediation="Put the value into Secret Manager and mount it; reference it by name.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
@@ -76,16 +131,29 @@ def no_secret_values(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 def _written(node: Node) -> Iterator[Node]:
-    for leaf in node.fresh().leaves():
-        if isinstance(leaf.raw, str) and len(leaf.raw) >= 12:
-            yield leaf
+    """The texts below a value that are long enough to be a secret."""
+    waiting: list[tuple[Any, Path]] = [(node.raw, node.path)]
+    while waiting:
+        value, path = waiting.pop()
+        if isinstance(value, str):
+            if len(value) >= _MIN_SECRET:
+                yield Node(value, path, None, node.urn)
+        elif isinstance(value, dict):
+            waiting.extend((item, (*path, str(key))) for key, item in reversed(value.items()))
+        elif isinstance(value, list):
+            waiting.extend((value[at], (*path, at)) for at in reversed(range(len(value))))
+
+
+_MIN_SECRET: Final = 12
 
 
 @rule(
     "no-secret-variables",
-    "No password comes with the manifest: variables that name a secret take it from a mounted file.",
+    "Credentials must not be set in environment variables, arguments or ConfigMaps. "
+    "Everyone who can read the manifest can read them otherwise.",
+    concern=CONCERN,
     types=POD_TYPES + r"|kubernetes:core/v1:ConfigMap(List)?",
-    steps="Mount the secret with the Secret Manager driver and point the service at its file.",
+    remediation="Mount the secret with the Secret Manager driver and point the service at its file.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
@@ -94,17 +162,37 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
         for container in pod.containers():
             for variable in container["env"].items():
                 name = variable["name"].text()
-                if _names_secret(name) and variable["value"].unlike(None, ""):
+                if _names_secret(name) and _is_written(variable["value"]):
                     yield variable["value"].finding(f"{title(container)} has {name} in plain text")
-            for argument in (*container["command"].items(), *container["args"].items()):
-                given = _ARGUMENT.fullmatch(argument.text())
-                if given is not None and _names_secret(given["name"]):
-                    yield argument.finding(f"{title(container)} has {given['name']} in plain text")
+            yield from _secret_arguments(container)
     for item in objects_of(resource):
         if item.kind == "ConfigMap":
             for key, value in item.node["data"].entries():
-                if _names_secret(key) and value.unlike(None, ""):
-                    yield value.finding("a config map is no place for a secret")
+                if _names_secret(key) and _is_written(value) and "\n" not in value.text().strip():
+                    yield value.finding("the ConfigMap contains a credential")
+
+
+def _secret_arguments(container: Node) -> Iterator[Finding]:
+    """Arguments that carry a secret: ``--password=x``, or ``--password`` followed by ``x``."""
+    for field in ("command", "args"):
+        flag = ""
+        for argument in container[field].items():
+            text = argument.text()
+            if flag and text and not text.startswith("-") and _is_written(argument):
+                yield argument.finding(f"{title(container)} has {flag} in plain text")
+            flag = ""
+            alone, given = _FLAG.fullmatch(text), _ARGUMENT.fullmatch(text)
+            if alone is not None and _names_secret(alone["name"]):
+                flag = alone["name"]
+            elif given is not None and _names_secret(given["name"]) and not is_reference(given["value"]):
+                yield argument.finding(f"{title(container)} has {given['name']} in plain text")
+
+
+def _is_written(value: Node) -> bool:
+    """Whether a value is a secret as it stands, and not a reference to one."""
+    if not value.present or not value.known() or isinstance(value.raw, bool):
+        return False
+    return not is_reference(str(value.raw))
 
 
 def _names_secret(name: str) -> bool:
@@ -114,12 +202,14 @@ def _names_secret(name: str) -> bool:
 
 @rule(
     "no-kubernetes-secrets",
-    "The cluster's store holds no copy of a secret: pods mount them from Secret Manager.",
+    "Kubernetes Secrets must not be declared; mount them from Secret Manager. "
+    "The cluster's store keeps a copy otherwise.",
+    concern=CONCERN,
     types=r"kubernetes:core/v1:Secret(List)?",
-    steps="Use a SecretProviderClass of the Secret Manager driver instead of a Secret.",
+    remediation="Use a SecretProviderClass of the Secret Manager driver instead of a Secret.",
     severity=Severity.HIGH,
     tags=_TAGS,
-    house=True,
+    platform_specific=True,
 )
 def no_kubernetes_secrets(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
@@ -129,12 +219,14 @@ def no_kubernetes_secrets(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "no-secret-environment",
-    "Secrets do not end up in crash dumps and child processes: they are mounted as files, not as variables.",
+    "Secrets must be mounted as files, not set as environment variables. "
+    "Variables appear in crash dumps and child processes.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Replace secretKeyRef and secretRef by a mounted volume.",
+    remediation="Replace secretKeyRef and secretRef by a mounted volume.",
     severity=Severity.MEDIUM,
     tags=_TAGS,
-    house=True,
+    platform_specific=True,
 )
 def no_secret_environment(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):

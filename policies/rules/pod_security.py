@@ -18,11 +18,19 @@ from policies.model.stack import Resource
 from policies.pack.remediations import confined
 from policies.pack.rule import Settings, rule
 
+CONCERN: Final = "pod-security"
 _PAGE: Final = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
-_BASELINE: Final = ("PSS:baseline", "CIS-GKE:5.2", "SOC2:CC6.1")
+# Restricted includes all of baseline, so that each tag selects exactly its level.
+_BASELINE: Final = ("PSS:baseline", "PSS:restricted", "CIS-GKE:5.2", "SOC2:CC6.1")
 _RESTRICTED: Final = ("PSS:restricted", "CIS-GKE:5.2", "SOC2:CC6.1")
 
 _CAPABILITIES_ADDED: Final = frozenset({"NET_BIND_SERVICE"})
+_CAPABILITIES_BASELINE: Final = frozenset(
+    {
+        "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
+        "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    }
+)  # fmt: skip
 _SELINUX_TYPES: Final = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _SECCOMP_TYPES: Final = ("RuntimeDefault", "Localhost")
 _APPARMOR_TYPES: Final = ("RuntimeDefault", "Localhost")
@@ -56,9 +64,11 @@ def _security(container: Node) -> Node:
 
 @rule(
     "pss-host-namespaces",
-    "Pods stay out of the node's network, process and IPC namespaces, where they could watch all of it.",
+    "Pods must not share the node's network, process or IPC namespace. "
+    "A container could otherwise observe every process and connection of the node.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove hostNetwork, hostPID and hostIPC, or set them to false.",
+    remediation="Remove hostNetwork, hostPID and hostIPC, or set them to false.",
     severity=Severity.CRITICAL,
     tags=_BASELINE,
     url=_PAGE,
@@ -66,15 +76,16 @@ def _security(container: Node) -> Node:
 def host_namespaces(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for key in ("hostNetwork", "hostPID", "hostIPC"):
-            if pod.spec[key].unlike(None, False):
-                yield pod.spec[key].finding("must not be set: it shares a namespace of the node")
+            if pod.spec[key].is_not_one_of(None, False):
+                yield pod.spec[key].finding("must not be true: it shares a namespace of the node")
 
 
 @rule(
     "pss-privileged",
-    "No container is privileged, which would switch off nearly every isolation between it and the node.",
+    "Containers must not be privileged. A privileged container has nearly no isolation from the node.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove securityContext.privileged, or set it to false; grant the one capability needed.",
+    remediation="Remove securityContext.privileged, or set it to false; grant the one capability needed.",
     severity=Severity.CRITICAL,
     tags=_BASELINE,
     url=_PAGE,
@@ -83,15 +94,16 @@ def privileged(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for container in pod.containers():
             flag = _security(container)["privileged"]
-            if flag.unlike(None, False):
+            if flag.is_not_one_of(None, False):
                 yield flag.finding(f"{title(container)} must not be privileged")
 
 
 @rule(
     "pss-windows-host-process",
-    "No Windows container runs as a host process with the rights of the node.",
+    "Windows containers must not run as host processes. A host process has the rights of the node.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove securityContext.windowsOptions.hostProcess, or set it to false.",
+    remediation="Remove securityContext.windowsOptions.hostProcess, or set it to false.",
     severity=Severity.CRITICAL,
     tags=_BASELINE,
     url=_PAGE,
@@ -100,15 +112,17 @@ def windows_host_process(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for context in _contexts(pod):
             flag = context.at("windowsOptions", "hostProcess")
-            if flag.unlike(None, False):
+            if flag.is_not_one_of(None, False):
                 yield flag.finding("must not be true: host processes have the rights of the node")
 
 
 @rule(
     "pss-capabilities",
-    "Containers give up every Linux capability, so that a break-in finds none to use.",
+    "Containers must drop ALL capabilities and may add only NET_BIND_SERVICE. "
+    "Each remaining capability is available to an attacker who takes over a process.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps='Set securityContext.capabilities.drop to ["ALL"]; add back at most NET_BIND_SERVICE.',
+    remediation='Set securityContext.capabilities.drop to ["ALL"]; add back at most NET_BIND_SERVICE.',
     severity=Severity.HIGH,
     tags=_RESTRICTED,
     url=_PAGE,
@@ -125,15 +139,38 @@ def capabilities(resource: Resource, _: Settings) -> Iterator[Finding]:
             if certain and not drops_all(dropped):
                 yield drop.finding(f'{title(container)} must drop "ALL"')
             for item in _security(container).at("capabilities", "add").items():
-                if item.unlike(*_CAPABILITIES_ADDED):
+                # Any other is found by pss-capabilities-baseline.
+                if item.is_not_one_of(*_CAPABILITIES_ADDED) and item.raw in _CAPABILITIES_BASELINE:
+                    yield item.finding(f"{title(container)} must not add {item.raw!r}")
+
+
+@rule(
+    "pss-capabilities-baseline",
+    "Containers must not add capabilities beyond the default set. "
+    "Each further one gives a process rights over the node or over other pods.",
+    concern=CONCERN,
+    types=POD_TYPES,
+    remediation="Remove the capability, or add one of: " + ", ".join(sorted(_CAPABILITIES_BASELINE)) + ".",
+    severity=Severity.CRITICAL,
+    tags=_BASELINE,
+    url=_PAGE,
+)
+def capabilities_baseline(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        if pod.on_windows:
+            continue  # the API server refuses capabilities there
+        for container in pod.containers():
+            for item in _security(container).at("capabilities", "add").items():
+                if item.is_not_one_of(*_CAPABILITIES_BASELINE):
                     yield item.finding(f"{title(container)} must not add {item.raw!r}")
 
 
 @rule(
     "pss-host-path",
-    "Pods mount no folder of the node, through which they could read its secrets or change it.",
+    "Pods must not mount hostPath volumes. A pod could otherwise read the node's secrets or change the node.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Use a persistent volume claim, a config map or an emptyDir instead of hostPath.",
+    remediation="Use a persistent volume claim, a config map or an emptyDir instead of hostPath.",
     severity=Severity.CRITICAL,
     tags=_BASELINE,
     url=_PAGE,
@@ -147,9 +184,11 @@ def host_path(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "pss-volume-types",
-    "Pods use only kinds of volumes that carry no rights on the node or on the network.",
+    "Pods must use only volume types that grant no rights on the node or the network. "
+    "Other types give a pod direct access to the node's storage.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Use one of: " + ", ".join(sorted(_VOLUMES)) + ".",
+    remediation="Use one of: " + ", ".join(sorted(_VOLUMES)) + ".",
     severity=Severity.MEDIUM,
     tags=_RESTRICTED,
     url=_PAGE,
@@ -165,9 +204,10 @@ def volume_types(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "pss-host-ports",
-    "Containers bind no port of the node, which would be reachable from outside and block other pods.",
+    "Containers must not use ports of the node. Such a port is reachable from outside and blocks other pods.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove hostPort; expose the pod through a Service.",
+    remediation="Remove hostPort; expose the pod through a Service.",
     severity=Severity.HIGH,
     tags=_BASELINE,
     url=_PAGE,
@@ -176,15 +216,17 @@ def host_ports(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for container in pod.containers():
             for port in container["ports"].items():
-                if port["hostPort"].unlike(None, 0, 0.0, "0"):
+                if port["hostPort"].is_not_one_of(None, 0, 0.0, "0"):
                     yield port["hostPort"].finding(f"{title(container)} must not use a port of the node")
 
 
 @rule(
     "pss-host-probes",
-    "Probes and lifecycle hooks ask only their own pod: the kubelet must not be made to call other hosts.",
+    "Probes and lifecycle hooks must not name another host. "
+    "The kubelet could otherwise be made to send requests to internal addresses.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove host from httpGet and tcpSocket handlers of probes and lifecycle hooks.",
+    remediation="Remove host from httpGet and tcpSocket handlers of probes and lifecycle hooks.",
     severity=Severity.MEDIUM,
     tags=_BASELINE,
     url=_PAGE,
@@ -197,15 +239,17 @@ def host_probes(resource: Resource, _: Settings) -> Iterator[Finding]:
             for handler in handlers:
                 for kind in ("httpGet", "tcpSocket"):
                     host = handler.at(kind, "host")
-                    if host.unlike(None, ""):
+                    if host.is_not_one_of(None, ""):
                         yield host.finding(f"{title(container)} must not name another host")
 
 
 @rule(
     "pss-apparmor",
-    "No container switches AppArmor off.",
+    "Containers must not disable AppArmor. "
+    "Without a profile, a compromised process has every file of its container and every system call.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Set appArmorProfile.type to RuntimeDefault or Localhost, or leave the profile out.",
+    remediation="Set appArmorProfile.type to RuntimeDefault or Localhost, or leave the profile out.",
     severity=Severity.HIGH,
     tags=_BASELINE,
     url=_PAGE,
@@ -214,7 +258,7 @@ def apparmor(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for context in _contexts(pod):
             profile = context["appArmorProfile"]
-            if profile.present and profile["type"].unlike(*_APPARMOR_TYPES):
+            if profile.present and profile["type"].is_not_one_of(*_APPARMOR_TYPES):
                 yield profile["type"].finding("must be RuntimeDefault or Localhost")
         for key, value in pod.annotations.entries():
             allowed = value.raw in (None, "", "runtime/default") or str(value.raw).startswith("localhost/")
@@ -224,9 +268,11 @@ def apparmor(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "pss-selinux",
-    "Containers keep a confined SELinux type and set no user or role of their own.",
+    "Containers must keep a confined SELinux type and set no user or role. "
+    "Other types lift the isolation from the node.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Use one of the types " + ", ".join(_SELINUX_TYPES[1:]) + "; remove user and role.",
+    remediation="Use one of the types " + ", ".join(_SELINUX_TYPES[1:]) + "; remove user and role.",
     severity=Severity.MEDIUM,
     tags=_BASELINE,
     url=_PAGE,
@@ -235,36 +281,60 @@ def selinux(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for context in _contexts(pod):
             options = context["seLinuxOptions"]
-            if options["type"].unlike(None, *_SELINUX_TYPES):
+            if options["type"].is_not_one_of(None, *_SELINUX_TYPES):
                 yield options["type"].finding(f"{options['type'].raw!r} is not one of the confined types")
             for key in ("user", "role"):
-                if options[key].unlike(None, ""):
+                if options[key].is_not_one_of(None, ""):
                     yield options[key].finding("must not be set")
 
 
 @rule(
     "pss-proc-mount",
-    "Containers see /proc masked, as the runtime masks it by default.",
+    "Containers must keep the default /proc mount. An unmasked /proc exposes the node's kernel.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove securityContext.procMount, or set it to Default.",
+    remediation="Remove securityContext.procMount, or set it to Default.",
     severity=Severity.MEDIUM,
     tags=_BASELINE,
     url=_PAGE,
 )
 def proc_mount(resource: Resource, _: Settings) -> Iterator[Finding]:
-    # Baseline relaxes this in a user namespace since v1.35; restricted does not.
     for pod in pod_templates(resource):
-        for container in pod.containers():
-            mount = _security(container)["procMount"]
-            if mount.unlike(None, "Default"):
-                yield mount.finding(f"{title(container)} must keep the default /proc mount")
+        # Baseline allows it in a user namespace since v1.35.
+        if not pod.in_user_namespace:
+            yield from _unmasked(pod)
+
+
+@rule(
+    "pss-proc-mount-restricted",
+    "Containers in a user namespace must keep the default /proc mount. "
+    "Baseline allows any other there, restricted does not.",
+    concern=CONCERN,
+    types=POD_TYPES,
+    remediation="Remove securityContext.procMount, or set it to Default.",
+    severity=Severity.MEDIUM,
+    tags=_RESTRICTED,
+    url=_PAGE,
+)
+def proc_mount_restricted(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        if pod.in_user_namespace:
+            yield from _unmasked(pod)
+
+
+def _unmasked(pod: PodTemplate) -> Iterator[Finding]:
+    for container in pod.containers():
+        mount = _security(container)["procMount"]
+        if mount.is_not_one_of(None, "Default"):
+            yield mount.finding(f"{title(container)} must keep the default /proc mount")
 
 
 @rule(
     "pss-sysctls",
-    "Pods set only kernel parameters that are isolated from other pods and from the node.",
+    "Pods must set only safe sysctls. Other kernel parameters change the node and every pod on it.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove the parameter, or use one of: " + ", ".join(sorted(_SYSCTLS)) + ".",
+    remediation="Remove the parameter, or use one of: " + ", ".join(sorted(_SYSCTLS)) + ".",
     severity=Severity.MEDIUM,
     tags=_BASELINE,
     url=_PAGE,
@@ -272,15 +342,17 @@ def proc_mount(resource: Resource, _: Settings) -> Iterator[Finding]:
 def sysctls(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for sysctl in pod.security["sysctls"].items():
-            if sysctl["name"].unlike(*_SYSCTLS):
+            if sysctl["name"].is_not_one_of(*_SYSCTLS):
                 yield sysctl["name"].finding(f"{sysctl['name'].raw!r} is not a safe parameter")
 
 
 @rule(
     "pss-privilege-escalation",
-    "No process can gain more rights than its parent, as set-uid programs do.",
+    "Containers must set allowPrivilegeEscalation to false. "
+    "A set-uid program could otherwise gain more rights than its parent process.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Set securityContext.allowPrivilegeEscalation to false on every container.",
+    remediation="Set securityContext.allowPrivilegeEscalation to false on every container.",
     severity=Severity.HIGH,
     tags=_RESTRICTED,
     url=_PAGE,
@@ -291,15 +363,16 @@ def privilege_escalation(resource: Resource, _: Settings) -> Iterator[Finding]:
             continue
         for container in pod.containers():
             flag = _security(container)["allowPrivilegeEscalation"]
-            if flag.unlike(False):
+            if flag.is_not_one_of(False):
                 yield flag.finding(f"{title(container)} must set it to false")
 
 
 @rule(
     "pss-run-as-non-root",
-    "Containers are refused by the node when their image would run as root.",
+    "Containers must set runAsNonRoot to true. An image that runs as root would otherwise start.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Set runAsNonRoot to true in the pod's securityContext, and nowhere to false.",
+    remediation="Set runAsNonRoot to true in the pod's securityContext, and nowhere to false.",
     severity=Severity.HIGH,
     tags=_RESTRICTED,
     url=_PAGE,
@@ -309,22 +382,23 @@ def run_as_non_root(resource: Resource, _: Settings) -> Iterator[Finding]:
         if pod.in_user_namespace:
             continue
         of_pod = pod.security["runAsNonRoot"]
-        if of_pod.unlike(None, True):
+        if of_pod.is_not_one_of(None, True):
             yield of_pod.finding("must not be false")
         for container in pod.containers():
             own = _security(container)["runAsNonRoot"]
             if own.present:
-                if own.unlike(True):
+                if own.is_not_one_of(True):
                     yield own.finding(f"{title(container)} must not set it to false")
-            elif of_pod.unlike(True, False):
+            elif of_pod.is_not_one_of(True, False):
                 yield own.finding(f"{title(container)} or its pod must set it to true")
 
 
 @rule(
     "pss-run-as-user",
-    "No pod or container asks for user 0.",
+    "Containers must not run as UID 0. Root in a container is root on the node after a container escape.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Remove runAsUser, or set it to a user other than 0.",
+    remediation="Remove runAsUser, or set it to a user other than 0.",
     severity=Severity.HIGH,
     tags=_RESTRICTED,
     url=_PAGE,
@@ -339,10 +413,33 @@ def run_as_user(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 @rule(
-    "pss-seccomp",
-    "Containers are confined to the system calls that the runtime's profile allows.",
+    "pss-seccomp-baseline",
+    "Containers must not set an unconfined seccomp profile. "
+    "Without a profile, a process can make every system call of the node's kernel.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Set seccompProfile.type to RuntimeDefault in the pod's securityContext.",
+    remediation="Set seccompProfile.type to RuntimeDefault or Localhost, or remove the profile.",
+    severity=Severity.HIGH,
+    tags=_BASELINE,
+    url=_PAGE,
+)
+def seccomp_baseline(resource: Resource, _: Settings) -> Iterator[Finding]:
+    for pod in pod_templates(resource):
+        if pod.on_windows:
+            continue  # the API server refuses a profile there
+        for context in _contexts(pod):
+            profile = context["seccompProfile"]
+            if profile.present and profile["type"].is_not_one_of(*_SECCOMP_TYPES):
+                yield profile["type"].finding("must be RuntimeDefault or Localhost")
+
+
+@rule(
+    "pss-seccomp",
+    "Containers must set a seccomp profile. "
+    "Without one, a process can make every system call of the node's kernel.",
+    concern=CONCERN,
+    types=POD_TYPES,
+    remediation="Set seccompProfile.type to RuntimeDefault in the pod's securityContext.",
     severity=Severity.HIGH,
     tags=_RESTRICTED,
     url=_PAGE,
@@ -352,16 +449,11 @@ def seccomp(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         if pod.on_windows:
             continue
+        # A profile that is not allowed is found by pss-seccomp-baseline.
         of_pod = pod.security["seccompProfile"]
-        allowed = of_pod.present and not of_pod["type"].unlike(*_SECCOMP_TYPES)
-        if of_pod.present and not allowed:
-            yield of_pod["type"].finding("must be RuntimeDefault or Localhost")
         for container in pod.containers():
             own = _security(container)["seccompProfile"]
-            if own.present:
-                if own["type"].unlike(*_SECCOMP_TYPES):
-                    yield own["type"].finding(f"{title(container)} must use RuntimeDefault or Localhost")
-            elif not of_pod.present and own.known():
+            if own.known() and not own.present and of_pod.known() and not of_pod.present:
                 yield own["type"].finding(
                     f"{title(container)} or its pod must set RuntimeDefault or Localhost"
                 )

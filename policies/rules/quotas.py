@@ -9,6 +9,7 @@ from typing import Final
 
 from pulumi_policy import Severity
 
+from policies.model.limit_range_defaults import Defaults
 from policies.model.node_pools import Pool, pool_of
 from policies.model.object_counts import Holdings, holdings, needed
 from policies.model.peak_demand import Demand, demand
@@ -16,8 +17,9 @@ from policies.model.property_tree import UNKNOWN, Finding, Node
 from policies.model.quantities import parse, show
 from policies.model.scale_targets import Scaling
 from policies.model.stack import Object, Stack
-from policies.pack.rule import Settings, stack_rule
+from policies.pack.rule import ADVISORY, Settings, rule
 
+CONCERN: Final = "quotas"
 _TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
 # Keys of a ResourceQuota that mean requests.
 _PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
@@ -29,13 +31,16 @@ def _in_doubt(items: list[Object]) -> bool:
     return any(item.namespace == "?" and not item.node.at("metadata", "namespace").known() for item in items)
 
 
-@stack_rule(
+@rule(
     "namespace-quota",
-    "No namespace can take the whole cluster: each has a ResourceQuota on CPU, memory and pods.",
-    steps="Declare a ResourceQuota for requests.cpu, requests.memory and pods in the namespace.",
+    "Every namespace must have a ResourceQuota on CPU, memory and pods. "
+    "One namespace could otherwise take the whole cluster.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Declare a ResourceQuota for requests.cpu, requests.memory and pods in the namespace.",
     severity=Severity.HIGH,
     tags=_TAGS,
-    house=True,
+    platform_specific=True,
 )
 def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
     by_namespace = _by_namespace(stack.of_kind("ResourceQuota"))
@@ -56,13 +61,16 @@ def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
             yield namespace.node.finding(f"{namespace.label} has no ResourceQuota")
 
 
-@stack_rule(
+@rule(
     "namespace-limit-range",
-    "A container without limits cannot starve its neighbours: each namespace has a LimitRange with defaults.",
-    steps="Declare a LimitRange of type Container with default and defaultRequest in the namespace.",
+    "Every namespace must have a LimitRange with container defaults. "
+    "A container without limits could otherwise starve its neighbors.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Declare a LimitRange of type Container with default and defaultRequest in the namespace.",
     severity=Severity.MEDIUM,
     tags=_TAGS,
-    house=True,
+    platform_specific=True,
 )
 def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
     by_namespace = _by_namespace(stack.of_kind("LimitRange"))
@@ -71,9 +79,9 @@ def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
             continue
         own = by_namespace.get(namespace.name, [])
         if own:
-            with own[0].node.watched() as unknown:
+            with own[0].node.track_unknowns() as unknown:
                 complete = any(
-                    limit["type"].like("Container") and limit[key].present
+                    limit["type"].is_one_of("Container") and limit[key].present
                     for item in own
                     for limit in item.node.at("spec", "limits").items()
                     for key in ("default", "defaultRequest")
@@ -84,10 +92,15 @@ def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
             yield namespace.node.finding(f"{namespace.label} has no LimitRange")
 
 
-@stack_rule(
+@rule(
     "quota-holds-peak",
-    "A rollout at full scale never stalls: the quota holds every workload at its most replicas plus surge.",
-    steps="Raise the quota to the sum in the message, or lower maxReplicas, maxSurge or the requests.",
+    "A ResourceQuota must cover all workloads at their maximum replicas plus surge. "
+    "Pods are rejected otherwise, and rollouts stall.",
+    concern=CONCERN,
+    scope="stack",
+    remediation=(
+        "Raise the quota to the sum in the message, or lower maxReplicas, maxSurge or the requests."
+    ),
     severity=Severity.HIGH,
     tags=(*_TAGS, "KUB1"),
     url="https://kubernetes.io/docs/concepts/policy/resource-quotas/",
@@ -98,25 +111,37 @@ def quota_holds_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
         return
     peaks = peaks_by_namespace(stack)
     holds = holdings(stack.objects, peaks)
-    _in_doubt([item for item, _ in Scaling(stack).workloads.get("?", [])])
+    scaling = Scaling.of(stack)
+    _in_doubt([item for item, _ in scaling.workloads.get("?", [])])
     for quota in quotas:
-        inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item)]
+        inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item, scaling)]
+        opaque = scaling.opaque.get(quota.namespace, [])
+        scoped = quota.node.at("spec", "scopes").present or quota.node.at("spec", "scopeSelector").present
         for key, limit in quota.node.at("spec", "hard").entries():
             amount = parse(limit.raw) if limit.known() else None
             if amount is None:
                 if limit.raw is not UNKNOWN:
-                    yield limit.finding(f"{limit.raw!r} is no quantity")
+                    yield limit.finding(f"{limit.raw!r} is not a valid quantity")
                 continue
             name = _full_name(key)
             count = needed(key, holds.get(quota.namespace, Holdings()))
             if count is not None:
-                if count > amount:
+                # A quota with scopes counts pods only.
+                if count > amount and not scoped:
                     wanted = f"{show(key, Fraction(count))} that are declared or kept"
                     yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
             elif name == "pods" or name.startswith(("requests.", "limits.")):
+                if quota.namespace == "?":
+                    limit.mark_unjudged("is not proven: its namespace is not known yet")
+                    continue
                 yield from _too_small(limit, name, amount, inside)
+                for item in opaque[:_NAMED]:
+                    limit.mark_unjudged(f"is not proven: how many pods {item.label} makes is not known here")
             else:
-                limit.set_aside("counts what no declaration tells")
+                limit.mark_unjudged("is not proven: no declaration tells how much of it is used")
+
+
+_NAMED: Final = 5
 
 
 def _full_name(key: str) -> str:
@@ -126,37 +151,100 @@ def _full_name(key: str) -> str:
 
 def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> Iterator[Finding]:
     total = Fraction(0)
-    parts = []
+    parts: list[str] = []
+    unproven: list[str] = []
     for item in peaks:
-        if key in _COMPUTE and key not in item.per_pod and item.pods != 0 and not item.doubtful:
-            yield limit.finding(f"{item.workload.label} names no {key}, so the quota refuses its pods")
+        if item.doubtful:
+            unproven.append(f"{item.workload.label} has values that are not known yet")
+            continue
+        if key in item.missing and (item.pods or item.unbounded):
+            names = ", ".join(item.missing[key][:_NAMED])
+            yield limit.finding(
+                f"{item.workload.label}: {names} must set {key}, or the quota rejects its pods"
+            )
+        reason = item.open_end(key)
+        if reason and item.workload.kind == "CronJob":
+            yield limit.finding(f"{item.workload.label} has no bound: {reason}")
+        if reason:
+            unproven.append(f"{item.workload.label}: {reason}")
         share = item.of(key)
-        if share is None:
-            if item.workload.kind != "DaemonSet":
-                yield limit.finding(f"{item.workload.label} has no bound: {item.why}")
-            limit.set_aside(f"cannot be compared: {item.workload.label} has {item.why}")
-            return
         total += share
         if share:
             each = "" if key == "pods" else f" x {show(key, item.per_pod[key])}"
             parts.append(f"{item.workload.label}: ({item.why}){each}")
     if total > amount:
-        sums = "; ".join(parts)
+        besides = f"; not counted: {'; '.join(unproven[:_NAMED])}" if unproven else ""
         yield limit.finding(
-            f"{show(key, amount)} is less than the {show(key, total)} that its workloads reach ({sums})"
+            f"{show(key, amount)} is less than the {show(key, total)} that its workloads reach "
+            f"({_shortened(parts)}){besides}"
         )
+    elif unproven:
+        limit.mark_unjudged(f"is not proven: {_shortened(unproven)}")
 
 
-def _in_scope(quota: Object, item: Demand) -> bool:
+def _shortened(parts: list[str]) -> str:
+    more = f"; and {len(parts) - _LISTED} more" if len(parts) > _LISTED else ""
+    return "; ".join(parts[:_LISTED]) + more
+
+
+_LISTED: Final = 20
+
+
+@rule(
+    "quota-covers-terminating-pods",
+    "A ResourceQuota should also cover pods that terminate during a rollout. "
+    "They count until their grace period ends, and the replacements are rejected until then.",
+    concern=CONCERN,
+    scope="stack",
+    remediation=(
+        "Raise the quota to the sum in the message, or set podReplacementPolicy to TerminationComplete."
+    ),
+    severity=Severity.LOW,
+    level=ADVISORY,
+    tags=(*_TAGS, "KUB1"),
+    url="https://github.com/kubernetes/kubernetes/issues/98656",
+)
+def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding]:
+    peaks = peaks_by_namespace(stack)
+    scaling = Scaling.of(stack)
+    for quota in stack.of_kind("ResourceQuota"):
+        inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item, scaling)]
+        rolling = [item for item in inside if item.terminating and not item.doubtful]
+        if not rolling or quota.namespace == "?":
+            continue
+        for key, limit in quota.node.at("spec", "hard").entries():
+            amount = parse(limit.raw) if limit.known() else None
+            name = _full_name(key)
+            if amount is None or not (name == "pods" or name.startswith(("requests.", "limits."))):
+                continue
+            total = sum((item.of(name) for item in inside if not item.doubtful), Fraction(0))
+            # One workload at a time: rollouts of several at once are rare.
+            extra, item = max(
+                ((_terminating(item, name), item) for item in rolling), key=lambda found: found[0]
+            )
+            if total <= amount < total + extra:
+                grace = item.template.spec["terminationGracePeriodSeconds"].integer(30)
+                yield limit.finding(
+                    f"{show(key, amount)} is less than the {show(key, total + extra)} of a rollout of "
+                    f"{item.workload.label}: {item.terminating} pods may terminate for {grace} s each"
+                )
+
+
+def _terminating(item: Demand, key: str) -> Fraction:
+    each = Fraction(1) if key == "pods" else item.per_pod.get(key, Fraction(0))
+    return item.terminating * each
+
+
+def _in_scope(quota: Object, item: Demand, scaling: Scaling) -> bool:
     """Whether a quota's scopes count this workload's pods."""
     spec = quota.node["spec"]
     scopes = [(scope.text(), "Exists", []) for scope in spec["scopes"].items()]
     for expression in spec.at("scopeSelector", "matchExpressions").items():
         values = [str(value.raw) for value in expression["values"].items()]
         scopes.append((expression["scopeName"].text(), expression["operator"].text(), values))
-    best_effort = not any(key.endswith((".cpu", ".memory")) for key in item.per_pod)
+    best_effort = not any(amount and key in _COMPUTE for key, amount in item.per_pod.items())
     ends = item.template.spec["activeDeadlineSeconds"].present
-    priority = item.template.spec["priorityClassName"].text()
+    priority = item.template.spec["priorityClassName"].text() or scaling.default_priority_class
     across = _affine_across(item)
     for scope, operator, values in scopes:
         held = {
@@ -191,21 +279,27 @@ def _affine_across(item: Demand) -> bool:
 
 def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
     """What every workload can reach, by namespace."""
-    scaling = Scaling(stack)
+    known = stack.memo.get("peaks")
+    if known is None:
+        known = stack.memo["peaks"] = _peaks(stack)
+    return known
+
+
+def _peaks(stack: Stack) -> dict[str, list[Demand]]:
+    scaling = Scaling.of(stack)
     ranges = _by_namespace(stack.of_kind("LimitRange"))
     pools = [pool_of(resource, {}) for resource in stack.of_type("gcp:container/nodePool:NodePool")]
     known = [pool for pool in pools if pool is not None]
     found: dict[str, list[Demand]] = {}
     for namespace, workloads in scaling.workloads.items():
+        defaults = Defaults.of(ranges.get(namespace, ()))
         for item, template in workloads:
             nodes = None
             if known and len(known) == len(pools) and item.kind == "DaemonSet":
-                with item.node.watched() as unknown:
+                with item.node.track_unknowns() as unknown:
                     nodes = sum(pool.nodes for pool in known if pool.accepts(template))
                 nodes = None if unknown else nodes
-            found.setdefault(namespace, []).append(
-                demand(item, template, scaling, ranges.get(namespace, ()), nodes)
-            )
+            found.setdefault(namespace, []).append(demand(item, template, scaling, defaults, nodes))
     return found
 
 
@@ -216,10 +310,12 @@ def _by_namespace(items: list[Object]) -> dict[str, list[Object]]:
     return index
 
 
-@stack_rule(
+@rule(
     "pools-hold-peak",
-    "What autoscalers may ask for exists: the node pools can grow to hold every workload at its peak.",
-    steps="Raise the pool's maximum or its machine type, or lower what the workloads may reach.",
+    "Node pools must be able to grow to the peak of all workloads. Pods stay pending otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Raise the pool's maximum or its machine type, or lower what the workloads may reach.",
     severity=Severity.HIGH,
     tags=("SOC2:A1.1", "PRO1"),
     settings={
@@ -250,7 +346,7 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
     for item in every:
         if item.workload.kind == "DaemonSet" or not item.pods or item.doubtful:
             continue
-        with item.workload.node.watched() as unknown:
+        with item.workload.node.track_unknowns() as unknown:
             fitting = [pool for pool in pools if pool.accepts(item.template)]
         if unknown:
             continue

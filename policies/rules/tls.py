@@ -6,57 +6,62 @@ import base64
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pulumi_policy import Severity
 
 from policies.model.pods import POD_TYPES, pod_templates
 from policies.model.property_tree import Finding, Node
 from policies.model.stack import Resource, Stack, objects_of
-from policies.pack.rule import Settings, rule, stack_rule
+from policies.pack.rule import Settings, rule
 
+CONCERN: Final = "tls"
 _TAGS: Final = ("SOC2:CC6.7", "SEC1")
 
 
 @rule(
     "tls-redis",
-    "Sessions and cached answers do not cross the network in the clear, and Redis asks who is there.",
+    "Redis must use in-transit encryption and AUTH. "
+    "Sessions and cached responses cross the network in plain text otherwise.",
+    concern=CONCERN,
     types=r"gcp:(redis|memorystore)/\w+:(Instance|Cluster)",
-    steps="Set transitEncryptionMode to SERVER_AUTHENTICATION and authEnabled to true.",
+    remediation="Set transitEncryptionMode to SERVER_AUTHENTICATION and authEnabled to true.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
 def redis(resource: Resource, _: Settings) -> Iterator[Finding]:
     node = resource.node
     mode = node["transitEncryptionMode"]
-    if mode.unlike("SERVER_AUTHENTICATION", "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION"):
-        yield mode.finding("must be SERVER_AUTHENTICATION: without it Redis speaks plain text")
+    if mode.is_not_one_of("SERVER_AUTHENTICATION", "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION"):
+        yield mode.finding("must be SERVER_AUTHENTICATION, or connections are not encrypted")
     if resource.type == "gcp:redis/instance:Instance":
-        if node["authEnabled"].unlike(True):
-            yield node["authEnabled"].finding("must be true: without it any pod can read every session")
-    elif node["authorizationMode"].unlike("IAM_AUTH", "AUTH_MODE_IAM_AUTH"):
+        if node["authEnabled"].is_not_one_of(True):
+            yield node["authEnabled"].finding("must be true, or any pod can read every session")
+    elif node["authorizationMode"].is_not_one_of("IAM_AUTH", "AUTH_MODE_IAM_AUTH"):
         yield node["authorizationMode"].finding("must be IAM_AUTH")
 
 
 @rule(
     "tls-atlas",
-    "The database refuses protocol versions with known breaks.",
+    "The database must require TLS 1.2 or later. Earlier versions have known attacks.",
+    concern=CONCERN,
     types=r"mongodbatlas:index/(advancedCluster:AdvancedCluster|cluster:Cluster)",
-    steps="Set advancedConfiguration.minimumEnabledTlsProtocol to TLS1_2 or TLS1_3.",
+    remediation="Set advancedConfiguration.minimumEnabledTlsProtocol to TLS1_2 or TLS1_3.",
     severity=Severity.HIGH,
     tags=_TAGS,
 )
 def atlas(resource: Resource, _: Settings) -> Iterator[Finding]:
     protocol = resource.node.at("advancedConfiguration", "minimumEnabledTlsProtocol")
-    if protocol.unlike("TLS1_2", "TLS1_3"):
+    if protocol.is_not_one_of("TLS1_2", "TLS1_3"):
         yield protocol.finding("must be TLS1_2 or TLS1_3")
 
 
 @rule(
     "tls-gateway",
-    "Every listener of a gateway ends TLS; none hands out content in the clear.",
+    "Every listener of a Gateway must terminate TLS. Content is served over plain HTTP otherwise.",
+    concern=CONCERN,
     types=r"kubernetes:gateway\.networking\.k8s\.io/\w+:Gateway",
-    steps="Use protocol HTTPS with a certificate on each listener; the edge redirects port 80.",
+    remediation="Use protocol HTTPS with a certificate on each listener; the edge redirects port 80.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
@@ -65,39 +70,126 @@ def gateway(resource: Resource, _: Settings) -> Iterator[Finding]:
         # GKE takes certificates from a map named on the gateway, too.
         mapped = item.node.at("metadata", "annotations", "networking.gke.io/certmap")
         for listener in item.node.at("spec", "listeners").items():
-            if listener["protocol"].unlike("HTTPS", "TLS"):
+            if listener["protocol"].is_not_one_of("HTTPS", "TLS"):
                 yield listener["protocol"].finding("must be HTTPS")
-            elif listener.at("tls", "mode").like(None, "Terminate"):
+            elif listener.at("tls", "mode").is_one_of(None, "Terminate"):
                 named = listener.at("tls", "certificateRefs")
                 if (
-                    named.like(None, [])
-                    and listener.at("tls", "options").like(None, {})
-                    and mapped.like(None)
+                    named.is_one_of(None, [])
+                    and listener.at("tls", "options").is_one_of(None, {})
+                    and mapped.is_one_of(None)
                 ):
                     yield named.finding("the listener names no certificate")
 
 
 @rule(
     "tls-ingress",
-    "Every host of an Ingress ends TLS, and plain HTTP is off.",
-    types=r"kubernetes:networking\.k8s\.io/\w+:Ingress",
-    steps='Name a certificate in spec.tls; set the annotation kubernetes.io/ingress.allow-http to "false".',
+    "Every host of an Ingress must terminate TLS, and plain HTTP must be off. "
+    "Traffic can be read and changed on its way otherwise.",
+    concern=CONCERN,
+    types=r"kubernetes:(networking\.k8s\.io|extensions)/\w+:Ingress(List)?",
+    remediation=(
+        'Name a certificate in spec.tls; set the annotation kubernetes.io/ingress.allow-http to "false".'
+    ),
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
 def ingress(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
-        annotations = item.node.at("metadata", "annotations")
-        tls = item.node.at("spec", "tls")
-        managed = any("certificate" in key or "pre-shared-cert" in key for key, _ in annotations.entries())
-        if tls.known() and not list(tls.items()) and not managed:
-            yield tls.finding("names no certificate")
-        on_gke = annotations["kubernetes.io/ingress.class"].text().startswith("gce") or item.node.at(
-            "spec", "ingressClassName"
-        ).text().startswith("gce")
-        plain = annotations["kubernetes.io/ingress.allow-http"]
-        if on_gke and plain.unlike("false"):
-            yield plain.finding('must be "false"')
+        if item.kind == "Ingress":
+            annotations = item.node.at("metadata", "annotations")
+            if not _tls_by_annotation(annotations):
+                yield from _hosts_without_tls(item.node["spec"])
+            yield from _plain_http(item.node["spec"], annotations)
+
+
+# Annotations that name a certificate, or hand TLS through to the pods, for controllers that need no spec.tls.
+_CERTIFICATES: Final = frozenset(
+    {
+        "alb.ingress.kubernetes.io/certificate-arn", "appgw.ingress.kubernetes.io/appgw-ssl-certificate",
+        "haproxy.org/ssl-passthrough", "haproxy-ingress.github.io/ssl-passthrough",
+        "ingress.gcp.kubernetes.io/pre-shared-cert", "ingress.kubernetes.io/ssl-passthrough",
+        "networking.gke.io/managed-certificates", "networking.gke.io/pre-shared-certs",
+        "nginx.ingress.kubernetes.io/ssl-passthrough", "route.openshift.io/termination",
+        "service.beta.kubernetes.io/aws-load-balancer-ssl-cert", "traefik.ingress.kubernetes.io/router.tls",
+    }
+)  # fmt: skip
+_LISTEN_PORTS: Final = "alb.ingress.kubernetes.io/listen-ports"
+_FRONTEND: Final = "networking.gke.io/v1beta1.FrontendConfig"
+# Annotations that switch the redirect to HTTPS, by what follows the controller's prefix.
+_REDIRECTS: Final = frozenset({"ssl-redirect", "redirect-to-https", "https-redirect"})
+
+
+def _tls_by_annotation(annotations: Node) -> bool:
+    """Whether the controller gets a certificate without spec.tls; an unknown annotation counts as one."""
+    if not annotations.known():
+        return True
+    for key, value in annotations.entries():
+        if key in _CERTIFICATES and (not value.known() or value.raw not in ("", "false", None)):
+            return True
+        # The load balancer of AWS finds certificates by host name.
+        if key == _LISTEN_PORTS and (not value.known() or "HTTPS" in value.text()):
+            return True
+    return False
+
+
+def _hosts_without_tls(spec: Node) -> Iterator[Finding]:
+    tls = spec["tls"]
+    if not tls.known():
+        return
+    entries = list(tls.items())
+    if not entries:
+        yield tls.finding("names no certificate: every host is served over plain HTTP")
+        return
+    covered: set[str] = set()
+    for entry in entries:
+        hosts = entry["hosts"]
+        names = list(hosts.items())
+        # Without hosts an entry stands for every host.
+        if not hosts.known() or not names or [name for name in names if not name.known()]:
+            return
+        covered |= {name.text().lower() for name in names}
+    for rule_ in spec["rules"].items():
+        host = rule_["host"]
+        if not host.present or not host.known():
+            continue
+        name = host.text().lower()
+        wildcard = f"*.{name.partition('.')[2]}"
+        if name and name not in covered and wildcard not in covered and "*" not in covered:
+            yield host.finding(f"{host.raw} is in no entry of tls, so it is served over plain HTTP")
+
+
+def _plain_http(spec: Node, annotations: Node) -> Iterator[Finding]:
+    """Annotations that leave plain HTTP on, and on GKE the absence of the one that switches it off."""
+    named = (annotations["kubernetes.io/ingress.class"], spec["ingressClassName"])
+    on_gke = any(name.text().startswith("gce") for name in named)
+    elsewhere = not on_gke and any(name.present for name in named)
+    plain = annotations["kubernetes.io/ingress.allow-http"]
+    if on_gke and annotations[_FRONTEND].present and plain.is_not_one_of("false"):
+        plain.mark_unjudged("depends on the redirect of the FrontendConfig")
+    elif on_gke and plain.is_not_one_of("false"):
+        yield plain.finding('must be "false"')
+    elif not elsewhere and plain.present and plain.is_not_one_of("false"):
+        yield plain.finding('must be "false": it allows plain HTTP')
+    forced = any(
+        key.endswith("/force-ssl-redirect") and value.is_one_of("true", True)
+        for key, value in annotations.entries()
+    )
+    for key, value in annotations.entries():
+        name = key.rpartition("/")[2]
+        if name in _REDIRECTS and value.is_one_of("false", False) and not forced:
+            yield value.finding('must not be "false": plain HTTP is then served without a redirect')
+        elif key == "traefik.ingress.kubernetes.io/router.entrypoints" and value.known():
+            if "web" in value.text().replace(" ", "").split(","):
+                yield value.finding("serves plain HTTP: it names the entry point web")
+        elif key == "konghq.com/protocols" and value.known():
+            redirected = annotations["konghq.com/https-redirect-status-code"].present
+            if "http" in value.text().replace(" ", "").split(",") and not redirected:
+                yield value.finding("serves plain HTTP: it names the protocol http")
+        elif key == _LISTEN_PORTS and value.known():
+            redirected = any(other.endswith("/ssl-redirect") for other, _ in annotations.entries())
+            if re.search(r'"HTTP"', value.text()) and not redirected:
+                yield value.finding("serves plain HTTP: it names a port for HTTP and no ssl-redirect")
 
 
 _EDGE: Final = {
@@ -112,32 +204,35 @@ _EDGE_NEEDED: Final = ("ssl", "min_tls_version", "always_use_https", "security_h
 
 @rule(
     "tls-edge-setting",
-    "The edge talks modern TLS to visitors and checks the origin's certificate.",
+    "Edge settings must require modern TLS and verify the origin's certificate. "
+    "Visitors or the origin can be impersonated otherwise.",
+    concern=CONCERN,
     types=r"cloudflare:index/(zoneSetting:ZoneSetting|ruleset:Ruleset|pageRule:PageRule)",
-    steps="Set ssl to strict, min_tls_version to 1.2 or later, tls_1_3 and always_use_https to on.",
+    remediation="Set ssl to strict, min_tls_version to 1.2 or later, tls_1_3 and always_use_https to on.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
 def edge_setting(resource: Resource, _: Settings) -> Iterator[Finding]:
     setting = resource.node["settingId"]
     allowed, reason = _EDGE.get(setting.text(), ((), ""))
-    if allowed and resource.node["value"].unlike(*allowed):
+    if allowed and resource.node["value"].is_not_one_of(*allowed):
         yield resource.node["value"].finding(f"{setting.raw} {reason}")
     # A rule may take back for some requests what the zone says for all.
     rules = [entry["actionParameters"] for entry in resource.node["rules"].items()]
     for parameters in (*rules, resource.node["actions"]):
-        if parameters["ssl"].unlike(None, "strict"):
+        if parameters["ssl"].is_not_one_of(None, "strict"):
             yield parameters["ssl"].finding(f"ssl {_EDGE['ssl'][1]}")
         for key in ("automaticHttpsRewrites", "alwaysUseHttps"):
-            if parameters[key].like(False, "off"):
+            if parameters[key].is_one_of(False, "off"):
                 yield parameters[key].finding("must be on")
 
 
 @rule(
     "tls-hsts",
-    "A browser that came once never speaks plain HTTP again.",
+    "HSTS must be enabled. A browser can be downgraded to plain HTTP otherwise.",
+    concern=CONCERN,
     types=r"cloudflare:index/zoneSetting:ZoneSetting",
-    steps="Enable strict_transport_security with a max_age of at least the configured days.",
+    remediation="Enable strict_transport_security with a max_age of at least the configured days.",
     severity=Severity.HIGH,
     tags=_TAGS,
     settings={
@@ -145,23 +240,26 @@ def edge_setting(resource: Resource, _: Settings) -> Iterator[Finding]:
     },
 )
 def hsts(resource: Resource, settings: Settings) -> Iterator[Finding]:
-    if not resource.node["settingId"].like("security_header"):
+    if not resource.node["settingId"].is_one_of("security_header"):
         return
     value = resource.node["value"]
     header = value["strict_transport_security"]
     if not header.present:
         header = value["strictTransportSecurity"]
-    if header["enabled"].unlike(True):
+    if header["enabled"].is_not_one_of(True):
         yield header["enabled"].finding("must be true")
     age = header["max_age"] if header["max_age"].present else header["maxAge"]
     if age.known() and age.number() < settings["days"] * 86400:
         yield age.finding(f"{int(age.number())} seconds is less than {int(settings['days'])} days")
 
 
-@stack_rule(
+@rule(
     "tls-edge",
-    "No zone is left at Cloudflare's defaults, which accept TLS 1.0 and any certificate of the origin.",
-    steps="Declare a ZoneSetting for each of " + ", ".join(_EDGE_NEEDED) + " in the zone.",
+    "Every Cloudflare zone must set a minimum TLS version and strict origin verification. "
+    "The defaults accept TLS 1.0 and any certificate of the origin.",
+    concern=CONCERN,
+    scope="stack",
+    remediation="Declare a ZoneSetting for each of " + ", ".join(_EDGE_NEEDED) + " in the zone.",
     severity=Severity.CRITICAL,
     tags=_TAGS,
 )
@@ -187,21 +285,26 @@ def edge(stack: Stack, _: Settings) -> Iterator[Finding]:
             yield zone.finding(f"the zone sets no {', '.join(missing)}")
 
 
-@stack_rule(
+@rule(
     "tls-gateway-policy",
-    "The load balancer refuses old protocol versions and weak ciphers: gateways name a modern SSL policy.",
-    steps="Target it with a GCPGatewayPolicy whose sslPolicy has profile MODERN and at least TLS_1_2.",
+    "Gateways must have a modern SSL policy. "
+    "The load balancer accepts old protocol versions and weak ciphers otherwise.",
+    concern=CONCERN,
+    scope="stack",
+    remediation=(
+        "Target it with a GCPGatewayPolicy whose sslPolicy has profile MODERN and at least TLS_1_2."
+    ),
     severity=Severity.HIGH,
     tags=_TAGS,
-    house=True,
+    platform_specific=True,
 )
 def gateway_policy(stack: Stack, _: Settings) -> Iterator[Finding]:
     for resource in stack.of_type(
         "gcp:compute/sSLPolicy:SSLPolicy", "gcp:compute/regionSslPolicy:RegionSslPolicy"
     ):
-        if resource.node["minTlsVersion"].unlike("TLS_1_2", "TLS_1_3"):
+        if resource.node["minTlsVersion"].is_not_one_of("TLS_1_2", "TLS_1_3"):
             yield resource.node["minTlsVersion"].finding("must be TLS_1_2 or TLS_1_3")
-        if resource.node["profile"].unlike("MODERN", "RESTRICTED", "CUSTOM"):
+        if resource.node["profile"].is_not_one_of("MODERN", "RESTRICTED", "CUSTOM"):
             yield resource.node["profile"].finding("must be MODERN or RESTRICTED")
     policies: dict[tuple[str, str], Node] = {}
     for item in stack.of_kind("GCPGatewayPolicy"):
@@ -222,39 +325,45 @@ def gateway_policy(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "tls-load-balancer",
-    "The edge's health checks and origins speak TLS, and check whom they speak to.",
+    "Health checks of the edge must use HTTPS and verify the certificate. "
+    "An origin can be impersonated otherwise.",
+    concern=CONCERN,
     types=r"cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor",
-    steps="Set type to https and allowInsecure to false.",
+    remediation="Set type to https and allowInsecure to false.",
     severity=Severity.HIGH,
     tags=_TAGS,
 )
 def monitors(resource: Resource, _: Settings) -> Iterator[Finding]:
-    if resource.node["type"].like("http", None):
+    if resource.node["type"].is_one_of("http", None):
         yield resource.node["type"].finding("must be https")
-    if resource.node["allowInsecure"].unlike(None, False):
+    if resource.node["allowInsecure"].is_not_one_of(None, False):
         yield resource.node["allowInsecure"].finding("must be false")
 
 
 @rule(
     "tls-uptime-check",
-    "Uptime checks see what visitors see: TLS, with a certificate that is valid.",
+    "Uptime checks must use TLS and validate the certificate. "
+    "An expired certificate goes unnoticed otherwise.",
+    concern=CONCERN,
     types=r"gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig",
-    steps="Set httpCheck.useSsl and httpCheck.validateSsl to true.",
+    remediation="Set httpCheck.useSsl and httpCheck.validateSsl to true.",
     severity=Severity.MEDIUM,
     tags=_TAGS,
 )
 def uptime_check(resource: Resource, _: Settings) -> Iterator[Finding]:
     check = resource.node["httpCheck"]
     for key in ("useSsl", "validateSsl"):
-        if check.present and check[key].unlike(True):
+        if check.present and check[key].is_not_one_of(True):
             yield check[key].finding("must be true")
 
 
 @rule(
     "tls-bucket-origins",
-    "Only pages that came over TLS may talk to a bucket.",
+    "Buckets must allow only HTTPS origins. "
+    "A page served over plain HTTP can be changed on its way and then read the bucket.",
+    concern=CONCERN,
     types=r"gcp:storage/bucket:Bucket",
-    steps="List only https origins in cors.",
+    remediation="List only https origins in cors.",
     severity=Severity.MEDIUM,
     tags=_TAGS,
 )
@@ -262,7 +371,7 @@ def bucket_origins(resource: Resource, _: Settings) -> Iterator[Finding]:
     for entry in resource.node["cors"].items():
         for origin in entry["origins"].items():
             if origin.known() and not str(origin.raw).startswith(("https://", "http://localhost")):
-                yield origin.finding(f"{origin.raw!r} is no https origin")
+                yield origin.finding(f"{origin.raw!r} is not an HTTPS origin")
 
 
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s\"'<>]+", re.IGNORECASE)
@@ -285,65 +394,102 @@ _PLAIN: Final = frozenset(
     }
 )
 _NEEDS_OPTION: Final = frozenset(
-    {"mongodb", "postgres", "postgresql", "mysql", "mariadb", "kafka", "memcached"}
+    {"mongodb", "postgres", "postgresql", "mysql", "mariadb", "sqlserver", "kafka", "memcached"}
 )
+_REQUIRED: Final = (
+    "require", "required", "verify-ca", "verify-full", "verify_ca", "verify_identity", "verify-identity",
+)  # fmt: skip
 _OPTIONS: Final = frozenset(
     {
-        ("tls", "true"), ("ssl", "true"), ("sslmode", "require"), ("sslmode", "verify-ca"),
-        ("sslmode", "verify-full"), ("ssl_mode", "required"), ("ssl-mode", "required"),
-        ("security.protocol", "ssl"),
+        *((name, "true") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
+        *((name, "1") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
+        *((name, value) for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl", "tls") for value in _REQUIRED),
+        *(("security.protocol", value) for value in ("ssl", "sasl_ssl")),
+        *(("security_protocol", value) for value in ("ssl", "sasl_ssl")),
+        ("encrypt", "true"), ("encrypt", "strict"), ("encryption", "true"), ("enabletls", "true"),
     }
 )  # fmt: skip
-# Options that keep TLS but switch its checks off.
+# Options whose presence makes a client use TLS: they name its trust or its key.
+_NAMED_OPTIONS: Final = frozenset({"ssl_ca", "ssl-ca", "sslca", "ssl_cert", "ssl-cert", "serversslcert"})
+# Options that keep TLS but switch its checks off, or leave TLS to chance.
 _UNCHECKED: Final = frozenset(
     {
         ("tlsinsecure", "true"), ("tlsallowinvalidcertificates", "true"),
-        ("tlsallowinvalidhostnames", "true"), ("ssl_cert_reqs", "none"), ("sslmode", "disable"),
-        ("sslmode", "allow"), ("sslmode", "prefer"), ("tls", "false"), ("ssl", "false"),
-        ("verify", "false"), ("insecure", "true"),
+        ("tlsallowinvalidhostnames", "true"), ("ssl_cert_reqs", "none"), ("verify", "false"),
+        ("insecure", "true"), ("verifyservercertificate", "false"), ("trustservercertificate", "true"),
+        ("sslmode", "no-verify"), ("sslmode", "trust"), ("tls", "skip-verify"), ("tls", "preferred"),
+        ("ssl_verify_cert", "false"), ("sslnoverify", "true"), ("encrypt", "false"),
+        *((name, value) for name in ("tls", "ssl", "usessl", "secure") for value in ("false", "0")),
+        *(
+            (name, value)
+            for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl")
+            for value in ("disable", "disabled", "allow", "prefer", "preferred")
+        ),
     }
 )  # fmt: skip
 
 
 # Hosts that are this machine, and those whose URLs only name a vocabulary.
-_HERE: Final = (
+_LOCAL: Final = (
     *("localhost", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
     *("metadata.google.internal", "169.254.169.254"),
 )
 _NAMES: Final = ("www.w3.org", "json-schema.org", "schemas.xmlsoap.org")
 
 
+def _query_of(rest: str) -> set[tuple[str, str]]:
+    """The options of a URL in lower case: after ``?``, or after ``;`` as in ``sqlserver://h;encrypt=true``."""
+    rest = rest.partition("#")[0].replace("&amp;", "&")
+    path, _, query = rest.partition("?")
+    if not query and ";" in path:
+        query = path.partition(";")[2]
+    pairs = (part.partition("=") for part in re.split(r"[&;]", query[:_MAX_QUERY]))
+    return {(unquote(key).lower(), unquote(value).lower()) for key, equals, value in pairs if equals}
+
+
+_MAX_QUERY: Final = 4_096
+
+
 def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     """Why a URL's connection is not protected; None when it is, or when its host is allowed."""
     scheme, _, rest = url.partition("://")
-    query = {
-        (key.lower(), value.lower()) for key, value in parse_qsl(rest.partition("#")[0].partition("?")[2])
-    }
+    query = _query_of(rest)
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
         host = ""  # a placeholder, such as [host]
-    if host in (*_HERE, *_NAMES, *allowed):
+    if host in (*_LOCAL, *_NAMES, *allowed):
         return None
     scheme = scheme.lower()
     if scheme not in ("mongodb+srv", "http+unix"):
-        scheme = scheme.partition("+")[0]  # the driver after it says nothing of the connection
+        scheme, plus, driver = scheme.partition("+")  # the driver after it says nothing of the connection
+        if plus and driver in ("ssl", "tls", "sasl_ssl"):
+            return None
     off = query & _UNCHECKED
     if off:
         key, value = min(off)
         return f"{key}={value} gives up the protection of TLS"
-    if scheme in _PLAIN:
-        return f"{scheme}:// sends everything in the clear"
-    if scheme in _NEEDS_OPTION and not query & _OPTIONS:
-        return f"{scheme}:// without a TLS option sends everything in the clear"
+    protected = bool(query & _OPTIONS) or any(key in _NAMED_OPTIONS for key, _ in query)
+    if scheme in _PLAIN and not (protected and scheme not in _WEB):
+        return f"{scheme}:// is not encrypted"
+    if scheme in _NEEDS_OPTION and not protected:
+        return f"{scheme}:// without a TLS option is not encrypted"
     return None
+
+
+# Schemes of which an option cannot change the transport.
+_WEB: Final = frozenset({"http", "ws", "ftp"})
 
 
 @rule(
     "tls-urls",
-    "The service is never told to speak in the clear: URLs in its environment and configuration use TLS.",
-    types=POD_TYPES + r"|kubernetes:core/v1:(ConfigMap|Secret)",
-    steps="Use the TLS scheme (https, rediss, mongodb+srv, tls=true); allow a host only when it has no TLS.",
+    "URLs in environment variables, arguments and configuration must use TLS. "
+    "The connection is in plain text otherwise.",
+    concern=CONCERN,
+    types=POD_TYPES,
+    remediation=(
+        "Use the TLS scheme (https, rediss, mongodb+srv, tls=true); allow a host only when it has no TLS."
+    ),
     severity=Severity.HIGH,
     tags=_TAGS,
     settings={

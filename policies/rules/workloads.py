@@ -8,26 +8,38 @@ from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.model.pods import CONTAINER_FIELDS, POD_TYPES, TEMPLATES, pod_templates, title
+from policies.model.pods import (
+    CONTAINER_FIELDS,
+    POD_TYPES,
+    TEMPLATES,
+    list_unevaluated,
+    pod_templates,
+    sources_of,
+    title,
+)
 from policies.model.property_tree import Finding, Node
 from policies.model.quantities import parse
 from policies.model.stack import Resource, objects_of
 from policies.pack.remediations import labelled, without_token
 from policies.pack.rule import Settings, rule
 
-_DIGEST: Final = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+CONCERN: Final = "workloads"
+# The registered algorithms of the OCI image specification, "Descriptors".
+_DIGEST: Final = re.compile(r"[^@\s]+@(?:(?:sha256|blake3):[0-9a-f]{64}|sha512:[0-9a-f]{128})")
 _PROJECTS: Final = ("dev", "staging", "prod", "local")
 _SERVING: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
 
 
 @rule(
     "read-only-root",
-    "An intruder cannot leave programs behind: containers do not write to their own root file system.",
+    "Containers must use a read-only root filesystem. "
+    "An attacker could otherwise store programs in the container.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Set readOnlyRootFilesystem to true and mount an emptyDir where files must be written.",
+    remediation="Set readOnlyRootFilesystem to true and mount an emptyDir where files must be written.",
     severity=Severity.MEDIUM,
     tags=("CIS-GKE:5.2", "SOC2:CC6.8", "KUB8"),
-    house=True,
+    platform_specific=True,
 )
 def read_only_root(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
@@ -35,18 +47,21 @@ def read_only_root(resource: Resource, _: Settings) -> Iterator[Finding]:
             continue
         for container in pod.containers("initContainers", "containers"):
             flag = container.at("securityContext", "readOnlyRootFilesystem")
-            if flag.unlike(True):
+            if flag.is_not_one_of(True):
                 yield flag.finding(f"{title(container)} must set it to true")
 
 
 @rule(
     "image-digest",
-    "What was tested is what runs: images are named by digest, which nobody can move to other content.",
+    "Images must be pinned by digest. A tag can be moved to content that was never tested.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Append @sha256:… of the released image; the deployment workflow writes it into the stack's file.",
+    remediation=(
+        "Append @sha256:… of the released image; the deployment workflow writes it into the stack's file."
+    ),
     severity=Severity.HIGH,
     tags=("CIS-GKE:5.5", "SOC2:CC8.1"),
-    house=True,
+    platform_specific=True,
 )
 def image_digest(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
@@ -58,9 +73,13 @@ def image_digest(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "image-registry",
-    "Only images that went through our own build and scan run: they come from allowed registries.",
+    "Images must come from an allowed registry. "
+    "Images from elsewhere were not built and scanned by this pipeline.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Push the image to an allowed registry, or allow its registry in the policy's configuration.",
+    remediation=(
+        "Push the image to an allowed registry, or allow its registry in the policy's configuration."
+    ),
     severity=Severity.HIGH,
     tags=("CIS-GKE:5.1", "SOC2:CC8.1"),
     settings={
@@ -75,7 +94,7 @@ def image_digest(resource: Resource, _: Settings) -> Iterator[Finding]:
             "description": "Prefixes that an image's name may start with.",
         }
     },
-    house=True,
+    platform_specific=True,
 )
 def image_registry(resource: Resource, settings: Settings) -> Iterator[Finding]:
     allowed = tuple(settings["registries"])
@@ -90,12 +109,16 @@ def image_registry(resource: Resource, settings: Settings) -> Iterator[Finding]:
 
 @rule(
     "probes",
-    "A replica that hangs is restarted and one that cannot answer gets no traffic: servers have probes.",
+    "Containers of servers must have liveness and readiness probes. "
+    "A replica that hangs would otherwise keep getting traffic and never be restarted.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Declare livenessProbe and readinessProbe; keep liveness cheaper and more patient than readiness.",
+    remediation=(
+        "Declare livenessProbe and readinessProbe; keep liveness cheaper and more patient than readiness."
+    ),
     severity=Severity.MEDIUM,
     tags=("SOC2:A1.2", "KUB7"),
-    house=True,
+    platform_specific=True,
 )
 def probes(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
@@ -109,12 +132,14 @@ def probes(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "requests-and-limits",
-    "The scheduler knows what a container needs and the kernel what it may take.",
+    "Containers must set CPU and memory requests and a memory limit. "
+    "The scheduler overcommits nodes otherwise, and one container can exhaust a node's memory.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Set requests for cpu and memory, and a limit for memory no smaller than its request.",
+    remediation="Set requests for cpu and memory, and a limit for memory no smaller than its request.",
     severity=Severity.MEDIUM,
     tags=("SOC2:A1.1", "KUB5"),
-    house=True,
+    platform_specific=True,
 )
 def requests_and_limits(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
@@ -135,9 +160,13 @@ def requests_and_limits(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "service-account-token",
-    "A break-in finds no key to the cluster: no token of the API server is mounted unless it is asked for.",
+    "Pods must not mount a service account token unless they use the API. "
+    "A stolen token gives access to the cluster.",
+    concern=CONCERN,
     types=POD_TYPES + r"|kubernetes:core/v1:ServiceAccount",
-    steps="Set automountServiceAccountToken to false; name pods that need it in the policy's configuration.",
+    remediation=(
+        "Set automountServiceAccountToken to false; name pods that need it in the policy's configuration."
+    ),
     severity=Severity.HIGH,
     tags=("CIS-GKE:5.1.6", "SOC2:CC6.1"),
     settings={
@@ -148,18 +177,18 @@ def requests_and_limits(resource: Resource, _: Settings) -> Iterator[Finding]:
             "description": "Names of objects whose pods talk to the API server.",
         }
     },
-    house=True,
+    platform_specific=True,
     remedy=without_token,
 )
 def service_account_token(resource: Resource, settings: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         if item.kind == "ServiceAccount" and item.name not in settings["needed"]:
             flag = item.node["automountServiceAccountToken"]
-            if flag.unlike(False):
+            if flag.is_not_one_of(False):
                 yield flag.finding("must be false")
     for pod in pod_templates(resource):
         flag = pod.spec["automountServiceAccountToken"]
-        if pod.owner.name not in settings["needed"] and flag.unlike(False):
+        if pod.owner.name not in settings["needed"] and flag.is_not_one_of(False):
             yield flag.finding("must be false: these pods do not talk to the API server")
 
 
@@ -172,9 +201,10 @@ _LABELLED: Final = (
 
 @rule(
     "labels",
-    "Every object can be found by the platform it belongs to, for cost reports and for cleaning up.",
+    "Objects must carry the platform's labels. Cost reports and cleanup cannot find them otherwise.",
+    concern=CONCERN,
     types=_LABELLED,
-    steps="Add the labels that the policy's configuration names; they can be added by remediation.",
+    remediation="Add the labels that the policy's configuration names; they can be added by remediation.",
     severity=Severity.LOW,
     tags=("SOC2:CC6.1",),
     settings={
@@ -185,7 +215,7 @@ _LABELLED: Final = (
             "description": "Labels that must be there, with the values that a remediation adds.",
         }
     },
-    house=True,
+    platform_specific=True,
     remedy=labelled,
 )
 def labels(resource: Resource, settings: Settings) -> Iterator[Finding]:
@@ -218,9 +248,10 @@ _SHAPED: Final = frozenset((*_LISTS, *_OBJECTS))
 
 @rule(
     "pod-shape",
-    "Nothing hides from the other policies: lists are lists and objects are objects in all that makes pods.",
+    "Pod specs must be well-formed. Other policies cannot evaluate values of the wrong type.",
+    concern=CONCERN,
     types=POD_TYPES,
-    steps="Write the value in the shape that the message names; the API server refuses any other.",
+    remediation="Write the value in the shape that the message names; the API server refuses any other.",
     severity=Severity.HIGH,
     tags=("CIS-GKE:5.2", "SOC2:CC8.1", "KUB8"),
 )
@@ -229,8 +260,12 @@ def pod_shape(resource: Resource, _: Settings) -> Iterator[Finding]:
     if resource.type.endswith("List") and listed.present and listed.known() and type(listed.raw) is not list:
         yield listed.finding("must be a list")
     for item in objects_of(resource):
-        if item.kind in TEMPLATES:
+        if item.kind in TEMPLATES and "." not in item.group:
             yield from _misshapen(item.node)
+        else:
+            for template in sources_of(resource, item).templates:
+                yield from _misshapen(template.node)
+    list_unevaluated(resource)
 
 
 def _misshapen(node: Node) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Runs policies on plain dicts, through the SDK's own proxies, without starting a server.
 
-    verdict = judge("tls-redis", Given("gcp:redis/instance:Instance", {"authEnabled": False}))
-    assert verdict.found("authEnabled")
+    result = evaluate("tls-redis", ResourceFixture("gcp:redis/instance:Instance", {"authEnabled": False}))
+    assert result.found("authEnabled")
 
 Values may be :data:`policies.model.property_tree.UNKNOWN` (not known in a preview) or :class:`Secret`. A
 policy receives them as the engine sends them: an unknown raises when read, a secret is unwrapped.
@@ -38,12 +38,12 @@ from policies.rules import named
 
 __all__ = [
     "DROP",
-    "Given",
+    "Evaluation",
+    "ResourceFixture",
     "Secret",
-    "Verdict",
     "changed",
-    "judge",
-    "judge_policy",
+    "evaluate",
+    "evaluate_policy",
     "remedied",
     "resources_of",
 ]
@@ -52,8 +52,8 @@ _PART: Final = re.compile(r'\["([^"]+)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
 @dataclass(frozen=True)
-class Given:
-    """A resource to judge: its type token, properties as plain dicts, name and options."""
+class ResourceFixture:
+    """A resource to evaluate: its type token, properties as plain dicts, name and options."""
 
     type: str
     props: Mapping[str, Any]
@@ -67,8 +67,8 @@ class Given:
 
 
 @dataclass
-class Verdict:
-    """What a policy said: messages of its findings, and of what it could not judge."""
+class Evaluation:
+    """The result of one policy: messages of its findings, and of what it could not evaluate."""
 
     findings: list[str] = field(default_factory=list)
     urns: list[str] = field(default_factory=list)
@@ -83,21 +83,21 @@ class Verdict:
         return any(text in message for message in self.findings)
 
 
-def judge(name: str, *given: Given, settings: Mapping[str, Any] | None = None) -> Verdict:
-    """The verdict of the pack's policy `name` on `given`, with its default settings where none are given."""
-    return judge_policy(named(name).policy(), given, settings)
+def evaluate(name: str, *given: ResourceFixture, settings: Mapping[str, Any] | None = None) -> Evaluation:
+    """The result of the pack's policy `name` on `given`, with its default settings where none are given."""
+    return evaluate_policy(named(name).policy(), given, settings)
 
 
-def judge_policy(
-    policy: Policy, given: Sequence[Given], settings: Mapping[str, Any] | None = None
-) -> Verdict:
-    """The verdict of any SDK policy. A resource policy judges each of `given`, a stack policy all at once."""
-    verdict = Verdict()
+def evaluate_policy(
+    policy: Policy, given: Sequence[ResourceFixture], settings: Mapping[str, Any] | None = None
+) -> Evaluation:
+    """The result of any SDK policy. A resource policy judges each of `given`, a stack policy all at once."""
+    result = Evaluation()
     forget_inputs()
 
     def report(message: str, urn: str | None = None) -> None:
-        verdict.findings.append(message)
-        verdict.urns.append(urn or "")
+        result.findings.append(message)
+        result.urns.append(urn or "")
 
     if isinstance(policy, StackValidationPolicy):
         resources = [_resource(item) for item in given]
@@ -113,18 +113,20 @@ def judge_policy(
         try:
             _finish(run())
         except UnknownValueError as error:
-            verdict.unjudged += error.message
-    return verdict
+            result.unjudged += error.message
+    return result
 
 
-def remedied(name: str, given: Given, settings: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
+def remedied(
+    name: str, given: ResourceFixture, settings: Mapping[str, Any] | None = None
+) -> Mapping[str, Any] | None:
     """The inputs that the policy's remediation would use instead; None where it changes nothing."""
     policy = named(name).policy()
     assert isinstance(policy, ResourceValidationPolicy)
     return _finish(policy.remediate(_args(given, settings)))
 
 
-def resources_of(given: Sequence[Given]) -> list[Resource]:
+def resources_of(given: Sequence[ResourceFixture]) -> list[Resource]:
     """`given` as policies see them, for what works on a stack and is no policy itself."""
     return [Resource(item.urn, item.type, item.name, Node(plain(item.props)), item.protect) for item in given]
 
@@ -173,7 +175,7 @@ def _wire(value: Any) -> Any:
     return value
 
 
-def _options(given: Given) -> PolicyResourceOptions:
+def _options(given: ResourceFixture) -> PolicyResourceOptions:
     return PolicyResourceOptions(
         protect=given.protect,
         ignore_changes=[],
@@ -185,11 +187,11 @@ def _options(given: Given) -> PolicyResourceOptions:
     )
 
 
-def _args(given: Given, settings: Mapping[str, Any] | None) -> ResourceValidationArgs:
+def _args(given: ResourceFixture, settings: Mapping[str, Any] | None) -> ResourceValidationArgs:
     props = unknown_checking_proxy(_wire(given.props))
     return ResourceValidationArgs(given.type, props, given.urn, given.name, _options(given), None, settings)
 
 
-def _resource(given: Given) -> PolicyResource:
+def _resource(given: ResourceFixture) -> PolicyResource:
     props = unknown_checking_proxy(_wire(given.props))
     return PolicyResource(given.type, props, given.urn, given.name, _options(given), None, None, [], {})

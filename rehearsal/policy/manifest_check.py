@@ -1,23 +1,48 @@
-"""`kingdom check`: the pack's verdict on plain Kubernetes YAML, such as a rendered chart."""
+"""`kingdom check`: evaluate plain Kubernetes YAML, such as a rendered chart, with the policy pack."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
-from policies.model.property_tree import Finding, format_path
-from policies.model.stack import Stack
-from policies.pack.configuration import PolicySettings, problems_with, reconcile
-from policies.pack.rule import Rule
-from policies.rules import RULES, SHAPES
+from policies.api import (
+    RULES,
+    SHAPES,
+    Finding,
+    PolicySettings,
+    Rule,
+    Stack,
+    format_path,
+    list_unevaluated,
+    problems_with,
+    reconcile,
+)
 from rehearsal.engine.diff import property_changes
 from rehearsal.errors import InputError
 from rehearsal.policy.manifest_schema import SCHEMA, Schema, misfits
-from rehearsal.policy.manifests import Manifest, read
+from rehearsal.policy.manifests import Ignore, Manifest, Reading, read
 from rehearsal.policy.pack_files import PolicyConfigError
+
+# Policies about plain manifests; the others need a stack's settings.
+_RULES: Final = tuple(rule for rule in RULES if rule.manifests)
+IGNORE_COMMENT: Final = Schema(
+    name="ignore-comment",
+    description="An ignore comment must name existing policies and give a reason, and suppress a finding.",
+    remediation=(
+        "Write `# kingdom: ignore POLICY -- REASON` above the line of the finding, or remove the comment."
+    ),
+    severity=SCHEMA.severity,
+)
+DUPLICATE: Final = Schema(
+    name="duplicate-object",
+    description="An object must be declared once. The declaration that is applied last replaces the other.",
+    remediation="Remove one of the declarations, or leave a folder out with --exclude.",
+    severity=SCHEMA.severity,
+)
+OWN_CHECKS: Final = (SCHEMA, IGNORE_COMMENT, DUPLICATE)
 
 
 @dataclass(frozen=True)
@@ -37,53 +62,84 @@ class Remark:
     message: str
     description: str
     remediation: str
+    url: str = ""
     # What the policy would add by itself at level ``remediate``: path and value; empty where nothing is safe.
     remedy: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict on all manifests; mandatory findings first, then by file and line."""
+    """The result for all manifests; mandatory findings first, then by file and line."""
 
     objects: int
     remarks: tuple[Remark, ...]
-    # What no policy could judge, and why.
+    # What no policy could evaluate or prove, with its place and the reason.
     unjudged: tuple[str, ...] = ()
+    # Files and documents that could not be read, with the reason.
+    unreadable: tuple[str, ...] = ()
+    # Findings that a comment suppresses, with the reason given there.
+    ignored: tuple[tuple[Remark, str], ...] = ()
 
     @property
     def ok(self) -> bool:
+        """Whether there is no mandatory finding."""
         return not any(remark.level == "mandatory" for remark in self.remarks)
 
     @property
+    def exit_code(self) -> int:
+        """1 with a mandatory finding, else 2 when something could not be read, else 0."""
+        return 1 if not self.ok else 2 if self.unreadable else 0
+
+    @property
     def counts(self) -> dict[str, int]:
+        """Findings by level."""
         levels = [remark.level for remark in self.remarks]
         return {level: levels.count(level) for level in ("mandatory", "advisory")}
 
     def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
         return {
             "ok": self.ok,
             "objects": self.objects,
             "counts": self.counts,
-            "findings": [asdict(remark) | {"remedy": _diff(remark)} for remark in self.remarks],
+            "findings": [_json(remark) for remark in self.remarks],
+            "ignored": [_json(remark) | {"reason": reason} for remark, reason in self.ignored],
             "unjudged": list(self.unjudged),
+            "unreadable": list(self.unreadable),
         }
 
     def lines(self, *, diff: bool = False) -> list[str]:
-        """The report as text, one finding in two lines; with `diff`, then what would put it right."""
+        """The report as text. Remediation and link follow the first finding of each policy.
+
+        With `diff`, what remediation would add is shown too.
+        """
         text: list[str] = []
+        explained: set[str] = set()
         for item in self.remarks:
             what = f"{item.kind} {item.name}".strip()
-            text.append(f"{item.file}:{item.line}: {item.level} {item.policy} ({what})")
+            text.append(f"{item.file}:{item.line}: {item.level} [{item.severity}] {item.policy} ({what})")
             text.append(f"    {item.path + ': ' if item.path else ''}{item.message}")
             text += [f"    + {path}: {value}" for path, value in item.remedy if diff]
+            if item.policy not in explained:
+                text.append(f"    Remediation: {item.remediation}")
+                text += [f"    {item.url}"] if item.url else []
+                explained.add(item.policy)
+        text += [
+            f"{item.file}:{item.line}: ignored {item.policy} ({item.kind} {item.name}): {reason}"
+            for item, reason in self.ignored
+        ]
         text += [f"not judged: {what}" for what in self.unjudged]
+        text += [f"not read: {what}" for what in self.unreadable]
         counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
+        ignored = f", {len(self.ignored)} ignored" if self.ignored else ""
+        unread = f", {len(self.unreadable)} not read" if self.unreadable else ""
         what = "object" if self.objects == 1 else "objects"
-        return [*text, f"{self.objects} {what} judged: {counts}"]
+        return [*text, f"{self.objects} {what} judged: {counts}{ignored}{unread}"]
 
 
-def _diff(remark: Remark) -> list[dict[str, Any]]:
-    return [{"path": path, "kind": "add", "new": json.loads(value)} for path, value in remark.remedy]
+def _json(remark: Remark) -> dict[str, Any]:
+    changes = [{"path": path, "kind": "add", "new": json.loads(value)} for path, value in remark.remedy]
+    return asdict(remark) | {"remedy": changes}
 
 
 def check(
@@ -92,57 +148,190 @@ def check(
     config: Mapping[str, Any] | None = None,
     strict: bool = False,
     only: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
 ) -> Report:
-    """Judge the manifests at `paths` (files, folders, ``-``).
+    """Evaluate the manifests at `paths` (files, folders, ``-``).
 
-    Rules of this house (its registries, quotas, labels) are advice on other people's manifests unless
-    `strict`. `config` has the form of a ``--policy-pack-config`` file; `only` keeps policies by name or by
-    the beginning of a tag (``PSS``). Raises InputError for what cannot be read, PolicyConfigError for a
-    wrong configuration, both before anything is judged.
+    Policies that are specific to this platform (its registries, quotas, labels) run only with `strict`, or
+    when `only` or `config` names them. `config` has the form of a ``--policy-pack-config`` file; `only`
+    selects policies by name or by the beginning of a tag (``PSS``); `exclude` has glob patterns of files to
+    leave out.
+    Raises InputError when nothing can be read, and PolicyConfigError for a wrong configuration.
     """
-    settings = _settings(config or {}, strict)
-    _names_something(only)
-    manifests = read(paths)
-    by_urn = {manifest.resource.urn: manifest for manifest in manifests}
-    stack = Stack.of([manifest.resource for manifest in manifests])
-    remarks: list[Remark] = []
-    for rule in RULES:
+    settings = _settings(config or {}, strict, only)
+    _check_selection(only, settings)
+    reading = read(paths, exclude=exclude)
+    by_urn = {manifest.resource.urn: manifest for manifest in reading.manifests}
+    stack = Stack.of([manifest.resource for manifest in reading.manifests])
+    found: list[_Found] = []
+    for rule in _RULES:
         chosen = settings[rule.name]
-        if chosen.level == "disabled" or not _wanted(rule, only):
+        if chosen.level == "disabled" or not _selected(rule, only):
             continue
         level = "mandatory" if chosen.level == "remediate" else chosen.level
-        for finding in rule.judge(stack, chosen.properties):
+        for finding in rule.evaluate(stack, chosen.properties):
             manifest = by_urn.get(finding.urn)
             remedy = _remedy(rule, manifest, chosen) if manifest is not None else ()
-            remarks.append(replace(_remark(rule, level, finding, manifest), remedy=remedy))
+            remark = replace(_remark(rule, level, finding, manifest), remedy=remedy)
+            found.append(_Found(remark, manifest, finding))
+    found += _own_checks(reading, only)
+    kept, ignored, comments = _apply_ignores(found, reading, complete=not only)
+    if not only or IGNORE_COMMENT.name in only:
+        kept += comments
+    for manifest in reading.manifests:
+        list_unevaluated(manifest.resource)
+    kept.sort(key=lambda item: (item.level != "mandatory", item.file, item.line, item.policy, item.path))
+    return Report(
+        len(reading.manifests),
+        tuple(dict.fromkeys(kept)),
+        tuple(_unjudged(stack, by_urn)),
+        tuple(dict.fromkeys(reading.problems)),
+        tuple(dict.fromkeys(ignored)),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A finding together with the manifest it is about."""
+
+    remark: Remark
+    manifest: Manifest | None
+    finding: Finding
+
+
+def _own_checks(reading: Reading, only: tuple[str, ...]) -> Iterator[_Found]:
+    """Findings that are not of the pack: what the API server would refuse, and objects declared twice."""
     if not only or SCHEMA.name in only:
-        for manifest in manifests:
-            remarks += [_remark(SCHEMA, "advisory", found, manifest) for found in misfits(manifest)]
-    remarks.sort(key=lambda item: (item.level != "mandatory", item.file, item.line, item.policy, item.path))
-    unjudged = tuple(f"{place} {reason}" for place, reason in stack.node.unjudged.items())
-    return Report(len(manifests), tuple(dict.fromkeys(remarks)), unjudged)
+        for manifest in reading.manifests:
+            for finding in misfits(manifest):
+                yield _Found(_remark(SCHEMA, "advisory", finding, manifest), manifest, finding)
+    if only and DUPLICATE.name not in only:
+        return
+    seen: dict[tuple[str, ...], Manifest] = {}
+    for manifest in reading.manifests:
+        group = manifest.resource.type.split(":")[1].rpartition("/")[0]
+        # Folders often hold variants of one object, in a file each.
+        key = (manifest.file, group, manifest.kind, manifest.namespace or "default", manifest.name)
+        first = seen.setdefault(key, manifest)
+        if first is not manifest and manifest.name:
+            finding = Finding(f"is declared at line {first.line(())} too", (), manifest.resource.urn)
+            yield _Found(_remark(DUPLICATE, "advisory", finding, manifest), manifest, finding)
+
+
+@dataclass
+class _Comment:
+    """An ignore comment, and whether it suppressed a finding."""
+
+    ignore: Ignore
+    used: bool = field(default=False)
+
+
+def _apply_ignores(
+    found: list[_Found], reading: Reading, *, complete: bool
+) -> tuple[list[Remark], list[tuple[Remark, str]], list[Remark]]:
+    """Split findings into those that count and those that a comment suppresses.
+
+    The third list is about the comments themselves; only a `complete` run can tell which are of no use.
+    """
+    known = {rule.name for rule in RULES} | {own.name for own in OWN_CHECKS}
+    comments = [_Comment(ignore) for ignore in reading.ignores]
+    by_place: dict[tuple[str, int], list[_Comment]] = {}
+    for comment in comments:
+        if comment.ignore.reason:
+            by_place.setdefault((comment.ignore.file, comment.ignore.target), []).append(comment)
+    kept: list[Remark] = []
+    ignored: list[tuple[Remark, str]] = []
+    for item in found:
+        comment = _comment_for(item, by_place) if by_place else None
+        if comment is None:
+            kept.append(item.remark)
+        else:
+            comment.used = True
+            ignored.append((item.remark, comment.ignore.reason))
+    about: list[Remark] = []
+    for comment in comments:
+        wrong = _wrong(comment, known, complete)
+        if wrong:
+            remark = _remark(IGNORE_COMMENT, "advisory", Finding(wrong), None)
+            about.append(replace(remark, file=comment.ignore.file, line=comment.ignore.line))
+    return kept, ignored, about
+
+
+def _comment_for(item: _Found, by_place: Mapping[tuple[str, int], list[_Comment]]) -> _Comment | None:
+    if item.manifest is None:
+        return None
+    for line in item.manifest.lines(item.finding.path):
+        for comment in by_place.get((item.manifest.file, line), ()):
+            if item.remark.policy in comment.ignore.policies:
+                return comment
+    return None
+
+
+def _wrong(comment: _Comment, known: set[str], complete: bool) -> str:
+    """What is wrong with a comment; "" when nothing is."""
+    ignore = comment.ignore
+    if not ignore.policies:
+        return "names no policy: write `# kingdom: ignore POLICY -- REASON`"
+    for name in ignore.policies:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            return f"no policy is named {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    if not ignore.reason:
+        return "gives no reason, so it suppresses nothing: write `# kingdom: ignore POLICY -- REASON`"
+    return "suppresses no finding" if complete and not comment.used else ""
+
+
+def _unjudged(stack: Stack, by_urn: Mapping[str, Manifest]) -> Iterator[str]:
+    for (urn, path), reason in stack.node.unjudged.places.items():
+        manifest = by_urn.get(urn)
+        place = f"{format_path(path)} {reason}".strip()
+        if manifest is None:
+            yield place
+        else:
+            what = f"{manifest.kind} {manifest.name}".strip()
+            yield f"{manifest.file}:{manifest.line(path)}: {what}: {place}"
 
 
 def _remedy(rule: Rule, manifest: Manifest, chosen: PolicySettings) -> tuple[tuple[str, str], ...]:
-    """What the rule's own remedy would add to a manifest."""
+    """What the rule's own remediation would add to a manifest."""
+    if rule.remedy is None:
+        return ()
     before = manifest.resource.node.raw
     after = rule.remedied(manifest.resource, chosen.properties)
     found = property_changes(before, after) if after is not None else ()
     return tuple((format_path(change.path), json.dumps(change.new, sort_keys=True)) for change in found)
 
 
-def _wanted(rule: Rule, only: tuple[str, ...]) -> bool:
-    return not only or rule.name in only or any(tag.startswith(only) for tag in rule.tags)
+def _selected(rule: Rule, only: tuple[str, ...]) -> bool:
+    return not only or rule.name in only or any(_has_tag(rule, word) for word in only)
 
 
-def _names_something(only: tuple[str, ...]) -> None:
-    """Refuse a filter that no policy answers to: everything would pass in silence."""
+def _has_tag(rule: Rule, word: str) -> bool:
+    """Whether one of a rule's tags is `word`, or begins with it up to a colon or a dot."""
+    return any(tag == word or tag.startswith((f"{word}:", f"{word}.")) for tag in rule.tags)
+
+
+def _check_selection(only: tuple[str, ...], settings: Mapping[str, PolicySettings]) -> None:
+    """Refuse a selection that selects no policy: everything would pass without a check."""
+    names = [rule.name for rule in RULES] + [tag for rule in RULES for tag in rule.tags]
+    names += [own.name for own in OWN_CHECKS]
     for word in only:
-        if word != SCHEMA.name and not any(_wanted(rule, (word,)) for rule in RULES):
-            names = [rule.name for rule in RULES] + [tag for rule in RULES for tag in rule.tags]
+        if word in {own.name for own in OWN_CHECKS}:
+            continue
+        matching = [rule for rule in RULES if _selected(rule, (word,))]
+        if not matching:
             close = difflib.get_close_matches(word, names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise InputError(f"no policy has the name or a tag {word!r}{hint}", remedy="Nothing was judged.")
+            raise InputError(f"no policy has the name or a tag {word!r}{hint}", remedy="Nothing was checked.")
+        if not [rule for rule in matching if rule.manifests]:
+            raise InputError(
+                f"{word} does not apply to manifests: it needs a stack", remedy="Use `kingdom preview`."
+            )
+        if all(settings[rule.name].level == "disabled" for rule in matching if rule.manifests):
+            raise InputError(
+                f"every policy that {word!r} selects is specific to this platform, or disabled",
+                remedy="Add --strict. Nothing was checked.",
+            )
 
 
 def _remark(rule: Rule | Schema, level: str, finding: Finding, manifest: Manifest | None) -> Remark:
@@ -158,16 +347,23 @@ def _remark(rule: Rule | Schema, level: str, finding: Finding, manifest: Manifes
         namespace=manifest.namespace if manifest else "",
         path=format_path(finding.path),
         message=finding.message,
-        description=rule.prevents,
-        remediation=rule.steps,
+        description=rule.description,
+        remediation=rule.remediation,
+        url=rule.url,
     )
 
 
-def _settings(config: Mapping[str, Any], strict: bool) -> dict[str, PolicySettings]:
+def _settings(config: Mapping[str, Any], strict: bool, only: tuple[str, ...]) -> dict[str, PolicySettings]:
     problems = problems_with(SHAPES, config)
     if problems:
         raise PolicyConfigError(
-            "the policy configuration is wrong:", details=problems, remedy="Nothing was judged."
+            "the policy configuration is wrong:", details=problems, remedy="Nothing was checked."
         )
-    house: dict[str, Any] = {} if strict else {rule.name: "advisory" for rule in RULES if rule.house}
+    house: dict[str, Any] = {}
+    if not strict:
+        house = {
+            rule.name: "advisory" if rule.name in only else "disabled"
+            for rule in RULES
+            if rule.platform_specific
+        }
     return reconcile(SHAPES, house, config)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from pulumi_policy import Severity
 
-from policies.model.property_tree import Finding, Path
+from policies.api import Finding, Path
 from rehearsal.policy.manifests import Manifest
 from rehearsal.providers.kubernetes.provider import Kubernetes
 from rehearsal.pulumi.properties import parse_path
@@ -25,16 +25,17 @@ class Schema:
     """The metadata that a finding of the schema carries, in the form of a policy's."""
 
     name: str
-    prevents: str
-    steps: str
+    description: str
+    remediation: str
     severity: Severity
     tags: tuple[str, ...] = ()
+    url: str = ""
 
 
 SCHEMA: Final = Schema(
     name="schema",
-    prevents="Manifests are what the API server accepts, so that a deployment does not stop half-way.",
-    steps="Write the field as the message says; see `kubectl explain`.",
+    description="Manifests are what the API server accepts, so that a deployment does not stop half-way.",
+    remediation="Write the field as the message says; see `kubectl explain`.",
     severity=Severity.MEDIUM,
 )
 
@@ -45,11 +46,52 @@ _MERGE: Final = "tag:yaml.org,2002:merge"
 def misfits(manifest: Manifest) -> Iterator[Finding]:
     """What does not fit the declared type of a manifest's object, each with its path."""
     value = manifest.resource.node.raw
+    if manifest.kind == "CustomResourceDefinition":
+        value = _without_schemas(value)
     cloud = Kubernetes()
     token = manifest.resource.type
     yield from _repeated(manifest.tree, (), manifest.resource.urn, set())
     for found in (*cloud.type_problems(token, value), *cloud.problems(token, value)):
-        yield Finding(found.reason, parse_path(found.path), manifest.resource.urn)
+        path = parse_path(found.path)
+        if not _accepted(path, found.reason):
+            yield Finding(found.reason, path, manifest.resource.urn)
+
+
+def _without_schemas(definition: dict[str, Any]) -> dict[str, Any]:
+    """A CustomResourceDefinition without the schemas of its versions, which are not checked here."""
+    spec = definition.get("spec")
+    if not isinstance(spec, dict):
+        return definition
+    versions = spec.get("versions")
+    if isinstance(versions, list):
+        versions = [item if not isinstance(item, dict) else {**item, "schema": None} for item in versions]
+    return {**definition, "spec": {**spec, "versions": versions, "validation": None}}
+
+
+# Keys of objects that map resources to quantities, and of single quantities.
+_QUANTITY_MAPS: Final = frozenset(
+    {
+        "allocatable", "capacity", "default", "defaultRequest", "hard", "limits", "max",
+        "maxLimitRequestRatio", "min", "overhead", "podFixed", "requests", "used",
+    }
+)  # fmt: skip
+_QUANTITIES: Final = frozenset({"averageValue", "divisor", "sizeLimit", "targetAverageValue", "value"})
+_QUANTITY_VALUES_IN: Final = frozenset({"metrics", "behavior"})
+
+
+def _accepted(path: Path, reason: str) -> bool:
+    """Whether the API server takes what the SDK's types do not allow.
+
+    It reads numbers as quantities, and ignores the status of what is applied.
+    """
+    names = [part for part in path if isinstance(part, str)]
+    if names[:1] == ["status"]:
+        return True
+    if reason.startswith("expected a string, got the number") and names:
+        inside = len(names) > 1 and names[-2] in _QUANTITY_MAPS
+        single = names[-1] in _QUANTITIES and (names[-1] != "value" or _QUANTITY_VALUES_IN & set(names))
+        return bool(inside or single)
+    return False
 
 
 def _repeated(node: yaml.Node, path: Path, urn: str, seen: set[int]) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from policies.pack.configuration import (
+from policies.api import (
     LEVELS,
     ConfigurationError,
     PolicySettings,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from policies.pack.configuration import PolicySettings
+from policies.api import PolicySettings
 
 if TYPE_CHECKING:
     from pulumi.runtime.proto import analyzer_pb2

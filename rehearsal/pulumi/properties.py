@@ -18,6 +18,11 @@ from typing import Any, Final
 
 from google.protobuf import struct_pb2
 
+from policies.api import UNKNOWN as UNKNOWN
+from policies.api import Path as Path
+from policies.api import Unknown as Unknown
+from policies.api import format_path as format_path
+
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a marker, not a secret)
 RESOURCE_SIGNATURE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
@@ -41,27 +46,6 @@ _UNKNOWN_SENTINELS: Final = frozenset(
 # Any JSON-like value, or one of the markers below.
 Value = Any
 Properties = dict[str, Any]
-Path = tuple[str | int, ...]
-
-
-class Unknown:
-    """A value that is not known before the resource that computes it has been created."""
-
-    _instance: Unknown | None = None
-
-    def __new__(cls) -> Unknown:
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        return cls._instance
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-    def __bool__(self) -> bool:
-        raise TypeError("an unknown value has no truth: test `value is UNKNOWN` first")
-
-
-UNKNOWN: Final = Unknown()
 
 
 @dataclass(frozen=True)
@@ -238,19 +222,6 @@ def with_secrets_of(value: Value, model: Value) -> Any:
             for index, item in enumerate(value)
         ]
     return value
-
-
-def format_path(path: Path) -> str:
-    """A path as Pulumi writes it: ``spec.containers[0].image``, ``metadata.labels["app.io/name"]``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif not part or any(mark in part for mark in '.[]"'):
-            text += '["' + part.replace('"', '\\"') + '"]'
-        else:
-            text += f".{part}" if text else part
-    return text
 
 
 def parse_path(text: str) -> Path:

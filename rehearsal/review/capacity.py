@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from policies.model.node_pools import pool_of
-from policies.model.property_tree import Node
-from policies.model.stack import Object, Resource, Stack
+from policies.api import Node, Object, Resource, Stack, pool_of
 
 UNKNOWN: Final = "(not known yet)"
 # How the service's configuration names the most connections a pod opens: see infra/settings/sizing.py.

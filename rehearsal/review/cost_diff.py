@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from policies.pricing.cost_estimate import Costs, Line
+from policies.api import Costs, Line
 from rehearsal.pulumi.urn import name_of
 
 _CENT = 0.005  # amounts nearer than this read the same

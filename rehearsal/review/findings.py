@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from policies.rules import RULES
+from policies.api import RULES
 from rehearsal.cli.display import changes_json
 from rehearsal.engine.events import Remediation, Result, Violation
 from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of, type_of
@@ -72,7 +72,12 @@ def rules() -> dict[str, RuleInfo]:
     """Every policy of the pack by name."""
     return {
         rule.name: RuleInfo(
-            rule.name, rule.prevents, rule.severity.value, rule.steps, (rule.concern, *rule.tags), rule.url
+            rule.name,
+            rule.description,
+            rule.severity.value,
+            rule.remediation,
+            (rule.concern, *rule.tags),
+            rule.url,
         )
         for rule in RULES
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from policies.pricing.cost_estimate import Costs
+from policies.api import Costs
 from rehearsal.cli.display import changes_json
 from rehearsal.engine.events import Step
 from rehearsal.pulumi.urn import name_of, type_of

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from policies.model import property_tree
-from policies.model.stack import Resource, Stack
+from policies.api import Node, Resource, Stack
 from rehearsal.engine.state import Snapshot
-from rehearsal.pulumi.properties import UNKNOWN, Secret, Value
+from rehearsal.pulumi.properties import Secret, Value
 from rehearsal.pulumi.urn import name_of
 
 
@@ -19,7 +18,7 @@ def declared(snapshot: Snapshot) -> Stack:
                 urn=item.urn,
                 type=item.type,
                 name=name_of(item.urn),
-                node=property_tree.Node(_plain(item.inputs)),
+                node=Node(_plain(item.inputs)),
                 protect=item.protect,
                 ignore_changes=item.ignore_changes,
                 parent=item.parent,
@@ -38,7 +37,5 @@ def _plain(value: Value) -> Any:
             return {key: _plain(item) for key, item in value.items()}
         case list():
             return [_plain(item) for item in value]
-        case _ if value is UNKNOWN:
-            return property_tree.UNKNOWN
         case _:
             return value

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from policies.pricing.cost_estimate import Costs, monthly
+from policies.api import Costs, monthly
 from rehearsal.engine.events import Diagnostic, Listener, Op, Remediation, Result, Step
 from rehearsal.errors import InputError, KingdomError
 from rehearsal.parallel_preview import Job, Outcome, preview_all, worst

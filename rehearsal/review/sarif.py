@@ -18,16 +18,16 @@ from rehearsal.review.rule_changes import described
 from rehearsal.review.stack_file import places
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_LEVELS: Final = {"mandatory": "error", "advisory": "warning"}
+LEVELS: Final = {"mandatory": "error", "advisory": "warning"}
 # GitHub's bands for a rule's score: critical over 9.0, high from 7.0, medium from 4.0, low below.
 _SCORES: Final = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
-_ROOT: Final = "%SRCROOT%"
+ROOT: Final = "%SRCROOT%"
 # Not of the policy pack: what keeps a stack from being planned or carried out.
 _PLAN_RULES: Final = (
     RuleInfo("plan-failed", "Every stack must be planned.", "high", "Fix what the message names."),
     RuleInfo("name-taken", "A name in the cloud must be free when it is taken.", "high", "Add an alias."),
 )
-_LIMIT: Final = 5_000  # results that GitHub takes from one run; mandatory ones are first
+MAX_RESULTS: Final = 5_000  # results that GitHub takes from one run; mandatory ones are first
 
 
 def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
@@ -38,8 +38,32 @@ def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
     results = list(_results(review.findings, names, program))
     results = [*_failed_plans(review, len(names), program), *results]
     notices = [*_rule_changes(review), *_failures(review)]
-    if len(results) > _LIMIT:
-        notices.append(_notice(f"{len(results) - _LIMIT} of {len(results)} findings are left out", "warning"))
+    if len(results) > MAX_RESULTS:
+        notices.append(
+            notice(f"{len(results) - MAX_RESULTS} of {len(results)} findings are left out", "warning")
+        )
+    return log(
+        "kingdom preview, with the policy pack of this repository",
+        [*(known[name] for name in names), *_PLAN_RULES],
+        results[:MAX_RESULTS],
+        notices,
+        category="kingdom/policies/",
+        exit_code=review.exit_code,
+        successful=review.error is None and not review.failed,
+    )
+
+
+def log(
+    title: str,
+    rules_: Iterable[RuleInfo],
+    results: list[dict[str, Any]],
+    notices: list[dict[str, Any]],
+    *,
+    category: str,
+    exit_code: int,
+    successful: bool,
+) -> dict[str, Any]:
+    """A SARIF log of one run. `category` keeps the results of different commands apart."""
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -48,21 +72,21 @@ def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
                 "tool": {
                     "driver": {
                         "name": "kingdom",
-                        "fullName": "kingdom preview, with the policy pack of this repository",
-                        "rules": [*(_rule(known[name]) for name in names), *map(_rule, _PLAN_RULES)],
+                        "fullName": title,
+                        "rules": [_rule(item) for item in rules_],
                     }
                 },
-                "automationDetails": {"id": "kingdom/policies/"},
+                "automationDetails": {"id": category},
                 "columnKind": "utf16CodeUnits",
-                "originalUriBaseIds": {_ROOT: {"description": {"text": "The top of the repository."}}},
+                "originalUriBaseIds": {ROOT: {"description": {"text": "The top of the repository."}}},
                 "invocations": [
                     {
-                        "executionSuccessful": review.error is None and not review.failed,
-                        "exitCode": review.exit_code,
+                        "executionSuccessful": successful,
+                        "exitCode": exit_code,
                         "toolExecutionNotifications": notices,
                     }
                 ],
-                "results": results[:_LIMIT],
+                "results": results,
             }
         ],
     }
@@ -70,12 +94,12 @@ def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
 
 def _failures(review: Review) -> Iterable[dict[str, Any]]:
     if review.error is not None:
-        yield _notice(str(review.error), "error")
+        yield notice(str(review.error), "error")
     for item in review.failed:
-        yield _notice(f"{item.stack} could not be planned: {item.error}", "error")
+        yield notice(f"{item.stack} could not be planned: {item.error}", "error")
     for item in review.refused:
         for found in item.protected:
-            yield _notice(f"{item.stack}, {name_of(found.urn)}: {found.message}", "error")
+            yield notice(f"{item.stack}, {name_of(found.urn)}: {found.message}", "error")
 
 
 def _failed_plans(review: Review, first: int, program: str) -> Iterable[dict[str, Any]]:
@@ -105,7 +129,7 @@ def _plan_result(rule: str, index: int, message: str, file: str, line: int) -> d
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": file, "uriBaseId": _ROOT},
+                    "artifactLocation": {"uri": file, "uriBaseId": ROOT},
                     "region": {"startLine": line},
                 }
             }
@@ -117,17 +141,17 @@ def _plan_result(rule: str, index: int, message: str, file: str, line: int) -> d
 def _rule_changes(review: Review) -> Iterable[dict[str, Any]]:
     """What is weaker than at the base, as notifications: a run that hides its rules is no clean run."""
     for change in review.rule_changes:
-        yield _notice(f"weaker rule: {described(change)} in {', '.join(change.stacks)}", "error")
+        yield notice(f"weaker rule: {described(change)} in {', '.join(change.stacks)}", "error")
     for item in review.withheld:
         about = item.resource or "the stack"
-        yield _notice(
+        yield notice(
             f"weaker rule: the base's rules find {item.level} {item.rule.name}: {about} in"
             f" {', '.join(item.stacks)}: {item.message}",
             "error",
         )
 
 
-def _notice(text: str, level: str) -> dict[str, Any]:
+def notice(text: str, level: str) -> dict[str, Any]:
     return {"level": level, "message": {"text": text}}
 
 
@@ -161,12 +185,12 @@ def _results(findings: Iterable[Finding], names: list[str], program: str) -> Ite
         yield {
             "ruleId": item.rule.name,
             "ruleIndex": names.index(item.rule.name),
-            "level": _LEVELS.get(item.level, "note"),
+            "level": LEVELS.get(item.level, "note"),
             "message": {"text": f"{item.message} ({about}; in {stacks})"},
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": item.place[0] or program, "uriBaseId": _ROOT},
+                        "artifactLocation": {"uri": item.place[0] or program, "uriBaseId": ROOT},
                         "region": {"startLine": item.place[1] or 1},
                     },
                     "logicalLocations": [{"name": item.resource or "stack", "kind": "resource"}],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policies.rules import RULES
-from policies.testing import Given, judge
+from policies.testing import ResourceFixture, evaluate
 from tests.cluster.api import Api, RefusedError
 from tests.cluster.conftest import Cluster
 from tests.cluster.generator import Generator
@@ -55,8 +55,8 @@ def pack(manifest: dict[str, Any]) -> list[str]:
     """What the pack's rules of the standard say against it."""
     version = manifest["apiVersion"]
     token = f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
-    given = Given(token, manifest)
-    return [f"{name}: {text}" for name in STANDARD for text in judge(name, given).findings]
+    given = ResourceFixture(token, manifest)
+    return [f"{name}: {text}" for name in STANDARD for text in evaluate(name, given).findings]
 
 
 def test_pack_and_admission_agree_on_every_generated_object(cluster: Cluster, namespace: str) -> None:

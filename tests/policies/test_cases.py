@@ -11,7 +11,7 @@ import pytest
 from policies.model.property_tree import UNKNOWN
 from policies.pack.rule import FRAMEWORKS, Rule
 from policies.rules import RULES, named
-from policies.testing import DROP, Given, changed, judge
+from policies.testing import DROP, ResourceFixture, changed, evaluate
 from tests.policies.cases import Break, Case
 
 # An unknown value cannot be a secret written in the program, which is all that this policy looks for.
@@ -38,7 +38,7 @@ PASSES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.policy)
 def test_what_is_right_passes(case: Case) -> None:
-    verdict = judge(case.policy, *case.good, settings=case.settings)
+    verdict = evaluate(case.policy, *case.good, settings=case.settings)
     assert verdict.findings == []
     assert verdict.unjudged == ""
 
@@ -46,14 +46,14 @@ def test_what_is_right_passes(case: Case) -> None:
 @pytest.mark.parametrize(("case", "change"), PASSES)
 def test_what_the_rule_allows_passes(case: Case, change: dict[str, object]) -> None:
     first, *rest = case.good
-    given = [Given(first.type, changed(first.props, change), first.name, first.protect), *rest]
-    assert judge(case.policy, *given, settings=case.settings).findings == []
+    given = [ResourceFixture(first.type, changed(first.props, change), first.name, first.protect), *rest]
+    assert evaluate(case.policy, *given, settings=case.settings).findings == []
 
 
 @pytest.mark.parametrize(("case", "change"), BREAKS)
 def test_what_is_wrong_is_found_at_its_place(case: Case, change: Break) -> None:
     given = case.broken(change)
-    verdict = judge(case.policy, *given, settings=case.settings)
+    verdict = evaluate(case.policy, *given, settings=case.settings)
     assert verdict.found(change.expect), verdict.findings
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_value_is_listed_and_never_passes_silently(case: Case, change
     if not changes or case.policy in LOOKS_AT_WHAT_IS_WRITTEN:
         return
     unknown = Break(dict.fromkeys(changes, UNKNOWN), "", change.index)
-    verdict = judge(case.policy, *case.broken(unknown), settings=case.settings)
+    verdict = evaluate(case.policy, *case.broken(unknown), settings=case.settings)
     assert not verdict.clean
 
 
@@ -77,13 +77,13 @@ def test_every_policy_has_cases_that_pass_and_that_fail() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_policy_says_what_it_prevents_how_bad_that_is_and_how_to_mend_it(rule: Rule) -> None:
-    assert rule.prevents.endswith(".")
-    assert rule.steps.endswith(".")
+    assert rule.description.endswith(".")
+    assert rule.remediation.endswith(".")
     assert {tag.split(":")[0] for tag in rule.tags} & FRAMEWORKS.keys(), "names no framework"
     made = rule.policy()
-    assert (made.name, made.description, made.severity) == (rule.name, rule.prevents, rule.severity)
+    assert (made.name, made.description, made.severity) == (rule.name, rule.description, rule.severity)
     assert made.framework is not None
-    assert made.remediation_steps == rule.steps
+    assert made.remediation_steps == rule.remediation
     for key, schema in rule.settings.items():
         assert schema["type"] in ("string", "boolean", "integer", "number", "array", "object"), key
         assert schema["description"].endswith("."), key

@@ -1,12 +1,11 @@
 """`docs/policies.md`: every policy of the pack, from the metadata that engines and reviews show."""
 
 import json
-import sys
 from collections.abc import Iterator
 from itertools import groupby
 
 from policies.pack.rule import Rule
-from policies.rules import RULES
+from policies.rules import CONCERNS, RULES
 
 HEAD = """# Policies
 
@@ -16,8 +15,8 @@ judge a stack by all of them, `kingdom check` plain manifests by those about Kub
 
 A finding of a **mandatory** policy stops an update, one of an **advisory** policy does not. A stack
 relaxes or configures policies by name under `policies:config`, in the form of Pulumi's
-`--policy-pack-config`; `prod` has no such key, and a test holds that. A *house rule* is a
-convention of this platform: `kingdom check` counts it only with `--strict`. A value that is not
+`--policy-pack-config`; `prod` has no such key, and a test holds that. A *platform-specific* policy is a
+convention of this platform: `kingdom check` runs it only with `--strict`. A value that is not
 known yet in a preview is listed as not judged, by each policy that needs it.
 
 Where a policy has a *safe remedy*, the level `remediate` lets it add what is missing; previews show
@@ -38,7 +37,7 @@ def policies_page() -> str:
 
 def _heading(concern: str) -> str:
     """The concern's name, and what its module says of itself in a line."""
-    told = (sys.modules[f"policies.rules.{concern}"].__doc__ or "").split("\n\n")[0]
+    told = (CONCERNS[concern].__doc__ or "").split("\n\n")[0]
     title, _, rest = " ".join(told.split()).partition(": ")
     return f"## {title}\n\n{rest[:1].upper()}{rest[1:]}\n"
 
@@ -47,13 +46,13 @@ def _section(rule: Rule) -> str:
     facts = [
         rule.level.value,
         f"severity {rule.severity.value}",
-        *(["house rule"] if rule.house else []),
+        *(["platform-specific"] if rule.platform_specific else []),
         *(["safe remedy"] if rule.remedy is not None else []),
         *(f"`{tag}`" for tag in rule.tags),
     ]
     more = f" [Why]({rule.url})." if rule.url else ""
-    lines = [f"### `{rule.name}`", "", rule.prevents + more, "", " · ".join(facts), ""]
-    return "\n".join([*lines, f"- To mend it: {rule.steps}", *_settings(rule), ""])
+    lines = [f"### `{rule.name}`", "", rule.description + more, "", " · ".join(facts), ""]
+    return "\n".join([*lines, f"- Remediation: {rule.remediation}", *_settings(rule), ""])
 
 
 def _settings(rule: Rule) -> Iterator[str]:

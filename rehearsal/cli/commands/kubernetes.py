@@ -23,33 +23,52 @@ from rehearsal.errors import KingdomError
 
 @app.command(epilog=examples("kingdom check rendered/", "kingdom check chart.yaml --only PSS --json"))
 def check(
-    paths: Annotated[list[str], typer.Argument(help="YAML files or folders of them.")],
+    paths: Annotated[list[str], typer.Argument(help="YAML files, folders of them, or - for standard input.")],
     as_json: JsonOption = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="The platform's own house rules count too.")
+        bool, typer.Option("--strict", help="Include the policies that are specific to this platform.")
     ] = False,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Only rules with this tag; may be repeated.")
+        list[str] | None,
+        typer.Option("--only", help="Run only policies with this name or tag; may be repeated."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude", help="Leave out files and folders that match this pattern; may be repeated."
+        ),
     ] = None,
     diff: Annotated[
         bool, typer.Option("--diff", help="Show what remediation would add, where that is safe.")
     ] = False,
+    sarif: Annotated[
+        Path | None, typer.Option("--sarif", help="Write the findings to this file as SARIF 2.1.0.")
+    ] = None,
     policy_pack_config: Annotated[
-        Path | None, typer.Option("--policy-pack-config", help="A JSON file that configures the rules.")
+        Path | None, typer.Option("--policy-pack-config", help="A JSON file that configures the policies.")
     ] = None,
 ) -> None:
-    """Judge plain Kubernetes manifests with the policy pack. Exit code 1 on a mandatory finding."""
+    """Check plain Kubernetes manifests with the policy pack.
+
+    The exit code is 1 with a mandatory finding, else 2 when a file could not be read, else 0. A comment
+    `# kingdom: ignore POLICY -- REASON` above a line suppresses the findings of a policy from there on down.
+    """
     from rehearsal.policy import manifest_check as manifests
+    from rehearsal.policy.manifest_sarif import write_sarif
     from rehearsal.policy.pack_files import load_config
 
     config = load_config(policy_pack_config) if policy_pack_config else None
-    report = manifests.check(paths, config=config, strict=strict, only=tuple(only or ()))
+    report = manifests.check(
+        paths, config=config, strict=strict, only=tuple(only or ()), exclude=tuple(exclude or ())
+    )
+    if sarif is not None:
+        write_sarif(report, sarif)
     if as_json:
         print_json(report.to_json())
     else:
         for line in report.lines(diff=diff):
             out.print(line, markup=False)
-    raise typer.Exit(0 if report.ok else 1)
+    raise typer.Exit(report.exit_code)
 
 
 @app.command(epilog=examples("kingdom render --stack prod --out rendered", "kingdom check --strict rendered"))

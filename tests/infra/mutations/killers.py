@@ -140,7 +140,7 @@ class Judge:
                 (f"policy {rule.name}", str(finding))
                 for rule in RULES
                 if rule.check_stack is not None and rule.level is MANDATORY
-                for finding in rule.judge(stack, self._settings[rule.name])
+                for finding in rule.evaluate(stack, self._settings[rule.name])
             }
         found |= {(f"audits {offence.promise}", str(offence)) for offence in unguarded(declared.resources)}
         there = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from policies.testing import Given, changed
+from policies.testing import ResourceFixture, changed
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,16 @@ class Case:
     """One policy: resources it passes, changes it must find, and changes it must still pass."""
 
     policy: str
-    good: tuple[Given, ...]
+    good: tuple[ResourceFixture, ...]
     breaks: tuple[Break, ...] = ()
     passes: tuple[Mapping[str, Any], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def broken(self, change: Break) -> list[Given]:
+    def broken(self, change: Break) -> list[ResourceFixture]:
         return [
-            Given(change.become or item.type, changed(item.props, change.changes), item.name, item.protect)
+            ResourceFixture(
+                change.become or item.type, changed(item.props, change.changes), item.name, item.protect
+            )
             if index == change.index
             else item
             for index, item in enumerate(self.good)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from policies.testing import DROP, Given
+from policies.testing import DROP, ResourceFixture
 from tests.policies.cases import Break, Case, breaking
 
 CLUSTER: dict[str, Any] = {
@@ -56,17 +56,17 @@ BUCKET: dict[str, Any] = {
     "softDeletePolicy": {"retentionDurationSeconds": 604800},
     "cors": [{"origins": ["https://kingdom.studio"]}],
 }
-A_CLUSTER = Given("gcp:container/cluster:Cluster", CLUSTER, "cluster", protect=True)
-A_POOL = Given("gcp:container/nodePool:NodePool", POOL, "pool")
-A_REDIS = Given("gcp:redis/instance:Instance", REDIS, "redis", protect=True)
-AN_ATLAS = Given("mongodbatlas:index/advancedCluster:AdvancedCluster", ATLAS, "atlas", protect=True)
-A_BUCKET = Given("gcp:storage/bucket:Bucket", BUCKET, "bucket", protect=True)
+A_CLUSTER = ResourceFixture("gcp:container/cluster:Cluster", CLUSTER, "cluster", protect=True)
+A_POOL = ResourceFixture("gcp:container/nodePool:NodePool", POOL, "pool")
+A_REDIS = ResourceFixture("gcp:redis/instance:Instance", REDIS, "redis", protect=True)
+AN_ATLAS = ResourceFixture("mongodbatlas:index/advancedCluster:AdvancedCluster", ATLAS, "atlas", protect=True)
+A_BUCKET = ResourceFixture("gcp:storage/bucket:Bucket", BUCKET, "bucket", protect=True)
 R = "replicationSpecs[0].regionConfigs[0]"
 
 
-def setting(name: str, value: Any) -> Given:
+def setting(name: str, value: Any) -> ResourceFixture:
     props = {"zoneId": "z", "settingId": name, "value": value}
-    return Given("cloudflare:index/zoneSetting:ZoneSetting", props, name)
+    return ResourceFixture("cloudflare:index/zoneSetting:ZoneSetting", props, name)
 
 
 def policy(role: str, member: str) -> str:
@@ -81,16 +81,16 @@ SETTINGS = (
     setting("always_use_https", "on"),
     setting("security_header", HSTS),
 )
-RECORD = Given(
+RECORD = ResourceFixture(
     "cloudflare:index/dnsRecord:DnsRecord", {"zoneId": "z", "type": "A", "name": "api", "proxied": True}
 )
-IAM = Given(
+IAM = ResourceFixture(
     "gcp:projects/iAMMember:IAMMember", {"role": "roles/logging.logWriter", "member": "serviceAccount:a"}
 )
 ROLE = {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}
 BINDING = {"roleRef": {"name": "view"}, "subjects": [{"name": "someone"}]}
-ALERTS: tuple[Given, ...] = tuple(
-    Given(
+ALERTS: tuple[ResourceFixture, ...] = tuple(
+    ResourceFixture(
         "gcp:monitoring/alertPolicy:AlertPolicy",
         {
             "userLabels": {"requirement": requirement, "severity": severity},
@@ -109,7 +109,7 @@ ALERTS: tuple[Given, ...] = tuple(
 )
 QUERY = "conditions[0].conditionPrometheusQueryLanguage.query"
 PROMETHEUS = (
-    Given(
+    ResourceFixture(
         "gcp:monitoring/alertPolicy:AlertPolicy",
         {
             "userLabels": {"requirement": "alr4", "severity": "warning"},
@@ -145,7 +145,7 @@ CASES = (
     Case(
         "tls-edge-setting",
         (
-            Given(
+            ResourceFixture(
                 "cloudflare:index/ruleset:Ruleset",
                 {"rules": [{"action": "set_config", "actionParameters": {"ssl": "strict"}}]},
             ),
@@ -173,13 +173,13 @@ CASES = (
     ),
     Case(
         "tls-load-balancer",
-        (Given("cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", {"type": "https"}),),
+        (ResourceFixture("cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", {"type": "https"}),),
         breaking(("type", "http"), ("allowInsecure", True)),
     ),
     Case(
         "tls-uptime-check",
         (
-            Given(
+            ResourceFixture(
                 "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig",
                 {"httpCheck": {"useSsl": True, "validateSsl": True}},
             ),
@@ -205,7 +205,7 @@ CASES = (
     ),
     Case(
         "no-service-account-keys",
-        (Given("gcp:serviceaccount/account:Account", {}),),
+        (ResourceFixture("gcp:serviceaccount/account:Account", {}),),
         (
             Break({}, "long-lived key", become="gcp:serviceaccount/key:Key"),
             Break({}, "long-lived key", become="gcp:storage/hmacKey:HmacKey"),
@@ -215,7 +215,7 @@ CASES = (
     Case(
         "firewall-open",
         (
-            Given(
+            ResourceFixture(
                 "gcp:compute/firewall:Firewall",
                 {"allows": [{"protocol": "tcp"}], "sourceRanges": ["10.0.0.0/8"]},
             ),
@@ -231,7 +231,7 @@ CASES = (
     Case(
         "firewall-open",
         (
-            Given(
+            ResourceFixture(
                 "gcp:compute/networkFirewallPolicyRule:NetworkFirewallPolicyRule",
                 {"action": "allow", "direction": "INGRESS", "match": {"srcIpRanges": ["10.0.0.0/8"]}},
             ),
@@ -241,7 +241,11 @@ CASES = (
     ),
     Case(
         "atlas-access",
-        (Given("mongodbatlas:index/projectIpAccessList:ProjectIpAccessList", {"ipAddress": "34.1.2.3"}),),
+        (
+            ResourceFixture(
+                "mongodbatlas:index/projectIpAccessList:ProjectIpAccessList", {"ipAddress": "34.1.2.3"}
+            ),
+        ),
         breaking(("cidrBlock", "0.0.0.0/0"), ("cidrBlock", "34.0.0.0/8"), ("ipAddress", "::/0")),
     ),
     Case("origin-hidden", (RECORD,), breaking(("proxied", False))),
@@ -250,7 +254,7 @@ CASES = (
     Case(
         "atlas-backup-schedule",
         (
-            Given(
+            ResourceFixture(
                 "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule",
                 {"restoreWindowDays": 7, "policyItemDaily": {"retentionUnit": "days", "retentionValue": 7}},
             ),
@@ -293,7 +297,7 @@ CASES = (
     Case(
         "allowed-regions",
         (
-            Given(
+            ResourceFixture(
                 "gcp:secretmanager/secret:Secret",
                 {"replication": {"userManaged": {"replicas": [{"location": "europe-west1"}]}}},
             ),
@@ -305,7 +309,7 @@ CASES = (
     Case(
         "no-primitive-roles",
         (
-            Given(
+            ResourceFixture(
                 "gcp:projects/iAMPolicy:IAMPolicy", {"policyData": policy("roles/logging.viewer", "user:a")}
             ),
         ),
@@ -319,27 +323,31 @@ CASES = (
     ),
     Case(
         "no-public-members",
-        (Given("gcp:storage/bucketIAMPolicy:BucketIAMPolicy", {"policyData": policy("roles/x", "user:a")}),),
-        breaking(("policyData", policy("roles/x", "allUsers"), "allUsers is everyone")),
+        (
+            ResourceFixture(
+                "gcp:storage/bucketIAMPolicy:BucketIAMPolicy", {"policyData": policy("roles/x", "user:a")}
+            ),
+        ),
+        breaking(("policyData", policy("roles/x", "allUsers"), "allUsers includes everyone on the internet")),
     ),
     Case(
         "no-public-members",
-        (Given("gcp:storage/bucketAccessControl:BucketAccessControl", {"entity": "user-a"}),),
+        (ResourceFixture("gcp:storage/bucketAccessControl:BucketAccessControl", {"entity": "user-a"}),),
         breaking(("entity", "allUsers")),
     ),
     Case(
         "no-public-members",
-        (Given("gcp:storage/bucketACL:BucketACL", {"roleEntities": ["OWNER:user-a"]}),),
+        (ResourceFixture("gcp:storage/bucketACL:BucketACL", {"roleEntities": ["OWNER:user-a"]}),),
         breaking(("roleEntities[0]", "READER:allUsers"), ("predefinedAcl", "publicRead")),
     ),
     Case(
         "no-public-members",
-        (Given("gcp:storage/bucketIAMBinding:BucketIAMBinding", {"members": ["user:a"]}),),
+        (ResourceFixture("gcp:storage/bucketIAMBinding:BucketIAMBinding", {"members": ["user:a"]}),),
         breaking(("members[0]", "allAuthenticatedUsers")),
     ),
     Case(
         "no-wildcard-permissions",
-        (Given("kubernetes:rbac.authorization.k8s.io/v1:Role", ROLE),),
+        (ResourceFixture("kubernetes:rbac.authorization.k8s.io/v1:Role", ROLE),),
         breaking(
             ("rules[0].verbs[0]", "*"),
             ("rules[0].resources[0]", "*"),
@@ -348,7 +356,7 @@ CASES = (
     ),
     Case(
         "no-wildcard-permissions",
-        (Given("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", BINDING),),
+        (ResourceFixture("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", BINDING),),
         breaking(
             ("roleRef.name", "cluster-admin"),
             ("subjects[0].name", "system:anonymous"),
@@ -386,7 +394,7 @@ CASES = (
     Case(
         "federation-conditions",
         (
-            Given(
+            ResourceFixture(
                 "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
                 {"attributeCondition": "assertion.repository_owner_id == '1'"},
             ),
@@ -395,12 +403,16 @@ CASES = (
     ),
     Case(
         "database-least-privilege",
-        (Given("mongodbatlas:index/databaseUser:DatabaseUser", {"roles": [{"roleName": "readWrite"}]}),),
+        (
+            ResourceFixture(
+                "mongodbatlas:index/databaseUser:DatabaseUser", {"roles": [{"roleName": "readWrite"}]}
+            ),
+        ),
         breaking(("roles[0].roleName", "atlasAdmin")),
     ),
     Case(
         "no-secret-values",
-        (Given("gcp:compute/instance:Instance", {"metadata": {"startup": "echo hello world"}}),),
+        (ResourceFixture("gcp:compute/instance:Instance", {"metadata": {"startup": "echo hello world"}}),),
         breaking(
             ("metadata.startup", "-----BEGIN RSA PRIVATE KEY-----"),
             ("metadata.startup", "curl https://user:hunter2@example.com"),
@@ -412,7 +424,7 @@ CASES = (
         (
             Break({QUERY: "100 * sum(rate(errors[5m])) > 50"}, "50 is not the 5 of ALR4 (warning)"),
             Break({"enabled": False}, "enabled: ALR4 (warning) is switched off"),
-            Break({QUERY: "100 * sum(rate(errors[5m])) < 5"}, "about too much, not too little"),
+            Break({QUERY: "100 * sum(rate(errors[5m])) < 5"}, "comparison must be greater-than"),
         ),
     ),
     Case("alert-thresholds", (A_BUCKET,), (Break({}, "no alert for ALR1 warning", become=A_CLUSTER.type),)),
@@ -421,7 +433,10 @@ CASES = (
         ALERTS,
         (
             Break({"conditions[0].conditionThreshold.thresholdValue": 0.85}, "is not the 80 of ALR1"),
-            Break({"conditions[0].conditionThreshold.comparison": "COMPARISON_LT"}, "is about too much"),
+            Break(
+                {"conditions[0].conditionThreshold.comparison": "COMPARISON_LT"},
+                "comparison must be greater-than",
+            ),
             Break({"conditions[0].conditionThreshold.thresholdValue": 0.01}, "is not the 1 of ALR3", index=4),
             Break({"userLabels.requirement": "alr1"}, "no alert for ALR2 critical", index=3),
         ),

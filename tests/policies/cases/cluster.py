@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from policies.testing import DROP, Given, changed
+from policies.testing import DROP, ResourceFixture, changed
 from tests.policies.cases import Break, Case, breaking
 from tests.policies.cases.clouds import A_CLUSTER
 from tests.policies.cases.pods import DEPLOYMENT
@@ -23,27 +23,27 @@ GATEWAY: dict[str, Any] = {
         "listeners": [{"name": "https", "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "c"}]}}],
     },
 }
-A_GATEWAY = Given("kubernetes:gateway.networking.k8s.io/v1:Gateway", GATEWAY, "gateway")
-GATEWAY_POLICY = Given(
+A_GATEWAY = ResourceFixture("kubernetes:gateway.networking.k8s.io/v1:Gateway", GATEWAY, "gateway")
+GATEWAY_POLICY = ResourceFixture(
     "kubernetes:networking.gke.io/v1:GCPGatewayPolicy",
     {
         "metadata": {"name": "tls", **HERE},
         "spec": {"default": {"sslPolicy": "modern"}, "targetRef": {"kind": "Gateway", "name": "gateway"}},
     },
 )
-SSL = Given("gcp:compute/sSLPolicy:SSLPolicy", {"minTlsVersion": "TLS_1_2", "profile": "MODERN"})
-INGRESS = Given(
+SSL = ResourceFixture("gcp:compute/sSLPolicy:SSLPolicy", {"minTlsVersion": "TLS_1_2", "profile": "MODERN"})
+INGRESS = ResourceFixture(
     "kubernetes:networking.k8s.io/v1:Ingress",
     {
         "metadata": {"annotations": {"kubernetes.io/ingress.allow-http": "false"}},
         "spec": {"ingressClassName": "gce", "tls": [{"secretName": "c"}]},
     },
 )
-DENY = Given(
+DENY = ResourceFixture(
     "kubernetes:networking.k8s.io/v1:NetworkPolicy",
     {"metadata": {"name": "deny", **HERE}, "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}},
 )
-OPEN = Given(
+OPEN = ResourceFixture(
     "kubernetes:networking.k8s.io/v1:NetworkPolicy",
     {
         "metadata": {"name": "some", **HERE},
@@ -58,12 +58,12 @@ OPEN = Given(
         },
     },
 )
-SERVICE = Given(
+SERVICE = ResourceFixture(
     "kubernetes:core/v1:Service",
     {"metadata": {"name": "api", **HERE}, "spec": {"type": "ClusterIP", "selector": {"app": "x"}}},
     "service",
 )
-API = Given(
+API = ResourceFixture(
     "kubernetes:apps/v1:Deployment",
     changed(
         DEPLOYMENT,
@@ -77,7 +77,7 @@ API = Given(
     ),
     "api",
 )
-HEALTH = Given(
+HEALTH = ResourceFixture(
     "kubernetes:networking.gke.io/v1:HealthCheckPolicy",
     {
         "metadata": {"name": "api", **HERE},
@@ -92,7 +92,7 @@ HEALTH = Given(
     },
     "health",
 )
-BACKEND = Given(
+BACKEND = ResourceFixture(
     "kubernetes:networking.gke.io/v1:GCPBackendPolicy",
     {
         "metadata": {"name": "api", **HERE},
@@ -100,7 +100,7 @@ BACKEND = Given(
     },
     "backend",
 )
-ROUTE = Given(
+ROUTE = ResourceFixture(
     "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
     {"metadata": {"name": "api", **HERE}, "spec": {"rules": [{"backendRefs": [{"name": "api"}]}]}},
     "route",
@@ -133,18 +133,18 @@ CASES = (
     ),
     Case(
         "tls-urls",
-        (Given("kubernetes:core/v1:ConfigMap", {"data": {"url": "rediss://redis:6379"}}),),
+        (ResourceFixture("kubernetes:core/v1:ConfigMap", {"data": {"url": "rediss://redis:6379"}}),),
         breaking(("data.url", "redis://redis:6379"), ("data.url", "postgresql+asyncpg://db/x")),
         passes=({"data.url": "see http://www.w3.org/2000/svg"},),
     ),
     Case(
         "tls-urls",
-        (Given("kubernetes:core/v1:Secret", {"data": {"url": encoded("rediss://redis:6379")}}),),
+        (ResourceFixture("kubernetes:core/v1:Secret", {"data": {"url": encoded("rediss://redis:6379")}}),),
         breaking(("data.url", encoded("redis://redis:6379"))),
     ),
     Case(
         "private-nodes-have-nat",
-        (Given("gcp:compute/routerNat:RouterNat", {}), A_CLUSTER),
+        (ResourceFixture("gcp:compute/routerNat:RouterNat", {}), A_CLUSTER),
         (Break({}, "no RouterNat leads out", become="gcp:compute/router:Router"),),
     ),
     Case(
@@ -175,12 +175,12 @@ CASES = (
     ),
     Case(
         "no-secret-variables",
-        (Given("kubernetes:core/v1:ConfigMap", {"data": {"LOG_LEVEL": "info"}}),),
+        (ResourceFixture("kubernetes:core/v1:ConfigMap", {"data": {"LOG_LEVEL": "info"}}),),
         breaking(("data.API_KEY", "abc"), ("data.dbPassword", "abc"), ("data.MONGO_PWD", "abc")),
     ),
     Case(
         "no-kubernetes-secrets",
-        (Given("kubernetes:core/v1:Secret", {"metadata": {"name": "s"}}),),
+        (ResourceFixture("kubernetes:core/v1:Secret", {"metadata": {"name": "s"}}),),
         (Break({"stringData": {"a": "b"}}, "in the manifest"),),
     ),
     Case(
@@ -188,7 +188,11 @@ CASES = (
         (HEALTH, SERVICE, API),
         (
             *breaking((f"{CHECK}.requestPath", "/"), (f"{CHECK}.port", 9090)),
-            Break({"spec.template.spec.containers[0].readinessProbe": DROP}, "no HTTP readiness", index=2),
+            Break(
+                {"spec.template.spec.containers[0].readinessProbe": DROP},
+                "no readiness probe that is an HTTP request",
+                index=2,
+            ),
         ),
     ),
     Case(
@@ -209,10 +213,10 @@ CASES = (
         "termination-adds-up",
         (API, SERVICE, HEALTH, BACKEND),
         (
-            Break({"spec.template.spec.terminationGracePeriodSeconds": 10}, "end before the drain"),
+            Break({"spec.template.spec.terminationGracePeriodSeconds": 10}, "is shorter than the drain"),
             Break({"spec.template.spec.terminationGracePeriodSeconds": 40}, "is killed after 40 s"),
-            Break({"spec.template.spec.containers[0].env[0].value": "5"}, "drains for 5 s only"),
-            Break({"spec.template.spec.containers[0].env": []}, "drains for 0 s only"),
+            Break({"spec.template.spec.containers[0].env[0].value": "5"}, "drains for 5 s, but"),
+            Break({"spec.template.spec.containers[0].env": []}, "drains for 0 s, but"),
             Break({"spec.default.timeoutSec": 60}, "take longer", index=3),
         ),
     ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from policies.testing import Given
+from policies.testing import ResourceFixture
 from tests.policies.cases import Break, Case
 
-REDIS = Given(
+REDIS = ResourceFixture(
     "gcp:redis/instance:Instance",
     {"tier": "STANDARD_HA", "memorySizeGb": 1, "region": "europe-west1"},
     "cache",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from policies.testing import DROP, Given
+from policies.testing import DROP, ResourceFixture
 from tests.policies.cases import Break, Case, breaking
 
 SECURITY = {
@@ -38,8 +38,8 @@ DEPLOYMENT: dict[str, Any] = {
         "template": {"metadata": {"labels": {"app": "x"}}, "spec": POD["spec"]},
     },
 }
-A_POD = Given("kubernetes:core/v1:Pod", POD)
-A_DEPLOYMENT = Given("kubernetes:apps/v1:Deployment", DEPLOYMENT)
+A_POD = ResourceFixture("kubernetes:core/v1:Pod", POD)
+A_DEPLOYMENT = ResourceFixture("kubernetes:apps/v1:Deployment", DEPLOYMENT)
 C = "spec.containers[0]"
 S = f"{C}.securityContext"
 I = "spec.initContainers[0].securityContext"  # noqa: E741
@@ -129,7 +129,7 @@ CASES = (
         passes=({f"{S}.procMount": "Default"},),
     ),
     Case(
-        "pss-proc-mount",
+        "pss-proc-mount-restricted",
         (A_POD,),
         (Break({f"{S}.procMount": "Unmasked", "spec.hostUsers": False}, f"{S}.procMount"),),
     ),
@@ -160,11 +160,21 @@ CASES = (
     ),
     pod(
         "pss-seccomp",
-        (f"{P}.seccompProfile.type", "Unconfined"),
         (f"{P}.seccompProfile", DROP, f"{S}.seccompProfile.type"),
+        passes=({f"{P}.seccompProfile.type": "Localhost"}, {f"{P}.seccompProfile": DROP, **WINDOWS}),
+    ),
+    pod(
+        "pss-seccomp-baseline",
+        (f"{P}.seccompProfile.type", "Unconfined"),
         (f"{S}.seccompProfile", {"type": "Unconfined"}, f"{S}.seccompProfile.type"),
         (f"{S}.seccompProfile", {}, f"{S}.seccompProfile.type"),
-        passes=({f"{P}.seccompProfile.type": "Localhost"}, {f"{P}.seccompProfile": DROP, **WINDOWS}),
+        passes=({f"{P}.seccompProfile": DROP}, {f"{P}.seccompProfile.type": "Localhost"}),
+    ),
+    pod(
+        "pss-capabilities-baseline",
+        (f"{S}.capabilities.add", ["SYS_ADMIN"], f"{S}.capabilities.add[0]"),
+        (f"{I}.capabilities.add", ["CHOWN", "NET_RAW"], f"{I}.capabilities.add[1]"),
+        passes=({f"{S}.capabilities": DROP}, {f"{S}.capabilities.add": ["CHOWN"]}),
     ),
     pod(
         "pod-shape",
@@ -201,7 +211,7 @@ CASES = (
     pod("service-account-token", ("spec.automountServiceAccountToken", DROP)),
     Case(
         "service-account-token",
-        (Given("kubernetes:core/v1:ServiceAccount", {"automountServiceAccountToken": False}),),
+        (ResourceFixture("kubernetes:core/v1:ServiceAccount", {"automountServiceAccountToken": False}),),
         breaking(("automountServiceAccountToken", True)),
     ),
     pod(
@@ -213,7 +223,6 @@ CASES = (
         "probes-add-up",
         (A_POD,),
         breaking(
-            (f"{C}.readinessProbe.timeoutSeconds", 60),
             (f"{C}.livenessProbe.failureThreshold", 1, f"{C}.livenessProbe"),
         ),
     ),

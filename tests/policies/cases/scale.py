@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from policies.testing import DROP, Given, changed
+from policies.testing import DROP, ResourceFixture, changed
 from tests.policies.cases import Break, Case, breaking
 from tests.policies.cases.pods import DEPLOYMENT
 
 HERE = {"namespace": "shop"}
-NAMESPACE = Given("kubernetes:core/v1:Namespace", {"metadata": {"name": "shop"}}, "shop")
+NAMESPACE = ResourceFixture("kubernetes:core/v1:Namespace", {"metadata": {"name": "shop"}}, "shop")
 QUOTA_PROPS: dict[str, Any] = {
     "metadata": {"name": "room", **HERE},
     "spec": {
@@ -24,15 +24,20 @@ QUOTA_PROPS: dict[str, Any] = {
         }
     },
 }
-QUOTA = Given("kubernetes:core/v1:ResourceQuota", QUOTA_PROPS, "room")
-RANGE = Given(
+QUOTA = ResourceFixture("kubernetes:core/v1:ResourceQuota", QUOTA_PROPS, "room")
+ROLLING_QUOTA = ResourceFixture(
+    "kubernetes:core/v1:ResourceQuota",
+    {"metadata": {"name": "room", **HERE}, "spec": {"hard": {"pods": "3"}}},
+    "room",
+)
+RANGE = ResourceFixture(
     "kubernetes:core/v1:LimitRange",
     {
         "metadata": {"name": "limits", **HERE},
         "spec": {"limits": [{"type": "Container", "default": {"memory": "128Mi"}}]},
     },
 )
-API = Given(
+API = ResourceFixture(
     "kubernetes:apps/v1:Deployment",
     changed(
         DEPLOYMENT,
@@ -49,7 +54,7 @@ METRIC = {
     "type": "Resource",
     "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 65}},
 }
-HPA = Given(
+HPA = ResourceFixture(
     "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
     {
         "metadata": {"name": "api", **HERE},
@@ -62,8 +67,8 @@ HPA = Given(
     },
     "api",
 )
-OTHER_HPA = Given(HPA.type, changed(HPA.props, {"spec.scaleTargetRef.name": "other"}), "other")
-VPA = Given(
+OTHER_HPA = ResourceFixture(HPA.type, changed(HPA.props, {"spec.scaleTargetRef.name": "other"}), "other")
+VPA = ResourceFixture(
     "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler",
     {
         "metadata": {"name": "api", **HERE},
@@ -74,7 +79,7 @@ VPA = Given(
     },
     "vpa",
 )
-PDB = Given(
+PDB = ResourceFixture(
     "kubernetes:policy/v1:PodDisruptionBudget",
     {
         "metadata": {"name": "api", **HERE},
@@ -82,8 +87,8 @@ PDB = Given(
     },
     "api",
 )
-OTHER_PDB = Given(PDB.type, changed(PDB.props, {"spec.selector.matchLabels.app": "y"}), "other")
-POOL = Given(
+OTHER_PDB = ResourceFixture(PDB.type, changed(PDB.props, {"spec.selector.matchLabels.app": "y"}), "other")
+POOL = ResourceFixture(
     "gcp:container/nodePool:NodePool",
     {
         "name": "main",
@@ -102,7 +107,7 @@ BIG_INIT = {
     "name": "warm",
     "resources": {"requests": {"cpu": "2", "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
 }
-STORAGE_QUOTA = Given(
+STORAGE_QUOTA = ResourceFixture(
     "kubernetes:core/v1:ResourceQuota",
     {
         "metadata": {"name": "disks", **HERE},
@@ -123,7 +128,7 @@ STORAGE_QUOTA = Given(
     "disks",
 )
 SCRATCH = {"name": "a", "resources": {"requests": {"ephemeral-storage": "1Gi"}}}
-STATEFUL = Given(
+STATEFUL = ResourceFixture(
     "kubernetes:apps/v1:StatefulSet",
     {
         "metadata": {"name": "store", **HERE},
@@ -137,13 +142,13 @@ STATEFUL = Given(
     },
     "store",
 )
-CLAIM = Given(
+CLAIM = ResourceFixture(
     "kubernetes:core/v1:PersistentVolumeClaim",
     {"metadata": {"name": "c", **HERE}, "spec": {"resources": {"requests": {"storage": "10Gi"}}}},
     "claim",
 )
 # Every half hour for at most an hour and its grace period: three runs at once.
-CRON = Given(
+CRON = ResourceFixture(
     "kubernetes:batch/v1:CronJob",
     {
         "metadata": {"name": "tidy", **HERE},
@@ -154,17 +159,17 @@ CRON = Given(
     },
     "tidy",
 )
-BATCH = Given(
+BATCH = ResourceFixture(
     "kubernetes:batch/v1:Job",
     {"metadata": {"name": "once", **HERE}, "spec": {"template": {"spec": {}}}},
     "once",
 )
-SERVICE = Given(
+SERVICE = ResourceFixture(
     "kubernetes:core/v1:Service",
     {"metadata": {"name": "s", **HERE}, "spec": {"type": "NodePort", "ports": [{"port": 1}, {"port": 2}]}},
     "service",
 )
-BOUNDS = Given(
+BOUNDS = ResourceFixture(
     "kubernetes:core/v1:LimitRange",
     {
         "metadata": {"name": "limits", **HERE},
@@ -187,7 +192,7 @@ BOUNDS = Given(
 
 SMALL = {"resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}}
 HALF = {"resources": {"requests": {"cpu": "500m"}}}
-PAIR = Given(
+PAIR = ResourceFixture(
     "kubernetes:apps/v1:StatefulSet",
     {
         "metadata": {"name": "pair", **HERE},
@@ -198,7 +203,7 @@ PAIR = Given(
     },
     "pair",
 )
-GROWING = Given(
+GROWING = ResourceFixture(
     "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler",
     {
         "metadata": {"name": "pair", **HERE},
@@ -210,17 +215,17 @@ GROWING = Given(
     },
     "growing",
 )
-GROWN_QUOTA = Given(
+GROWN_QUOTA = ResourceFixture(
     "kubernetes:core/v1:ResourceQuota",
     {"metadata": {"name": "grown", **HERE}, "spec": {"hard": {"requests.cpu": "8"}}},
     "grown",
 )
-KATA = Given(
+KATA = ResourceFixture(
     "kubernetes:node.k8s.io/v1:RuntimeClass",
     {"metadata": {"name": "kata"}, "handler": "kata", "overhead": {"podFixed": {"cpu": "500m"}}},
     "kata",
 )
-AGENT = Given(
+AGENT = ResourceFixture(
     "kubernetes:apps/v1:DaemonSet",
     {
         "metadata": {"name": "agent", **HERE},
@@ -304,7 +309,7 @@ CASES = (
             Break({"spec.jobTemplate.spec.activeDeadlineSeconds": DROP}, "runs may pile up", 3),
             Break({'spec.hard["count/pods"]': "10"}, "less than the"),
             Break({'spec.hard["services.nodeports"]': "1"}, "less than the 2"),
-            Break({"spec.hard.cpu": "lots"}, "is no quantity"),
+            Break({"spec.hard.cpu": "lots"}, "is not a valid quantity"),
         ),
         passes=(
             {'spec.hard["count/ingresses.networking.k8s.io"]': "0"},
@@ -312,16 +317,24 @@ CASES = (
         ),
     ),
     Case(
+        "quota-covers-terminating-pods",
+        (ROLLING_QUOTA, API),
+        (Break({"spec.hard.pods": "2"}, "less than the 3 of a rollout of Deployment 'api': 1 pods"),),
+    ),
+    Case(
         "limit-range-admits",
         (BOUNDS, API, CLAIM),
         (
-            Break({"spec.limits[0].max.cpu": "400m"}, "has requests of cpu 0.5, more than the 400m", 0),
-            Break({"spec.limits[0].min.memory": "512Mi"}, "less than the 512Mi"),
+            Break({"spec.limits[0].max.cpu": "400m"}, "has a limit of 1 of cpu; the maximum is 0.4", 0),
+            Break({"spec.limits[0].min.memory": "512Mi"}, "the minimum is 512Mi"),
             Break({"spec.limits[0].maxLimitRequestRatio": {"cpu": "1"}}, "times its request"),
-            Break({"spec.limits[0].default.cpu": DROP}, "needs limits of cpu"),
             Break({"spec.limits[0].min.cpu": "2"}, "is more than the 1 of default"),
-            Break({"spec.limits[1].max.memory": "100Mi"}, "Deployment 'api' has requests of memory 256Mi"),
-            Break({"spec.resources.requests.storage": "200Gi"}, "more than the 100Gi", 2),
+            Break({"spec.limits[1].max.memory": "100Mi"}, "Deployment 'api' has a limit of 256Mi of memory"),
+            Break(
+                {"spec.resources.requests.storage": "200Gi"},
+                "requests 200Gi of storage; the maximum is 100Gi",
+                2,
+            ),
         ),
     ),
     Case(
@@ -353,20 +366,20 @@ CASES = (
                 ("spec.minReplicas", 0),
                 ("spec.maxReplicas", 101),
                 ("spec.maxReplicas", 1),
-                ("spec.metrics", []),
             ),
             *breaking(
                 ("spec.template.spec.containers[0].resources.requests.cpu", DROP, "measures cpu"), index=1
             ),
-            Break({"spec.scaleTargetRef.name": "api"}, "another one scales Deployment 'api'", index=2),
+            Break({"spec.scaleTargetRef.name": "api"}, "Deployment 'api' is already the target", index=2),
         ),
     ),
     Case(
         "hpa-target-exists",
-        (HPA, API, VPA),
+        (HPA, API, VPA, PDB),
         (
             Break({"spec.scaleTargetRef.name": "apu"}, "no Deployment 'apu'"),
             Break({"spec.targetRef.name": "apu"}, "no Deployment 'apu'", index=2),
+            Break({"spec.selector.matchLabels": {"app": "typo"}}, "selects no pod", index=3),
         ),
     ),
     Case(
@@ -397,11 +410,17 @@ CASES = (
         "pdb-lets-nodes-drain",
         (PDB, API, HPA, OTHER_PDB),
         (
-            Break({"spec.selector.matchLabels": {"app": "x"}}, "has two budgets", index=3),
-            Break({"spec.maxUnavailable": DROP, "spec.minAvailable": "51%"}, "lets none of the 2"),
-            Break({"spec.maxUnavailable": 0}, "lets none"),
-            Break({"spec.maxUnavailable": DROP, "spec.minAvailable": 2}, "lets none of the 2"),
-            Break({"spec.maxUnavailable": DROP, "spec.minAvailable": "100%"}, "lets none"),
+            Break({"spec.selector.matchLabels": {"app": "x"}}, "matches two PodDisruptionBudgets", index=3),
+            Break(
+                {"spec.maxUnavailable": DROP, "spec.minAvailable": "51%"},
+                "allows no disruption of Deployment 'api' (2 pods",
+            ),
+            Break({"spec.maxUnavailable": 0}, "allows no disruption"),
+            Break(
+                {"spec.maxUnavailable": DROP, "spec.minAvailable": 2},
+                "allows no disruption of Deployment 'api' (2 pods",
+            ),
+            Break({"spec.maxUnavailable": DROP, "spec.minAvailable": "100%"}, "allows no disruption"),
         ),
     ),
     Case(

@@ -14,7 +14,7 @@ import pytest
 
 from policies.model.property_tree import UNKNOWN
 from policies.rules import RULES, named
-from policies.testing import Given, Secret, judge_policy
+from policies.testing import ResourceFixture, Secret, evaluate_policy
 from tests.policies.cases import Case
 from tests.policies.test_cases import CASES
 
@@ -38,11 +38,13 @@ def variants(value: Any, replaced: Replace) -> Iterator[tuple[str, Any]]:
                 yield f"[{index}]{place}", [*value[:index], inner, *value[index + 1 :]]
 
 
-def everywhere(given: list[Given], replaced: Replace) -> Iterator[tuple[str, list[Given]]]:
+def everywhere(
+    given: list[ResourceFixture], replaced: Replace
+) -> Iterator[tuple[str, list[ResourceFixture]]]:
     """`given` once for each part of each resource's inputs, with that part replaced."""
     for index, item in enumerate(given):
         for place, props in variants(item.props, replaced):
-            changed = Given(item.type, props, item.name, item.protect, item.parent)
+            changed = ResourceFixture(item.type, props, item.name, item.protect, item.parent)
             yield f"{item.name}{place}", [*given[:index], changed, *given[index + 1 :]]
 
 
@@ -59,7 +61,7 @@ def secret_throughout(value: Any) -> Any:
     return Secret(value)
 
 
-def situations(case: Case) -> Iterator[tuple[list[Given], bool]]:
+def situations(case: Case) -> Iterator[tuple[list[ResourceFixture], bool]]:
     """The resources of a case as they pass, and each way that they fail; and whether they pass."""
     yield list(case.good), True
     for change in case.breaks:
@@ -72,7 +74,7 @@ def test_an_unknown_anywhere_neither_crashes_nor_hides_nor_accuses(rule: str) ->
     for case in BY_RULE[rule]:
         for given, passes in situations(case):
             for place, changed in everywhere(given, unknown):
-                verdict = judge_policy(policy, changed, case.settings)
+                verdict = evaluate_policy(policy, changed, case.settings)
                 if passes:
                     assert verdict.findings == [], f"{place} unknown is no offence"
                 elif rule not in LOOKS_AT_WHAT_IS_WRITTEN:
@@ -85,8 +87,10 @@ def test_a_secret_is_judged_as_any_other_value(rule: str) -> None:
     for case in BY_RULE[rule]:
         for given, _ in situations(case):
             hidden = [
-                Given(item.type, secret_throughout(item.props), item.name, item.protect, item.parent)
+                ResourceFixture(
+                    item.type, secret_throughout(item.props), item.name, item.protect, item.parent
+                )
                 for item in given
             ]
-            plain, secret = (judge_policy(policy, found, case.settings) for found in (given, hidden))
+            plain, secret = (evaluate_policy(policy, found, case.settings) for found in (given, hidden))
             assert (secret.findings, secret.unjudged) == (plain.findings, plain.unjudged)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from policies.rules import RULES
-from policies.testing import Given, judge, remedied
+from policies.testing import ResourceFixture, evaluate, remedied
 from rehearsal.cli import display
 from rehearsal.engine.events import Result
 from rehearsal.engine.policy_checks import Judge
@@ -62,29 +62,29 @@ def test_a_remedy_mends_what_is_found_and_that_once(case: Case, change: Break) -
     for given in case.broken(change):
         mended = remedied(case.policy, given, case.settings)
         if mended is not None:
-            assert judge(case.policy, given, settings=case.settings).findings
-            assert remedied(case.policy, Given(given.type, mended), case.settings) is None
+            assert evaluate(case.policy, given, settings=case.settings).findings
+            assert remedied(case.policy, ResourceFixture(given.type, mended), case.settings) is None
 
 
 @pytest.mark.parametrize("policy", REMEDIED)
 def test_what_passes_is_left_alone(policy: str) -> None:
     right = pod(securityContext={"seccompProfile": {"type": "Localhost"}}, automountServiceAccountToken=False)
     right["metadata"]["labels"] = {LABEL: "else"}
-    assert remedied(policy, Given(POD, right)) is None
+    assert remedied(policy, ResourceFixture(POD, right)) is None
 
 
 def test_what_somebody_asked_for_stays() -> None:
     asked = pod(securityContext={"seccompProfile": {"type": "Unconfined"}}, automountServiceAccountToken=True)
-    assert remedied("pss-seccomp", Given(POD, asked)) is None
-    assert remedied("service-account-token", Given(POD, asked)) is None
+    assert remedied("pss-seccomp", ResourceFixture(POD, asked)) is None
+    assert remedied("service-account-token", ResourceFixture(POD, asked)) is None
 
 
 def test_pods_that_need_their_token_keep_it() -> None:
-    assert remedied("service-account-token", Given(POD, pod()), {"needed": ["a"]}) is None
+    assert remedied("service-account-token", ResourceFixture(POD, pod()), {"needed": ["a"]}) is None
 
 
 def test_windows_gets_no_profile_that_its_api_refuses() -> None:
-    assert remedied("pss-seccomp", Given(POD, pod(os={"name": "windows"}))) is None
+    assert remedied("pss-seccomp", ResourceFixture(POD, pod(os={"name": "windows"}))) is None
 
 
 def test_secrets_stay_secret_and_unknowns_unknown(pack: PolicyPack) -> None:

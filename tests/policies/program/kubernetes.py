@@ -29,7 +29,14 @@ ROWS = (
     Row("pss-privilege-escalation", API, {f"{SECURITY}.allowPrivilegeEscalation": True}),
     Row("pss-run-as-non-root", API, {f"{POD}.securityContext.runAsNonRoot": False}),
     Row("pss-run-as-user", API, {f"{SECURITY}.runAsUser": 0}),
-    Row("pss-seccomp", API, {f"{SECURITY}.seccompProfile.type": "Unconfined"}),
+    Row(
+        "pss-seccomp",
+        API,
+        {f"{SECURITY}.seccompProfile": DROP, f"{POD}.securityContext.seccompProfile": DROP},
+    ),
+    Row("pss-seccomp-baseline", API, {f"{SECURITY}.seccompProfile.type": "Unconfined"}),
+    Row("pss-capabilities-baseline", API, {f"{SECURITY}.capabilities.add": ["SYS_ADMIN"]}),
+    Row("pss-proc-mount-restricted", API, {f"{SECURITY}.procMount": "Unmasked", f"{POD}.hostUsers": False}),
     Row("read-only-root", API, {f"{SECURITY}.readOnlyRootFilesystem": False}),
     Row(
         "image-digest",
@@ -45,6 +52,7 @@ ROWS = (
     Row("namespace-quota", "ResourceQuota/namespace", gone=True, on="Namespace/namespace"),
     Row("namespace-limit-range", "LimitRange/namespace", gone=True, on="Namespace/namespace"),
     Row("quota-holds-peak", "ResourceQuota/namespace", {"spec.hard.pods": "100"}),
+    Row("quota-covers-terminating-pods", "ResourceQuota/namespace", {"spec.hard.pods": "160"}),
     Row("pools-hold-peak", "NodePool/cluster-on-demand", {"autoscaling.totalMaxNodeCount": 4}),
     Row(
         "limit-range-admits",
@@ -53,7 +61,7 @@ ROWS = (
         on="Deployment/worker",
     ),
     Row("hpa-target-without-replicas", API, {"spec.replicas": 5}),
-    Row("hpa-bounds", "HorizontalPodAutoscaler/api-scaling", {"spec.metrics": []}),
+    Row("hpa-bounds", "HorizontalPodAutoscaler/api-scaling", {"spec.maxReplicas": 1}),
     Row(
         "hpa-vpa-conflict",
         "VerticalPodAutoscaler/api-scaling-vertical",
@@ -122,5 +130,5 @@ ROWS = (
         "HealthCheckPolicy/gateway-health",
         {"spec.default.timeoutSec": 1},
     ),
-    Row("probes-add-up", API, {f"{CONTAINER}.livenessProbe.timeoutSeconds": 60}),
+    Row("probes-add-up", API, {f"{CONTAINER}.livenessProbe.failureThreshold": 1}),
 )

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from policies.model.stack import Stack
 from policies.pricing.cost_estimate import monthly
-from policies.testing import Given, judge, resources_of
+from policies.testing import ResourceFixture, evaluate, resources_of
 from tests.policies.cases.money import REDIS
 
-UNPRICED = Given("gcp:pubsub/topic:Topic", {"name": "t"}, "topic")
+UNPRICED = ResourceFixture("gcp:pubsub/topic:Topic", {"name": "t"}, "topic")
 
 
-def maximum(*given: Given) -> float:
+def maximum(*given: ResourceFixture) -> float:
     return monthly(Stack.of(resources_of(given))).maximum
 
 
 def test_the_ceiling_is_the_last_amount_that_passes() -> None:
     most = maximum(REDIS)
-    assert judge("monthly-cost-ceiling", REDIS, settings={"monthly": most}).clean
-    verdict = judge("monthly-cost-ceiling", REDIS, settings={"monthly": most - 0.01})
+    assert evaluate("monthly-cost-ceiling", REDIS, settings={"monthly": most}).clean
+    verdict = evaluate("monthly-cost-ceiling", REDIS, settings={"monthly": most - 0.01})
     assert verdict.found("of the ceiling")
     assert verdict.urns == [REDIS.urn]
 
 
 def test_what_has_no_price_is_said_and_adds_nothing() -> None:
     assert maximum(REDIS, UNPRICED) == maximum(REDIS)
-    verdict = judge("monthly-cost-ceiling", REDIS, UNPRICED, settings={"monthly": 1})
+    verdict = evaluate("monthly-cost-ceiling", REDIS, UNPRICED, settings={"monthly": 1})
     assert verdict.found("no price is known for 1 more")
 
 
 def test_a_stack_that_costs_something_needs_a_ceiling() -> None:
-    assert judge("monthly-cost-ceiling", REDIS).found("set policies:monthlyCeiling")
-    assert judge("monthly-cost-ceiling", Given("kubernetes:core/v1:Pod", {})).clean
+    assert evaluate("monthly-cost-ceiling", REDIS).found("set policies:monthlyCeiling")
+    assert evaluate("monthly-cost-ceiling", ResourceFixture("kubernetes:core/v1:Pod", {})).clean

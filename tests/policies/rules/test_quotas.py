@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.testing import Given, judge
+from policies.testing import ResourceFixture, evaluate
 
 METADATA = {"namespace": "n"}
 
@@ -32,7 +32,7 @@ class Fleet:
         pods = most + math.ceil(most * self.surge_percent / 100)
         return pods * max(self.main + self.sidecar, self.init + self.sidecar)
 
-    def resources(self, name: str) -> list[Given]:
+    def resources(self, name: str) -> list[ResourceFixture]:
         def container(title: str, cpu: int, **more: Any) -> dict[str, Any]:
             return {"name": title, "resources": {"requests": {"cpu": f"{cpu}m"}}} | more
 
@@ -55,14 +55,14 @@ class Fleet:
             target = {"kind": "Deployment", "name": name}
             bounds = {"minReplicas": self.replicas, "maxReplicas": self.most, "scaleTargetRef": target}
             found.append(
-                Given(
+                ResourceFixture(
                     "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
                     {"metadata": METADATA | {"name": name}, "spec": bounds},
                     name,
                 )
             )
         deployment = {"metadata": METADATA | {"name": name}, "spec": spec}
-        return [*found, Given("kubernetes:apps/v1:Deployment", deployment, name)]
+        return [*found, ResourceFixture("kubernetes:apps/v1:Deployment", deployment, name)]
 
 
 FLEETS = st.builds(
@@ -86,8 +86,8 @@ def test_the_sum_of_all_peaks_is_enough_and_a_thousandth_less_is_not(
 
     def verdict(milli: int) -> list[str]:
         quota = {"metadata": METADATA | {"name": "q"}, "spec": {"hard": {key: f"{milli}m"}}}
-        return judge(
-            "quota-holds-peak", Given("kubernetes:core/v1:ResourceQuota", quota, "q"), *resources
+        return evaluate(
+            "quota-holds-peak", ResourceFixture("kubernetes:core/v1:ResourceQuota", quota, "q"), *resources
         ).findings
 
     assert verdict(peak) == []
@@ -107,7 +107,7 @@ def test_what_stateful_sets_claim_is_counted_by_class(replicas: int, size: int, 
         }
 
     resources = [
-        Given(
+        ResourceFixture(
             "kubernetes:apps/v1:StatefulSet",
             {
                 "metadata": METADATA | {"name": "s"},
@@ -115,7 +115,7 @@ def test_what_stateful_sets_claim_is_counted_by_class(replicas: int, size: int, 
             },
             "s",
         ),
-        Given(
+        ResourceFixture(
             "kubernetes:core/v1:PersistentVolumeClaim",
             {"metadata": METADATA | {"name": "c"}} | claim(loose, "slow"),
             "c",
@@ -125,8 +125,8 @@ def test_what_stateful_sets_claim_is_counted_by_class(replicas: int, size: int, 
     def enough(**hard: str) -> bool:
         keys = {key.replace("__", "/").replace("_", "."): value for key, value in hard.items()}
         quota = {"metadata": METADATA | {"name": "q"}, "spec": {"hard": keys}}
-        given_quota = Given("kubernetes:core/v1:ResourceQuota", quota, "q")
-        return judge("quota-holds-peak", given_quota, *resources).clean
+        given_quota = ResourceFixture("kubernetes:core/v1:ResourceQuota", quota, "q")
+        return evaluate("quota-holds-peak", given_quota, *resources).clean
 
     fast = replicas * size
     assert enough(requests_storage=f"{fast + loose}Gi", persistentvolumeclaims=str(replicas + 1))

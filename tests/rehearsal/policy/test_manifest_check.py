@@ -10,6 +10,7 @@ import pytest
 
 from rehearsal.errors import InputError
 from rehearsal.policy.manifest_check import check
+from rehearsal.policy.manifest_sarif import sarif
 from rehearsal.policy.pack_files import PolicyConfigError
 
 BAD = """\
@@ -50,12 +51,14 @@ def test_a_finding_has_file_line_object_and_path_also_inside_a_list(tmp_path: Pa
     assert not report.ok
 
 
-def test_a_pod_of_the_restricted_standard_is_ok_and_house_rules_are_advice(tmp_path: Path) -> None:
+def test_platform_specific_policies_run_only_with_strict_or_by_name(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(GOOD)
-    report = check([str(tmp_path)])
-    assert report.ok
-    assert report.counts["advisory"] > 0
+    assert check([str(tmp_path)]).remarks == ()
     assert not check([str(tmp_path)], strict=True).ok
+    named = check([str(tmp_path)], only=("image-digest",))
+    assert [(item.policy, item.level) for item in named.remarks] == [("image-digest", "advisory")]
+    configured = check([str(tmp_path)], config={"image-digest": "mandatory"})
+    assert [(item.policy, item.level) for item in configured.remarks] == [("image-digest", "mandatory")]
 
 
 def test_folders_leave_out_what_is_no_kubernetes_object(tmp_path: Path) -> None:
@@ -85,12 +88,18 @@ def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:
 
 def test_json_has_what_the_text_has(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(BAD)
-    report = check([str(tmp_path)])
+    report = check([str(tmp_path)], strict=True)
     data = report.to_json()
     assert data["counts"]["mandatory"] == len(
         [item for item in data["findings"] if item["level"] == "mandatory"]
     )
-    assert len(report.lines()) == 2 * len(data["findings"]) + 1
+    text = report.lines()
+    for item in data["findings"]:
+        assert any(
+            f"{item['line']}: {item['level']} [{item['severity']}] {item['policy']}" in t for t in text
+        )
+        assert f"    Remediation: {item['remediation']}" in text
+        assert not item["url"] or f"    {item['url']}" in text
     assert [line for line in report.lines(diff=True) if line not in report.lines()] == [
         f"    + {change['path']}: {json.dumps(change['new'])}"
         for item in data["findings"]
@@ -204,3 +213,165 @@ def test_a_key_that_is_written_twice_is_said_and_the_last_one_counts(tmp_path: P
     assert "hostPID is written twice: only the last one counts here" in {
         item.message for item in report.remarks if item.policy == "schema"
     }
+
+
+def test_an_unreadable_file_does_not_stop_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [b\nc: d")
+    (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: Pod\nspec: {priority: .inf}\n---\n" + GOOD)
+    (tmp_path / "c.yaml").write_text(GOOD)
+    report = check([str(tmp_path)])
+    assert report.objects == 2
+    assert [line.split(": ")[0] for line in report.unreadable] == [
+        f"{tmp_path / 'a.yaml'}:2",
+        f"{tmp_path / 'b.yaml'}:3",
+    ]
+    assert (report.ok, report.exit_code) == (True, 2)
+    assert sum(line.startswith("not read: ") for line in report.lines()) == 2
+
+
+@pytest.mark.parametrize("pattern", ["charts", "charts/", "charts/*", "*/bad.yaml", "bad.yaml", "b*"])
+def test_excluded_files_are_not_read(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "bad.yaml").write_text("{{")
+    (tmp_path / "pod.yaml").write_text(GOOD)
+    report = check([str(tmp_path)], exclude=(pattern,))
+    assert (report.objects, report.unreadable) == (1, ())
+
+
+HOST = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  # kingdom: ignore pss-host-namespaces, pss-host-ports -- observes the node
+  hostNetwork: true
+  hostPID: true
+  containers:
+  - name: a
+    image: i
+    # kingdom: ignore pss-privileged -- loads a kernel module
+    securityContext: {privileged: true}
+  - name: b
+    image: i
+    securityContext: {privileged: true}
+"""
+
+
+def test_an_ignore_comment_covers_what_is_below_its_line_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(HOST)
+    report = check([str(file)], only=("pss-host-namespaces", "pss-privileged"))
+    assert [(item.policy, item.line) for item in report.remarks] == [
+        ("pss-host-namespaces", 7),
+        ("pss-privileged", 15),
+    ]
+    assert [(item.policy, item.line, reason) for item, reason in report.ignored] == [
+        ("pss-host-namespaces", 6, "observes the node"),
+        ("pss-privileged", 12, "loads a kernel module"),
+    ]
+    assert report.to_json()["ignored"][0]["reason"] == "observes the node"
+
+
+def test_an_ignore_comment_above_an_object_covers_all_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("# kingdom: ignore pss-privileged -- a test bed\n---\n" + HOST)
+    report = check([str(file)], only=("pss-privileged",))
+    assert report.remarks == ()
+    assert len(report.ignored) == 2
+
+
+@pytest.mark.parametrize(
+    ("comment", "message"),
+    [
+        ("# kingdom: ignore pss-privileged", "gives no reason"),
+        ("# kingdom: ignore pss-privileged --", "gives no reason"),
+        ("# kingdom: ignore -- a reason", "names no policy"),
+        ("# kingdom: ignore pss-privleged -- a reason", "did you mean 'pss-privileged'"),
+        ("# kingdom: ignore pss-sysctls -- a reason", "suppresses no finding"),
+    ],
+)
+def test_a_wrong_ignore_comment_suppresses_nothing_and_is_reported(
+    tmp_path: Path, comment: str, message: str
+) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(f"{comment}\n{HOST.replace('# kingdom:', '#')}")
+    report = check([str(file)])
+    assert report.ignored == ()
+    [found] = [item for item in report.remarks if item.policy == "ignore-comment"]
+    assert message in found.message
+    assert found.line == 1
+
+
+def test_an_ignore_comment_inside_a_text_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  notes: |\n"
+        "    # kingdom: ignore no-secret-values -- not a comment\n    key: AKIAABCDEFGHIJKLMNOP\n"
+    )
+    report = check([str(file)], only=("no-secret-values",))
+    assert [item.policy for item in report.remarks] == ["no-secret-values"]
+    assert report.ignored == ()
+
+
+def test_cost_has_no_place_in_manifests(tmp_path: Path) -> None:
+    file = tmp_path / "service.yaml"
+    file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: LoadBalancer}\n")
+    assert all(item.file and item.line for item in check([str(file)], strict=True).remarks)
+    with pytest.raises(InputError, match="does not apply to manifests"):
+        check([str(file)], only=("monthly-cost-ceiling",))
+
+
+def test_sarif_has_every_finding_and_its_suppression(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(HOST)
+    report = check([str(file)])
+    log = sarif(report)
+    [run] = log["runs"]
+    assert len(run["results"]) == len(report.remarks) + len(report.ignored)
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["locations"][0]["physicalLocation"]["region"]["startLine"] > 0
+    suppressed = [item for item in run["results"] if "suppressions" in item]
+    assert [item["suppressions"][0]["justification"] for item in suppressed] == [
+        reason for _, reason in report.ignored
+    ]
+
+
+CUSTOM = {
+    "a Rollout": "spec: {template: {spec: {containers: [CONTAINER]}}}",
+    "a replicated job": "spec: {jobs: [{template: {spec: {template: {spec: {containers: [CONTAINER]}}}}}]}",
+    "a template by another name": "spec: {podTemplate: {spec: {containers: [CONTAINER]}}}",
+}
+
+
+@pytest.mark.parametrize("spec", CUSTOM.values(), ids=CUSTOM)
+def test_pod_templates_of_any_kind_are_evaluated(tmp_path: Path, spec: str) -> None:
+    file = tmp_path / "custom.yaml"
+    container = "{name: a, image: i, securityContext: {privileged: true}}"
+    spec = spec.replace("CONTAINER", container)
+    file.write_text(f"apiVersion: example.com/v1\nkind: Thing\nmetadata: {{name: a}}\n{spec}\n")
+    [found] = check([str(file)], only=("pss-privileged",)).remarks
+    assert found.path.endswith("containers[0].securityContext.privileged")
+
+
+def test_a_container_outside_of_a_pod_template_is_listed_as_not_judged(tmp_path: Path) -> None:
+    file = tmp_path / "workflow.yaml"
+    file.write_text(
+        "apiVersion: example.com/v1\nkind: Flow\nmetadata: {name: a}\n"
+        "spec: {steps: [{image: i, securityContext: {privileged: true}}]}\n"
+    )
+    report = check([str(file)], only=("PSS",))
+    assert report.remarks == ()
+    [note] = report.unjudged
+    assert "workflow.yaml:4: Flow a: spec.steps[0] is a container" in note
+
+
+def test_patterns_of_policy_engines_are_no_pods(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: a}\nspec: {rules: [{validate: "
+        "{pattern: {spec: {template: {spec: {containers: [{image: '*', securityContext: {}}]}}}}}}]}\n"
+    )
+    report = check([str(file)], only=("PSS",))
+    assert (report.remarks, report.unjudged) == ((), ())

@@ -1,0 +1,159 @@
+"""What the API server and the LimitRanger admission plugin do to pods and claims in a namespace.
+
+Sources, all of Kubernetes v1.37.2: ``SetDefaults_LimitRangeItem`` and ``SetDefaults_Pod``
+(pkg/apis/core/v1/defaults.go), plugin/pkg/admission/limitranger/admission.go, and
+``validateResourceRequirements`` (pkg/apis/core/validation/validation.go).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from policies.model.property_tree import Node
+from policies.model.quantities import parse, show
+from policies.model.stack import Object
+
+Amounts = dict[str, Fraction]
+# Above this, the plugin compares whole units instead of thousandths.
+_MAX_MILLI_VALUE: Final = Fraction((2**63 - 1) // 1000)
+
+
+def quantities(node: Node) -> Amounts:
+    """The quantities of a resource list; values that are not known or not quantities are left out."""
+    found: Amounts = {}
+    for key, value in node.entries():
+        amount = parse(value.raw) if value.known() else None
+        if amount is not None:
+            found[key] = amount
+    return found
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """One item of a LimitRange, with the defaults that the API server fills in.
+
+    A default limit that is absent is the maximum; a default request that is absent is the default limit,
+    else the minimum. Only items of type Container have defaults.
+    """
+
+    node: Node
+    type: str
+    min: Amounts = field(default_factory=dict)
+    max: Amounts = field(default_factory=dict)
+    default: Amounts = field(default_factory=dict)
+    default_request: Amounts = field(default_factory=dict)
+    max_ratio: Amounts = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, limit: Node) -> Bounds:
+        """Read one item of ``spec.limits``."""
+        kind = limit["type"].text()
+        least, most = quantities(limit["min"]), quantities(limit["max"])
+        default, request = quantities(limit["default"]), quantities(limit["defaultRequest"])
+        if kind == "Container":
+            default = most | default
+            request = least | default | request
+        return cls(limit, kind, least, most, default, request, quantities(limit["maxLimitRequestRatio"]))
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the LimitRanges of one namespace fill in and enforce."""
+
+    bounds: tuple[tuple[Bounds, ...], ...] = ()
+
+    @classmethod
+    def of(cls, ranges: Sequence[Object]) -> Defaults:
+        """Read the LimitRanges of one namespace."""
+        return cls(
+            tuple(
+                tuple(Bounds.of(limit) for limit in item.node.at("spec", "limits").items()) for item in ranges
+            )
+        )
+
+    def every(self, kind: str) -> Iterator[Bounds]:
+        """The items of one type: Container, Pod or PersistentVolumeClaim."""
+        return (bound for own in self.bounds for bound in own if bound.type == kind)
+
+    def fill(self, amounts: Amounts) -> Amounts:
+        """Add the defaults of each LimitRange to the requests and limits of one container."""
+        for own in self.bounds:
+            limits: Amounts = {}
+            requests: Amounts = {}
+            for bound in own:
+                if bound.type == "Container":
+                    limits |= bound.default
+                    requests |= bound.default_request
+            for key, amount in limits.items():
+                amounts.setdefault(f"limits.{key}", amount)
+            for key, amount in requests.items():
+                amounts.setdefault(f"requests.{key}", amount)
+        return amounts
+
+
+def violations(bound: Bounds, amounts: Mapping[str, Fraction]) -> Iterator[tuple[str, str]]:
+    """What the LimitRanger refuses: the field (``requests`` or ``limits``) and the reason."""
+    claim = bound.type == "PersistentVolumeClaim"
+    for key, least in bound.min.items():
+        request, limit = amounts.get(f"requests.{key}"), None if claim else amounts.get(f"limits.{key}")
+        if request is None:
+            yield "requests", f"has no request of {key}; the minimum is {show(key, least)}"
+        elif _compare(request, limit, least)[0] < 0:
+            yield "requests", f"requests {show(key, request)} of {key}; the minimum is {show(key, least)}"
+        elif limit is not None and _compare(request, limit, least)[1] < 0:
+            yield "limits", f"has a limit of {show(key, limit)} of {key}; the minimum is {show(key, least)}"
+    for key, most in bound.max.items():
+        request, limit = amounts.get(f"requests.{key}"), amounts.get(f"limits.{key}")
+        if claim:
+            limit = request
+        if limit is None:
+            part, what = ("requests", "request") if claim else ("limits", "limit")
+            yield part, f"has no {what} of {key}; the maximum is {show(key, most)}"
+        elif _compare(request, limit, most)[1] > 0:
+            part, what = ("requests", "requests") if claim else ("limits", "has a limit of")
+            yield part, f"{what} {show(key, limit)} of {key}; the maximum is {show(key, most)}"
+        elif request is not None and _compare(request, limit, most)[0] > 0:
+            yield "requests", f"requests {show(key, request)} of {key}; the maximum is {show(key, most)}"
+    for key, ratio in bound.max_ratio.items():
+        request, limit = amounts.get(f"requests.{key}"), amounts.get(f"limits.{key}")
+        if not request or not limit:
+            missing = "request" if not request else "limit"
+            yield f"{missing}s", f"has no {missing} of {key}; the LimitRange has a maxLimitRequestRatio"
+        elif limit / request > ratio:
+            shown = f"{float(limit / request):g}"
+            yield "limits", f"has a limit of {key} of {shown} times its request; the maximum is {ratio}"
+
+
+def contradiction(amounts: Mapping[str, Fraction]) -> Iterator[tuple[str, str]]:
+    """Requests above limits, and unequal ones of resources that cannot be overcommitted."""
+    for name, limit in amounts.items():
+        part, _, key = name.partition(".")
+        request = amounts.get(f"requests.{key}")
+        if part != "limits" or request is None:
+            continue
+        if request > limit:
+            yield key, f"requests {show(key, request)} of {key}, more than the limit of {show(key, limit)}"
+        elif request != limit and not overcommits(key):
+            yield (
+                key,
+                f"requests {show(key, request)} of {key}, which must equal the limit of {show(key, limit)}",
+            )
+
+
+def overcommits(key: str) -> bool:
+    """Whether the limit of a resource may be above its request (``IsOvercommitAllowed``)."""
+    native = "/" not in key or "kubernetes.io/" in key
+    return native and not key.startswith("hugepages-")
+
+
+def _compare(request: Fraction | None, limit: Fraction | None, enforced: Fraction) -> tuple[int, int]:
+    """Request and limit against a bound, in thousandths rounded up, or in units where those overflow."""
+    values = [value or Fraction(0) for value in (request, limit)]
+    scale = 1000 if all(math.ceil(value) <= _MAX_MILLI_VALUE for value in (*values, enforced)) else 1
+    bound = math.ceil(enforced * scale)
+    first, second = (math.ceil(value * scale) for value in values)
+    return (first > bound) - (first < bound), (second > bound) - (second < bound)
