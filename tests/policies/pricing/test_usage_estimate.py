@@ -9,16 +9,18 @@ import pytest
 from policies.model.stack import Stack
 from policies.pricing.cost_estimate import monthly
 from policies.pricing.usage_estimate import sustained_load, usage
-from policies.testing import Given, resources_of
+from policies.testing import ResourceFixture, resources_of
 
-GATEWAY = Given(
+GATEWAY = ResourceFixture(
     "kubernetes:gateway.networking.k8s.io/v1:Gateway", {"spec": {"listeners": [{"port": 443}]}}, "g"
 )
-ARMOR = Given("gcp:compute/securityPolicy:SecurityPolicy", {"name": "p", "rules": [{}, {}]}, "armor")
+ARMOR = ResourceFixture(
+    "gcp:compute/securityPolicy:SecurityPolicy", {"name": "p", "rules": [{}, {}]}, "armor"
+)
 SECONDS = 730 * 3600
 
 
-def scaler(smallest: int, largest: int, rate: str) -> Given:
+def scaler(smallest: int, largest: int, rate: str) -> ResourceFixture:
     """An autoscaler of pods that serve `rate` requests a second each."""
     metric: dict[str, Any] = {
         "type": "Pods",
@@ -29,10 +31,10 @@ def scaler(smallest: int, largest: int, rate: str) -> Given:
     }
     spec = {"minReplicas": smallest, "maxReplicas": largest, "metrics": [metric]}
     inputs = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "api"}, "spec": spec}
-    return Given("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", inputs, "api")
+    return ResourceFixture("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", inputs, "api")
 
 
-def stack(*given: Given) -> Stack:
+def stack(*given: ResourceFixture) -> Stack:
     return Stack.of(resources_of(given))
 
 
