@@ -62,10 +62,11 @@ def _without_schemas(definition: dict[str, Any]) -> dict[str, Any]:
     spec = definition.get("spec")
     if not isinstance(spec, dict):
         return definition
+    spec = {key: value for key, value in spec.items() if key != "validation"}
     versions = spec.get("versions")
     if isinstance(versions, list):
-        versions = [item if not isinstance(item, dict) else {**item, "schema": None} for item in versions]
-    return {**definition, "spec": {**spec, "versions": versions, "validation": None}}
+        spec["versions"] = [{**item, "schema": None} if isinstance(item, dict) else item for item in versions]
+    return {**definition, "spec": spec}
 
 
 # Keys of objects that map resources to quantities, and of single quantities.
