@@ -24,6 +24,7 @@ _ASKED: Final = (
     "Range",
     "Traceparent",
     "X-Deadline-Ms",
+    "X-Firebase-AppCheck",
     "X-Request-Id",
 )
 _SHOWN: Final = (

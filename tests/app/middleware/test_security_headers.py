@@ -125,6 +125,13 @@ def test_only_configured_origins_may_call_from_a_browser(browsers: httpx.Client)
         )
 
 
+def test_the_headers_of_the_mobile_client_are_allowed(browsers: httpx.Client) -> None:
+    names = "authorization,content-type,idempotency-key,if-none-match,last-event-id,x-firebase-appcheck"
+    preflight = {"access-control-request-method": "POST", "access-control-request-headers": names}
+    granted = browsers.options("/v1/contents", headers={"origin": "https://app.example.com", **preflight})
+    assert granted.status_code == 200, granted.text
+
+
 def test_a_page_can_read_refusals_as_well(browsers: httpx.Client) -> None:
     answer = browsers.get("/v1/contents", headers={"origin": "https://app.example.com"})
     assert answer.status_code == 401
