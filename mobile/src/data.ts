@@ -102,6 +102,12 @@ export function setQuery<T>(key: QueryKey, update: (old: T) => T): void {
   if (!PLAIN) void cache.write(rowKey(key), next);
 }
 
+/** Fetch a list again the next time it is shown, also after a restart. */
+export function expirePages(key: QueryKey): void {
+  void queryClient.invalidateQueries({ queryKey: key });
+  if (!PLAIN) void cache.expire(rowKey([...key, null]));
+}
+
 /** Replace items of a list in pages; unchanged items stay the same objects, so their rows do not render. */
 export function setItems<T>(key: QueryKey, update: (item: T) => T): void {
   queryClient.setQueryData<InfiniteData<Paged<T>, string | null>>(key, (old) => {

@@ -76,6 +76,12 @@ export class LayeredCache {
     await this.put(key, { data, etag: null, at: Date.now() });
   }
 
+  /** Keep a row for use without a connection, but fetch it the next time it is shown. */
+  async expire(key: string): Promise<void> {
+    const row = await this.find(key);
+    if (row !== null) await this.put(key, { ...row, at: 0 });
+  }
+
   async delete(key: string): Promise<void> {
     this.memory.delete(key);
     await this.rows.delete(key);

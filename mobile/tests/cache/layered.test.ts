@@ -53,6 +53,16 @@ test('a row that was written locally is fetched without its old entity tag', asy
   expect(tags).toEqual([null]);
 });
 
+test('an expired row is shown without a connection and fetched with one', async () => {
+  const cache = newCache();
+  await cache.read('a', async () => ({ data: 1, etag: '"1"' }));
+  await cache.expire('a');
+  expect(cache.peek('a')).toEqual({ data: 1, at: 0 });
+  const restarted = newCache();
+  await restarted.preload();
+  expect(restarted.peek('a')).toEqual({ data: 1, at: 0 });
+});
+
 test('clear leaves nothing on the device', async () => {
   const cache = newCache();
   await cache.read('a', async () => ({ data: 'secret', etag: null }));

@@ -19,7 +19,7 @@ export default function TabsLayout() {
   const insets = useSafeAreaInsets();
   const style = { backgroundColor: colors.background, borderColor: colors.border, paddingBottom: insets.bottom };
   return (
-    <Tabs style={{ backgroundColor: colors.background }}>
+    <Tabs style={{ flex: 1, backgroundColor: colors.background }}>
       <TabSlot />
       <TabList role="tablist" style={[styles.list, style]}>
         {TABS.map(({ name, href }) => (

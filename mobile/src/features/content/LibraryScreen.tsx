@@ -80,7 +80,7 @@ export const LibraryRow = memo(function LibraryRow({ item }: { item: Content }) 
   return (
     <View role="listitem">
       <Link href={`/content/${item.id}`} asChild>
-        <Pressable role="link" style={[styles.row, { backgroundColor: colors.surface }]}>
+        <Pressable role="link" style={StyleSheet.flatten([styles.row, { backgroundColor: colors.surface }])}>
           <Text numberOfLines={2} style={[styles.prompt, { color: colors.text }]}>
             {item.prompt}
           </Text>

@@ -1,6 +1,6 @@
 /** Writes about content: shown at once, sent through the outbox, undone when the service refuses. */
 import type { Content, Form } from '@/features/content/queries';
-import { queryClient, setItems, setQuery } from '@/data';
+import { expirePages, queryClient, setItems, setQuery } from '@/data';
 import { onSettled, submit } from '@/offline/outbox';
 
 export interface NewContent {
@@ -33,7 +33,7 @@ function apply(id: string, update: (old: Content) => Content): void {
 export function followContentWrites(): () => void {
   return onSettled(({ write, data, error }) => {
     if (write.kind === 'create') {
-      if (error === null) void queryClient.invalidateQueries({ queryKey: ['contents'] });
+      if (error === null) expirePages(['contents']);
       return;
     }
     if (write.kind !== 'publish' && write.kind !== 'withdraw') return;
@@ -45,10 +45,10 @@ export function followContentWrites(): () => void {
         published_at: write.kind === 'publish' ? null : (old.published_at ?? null),
       }));
       void queryClient.invalidateQueries({ queryKey: ['content', id] });
-      void queryClient.invalidateQueries({ queryKey: ['contents'] });
     } else if (data !== null) {
       apply(id, () => data as Content);
     }
-    void queryClient.invalidateQueries({ queryKey: ['feed'] });
+    expirePages(['feed']);
+    expirePages(['contents']);
   });
 }
