@@ -62,7 +62,8 @@ class ServiceDouble:
     def _sign_up(self) -> httpx.Response:
         id_ = self._id()
         self.accounts[id_] = {"id": id_, "balance": 0}
-        self.contents[id_], self.orders[id_] = [], []
+        self.contents[id_] = list[dict[str, Any]]()
+        self.orders[id_] = list[dict[str, Any]]()
         return httpx.Response(201, json={"account": {"id": id_}, "token": id_})
 
     def _create(self, account: str, key: str, body: dict[str, Any]) -> httpx.Response:

@@ -70,7 +70,7 @@ def test_an_invalid_metric_forbids_fewer_replicas_but_not_more() -> None:
 
 def test_without_behavior_a_sync_doubles_and_with_it_a_period_does() -> None:
     def run(given: AutoscalerSpec) -> list[int]:
-        state, replicas, found = AutoscalerState(), 1, []
+        state, replicas, found = AutoscalerState(), 1, list[int]()
         for now in (0.0, 15.0, 30.0):
             replicas = reconcile(given, state, observed(replicas, cpu(replicas, 5000)), now).desired
             found.append(replicas)

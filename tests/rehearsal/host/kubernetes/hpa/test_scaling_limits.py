@@ -66,8 +66,8 @@ def test_without_behavior_the_highest_recent_recommendation_counts() -> None:
 
 
 def test_fewer_replicas_only_when_all_of_the_window_wants_fewer() -> None:
-    proposals = {15: 4, 150: 6, 299: 4, 301: 4, 451: 4}
-    assert steps(Behavior.parse({}), 10, dict(proposals)) == [10, 10, 10, 6, 4]
+    proposals: dict[float, int] = {15: 4, 150: 6, 299: 4, 301: 4, 451: 4}
+    assert steps(Behavior.parse({}), 10, proposals) == [10, 10, 10, 6, 4]
 
 
 def test_down_as_slowly_as_the_strictest_policy_allows() -> None:
