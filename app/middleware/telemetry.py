@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.problems import ADDRESS_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE, Problem
+from app.http.problems import ADDRESS_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, MALFORMED, UNAVAILABLE, Problem
 from app.http.requests import ClientGone, discard_body, raw_header
 from app.http.responses import encode, write
 from app.telemetry import context, metrics
@@ -86,11 +86,21 @@ class Observation:
         try:
             if size > LARGEST_HEAD:
                 raise Problem(HEAD_TOO_LARGE, f"At most {LARGEST_HEAD} bytes of headers are read.")
+            repeated = len(scope["named_headers"]) < len(scope["headers"])
+            if repeated and sum(name == b"host" for name, _ in scope["headers"]) > 1:
+                # Which one a proxy in between went by would be a guess (RFC 9112, section 3.2).
+                raise Problem(MALFORMED, "Send one Host header.")
             if len(scope["path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
                 raise Problem(ADDRESS_TOO_LONG, f"At most {LONGEST_ADDRESS} characters are read.")
             await self._app(scope, receive, observed)
         except ClientGone:
-            status = 499  # as nginx writes it; nobody is there to read an answer
+            # The server reports a body with broken framing as a client that left. If it did leave, the
+            # response goes nowhere; if not, it is better than the server's own 500.
+            scope["body_abandoned"] = True
+            if not status:
+                broken = Problem(MALFORMED, "The body ended early, or is not framed as its headers say.")
+                await self._refuse(scope, receive, observed, broken)
+            status = 499  # as nginx writes it
         except Problem as problem:
             await self._refuse(scope, receive, observed, problem)
         except Exception as error:

@@ -40,7 +40,7 @@ HEADERS = {
     "x-permitted-cross-domain-policies": "none",
 }
 # What only tells an attacker what runs behind.
-HIDDEN = ("x-powered-by", "x-envoy-upstream-service-time")
+HIDDEN = ("x-powered-by", "x-envoy-upstream-service-time", "endpoint-load-metrics")
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,20 @@ def test_good_answers_and_bad_ones_carry_the_secure_headers(
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_two_host_headers_are_refused(platform: Platform) -> None:
+    twice = b"GET /v1/feed HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n"
+    status, headers, body = raw(platform.api.port, twice)
+    assert (status, headers["content-type"]) == (400, "application/problem+json")
+    assert json.loads(body)["type"].endswith("#malformed")
+
+
+def test_a_malformed_chunked_body_is_a_malformed_request(platform: Platform) -> None:
+    head = b"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    broken = head + b"transfer-encoding: chunked\r\n\r\nnot a size\r\n\r\n"
+    status, _, _ = raw(platform.api.port, broken)
+    assert status == 400
+
+
 def test_a_head_or_an_address_that_is_too_large_is_told_so(platform: Platform) -> None:
     port = platform.api.port
     large = b"GET /v1/feed HTTP/1.1\r\nhost: x\r\nx-large: %s\r\n\r\n" % (b"a" * 17_000)
