@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import AutoReconnect
 from pymongo.monitoring import CommandListener, ConnectionPoolListener
 from redis import ConnectionError as ConnectionLostError
 from redis import RedisError, ResponseError
@@ -181,3 +183,28 @@ async def open_mongodb(
         yield client[settings.database]
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def open_members(
+    settings: MongoSettings, database: Database, *, app_name: str
+) -> AsyncIterator[list[Database]]:
+    """One handle for each member of the replica set that ``database`` leads to, connected to it alone.
+
+    For what a member knows only of itself, such as ``$indexStats``. Raises what PyMongo raises, also when a
+    member of the set is not connected.
+    """
+    client = database.client
+    hello = await client.admin.command("hello")
+    connected = client.nodes
+    missing = len(hello.get("hosts", ())) + len(hello.get("passives", ())) - len(connected)
+    if missing > 0:
+        raise AutoReconnect(f"{missing} members of the replica set are not connected")
+    encrypted = settings.url.startswith("mongodb+srv:") or "tls=true" in settings.url
+    options = "directConnection=true" + ("&tls=true" if encrypted else "")
+    async with AsyncExitStack() as stack:
+        members: list[Database] = []
+        for host, port in sorted((host, port or 27017) for host, port in connected):
+            direct = replace(settings, url=f"mongodb://{host}:{port}/?{options}", pool=1)
+            members.append(await stack.enter_async_context(open_mongodb(direct, app_name=app_name)))
+        yield members

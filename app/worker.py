@@ -128,7 +128,7 @@ async def _look_after_indexes(services: Services, _: Nothing) -> None:
     """Advise on indexes, or act on it, as the settings say."""
     try:
         with _again_later():
-            await look_after(services.database, services.redis, services.settings.mongodb.advisor)
+            await look_after(services.database, services.redis, services.settings.mongodb)
     except Busy:
         log.info("indexes are being changed by another process")
 

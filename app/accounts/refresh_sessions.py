@@ -17,6 +17,7 @@ from app import clock
 from app.accounts.revocations import Revocations
 from app.auth.tokens import Refresh
 from app.connections import Database, Document
+from app.database.indexes import create_indexes
 from app.http.problems import NOT_FOUND, SESSION_OVER, Problem
 from app.ids import new_id
 from app.telemetry import metrics
@@ -42,7 +43,7 @@ class Families:
 
     async def prepare(self) -> None:
         """Make the indexes."""
-        await self._sessions.create_indexes(list(self.INDEXES))
+        await create_indexes(self._sessions, self.INDEXES)
 
     async def begin(self, account: str, device: str, *, credential: int, address: str = "") -> Refresh:
         """A new session of an account, bound to the version of its credential; ``address``: a digest of where

@@ -30,6 +30,7 @@ from app.auth import tokens as sessions
 from app.auth.roles import Plan, Role
 from app.auth.tokens import Refresh, Session, Tokens
 from app.connections import Database, Document
+from app.database.indexes import create_indexes
 from app.database.query_cache import Results
 from app.http import preconditions
 from app.http.problems import (
@@ -104,7 +105,7 @@ class Accounts:
 
     async def prepare(self) -> None:
         """Make the indexes that the promises below rest on."""
-        await self._accounts.create_indexes(list(self.INDEXES))
+        await create_indexes(self._accounts, self.INDEXES)
         await self._families.prepare()
 
     async def sign_up(self, wish: SignUp, client: Client) -> SignedIn:

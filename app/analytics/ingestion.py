@@ -23,6 +23,7 @@ from app.analytics.active_accounts import Activity
 from app.analytics.schemas import Event, EventsTaken
 from app.connections import Database, Document
 from app.database.concerns import counted
+from app.database.indexes import create_indexes
 from app.http.problems import UNAVAILABLE, Problem
 from app.redis.batcher import Together
 from app.telemetry import business_metrics
@@ -54,7 +55,7 @@ class Ingestion:
 
     async def prepare(self) -> None:
         """Make the indexes."""
-        await self._events.create_indexes(list(self.INDEXES))
+        await create_indexes(self._events, self.INDEXES)
 
     async def take(self, account: str, events: Sequence[Event]) -> EventsTaken:
         """Write the events of an account; 503 when more wait than a pod should hold. Raises what the driver

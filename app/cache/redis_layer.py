@@ -23,7 +23,7 @@ from app.connections import REDIS_GONE
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 LONGEST_SECONDS: Final = 24 * 3600.0  # that a value is kept
-_COUNTER_MS: Final = 2 * 24 * 3600 * 1000  # longer: a counter that begins anew would make an old entry true
+_COUNTER_MS: Final = 2 * 24 * 3600 * 1000  # longer than any entry, which is a miss without its counters
 _SERVER_MS: Final = 30 * 24 * 3600 * 1000
 _REST_SECONDS: Final = 1.0  # after a failure, so that its time-outs are not paid by every read
 _PATIENCE_SECONDS: Final = 0.5  # a reader waits no longer for a Redis that hangs
@@ -135,7 +135,7 @@ class Shared:
         self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: int, left: int
     ) -> bool:
         message = msgspec.msgpack.encode(Arrived(key))
-        arguments = [self._token, versions, data, fresh, left, self.channel, message]
+        arguments = [self._token, versions, data, fresh, left, self.channel, message, _COUNTER_MS]
         async with asyncio.timeout(_PATIENCE_SECONDS):
             return bool(await self._fill(keys=self._keys(key, names), args=arguments))
 
@@ -164,4 +164,5 @@ class Shared:
         self._rests_until = time.monotonic() + _REST_SECONDS
 
     def _script(self, name: str) -> Any:
-        return self._redis.register_script((_SCRIPTS / f"{name}.lua").read_text())
+        texts = [(_SCRIPTS / f"{part}.lua").read_text() for part in ("versions", name)]
+        return self._redis.register_script("\n".join(texts))

@@ -17,6 +17,7 @@ from app.connections import Database, Document
 from app.content.progress import Progress
 from app.content.schemas import Author, Content, ContentState, FeedItem, FeedPage, Form
 from app.content.service import IMAGE, Contents, Kept, describe
+from app.database.indexes import create_indexes
 from app.http import pagination
 from app.http.pagination import PageQuery
 from app.http.problems import CONFLICT, NOT_FOUND, Problem
@@ -55,7 +56,7 @@ class Feed:
 
     async def prepare(self) -> None:
         """Make the index of the feed."""
-        await self._documents.create_indexes(list(self.INDEXES))
+        await create_indexes(self._documents, self.INDEXES)
 
     async def publish(self, owner: str, content_id: str) -> Content:
         """Show a piece to everybody; ``conflict`` before it is ready. Again changes nothing."""

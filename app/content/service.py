@@ -22,6 +22,7 @@ from app.auth.tokens import Session
 from app.cache import Cache, Loaded
 from app.connections import REDIS_GONE, Database, Document
 from app.content.schemas import Content, ContentPage, ContentState, Form, Generate, NewContent
+from app.database.indexes import create_indexes
 from app.database.query_cache import Results
 from app.http import pagination
 from app.http.idempotency import Request
@@ -90,7 +91,7 @@ class Contents:
 
     async def prepare(self) -> None:
         """Make the indexes that the queries below use."""
-        await self._contents.create_indexes(list(self.INDEXES))
+        await create_indexes(self._contents, self.INDEXES)
 
     async def create(
         self, session: Session, wish: NewContent, request: Request | None

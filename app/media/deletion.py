@@ -16,6 +16,7 @@ from pymongo import ASCENDING, IndexModel
 
 from app import clock
 from app.connections import Database, Document
+from app.database.indexes import create_indexes
 from app.media.signed_urls import object_name
 from app.media.variants import VARIANT_NAMES
 from app.storage import Bucket, StorageError
@@ -42,7 +43,7 @@ class ObjectDeletions:
 
     async def prepare(self) -> None:
         """Create the index of the sweep."""
-        await self._deletions.create_indexes(list(self.INDEXES))
+        await create_indexes(self._deletions, self.INDEXES)
 
     async def record(self, collection: str, document_id: str) -> None:
         """Record that the objects of a document are to be removed. Call it before deleting the document."""

@@ -20,6 +20,7 @@ from app import clock
 from app.auth.roles import ALLOWANCES, Plan
 from app.auth.tokens import Session
 from app.connections import REDIS_GONE, Database, Document
+from app.database.indexes import create_indexes
 from app.http import pagination
 from app.http.pagination import PageQuery
 from app.http.problems import (
@@ -82,7 +83,7 @@ class MediaLibrary:
 
     async def prepare(self) -> None:
         """Make the indexes that the queries below use."""
-        await self._media.create_indexes(list(self.INDEXES))
+        await create_indexes(self._media, self.INDEXES)
 
     async def upload(self, session: Session, declared: str, chunks: AsyncIterator[bytes]) -> Media:
         """Take a picture in, piece by piece."""

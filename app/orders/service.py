@@ -15,6 +15,7 @@ from app.accounts.service import AccountResults
 from app.auth.roles import Plan
 from app.connections import Database, Document
 from app.database.concerns import reported
+from app.database.indexes import create_indexes
 from app.database.query_cache import Results
 from app.database.transactions import Transactions
 from app.http import pagination
@@ -67,8 +68,8 @@ class Orders:
 
     async def prepare(self) -> None:
         """Make the indexes that the promises below rest on."""
-        await self._orders.create_indexes(list(self.INDEXES))
-        await self._payments.create_indexes(list(self.PAYMENT_INDEXES))
+        await create_indexes(self._orders, self.INDEXES)
+        await create_indexes(self._payments, self.PAYMENT_INDEXES)
 
     async def place(self, account: str, wish: NewOrder, request: Request) -> tuple[Order, bool]:
         """Pay from the balance and get the plan; ``True`` when that had been done before.

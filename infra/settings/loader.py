@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,13 +24,37 @@ def parse(stack: str, values: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def with_edge_port(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with `rehearsal:machine.edgePort`, where it is set, as the port of the edge.
+
+    On one machine that setting decides where the platform answers; URLs in responses, in OpenAPI documents
+    and in the stack's outputs must name the same port.
+    """
+    found = dict(values)
+    machine, edge = (_object(found.get(key)) for key in ("rehearsal:machine", "kingdom:edge"))
+    if machine is not None and edge is not None and "edgePort" in machine:
+        port = {**edge, "port": machine["edgePort"]}
+        found["kingdom:edge"] = json.dumps(port) if isinstance(found["kingdom:edge"], str) else port
+    return found
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    """A configuration value that is an object, which Pulumi passes as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return dict(value) if isinstance(value, Mapping) else None
+
+
 def load() -> tuple[Environment, Settings, Sizing]:
     """The running stack's environment, its settings, and what follows from them.
 
     Raises `pulumi.RunError`, whose text every engine prints without a traceback.
     """
     # `pulumi.Config` cannot list its keys, and a key that nobody reads is a mistake worth reporting.
-    values = {**config.get_config_env(), **config.CONFIG.get()}
+    values = with_edge_port({**config.get_config_env(), **config.CONFIG.get()})
     try:
         settings = parse(pulumi.get_stack(), values)
     except SettingsError as error:

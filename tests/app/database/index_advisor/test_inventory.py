@@ -7,16 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from app.connections import Database, open_mongodb
+from app.connections import Database, open_members, open_mongodb
 from app.database.index_advisor.advisor import Action, Advice, Index, name_of
 from app.database.index_advisor.cli import Report, declared
-from app.database.index_advisor.inventory import Busy, apply, obstacle, take_stock
+from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle, take_stock
 from app.database.index_advisor.maintenance import look_after
 from app.database.index_advisor.query_stats import Workload
 from app.database.monitor import Commands
@@ -62,9 +64,9 @@ async def test_queries_that_are_asked_get_their_index_only_when_the_advisor_may(
         for number in range(20):
             await observed["t"].find({"owner": str(number % 7)}).sort("at", -1).to_list()
     await workload.tell(redis)
-    await look_after(database, redis, Advisor.ADVISE)
+    await look_after(database, redis, replace(settings, advisor=Advisor.ADVISE))
     assert await fields(database) == set()
-    await look_after(database, redis, Advisor.APPLY)
+    await look_after(database, redis, replace(settings, advisor=Advisor.APPLY))
     assert await fields(database) == {("owner", "at")}
     assert len(await database["t"].find({"owner": "3"}).sort("at", -1).to_list()) == 7
 
@@ -97,7 +99,7 @@ def test_a_collection_with_many_indexes_gets_no_more() -> None:
 
 async def test_one_run_makes_few_changes(database: Database, redis: Redis) -> None:
     wishes = [wish(Action.CREATE, (field, 1)) for field in "abcd"]
-    said = await apply(database, redis, wishes, {}, most=2)
+    said = await apply(database, [database], redis, wishes, {}, most=2)
     assert await fields(database) == {("a",), ("b",)}
     assert sum(line.startswith("not done") for line in said) == 2
 
@@ -106,9 +108,9 @@ async def test_two_never_change_indexes_at_once(database: Database, redis: Redis
     async with lease(redis, "index-advisor") as held:
         assert held
         with pytest.raises(Busy):
-            await apply(database, redis, [wish(Action.CREATE, ("a", 1))], {})
+            await apply(database, [database], redis, [wish(Action.CREATE, ("a", 1))], {})
     assert await fields(database) == set()
-    assert await apply(database, redis, [wish(Action.CREATE, ("a", 1))], {}) == [
+    assert await apply(database, [database], redis, [wish(Action.CREATE, ("a", 1))], {}) == [
         "done: create advised_a_1 on t"
     ]
 
@@ -141,7 +143,7 @@ async def test_every_index_of_the_service_is_known_as_declared(platform: Platfor
     kingdom = MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None)
     ada.create("an index")
     async with open_mongodb(kingdom, app_name="test") as database:
-        stock = await take_stock(database, declared())
+        stock = await take_stock(database, [database], declared())
     strangers = [index.name for index in stock.indexes if index.name != "_id_" and not index.declared]
     assert strangers == []
     assert len(stock.indexes) > 6
@@ -174,3 +176,25 @@ def test_the_command_says_which_settings_are_wrong(platform: Platform) -> None:
     assert ended.returncode == 2
     assert "KINGDOM_INDEX_ADVISOR is 'maybe'; it must be one of off, advise, apply" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_reads_of_all_members_are_added_up_from_when_all_counted() -> None:
+    """An index that only a secondary reads is not unused."""
+    early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    primary: Reads = {"own": (5, early), "reports": (0, early), "new": (0, late)}
+    secondary: Reads = {"own": (1, late), "reports": (7, late)}
+    assert merged([primary, secondary]) == {"own": (6, late), "reports": (7, late)}
+    assert merged([primary]) == primary
+    assert merged([]) == {}
+
+
+async def test_members_are_reached_each_by_itself(platform: Platform) -> None:
+    kingdom = MongoSettings(
+        f"mongodb://127.0.0.1:{platform.mongodb.port}/", "kingdom", MongoAuth.CERTIFICATE, None
+    )
+    async with (
+        open_mongodb(kingdom, app_name="test") as database,
+        open_members(kingdom, database, app_name="test") as members,
+    ):
+        assert [member.name for member in members] == ["kingdom"]
+        assert (await members[0].command("ping"))["ok"] == 1

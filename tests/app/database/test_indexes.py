@@ -1,0 +1,39 @@
+"""Indexes are built without the time-out of a request."""
+
+from __future__ import annotations
+
+import pytest
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from app.connections import open_mongodb
+from app.content.service import Contents
+from app.database.indexes import BUILD_SECONDS, create_indexes
+from app.settings import MongoAuth, MongoSettings
+from tests.support.backends import Platform
+
+pytestmark = pytest.mark.anyio
+
+
+class Builds(CommandListener):
+    """The milliseconds that each build of indexes may take."""
+
+    def __init__(self) -> None:
+        self.allowed: list[int] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name == "createIndexes":
+            self.allowed.append(event.command["maxTimeMS"])
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
+
+
+async def test_a_build_may_take_longer_than_a_request(platform: Platform) -> None:
+    builds = Builds()
+    url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
+    settings = MongoSettings(url, "indexes", MongoAuth.CERTIFICATE, None)
+    async with open_mongodb(settings, app_name="test", listeners=[builds]) as database:
+        await create_indexes(database["contents"], Contents.INDEXES)
+    assert builds.allowed
+    assert all(allowed > 0.9 * BUILD_SECONDS * 1000 for allowed in builds.allowed)
