@@ -8,7 +8,7 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills soak load cluster engine preview bench lint audit docs inventory lock mobile mobile-test mobile-client
+.PHONY: help setup up down demo test drills soak load cluster engine preview bench lint audit docs inventory lock mobile mobile-test mobile-client
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ drills: $(STAMP) ## Run the slow fault drills
 
 soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 	@$(BIN)/pytest -m soak
+
+demo: $(STAMP) ## Seed the platform that is up with demo accounts, content, credit and an order
+	@$(BIN)/python -m tools.demo
 
 load: $(STAMP) ## Load the platform that is up: its peak, and response times below it
 	@$(BIN)/python -m loadtest $(ARGS)

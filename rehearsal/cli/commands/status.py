@@ -143,3 +143,50 @@ def logs(
         )
     for line in machine.logs(name, lines, follow):
         out.print(line, markup=False)
+
+
+@app.command(
+    name="exec",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog=examples(
+        "kingdom exec api -- python -m app grant ada@example.com administrator",
+        "kingdom exec worker -- python -m app jobs dead",
+    ),
+)
+def execute(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The first running pod whose name contains this.")],
+    stack: StackOption = "local",
+) -> None:
+    """Run a command beside a pod on this machine, in its folder and with its environment.
+
+    As `kubectl exec` does; the exit code is the command's.
+    """
+    import subprocess
+
+    import psutil
+
+    from rehearsal.host.processes.orphans import INSTANCE_MARK, ROOT_MARK
+
+    machine = session_of(stack).machine()
+    if machine is None:
+        raise KingdomError(
+            f"the stack {stack!r} does not run on this machine",
+            remedy="Run `kingdom up` first: `local` is the one that can.",
+        )
+    pods = [each for each in machine.status().processes if each.kind == "pod" and each.pid is not None]
+    pod = next((each for each in pods if name in each.name), None)
+    if pod is None or pod.pid is None:
+        names = ", ".join(sorted(each.name for each in pods)) or "none"
+        raise KingdomError(f"no running pod has {name!r} in its name", remedy=f"Running pods: {names}.")
+    if not context.args:
+        raise KingdomError(
+            "no command was given", remedy=f"Such as: kingdom exec {name} -- python -m app jobs"
+        )
+    process = psutil.Process(pod.pid)
+    # Without the marks by which the supervisor recognizes the processes that it started.
+    environment = {
+        key: value for key, value in process.environ().items() if key not in {ROOT_MARK, INSTANCE_MARK}
+    }
+    ended = subprocess.run(context.args, cwd=process.cwd(), env=environment, check=False)
+    raise typer.Exit(ended.returncode)
