@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None, registry: Registry | None = Non
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_const", dest="form", const="json", help="one JSON document")
     forms.add_argument(
-        "--markdown", action="store_const", dest="form", const="markdown", help="the table of the README"
+        "--markdown", action="store_const", dest="form", const="markdown", help="the table of docs/benchmarks"
     )
     forms.add_argument("--list", action="store_true", help="name the benchmarks without running them")
     options = parser.parse_args(arguments)

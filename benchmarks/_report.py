@@ -1,4 +1,4 @@
-"""One aligned line a benchmark, or JSON, or the table of the README."""
+"""One aligned line a benchmark, or JSON, or the table of docs/benchmarks.md."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -53,7 +53,7 @@ def figure(value: float, unit: str) -> str:
 
 
 def markdown(outcomes: Iterable[Outcome]) -> str:
-    """The table of the README."""
+    """The table of docs/benchmarks.md."""
     lines = [
         "| benchmark | ours | peer or floor | ratio | target | |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -16,6 +16,7 @@ PULUMI = {
     "cancel",
     "config",
     "destroy",
+    "import",
     "login",
     "logout",
     "policy",
@@ -85,17 +86,17 @@ def test_a_documented_command_can_be_typed(document: str, command: Command) -> N
             assert script or program in INSTALLED | ELSEWHERE
 
 
-def test_the_readme_names_every_command_of_kingdom() -> None:
-    rows = table(ROOT / "README.md", "Commands")
+def test_the_local_page_names_every_command_of_kingdom() -> None:
+    rows = table(ROOT / "docs/local.md", "Commands")
     assert [row[0].strip("`").removeprefix("kingdom ").split(" -")[0] for row in rows] == list(KINGDOM)
 
 
 def test_the_benchmark_table_names_every_benchmark_and_nothing_else() -> None:
-    rows = table(ROOT / "README.md", "Benchmarks")
+    rows = table(ROOT / "docs/benchmarks.md", "Benchmarks")
     assert [row[0].strip("`") for row in rows] == [benchmark.name for benchmark in discover().benchmarks]
 
 
-def test_benchmark_targets_in_the_readme_are_those_of_the_code() -> None:
-    rows = {row[0].strip("`"): row for row in table(ROOT / "README.md", "Benchmarks")}
+def test_benchmark_targets_in_the_page_are_those_of_the_code() -> None:
+    rows = {row[0].strip("`"): row for row in table(ROOT / "docs/benchmarks.md", "Benchmarks")}
     for benchmark in discover().benchmarks:
         assert benchmark.target in rows[benchmark.name], benchmark.name

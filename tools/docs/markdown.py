@@ -24,8 +24,10 @@ class Block:
 
 
 def documents() -> tuple[Path, ...]:
-    """Every Markdown file of the repository."""
-    return tracked(".md")
+    """Every page of the repository: its Markdown files, without recorded output and GitHub's templates."""
+    return tuple(
+        path for path in tracked(".md") if not {"tests", ".github"} & set(path.relative_to(ROOT).parts)
+    )
 
 
 def prose(document: Path) -> str:
