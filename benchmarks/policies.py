@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._benchmark import Benchmark, Measurement
-from rehearsal.engine.policy_checks import Judge
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.policy_checks import PolicyChecks
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.pulumi import gc_pause
 from tests.infra.rehearsal import ROOT, configuration, rehearse
@@ -47,7 +47,7 @@ def seconds_for(resources: Sequence[ResourceState]) -> float:
         ROOT / "policies", project="kingdom", stack=STACK, dry_run=False, stack_config=values
     ) as pack:
         assert pack.info.policies, "it is up"
-        checks = Judge(pack)
+        checks = PolicyChecks(pack)
         with gc_pause.off():  # as it is in a preview
             began = time.perf_counter()
             for resource in resources:

@@ -104,12 +104,12 @@ def preview_all(
 
 def _import_own() -> None:
     """What every child needs of the rehearsal itself."""
-    import rehearsal.engine.program
+    import rehearsal.engine.program.runner
     import rehearsal.policy.pack
     import rehearsal.providers
     import rehearsal.session
 
-    for package in rehearsal.providers.PACKAGES:
+    for package in rehearsal.providers.CLOUDS:
         rehearsal.providers.provider(package)
 
 

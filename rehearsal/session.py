@@ -16,15 +16,16 @@ from typing import Any, Final
 
 from rehearsal.engine.events import Listener, Result, Silent
 from rehearsal.engine.operations import Operation, Program
-from rehearsal.engine.secrets import passphrase
-from rehearsal.engine.state import Snapshot
-from rehearsal.engine.store import Store
+from rehearsal.engine.state.resource_state import Snapshot
+from rehearsal.engine.state.secrets import passphrase
+from rehearsal.engine.state.store import Store
 from rehearsal.errors import KingdomError
 from rehearsal.host.client import Machine
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.status import Status
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
+from rehearsal.pulumi.stack_outputs import StackOutputs
 
 READY_TIMEOUT: Final = 120.0  # seconds from the last resource to a platform that serves
 
@@ -218,6 +219,10 @@ class Session:
                 project=self.project.name,
                 stack=self.stack.name,
                 config=self.stack.config,
+                entry=self.project.program,
+                secrets=self.stack.secrets,
+                unreadable=self.stack.unreadable,
+                references=StackOutputs(self.project, self.stack, self._secrets),
             ),
             store=store or self.store,
             factory=lambda package: _provider(package, machine),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from rehearsal.engine.state import ResourceState, Snapshot
+from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.errors import InputError
 from rehearsal.pulumi.properties import UNKNOWN, Secret, format_path, leaves
 from rehearsal.pulumi.urn import name_of

@@ -7,8 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from rehearsal.engine.events import Op, Step
-from rehearsal.engine.providers import Provider
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.providers.registry import Provider
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
@@ -24,7 +24,7 @@ class Deletion:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._ledger = deployment.ledger
+        self._snapshot = deployment.snapshot
 
     def of_undeclared(self, declared: Collection[str], *, unprotect: bool = False) -> None:
         """Deletes every record whose URN is not in `declared`, and every one retired by a replacement.
@@ -32,7 +32,7 @@ class Deletion:
         Each protected one is reported. When there is one, nothing is deleted; a preview shows all the same
         what would be.
         """
-        doomed = [item for item in self._ledger.all() if item.delete or item.urn not in declared]
+        doomed = [item for item in self._snapshot.all() if item.delete or item.urn not in declared]
         protected = [item for item in doomed if item.protect and not item.delete and not unprotect]
         for item in protected:
             message = (
@@ -51,7 +51,7 @@ class Deletion:
         What was live then keeps its record until it is created anew, or until the program turns out not to
         declare it any more: others may still refer to it.
         """
-        for pending in self._ledger.pending():
+        for pending in self._snapshot.pending():
             if pending.type == "deleting":
                 resource = pending.resource
                 try:
@@ -63,19 +63,19 @@ class Deletion:
 
     def _half_created(self, declared: Collection[str]) -> None:
         """Removes what interrupted creations may have made of resources that are no longer declared."""
-        for pending in self._ledger.pending():
+        for pending in self._snapshot.pending():
             resource = pending.resource
             if pending.type != "creating" or resource.urn in declared:
                 continue
             try:
                 if not self._deployment.preview:
                     provider = self._deployment.registry.get(resource.provider)
-                    live = self._ledger.live(resource.urn)
+                    live = self._snapshot.live(resource.urn)
                     if live is None or live.pending_replacement:
-                        self._deployment.executor.ask_for_deletion(provider, resource)
+                        self._deployment.executor.request_deletion(provider, resource)
                     else:  # it was about to take over from one that stands
                         self._deployment.executor.undo_creation(provider, resource, spare=live.id)
-                self._ledger.end("creating", resource)
+                self._snapshot.end("creating", resource)
             except (StepFailedError, ProviderError) as error:
                 self._error(resource, str(error))
 
@@ -85,7 +85,7 @@ class Deletion:
         return self._deployment.registry.get(resource.provider)
 
     def _error(self, resource: ResourceState, message: str, *, protected: bool = False) -> None:
-        self._deployment.report.error(resource.urn, resource.source_position, message, protected=protected)
+        self._deployment.recorder.error(resource.urn, resource.source_position, message, protected=protected)
 
     def _all(self, doomed: list[ResourceState]) -> None:
         waiting = {item.key: item for item in doomed}
@@ -132,18 +132,18 @@ class Deletion:
             retained=resource.retain_on_delete,
         )
         ask = not resource.retain_on_delete and (resource.deleted_with, resource.delete) not in going
-        deployment.report.listener.begun(step)
+        deployment.recorder.listener.begun(step)
         try:
             owner = self._owner(resource) if ask and not resource.pending_replacement else None
             deployment.executor.delete(owner, resource, ask=ask)
         except (StepFailedError, ProviderError) as error:
-            deployment.report.listener.failed(step, str(error))
+            deployment.recorder.listener.failed(step, str(error))
             self._error(resource, str(error))
             raise
         if resource.delete or resource.pending_replacement:
-            deployment.report.listener.done(step)  # half of a replacement, which was counted as one step
+            deployment.recorder.listener.done(step)  # half of a replacement, which was counted as one step
         else:
-            deployment.report.finished(step)
+            deployment.recorder.finished(step)
 
 
 def _needs(items: list[ResourceState]) -> dict[bool, set[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,44 +15,107 @@ from rehearsal.pulumi.properties import Change, Path, Properties, Secret, differ
 _MISSING: Any = object()
 
 
-def reset_ignored(inputs: Properties, old_inputs: Properties, ignored: Iterable[str]) -> Properties:
-    """`inputs` with the value that each ignored path had before; a path that was absent is absent again.
+def reset_ignored(
+    inputs: Properties, old_inputs: Properties, ignored: Iterable[str]
+) -> tuple[Properties, list[str]]:
+    """`inputs` with the old value at every path of `ignored`, and the paths for which that is not possible.
 
-    ``*`` stands for every key or index. A path into an element that was added or removed since cannot be
-    ignored and is left as it is, as the Pulumi engine does (``processIgnoreChanges``).
+    A path that leads through an element which only one side has cannot be reset: that element keeps the value
+    the program declares. Values that were secret stay secret. This is ``processIgnoreChanges`` of
+    ``pkg/resource/deploy/step_generator.go`` and ``PropertyPath.Reset`` of
+    ``sdk/go/common/resource/properties_path.go``. A path that cannot be parsed is skipped.
     """
     result = copy.deepcopy(inputs)
+    failed: list[str] = []
     for text in ignored:
-        for path in list(_expand(parse_path(text), result, old_inputs)):
-            old, new_parent = _get(old_inputs, path), _get(result, path[:-1])
-            key = path[-1]
-            if isinstance(new_parent, dict):
-                if old is _MISSING:
-                    new_parent.pop(key, None)
-                else:
-                    new_parent[key] = copy.deepcopy(old)
-            elif isinstance(new_parent, list) and isinstance(key, int) and key < len(new_parent):
-                new_parent[key] = new_parent[key] if old is _MISSING else copy.deepcopy(old)
-    return result
+        try:
+            path = parse_path(text)
+        except ValueError:
+            continue
+        if not _reset(path, old_inputs, result, old_secret=False, new_secret=False):
+            failed.append(text)
+    return result, failed
 
 
-def _expand(pattern: Path, new: Any, old: Any, done: Path = ()) -> Iterator[Path]:
-    if not pattern:
-        yield done
-        return
-    head, rest = pattern[0], pattern[1:]
-    if head != "*":
-        yield from _expand(rest, _child(new, head), _child(old, head), (*done, head))
-        return
-    keys: dict[str | int, None] = {}
-    for value in (new, old):
-        value = _bare(value)
-        if isinstance(value, dict):
-            keys |= dict.fromkeys(value)
-        elif isinstance(value, list):
-            keys |= dict.fromkeys(range(len(value)))
-    for key in keys:
-        yield from _expand(rest, _child(new, key), _child(old, key), (*done, key))
+def _reset(path: Path, old: Any, new: Any, *, old_secret: bool, new_secret: bool) -> bool:
+    """Resets `path` within the container `new` in place; False where the path cannot be followed."""
+    if not path:
+        return False
+    while isinstance(old, Secret):
+        old, old_secret = old.element, True
+    while isinstance(new, Secret):
+        new, new_secret = new.element, True
+    key, rest = path[0], path[1:]
+    hidden = old_secret and not new_secret
+
+    def previous(value: Any) -> Any:
+        value = copy.deepcopy(value)
+        return Secret(value) if hidden and not isinstance(value, Secret) else value
+
+    def below(one: Any, other: Any) -> bool:
+        return _reset(rest, one, other, old_secret=old_secret, new_secret=new_secret)
+
+    if isinstance(key, int):
+        return _reset_index(key, old, new, previous, below if rest else None)
+    if key == "*":
+        return _reset_all(old, new, previous, below if rest else None)
+    if not rest:
+        if isinstance(old, dict) and key in old:
+            if not isinstance(new, dict):
+                return False
+            new[key] = previous(old[key])
+        elif isinstance(new, dict):
+            new.pop(key, None)
+        return True
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return not isinstance(old, dict) and not isinstance(new, dict)
+    if key not in new:
+        return key not in old
+    return below(old.get(key), new[key])
+
+
+def _reset_index(
+    key: int,
+    old: Any,
+    new: Any,
+    previous: Callable[[Any], Any],
+    below: Callable[[Any, Any], bool] | None,
+) -> bool:
+    if not isinstance(old, list) or not isinstance(new, list):
+        return not isinstance(old, list) and not isinstance(new, list)
+    if below is None and key >= len(old) and key >= len(new):
+        return True
+    if key >= len(old) or key >= len(new):
+        return False
+    if below is not None:
+        return below(old[key], new[key])
+    new[key] = previous(old[key])
+    return True
+
+
+def _reset_all(
+    old: Any, new: Any, previous: Callable[[Any], Any], below: Callable[[Any, Any], bool] | None
+) -> bool:
+    if below is not None:
+        if isinstance(old, dict) and isinstance(new, dict):
+            return all(key in new and below(old[key], new[key]) for key in old)
+        if isinstance(old, list) and isinstance(new, list):
+            pairs = zip(old, new, strict=False)
+            return all(below(one, other) for one, other in pairs) and len(old) == len(new)
+        return False
+    if isinstance(new, dict):
+        if isinstance(old, dict):
+            for key in [key for key in new if key not in old]:
+                del new[key]
+            new.update({key: previous(value) for key, value in old.items()})
+        return True
+    if isinstance(new, list):
+        if not isinstance(old, list):
+            return True
+        for index, value in enumerate(old[: len(new)]):
+            new[index] = previous(value)
+        return len(old) == len(new)
+    return False
 
 
 def _bare(value: Any) -> Any:
@@ -66,12 +129,6 @@ def _child(value: Any, key: str | int) -> Any:
     if isinstance(value, list) and isinstance(key, int) and key < len(value):
         return value[key]
     return _MISSING
-
-
-def _get(value: Any, path: Path) -> Any:
-    for part in path:
-        value = _child(value, part)
-    return _bare(value) if value is not _MISSING else value
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import threading
 from rehearsal.engine.events import Diagnostic, Listener, Severity, Step
 
 
-class Report:
+class EventRecorder:
     """Steps and diagnostics of one operation, in the order they came. Thread-safe."""
 
     def __init__(self, listener: Listener) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from rehearsal.engine.state import Snapshot
+from rehearsal.engine.state.resource_state import Snapshot
 from rehearsal.pulumi.properties import Change, Path
 from rehearsal.pulumi.urn import is_default_provider, name_of
 
@@ -21,6 +21,7 @@ class Op(StrEnum):
     REPLACE = "replace"
     DELETE = "delete"
     READ = "read"
+    IMPORT = "import"
     REFRESH = "refresh"
 
 
@@ -66,7 +67,7 @@ class Diagnostic:
     """A message about a resource, or about the whole operation where `urn` is empty.
 
     `protected` is an error for which a plan still stands as far as it goes: an update refuses it for what it
-    would take away.
+    would take away. `logged` is a message of the program, which is no failure whatever its severity.
     """
 
     severity: Severity
@@ -74,6 +75,7 @@ class Diagnostic:
     urn: str = ""
     source: str = ""
     protected: bool = False
+    logged: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class Result:
 
     @property
     def errors(self) -> list[Diagnostic]:
-        return [item for item in self.diagnostics if item.severity is Severity.ERROR]
+        return [item for item in self.diagnostics if item.severity is Severity.ERROR and not item.logged]
 
     @property
     def mandatory(self) -> list[Violation]:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pulumi.runtime.proto import resource_pb2, source_pb2
 
-from rehearsal.engine.provider_versions import installed_version
-from rehearsal.engine.state import ResourceState
-from rehearsal.pulumi.properties import Properties, decode
-from rehearsal.pulumi.urn import inherited_alias, is_provider, make_urn, package_of, split_reference
+from rehearsal.engine.assets import with_hashes
+from rehearsal.engine.providers.versions import installed_version
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.pulumi.properties import Properties, Value, decode, decode_value, format_path, parse_path
+from rehearsal.pulumi.urn import (
+    alias_urns,
+    inherited_alias,
+    is_provider,
+    make_urn,
+    package_of,
+    split_reference,
+    type_of,
+)
 
 
 @dataclass(frozen=True)
@@ -29,12 +39,18 @@ class Goal:
     version: str = ""
     dependencies: tuple[str, ...] = ()
     property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    protect: bool = False
+    protect: bool | None = None
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: tuple[str, ...] = ()
     delete_before_replace: bool | None = None
-    retain_on_delete: bool = False
+    retain_on_delete: bool | None = None
     deleted_with: str = ""
+    replace_with: tuple[str, ...] = ()
+    replacement_trigger: Value = None
+    hide_diffs: tuple[str, ...] = ()
+    hooks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    plugin_download_url: str = ""
+    providers: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     additional_secret_outputs: tuple[str, ...] = ()
     custom_timeouts: Mapping[str, float] = field(default_factory=dict)
@@ -47,13 +63,18 @@ class Goal:
     ) -> Goal:
         timeouts = {
             key: seconds(text)
-            for key in ("create", "update", "delete")
+            for key in ("create", "update", "delete", "read")
             if (text := getattr(request.customTimeouts, key))
         }
-        inputs = decode(request.object)
-        if is_provider(request.type):  # as the CLI's engine does (`SetProviderVersion`)
+        inputs = with_hashes(decode(request.object), Path.cwd())
+        if is_provider(request.type):  # as the CLI's engine does (`SetProviderVersion`, `SetProviderURL`)
             version = request.version or installed_version(package_of(request.type))
             inputs |= {"version": version} if version else {}
+            if request.pluginDownloadURL:
+                inputs["__internal"] = {"pluginDownloadURL": request.pluginDownloadURL}
+        trigger = (
+            decode_value(request.replacement_trigger) if request.HasField("replacement_trigger") else None
+        )
         return cls(
             urn=make_urn(stack, project, request.type, request.name, request.parent),
             type=request.type,
@@ -67,18 +88,63 @@ class Goal:
             property_dependencies={
                 key: tuple(sorted(value.urns)) for key, value in sorted(request.propertyDependencies.items())
             },
-            protect=request.protect,
+            protect=request.protect if request.HasField("protect") else None,
             ignore_changes=tuple(request.ignoreChanges),
             replace_on_changes=tuple(request.replaceOnChanges),
             delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
-            retain_on_delete=request.retainOnDelete,
+            retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
             deleted_with=request.deletedWith,
-            aliases=tuple(request.aliasURNs),
+            replace_with=tuple(request.replace_with),
+            replacement_trigger=trigger,
+            hide_diffs=tuple(format_path(parse_path(text)) for text in request.hideDiffs),
+            hooks=hook_bindings(request.hooks),
+            plugin_download_url=request.pluginDownloadURL.rstrip("/"),
+            providers=dict(request.providers),
+            aliases=tuple(
+                dict.fromkeys(
+                    [
+                        *request.aliasURNs,
+                        *alias_urns(
+                            request.aliases,
+                            stack=stack,
+                            project=project,
+                            type_=request.type,
+                            name=request.name,
+                            parent=request.parent,
+                        ),
+                    ]
+                )
+            ),
             additional_secret_outputs=tuple(request.additionalSecretOutputs),
             custom_timeouts=timeouts,
             import_id=request.importId,
             source=source_text(request.sourcePosition, root),
         )
+
+    def inheriting(self, parent: Goal) -> Goal:
+        """This goal with the options that a resource takes over from its `parent` where it sets none itself.
+
+        They are those of ``inheritFromParent`` in ``pkg/resource/deploy/source_eval.go``.
+        """
+        goal = replace(
+            self.with_aliases_of(parent),
+            protect=parent.protect if self.protect is None else self.protect,
+            retain_on_delete=parent.retain_on_delete
+            if self.retain_on_delete is None
+            else self.retain_on_delete,
+            deleted_with=self.deleted_with or parent.deleted_with,
+        )
+        if not self.custom:
+            return replace(
+                goal,
+                providers={**parent.providers, **self.providers} if not parent.custom else self.providers,
+            )
+        if self.provider or is_provider(self.type):
+            return goal
+        package = package_of(self.type)
+        if parent.provider and package_of(type_of(parent.provider_urn)) == package:
+            return replace(goal, provider=parent.provider)
+        return replace(goal, provider=self.providers.get(package) or parent.providers.get(package, ""))
 
     def with_aliases_of(self, parent: Goal) -> Goal:
         """This goal with the aliases that follow from those of its `parent`."""
@@ -109,9 +175,13 @@ class Goal:
             provider=self.provider,
             dependencies=self.dependencies,
             property_dependencies=self.property_dependencies,
-            protect=self.protect,
-            retain_on_delete=self.retain_on_delete,
+            protect=bool(self.protect),
+            retain_on_delete=bool(self.retain_on_delete),
             deleted_with=self.deleted_with,
+            replace_with=self.replace_with,
+            replacement_trigger=self.replacement_trigger,
+            hide_diffs=self.hide_diffs,
+            hooks=self.hooks,
             additional_secret_outputs=self.additional_secret_outputs,
             ignore_changes=self.ignore_changes,
             replace_on_changes=self.replace_on_changes,
@@ -123,6 +193,26 @@ class Goal:
     @property
     def provider_urn(self) -> str:
         return split_reference(self.provider)[0] if self.provider else ""
+
+
+# The names of hook types in a state, by their names in the protocol.
+_HOOK_TYPES: Final = {
+    "before_create": "BeforeCreate",
+    "after_create": "AfterCreate",
+    "before_update": "BeforeUpdate",
+    "after_update": "AfterUpdate",
+    "before_delete": "BeforeDelete",
+    "after_delete": "AfterDelete",
+    "on_error": "OnError",
+}
+
+
+def hook_bindings(
+    bindings: resource_pb2.RegisterResourceRequest.ResourceHooksBinding,
+) -> dict[str, tuple[str, ...]]:
+    """The names of a resource's hooks by hook type, such as ``BeforeCreate``."""
+    found = {kind: tuple(getattr(bindings, name)) for name, kind in _HOOK_TYPES.items()}
+    return {kind: names for kind, names in found.items() if names}
 
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rehearsal.engine.deployment import Deployment
+from rehearsal.engine.deployment_executor import DeploymentExecutor
 from rehearsal.engine.diff import property_changes
 from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Severity, Silent, Step
-from rehearsal.engine.journal import Journal
-from rehearsal.engine.monitor import Engine, Monitor
-from rehearsal.engine.policy_checks import Judge, Pack
-from rehearsal.engine.providers import ProviderFactory
-from rehearsal.engine.state import ResourceState, Snapshot
+from rehearsal.engine.policy_checks import Pack, PolicyChecks
+from rehearsal.engine.program.monitor import Engine, Monitor
+from rehearsal.engine.providers.registry import ProviderFactory
+from rehearsal.engine.state.journal import Journal
+from rehearsal.engine.state.resource_state import ResourceState, Snapshot
+from rehearsal.engine.state.store import Store
 from rehearsal.engine.step_executor import StepFailedError
-from rehearsal.engine.store import Store
 from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
-from rehearsal.pulumi.properties import Properties
+from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
 from rehearsal.pulumi.urn import name_of
 
 
@@ -32,13 +33,18 @@ class Program:
     project: str
     stack: str
     config: Mapping[str, str]
+    entry: Path | None = None  # the file that is run, where it is not `__main__.py`
+    secrets: frozenset[str] = frozenset()  # keys of `config` whose values are secret
+    unreadable: frozenset[str] = frozenset()  # those of them that could not be decrypted
+    references: Callable[[str], Properties | None] = lambda name: None  # outputs of another stack
 
     def provider_config(self) -> dict[str, Properties]:
         """Configuration of default providers by package: ``gcp:project`` is the input `project` of gcp's."""
         packages: dict[str, Properties] = {}
         for key, value in self.config.items():
             package, _, name = key.partition(":")
-            packages.setdefault(package, {})[name] = value
+            known = UNKNOWN if key in self.unreadable else value
+            packages.setdefault(package, {})[name] = Secret(known) if key in self.secrets else value
         return packages
 
 
@@ -87,8 +93,9 @@ class Operation:
 
         def work() -> Result:
             deployment = self._deployment(snapshot, journal)
-            deployment.resume()
-            deployment.delete_everything(unprotect=unprotect)
+            executor = DeploymentExecutor(deployment)
+            executor.resume()
+            executor.delete_everything(unprotect=unprotect)
             return self._result(deployment)
 
         result = self._journalled(journal, work)
@@ -118,24 +125,31 @@ class Operation:
                 found = deployment.executor.read(deployment.registry.get(old.provider), old)
             except (StepFailedError, ProviderError) as error:
                 self.listener.failed(step, str(error))
-                deployment.log(Severity.ERROR, str(error), old.urn)
+                deployment.recorder.error(old.urn, old.source_position, str(error))
                 continue
-            deployment.report.finished(_refreshed(step, old, found))
+            deployment.recorder.finished(_refreshed(step, old, found))
             if found is None:
                 gone.add(old.urn)
-                deployment.ledger.drop(old)
+                deployment.snapshot.drop(old)
             else:
-                deployment.ledger.put(found)
-        for record in deployment.ledger.all() if gone else ():
-            deployment.ledger.put(record.without(gone))  # nothing refers to what is not there
+                deployment.snapshot.put(found)
+        for record in deployment.snapshot.all() if gone else ():
+            deployment.snapshot.put(record.without(gone))  # nothing refers to what is not there
         return self._result(deployment)
 
     def _run_program(self, snapshot: Snapshot, journal: Journal | None) -> Result:
-        from rehearsal.engine import program  # imports the SDK, which takes a second
+        from rehearsal.engine.program import runner as program  # imports the SDK, which takes a second
 
+        if self.program.unreadable:
+            self._note_unreadable(previewing=journal is None)
         deployment = self._deployment(snapshot, journal)
-        deployment.resume()
-        monitor = Monitor(deployment, self.program.root)
+        for key in sorted(self.program.unreadable):
+            deployment.log(
+                Severity.WARNING, f"config {key} is encrypted and was not decrypted: it is unknown"
+            )
+        executor = DeploymentExecutor(deployment)
+        executor.resume()
+        monitor = Monitor(executor, self.program.root)
         this = self.program
         try:
             program.run(
@@ -144,6 +158,9 @@ class Operation:
                 project=this.project,
                 stack=this.stack,
                 config=this.config,
+                entry=this.entry,
+                secrets=this.secrets,
+                unreadable=this.unreadable,
                 monitor=monitor,
                 engine=Engine(deployment),
                 dry_run=deployment.preview,
@@ -154,14 +171,25 @@ class Operation:
                 raise monitor.fatal from None
             # What failed before may be why the program did: it is said along with it.
             failures = [
-                _described(item) for item in deployment.report.diagnostics if item.severity is Severity.ERROR
+                _described(item)
+                for item in deployment.recorder.diagnostics
+                if item.severity is Severity.ERROR
             ]
             error.details = (*error.details, *failures)
             raise
         if monitor.fatal is not None:
             raise monitor.fatal
-        deployment.finish()
+        executor.finish()
         return self._result(deployment)
+
+    def _note_unreadable(self, *, previewing: bool) -> None:
+        """Refuses to carry out a program without its whole configuration; a preview does without."""
+        if not previewing:
+            raise KingdomError(
+                "the configuration holds encrypted values that cannot be decrypted:",
+                details=[f"config.{key}" for key in sorted(self.program.unreadable)],
+                remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the passphrase of the stack file.",
+            )
 
     def _deployment(self, snapshot: Snapshot, journal: Journal | None) -> Deployment:
         self._current = Deployment(
@@ -170,11 +198,12 @@ class Operation:
             snapshot=snapshot,
             factory=self.factory,
             config=self.program.provider_config(),
-            judge=Judge(self.pack),
+            policy_checks=PolicyChecks(self.pack),
             listener=self.listener,
             journal=journal,
             cancelled=self.cancel,
-            faults=self.store.folder,
+            crash_folder=self.store.folder,
+            references=self.program.references,
         )
         return self._current
 
@@ -189,12 +218,12 @@ class Operation:
     def _result(self, deployment: Deployment) -> Result:
         return Result(
             stack=self.program.stack,
-            steps=tuple(deployment.report.steps),
-            diagnostics=tuple(deployment.report.diagnostics),
-            violations=tuple(deployment.judge.violations),
-            remediations=tuple(deployment.judge.remediations),
+            steps=tuple(deployment.recorder.steps),
+            diagnostics=tuple(deployment.recorder.diagnostics),
+            violations=tuple(deployment.policy_checks.violations),
+            remediations=tuple(deployment.policy_checks.remediations),
             outputs=deployment.outputs,
-            snapshot=deployment.ledger.snapshot(),
+            snapshot=deployment.snapshot.snapshot(),
             policy_pack=self.pack.label if self.pack else "",
             planned=deployment.preview,
             interrupted=self.cancel.is_set(),

@@ -10,8 +10,15 @@ from pulumi.runtime.proto import analyzer_pb2
 
 from rehearsal.engine.diff import property_changes
 from rehearsal.engine.events import Remediation, Violation
-from rehearsal.engine.state import ResourceState
-from rehearsal.pulumi.properties import Properties, contains_unknown, decode, encode
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.pulumi.properties import (
+    Properties,
+    contains_unknown,
+    decode,
+    encode,
+    with_secrets_of,
+    without_references,
+)
 from rehearsal.pulumi.urn import name_of, split_reference
 
 
@@ -30,7 +37,7 @@ class Pack(Protocol):
     def remediate(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.Remediation]: ...
 
 
-class Judge:
+class PolicyChecks:
     """The verdict of one pack on one operation. Without a pack there is nothing to object to. Thread-safe."""
 
     def __init__(self, pack: Pack | None) -> None:
@@ -46,7 +53,8 @@ class Judge:
         inputs = resource.inputs
         for remedy in self._pack.remediate(_request(resource, provider)):
             if remedy.HasField("properties") and remedy.properties.fields:
-                before, inputs = inputs, decode(remedy.properties)
+                before = inputs
+                inputs = with_secrets_of(decode(remedy.properties), before)
                 found = Remediation(
                     policy=remedy.policyName,
                     pack=remedy.policyPackName,
@@ -86,7 +94,7 @@ class Judge:
                     type=resource.type,
                     urn=resource.urn,
                     name=name_of(resource.urn),
-                    properties=encode(resource.outputs),
+                    properties=encode(without_references(resource.outputs)),
                     options=_options(resource),
                     provider=_provider(providers.get(split_reference(resource.provider)[0])),
                     parent=resource.parent,
@@ -130,7 +138,7 @@ def _request(resource: ResourceState, provider: ResourceState | None) -> analyze
         type=resource.type,
         urn=resource.urn,
         name=name_of(resource.urn),
-        properties=encode(resource.inputs),
+        properties=encode(without_references(resource.inputs)),
         options=_options(resource),
         provider=_provider(provider),
     )
@@ -154,7 +162,7 @@ def _provider(provider: ResourceState | None) -> analyzer_pb2.AnalyzerProviderRe
         type=provider.type,
         urn=provider.urn,
         name=name_of(provider.urn),
-        properties=encode(provider.inputs),
+        properties=encode(without_references(provider.inputs)),
     )
 
 

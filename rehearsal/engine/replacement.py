@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.diff import interpret
-from rehearsal.engine.providers import Provider
-from rehearsal.engine.snapshot_manager import Ledger
-from rehearsal.engine.state import ResourceState, in_order
+from rehearsal.engine.providers.registry import Provider
+from rehearsal.engine.state.resource_state import ResourceState, in_order
+from rehearsal.engine.state.snapshot_manager import SnapshotManager
 from rehearsal.pulumi.properties import UNKNOWN, encode
 from rehearsal.pulumi.urn import is_provider, name_of, split_reference
 
@@ -23,7 +23,7 @@ def refusal(what: str, resource: ResourceState) -> str:
     )
 
 
-class Claims:
+class DeletionClaims:
     """Which resources are being deleted ahead of their own registration. Thread-safe.
 
     The engine of the CLI plans one resource after the other. Here registrations are side by side, so one
@@ -43,7 +43,7 @@ class Claims:
             self._entered |= names
 
     def claim(self, find: Callable[[Collection[str]], list[ResourceState]]) -> list[ResourceState]:
-        """Claims what `find` returns; it is given the URNs that are planned already."""
+        """DeletionClaims what `find` returns; it is given the URNs that are planned already."""
         with self._condition:
             found = find(self._entered)
             self._claimed |= {resource.urn for resource in found}
@@ -56,7 +56,10 @@ class Claims:
 
 
 def dependent_replacements(
-    root: ResourceState, ledger: Ledger, provider_of: Callable[[str], Provider], planned: Collection[str] = ()
+    root: ResourceState,
+    ledger: SnapshotManager,
+    provider_of: Callable[[str], Provider],
+    planned: Collection[str] = (),
 ) -> list[ResourceState]:
     """The live dependents of `root` that cannot outlive it, in the order in which to delete them.
 
@@ -70,7 +73,15 @@ def dependent_replacements(
     for resource in in_order(item for item in ledger.all() if not item.delete):
         if resource.urn in replaced or resource.urn in planned or resource.pending_replacement:
             continue
-        if not resource.custom or resource.external:
+        if resource.external:
+            continue
+        # These follow whatever they are (``findDependentCascadeReplacements``), but only the first resource.
+        along = root.urn in resource.replace_with or resource.deleted_with == root.urn
+        if along:
+            replaced.add(resource.urn)
+            chosen.append(resource)
+            continue
+        if not resource.custom:
             continue
         touched = [key for key, urns in resource.property_dependencies.items() if replaced & set(urns)]
         if (

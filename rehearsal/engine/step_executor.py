@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.engine.providers import Provider
-from rehearsal.engine.snapshot_manager import Ledger
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.callbacks.hooks import HookError, Hooks
+from rehearsal.engine.providers.registry import Provider
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.engine.state.snapshot_manager import SnapshotManager
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.pulumi.properties import (
     UNKNOWN,
@@ -32,11 +33,14 @@ from rehearsal.pulumi.urn import is_provider, name_of
 DEFAULT_TIMEOUT: Final = 1800.0
 
 
+_T = TypeVar("_T")
+
+
 class StepFailedError(Exception):
     """A provider could not do what was asked; the reason is ready to be shown."""
 
 
-class Executor:
+class StepExecutor:
     """Executes against providers; with `preview` it only asks them what would come of it.
 
     Providers here are asked again for what an earlier operation left open, so two things are expected of
@@ -44,9 +48,74 @@ class Executor:
     with the inputs, removes what an interrupted creation may have made.
     """
 
-    def __init__(self, ledger: Ledger, *, preview: bool) -> None:
-        self._ledger = ledger
+    def __init__(
+        self, ledger: SnapshotManager, hooks: Hooks, *, preview: bool, failed: Callable[[str, str], None]
+    ) -> None:
+        self._snapshot = ledger
+        self._hooks = hooks
+        self._failed = failed
+        # Of components whose outputs are still to come: the hooks to run then, and the state before.
+        self._unfinished: dict[str, tuple[str, ResourceState | None]] = {}
         self.preview = preview
+
+    def create_component(self, goal: ResourceState) -> ResourceState:
+        """The component, recorded without outputs: those come when the program registers them."""
+        self._before("BeforeCreate", new=goal)
+        self._unfinished[goal.urn] = ("AfterCreate", None)
+        return self._snapshot.put(replace(goal, outputs={}))
+
+    def update_component(self, old: ResourceState, goal: ResourceState) -> ResourceState:
+        """The component with its new inputs, recorded without outputs."""
+        self._before("BeforeUpdate", old=old, new=goal)
+        self._unfinished[goal.urn] = ("AfterUpdate", old)
+        return self._snapshot.put(replace(goal, outputs={}))
+
+    def component_finished(self, state: ResourceState) -> None:
+        """Runs the hooks that wait for the outputs of a component."""
+        if (waiting := self._unfinished.pop(state.urn, None)) is not None:
+            kind, old = waiting
+            self._after(kind, old=old, new=state)
+
+    def _before(
+        self, kind: str, *, old: ResourceState | None = None, new: ResourceState | None = None
+    ) -> None:
+        try:
+            self._hooks.run(kind, old=old, new=new)
+        except HookError as error:
+            raise StepFailedError(str(error)) from None
+
+    def _after(
+        self, kind: str, *, old: ResourceState | None = None, new: ResourceState | None = None
+    ) -> None:
+        """Runs hooks after a step that took effect: its result stays recorded although they fail."""
+        state = new or old
+        assert state is not None
+        try:
+            self._hooks.run(kind, old=old, new=new)
+        except HookError as error:
+            self._failed(state.urn, str(error))
+
+    def _retried(
+        self,
+        operation: str,
+        call: Callable[[], _T],
+        *,
+        old: ResourceState | None = None,
+        new: ResourceState | None = None,
+    ) -> _T:
+        """What `call` returns, called again for as long as the resource's error hooks ask for it."""
+        failures: list[str] = []
+        while True:
+            try:
+                return call()
+            except ProviderError as error:
+                failures.insert(0, str(error))
+                try:
+                    again = self._hooks.retry(operation, failures, old=old, new=new)
+                except HookError as failed:
+                    raise StepFailedError(str(failed)) from None
+                if not again:
+                    raise
 
     def create(
         self, provider: Provider, goal: ResourceState, *, retires: ResourceState | None = None
@@ -56,45 +125,48 @@ class Executor:
             import uuid
 
             id_ = UNKNOWN_SENTINEL if self.preview else str(uuid.uuid4())
-            return self._ledger.put(
+            return self._snapshot.put(
                 replace(goal, id=id_, outputs=goal.inputs), ends="creating", retires=retires
             )
+        self._before("BeforeCreate", new=goal)
         self._begin("creating", goal)
+        request = _creation(goal, preview=self.preview)
         try:
-            answer = provider.Create(_creation(goal, preview=self.preview), None)
+            answer = self._retried("create", lambda: provider.Create(request, None), new=goal)
         except InitFailedError as error:
             self._record_unready(goal, error, "creating", retires)
             raise StepFailedError(_reasons(error)) from None
         except ProviderError as error:
-            self._ledger.end("creating", goal)
+            self._snapshot.end("creating", goal)
             raise StepFailedError(str(error)) from None
         if not answer.id and not self.preview:
             raise StepFailedError("the provider created it and told no id: this is a mistake in the provider")
-        created = replace(goal, id=answer.id, outputs=_outputs(goal, decode(answer.properties)))
-        return self._record(created, "creating", retires)
+        created = replace(goal, id=answer.id, outputs=outputs_of(goal, decode(answer.properties)))
+        recorded = self._record(created, "creating", retires)
+        self._after("AfterCreate", new=recorded)
+        return recorded
 
     def update(self, provider: Provider, old: ResourceState, goal: ResourceState) -> ResourceState:
         """The updated resource, recorded. Raises StepFailedError; the record is then still the old one."""
         goal = replace(goal, id=old.id)
         if is_provider(goal.type):
-            return self._ledger.put(replace(goal, outputs=goal.inputs), ends="updating")
+            return self._snapshot.put(replace(goal, outputs=goal.inputs), ends="updating")
+        self._before("BeforeUpdate", old=old, new=goal)
         self._begin("updating", goal)
+        request = provider_pb2.UpdateRequest(
+            id=old.id,
+            urn=goal.urn,
+            name=name_of(goal.urn),
+            type=goal.type,
+            olds=encode(old.outputs),
+            old_inputs=encode(old.inputs),
+            news=encode(goal.inputs),
+            timeout=goal.custom_timeouts.get("update", DEFAULT_TIMEOUT),
+            ignoreChanges=goal.ignore_changes,
+            preview=self.preview,
+        )
         try:
-            answer = provider.Update(
-                provider_pb2.UpdateRequest(
-                    id=old.id,
-                    urn=goal.urn,
-                    name=name_of(goal.urn),
-                    type=goal.type,
-                    olds=encode(old.outputs),
-                    old_inputs=encode(old.inputs),
-                    news=encode(goal.inputs),
-                    timeout=goal.custom_timeouts.get("update", DEFAULT_TIMEOUT),
-                    ignoreChanges=goal.ignore_changes,
-                    preview=self.preview,
-                ),
-                None,
-            )
+            answer = self._retried("update", lambda: provider.Update(request, None), old=old, new=goal)
         except InitFailedError as error:
             self._record_unready(goal, error, "updating", None)
             raise StepFailedError(_reasons(error)) from None
@@ -102,8 +174,10 @@ class Executor:
             # What the provider did before it gave up is unknown: the operation stays pending, and the next
             # update asks for the whole of it again.
             raise StepFailedError(str(error)) from None
-        updated = replace(goal, outputs=_outputs(goal, decode(answer.properties)))
-        return self._record(updated, "updating", None)
+        updated = replace(goal, outputs=outputs_of(goal, decode(answer.properties)))
+        recorded = self._record(updated, "updating", None)
+        self._after("AfterUpdate", old=old, new=recorded)
+        return recorded
 
     def delete(
         self,
@@ -117,33 +191,33 @@ class Executor:
 
         With `awaits_replacement` the record stays, marked so, because it is about to be created anew.
         """
+        self._before("BeforeDelete", old=resource)
         managed = resource.custom and not resource.external and not is_provider(resource.type)
         if managed and ask and not self.preview and not resource.pending_replacement:
             if provider is None:
                 raise StepFailedError(f"its provider {resource.provider or '(none)'} is not in the state")
             self._begin("deleting", resource)
             try:
-                self.ask_for_deletion(provider, resource)
+                self.request_deletion(provider, resource)
             except StepFailedError:
-                self._ledger.end("deleting", resource)
+                self._snapshot.end("deleting", resource)
                 raise
-        self._ledger.drop(resource, awaits_replacement=awaits_replacement)
+        self._snapshot.drop(resource, awaits_replacement=awaits_replacement)
+        self._after("AfterDelete", old=resource)
 
-    def ask_for_deletion(self, provider: Provider, resource: ResourceState) -> None:
+    def request_deletion(self, provider: Provider, resource: ResourceState) -> None:
         """Only asks: the records stay as they are. Without an id, whatever its creation may have made."""
+        request = provider_pb2.DeleteRequest(
+            id=resource.id,
+            urn=resource.urn,
+            name=name_of(resource.urn),
+            type=resource.type,
+            properties=encode(resource.outputs),
+            old_inputs=encode(resource.inputs),
+            timeout=resource.custom_timeouts.get("delete", DEFAULT_TIMEOUT),
+        )
         try:
-            provider.Delete(
-                provider_pb2.DeleteRequest(
-                    id=resource.id,
-                    urn=resource.urn,
-                    name=name_of(resource.urn),
-                    type=resource.type,
-                    properties=encode(resource.outputs),
-                    old_inputs=encode(resource.inputs),
-                    timeout=resource.custom_timeouts.get("delete", DEFAULT_TIMEOUT),
-                ),
-                None,
-            )
+            self._retried("delete", lambda: provider.Delete(request, None), old=resource)
         except ProviderError as error:
             raise StepFailedError(str(error)) from None
 
@@ -159,8 +233,8 @@ class Executor:
         except ProviderError:
             id_ = ""  # it cannot be created now, so it was not before: creating is repeatable
         if id_ and id_ != spare:
-            self.ask_for_deletion(provider, replace(resource, id=id_))
-        self._ledger.end("creating", resource)
+            self.request_deletion(provider, replace(resource, id=id_))
+        self._snapshot.end("creating", resource)
 
     def read(self, provider: Provider, resource: ResourceState) -> ResourceState | None:
         """`resource` as the cloud has it; None when it is gone. Records nothing. Raises StepFailedError."""
@@ -192,22 +266,22 @@ class Executor:
             id=id_,
             inputs=with_secrets_of(inputs, resource.inputs),
             # What was secret before stays so: a provider that reads back plain text reveals nothing.
-            outputs=with_secrets_of(_outputs(resource, outputs), resource.outputs),
+            outputs=with_secrets_of(outputs_of(resource, outputs), resource.outputs),
             init_errors=errors,
         )
 
     def _begin(self, operation: str, resource: ResourceState) -> None:
         if not self.preview:
-            self._ledger.begin(operation, resource)
+            self._snapshot.begin(operation, resource)
 
     def _record(self, made: ResourceState, operation: str, retires: ResourceState | None) -> ResourceState:
         if not self.preview and contains_unknown(made.outputs):
             paths = [format_path(path) for path, leaf in leaves(made.outputs) if contains_unknown(leaf)]
             reason = f"the provider left outputs unknown: {', '.join(paths)}"
             made = replace(made, outputs=_known(made.outputs), init_errors=(reason,))
-            self._ledger.put(made, ends=operation, retires=retires)
+            self._snapshot.put(made, ends=operation, retires=retires)
             raise StepFailedError(f"{reason}. This is a mistake in the provider")
-        return self._ledger.put(made, ends=operation, retires=retires)
+        return self._snapshot.put(made, ends=operation, retires=retires)
 
     def _record_unready(
         self, goal: ResourceState, error: InitFailedError, operation: str, retires: ResourceState | None
@@ -216,10 +290,10 @@ class Executor:
         made = replace(
             goal,
             id=error.id,
-            outputs=_outputs(goal, _known(error.properties)),
+            outputs=outputs_of(goal, _known(error.properties)),
             init_errors=tuple(error.reasons),
         )
-        self._ledger.put(made, ends=operation, retires=retires)
+        self._snapshot.put(made, ends=operation, retires=retires)
 
 
 def _creation(goal: ResourceState, *, preview: bool) -> provider_pb2.CreateRequest:
@@ -237,7 +311,7 @@ def _reasons(error: InitFailedError) -> str:
     return "\n".join(["it exists but did not become ready:", *(f"  - {reason}" for reason in error.reasons)])
 
 
-def _outputs(goal: ResourceState, outputs: Properties) -> Properties:
+def outputs_of(goal: ResourceState, outputs: Properties) -> Properties:
     """`outputs` with what the program calls secret marked as such: its secret inputs and additional ones."""
     return with_additional_secrets(with_secrets_of(outputs, goal.inputs), goal.additional_secret_outputs)
 

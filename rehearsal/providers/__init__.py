@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
+from rehearsal.providers import dynamic
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.cloudflare import Cloudflare
 from rehearsal.providers.gcp.provider import Google
@@ -20,12 +21,15 @@ _CLOUDS: Final[Mapping[str, Callable[[Machine | None], Cloud]]] = {
     "mongodbatlas": Atlas,
     "random": Random,
 }
-PACKAGES: Final = tuple(_CLOUDS)
+PACKAGES: Final = (*_CLOUDS, dynamic.PACKAGE)
+CLOUDS: Final = tuple(_CLOUDS)  # those that can be served to the Pulumi CLI
 
 
-def provider(package: str, machine: Machine | None = None) -> Cloud:
+def provider(package: str, machine: Machine | None = None) -> Any:
     """A new provider of `package`, one of :data:`PACKAGES`. Raises KeyError for another.
 
     With a `machine`, the resources it can make real are handed to it.
     """
+    if package == dynamic.PACKAGE:
+        return dynamic.DynamicProvider()
     return _CLOUDS[package](machine)

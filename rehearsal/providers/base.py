@@ -25,6 +25,7 @@ from rehearsal.providers.constraints.checks import violations
 from rehearsal.providers.constraints.names import mapped_type
 from rehearsal.providers.constraints.replacement import forces_replacement, replacing_names
 from rehearsal.providers.errors import InitFailedError, ProviderError
+from rehearsal.providers.function_results import declared_function
 from rehearsal.providers.host_protocol import Machine
 from rehearsal.providers.outputs import Place
 from rehearsal.providers.schema import ResourceType, Scalar, provider_type, resource_type
@@ -34,6 +35,8 @@ from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, contains_unknown,
 Function = Callable[[dict[str, Any], Place], dict[str, Any]]
 
 _DEFAULT_TIMEOUT: Final = 300.0  # seconds a realised resource may take when the request names no limit
+# Marks the inputs of a resource that was imported, of which a rehearsed cloud knows nothing but the id.
+IMPORTED_KEY: Final = "__imported"
 # The SDK adds these to every provider's configuration; no provider schema declares them.
 _PROVIDER_BOOKKEEPING: Final = frozenset({"version", "pluginDownloadURL", DEFAULTS_KEY})
 
@@ -251,6 +254,8 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         token = request.type or type_of(request.urn)
         old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
         changes = diff.changed(old, new, request.ignoreChanges)
+        if IMPORTED_KEY in old:  # how it was configured is not known: it is taken to be as declared
+            return diff.answer(changes, (), delete_first=False, stable=())
         replacing = [path for path in changes if self.replaces(token, path, old, new)]
         # Two of one fixed name, or one id, cannot exist side by side: the old one has to go first.
         plain = _known(unwrap(new))
@@ -302,8 +307,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         elif (
             not inputs or not state
         ):  # an import, or `Type.get(name, id)`: known are the id and what was asked
+            importing = not inputs and not state
             inputs = inputs or self.imported(token, request.id, state)
             state = self.outputs(token, request.id, inputs) | state
+            if importing:
+                inputs |= {IMPORTED_KEY: True}
         return provider_pb2.ReadResponse(
             id=request.id, properties=self._encode(state), inputs=self._encode(inputs)
         )
@@ -330,17 +338,29 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: provider_pb2.InvokeRequest, context: Any = None) -> provider_pb2.InvokeResponse:
         function = self.functions.get(request.tok)
-        if function is None:
-            known = ", ".join(sorted(self.functions)) or "none"
-            raise ProviderError(
-                grpc.StatusCode.UNIMPLEMENTED,
-                f'the rehearsal does not know the function "{request.tok}"; it knows: {known}',
-            )
         args = decode(request.args)
         if contains_unknown(args):
             return _returned(encode({}))
-        result = function(unwrap(args), self.place)
-        return _returned(self._encode(result))
+        if function is not None:
+            return _returned(self._encode(function(unwrap(args), self.place)))
+        declared = declared_function(request.tok)
+        if declared is None:
+            raise ProviderError(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f'the installed SDK of {self.package} has no function "{request.tok}"',
+            )
+        plain = unwrap(args)
+        failures = [
+            provider_pb2.CheckFailure(property=one.path, reason=one.reason)
+            for one in sorted(set(declared.problems(plain, self.rules)))
+        ]
+        if failures:
+            return provider_pb2.InvokeResponse(failures=failures)
+        return _returned(self._encode(declared.returns(plain, self.place, preview=request.preview)))
+
+    def models_function(self, token: str) -> bool:
+        """Whether the result of a function follows what the cloud does, and not from its type alone."""
+        return token in self.functions
 
     # What runs for real.
 

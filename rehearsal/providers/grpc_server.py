@@ -23,7 +23,7 @@ from google.protobuf import any_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from rehearsal.providers import PACKAGES, provider
+from rehearsal.providers import CLOUDS, provider
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.providers.host_protocol import Machine
@@ -69,7 +69,7 @@ class Endpoints:
 def serve(
     on_ready: Callable[[Endpoints], None],
     *,
-    packages: Iterable[str] = PACKAGES,
+    packages: Iterable[str] = CLOUDS,
     machine: Machine | None = None,
     stop: threading.Event | None = None,
 ) -> None:

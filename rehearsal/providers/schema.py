@@ -206,6 +206,11 @@ def _resource_class(token: str) -> type | None:
     return cls if declared == token else None
 
 
+def sdk_module(module: str) -> types.ModuleType:
+    """The module of an SDK, imported. Raises ModuleNotFoundError."""
+    return _imported(module)
+
+
 def _imported(module: str) -> types.ModuleType:
     if module in _IMPORTED:
         return sys.modules[module]

@@ -43,6 +43,10 @@ _UNKNOWN_SENTINELS: Final = frozenset(
     }
 )
 
+_SENTINEL_LENGTH: Final = len(UNKNOWN_SENTINEL)
+# The marker that functions without a model return for texts: a program may have put it into a longer text.
+_UNKNOWN_TEXT: Final = "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7"
+
 # Any JSON-like value, or one of the markers below.
 Value = Any
 Properties = dict[str, Any]
@@ -74,6 +78,21 @@ class Asset:
     signature: str
     body: tuple[tuple[str, Any], ...]
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        return dict(self.body)
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the content in hexadecimal; empty where it was not computed."""
+        return str(self.fields.get("hash", ""))
+
+    def same_content(self, other: Asset) -> bool:
+        """Whether both have the same content, wherever it comes from (``Equals`` in the Pulumi SDK)."""
+        if self.hash and other.hash:
+            return self.signature == other.signature and self.hash == other.hash
+        return self == other
+
 
 def decode(struct: struct_pb2.Struct) -> Properties:
     """The Python form of a wire struct. Integral numbers become ``int``, as state files write them."""
@@ -84,7 +103,10 @@ def decode_value(value: struct_pb2.Value) -> Value:
     match value.WhichOneof("kind"):
         case "string_value":
             text = value.string_value
-            return UNKNOWN if text in _UNKNOWN_SENTINELS else text
+            # Shorter texts cannot hold a marker; most are.
+            if len(text) < _SENTINEL_LENGTH:
+                return text
+            return UNKNOWN if text in _UNKNOWN_SENTINELS or _UNKNOWN_TEXT in text else text
         case "bool_value":
             return value.bool_value
         case "number_value":
@@ -178,6 +200,24 @@ def unwrap(value: Value) -> Value:
             return value
 
 
+def without_references(value: Value) -> Any:
+    """`value` with the id of a resource in place of a reference to it, or its URN where it has no id.
+
+    Providers and policy packs that do not know references get them in this form.
+    """
+    match value:
+        case ResourceReference(urn, id_):
+            return urn if id_ is None else id_
+        case Secret(element):
+            return Secret(without_references(element))
+        case dict():
+            return {key: without_references(item) for key, item in value.items()}
+        case list():
+            return [without_references(item) for item in value]
+        case _:
+            return value
+
+
 def leaves(value: Value, path: Path = ()) -> Iterator[tuple[Path, Value]]:
     """Every leaf with its path. Markers are leaves; so are empty lists and empty objects."""
     match value:
@@ -257,6 +297,21 @@ def parse_path(text: str) -> Path:
     return tuple(parts)
 
 
+def equal(one: Value, other: Value) -> bool:
+    """Whether two values are the same, secretness included (``DeepEquals`` of the engine's properties)."""
+    match one, other:
+        case Secret(a), Secret(b):
+            return equal(a, b)
+        case Asset(), Asset():
+            return one.same_content(other)
+        case dict(), dict():
+            return one.keys() == other.keys() and all(equal(item, other[key]) for key, item in one.items())
+        case list(), list():
+            return len(one) == len(other) and all(map(equal, one, other))
+        case _:
+            return type(one) is type(other) and one == other if isinstance(one, bool) else one == other
+
+
 class Change(StrEnum):
     """What happened to one property."""
 
@@ -288,6 +343,8 @@ def differences(old: Value, new: Value, path: Path = ()) -> dict[Path, Change]:
         return found
     if new is UNKNOWN:
         return {path: Change.ADD if old is None else Change.UPDATE}
+    if isinstance(old, Asset) and isinstance(new, Asset):
+        return {} if old.same_content(new) else {path: Change.UPDATE}
     if old == new and isinstance(old, bool) == isinstance(new, bool):
         return {}
     if old is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 ROOT_STACK_TYPE: Final = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX: Final = "pulumi:providers:"
@@ -59,17 +61,37 @@ def inherited_alias(urn: str, parent: str, parent_alias: str) -> str:
     return make_urn(stack, project, type_of(urn), name, parent_alias)
 
 
-def default_provider_name(version: str) -> str:
+def alias_urns(
+    aliases: Iterable[Any], *, stack: str, project: str, type_: str, name: str, parent: str
+) -> Iterator[str]:
+    """The URNs that alias specifications stand for, for a resource of that type, name and parent."""
+    for alias in aliases:
+        if alias.WhichOneof("alias") == "urn":
+            yield alias.urn
+            continue
+        spec = alias.spec
+        above = "" if spec.noParent else spec.parentUrn or parent
+        yield make_urn(
+            spec.stack or stack, spec.project or project, spec.type or type_, spec.name or name, above
+        )
+
+
+def default_provider_name(version: str, download_url: str = "") -> str:
     """The name the engine gives a default provider, such as ``default_10_2_0`` for version 10.2.0.
 
     The rule is ``ProviderRequest.DefaultName`` in ``pkg/resource/deploy/providers/provider.go``.
     """
-    if not version:
-        return "default"
-    core, _, build = version.partition("+")
-    core, _, pre = core.partition("-")
-    parts = [*core.split("."), *(pre.split(".") if pre else []), *(build.split(".") if build else [])]
-    return "_".join(["default", *parts])
+    parts = ["default"]
+    if version:
+        core, _, build = version.partition("+")
+        core, _, pre = core.partition("-")
+        parts += [*core.split("."), *(pre.split(".") if pre else []), *(build.split(".") if build else [])]
+    return "_".join([*parts, *([_qualified_name(download_url)] if download_url else [])])
+
+
+def _qualified_name(text: str) -> str:
+    """`text` with an underscore for every character that a name may not hold (``IntoQName``)."""
+    return re.sub(r"[^A-Za-z0-9_./-]", "_", "/".join(part for part in text.split("/") if part))
 
 
 def split_reference(reference: str) -> tuple[str, str]:

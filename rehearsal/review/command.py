@@ -38,7 +38,7 @@ def run(
     project: Project,
     stacks: Sequence[str],
     *,
-    policies: Path,
+    policies: Path | None,
     ref: str,
     head: str = "",
     format_: Format,

@@ -293,7 +293,7 @@ def review(
     project: Project,
     stacks: Sequence[str],
     *,
-    policies: Path,
+    policies: Path | None,
     ref: str = "",
     head: str = "",
     listener: Callable[[Job], Listener] | None = None,
@@ -361,7 +361,7 @@ def _head(project: Project, head: str) -> tuple[str, bool]:
 def _from_nothing(
     project: Project,
     stacks: Sequence[str],
-    policies: Path,
+    policies: Path | None,
     reason: str,
     listener: Callable[[Job], Listener] | None,
 ) -> tuple[StackReview, ...]:
@@ -380,7 +380,7 @@ def _compared(
     project: Project,
     base: Base,
     stacks: Sequence[str],
-    policies: Path,
+    policies: Path | None,
     listener: Callable[[Job], Listener] | None,
 ) -> tuple[tuple[StackReview, ...], tuple[RuleChange, ...]]:
     here, there = project.stack_names(), base.project.stack_names()
@@ -419,10 +419,12 @@ def _compared(
 
 
 def _judges(
-    project: Project, base: Project, stacks: Sequence[str], policies: Path
+    project: Project, base: Project, stacks: Sequence[str], policies: Path | None
 ) -> dict[str, tuple[Judge, Judge]]:
     """(base's judge, head's judge) of the stacks for which the two differ."""
     found: dict[str, tuple[Judge, Judge]] = {}
+    if policies is None:
+        return found
     for stack in stacks:
         with contextlib.suppress(InputError):  # a stack file that cannot be read fails the plan
             pair = base_judge(project, base, stack, policies), head_judge(project, stack, policies)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine.store import Store
+from rehearsal.engine.state.store import Store
 from rehearsal.host.desired_state import Store as Objects
 from rehearsal.host.emulated_types import REALISED
 from rehearsal.host.paths import Home

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from rehearsal.engine.store import Store
+from rehearsal.engine.state.store import Store
 from tests.support.projects import PASSPHRASE, Project, wait_for
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(120)]

@@ -15,8 +15,8 @@ import yaml
 from rehearsal import providers
 from rehearsal.engine.events import Result
 from rehearsal.engine.operations import Operation, Program
-from rehearsal.engine.state import ResourceState
-from rehearsal.engine.store import Store
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.engine.state.store import Store
 from rehearsal.pulumi.project import Project
 from rehearsal.pulumi.properties import unwrap
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.settings.shutdown_timing import PROBE_FAILURES
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import UNKNOWN, unwrap
 from tests.infra.audits.paths import leaves
 from tests.infra.rehearsal import configuration, merge, name_of, operation

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine.secrets import Crypter
-from rehearsal.engine.state import ResourceState, to_json
+from rehearsal.engine.state.resource_state import ResourceState, to_json
+from rehearsal.engine.state.secrets import Crypter
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.addresses import DOORS, unmeant_addresses

@@ -13,8 +13,8 @@ import pytest
 from policies.rules import RULES
 from policies.testing import changed
 from rehearsal.engine.events import Violation
-from rehearsal.engine.policy_checks import Judge
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.policy_checks import PolicyChecks
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.policy.pack import PolicyPack
 from tests.infra.rehearsal import ROOT, configuration, name_of, rehearse
 from tests.policies.program import Row, clouds, kubernetes
@@ -45,7 +45,7 @@ class Production:
                 self._judged([self.resources[row.resource]], None)
 
     def _judged(self, one: Sequence[ResourceState], every: list[ResourceState] | None) -> list[Violation]:
-        judge = Judge(self.pack)
+        judge = PolicyChecks(self.pack)
         for resource in one:
             judge.resource(resource, None)
         if every is not None:
@@ -93,7 +93,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         declared = rehearse("prod", tmp_path_factory.mktemp("prod")).resources
         resources = {key(resource): resource for resource in declared}
         assert len(resources) == len(declared), "kind and name identify a resource"
-        judge = Judge(pack)
+        judge = PolicyChecks(pack)
         for resource in declared:
             judge.resource(resource, None)
         judge.stack(declared)

@@ -43,8 +43,13 @@ StackOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
 AllOption = Annotated[bool, typer.Option("--unchanged", help="Show unchanged resources too.")]
 PackOption = Annotated[
-    Path,
-    typer.Option("--policy-pack", help="The folder of the policy pack that judges.", metavar="FOLDER"),
+    Path | None,
+    typer.Option(
+        "--policy-pack",
+        help="Folder of the policy pack, or `none`. Default: the project's `policies`, where it exists.",
+        metavar="FOLDER|none",
+        show_default=False,
+    ),
 ]
 
 
@@ -52,7 +57,7 @@ def examples(*lines: str) -> str:
     return "Examples: " + "; ".join(f"`{line}`" for line in lines)
 
 
-def session_of(stack: str, policy_pack: Path = POLICIES) -> Session:
+def session_of(stack: str, policy_pack: Path | None = None) -> Session:
     from rehearsal.pulumi.project import Project
     from rehearsal.session import Session
 
@@ -62,9 +67,17 @@ def session_of(stack: str, policy_pack: Path = POLICIES) -> Session:
     )
 
 
-def pack_of(project: Project, policy_pack: Path) -> Path:
-    """The project's own pack is found from every folder within the project; another one, from here."""
-    return project.root / POLICIES if policy_pack == POLICIES else policy_pack.resolve()
+def pack_of(project: Project, policy_pack: Path | None) -> Path | None:
+    """The folder of the policy pack; None for none.
+
+    The project's own pack is used unless another is named; its folder is found from anywhere in the project.
+    """
+    own = project.root / POLICIES
+    if policy_pack is None:
+        return own if (own / "PulumiPolicy.yaml").is_file() else None
+    if str(policy_pack) == "none":
+        return None
+    return own if policy_pack == POLICIES else policy_pack.resolve()
 
 
 def print_json(data: Any) -> None:

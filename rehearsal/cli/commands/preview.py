@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from rehearsal.cli.commands.base import (
-    POLICIES,
     AllOption,
     JsonOption,
     PackOption,
@@ -67,7 +66,7 @@ def preview(
     ] = None,
     as_json: JsonOption = False,
     unchanged: AllOption = False,
-    policy_pack: PackOption = POLICIES,
+    policy_pack: PackOption = None,
 ) -> None:
     """Plan a stack and have the policy pack judge it. Changes nothing.
 
@@ -109,7 +108,7 @@ def preview(
 
 
 def _review(
-    stacks: list[str], base: str, head: str, format_: str, write: list[str], policy_pack: Path
+    stacks: list[str], base: str, head: str, format_: str, write: list[str], policy_pack: Path | None
 ) -> None:
     if format_ not in FORMATS:
         raise InputError(f"--format is one of {', '.join(FORMATS)}, not {format_!r}")
@@ -138,7 +137,7 @@ def _review(
     )
 
 
-def _every(*, as_json: bool, unchanged: bool, policy_pack: Path) -> None:
+def _every(*, as_json: bool, unchanged: bool, policy_pack: Path | None) -> None:
     from rehearsal import parallel_preview
     from rehearsal.cli import display, progress
     from rehearsal.pulumi.project import Project

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from rehearsal.cli.commands.base import (
-    POLICIES,
     AllOption,
     JsonOption,
     PackOption,
@@ -28,7 +27,7 @@ def up(
     stack: StackOption = "local",
     as_json: JsonOption = False,
     unchanged: AllOption = False,
-    policy_pack: PackOption = POLICIES,
+    policy_pack: PackOption = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="First adopt what the clouds say.")] = False,
     expect_plan: Annotated[
         str,

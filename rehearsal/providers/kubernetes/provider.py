@@ -15,19 +15,22 @@ import yaml
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.providers import diff, fake_values
-from rehearsal.providers.base import Cloud, name_of
+from rehearsal.providers.base import Cloud, Function, name_of
 from rehearsal.providers.kubernetes import validation
+from rehearsal.providers.kubernetes.functions import FUNCTIONS
 from rehearsal.providers.kubernetes.kinds import CLUSTER_SCOPED, CONTENT, FIXED, FIXED_ALWAYS
 from rehearsal.providers.schema import Type, resource_type
 from rehearsal.providers.validation import Problem, Rules, check_value, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, decode, unwrap
 
 AUTONAMED: Final = "pulumi.com/autonamed"
+RELEASE: Final = "kubernetes:helm.sh/v3:Release"
 
 
 class Kubernetes(Cloud):
     package: ClassVar[str] = "kubernetes"
     rules: ClassVar[Rules] = Rules(coerces=False)
+    functions: ClassVar[Mapping[str, Function]] = FUNCTIONS
 
     def type_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         if resource_type(token) is not None or not _names_a_kind(token):
@@ -46,6 +49,8 @@ class Kubernetes(Cloud):
     # Names and ids.
 
     def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+        if token == RELEASE:
+            return self._named_release(urn, token, inputs, olds)
         metadata = inputs.get("metadata")
         if isinstance(metadata, Secret) or metadata is UNKNOWN:
             return inputs
@@ -64,6 +69,19 @@ class Kubernetes(Cloud):
             metadata["namespace"] = self.namespace
         return {**inputs, "metadata": metadata}
 
+    def _named_release(
+        self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A Helm release has a name and a namespace of its own, and no metadata."""
+        named = {**inputs}
+        if named.get("name") is None:
+            named["name"] = olds.get("name") or (
+                f"{name_of(urn)}-{fake_values.hexadecimal(8, self.seed(urn, token, inputs))}"
+            )
+        if named.get("namespace") is None:
+            named["namespace"] = self.namespace
+        return named
+
     def autonamed(self, inputs: Mapping[str, Any]) -> bool:
         return _autonamed(unwrap(inputs.get("metadata")))
 
@@ -72,6 +90,8 @@ class Kubernetes(Cloud):
         return all(before.get(key) == after.get(key) for key in ("name", "namespace"))
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
+        if token == RELEASE:
+            return f"{inputs.get('namespace') or self.namespace}/{inputs.get('name') or name_of(urn)}"
         metadata = _metadata(inputs)
         name = metadata.get("name") or str(
             metadata.get("generateName") or name_of(urn)
@@ -100,6 +120,8 @@ class Kubernetes(Cloud):
         *,
         preview: bool = False,
     ) -> dict[str, Any]:
+        if token == RELEASE:
+            return _release(dict(inputs), preview=preview)
         group, kind = _kind_of(token)
         outputs = {**inputs, "apiVersion": inputs.get("apiVersion", group), "kind": inputs.get("kind", kind)}
         declared = resource_type(token)
@@ -215,3 +237,19 @@ def _servers(config: Mapping[str, Any]) -> Any:
         return sorted(str(cluster["cluster"]["server"]) for cluster in content["clusters"])
     except (yaml.YAMLError, KeyError, TypeError):
         return kubeconfig
+
+
+def _release(inputs: dict[str, Any], *, preview: bool) -> dict[str, Any]:
+    """Outputs of a Helm release: its chart's objects are not rendered."""
+    if preview:
+        return {**inputs, "status": UNKNOWN, "resourceNames": UNKNOWN, "manifest": UNKNOWN}
+    status = {
+        "appVersion": str(inputs.get("version") or "1.0.0"),
+        "chart": inputs.get("chart"),
+        "name": inputs.get("name"),
+        "namespace": inputs.get("namespace"),
+        "revision": 1,
+        "status": "deployed",
+        "version": str(inputs.get("version") or "1.0.0"),
+    }
+    return {**inputs, "status": status, "resourceNames": {}, "manifest": {}}

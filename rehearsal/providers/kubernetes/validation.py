@@ -199,6 +199,22 @@ def status(kind: str, seed: str, inputs: Mapping[str, Any]) -> dict[str, Any] | 
             }
         case "Namespace":
             return {"phase": "Active"}
+        case "DaemonSet":
+            names = (
+                "currentNumberScheduled",
+                "desiredNumberScheduled",
+                "numberReady",
+                "updatedNumberScheduled",
+            )
+            return {"numberMisscheduled": 0, "observedGeneration": 1, **dict.fromkeys(names, 1)}
+        case "Ingress":
+            return {
+                "loadBalancer": {"ingress": [{"ip": fake_values.address("10.96.0.0/14", seed, "ingress")}]}
+            }
+        case "PersistentVolumeClaim":
+            return {"phase": "Bound"}
+        case "HorizontalPodAutoscaler":
+            return {"currentReplicas": count, "desiredReplicas": count}
         case "Service" if spec.get("type") == "LoadBalancer":
             return {
                 "loadBalancer": {"ingress": [{"ip": fake_values.address("10.96.0.0/14", seed, "ingress")}]}

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from infra.edge.address_ranges import CLOUDFLARE, LOAD_BALANCERS
 from infra.network import GOOGLE_APIS
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.finding import Offence, is_of_a_cloud, title
 from tests.infra.audits.paths import ABSENT, leaves, values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 
 
 @dataclass(frozen=True)

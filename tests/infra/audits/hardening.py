@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.finding import Offence, is_of_a_cloud, title
 from tests.infra.audits.paths import ABSENT, values

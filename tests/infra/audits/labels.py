@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.finding import Offence, is_of_a_cloud, title

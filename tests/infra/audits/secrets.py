@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import Secret, unwrap
 from tests.infra.audits.finding import Offence, title

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from rehearsal.engine.events import Result
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.infra.rehearsal import STACKS, name_of, operation
 

@@ -11,7 +11,7 @@ from policies.model.property_tree import Node
 from policies.model.stack import Resource, Stack
 from policies.pack.rule import MANDATORY
 from policies.rules import RULES
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import unwrap
 from tests.infra import controls, test_cluster_backup, test_program, test_secret_rotation
 from tests.infra.audits.addresses import DOORS, unmeant_addresses

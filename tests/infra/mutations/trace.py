@@ -21,8 +21,8 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal import providers
 from rehearsal.engine.operations import Operation, Program
-from rehearsal.engine.state import ResourceState
-from rehearsal.engine.store import Store
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.engine.state.store import Store
 from rehearsal.providers.base import Cloud
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.mutations.source import Setting, Span

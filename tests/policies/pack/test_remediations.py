@@ -13,8 +13,8 @@ from policies.rules import RULES
 from policies.testing import ResourceFixture, evaluate, remedied
 from rehearsal.cli import display
 from rehearsal.engine.events import Result
-from rehearsal.engine.policy_checks import Judge
-from rehearsal.engine.state import ResourceState
+from rehearsal.engine.policy_checks import PolicyChecks
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
 from rehearsal.review.json_report import report
@@ -89,7 +89,7 @@ def test_windows_gets_no_profile_that_its_api_refuses() -> None:
 
 def test_secrets_stay_secret_and_unknowns_unknown(pack: PolicyPack) -> None:
     inputs = pod()
-    mended = Judge(pack).remediate(resource(inputs), None)
+    mended = PolicyChecks(pack).remediate(resource(inputs), None)
     assert mended["spec"]["containers"] == inputs["spec"]["containers"]
     assert mended["spec"]["automountServiceAccountToken"] is False
     assert mended["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
@@ -102,13 +102,13 @@ def test_what_is_not_known_yet_is_not_rewritten(pack: PolicyPack, unknown: str) 
     inputs["metadata"]["labels"] = {}
     parent = inputs if unknown in inputs else inputs["spec" if unknown == "securityContext" else "metadata"]
     parent[unknown] = UNKNOWN
-    mended = Judge(pack).remediate(resource(inputs), None)
+    mended = PolicyChecks(pack).remediate(resource(inputs), None)
     at = mended if unknown in mended else mended["spec" if unknown == "securityContext" else "metadata"]
     assert at[unknown] is UNKNOWN
 
 
 def test_a_remediation_is_shown_as_a_diff_with_its_place(pack: PolicyPack) -> None:
-    judging = Judge(pack)
+    judging = PolicyChecks(pack)
     judging.remediate(resource(pod()), None)
     result = Result("s", remediations=judging.remediations, policy_pack="kingdom")
     console = Console(width=200)
@@ -132,7 +132,7 @@ def test_a_remediation_is_shown_as_a_diff_with_its_place(pack: PolicyPack) -> No
 
 
 def test_a_review_shows_it_once_for_all_stacks(pack: PolicyPack) -> None:
-    judging = Judge(pack)
+    judging = PolicyChecks(pack)
     judging.remediate(resource(pod()), None)
     found = tuple(judging.remediations)
     review = review_of(stack_of("dev", remediations=found), stack_of("prod", remediations=found))

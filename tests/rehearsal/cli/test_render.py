@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rehearsal.cli.render import WITHHELD, check_folder, objects, skipped, write
-from rehearsal.engine.state import ResourceState, Snapshot
+from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.errors import InputError
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 

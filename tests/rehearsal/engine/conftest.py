@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine import secrets
 from rehearsal.engine.events import Diagnostic, Op, Result, Step
 from rehearsal.engine.operations import Operation, Program
-from rehearsal.engine.state import ResourceState, Snapshot
-from rehearsal.engine.store import Store
+from rehearsal.engine.state import secrets
+from rehearsal.engine.state.resource_state import ResourceState, Snapshot
+from rehearsal.engine.state.store import Store
 from rehearsal.pulumi.urn import name_of
 from tests.rehearsal.engine.fake_provider import Cloud
 

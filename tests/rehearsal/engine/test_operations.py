@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine import hang_detector
 from rehearsal.engine.events import Op
-from rehearsal.engine.program import ProgramError
+from rehearsal.engine.program import hang_detector
+from rehearsal.engine.program.runner import ProgramError
 from rehearsal.errors import StateError
 from rehearsal.providers.errors import InitFailedError
 from rehearsal.pulumi.properties import contains_unknown
@@ -344,7 +344,7 @@ def test_a_journal_cut_at_any_byte_is_understood(stack: Stack, cloud: Cloud, tmp
         kept.append(journal.read_bytes())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rehearsal.engine.store.Store.fold", keep)
+        patch.setattr("rehearsal.engine.state.store.Store.fold", keep)
         stack.update('Thing("a", value=2)\nThing("b", value=3)\n')
     assert fold
     header = kept[0].index(b"\n") + 1
@@ -378,8 +378,8 @@ def test_a_program_that_hangs_is_named_with_its_place(
 
     stack.program(f"""
         import asyncio
-        from tests.rehearsal.engine import toy_sdk
-        told = toy_sdk.told
+        from tests.rehearsal.engine import fake_sdk
+        told = fake_sdk.told
         heard = lambda: asyncio.to_thread(told.wait)
         Thing("a")
         {hangs}

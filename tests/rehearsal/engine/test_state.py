@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rehearsal.engine.events import Op
-from rehearsal.engine.program import ProgramError
-from rehearsal.engine.state import PendingOperation, ResourceState, Snapshot
-from rehearsal.engine.store import Store
+from rehearsal.engine.program.runner import ProgramError
+from rehearsal.engine.state.resource_state import PendingOperation, ResourceState, Snapshot
+from rehearsal.engine.state.store import Store
 from rehearsal.errors import StateError
 from rehearsal.providers.errors import InitFailedError
 from rehearsal.pulumi.properties import Secret, contains_unknown

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engine.secrets import Crypter
+from rehearsal.engine.state.secrets import Crypter
 from rehearsal.pulumi.properties import SECRET_SIGNATURE, SIGNATURE
 from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran, search_path, surroundings
 

@@ -15,7 +15,7 @@ from rehearsal.engine.events import (
     Step,
     Violation,
 )
-from rehearsal.engine.state import ResourceState, Snapshot
+from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.parallel_preview import Job, Outcome
 from rehearsal.pulumi.project import Project
 from rehearsal.pulumi.properties import Change, Secret

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rehearsal.engine.events import Op, Result
-from rehearsal.engine.state import Snapshot
+from rehearsal.engine.state.resource_state import Snapshot
 from rehearsal.errors import InputError
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 from rehearsal.review.drift import drifts

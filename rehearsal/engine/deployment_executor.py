@@ -1,0 +1,109 @@
+"""Carries one operation out: registrations of the program as they come, and deletions at the end.
+
+It stands where ``deployment_executor.go`` of the Pulumi engine does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rehearsal.engine.deletion import Deletion
+from rehearsal.engine.deployment import Deployment
+from rehearsal.engine.errors import SkippedError
+from rehearsal.engine.goal import Goal
+from rehearsal.engine.providers.default_providers import DefaultProviders
+from rehearsal.engine.replacement import DeletionClaims
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.engine.step_executor import StepFailedError
+from rehearsal.engine.step_generator import PlannedStep, StepGenerator
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import Properties, contains_unknown, with_secrets_of
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE
+
+
+class DeploymentExecutor:
+    """Registrations come from many threads; each returns when its step is done."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._claims = DeletionClaims()
+        self.default_providers = DefaultProviders(
+            deployment.stack, deployment.project, deployment.config, self.register
+        )
+        self._generator = StepGenerator(deployment, self.default_providers, self._claims, self._run)
+
+    def register(self, goal: Goal) -> ResourceState:
+        """Does what `goal` needs and returns its record. Raises StepFailedError or SkippedError."""
+        if (parent := self.deployment.registered.get(goal.parent)) is not None:
+            goal = goal.inheriting(parent)
+        self._declare(goal)
+        try:
+            self.deployment.stop_after_failure()
+            planned = self._generator.custom(goal) if goal.custom else self._generator.component(goal)
+            return self._run(planned)
+        except (StepFailedError, SkippedError):
+            self.deployment.fail(goal.urn)
+            raise
+
+    def read(self, goal: Goal, id_: str) -> ResourceState:
+        """An existing resource, read and recorded as external. Raises StepFailedError or SkippedError."""
+        self._declare(goal)
+        try:
+            self.deployment.stop_after_failure()
+            return self._run(self._generator.read(goal, id_))
+        except (StepFailedError, SkippedError):
+            self.deployment.fail(goal.urn)
+            raise
+
+    def _declare(self, goal: Goal) -> None:
+        """Records that `goal` is declared, once no deletion of what it stands for is in progress."""
+        self._claims.enter(goal.urn, goal.aliases)
+        if not self.deployment.declare(goal):
+            self.deployment.fail(goal.urn)
+            self.deployment.reject(goal, f"{goal.urn} is declared twice; names must be unique")
+
+    def _run(self, planned: PlannedStep) -> ResourceState:
+        deployment, step = self.deployment, planned.step
+        if step is None:
+            return planned.action()
+        deployment.stop_after_failure()
+        deployment.recorder.listener.begun(step)
+        try:
+            state = planned.action()
+        except (StepFailedError, ProviderError) as error:
+            deployment.recorder.listener.failed(step, str(error))
+            deployment.reject(planned.goal, str(error))
+        deployment.recorder.finished(step)
+        return state
+
+    def register_outputs(self, urn: str, outputs: Properties) -> None:
+        """Records a component's outputs; those of the root stack are the outputs of the stack."""
+        deployment = self.deployment
+        record = deployment.snapshot.live(urn)
+        if record is None:
+            return
+        if record.type == ROOT_STACK_TYPE:
+            deployment.outputs = outputs
+        # After a failure what depends on it is unknown: the previous outputs stay until the next update.
+        if deployment.preview or not contains_unknown(outputs):
+            record = deployment.snapshot.put(replace(record, outputs=with_secrets_of(outputs, record.inputs)))
+        deployment.executor.component_finished(record)
+
+    def resume(self) -> None:
+        """Finishes deletions that an earlier operation began and whose end is not recorded."""
+        Deletion(self.deployment).resume()
+
+    def finish(self) -> None:
+        """After the program has ended: deletes what it no longer declares, and evaluates stack policies."""
+        deployment = self.deployment
+        if deployment.failed or deployment.cancelled.is_set():
+            if not deployment.preview:
+                return
+        else:
+            Deletion(deployment).of_undeclared(deployment.registered)
+        live = [deployment.snapshot.live(urn) for urn in list(deployment.registered)]
+        deployment.policy_checks.stack([state for state in live if state is not None])
+
+    def delete_everything(self, *, unprotect: bool) -> None:
+        """Deletes all that is recorded, in reverse order."""
+        Deletion(self.deployment).of_undeclared({}, unprotect=unprotect)

@@ -1,0 +1,242 @@
+"""The engine's half of Pulumi's own protocol: what the SDK in the program's process calls.
+
+Method names and messages are those of ``pulumi/resource.proto`` and ``pulumi/engine.proto``. Features that
+are not offered in `GetDeploymentInfo` are worked around, or refused with a clear message, by the SDK itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resource_pb2
+
+from rehearsal.engine.callbacks.client import CallbackError
+from rehearsal.engine.deployment import Deployment
+from rehearsal.engine.deployment_executor import DeploymentExecutor
+from rehearsal.engine.errors import SkippedError, StoppedError
+from rehearsal.engine.events import Severity
+from rehearsal.engine.goal import Goal, source_text
+from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError
+from rehearsal.engine.step_executor import StepFailedError
+from rehearsal.errors import KingdomError
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import decode, encode
+from rehearsal.pulumi.urn import make_urn, package_of
+
+# Offered to the SDK, with the names that `SupportsFeature` has for them.
+_FEATURES: Final = {
+    "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    "resourceReferences": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    "aliasSpecs": resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    "replaceWith": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    "replacementTrigger": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
+    "transforms": resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+    "invokeTransforms": resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
+    "resourceHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+    "errorHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
+    "sendsOptionsToHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_SENDS_OPTIONS_TO_HOOKS,
+}
+
+
+class Monitor:
+    """A resource monitor in the program's own process. Called from the SDK's threads.
+
+    `root` is the project's folder, to which the places of declarations are relative.
+    """
+
+    def __init__(self, executor: DeploymentExecutor, root: Path) -> None:
+        self._executor = executor
+        self._deployment = executor.deployment
+        self._root = root
+        self._made_up: set[str] = set()
+        self._lock = threading.Lock()
+        self.fatal: KingdomError | None = None  # an error of the engine itself, which ends the operation
+
+    def GetDeploymentInfo(self, request: empty_pb2.Empty) -> resource_pb2.DeploymentInfo:
+        return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES.values())
+
+    def SupportsFeature(
+        self, request: resource_pb2.SupportsFeatureRequest
+    ) -> resource_pb2.SupportsFeatureResponse:
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
+
+    def RegisterStackTransform(self, callback: callback_pb2.Callback) -> empty_pb2.Empty:
+        self._deployment.transforms.register_stack(callback)
+        return empty_pb2.Empty()
+
+    def RegisterStackInvokeTransform(self, callback: callback_pb2.Callback) -> empty_pb2.Empty:
+        self._deployment.transforms.register_invoke(callback)
+        return empty_pb2.Empty()
+
+    def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> empty_pb2.Empty:
+        self._deployment.hooks.register(request)
+        return empty_pb2.Empty()
+
+    def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest) -> empty_pb2.Empty:
+        self._deployment.hooks.register_error_hook(request.name, request.callback)
+        return empty_pb2.Empty()
+
+    def RegisterResource(
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        deployment = self._deployment
+        urn = make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent)
+        try:
+            state = self._executor.register(self._goal(request, urn))
+        except (SkippedError, StepFailedError):
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
+        except KingdomError as error:
+            self._end(error)
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
+        id_ = state.id if state.custom and not (deployment.preview and not _is_known(state.id)) else ""
+        return resource_pb2.RegisterResourceResponse(
+            urn=state.urn, id=id_, object=encode(state.outputs) if state.custom else None
+        )
+
+    def _goal(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> Goal:
+        deployment = self._deployment
+        try:
+            if request.remote:
+                raise ValueError(
+                    f"{request.type} is a component that its provider builds, which a rehearsal does not run."
+                    " Declare what it consists of, or a component of this program"
+                )
+            if request.envVarMappings or request.state_migrations:
+                option = "env_var_mappings" if request.envVarMappings else "state_migrations"
+                raise ValueError(f"the option {option} is not supported by the rehearsal")
+            request = deployment.transforms.resource(request, urn)
+            return Goal.from_request(request, deployment.stack, deployment.project, self._root)
+        except (ValueError, CallbackError) as error:
+            source = source_text(request.sourcePosition, self._root)
+            deployment.recorder.error(urn, source, str(error))
+            deployment.fail(urn)
+            raise StepFailedError(str(error)) from None
+
+    def _end(self, error: KingdomError) -> None:
+        """Ends the operation for an error of the engine's own, such as a state that cannot be written."""
+        self.fatal = self.fatal or error
+        self._deployment.cancelled.set()
+
+    def RegisterResourceOutputs(
+        self, request: resource_pb2.RegisterResourceOutputsRequest
+    ) -> empty_pb2.Empty:
+        try:
+            self._executor.register_outputs(request.urn, decode(request.outputs))
+        except KingdomError as error:
+            self._end(error)
+        return empty_pb2.Empty()
+
+    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
+        deployment = self._deployment
+        goal = Goal(
+            urn=make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent),
+            type=request.type,
+            name=request.name,
+            custom=True,
+            inputs=decode(request.properties),
+            parent=request.parent,
+            provider=request.provider,
+            version=request.version,
+            dependencies=tuple(sorted(request.dependencies)),
+            additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            plugin_download_url=request.pluginDownloadURL.rstrip("/"),
+            source=source_text(request.sourcePosition, self._root),
+        )
+        try:
+            state = self._executor.read(goal, request.id)
+        except (SkippedError, StepFailedError):
+            return resource_pb2.ReadResourceResponse(urn=goal.urn, result=resource_pb2.FAIL)
+        except KingdomError as error:
+            self._end(error)
+            return resource_pb2.ReadResourceResponse(urn=goal.urn, result=resource_pb2.FAIL)
+        return resource_pb2.ReadResourceResponse(urn=state.urn, id=state.id, properties=encode(state.outputs))
+
+    def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
+        deployment = self._deployment
+        try:
+            request = deployment.transforms.invoke(request)
+            reference = request.provider or self._executor.default_providers.reference(
+                package_of(request.tok), request.version, request.pluginDownloadURL.rstrip("/")
+            )
+            answer = deployment.registry.get(reference).Invoke(
+                provider_pb2.InvokeRequest(tok=request.tok, args=request.args, preview=deployment.preview),
+                None,
+            )
+        except (SkippedError, StepFailedError):
+            # The reason is reported already, and there is nothing to answer: the program ends here.
+            deployment.fail(request.tok)
+            raise StoppedError from None
+        except (ProviderError, CallbackError, DefaultProviderDisabledError) as error:
+            where = source_text(request.sourcePosition, self._root)
+            raise KingdomError(f"{where + ': ' if where else ''}{request.tok}: {error}") from None
+        if not deployment.registry.models_function(reference, request.tok):
+            self._note_made_up(request.tok)
+        response = resource_pb2.ResourceInvokeResponse(failures=answer.failures)
+        getattr(response, "return").CopyFrom(getattr(answer, "return"))
+        return response
+
+    def _note_made_up(self, token: str) -> None:
+        with self._lock:
+            if token in self._made_up:
+                return
+            self._made_up.add(token)
+        self._deployment.log(
+            Severity.INFO,
+            f"{token} has no model: its result is made up from the type that the SDK declares",
+        )
+
+    def Call(self, request: resource_pb2.ResourceCallRequest) -> Any:
+        where = source_text(request.sourcePosition, self._root)
+        raise KingdomError(
+            f"{where + ': ' if where else ''}{request.tok} is a method of a resource; a rehearsal has none"
+        )
+
+    def RegisterPackage(self, request: resource_pb2.RegisterPackageRequest) -> Any:
+        raise KingdomError(
+            f"the package {request.name} is parameterized, which a rehearsal does not support",
+            remedy="The packages are: cloudflare, gcp, kubernetes, mongodbatlas and random.",
+        )
+
+    def SignalAndWaitForShutdown(self, request: empty_pb2.Empty) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+
+def _is_known(id_: str) -> bool:
+    from rehearsal.pulumi.properties import UNKNOWN_SENTINEL
+
+    return bool(id_) and id_ != UNKNOWN_SENTINEL
+
+
+_SEVERITIES: Final = {
+    engine_pb2.DEBUG: Severity.DEBUG,
+    engine_pb2.INFO: Severity.INFO,
+    engine_pb2.WARNING: Severity.WARNING,
+    engine_pb2.ERROR: Severity.ERROR,
+}
+
+
+class Engine:
+    """The service beside the monitor: the program's log, and what it asks of the engine itself."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._root = ""
+
+    def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:
+        if request.severity != engine_pb2.DEBUG:
+            self._deployment.log(_SEVERITIES[request.severity], request.message.strip(), request.urn)
+        return empty_pb2.Empty()
+
+    def GetRootResource(self, request: Any) -> engine_pb2.GetRootResourceResponse:
+        return engine_pb2.GetRootResourceResponse(urn=self._root)
+
+    def SetRootResource(self, request: engine_pb2.SetRootResourceRequest) -> Any:
+        self._root = request.urn
+        return engine_pb2.SetRootResourceResponse()
+
+    def RequirePulumiVersion(self, request: Any) -> engine_pb2.RequirePulumiVersionResponse:
+        return engine_pb2.RequirePulumiVersionResponse()

@@ -1,0 +1,309 @@
+"""Runs the unchanged Pulumi program against a monitor in this process, as the CLI's language host does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import io
+import json
+import logging
+import os
+import runpy
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import pulumi
+from pulumi.config import ConfigMissingError, ConfigTypeError
+from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
+from pulumi.runtime.proto import engine_pb2
+from pulumi.runtime.settings import SETTINGS
+
+from rehearsal.engine.errors import StoppedError
+from rehearsal.engine.program.hang_detector import HangDetector, MonitorActivity, is_program_file
+from rehearsal.engine.program.unreadable_config import as_unknown
+from rehearsal.errors import KingdomError
+from rehearsal.pulumi import gc_pause
+
+# Registrations wait in threads of their own until their resource is there; as many run side by side.
+_PARALLEL: Final = 64
+
+
+class ProgramError(KingdomError):
+    """The program raised; the message names its file and line."""
+
+
+def run(
+    *,
+    main: Path,
+    root: Path,
+    project: str,
+    stack: str,
+    config: Mapping[str, str],
+    entry: Path | None = None,
+    secrets: Collection[str] = (),
+    unreadable: Collection[str] = (),
+    monitor: Any,
+    engine: Any,
+    dry_run: bool,
+    notice: Callable[[str], None],
+) -> None:
+    """Runs the program in the folder `main` until all it registered has been answered.
+
+    `entry` is the file to run, where that is not ``__main__.py``. `config` holds full keys such as
+    ``kingdom:network``; structured values are JSON. Those in `secrets` are secret; those in `unreadable` are
+    unknown. `notice` receives the place where a program hangs. Raises ProgramError.
+    """
+    watched = MonitorActivity(monitor)
+
+    def work() -> None:
+        set_all_config(dict(config), list(secrets))
+        configure(
+            Settings(
+                project=project,
+                stack=stack,
+                monitor=watched,
+                engine=engine,
+                parallel=_PARALLEL,
+                dry_run=dry_run,
+                organization="organization",
+                root_directory=str(root),
+            )
+        )
+        loop = asyncio.new_event_loop()
+        executor = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="register")
+        loop.set_default_executor(executor)
+        # The SDK leaves futures unobserved when a program fails; asyncio would print a traceback for each.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        try:
+            with (
+                _surroundings(main, entry or main, config, secrets),
+                _fresh_modules(main),
+                _exit_as_error() as exited,
+                as_unknown(unreadable),
+                _output_as_messages(engine),
+                gc_pause.off(),
+                HangDetector(watched, main, root, notice),
+            ):
+                loop.run_until_complete(run_in_stack(lambda: _execute(entry or main)))
+                if exited:  # in a thread of its own, where the exception came to nothing
+                    raise exited[0]
+        except KingdomError:
+            raise
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            for cause in _causes(error):
+                if isinstance(cause, StoppedError):
+                    return
+                if isinstance(cause, KingdomError):
+                    raise cause from None
+            raise _explained(error, main, root, stack) from error
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            with contextlib.suppress(Exception):
+                loop.run_until_complete(asyncio.sleep(0))
+            executor.shutdown(wait=True, cancel_futures=True)
+            loop.close()
+
+    # The SDK keeps its settings in context variables: a context of its own leaves no trace for the next run.
+    contextvars.copy_context().run(work)
+
+
+@contextlib.contextmanager
+def _fresh_modules(main: Path) -> Iterator[None]:
+    """Has the program's own modules imported anew: they may keep the outputs of an earlier run."""
+
+    def own() -> dict[str, Any]:
+        return {
+            name: module
+            for name, module in list(sys.modules.items())
+            if name != "__main__"
+            and name.partition(".")[0] != "rehearsal"
+            and is_program_file(getattr(module, "__file__", None) or "", main)
+        }
+
+    before = own()
+    for name in before:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in own():
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+class _Messages(io.TextIOBase):
+    """Turns what the program prints into messages of the operation, a line each."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._say(line)
+        return len(text)
+
+    def finish(self) -> None:
+        self._say(self._rest)
+        self._rest = ""
+
+    def _say(self, line: str) -> None:
+        if line.strip():
+            self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line))
+
+
+@contextlib.contextmanager
+def _output_as_messages(engine: Any) -> Iterator[None]:
+    """Keeps what the program prints out of standard output, where a result for machines may go."""
+    messages = _Messages(engine)
+    with contextlib.redirect_stdout(messages):
+        try:
+            yield
+        finally:
+            messages.finish()
+
+
+def _outputs() -> set[asyncio.Task[Any]]:
+    """The outputs that the program is still waiting for, as the SDK keeps them."""
+    return set(SETTINGS.outputs)  # pyrefly: ignore  (a property whose decorator loses its type)
+
+
+async def _execute(entry: Path) -> None:
+    """The program, and then whatever it left to be done: calls to the monitor, and what follows from them.
+
+    The SDK waits for these too, but goes through all of them after each single one; for two hundred
+    resources that took a quarter of a preview, measured. What fails is left for it to raise.
+    """
+    runpy.run_path(str(entry), run_name="__main__")
+    while pending := [task for task in _outputs() if not task.done()]:
+        done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
+        if any(task.cancelled() or task.exception() for task in done):
+            return
+
+
+class _ExitError(BaseException):
+    """The program called `os._exit`, which would end this process without a word."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@contextlib.contextmanager
+def _exit_as_error() -> Iterator[list[_ExitError]]:
+    """Has `os._exit` raise in this process, not in a child that the program forks. Yields what it raised."""
+    process, thread, leave = os.getpid(), threading.get_ident(), os._exit
+    exited: list[_ExitError] = []
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(status)
+        exited.append(_ExitError(status))
+        # A thread of the program's ends quietly; its own thread tells what happened.
+        raise exited[-1] if threading.get_ident() == thread else SystemExit(status)
+
+    os._exit = refuse
+    try:
+        yield exited
+    finally:
+        os._exit = leave
+
+
+@contextlib.contextmanager
+def _surroundings(
+    main: Path, entry: Path, config: Mapping[str, str], secrets: Collection[str]
+) -> Iterator[None]:
+    """The working directory, arguments, search path and environment that a language host gives a program."""
+    variables = {
+        "PULUMI_CONFIG": json.dumps(dict(config)),
+        "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(secrets)),
+    }
+    cwd, argv, search = Path.cwd(), sys.argv, list(sys.path)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    sys.argv = [str(entry)]
+    if entry != main:  # `runpy` adds only a folder that it runs
+        sys.path.insert(0, str(main))
+    os.chdir(main)
+    try:
+        yield
+    finally:
+        os.chdir(cwd)
+        sys.argv = argv
+        sys.path[:] = search
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and what caused it, down to the first. The SDK makes some errors their own cause."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        yield cause
+        seen.add(id(cause))
+        cause = cause.__cause__ if isinstance(cause.__cause__, Exception) else None
+
+
+def _explained(error: BaseException, main: Path, root: Path, stack: str) -> ProgramError:
+    """Where in the program `error` came from and what to do, without a traceback."""
+    *causes, error = _causes(error)
+    error = next((cause for cause in causes if isinstance(cause, pulumi.RunError)), error)
+    if isinstance(error, pulumi.RunError) and not isinstance(error, ConfigMissingError | ConfigTypeError):
+        return ProgramError(str(error))  # its text is all that its author wants to be read
+    where = _place(error, main, root)
+    match error:
+        case ConfigMissingError():
+            return ProgramError(
+                f"{where}: the setting {error.key} is missing",
+                remedy=f"Set it under `config` in Pulumi.{stack}.yaml.",
+            )
+        case ConfigTypeError():
+            return ProgramError(
+                f"{where}: the setting {error.key} is {error.value!r}, which is no {error.expect_type}",
+                remedy=f"Put it right under `config` in Pulumi.{stack}.yaml.",
+            )
+        case _ExitError():
+            return ProgramError(
+                f"{where}: the program ended itself with os._exit({error.status!r})",
+                remedy="A program ends by coming to its end; to refuse something, raise pulumi.RunError.",
+            )
+        case SystemExit():
+            return ProgramError(
+                f"{where}: the program ended itself with sys.exit({error.code!r})",
+                remedy="A program ends by coming to its end; to refuse something, raise pulumi.RunError.",
+            )
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return ProgramError(
+        f"{where}: the program raised {type(error).__name__}{f': {text}' if text else ''}",
+        details=[f"{type(item).__name__}: {item}" for item in getattr(error, "exceptions", ())],
+        remedy="Nothing was changed after that point. Mend the program and run the command again.",
+    )
+
+
+def _place(error: BaseException, main: Path, root: Path) -> str:
+    """``file:line`` of the innermost place in the program; the program's folder where there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_relative(error.filename, root)}:{error.lineno}"
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if is_program_file(frame.filename, main)
+    ]
+    return f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}" if frames else str(main)
+
+
+def _relative(path: str, root: Path) -> str:
+    file = Path(path)
+    return str(file.relative_to(root)) if file.is_relative_to(root) else path

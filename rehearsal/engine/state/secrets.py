@@ -1,0 +1,164 @@
+"""Encryption of secrets in state with a passphrase, in the format of Pulumi's own passphrase provider.
+
+Key: PBKDF2-HMAC-SHA256 of the passphrase over an 8-byte salt, 1,000,000 iterations, 32 bytes. Value:
+AES-256-GCM with a random 12-byte nonce, written ``v1:<base64 nonce>:<base64 ciphertext>``. The state holds
+``v1:<base64 salt>:<the word "pulumi", encrypted>``, by which a wrong passphrase is told from damaged data.
+(``sdk/go/common/resource/config/crypt.go`` and ``pkg/secrets/passphrase/manager.go``.) So a state written
+here can be given to ``pulumi stack import`` and the other way round.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from rehearsal.errors import StateError
+
+ITERATIONS: Final = 1_000_000
+_CANARY: Final = "pulumi"
+
+
+class Crypter:
+    """Encrypts and decrypts strings under one passphrase. Thread-safe.
+
+    A value that was decrypted is encrypted to the same text again, so that an unchanged state stays
+    unchanged to the byte.
+    """
+
+    def __init__(self, key: bytes, state: str) -> None:
+        self._key = key
+        self._seen: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self.state = state
+
+    @classmethod
+    def create(cls, passphrase: str) -> Crypter:
+        """A crypter with a new random salt."""
+        salt = os.urandom(8)
+        crypter = cls(_derive(passphrase, salt), "")
+        crypter.state = f"v1:{base64.b64encode(salt).decode()}:{crypter.encrypt(_CANARY)}"
+        return crypter
+
+    @classmethod
+    def open(cls, passphrase: str, state: str, where: str) -> Crypter:
+        """The crypter for `state`, as found in `where`. Raises StateError for a wrong passphrase."""
+        version, _, rest = state.partition(":")
+        salt, _, canary = rest.partition(":")
+        try:
+            if version != "v1":
+                raise ValueError
+            crypter = cls(_derive(passphrase, base64.b64decode(salt, validate=True)), state)
+        except (ValueError, binascii.Error):
+            raise StateError(
+                f"{where}: secrets_providers.state.salt is not of the form v1:<salt>:<canary>",
+                remedy="Restore the file from the backup beside it.",
+            ) from None
+        try:
+            matches = crypter.decrypt(canary) == _CANARY
+        except ValueError:
+            matches = False
+        if not matches:
+            raise StateError(
+                f"{where}: the passphrase does not open this stack's secrets",
+                remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was made with.",
+            )
+        return crypter
+
+    def encrypt(self, plaintext: str) -> str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        with self._lock:
+            known = self._seen.get(plaintext)
+        if known is not None:
+            return known
+        nonce = os.urandom(12)
+        sealed = AESGCM(self._key).encrypt(nonce, plaintext.encode(), None)
+        text = f"v1:{base64.b64encode(nonce).decode()}:{base64.b64encode(sealed).decode()}"
+        with self._lock:
+            return self._seen.setdefault(plaintext, text)
+
+    def decrypt(self, ciphertext: str) -> str:
+        """The plaintext. Raises ValueError when the text is damaged or of another key."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        match ciphertext.split(":"):
+            case ["v1", nonce, sealed]:
+                try:
+                    plain = AESGCM(self._key).decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None)
+                except (InvalidTag, binascii.Error) as error:
+                    raise ValueError(
+                        "the ciphertext is damaged or was made with another passphrase"
+                    ) from error
+            case _:
+                raise ValueError("the ciphertext is not of the form v1:<nonce>:<data>")
+        text = plain.decode()
+        with self._lock:
+            self._seen.setdefault(text, ciphertext)
+        return text
+
+
+@lru_cache(maxsize=8)  # a preview and the update after it open the same state; a derivation takes 0.3 s
+def _derive(passphrase: str, salt: bytes) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ITERATIONS, 32)
+
+
+def given_passphrase() -> str | None:
+    """The passphrase in the environment, as the Pulumi CLI reads it; None for none. Raises StateError."""
+    if (given := os.environ.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
+        return given
+    if not (path := os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
+        return None
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except OSError as error:
+        raise StateError(
+            f"PULUMI_CONFIG_PASSPHRASE_FILE names {path}, which cannot be read: {error.strerror}",
+            remedy="Point it at a readable file, or set PULUMI_CONFIG_PASSPHRASE instead.",
+        ) from None
+
+
+def passphrase(folder: Path, *, new: bool) -> str:
+    """The passphrase in force: the environment's, as the Pulumi CLI reads it, else one kept in `folder`.
+
+    The kept one is random, readable by its owner only, and made for the first state that is `new`: a
+    rehearsal needs no set-up. Raises StateError, also where there is none and the state is not new.
+    """
+    if (given := given_passphrase()) is not None:
+        return given
+    kept = folder / "passphrase"
+    try:
+        try:
+            return kept.read_text().strip()
+        except FileNotFoundError:
+            if not new:
+                raise StateError(
+                    f"the passphrase of this state is not known: {kept} does not exist",
+                    remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was made with.",
+                ) from None
+            folder.mkdir(parents=True, exist_ok=True)
+            text = base64.urlsafe_b64encode(os.urandom(24)).decode()
+            temporary = folder / f".passphrase.{os.getpid()}"
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, kept)  # the first of two racing commands wins, and both read its file
+            except FileExistsError:
+                pass
+            finally:
+                temporary.unlink()
+            return kept.read_text().strip()
+    except OSError as error:
+        raise StateError(
+            f"{kept} cannot be used: {error.strerror}",
+            remedy="Make its folder writable, or set PULUMI_CONFIG_PASSPHRASE.",
+        ) from None

@@ -1,0 +1,121 @@
+"""What is recorded of the stack while an operation runs: in memory always, on disk when it is for real."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from rehearsal.engine.state.journal import Journal
+from rehearsal.engine.state.resource_records import Entry, Kind, Records
+from rehearsal.engine.state.resource_state import PendingOperation, ResourceState, Snapshot
+
+
+class SnapshotManager:
+    """The current records by key, beginning with a snapshot's. Thread-safe.
+
+    With a journal every change is on disk before the call returns, or raises StateError; without one (a
+    preview) nothing is written, and records may hold unknowns.
+    """
+
+    def __init__(self, snapshot: Snapshot, journal: Journal | None) -> None:
+        self._records = Records(snapshot)
+        self._journal = journal
+        self._lock = threading.Lock()
+
+    def live(self, urn: str) -> ResourceState | None:
+        with self._lock:
+            return self._records.resources.get((urn, ""))
+
+    def by_id(self, urn: str, id_: str) -> ResourceState | None:
+        """The record of `urn` with that id, live or retired; the live one where there is none."""
+        with self._lock:
+            live = self._records.resources.get((urn, ""))
+            if live is not None and live.id == id_:
+                return live
+            return self._records.resources.get((urn, id_), live)
+
+    def all(self) -> list[ResourceState]:
+        with self._lock:
+            return list(self._records.resources.values())
+
+    def pending(self) -> list[PendingOperation]:
+        with self._lock:
+            return list(self._records.pending.values())
+
+    def is_pending(self, operation: str, urn: str) -> PendingOperation | None:
+        """The operation on the live resource `urn` of whose end nothing is known."""
+        with self._lock:
+            return self._records.pending.get((operation, urn, ""))
+
+    def begin(self, operation: str, resource: ResourceState) -> None:
+        """Records that `operation` is about to be asked of the provider."""
+        self._do(Entry(Kind.BEGIN, resource, operation))
+
+    def end(self, operation: str, resource: ResourceState) -> None:
+        """Records that `operation` is over and changed nothing."""
+        with self._lock:
+            known = (operation, *resource.key) in self._records.pending
+        if known:
+            self._do(Entry(Kind.END, resource, operation))
+
+    def put(
+        self, resource: ResourceState, *, ends: str = "", retires: ResourceState | None = None
+    ) -> ResourceState:
+        """Records `resource` as it now is; an equal record is left alone.
+
+        `retires` is the resource it replaces: in the same stroke that one is moved aside, to be deleted once
+        all that used it has moved on.
+        """
+        with self._lock:
+            previous = self._records.resources.get(resource.key)
+            over = self._over(resource, "creating", "updating") if ends else []
+            # Ids follow from inputs here: a replacement taken back gives the id of what it had retired.
+            # That is the very same thing, in use again, and must not be deleted later.
+            before = self._records.resources.get((resource.urn, resource.id)) if resource.id else None
+            again = [Entry(Kind.DROP, before)] if before and before.provider == resource.provider else []
+        if retires is not None and retires.id == resource.id and retires.provider == resource.provider:
+            retires = None
+        if previous is not None and not over and retires is None:
+            same = replace(resource, created=previous.created, modified=previous.modified)
+            if same == previous:
+                return previous
+        if self._journal is not None:
+            resource = resource.stamped(None if retires or ends == "creating" else previous)
+        aside = [Entry(Kind.PUT, replace(retires, delete=True))] if retires else []
+        self._do(*aside, Entry(Kind.PUT, resource), *again, *over)
+        return resource
+
+    def drop(self, resource: ResourceState, *, awaits_replacement: bool = False) -> None:
+        """Records that `resource` is gone, and whatever was under way with it over.
+
+        One that `awaits_replacement` keeps its place in the records, so that what refers to it stands.
+        """
+        with self._lock:
+            over = self._over(resource, "deleting", "updating")
+        if awaits_replacement:
+            self._do(Entry(Kind.PUT, replace(resource, pending_replacement=True)), *over)
+        else:
+            self._do(Entry(Kind.DROP, resource), *over)
+
+    def rename(self, old: ResourceState, urn: str, parent: str) -> ResourceState:
+        """Moves the record `old` to `urn`; everything that referred to it refers to it there."""
+        renamed = replace(old.with_renamed(old.urn, urn), parent=parent)
+        self._do(Entry(Kind.RENAME, renamed, old=old.urn))
+        return renamed
+
+    def snapshot(self) -> Snapshot:
+        with self._lock:
+            return self._records.snapshot()
+
+    def _over(self, resource: ResourceState, *operations: str) -> list[Entry]:
+        return [
+            Entry(Kind.END, resource, operation)
+            for operation in operations
+            if (operation, *resource.key) in self._records.pending
+        ]
+
+    def _do(self, *entries: Entry) -> None:
+        if self._journal is not None:
+            self._journal.append(*entries)
+        with self._lock:
+            self._records.apply(entries)

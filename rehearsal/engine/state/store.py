@@ -1,0 +1,266 @@
+"""The state of one stack on disk: a checkpoint, a journal of what happened since, and a lock.
+
+``state.json`` is a deployment (version 3). While an operation runs, every step appends a line to
+``journal.jsonl`` and waits until it is on the disk; at the end the journal is folded into the checkpoint. A
+crash at any point leaves one of these, and each is understood:
+
+- a checkpoint alone;
+- a checkpoint and a journal that begins with the checkpoint's digest: it is replayed; a last line that was
+  cut off in the middle was never waited for, and is dropped;
+- a new checkpoint and the journal that it already contains, which ends with the new digest: it is dropped.
+
+The checkpoint is replaced by rename, and the one before it is kept as ``state.json.bak``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rehearsal.engine.state import checkpoint
+from rehearsal.engine.state.journal import Journal, entry_from_json, unwritable
+from rehearsal.engine.state.resource_records import Entry, Records
+from rehearsal.engine.state.resource_state import Snapshot
+from rehearsal.engine.state.secrets import Crypter
+from rehearsal.errors import StateError
+
+
+class Store:
+    """The state of the stack kept in `folder`. One writer at a time: see :meth:`lock`.
+
+    `passphrase` is that of its secrets, or is asked for it when one is needed, and whether for a new state.
+    """
+
+    def __init__(self, folder: Path, passphrase: str | Callable[[bool], str]) -> None:
+        self.folder = folder
+        self.path = folder / "state.json"
+        self._journal_path = folder / "journal.jsonl"
+        self._given = passphrase
+        self._crypter: Crypter | None = None
+
+    @property
+    def crypter(self) -> Crypter:
+        if self._crypter is None:
+            self._crypter = Crypter.create(self._passphrase(new=True))
+        return self._crypter
+
+    def _passphrase(self, *, new: bool) -> str:
+        return self._given if isinstance(self._given, str) else self._given(new)
+
+    def _open_crypter(self, salt: str, where: Path) -> Crypter:
+        if self._crypter is None or self._crypter.state != salt:
+            self._crypter = Crypter.open(self._passphrase(new=False), salt, str(where))
+        return self._crypter
+
+    @contextlib.contextmanager
+    def lock(self, command: str) -> Iterator[None]:
+        """Holds the stack for writing. Raises StateError, naming the holder, when another process has it.
+
+        The lock is the kernel's (``flock``): it ends with the process, however that ends. Its file names
+        the holder and goes with the lock; so does the folder, when it was not there before and holds nothing.
+        """
+        path = self.folder / "lock"
+        made = [folder for folder in (self.folder, self.folder.parent) if not folder.exists()]
+        descriptor = self._locked(path)
+        try:
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without the holder's name
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"`kingdom {command}` (process {os.getpid()})\n".encode(), 0)
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+                for folder in made:
+                    folder.rmdir()  # fails where there is anything in it
+            os.close(descriptor)
+
+    def _locked(self, path: Path) -> int:
+        while True:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            except FileNotFoundError:  # whoever held the lock removed the folder just now
+                continue
+            except OSError as error:
+                raise StateError(
+                    f"{self.folder} cannot be written: {error.strerror}",
+                    remedy="Make the folder writable, or free room on its disk.",
+                ) from None
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "another process"
+                os.close(descriptor)
+                raise StateError(
+                    f"the state in {self.folder} is being written by {holder}",
+                    remedy="Wait until it has ended, or end it; its work is not lost.",
+                ) from None
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                    return descriptor
+            os.close(descriptor)  # its holder ended and removed the file between our two calls
+
+    def load(self) -> Snapshot:
+        """The last recorded snapshot; an empty one where there is none. Raises StateError for a bad file."""
+        for _ in range(3):
+            text = self._read(self.path)
+            journal = self._read(self._journal_path)
+            if text == self._read(self.path):  # else a writer folded its journal in between: read anew
+                break
+        snapshot = self._parse(text) if text or self.path.exists() else Snapshot()
+        lines = self._replayable(text, journal)
+        if not lines:
+            return snapshot
+        records = Records(snapshot)
+        for number, line in enumerate(lines, start=2):
+            records.apply(self._entries(line, number))
+        return records.snapshot()
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise StateError(
+                f"{path} cannot be read: {error.strerror}", remedy="Make it readable by this user."
+            ) from None
+
+    def _parse(self, text: bytes) -> Snapshot:
+        try:
+            return checkpoint.parse(text, lambda salt: self._open_crypter(salt, self.path))
+        except checkpoint.FormatError as error:
+            backup = self.path.with_suffix(".json.bak")
+            raise StateError(
+                f"{self.path} is not a deployment in Pulumi's format: {error}",
+                remedy=f"Restore it from {backup}."
+                if backup.exists()
+                else "Restore it from a backup of your own.",
+            ) from None
+
+    def _replayable(self, base: bytes, journal: bytes) -> list[Any]:
+        """The lines of the journal that are not in the checkpoint yet. Each is a list, or the fold's mark."""
+        lines: list[Any] = []
+        *whole, _torn = journal.split(b"\n")  # what stands after the last newline was never waited for
+        for number, line in enumerate(whole, start=1):
+            try:
+                lines.append(json.loads(line))
+            except (ValueError, RecursionError):
+                raise self._damaged(number) from None
+        if not lines:
+            return []
+        digest = _digest(base)
+        first, last = lines[0], lines[-1]
+        if not isinstance(first, dict) or not isinstance(first.get("salt"), str):
+            raise self._damaged(1)
+        if isinstance(last, dict) and last.get("folded") == digest:
+            return []
+        if first.get("base") != digest:
+            raise StateError(
+                f"{self._journal_path} does not belong to {self.path}: one of them was replaced by hand",
+                remedy="Restore the two together, or remove the journal to go back to the checkpoint.",
+            )
+        if self._crypter is None:
+            self._open_crypter(first["salt"], self._journal_path)
+        return lines[1:]
+
+    def _entries(self, line: Any, number: int) -> list[Entry]:
+        if isinstance(line, dict) and "folded" in line:
+            return []
+        try:
+            return [entry_from_json(entry, self._crypter) for entry in line]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise self._damaged(number) from None
+
+    def _damaged(self, number: int) -> StateError:
+        return StateError(
+            f"{self._journal_path}: line {number} is damaged",
+            remedy=f"What stands before it is whole. Remove the file to go back to {self.path}.",
+        )
+
+    def journal(self) -> Journal:
+        """Opens the journal on top of what :meth:`load` returns. The lock must be held."""
+        base = self._read(self.path)
+        text = self._read(self._journal_path)
+        if base and self._crypter is None:
+            self._parse(base)  # secrets in the journal are under the checkpoint's key
+        if self._replayable(base, text):
+            self._cut(text.rfind(b"\n") + 1)
+        else:
+            header = json.dumps({"base": _digest(base), "salt": self.crypter.state})
+            self._write_atomically(self._journal_path, header.encode() + b"\n")
+        return Journal(self._journal_path, self.crypter)
+
+    def _cut(self, length: int) -> None:
+        try:
+            os.truncate(self._journal_path, length)
+        except OSError as error:
+            raise unwritable(self._journal_path, error) from None
+
+    def fold(self, snapshot: Snapshot) -> None:
+        """Makes `snapshot` the checkpoint and drops the journal. Writes nothing where nothing changed."""
+        old = self._read(self.path)
+        new = checkpoint.render(snapshot, self.crypter, old)
+        if new != old:
+            if self._journal_path.exists():
+                self._mark_folded(new)
+            if old:
+                self._write_atomically(self.path.with_suffix(".json.bak"), old)
+            self._write_atomically(self.path, new)
+        self._unlink(self._journal_path)
+
+    def _mark_folded(self, new: bytes) -> None:
+        line = json.dumps({"folded": _digest(new)}).encode() + b"\n"
+        try:
+            with self._journal_path.open("ab", buffering=0) as journal:
+                whole = journal.seek(0, os.SEEK_END)
+                try:
+                    if journal.write(line) != len(line):
+                        raise OSError(0, "the disk is full")
+                    os.fsync(journal.fileno())
+                except OSError:
+                    journal.truncate(whole)
+                    raise
+        except OSError as error:
+            raise unwritable(self._journal_path, error) from None
+
+    def remove(self) -> None:
+        """Forgets the stack: for when nothing of it is left."""
+        for path in (self._journal_path, self.path, self.path.with_suffix(".json.bak")):
+            self._unlink(path)
+
+    def _unlink(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def _write_atomically(self, path: Path, data: bytes) -> None:
+        temporary = path.with_name(f".{path.name}.new")  # one writer: a crash leaves at most this one
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(path)
+            directory = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise unwritable(path, error) from None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,393 @@
+"""Decides what is done with one declared resource, as ``step_generator.go`` of the Pulumi engine does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from pulumi.runtime.proto import provider_pb2
+
+from rehearsal.engine.deployment import Deployment
+from rehearsal.engine.diff import Diff, interpret, reset_ignored
+from rehearsal.engine.events import Op, PropertyChange, Severity, Step
+from rehearsal.engine.goal import Goal
+from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError, DefaultProviders
+from rehearsal.engine.providers.registry import ENGINE_KEYS, Provider, configuration
+from rehearsal.engine.replacement import DeletionClaims, dependent_replacements, refusal
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.engine.step_executor import StepFailedError, outputs_of
+from rehearsal.errors import KingdomError
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import (
+    UNKNOWN_SENTINEL,
+    Change,
+    Properties,
+    contains_unknown,
+    decode,
+    differences,
+    encode,
+    equal,
+    format_path,
+    unwrap,
+    with_secrets_of,
+    without_references,
+)
+from rehearsal.pulumi.urn import is_provider, package_of
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step that is decided and not carried out yet; `step` is None where nothing is to be reported."""
+
+    step: Step | None
+    goal: Goal
+    action: Callable[[], ResourceState]
+
+
+class StepGenerator:
+    """Compares declarations with records and asks providers to check and diff. Thread-safe.
+
+    `run` carries a planned step out, for the one case in which a decision follows from a step: imports.
+    `claims` keeps resources that are about to be deleted from being planned at the same time.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        default_providers: DefaultProviders,
+        claims: DeletionClaims,
+        run: Callable[[PlannedStep], ResourceState],
+    ) -> None:
+        self._deployment = deployment
+        self._default_providers = default_providers
+        self._claims = claims
+        self._run = run
+        self._snapshot = deployment.snapshot
+        self._registry = deployment.registry
+        self._executor = deployment.executor
+        self._step = deployment.step
+
+    def component(self, goal: Goal) -> PlannedStep:
+        """The step of a component: it has no provider, so its inputs are compared as they are."""
+        old = self._adopt(goal)
+        self._evaluate(goal.state(), None)
+        if old is None:
+            step = self._step(Op.CREATE, goal)
+            return PlannedStep(step, goal, lambda: self._executor.create_component(goal.state()))
+        inputs = self._with_ignored(goal, old).inputs
+        found = differences(old.inputs, inputs)
+        changes = tuple(PropertyChange(path, kind) for path, kind in found.items())
+        if self._replaced_along(goal, old) or old.pending_replacement or not self._same_trigger(goal, old):
+            step = self._step(Op.REPLACE, goal, changes)
+            self._guard_replacement(goal, old)
+            self._deployment.note_replacement(goal.urn)
+            return PlannedStep(step, goal, lambda: self._executor.create_component(goal.state()))
+        if not equal(old.inputs, inputs):
+            step = self._step(Op.UPDATE, goal, changes)
+            return PlannedStep(step, goal, lambda: self._executor.update_component(old, goal.state()))
+        step = self._step(Op.SAME, goal)
+        outputs = with_secrets_of(old.outputs, goal.inputs)
+        return PlannedStep(step, goal, lambda: self._snapshot.put(replace(goal.state(), outputs=outputs)))
+
+    def custom(self, goal: Goal) -> PlannedStep:
+        """The step of a resource that a provider manages; an import that comes before it is carried out."""
+        goal = self._with_provider(goal)
+        old = self._adopt(goal)
+        provider, imported = self._provider_for(goal), False
+        if goal.import_id and (old is None or goal.import_id != (old.import_id or old.id)):
+            old, imported = self._run(self._import(goal, provider, old)), True
+        if old is not None and old.pending_replacement:
+            self._deployment.note_replacement(goal.urn)
+            return self._create(self._remediated(self._checked(goal, provider, None)), provider, Op.REPLACE)
+        declared = goal
+        if old is not None and goal.ignore_changes:
+            goal = self._with_ignored(goal, old)
+        goal = self._remediated(self._checked(goal, provider, old))
+        if old is None:  # what was somebody else's counts as replaced, as under the CLI
+            op = Op.CREATE if self._snapshot.live(goal.urn) is None else Op.REPLACE
+            return self._create(goal, provider, op)
+        diff = self._diff(goal, provider, old)
+        if diff.replace:
+            self._refuse_replacing_imported(goal, diff)
+            # The check carried names and defaults over from the resource that is now going away, and ignored
+            # changes are ignored in updates only.
+            goal = self._remediated(self._checked(declared, provider, None))
+            return self._replace(goal, provider, old, diff)
+        unfinished = self._undo_replacement(goal, provider, old)
+        if diff or old.init_errors or unfinished or self._snapshot.is_pending("updating", goal.urn):
+            step = self._step(Op.UPDATE, goal, diff.changes)
+            return PlannedStep(
+                step, goal, lambda: self._enable(self._executor.update(provider, old, goal.state()))
+            )
+        outputs = outputs_of(goal.state(), old.outputs)
+        state = replace(goal.state(), id=old.id, outputs=outputs)
+        if imported:  # the import was its step
+            return PlannedStep(None, goal, lambda: self._snapshot.put(state))
+        step = self._step(Op.SAME, goal)
+        return PlannedStep(step, goal, lambda: self._enable(self._snapshot.put(state)))
+
+    def _refuse_replacing_imported(self, goal: Goal, diff: Diff) -> None:
+        if not goal.import_id:
+            return
+        paths = ", ".join(format_path(item.path) for item in diff.changes if item.replaces)
+        message = (
+            f"the imported resource differs from its declaration, and it may not be replaced: {paths}."
+            " Declare what exists, or remove `import_` from the program."
+        )
+        if not self._deployment.preview:
+            self._reject(goal, message)
+        self._deployment.log(Severity.WARNING, message, goal.urn)
+
+    def _replaced_along(self, goal: Goal, old: ResourceState) -> str:
+        """The option through which `goal` is replaced because another resource is; empty for none."""
+        if any(self._deployment.is_replaced(urn) for urn in goal.replace_with):
+            return "replaceWith"
+        if self._deployment.is_replaced(goal.deleted_with):
+            return "deletedWith"
+        return ""
+
+    def _same_trigger(self, goal: Goal, old: ResourceState) -> bool:
+        """Whether the replacement trigger stays as it was (``shouldTriggerReplace`` of the CLI's engine)."""
+        new, before = unwrap(goal.replacement_trigger), unwrap(old.replacement_trigger)
+        if contains_unknown(new):
+            if not self._deployment.preview:
+                self._reject(goal, "the replacement trigger is unknown until the update: it must be known")
+            return False
+        return new is None or before is None or equal(new, before)
+
+    def _guard_replacement(self, goal: Goal, old: ResourceState) -> None:
+        """Refuses to replace what is protected and stays so; taking protection away allows it at once."""
+        if old.protect and goal.protect:
+            self._deployment.refuse_protected(
+                (replace(old, source_position=goal.source), refusal("replaced", old))
+            )
+
+    def _adopt(self, goal: Goal) -> ResourceState | None:
+        """The record `goal` continues: its own, or that of one of its aliases, renamed."""
+        if (old := self._snapshot.live(goal.urn)) is not None:
+            return None if old.external else old
+        for alias in goal.aliases:
+            old = self._snapshot.live(alias)
+            if old is not None and not old.external and alias not in self._deployment.registered:
+                return self._snapshot.rename(old, goal.urn, goal.parent)
+        return None
+
+    def _with_provider(self, goal: Goal) -> Goal:
+        if is_provider(goal.type) or goal.provider:
+            return goal
+        try:
+            reference = self._default_providers.reference(
+                package_of(goal.type), goal.version, goal.plugin_download_url
+            )
+        except (DefaultProviderDisabledError, KingdomError) as error:
+            self._reject(goal, str(error))
+        goal = replace(goal, provider=reference)
+        self._deployment.redeclare(goal)
+        return goal
+
+    def _provider_for(self, goal: Goal) -> Provider:
+        try:
+            if is_provider(goal.type):
+                return self._registry.unconfigured(package_of(goal.type))
+            return self._registry.get(goal.provider)
+        except ProviderError as error:
+            self._reject(goal, str(error))
+
+    def _enable(self, state: ResourceState) -> ResourceState:
+        """A provider resource is configured as soon as it stands, so that bad configuration fails there."""
+        if is_provider(state.type):
+            self._registry.configure(state)
+        return state
+
+    def _with_ignored(self, goal: Goal, old: ResourceState) -> Goal:
+        inputs, failed = reset_ignored(goal.inputs, old.inputs, goal.ignore_changes)
+        if failed:
+            paths = ", ".join(failed)
+            self._deployment.log(
+                Severity.INFO, f"cannot ignore changes in added or removed elements of: {paths}", goal.urn
+            )
+        return replace(goal, inputs=inputs)
+
+    def _checked(self, goal: Goal, provider: Provider, old: ResourceState | None) -> Goal:
+        news, olds = without_references(goal.inputs), old.inputs if old else dict[str, Any]()
+        kept: Properties = {}
+        if is_provider(goal.type):  # what it holds for the engine is not the provider's to check
+            kept = {key: value for key, value in news.items() if key in ENGINE_KEYS}
+            news = configuration(news)
+            olds = configuration(olds)
+        request = provider_pb2.CheckRequest(
+            urn=goal.urn, name=goal.name, type=goal.type, olds=encode(olds), news=encode(news)
+        )
+        try:
+            check = provider.CheckConfig if is_provider(goal.type) else provider.Check
+            answer = check(request, None)
+        except ProviderError as error:
+            self._reject(goal, str(error))
+        if answer.failures:
+            for failure in answer.failures:
+                where = f"{failure.property}: " if failure.property else ""
+                self._deployment.recorder.error(goal.urn, goal.source, f"{where}{failure.reason}")
+            raise StepFailedError("its inputs are not valid")
+        return replace(goal, inputs=with_secrets_of(decode(answer.inputs) | kept, goal.inputs))
+
+    def _remediated(self, goal: Goal) -> Goal:
+        """`goal` after the pack's remediations. Raises StepFailedError for what it forbids."""
+        owner = self._snapshot.live(goal.provider_urn) if goal.provider else None
+        inputs = self._deployment.policy_checks.remediate(goal.state(), owner)
+        if inputs is not goal.inputs:
+            goal = replace(goal, inputs=inputs)
+        self._evaluate(goal.state(), owner)
+        return goal
+
+    def _evaluate(self, state: ResourceState, owner: ResourceState | None) -> None:
+        if (
+            any(violation.mandatory for violation in self._deployment.policy_checks.resource(state, owner))
+            and not self._deployment.preview
+        ):
+            raise StepFailedError("the policy pack forbids it")
+
+    def _diff(self, goal: Goal, provider: Provider, old: ResourceState) -> Diff:
+        request = provider_pb2.DiffRequest(
+            id=old.id,
+            urn=goal.urn,
+            name=goal.name,
+            type=goal.type,
+            olds=encode(old.outputs),
+            old_inputs=encode(old.inputs),
+            news=encode(goal.inputs),
+            ignoreChanges=goal.ignore_changes,
+        )
+        reason = self._replaced_along(goal, old)
+        if not self._same_trigger(goal, old):
+            reason = "replacementTrigger"
+        if reason:
+            return Diff((PropertyChange((reason,), Change.UPDATE, replaces=True),), replace=True)
+        try:
+            answer = (provider.DiffConfig if is_provider(goal.type) else provider.Diff)(request, None)
+            moved = self._registry.moved(old.provider, goal.provider)
+            diff = interpret(answer, old.inputs, goal.inputs, replace_on_changes=goal.replace_on_changes)
+        except ProviderError as error:
+            self._reject(goal, str(error))
+        except ValueError as error:
+            self._reject(goal, f"replaceOnChanges: {error}")
+        # Under the new provider it may well get the same id: the old one has to go first, or it would take
+        # the new one along.
+        return replace(diff, replace=True, delete_before_replace=True) if moved and not diff.replace else diff
+
+    def _create(self, goal: Goal, provider: Provider, op: Op) -> PlannedStep:
+        step = self._step(op, goal)
+
+        def create() -> ResourceState:
+            pending = self._snapshot.is_pending("creating", goal.urn)
+            if (
+                pending is not None
+                and not self._deployment.preview
+                and pending.resource.inputs != goal.inputs
+            ):
+                # Something else was begun under this name, and may stand: it would be lost track of.
+                self._executor.request_deletion(provider, pending.resource)
+            return self._enable(self._executor.create(provider, goal.state()))
+
+        return PlannedStep(step, goal, create)
+
+    def _import(self, goal: Goal, provider: Provider, old: ResourceState | None) -> PlannedStep:
+        """What exists under the id to import, recorded; what was recorded before is to be deleted."""
+        step = self._step(Op.IMPORT if old is None else Op.REPLACE, goal)
+        if old is not None and old.protect and goal.protect:
+            self._reject(goal, refusal("replaced", old))
+        if old is not None and old.external:
+            old = None
+
+        def read() -> ResourceState:
+            asked = replace(goal.state(), id=goal.import_id, inputs={}, outputs={})
+            found = self._executor.read(provider, asked)
+            if found is None:
+                raise StepFailedError(f"there is nothing to import under the id {goal.import_id!r}")
+            found = replace(
+                found,
+                inputs=with_secrets_of(found.inputs, goal.inputs),
+                outputs=outputs_of(goal.state(), found.outputs),
+            )
+            return self._snapshot.put(found, retires=old)
+
+        return PlannedStep(step, goal, read)
+
+    def _undo_replacement(self, goal: Goal, provider: Provider, live: ResourceState) -> bool:
+        """Removes what an interrupted replacement may have made, now that this one is not wanted any more.
+
+        Returns whether there was one: the live resource is then to be put in order.
+        """
+        pending = self._snapshot.is_pending("creating", goal.urn)
+        if pending is None:
+            return False
+        if not self._deployment.preview:
+            try:
+                self._executor.undo_creation(provider, pending.resource, spare=live.id)
+            except (StepFailedError, ProviderError) as error:
+                self._reject(goal, str(error))
+        return True
+
+    def _replace(self, goal: Goal, provider: Provider, old: ResourceState, diff: Diff) -> PlannedStep:
+        first = diff.delete_before_replace
+        if goal.delete_before_replace is not None:
+            first = goal.delete_before_replace
+        step = replace(self._step(Op.REPLACE, goal, diff.changes), delete_before_replace=first)
+        self._guard_replacement(goal, old)
+        self._deployment.note_replacement(goal.urn)
+
+        def carry_out() -> ResourceState:
+            pending = self._snapshot.is_pending("creating", goal.urn)
+            if pending is not None and pending.resource.inputs != goal.inputs:
+                self._undo_replacement(goal, provider, old)
+            if not first:
+                return self._enable(self._executor.create(provider, goal.state(), retires=old))
+            self._delete_with_dependents(goal, old)
+            return self._enable(self._executor.create(provider, goal.state()))
+
+        return PlannedStep(step, goal, carry_out)
+
+    def _delete_with_dependents(self, goal: Goal, old: ResourceState) -> None:
+        """Deletes `old` after everything that cannot outlive it; all of it is to be created anew."""
+
+        def find(planned: Collection[str]) -> list[ResourceState]:
+            return dependent_replacements(old, self._snapshot, self._registry.get, planned)
+
+        dependents = self._claims.claim(find)
+        try:
+            protected = [item for item in dependents if item.protect]
+            self._deployment.refuse_protected(
+                *((item, refusal("replaced along with what it depends on", item)) for item in protected)
+            )
+            for item in [*dependents, old]:
+                owner = self._registry.get(item.provider) if item.provider else None
+                self._executor.delete(owner, item, ask=not item.retain_on_delete, awaits_replacement=True)
+        finally:
+            self._claims.release(dependents)
+
+    def read(self, goal: Goal, id_: str) -> PlannedStep:
+        """The step that reads an existing resource and records it as external.
+
+        A managed resource that was recorded under its URN before is retired.
+        """
+        goal = self._with_provider(goal)
+        provider = self._provider_for(goal)
+        old = self._snapshot.live(goal.urn)
+        retires = old if old and not old.external and old.id != id_ else None
+        if retires is not None and retires.protect:
+            self._reject(goal, refusal("replaced", retires))
+
+        def carry_out() -> ResourceState:
+            asked = replace(goal.state(), id=id_, outputs=goal.inputs)
+            if id_ == UNKNOWN_SENTINEL:
+                return self._snapshot.put(replace(asked, external=True, outputs={}), retires=retires)
+            found = self._executor.read(provider, asked)
+            if found is None:
+                raise StepFailedError(f"{goal.type} {id_!r} does not exist")
+            found = replace(found, inputs=goal.inputs, external=True)
+            return self._snapshot.put(found, retires=retires)
+
+        return PlannedStep(self._step(Op.READ, goal), goal, carry_out)
+
+    def _reject(self, goal: Goal, reason: str) -> NoReturn:
+        self._deployment.reject(goal, reason)

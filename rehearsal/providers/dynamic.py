@@ -1,0 +1,132 @@
+"""Dynamic providers: resources whose provider is Python code of the program itself.
+
+The SDK serves that code in a process of its own (``python -m pulumi.dynamic``), which the CLI starts as the
+plugin `pulumi-python`. The code is the program's: it may reach real systems, in an update as under the CLI.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import decode, encode, unwrap
+
+PACKAGE: Final = "pulumi-python"
+# Ends the process when our end of the pipe closes, however this process ends; see `rehearsal.policy.pack`.
+_BOOT: Final = """
+import os, runpy, sys, threading
+lifeline = int(sys.argv.pop(1))
+def watch():
+    os.read(lifeline, 1)
+    os._exit(70)
+threading.Thread(target=watch, daemon=True).start()
+runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
+"""
+
+
+class DynamicProvider:
+    """The provider protocol in front of that process, which starts with the first request. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stub: provider_pb2_grpc.ResourceProviderStub | None = None
+        self._config = provider_pb2.ConfigureRequest()
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: Any = None
+    ) -> provider_pb2.CheckResponse:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: Any = None
+    ) -> provider_pb2.ConfigureResponse:
+        self._config = provider_pb2.ConfigureRequest(args=_plain(request.args), variables=request.variables)
+        return provider_pb2.ConfigureResponse(acceptSecrets=False)
+
+    def Cancel(self, request: Any, context: Any = None) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+    def Check(self, request: provider_pb2.CheckRequest, context: Any = None) -> provider_pb2.CheckResponse:
+        return self._call("Check", request, ("olds", "news"))
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
+        return self._call("Diff", request, ("olds", "old_inputs", "news"))
+
+    def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
+        if request.preview:  # the program's code knows no previews: everything it computes is unknown
+            return provider_pb2.CreateResponse()
+        return self._call("Create", request, ("properties",))
+
+    def Update(self, request: provider_pb2.UpdateRequest, context: Any = None) -> provider_pb2.UpdateResponse:
+        if request.preview:
+            return provider_pb2.UpdateResponse()
+        return self._call("Update", request, ("olds", "old_inputs", "news"))
+
+    def Read(self, request: provider_pb2.ReadRequest, context: Any = None) -> provider_pb2.ReadResponse:
+        return self._call("Read", request, ("properties", "inputs"))
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: Any = None) -> empty_pb2.Empty:
+        return self._call("Delete", request, ("properties", "old_inputs"))
+
+    def _call(self, method: str, request: Any, structs: tuple[str, ...]) -> Any:
+        plain = type(request)()
+        plain.CopyFrom(request)
+        for name in structs:
+            if request.HasField(name):
+                getattr(plain, name).CopyFrom(_plain(getattr(request, name)))
+        try:
+            return getattr(self._connected(), method)(plain)
+        except grpc.RpcError as error:
+            lines = [line for line in str(error.details()).splitlines() if line.strip()]
+            raise ProviderError(
+                error.code(), f"the dynamic provider failed: {lines[-1].strip() if lines else error}"
+            ) from None
+
+    def _connected(self) -> provider_pb2_grpc.ResourceProviderStub:
+        with self._lock:
+            if self._stub is None:
+                channel = grpc.insecure_channel(f"127.0.0.1:{_start()}")
+                self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
+                self._stub.Configure(self._config)
+            return self._stub
+
+
+def _start() -> int:
+    """Starts the process and returns its port. It ends with this one. Raises ProviderError."""
+    theirs, _ours = os.pipe()  # our end stays open for as long as this process lives
+    environment: Mapping[str, str] = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", _BOOT, str(theirs)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            pass_fds=(theirs,),
+            start_new_session=True,
+        )
+    finally:
+        os.close(theirs)
+    assert process.stdout is not None
+    with contextlib.suppress(ValueError):
+        return int(process.stdout.readline())
+    raise ProviderError(grpc.StatusCode.INTERNAL, "the process of the dynamic providers did not start")
+
+
+def _plain(struct: Any) -> Any:
+    return encode(unwrap(decode(struct)))

@@ -1,0 +1,115 @@
+"""The functions behind `ConfigFile`, `ConfigGroup`, `kustomize.Directory` and `helm.v3.Chart`.
+
+They turn files of the program into objects; the SDK registers those as resources. Sources:
+``provider/pkg/provider/invoke_decode_yaml.go`` and ``invoke_helm_template.go`` of pulumi-kubernetes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import yaml
+
+from rehearsal.providers.base import Function
+from rehearsal.providers.errors import ProviderError
+from rehearsal.providers.kubernetes.kinds import CLUSTER_SCOPED
+from rehearsal.providers.outputs import Place
+
+_SECONDS: Final = 60.0  # that rendering may take
+
+
+def decode_yaml(args: dict[str, Any], place: Place) -> dict[str, Any]:
+    """The objects in ``text``, lists taken apart, with ``defaultNamespace`` where they name none."""
+    return {"result": list(_objects(str(args.get("text") or ""), args.get("defaultNamespace")))}
+
+
+def kustomize(args: dict[str, Any], place: Place) -> dict[str, Any]:
+    """What `kustomize build` makes of ``directory``."""
+    folder = str(args.get("directory") or "")
+    if not Path(folder).is_dir():
+        raise _refused(
+            f"kustomize: {folder!r} is not a local folder; a rehearsal does not read from the network"
+        )
+    if shutil.which("kustomize"):
+        command = ["kustomize", "build", folder]
+    elif shutil.which("kubectl"):
+        command = ["kubectl", "kustomize", folder]
+    else:
+        raise _refused("kustomize needs `kustomize` or `kubectl` on PATH, and neither is there")
+    return {"result": list(_objects(_rendered(command), None))}
+
+
+def helm_template(args: dict[str, Any], place: Place) -> dict[str, Any]:
+    """What `helm template` makes of a local chart; ``jsonOpts`` are the options of the SDK's `Chart`."""
+    options = json.loads(str(args.get("jsonOpts") or "{}"))
+    chart = str(options.get("path") or options.get("chart") or "")
+    if options.get("repo") or (options.get("fetch_opts") or {}).get("repo") or not Path(chart).exists():
+        raise _refused(
+            f"helm: the chart {chart!r} is not a local folder or file; a rehearsal downloads no charts."
+            " Use LocalChartOpts, or fetch the chart beside the program first"
+        )
+    if not shutil.which("helm"):
+        raise _refused("rendering a Helm chart needs `helm` on PATH, which is not there")
+    release = str(options.get("release_name") or options.get("releaseName") or "release")
+    command = ["helm", "template", release, chart, "--values", "-"]
+    if namespace := options.get("namespace"):
+        command += ["--namespace", str(namespace)]
+    if options.get("include_test_hook_resources") is not True:
+        command.append("--skip-tests")
+    text = _rendered(command, json.dumps(options.get("values") or {}))
+    return {"result": list(_objects(text, options.get("namespace")))}
+
+
+FUNCTIONS: Final[Mapping[str, Function]] = {
+    "kubernetes:yaml:decode": decode_yaml,
+    "kubernetes:kustomize:directory": kustomize,
+    "kubernetes:helm:template": helm_template,
+}
+
+
+def _objects(text: str, namespace: Any) -> Iterator[dict[str, Any]]:
+    try:
+        documents = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise _refused(f"not valid YAML{where}: {getattr(error, 'problem', error)}") from None
+    for document in documents:
+        if document is not None:
+            yield from _flattened(document, namespace)
+
+
+def _flattened(value: Any, namespace: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(value, dict) or not value.get("kind") or not value.get("apiVersion"):
+        raise _refused("a document is not a Kubernetes object: it needs apiVersion and kind")
+    if str(value["kind"]).endswith("List") and isinstance(value.get("items"), list):
+        for item in value["items"]:
+            yield from _flattened(item, namespace)
+        return
+    if namespace and value["kind"] not in CLUSTER_SCOPED:
+        metadata = value.setdefault("metadata", {})
+        if not metadata.get("namespace"):
+            metadata["namespace"] = namespace
+    yield json.loads(json.dumps(value, default=str))  # dates become texts, as in JSON
+
+
+def _rendered(command: list[str], text: str = "") -> str:
+    try:
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _refused(f"{command[0]} failed: {error}") from None
+    if done.returncode:
+        raise _refused(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def _refused(reason: str) -> ProviderError:
+    return ProviderError(grpc.StatusCode.INVALID_ARGUMENT, reason)

@@ -1,0 +1,103 @@
+"""Random programs, step by step under both engines: the same steps, the same exit, the same state.
+
+``pytest -m engine tests/rehearsal/parity/test_random_programs.py --seed 7 --programs 300``
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rehearsal.pulumi.urn import is_default_provider
+from tests.rehearsal.minimal import Tiny
+from tests.rehearsal.parity import random_programs
+from tests.rehearsal.parity.kingdom_cli import Kingdom
+from tests.rehearsal.parity.pulumi_cli import Pulumi, Ran
+from tests.rehearsal.parity.records import comparable, differences
+
+STEPS = 4
+ON = ("--stack", "local")
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600), pytest.mark.xdist_group("parity")]
+
+# What the CLI calls one step of a replacement, by what is compared.
+_STEPS_OF_A_REPLACEMENT = {
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "discard-replaced": "replace",
+    "import-replacement": "replace",
+    "read-replacement": "read",
+    "read-discard": "delete",
+    "discard": "delete",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "indexes" in metafunc.fixturenames:
+        count, size = metafunc.config.getoption("--programs"), metafunc.config.getoption("--batch")
+        batches = [range(at, min(at + size, count)) for at in range(0, count, size)]
+        metafunc.parametrize("indexes", batches, ids=[f"{one.start}-{one.stop - 1}" for one in batches])
+
+
+def test_random_programs_go_the_same_way(
+    indexes: range, request: pytest.FixtureRequest, providers: str, tmp_path: Path
+) -> None:
+    seed = request.config.getoption("--seed")
+    pulumi = Pulumi(_project(tmp_path / "pulumi"), tmp_path / "home", providers)
+    kingdom = Kingdom(_project(tmp_path / "kingdom"))
+    assert pulumi.run("stack", "init", "local").code == 0
+    found: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        for step in range(STEPS):
+            text = random_programs.source(seed, indexes, step)
+            for project in (pulumi.project, kingdom.project):
+                (project / "infra" / "__main__.py").write_text(text)
+            ours = pool.submit(kingdom.run, "up", *ON)
+            theirs = pulumi.run("up", *ON, "--yes", "--skip-preview")
+            found += [f"step {step}: {line}" for line in _compared(pulumi, theirs, kingdom, ours.result())]
+            if found:
+                break
+    assert not found, f"seed {seed}, programs {indexes}:\n" + "\n".join(found) + "\n" + text
+
+
+def _project(folder: Path) -> Path:
+    folder.mkdir()
+    return Tiny.make(folder).root
+
+
+def _compared(pulumi: Pulumi, theirs: Ran, kingdom: Kingdom, ours: Ran) -> list[str]:
+    if theirs.code != ours.code:
+        return [f"exit {theirs.code} / {ours.code}\n{theirs.output}\n{ours.output}"]
+    one, other = _steps_of_pulumi(pulumi), _steps_of_kingdom(ours)
+    lines = [
+        f"steps of {urn}: {sorted(one[urn])} / {sorted(other[urn])}"
+        for urn in sorted(one.keys() | other.keys())
+        if one[urn] != other[urn]
+    ]
+    records = comparable(pulumi.export("local")), comparable(kingdom.export("local"))
+    return lines + differences(*records)
+
+
+def _steps_of_pulumi(pulumi: Pulumi) -> defaultdict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for line in (pulumi.home / "events.jsonl").read_text().splitlines():
+        event = json.loads(line).get("resourcePreEvent")
+        if event and event["metadata"]["op"] != "same":
+            metadata = event["metadata"]
+            found[metadata["urn"]].add(_STEPS_OF_A_REPLACEMENT.get(metadata["op"], metadata["op"]))
+    return _without_default_providers(found)
+
+
+def _steps_of_kingdom(ran: Ran) -> defaultdict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for step in json.JSONDecoder().raw_decode(ran.output)[0]["steps"]:
+        found[step["urn"]].add(step["op"])
+    return _without_default_providers(found)
+
+
+def _without_default_providers(steps: defaultdict[str, set[str]]) -> defaultdict[str, set[str]]:
+    return defaultdict(set, {urn: ops for urn, ops in steps.items() if not is_default_provider(urn)})
