@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from rehearsal.drills.catalog import DRILLS
 from rehearsal.drills.faults import FaultError, Platform, _repeatedly
 from rehearsal.host.status import ProcessStatus, Status
 
@@ -50,8 +49,3 @@ def test_a_repeated_action_ends_with_its_block() -> None:
         assert done.wait(5)
     done.clear()
     assert not done.wait(0.05)
-
-
-def test_drills_are_named_after_their_key() -> None:
-    assert all(name == drill.name for name, drill in DRILLS.items())
-    assert len(DRILLS) == 12
