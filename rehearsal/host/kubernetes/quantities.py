@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Final
 
-_SUFFIXES: Final[dict[str, Decimal]] = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)},
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
-}
-_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))?")
+from policies.api import parse_quantity
+
+_UNITS: Final = {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGT", 1)}
 
 
 def quantity(value: str | float) -> Decimal:
     """The number that a quantity stands for: cores, bytes or a count. Raises ValueError for another form."""
-    if not isinstance(value, str):
-        return Decimal(str(value))
-    match = _FORM.fullmatch(value.strip())
-    if match is None:
+    amount = parse_quantity(value)
+    if amount is None:
         raise ValueError(f"{value!r} is not a quantity: write a number with a suffix such as 500m or 128Mi")
-    number, exponent, suffix = match.groups()
-    if exponent:
-        return Decimal(number).scaleb(int(exponent))
-    return Decimal(number) * _SUFFIXES[suffix or ""]
+    return Decimal(amount.numerator) / Decimal(amount.denominator)
 
 
 def written(amount: Decimal) -> str:
@@ -35,7 +23,7 @@ def written(amount: Decimal) -> str:
     if amount != amount.to_integral_value():
         return f"{(amount * 1000).normalize():f}m"
     for suffix in ("Ti", "Gi", "Mi", "Ki"):
-        unit = _SUFFIXES[suffix]
+        unit = _UNITS[suffix]
         if amount and amount % unit == 0:
             return f"{int(amount / unit)}{suffix}"
     return f"{int(amount)}"
