@@ -15,13 +15,13 @@ from app.http.health import health
 from app.http.router import Paths, Resource
 from app.http.routing import Access, Answer, Call, Endpoint, Raw, Responder, Routes
 from app.media.endpoints import media, uploads
-from app.middleware.admission import Admission
-from app.middleware.circuit_breaker import Breaking
-from app.middleware.coalescing import Board, Sharing, Writing
+from app.middleware.admission import AdmissionMiddleware
+from app.middleware.circuit_breaker import CircuitBreakerMiddleware
+from app.middleware.coalescing import CoalescingMiddleware, InFlightRequests, InvalidateOnWriteMiddleware
 from app.middleware.cors import opened
-from app.middleware.response_cache import Keeping
-from app.middleware.security_headers import SecureHeaders
-from app.middleware.telemetry import Observation
+from app.middleware.response_cache import ResponseCacheMiddleware
+from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.middleware.telemetry import TelemetryMiddleware
 from app.orders.endpoints import orders, payments, products
 from app.services import Services
 from app.settings import Role
@@ -47,30 +47,34 @@ def application(services: Services) -> ASGIApp:
     """The application of ``services.role``; every role has probes and metrics, only ``api`` has the rest."""
     base = services.settings.public_url
     by_path: dict[str, dict[str, ASGIApp]] = {}
-    board = Board()
+    board = InFlightRequests()
     for endpoint in _endpoints([*PUBLIC, described(base)] if services.role is Role.API else []):
         answering: ASGIApp = _relieved(Responder(endpoint, services), endpoint, services, board)
         if not endpoint.shared:
-            answering = Breaking(answering, f"{endpoint.method} {endpoint.path}")
-        admitted = Admission(answering, endpoint, services)
+            answering = CircuitBreakerMiddleware(answering, f"{endpoint.method} {endpoint.path}")
+        admitted = AdmissionMiddleware(answering, endpoint, services)
         by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted
     # Probes and scrapes must get through when nothing else does, so nothing stands in front of them.
     for endpoint in _endpoints([health]):
         by_path.setdefault(endpoint.path, {})[endpoint.method] = Responder(endpoint, services)
     paths = Paths([Resource(path, by_method) for path, by_method in by_path.items()])
     engine = services.engine
-    observed = Observation(paths, base, engine.traffic, engine.faults, engine.load)
-    return opened(SecureHeaders(observed), services.settings.cors_origins, base)
+    observed = TelemetryMiddleware(paths, base, engine.traffic, engine.faults, engine.load)
+    return opened(SecurityHeadersMiddleware(observed), services.settings.cors_origins, base)
 
 
-def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, board: Board) -> ASGIApp:
+def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, board: InFlightRequests) -> ASGIApp:
     """With what spares the route work around it, inside of who may ask."""
     if endpoint.kept is not None:
-        return Keeping(app, endpoint.kept, services.answers, endpoint.query)
+        return ResponseCacheMiddleware(app, endpoint.kept, services.answers, endpoint.query)
     # What a cache answers is shared there already.
     if endpoint.access is not Access.SESSION or endpoint.streams or endpoint.shared:
         return app
-    return Sharing(app, board) if endpoint.method == "GET" else Writing(app, board)
+    return (
+        CoalescingMiddleware(app, board)
+        if endpoint.method == "GET"
+        else InvalidateOnWriteMiddleware(app, board)
+    )
 
 
 def _endpoints(parts: Sequence[Routes]) -> list[Endpoint]:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from app.accounts.mail import Mailer, open_mailer
 from app.accounts.passwords import Passwords
 from app.accounts.recovery import Recovery
-from app.accounts.refresh_sessions import Families
+from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts, SignInGuard, account_results
 from app.analytics.active_accounts import Activity
@@ -39,7 +39,7 @@ from app.media.service import MediaLibrary
 from app.media.signed_urls import Links
 from app.media.variant_jobs import Processing
 from app.media.visibility import Visibility
-from app.middleware.response_cache import KeptAnswer, answer_cache
+from app.middleware.response_cache import CachedResponse, answer_cache
 from app.orders.service import Orders
 from app.protection import Engine, open_engine
 from app.queue import Queue
@@ -84,7 +84,7 @@ class Services:
     activity: Activity
     ingestion: Ingestion
     summaries: Summaries
-    answers: Cache[KeptAnswer]
+    answers: Cache[CachedResponse]
 
     async def prepare(self) -> None:
         """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
@@ -146,7 +146,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             alarms = Alarms(settings.engine.thresholds, _measures(engine, pools))
             background.append(asyncio.create_task(alarms.run()))
             stack.enter_context(metrics.shown(alarms))
-        families = Families(database, revocations)
+        families = RefreshSessions(database, revocations)
         guard = SignInGuard(engine.limiter, engine.policies)
         accounts = Accounts(database, passwords, tokens, families, results, guard)
         mailer = open_mailer(settings.mail, settings.public_url)

@@ -20,7 +20,7 @@ from pymongo import IndexModel
 
 from app import clock
 from app.accounts.mail import Mailer, Message
-from app.accounts.refresh_sessions import Families
+from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.schemas import (
     Closing,
     Export,
@@ -58,7 +58,7 @@ class Recovery:
         database: Database,
         accounts: Accounts,
         tokens: Tokens,
-        families: Families,
+        families: RefreshSessions,
         guard: SignInGuard,
         mailer: Mailer,
         base: str,

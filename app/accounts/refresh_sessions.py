@@ -29,7 +29,7 @@ LOST_ANSWER: Final = timedelta(seconds=30)
 _MOST_LISTED: Final = 100
 
 
-class Families:
+class RefreshSessions:
     """The sessions in MongoDB. A document that is there is a session that goes on."""
 
     INDEXES = (

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from app import clock
 from app.accounts.password_policy import objection
 from app.accounts.passwords import Passwords
-from app.accounts.refresh_sessions import Families
+from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.schemas import (
     Account,
     NewPassword,
@@ -92,7 +92,7 @@ class Accounts:
         database: Database,
         passwords: Passwords,
         tokens: Tokens,
-        families: Families,
+        families: RefreshSessions,
         results: AccountResults,
         guard: SignInGuard,
     ) -> None:

@@ -24,7 +24,7 @@ from app.http.problems import CONFLICT, NOT_FOUND, Problem
 from app.ids import new_id
 from app.media.signed_urls import Links
 from app.media.visibility import Visibility
-from app.middleware.response_cache import KeptAnswer
+from app.middleware.response_cache import CachedResponse
 from app.telemetry import business_metrics
 
 FEED: Final = "feed"  # the name of everything that shows what is published
@@ -40,7 +40,7 @@ class Feed:
         database: Database,
         contents: Contents,
         kept: Cache[Kept | None],
-        answers: Cache[KeptAnswer],
+        answers: Cache[CachedResponse],
         links: Links,
         visibility: Visibility,
         progress: Progress,

@@ -35,7 +35,7 @@ def refusal(scope: Scope, overloaded: Overloaded) -> Problem:
     return Problem(UNAVAILABLE, "Too much at once; try again.", headers=after)
 
 
-class Admission:
+class AdmissionMiddleware:
     """Lets a request through to ``app``, or answers it."""
 
     def __init__(self, app: ASGIApp, endpoint: Endpoint, services: Services) -> None:

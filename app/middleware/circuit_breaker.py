@@ -36,7 +36,7 @@ class _Outage(Exception):  # noqa: N818 (what it stands for is the cause)
         self.error = error
 
 
-class Breaking:
+class CircuitBreakerMiddleware:
     """Around ``app``, named ``route`` in logs and metrics."""
 
     def __init__(self, app: ASGIApp, route: str) -> None:

@@ -30,7 +30,7 @@ _Question = tuple[str, bytes, str | None]
 
 
 @dataclass(slots=True)
-class Told:
+class RecordedResponse:
     """An answer, as it left the route. ``problem`` instead of the rest when it was refused."""
 
     status: int = 0
@@ -54,23 +54,23 @@ class Told:
         await send({"type": "http.response.body", "body": b"".join(self.body)})
 
 
-class Board:
+class InFlightRequests:
     """What is being answered now, by account."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, dict[_Question, asyncio.Future[Told | None]]] = {}
+        self._asked: dict[str, dict[_Question, asyncio.Future[RecordedResponse | None]]] = {}
 
-    def look(self, account: str, question: _Question) -> asyncio.Future[Told | None] | None:
+    def look(self, account: str, question: _Question) -> asyncio.Future[RecordedResponse | None] | None:
         """The answer that is on its way, if there is one."""
         asked = self._asked.get(account)
         return None if asked is None else asked.get(question)
 
-    def put(self, account: str, question: _Question) -> asyncio.Future[Told | None]:
+    def put(self, account: str, question: _Question) -> asyncio.Future[RecordedResponse | None]:
         """A place for the answer; ``None`` will stand in it when there is none to share."""
         place = self._asked.setdefault(account, {})[question] = asyncio.get_running_loop().create_future()
         return place
 
-    def take(self, account: str, question: _Question, place: asyncio.Future[Told | None]) -> None:
+    def take(self, account: str, question: _Question, place: asyncio.Future[RecordedResponse | None]) -> None:
         """The answer is there: it is not on its way any more."""
         asked = self._asked.get(account)
         if asked is not None and asked.get(question) is place:
@@ -86,10 +86,10 @@ class Board:
         return len(self._asked)
 
 
-class Sharing:
+class CoalescingMiddleware:
     """Around a read of an account: answers it, or waits for the same answer."""
 
-    def __init__(self, app: ASGIApp, board: Board) -> None:
+    def __init__(self, app: ASGIApp, board: InFlightRequests) -> None:
         self._app = app
         self._board = board
 
@@ -106,7 +106,7 @@ class Sharing:
                 await told.tell(send)
                 return
         place = self._board.put(account, question)
-        told, whole = Told(), False
+        told, whole = RecordedResponse(), False
 
         async def heard(message: Message) -> None:
             told.hear(message)
@@ -124,10 +124,10 @@ class Sharing:
             self._board.take(account, question, place)
 
 
-class Writing:
+class InvalidateOnWriteMiddleware:
     """Around what may change something of an account."""
 
-    def __init__(self, app: ASGIApp, board: Board) -> None:
+    def __init__(self, app: ASGIApp, board: InFlightRequests) -> None:
         self._app = app
         self._board = board
 

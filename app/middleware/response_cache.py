@@ -22,7 +22,7 @@ from app.cache import Cache, Loaded
 from app.http.problems import NOT_FOUND, Problem
 from app.http.requests import header, read_query
 from app.http.responses import NOT_MODIFIED, Headers, matches, write
-from app.middleware.coalescing import Told
+from app.middleware.coalescing import RecordedResponse
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -43,7 +43,7 @@ class Kept:
     given: Callable[[], None] | None = None
 
 
-class KeptAnswer(msgspec.Struct, frozen=True, array_like=True):
+class CachedResponse(msgspec.Struct, frozen=True, array_like=True):
     """An answer; status 404 stands for "not there" with ``body`` as its detail."""
 
     status: int
@@ -51,11 +51,15 @@ class KeptAnswer(msgspec.Struct, frozen=True, array_like=True):
     body: bytes
 
 
-class Keeping:
+class ResponseCacheMiddleware:
     """In front of a route that is open to anyone."""
 
     def __init__(
-        self, app: ASGIApp, kept: Kept, cache: Cache[KeptAnswer], query: type[msgspec.Struct] | None = None
+        self,
+        app: ASGIApp,
+        kept: Kept,
+        cache: Cache[CachedResponse],
+        query: type[msgspec.Struct] | None = None,
     ) -> None:
         self._app = app
         self._kept = kept
@@ -93,9 +97,9 @@ class Keeping:
             return
         await write(send, answer.status, headers, answer.body, head=scope["method"] == "HEAD")
 
-    async def _load(self, scope: Scope) -> Loaded[KeptAnswer]:
+    async def _load(self, scope: Scope) -> Loaded[CachedResponse]:
         """Call the route with a request that is nobody's."""
-        told = Told()
+        told = RecordedResponse()
 
         async def hear(message: Message) -> None:
             told.hear(message)
@@ -105,17 +109,17 @@ class Keeping:
         except Problem as problem:
             if problem.kind is not NOT_FOUND:
                 raise
-            missing = KeptAnswer(NOT_FOUND.status, [], problem.detail.encode())
+            missing = CachedResponse(NOT_FOUND.status, [], problem.detail.encode())
             return Loaded(missing, self._kept.fresh)
         headers = [each for each in told.headers if each[0] != b"content-length"]
         return Loaded(
-            KeptAnswer(told.status, headers, b"".join(told.body)), self._kept.fresh, self._kept.stale
+            CachedResponse(told.status, headers, b"".join(told.body)), self._kept.fresh, self._kept.stale
         )
 
 
-def answer_cache(redis: Redis) -> Cache[KeptAnswer]:
+def answer_cache(redis: Redis) -> Cache[CachedResponse]:
     """The cache of whole answers."""
-    decoder = msgspec.msgpack.Decoder(KeptAnswer)
+    decoder = msgspec.msgpack.Decoder(CachedResponse)
     return Cache(redis, "answers", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
 
 

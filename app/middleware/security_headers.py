@@ -22,7 +22,7 @@ _DEFAULTS: Final = (
 )
 
 
-class SecureHeaders:
+class SecurityHeadersMiddleware:
     """Adds the headers to every answer; what does not say how it may be cached may not be."""
 
     def __init__(self, app: ASGIApp) -> None:

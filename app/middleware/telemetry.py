@@ -32,7 +32,7 @@ _random_bits: Final = random.SystemRandom().getrandbits(64)
 _ids = random.Random(_random_bits)  # noqa: S311 (names, not secrets; a system call each would cost more)
 
 
-class Observation:
+class TelemetryMiddleware:
     """Every request gets an id, a time, a place in the metrics, and an answer.
 
     ``load`` gives the report for the load balancer that goes out with every answer, or nothing.

@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.responses import write
 from app.middleware.admission import refusal
-from app.middleware.security_headers import SecureHeaders
-from app.middleware.telemetry import Observation
+from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.middleware.telemetry import TelemetryMiddleware
 from app.resilience.concurrency_limiter import Gate, Overloaded
 from app.resilience.priority import Urgency
 from app.telemetry.error_groups import Faults
@@ -62,7 +62,9 @@ async def ungated(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def main(port: int, *, behind_gate: bool) -> None:
     app = gated(Gate()) if behind_gate else ungated
-    whole = SecureHeaders(Observation(app, "http://localhost", Traffic(), Faults(), lambda: b""))
+    whole = SecurityHeadersMiddleware(
+        TelemetryMiddleware(app, "http://localhost", Traffic(), Faults(), lambda: b"")
+    )
     server = Server(
         whole,
         address="127.0.0.1",

@@ -15,7 +15,7 @@ from pymongo import IndexModel
 from pymongo.errors import PyMongoError
 
 from app import clock
-from app.accounts.refresh_sessions import Families
+from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.service import Accounts
 from app.analytics.ingestion import Ingestion
 from app.connections import REDIS_GONE, open_members, open_mongodb, open_redis
@@ -39,7 +39,7 @@ _DECLARED: Final[tuple[tuple[str, tuple[IndexModel, ...]], ...]] = (
     ("object_deletions", ObjectDeletions.INDEXES),
     ("orders", Orders.INDEXES),
     ("payments", Orders.PAYMENT_INDEXES),
-    ("sessions", Families.INDEXES),
+    ("sessions", RefreshSessions.INDEXES),
 )
 
 

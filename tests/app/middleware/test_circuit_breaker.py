@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect
 from starlette.types import Receive, Scope, Send
 
 from app.http.problems import NOT_FOUND, UNAVAILABLE, Problem
-from app.middleware.circuit_breaker import Breaking
+from app.middleware.circuit_breaker import CircuitBreakerMiddleware
 from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ async def send(message: object) -> None:
 
 async def test_after_a_few_outages_it_refuses_at_once_until_one_try_goes_well() -> None:
     route = Route()
-    breaking = Breaking(route, "GET /v1/things")
+    breaking = CircuitBreakerMiddleware(route, "GET /v1/things")
     route.error = AutoReconnect("gone")
     for _ in range(3):
         with pytest.raises(AutoReconnect):
@@ -63,7 +63,7 @@ async def test_after_a_few_outages_it_refuses_at_once_until_one_try_goes_well() 
 @pytest.mark.parametrize("error", [Problem(NOT_FOUND), KeyError("a fault of ours")], ids=repr)
 async def test_what_is_no_outage_breaks_nothing(error: Exception) -> None:
     route = Route()
-    breaking = Breaking(route, "GET /v1/things")
+    breaking = CircuitBreakerMiddleware(route, "GET /v1/things")
     route.error = error
     for _ in range(50):
         with pytest.raises(type(error)):

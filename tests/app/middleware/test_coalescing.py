@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.auth.tokens import Session
 from app.http.problems import NOT_FOUND, Problem
 from app.http.responses import write
-from app.middleware.coalescing import Board, Sharing, Writing
+from app.middleware.coalescing import CoalescingMiddleware, InFlightRequests, InvalidateOnWriteMiddleware
 from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
@@ -66,8 +66,8 @@ async def together(app: Any, route: Route, *sessions: Session) -> list[asyncio.T
 
 
 async def test_the_same_question_at_the_same_time_is_answered_once() -> None:
-    route, board = Route(), Board()
-    tasks = await together(Sharing(route, board), route, *[ADA] * 10)
+    route, board = Route(), InFlightRequests()
+    tasks = await together(CoalescingMiddleware(route, board), route, *[ADA] * 10)
     route.open.set()
     answers = await asyncio.gather(*tasks)
     assert route.asked == 1
@@ -81,7 +81,7 @@ async def test_the_same_question_at_the_same_time_is_answered_once() -> None:
 async def test_nothing_is_kept_when_the_answer_is_out() -> None:
     route = Route()
     route.open.set()
-    app = Sharing(route, Board())
+    app = CoalescingMiddleware(route, InFlightRequests())
     assert [body(await ask(app)) for _ in range(3)] == [b"answer 1", b"answer 2", b"answer 3"]
 
 
@@ -96,7 +96,7 @@ async def test_nothing_is_kept_when_the_answer_is_out() -> None:
 )
 async def test_another_caller_never_gets_the_answer(other: Session) -> None:
     route, app = Route(), None
-    app = Sharing(route, Board())
+    app = CoalescingMiddleware(route, InFlightRequests())
     tasks = [asyncio.create_task(ask(app, session)) for session in (ADA, other)]
     await until(lambda: route.asked == 2)
     route.open.set()
@@ -114,7 +114,7 @@ async def test_another_caller_never_gets_the_answer(other: Session) -> None:
 )
 async def test_another_question_gets_its_own_answer(more: dict[str, Any]) -> None:
     route = Route()
-    app = Sharing(route, Board())
+    app = CoalescingMiddleware(route, InFlightRequests())
     tasks = [asyncio.create_task(ask(app)), asyncio.create_task(ask(app, **more))]
     await until(lambda: route.asked == 2)
     route.open.set()
@@ -123,7 +123,7 @@ async def test_another_question_gets_its_own_answer(more: dict[str, Any]) -> Non
 
 async def test_a_refusal_is_shared_too() -> None:
     route = Route(Problem(NOT_FOUND, "No such content."))
-    tasks = await together(Sharing(route, Board()), route, *[ADA] * 3)
+    tasks = await together(CoalescingMiddleware(route, InFlightRequests()), route, *[ADA] * 3)
     route.open.set()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert route.asked == 1
@@ -131,8 +131,8 @@ async def test_a_refusal_is_shared_too() -> None:
 
 
 async def test_when_the_first_goes_away_another_asks() -> None:
-    route, board = Route(), Board()
-    tasks = await together(Sharing(route, board), route, *[ADA] * 4)
+    route, board = Route(), InFlightRequests()
+    tasks = await together(CoalescingMiddleware(route, board), route, *[ADA] * 4)
     tasks[0].cancel()
     await until(lambda: route.asked == 2)
     route.open.set()
@@ -143,11 +143,11 @@ async def test_when_the_first_goes_away_another_asks() -> None:
 
 
 async def test_who_asks_after_a_write_does_not_get_what_was_asked_before_it() -> None:
-    route, board = Route(), Board()
-    reading, writes = Sharing(route, board), Route()
+    route, board = Route(), InFlightRequests()
+    reading, writes = CoalescingMiddleware(route, board), Route()
     writes.open.set()
     (early,) = await together(reading, route, ADA)
-    await ask(Writing(writes, board), method="PUT")
+    await ask(InvalidateOnWriteMiddleware(writes, board), method="PUT")
     late = asyncio.create_task(ask(reading))
     await until(lambda: route.asked == 2)
     route.open.set()
