@@ -8,7 +8,7 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test drills soak load cluster engine preview bench lint audit docs inventory lock mobile mobile-test mobile-client
+.PHONY: help setup up down demo test drills soak load cluster engine providers preview bench lint audit docs inventory lock mobile mobile-test mobile-client
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,8 @@ down: $(STAMP) ## Stop it and leave nothing behind
 	@$(BIN)/kingdom down --stack local
 
 test: $(STAMP) ## Run the test suite
-	@echo "Not among them: make engine (with the real Pulumi CLI on PATH), make cluster, make drills, make soak"
-	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster and not engine"
+	@echo "Not among them: make engine (with the real Pulumi CLI on PATH), make providers (with real provider plugins), make cluster, make drills, make soak"
+	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster and not engine and not providers"
 
 drills: $(STAMP) ## Run the slow fault drills
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m drill
@@ -51,6 +51,9 @@ cluster: $(STAMP) ## Apply production to a real control plane
 
 engine: $(STAMP) ## Compare with the real Pulumi CLI, where it is on PATH
 	@$(BIN)/pytest -m engine
+
+providers: $(STAMP) ## Compare with the real provider plugins, where they are installed
+	@$(BIN)/pytest -m providers -rs tests/rehearsal/parity/test_provider_plugins.py
 
 preview: $(STAMP) ## Plan every environment and evaluate its policies
 	@$(BIN)/kingdom preview --all

@@ -49,8 +49,8 @@ class Cache(Component):
             connect_mode="PRIVATE_SERVICE_ACCESS",  # no address that anything outside the VPC could reach
             authorized_network=args.network.network_id,
             auth_enabled=True,  # being in the network is not enough
-            transit_encryption_mode="SERVER_AUTHENTICATION",  # the default is no TLS at all
-            customer_managed_key=args.keys.ids[Use.CACHE],  # snapshots are useless to whoever copies them
+            transit_encryption_mode="SERVER_AUTHENTICATION",  # the default is plain text
+            customer_managed_key=args.keys.ids[Use.CACHE],  # a copied snapshot cannot be read without the key
             # A restart warms up from the last snapshot instead of sending every read to the database.
             persistence_config={"persistence_mode": "RDB", "rdb_snapshot_period": "ONE_HOUR"},
             redis_configs={"maxmemory-policy": "volatile-lru"},  # queues have no TTL and are never evicted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -58,133 +59,19 @@ class Cluster(Component):
             name="kingdom",
             location=environment.region,  # regional: the control plane survives a zone
             node_locations=list(settings.zones),
-            # ---- network
-            network=args.network.network_id,
-            subnetwork=args.network.subnetwork_id,
-            networking_mode="VPC_NATIVE",  # pods have addresses of the VPC: flow logs and policies see them
-            ip_allocation_policy={
-                "cluster_secondary_range_name": PODS,
-                "services_secondary_range_name": SERVICES,
-            },
-            default_max_pods_per_node=MAX_PODS_PER_NODE,
-            # No address on the internet for nodes or control plane: there is nothing to scan.
-            private_cluster_config={"enable_private_nodes": True, "enable_private_endpoint": True},
-            control_plane_endpoints_config={
-                # Who may reach the control plane is decided by IAM at the DNS endpoint, not by addresses;
-                # certificates and tokens issued inside the cluster do not work there.
-                "dns_endpoint_config": {
-                    "allow_external_traffic": True,
-                    "enable_k8s_certs_via_dns": False,
-                    "enable_k8s_tokens_via_dns": False,
-                },
-                "ip_endpoints_config": {"enabled": False},  # no address of the control plane to attack
-            },
-            datapath_provider="ADVANCED_DATAPATH",  # Dataplane V2: network policies are enforced, and logged
-            # What pods say to each other is encrypted between nodes, whatever the pods speak.
-            in_transit_encryption_config="IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT",
-            enable_intranode_visibility=True,  # flow logs see traffic between pods of one node as well
-            enable_l4_ilb_subsetting=True,
-            service_external_ips_config={
-                "enabled": False
-            },  # a Service cannot claim others' traffic: CVE-2020-8554
-            # ---- identity and access
-            workload_identity_config={"workload_pool": f"{environment.project}.svc.id.goog"},
-            anonymous_authentication_config={
-                "mode": "LIMITED"
-            },  # anonymous callers see health endpoints only
-            rbac_binding_config={
-                # No role can be bound to everyone who is (or is not) signed in, by mistake or by chart.
-                "enable_insecure_binding_system_unauthenticated": False,
-                "enable_insecure_binding_system_authenticated": False,
-            },
-            # Rights on the cluster hang on groups, so that whoever leaves the group has none left.
-            authenticator_groups_config={"security_group": settings.security_group},
-            enable_legacy_abac=False,  # static permissions that RBAC does not show
-            master_auth={
-                "client_certificate_config": {"issue_client_certificate": False}
-            },  # cannot be revoked
-            # ---- nodes
-            remove_default_node_pool=True,  # the default pool runs as the default, overpowered identity
-            initial_node_count=1,
-            node_config=node_config(identity.email),
-            # For pools that are created by hand. `node_pool_auto_config` covers auto-provisioned pools only.
-            node_pool_defaults={
-                "node_config_defaults": {"insecure_kubelet_readonly_port_enabled": "FALSE"},
-            },
-            enable_shielded_nodes=True,  # a node proves that it is one before it joins
-            # ---- what is stored and what may run
-            # A stolen backup of etcd tells no secrets.
-            database_encryption={"state": "ENCRYPTED", "key_name": args.keys.ids[Use.CLUSTER]},
-            # Images from elsewhere do not start: see `_admission`.
-            binary_authorization={"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"},
-            # Insecure workloads are reported. GKE removed its scan of running images (VULNERABILITY_BASIC) on
-            # 2025-07-31; Artifact Registry scans images when they are pushed.
-            security_posture_config={"mode": "BASIC"},
-            # ---- change
-            min_master_version=MINIMUM_VERSION,
-            release_channel={"channel": settings.release_channel.value},  # no version that nobody mends
-            gke_auto_upgrade_config={
-                "patch_mode": "ACCELERATED"
-            },  # patches at once, versions in their window
-            maintenance_policy={
-                "recurring_window": {
-                    "start_time": settings.maintenance.start,
-                    "end_time": settings.maintenance.end,
-                    "recurrence": settings.maintenance.recurrence,
-                }
-            },
-            # Security bulletins and upgrades are told to whoever subscribes.
-            notification_config={"pubsub": {"enabled": True, "topic": notices.id}},
-            # ---- features
-            gateway_api_config={"channel": "CHANNEL_STANDARD"},
-            # Secrets come to pods as files, at the version that was deployed with them.
-            secret_manager_config={"enabled": True, "rotation_config": {"enabled": False}},
-            vertical_pod_autoscaling={"enabled": True},
-            pod_autoscaling={"hpa_profile": "PERFORMANCE"},
-            cluster_autoscaling={"enabled": False, "autoscaling_profile": "OPTIMIZE_UTILIZATION"},
-            cost_management_config={"enabled": True},  # every namespace's share of the bill is known
-            addons_config={
-                "http_load_balancing": {"disabled": False},
-                "horizontal_pod_autoscaling": {"disabled": False},
-                "gke_backup_agent_config": {"enabled": True},  # without it the backup plan saves nothing
-                "dns_cache_config": {"enabled": True},  # a burst of lookups does not drown kube-dns
-                "gce_persistent_disk_csi_driver_config": {"enabled": True},
-            },
-            # ---- what is seen
-            monitoring_config={
-                # The control plane too: a slow API server or a stuck scheduler is seen before its users.
-                "enable_components": [
-                    "SYSTEM_COMPONENTS",
-                    "APISERVER",
-                    "CONTROLLER_MANAGER",
-                    "SCHEDULER",
-                    "STORAGE",
-                    "POD",
-                    "DEPLOYMENT",
-                    "HPA",
-                    "CADVISOR",
-                    "KUBELET",
-                ],
-                "managed_prometheus": {"enabled": True},
-                # Refused connections are counted; the relay would be one more listener in the cluster.
-                "advanced_datapath_observability_config": {"enable_metrics": True, "enable_relay": False},
-            },
-            logging_config={
-                # Who asked the API server for what is what an investigation starts from.
-                "enable_components": [
-                    "SYSTEM_COMPONENTS",
-                    "WORKLOADS",
-                    "APISERVER",
-                    "CONTROLLER_MANAGER",
-                    "SCHEDULER",
-                ]
-            },
+            **network_arguments(args),
+            **access_arguments(args),
+            **node_arguments(identity.email),
+            **protection_arguments(args),
+            **upgrade_arguments(settings, notices.id),
+            **feature_arguments(),
+            **monitoring_arguments(),
             resource_labels=environment.label("cluster"),
             deletion_protection=environment.protect,
             opts=self.child(
                 protect=environment.protect,
                 depends_on=[*identity.grants, *args.keys.ready[Use.CLUSTER], admission],
-                # It is of the default pool, which is gone: what the provider reads back afterwards is of the
+                # It describes the deleted default pool: the provider reads back the configuration of the
                 # first pool that is there, and would replace the cluster (terraform-provider-google#1889).
                 ignore_changes=["nodeConfig"],
             ),
@@ -233,6 +120,160 @@ class Cluster(Component):
             },
             opts=self.child(),
         )
+
+
+def network_arguments(args: ClusterArgs) -> dict[str, Any]:
+    """Return the network, the control plane's endpoints and the data plane."""
+    return {
+        "network": args.network.network_id,
+        "subnetwork": args.network.subnetwork_id,
+        "networking_mode": "VPC_NATIVE",  # pods have addresses of the VPC: flow logs and policies see them
+        "ip_allocation_policy": {
+            "cluster_secondary_range_name": PODS,
+            "services_secondary_range_name": SERVICES,
+        },
+        "default_max_pods_per_node": MAX_PODS_PER_NODE,
+        # No address on the internet for nodes or control plane: there is nothing to scan.
+        "private_cluster_config": {"enable_private_nodes": True, "enable_private_endpoint": True},
+        "control_plane_endpoints_config": {
+            # IAM at the DNS endpoint decides which callers reach the control plane, not their addresses;
+            # certificates and tokens issued inside the cluster do not work there.
+            "dns_endpoint_config": {
+                "allow_external_traffic": True,
+                "enable_k8s_certs_via_dns": False,
+                "enable_k8s_tokens_via_dns": False,
+            },
+            "ip_endpoints_config": {"enabled": False},  # no address of the control plane to attack
+        },
+        "datapath_provider": "ADVANCED_DATAPATH",  # Dataplane V2: network policies are enforced, and logged
+        # Traffic between pods is encrypted between nodes, whatever protocol the pods use.
+        "in_transit_encryption_config": "IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT",
+        "enable_intranode_visibility": True,  # flow logs see traffic between pods of one node as well
+        "enable_l4_ilb_subsetting": True,
+        "service_external_ips_config": {
+            "enabled": False
+        },  # a Service cannot claim others' traffic: CVE-2020-8554
+    }
+
+
+def access_arguments(args: ClusterArgs) -> dict[str, Any]:
+    """Return who may call the API server: workload identities, groups, and no legacy access."""
+    return {
+        "workload_identity_config": {"workload_pool": f"{args.environment.project}.svc.id.goog"},
+        "anonymous_authentication_config": {"mode": "LIMITED"},  # anonymous callers see health endpoints only
+        "rbac_binding_config": {
+            # No role can be bound to everyone who is (or is not) signed in, by mistake or by chart.
+            "enable_insecure_binding_system_unauthenticated": False,
+            "enable_insecure_binding_system_authenticated": False,
+        },
+        # Roles are bound to groups: a user who leaves the group loses the access.
+        "authenticator_groups_config": {"security_group": args.settings.security_group},
+        "enable_legacy_abac": False,  # static permissions that RBAC does not show
+        "master_auth": {
+            "client_certificate_config": {"issue_client_certificate": False}
+        },  # cannot be revoked
+    }
+
+
+def node_arguments(email: pulumi.Input[str]) -> dict[str, Any]:
+    """Return what holds for nodes; the declared pools replace the default pool."""
+    return {
+        "remove_default_node_pool": True,  # the default pool runs as the default, overpowered identity
+        "initial_node_count": 1,
+        "node_config": node_config(email),
+        # For pools that are created by hand. `node_pool_auto_config` covers auto-provisioned pools only.
+        "node_pool_defaults": {
+            "node_config_defaults": {"insecure_kubelet_readonly_port_enabled": "FALSE"},
+        },
+        "enable_shielded_nodes": True,  # a node proves that it is one before it joins
+    }
+
+
+def protection_arguments(args: ClusterArgs) -> dict[str, Any]:
+    """Return the encryption of etcd, the admission of images and the security posture."""
+    return {
+        # A stolen backup of etcd contains encrypted secrets only.
+        "database_encryption": {"state": "ENCRYPTED", "key_name": args.keys.ids[Use.CLUSTER]},
+        # Images from elsewhere do not start: see `_admission`.
+        "binary_authorization": {"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"},
+        # Insecure workloads are reported. GKE removed its scan of running images (VULNERABILITY_BASIC) on
+        # 2025-07-31; Artifact Registry scans images when they are pushed.
+        "security_posture_config": {"mode": "BASIC"},
+    }
+
+
+def upgrade_arguments(settings: ClusterSettings, topic: pulumi.Input[str]) -> dict[str, Any]:
+    """Return the versions, the maintenance window and the topic of upgrade notices."""
+    return {
+        "min_master_version": MINIMUM_VERSION,
+        "release_channel": {
+            "channel": settings.release_channel.value
+        },  # versions outside a channel get no fixes
+        "gke_auto_upgrade_config": {"patch_mode": "ACCELERATED"},  # patches at once, versions in their window
+        "maintenance_policy": {
+            "recurring_window": {
+                "start_time": settings.maintenance.start,
+                "end_time": settings.maintenance.end,
+                "recurrence": settings.maintenance.recurrence,
+            }
+        },
+        # Security bulletins and upgrades are published to the topic.
+        "notification_config": {"pubsub": {"enabled": True, "topic": topic}},
+    }
+
+
+def feature_arguments() -> dict[str, Any]:
+    """Return the add-ons and autoscaling features of the cluster."""
+    return {
+        "gateway_api_config": {"channel": "CHANNEL_STANDARD"},
+        # Secrets come to pods as files, at the version that was deployed with them.
+        "secret_manager_config": {"enabled": True, "rotation_config": {"enabled": False}},
+        "vertical_pod_autoscaling": {"enabled": True},
+        "pod_autoscaling": {"hpa_profile": "PERFORMANCE"},
+        "cluster_autoscaling": {"enabled": False, "autoscaling_profile": "OPTIMIZE_UTILIZATION"},
+        "cost_management_config": {"enabled": True},  # every namespace's share of the bill is known
+        "addons_config": {
+            "http_load_balancing": {"disabled": False},
+            "horizontal_pod_autoscaling": {"disabled": False},
+            "gke_backup_agent_config": {"enabled": True},  # without it the backup plan saves nothing
+            "dns_cache_config": {"enabled": True},  # a burst of lookups does not drown kube-dns
+            "gce_persistent_disk_csi_driver_config": {"enabled": True},
+        },
+    }
+
+
+def monitoring_arguments() -> dict[str, Any]:
+    """Return the components whose metrics and logs are collected."""
+    return {
+        "monitoring_config": {
+            # The control plane too: a slow API server or a stuck scheduler is seen before its users.
+            "enable_components": [
+                "SYSTEM_COMPONENTS",
+                "APISERVER",
+                "CONTROLLER_MANAGER",
+                "SCHEDULER",
+                "STORAGE",
+                "POD",
+                "DEPLOYMENT",
+                "HPA",
+                "CADVISOR",
+                "KUBELET",
+            ],
+            "managed_prometheus": {"enabled": True},
+            # Refused connections are counted; the relay would be one more listener in the cluster.
+            "advanced_datapath_observability_config": {"enable_metrics": True, "enable_relay": False},
+        },
+        "logging_config": {
+            # The API server's log is where an investigation of an intrusion starts.
+            "enable_components": [
+                "SYSTEM_COMPONENTS",
+                "WORKLOADS",
+                "APISERVER",
+                "CONTROLLER_MANAGER",
+                "SCHEDULER",
+            ]
+        },
+    }
 
 
 def kubeconfig(endpoint: str) -> str:

@@ -40,16 +40,16 @@ class Backup(Component):
             backup_config={
                 "all_namespaces": True,
                 "include_volume_data": True,
-                # Ours are in Secret Manager; what is left are tokens that the cluster makes anew.
+                # The service's secrets are in Secret Manager; the cluster creates its own tokens again.
                 "include_secrets": False,
-                # A backup without one object that could not be read is no backup.
+                # A backup that skips unreadable objects would look complete.
                 "permissive_mode": False,
-                # Whoever copies a backup copies noise.
+                # A copied backup cannot be read without the key.
                 "encryption_key": {"gcp_kms_encryption_key": args.keys.ids[Use.BACKUPS]},
             },
             retention_policy={
                 "backup_retain_days": settings.keep_days,
-                # Nobody deletes a young backup, a stolen administrator included.
+                # A recent backup cannot be deleted, not even by an administrator.
                 "backup_delete_lock_days": settings.lock_days,
             },
             labels=environment.label("backup"),
@@ -64,10 +64,10 @@ class Backup(Component):
             cluster=args.cluster.cluster_id,
             restore_config={
                 "selected_namespaces": {"namespaces": [args.namespace]},
-                # Into an empty namespace: nothing that is there is overwritten unless somebody decides so.
+                # Into an empty namespace: existing objects are not overwritten.
                 "namespaced_resource_restore_mode": "FAIL_ON_CONFLICT",
                 "volume_data_restore_policy": "RESTORE_VOLUME_DATA_FROM_BACKUP",
-                # What pods name and no namespace holds; one that is there already is newer.
+                # Cluster-scoped objects that pods refer to; an existing one is newer.
                 "cluster_resource_restore_scope": {
                     "selected_group_kinds": [
                         {"resource_group": "scheduling.k8s.io", "resource_kind": "PriorityClass"}

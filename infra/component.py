@@ -1,4 +1,4 @@
-"""What every part of the platform shares: the environment it belongs to, and how it parents its resources."""
+"""Base class of the components, and the environment that they belong to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pulumi
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a resource belongs: stack, Google project and region, and the labels all of it carries."""
+    """An environment: its stack, Google project and region, and the labels of all its resources."""
 
     name: str
     project: str

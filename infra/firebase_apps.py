@@ -26,12 +26,12 @@ class AppsArgs:
 
 
 class Apps(Component):
-    """Android, Apple and web apps with App Check: a script with a stolen configuration is no app."""
+    """Android, Apple and web apps with App Check: a script with a stolen configuration is rejected."""
 
     def __init__(self, name: str, args: AppsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:firebase_apps:Apps", name, opts)
         environment, settings = args.environment, args.settings
-        project, ttl = environment.project, f"{args.token_seconds}s"
+        project = environment.project
         after = self.child(depends_on=[args.project])
         android = firebase.AndroidApp(
             f"{name}-android",
@@ -68,16 +68,29 @@ class Apps(Component):
             labels=environment.label("storage"),
             opts=self.child(),
         )
-        # App Check does not know a new app for some seconds; its provider's examples sleep for 30.
+        self._app_check(args, android, apple, web, key)
+        self.register_outputs({})
+
+    def _app_check(
+        self,
+        args: AppsArgs,
+        android: firebase.AndroidApp,
+        apple: firebase.AppleApp,
+        web: firebase.WebApp,
+        key: recaptcha.EnterpriseKey,
+    ) -> None:
+        """Configure the attestation of each app, and enforce it for the bucket."""
+        project, ttl = args.environment.project, f"{args.token_seconds}s"
+        # App Check recognizes a new app after some seconds; the provider's examples sleep for 30.
         later = self.child(depends_on=list(args.slow))
         firebase.AppCheckPlayIntegrityConfig(
-            f"{name}-android", project=project, app_id=android.app_id, token_ttl=ttl, opts=later
+            f"{self.name}-android", project=project, app_id=android.app_id, token_ttl=ttl, opts=later
         )
         firebase.AppCheckAppAttestConfig(
-            f"{name}-apple", project=project, app_id=apple.app_id, token_ttl=ttl, opts=later
+            f"{self.name}-apple", project=project, app_id=apple.app_id, token_ttl=ttl, opts=later
         )
         firebase.AppCheckRecaptchaEnterpriseConfig(
-            f"{name}-web",
+            f"{self.name}-web",
             project=project,
             app_id=web.app_id,
             site_key=key.name,
@@ -85,10 +98,9 @@ class Apps(Component):
             opts=later,
         )
         firebase.AppCheckServiceConfig(
-            f"{name}-storage",
+            f"{self.name}-storage",
             project=project,
             service_id="firebasestorage.googleapis.com",
             enforcement_mode="ENFORCED",  # what carries no valid attestation is refused, not only counted
-            opts=after,
+            opts=self.child(depends_on=[args.project]),
         )
-        self.register_outputs({})

@@ -19,7 +19,7 @@ MULTI_REGIONS = {"EU": "europe", "US": "us", "ASIA": "asia"}
 
 
 class Use(StrEnum):
-    """What a key is for. One for each, so that none opens more than it must."""
+    """The purpose of a key. Each has its own, which limits the damage of a leak."""
 
     CLUSTER = "cluster"
     DISKS = "disks"
@@ -87,7 +87,7 @@ class Keys(Component):
                 purpose="ENCRYPT_DECRYPT",
                 rotation_period=ROTATION,
                 destroy_scheduled_duration=DESTRUCTION,
-                # The key never leaves a hardware module: nobody at Google can copy it.
+                # The key never leaves a hardware module: it cannot be copied, not even by Google.
                 version_template={"algorithm": "GOOGLE_SYMMETRIC_ENCRYPTION", "protection_level": "HSM"},
                 labels=environment.label("keys"),
                 opts=self.child(protect=environment.protect),  # what it encrypted is lost with it

@@ -43,7 +43,7 @@ class Network(Component):
         network = compute.Network(
             name,
             name="kingdom",
-            auto_create_subnetworks=False,  # a subnet in every region would be address space nobody planned
+            auto_create_subnetworks=False,  # a subnet in every region would be unplanned address space
             delete_default_routes_on_create=False,  # NAT leaves through the default route
             routing_mode="REGIONAL",
             opts=self.child(),
@@ -82,23 +82,7 @@ class Network(Component):
             )
             for index in range(settings.nat_addresses)
         ]
-        compute.RouterNat(
-            f"{name}-nat",
-            name="kingdom",
-            router=router.name,
-            region=environment.region,
-            nat_ip_allocate_option="MANUAL_ONLY",  # no address that others' allow lists do not know
-            nat_ips=[address.self_link for address in addresses],
-            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",  # a new subnet has no way out unasked
-            subnetworks=[{"name": subnetwork.id, "source_ip_ranges_to_nats": ["ALL_IP_RANGES"]}],
-            # A node full of pods that call out runs out of the default 64 ports and drops connections.
-            enable_dynamic_port_allocation=True,
-            enable_endpoint_independent_mapping=False,  # cannot be had together with dynamic ports
-            min_ports_per_vm=256,
-            max_ports_per_vm=8192,
-            log_config={"enable": True, "filter": "ERRORS_ONLY"},  # a dropped connection is not a riddle
-            opts=self.child(),
-        )
+        self._nat(router, addresses, subnetwork, environment)
         reserved = compute.GlobalAddress(
             f"{name}-services",
             name="kingdom-managed-services",
@@ -120,25 +104,7 @@ class Network(Component):
             opts=self.child(),
         )
 
-        compute.Firewall(
-            f"{name}-deny",
-            name="kingdom-deny-ingress",
-            network=network.id,
-            direction="INGRESS",
-            priority=65_534,
-            source_ranges=["0.0.0.0/0"],
-            denies=[{"protocol": "all"}],  # GKE opens what its balancer needs, and nothing else is open
-            # The implied rule denies as well, but silently: this one tells who tried.
-            log_config={"metadata": "INCLUDE_ALL_METADATA"},
-            opts=self.child(),
-        )
-        dns.Policy(
-            name,
-            name="kingdom",
-            enable_logging=True,  # a lookup is often the first trace of exfiltration
-            networks=[{"network_url": network.id}],
-            opts=self.child(),
-        )
+        self._guards(network)
         for zone, domain in GOOGLE_DOMAINS.items():
             self._private_zone(zone, domain, network, environment)
 
@@ -149,10 +115,58 @@ class Network(Component):
         self.peering = peering
         self.register_outputs({"networkId": self.network_id, "egressAddresses": self.egress_addresses})
 
+    def _nat(
+        self,
+        router: compute.Router,
+        addresses: list[compute.Address],
+        subnetwork: compute.Subnetwork,
+        environment: Environment,
+    ) -> None:
+        """Create the NAT gateway of the nodes' subnetwork, with static addresses."""
+        compute.RouterNat(
+            f"{self.name}-nat",
+            name="kingdom",
+            router=router.name,
+            region=environment.region,
+            nat_ip_allocate_option="MANUAL_ONLY",  # only addresses that others' allow lists contain
+            nat_ips=[address.self_link for address in addresses],
+            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",  # a new subnet has no way out unasked
+            subnetworks=[{"name": subnetwork.id, "source_ip_ranges_to_nats": ["ALL_IP_RANGES"]}],
+            # A node full of pods that call out runs out of the default 64 ports and drops connections.
+            enable_dynamic_port_allocation=True,
+            enable_endpoint_independent_mapping=False,  # cannot be had together with dynamic ports
+            min_ports_per_vm=256,
+            max_ports_per_vm=8192,
+            log_config={"enable": True, "filter": "ERRORS_ONLY"},  # a dropped connection is not a riddle
+            opts=self.child(),
+        )
+
+    def _guards(self, network: compute.Network) -> None:
+        """Deny and log ingress that no other rule allows, and log DNS queries."""
+        compute.Firewall(
+            f"{self.name}-deny",
+            name="kingdom-deny-ingress",
+            network=network.id,
+            direction="INGRESS",
+            priority=65_534,
+            source_ranges=["0.0.0.0/0"],
+            denies=[{"protocol": "all"}],  # GKE opens what its balancer needs, and nothing else is open
+            # The implied rule denies as well, but silently: this rule logs the attempts.
+            log_config={"metadata": "INCLUDE_ALL_METADATA"},
+            opts=self.child(),
+        )
+        dns.Policy(
+            self.name,
+            name="kingdom",
+            enable_logging=True,  # a lookup is often the first trace of exfiltration
+            networks=[{"network_url": network.id}],
+            opts=self.child(),
+        )
+
     def _private_zone(
         self, zone: str, domain: str, network: compute.Network, environment: Environment
     ) -> None:
-        """Answer for a domain of Google's with its private addresses."""
+        """Create a private zone that resolves a domain of Google's to its private addresses."""
         managed = dns.ManagedZone(
             f"{self.name}-{zone}",
             name=f"kingdom-{zone}",

@@ -15,7 +15,7 @@ from infra.settings.roles import NodePoolKind
 from infra.settings.sizing import MAX_PODS_PER_NODE
 from infra.settings.sizing import Nodes as Size
 
-# What a node does with its own identity: write logs and metrics. Images: see `infra/delivery/__init__.py`.
+# Roles of the nodes' own identity: write logs and metrics. Images: see `infra/delivery/__init__.py`.
 NODE_ROLES = {"node": "roles/container.defaultNodeServiceAccount"}
 POOL_LABEL = "kingdom.studio/pool"
 ON_DEMAND = NodePoolKind.ON_DEMAND.value
@@ -102,7 +102,7 @@ class Pool(Component):
                 **node_config(args.identity.email),
                 "machine_type": args.settings.machine_type,
                 "boot_disk": {"size_gb": args.settings.disk_gb, "disk_type": "pd-balanced"},
-                # Whoever may read the project's disks still cannot read what pods left on a node.
+                # Access to the project's disks does not include what pods wrote on a node.
                 "boot_disk_kms_key": args.keys.ids[Use.DISKS],
                 "spot": args.spot,
                 "gvnic": {"enabled": True},
@@ -123,20 +123,20 @@ class Pool(Component):
 
 
 def node_config(email: pulumi.Input[str]) -> Any:
-    """What holds for every node, the short-lived default pool's included."""
+    """Return the configuration of every node, the short-lived default pool's included."""
     return {
         "service_account": email,
         "image_type": "COS_CONTAINERD",  # read-only, signed, updates itself; nothing to log in to
         # The scope is wide so that IAM alone decides: the roles above are all the account has.
         "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
-        # A changed boot loader or kernel module does not start, and an attestation tells.
+        # A changed boot loader or kernel module does not start, and the attestation fails.
         "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
-        # Pods ask GKE's metadata server and cannot read the node's own credentials.
+        # Pods use GKE's metadata server and cannot read the node's own credentials.
         "workload_metadata_config": {"mode": "GKE_METADATA"},
-        # The legacy endpoints answer without the header that stops request forgery.
+        # The legacy endpoints do not require the header that prevents request forgery.
         "metadata": {"disable-legacy-endpoints": "true"},
         "kubelet_config": {
-            # The read-only port tells anyone in the network what runs where, unauthenticated.
+            # The read-only port lists every pod of the node, without authentication.
             "insecure_kubelet_readonly_port_enabled": "FALSE",
             "pod_pids_limit": 4096,  # a fork bomb in one pod does not take its node down
             "cpu_cfs_quota": True,  # a limit of CPU is one

@@ -1,4 +1,4 @@
-"""What everything in the project stands on: the APIs it uses, and a record of who read and changed what."""
+"""The Google project: enabled APIs, disabled default service accounts, and audit logs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Foundation(Component):
             for api in APIS
         }
         # Google makes an account with the editor's role for every project. Nothing of ours runs as it, and
-        # whoever may use accounts of the project could become it. Some APIs make theirs when switched on.
+        # a user of the project's accounts could act as it. Some APIs create theirs when they are enabled.
         projects.DefaultServiceAccounts(
             name,
             project=project,
@@ -93,7 +93,7 @@ class Foundation(Component):
             f"{name}-audit",
             project=project,
             service="allServices",
-            # Without data access logs nobody can tell afterwards which secret or object was read.
+            # Without data access logs, reads of secrets and objects leave no trace.
             audit_log_configs=[{"log_type": kind} for kind in ("ADMIN_READ", "DATA_READ", "DATA_WRITE")],
             opts=self.child(),
         )

@@ -1,4 +1,4 @@
-"""Who the service is, and the secrets it may read: Google identities and Secret Manager, no manifest."""
+"""Google identities of the service, and the secrets in Secret Manager that they may read."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Identity(Component):
             display_name=f"The {role} role of the service",
             opts=self.child(),
         )
-        # Only the Kubernetes account of the same name may act as this identity; there is no key to leak.
+        # Only the Kubernetes account of the same name may act as this identity; it has no key.
         serviceaccount.IAMMember(
             f"{self.name}-{role}-workload",
             service_account_id=account.name,

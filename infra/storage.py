@@ -32,7 +32,7 @@ class StorageArgs:
 
 
 class Storage(Component):
-    """The Firebase project and its bucket. `bucket` is the name, `endpoint` the origin its API answers at."""
+    """The Firebase project and its bucket. `bucket` is the name, `endpoint` the origin of its API."""
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:storage:Storage", name, opts)
@@ -44,21 +44,12 @@ class Storage(Component):
             location=settings.location,
             storage_class="STANDARD",
             uniform_bucket_level_access=True,  # no object opens itself with an ACL of its own
-            public_access_prevention="enforced",  # nobody can make it public by mistake
+            public_access_prevention="enforced",  # it cannot be made public by mistake
             force_destroy=False,  # a full bucket is never deleted with its declaration
             encryption={"default_kms_key_name": args.keys.ids[Use.MEDIA]},
             versioning={"enabled": True},  # an overwritten object can be had back
             soft_delete_policy={"retention_duration_seconds": settings.soft_delete_days * 86_400},
-            lifecycle_rules=[
-                {
-                    "action": {"type": "Delete"},
-                    "condition": {
-                        "days_since_noncurrent_time": settings.noncurrent_days,
-                        "with_state": "ARCHIVED",
-                    },
-                },
-                {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}},
-            ],
+            lifecycle_rules=lifecycle(settings.noncurrent_days),
             # The web app reads and uploads from its own origin, nothing else does.
             cors=[
                 {
@@ -101,6 +92,20 @@ class Storage(Component):
         self.bucket = bucket.name
         self.endpoint = bucket.self_link.apply(endpoint)
         self.register_outputs({"bucket": self.bucket})
+
+
+def lifecycle(noncurrent_days: int) -> list[storage.BucketLifecycleRuleArgsDict]:
+    """Return the rules that delete old versions after some days, and unfinished uploads after a week."""
+    return [
+        {
+            "action": {"type": "Delete"},
+            "condition": {
+                "days_since_noncurrent_time": noncurrent_days,
+                "with_state": "ARCHIVED",
+            },
+        },
+        {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}},
+    ]
 
 
 def endpoint(self_link: str) -> str:

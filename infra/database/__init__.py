@@ -20,10 +20,10 @@ from infra.settings.types import MongoConnection
 
 MEMBERS = 3  # one in each zone of the region: any one may be lost
 
-# What the service does beyond reading and writing: look after indexes, and see how it is doing.
+# Actions of the service besides reads and writes: index maintenance and statistics.
 INDEX_ACTIONS = ("COLL_MOD", "COLL_STATS", "CREATE_INDEX", "DROP_INDEX", "INDEX_STATS", "LIST_INDEXES")
 
-# Who did what to users, roles and structure. Reads and writes of documents are the service's own log.
+# Sign-ins and changes of users, roles and structure. The service itself logs reads and writes.
 AUDITED = (
     '{"atype": {"$in": ["authenticate", "createUser", "dropUser", "updateUser", "grantRolesToUser",'
     ' "revokeRolesFromUser", "createRole", "dropRole", "updateRole", "dropDatabase", "dropCollection",'
@@ -33,7 +33,7 @@ AUDITED = (
 
 @dataclass(frozen=True, slots=True)
 class DatabaseArgs:
-    """The environment, the network it is reached from, the keys, its settings, and who hears of trouble."""
+    """The environment, the network of its clients, the keys, the settings, and the alert recipients."""
 
     environment: Environment
     network: Network
@@ -56,7 +56,7 @@ class Database(Component):
             name,
             name=f"kingdom-{environment.name}",
             org_id=settings.organization,
-            is_data_explorer_enabled=False,  # nobody browses users' data from a console
+            is_data_explorer_enabled=False,  # users' data cannot be browsed from a console
             is_data_explorer_gen_ai_features_enabled=False,  # nor sends it to a model
             is_data_explorer_gen_ai_sample_document_passing_enabled=False,  # least of all with examples
             is_performance_advisor_enabled=True,
@@ -144,18 +144,18 @@ class Database(Component):
             ],
             # Without effective fields the next update would put back the size that autoscaling changed.
             use_effective_fields=True,
-            # Snapshots and disks are noise to whoever has not the key, Atlas included.
+            # Snapshots and disks cannot be read without the key, not even by Atlas.
             encryption_at_rest_provider="GCP" if settings.customer_key else "NONE",
             backup_enabled=True,  # a dropped collection can be had back
             pit_enabled=settings.point_in_time_recovery,  # as it was a second before
             retain_backups_enabled=environment.protect,  # backups outlive a deleted cluster
-            termination_protection_enabled=environment.protect,  # nobody deletes it from a console by a slip
+            termination_protection_enabled=environment.protect,  # no deletion from a console by mistake
             redact_client_log_data=True,  # queries in Atlas' logs carry no users' data
             advanced_configuration={
                 "minimum_enabled_tls_protocol": "TLS1_2",  # older versions have known breaks
                 "javascript_enabled": False,  # no server-side JavaScript from an injected $where
                 "default_write_concern": "majority",  # an acknowledged write survives a failover
-                "default_max_time_ms": 30_000,  # a forgotten query does not eat the cluster
+                "default_max_time_ms": 30_000,  # a runaway query does not exhaust the cluster
                 "oplog_min_retention_hours": 24,  # a member that was away for a night catches up
             },
             tags=environment.label("database"),

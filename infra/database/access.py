@@ -19,7 +19,7 @@ PUBLIC_PORTS = (27_015, 27_017)
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where pods find the database, as a network policy says it: range, exceptions, first and last port."""
+    """The database's addresses for a network policy: range, exceptions, first and last port."""
 
     cidr: pulumi.Input[str]
     except_: tuple[str, ...]
@@ -58,7 +58,7 @@ class DatabaseAccess(Component):
     def _endpoint(self, args: DatabaseAccessArgs) -> tuple[Destination, list[pulumi.Resource]]:
         """Private Service Connect with mapped ports: one address and one rule, whatever the cluster's size.
 
-        The project has no access list then: from the internet there is no way in at all.
+        The project has no access list then: the database cannot be reached from the internet.
         """
         environment, network = args.environment, args.network
         link = atlas.PrivateLinkEndpoint(

@@ -1,4 +1,4 @@
-"""What Atlas itself watches: connections (ALR5), and what runs out before the service notices."""
+"""Alerts of Atlas itself: connections (ALR5), disk, replication lag and certificates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CERTIFICATE_DAYS = 30  # a month to plan a rotation in (docs/runbooks/rotation.m
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAlertsArgs:
-    """The Atlas project, the thresholds, and who hears of them."""
+    """The Atlas project, the thresholds, and the alert recipients."""
 
     project: pulumi.Input[str]
     settings: ObservabilitySettings
@@ -68,7 +68,7 @@ class DatabaseAlerts(Component):
                 notifications=[self._notify(severity)],
                 opts=self.child(),
             )
-        # The service signs in with one that ends by itself: nobody may find that out from the service.
+        # The service signs in with a certificate that expires: the alert precedes the failing sign-in.
         atlas.AlertConfiguration(
             f"{name}-certificate",
             project_id=args.project,

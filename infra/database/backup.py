@@ -25,7 +25,7 @@ class DatabaseBackupArgs:
 
 
 class DatabaseBackup(Component):
-    """Schedule with copies in another region; with a custodian, the rule that nobody deletes them."""
+    """Backup schedule with copies in another region; with a custodian, a compliance policy."""
 
     def __init__(
         self, name: str, args: DatabaseBackupArgs, opts: pulumi.ResourceOptions | None = None
@@ -64,7 +64,7 @@ class DatabaseBackup(Component):
                     "retention_value": backup.monthly_months,
                 }
             ],
-            # Each kind of copy says how long it lives; the older way, naming kinds alone, is deprecated.
+            # Each copy policy item has its own retention; listing frequencies alone is deprecated.
             copy_policy_items_enabled=backup.copy_region is not None,
             copy_settings=copies(args) if backup.copy_region else None,
             skip_destroy=protect,  # a removed schedule must not remove what it saved
@@ -77,7 +77,7 @@ class DatabaseBackup(Component):
     def _compliance(
         self, args: DatabaseBackupArgs, custodian: CustodianSettings, schedule: atlas.CloudBackupSchedule
     ) -> None:
-        """No one deletes a snapshot or shortens its life, whoever stole whichever key."""
+        """Protect snapshots from deletion and from shorter retention, even with a stolen key."""
         backup = args.settings.backup
         atlas.BackupCompliancePolicy(
             self.name,
@@ -118,7 +118,7 @@ class DatabaseBackup(Component):
 
 
 def copies(args: DatabaseBackupArgs) -> list[atlas.CloudBackupScheduleCopySettingArgsDict]:
-    """Daily and weekly snapshots once more in another region: losing one region loses no data."""
+    """Copy daily and weekly snapshots to another region: losing one region loses no data."""
     backup: AtlasBackupSettings = args.settings.backup
     return [
         {

@@ -54,7 +54,7 @@ class DatabaseKey(Component):
             name,
             project_id=args.project,
             google_cloud_kms_config={
-                "enabled": True,  # else Atlas keeps its own key, and nobody here can withdraw it
+                "enabled": True,  # else Atlas uses its own key, which this organization cannot revoke
                 "role_id": authorization.role_id,
                 # The primary version: a rotation shows as an update here, and Atlas re-wraps its keys.
                 "key_version_resource_id": pulumi.Output.all(key.id, key.primaries).apply(

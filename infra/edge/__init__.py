@@ -17,13 +17,14 @@ from infra.settings.platform import EdgeSettings
 from infra.settings.service import WorkloadSettings
 from infra.settings.shutdown_timing import Termination
 
-# Who may issue certificates for the name: Google for the gateway; these three for Cloudflare's edge.
+# Authorities that may issue certificates for the name: Google for the gateway and the edge, two more for
+# Cloudflare's edge.
 AUTHORITIES = ("pki.goog", "letsencrypt.org", "ssl.com")
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeArgs:
-    """What the edge stands in front of, its settings, how sessions stick and end, and who is woken."""
+    """The environment, the origin, the zone's settings, the workload's settings, and the paging address."""
 
     environment: Environment
     origin: Origin
@@ -48,7 +49,7 @@ class Edge(Component):
                 value=value,
                 opts=self.child(depends_on=first),
             )
-        # Rules see a path as the service will: `/v1/%2e%2e/` is no way round them.
+        # Rules match the normalized path, as the service does: `/v1/%2e%2e/` does not bypass them.
         cloudflare.UrlNormalizationSettings(
             name, zone_id=settings.zone, type="cloudflare", scope="both", opts=self.child()
         )
@@ -76,7 +77,7 @@ class Edge(Component):
 
     def _names(self, args: EdgeArgs) -> None:
         settings, origin = args.settings, args.origin
-        # The load balancer of the same name goes first; this answers when it is switched off.
+        # The load balancer of the same name takes precedence; this record is used when it is disabled.
         cloudflare.DnsRecord(
             self.name,
             zone_id=settings.zone,
@@ -108,8 +109,8 @@ class Edge(Component):
                 ttl=3600,
                 opts=self.child(),
             )
-        # Answers are signed: a resolver cannot be told another address.
-        # Cloudflare reports `pending` until the registrar has the DS record, which is no change to make.
+        # Signed records: a resolver detects a forged address.
+        # Cloudflare reports `pending` until the registrar has the DS record, which is not a change to make.
         cloudflare.ZoneDnssec(
             self.name, zone_id=settings.zone, status="active", opts=self.child(ignore_changes=["status"])
         )
@@ -121,19 +122,19 @@ def zone_settings(settings: EdgeSettings) -> dict[str, Any]:
     `polish` precedes `webp`, which Cloudflare refuses without it (error 1020).
     """
     return {
-        "ssl": "strict",  # the origin's certificate is checked: nobody can stand between edge and origin
+        "ssl": "strict",  # the origin's certificate is verified: no interception between edge and origin
         "min_tls_version": "1.2",  # older versions have known breaks
-        "tls_1_3": "on",  # forward secrecy for everybody who can
+        "tls_1_3": "on",  # forward secrecy for clients that support it
         "0rtt": "off",  # early data can be replayed, and a POST sent twice
-        "always_use_https": "on",  # a plain request is answered with a redirect, never with content
-        "automatic_https_rewrites": "on",  # no picture of a page is fetched in the clear
+        "always_use_https": "on",  # a plain request gets a redirect, never content
+        "automatic_https_rewrites": "on",  # no image of a page is fetched in the clear
         "opportunistic_encryption": "on",
         "http3": "on",
         "brotli": "on",
         "websockets": "off",  # nothing speaks it; an open connection is not rate limited
         "browser_check": "on",  # requests with headers that no browser or app sends
-        "email_obfuscation": "off",  # it rewrites answers, and these are an API's
-        # Pictures lose their metadata (where they were taken, too) and are recompressed without loss.
+        "email_obfuscation": "off",  # it rewrites response bodies, and these are an API's
+        # Images lose their metadata (location included) and are recompressed without loss.
         "polish": "lossless" if settings.image_formats else "off",
         "webp": "on" if "webp" in settings.image_formats else "off",
         "security_header": {
@@ -141,7 +142,7 @@ def zone_settings(settings: EdgeSettings) -> dict[str, Any]:
                 # A browser that came once never speaks plain HTTP again.
                 "enabled": settings.hsts_seconds > 0,
                 "max_age": settings.hsts_seconds,
-                "include_subdomains": True,  # nobody reads its cookies through a plain subdomain
+                "include_subdomains": True,  # its cookies cannot be read through a plain subdomain
                 "nosniff": True,  # a browser does not guess that an upload is a script
                 "preload": False,
             }

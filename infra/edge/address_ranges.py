@@ -1,4 +1,4 @@
-"""Where requests come from once they have passed Cloudflare and Google's load balancer."""
+"""Address ranges of Cloudflare and of Google's load balancers, the sources of requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The third cache layer: how answers are kept at the edge, and in which formats pictures leave it."""
+"""The third cache layer: tiers and storage of responses at the edge, and image variants."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class EdgeCacheArgs:
 
 
 class EdgeCache(Component):
-    """Tiers, the persistent reserve, and a kept answer for each picture format that clients ask for."""
+    """Tiered cache, Cache Reserve, and a cached variant for each image format that clients accept."""
 
     def __init__(self, name: str, args: EdgeCacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:edge:EdgeCache", name, opts)
         settings = args.settings
-        # Data centres ask one near the origin first: a picture is fetched once for the world, not 300 times.
+        # Data centers fetch through one near the origin: an image is fetched once, not once per location.
         tiers = cloudflare.TieredCache(name, zone_id=settings.zone, value="on", opts=self.child())
         reserve = "on" if settings.cache_reserve else "off"
         if settings.plan is CloudflarePlan.ENTERPRISE:
@@ -33,7 +33,7 @@ class EdgeCache(Component):
             cloudflare.RegionalTieredCache(
                 name, zone_id=settings.zone, value="on", opts=self.child(depends_on=[tiers])
             )
-        # Kept for a month without use, where the tiers forget in days.
+        # Stored for a month without use, where the tiers evict within days.
         cloudflare.ZoneCacheReserve(
             name, zone_id=settings.zone, value=reserve, opts=self.child(depends_on=[tiers])
         )

@@ -40,15 +40,15 @@ class EdgeBalancer(Component):
         monitor = cloudflare.LoadBalancerMonitor(
             name,
             account_id=settings.account,
-            description=f"kingdom {args.environment.name}: the API answers",
+            description=f"kingdom {args.environment.name}: API health",
             type="https",
             method="GET",
             path=settings.monitor_path,
             port=443,
             header={"Host": [settings.hostname]},
             expected_codes="200",
-            follow_redirects=False,  # a redirect is somebody else's answer
-            allow_insecure=False,  # an origin with a wrong certificate is no origin
+            follow_redirects=False,  # a redirect comes from another service
+            allow_insecure=False,  # an origin with a wrong certificate is unhealthy
             interval=MONITOR_SECONDS,
             timeout=MONITOR_TIMEOUT_SECONDS,
             retries=2,

@@ -1,4 +1,4 @@
-"""What the edge connects to: a static address and the certificate that the gateway shows there."""
+"""The gateway's static address, its certificate and its Cloud Armor policy."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Origin(Component):
         tls = compute.SSLPolicy(
             name,
             name="kingdom",
-            # What Cloudflare offers is modern; anything older comes from someone going round the edge.
+            # Cloudflare offers TLS 1.3; older versions come from clients that bypass the edge.
             min_tls_version="TLS_1_2",
             profile="RESTRICTED",  # forward secrecy and authenticated encryption only
             opts=self.child(),
@@ -87,20 +87,20 @@ class Origin(Component):
         self.register_outputs({"address": self.address})
 
     def _wall(self, name: str, labels: dict[str, str]) -> pulumi.Output[str]:
-        """Nobody goes round the edge: whoever finds the address is refused unless Cloudflare asks."""
+        """Create the Cloud Armor policy that admits Cloudflare only: direct requests get 403."""
         batches = [CLOUDFLARE[start : start + RANGES] for start in range(0, len(CLOUDFLARE), RANGES)]
         return compute.SecurityPolicy(
             name,
             name="kingdom-edge-only",
             type="CLOUD_ARMOR",
-            description="Only Cloudflare may ask",
+            description="Allow only Cloudflare to reach the origin",
             rules=[
                 {
                     # Before the edge is let in: Log4Shell and its kin, should a dependency of ours ever log
                     # with Java, and should the edge's own rules be switched off (CVE-2021-44228).
                     "action": "deny(403)",
                     "priority": 500,
-                    "description": "Look-ups hidden in what is logged",
+                    "description": "Deny Log4Shell (JNDI lookup) payloads",
                     "match": {"expr": {"expression": "evaluatePreconfiguredWaf('cve-canary')"}},
                 },
                 {
@@ -136,11 +136,11 @@ class Origin(Component):
                 {
                     "action": "deny(403)",
                     "priority": 2_147_483_647,
-                    "description": "Everybody else",
+                    "description": "Default deny",
                     "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}},
                 },
             ],
-            # What a JSON body carries is looked at as well, and a refusal says which rule it was.
+            # JSON bodies are inspected too, and a denied request logs the rule that matched.
             advanced_options_config={"json_parsing": "STANDARD", "log_level": "VERBOSE"},
             labels=labels,
             opts=self.child(),

@@ -1,4 +1,4 @@
-"""What the edge does with a request and an answer: one ruleset a phase, every rule with a ref that stays."""
+"""Cloudflare rulesets: one for each phase, and a stable ref for each rule."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ METHOD_NOT_ALLOWED = json.dumps(
 
 HEADERS = {
     "x-content-type-options": "nosniff",  # a browser does not guess that an upload is a script
-    "x-frame-options": "DENY",  # nobody frames the pages to steal clicks
+    "x-frame-options": "DENY",  # the pages cannot be framed to steal clicks
     "referrer-policy": "no-referrer",  # signed links do not leak to other sites
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cross-origin-opener-policy": "same-origin",
     "x-permitted-cross-domain-policies": "none",
 }
-# What only tells an attacker what runs behind.
+# Headers that reveal the software behind the edge.
 HIDDEN = ("x-powered-by", "x-envoy-upstream-service-time", "endpoint-load-metrics")
 
 
@@ -59,21 +59,21 @@ class EdgeRules(Component):
     def __init__(self, name: str, args: EdgeRulesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:edge:EdgeRules", name, opts)
         self._zone = args.settings.zone
-        self._ruleset("firewall", "http_request_firewall_custom", "What is never served", firewall())
+        self._ruleset("firewall", "http_request_firewall_custom", "WAF custom rules", firewall())
         self._ruleset("managed", "http_request_firewall_managed", "Known attacks", managed())
         self._ruleset(
             "rates",
             "http_ratelimit",
-            "Requests an address may send",
+            "Per-IP rate limits",
             [rate_rule(ref, rule) for ref, rule in args.settings.rates.items()],
         )
         self._ruleset(
             "cache",
             "http_request_cache_settings",
-            "Cache what is public",
+            "Cache rules for public content",
             [cache_rule(ref, path) for ref, path in args.settings.cache.items()],
         )
-        self._ruleset("headers", "http_response_headers_transform", "What browsers are told", [headers()])
+        self._ruleset("headers", "http_response_headers_transform", "Security response headers", [headers()])
         self.register_outputs({})
 
     def _ruleset(self, key: str, phase: str, title: str, rules: list[Rule]) -> None:
@@ -142,7 +142,7 @@ def managed() -> list[Rule]:
             "action_parameters": {
                 "id": OWASP,
                 "overrides": {
-                    # Level 1 only: the stricter levels take people's stories for attacks.
+                    # Level 1 only: the stricter levels block users' texts as attacks.
                     "categories": [
                         {"category": f"paranoia-level-{level}", "enabled": False} for level in (2, 3, 4)
                     ],
@@ -154,20 +154,20 @@ def managed() -> list[Rule]:
 
 
 def cache_rule(ref: str, path: str) -> Rule:
-    """Keep answers below a path as long as they say themselves; what says nothing is not kept.
+    """Return the rule that caches responses below a path by their own Cache-Control; others are not cached.
 
-    An answer to a signed link must not outlive the signature: only the service knows when that ends.
+    A response to a signed URL must not outlive the signature: only the service knows its end.
     """
     return {
         "ref": ref,
-        "description": f"Keep {path}",
+        "description": f"Cache {path}",
         "expression": below(path),
         "action": "set_cache_settings",
         "action_parameters": {
             "cache": True,
-            "edge_ttl": {"mode": "bypass_by_default"},  # an answer that says nothing may be somebody's own
+            "edge_ttl": {"mode": "bypass_by_default"},  # a response without Cache-Control may be private
             "browser_ttl": {"mode": "respect_origin"},
-            # A stale picture beats an error while the origin is asked again.
+            # A stale image is better than an error while the origin is fetched again.
             "serve_stale": {"disable_stale_while_updating": False},
         },
     }
@@ -191,7 +191,7 @@ def rate_rule(ref: str, rule: RateRule) -> Rule:
 
 
 def headers() -> Rule:
-    """On every answer, the edge's own refusals included."""
+    """Return the rule that sets security headers on every response, the edge's own errors included."""
     return {
         "ref": "headers",
         "description": "Security headers; nothing about what runs behind",

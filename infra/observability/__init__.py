@@ -1,4 +1,4 @@
-"""What is watched from outside the service: alerts ALR1 to ALR4, objectives, notices, dashboards, logs.
+"""Monitoring from outside the service: alerts ALR1 to ALR4, SLOs, audit alerts, dashboards, logs.
 
 ALR5 is Atlas' own: see `infra/database/alerts.py`.
 """
@@ -81,19 +81,19 @@ class Observability(Component):
             http_check={
                 "path": args.edge.monitor_path,
                 "port": args.edge.port,
-                "use_ssl": True,  # asked as users ask
+                "use_ssl": True,  # checked over TLS, as users connect
                 "validate_ssl": True,  # an expired certificate is an outage
             },
             user_labels=args.environment.label("observability"),
             opts=self.child(),
         )
-        # Checks of anything else count under the same name: which kind must be said.
+        # Checks of anything else count under the same name: the filter names the kind.
         checked = f'monitored_resource="uptime_url", host="{args.edge.hostname}"'
         passed = f"monitoring_googleapis_com:uptime_check_check_passed{{{checked}}}"
         channels.alert(
             self,
             "down",
-            f"{args.edge.hostname} does not answer",
+            f"{args.edge.hostname} is unreachable",
             # From more than half of the places at once: one of them may have a bad day.
             promql(f"avg(avg_over_time({passed}[5m])) < 0.5", duration="60s"),
             Severity.CRITICAL,

@@ -1,4 +1,4 @@
-"""What ALR1 to ALR4 watch, in PromQL: alerts and dashboards show the same."""
+"""PromQL queries of ALR1 to ALR4, shared by alerts and dashboards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody must act on at once and somebody should know: limits reached, and who changed what."""
+"""Informational alerts: limits reached, and changes of access and audit settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANGES = {
         'protoPayload.methodName="SetIamPolicy" AND resource.type="project"',
     ),
     "audit": (
-        "What is audited changed",
+        "Audit configuration changed",
         'protoPayload.methodName="SetIamPolicy" AND protoPayload.serviceData.policyDelta.auditConfigDeltas:*',
     ),
     "firewall": (
@@ -32,7 +32,7 @@ CHANGES = {
         'resource.type="gcs_bucket" AND protoPayload.methodName="storage.setIamPermissions"',
     ),
     "shell": (
-        "Somebody opened a shell in a pod",
+        "Shell opened in a pod",
         'resource.type="k8s_cluster" AND protoPayload.methodName="io.k8s.core.v1.pods.exec.create"',
     ),
     "refused-image": (
@@ -44,7 +44,7 @@ CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class NoticesArgs:
-    """Who is told, and the namespace of the service."""
+    """The notification channel, and the namespace of the service."""
 
     channels: Channels
     namespace: str
@@ -75,7 +75,7 @@ def measured(namespace: str) -> dict[str, tuple[str, str]]:
     pods = f'namespace="{namespace}"'
     return {
         "scaled-out": (
-            "A role has run at its most replicas for ten minutes",
+            "HPA at maxReplicas for 10 minutes",
             (
                 f"kube_horizontalpodautoscaler_status_current_replicas{{{pods}}}"
                 f" >= kube_horizontalpodautoscaler_spec_max_replicas{{{pods}}}"

@@ -1,4 +1,4 @@
-"""Three dashboards: the machines, the service, and what people do with it."""
+"""Three dashboards: system, application and business metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DashboardsArgs:
 
 
 class Dashboards(Component):
-    """System, application and business, as MON1 to MON3 ask."""
+    """System, application and business, as MON1 to MON3 require."""
 
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:observability:Dashboards", name, opts)

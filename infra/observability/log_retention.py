@@ -19,7 +19,7 @@ class LogsArgs:
 
 
 class Logs(Component):
-    """The project's log bucket: kept as long as the settings say, searchable with SQL."""
+    """The project's log bucket: retained for the configured number of days, searchable with SQL."""
 
     def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:observability:Logs", name, opts)
@@ -31,7 +31,7 @@ class Logs(Component):
             retention_days=args.days,
             enable_analytics=True,  # an investigation joins logs instead of paging through them
             index_configs=[
-                # What people look for first: one request, one account.
+                # The usual searches: one request, one account.
                 {"field_path": "jsonPayload.trace_id", "type": "INDEX_TYPE_STRING"},
                 {"field_path": "jsonPayload.request_id", "type": "INDEX_TYPE_STRING"},
             ],

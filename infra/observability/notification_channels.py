@@ -1,4 +1,4 @@
-"""Who hears of what: an address that wakes someone, one that opens a ticket, one for notices."""
+"""Notification channels: one that pages, one that opens tickets, one for informational notices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Severity(StrEnum):
     CRITICAL = "CRITICAL"
 
     def address(self, settings: ObservabilitySettings) -> str:
-        """Where word of it goes."""
+        """The addresses of the channels."""
         return {
             Severity.INFO: settings.info,
             Severity.WARNING: settings.ticket,
@@ -66,9 +66,9 @@ class Channels(Component):
         labels: dict[str, str] | None = None,
         strategy: monitoring.AlertPolicyAlertStrategyArgsDict | None = None,
     ) -> None:
-        """Tell the people of `severity` when `condition` holds; `parent` owns the policy.
+        """Create an alert policy that notifies the channel of `severity` when `condition` holds.
 
-        A notice has no severity of its own: Cloud Monitoring knows none below a warning.
+        `parent` owns the policy. A notice has no severity: Cloud Monitoring has none below a warning.
         """
         environment = self.environment
         monitoring.AlertPolicy(

@@ -13,7 +13,7 @@ from infra.settings.service import Threshold, ThresholdSettings
 class Panel:
     """One chart: its title, its unit (UCUM), its queries, and where it turns yellow and red.
 
-    A query under `by …` gives many lines, told apart by their labels; any other is one line of that name.
+    A query under `by …` gives many lines, distinguished by their labels; any other is one line of that name.
     """
 
     title: str
@@ -110,7 +110,7 @@ def application(namespace: str, thresholds: ThresholdSettings) -> list[Panel]:
             },
         ),
         Panel(
-            "Requests being answered, and room for them",
+            "Requests in flight, and the concurrency limit",
             "1",
             {
                 "answered": "sum(kingdom_http_requests_in_flight)",
@@ -121,7 +121,7 @@ def application(namespace: str, thresholds: ThresholdSettings) -> list[Panel]:
             "Requests refused",
             "1/s",
             {
-                "by urgency, no room": "sum by (urgency) (rate(kingdom_overload_refusals_total[5m]))",
+                "rejected, by priority": "sum by (urgency) (rate(kingdom_overload_refusals_total[5m]))",
                 "by limit": "sum by (limit) (rate(kingdom_limited_total[5m]))",
             },
         ),
@@ -160,7 +160,7 @@ def application(namespace: str, thresholds: ThresholdSettings) -> list[Panel]:
 
 
 def business() -> list[Panel]:
-    """MON3: what people do, and what they pay."""
+    """Return the panels of MON3: activity and revenue of users."""
 
     def hourly(counter: str, by: str = "") -> str:
         return f"sum{f' by ({by})' if by else ''} (increase({counter}[1h]))"
@@ -171,7 +171,7 @@ def business() -> list[Panel]:
             "Content in an hour",
             "1",
             {
-                "asked for": hourly("kingdom_contents_created_total"),
+                "requested": hourly("kingdom_contents_created_total"),
                 "by state": hourly("kingdom_contents_finished_total", "state"),
                 "published": hourly("kingdom_contents_published_total"),
             },

@@ -22,13 +22,13 @@ BURNS = {
     Severity.CRITICAL: (("1h", "5m", 14.4), ("6h", "30m", 6.0)),
     Severity.WARNING: (("1d", "2h", 3.0), ("3d", "6h", 1.0)),
 }
-# What the load balancer counts: the platform as it is seen from outside, a dead service included.
+# Metrics of the load balancer: they include requests to an unavailable service.
 BALANCER = 'resource.type="https_lb_rule" AND metric.type="loadbalancing.googleapis.com/https/{}"'
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectivesArgs:
-    """The environment, who hears of it, and the objectives."""
+    """The environment, the notification channels, and the objectives."""
 
     environment: Environment
     channels: Channels

@@ -106,7 +106,7 @@ class Workload(Component):
 
 
 def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
-    """Everything the service must know that is no secret, as its environment variables."""
+    """Return the service's settings that are not secret, as environment variables."""
     settings = args.settings
     return {
         "KINGDOM_ENVIRONMENT": args.environment.name,

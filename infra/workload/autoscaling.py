@@ -29,7 +29,7 @@ class ScalingArgs:
 class Scaling(Component):
     """HorizontalPodAutoscaler with its metrics, VerticalPodAutoscaler and PodDisruptionBudget of one role.
 
-    The autoscaler follows whichever of its metrics asks for the most replicas.
+    The autoscaler uses the metric that needs the most replicas.
     """
 
     def __init__(self, name: str, args: ScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -54,40 +54,7 @@ class Scaling(Component):
         autoscaling.HorizontalPodAutoscaler(
             name,
             metadata=metadata,
-            spec={
-                "scale_target_ref": {
-                    "api_version": "apps/v1",
-                    "kind": "Deployment",
-                    "name": role,
-                },
-                "min_replicas": settings.min_replicas,
-                "max_replicas": settings.max_replicas,
-                "metrics": [
-                    resource_metric("cpu", settings.cpu_percent),
-                    resource_metric("memory", settings.memory_percent),
-                    *(pods_metric(role, key, signal) for key, signal in settings.signals.items()),
-                ],
-                "behavior": {
-                    # Up at once and to twice as many: a crowd comes in seconds.
-                    "scale_up": {
-                        "stabilization_window_seconds": 0,
-                        "select_policy": "Max",
-                        "policies": [
-                            {"type": "Percent", "value": 100, "period_seconds": 15},
-                            {"type": "Pods", "value": 4, "period_seconds": 15},
-                        ],
-                    },
-                    # Down slowly: a lull of minutes must not cost the capacity that the next wave needs.
-                    "scale_down": {
-                        "stabilization_window_seconds": 300,
-                        "select_policy": "Min",
-                        "policies": [
-                            {"type": "Percent", "value": 10, "period_seconds": 60},
-                            {"type": "Pods", "value": 5, "period_seconds": 60},
-                        ],
-                    },
-                },
-            },
+            spec=scaler_spec(role, settings),
             opts=self.child(depends_on=[args.role.deployment, measured]),
         )
         CustomResource(
@@ -118,6 +85,44 @@ class Scaling(Component):
             opts=self.child(depends_on=[args.role.deployment]),
         )
         self.register_outputs({})
+
+
+def scaler_spec(role: str, settings: RoleSettings) -> autoscaling.HorizontalPodAutoscalerSpecArgsDict:
+    """Return the bounds, metrics and behavior of a role's autoscaler (KUB1)."""
+    return {
+        "scale_target_ref": {
+            "api_version": "apps/v1",
+            "kind": "Deployment",
+            "name": role,
+        },
+        "min_replicas": settings.min_replicas,
+        "max_replicas": settings.max_replicas,
+        "metrics": [
+            resource_metric("cpu", settings.cpu_percent),
+            resource_metric("memory", settings.memory_percent),
+            *(pods_metric(role, key, signal) for key, signal in settings.signals.items()),
+        ],
+        "behavior": {
+            # Up at once and to twice as many: a crowd comes in seconds.
+            "scale_up": {
+                "stabilization_window_seconds": 0,
+                "select_policy": "Max",
+                "policies": [
+                    {"type": "Percent", "value": 100, "period_seconds": 15},
+                    {"type": "Pods", "value": 4, "period_seconds": 15},
+                ],
+            },
+            # Down slowly: a lull of minutes must not cost the capacity that the next wave needs.
+            "scale_down": {
+                "stabilization_window_seconds": 300,
+                "select_policy": "Min",
+                "policies": [
+                    {"type": "Percent", "value": 10, "period_seconds": 60},
+                    {"type": "Pods", "value": 5, "period_seconds": 60},
+                ],
+            },
+        },
+    }
 
 
 def resource_metric(resource: str, percent: int) -> autoscaling.MetricSpecArgsDict:

@@ -1,4 +1,4 @@
-"""What the service must know that is no secret: its variables, and the thresholds it watches itself by."""
+"""ConfigMaps of the service: its environment variables and its alert thresholds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Configuration(Component):
     """Two config maps: `VARIABLES` becomes the environment of a pod, `FILES` is mounted at `FILES_DIR`.
 
     `ready` precedes the pods; `digest` is of the variables, and part of every pod template: what a pod runs
-    with is what was declared when it started. Thresholds are changed in place instead: pods read them anew.
+    with is what was declared when it started. Thresholds are changed in place instead: pods reload them.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ IMAGE_PATH = "spec.template.spec.containers[0].image"
 
 @dataclass(frozen=True, slots=True)
 class RoleArgs:
-    """What one role needs: where it runs, as whom, with which configuration, and what precedes its pods."""
+    """The role, its identity, its configuration, and the resources that precede its pods."""
 
     environment: Environment
     namespace: Namespace
@@ -110,8 +110,8 @@ class Role(Component):
         self.register_outputs({"deployment": role})
 
     def _pod(self, role: str, args: RoleArgs) -> Any:
-        # Over zones first, then over nodes: losing one takes a third of the replicas at most. A wish, not a
-        # condition: when a zone has no machines left, the others must still take the crowd.
+        # Over zones first, then over nodes: losing one takes a third of the replicas at most. A
+        # preference, not a requirement: when a zone has no machines left, the others take the load.
         spread = [
             {
                 "max_skew": 1,
@@ -125,11 +125,11 @@ class Role(Component):
         return {
             "service_account_name": role,
             "priority_class_name": class_name(role),
-            "automount_service_account_token": False,  # said twice: a pod overrides its account
-            "enable_service_links": False,  # no pod is told what else runs in the namespace
+            "automount_service_account_token": False,  # set on pod and account: a pod overrides its account
+            "enable_service_links": False,  # pods get no environment variables of other services
             "termination_grace_period_seconds": Termination.of(args.settings).grace,
             "security_context": {
-                "run_as_non_root": True,  # an image that says otherwise does not start
+                "run_as_non_root": True,  # an image that runs as root does not start
                 "run_as_user": USER,
                 "run_as_group": USER,
                 "fs_group": USER,
@@ -221,7 +221,7 @@ def container(role: str, args: RoleArgs) -> Any:
 
 
 def probe(path: str, *, period: int, failures: int) -> Any:
-    """HTTP probe asked every `period` seconds, failed after `failures` refusals."""
+    """Return an HTTP probe that runs every `period` seconds and fails after `failures` failures."""
     return {
         "http_get": {"path": path, "port": PORT_NAME, "scheme": "HTTP"},
         "period_seconds": period,
@@ -231,7 +231,8 @@ def probe(path: str, *, period: int, failures: int) -> Any:
 
 
 def mounted(versions: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
-    """What the Secret Manager driver mounts: one exact version a file, so that a rotation is a rollout."""
+    """Return the mounts of the Secret Manager driver: one exact version for each file, so that a rotation
+    is a rollout."""
     return pulumi.Output.all(**versions).apply(
         lambda names: json.dumps([{"resourceName": names[file], "path": file} for file in sorted(names)])
     )

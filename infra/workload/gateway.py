@@ -18,7 +18,7 @@ from infra.settings.types import Algorithm
 from infra.workload.deployment import PORT, PORT_NAME, READINESS_PATH
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
 
-# What the world may ask for. Health and metrics are not among it.
+# Paths that the gateway routes. Health and metrics are not public.
 ROUTED = ("/v1", "/docs", "/openapi.json")
 AFFINITY_COOKIE = "kingdom-replica"
 ALGORITHMS = {
@@ -30,7 +30,7 @@ ALGORITHMS = {
 
 @dataclass(frozen=True, slots=True)
 class GatewayArgs:
-    """The address and certificate to answer with, the name to answer to, and how to treat replicas."""
+    """The address, the certificate, the host name, and the settings of the backends."""
 
     environment: Environment
     namespace: Namespace
@@ -44,10 +44,8 @@ class Gateway(Component):
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:workload:Gateway", name, opts)
-        settings = args.settings
         namespace = args.namespace.metadata_name
         labels = kubernetes_labels(args.environment, PUBLIC)
-        termination = Termination.of(settings)
         service = core.Service(
             PUBLIC,
             metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
@@ -66,7 +64,6 @@ class Gateway(Component):
             },
             opts=self.child(depends_on=args.namespace.ready),
         )
-        target = {"group": "", "kind": "Service", "name": PUBLIC}
         gateway = CustomResource(
             name,
             api_version="gateway.networking.k8s.io/v1",
@@ -81,7 +78,7 @@ class Gateway(Component):
             spec={
                 "gatewayClassName": "gke-l7-global-external-managed",
                 "addresses": [{"type": "NamedAddress", "value": args.origin.address_name}],
-                # No listener for plain HTTP: there is nothing to answer on port 80.
+                # No listener for plain HTTP: port 80 serves nothing.
                 "listeners": [
                     {
                         "name": "https",
@@ -110,74 +107,96 @@ class Gateway(Component):
             api_version="gateway.networking.k8s.io/v1",
             kind="HTTPRoute",
             metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
-            spec={
-                "parentRefs": [{"kind": "Gateway", "name": name, "sectionName": "https"}],
-                "hostnames": [args.edge.hostname],
-                "rules": [
-                    {
-                        "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in ROUTED],
-                        "backendRefs": [{"kind": "Service", "name": PUBLIC, "port": 80, "weight": 1}],
-                    }
-                ],
-            },
+            spec=route(name, args.edge.hostname),
             opts=self.child(depends_on=[gateway, service]),
         )
+        self._backend_policies(args, labels, service)
+        self.register_outputs({})
+
+    def _backend_policies(self, args: GatewayArgs, labels: dict[str, str], service: core.Service) -> None:
+        """Create the health check, the backend policy and the traffic distribution of the API's service."""
+        namespace = args.namespace.metadata_name
+        termination = Termination.of(args.settings)
+        target = {"group": "", "kind": "Service", "name": PUBLIC}
         CustomResource(
-            f"{name}-health",
+            f"{self.name}-health",
             api_version="networking.gke.io/v1",
             kind="HealthCheckPolicy",
             metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
-            spec={
-                "targetRef": target,
-                "default": {
-                    # The balancer knows nothing of probes and would ask `/`: say the readiness probe again.
-                    "checkIntervalSec": termination.probe,
-                    "timeoutSec": termination.probe_timeout,
-                    "healthyThreshold": 1,
-                    "unhealthyThreshold": PROBE_FAILURES,
-                    "logConfig": {"enabled": True},  # why a replica got nothing can be looked up
-                    "config": {
-                        "type": "HTTP",
-                        "httpHealthCheck": {
-                            "portSpecification": "USE_FIXED_PORT",
-                            "port": PORT,
-                            "requestPath": READINESS_PATH,
-                        },
-                    },
-                },
-            },
+            spec=health_check(target, termination),
             opts=self.child(depends_on=[service]),
         )
         CustomResource(
-            f"{name}-backend",
+            f"{self.name}-backend",
             api_version="networking.gke.io/v1",
             kind="GCPBackendPolicy",
             metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
-            spec={
-                "targetRef": target,
-                "default": {
-                    "securityPolicy": args.origin.wall,  # only the edge may ask
-                    "timeoutSec": termination.finish,
-                    # A replica that leaves keeps its connections until it has finished what it has.
-                    "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},
-                    # Every tenth request: what an attack asked for can be read afterwards.
-                    "logging": {"enabled": True, "sampleRate": 100_000},
-                },
-            },
+            spec=backend(args, target, termination),
             opts=self.child(depends_on=[service]),
         )
         CustomResource(
-            f"{name}-distribution",
+            f"{self.name}-distribution",
             api_version="networking.gke.io/v1",
             kind="GCPTrafficDistributionPolicy",
             metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
             spec={
                 "targetRefs": [target],
-                "default": distribution(settings),
+                "default": distribution(args.settings),
             },
             opts=self.child(depends_on=[service]),
         )
-        self.register_outputs({})
+
+
+def health_check(target: dict[str, str], termination: Termination) -> dict[str, object]:
+    """Return the load balancer's health check: the readiness probe of the pods."""
+    return {
+        "targetRef": target,
+        "default": {
+            # The load balancer ignores probes and would check `/`: repeat the readiness probe.
+            "checkIntervalSec": termination.probe,
+            "timeoutSec": termination.probe_timeout,
+            "healthyThreshold": 1,
+            "unhealthyThreshold": PROBE_FAILURES,
+            "logConfig": {"enabled": True},  # why a replica got nothing can be looked up
+            "config": {
+                "type": "HTTP",
+                "httpHealthCheck": {
+                    "portSpecification": "USE_FIXED_PORT",
+                    "port": PORT,
+                    "requestPath": READINESS_PATH,
+                },
+            },
+        },
+    }
+
+
+def backend(args: GatewayArgs, target: dict[str, str], termination: Termination) -> dict[str, object]:
+    """Return timeouts, draining, logging and the Cloud Armor policy of the backend service."""
+    return {
+        "targetRef": target,
+        "default": {
+            "securityPolicy": args.origin.wall,  # only the edge is admitted
+            "timeoutSec": termination.finish,
+            # A replica that leaves keeps its connections until it has finished what it has.
+            "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},
+            # Every tenth request is logged, for the analysis of attacks.
+            "logging": {"enabled": True, "sampleRate": 100_000},
+        },
+    }
+
+
+def route(name: str, hostname: str) -> dict[str, object]:
+    """Return the route from the gateway's TLS listener to the API."""
+    return {
+        "parentRefs": [{"kind": "Gateway", "name": name, "sectionName": "https"}],
+        "hostnames": [hostname],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in ROUTED],
+                "backendRefs": [{"kind": "Service", "name": PUBLIC, "port": 80, "weight": 1}],
+            }
+        ],
+    }
 
 
 def distribution(settings: WorkloadSettings) -> dict[str, object]:
@@ -201,6 +220,6 @@ def distribution(settings: WorkloadSettings) -> dict[str, object]:
         },
     }
     if settings.algorithm is Algorithm.WEIGHTED:
-        # The weight is what each replica reports of its own load with its answers (ORCA).
+        # The weight is the load that each replica reports in its responses (ORCA).
         spread["customMetrics"] = [{"name": "orca.cpu_utilization", "dryRun": False}]
     return spread

@@ -1,4 +1,4 @@
-"""The namespace of the service: restricted, with room for exactly what is declared in it."""
+"""The namespace of the service: restricted, with a quota for exactly what is declared in it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Namespace(Component):
             },
             opts=self.child(),
         )
-        # The name as declared: what the cluster answers is unknown until there is one, and the workload
-        # must be there to plan and judge before.
+        # The declared name: the cluster's own value is unknown until it exists, and the workload
+        # has to be planned and evaluated before.
         self.metadata_name = settings.namespace
         quota = core.ResourceQuota(
             name,
@@ -61,7 +61,7 @@ class Namespace(Component):
             opts=self.child(depends_on=[namespace]),
         )
         resources = [role.resources for role in settings.roles.values()]
-        largest = max(item.cpu_limit_milli for item in resources)
+        max_cpu_milli = max(item.cpu_limit_milli for item in resources)
         memory = max(item.memory_mi for item in resources)
         scratch = max(item.scratch_mi for item in resources)
         limits = core.LimitRange(
@@ -71,11 +71,11 @@ class Namespace(Component):
                 "limits": [
                     {
                         "type": "Container",
-                        # A container that says nothing gets a little, instead of a whole node.
+                        # A container without requests gets a small share, instead of a whole node.
                         "default": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
                         "default_request": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
                         "max": {
-                            "cpu": f"{largest}m",
+                            "cpu": f"{max_cpu_milli}m",
                             "memory": f"{memory}Mi",
                             "ephemeral-storage": f"{scratch}Mi",
                         },
@@ -92,7 +92,7 @@ def kubernetes_labels(environment: Environment, role: str | None = None) -> dict
     """The environment's labels and the recommended ones, for an object on the cluster."""
     recommended = {"app.kubernetes.io/part-of": "kingdom", "app.kubernetes.io/managed-by": "pulumi"}
     if role is not None:
-        # `role` once more in plain letters, for what selects by it and understands no slash.
+        # `role` without a prefix, for selectors that accept no slash.
         recommended |= {
             "app.kubernetes.io/name": role,
             "app.kubernetes.io/component": role,
@@ -102,5 +102,5 @@ def kubernetes_labels(environment: Environment, role: str | None = None) -> dict
 
 
 def selector(role: str) -> dict[str, str]:
-    """What finds the pods of a role, and never changes: a selector is immutable."""
+    """Return the labels that select the pods of a role. They never change: a selector is immutable."""
     return {"app.kubernetes.io/name": role, "app.kubernetes.io/part-of": "kingdom"}

@@ -1,4 +1,4 @@
-"""Who may talk to whom in the namespace: nobody, and then what is needed."""
+"""NetworkPolicies of the namespace: default deny, then the connections that are needed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from infra.workload.namespace import Namespace, kubernetes_labels, selector
 
 METADATA_SERVER = "169.254.169.254/32"  # where a pod gets its Google identity
 
+ALL_PODS = {"match_labels": {"app.kubernetes.io/part-of": "kingdom"}}
+
 
 @dataclass(frozen=True, slots=True)
 class IsolationArgs:
-    """The namespace, and where the data services answer."""
+    """The namespace, and the addresses of the data services."""
 
     environment: Environment
     namespace: Namespace
@@ -35,131 +37,10 @@ class Isolation(Component):
 
     def __init__(self, name: str, args: IsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:workload:Isolation", name, opts)
-        everyone = {"match_labels": {"app.kubernetes.io/part-of": "kingdom"}}
         self._args = args
         self._policy("default-deny", {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]})
-        self._policy(
-            "from-load-balancer",
-            {
-                "pod_selector": {"match_labels": selector(PUBLIC)},
-                "policy_types": ["Ingress"],
-                "ingress": [
-                    {
-                        "from_": [{"ip_block": {"cidr": cidr}} for cidr in LOAD_BALANCERS],
-                        "ports": [{"port": PORT, "protocol": "TCP"}],
-                    }
-                ],
-            },
-        )
-        self._policy(
-            "from-monitoring",
-            {
-                "pod_selector": everyone,
-                "policy_types": ["Ingress"],
-                "ingress": [
-                    {
-                        "from_": [
-                            {
-                                "namespace_selector": {
-                                    "match_labels": {"kubernetes.io/metadata.name": "gmp-system"}
-                                }
-                            }
-                        ],
-                        "ports": [{"port": PORT, "protocol": "TCP"}],
-                    }
-                ],
-            },
-        )
-        self._policy(
-            "to-names",
-            {
-                "pod_selector": everyone,
-                "policy_types": ["Egress"],
-                "egress": [
-                    {
-                        "to": [
-                            {
-                                "namespace_selector": {
-                                    "match_labels": {"kubernetes.io/metadata.name": "kube-system"}
-                                },
-                                "pod_selector": {
-                                    "match_expressions": [
-                                        {
-                                            "key": "k8s-app",
-                                            "operator": "In",
-                                            "values": ["kube-dns", "node-local-dns"],
-                                        }
-                                    ]
-                                },
-                            }
-                        ],
-                        "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
-                    }
-                ],
-            },
-        )
-        self._policy(
-            "to-cache",
-            {
-                "pod_selector": everyone,
-                "policy_types": ["Egress"],
-                "egress": [
-                    {
-                        "to": [{"ip_block": {"cidr": args.cache_range}}],
-                        "ports": [{"port": args.cache_port, "protocol": "TCP"}],
-                    }
-                ],
-            },
-        )
-        self._policy(
-            "to-identity",
-            {
-                "pod_selector": everyone,
-                "policy_types": ["Egress"],
-                "egress": [
-                    {
-                        "to": [{"ip_block": {"cidr": METADATA_SERVER}}],
-                        "ports": [{"port": 80, "protocol": "TCP"}],
-                    }
-                ],
-            },
-        )
-        first, last = args.database.ports
-        self._policy(
-            "to-database",
-            {
-                "pod_selector": everyone,
-                "policy_types": ["Egress"],
-                "egress": [
-                    {
-                        "to": [
-                            {
-                                "ip_block": {
-                                    "cidr": args.database.cidr,
-                                    **(
-                                        {"except_": list(args.database.except_)}
-                                        if args.database.except_
-                                        else {}
-                                    ),
-                                }
-                            }
-                        ],
-                        "ports": [{"port": first, "end_port": last, "protocol": "TCP"}],
-                    }
-                ],
-            },
-        )
-        self._policy(
-            "to-google",
-            {
-                "pod_selector": everyone,
-                "policy_types": ["Egress"],
-                # The names of Google's APIs lead to these addresses (see the network's private zones).
-                "egress": [
-                    {"to": [{"ip_block": {"cidr": GOOGLE_APIS}}], "ports": [{"port": 443, "protocol": "TCP"}]}
-                ],
-            },
-        )
+        for policy, spec in {**ingress(), **egress(args)}.items():
+            self._policy(policy, spec)
         self.register_outputs({})
 
     def _policy(self, name: str, spec: Any) -> None:
@@ -173,3 +54,74 @@ class Isolation(Component):
             spec=spec,
             opts=self.child(depends_on=self._args.namespace.ready),
         )
+
+
+def ingress() -> dict[str, Any]:
+    """Return the policies that admit the load balancer to the API and managed Prometheus to all pods."""
+    return {
+        "from-load-balancer": {
+            "pod_selector": {"match_labels": selector(PUBLIC)},
+            "policy_types": ["Ingress"],
+            "ingress": [
+                {
+                    "from_": [{"ip_block": {"cidr": cidr}} for cidr in LOAD_BALANCERS],
+                    "ports": [{"port": PORT, "protocol": "TCP"}],
+                }
+            ],
+        },
+        "from-monitoring": {
+            "pod_selector": ALL_PODS,
+            "policy_types": ["Ingress"],
+            "ingress": [
+                {
+                    "from_": [
+                        {
+                            "namespace_selector": {
+                                "match_labels": {"kubernetes.io/metadata.name": "gmp-system"}
+                            }
+                        }
+                    ],
+                    "ports": [{"port": PORT, "protocol": "TCP"}],
+                }
+            ],
+        },
+    }
+
+
+def egress(args: IsolationArgs) -> dict[str, Any]:
+    """Return the policies for DNS, Redis, the metadata server, the database and Google's APIs."""
+    first, last = args.database.ports
+    database: dict[str, Any] = {"cidr": args.database.cidr}
+    if args.database.except_:
+        database["except_"] = list(args.database.except_)
+    # The names of Google's APIs lead to these addresses (see the network's private zones).
+    google = [{"to": [{"ip_block": {"cidr": GOOGLE_APIS}}], "ports": [{"port": 443, "protocol": "TCP"}]}]
+    return {
+        "to-names": _to([_dns_pods()], [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]),
+        "to-cache": _to(
+            [{"ip_block": {"cidr": args.cache_range}}], [{"port": args.cache_port, "protocol": "TCP"}]
+        ),
+        "to-identity": _to([{"ip_block": {"cidr": METADATA_SERVER}}], [{"port": 80, "protocol": "TCP"}]),
+        "to-database": _to([{"ip_block": database}], [{"port": first, "end_port": last, "protocol": "TCP"}]),
+        "to-google": {"pod_selector": ALL_PODS, "policy_types": ["Egress"], "egress": google},
+    }
+
+
+def _to(peers: list[Any], ports: list[Any]) -> dict[str, Any]:
+    """Return a policy that opens ports of these peers to all pods of the service."""
+    return {
+        "pod_selector": ALL_PODS,
+        "policy_types": ["Egress"],
+        "egress": [{"to": peers, "ports": ports}],
+    }
+
+
+def _dns_pods() -> dict[str, Any]:
+    return {
+        "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "pod_selector": {
+            "match_expressions": [
+                {"key": "k8s-app", "operator": "In", "values": ["kube-dns", "node-local-dns"]}
+            ]
+        },
+    }

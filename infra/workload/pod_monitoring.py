@@ -1,4 +1,4 @@
-"""What managed Prometheus collects from a role's pods."""
+"""PodMonitoring: the metrics that managed Prometheus scrapes from a role's pods."""
 
 from __future__ import annotations
 

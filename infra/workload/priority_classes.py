@@ -1,4 +1,4 @@
-"""Who goes first when a node is short: the ones that people wait for."""
+"""PriorityClasses: under node pressure, interactive pods are scheduled before background pods."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Priorities(Component):
                 f"{name}-{role}",
                 metadata={"name": class_name(role), "labels": kubernetes_labels(args.environment, role)},
                 value=definition.priority,
-                global_default=False,  # a pod that says nothing pushes nobody out
-                # Only what answers people may push others off a node; a job waits for room.
+                global_default=False,  # a pod without a class preempts no other pod
+                # Only interactive pods preempt others; background pods wait for capacity.
                 preemption_policy="PreemptLowerPriority" if definition.preempts else "Never",
                 description=f"Pods of the {role} role of the kingdom service",
                 opts=self.child(),

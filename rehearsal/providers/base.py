@@ -23,7 +23,12 @@ from rehearsal.providers import outputs as synthesis
 from rehearsal.providers.constraints import facts
 from rehearsal.providers.constraints.checks import violations
 from rehearsal.providers.constraints.names import mapped_type
-from rehearsal.providers.constraints.replacement import forces_replacement, replacing_names
+from rehearsal.providers.constraints.replacement import (
+    forces_replacement,
+    is_default,
+    replacing_names,
+    sensitive_names,
+)
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.providers.function_results import declared_function
 from rehearsal.providers.host_protocol import Machine
@@ -42,7 +47,7 @@ _PROVIDER_BOOKKEEPING: Final = frozenset({"version", "pluginDownloadURL", DEFAUL
 
 
 class Cloud(provider_pb2_grpc.ResourceProviderServicer):
-    """What all simulated providers share."""
+    """Base class of the simulated providers."""
 
     package: ClassVar[str]
     rules: ClassVar[Rules] = Rules(coerces=True)
@@ -53,14 +58,14 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         self.place = Place()
         self.accepts_secrets = True
 
-    # What a cloud fills in.
+    # Overridden by each cloud.
 
     def declared(self, token: str) -> ResourceType | None:
         """The type behind `token`; None for a type that no SDK declares."""
         return resource_type(token)
 
     def type_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        """Where `inputs` differ from what the type declares."""
+        """Yield where `inputs` differ from the declared type."""
         if (declared := self.declared(token)) is None:
             yield problem(
                 (), f'unknown resource type "{token}": the installed SDK of {self.package} has no such'
@@ -78,7 +83,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             yield from violations(mapped, inputs, facts.source(self.package).provider.split()[0])
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        """What is wrong with `inputs` beyond their types."""
+        """Yield violations of the cloud's API that neither the SDK nor the provider detects."""
         return iter(())
 
     def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +137,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     # Building blocks.
 
     def seed(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
-        """What makes one incarnation of a resource differ from the next: its URN and its fixed properties."""
+        """Return the seed of a resource's generated values: its URN and the properties that replace it."""
         fixed = self.replacing(token)
         held = {
             name: value
@@ -162,13 +167,14 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return self._marked(declared, made)
 
     def place_of(self, inputs: Mapping[str, Any]) -> Place:
-        """The configured place, with what the resource itself says."""
+        """Return the provider's project and location, overridden by the resource's own."""
         zone = _text(inputs.get("zone")) or self.place.zone
         region = _text(inputs.get("region")) or _text(inputs.get("location")) or self.place.region
         return Place(_text(inputs.get("project")) or self.place.project, region, zone)
 
     def _marked(self, declared: ResourceType, outputs: dict[str, Any]) -> dict[str, Any]:
-        for name in declared.secret_outputs:
+        mapped = mapped_type(declared.token)
+        for name in declared.secret_outputs | (sensitive_names(mapped) if mapped else frozenset()):
             if name in outputs and not isinstance(outputs[name], Secret):
                 outputs[name] = Secret(outputs[name])
         return outputs
@@ -201,7 +207,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return _checked(inputs, self.config_problems(inputs))
 
     def config_problems(self, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        """Problems of a provider's configuration. What is not text may come as JSON text."""
+        """Yield problems of a provider's configuration. Values that are not text may be JSON text."""
         declared = provider_type(self.package)
         if declared is None:
             return
@@ -218,10 +224,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         new = decode(request.news)
         changes = diff.changed(old, new, request.ignoreChanges)
         replacing = [path for path in changes if self.config_replaces(path, old, new)]
-        return diff.answer(changes, replacing, delete_first=False, stable=())
+        return diff.diff_response(changes, replacing, delete_first=False, stable=())
 
     def config_replaces(self, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-        """Whether a changed configuration means another cloud, so everything in it is made anew."""
+        """Return whether a changed configuration means another cloud, so that all resources are replaced."""
         return False
 
     def Configure(
@@ -242,8 +248,8 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         token = request.type or type_of(request.urn)
         inputs, olds = decode(request.news), decode(request.olds)
         found = [*self.type_problems(token, inputs), *self.problems(token, inputs)]
-        told = {one.path for one in found}
-        found += [one for one in self.provider_problems(token, inputs) if one.path not in told]
+        reported = {one.path for one in found}
+        found += [one for one in self.provider_problems(token, inputs) if one.path not in reported]
         if not found:
             if self.rules.coerces and (declared := self.declared(token)) is not None:
                 inputs = coerce(declared.inputs, inputs)
@@ -255,7 +261,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
         changes = diff.changed(old, new, request.ignoreChanges)
         if IMPORTED_KEY in old:  # how it was configured is not known: it is taken to be as declared
-            return diff.answer(changes, (), delete_first=False, stable=())
+            return diff.diff_response(changes, (), delete_first=False, stable=())
+        if (mapped := mapped_type(token)) is not None:
+            changes = {
+                path: change for path, change in changes.items() if not is_default(mapped, path, old, new)
+            }
         replacing = [path for path in changes if self.replaces(token, path, old, new)]
         # Two of one fixed name, or one id, cannot exist side by side: the old one has to go first.
         plain = _known(unwrap(new))
@@ -263,7 +273,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             self.same_name(unwrap(old), plain) or self.identify(request.urn, token, plain) == request.id
         )
         stable = self.replacing(token)
-        return diff.answer(changes, replacing, delete_first=delete_first, stable=stable)
+        return diff.diff_response(changes, replacing, delete_first=delete_first, stable=stable)
 
     def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
         token, inputs = request.type or type_of(request.urn), decode(request.properties)
@@ -283,7 +293,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         )
         if request.preview and contains_unknown(inputs):
             known = self.outputs(token, request.id, inputs, preview=True)
-            # What is computed stays as it was: an update in place keeps ids, addresses and names.
+            # Computed values stay: an update in place keeps ids, addresses and names.
             outputs = {
                 name: olds.get(name, value) if value is UNKNOWN and name not in inputs else value
                 for name, value in known.items()
@@ -302,7 +312,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         if self._is_real(token) and self.machine is not None:
             real = self.machine.read(request.urn, token, request.id)
             if real is None:
-                return provider_pb2.ReadResponse()  # an empty id: it is gone
+                return provider_pb2.ReadResponse()  # an empty id: the resource is deleted
             state |= self.as_declared(token, real)
         elif (
             not inputs or not state
@@ -362,7 +372,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         """Whether the result of a function follows what the cloud does, and not from its type alone."""
         return token in self.functions
 
-    # What runs for real.
+    # Resources that run on this host.
 
     def _is_real(self, token: str) -> bool:
         return self.machine is not None and token in self.machine.REALISED

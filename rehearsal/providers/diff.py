@@ -1,4 +1,4 @@
-"""From two sets of inputs to a Diff answer: what changed, and what cannot change in place."""
+"""Compare two sets of inputs: changed properties, and those that need a replacement."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def patterns(*texts: str) -> frozenset[Pattern]:
 def changed(
     old: Mapping[str, Any], new: Mapping[str, Any], ignored: Iterable[str] = ()
 ) -> dict[Path, Change]:
-    """What differs between two sets of checked inputs, less what `ignored` property paths cover."""
+    """Return the changes between two sets of checked inputs, without the `ignored` property paths."""
     skip = [parse_path(text) for text in ignored]
     return {
         path: change
@@ -96,7 +96,7 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def answer(
+def diff_response(
     changes: Mapping[Path, Change], replacing: Iterable[Path], *, delete_first: bool, stable: Iterable[str]
 ) -> provider_pb2.DiffResponse:
     """The protocol's form: changed paths in `detailedDiff`, top-level names in `diffs` and `replaces`."""

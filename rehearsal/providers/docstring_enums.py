@@ -32,7 +32,7 @@ _DEFAULT: Final = re.compile(
 
 @lru_cache(maxsize=4096)
 def closed_set(doc: str) -> tuple[str, ...]:
-    """The values a docstring says are the only ones, or an empty tuple."""
+    """Return the values that a docstring lists as the only ones, or an empty tuple."""
     if found := _KUBERNETES_SET.search(doc):
         return tuple(_KUBERNETES_ITEM.findall(found[1]))
     found_sets = [found for pattern in _SETS for found in pattern.finditer(doc)]

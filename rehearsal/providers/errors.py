@@ -1,4 +1,4 @@
-"""What a provider raises, and what becomes of it on the wire."""
+"""Errors of a provider, and the gRPC status that each becomes."""
 
 from __future__ import annotations
 

@@ -32,14 +32,14 @@ from rehearsal.pulumi.properties import encode
 VARIABLE: Final = "PULUMI_DEBUG_PROVIDERS"
 _LOG: Final = logging.getLogger(__name__)
 # The CLI's own limit (`sdk/go/common/util/rpcutil`): states hold whole dashboards and manifests.
-_LARGEST_MESSAGE: Final = 400 * 1024 * 1024
+_MAX_MESSAGE_BYTES: Final = 400 * 1024 * 1024
 _OPTIONS: Final = (
-    ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
-    ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),  # a port that is in use must be an error, not shared
 )
-# Those of a command are gone when it has ended: more than one command ever has.
-_MOST_CONNECTIONS: Final = 256
+# A command closes its connections when it ends: more than one command ever has.
+_MAX_CONNECTIONS: Final = 256
 _IMPLEMENTED: Final = (
     "Attach", "Cancel", "Check", "CheckConfig", "Configure", "Create", "Delete", "Diff", "DiffConfig",
     "GetPluginInfo", "Handshake", "Invoke", "Read", "Update",
@@ -48,13 +48,13 @@ _IMPLEMENTED: Final = (
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the providers listen: package to port on the loopback address."""
+    """The ports of the providers on the loopback address, by package."""
 
     ports: Mapping[str, int]
 
     @property
     def value(self) -> str:
-        """What the variable is set to: ``gcp:4001,kubernetes:4002``."""
+        """Return the value of the variable: ``gcp:4001,kubernetes:4002``."""
         return ",".join(f"{package}:{port}" for package, port in self.ports.items())
 
     @property
@@ -92,7 +92,7 @@ def serve(
 def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server, int]:
     """A started server of what `make` returns on a free loopback port, and that port.
 
-    `workers` bounds the requests in progress; a realised resource holds one until it is ready.
+    `workers` bounds the requests in progress; an emulated resource holds one until it is ready.
     """
     pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="cloud")
     server = grpc.server(pool, options=_OPTIONS)
@@ -106,7 +106,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     """Providers behind gRPC: what they raise becomes the status that Pulumi's engine understands.
 
     The CLI starts a process of a plugin for each provider resource, with its configuration; here it opens a
-    connection for each. So there is a provider for each connection. One that was lost and opened anew is not
+    connection for each. So there is a provider for each connection. One that was lost and opened again is not
     configured again: it goes on with what was configured last.
     """
 
@@ -125,7 +125,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
             if name == "Configure":
                 cloud = self._configured = self._make()
             self._clouds[peer] = cloud = cloud or self._configured or self._make()
-            if len(self._clouds) > _MOST_CONNECTIONS:
+            if len(self._clouds) > _MAX_CONNECTIONS:
                 del self._clouds[next(iter(self._clouds))]
         return getattr(cloud, name)(request, context)
 

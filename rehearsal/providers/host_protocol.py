@@ -31,11 +31,11 @@ class Machine(Protocol):
         ...
 
     def delete(self, urn: str, type_: str, id_: str, /) -> None:
-        """Remove the real thing; fine when it is gone already."""
+        """Remove the emulated resource; no error when it is absent already."""
         ...
 
     def read(self, urn: str, type_: str, id_: str, /) -> dict[str, Any] | None:
-        """The outputs of the real thing, or None when it is gone."""
+        """Return the outputs of the emulated resource, or None when it is absent."""
         ...
 
     def cancel(self) -> None:

@@ -35,7 +35,7 @@ class Atlas(Cloud):
                 return _cluster(id_, inputs)
             case "X509AuthenticationDatabaseUser":
                 subject = str(inputs.get("username") or "").removeprefix("CN=")
-                # In a preview there is no id, and nobody looks at the value.
+                # A preview has no id, and its value is not used.
                 certificate = fake_values.client_certificate(subject, id_) if id_ else ""
                 issued = {
                     "createdAt": fake_values.moment(id_),

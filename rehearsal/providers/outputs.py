@@ -25,7 +25,7 @@ _DEPTH = 6  # nested computed objects deeper than this stay empty
 
 @dataclass(frozen=True)
 class Place:
-    """Where resources go that do not say so themselves: the provider's configuration."""
+    """Default project and location of resources: the provider's configuration."""
 
     project: str = ""
     region: str = ""
@@ -75,7 +75,7 @@ def preview(
 ) -> dict[str, Any]:
     """Outputs before the resource exists: inputs and defaults are known, everything computed is not.
 
-    `settled` holds what the cloud derives from inputs alone; `curated`, made with a placeholder id, says
+    `settled` holds what the cloud derives from inputs alone; `curated`, made with a placeholder id, shows
     only where nested computed values stand.
     """
     outputs: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def _complete(declared: Type, value: Any, seed: str, place: Place, path: str, de
 
 
 def make_up(declared: Type, name: str, seed: str, place: Place, depth: int) -> Any:
-    """A value of type `declared`; for text, `name` says of what kind."""
+    """A value of type `declared`; for text, `name` decides the kind."""
     match declared:
         case Scalar("string"):
             return text(name, seed, place)
@@ -148,7 +148,7 @@ def make_up(declared: Type, name: str, seed: str, place: Place, depth: int) -> A
         case OneOf(options):
             return make_up(options[0], name, seed, place, depth)
         case ListOf(element):
-            # What a program reads of a computed list of objects is its first one.
+            # Programs read the first object of a computed list.
             computed = isinstance(element, ObjectType) and depth < _DEPTH
             return [make_up(element, name, f"{seed}[0]", place, depth + 1)] if computed else list[Any]()
         case MapOf():

@@ -113,7 +113,7 @@ def _base64(raw: bytes) -> str:
 
 
 def _password(seed: str, inputs: Mapping[str, Any]) -> str:
-    """Text of the length, from the classes and with the minimum of each class that were asked for."""
+    """Text of the length, from the classes and with the minimum of each class that are requested."""
     special = str(inputs.get("overrideSpecial") or _SPECIAL)
     numeric = inputs.get("numeric", inputs.get("number", True))
     classes = [

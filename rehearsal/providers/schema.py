@@ -150,7 +150,7 @@ class ResourceType:
 
     @cached_property
     def secret_outputs(self) -> frozenset[str]:
-        """What the SDK asks the engine to treat as secret (``additional_secret_outputs``)."""
+        """Outputs that the SDK marks as secret for the engine (``additional_secret_outputs``)."""
         path = sys.modules[self.cls.__module__].__file__
         text = Path(path).read_text(encoding="utf-8") if path else ""
         found = re.search(r"additional_secret_outputs=\[([^\]]*)\]", text)
@@ -230,7 +230,7 @@ def declared_properties(cls: type) -> tuple[tuple[str, str, property], ...]:
     """(python name, pulumi name, property) of everything declared with ``@pulumi.getter``."""
     found: dict[str, tuple[str, str, property]] = {}
     for base in reversed(cls.__mro__):
-        # A copy: asking a class for its annotations, as other threads do, adds them to it.
+        # A copy: reading a class's annotations, as other threads do, adds them to the class.
         for python_name, value in list(vars(base).items()):
             if isinstance(value, property) and (name := getattr(value.fget, _NAME_ATTRIBUTE, None)):
                 found[name] = (python_name, name, value)

@@ -17,7 +17,7 @@ DEFAULTS_KEY: Final = "__defaults"
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """What is wrong at `path`, in words that say what would be right."""
+    """A violation at `path`, and what would be valid there."""
 
     path: str
     reason: str
@@ -117,7 +117,7 @@ def check_value(declared: Type, value: Any, rules: Rules, path: Path) -> Iterato
         case OneOf(options):
             attempts = [list(check_value(option, value, rules, path)) for option in options]
             if all(attempts):
-                # The arm of the value's own shape tells more than "none of them fits".
+                # The arm of the value's own shape is more specific than "none of them fits".
                 deep = [a for a in attempts if a[0].path != format_path(path)]
                 yield from (
                     deep[0]

@@ -24,16 +24,16 @@ def quotas(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
     if not plan.ok:
         raise KingdomError(f"{stack} cannot be planned from nothing", details=list(map(str, plan.errors)))
     found = needs(FreshProject.of_stack(session.stack.config), Plan.of(plan.snapshot.resources))
-    enough = all(need.granted >= need.largest for need in found)
+    enough = all(need.granted >= need.max_scale for need in found)
     if as_json:
         rows = {
-            need.quota: {"granted": need.granted, "first": need.first, "largest": need.largest}
+            need.quota: {"granted": need.granted, "first": need.first, "largest": need.max_scale}
             for need in found
         }
         print_json({"stack": stack, "enough": enough, "quotas": rows})
     else:
         for need in found:
-            short = "" if need.granted >= need.largest else "  too little"
-            amounts = f"first {need.first:6}  largest {need.largest:6}"
+            short = "" if need.granted >= need.max_scale else "  too little"
+            amounts = f"first {need.first:6}  largest {need.max_scale:6}"
             out.print(f"{need.quota:14} granted {need.granted:6}  {amounts}{short}")
     raise typer.Exit(0 if enough else 1)

@@ -96,16 +96,16 @@ def _ignores_case(attribute: Attribute) -> bool:
 
 def _count(facts: Mapping[str, Any], items: Any, path: Path) -> Iterator[Problem]:
     number = len([key for key in items if key != DEFAULTS_KEY])
-    most, fewest = facts.get("max_items"), facts.get("min_items")
+    max_items, min_items = facts.get("max_items"), facts.get("min_items")
     if (
-        most is not None
-        and number > most
+        max_items is not None
+        and number > max_items
         and isinstance(items, (list, Mapping))
         and not _single(facts, items)
     ):
-        yield problem(path, f"has {number} items; at most {most} are allowed")
-    if fewest is not None and number < fewest and not _single(facts, items):
-        yield problem(path, f"has {number} items; at least {fewest} are required")
+        yield problem(path, f"has {number} items; at most {max_items} are allowed")
+    if min_items is not None and number < min_items and not _single(facts, items):
+        yield problem(path, f"has {number} items; at least {min_items} are required")
 
 
 def _single(facts: Mapping[str, Any], items: Any) -> bool:
@@ -116,7 +116,7 @@ def _single(facts: Mapping[str, Any], items: Any) -> bool:
 def _is_set(value: Any) -> bool:
     while isinstance(value, Secret):
         value = value.element
-    # An empty object is a block without arguments, which is there; an empty list is no block.
+    # An empty object is a block without arguments, which counts; an empty list has no block.
     return value is UNKNOWN or not (value is None or value == [])
 
 
@@ -143,7 +143,7 @@ def _references(
 
 
 def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: str) -> Iterator[Problem]:
-    """Violations of "exactly one of" and "at least one of", told once: at the first member of the group."""
+    """Yield violations of "exactly one of" and "at least one of", once a group, at its first member."""
     facts = attribute.facts
     for kind in ("exactly_one_of", "at_least_one_of"):
         members = list(dict.fromkeys(facts.get(kind, ())))
@@ -161,7 +161,7 @@ def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: 
 
 
 def _has_group(scopes: tuple[_Scope, ...], member: str, kind: str) -> bool:
-    """Whether the attribute at `member` declares the group as well, and so tells of its violation."""
+    """Return whether the attribute at `member` declares the group as well, and so reports its violation."""
     attribute = _attribute(scopes, member)
     return attribute is not None and member in attribute.facts.get(kind, ())
 

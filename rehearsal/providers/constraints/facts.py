@@ -20,7 +20,7 @@ PACKAGES: Final = ("cloudflare", "gcp", "mongodbatlas")
 
 @dataclass(frozen=True)
 class Source:
-    """Where the facts of a package are from: the provider with its version, and when they were measured."""
+    """The source of a package's facts: the provider with its version, and the month of the measurement."""
 
     provider: str
     measured: str

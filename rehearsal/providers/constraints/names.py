@@ -2,7 +2,7 @@
 
 A property is the attribute's name in camel case, in the plural for a list or set of more than one item
 (`pkg/tfbridge/names.go`). A type token is ``<package>:<module>/<name>:<Name>``, and the Terraform type is
-the module and the name, or the name alone. What does not map is left out, never guessed: see
+the module and the name, or the name alone. Properties without a match are left out: see
 :func:`unmapped`.
 """
 
@@ -32,7 +32,7 @@ _RENAMED: Final = {
 class Attribute:
     """An attribute under its Pulumi `name`, with its Terraform `path` and its `facts`.
 
-    `framework` tells how its provider is built: with the plugin framework, a requirement of replacement on
+    `framework` is whether its provider uses the plugin framework: there, a requirement of replacement on
     an object covers what is in it; with the older SDK, each attribute has its own.
     """
 

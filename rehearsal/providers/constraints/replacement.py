@@ -36,6 +36,21 @@ def replacing_names(mapped: MappedType) -> frozenset[str]:
     return frozenset(name for name, item in mapped.attributes.items() if item.facts.get("force_new"))
 
 
+def is_default(mapped: MappedType, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether the change at `path` only adds or removes the provider's default: no change to it."""
+    found, _ = _at(mapped, path)
+    if found is None or "default" not in found.facts:
+        return False
+    before, after = _value(old, path), _value(new, path)
+    default = found.facts["default"]
+    return (before is None and after == default) or (after is None and before == default)
+
+
+def sensitive_names(mapped: MappedType) -> frozenset[str]:
+    """Return the top-level properties whose values the provider marks as sensitive."""
+    return frozenset(name for name, item in mapped.attributes.items() if item.facts.get("sensitive"))
+
+
 def _at(mapped: MappedType, path: Path) -> tuple[Attribute | None, bool]:
     """The attribute at `path`, and whether an object around it requires replacement of all it holds."""
     attributes, found, covered = mapped.attributes, None, False

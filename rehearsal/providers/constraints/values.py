@@ -30,9 +30,9 @@ def value_faults(
 
 
 def _out_of_range(facts: Mapping[str, Any], number: float, text: str) -> Iterator[str]:
-    least, most = facts.get("min"), facts.get("max")
-    if (least is not None and number < least) or (most is not None and number > most):
-        yield f"{text} is out of range: {_range(least, most)}"
+    min_value, max_value = facts.get("min"), facts.get("max")
+    if (min_value is not None and number < min_value) or (max_value is not None and number > max_value):
+        yield f"{text} is out of range: {_range(min_value, max_value)}"
     if (above := facts.get("exclusive_min")) is not None and number <= above:
         yield f"{text} is out of range: more than {above}"
     if (ranges := facts.get("ranges")) and not any(first <= number <= last for first, last in ranges):
@@ -41,9 +41,9 @@ def _out_of_range(facts: Mapping[str, Any], number: float, text: str) -> Iterato
 
 
 def _malformed(facts: Mapping[str, Any], value: str) -> Iterator[str]:
-    shortest, longest = facts.get("min_length", 0), facts.get("max_length")
-    if len(value) < shortest or (longest is not None and len(value) > longest):
-        bounds = f"{shortest} to {longest}" if longest is not None else f"at least {shortest}"
+    min_length, max_length = facts.get("min_length", 0), facts.get("max_length")
+    if len(value) < min_length or (max_length is not None and len(value) > max_length):
+        bounds = f"{min_length} to {max_length}" if max_length is not None else f"at least {min_length}"
         yield f"{value[:40]!r} has {len(value)} characters: {bounds} are allowed"
         return
     for pattern in facts.get("patterns", ()):
@@ -54,10 +54,10 @@ def _malformed(facts: Mapping[str, Any], value: str) -> Iterator[str]:
         yield reason
 
 
-def _range(least: Any, most: Any) -> str:
-    if most is None:
-        return f"at least {least}"
-    return f"at most {most}" if least is None else f"{least} to {most}"
+def _range(min_value: Any, max_value: Any) -> str:
+    if max_value is None:
+        return f"at least {min_value}"
+    return f"at most {max_value}" if min_value is None else f"{min_value} to {max_value}"
 
 
 def listed(values: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What would stop a first deployment: the state of a new project, and the order in which it fills.
+"""Obstacles to a first deployment: the state of a new project, and the order of creation in it.
 
 A new Google project has most APIs disabled, no service agents, small quotas and a network called ``default``.
 The checks read the plan of creating a stack from nothing, with its dependencies, so that a violation of the
@@ -19,7 +19,7 @@ __all__ = ["FreshProject", "Obstacle", "obstacles"]
 def obstacles(
     project: FreshProject, planned: Sequence[ResourceState], created: Sequence[ResourceState] = ()
 ) -> list[Obstacle]:
-    """Return what would stop a first deployment, or make every later one change something again.
+    """Return the obstacles to a first deployment, and settings that every later update changes again.
 
     `planned` are the resources of the plan, in which values of resources to be created are unknown; `created`
     are the same resources after a rehearsal, in which they are known.

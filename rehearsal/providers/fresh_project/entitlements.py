@@ -1,4 +1,4 @@
-"""What the real APIs refuse or change although the provider accepts it: names, plans, removed features."""
+"""Values that the provider accepts and the API refuses or changes: names, plans, removed features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rehearsal.pulumi.urn import name_of
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _NETWORK: Final = "gcp:compute/network:Network"
-# Types whose names stay taken after they are deleted: key rings for ever, pools for 30 days
+# Types whose names stay taken after they are deleted: key rings permanently, pools for 30 days
 # (terraform-provider-google#14191, pulumi-gcp#1149).
 _NAMES_THAT_STAY: Final = {
     "gcp:kms/keyRing:KeyRing": "name",
@@ -110,7 +110,7 @@ def _lowest(version: str) -> tuple[int, ...]:
 
 
 def edge(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
-    """What a Cloudflare plan does not include, and values that Cloudflare stores in another form."""
+    """Settings that a Cloudflare plan does not include, and values that Cloudflare stores in another form."""
     for urn, _ in plan.of_type(*_ENTERPRISE):
         if project.plan != "enterprise":
             yield Obstacle(
@@ -138,7 +138,7 @@ def edge(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
 
 
 def teardown(plan: Plan) -> Iterator[Obstacle]:
-    """What a destroy cannot delete: the peering of managed services outlives its last instance for days."""
+    """Resources that a destroy cannot delete: the peering of managed services outlives its last instance."""
     for urn, inputs in plan.of_type("gcp:servicenetworking/connection:Connection"):
         if inputs.get("deletionPolicy") != "ABANDON":
             yield Obstacle(

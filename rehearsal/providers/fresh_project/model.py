@@ -23,7 +23,7 @@ DEFAULT_QUOTAS: Final[Mapping[str, int]] = {"CPUS": 24, "N2D_CPUS": 24, "N2_CPUS
 
 @dataclass(frozen=True, order=True)
 class Obstacle:
-    """What stops the deployment at one resource: its URN, what happens, and what to do about it."""
+    """An obstacle at one resource: its URN, the failure, and the remedy."""
 
     urn: str
     what: str

@@ -1,4 +1,4 @@
-"""What must exist before a resource is created: APIs, service agents, settings, apps."""
+"""Prerequisites of a resource: enabled APIs, service agents, other settings, Firebase apps."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def api_of(type_: str) -> str | None:
 
 
 def apis(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
-    """A resource whose API is not enabled before it: the API answers 403, `SERVICE_DISABLED`."""
+    """A resource whose API is not enabled before it: the API returns 403, `SERVICE_DISABLED`."""
     enabling = {
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_SERVICE)
     }
@@ -75,7 +75,7 @@ def apis(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
 
 
 def service_agents(plan: Plan) -> Iterator[Obstacle]:
-    """A grant to a service agent that does not exist yet: IAM answers 400, `does not exist`."""
+    """A grant to a service agent that does not exist yet: IAM returns 400, `does not exist`."""
     identities = {
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_IDENTITY)
     }
@@ -112,7 +112,7 @@ def _members(inputs: dict[str, Any]) -> Iterator[str]:
 
 
 def zone_settings(plan: Plan) -> Iterator[Obstacle]:
-    """`webp` before `polish`: Cloudflare answers with error 1020 (terraform-provider-cloudflare#495)."""
+    """`webp` before `polish`: Cloudflare returns error 1020 (terraform-provider-cloudflare#495)."""
     settings = {
         inputs.get("settingId"): (urn, inputs)
         for urn, inputs in plan.of_type("cloudflare:index/zoneSetting:ZoneSetting")
@@ -145,6 +145,6 @@ def app_check(plan: Plan) -> Iterator[Obstacle]:
         if not any(plan.resources[one].type in _SLOW for one in meanwhile if one in plan.resources):
             yield Obstacle(
                 urn,
-                "App Check does not know an app for the first 30 seconds",
+                "App Check does not recognize an app for the first 30 seconds",
                 "Make it depend on something that takes minutes to create",
             )

@@ -13,7 +13,7 @@ _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _POOL: Final = "gcp:container/nodePool:NodePool"
 _SSD: Final = frozenset({"pd-balanced", "pd-ssd", "hyperdisk-balanced"})
 _DEFAULT_ZONES: Final = 3
-# What a pool has that does not say: https://cloud.google.com/kubernetes-engine/docs/how-to/creating-a-cluster
+# Defaults of a node pool: https://cloud.google.com/kubernetes-engine/docs/how-to/creating-a-cluster
 _DEFAULT_MACHINE: Final = "e2-medium"
 _DEFAULT_DISK_GB: Final = 100
 _SHARED_CORES: Final = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2}
@@ -28,25 +28,25 @@ class Need:
     quota: str
     granted: int
     first: int
-    largest: int
+    max_scale: int
 
 
 def needs(project: FreshProject, plan: Plan) -> list[Need]:
     """Return the quotas that the plan's nodes use, by name."""
-    first, largest = Counter[str](), Counter[str]()
+    first, max_scale = Counter[str](), Counter[str]()
     for _, inputs in plan.of_type(_POOL):
-        initial, most = _nodes(inputs)
+        initial, max_nodes = _nodes(inputs)
         first.update(_used(inputs.get("nodeConfig") or {}, initial))
-        largest.update(_used(inputs.get("nodeConfig") or {}, most))
+        max_scale.update(_used(inputs.get("nodeConfig") or {}, max_nodes))
     for _, inputs in plan.of_type(_CLUSTER):
         # The default pool exists until the cluster is created; the declared pools come after it.
         zones = len(inputs.get("nodeLocations") or ()) or _DEFAULT_ZONES
         default = _used(inputs.get("nodeConfig") or {}, zones * _whole(inputs.get("initialNodeCount"), 1))
         for quota, amount in default.items():
             first[quota] = max(first[quota], amount)
-    names = sorted({*first, *largest})
+    names = sorted({*first, *max_scale})
     return [
-        Need(name, project.quotas.get(name, 0), first[name], max(first[name], largest[name]))
+        Need(name, project.quotas.get(name, 0), first[name], max(first[name], max_scale[name]))
         for name in names
     ]
 
@@ -59,7 +59,7 @@ def first_deployment(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
             yield Obstacle(
                 pools[0],
                 f"the quota {need.quota} is {need.granted} in the region, and the first nodes need"
-                f" {need.first} ({need.largest} with every pool at its maximum)",
+                f" {need.first} ({need.max_scale} with every pool at its maximum)",
                 "Request more, and record what is granted in quotas:granted of the stack file",
             )
 
@@ -72,9 +72,9 @@ def _nodes(inputs: Mapping[str, Any]) -> tuple[int, int]:
     initial = max(
         initial, _whole(scaling.get("totalMinNodeCount"), _whole(scaling.get("minNodeCount"), 0) * zones)
     )
-    most = _whole(scaling.get("totalMaxNodeCount"), _whole(scaling.get("maxNodeCount"), 0) * zones)
+    max_nodes = _whole(scaling.get("totalMaxNodeCount"), _whole(scaling.get("maxNodeCount"), 0) * zones)
     surge = _whole((inputs.get("upgradeSettings") or {}).get("maxSurge"), 1)
-    return initial, max(initial, most) + surge
+    return initial, max(initial, max_nodes) + surge
 
 
 def _used(config: Mapping[str, Any], nodes: int) -> dict[str, int]:

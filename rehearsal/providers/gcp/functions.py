@@ -101,7 +101,7 @@ def engine_versions(args: dict[str, Any], place: Place) -> dict[str, Any]:
 
 
 def _agent(domain: str, prefix: str = "service-") -> Function:
-    def answer(args: dict[str, Any], place: Place) -> dict[str, Any]:
+    def agent(args: dict[str, Any], place: Place) -> dict[str, Any]:
         name = _project(args, place)
         email = f"{prefix}{number_of(name)}@{domain}"
         return {
@@ -112,7 +112,7 @@ def _agent(domain: str, prefix: str = "service-") -> Function:
             "member": f"serviceAccount:{email}",
         }
 
-    return answer
+    return agent
 
 
 def service_account(args: dict[str, Any], place: Place) -> dict[str, Any]:

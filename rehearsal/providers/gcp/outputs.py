@@ -1,4 +1,4 @@
-"""What Google Cloud assigns: addresses, endpoints, numbers and names in the shapes its APIs use."""
+"""Values that Google Cloud assigns: addresses, endpoints, numbers and names in the shapes of its APIs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def network(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]
 
 def subnetwork(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]:
     outputs: dict[str, Any] = {"purpose": inputs.get("purpose") or "PRIVATE", "stackType": "IPV4_ONLY"}
-    with suppress(ValueError, IndexError):  # a range that is no range: the API would refuse it
+    with suppress(ValueError, IndexError):  # a malformed range, which the API would refuse
         outputs["gatewayAddress"] = str(ipaddress.ip_network(_text(inputs.get("ipCidrRange")))[1])
     return outputs
 

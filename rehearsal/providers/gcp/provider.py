@@ -16,7 +16,7 @@ from rehearsal.providers.gcp.types import ID_TEMPLATES
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import UNKNOWN
 
-# What identifies a resource of a type that no facts are known of.
+# Identifying properties of types without facts.
 _IDENTITY: Final = ("name", "project", "location", "region", "zone")
 _ACCOUNT: Final = "gcp:serviceaccount/account:Account"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
@@ -44,7 +44,7 @@ class Google(Cloud):
             "digits": fake_values.digits(19, seed),
             "hex": fake_values.hexadecimal(16, seed),
             "uuid": fake_values.uuid(seed),
-            # A secret's next version has another number; which one it is, nobody may rely on.
+            # A secret's next version has another number, which must not be relied on.
             "version": str(fake_values.number(1, 9_999, seed)),
             "appId": _app_id(token, number_of(place.project), seed),
         } | {name: str(value) for name, value in inputs.items() if isinstance(value, (str, int))}
@@ -73,7 +73,7 @@ class Google(Cloud):
         if labels is UNKNOWN:
             outputs |= {"effectiveLabels": UNKNOWN, "pulumiLabels": UNKNOWN}
         elif labels is None or isinstance(labels, Mapping):
-            # pulumi-gcp marks what it made, unless it is told not to.
+            # pulumi-gcp labels what it creates, unless that is disabled.
             marked = {**(labels or {}), "goog-pulumi-provisioned": "true"}
             outputs |= {"effectiveLabels": marked, "pulumiLabels": marked}
         if token == _ACCOUNT and inputs.get("accountId") is not UNKNOWN:
@@ -116,7 +116,7 @@ def _fixed_names(token: str) -> tuple[str, ...]:
 
 
 def _is_grant(token: str) -> bool:
-    """Whether the type is one role for somebody on something: all of it is its identity."""
+    """Return whether the type grants a role: all its properties are its identity."""
     return token.lower().endswith(("iammember", "iambinding"))
 
 

@@ -24,8 +24,8 @@ CLUSTER_SCOPED: Final = frozenset(
 
 FIXED_ALWAYS: Final = patterns("apiVersion", "kind", "metadata.name", "metadata.namespace")
 
-# ConfigMaps and Secrets are replaced when their content changes, unless the provider is told to change them
-# in place (`enableConfigMapMutable`, `enableSecretMutable`).
+# ConfigMaps and Secrets are replaced when their content changes, unless the provider is configured to change
+# them in place (`enableConfigMapMutable`, `enableSecretMutable`).
 CONTENT: Final = patterns("data", "binaryData", "stringData", "type")
 
 _POD_SPEC: Final = (

@@ -39,7 +39,7 @@ class Kubernetes(Cloud):
         # A custom resource: its definition lives in the cluster, so only what every object has is typed.
         for key, right in zip(("apiVersion", "kind"), _kind_of(token), strict=True):
             if inputs.get(key) not in (None, UNKNOWN, right):
-                yield problem((key,), f'expected "{right}", as the resource type says')
+                yield problem((key,), f'expected "{right}", by the resource type')
         if inputs.get("metadata") is not None:
             yield from check_value(_object_meta(), inputs["metadata"], self.rules, ("metadata",))
 
@@ -126,7 +126,7 @@ class Kubernetes(Cloud):
         outputs = {**inputs, "apiVersion": inputs.get("apiVersion", group), "kind": inputs.get("kind", kind)}
         declared = resource_type(token)
         if preview:
-            # As a dry run on the server answers: the object is known, what the cluster assigns is not.
+            # As in a dry run on the server: the object is known, values that the cluster assigns are not.
             if declared is not None and "status" in declared.outputs:
                 outputs.setdefault("status", UNKNOWN)
             return self._marked(declared, outputs) if declared else outputs
@@ -187,7 +187,7 @@ class Kubernetes(Cloud):
         before, after = old.get("clusterIdentifier"), new.get("clusterIdentifier")
         if before is not None and after is not None:
             return path[0] == "clusterIdentifier"
-        # Without an identifier, the address in the kubeconfig says which cluster it is. One that is not
+        # Without an identifier, the address in the kubeconfig identifies the cluster. One that is not
         # known yet may be another one: the real provider plans a replacement as well.
         return path[0] in ("kubeconfig", "context", "cluster") and _servers(old) != _servers(new)
 

@@ -1,4 +1,4 @@
-"""What the Kubernetes API server checks beyond types: names, labels, quantities; and the status it reports.
+"""Checks of the Kubernetes API server beyond types: names, labels, quantities; and the status it reports.
 
 Names: "Object Names and IDs" (RFC 1123 subdomain or label). Labels and annotations: "Labels and Selectors",
 "Annotations". Quantities: `k8s.io/apimachinery/pkg/api/resource`.
@@ -24,7 +24,7 @@ _QUANTITY: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(([KMGTPE]i)|[numkMGTPE]
 # Kinds whose names must be a single label (they become part of a host name), and those with free names.
 _LABEL_KINDS: Final = frozenset({"Namespace", "Service"})
 _PATH_KINDS: Final = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
-# Where resource quantities stand, by the key that holds the map.
+# Keys of maps that hold resource quantities.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "hard", "capacity"})
 # Kinds whose content is the user's own: any key may stand in it.
 _FREE: Final = frozenset({"ConfigMap", "CustomResourceDefinition", "Secret"})
@@ -34,7 +34,7 @@ _LIMIT_RANGE_MAPS: Final = frozenset({"default", "defaultRequest", "max", "min",
 def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> Iterator[Problem]:
     """Problems of a whole object. Only values that are known and of the right type are looked at.
 
-    A `custom` resource may use any key for anything, so only its metadata is judged.
+    A `custom` resource may use any key for anything, so only its metadata is checked.
     """
     metadata = _opened(inputs.get("metadata"))
     if isinstance(metadata, Mapping):
@@ -57,7 +57,7 @@ def _selector(inputs: Mapping[str, Any]) -> Iterator[Problem]:
         if UNKNOWN not in (value, labels.get(key)) and labels.get(key) != value:
             yield problem(
                 ("spec", "selector", "matchLabels", key),
-                f"selects none of its own pods: the template's labels say {labels[key]!r}"
+                f"selects none of its own pods: the template's label is {labels[key]!r}"
                 if key in labels
                 else "selects none of its own pods: no such label in the template",
             )
@@ -84,9 +84,9 @@ def _name(metadata: Mapping[str, Any], kind: str) -> Iterator[Problem]:
         yield from _dns(namespace, ("metadata", "namespace"), _LABEL, 63, "a DNS label")
 
 
-def _dns(name: str, path: Path, pattern: re.Pattern[str], longest: int, what: str) -> Iterator[Problem]:
-    if len(name) > longest:
-        yield problem(path, f"{name!r} has {len(name)} characters; {what} has at most {longest}")
+def _dns(name: str, path: Path, pattern: re.Pattern[str], max_length: int, what: str) -> Iterator[Problem]:
+    if len(name) > max_length:
+        yield problem(path, f"{name!r} has {len(name)} characters; {what} has at most {max_length}")
     elif not pattern.fullmatch(name):
         dots = " or dots" if pattern is _SUBDOMAIN else ""
         yield problem(

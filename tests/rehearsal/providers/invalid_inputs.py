@@ -14,7 +14,7 @@ _POD: Final = {"containers": [{"name": "api", "image": "api"}]}
 
 @dataclass(frozen=True)
 class Wrong:
-    """Inputs of one resource; `problems` maps each wrong path to a part of what must be said of it."""
+    """Inputs of one resource; `problems` maps each wrong path to a part of its reason."""
 
     token: str
     inputs: Mapping[str, Any]

@@ -18,7 +18,9 @@ def test_every_problem_is_found_where_it_is(
     clouds = {"gcp": gcp, "kubernetes": kubernetes, "mongodbatlas": atlas, "cloudflare": cloudflare}
     failures = clouds[wrong.token.partition(":")[0]].check(urn(wrong.token), dict(wrong.inputs)).failures
     assert failures.keys() == wrong.problems.keys(), failures
-    assert not {path: failures[path] for path, said in wrong.problems.items() if said not in failures[path]}
+    assert not {
+        path: failures[path] for path, reason in wrong.problems.items() if reason not in failures[path]
+    }
 
 
 LOOK_UP = """

@@ -40,7 +40,7 @@ def test_a_type_is_found_while_another_thread_still_imports_its_sdk(
         program = threads.submit(__import__, "slow_sdk")
         assert begun.wait(10)
         cloud = threads.submit(schema.resource_type, "slow:index:Thing")
-        # It either waits for the import, or has answered from half of a module by now.
+        # It either waits for the import, or has returned from half of a module by now.
         with pytest.raises(TimeoutError):
             cloud.result(0.2)
         goes_on.set()

@@ -1,4 +1,4 @@
-"""What Check finds in inputs, against the types that the installed SDKs declare."""
+"""Check against the types that the installed SDKs declare: every violation by its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the real providers refuse is refused, what they accept is accepted, over generated mutations."""
+"""Generated mutations: values that the real providers refuse are refused, and others are accepted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def chosen(resources: dict[str, list[dict[str, Any]]], generator: Generator) -> 
 
 
 def refusals(mutation: Mutation) -> dict[str, str]:
-    """What `Check` finds in a mutation."""
+    """Return the failures of `Check` for a mutation."""
     cloud = Calls.of(mutation.token.partition(":")[0])
     return cloud.check(urn(mutation.token), mutation.inputs).failures
 

@@ -1,4 +1,4 @@
-"""A change replaces where the provider's schema says so: every attribute of every type the stacks use."""
+"""A change replaces where the provider's schema requires it: every attribute of every declared type."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from rehearsal.providers.constraints.names import Attribute
 from rehearsal.providers.schema import ListOf, MapOf
+from rehearsal.pulumi.properties import Secret
 from tests.rehearsal.providers.calls import Calls, urn
 from tests.rehearsal.providers.constraints.stacks import declared_types, mapped
 
@@ -83,3 +84,16 @@ def test_a_block_that_the_provider_computes_is_no_new_block_when_it_is_declared(
 def test_what_is_no_longer_declared_and_is_computed_stays(gcp: Calls) -> None:
     address, old = urn("gcp:compute/address:Address"), {"name": "a", "region": "europe-west1"}
     assert not gcp.diff(address, old, {"name": "a"}).replaces
+
+
+def test_declaring_a_default_is_no_change(gcp: Calls) -> None:
+    redis, old = urn("gcp:redis/instance:Instance"), {"name": "cache", "memorySizeGb": 1}
+    assert not gcp.diff(redis, old, {**old, "tier": "BASIC"}).diffs
+    assert not gcp.diff(redis, {**old, "tier": "BASIC"}, old).diffs
+    assert gcp.diff(redis, old, {**old, "tier": "STANDARD_HA"}).replaces
+
+
+def test_sensitive_values_are_secret_in_outputs(gcp: Calls) -> None:
+    inputs = {"secret": "projects/p/secrets/s", "secretData": "hunter2"}
+    outputs = gcp.create(urn("gcp:secretmanager/secretVersion:SecretVersion"), inputs).outputs
+    assert isinstance(outputs["secretData"], Secret)
