@@ -1,4 +1,4 @@
-"""What a Google machine type leaves for pods."""
+"""Allocatable capacity of Google machine types."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ FAMILIES: dict[str, dict[str, float]] = {
     "n1": {"standard": 3.75, "highmem": 6.5, "highcpu": 0.9},
     "c3": {"highcpu": 2.0},
     "c3d": {"highcpu": 2.0},
+    "c4": {"standard": 3.75, "highmem": 7.75, "highcpu": 2.0},
+    "c2d": {"highcpu": 2.0},
     "n4": {"highcpu": 2.0},
 }
 
@@ -19,21 +21,21 @@ CPU_KEPT = ((1.0, 0.06), (1.0, 0.01), (2.0, 0.005), (float("inf"), 0.0025))
 MEMORY_KEPT = ((4.0, 0.25), (4.0, 0.20), (8.0, 0.10), (112.0, 0.06), (float("inf"), 0.02))
 EVICTION_MI = 100
 
-# What GKE's own daemons request on every node: data plane, logs, metrics, secrets, metadata, backup agent.
+# Requests of GKE's own daemons on every node: data plane, logs, metrics, secrets, metadata, backup agent.
 DAEMONS_CPU_MILLI = 500
 DAEMONS_MEMORY_MI = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What pods may request of one node: CPU in thousandths, memory in MiB."""
+    """Capacity of one node for pods: CPU in thousandths, memory in MiB."""
 
     cpu_milli: int
     memory_mi: int
 
 
 def allocatable(machine_type: str) -> Share:
-    """What is left for pods on a node, after GKE and its daemons.
+    """Return the capacity of a node for pods, after the reservations of GKE and its daemons.
 
     Raises `ValueError` for a machine type that names no family, class and number of CPUs.
     """

@@ -13,7 +13,6 @@ from rehearsal.providers import diff, fake_values
 from rehearsal.providers.base import Cloud, Function
 from rehearsal.providers.outputs import Place
 from rehearsal.providers.validation import Problem, problem
-from rehearsal.pulumi.properties import UNKNOWN
 
 # Of types that no facts are known of.
 _FIXED: Final = {
@@ -58,12 +57,6 @@ class Cloudflare(Cloud):
             value = inputs.get(name)
             if isinstance(value, str) and not _is_id(value):
                 yield problem((name,), f"{value!r} is not a Cloudflare id: 32 hexadecimal digits")
-        if (
-            _kind(token) == "DnsRecord"
-            and inputs.get("proxied") is True
-            and inputs.get("ttl") not in (1, UNKNOWN)
-        ):
-            yield problem(("ttl",), "a proxied record has an automatic TTL, written as 1")
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         kind = _kind(token)

@@ -119,6 +119,12 @@ def edge(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
                 "Declare it on the Enterprise plan only",
             )
     for urn, inputs in plan.of_type("cloudflare:index/dnsRecord:DnsRecord"):
+        if inputs.get("proxied") is True and inputs.get("ttl") not in (1, None, UNKNOWN):
+            yield Obstacle(
+                urn,
+                "Cloudflare sets the TTL of a proxied record to 1, so every update changes it again",
+                "Set ttl to 1",
+            )
         for key in ("name", "content"):
             value = inputs.get(key)
             if isinstance(value, str) and value is not UNKNOWN and len(value) > 1 and value.endswith("."):

@@ -55,7 +55,7 @@ def refused(stub: Any, token: str, inputs: dict[str, Any]) -> set[str]:
 def test_the_rehearsal_refuses_what_the_real_provider_refuses(real: tuple[str, Any]) -> None:
     package, stub = real
     rehearsed = Calls.of(package).stub
-    differing = []
+    differing: list[tuple[str, str]] = []
     for token, inputs in dict(planned("prod")).items():
         if not token.startswith(f"{package}:"):
             continue

@@ -143,6 +143,7 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         lambda all_: changed(all_, "edge-certificate", with_values(content="a.example.")),
         "dot",
     ),
+    ("TTL of a proxied record", lambda all_: changed(all_, "edge", with_values(ttl=300), "DnsRecord"), "TTL"),
     ("webp first", lambda all_: unordered(all_, "edge-webp", "ZoneSetting", "edge-polish"), "error 1020"),
     (
         "App Check at once",
