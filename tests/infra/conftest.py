@@ -11,7 +11,7 @@ from tests.infra.rehearsal import STACKS, Declared, rehearse
 
 @pytest.fixture(scope="session")
 def stack_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Declared]:
-    """What a stack declares, by its name."""
+    """Return the declared resources of a stack, by its name."""
     known: dict[str, Declared] = {}
 
     def declared(name: str) -> Declared:
@@ -24,11 +24,11 @@ def stack_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Declar
 
 @pytest.fixture(params=STACKS)
 def declared(request: pytest.FixtureRequest, stack_of: Callable[[str], Declared]) -> Declared:
-    """What each stack declares, one after the other."""
+    """The declared resources of each stack, one after the other."""
     return stack_of(request.param)
 
 
 @pytest.fixture
 def prod(stack_of: Callable[[str], Declared]) -> Declared:
-    """What production declares."""
+    """The declared resources of production."""
     return stack_of("prod")

@@ -1,4 +1,4 @@
-"""Rows of documents that say which resource holds what: read, and looked up in a rehearsed state."""
+"""Rows of documents that name a resource, a property and its value, checked in a rehearsed state."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Row:
                 yield unwrap(item.inputs)
 
     def holds(self, inputs: dict[str, Any]) -> bool:
-        """Whether one resource does what the row says."""
+        """Return whether a resource satisfies the row."""
         found = values(inputs, self.path)
         verb, _, item = self.want.partition(" ")
         match verb:

@@ -26,7 +26,7 @@ STACKS = ("local", "dev", "staging", "prod")
 
 @dataclass(frozen=True)
 class Declared:
-    """What the program declares for one stack, with every output there: the clouds made all of it up."""
+    """The declared resources of one stack with generated outputs."""
 
     stack: str
     result: Result
@@ -77,7 +77,7 @@ def configuration(stack: str) -> dict[str, Any]:
 
 @cache
 def _content(stack: str) -> str:
-    """The values as JSON, which is read anew a hundred times faster than YAML."""
+    """The values as JSON, which is parsed a hundred times faster than YAML."""
     return json.dumps(yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"])
 
 

@@ -1,4 +1,4 @@
-"""What is lost can be had back, and nobody can delete the copies."""
+"""Backups restore lost data, and cannot be deleted early."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def test_production_keeps_copies_of_its_database_in_another_region(prod: Declare
     home = cluster["replicationSpecs"][0]["regionConfigs"][0]["regionName"]
     assert schedule["copySettings"][0]["regionName"] != home
     assert schedule["copyPolicyItemsEnabled"]
-    kept = {
+    retained = {
         item["frequencyType"]: item["retentionValue"]
         for item in schedule["copySettings"][0]["copyPolicyItems"]
     }
-    assert kept["daily"] == schedule["policyItemDaily"]["retentionValue"]
-    assert kept["weekly"] == schedule["policyItemWeeklies"][0]["retentionValue"]
+    assert retained["daily"] == schedule["policyItemDaily"]["retentionValue"]
+    assert retained["weekly"] == schedule["policyItemWeeklies"][0]["retentionValue"]
     policy = prod.one("BackupCompliancePolicy")
     assert policy["copyProtectionEnabled"]
-    # The rule asks for nothing that the schedule does not keep.
+    # The compliance policy requires no more than the schedule retains.
     for item in ("policyItemDaily", "policyItemWeeklies", "policyItemMonthlies"):
         assert policy[item] == schedule[item]
 

@@ -47,7 +47,7 @@ def outdated_field(value: Any, field: Field, path: str) -> Iterator[str]:
 
 
 def replaced_type(cls: type) -> bool:
-    """Whether the SDK warns of every use of the type: there is no mark to ask for, so its source is read."""
+    """Return whether the SDK warns of every use of the type, by its source: it has no such attribute."""
     return f'"{cls.__name__} is deprecated:' in inspect.getsource(cls)
 
 

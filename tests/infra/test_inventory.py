@@ -1,4 +1,4 @@
-"""What the program plans is what was reviewed: the golden inventory of each stack."""
+"""The plan of each stack equals its reviewed inventory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every setting that says what it prevents is missed when it is turned off."""
+"""Every disabled hardening setting is detected."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from tests.infra.mutations.killers import Judge
+from tests.infra.mutations.killers import Evaluator
 from tests.infra.mutations.source import commented
 from tests.infra.mutations.table import FILE, PROGRAM, REASONING, Table, explained, settings, table, text
 from tests.infra.rehearsal import Declared
 
-pytestmark = pytest.mark.timeout(300)  # three hundred changes are judged one by one
+pytestmark = pytest.mark.timeout(300)  # three hundred changes are evaluated one by one
 
 
 @pytest.fixture(scope="module")
-def judged(stack_of: Callable[[str], Declared]) -> Table:
-    """Who objects to what, in prod."""
+def evaluated(stack_of: Callable[[str], Declared]) -> Table:
+    """The checks that detect each mutation of prod."""
     return table(stack_of("prod"))
 
 
-def test_nobody_objects_to_the_program_as_it_is(prod: Declared) -> None:
-    assert Judge(prod).sound == set()
+def test_unmutated_program_has_no_findings(prod: Declared) -> None:
+    assert Evaluator(prod).sound == set()
 
 
-def test_every_setting_that_prevents_something_lands_somewhere(judged: Table) -> None:
-    assert len(judged) > 150
-    nowhere = [setting for setting, ways in judged.items() if not ways]
+def test_every_setting_that_prevents_something_lands_somewhere(evaluated: Table) -> None:
+    assert len(evaluated) > 150
+    nowhere = [setting for setting, ways in evaluated.items() if not ways]
     assert not nowhere, (
         f"a comment that only explains belongs into explained.yaml, with the reason: {nowhere}"
     )
 
 
-def test_whoever_turns_a_setting_off_meets_an_objection(judged: Table) -> None:
+def test_every_mutant_is_killed(evaluated: Table) -> None:
     unnoticed = [
-        f"{setting}, {way}" for setting, ways in judged.items() for way, who in ways.items() if not who
+        f"{setting}, {way}" for setting, ways in evaluated.items() for way, who in ways.items() if not who
     ]
     assert not unnoticed, f"add a rule to audits/hardening.yaml, or a policy, for: {unnoticed}"
 
 
-def test_the_table_names_those_who_object(judged: Table) -> None:
-    """Others may have joined them; who is named and has gone over to silence is missed."""
+def test_the_table_lists_the_checks_that_kill_each_mutant(evaluated: Table) -> None:
+    """More checks may detect a mutation than listed; a listed one that no longer does fails this test."""
     written = yaml.safe_load(FILE.read_text())
-    found = yaml.safe_load(text(judged))
+    found = yaml.safe_load(text(evaluated))
     assert written.keys() == found.keys(), "the table is not up to date: run `make inventory` and review it"
     for setting, named in written.items():
         ways = {"": named} if isinstance(named, list) else named

@@ -1,4 +1,4 @@
-"""What the program declares, rehearsed once for each stack: the promises of the platform as a whole."""
+"""Properties of the whole platform, in the rehearsed resources of each stack."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_vpa_only_recommends(declared: Declared) -> None:
 
 
 @pytest.mark.parametrize("role", ["api", "worker"])
-def test_grace_period_covers_drain_and_the_longest_request(declared: Declared, role: str) -> None:
+def test_grace_period_covers_drain_and_request_timeout(declared: Declared, role: str) -> None:
     values = configuration(declared.stack)["kingdom:workload"]
     pod = declared.one("Deployment", role)["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] > values["drainSeconds"] + values["requestSeconds"]
@@ -89,7 +89,7 @@ def test_production_reaches_the_database_only_privately(prod: Declared) -> None:
     assert not any(item.type.endswith(":ProjectIpAccessList") for item in prod.resources)
 
 
-# What cannot be made again: data, its backups, the keys to both, the names and images others rely on.
+# Resources that cannot be created again: data, backups, the keys to both, names and images in use.
 HOLDING = {
     "gcp:artifactregistry/repository:Repository",
     "gcp:compute/globalAddress:GlobalAddress",

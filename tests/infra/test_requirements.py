@@ -1,4 +1,4 @@
-"""What `docs/requirements.md` says prod declares, it declares."""
+"""Production declares everything that `docs/requirements.md` lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.infra.rehearsal import ROOT, Declared
 ROWS = rows((ROOT / "docs" / "requirements.md").read_text())
 
 
-def test_every_requirement_is_declared_where_it_is_said_to_be(prod: Declared) -> None:
+def test_every_requirement_is_declared_at_its_documented_place(prod: Declared) -> None:
     assert broken(ROWS, prod) == []
 
 

@@ -1,4 +1,4 @@
-"""Secrets change while sessions go on: every running pod must know what a new one signs with."""
+"""Session keys rotate without ending sessions: running pods accept the keys of new pods."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def test_a_threshold_is_changed_in_place_and_a_variable_rolls_the_pods(tmp_path:
     values["kingdom:observability"]["thresholds"]["cpuPercent"]["warning"] = 70
     watched = rehearse("dev", tmp_path, values)
     values["kingdom:workload"]["logLevel"] = "error"
-    told = rehearse("dev", tmp_path, values)
+    declared = rehearse("dev", tmp_path, values)
 
     def annotations(declared: Declared) -> str:
         return str(declared.one("Deployment", "api")["spec"]["template"]["metadata"]["annotations"])
 
     assert before.one("ConfigMap", "thresholds") != watched.one("ConfigMap", "thresholds")
-    assert annotations(before) == annotations(watched) != annotations(told)
+    assert annotations(before) == annotations(watched) != annotations(declared)
     # In place: the pods that have it mounted see the change.
     done = {step.name: step.op for step in watched.result.steps if step.type.endswith(":ConfigMap")}
     assert done["thresholds"] is Op.UPDATE

@@ -20,7 +20,7 @@ Plan = dict[str, Any]
 
 @cache
 def planned(key: str = "", value: int = 0) -> tuple[ResourceState, ...]:
-    """What prod plans with one setting of its workload changed: `api.maxReplicas` and the like."""
+    """Return the plan of prod with one changed setting of its workload: `api.maxReplicas` and the like."""
     values = configuration("prod")
     if key:
         tree: Any = value
@@ -44,7 +44,7 @@ def inputs(key: str = "", value: int = 0) -> Plan:
 
 
 def moved(key: str, value: int) -> dict[str, tuple[Any, Any]]:
-    """What differs from the stack as it is; what both know only after an update is no difference."""
+    """Return the differences from the unchanged stack; values unknown in both are equal."""
     before, after = inputs(), inputs(key, value)
     assert before.keys() == after.keys()
     return {path: (before[path], after[path]) for path in before if before[path] != after[path]}

@@ -14,7 +14,7 @@ from rehearsal.engine.state.secrets import Crypter
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.addresses import DOORS, unmeant_addresses
-from tests.infra.audits.finding import Offence, is_of_a_cloud
+from tests.infra.audits.finding import Finding, is_of_a_cloud
 from tests.infra.audits.hardening import Rule, hardening, unhardened
 from tests.infra.audits.labels import OTHERWISE, unlabelled
 from tests.infra.audits.paths import ABSENT, replaced
@@ -27,12 +27,12 @@ KEY = "".join(("-----BEGIN ", "PRIVATE KEY-----"))
 
 @pytest.fixture(params=["staging", "prod"])
 def guarded(request: pytest.FixtureRequest, stack_of: Callable[[str], Declared]) -> Declared:
-    """The environments that hold data of people, one after the other."""
+    """The environments with user data, one after the other."""
     return stack_of(request.param)
 
 
-def told(offences: Iterator[Offence]) -> list[str]:
-    return [str(offence) for offence in offences]
+def texts(findings: Iterator[Finding]) -> list[str]:
+    return [str(finding) for finding in findings]
 
 
 def everything(declared: Declared) -> list[ResourceState]:
@@ -68,7 +68,7 @@ def without_protection(declared: Declared, type_: str) -> list[ResourceState]:
 
 class TestSecrets:
     def test_no_secret_stands_in_the_state_in_plain(self, guarded: Declared) -> None:
-        assert told(plain_secrets(everything(guarded), guarded.result.outputs)) == []
+        assert texts(plain_secrets(everything(guarded), guarded.result.outputs)) == []
 
     def test_no_secret_stands_in_the_state_file_in_plain(self, guarded: Declared) -> None:
         crypter = Crypter.create("a passphrase of no consequence")
@@ -82,29 +82,29 @@ class TestSecrets:
         assert sources >= {"result", "authString", "currentCertificate"}
 
     @pytest.mark.parametrize("side", ["inputs", "outputs"])
-    @pytest.mark.parametrize("kept", ["result", "authString", "currentCertificate"])
-    def test_a_secret_by_value_is_found_anywhere(self, prod: Declared, kept: str, side: str) -> None:
-        item = next(item for item in everything(prod) if kept in item.outputs)
-        secret = max(unwrap(item.outputs)[kept].splitlines(), key=len)
+    @pytest.mark.parametrize("stored", ["result", "authString", "currentCertificate"])
+    def test_a_secret_by_value_is_found_anywhere(self, prod: Declared, stored: str, side: str) -> None:
+        item = next(item for item in everything(prod) if stored in item.outputs)
+        secret = max(unwrap(item.outputs)[stored].splitlines(), key=len)
         state = planted(prod, "kubernetes:core/v1:ConfigMap", "data.NOTE", f"see {secret} there", side)
-        assert any("shows what" in what for what in told(plain_secrets(state, {})))
+        assert any("shows what" in what for what in texts(plain_secrets(state, {})))
 
     def test_a_secret_that_is_an_id_is_found(self, prod: Declared) -> None:
         state = [
             dataclasses.replace(item, id=unwrap(item.outputs)["result"]) if "result" in item.outputs else item
             for item in everything(prod)
         ]
-        assert any(" id shows what" in what for what in told(plain_secrets(state, {})))
+        assert any(" id shows what" in what for what in texts(plain_secrets(state, {})))
 
     def test_a_secret_among_the_outputs_of_the_stack_is_found(self, prod: Declared) -> None:
         item = next(item for item in everything(prod) if "authString" in item.outputs)
         outputs = {"redis": {"auth": unwrap(item.outputs)["authString"]}}
-        assert told(plain_secrets(everything(prod), outputs))
+        assert texts(plain_secrets(everything(prod), outputs))
 
     def test_a_secret_that_is_not_sealed_is_found(self, prod: Declared) -> None:
         version = "gcp:secretmanager/secretVersion:SecretVersion"
         state = planted(prod, version, "secretData", "a-value-of-nobody")
-        assert "inputs.secretData is secret and not sealed" in " ".join(told(plain_secrets(state, {})))
+        assert "inputs.secretData is secret and not sealed" in " ".join(texts(plain_secrets(state, {})))
 
     @pytest.mark.parametrize(
         "looks",
@@ -112,12 +112,12 @@ class TestSecrets:
     )
     def test_what_looks_like_a_secret_is_found(self, prod: Declared, looks: str) -> None:
         state = planted(prod, "kubernetes:core/v1:ConfigMap", "data.NOTE", f"x {looks} y")
-        assert "looks like a secret" in " ".join(told(plain_secrets(state, {})))
+        assert "looks like a secret" in " ".join(texts(plain_secrets(state, {})))
 
 
 class TestAddresses:
     def test_nothing_is_on_the_internet_that_was_not_meant(self, guarded: Declared) -> None:
-        assert told(unmeant_addresses(everything(guarded))) == []
+        assert texts(unmeant_addresses(everything(guarded))) == []
 
     def test_every_door_that_was_meant_is_there(self, prod: Declared) -> None:
         there = {(item.urn.rpartition("::")[2], item.type) for item in everything(prod)}
@@ -150,33 +150,33 @@ class TestAddresses:
         ],
     )
     def test_a_way_in_is_found(self, prod: Declared, type_: str, path: str, value: Any) -> None:
-        assert told(unmeant_addresses(planted(prod, type_, path, value)))
+        assert texts(unmeant_addresses(planted(prod, type_, path, value)))
 
     @pytest.mark.parametrize(
         "type_", ["gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress"]
     )
-    def test_an_address_that_nobody_listed_is_found(self, prod: Declared, type_: str) -> None:
+    def test_an_unlisted_address_is_found(self, prod: Declared, type_: str) -> None:
         state = [
             dataclasses.replace(item, urn=f"{item.urn}-more") if item.type == type_ else item
             for item in everything(prod)
         ]
-        assert any("is an address on the internet" in what for what in told(unmeant_addresses(state)))
+        assert any("is an address on the internet" in what for what in texts(unmeant_addresses(state)))
 
     def test_an_address_in_the_outputs_is_found(self, prod: Declared) -> None:
         state = planted(prod, "gcp:redis/instance:Instance", "host", "203.0.113.9", "outputs")
-        assert any("outputs.host" in what for what in told(unmeant_addresses(state)))
+        assert any("outputs.host" in what for what in texts(unmeant_addresses(state)))
 
 
 class TestLabels:
     def test_whatever_can_carry_labels_carries_the_environment(self, declared: Declared) -> None:
-        assert told(unlabelled(everything(declared), labels_of(declared.stack))) == []
+        assert texts(unlabelled(everything(declared), labels_of(declared.stack))) == []
 
     @pytest.mark.parametrize("label", ["environment", "platform", "team", "managed-by"])
     def test_one_missing_label_is_found_on_each_resource_that_can_carry_it(
         self, prod: Declared, label: str
     ) -> None:
         wanted = {**labels_of("prod"), label: "another"}
-        assert len(told(unlabelled(everything(prod), wanted))) > 80
+        assert len(texts(unlabelled(everything(prod), wanted))) > 80
 
     @pytest.mark.parametrize(
         ("type_", "path"),
@@ -193,7 +193,7 @@ class TestLabels:
         ],
     )
     def test_a_resource_without_labels_is_found(self, prod: Declared, type_: str, path: str) -> None:
-        assert told(unlabelled(planted(prod, type_, path, ABSENT), labels_of("prod")))
+        assert texts(unlabelled(planted(prod, type_, path, ABSENT), labels_of("prod")))
 
     def test_types_that_are_excused_have_labels_to_be_excused_from(self) -> None:
         for type_ in OTHERWISE:
@@ -204,7 +204,7 @@ class TestLabels:
 
 class TestStores:
     def test_every_store_has_backup_encryption_and_protection(self, guarded: Declared) -> None:
-        assert told(unguarded(everything(guarded))) == []
+        assert texts(unguarded(everything(guarded))) == []
 
     def test_every_store_says_of_each_aspect_what_it_has_or_why_not(self) -> None:
         for type_, store in stores().items():
@@ -217,7 +217,7 @@ class TestStores:
 
     @pytest.mark.parametrize("type_", [type_ for type_, store in stores().items() if store.protect])
     def test_a_store_that_is_not_protected_is_found(self, prod: Declared, type_: str) -> None:
-        assert any("`protect` is off" in what for what in told(unguarded(without_protection(prod, type_))))
+        assert any("`protect` is off" in what for what in texts(unguarded(without_protection(prod, type_))))
 
     @pytest.mark.parametrize(
         ("type_", "aspect", "path"),
@@ -232,7 +232,7 @@ class TestStores:
     def test_a_store_that_lacks_one_thing_is_found(
         self, prod: Declared, type_: str, aspect: str, path: str
     ) -> None:
-        found = told(unguarded(planted(prod, type_, path, ABSENT)))
+        found = texts(unguarded(planted(prod, type_, path, ABSENT)))
         assert any(aspect in what and path in what for what in found)
 
     @pytest.mark.parametrize(
@@ -241,11 +241,11 @@ class TestStores:
     )
     def test_a_store_that_nothing_saves_is_found(self, prod: Declared, saver: str) -> None:
         state = [item for item in everything(prod) if item.type != saver]
-        assert any(f"no {saver} saves it" in what for what in told(unguarded(state)))
+        assert any(f"no {saver} saves it" in what for what in texts(unguarded(state)))
 
     @pytest.mark.parametrize("copy", COPIES, ids=lambda copy: copy.path)
     def test_copies_in_another_region_that_are_missing_are_found(self, prod: Declared, copy: Rule) -> None:
-        assert any(copy.path in what for what in told(unguarded(planted(prod, SCHEDULE, copy.path, ABSENT))))
+        assert any(copy.path in what for what in texts(unguarded(planted(prod, SCHEDULE, copy.path, ABSENT))))
 
     @pytest.mark.parametrize(
         "type_", ["gcp:sql/databaseInstance:DatabaseInstance", "kubernetes:core/v1:PersistentVolumeClaim"]
@@ -253,12 +253,12 @@ class TestStores:
     def test_a_new_kind_of_store_must_be_described(self, prod: Declared, type_: str) -> None:
         (store,) = [item for item in everything(prod) if item.type == "gcp:redis/instance:Instance"]
         state = [*everything(prod), dataclasses.replace(store, type=type_, inputs={})]
-        assert any("neither among" in what for what in told(unguarded(state)))
+        assert any("neither among" in what for what in texts(unguarded(state)))
 
 
 class TestHardening:
     def test_every_setting_prevents_what_it_is_there_for(self, guarded: Declared) -> None:
-        assert told(unhardened(everything(guarded))) == []
+        assert texts(unhardened(everything(guarded))) == []
 
     def test_every_rule_has_a_resource_to_hold_for(self, prod: Declared) -> None:
         resources = [item for item in everything(prod) if is_of_a_cloud(item)]

@@ -1,1 +1,1 @@
-"""Walks a rehearsed state and tells what must not be in it: one module for each promise."""
+"""Audits of a rehearsed state: one module for each property that must hold."""

@@ -11,7 +11,7 @@ from infra.edge.address_ranges import CLOUDFLARE, LOAD_BALANCERS
 from infra.network import GOOGLE_APIS
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import unwrap
-from tests.infra.audits.finding import Offence, is_of_a_cloud, title
+from tests.infra.audits.finding import Finding, is_of_a_cloud, title
 from tests.infra.audits.paths import ABSENT, leaves, values
 
 # Doors that were meant, by logical name and type, and why there must be one.
@@ -20,9 +20,9 @@ DOORS: Final[Mapping[tuple[str, str], str]] = {
     ("network-nat-1", "gcp:compute/address:Address"): "what outsiders see of pods that call out",
     ("origin", "gcp:compute/globalAddress:GlobalAddress"): "Cloudflare reaches the gateway here",
     ("gateway", "kubernetes:gateway.networking.k8s.io/v1:Gateway"): "the one way in, over TLS",
-    ("edge", "cloudflare:index/dnsRecord:DnsRecord"): "the name, answered with Cloudflare's addresses",
+    ("edge", "cloudflare:index/dnsRecord:DnsRecord"): "the name, resolved to Cloudflare's addresses",
 }
-# Ranges that may be written down anywhere: whom to let in, whom to believe, where Google answers privately.
+# Ranges that may appear anywhere: admitted clients, trusted proxies, private addresses of Google's APIs.
 KNOWN: Final = tuple(ipaddress.ip_network(known) for known in (*CLOUDFLARE, *LOAD_BALANCERS, GOOGLE_APIS))
 # Not on the internet. The stand-in clouds hand out addresses of 198.18.0.0/15 where the real ones hand out
 # public ones; here they count as public.
@@ -44,14 +44,14 @@ ADDRESS: Final = re.compile(
 )
 
 
-def unmeant_addresses(resources: Sequence[ResourceState]) -> Iterator[Offence]:
-    """Doors and public addresses that nobody listed."""
+def unmeant_addresses(resources: Sequence[ResourceState]) -> Iterator[Finding]:
+    """Yield open resources and public addresses that are not listed."""
     meant = meant_addresses(resources)
     for resource in filter(is_of_a_cloud, resources):
         name = resource.urn.rpartition("::")[2]
         for what in doors(resource.type, unwrap(resource.inputs)):
             if (name, resource.type) not in DOORS:
-                yield Offence("addresses", title(resource), what)
+                yield Finding("addresses", title(resource), what)
         for side, properties in (("inputs", resource.inputs), ("outputs", resource.outputs)):
             for path, value in leaves(unwrap(properties)):
                 if (resource.type, path) in SWITCHED_OFF or not isinstance(value, str):
@@ -59,7 +59,7 @@ def unmeant_addresses(resources: Sequence[ResourceState]) -> Iterator[Offence]:
                 for found in public(value):
                     allowed = found in meant or any(_within(found, known) for known in KNOWN)
                     if not allowed and not _refuses(resource, found):
-                        yield Offence("addresses", title(resource), f"{side}.{path} has {found}")
+                        yield Finding("addresses", title(resource), f"{side}.{path} has {found}")
 
 
 def meant_addresses(resources: Sequence[ResourceState]) -> set[Any]:
@@ -85,7 +85,7 @@ def public(text: str) -> Iterator[Any]:
 
 
 def doors(type_: str, inputs: dict[str, Any]) -> Iterator[str]:
-    """What of a resource lets the internet in."""
+    """Yield how a resource is open to the internet."""
     kind = type_.rpartition(":")[2]
     spec = inputs.get("spec", {})
     match kind:
@@ -101,9 +101,9 @@ def doors(type_: str, inputs: dict[str, Any]) -> Iterator[str]:
         }:
             yield "balances traffic from the internet"
         case "Gateway" if "-external-" in str(spec.get("gatewayClassName")):
-            yield "answers on the internet"
+            yield "is reachable from the internet"
         case "Ingress":
-            yield "answers on the internet"
+            yield "is reachable from the internet"
         case "Service" if type_.startswith("kubernetes:") and (
             spec.get("type", "ClusterIP") in {"LoadBalancer", "NodePort"} or spec.get("externalIPs")
         ):
@@ -121,7 +121,7 @@ def doors(type_: str, inputs: dict[str, Any]) -> Iterator[str]:
         case "AdvancedCluster" if values(inputs, "replicationSpecs[].regionConfigs[].providerName") == [
             ABSENT
         ]:
-            yield "says nothing of where it is"
+            yield "has no load balancing scheme"
         case "Bucket" if inputs.get("publicAccessPrevention") != "enforced":
             yield "can be made public"
         case "Firewall" if inputs.get("direction", "INGRESS") == "INGRESS" and inputs.get("allows"):
@@ -130,14 +130,14 @@ def doors(type_: str, inputs: dict[str, Any]) -> Iterator[str]:
             rule.get("action") == "allow" and "*" in values(rule, "match.config.srcIpRanges[]")
             for rule in inputs.get("rules", ())
         ):
-            yield "lets everybody past the wall"
+            yield "admits all clients"
         case "DnsRecord" if inputs.get("type") in {"A", "AAAA"}:
             yield "is a name on the internet"
         case _ if "IAM" in kind.upper() and {inputs.get("member"), *inputs.get("members", ())} & {
             "allUsers",
             "allAuthenticatedUsers",
         }:
-            yield "is granted to everybody"
+            yield "is granted to all users"
         case _:
             return
 
@@ -148,13 +148,13 @@ def _open_cluster(inputs: dict[str, Any]) -> Iterator[str]:
     if values(inputs, "privateClusterConfig.enablePrivateEndpoint") != [True]:
         yield "has a control plane with a public address"
     if values(inputs, "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled") != [False]:
-        yield "has a control plane that answers at an address"
+        yield "has a control plane with an IP endpoint"
     if values(inputs, "masterAuthorizedNetworksConfig.cidrBlocks") not in ([[]], [ABSENT]):
         yield "lets addresses in to its control plane"
 
 
 def _refuses(resource: ResourceState, found: Any) -> bool:
-    """Everybody (`0.0.0.0/0`) in a rule that denies."""
+    """Return whether an address is `0.0.0.0/0` in a rule that denies."""
     inputs = unwrap(resource.inputs)
     return found.prefixlen == 0 and bool(inputs.get("denies")) and not inputs.get("allows")
 

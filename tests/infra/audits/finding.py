@@ -1,4 +1,4 @@
-"""What a walk found: which promise is broken, by which resource, and how."""
+"""A finding of an audit: the property, the resource that violates it, and how."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rehearsal.engine.state.resource_state import ResourceState
 
 
 @dataclass(frozen=True)
-class Offence:
+class Finding:
     """One broken promise. As text: `stores: storage (gcp:storage/bucket:Bucket) forceDestroy is true`."""
 
     promise: str
@@ -20,7 +20,7 @@ class Offence:
 
 
 def title(resource: ResourceState) -> str:
-    """A resource as people find it: logical name and type."""
+    """Return the title of a resource: logical name and type."""
     return f"{resource.urn.rpartition('::')[2]} ({resource.type})"
 
 

@@ -1,4 +1,4 @@
-"""Settings that are there to prevent something: `hardening.yaml` says what each must be and why."""
+"""Hardening settings: `hardening.yaml` lists the required value of each and the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import unwrap
-from tests.infra.audits.finding import Offence, is_of_a_cloud, title
+from tests.infra.audits.finding import Finding, is_of_a_cloud, title
 from tests.infra.audits.paths import ABSENT, values
 
 FILE: Final = Path(__file__).with_suffix(".yaml")
@@ -22,7 +22,7 @@ TESTS: Final = {"is", "at-least", "at-most", "set", "has", "covers", "like"}
 
 @dataclass(frozen=True)
 class Rule:
-    """What stands at a path: `is: […]`, `at-least: n`, `at-most: n`, `set: true` or `has: […]`.
+    """A requirement for a path: `is: […]`, `at-least: n`, `at-most: n`, `set: true` or `has: […]`.
 
     `covers: […]` is of all values at the path together: none may be missing. `like` is a regular expression.
     """
@@ -54,7 +54,7 @@ class Rule:
 
 
 def breaches(inputs: Mapping[str, Any], rules: Iterable[Rule]) -> Iterator[str]:
-    """What of a resource's inputs does not hold."""
+    """Yield the requirements that a resource's inputs violate."""
     for rule in rules:
         found = values(inputs, rule.path)
         if "covers" in rule.want:
@@ -80,10 +80,10 @@ def hardening() -> dict[str, tuple[Rule, ...]]:
     }
 
 
-def unhardened(resources: Sequence[ResourceState]) -> Iterator[Offence]:
+def unhardened(resources: Sequence[ResourceState]) -> Iterator[Finding]:
     """Settings that do not prevent what they are there for."""
     for resource in filter(is_of_a_cloud, resources):
         name = resource.urn.rpartition("::")[2]
         for key in (resource.type, f"{resource.type}#{name}"):
             for what in breaches(unwrap(resource.inputs), hardening().get(key, ())):
-                yield Offence("hardening", title(resource), what)
+                yield Finding("hardening", title(resource), what)

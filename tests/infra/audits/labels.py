@@ -1,4 +1,4 @@
-"""Everything that can carry labels carries the environment's: which can, the SDK's types say."""
+"""Every resource whose SDK type has labels carries the environment's labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import unwrap
-from tests.infra.audits.finding import Offence, is_of_a_cloud, title
+from tests.infra.audits.finding import Finding, is_of_a_cloud, title
 from tests.infra.audits.paths import ABSENT, values
 
 # Names under which labels go; the first that a type has is the one that counts.
@@ -27,8 +27,8 @@ WITHIN: Final[Mapping[str, str]] = {
 }
 
 
-def unlabelled(resources: Sequence[ResourceState], labels: Mapping[str, str]) -> Iterator[Offence]:
-    """Resources that could say which environment they belong to, and do not."""
+def unlabelled(resources: Sequence[ResourceState], labels: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield resources that could carry the environment's labels and do not."""
     for resource in filter(is_of_a_cloud, resources):
         inputs = unwrap(resource.inputs)
         for path in places(resource.type):
@@ -36,11 +36,11 @@ def unlabelled(resources: Sequence[ResourceState], labels: Mapping[str, str]) ->
             missing = labels.items() - _pairs(found).items()
             if missing:
                 lacking = ", ".join(sorted(f"{key}={value}" for key, value in missing))
-                yield Offence("labels", title(resource), f"{path} lacks {lacking}")
+                yield Finding("labels", title(resource), f"{path} lacks {lacking}")
 
 
 def places(type_: str) -> Iterator[str]:
-    """Where a type takes labels."""
+    """Return the property of a type that takes labels."""
     if type_.startswith("kubernetes:"):
         yield "metadata.labels"
     elif type_ in PREFERRED:

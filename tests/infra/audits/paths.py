@@ -21,7 +21,7 @@ def parts(path: str) -> tuple[Any, ...]:
 
 
 def values(tree: Any, path: str) -> list[Any]:
-    """What is at the path; `ABSENT` where a key is missing, or a list that should have elements has none."""
+    """Return the values at the path; `ABSENT` where a key is missing or a list has no elements."""
     return list(_values(tree, parts(path)))
 
 

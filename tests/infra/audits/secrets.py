@@ -1,4 +1,4 @@
-"""No secret in plain: neither by what the SDK says is secret, nor by value, nor by its looks."""
+"""No plaintext secret: neither by the SDK's declaration, nor by value, nor by form."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Final
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import Secret, unwrap
-from tests.infra.audits.finding import Offence, title
+from tests.infra.audits.finding import Finding, title
 from tests.infra.rehearsal import strings
 
-# Where secrets come from. What else the SDK hides (labels) may stand elsewhere by right.
+# Sources of secrets. Other values that the SDK hides (labels) may appear elsewhere.
 SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "random:index/randomBytes:RandomBytes": ("base64", "hex"),
     "random:index/randomPassword:RandomPassword": ("result", "bcryptHash"),
@@ -22,9 +22,9 @@ SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "gcp:secretmanager/secretVersion:SecretVersion": ("secretData",),
 }
-# A certificate that everybody may see: it is mounted beside the secrets, so it lies in Secret Manager too.
+# A public certificate: it is mounted beside the secrets, so it lies in Secret Manager too.
 PUBLIC: Final = frozenset({"identity-kingdom-redis-ca"})
-SHORTEST: Final = 16  # characters of a line that cannot be a coincidence
+MIN_LENGTH: Final = 16  # characters of a line that cannot be a coincidence
 LOOKS: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@"  # a password in an address
@@ -33,7 +33,7 @@ LOOKS: Final = re.compile(
 )
 
 
-def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]) -> Iterator[Offence]:
+def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]) -> Iterator[Finding]:
     """Secrets that stand in a state without being sealed, in any resource and in the stack's outputs."""
     generated = lines_of_secrets(resources)
     for resource in resources:
@@ -41,8 +41,8 @@ def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]
         for name in declared.secret_outputs if declared is not None else ():
             for side, properties in (("inputs", resource.inputs), ("outputs", resource.outputs)):
                 if not _sealed(properties.get(name)):
-                    yield Offence("secrets", title(resource), f"{side}.{name} is secret and not sealed")
-        # Ids stand in a state as they are: what has its secret for an id tells it (pulumi#8946).
+                    yield Finding("secrets", title(resource), f"{side}.{name} is secret and not sealed")
+        # Ids are not encrypted in a state: a secret used as an id is exposed (pulumi#8946).
         yield from _visible(f"{title(resource)} id", [resource.id], generated)
         for side, properties in (("inputs", resource.inputs), ("outputs", resource.outputs)):
             yield from _visible(f"{title(resource)} {side}", strings(open_part(properties)), generated)
@@ -58,13 +58,13 @@ def lines_of_secrets(resources: Iterable[ResourceState]) -> dict[str, str]:
         for name in SOURCES.get(resource.type, ()):
             for text in strings(unwrap(resource.outputs.get(name))):
                 for line in text.splitlines():
-                    if len(line) >= SHORTEST and not line.startswith("-----"):
+                    if len(line) >= MIN_LENGTH and not line.startswith("-----"):
                         found.setdefault(line, f"{title(resource)} {name}")
     return found
 
 
 def open_part(value: Any) -> Any:
-    """What of a value anybody can read: everything that is not sealed."""
+    """Yield the parts of a value that are not encrypted."""
     match value:
         case Secret():
             return None
@@ -80,10 +80,10 @@ def _sealed(value: Any) -> bool:
     return value is None or isinstance(value, Secret)
 
 
-def _visible(where: str, texts: Iterable[str], generated: Mapping[str, str]) -> Iterator[Offence]:
+def _visible(where: str, texts: Iterable[str], generated: Mapping[str, str]) -> Iterator[Finding]:
     for text in texts:
         for line, source in generated.items():
             if line in text:
-                yield Offence("secrets", where, f"shows what {source} keeps")
+                yield Finding("secrets", where, f"shows what {source} keeps")
         if LOOKS.search(text):
-            yield Offence("secrets", where, "has a text that looks like a secret")
+            yield Finding("secrets", where, "has a text that looks like a secret")

@@ -14,7 +14,7 @@ import yaml
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import unwrap
-from tests.infra.audits.finding import Offence, is_of_a_cloud, title
+from tests.infra.audits.finding import Finding, is_of_a_cloud, title
 from tests.infra.audits.hardening import Rule, breaches
 
 ASPECTS: Final = ("backup", "encryption", "deletion")
@@ -27,7 +27,7 @@ KEEPS: Final = re.compile(
 ON_DISKS: Final = ("PersistentVolumeClaim", "PersistentVolume", "StatefulSet")
 SCHEDULE: Final = "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"
 COMPLIANCE: Final = "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy"
-# Where copies in another region are protected, there must be some.
+# Protected copies in another region require that such copies exist.
 COPIES: Final = (
     Rule("copySettings[].regionName", {"set": True}),
     Rule("copySettings[].copyPolicyItems[].frequencyType", {"covers": ["daily", "weekly"]}),
@@ -38,7 +38,7 @@ FILE: Final = Path(__file__).with_suffix(".yaml")
 
 @dataclass(frozen=True)
 class Store:
-    """What a type must have. An aspect that it need not have has a reason instead; `kept` is `protect`."""
+    """Requirements of a type. An aspect that does not apply has a reason instead; `kept` is `protect`."""
 
     rules: Mapping[str, tuple[Rule, ...] | str]
     protect: bool
@@ -70,20 +70,20 @@ def keepers() -> dict[str, str]:
     return found
 
 
-def unguarded(resources: Sequence[ResourceState]) -> Iterator[Offence]:
-    """Stores that lack something, and types of which nobody said whether they are stores."""
+def unguarded(resources: Sequence[ResourceState]) -> Iterator[Finding]:
+    """Yield stores that lack protection, and types that are not classified as stores or not."""
     known, others = stores(), keepers()
     for resource in filter(is_of_a_cloud, resources):
         store = known.get(resource.type)
         if store is None:
             if resource.type not in others and keeps_something(resource.type):
-                yield Offence("stores", title(resource), "is neither among the stores nor among the others")
+                yield Finding("stores", title(resource), "is neither among the stores nor among the others")
             continue
         if store.protect and not resource.protect:
-            yield Offence("stores", title(resource), "is not protected: `protect` is off")
+            yield Finding("stores", title(resource), "is not protected: `protect` is off")
         for aspect, rules in store.rules.items():
             for what in breaches(unwrap(resource.inputs), () if isinstance(rules, str) else rules):
-                yield Offence("stores", title(resource), f"{aspect}: {what}")
+                yield Finding("stores", title(resource), f"{aspect}: {what}")
     yield from _saved_by_others(resources)
 
 
@@ -95,8 +95,8 @@ def keeps_something(type_: str) -> bool:
     return known is not None and any(KEEPS.search(name) for name in known.inputs.fields)
 
 
-def _saved_by_others(resources: Sequence[ResourceState]) -> Iterator[Offence]:
-    """What is saved by a resource beside it: the cluster by its plan, the database by its schedule."""
+def _saved_by_others(resources: Sequence[ResourceState]) -> Iterator[Finding]:
+    """Yield the stores that another resource backs up: the cluster and the database."""
     by_type: dict[str, list[dict[str, Any]]] = {}
     for resource in resources:
         by_type.setdefault(resource.type, []).append(unwrap(resource.inputs))
@@ -111,8 +111,8 @@ def _saved_by_others(resources: Sequence[ResourceState]) -> Iterator[Offence]:
         saved = [str(inputs.get(by)).rpartition("/")[2] for inputs in by_type.get(saver, ())]
         for inputs in by_type.get(store, ()):
             if inputs["name"] not in saved:
-                yield Offence("stores", f"{inputs['name']} ({store})", f"backup: no {saver} saves it")
+                yield Finding("stores", f"{inputs['name']} ({store})", f"backup: no {saver} saves it")
     if by_type.get(COMPLIANCE):
         for inputs in by_type.get(SCHEDULE, ()):
             for what in breaches(inputs, COPIES):
-                yield Offence("stores", f"{inputs['clusterName']} ({SCHEDULE})", f"backup: {what}")
+                yield Finding("stores", f"{inputs['clusterName']} ({SCHEDULE})", f"backup: {what}")

@@ -1,4 +1,4 @@
-"""The zone in front: failover between origins, one ruleset a phase, nobody goes round it."""
+"""The Cloudflare zone: failover between origins, one ruleset a phase, no bypass of the edge."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_what_the_gateway_routes_passes_the_firewall(declared: Declared) -> None
     assert f'"{declared.one("LoadBalancerMonitor")["path"]}"' in rules["unrouted"]["expression"]
 
 
-def test_an_answer_is_kept_only_as_long_as_it_says_itself(declared: Declared) -> None:
+def test_a_response_is_cached_by_its_own_cache_control(declared: Declared) -> None:
     for rule in declared.one("Ruleset", "edge-rules-cache")["rules"]:
         assert rule["actionParameters"]["edgeTtl"] == {"mode": "bypass_by_default"}
         assert rule["actionParameters"]["browserTtl"] == {"mode": "respect_origin"}
@@ -99,7 +99,7 @@ def test_standby_origins_cannot_take_everything() -> None:
     assert "leave the main one at least 10 %" in "".join(complaints(values).values())
 
 
-def test_nobody_goes_round_the_edge(declared: Declared) -> None:
+def test_the_origin_denies_clients_that_bypass_the_edge(declared: Declared) -> None:
     policy = declared.one("SecurityPolicy")
     first, oversized, *allowed, last = sorted(policy["rules"], key=lambda rule: rule["priority"])
     assert first["action"] == "deny(403)"

@@ -1,4 +1,4 @@
-"""What the program plans for a stack, as a text that people review: a change reads as a diff of it."""
+"""The plan of a stack as a text for review: a change of the program is a diff of it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.infra.rehearsal import STACKS, name_of, operation
 
 FOLDER = Path(__file__).parent
-HEAD = "# What the program plans for {stack}: written by `make inventory`, reviewed with each change.\n"
-LONGEST = 100  # characters of a text that are worth reviewing here
-# The same on every resource, or said by the key it stands under.
+HEAD = "# The plan of {stack}: written by `make inventory`, reviewed with each change.\n"
+MAX_LENGTH = 100  # characters of a text that are worth reviewing here
+# The same on every resource, or redundant with the key.
 PLAIN = {"apiVersion", "kind", "labels", "project", "resourceLabels", "userLabels"}
 
 
@@ -67,7 +67,7 @@ def _shown(value: Any) -> Any:
             return [_shown(item) for item in value]
         case Secret():
             return "(secret)"
-        case str() if len(value) > LONGEST or "\n" in value:
+        case str() if len(value) > MAX_LENGTH or "\n" in value:
             digest = hashlib.sha256(value.encode()).hexdigest()[:8]
             return f"(text of {len(value)} characters, {digest})"
         case _ if value is UNKNOWN:
@@ -104,7 +104,7 @@ def _is_flat(values: Any) -> bool:
 
 
 def write() -> None:
-    """All files anew."""
+    """Write all files."""
     for stack in STACKS:
         path = FOLDER / f"{stack}.yaml"
         path.write_text(listing(stack))

@@ -43,7 +43,7 @@ class Definition:
         return f"{self.plural}.{self.group}"
 
     def schema(self) -> dict[str, Any]:
-        """What a whole object must be, as JSON Schema."""
+        """Return the JSON Schema of a whole object."""
         return {
             "type": "object",
             "required": ["apiVersion", "kind", "metadata", "spec"],

@@ -1,4 +1,4 @@
-"""Every Kubernetes object of every stack is what an API server takes, as far as schemas say it."""
+"""Every Kubernetes object of every stack satisfies the schemas of the API server."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rehearsal.cli.render import objects, skipped, write
 from tests.infra.manifests.definitions import definitions
 from tests.infra.rehearsal import Declared
 
-# What clusters of the release channels run, from the oldest that has all we declare to the newest.
+# Versions in the release channels, from the first with all declared features to the newest.
 OLDEST, NEWEST = "1.34", "1.37"
 
 Manifest = dict[str, Any]
 
 
 def misfits(manifest: Manifest, version: str = NEWEST) -> list[str]:
-    """What is wrong with an object, unknown fields included."""
+    """Return the violations of an object, unknown fields included."""
     definition = definitions().get((manifest["apiVersion"], manifest["kind"]))
     if definition is not None:
         validator = jsonschema.Draft202012Validator(definition.schema())

@@ -1,1 +1,1 @@
-"""For each setting of the program that hardens: turned off, something that checks the program says so."""
+"""Mutation tests of hardening settings: a disabled setting is detected by a policy, an audit or a test."""

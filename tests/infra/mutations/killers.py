@@ -1,4 +1,4 @@
-"""Who objects when something in a sound state is changed: the policy pack, the walk, documents and tests."""
+"""Checks that detect a mutation of a valid state: the policy pack, audits, documents and tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TESTS = (
     test_autoscaling,
 )
 DOCUMENTS = ("hardening.md", "requirements.md")
-# What policies over the whole stack look at; changes of anything else are none of their business.
+# Types that stack policies read; they ignore changes of other types.
 SEEN_TOGETHER = (
     "cloudflare:",
     "gcp:compute/",
@@ -50,11 +50,11 @@ SEEN_TOGETHER = (
 Changes = Mapping[str, ResourceState | None]  # by URN; None takes the resource away
 
 
-class Judge:
-    """Knows a sound state, and tells who objects to changes in it.
+class Evaluator:
+    """Evaluate changes of a valid state with every check.
 
-    Only mandatory policies count: an advisory one stops nobody. Of the tests, those that look at a state and
-    at nothing else can be asked.
+    Only mandatory policies count: an advisory one stops no deployment. Tests are included that read a
+    state and nothing else.
     """
 
     def __init__(self, declared: Declared) -> None:
@@ -67,20 +67,20 @@ class Judge:
             (name, row) for name in DOCUMENTS for row in controls.rows((ROOT / "docs" / name).read_text())
         ]
         self._tests = dict(_tests())
-        self._judged = {item.urn: judged(item) for item in declared.resources}
+        self._evaluated = {item.urn: evaluated(item) for item in declared.resources}
         self._doors = [item for item in declared.resources if (name_of(item.urn), item.type) in DOORS]
-        self._before = self._by_reach(declared, self._judged, {})
+        self._before = self._by_reach(declared, self._evaluated, {})
         self._alone: dict[str, set[tuple[str, str]]] = {}
 
     @property
     def sound(self) -> set[str]:
-        """Who objects to the state as it is; nobody should."""
+        """Return the checks that fail for the unchanged state, which should be none."""
         return {who for who, _ in self._before} | {
             who for item in self._declared.resources for who, _ in self._of_one(item)
         }
 
-    def objections(self, changes: Changes) -> set[str]:
-        """What detects it: `policy tls-redis`, `audits stores`, `docs/hardening.md CIS 5.5.1`, `test_…`."""
+    def detections(self, changes: Changes) -> set[str]:
+        """Return the checks that detect changes, such as `policy tls-redis`, `audits stores` or `test_…`."""
         changed = Declared(
             self._declared.stack,
             dataclasses.replace(
@@ -102,35 +102,35 @@ class Judge:
                     (old,) = [one for one in self._declared.result.snapshot.resources if one.urn == urn]
                     self._alone[urn] = set(self._of_one(old))
                 found |= set(self._of_one(item)) - self._alone[urn]
-        judged_now = {
-            item.urn: judged(item) if item.urn in changes else self._judged[item.urn]
+        evaluated_now = {
+            item.urn: evaluated(item) if item.urn in changes else self._evaluated[item.urn]
             for item in changed.resources
         }
-        found |= self._by_reach(changed, judged_now, changes) - self._before
+        found |= self._by_reach(changed, evaluated_now, changes) - self._before
         return {who for who, _ in found}
 
     def _of_one(self, item: ResourceState) -> Iterator[tuple[str, str]]:
-        subject = judged(item)
+        subject = evaluated(item)
         for rule in RULES:
             if rule.level is MANDATORY and rule.applies_to(subject.type):
                 assert rule.check is not None
                 for finding in rule.check(subject, self._settings[rule.name]):
                     yield f"policy {rule.name}", str(finding)
-        # What is meant to be on the internet is told by the addresses that those got.
+        # Intended public resources are identified by their addresses.
         doors = [door for door in self._doors if door.urn != item.urn]
-        for offences in (
+        for findings in (
             unlabelled([item], self._labels),
             unhardened([item]),
             unmeant_addresses([item, *doors]),
         ):
-            for offence in offences:
-                yield f"audits {offence.promise}", str(offence)
+            for finding in findings:
+                yield f"audits {finding.promise}", str(finding)
 
     def _by_reach(
-        self, declared: Declared, judged_now: Mapping[str, Resource], changes: Changes
+        self, declared: Declared, evaluated_now: Mapping[str, Resource], changes: Changes
     ) -> set[tuple[str, str]]:
-        """What those say who look at more than one resource."""
-        stack = Stack.of(list(judged_now.values()))
+        """Return the findings of checks that read more than one resource."""
+        stack = Stack.of(list(evaluated_now.values()))
         types = {urn.split("::")[2].rpartition("$")[2] for urn in changes}
         found: set[tuple[str, str]] = set()
         if changes and not any(type_.startswith(SEEN_TOGETHER) for type_ in types):
@@ -142,7 +142,7 @@ class Judge:
                 if rule.check_stack is not None and rule.level is MANDATORY
                 for finding in rule.evaluate(stack, self._settings[rule.name])
             }
-        found |= {(f"audits {offence.promise}", str(offence)) for offence in unguarded(declared.resources)}
+        found |= {(f"audits {finding.promise}", str(finding)) for finding in unguarded(declared.resources)}
         there = {
             key for item in declared.resources for key in (item.type, f"{item.type}#{name_of(item.urn)}")
         }
@@ -161,7 +161,7 @@ class Judge:
 
 
 def _tests() -> Iterator[tuple[str, Callable[[Declared], None]]]:
-    """Tests that take a state and nothing else; one for each role is asked for each role."""
+    """Yield tests that take a state and nothing else; a test with a role runs for each role."""
     for module in TESTS:
         for name, test in inspect.getmembers(module, inspect.isfunction):
             if not name.startswith("test_"):
@@ -179,7 +179,7 @@ def _for_each_role(test: Callable[[Declared, str], None], declared: Declared) ->
         test(declared, role)
 
 
-def judged(item: ResourceState) -> Resource:
+def evaluated(item: ResourceState) -> Resource:
     """A resource as policies see it in a preview: what was declared."""
     return Resource(
         urn=item.urn,

@@ -1,4 +1,4 @@
-"""A setting turned off: what stands where it landed is flipped, opened to everybody, or taken away."""
+"""Disable a setting: its value is inverted, opened to all clients, or removed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _at(tree: Any, steps: Steps) -> Any:
 
 
 def off(value: Any) -> Any:
-    """What a value becomes: a switch flips, a range is the internet, a role the owner's; the rest goes."""
+    """Return the mutated value: a flag is inverted, a range opened, a role the owner's; others go."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):

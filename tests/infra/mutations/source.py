@@ -1,4 +1,4 @@
-"""The settings of the program that say in a comment what they prevent, found in its source.
+"""Settings of the program whose comment states what they prevent, found in its source.
 
 A setting is a keyword argument, an entry of a dictionary, an element of a list, or a statement. A comment
 belongs to what ends on its line, or to what begins below it.
@@ -21,7 +21,7 @@ Span = tuple[int, int, int, int]  # first line, its column, last line, its colum
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting, where it stands, and what it says it prevents.
+    """A setting, its position, and the failure that it prevents.
 
     `value` is where its value stands; None for a statement that gives nothing a name: its resources are
     meant. `option` is whether it is one of Pulumi's resource options, which no cloud ever sees. `first` and
@@ -79,11 +79,11 @@ def comments(text: str) -> tuple[dict[int, str], dict[int, str]]:
         match token.type:
             case tokenize.COMMENT:
                 if not NOT_PROSE.match(token.string):
-                    said = token.string.lstrip("# ")
+                    comment = token.string.lstrip("# ")
                     if fresh:
-                        waiting.append(said)
+                        waiting.append(comment)
                     else:
-                        beside[token.start[0]] = said
+                        beside[token.start[0]] = comment
             case tokenize.NL | tokenize.NEWLINE:
                 fresh = True
             case tokenize.INDENT | tokenize.DEDENT:
@@ -104,7 +104,7 @@ def _candidates(
         statement = (_line(node), _end(node))
     for key, outer, value in _parts(node):
         span = None if value is None else _span(value)
-        # What `child` and `ResourceOptions` are given is for Pulumi.
+        # Arguments of `child` and `ResourceOptions` are for Pulumi.
         yield Setting("", key, "", _line(outer), _end(outer), span, option or key == "opts", statement)
     inside = option or (
         isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("child", "ResourceOptions"))
@@ -133,7 +133,7 @@ def _parts(node: ast.AST) -> Iterator[tuple[str, ast.AST, ast.expr | None]]:
                     yield ast.unparse(name).strip("'"), _Both(name, value), value
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
             for element in elements:
-                # What a call makes, such as a chart, is no value that could be turned off.
+                # The result of a call, such as a chart, is not a value that could be disabled.
                 if isinstance(element, ast.Constant | ast.Dict | ast.List | ast.Tuple):
                     yield ast.unparse(element).strip("'").replace("\n", " ")[:40], element, element
         case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):

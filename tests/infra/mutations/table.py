@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-from tests.infra.mutations.killers import Judge
+from tests.infra.mutations.killers import Evaluator
 from tests.infra.mutations.mutators import ways
 from tests.infra.mutations.source import Setting, commented
 from tests.infra.mutations.trace import Landed, landings
@@ -18,11 +18,11 @@ from tests.infra.rehearsal import ROOT, Declared, rehearse
 FILE: Final = Path(__file__).with_suffix(".yaml")
 EXPLAINED: Final = Path(__file__).with_name("explained.yaml")
 HEAD: Final = """\
-# Every setting of infra/ that says in a comment what it prevents, and who objects when it is turned off:
+# Every setting of infra/ whose comment states what it prevents, and the checks that detect its mutation:
 # written by `make inventory`, reviewed with each change. Comments that only explain are in explained.yaml.
 """
-# These read settings and compute with them: no value of theirs reaches a cloud as it stands. What follows
-# from what is held by tests/infra/test_setting_changes.py.
+# These read settings and compute with them: their values do not reach a cloud unchanged. See
+# tests/infra/test_setting_changes.py.
 REASONING: Final = {
     "settings/errors.py",
     "settings/loader.py",
@@ -56,17 +56,17 @@ def explained() -> dict[str, str]:
 
 @cache
 def landed() -> tuple[Landed, ...]:
-    """Where each of :func:`settings` is to be seen."""
+    """Return the places of each of :func:`settings` in the plan."""
     with TemporaryDirectory() as folder:
         return tuple(landings(settings(), Path(folder)))
 
 
 def table(declared: Declared) -> Table:
-    """Who objects, by setting and by the way in which it was turned off."""
-    judge = Judge(declared)
+    """Return the checks that detect each setting's mutations, by the kind of mutation."""
+    evaluator = Evaluator(declared)
     return {
         setting.id: {
-            way: sorted(judge.objections(changes))
+            way: sorted(evaluator.detections(changes))
             for way, changes in ways(setting, place, declared.result.snapshot.resources)
         }
         for setting, place in zip(settings(), landed(), strict=True)
@@ -76,13 +76,13 @@ def table(declared: Declared) -> Table:
 def text(found: Table) -> str:
     """The table as its file."""
     short = {
-        setting: objections["as a whole"] if objections.keys() == {"as a whole"} else objections
-        for setting, objections in found.items()
+        setting: detections["as a whole"] if detections.keys() == {"as a whole"} else detections
+        for setting, detections in found.items()
     }
     return HEAD + yaml.safe_dump(short, sort_keys=False, width=110)
 
 
 def write() -> None:
-    """Write the table anew."""
+    """Write the table."""
     with TemporaryDirectory() as folder:
         FILE.write_text(text(table(rehearse("prod", Path(folder)))))

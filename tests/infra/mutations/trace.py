@@ -1,6 +1,6 @@
-"""Where a setting of the program ends up: the program is run with a mark in each setting's place.
+"""Find the places of a setting in the plan: the program runs with a mark in place of each setting.
 
-The source is copied with every value `V` that is asked for written as `__mark__(number, V)`, and planned
+The source is copied with every requested value `V` written as `__mark__(number, V)`, and planned
 against clouds that take whatever they are given. Marks then stand in the plan where the values would.
 """
 
@@ -34,7 +34,7 @@ Steps = tuple[str | int, ...]
 
 @dataclass
 class Landed:
-    """Where a setting is to be seen: places in inputs by URN, and the URNs of what its statement makes."""
+    """Places of a setting in inputs by URN, and the URNs of the resources that its statement declares."""
 
     places: set[tuple[str, Steps]] = field(default_factory=set)
     made: set[str] = field(default_factory=set)

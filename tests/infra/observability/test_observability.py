@@ -1,4 +1,4 @@
-"""What is watched: by the same numbers everywhere, and only what is really exported."""
+"""Alerts, dashboards and SLOs use the same thresholds, and only exported metrics."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_is_fast_is_a_bound_of_the_histogram(declared: Declared) -> None:
     assert any(f'le="{settings.fast_seconds}"' in query for query in queries(declared))
 
 
-def test_the_log_is_kept_as_long_as_the_settings_say(declared: Declared) -> None:
+def test_logs_are_retained_for_the_configured_days(declared: Declared) -> None:
     wanted = configuration(declared.stack)["kingdom:observability"]["logDays"]
     assert declared.one("ProjectBucketConfig")["retentionDays"] == wanted
 
@@ -59,7 +59,7 @@ def test_notices_pages_and_tickets_go_to_their_own_addresses(declared: Declared)
     }
 
 
-def test_there_is_a_dashboard_for_machines_service_and_people(declared: Declared) -> None:
+def test_dashboards_cover_system_application_and_business(declared: Declared) -> None:
     assert set(declared.of("Dashboard")) == {
         f"observability-dashboards-{key}" for key in ("system", "application", "business")
     }
