@@ -43,7 +43,9 @@ export const STEPS = {
       await page.waitForLoadState('networkidle');
     },
     publish: async (page) => {
+      const sent = page.waitForResponse((response) => response.url().endsWith('/publication'));
       await page.getByRole('button', { name: 'Publish' }).click();
+      await sent;
       await page.getByRole('button', { name: 'Withdraw' }).waitFor();
       await page.waitForLoadState('networkidle');
     },
@@ -88,9 +90,9 @@ export async function walk(page, name, state) {
   return { steps, repeated: urls.filter((url, i) => urls.indexOf(url) !== i) };
 }
 
-/** Several images in a row are one entry: how many are visible depends on the screen. */
+/** Each operation once, in order: how many images are visible depends on the screen. */
 export function collapse(requests) {
-  return [...new Set(requests)].sort();
+  return [...new Set(requests)];
 }
 
 /** Write what was recorded; think times and weights stay. */

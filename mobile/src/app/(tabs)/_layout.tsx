@@ -20,7 +20,7 @@ export default function TabsLayout() {
   const style = { backgroundColor: colors.background, borderColor: colors.border, paddingBottom: insets.bottom };
   return (
     <Tabs style={{ flex: 1, backgroundColor: colors.background }}>
-      <TabSlot />
+      <TabSlot style={{ flexShrink: 1, minHeight: 0 }} />
       <TabList role="tablist" style={[styles.list, style]}>
         {TABS.map(({ name, href }) => (
           <TabTrigger key={name} name={name} href={href} asChild>
