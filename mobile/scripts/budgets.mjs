@@ -55,7 +55,8 @@ function clean(path) {
   const code = readFileSync(path, 'utf8');
   // `console.` in a string of a library is not a call.
   if (/\bconsole\.(log|warn|error|info|debug)\(/.test(code)) failures.push(`${basename(path)}: calls the console`);
-  if (/__DEV__\s*=\s*(!0|true)|react-refresh|HMRClient\.setup/.test(code)) failures.push(`${basename(path)}: has development code`);
+  if (/__DEV__\s*=\s*(!0|true)|react-refresh|HMRClient\.setup/.test(code))
+    failures.push(`${basename(path)}: has development code`);
 }
 
 const report = {};

@@ -12,8 +12,8 @@ import { SAMPLE_RATE } from '@/config';
 import { submit } from '@/offline/outbox';
 import { preferences } from '@/preferences';
 
-export type EventName = Schemas['Name'];
 type Event = Schemas['Event'];
+export type EventName = Event['name'];
 
 export const BATCH = 25;
 export const FLUSH_MS = 20_000;
