@@ -32,7 +32,7 @@ RECOVERY_SECONDS = 300.0
 _WARM_SECONDS, _START_SECONDS, _SETTLE_SECONDS = 12.0, 60.0, 120.0
 _WATCH_SECONDS = 0.2
 _DONE_STATES = ("queued", "ready")
-# While Redis is unavailable, pods may serve cached values for so long (docs/degradation.md).
+# While Redis is unavailable, pods may serve cached values for so long (docs/failure-modes.md).
 _STALENESS_SECONDS = 2.0
 # A fault that ends at once, such as a kill, has effect for at least this long.
 _MIN_EFFECT_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""Every dependency hung for longer than two minutes: what docs/degradation.md promises, through the edge.
+"""Every dependency hung for longer than two minutes: what docs/failure-modes.md promises, through the edge.
 
 A hang is not a death: connections stay open and nothing answers. Requests go through the edge and the
 gateway, so the probes that take pods out of rotation are part of what is observed. ``KINGDOM_HANG_SECONDS``
