@@ -140,7 +140,7 @@ class Deletion:
             deployment.recorder.listener.failed(step, str(error))
             self._error(resource, str(error))
             raise
-        if resource.delete or resource.pending_replacement:
+        if resource.delete:
             deployment.recorder.listener.done(step)  # half of a replacement, which was counted as one step
         else:
             deployment.recorder.finished(step)

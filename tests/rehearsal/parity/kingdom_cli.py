@@ -56,7 +56,8 @@ def _findings(result: dict[str, Any]) -> frozenset[Finding]:
 def _opened(value: Any, crypter: Crypter) -> Any:
     match value:
         case dict() if value.get(SIGNATURE) == SECRET_SIGNATURE:
-            return {SIGNATURE: SECRET_SIGNATURE, "plaintext": crypter.decrypt(value["ciphertext"])}
+            element = _opened(json.loads(crypter.decrypt(value["ciphertext"])), crypter)
+            return {SIGNATURE: SECRET_SIGNATURE, "plaintext": json.dumps(element)}
         case dict():
             return {key: _opened(item, crypter) for key, item in value.items()}
         case list():
