@@ -53,3 +53,11 @@ def test_a_response_decides_the_outcome(
     assert {operation.outcome for operation in history} == {outcome}
     assert len(history) == (4 if outcome is Completion.INFO else 1)
     assert len({operation.value for operation in history}) == 1
+
+
+def test_a_repeated_drill_signs_up_other_accounts() -> None:
+    target = FixedTarget("https://double", Path(), httpx.Response(409, json={"type": "email-taken"}))
+    clients = [Client(0, target, History(), random.Random(1), 0.0) for _ in range(2)]
+    for client in clients:
+        client.sign_up()
+    assert clients[0].email != clients[1].email
