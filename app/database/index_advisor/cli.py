@@ -15,6 +15,7 @@ from pymongo import IndexModel
 from pymongo.errors import PyMongoError
 
 from app import clock
+from app.accounts.recovery import Recovery
 from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.service import Accounts
 from app.analytics.ingestion import Ingestion
@@ -32,6 +33,7 @@ from app.settings import Settings, load
 
 _DECLARED: Final[tuple[tuple[str, tuple[IndexModel, ...]], ...]] = (
     ("accounts", Accounts.INDEXES),
+    ("accounts", Recovery.INDEXES),
     ("contents", Contents.INDEXES),
     ("contents", Feed.INDEXES),
     ("events", Ingestion.INDEXES),

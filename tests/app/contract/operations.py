@@ -14,6 +14,7 @@ from app.auth.roles import Role
 from app.content.poster import draw
 from app.http import openapi
 from tests.app.conftest import Person
+from tests.support.backends import wait_for
 
 DOCUMENT = openapi.document(
     [endpoint for part in PUBLIC for endpoint in part.endpoints], base="http://localhost", version="0"
@@ -145,6 +146,26 @@ def password(person: Person) -> Request:
     return Request("/v1/accounts/me/password", wish)
 
 
+def closing(person: Person) -> Request:
+    """A deletion of the account, confirmed with its password."""
+    return Request("/v1/accounts/me/deletion", {"password": person.password})
+
+
+def resetting(person: Person) -> Request:
+    """A password reset with the token of the latest mail."""
+    person.client.post("/v1/password-resets", json={"email": person.email})
+    found: list[str] = []
+
+    def mailed() -> bool:
+        outbox = httpx.get(person.client.base_url.join("/outboxz")).json()
+        texts = [message["text"] for message in outbox if message["to"] == person.email]
+        found[:] = [text.split("\n\n")[2] for text in texts[:1]]
+        return bool(found)
+
+    wait_for("mail with a token", mailed)
+    return Request("/v1/password-resets/completion", {"token": found[0], "password": "seven quiet lanterns"})
+
+
 def roles(person: Person) -> Request:
     """Somebody's roles."""
     return Request(f"/v1/accounts/{person.account['id']}/roles", {"roles": []})
@@ -195,6 +216,10 @@ TABLE: dict[str, Row] = {
     "GET /v1/accounts/me": Row(plain("/v1/accounts/me")),
     "PUT /v1/accounts/me/profile": Row(plain("/v1/accounts/me/profile", {"name": "Countess"})),
     "PUT /v1/accounts/me/password": Row(password),
+    "GET /v1/accounts/me/export": Row(plain("/v1/accounts/me/export")),
+    "POST /v1/accounts/me/deletion": Row(closing),
+    "POST /v1/password-resets": Row(plain("/v1/password-resets", {"email": "ada@example.com"}), anyone=True),
+    "POST /v1/password-resets/completion": Row(resetting, anyone=True),
     "PUT /v1/accounts/{account_id}/roles": Row(roles, role=Role.ADMINISTRATOR),
     "POST /v1/accounts/{account_id}/payments": Row(payment, role=Role.ADMINISTRATOR),
     "GET /v1/products": Row(plain("/v1/products"), anyone=True),
