@@ -29,7 +29,8 @@ GOOD_SHARE = 0.99
 # The first requests of each kind may wait for time-outs before a breaker opens.
 SETTLING_SECONDS = 15.0
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(4 * SECONDS + 300)]
+# Minutes per dependency: run by hand with the soak.
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(4 * SECONDS + 300)]
 
 
 @dataclass

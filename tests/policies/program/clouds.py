@@ -11,7 +11,7 @@ GRANT = "IAMMember/cluster-nodes-node"
 REGION = "replicationSpecs[0].regionConfigs[0]"
 
 ROWS = (
-    Row("monthly-cost-ceiling", REDIS, {"memorySizeGb": 300}),
+    Row("monthly-cost-ceiling", REDIS, {"memorySizeGb": 300}, on="SecurityPolicy/origin"),
     Row("tls-redis", REDIS, {"transitEncryptionMode": "DISABLED"}),
     Row("tls-atlas", ATLAS, {"advancedConfiguration.minimumEnabledTlsProtocol": "TLS1_0"}),
     Row("tls-edge-setting", "ZoneSetting/edge-tls-1-3", {"value": "off"}),

@@ -65,7 +65,11 @@ ROWS = (
     Row(
         "hpa-vpa-conflict",
         "VerticalPodAutoscaler/api-scaling-vertical",
-        {"spec.updatePolicy.updateMode": "Auto"},
+        {
+            "spec.updatePolicy.updateMode": "Auto",
+            # Within the declared requests, so that quota and node pools still cover the peak.
+            "spec.resourcePolicy.containerPolicies[0].maxAllowed": {"cpu": "100m", "memory": "64Mi"},
+        },
     ),
     planted(
         "hpa-target-exists",
@@ -130,5 +134,9 @@ ROWS = (
         "HealthCheckPolicy/gateway-health",
         {"spec.default.timeoutSec": 1},
     ),
-    Row("probes-add-up", API, {f"{CONTAINER}.livenessProbe.failureThreshold": 1}),
+    Row(
+        "probes-add-up",
+        API,
+        {f"{CONTAINER}.livenessProbe.failureThreshold": 1, f"{CONTAINER}.livenessProbe.periodSeconds": 1},
+    ),
 )

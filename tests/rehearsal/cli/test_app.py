@@ -134,12 +134,6 @@ CASES = [
         replaced(STACK, "tiny:words: 2", "rehearsal:machine: { edgePort: 70000, edge: 1 }"),
         ("rehearsal:machine.edge ", "rehearsal:machine.edgePort is 70000", "1 to 65535"),
     ),
-    Case("a key without a namespace", replaced(STACK, "tiny:words", "words"), (STACK, "namespace:name")),
-    Case(
-        "configuration that another key encrypted",
-        replaced(STACK, "2", '{ secure: "v1:abc:def" }'),
-        (STACK, "tiny:words", "encrypted"),
-    ),
     Case("a stack file that is no YAML", written(STACK, "config: [\n"), (f"{STACK}:2:1", "YAML")),
     Case("a stack file that is a list", written(STACK, "- config\n"), (STACK, "mapping")),
     # -- the project

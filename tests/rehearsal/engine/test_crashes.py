@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud
 
-_CRASHED = 9
+_CRASHED = -9
 _MOST = 6
 
 

@@ -63,7 +63,11 @@ def rule_removed(repository: Repository) -> None:
 
 
 def level_lowered(repository: Repository) -> None:
-    edited(repository, rf'(?m)^    "{RULE}",\n    ".*",$', r"\g<0>\n    level=EnforcementLevel.DISABLED,")
+    edited(
+        repository,
+        rf'(?m)^    "{RULE}",\n(?:    ".*"\n)*    ".*",$',
+        r"\g<0>\n    level=EnforcementLevel.DISABLED,",
+    )
     edited(
         repository,
         r"(?m)^from pulumi_policy import Severity\n(?=(?:.*\n)*def no_public_members)",
