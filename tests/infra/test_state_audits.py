@@ -133,8 +133,8 @@ class TestAddresses:
             ("gcp:container/cluster:Cluster", "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled", True),
             (
                 "gcp:container/cluster:Cluster",
-                "masterAuthorizedNetworksConfig.cidrBlocks",
-                [{"cidrBlock": "x"}],
+                "masterAuthorizedNetworksConfig",
+                {"cidrBlocks": [{"cidrBlock": "x"}]},
             ),
             ("gcp:container/nodePool:NodePool", "networkConfig.enablePrivateNodes", False),
             ("gcp:compute/forwardingRule:ForwardingRule", "loadBalancingScheme", "EXTERNAL_MANAGED"),

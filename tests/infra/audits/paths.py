@@ -56,11 +56,13 @@ def _replace(tree: Any, rest: tuple[Any, ...], value: Any) -> None:
                 _replace(item, more, value)
         else:
             tree[:] = [] if value is ABSENT else [value]
-    elif more and first in tree:
-        _replace(tree[first], more, value)
-    elif not more and value is ABSENT:
+    elif more:
+        assert first in tree or value is ABSENT, f"no {first} in {sorted(tree)}"
+        if first in tree:
+            _replace(tree[first], more, value)
+    elif value is ABSENT:
         tree.pop(first, None)
-    elif not more:
+    else:
         tree[first] = value
 
 

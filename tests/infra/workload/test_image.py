@@ -19,7 +19,7 @@ def test_an_update_by_hand_keeps_the_image_that_was_deployed(tmp_path: Path) -> 
     values["kingdom:workload"]["image"]["digest"] = OLD
     rehearse("dev", tmp_path, values)
     values["kingdom:workload"]["image"]["digest"] = "deployed"
-    values["kingdom:workload"]["logLevel"] = "debug"
+    values["kingdom:workload"]["logLevel"] = "info"
     plan = operation("dev", tmp_path, values).preview()
     deployments = [item for item in plan.snapshot.resources if item.type == "kubernetes:apps/v1:Deployment"]
     images = {item.inputs["spec"]["template"]["spec"]["containers"][0]["image"] for item in deployments}
