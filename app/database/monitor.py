@@ -82,16 +82,16 @@ class Pools(monitoring.ConnectionPoolListener, Collector):
 
     def collect(self) -> Iterator[Metric]:
         for name, text, value in (
-            ("connections", "Connections to MongoDB that are open.", self.open),
-            ("connections_busy", "Connections to MongoDB in use.", self.busy),
+            ("kingdom_mongodb_connections", "Connections to MongoDB that are open.", self.open),
+            ("kingdom_mongodb_connections_busy", "Connections to MongoDB in use.", self.busy),
             (
-                "connections_limit",
+                "kingdom_mongodb_connections_limit",
                 "Connections that may be open to the members this pod has met.",
                 self.limit,
             ),
-            ("connections_waited_for", "Commands that wait for a connection.", self.waiting),
+            ("kingdom_mongodb_connections_waited_for", "Commands that wait for a connection.", self.waiting),
         ):
-            yield GaugeMetricFamily(f"kingdom_mongodb_{name}", text, value=value)
+            yield GaugeMetricFamily(name, text, value=value)
         yield CounterMetricFamily(
             "kingdom_mongodb_connections_refused",
             "Times no connection came within the wait.",

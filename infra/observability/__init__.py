@@ -11,11 +11,11 @@ import pulumi
 from pulumi_gcp import monitoring
 
 from infra.component import Component, Environment
-from infra.observability.alert_queries import signals
 from infra.observability.audit_alerts import Notices, NoticesArgs
 from infra.observability.dashboards import Dashboards, DashboardsArgs
 from infra.observability.log_retention import Logs, LogsArgs
 from infra.observability.notification_channels import Channels, ChannelsArgs, Severity, promql
+from infra.observability.signals import signals
 from infra.observability.slos import Objectives, ObjectivesArgs
 from infra.settings.platform import EdgeSettings
 from infra.settings.service import ObservabilitySettings
@@ -40,7 +40,11 @@ class Observability(Component):
         super().__init__("kingdom:observability:Observability", name, opts)
         environment, settings = args.environment, args.settings
         channels = Channels(f"{name}-channels", ChannelsArgs(environment, settings), self.child())
-        for key, signal in signals(args.namespace, settings.thresholds).items():
+        declared = signals(args.namespace, settings)
+        for signal in declared.signals.values():
+            if not signal.policy or signal.threshold is None:
+                continue
+            key = signal.requirement.lower()
             for severity, limit in (
                 (Severity.WARNING, signal.threshold.warning),
                 (Severity.CRITICAL, signal.threshold.critical),
@@ -55,12 +59,14 @@ class Observability(Component):
                 )
         self._uptime(args, channels)
         Objectives(
-            f"{name}-objectives", ObjectivesArgs(environment, channels, settings.objectives), self.child()
+            f"{name}-objectives",
+            ObjectivesArgs(environment, channels, settings.objectives, declared),
+            self.child(),
         )
         Notices(f"{name}-notices", NoticesArgs(channels, args.namespace), self.child())
         Dashboards(
             f"{name}-dashboards",
-            DashboardsArgs(environment, args.namespace, settings.thresholds),
+            DashboardsArgs(environment, declared),
             self.child(),
         )
         Logs(f"{name}-logs", LogsArgs(environment, settings.log_days), self.child())

@@ -11,19 +11,17 @@ import pulumi
 from pulumi_gcp import monitoring
 
 from infra.component import Component, Environment
-from infra.observability.panels import Panel, application, business, system
-from infra.settings.service import ThresholdSettings
+from infra.observability.signals import Panel, Signals
 
 COLUMNS, WIDTH, HEIGHT = 48, 24, 16
 
 
 @dataclass(frozen=True, slots=True)
 class DashboardsArgs:
-    """The environment, the namespace of the service, and where charts turn yellow and red."""
+    """The environment and the declared signals."""
 
     environment: Environment
-    namespace: str
-    thresholds: ThresholdSettings
+    signals: Signals
 
 
 class Dashboards(Component):
@@ -31,11 +29,7 @@ class Dashboards(Component):
 
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:observability:Dashboards", name, opts)
-        for key, panels in {
-            "system": system(args.namespace, args.thresholds),
-            "application": application(args.namespace, args.thresholds),
-            "business": business(),
-        }.items():
+        for key, panels in args.signals.dashboards.items():
             title = f"Kingdom {args.environment.name}: {key}"
             monitoring.Dashboard(
                 f"{name}-{key}",
@@ -75,10 +69,11 @@ def chart(panel: Panel) -> dict[str, Any]:
             {
                 "plotType": "LINE",
                 "targetAxis": "Y1",
-                **({} if legend.startswith("by ") else {"legendTemplate": legend}),
-                "timeSeriesQuery": {"prometheusQuery": query, "unitOverride": panel.unit},
+                # Without a template, a line is named by its labels.
+                **({"legendTemplate": legend} if legend and not signal.by else {}),
+                "timeSeriesQuery": {"prometheusQuery": signal.query, "unitOverride": signal.unit},
             }
-            for legend, query in panel.lines.items()
+            for legend, signal in panel.lines.items()
         ],
         "thresholds": []
         if limits is None

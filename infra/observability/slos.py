@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 from pulumi_gcp import monitoring
 
 from infra.component import Component, Environment
 from infra.observability.notification_channels import Channels, Severity, promql
+from infra.observability.signals import Signals
 from infra.settings.service import ObjectiveSettings
 
 Burn = Callable[[str], str]
 
-REQUESTS = "kingdom_http_request_seconds"
 DAYS = 30
 # Long window, short window, and how many times faster than allowed a 30-day budget is spent: 2 % of it in an
 # hour, 5 % in six (page); 10 % in a day or in three (ticket). The short window ends the alert with its cause.
@@ -28,11 +29,12 @@ BALANCER = 'resource.type="https_lb_rule" AND metric.type="loadbalancing.googlea
 
 @dataclass(frozen=True, slots=True)
 class ObjectivesArgs:
-    """The environment, the notification channels, and the objectives."""
+    """The environment, the notification channels, the objectives, and the declared signals."""
 
     environment: Environment
     channels: Channels
     settings: ObjectiveSettings
+    signals: Signals
 
 
 class Objectives(Component):
@@ -82,7 +84,7 @@ class Objectives(Component):
             user_labels=labels,
             opts=self.child(),
         )
-        for objective, failing, allowed in objectives(settings):
+        for objective, failing, allowed in objectives(settings, args.signals):
             for severity, windows in BURNS.items():
                 query = " or ".join(
                     f"({failing(long)} > {factor * allowed:g} and {failing(short)} > {factor * allowed:g})"
@@ -99,20 +101,10 @@ class Objectives(Component):
         self.register_outputs({})
 
 
-def failed(window: str) -> str:
-    """Share of requests that the platform failed within a window."""
-    return f'sum(rate({REQUESTS}_count{{status=~"5.."}}[{window}])) / sum(rate({REQUESTS}_count[{window}]))'
-
-
-def objectives(settings: ObjectiveSettings) -> list[tuple[str, Burn, float]]:
+def objectives(settings: ObjectiveSettings, signals: Signals) -> list[tuple[str, Burn, float]]:
     """Name, share of bad requests as PromQL over a window, and the share that is allowed."""
-
-    def slow(window: str) -> str:
-        # The bound as the service writes it: 1 second is "1.0".
-        fast = f'sum(rate({REQUESTS}_bucket{{le="{settings.fast_seconds!s}"}}[{window}]))'
-        return f"(1 - {fast} / sum(rate({REQUESTS}_count[{window}])))"
-
-    return [
-        ("availability", failed, round(1 - settings.availability_percent / 100, 6)),
-        ("latency", slow, round(1 - settings.fast_percent / 100, 6)),
-    ]
+    allowed = {
+        "availability": 1 - settings.availability_percent / 100,
+        "latency": 1 - settings.fast_percent / 100,
+    }
+    return [(name, partial(signals.bad_share, name), round(allowed[name], 6)) for name in signals.objectives]
