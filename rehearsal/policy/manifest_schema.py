@@ -7,6 +7,7 @@ checked for their metadata only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -40,6 +41,8 @@ SCHEMA: Final = Schema(
 )
 
 
+# What the API server parses as group and version; the names are those of DNS.
+GROUP_VERSION: Final = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
@@ -51,6 +54,11 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
     cloud = Kubernetes()
     token = manifest.resource.type
     yield from _repeated(manifest.tree, (), manifest.resource.urn, set())
+    version = value.get("apiVersion")  # an item of a list may take the list's
+    if isinstance(version, str) and not GROUP_VERSION.fullmatch(version):
+        reason = f"{version[:80]!r} is not an API version: write VERSION or GROUP/VERSION, such as apps/v1"
+        yield Finding(reason, ("apiVersion",), manifest.resource.urn)
+        return
     for found in (*cloud.type_problems(token, value), *cloud.problems(token, value)):
         path = parse_path(found.path)
         if not _accepted(path, found.reason):

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -82,9 +83,17 @@ class Person:
     account: dict[str, Any]
     email: str
     password: str
+    signed_in_at: float = field(default_factory=time.monotonic)
+
+    def renewed(self) -> Person:
+        """The same person, signed in again where the access token (15 minutes) may end during a test."""
+        if time.monotonic() - self.signed_in_at > 600:
+            self.sign_in()
+        return self
 
     def sign_in(self) -> None:
         """Another session, with what the account may do by now."""
+        self.signed_in_at = time.monotonic()
         answer = self.client.post("/v1/sessions", json={"email": self.email, "password": self.password})
         assert answer.status_code == 201, answer.text
         self.client.headers["authorization"] = f"Bearer {answer.json()['token']}"
@@ -151,13 +160,23 @@ def with_role(platform: Platform, role: str) -> Iterator[Person]:
 
 
 @pytest.fixture(scope="session")
-def administrator(platform: Platform) -> Iterator[Person]:
+def session_administrator(platform: Platform) -> Iterator[Person]:
     yield from with_role(platform, "administrator")
 
 
 @pytest.fixture(scope="session")
-def analyst(platform: Platform) -> Iterator[Person]:
+def session_analyst(platform: Platform) -> Iterator[Person]:
     yield from with_role(platform, "analyst")
+
+
+@pytest.fixture
+def administrator(session_administrator: Person) -> Person:
+    return session_administrator.renewed()
+
+
+@pytest.fixture
+def analyst(session_analyst: Person) -> Person:
+    return session_analyst.renewed()
 
 
 @pytest.fixture

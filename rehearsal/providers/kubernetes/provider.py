@@ -194,7 +194,7 @@ class Kubernetes(Cloud):
 
 def _kind_of(token: str) -> tuple[str, str]:
     """``kubernetes:apps/v1:Deployment`` gives ("apps/v1", "Deployment"); the core group is written "v1"."""
-    _, group, kind = token.split(":")
+    group, _, kind = token.partition(":")[2].rpartition(":")  # a malformed version may have colons
     return group.removeprefix("core/"), kind
 
 

@@ -136,6 +136,15 @@ def test_what_the_api_server_would_refuse_is_said_as_advice(tmp_path: Path) -> N
     }
 
 
+@pytest.mark.parametrize("version", ["a://[", "apps/v1/x", "Apps/v1", "v1 "])
+def test_a_malformed_api_version_is_reported_at_its_place(tmp_path: Path, version: str) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(GOOD.replace("apiVersion: v1", f"apiVersion: '{version}'"))
+    [found] = [item for item in check([str(file)]).remarks if item.policy == "schema"]
+    assert (found.path, found.line) == ("apiVersion", 1)
+    assert "VERSION or GROUP/VERSION" in found.message
+
+
 def test_keys_and_values_are_read_as_kubectl_sends_them(tmp_path: Path) -> None:
     file = tmp_path / "map.yaml"
     file.write_text(
