@@ -18,7 +18,7 @@ from app.media.endpoints import media, uploads
 from app.middleware.admission import AdmissionMiddleware
 from app.middleware.circuit_breaker import CircuitBreakerMiddleware
 from app.middleware.coalescing import CoalescingMiddleware, InFlightRequests, InvalidateOnWriteMiddleware
-from app.middleware.cors import opened
+from app.middleware.cors import with_cors
 from app.middleware.response_cache import ResponseCacheMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.middleware.telemetry import TelemetryMiddleware
@@ -47,9 +47,9 @@ def application(services: Services) -> ASGIApp:
     """The application of ``services.role``; every role has probes and metrics, only ``api`` has the rest."""
     base = services.settings.public_url
     by_path: dict[str, dict[str, ASGIApp]] = {}
-    board = InFlightRequests()
+    in_flight = InFlightRequests()
     for endpoint in _endpoints([*PUBLIC, described(base)] if services.role is Role.API else []):
-        answering: ASGIApp = _relieved(Responder(endpoint, services), endpoint, services, board)
+        answering: ASGIApp = _relieved(Responder(endpoint, services), endpoint, services, in_flight)
         if not endpoint.shared:
             answering = CircuitBreakerMiddleware(answering, f"{endpoint.method} {endpoint.path}")
         admitted = AdmissionMiddleware(answering, endpoint, services)
@@ -59,21 +59,21 @@ def application(services: Services) -> ASGIApp:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = Responder(endpoint, services)
     paths = Paths([Resource(path, by_method) for path, by_method in by_path.items()])
     engine = services.engine
-    observed = TelemetryMiddleware(paths, base, engine.traffic, engine.faults, engine.load)
-    return opened(SecurityHeadersMiddleware(observed), services.settings.cors_origins, base)
+    observed = TelemetryMiddleware(paths, base, engine.http_metrics, engine.error_groups, engine.load_report)
+    return with_cors(SecurityHeadersMiddleware(observed), services.settings.cors_origins, base)
 
 
-def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, board: InFlightRequests) -> ASGIApp:
+def _relieved(app: ASGIApp, endpoint: Endpoint, services: Services, in_flight: InFlightRequests) -> ASGIApp:
     """With what spares the route work around it, inside of who may ask."""
     if endpoint.kept is not None:
-        return ResponseCacheMiddleware(app, endpoint.kept, services.answers, endpoint.query)
+        return ResponseCacheMiddleware(app, endpoint.kept, services.responses, endpoint.query)
     # What a cache answers is shared there already.
     if endpoint.access is not Access.SESSION or endpoint.streams or endpoint.shared:
         return app
     return (
-        CoalescingMiddleware(app, board)
+        CoalescingMiddleware(app, in_flight)
         if endpoint.method == "GET"
-        else InvalidateOnWriteMiddleware(app, board)
+        else InvalidateOnWriteMiddleware(app, in_flight)
     )
 
 

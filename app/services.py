@@ -17,15 +17,15 @@ from app.accounts.recovery import Recovery
 from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.revocations import Revocations
 from app.accounts.service import Accounts, SignInGuard, account_results
-from app.analytics.active_accounts import Activity
+from app.analytics.active_accounts import ActiveAccounts
 from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
 from app.auth.tokens import Tokens
 from app.cache import Cache
 from app.connections import REDIS_GONE, Database, open_redis
 from app.content.feed import Feed
-from app.content.generation import Making
-from app.content.generator import Embedded, Generator
+from app.content.generation import ContentGeneration
+from app.content.generator import Generator, GrammarGenerator
 from app.content.openai import open_openai
 from app.content.progress import Progress
 from app.content.service import Contents, content_cache
@@ -34,22 +34,22 @@ from app.database.monitor import Pools
 from app.lifecycle import Dependency, Lifecycle
 from app.media.decoder import Decoder
 from app.media.deletion import ObjectDeletions
-from app.media.delivery import Delivery
+from app.media.delivery import MediaDelivery
 from app.media.service import MediaLibrary
-from app.media.signed_urls import Links
-from app.media.variant_jobs import Processing
+from app.media.signed_urls import SignedUrls
+from app.media.variant_jobs import VariantJobs
 from app.media.visibility import Visibility
-from app.middleware.response_cache import CachedResponse, answer_cache
+from app.middleware.response_cache import CachedResponse, response_cache
 from app.orders.service import Orders
 from app.protection import Engine, open_engine
 from app.queue import Queue
 from app.resilience import Breaker
-from app.resilience.breaker import Thresholds
+from app.resilience.breaker import BreakerConfig
 from app.settings import Role, Settings
 from app.storage import Bucket, open_bucket
 from app.telemetry import metrics
-from app.telemetry.load_report import Processor
-from app.telemetry.threshold_monitor import Alarms, Measures, memory
+from app.telemetry.load_report import CpuUsage
+from app.telemetry.threshold_monitor import Measures, ThresholdMonitor, memory_percent
 
 _VISIBILITY_SECONDS: Final = 20.0
 _FLUSH_SECONDS: Final = 2.0
@@ -73,18 +73,18 @@ class Services:
     recovery: Recovery
     mailer: Mailer
     contents: Contents
-    making: Making
+    generation: ContentGeneration
     feed: Feed
     progress: Progress
     media: MediaLibrary
-    processing: Processing
-    delivery: Delivery
+    variant_jobs: VariantJobs
+    delivery: MediaDelivery
     deletions: ObjectDeletions
     orders: Orders
-    activity: Activity
+    active_accounts: ActiveAccounts
     ingestion: Ingestion
     summaries: Summaries
-    answers: Cache[CachedResponse]
+    responses: Cache[CachedResponse]
 
     async def prepare(self) -> None:
         """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
@@ -114,8 +114,8 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
     ):
         # The jobs of a worker that died begin anew within it; half a minute is what is promised of recovery.
         queue = Queue(redis, visibility=_VISIBILITY_SECONDS)
-        cache, answers = content_cache(redis), answer_cache(redis)
-        links, progress = Links(settings.session_keys), Progress(redis)
+        cache, responses = content_cache(redis), response_cache(redis)
+        signed_urls, progress = SignedUrls(settings.session_keys), Progress(redis)
         revocations = Revocations(redis)
         # An api pod answers from MongoDB alone when it must; a worker without the queue has nothing to do.
         lifecycle.watch(
@@ -128,14 +128,19 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         )
         visibility, deletions = Visibility(database, redis), ObjectDeletions(database, bucket)
         contents = Contents(database, cache, queue, bucket, redis, visibility, deletions)
-        media = MediaLibrary(database, bucket, queue, links, visibility, deletions)
+        media = MediaLibrary(database, bucket, queue, signed_urls, visibility, deletions)
         results = account_results(redis)
         orders = Orders(database, redis, results)
-        activity = Activity(redis)
-        summaries = Summaries(database, redis, activity)
+        active_accounts = ActiveAccounts(redis)
+        summaries = Summaries(database, redis, active_accounts)
         kept = (results.cache, contents.results.cache, orders.results.cache, summaries.results.cache)
-        caches: tuple[Cache[Any], ...] = (cache, answers, visibility.cache, *kept)
-        listening = (*(each.run() for each in caches), revocations.run(), progress.run(), activity.run())
+        caches: tuple[Cache[Any], ...] = (cache, responses, visibility.cache, *kept)
+        listening = (
+            *(each.run() for each in caches),
+            revocations.run(),
+            progress.run(),
+            active_accounts.run(),
+        )
         background = [asyncio.create_task(each) for each in listening]
         background.append(asyncio.create_task(lifecycle.monitor()))
         background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
@@ -143,9 +148,9 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         for each in caches:
             each.probe_with(lambda: database.command("ping"))
         if settings.engine.thresholds is not None:
-            alarms = Alarms(settings.engine.thresholds, _measures(engine, pools))
-            background.append(asyncio.create_task(alarms.run()))
-            stack.enter_context(metrics.shown(alarms))
+            threshold_monitor = ThresholdMonitor(settings.engine.thresholds, _measures(engine, pools))
+            background.append(asyncio.create_task(threshold_monitor.run()))
+            stack.enter_context(metrics.registered(threshold_monitor))
         families = RefreshSessions(database, revocations)
         guard = SignInGuard(engine.limiter, engine.policies)
         accounts = Accounts(database, passwords, tokens, families, results, guard)
@@ -168,18 +173,18 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 recovery=Recovery(database, accounts, tokens, families, guard, mailer, settings.public_url),
                 mailer=mailer,
                 contents=contents,
-                making=Making(database, contents, cache, bucket, queue, generator, progress),
-                feed=Feed(database, contents, cache, answers, links, visibility, progress),
+                generation=ContentGeneration(database, contents, cache, bucket, queue, generator, progress),
+                feed=Feed(database, contents, cache, responses, signed_urls, visibility, progress),
                 progress=progress,
                 media=media,
-                processing=Processing(database, media, bucket, queue, decoder),
-                delivery=Delivery(bucket, links, visibility),
+                variant_jobs=VariantJobs(database, media, bucket, queue, decoder),
+                delivery=MediaDelivery(bucket, signed_urls, visibility),
                 deletions=deletions,
                 orders=orders,
-                activity=activity,
-                ingestion=Ingestion(database, activity),
+                active_accounts=active_accounts,
+                ingestion=Ingestion(database, active_accounts),
                 summaries=summaries,
-                answers=answers,
+                responses=responses,
             )
         finally:
             with contextlib.suppress(*REDIS_GONE):
@@ -195,10 +200,10 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
 def _measures(engine: Engine, pools: Pools) -> Measures:
     """What the pod watches itself by."""
     return {
-        "cpu": Processor(),
-        "memory": memory,
-        "response_time": lambda: engine.traffic.quantile(0.95),
-        "error_rate": lambda: 100 * engine.traffic.errors(),
+        "cpu": CpuUsage(),
+        "memory": memory_percent,
+        "response_time": lambda: engine.http_metrics.quantile(0.95),
+        "error_rate": lambda: 100 * engine.http_metrics.errors(),
         "database_connections": lambda: pools.used,
     }
 
@@ -206,12 +211,12 @@ def _measures(engine: Engine, pools: Pools) -> Measures:
 @asynccontextmanager
 async def _open_generator(settings: Settings) -> AsyncIterator[Generator]:
     if settings.generator is None:
-        yield Embedded()
+        yield GrammarGenerator()
         return
     # A text takes seconds by its nature: only one that nearly runs into its deadline is slow.
     slow = settings.generator.seconds * 0.9
     # What waits for it begins within half a minute of its return: a shorter break than the usual one.
-    thresholds = Thresholds(window=20, minimum=5, slow_seconds=slow, longest_break=10.0, probes=2)
+    thresholds = BreakerConfig(window=20, minimum=5, slow_seconds=slow, open_max=10.0, probes=2)
     async with open_openai(settings.generator, Breaker("generator", thresholds)) as generator:
         yield generator
 

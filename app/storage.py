@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from app.settings import StorageSettings
-from app.telemetry.tracing import announce
+from app.telemetry.tracing import add_headers
 
 _REACHES: Final = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 _SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -167,7 +167,7 @@ async def open_bucket(settings: StorageSettings) -> AsyncIterator[Bucket]:
         base_url=settings.endpoint,
         auth=None if settings.anonymous else GoogleAuth(),
         timeout=httpx.Timeout(10.0, connect=2.0, pool=2.0),
-        event_hooks={"request": [announce]},
+        event_hooks={"request": [add_headers]},
         limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
     ) as client:
         yield Bucket(client, settings.bucket)

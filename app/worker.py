@@ -23,8 +23,8 @@ from app.database.index_advisor.inventory import Busy
 from app.database.index_advisor.maintenance import look_after
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
-from app.queue import Consumer, Nothing, Priority, Retry, Tasks
-from app.queue.worker_registry import Attendance
+from app.queue import Consumer, EmptyBody, Priority, RetryLater, Tasks
+from app.queue.worker_registry import WorkerRegistry
 from app.redis.cancellation import pause
 from app.redis.lease import LeaseLost
 from app.services import Services
@@ -44,23 +44,23 @@ _GRACE_SECONDS: Final = 20.0
 async def working(services: Services) -> AsyncIterator[None]:
     """Do jobs while the context is open; at its end, finish what runs or hand it back."""
     tasks = Tasks()
-    processing = services.processing
-    tasks.add(MAKE_VARIANTS, MakeVariants, processing.make_variants, on_dead=processing.give_up)
-    tasks.add(GENERATE, Generate, services.making.generate, on_dead=services.making.give_up)
+    variant_jobs = services.variant_jobs
+    tasks.add(MAKE_VARIANTS, MakeVariants, variant_jobs.make_variants, on_dead=variant_jobs.give_up)
+    tasks.add(GENERATE, Generate, services.generation.generate, on_dead=services.generation.give_up)
     tasks.every(_WATCH_SECONDS, "sweep", partial(_sweep, services), seconds=60)
     hourly = partial(tasks.every, _HOUR_SECONDS, priority=Priority.LOW)
-    hourly("add-up-days", partial(_add_up_days, services))
+    hourly("add-up-days", partial(_roll_up_days, services))
     tasks.every(ERASURE_SECONDS / 2, "erase-accounts", partial(_erase_accounts, services))
     if services.settings.mongodb.advisor is not Advisor.OFF:
         # To build an index may take long; a second one is not begun meanwhile.
         hourly("look-after-indexes", partial(_look_after_indexes, services), seconds=_HOUR_SECONDS)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
-    attendance = Attendance(services.redis)
-    running = consumer.run(), _watch(services, attendance), _show_audience(services.summaries)
+    registry = WorkerRegistry(services.redis)
+    running = consumer.run(), _watch(services, registry), _show_audience(services.summaries)
     loops = [asyncio.create_task(loop) for loop in running]
-    drained = asyncio.create_task(_stop_when_draining(services, consumer, attendance))
+    drained = asyncio.create_task(_stop_when_draining(services, consumer, registry))
     try:
-        with metrics.shown(metrics.workers, metrics.backlog, business_metrics.active_accounts):
+        with metrics.registered(metrics.workers, metrics.backlog, business_metrics.active_accounts):
             yield
     finally:
         drained.cancel()
@@ -70,15 +70,15 @@ async def working(services: Services) -> AsyncIterator[None]:
         await asyncio.gather(*loops, drained, return_exceptions=True)
 
 
-async def _stop_when_draining(services: Services, consumer: Consumer, attendance: Attendance) -> None:
+async def _stop_when_draining(services: Services, consumer: Consumer, registry: WorkerRegistry) -> None:
     # A worker gets no traffic that a drain would wait for: it stops taking jobs at once.
     await services.lifecycle.draining.wait()
     with contextlib.suppress(*REDIS_GONE):  # silence says the same, a little later
-        await attendance.gone(services.settings.pod)
+        await registry.deregister(services.settings.pod)
     await consumer.stop(_GRACE_SECONDS)
 
 
-class Swept(msgspec.Struct):
+class SweepCounts(msgspec.Struct):
     """How many jobs were handed in again."""
 
     contents: int
@@ -86,7 +86,7 @@ class Swept(msgspec.Struct):
     deletions: int
 
 
-class AddedUp(msgspec.Struct):
+class RolledUp(msgspec.Struct):
     """How many days were written down."""
 
     days: int
@@ -98,15 +98,15 @@ def _again_later() -> Iterator[None]:
     try:
         yield
     except (LeaseLost, PyMongoError, *REDIS_GONE) as error:
-        raise Retry(f"it was interrupted: {type(error).__name__}") from error
+        raise RetryLater(f"it was interrupted: {type(error).__name__}") from error
 
 
-async def _sweep(services: Services, _: Nothing) -> Swept:
+async def _sweep(services: Services, _: EmptyBody) -> SweepCounts:
     """Hand in again what the queue lost: what is written down and not done is the truth, jobs are not."""
     with _again_later():
-        swept = Swept(
-            await services.making.requeue(),
-            await services.processing.requeue(),
+        swept = SweepCounts(
+            await services.generation.requeue(),
+            await services.variant_jobs.requeue(),
             await services.deletions.sweep(),
         )
     if swept.contents or swept.media:
@@ -114,17 +114,17 @@ async def _sweep(services: Services, _: Nothing) -> Swept:
     return swept
 
 
-async def _erase_accounts(services: Services, _: Nothing) -> None:
+async def _erase_accounts(services: Services, _: EmptyBody) -> None:
     await services.recovery.erase(services.feed, services.media)
 
 
-async def _add_up_days(services: Services, _: Nothing) -> AddedUp:
+async def _roll_up_days(services: Services, _: EmptyBody) -> RolledUp:
     """Write down the days of analytics that are over."""
     with _again_later():
-        return AddedUp(await services.summaries.add_up(clock.now().date()))
+        return RolledUp(await services.summaries.roll_up(clock.now().date()))
 
 
-async def _look_after_indexes(services: Services, _: Nothing) -> None:
+async def _look_after_indexes(services: Services, _: EmptyBody) -> None:
     """Advise on indexes, or act on it, as the settings say."""
     try:
         with _again_later():
@@ -145,7 +145,7 @@ async def _show_audience(summaries: Summaries) -> None:
         await pause(_AUDIENCE_SECONDS)
 
 
-async def _watch(services: Services, attendance: Attendance) -> None:
+async def _watch(services: Services, registry: WorkerRegistry) -> None:
     """Every few seconds: measure the queue."""
     while True:
         try:
@@ -157,7 +157,7 @@ async def _watch(services: Services, attendance: Attendance) -> None:
             metrics.queue_jobs.labels("dead").set(depth.dead)
             metrics.queue_age.set(depth.oldest_seconds)
             if not services.lifecycle.draining.is_set():
-                workers = await attendance.here(services.settings.pod)
+                workers = await registry.heartbeat(services.settings.pod)
                 metrics.workers.set(workers)
                 # Every worker says the same, so the autoscaler's average over them is the number itself.
                 metrics.backlog.set(sum(depth.ready.values()) / workers)

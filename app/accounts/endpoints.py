@@ -26,8 +26,8 @@ from app.http.preconditions import IF_MATCH, condition
 from app.http.problems import CHANGED_SINCE, EMAIL_TAKEN, RESET_OVER, SESSION_OVER, WRONG_CREDENTIALS
 from app.http.routing import Access, Call, Routes
 from app.ids import Id
-from app.rate_limits.policies import Class
-from app.resilience.priority import Urgency
+from app.rate_limits.policies import RateLimitClass
+from app.resilience.priority import RequestPriority
 
 accounts = Routes("/v1/accounts", tag="accounts")
 sessions = Routes("/v1/sessions", tag="sessions")
@@ -37,7 +37,7 @@ _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 _LONGEST_DEVICE: Final = 120
 
 
-@accounts.post("", status=201, access=Access.ANYONE, kinds=[EMAIL_TAKEN], limits=Class.SIGN_UP)
+@accounts.post("", status=201, access=Access.ANYONE, kinds=[EMAIL_TAKEN], limits=RateLimitClass.SIGN_UP)
 async def sign_up(call: Call, body: SignUp) -> SignedIn:
     """Make an account and sign in to it."""
     return await call.services.accounts.sign_up(body, _client(call))
@@ -77,7 +77,7 @@ async def close(call: Call, body: Closing) -> None:
     await call.services.recovery.close(call.session, body)
 
 
-@resets.post("", status=202, access=Access.ANYONE, limits=Class.SIGN_UP)
+@resets.post("", status=202, access=Access.ANYONE, limits=RateLimitClass.SIGN_UP)
 async def request_reset(call: Call, body: NewReset) -> None:
     """Send a code for a new password to an e-mail address.
 
@@ -86,7 +86,7 @@ async def request_reset(call: Call, body: NewReset) -> None:
     call.services.recovery.request_reset(body)
 
 
-@resets.post("/completion", access=Access.ANYONE, kinds=[RESET_OVER], limits=Class.SIGN_IN)
+@resets.post("/completion", access=Access.ANYONE, kinds=[RESET_OVER], limits=RateLimitClass.SIGN_IN)
 async def complete_reset(call: Call, body: Reset) -> SignedIn:
     """Set a new password with the code of the e-mail, and sign in.
 
@@ -106,8 +106,8 @@ async def set_roles(call: Call, account_id: Id, body: Roles) -> Account:
     status=201,
     access=Access.ANYONE,
     kinds=[WRONG_CREDENTIALS],
-    urgency=Urgency.VITAL,
-    limits=Class.SIGN_IN,
+    priority=RequestPriority.CRITICAL,
+    limits=RateLimitClass.SIGN_IN,
 )
 async def sign_in(call: Call, body: SignIn) -> SignedIn:
     """Exchange credentials for a session."""
@@ -124,8 +124,8 @@ async def list_own(call: Call) -> SignIns:
     "/refresh",
     access=Access.ANYONE,
     kinds=[SESSION_OVER],
-    urgency=Urgency.VITAL,
-    limits=Class.REFRESH,
+    priority=RequestPriority.CRITICAL,
+    limits=RateLimitClass.REFRESH,
 )
 async def refresh(call: Call, body: RefreshToken) -> SignedIn:
     """Exchange a refresh token for the next pair of tokens.

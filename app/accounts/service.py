@@ -47,7 +47,7 @@ from app.http.problems import (
 from app.http.text import address_key
 from app.ids import new_id
 from app.rate_limits import Limiter
-from app.rate_limits.policies import Policies
+from app.rate_limits.policies import RateLimitPolicies
 from app.telemetry import metrics
 
 AccountResults: TypeAlias = Results[Account]
@@ -64,7 +64,7 @@ class Client:
 class SignInGuard:
     """Limits the guesses at one account, wherever they come from."""
 
-    def __init__(self, limiter: Limiter, policies: Policies) -> None:
+    def __init__(self, limiter: Limiter, policies: RateLimitPolicies) -> None:
         self._limiter = limiter
         self._policies = policies
 

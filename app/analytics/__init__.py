@@ -1,1 +1,1 @@
-"""What people do with the app: events that it tells of, and what they add up to."""
+"""Analytics: ingestion of client events, daily summaries and active accounts."""

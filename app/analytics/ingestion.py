@@ -1,11 +1,11 @@
-"""Events taken in: validated before, written together, counted once.
+"""Ingestion of client events: validated, written in batches, counted once.
 
-A request waits until its events are written, so nothing acknowledged is only in a pod's memory. Those that
-arrive while a write is under way go together in the next one (group commit, as databases do it): alone a
-request waits for nobody, and under load a write carries hundreds of events.
+A request waits until its events are written, so acknowledged events are never only in memory. Events that
+arrive during a write are written together in the next one (group commit): a single request is written
+immediately, and under load one write contains hundreds of events.
 
-An event's id is the account's and the app's together, and the collection's own key: told of again within
-90 days, by whichever pod, it is known.
+The document's ``_id`` combines account ID and event ID, so an event sent again within 90 days, to any pod, is
+recognized as a duplicate.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError
 
 from app import clock
-from app.analytics.active_accounts import Activity
+from app.analytics.active_accounts import ActiveAccounts
 from app.analytics.schemas import Event, EventsTaken
 from app.connections import Database, Document
 from app.database.concerns import counted
 from app.database.indexes import create_indexes
 from app.http.problems import UNAVAILABLE, Problem
-from app.redis.batcher import Together
+from app.redis.batcher import Batcher
 from app.telemetry import business_metrics
 
-KEPT: Final = timedelta(days=90)
-_EARLIEST: Final = timedelta(days=7)  # an app may have been offline for so long
-_LATEST: Final = timedelta(minutes=5)  # clocks differ
-_MOST_AT_ONCE: Final = 1_000
-_MOST_WAITING: Final = 20_000
+RETENTION: Final = timedelta(days=90)
+_MAX_AGE: Final = timedelta(days=7)  # an app may have been offline for this long
+_MAX_CLOCK_SKEW: Final = timedelta(minutes=5)  # clock skew between client and server
+_MAX_BATCH: Final = 1_000
+_MAX_PENDING: Final = 20_000
 _DUPLICATE: Final = 11000
 
 
 class Ingestion:
-    """Events into MongoDB."""
+    """Writes client events to MongoDB."""
 
     INDEXES = (
         IndexModel([("account", ASCENDING), ("day", ASCENDING)], name="own"),
@@ -45,57 +45,59 @@ class Ingestion:
         IndexModel("seen.until", expireAfterSeconds=0, name="over"),
     )
 
-    def __init__(self, database: Database, activity: Activity) -> None:
+    def __init__(self, database: Database, active_accounts: ActiveAccounts) -> None:
         self._events = counted(database, "events")
-        self._activity = activity
-        self._count = 0  # that wait
-        self._writing: Together[list[Document], EventsTaken] = Together(
-            self._write, most=_MOST_AT_ONCE, weigh=len
+        self._active_accounts = active_accounts
+        self._pending = 0  # events that are not written yet
+        self._batcher: Batcher[list[Document], EventsTaken] = Batcher(
+            self._write, max_weight=_MAX_BATCH, weight=len
         )
 
     async def prepare(self) -> None:
-        """Make the indexes."""
+        """Create the indexes."""
         await create_indexes(self._events, self.INDEXES)
 
-    async def take(self, account: str, events: Sequence[Event]) -> EventsTaken:
-        """Write the events of an account; 503 when more wait than a pod should hold. Raises what the driver
-        raises, and then they may be sent again.
+    async def ingest(self, account: str, events: Sequence[Event]) -> EventsTaken:
+        """Write events of an account; return how many were new and how many were duplicates.
+
+        Raises :class:`Problem` (503) if too many events are pending in this pod, and driver errors, after
+        which the events can be sent again.
         """
-        if self._count + len(events) > _MOST_WAITING:
+        if self._pending + len(events) > _MAX_PENDING:
             raise Problem(UNAVAILABLE, "Too many events at once.", headers={"retry-after": "2"})
         now = clock.now()
-        self._count += len(events)
-        return await self._writing.ask([_document(account, event, now) for event in events])
+        self._pending += len(events)
+        return await self._batcher.submit([_document(account, event, now) for event in events])
 
     async def _write(self, batch: Sequence[list[Document]]) -> list[EventsTaken]:
-        documents = [document for part in batch for document in part]
-        self._count -= len(documents)
-        known: set[int] = set()
+        documents = [document for events in batch for document in events]
+        self._pending -= len(documents)
+        duplicate_indexes: set[int] = set()
         try:
             await self._events.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             failed = error.details["writeErrors"]
-            known = {each["index"] for each in failed if each["code"] == _DUPLICATE}
-            if len(known) < len(failed):
+            duplicate_indexes = {each["index"] for each in failed if each["code"] == _DUPLICATE}
+            if len(duplicate_indexes) < len(failed):
                 raise
-        self._count_in([document for at, document in enumerate(documents) if at not in known])
-        taken: list[EventsTaken] = []
+        self._record([document for at, document in enumerate(documents) if at not in duplicate_indexes])
+        results: list[EventsTaken] = []
         at = 0
-        for part in batch:
-            again = sum(index in known for index in range(at, at + len(part)))
-            at += len(part)
-            taken.append(EventsTaken(len(part) - again, again))
-        return taken
+        for events in batch:
+            duplicates = sum(index in duplicate_indexes for index in range(at, at + len(events)))
+            at += len(events)
+            results.append(EventsTaken(len(events) - duplicates, duplicates))
+        return results
 
-    def _count_in(self, new: list[Document]) -> None:
-        for name, count in Counter(document["name"] for document in new).items():
+    def _record(self, documents: list[Document]) -> None:
+        for name, count in Counter(document["name"] for document in documents).items():
             business_metrics.events_taken.labels(name).inc(count)
-        for document in new:
-            self._activity.mark(document["slot"], (document["account"],))
+        for document in documents:
+            self._active_accounts.mark(document["slot"], (document["account"],))
 
 
 def _document(account: str, event: Event, now: datetime) -> Document:
-    at = event.at if now - _EARLIEST < event.at < now + _LATEST else now
+    at = event.at if now - _MAX_AGE < event.at < now + _MAX_CLOCK_SKEW else now
     day = f"{at.astimezone(now.tzinfo):%Y-%m-%d}"
     details = {"content": event.content, "screen": event.screen, "seconds": event.seconds}
     return {
@@ -104,6 +106,6 @@ def _document(account: str, event: Event, now: datetime) -> Document:
         "name": event.name.value,
         "day": day,
         "slot": f"{day}/{event.name.value}",
-        "seen": {"at": at, "until": now + KEPT},
+        "seen": {"at": at, "until": now + RETENTION},
         **{name: value for name, value in details.items() if value is not None},
     }

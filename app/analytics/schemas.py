@@ -1,4 +1,4 @@
-"""Bodies of the analytics routes."""
+"""Request and response bodies of the analytics routes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from msgspec import UNSET, Meta, UnsetType
 from app.http.text import END
 from app.ids import Id
 
-MOST_EVENTS: Final = 100
-LONGEST_RANGE: Final = 92  # days
+MAX_EVENTS: Final = 100
+MAX_DAYS: Final = 92  # days
 
 
 class EventName(StrEnum):
-    """What an app can tell of. The list is closed, so that counts by name stay few."""
+    """Names of client events. The list is closed, which bounds the number of metric series."""
 
     APP_OPENED = "app.opened"
     APP_CLOSED = "app.closed"
@@ -34,51 +34,51 @@ class EventName(StrEnum):
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True):
-    """Something that happened. ``at`` counts when it is within the last week; else the time of arrival."""
+    """A client event. ``at`` is used if it is within the last week, otherwise the time of arrival."""
 
     id: Annotated[
         str,
         Meta(
             pattern=r"^[A-Za-z0-9_-]{8,64}" + END,
-            description="Chosen by the app: the same id is counted once.",
+            description="Chosen by the client; events with the same ID are counted once.",
         ),
     ]
     name: EventName
     at: Annotated[datetime, Meta(tz=True)]
-    content: Annotated[Id | None, Meta(description="The piece of content it is about.")] = None
+    content: Annotated[Id | None, Meta(description="ID of the content item.")] = None
     screen: Annotated[str, Meta(max_length=80)] | None = None
-    seconds: Annotated[float, Meta(ge=0, le=86_400, description="How long it lasted.")] | None = None
+    seconds: Annotated[float, Meta(ge=0, le=86_400, description="Duration in seconds.")] | None = None
 
 
 class NewEvents(msgspec.Struct, forbid_unknown_fields=True):
-    """Events of the account that is signed in."""
+    """Events of the authenticated account."""
 
-    events: Annotated[list[Event], Meta(min_length=1, max_length=MOST_EVENTS)]
+    events: Annotated[list[Event], Meta(min_length=1, max_length=MAX_EVENTS)]
 
 
 class EventsTaken(msgspec.Struct):
-    """How many of the events were new; ``known`` ones had been told of before."""
+    """Number of new events, and of ``known`` ones that were ingested before."""
 
     accepted: int
     known: int
 
 
 class DaysQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Days in UTC: so many of them, up to and with the ``last`` one (today, unless it is named)."""
+    """A range of ``days`` in UTC that ends with ``last`` (default: today), inclusive."""
 
     last: date | UnsetType = UNSET
-    days: Annotated[int, Meta(ge=1, le=LONGEST_RANGE)] = 30
+    days: Annotated[int, Meta(ge=1, le=MAX_DAYS)] = 30
 
 
 class EventCount(msgspec.Struct):
-    """How often something happened."""
+    """Number of events of one name."""
 
     name: EventName
     count: int
 
 
 class OwnSummary(msgspec.Struct):
-    """What the account itself did. ``active_days``: days with at least one event."""
+    """Events of the account. ``active_days`` is the number of days with at least one event."""
 
     first: date
     last: date
@@ -87,10 +87,10 @@ class OwnSummary(msgspec.Struct):
 
 
 class Audience(msgspec.Struct):
-    """Accounts that asked for anything within the last day, 7 days and 30 days (UTC, today included).
+    """Accounts with at least one request within the last day, 7 days and 30 days (UTC, today included).
 
-    Estimates with a standard error of 0.81 % (HyperLogLog). ``stickiness``: the share of the month's
-    accounts that were there today.
+    Estimates with a standard error of 0.81 % (HyperLogLog). ``stickiness`` is the ratio of the day's to the
+    month's active accounts.
     """
 
     day: int
@@ -100,7 +100,7 @@ class Audience(msgspec.Struct):
 
 
 class EventUse(msgspec.Struct):
-    """How often something happened, exactly, and in how many accounts (0.81 % standard error)."""
+    """Exact number of events of one name, and estimated number of accounts (standard error 0.81 %)."""
 
     name: EventName
     count: int
@@ -108,7 +108,7 @@ class EventUse(msgspec.Struct):
 
 
 class DaySummary(msgspec.Struct):
-    """A day of the platform, in UTC. ``active``: accounts that asked for anything."""
+    """Platform events of a day in UTC. ``active`` is the number of accounts with at least one request."""
 
     day: date
     active: int
@@ -116,7 +116,7 @@ class DaySummary(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """Days of the platform, oldest first."""
+    """Platform summary by day, oldest first."""
 
     first: date
     last: date

@@ -1,6 +1,6 @@
-"""Values that are costly to make, kept near: in the process, in Redis, and never needed to answer."""
+"""Two-layer cache (process memory, then Redis) with single-flight loading and invalidation across pods."""
 
 from app.cache.cache import Cache, Loaded
-from app.cache.memory_layer import Memory
+from app.cache.memory_layer import MemoryLayer
 
-__all__ = ["Cache", "Loaded", "Memory"]
+__all__ = ["Cache", "Loaded", "MemoryLayer"]

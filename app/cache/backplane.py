@@ -1,9 +1,9 @@
-"""What the pods tell each other about their caches, over Redis' publish and subscribe.
+"""Invalidation channel between the pods, over Redis publish/subscribe.
 
-A pod that does not hear may hold something that is no longer true, and a dead connection looks just like a
-quiet one. So hearing is a lease: the pod pings over the subscribed connection itself, and because Redis
-answers in order, a pong proves that everything published before its ping has arrived. :attr:`Backplane.heard`
-is the time of the last such ping; whoever trusts the first layer compares it with the clock.
+A pod that misses messages may serve stale values, and a lost connection looks like an idle one. The pod
+therefore sends pings over the subscribed connection: Redis replies in order, so a pong proves that every
+message published before the ping has been received. :attr:`Backplane.synced_at` is the time of the last
+confirmed ping; the memory layer is only trusted for a bounded time after it.
 """
 
 from __future__ import annotations
@@ -17,41 +17,45 @@ import structlog
 from redis.asyncio import Redis
 
 from app.connections import REDIS_GONE
-from app.redis.cancellation import heed, pause
+from app.redis.cancellation import pause, raise_if_cancelled
 
 log = structlog.get_logger()
 
-_FIRST_PAUSE: Final = 0.05
+_RECONNECT_SECONDS: Final = 0.05
 
 
-class Invalidated(msgspec.Struct, tag="i", array_like=True):
-    """Everything that depends on these names is no longer true."""
+class InvalidationMessage(msgspec.Struct, tag="i", array_like=True):
+    """The entries that depend on these names are invalid."""
 
     names: list[str]
 
 
-class Arrived(msgspec.Struct, tag="l", array_like=True):
-    """The task of loading this entry is over, well or badly."""
+class LoadedMessage(msgspec.Struct, tag="l", array_like=True):
+    """The load of this entry has ended, with or without a value."""
 
     key: str
 
 
 class Backplane:
-    """One subscription per pod and cache. Messages of the pod itself come back to it too."""
+    """One subscription per pod and cache. A pod receives its own messages too.
+
+    `on_invalidated` and `on_loaded` are called for messages, `on_gap` if messages may have been missed, and
+    `on_server` with the server's run ID after each connect. `synced_at` is in seconds of ``time.monotonic``.
+    """
 
     def __init__(
         self,
         redis: Redis,
         channel: str,
         *,
-        on_invalidated: Callable[[Invalidated], None],
+        on_invalidated: Callable[[InvalidationMessage], None],
         on_loaded: Callable[[str], None],
         on_gap: Callable[[], None],
         on_server: Callable[[str], Awaitable[None]],
         ping_seconds: float = 0.5,
     ) -> None:
         self.channel = channel
-        self.heard = float("-inf")
+        self.synced_at = float("-inf")
         self._redis: Any = redis
         self._on_invalidated = on_invalidated
         self._on_loaded = on_loaded
@@ -59,25 +63,29 @@ class Backplane:
         self._on_server = on_server
         self._ping_seconds = ping_seconds
         self._pings: list[float] = []
-        self._decoder = msgspec.msgpack.Decoder(Invalidated | Arrived)
+        self._decoder = msgspec.msgpack.Decoder(InvalidationMessage | LoadedMessage)
 
     async def run(self) -> None:
-        """Listen for ever; after a lost connection, connect again, say to whom, and report the gap."""
-        rest = _FIRST_PAUSE
+        """Listen until cancelled. On reconnect, report the server's identity and that messages may have been
+        missed.
+        """
+        delay = _RECONNECT_SECONDS
         while True:
             try:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(self.channel)
                     await self._on_server((await self._redis.info("server"))["run_id"])
-                    # What was said between the connections is not known.
+                    # Messages published between the two connections were missed.
                     self._pings.clear()
                     self._on_gap()
-                    rest = _FIRST_PAUSE
+                    delay = _RECONNECT_SECONDS
                     await self._listen(subscription)
             except REDIS_GONE as error:
-                log.warning("backplane lost", channel=self.channel, error=type(error).__name__)
-            await pause(rest)
-            rest = min(self._ping_seconds, rest * 2)
+                log.warning(
+                    "invalidation channel disconnected", channel=self.channel, error=type(error).__name__
+                )
+            await pause(delay)
+            delay = min(self._ping_seconds, delay * 2)
 
     async def _listen(self, subscription: Any) -> None:
         next_ping = 0.0
@@ -89,23 +97,23 @@ class Backplane:
                 self._pings.append(now)
                 await subscription.ping()
                 next_ping = now + self._ping_seconds
-            heed()
+            raise_if_cancelled()
             message = await subscription.get_message(timeout=max(0.001, next_ping - time.monotonic()))
             if message is None:
                 continue
             if message["type"] == "pong":
                 if self._pings:
-                    self.heard = self._pings.pop(0)
+                    self.synced_at = self._pings.pop(0)
             elif message["type"] == "message":
                 self._receive(message["data"])
 
     def _receive(self, data: bytes) -> None:
         try:
             message = self._decoder.decode(data)
-        except msgspec.DecodeError:  # of another version of the service: what it means is unknown
+        except msgspec.DecodeError:  # unknown message of another version of the service
             self._on_gap()
             return
-        if isinstance(message, Arrived):
+        if isinstance(message, LoadedMessage):
             self._on_loaded(message.key)
         else:
             self._on_invalidated(message)

@@ -1,9 +1,9 @@
-"""The first layer: values in the process, bounded by bytes and by entries, evicted by S3-FIFO.
+"""Memory layer of the cache: values in the process, bounded by bytes and entries, evicted by S3-FIFO.
 
-S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023): new entries go through a
-small queue; those read again while in it move to the main queue, the rest leave quickly, so a scan over many
-keys that are read once does not push out what is read often. A key that comes back soon after leaving (a
-ghost) goes straight to the main queue. A hit costs one dictionary read and one increment: nothing is moved.
+S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023): new entries enter a small
+queue. Those read while in it move to the main queue, the others are evicted early, so a scan over many keys
+does not evict frequently read ones. A key that returns soon after its eviction (a ghost) goes to the main
+queue directly. A hit costs one dictionary read and one increment.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 _SMALL_SHARE: Final = 0.1
-_MOST_READS: Final = 3
+_MAX_READS: Final = 3
 OVERHEAD_BYTES: Final = (
-    300  # of an entry beside its value: the object, its key, its places in three containers
+    300  # of an entry besides its value: the object, its key, and its references in three containers
 )
 
 
 class Entry(Generic[T]):
-    """A kept value. Times are seconds of ``time.monotonic``: ``true_at``, the last at which it was certainly
-    true; from ``refresh_at`` a read renews it, from ``stale_at`` it is stale, from ``gone_at`` it is gone.
+    """A cached value. Times are seconds of ``time.monotonic``.
+
+    ``valid_at`` is the last time at which the value was certainly valid. From ``refresh_at`` a read refreshes
+    it, from ``stale_at`` it is stale, and from ``expires_at`` it is not served. ``size`` is in bytes.
     """
 
     __slots__ = (
-        "gone_at",
+        "expires_at",
         "key",
         "main",
         "reads",
@@ -35,7 +37,7 @@ class Entry(Generic[T]):
         "size",
         "stale_at",
         "tags",
-        "true_at",
+        "valid_at",
         "value",
     )
 
@@ -45,30 +47,30 @@ class Entry(Generic[T]):
         value: T,
         *,
         size: int,
-        true_at: float,
+        valid_at: float,
         refresh_at: float,
         stale_at: float,
-        gone_at: float,
+        expires_at: float,
         tags: tuple[str, ...] = (),
     ) -> None:
         self.key = key
         self.value = value
         self.size = size + OVERHEAD_BYTES
-        self.true_at = true_at
+        self.valid_at = valid_at
         self.refresh_at = refresh_at
         self.stale_at = stale_at
-        self.gone_at = gone_at
+        self.expires_at = expires_at
         self.tags = tags
         self.reads = 0
         self.main = False
 
 
-class Memory(Generic[T]):
-    """Entries by key, never more than ``most_entries`` nor ``most_bytes``."""
+class MemoryLayer(Generic[T]):
+    """Entries by key, at most ``max_entries`` and ``max_bytes``."""
 
-    def __init__(self, *, most_entries: int = 10_000, most_bytes: int = 32 * 1024 * 1024) -> None:
-        self._most_entries = most_entries
-        self._most_bytes = most_bytes
+    def __init__(self, *, max_entries: int = 10_000, max_bytes: int = 32 * 1024 * 1024) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
         self._entries: dict[str, Entry[T]] = {}
         self._small: deque[Entry[T]] = deque()
         self._main: deque[Entry[T]] = deque()
@@ -77,15 +79,15 @@ class Memory(Generic[T]):
         self._by_tag: dict[str, set[str]] = {}
         self.bytes = 0
         self.evictions = 0
-        self.get = self._entries.get  # the hot path: no frame of our own around a dictionary read
+        self.get = self._entries.get  # hot path: avoids a Python frame around the dictionary read
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, entry: Entry[T]) -> None:
-        """Keep an entry, in place of one of its key; one larger than a tenth of the whole is not kept."""
+        """Add or replace an entry. An entry larger than a tenth of ``max_bytes`` is not stored."""
         self.drop(entry.key)
-        if entry.size * 10 > self._most_bytes:
+        if entry.size * 10 > self._max_bytes:
             return
         self._entries[entry.key] = entry
         self.bytes += entry.size
@@ -97,26 +99,27 @@ class Memory(Generic[T]):
         else:
             self._small.append(entry)
             self._small_bytes += entry.size
-        while len(self._entries) > self._most_entries or self.bytes > self._most_bytes:
+        while len(self._entries) > self._max_entries or self.bytes > self._max_bytes:
             self._evict()
-        # Dropped entries stay in the queues until they come up; no more of them than of live ones.
+        # Removed entries stay in the queues until they reach the front; compact when they outnumber the live
+        # ones.
         if len(self._small) + len(self._main) > 2 * len(self._entries) + 64:
-            self._sweep()
+            self._compact()
 
     def drop(self, key: str) -> None:
-        """Forget a key."""
+        """Remove a key, if present."""
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._forget(entry)
+            self._discard(entry)
 
     def drop_tags(self, tags: Iterable[str]) -> None:
-        """Forget every entry that carries one of the tags."""
+        """Remove every entry that has one of the tags."""
         for tag in tags:
             for key in self._by_tag.pop(tag, ()):
                 self.drop(key)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self._entries.clear()
         self._small.clear()
         self._main.clear()
@@ -124,8 +127,8 @@ class Memory(Generic[T]):
         self.bytes = self._small_bytes = 0
 
     def _evict(self) -> None:
-        small_is_due = self._small_bytes > self._most_bytes * _SMALL_SHARE or not self._main
-        small_is_due = small_is_due or len(self._small) > self._most_entries * _SMALL_SHARE
+        small_is_due = self._small_bytes > self._max_bytes * _SMALL_SHARE or not self._main
+        small_is_due = small_is_due or len(self._small) > self._max_entries * _SMALL_SHARE
         if self._small and small_is_due:
             self._evict_small()
         elif self._main:
@@ -141,7 +144,7 @@ class Memory(Generic[T]):
             self._to_main(entry)
             return
         self._ghosts[entry.key] = None
-        if len(self._ghosts) > self._most_entries:
+        if len(self._ghosts) > self._max_entries:
             self._ghosts.popitem(last=False)
         self._remove(entry)
 
@@ -150,7 +153,7 @@ class Memory(Generic[T]):
         if not self._alive(entry):
             return
         if entry.reads > 0:
-            entry.reads = min(entry.reads, _MOST_READS) - 1
+            entry.reads = min(entry.reads, _MAX_READS) - 1
             self._main.append(entry)
             return
         self._remove(entry)
@@ -168,7 +171,7 @@ class Memory(Generic[T]):
         self._untag(entry)
         self.evictions += 1
 
-    def _forget(self, entry: Entry[T]) -> None:
+    def _discard(self, entry: Entry[T]) -> None:
         self.bytes -= entry.size
         if not entry.main:
             self._small_bytes -= entry.size
@@ -182,6 +185,6 @@ class Memory(Generic[T]):
                 if not keys:
                     del self._by_tag[tag]
 
-    def _sweep(self) -> None:
+    def _compact(self) -> None:
         self._small = deque(entry for entry in self._small if self._alive(entry))
         self._main = deque(entry for entry in self._main if self._alive(entry))

@@ -1,7 +1,7 @@
-"""The second layer: values in Redis, who loads what, and the versions by which an invalidation is noticed.
+"""Redis layer of the cache: values, load locks, and the version counters that detect invalidations.
 
-Every name that a value depends on has a counter. A value is kept with the counters as they were before it was
-loaded, and is true as long as they are the same. Each step is one script, on the server's clock.
+Every name that a value depends on has a counter. A value is stored with the counters read before it was
+loaded and is valid while they are unchanged. Each operation is one script and uses the server's clock.
 """
 
 from __future__ import annotations
@@ -18,141 +18,153 @@ import msgspec
 from redis import ConnectionError as ConnectionLostError
 from redis.asyncio import Redis
 
-from app.cache.backplane import Arrived, Invalidated
+from app.cache.backplane import InvalidationMessage, LoadedMessage
 from app.connections import REDIS_GONE
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
-LONGEST_SECONDS: Final = 24 * 3600.0  # that a value is kept
+MAX_LIFETIME_SECONDS: Final = 24 * 3600.0  # maximum lifetime of a value
 _COUNTER_MS: Final = 2 * 24 * 3600 * 1000  # longer than any entry, which is a miss without its counters
 _SERVER_MS: Final = 30 * 24 * 3600 * 1000
-_REST_SECONDS: Final = 1.0  # after a failure, so that its time-outs are not paid by every read
-_PATIENCE_SECONDS: Final = 0.5  # a reader waits no longer for a Redis that hangs
-_PAUSES: Final = (0.0, 0.02, 0.05, 0.1, 0.5, 2.0)
+_PAUSE_SECONDS: Final = 1.0  # after a failure, so that not every read waits for a timeout
+_TIMEOUT_SECONDS: Final = 0.5  # maximum wait of a reader for a Redis that hangs
+_RELEASE_DELAYS: Final = (0.0, 0.02, 0.05, 0.1, 0.5, 2.0)
 EVERYTHING: Final = "*"  # a name that every entry depends on
 
 
 @dataclass(slots=True)
-class Found:
-    """What Redis said: the data if there is some, seconds until it is stale and until it is gone, the
-    versions of what it depends on, and whether loading is now this pod's task."""
+class Lookup:
+    """Result of a read from Redis.
+
+    ``data`` is the encoded value, ``None`` if absent; ``fresh`` and ``expires`` are the seconds until it is
+    stale and until it expires; ``versions`` are the counters of the names it depends on; ``load`` states
+    whether this pod holds the lock and must load the value.
+    """
 
     data: bytes | None
     fresh: float
-    left: float
+    expires: float
     versions: bytes
-    task: bool
+    load: bool
 
 
-class Shared:
-    """The keys of one cache. Reads and writes never raise for Redis: they say that it was not to be had."""
+class RedisLayer:
+    """Keys of one cache in Redis. Reads and writes do not raise Redis errors; they return ``None``
+    instead.
+    """
 
     def __init__(self, redis: Redis, name: str, *, load_seconds: float) -> None:
-        # The braces keep the keys of one script on one node of a Redis cluster.
+        # The braces place the keys of one script on one node of a Redis cluster.
         self._prefix = f"cache:{{{name}}}:"
         self.channel = self._prefix + "backplane"
         self._redis: Any = redis
         self._token = secrets.token_hex(8)
         self._load_ms = int(load_seconds * 1000)
-        self._rests_until = 0.0
-        self._giving: set[asyncio.Task[None]] = set()
-        self._read = self._script("read")
-        self._fill = self._script("fill")
-        self._invalidate = self._script("invalidate")
-        self._meet = self._script("meet")
+        self._paused_until = 0.0
+        self._releasing: set[asyncio.Task[None]] = set()
+        self._read_script = self._script("read")
+        self._fill_script = self._script("fill")
+        self._invalidate_script = self._script("invalidate")
+        self._check_server_script = self._script("check_server")
 
-    async def look(self, key: str, names: tuple[str, ...], early: float) -> Found | None:
-        """The entry, or the task of loading it; the task also when it goes stale within ``early`` seconds."""
-        if time.monotonic() < self._rests_until:
+    async def read(self, key: str, names: tuple[str, ...], early: float) -> Lookup | None:
+        """Read an entry; acquire the load lock if it is missing or becomes stale within ``early`` seconds.
+
+        ``None`` if Redis is unavailable.
+        """
+        if time.monotonic() < self._paused_until:
             return None
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 arguments = [self._token, self._load_ms, int(early * 1000)]
-                answer = await self._read(keys=self._keys(key, names), args=arguments)
+                reply = await self._read_script(keys=self._keys(key, names), args=arguments)
         except REDIS_GONE:
-            self._rest()
-            self._let_go(key, names)  # the answer may have been lost on its way, and with it the task
+            self._pause()
+            self._release_in_background(key, names)  # the reply may be lost, and with it the lock
             return None
-        data, fresh, left, versions, task = answer
-        return Found(data, fresh / 1000, left / 1000, versions, bool(task))
+        data, fresh, expires, versions, load = reply
+        return Lookup(data, fresh / 1000, expires / 1000, versions, bool(load))
 
     async def fill(
-        self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: float, left: float
+        self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: float, expires: float
     ) -> bool | None:
-        """Keep a loaded value; ``False``: an invalidation overtook it; ``None``: Redis cannot be asked."""
-        lasting = int(fresh * 1000), max(1, int(left * 1000))
+        """Store a loaded value. ``False``: it was invalidated during the load; ``None``: Redis is
+        unavailable.
+        """
+        lifetimes = int(fresh * 1000), max(1, int(expires * 1000))
         try:
-            return await self._settle(key, names, versions, data, *lasting)
+            return await self._settle(key, names, versions, data, *lifetimes)
         except REDIS_GONE:
-            self._rest()
-            self._let_go(key, names)
+            self._pause()
+            self._release_in_background(key, names)
             return None
 
-    async def give_back(self, key: str, names: tuple[str, ...]) -> None:
-        """The task of loading has failed: let somebody else have it."""
+    async def release(self, key: str, names: tuple[str, ...]) -> None:
+        """Release the load lock after a failed load, so that another pod can load."""
         try:
             await self._settle(key, names, b"", b"", 0, 0)
         except REDIS_GONE:
-            self._rest()
-            self._let_go(key, names)
+            self._pause()
+            self._release_in_background(key, names)
 
-    async def tell(self, names: Iterable[str], *, patient: bool = False) -> None:
-        """Everything that depends on these names is untrue from now on. Raises what redis-py raises.
+    async def publish_invalidation(self, names: Iterable[str], *, wait: bool = False) -> None:
+        """Increment the counters of these names and publish their invalidation. Raises redis-py errors.
 
-        Waits for Redis as long as a reader does, and not at all within a second of a failure; ``patient``:
-        as long as the connection lets it.
+        Times out after half a second, and fails immediately within a second of a failure. With ``wait`` only
+        the connection's own timeouts apply.
         """
         names = list(names)
-        message = msgspec.msgpack.encode(Invalidated(names))
+        message = msgspec.msgpack.encode(InvalidationMessage(names))
         arguments = [_COUNTER_MS, self.channel, message]
-        if patient:
-            await self._invalidate(keys=self._counters(names), args=arguments)
-            self.awake()
+        if wait:
+            await self._invalidate_script(keys=self._counters(names), args=arguments)
+            self.resume()
             return
-        if time.monotonic() < self._rests_until:
+        if time.monotonic() < self._paused_until:
             raise ConnectionLostError("Redis failed within the last second")
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._invalidate(keys=self._counters(names), args=arguments)
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await self._invalidate_script(keys=self._counters(names), args=arguments)
         except REDIS_GONE:
-            self._rest()
+            self._pause()
             raise
 
-    async def meet(self, server: str) -> bool:
-        """``True`` when the server is another than the one that wrote the entries: they are all untrue now,
-        as it may have forgotten the last invalidations (its append-only file lags behind, or it is a replica
-        that took over). Raises what redis-py raises.
+    async def check_server(self, run_id: str) -> bool:
+        """Record the identity of the server; return ``True`` if it changed and all entries were invalidated.
+
+        A new server may have lost the latest invalidations (its append-only file lags, or a replica was
+        promoted). Raises redis-py errors.
         """
         keys = [self._prefix + "server", *self._counters([EVERYTHING])]
-        message = msgspec.msgpack.encode(Invalidated([EVERYTHING]))
-        arguments = [server, _SERVER_MS, _COUNTER_MS, self.channel, message]
-        return bool(await self._meet(keys=keys, args=arguments))
+        message = msgspec.msgpack.encode(InvalidationMessage([EVERYTHING]))
+        arguments = [run_id, _SERVER_MS, _COUNTER_MS, self.channel, message]
+        return bool(await self._check_server_script(keys=keys, args=arguments))
 
-    def awake(self) -> None:
-        """Redis answers again."""
-        self._rests_until = 0.0
+    def resume(self) -> None:
+        """End the pause after a failure: Redis is available again."""
+        self._paused_until = 0.0
 
     async def _settle(
-        self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: int, left: int
+        self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: int, expires: int
     ) -> bool:
-        message = msgspec.msgpack.encode(Arrived(key))
-        arguments = [self._token, versions, data, fresh, left, self.channel, message, _COUNTER_MS]
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            return bool(await self._fill(keys=self._keys(key, names), args=arguments))
+        message = msgspec.msgpack.encode(LoadedMessage(key))
+        arguments = [self._token, versions, data, fresh, expires, self.channel, message, _COUNTER_MS]
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            return bool(await self._fill_script(keys=self._keys(key, names), args=arguments))
 
-    def _let_go(self, key: str, names: tuple[str, ...]) -> None:
-        """Give the task back in the background: until then everybody else waits for this pod."""
-        giving = asyncio.create_task(self._keep_giving(key, names))
-        self._giving.add(giving)
-        giving.add_done_callback(self._giving.discard)
+    def _release_in_background(self, key: str, names: tuple[str, ...]) -> None:
+        """Release the load lock in the background; until then other pods wait for this one."""
+        releasing = asyncio.create_task(self._release_with_retries(key, names))
+        self._releasing.add(releasing)
+        releasing.add_done_callback(self._releasing.discard)
 
-    async def _keep_giving(self, key: str, names: tuple[str, ...]) -> None:
-        for pause in _PAUSES:
-            await asyncio.sleep(pause)
+    async def _release_with_retries(self, key: str, names: tuple[str, ...]) -> None:
+        for delay in _RELEASE_DELAYS:
+            await asyncio.sleep(delay)
             try:
                 await self._settle(key, names, b"", b"", 0, 0)
             except REDIS_GONE:
                 continue
-            return  # else the lock runs out by itself
+            return  # otherwise the lock expires
 
     def _keys(self, key: str, names: Iterable[str]) -> list[str]:
         return [f"{self._prefix}entry:{key}", f"{self._prefix}lock:{key}", *self._counters(names)]
@@ -160,8 +172,8 @@ class Shared:
     def _counters(self, names: Iterable[str]) -> list[str]:
         return [f"{self._prefix}version:{name}" for name in names]
 
-    def _rest(self) -> None:
-        self._rests_until = time.monotonic() + _REST_SECONDS
+    def _pause(self) -> None:
+        self._paused_until = time.monotonic() + _PAUSE_SECONDS
 
     def _script(self, name: str) -> Any:
         texts = [(_SCRIPTS / f"{part}.lua").read_text() for part in ("versions", name)]

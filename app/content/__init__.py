@@ -1,1 +1,1 @@
-"""What people make: a prompt becomes a text and a picture, in the worker."""
+"""Content: a worker generates a text and an image from a prompt; the owner can publish them."""

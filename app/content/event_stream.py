@@ -1,4 +1,4 @@
-"""The events of a piece of content, as a stream of server-sent events (WHATWG HTML, section 9.2)."""
+"""Generation progress of a content item as a stream of server-sent events (WHATWG HTML, section 9.2)."""
 
 from __future__ import annotations
 
@@ -8,58 +8,60 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Final
 
-from app.content.progress import FIRST, Event, position
+from app.content.progress import FIRST, ProgressEvent, position
 from app.content.schemas import ContentState
 from app.http.responses import encode
 from app.http.routing import Answer, Call, RequestHeader, Stream
 
-LAST_EVENT_ID: Final = RequestHeader("Last-Event-ID", "The id of the last event that arrived.")
-_LIFETIME_SECONDS: Final = 25.0  # the load balancer in front cuts a request after 30
-_LOOK_SECONDS: Final = 3.0
+LAST_EVENT_ID: Final = RequestHeader("Last-Event-ID", "ID of the last received event.")
+_LIFETIME_SECONDS: Final = 25.0  # the load balancer closes requests after 30 s
+_POLL_SECONDS: Final = 3.0
 _HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
-_LAST: Final = frozenset({ContentState.READY.value, ContentState.FAILED.value})
+_FINAL_EVENTS: Final = frozenset({ContentState.READY.value, ContentState.FAILED.value})
 
 
 async def follow(call: Call, content_id: str) -> Answer[Stream | None]:
-    """The stream of a piece of the caller's, from where the caller was."""
+    """Return the event stream of a content item, resumed after the client's ``Last-Event-ID``. Raises
+    :class:`Problem` (404, 429, 503).
+    """
     services = call.services
     content = await services.contents.read(call.session.account, content_id)
-    said = call.header(b"last-event-id")
-    after = position(said)
+    last_event_id = call.header(b"last-event-id")
+    after = position(last_event_id)
     if content.state is not ContentState.QUEUED and after != FIRST:
         missed = await services.progress.read(content_id, after)
         if not missed:
-            return Answer(None, status=204)  # tells a browser's EventSource not to come back
-    place = AsyncExitStack()
-    bell = place.enter_context(services.progress.watching(call.session.account, content_id))
-    stream = Stream(_events(call, content_id, after, bell), release=place.aclose)
+            return Answer(None, status=204)  # stops the reconnection of a browser's EventSource
+    cleanup = AsyncExitStack()
+    changed = cleanup.enter_context(services.progress.subscribe(call.session.account, content_id))
+    stream = Stream(_events(call, content_id, after, changed), release=cleanup.aclose)
     return Answer(stream, headers=_HEADERS)
 
 
-async def _events(call: Call, content_id: str, after: str, bell: asyncio.Event) -> AsyncGenerator[bytes]:
+async def _events(call: Call, content_id: str, after: str, changed: asyncio.Event) -> AsyncGenerator[bytes]:
     services = call.services
-    end = time.monotonic() + _LIFETIME_SECONDS
+    deadline = time.monotonic() + _LIFETIME_SECONDS
     yield b"retry: 1000\n\n"
-    while not services.progress.closing and time.monotonic() < end:
-        bell.clear()
+    while not services.progress.closing and time.monotonic() < deadline:
+        changed.clear()
         for event in await services.progress.read(content_id, after):
-            after = event.at
+            after = event.id
             yield _render(event)
-            if event.name in _LAST:
+            if event.name in _FINAL_EVENTS:
                 return
         content = await services.contents.read(call.session.account, content_id)
         if content.state is not ContentState.QUEUED:
-            # The last event was lost, or is about to come: either way this is what it says.
-            yield _render(Event("", content.state.value, encode(content)))
+            # The final event was lost or not published yet; the document contains its data.
+            yield _render(ProgressEvent("", content.state.value, encode(content)))
             return
         try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await bell.wait()
+            async with asyncio.timeout(_POLL_SECONDS):
+                await changed.wait()
         except TimeoutError:
-            yield b":\n\n"  # a comment: keeps what stands between from closing, and finds a dead client
+            yield b":\n\n"  # an SSE comment keeps proxies from closing and detects disconnected clients
 
 
-def _render(event: Event) -> bytes:
-    # The data is JSON, which has no line breaks of its own; the names are ours.
-    place = b"id: %s\n" % event.at.encode() if event.at else b""
-    return b"%sevent: %s\ndata: %s\n\n" % (place, event.name.encode(), event.data)
+def _render(event: ProgressEvent) -> bytes:
+    # JSON data contains no line breaks, and event names are constants of this service.
+    id_line = b"id: %s\n" % event.id.encode() if event.id else b""
+    return b"%sevent: %s\ndata: %s\n\n" % (id_line, event.name.encode(), event.data)

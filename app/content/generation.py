@@ -1,4 +1,4 @@
-"""The worker's half: making what was asked for. However often a job runs, one result stands."""
+"""Worker-side job handlers. Handlers are idempotent: repeated runs produce a single result."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ from app import clock
 from app.cache import Cache
 from app.connections import Database, Document
 from app.content import poster
-from app.content.generator import Generator, GeneratorDown, GeneratorRefused, Tell
+from app.content.generator import Generator, GeneratorUnavailable, PromptRejected, TextCallback
 from app.content.progress import Progress
 from app.content.schemas import ContentState, Form, Generate
-from app.content.service import GIVEN_UP_AFTER, IMAGE, Contents, Kept, describe
+from app.content.service import EXPIRES_AFTER, IMAGE, CachedContent, Contents, describe
 from app.http.responses import encode
 from app.media.signed_urls import object_name
-from app.queue import Queue, Retry
+from app.queue import Queue, RetryLater
 from app.queue.sweep import sweep
 from app.storage import Bucket, StorageError
 from app.telemetry import context, metrics
 
 log = structlog.get_logger()
 
-_FORGOTTEN_AFTER: Final = timedelta(seconds=5)
-_PIECE: Final = 24  # characters; a model's tokens are shorter, and each piece is a message to Redis
+_LOST_AFTER: Final = timedelta(seconds=5)
+_MIN_FRAGMENT_LENGTH: Final = (
+    24  # characters; tokens of a model are shorter, and each fragment is a message to Redis
+)
 
 
-class Making:
+class ContentGeneration:
     """Jobs on content."""
 
     def __init__(
         self,
         database: Database,
         contents: Contents,
-        cache: Cache[Kept | None],
+        cache: Cache[CachedContent | None],
         bucket: Bucket,
         queue: Queue,
         generator: Generator,
@@ -53,67 +55,71 @@ class Making:
         self._progress = progress
 
     async def generate(self, task: Generate) -> None:
-        """The job: make the text and the picture."""
+        """Job: generate the text and the image.
+
+        Raises :class:`RetryLater`, which does not count as an attempt, while the generator or the storage is
+        unavailable.
+        """
         context.follow(task.trace)
         document = await self._documents.find_one({"_id": task.id, "state": ContentState.QUEUED.value})
         if document is None:
-            # Done by a run that ended before it could publish that.
+            # Completed by a run that ended before it invalidated the cache.
             await self._cache.invalidate(task.id)
             return
-        await self._progress.tell(task.id, "started", b"{}")
+        await self._progress.publish(task.id, "started", b"{}")
         try:
             text = await self._write(document)
             image = await asyncio.to_thread(poster.draw, document["prompt"])
             name = object_name(task.id, IMAGE)
             await self._bucket.put(name, image, media_type=poster.MEDIA_TYPE)
-        except GeneratorRefused as refusal:
-            await self._settle(task.id, {"state": ContentState.FAILED.value, "reason": str(refusal)})
-        except GeneratorDown as down:
-            # No attempt: however long it is away, wishes wait, until they are too old (see requeue).
-            raise Retry(str(down), down.retry_after, counts=False) from down
+        except PromptRejected as rejection:
+            await self._settle(task.id, {"state": ContentState.FAILED.value, "reason": str(rejection)})
+        except GeneratorUnavailable as down:
+            # Does not count as an attempt: requests wait for the generator until they expire (see requeue).
+            raise RetryLater(str(down), down.retry_after, counts=False) from down
         except StorageError as error:
-            raise Retry(str(error), counts=False) from error
+            raise RetryLater(str(error), counts=False) from error
         else:
             await self._settle(task.id, {"state": ContentState.READY.value, "text": text, "image": True})
 
     async def requeue(self) -> int:
-        """Enqueue content whose job may be lost and settle what is dead or too old; the number enqueued."""
-        swept = await sweep(
+        """Enqueue content whose job may be lost; fail what is dead or too old. Return the number enqueued."""
+        counts = await sweep(
             self._documents,
             self._queue,
             state=ContentState.QUEUED.value,
-            forgotten_before=clock.now() - _FORGOTTEN_AFTER,
-            expired_before=clock.now() - GIVEN_UP_AFTER,
-            enqueue=self._contents.hand_in,
+            lost_before=clock.now() - _LOST_AFTER,
+            expired_before=clock.now() - EXPIRES_AFTER,
+            enqueue=self._contents.enqueue,
             give_up=lambda content_id: self.give_up(Generate(content_id)),
         )
-        return swept.enqueued
+        return counts.enqueued
 
     async def give_up(self, task: Generate) -> None:
-        """Say that it will not be made."""
-        reason = "It could not be made; ask for it again."
+        """Record a content item as failed."""
+        reason = "The content could not be generated. Create it again."
         await self._settle(task.id, {"state": ContentState.FAILED.value, "reason": reason})
 
     async def _write(self, document: Document) -> str:
-        pieces: list[str] = []
+        fragments: list[str] = []
 
-        async def tell(piece: str) -> None:
-            pieces.append(piece)
-            if sum(map(len, pieces)) >= _PIECE:
+        async def collect(fragment: str) -> None:
+            fragments.append(fragment)
+            if sum(map(len, fragments)) >= _MIN_FRAGMENT_LENGTH:
                 await flush()
 
         async def flush() -> None:
-            await self._progress.tell(document["_id"], "text", encode({"text": "".join(pieces)}))
-            pieces.clear()
+            await self._progress.publish(document["_id"], "text", encode({"text": "".join(fragments)}))
+            fragments.clear()
 
-        speaking: Tell = tell
-        text = await self._generator.write(document["prompt"], Form(document["form"]), speaking)
-        if pieces:
+        callback: TextCallback = collect
+        text = await self._generator.write(document["prompt"], Form(document["form"]), callback)
+        if fragments:
             await flush()
         return text
 
     async def _settle(self, content_id: str, change: Document) -> None:
-        """Write the end down, once, and tell everybody."""
+        """Record the final state once, and publish it to the subscribers."""
         async with self._cache.writing(content_id):
             settled = await self._documents.find_one_and_update(
                 {"_id": content_id, "state": ContentState.QUEUED.value},
@@ -123,5 +129,5 @@ class Making:
         if settled is not None:
             await self._contents.results.written(settled["owner"])
             metrics.contents_finished.labels(change["state"]).inc()
-            log.info("content made", content=content_id, state=change["state"])
-            await self._progress.tell(content_id, change["state"], encode(describe(settled)))
+            log.info("content generated", content=content_id, state=change["state"])
+            await self._progress.publish(content_id, change["state"], encode(describe(settled)))

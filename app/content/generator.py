@@ -1,4 +1,4 @@
-"""Where texts come from: the grammar in this package, or a model behind an OpenAI-compatible address."""
+"""Text generators: the built-in grammar, or a model behind an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ from typing import Protocol
 from app.content import grammar
 from app.content.schemas import Form
 
-Tell = Callable[[str], Awaitable[None]]
+TextCallback = Callable[[str], Awaitable[None]]
 
 
-class GeneratorDown(Exception):  # noqa: N818 (a state, not a mistake)
-    """No text just now; ``retry_after`` seconds are worth waiting, when that is known."""
+class GeneratorUnavailable(Exception):  # noqa: N818 (a state, not an error)
+    """No text can be generated currently; retry after ``retry_after`` seconds, if known."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
 
 
-class GeneratorRefused(Exception):  # noqa: N818 (an answer, not a failure)
-    """There will be no text for this prompt, however often it is asked for."""
+class PromptRejected(Exception):  # noqa: N818 (an expected outcome)
+    """The generator rejects this prompt; retries would fail."""
 
 
 class Generator(Protocol):
-    """Writes texts."""
+    """Generates texts."""
 
-    async def write(self, prompt: str, form: Form, tell: Tell) -> str:
-        """The text; ``tell`` hears each piece as it is written. :class:`GeneratorDown`, or
-        :class:`GeneratorRefused`."""
+    async def write(self, prompt: str, form: Form, on_text: TextCallback) -> str:
+        """Return the text; ``on_text`` is awaited with each fragment as it is generated.
+
+        Raises :class:`GeneratorUnavailable` or :class:`PromptRejected`.
+        """
         ...
 
 
-class Embedded:
-    """The generator that needs nothing: a grammar. The same prompt always gives the same text."""
+class GrammarGenerator:
+    """The built-in generator: a grammar without dependencies. The same prompt always gives the same text."""
 
-    async def write(self, prompt: str, form: Form, tell: Tell) -> str:
-        """As :class:`Generator` has it; never down, refuses nothing."""
-        pieces = grammar.generate(prompt, form)
-        for piece in pieces:
-            await tell(piece)
-        return "".join(pieces)
+    async def write(self, prompt: str, form: Form, on_text: TextCallback) -> str:
+        """See :meth:`Generator.write`; raises nothing."""
+        fragments = grammar.generate(prompt, form)
+        for fragment in fragments:
+            await on_text(fragment)
+        return "".join(fragments)

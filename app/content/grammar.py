@@ -1,4 +1,4 @@
-"""A text generator without a network: a small grammar, expanded by choices that the prompt decides.
+"""A text generator without a network: a small grammar, expanded by choices seeded from the prompt.
 
 The same prompt always gives the same text, so a job that runs twice has one result.
 """
@@ -25,7 +25,7 @@ _RULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "opening": (
         "In {a_mood} kingdom, someone whispered: {prompt}.",
-        "They say it began with {prompt}.",
+        "It began with {prompt}, as old stories do.",
         "{prompt}: that was all the {person} had written down.",
     ),
     "image": (
@@ -35,12 +35,12 @@ _RULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "turn": (
         "Then the {person} found {thing} in the {place}.",
-        "Nobody had counted on {thing}, least of all the {person}.",
+        "No one had counted on {thing}, least of all the {person}.",
         "The {person} traded {thing} for one more {light} morning.",
     ),
     "closing": (
         "And the {place} remembers.",
-        "What happened next is yours to make.",
+        "The next page is yours to write.",
         "By nightfall it was {mood} again.",
     ),
     "a_mood": ("a quiet", "a restless", "a golden", "a half-forgotten", "a stubborn", "an idle"),
@@ -51,19 +51,19 @@ _RULES: Final[dict[str, tuple[str, ...]]] = {
     "thing": ("a paper crown", "three honest words", "a key without a door", "a jar of thunder"),
 }
 _SLOT: Final = re.compile(r"\{(\w+)\}")
-_PIECE: Final = re.compile(r"\S+\s*")
-_DEEPEST: Final = 8
-_WORDS_A_PIECE: Final = 5
+_WORD: Final = re.compile(r"\S+\s*")
+_MAX_DEPTH: Final = 8
+_WORDS_PER_FRAGMENT: Final = 5
 
 
 def generate(prompt: str, form: Form) -> list[str]:
-    """A short text on ``prompt``, in the pieces in which it is written down."""
+    """Return a short text about ``prompt``, split into fragments of five words."""
     choices = random.Random(hashlib.sha256(f"{form}:{prompt}".encode()).digest())  # noqa: S311 (a story)
     subject = " ".join(prompt.split()).rstrip(".!?")
 
     def expand(text: str, depth: int) -> str:
-        # The prompt goes in last and is never expanded itself: braces in it stay braces.
-        assert depth < _DEEPEST, "the grammar goes round in circles"
+        # The prompt is inserted last and not expanded, so braces in it stay as they are.
+        assert depth < _MAX_DEPTH, "the grammar is recursive"
         return _SLOT.sub(
             lambda slot: (
                 slot[0] if slot[1] == "prompt" else expand(choices.choice(_RULES[slot[1]]), depth + 1)
@@ -72,5 +72,5 @@ def generate(prompt: str, form: Form) -> list[str]:
         )
 
     text = subject.join(expand("{" + form.value + "}", 0).split("{prompt}"))
-    words = _PIECE.findall(text)
-    return ["".join(words[at : at + _WORDS_A_PIECE]) for at in range(0, len(words), _WORDS_A_PIECE)]
+    words = _WORD.findall(text)
+    return ["".join(words[at : at + _WORDS_PER_FRAGMENT]) for at in range(0, len(words), _WORDS_PER_FRAGMENT)]

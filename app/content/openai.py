@@ -1,7 +1,7 @@
-"""Texts from a model behind an OpenAI-compatible address (``POST /chat/completions``, streamed).
+"""Texts from a model behind an OpenAI-compatible API (``POST /chat/completions``, streamed).
 
 The protocol is OpenAI's chat completions with ``stream: true``: server-sent events whose ``data`` is a JSON
-chunk with ``choices[0].delta.content``, ended by ``[DONE]``. Many servers speak it.
+chunk with ``choices[0].delta.content``, ended by ``[DONE]``. Many servers implement it.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Final
 import httpx
 import msgspec
 
-from app.content.generator import GeneratorDown, GeneratorRefused, Tell
+from app.content.generator import GeneratorUnavailable, PromptRejected, TextCallback
 from app.content.schemas import Form
 from app.resilience import Breaker, BreakerOpen
 from app.settings import GeneratorSettings
-from app.telemetry.tracing import announce
+from app.telemetry.tracing import add_headers
 
-_LONGEST_TEXT: Final = 16_000
-_LONGEST_LINE: Final = 64_000
-_LONGEST_WAIT: Final = 60.0
+_MAX_TEXT_LENGTH: Final = 16_000
+_MAX_LINE_LENGTH: Final = 64_000
+_MAX_RETRY_AFTER: Final = 60.0
 _TASKS: Final = {
-    Form.STORY: "Write a story of three to six sentences on what the user names.",
-    Form.CAPTION: "Write a caption of one sentence for a picture of what the user names.",
-    Form.VERSE: "Write four short lines of verse on what the user names.",
+    Form.STORY: "Write a story of three to six sentences on the subject named by the user.",
+    Form.CAPTION: "Write a caption of one sentence for an image of the subject named by the user.",
+    Form.VERSE: "Write four short lines of verse on the subject named by the user.",
 }
-# Anything else of 4xx (an unknown model, a key that is not accepted) is for the operator to put right.
+# Other 4xx statuses (unknown model, invalid key) are configuration errors, so the job waits for an operator.
 _REFUSALS: Final = frozenset({400, 413, 422})
 
 
@@ -46,7 +46,7 @@ class _Chunk(msgspec.Struct):
 
 
 class OpenAI:
-    """A generator over HTTP: each text within ``seconds``, and none while the breaker is open."""
+    """A generator over HTTP. ``seconds`` limits each text; while the breaker is open, no request is sent."""
 
     def __init__(self, client: httpx.AsyncClient, breaker: Breaker, *, model: str, seconds: float) -> None:
         self._client = client
@@ -55,15 +55,15 @@ class OpenAI:
         self._seconds = seconds
         self._decoder = msgspec.json.Decoder(_Chunk)
 
-    async def write(self, prompt: str, form: Form, tell: Tell) -> str:
-        """As :class:`app.content.generator.Generator` has it."""
+    async def write(self, prompt: str, form: Form, on_text: TextCallback) -> str:
+        """See :meth:`app.content.generator.Generator.write`."""
         try:
-            return await self._breaker.call(self._ask, prompt, form, tell)
-        except BreakerOpen as pause:
-            raise GeneratorDown(str(pause), pause.retry_after) from pause
+            return await self._breaker.call(self._request, prompt, form, on_text)
+        except BreakerOpen as rejection:
+            raise GeneratorUnavailable(str(rejection), rejection.retry_after) from rejection
 
-    async def _ask(self, prompt: str, form: Form, tell: Tell) -> str:
-        wish = {
+    async def _request(self, prompt: str, form: Form, on_text: TextCallback) -> str:
+        payload = {
             "model": self._model,
             "stream": True,
             "max_tokens": 600,
@@ -72,15 +72,15 @@ class OpenAI:
         try:
             async with (
                 asyncio.timeout(self._seconds),
-                self._client.stream("POST", "chat/completions", json=wish) as response,
+                self._client.stream("POST", "chat/completions", json=payload) as response,
             ):
                 _check(response)
-                return await self._read(response, tell)
+                return await self._read(response, on_text)
         except (httpx.HTTPError, TimeoutError, msgspec.DecodeError) as error:
-            raise GeneratorDown(f"{type(error).__name__}: {error}") from error
+            raise GeneratorUnavailable(f"{type(error).__name__}: {error}") from error
 
-    async def _read(self, response: httpx.Response, tell: Tell) -> str:
-        pieces: list[str] = []
+    async def _read(self, response: httpx.Response, on_text: TextCallback) -> str:
+        fragments: list[str] = []
         length = 0
         async for line in _lines(response):
             if not line.startswith("data:"):
@@ -90,43 +90,45 @@ class OpenAI:
                 break
             for choice in self._decoder.decode(data).choices[:1]:
                 if choice.finish_reason == "content_filter":
-                    raise GeneratorRefused("The generator declines this prompt.")
+                    raise PromptRejected("The generator rejected this prompt.")
                 if choice.delta.content:
-                    pieces.append(choice.delta.content[: _LONGEST_TEXT - length])
-                    length += len(pieces[-1])
-                    await tell(pieces[-1])
-            if length >= _LONGEST_TEXT:
+                    fragments.append(choice.delta.content[: _MAX_TEXT_LENGTH - length])
+                    length += len(fragments[-1])
+                    await on_text(fragments[-1])
+            if length >= _MAX_TEXT_LENGTH:
                 break
         if not length:
-            raise GeneratorDown("the answer had no text")
-        return "".join(pieces)
+            raise GeneratorUnavailable("the response contained no text")
+        return "".join(fragments)
 
 
 def _check(response: httpx.Response) -> None:
     if response.status_code in _REFUSALS:
-        raise GeneratorRefused("The generator declines this prompt.")
+        raise PromptRejected("The generator rejected this prompt.")
     if response.status_code != httpx.codes.OK:
-        after = response.headers.get("retry-after", "")
-        wait = min(_LONGEST_WAIT, float(after)) if after.isdigit() else None
-        raise GeneratorDown(f"the generator answered {response.status_code}", wait)
+        retry_after = response.headers.get("retry-after", "")
+        seconds = min(_MAX_RETRY_AFTER, float(retry_after)) if retry_after.isdigit() else None
+        raise GeneratorUnavailable(f"the generator responded with status {response.status_code}", seconds)
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[str]:
-    """The lines of an answer, none of them kept beyond a length that no honest chunk has."""
+    """Yield the lines of a response. Raises :class:`GeneratorUnavailable` for a line over the length
+    limit.
+    """
     rest = ""
     async for text in response.aiter_text():
         *lines, rest = (rest + text).split("\n")
         for line in lines:
             yield line
-        if len(rest) > _LONGEST_LINE:
-            raise GeneratorDown("a line of the answer never ends")
+        if len(rest) > _MAX_LINE_LENGTH:
+            raise GeneratorUnavailable("a line of the response exceeds the length limit")
     if rest:
         yield rest
 
 
 @asynccontextmanager
 async def open_openai(settings: GeneratorSettings, breaker: Breaker) -> AsyncIterator[OpenAI]:
-    """The generator of the settings, over verified TLS."""
+    """Open the generator of the settings, over verified TLS."""
     headers = {"accept": "text/event-stream"}
     if settings.key is not None:
         headers["authorization"] = f"Bearer {settings.key}"
@@ -134,7 +136,7 @@ async def open_openai(settings: GeneratorSettings, breaker: Breaker) -> AsyncIte
         base_url=settings.url,
         headers=headers,
         timeout=httpx.Timeout(settings.seconds, connect=3.0, pool=3.0),
-        event_hooks={"request": [announce]},
+        event_hooks={"request": [add_headers]},
         limits=httpx.Limits(max_connections=16, max_keepalive_connections=8),
     ) as client:
         yield OpenAI(client, breaker, model=settings.model, seconds=settings.seconds)

@@ -1,10 +1,9 @@
-"""How the making of a piece of content goes, told to whoever watches, through any pod.
+"""Generation progress of content, published to subscribers on any pod.
 
-The worker adds each event to a Redis stream of the content, bounded and gone after an hour, and rings a bell
-(publish); pods that have watchers hear the bell and read on from where each of them was. So a client that
-was cut off goes on where it stopped (``Last-Event-ID`` is the stream's own id), in whichever pod it comes
-back to.
-MongoDB stays the truth: without Redis a watcher hears of the end only, by looking every few seconds.
+The worker appends each event to a Redis stream per content item (bounded, expires after an hour) and
+publishes a notification. Pods with subscribers then read the new events, each from its subscriber's position.
+A disconnected client resumes after its ``Last-Event-ID``, which is the ID in the stream, on any pod. MongoDB
+is the source of truth: without Redis a subscriber only gets the final state, by polling.
 """
 
 from __future__ import annotations
@@ -23,118 +22,123 @@ from redis.asyncio import Redis
 
 from app.connections import REDIS_GONE
 from app.http.problems import TOO_MANY_REQUESTS, UNAVAILABLE, Problem
-from app.redis.cancellation import heed, pause
+from app.redis.cancellation import pause, raise_if_cancelled
 
 log = structlog.get_logger()
 
 FIRST: Final = "0-0"
-_BELL: Final = "progress"
-_MOST_EVENTS: Final = 400
-_KEPT_SECONDS: Final = 3600
-_MOST_WATCHERS: Final = 1000
-_MOST_OF_ONE: Final = 6
+_CHANNEL: Final = "progress"
+_MAX_EVENTS: Final = 400
+_RETENTION_SECONDS: Final = 3600
+_MAX_SUBSCRIBERS: Final = 1000
+_MAX_PER_ACCOUNT: Final = 6
 _POSITION: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,10}", re.ASCII)
 
 
-class Event(msgspec.Struct, frozen=True):
-    """Something that happened: its place in the stream, its name and its data (JSON)."""
+class ProgressEvent(msgspec.Struct, frozen=True):
+    """An event: its ID in the stream, its name and its data (JSON)."""
 
-    at: str
+    id: str
     name: str
     data: bytes
 
 
 class Progress:
-    """Tells and follows. Telling is best effort: the work goes on without an audience."""
+    """Publishes and reads progress events. Publishing is best effort."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
-        self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._watchers: Counter[str] = Counter()
+        self._subscribers: dict[str, set[asyncio.Event]] = {}
+        self._by_account: Counter[str] = Counter()
         self.closing = False
 
-    async def tell(self, content: str, name: str, data: bytes) -> None:
-        """Add an event."""
-        key = _key(content)
+    async def publish(self, content_id: str, name: str, data: bytes) -> None:
+        """Append an event and notify subscribers; dropped while Redis is unavailable."""
+        key = _key(content_id)
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.xadd(key, {"name": name, "data": data}, maxlen=_MOST_EVENTS, approximate=False)
-                pipe.expire(key, _KEPT_SECONDS).publish(_BELL, content)
+                pipe.xadd(key, {"name": name, "data": data}, maxlen=_MAX_EVENTS, approximate=False)
+                pipe.expire(key, _RETENTION_SECONDS).publish(_CHANNEL, content_id)
                 await pipe.execute()
         except REDIS_GONE as error:
-            log.debug("progress not told", error=type(error).__name__)
+            log.debug("progress event dropped", error=type(error).__name__)
 
-    async def read(self, content: str, after: str) -> list[Event]:
-        """What happened after that place; nothing while Redis is gone."""
+    async def read(self, content_id: str, after: str) -> list[ProgressEvent]:
+        """Return the events after the given ID; empty while Redis is unavailable."""
         try:
-            found = await self._redis.xrange(_key(content), min=f"({after}", count=_MOST_EVENTS)
+            found = await self._redis.xrange(_key(content_id), min=f"({after}", count=_MAX_EVENTS)
         except REDIS_GONE:
             return []
-        return [Event(at.decode(), fields[b"name"].decode(), fields[b"data"]) for at, fields in found]
+        return [
+            ProgressEvent(name.decode(), fields[b"name"].decode(), fields[b"data"]) for name, fields in found
+        ]
 
-    async def discard(self, content: str) -> None:
-        """Remove the events of deleted content; without Redis they expire within the hour."""
+    async def discard(self, content_id: str) -> None:
+        """Delete the events of deleted content; without Redis they expire within an hour."""
         with contextlib.suppress(*REDIS_GONE):
-            await self._redis.delete(_key(content))
+            await self._redis.delete(_key(content_id))
 
     @contextmanager
-    def watching(self, account: str, content: str) -> Iterator[asyncio.Event]:
-        """A bell for one watcher, within bounds a pod and an account; :class:`Problem` beyond them."""
-        if self._watchers[account] >= _MOST_OF_ONE:
-            detail = f"At most {_MOST_OF_ONE} streams are open at a time."
+    def subscribe(self, account: str, content_id: str) -> Iterator[asyncio.Event]:
+        """Subscribe to a content item: yields an event that is set when there may be new progress.
+
+        Raises :class:`Problem`: 429 over the limit per account, 503 over the limit per pod or on shutdown.
+        """
+        if self._by_account[account] >= _MAX_PER_ACCOUNT:
+            detail = f"At most {_MAX_PER_ACCOUNT} streams may be open at a time."
             raise Problem(TOO_MANY_REQUESTS, detail, headers={"retry-after": "5"})
-        if self.closing or self._watchers.total() >= _MOST_WATCHERS:
-            raise Problem(UNAVAILABLE, "Ask another time.", headers={"retry-after": "1"})
-        bell = asyncio.Event()
-        self._watchers[account] += 1
-        self._waiting.setdefault(content, set()).add(bell)
+        if self.closing or self._by_account.total() >= _MAX_SUBSCRIBERS:
+            raise Problem(UNAVAILABLE, "Too many open streams. Retry later.", headers={"retry-after": "1"})
+        changed = asyncio.Event()
+        self._by_account[account] += 1
+        self._subscribers.setdefault(content_id, set()).add(changed)
         try:
-            yield bell
+            yield changed
         finally:
-            self._watchers[account] -= 1
-            if not self._watchers[account]:
-                del self._watchers[account]
-            bells = self._waiting[content]
-            bells.discard(bell)
-            if not bells:
-                del self._waiting[content]
+            self._by_account[account] -= 1
+            if not self._by_account[account]:
+                del self._by_account[account]
+            events = self._subscribers[content_id]
+            events.discard(changed)
+            if not events:
+                del self._subscribers[content_id]
 
     @property
-    def watchers(self) -> int:
-        """How many watch through this pod."""
-        return self._watchers.total()
+    def subscribers(self) -> int:
+        """Number of subscribers on this pod."""
+        return self._by_account.total()
 
     def close(self) -> None:
-        """Let every watcher go, to come back to another pod."""
+        """End all subscriptions on shutdown; clients reconnect to another pod."""
         self.closing = True
-        self._ring(*self._waiting)
+        self._notify(*self._subscribers)
 
     async def run(self) -> None:
-        """Hear the bell until cancelled, through any outage of Redis."""
+        """Receive notifications until cancelled, also across Redis outages."""
         while True:
             with contextlib.suppress(*REDIS_GONE):
                 async with self._redis.pubsub() as subscription:
-                    await subscription.subscribe(_BELL)
-                    self._ring(*self._waiting)  # what was missed in between
+                    await subscription.subscribe(_CHANNEL)
+                    self._notify(*self._subscribers)  # notifications may have been missed in between
                     while True:
-                        heed()
+                        raise_if_cancelled()
                         message = await subscription.get_message(True, timeout=10.0)
                         if message is not None:
-                            self._ring(message["data"].decode())
+                            self._notify(message["data"].decode())
             await pause(0.5)
 
-    def _ring(self, *contents: str) -> None:
-        for content in contents:
-            for bell in self._waiting.get(content, ()):
-                bell.set()
+    def _notify(self, *content_ids: str) -> None:
+        for content_id in content_ids:
+            for changed in self._subscribers.get(content_id, ()):
+                changed.set()
 
 
 def position(last_event_id: str | None) -> str:
-    """Where a client was; the beginning, when it says nothing that was ever said to it."""
+    """Return the stream position after ``last_event_id``; the beginning if it is missing or malformed."""
     if last_event_id is None or _POSITION.fullmatch(last_event_id) is None:
         return FIRST
     return last_event_id
 
 
-def _key(content: str) -> str:
-    return f"progress:{content}"
+def _key(content_id: str) -> str:
+    return f"progress:{content_id}"

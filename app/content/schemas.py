@@ -1,4 +1,4 @@
-"""Bodies of the content routes."""
+"""Request and response bodies of the content routes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Meta
 
 
 class ContentState(StrEnum):
-    """How far a piece of content is."""
+    """Generation state of a content item."""
 
     QUEUED = "queued"
     READY = "ready"
@@ -19,7 +19,7 @@ class ContentState(StrEnum):
 
 
 class Form(StrEnum):
-    """What kind of text is wanted."""
+    """Form of the generated text."""
 
     STORY = "story"
     CAPTION = "caption"
@@ -27,14 +27,14 @@ class Form(StrEnum):
 
 
 class NewContent(msgspec.Struct, forbid_unknown_fields=True):
-    """What to make."""
+    """Request to generate content."""
 
     prompt: Annotated[str, Meta(min_length=1, max_length=500)]
     form: Form = Form.STORY
 
 
 class Content(msgspec.Struct):
-    """A piece of content. ``text`` and ``image`` are there when it is ready."""
+    """A content item. ``text`` and ``image`` are set once the state is ``ready``."""
 
     id: str
     state: ContentState
@@ -42,27 +42,29 @@ class Content(msgspec.Struct):
     form: Form
     created_at: datetime
     text: str | None = None
-    image: Annotated[str | None, Meta(description="Path of the picture.")] = None
-    reason: Annotated[str | None, Meta(description="Why it could not be made.")] = None
+    image: Annotated[str | None, Meta(description="Path of the image.")] = None
+    reason: Annotated[str | None, Meta(description="Why generation failed.")] = None
     published_at: datetime | None = None
 
 
 class ContentPage(msgspec.Struct):
-    """Part of a list, newest first. ``next`` is the cursor of the following part, if there is one."""
+    """A page of content items, newest first. ``next`` is the cursor of the next page, absent on the last
+    page.
+    """
 
     items: list[Content]
     next: str | None = None
 
 
 class Author(msgspec.Struct, frozen=True):
-    """Who made something."""
+    """Author of published content."""
 
     id: str
     name: str
 
 
 class FeedItem(msgspec.Struct, frozen=True):
-    """A published piece. ``image`` is a signed path, good for at least an hour."""
+    """A published content item. ``image`` is a signed path that is valid for at least an hour."""
 
     id: str
     author: Author
@@ -73,14 +75,14 @@ class FeedItem(msgspec.Struct, frozen=True):
 
 
 class FeedPage(msgspec.Struct, frozen=True):
-    """Part of the feed, newest first."""
+    """A page of the feed, newest first. ``next`` is the cursor of the next page, absent on the last page."""
 
     items: list[FeedItem]
     next: str | None = None
 
 
 class Generate(msgspec.Struct):
-    """The job that makes a piece of content. ``trace``: of the request that asked for it."""
+    """Job payload: generate a content item. ``trace`` is the trace ID of the request."""
 
     id: str
     trace: str = ""

@@ -1,8 +1,9 @@
-"""What an account can do with its content.
+"""Content of accounts: create, read, list, delete.
 
 MongoDB is the source of truth; the queue only notifies workers. A request is durable once its document is
-written. If the queue loses the job, :meth:`app.content.generation.Making.requeue` finds the document still
-``queued`` and enqueues it again. The job ID is the content ID, so enqueuing twice adds one job.
+written. If the queue loses the job, :meth:`app.content.generation.ContentGeneration.requeue` finds the
+document still ``queued`` and enqueues it again. The job ID is the content ID, so enqueuing twice adds one
+job.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ log = structlog.get_logger()
 
 GENERATE: Final = "content.generate"
 IMAGE: Final = POSTER
-GIVEN_UP_AFTER: Final = timedelta(minutes=15)
-_SETTLED: Final = (300.0, 600.0)  # seconds fresh, then stale; the end of the job invalidates
+EXPIRES_AFTER: Final = timedelta(minutes=15)
+_SETTLED: Final = (300.0, 600.0)  # seconds fresh and stale; the end of the job invalidates
 _PENDING: Final = (5.0, 0.0)
 _ABSENT: Final = (5.0, 0.0)
 _PRIORITIES: Final = {
@@ -52,15 +53,15 @@ _PRIORITIES: Final = {
 }
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """What the cache keeps of a piece of content: the owner decides who may see the rest."""
+class CachedContent(msgspec.Struct, frozen=True):
+    """Cache entry of a content item; the owner is needed to authorize reads."""
 
     owner: str
     content: Content
 
 
 class Contents:
-    """Content in MongoDB, pictures in the bucket, work in the queue, reads from the cache."""
+    """Content in MongoDB, with images in the bucket, jobs in the queue and cached reads."""
 
     INDEXES = (
         IndexModel([("owner", ASCENDING), ("order", DESCENDING)], name="own"),
@@ -73,7 +74,7 @@ class Contents:
     def __init__(
         self,
         database: Database,
-        cache: Cache[Kept | None],
+        cache: Cache[CachedContent | None],
         queue: Queue,
         bucket: Bucket,
         redis: Redis,
@@ -86,40 +87,44 @@ class Contents:
         self._bucket = bucket
         self._visibility = visibility
         self._deletions = deletions
-        # Lists of an account's own pieces; whoever changes one says so with its owner.
+        # Lists of an account's own content, invalidated by owner on every change.
         self.results: Results[ContentPage] = Results(redis, "own-contents", ContentPage, seconds=30.0)
 
     async def prepare(self) -> None:
-        """Make the indexes that the queries below use."""
+        """Create the indexes of the queries below."""
         await create_indexes(self._contents, self.INDEXES)
 
     async def create(
-        self, session: Session, wish: NewContent, request: Request | None
+        self, session: Session, body: NewContent, request: Request | None
     ) -> tuple[Content, bool]:
-        """Write the wish down, then hand it to the worker; ``True`` when it had been written down before."""
-        if request is not None and (made := await self._contents.find_one({"request": request.name})):
-            request.check(made)
-            return describe(made), True
+        """Persist the request, then enqueue it. Return the content and whether it already existed.
+
+        Raises :class:`Problem`: 403 over the plan's limit of concurrent generations, 503 if the queue is
+        full.
+        """
+        if request is not None and (existing := await self._contents.find_one({"request": request.name})):
+            request.check(existing)
+            return describe(existing), True
         plan = Plan(session.plan)
-        most = ALLOWANCES[plan].unfinished
-        waiting = {"owner": session.account, "state": ContentState.QUEUED.value}
-        if await self._contents.count_documents(waiting, limit=most) >= most:
-            raise Problem(ALLOWANCE_USED, f"{most} pieces are being made already; the plan has no more.")
+        limit = ALLOWANCES[plan].unfinished
+        unfinished = {"owner": session.account, "state": ContentState.QUEUED.value}
+        if await self._contents.count_documents(unfinished, limit=limit) >= limit:
+            raise Problem(ALLOWANCE_USED, f"The plan allows {limit} concurrent generations.")
         if self._queue.full:
-            after = {"retry-after": "5"}
-            raise Problem(UNAVAILABLE, "As much waits to be made as may; try again.", headers=after)
+            headers = {"retry-after": "5"}
+            raise Problem(UNAVAILABLE, "The generation queue is full. Retry later.", headers=headers)
         now = clock.now()
         content_id = new_id()
         document: Document = {
             "_id": content_id,
-            # Ids sort by time, and so do lists; not _id itself, because the wire server of one machine
-            # refuses inserts under an index that has _id and another field.
+            # IDs sort by time. Not _id itself, because the wire server of a local stack rejects inserts under
+            # a compound index with _id.
             "order": content_id,
             "owner": session.account,
             "plan": plan.value,
             "state": ContentState.QUEUED.value,
-            "prompt": wish.prompt,
-            "form": wish.form.value,
+            "prompt": body.prompt,
+            "form": body.form.value,
             "created_at": now,
             "queued_at": now.timestamp(),
             **({"request": content_id} if request is None else request.fields()),
@@ -128,54 +133,59 @@ class Contents:
             async with self.results.writing(session.account):
                 await self._contents.insert_one(document)
         except DuplicateKeyError:
-            # The same request came twice at once, and the other was quicker.
-            if request is None or (made := await self._contents.find_one({"request": request.name})) is None:
+            # A concurrent retry of the same request was faster.
+            if (
+                request is None
+                or (existing := await self._contents.find_one({"request": request.name})) is None
+            ):
                 raise
-            request.check(made)
-            return describe(made), True
+            request.check(existing)
+            return describe(existing), True
         metrics.contents_created.inc()
-        await self.hand_in([document])
+        await self.enqueue([document])
         return describe(document), False
 
     async def read(self, owner: str, content_id: str) -> Content:
-        """A piece of content; another's is as absent as none."""
-        kept = await self._cache.fetch(content_id, lambda: self._load(content_id))
-        if kept is None or kept.owner != owner:
-            raise Problem(NOT_FOUND, "No such content.")
-        return kept.content
+        """Return the content item. Items owned by another account are reported as 404."""
+        cached = await self._cache.fetch(content_id, lambda: self._load(content_id))
+        if cached is None or cached.owner != owner:
+            raise Problem(NOT_FOUND, "Content not found.")
+        return cached.content
 
     async def list_own(self, owner: str, query: PageQuery) -> ContentPage:
-        """Part of what an account has made, newest first."""
+        """Return a page of the account's content, newest first."""
         before = query.before
 
-        async def ask() -> ContentPage:
+        async def query_page() -> ContentPage:
             where: Document = {"owner": owner} | ({"order": {"$lt": before}} if before else {})
             found = self._contents.find(where).sort("order", DESCENDING)
             documents = await found.limit(query.limit + 1).to_list()
-            shown, following = pagination.cut(documents, query.limit)
-            return ContentPage([describe(document) for document in shown], following)
+            page, following = pagination.cut(documents, query.limit)
+            return ContentPage([describe(document) for document in page], following)
 
-        return await self.results.fetch(owner, f"{query.limit} {before or ''}", ask)
+        return await self.results.fetch(owner, f"{query.limit} {before or ''}", query_page)
 
     async def image(self, owner: str, content_id: str) -> bytes:
-        """The picture of a piece of content that is ready."""
+        """Return the image of a content item. Raises :class:`Problem` (404, 503)."""
         content = await self.read(owner, content_id)
         if content.image is None:
-            raise Problem(NOT_FOUND, "There is no picture yet.")
+            raise Problem(NOT_FOUND, "The image does not exist yet.")
         try:
             return await self._bucket.get(object_name(content_id, IMAGE))
         except ObjectMissing as error:
-            raise Problem(NOT_FOUND, "There is no picture.") from error
+            raise Problem(NOT_FOUND, "The image does not exist.") from error
         except StorageError as error:
             raise Problem(
-                UNAVAILABLE, "Pictures cannot be read just now.", headers={"retry-after": "2"}
+                UNAVAILABLE, "The image storage is unavailable. Retry later.", headers={"retry-after": "2"}
             ) from error
 
     async def delete(self, owner: str, content_id: str) -> None:
-        """Delete a piece of content and its image, published or not; a job that makes it comes to nothing."""
+        """Delete a content item and its image, published or not. A running job for it has no effect. Raises
+        :class:`Problem` (404).
+        """
         own = {"_id": content_id, "owner": owner}
         if await self._contents.find_one(own, {"_id": 1}) is None:
-            raise Problem(NOT_FOUND, "No such content.")
+            raise Problem(NOT_FOUND, "Content not found.")
         await self._deletions.record("contents", content_id)
         async with (
             self._cache.writing(content_id),
@@ -186,14 +196,18 @@ class Contents:
         await self._deletions.remove_now(content_id)
 
     async def delete_all(self, owner: str) -> int:
-        """Delete everything that an account has made; how many pieces there were."""
+        """Delete all content of an account. Return the number of items."""
         ids = [each["_id"] for each in await self._contents.find({"owner": owner}, {"_id": 1}).to_list()]
         for content_id in ids:
             await self.delete(owner, content_id)
         return len(ids)
 
-    async def hand_in(self, documents: list[Document]) -> int:
-        """Give the worker what is written down; how many it did not have yet. Never raises for Redis."""
+    async def enqueue(self, documents: list[Document]) -> int:
+        """Enqueue the jobs of these documents. Return the number of jobs that were not in the queue yet.
+
+        If Redis is unavailable or the queue is full, nothing is raised: the sweep enqueues missing jobs
+        later.
+        """
         jobs = [
             job(
                 GENERATE,
@@ -201,7 +215,7 @@ class Contents:
                 job_id=document["_id"],
                 owner=document["owner"],
                 priority=_PRIORITIES[Plan(document["plan"])],
-                within=GIVEN_UP_AFTER.total_seconds(),
+                timeout_seconds=EXPIRES_AFTER.total_seconds(),
             )
             for document in documents
         ]
@@ -210,25 +224,25 @@ class Contents:
         try:
             return sum(await self._queue.enqueue(*jobs))
         except (*REDIS_GONE, QueueFull) as error:
-            log.warning("jobs not enqueued yet", error=type(error).__name__, count=len(jobs))
+            log.warning("enqueue failed, will retry", error=type(error).__name__, count=len(jobs))
             return 0
 
-    async def _load(self, content_id: str) -> Loaded[Kept | None]:
+    async def _load(self, content_id: str) -> Loaded[CachedContent | None]:
         document = await self._contents.find_one({"_id": content_id})
         if document is None:
             return Loaded(None, *_ABSENT)
-        kept = Kept(document["owner"], describe(document))
-        return Loaded(kept, *(_PENDING if kept.content.state is ContentState.QUEUED else _SETTLED))
+        cached = CachedContent(document["owner"], describe(document))
+        return Loaded(cached, *(_PENDING if cached.content.state is ContentState.QUEUED else _SETTLED))
 
 
-def content_cache(redis: Redis) -> Cache[Kept | None]:
-    """The cache of pieces of content by id."""
-    decoder = msgspec.msgpack.Decoder(Kept | None)
+def content_cache(redis: Redis) -> Cache[CachedContent | None]:
+    """Return the cache of content items by ID."""
+    decoder = msgspec.msgpack.Decoder(CachedContent | None)
     return Cache(redis, "contents", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
 
 
 def describe(document: Document) -> Content:
-    """A piece of content, as its owner sees it."""
+    """Return the content item as shown to its owner."""
     published = document.get("published")
     return Content(
         id=document["_id"],

@@ -30,7 +30,7 @@ async def open_database(
         workload.explain = partial(explain, database)
         watching = asyncio.create_task(workload.run(redis))
         try:
-            with metrics.shown(pools, commands, workload):
+            with metrics.registered(pools, commands, workload):
                 yield database
         finally:
             watching.cancel()

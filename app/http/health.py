@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.http.routing import Access, Answer, Call, Raw, Routes
 from app.lifecycle import Stage
 from app.telemetry import metrics
-from app.telemetry.error_groups import Fault
+from app.telemetry.error_groups import ErrorGroup
 
 health = Routes("", tag="health")
 _UNREADY = 503
@@ -45,7 +45,7 @@ async def outbox(call: Call) -> list[dict[str, str]]:
     ]
 
 
-@health.get("/faultz", access=Access.ANYONE)
-async def faults(call: Call) -> list[Fault]:
+@health.get("/errorz", access=Access.ANYONE)
+async def error_groups(call: Call) -> list[ErrorGroup]:
     """The unexpected errors of this pod in groups, the latest first."""
-    return call.services.engine.faults.latest()
+    return call.services.engine.error_groups.latest()

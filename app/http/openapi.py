@@ -55,7 +55,7 @@ _GETTING_STARTED: Final = """The backend of Kingdom Studios' app for creators.
 **Rules that hold everywhere**
 
 - Errors are `application/problem+json` (RFC 9457). Their `type` leads to the list of problems on this page.
-- `RateLimit` and `RateLimit-Policy` show what is left; after 429 and 503 wait for `Retry-After` seconds.
+- `RateLimit` and `RateLimit-Policy` show what is left; after 429 and 503 wait for `RetryLater-After` seconds.
 - Requests that create something take an `Idempotency-Key`: sent again, they are carried out once.
 - Lists have `limit` and `cursor`; the `next` of a page is the cursor of the one after it.
 - Changes can be conditional: send the `ETag` of a read in `If-Match`.

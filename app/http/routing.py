@@ -26,9 +26,9 @@ from app.http import problems
 from app.http.problems import Kind, Problem
 from app.http.requests import LARGEST_JSON, Upload, header, invalid, read_body, read_query
 from app.http.responses import Answer, Headers, Raw, Stream, encode, write, write_json, write_stream
-from app.middleware.response_cache import Kept
-from app.rate_limits.policies import Class
-from app.resilience.priority import Urgency
+from app.middleware.response_cache import CachePolicy
+from app.rate_limits.policies import RateLimitClass
+from app.resilience.priority import RequestPriority
 
 if TYPE_CHECKING:
     from app.auth.tokens import Session
@@ -93,10 +93,10 @@ class Endpoint:
     headers: tuple[RequestHeader, ...] = ()
     answer_headers: tuple[str, ...] = ()
     other_statuses: tuple[int, ...] = ()
-    urgency: Urgency = Urgency.READ
-    limits: Class = Class.READ
+    priority: RequestPriority = RequestPriority.READ
+    limits: RateLimitClass = RateLimitClass.READ
     seconds: float = 10.0
-    kept: Kept | None = None
+    kept: CachePolicy | None = None
     shared: bool = False
     body: type | None = None
     query: type | None = None
@@ -206,10 +206,10 @@ class Routes:
         headers: Sequence[RequestHeader] = (),
         answer_headers: Sequence[str] = (),
         other_statuses: Sequence[int] = (),
-        urgency: Urgency | None = None,
-        limits: Class | None = None,
+        priority: RequestPriority | None = None,
+        limits: RateLimitClass | None = None,
         seconds: float = 10.0,
-        kept: Kept | None = None,
+        kept: CachePolicy | None = None,
         shared: bool = False,
     ) -> Callable[[Handler], Handler]:
         reads = method == "GET"
@@ -239,8 +239,16 @@ class Routes:
                     headers=tuple(headers),
                     answer_headers=tuple(answer_headers),
                     other_statuses=tuple(other_statuses),
-                    urgency=urgency if urgency is not None else Urgency.READ if reads else Urgency.WRITE,
-                    limits=limits if limits is not None else Class.READ if reads else Class.WRITE,
+                    priority=priority
+                    if priority is not None
+                    else RequestPriority.READ
+                    if reads
+                    else RequestPriority.WRITE,
+                    limits=limits
+                    if limits is not None
+                    else RateLimitClass.READ
+                    if reads
+                    else RateLimitClass.WRITE,
                     seconds=seconds,
                     kept=kept,
                     shared=shared,

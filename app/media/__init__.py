@@ -1,1 +1,1 @@
-"""Pictures that people bring: taken in, made small in several formats, delivered over signed addresses."""
+"""Media: image uploads, variants in several widths and formats, and delivery over signed URLs."""

@@ -1,8 +1,7 @@
-"""Decoding of untrusted images in a child process, so that an image can exhaust neither the worker's memory
-nor its CPU.
+"""Decode untrusted images in a child process with limits on memory and CPU time.
 
-The bounds of :mod:`app.media.sniffing` are checked before an image gets here; the limits of the child hold
-whatever a header claims. A child that a limit ends has refused its image for good: another attempt would end
+:mod:`app.media.sniffing` rejects images by the size that their header declares; the limits of the child also
+hold if the header is false. An image that exceeds a limit is rejected permanently, because a retry would fail
 the same way.
 """
 
@@ -16,37 +15,41 @@ from typing import Final
 
 import msgspec
 
-from app.media.sniffing import Kind
-from app.media.variants import Decoded, PictureRefused, Variant
+from app.media.sniffing import ImageFormat
+from app.media.variants import DecodeResult, ImageRejected, Variant
 
-# Measured at the bounds of app.media.sniffing with the encoders of every variant: interlaced PNG 361 MiB
-# resident, GIF 350, AVIF 344, lossless WebP 279, progressive JPEG 278. The limit counts memory that is
-# allocated but not touched too, of which WebP has the most. One image at a time keeps a worker below the
-# 1,024 MiB of its container.
+# Resident memory measured at the limits of app.media.sniffing with the encoders of every variant: interlaced
+# PNG 361 MiB, GIF 350, AVIF 344, lossless WebP 279, progressive JPEG 278. RLIMIT_DATA also counts allocated
+# memory that is not touched, of which WebP has the most. One image at a time keeps a worker below the 1,024
+# MiB limit of its container.
 MAX_MEMORY_BYTES: Final = 640 * 1024 * 1024
 MAX_CPU_SECONDS: Final = 60
-# Wall-clock time: only a node without CPU to give needs this long, so it is not a refusal.
+# Wall-clock time. Exceeding it means that the node is short of CPU, so the image is not rejected.
 MAX_SECONDS: Final = 150.0
 
-_REFUSALS: Final = {
-    signal.SIGXCPU: "It takes too long to decode.",
-    signal.SIGSEGV: "It cannot be read: it is damaged or cut off.",
-    signal.SIGBUS: "It cannot be read: it is damaged or cut off.",
-    signal.SIGFPE: "It cannot be read: it is damaged or cut off.",
-    signal.SIGILL: "It cannot be read: it is damaged or cut off.",
-    # Native libraries abort or trap when an allocation fails; the kernel kills when the container is full.
-    signal.SIGABRT: "It needs too much memory to decode.",
-    signal.SIGTRAP: "It needs too much memory to decode.",
-    signal.SIGKILL: "It needs too much memory to decode.",
+_REJECTIONS: Final = {
+    signal.SIGXCPU: "Decoding the image takes too long.",
+    signal.SIGSEGV: "The image is damaged or truncated.",
+    signal.SIGBUS: "The image is damaged or truncated.",
+    signal.SIGFPE: "The image is damaged or truncated.",
+    signal.SIGILL: "The image is damaged or truncated.",
+    # Native libraries abort or trap if an allocation fails; the kernel kills the process if the container is
+    # full.
+    signal.SIGABRT: "Decoding the image needs too much memory.",
+    signal.SIGTRAP: "Decoding the image needs too much memory.",
+    signal.SIGKILL: "Decoding the image needs too much memory.",
 }
 
 
 class DecoderError(Exception):
-    """The child ended without a result for a reason that is not the image: another attempt may succeed."""
+    """The child process ended without a result for a reason unrelated to the image. A retry may succeed."""
 
 
 class Decoder:
-    """Runs one child at a time: two images at once would need the memory of two."""
+    """Runs at most one child process at a time, because each may use up to `memory_bytes` of memory.
+
+    `memory_bytes` and `cpu_seconds` (of one core) limit the child; `max_seconds` is the wall-clock timeout.
+    """
 
     def __init__(
         self,
@@ -58,30 +61,30 @@ class Decoder:
         self._memory_bytes = memory_bytes
         self._cpu_seconds = cpu_seconds
         self._max_seconds = max_seconds
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def make_variants(self, data: bytes, kind: Kind) -> list[Variant]:
-        """The variants of the image ``data``, which is of ``kind``.
+    async def make_variants(self, data: bytes, kind: ImageFormat) -> list[Variant]:
+        """Return the variants of the image ``data``, whose format is ``kind``.
 
-        Raises :class:`PictureRefused` when it is not a readable image or exceeds a limit, and
-        :class:`DecoderError` when the child could not do its work.
+        Raises :class:`ImageRejected` if the image is unreadable or exceeds a limit, and :class:`DecoderError`
+        if the child failed or timed out.
         """
-        async with self._turn:
+        async with self._lock:
             try:
                 async with asyncio.timeout(self._max_seconds):
                     code, output = await self._run(data, kind)
             except TimeoutError as error:
-                raise DecoderError(f"decoding did not end within {self._max_seconds:g} s") from error
-        if code < 0 and (reason := _REFUSALS.get(signal.Signals(-code))) is not None:
-            raise PictureRefused(reason)
+                raise DecoderError(f"decoding timed out after {self._max_seconds:g} s") from error
+        if code < 0 and (reason := _REJECTIONS.get(signal.Signals(-code))) is not None:
+            raise ImageRejected(reason)
         if code != 0:
-            raise DecoderError(f"the decoder ended with {code}")
-        decoded = msgspec.msgpack.decode(output, type=Decoded)
-        if decoded.refused is not None:
-            raise PictureRefused(decoded.refused)
+            raise DecoderError(f"the decoder process exited with code {code}")
+        decoded = msgspec.msgpack.decode(output, type=DecodeResult)
+        if decoded.rejected is not None:
+            raise ImageRejected(decoded.rejected)
         return decoded.variants
 
-    async def _run(self, data: bytes, kind: Kind) -> tuple[int, bytes]:
+    async def _run(self, data: bytes, kind: ImageFormat) -> tuple[int, bytes]:
         arguments = (kind.value, str(self._memory_bytes), str(self._cpu_seconds))
         child = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -102,13 +105,15 @@ class Decoder:
 
 
 def _environment() -> dict[str, str]:
-    """Without the service's own variables: a decoder needs no secrets and no addresses."""
+    """Return the child's environment: no variables of the service, so the decoder has no secrets or
+    addresses.
+    """
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     return {
         **inherited,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONDONTWRITEBYTECODE": "1",
-        # One thread and one arena each: a limit on memory means little when threads multiply it.
+        # One thread and one malloc arena, so that the memory limit covers the whole child.
         "VIPS_CONCURRENCY": "1",
         "MALLOC_ARENA_MAX": "1",
     }

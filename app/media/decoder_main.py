@@ -1,9 +1,9 @@
-"""Child process of :class:`app.media.decoder.Decoder`: decodes one image under resource limits.
+"""Child process of :class:`app.media.decoder.Decoder`: decode one image under resource limits.
 
 Usage: ``python -m app.media.decoder_main MEDIA_TYPE MEMORY_BYTES CPU_SECONDS``. Reads the file from standard
-input until its end and writes one MessagePack :class:`~app.media.variants.Decoded` to standard output. Exits
-with 0 both for variants and for a refusal; any other exit code is a defect of this program, and a signal is
-a limit that the image exceeded.
+input until EOF and writes one MessagePack :class:`~app.media.variants.DecodeResult` to standard output. Exits
+with 0 for variants and for a rejected image. Any other exit code is a defect of this program; death by a
+signal means that the image exceeded a limit.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from pathlib import Path
 
 import msgspec
 
-from app.media.sniffing import Kind
-from app.media.variants import Decoded, PictureRefused, make
+from app.media.sniffing import ImageFormat
+from app.media.variants import DecodeResult, ImageRejected, render_variants
 
 
 def main(media_type: str, memory_bytes: int, cpu_seconds: int) -> None:
     """Decode standard input within ``memory_bytes`` of writable memory and ``cpu_seconds`` of one core."""
     _restrict(memory_bytes, cpu_seconds)
     try:
-        decoded = Decoded(variants=make(sys.stdin.buffer.read(), Kind(media_type)))
-    except PictureRefused as refusal:
-        decoded = Decoded(refused=str(refusal))
+        decoded = DecodeResult(variants=render_variants(sys.stdin.buffer.read(), ImageFormat(media_type)))
+    except ImageRejected as error:
+        decoded = DecodeResult(rejected=str(error))
     except MemoryError:
-        decoded = Decoded(refused="It needs too much memory to decode.")
+        decoded = DecodeResult(rejected="Decoding the image needs too much memory.")
     sys.stdout.buffer.write(msgspec.msgpack.encode(decoded))
     sys.stdout.buffer.flush()
-    # Without the interpreter's finalization: native libraries have nothing to save, and tear-down costs time.
+    # Skip the interpreter's finalization: the native libraries have no state to save, and it takes time.
     os._exit(0)
 
 
 def _restrict(memory_bytes: int, cpu_seconds: int) -> None:
-    # RLIMIT_DATA counts private writable mappings: heap, anonymous memory and thread stacks, but neither
-    # libraries nor address space that is only reserved, which RLIMIT_AS would count.
+    # RLIMIT_DATA counts private writable mappings (heap, anonymous memory, thread stacks) but neither
+    # libraries nor reserved address space, which RLIMIT_AS would count.
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     # The kernel sends SIGXCPU at the first limit and SIGKILL at the second.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))

@@ -1,8 +1,8 @@
-"""Removal of the objects of deleted contents and uploads.
+"""Removal of the stored objects of deleted contents and uploads.
 
-The intent is recorded before the document is deleted, so that neither a crash nor an outage of the storage
-leaves an object behind. Objects are removed at once where that is possible, and a second time after
-:data:`LATE_WRITES`: a job that was running during the deletion may store its result after the first removal.
+The deletion is recorded before the document is deleted, so that neither a crash nor a storage outage leaves
+orphaned objects. Objects are removed immediately if possible, and again after :data:`LATE_WRITES`, because a
+job that was running during the deletion may store its result after the first removal.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from app.storage import Bucket, StorageError
 
 log = structlog.get_logger()
 
-ORIGINAL: Final = "original"  # never delivered: its metadata says where it was taken
-POSTER: Final = "picture.webp"
-LATE_WRITES: Final = timedelta(minutes=10)  # twice what a job may take
+ORIGINAL: Final = "original"  # never delivered: its metadata may contain the location
+POSTER: Final = "picture.webp"  # name of stored objects, so it cannot change
+LATE_WRITES: Final = timedelta(minutes=10)  # twice the maximum duration of a job
 _NAMES: Final = (ORIGINAL, POSTER, *VARIANT_NAMES)
 _RETRY_SECONDS: Final = 30.0
 _BATCH: Final = 100
 
 
 class ObjectDeletions:
-    """Recorded deletions, in the collection ``object_deletions``. Times are in seconds of the epoch."""
+    """Recorded deletions in the collection ``object_deletions``. Times are Unix timestamps in seconds."""
 
     INDEXES = (IndexModel([("attempted_at", ASCENDING)], name="attempted"),)
 
@@ -42,26 +42,29 @@ class ObjectDeletions:
         self._bucket = bucket
 
     async def prepare(self) -> None:
-        """Create the index of the sweep."""
+        """Create the index that the sweep uses."""
         await create_indexes(self._deletions, self.INDEXES)
 
     async def record(self, collection: str, document_id: str) -> None:
-        """Record that the objects of a document are to be removed. Call it before deleting the document."""
+        """Record that the objects of a document are to be removed. Call this before deleting the document."""
         now = clock.now().timestamp()
         intent: Document = {"collection": collection, "requested_at": now, "attempted_at": now}
         await self._deletions.update_one({"_id": document_id}, {"$set": intent}, upsert=True)
 
     async def remove_now(self, document_id: str) -> None:
-        """Remove the objects of a deleted document; what fails is left to :meth:`sweep`."""
+        """Remove the objects of a deleted document. On a storage error the removal is left to
+        :meth:`sweep`.
+        """
         try:
             await self._remove(document_id)
         except StorageError as error:
-            log.warning("objects not removed yet: storage unavailable", id=document_id, error=str(error))
+            log.warning("object removal postponed: storage unavailable", id=document_id, error=str(error))
 
     async def sweep(self) -> int:
-        """Remove the objects of recorded deletions; the number of deletions that are complete.
+        """Remove the objects of recorded deletions, up to 100 per call. Return the number of completed
+        deletions.
 
-        Raises what PyMongo raises.
+        Stops at the first storage error. Raises PyMongo errors.
         """
         now = clock.now().timestamp()
         due = {"attempted_at": {"$lt": now - _RETRY_SECONDS}}
@@ -71,12 +74,12 @@ class ObjectDeletions:
             document_id = deletion["_id"]
             is_last = deletion["requested_at"] < now - LATE_WRITES.total_seconds()
             documents = self._database[deletion["collection"]]
-            # The document is still there: its deletion failed, or is under way.
+            # The document still exists: its deletion failed or is in progress.
             if await documents.find_one({"_id": document_id}, {"_id": 1}) is None:
                 try:
                     await self._remove(document_id)
                 except StorageError as error:
-                    log.warning("objects not removed yet: storage unavailable", error=str(error))
+                    log.warning("object removal postponed: storage unavailable", error=str(error))
                     return complete
             if is_last:
                 await self._deletions.delete_one({"_id": document_id})

@@ -1,4 +1,4 @@
-"""The media routes. What is private stands below ``/v1/uploads``; ``/v1/media`` is for caches to keep."""
+"""The media routes: private routes below ``/v1/uploads``, and cacheable delivery below ``/v1/media``."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ from app.http.requests import Upload
 from app.http.routing import Access, Answer, Call, RequestHeader, Routes, Stream
 from app.http.text import END
 from app.ids import Id
-from app.media.delivery import Wish
+from app.media.delivery import ConditionalHeaders
 from app.media.schemas import Media, MediaPage, SignedQuery
 from app.media.service import UNDECLARED
-from app.media.sniffing import Kind
+from app.media.sniffing import ImageFormat
 
 uploads = Routes("/v1/uploads", tag="media")
 media = Routes("/v1/media", tag="media")
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\.(webp|avif)" + END)]
-_KINDS: Final = (*(kind.value for kind in Kind), UNDECLARED)
+_MEDIA_TYPES: Final = (*(kind.value for kind in ImageFormat), UNDECLARED)
 
 
 @uploads.post(
     "",
     status=202,
-    takes=_KINDS,
+    takes=_MEDIA_TYPES,
     kinds=[ALLOWANCE_USED, PICTURE_REFUSED],
     answer_headers=["Location"],
-    seconds=25.0,  # phones on slow networks
+    seconds=25.0,  # mobile devices on slow networks
 )
 async def upload(call: Call, body: Upload) -> Answer[Media]:
-    """Upload a picture.
+    """Upload an image.
 
-    Its small variants are made in the background: read it at its location until it is no longer `processing`.
-    The same picture again gives the same media.
+    Variants in several widths are generated in the background: poll the URL in `Location` until the state is
+    no longer `processing`. Uploading the same image again returns the existing media.
     """
     declared = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
-    if declared not in _KINDS:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send one of {', '.join(_KINDS)}.")
-    largest = ALLOWANCES[Plan(call.session.plan)].upload_bytes
-    made = await call.services.media.upload(call.session, declared, body.chunks(largest))
-    return Answer(made, headers=[(b"location", f"/v1/uploads/{made.id}".encode())])
+    if declared not in _MEDIA_TYPES:
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be one of: {', '.join(_MEDIA_TYPES)}.")
+    max_bytes = ALLOWANCES[Plan(call.session.plan)].upload_bytes
+    uploaded = await call.services.media.upload(call.session, declared, body.chunks(max_bytes))
+    return Answer(uploaded, headers=[(b"location", f"/v1/uploads/{uploaded.id}".encode())])
 
 
 @uploads.get("")
 async def list_own(call: Call, query: PageQuery) -> MediaPage:
-    """What the account has uploaded, newest first."""
+    """List the account's uploads, newest first."""
     return await call.services.media.list_own(call.session.account, query)
 
 
 @uploads.get("/{media_id}")
 async def read(call: Call, media_id: Id) -> Media:
-    """A picture, with addresses of its variants."""
+    """Get an upload with the signed URLs of its variants."""
     return await call.services.media.read(call.session.account, media_id)
 
 
@@ -70,7 +70,7 @@ async def read(call: Call, media_id: Id) -> Media:
 async def delete(call: Call, media_id: Id) -> None:
     """Delete an upload.
 
-    Its signed URLs stop working at once, copies in caches expire within five minutes, and its objects are
+    Its signed URLs stop working immediately, copies in caches expire within five minutes, and its objects are
     removed from the storage.
     """
     await call.services.media.delete(call.session.account, media_id)
@@ -82,13 +82,15 @@ async def delete(call: Call, media_id: Id) -> None:
     media_type="image/*",
     kinds=[FORBIDDEN, RANGE_NOT_SATISFIABLE],
     headers=[
-        RequestHeader("Range", "One range of bytes."),
-        RequestHeader("If-None-Match", "The entity tag of what the client has."),
+        RequestHeader("Range", "A single byte range."),
+        RequestHeader("If-None-Match", "Entity tag of the cached copy."),
     ],
     answer_headers=["ETag", "Cache-Control", "Accept-Ranges", "Content-Range"],
     other_statuses=[206, 304],
 )
 async def fetch(call: Call, media_id: Id, name: Name, query: SignedQuery) -> Answer[Stream | None]:
-    """The bytes of a picture, for whoever has its signed address."""
-    wish = Wish(call.header(b"range"), call.header(b"if-range"), call.header(b"if-none-match"))
-    return await call.services.delivery.fetch(media_id, name, query.expires, query.signature, wish)
+    """Get an image by its signed URL."""
+    conditions = ConditionalHeaders(
+        call.header(b"range"), call.header(b"if-range"), call.header(b"if-none-match")
+    )
+    return await call.services.delivery.fetch(media_id, name, query.expires, query.signature, conditions)

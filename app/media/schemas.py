@@ -1,4 +1,4 @@
-"""Bodies of the media routes."""
+"""Request and response bodies of the media routes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.http.text import END
 
 
 class MediaState(StrEnum):
-    """MediaState of an upload: ``refused`` when the image is at fault, ``failed`` when the service is."""
+    """State of an upload: ``refused`` if the image was rejected, ``failed`` if processing failed."""
 
     PROCESSING = "processing"
     READY = "ready"
@@ -21,46 +21,46 @@ class MediaState(StrEnum):
     FAILED = "failed"
 
 
-class Picture(msgspec.Struct):
-    """A variant of a picture. ``url`` is a signed path, good for at least an hour."""
+class MediaVariant(msgspec.Struct):
+    """A variant of an uploaded image. ``url`` is a signed path that is valid for at least an hour."""
 
     url: str
     media_type: str
     width: int
     height: int
-    size: Annotated[int, Meta(description="In bytes.")]
+    size: Annotated[int, Meta(description="Size in bytes.")]
 
 
 class Media(msgspec.Struct):
-    """A picture that was uploaded. ``pictures`` are there when it is ready."""
+    """An uploaded image. ``variants`` is empty until the state is ``ready``."""
 
     id: str
     state: MediaState
     media_type: str
-    size: Annotated[int, Meta(description="In bytes.")]
+    size: Annotated[int, Meta(description="Size in bytes.")]
     width: int
     height: int
     created_at: datetime
-    pictures: list[Picture]
-    reason: Annotated[str | None, Meta(description="Why it was refused or has failed.")] = None
+    variants: list[MediaVariant]
+    reason: Annotated[str | None, Meta(description="Why the image was rejected or processing failed.")] = None
 
 
 class MediaPage(msgspec.Struct):
-    """Part of a list, newest first. ``next`` is the cursor of the following part, if there is one."""
+    """A page of uploads, newest first. ``next`` is the cursor of the next page, absent on the last page."""
 
     items: list[Media]
     next: str | None = None
 
 
 class SignedQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """What makes an address good."""
+    """Query parameters of a signed URL: expiry (Unix time in seconds) and signature."""
 
     expires: Annotated[int, Meta(ge=0, le=99_999_999_999)]
     signature: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}" + END)]
 
 
 class MakeVariants(msgspec.Struct):
-    """The job that makes the variants of a picture. ``trace``: of the request that asked for it."""
+    """Job payload: generate the variants of an upload. ``trace`` is the trace ID of the upload request."""
 
     id: str
     trace: str = ""

@@ -1,8 +1,8 @@
-"""Pictures in the bucket, and what is known of them in MongoDB.
+"""Uploaded images: originals in the bucket, metadata in MongoDB.
 
-A picture is in the bucket before its document is written, and acknowledged after that: what is acknowledged
-is there. A pod that dies in between leaves an object that nothing names. The same picture again, from the
-same account, is the same media.
+The original is stored before its document is written, and the upload is acknowledged after both. A crash in
+between leaves an orphaned object that no document refers to. Uploads are idempotent per account: the same
+bytes return the existing media.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from app.http.problems import (
 )
 from app.ids import new_id
 from app.media.deletion import ORIGINAL, ObjectDeletions
-from app.media.schemas import MakeVariants, Media, MediaPage, MediaState, Picture
-from app.media.signed_urls import Links, object_name
-from app.media.sniffing import HEAD, Recognised, recognise
+from app.media.schemas import MakeVariants, Media, MediaPage, MediaState, MediaVariant
+from app.media.signed_urls import SignedUrls, object_name
+from app.media.sniffing import HEAD, ImageHeader, read_header
 from app.media.visibility import Visibility
 from app.queue import Priority, Queue, QueueFull
 from app.queue.tasks import job
@@ -45,16 +45,16 @@ from app.telemetry import context
 
 log = structlog.get_logger()
 
-# The type of clients that do not know what they send, and of generated ones: the bytes tell.
+# Sent by clients that cannot determine the type, and by generated clients; the bytes decide.
 UNDECLARED: Final = "application/octet-stream"
 
 MAKE_VARIANTS: Final = "media.variants"
-_IN_MEMORY: Final = 1024 * 1024
-_PIECE: Final = 64 * 1024
+_MEMORY_BYTES: Final = 1024 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
 
 
 class MediaLibrary:
-    """What people upload."""
+    """Uploads of all accounts."""
 
     INDEXES = (
         IndexModel([("owner", ASCENDING), ("order", DESCENDING)], name="own"),
@@ -68,45 +68,52 @@ class MediaLibrary:
         database: Database,
         bucket: Bucket,
         queue: Queue,
-        links: Links,
+        urls: SignedUrls,
         visibility: Visibility,
         deletions: ObjectDeletions,
     ) -> None:
         self._media = database["media"]
         self._bucket = bucket
         self._queue = queue
-        self._links = links
+        self._urls = urls
         self._visibility = visibility
         self._deletions = deletions
-        # Each holds up to a megabyte in memory and the rest in a file.
-        self._uploads = Bulkhead("uploads", calls=16, waiting=16, patience=2.0)
+        # Each upload buffers up to 1 MiB in memory and the rest in a file.
+        self._uploads = Bulkhead("uploads", max_concurrent=16, max_waiting=16, max_wait_seconds=2.0)
 
     async def prepare(self) -> None:
-        """Make the indexes that the queries below use."""
+        """Create the indexes of the queries below."""
         await create_indexes(self._media, self.INDEXES)
 
     async def upload(self, session: Session, declared: str, chunks: AsyncIterator[bytes]) -> Media:
-        """Take a picture in, piece by piece."""
+        """Store an image received in ``chunks`` and enqueue the job that generates its variants.
+
+        ``declared`` is the media type from the request. Raises :class:`Problem`: 415 for an unknown format or
+        one other than declared, 422 for an image over the limits, 403 over the plan's storage quota, and 503
+        with too many concurrent uploads or while the storage is unavailable.
+        """
         try:
             async with self._uploads.enter():
-                with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+                with SpooledTemporaryFile(max_size=_MEMORY_BYTES) as file:
                     digest = hashlib.sha256()
                     async for chunk in chunks:
                         digest.update(chunk)
                         file.write(chunk)
                     size = file.tell()
                     file.seek(0)
-                    picture = _recognised(file.read(HEAD), declared)
-                    return await self._keep(session, file, size, digest.hexdigest(), picture)
+                    header = _checked_header(file.read(HEAD), declared)
+                    return await self._store(session, file, size, digest.hexdigest(), header)
         except BulkheadFull as full:
-            raise Problem(UNAVAILABLE, "Too many are uploading.", headers={"retry-after": "2"}) from full
+            raise Problem(
+                UNAVAILABLE, "Too many concurrent uploads. Retry later.", headers={"retry-after": "2"}
+            ) from full
 
     async def read(self, owner: str, media_id: str) -> Media:
-        """A picture of the account's."""
+        """Return an upload of the account. Raises :class:`Problem` (404)."""
         return self._describe(await self._find(owner, media_id))
 
     async def list_own(self, owner: str, query: PageQuery) -> MediaPage:
-        """Part of what an account has uploaded, newest first."""
+        """Return a page of the account's uploads, newest first."""
         where: Document = {"owner": owner}
         if before := query.before:
             where["order"] = {"$lt": before}
@@ -116,7 +123,9 @@ class MediaLibrary:
         return MediaPage([self._describe(document) for document in shown], following)
 
     async def delete(self, owner: str, media_id: str) -> None:
-        """Delete an upload and its objects; its signed URLs stop working at once."""
+        """Delete an upload and its objects; its signed URLs stop working immediately. Raises :class:`Problem`
+        (404).
+        """
         await self._find(owner, media_id)
         await self._deletions.record("media", media_id)
         async with self._visibility.writing(media_id):
@@ -124,26 +133,26 @@ class MediaLibrary:
         await self._deletions.remove_now(media_id)
 
     async def delete_all(self, owner: str) -> int:
-        """Delete every upload of an account; how many there were."""
+        """Delete all uploads of an account. Return their number."""
         ids = [each["_id"] for each in await self._media.find({"owner": owner}, {"_id": 1}).to_list()]
         for media_id in ids:
             await self.delete(owner, media_id)
         return len(ids)
 
-    async def _keep(
+    async def _store(
         self,
         session: Session,
         file: SpooledTemporaryFile[bytes],
         size: int,
         digest: str,
-        picture: Recognised,
+        header: ImageHeader,
     ) -> Media:
         request = f"{session.account}:{digest}"
-        if made := await self._media.find_one({"request": request}):
-            return self._describe(made)
-        most = ALLOWANCES[Plan(session.plan)].media_bytes
-        if await self._used(session.account) + size > most:
-            raise Problem(ALLOWANCE_USED, f"The plan includes {most} bytes of pictures.")
+        if existing := await self._media.find_one({"request": request}):
+            return self._describe(existing)
+        quota = ALLOWANCES[Plan(session.plan)].media_bytes
+        if await self._used(session.account) + size > quota:
+            raise Problem(ALLOWANCE_USED, f"The plan includes {quota} bytes of media.")
         now = clock.now()
         media_id = new_id()
         document: Document = {
@@ -151,33 +160,37 @@ class MediaLibrary:
             "order": media_id,
             "owner": session.account,
             "state": MediaState.PROCESSING.value,
-            "media_type": picture.kind.value,
+            "media_type": header.kind.value,
             "size": size,
-            "width": picture.width,
-            "height": picture.height,
+            "width": header.width,
+            "height": header.height,
             "created_at": now,
             "queued_at": now.timestamp(),
             "request": request,
         }
         name = object_name(media_id, ORIGINAL)
         try:
-            await self._bucket.put(name, _pieces(file), size=size, media_type=picture.kind.value)
+            await self._bucket.put(name, _chunks(file), size=size, media_type=header.kind.value)
         except StorageError as error:
-            again = {"retry-after": "2"}
-            raise Problem(UNAVAILABLE, "Pictures cannot be kept just now.", headers=again) from error
+            retry = {"retry-after": "2"}
+            raise Problem(
+                UNAVAILABLE, "The image storage is unavailable. Retry later.", headers=retry
+            ) from error
         try:
             await self._media.insert_one(document)
         except DuplicateKeyError:
-            # The same picture came twice at once, and the other was quicker.
+            # A concurrent upload of the same image was faster.
             await self._bucket.delete(name)
-            if (made := await self._media.find_one({"request": request})) is None:
+            if (existing := await self._media.find_one({"request": request})) is None:
                 raise
-            return self._describe(made)
+            return self._describe(existing)
         await self.enqueue([document])
         return self._describe(document)
 
     async def _used(self, owner: str) -> int:
-        """Bytes of an account. What arrives at the same time is not in it: the bound is that much soft."""
+        """Return the bytes stored by an account. Concurrent uploads are not included, so they can exceed the
+        quota.
+        """
         stages = [{"$match": {"owner": owner}}, {"$group": {"_id": "$owner", "bytes": {"$sum": "$size"}}}]
         found = await (await self._media.aggregate(stages)).to_list()
         return found[0]["bytes"] if found else 0
@@ -185,13 +198,14 @@ class MediaLibrary:
     async def _find(self, owner: str, media_id: str) -> Document:
         document = await self._media.find_one({"_id": media_id, "owner": owner})
         if document is None:
-            raise Problem(NOT_FOUND, "No such picture.")
+            raise Problem(NOT_FOUND, "Upload not found.")
         return document
 
     async def enqueue(self, documents: list[Document]) -> int:
-        """Enqueue the jobs of these uploads; the number of jobs that were not queued yet.
+        """Enqueue the jobs of these uploads. Return the number of jobs that were not in the queue yet.
 
-        Redis being unavailable is not an error: the sweep enqueues what is missing.
+        If Redis is unavailable or the queue is full, nothing is raised: the sweep enqueues missing jobs
+        later.
         """
         jobs = [
             job(
@@ -208,13 +222,13 @@ class MediaLibrary:
         try:
             return sum(await self._queue.enqueue(*jobs))
         except (*REDIS_GONE, QueueFull) as error:
-            log.warning("jobs not enqueued yet", error=type(error).__name__, count=len(jobs))
+            log.warning("enqueue failed, will retry", error=type(error).__name__, count=len(jobs))
             return 0
 
     def _describe(self, document: Document) -> Media:
-        pictures = [
-            Picture(
-                url=self._links.sign(document["_id"], variant["name"]),
+        variants = [
+            MediaVariant(
+                url=self._urls.sign(document["_id"], variant["name"]),
                 media_type=f"image/{variant['name'].rpartition('.')[2]}",
                 width=variant["width"],
                 height=variant["height"],
@@ -230,23 +244,25 @@ class MediaLibrary:
             width=document["width"],
             height=document["height"],
             created_at=document["created_at"],
-            pictures=pictures,
+            variants=variants,
             reason=document.get("reason"),
         )
 
 
-def _recognised(head: bytes, declared: str) -> Recognised:
-    picture = recognise(head)
-    if picture is None:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, "The body is no picture in PNG, JPEG, GIF, WebP or AVIF.")
-    if declared not in {picture.kind, UNDECLARED}:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body is {picture.kind}, which is not what its type says.")
-    if (reason := picture.excess) is not None:
+def _checked_header(head: bytes, declared: str) -> ImageHeader:
+    header = read_header(head)
+    if header is None:
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "The body must be a PNG, JPEG, GIF, WebP or AVIF image.")
+    if declared not in {header.kind, UNDECLARED}:
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE, f"The body is {header.kind}, but the declared media type is {declared}."
+        )
+    if (reason := header.limit_exceeded) is not None:
         raise Problem(PICTURE_REFUSED, reason)
-    return picture
+    return header
 
 
-async def _pieces(file: SpooledTemporaryFile[bytes]) -> AsyncIterator[bytes]:
+async def _chunks(file: SpooledTemporaryFile[bytes]) -> AsyncIterator[bytes]:
     file.seek(0)
-    while piece := file.read(_PIECE):
-        yield piece
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk

@@ -1,7 +1,8 @@
-"""Addresses of pictures that are good for a while, to whoever has them.
+"""Signed URLs of images with an expiry.
 
-The address carries its end and a signature over both (HMAC-SHA256, with a key derived from the session key,
-so that neither can stand for the other). It is the same for everybody for an hour: the edge keeps one copy.
+The signature is an HMAC-SHA256 over media ID, name and expiry, with a key derived from the session key so
+that the signatures of sessions and URLs are not interchangeable. Expiry is rounded to full hours, so every
+client gets the same URL and an edge cache stores one copy.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import base64
 import hmac
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from app.http.problems import FORBIDDEN, Problem
@@ -18,44 +18,39 @@ from app.http.problems import FORBIDDEN, Problem
 _STEP_SECONDS: Final = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A good signature: for how many more seconds."""
-
-    seconds: int
-
-
-class Links:
-    """Signs with the first key, accepts every key."""
+class SignedUrls:
+    """Signs with the first of ``keys`` and accepts signatures of all of them, which allows key rotation."""
 
     def __init__(self, keys: tuple[bytes, ...], *, clock: Callable[[], float] = time.time) -> None:
         self._keys = [hmac.digest(key, b"media links", "sha256") for key in keys]
         self._clock = clock
 
     def sign(self, media: str, name: str) -> str:
-        """The path of a picture, good for one to two hours."""
+        """Return the signed path of an image, valid for one to two hours."""
         expires = (int(self._clock()) // _STEP_SECONDS + 2) * _STEP_SECONDS
         signature = _signature(self._keys[0], media, name, expires)
         return f"/v1/media/{media}/{name}?expires={expires}&signature={signature}"
 
-    def verify(self, media: str, name: str, expires: int, signature: str) -> Grant:
-        """For how long it is still good; :class:`Problem` (403) when it is not."""
-        shown = signature.encode()
-        fits = [
-            hmac.compare_digest(_signature(key, media, name, expires).encode(), shown) for key in self._keys
+    def verify(self, media: str, name: str, expires: int, signature: str) -> int:
+        """Return the seconds until the URL expires. Raises :class:`Problem` (403) if it is invalid or
+        expired.
+        """
+        given = signature.encode()
+        matches = [
+            hmac.compare_digest(_signature(key, media, name, expires).encode(), given) for key in self._keys
         ]
         left = expires - int(self._clock())
-        if not any(fits) or left <= 0:
-            raise Problem(FORBIDDEN, "The address is no longer good; ask for a new one.")
-        return Grant(left)
+        if not any(matches) or left <= 0:
+            raise Problem(FORBIDDEN, "The signed URL is invalid or expired. Request a new one.")
+        return left
 
 
 def object_name(media: str, name: str) -> str:
-    """Where the bucket has it."""
+    """Return the name of the object in the bucket."""
     return f"media/{media}/{name}"
 
 
 def _signature(key: bytes, media: str, name: str, expires: int) -> str:
-    # A slash cannot be part of an id or a name, so the three cannot be cut in another way.
+    # Neither an ID nor a name contains a slash, so the signed text is unambiguous.
     digest = hmac.digest(key, f"{media}/{name}/{expires}".encode(), "sha256")
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

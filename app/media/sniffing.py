@@ -1,8 +1,8 @@
-"""What a file is and how large a picture it holds, by its own first bytes, without decoding anything.
+"""Detect the format and dimensions of an image from its first bytes, without decoding it.
 
-A name or a declared type says nothing. And a file of kilobytes can hold a picture of gigabytes, so its size
-is read before anything is unpacked. Formats: PNG (W3C), JPEG (ITU T.81), GIF89a, WebP (RFC 9649), AVIF
-(ISO 23000-22: the ``ispe`` box of ISO 23008-12).
+File names and declared types are not trusted, and a small file can declare a huge image, so its dimensions
+are read before it is decoded. Formats: PNG (W3C), JPEG (ITU T.81), GIF89a, WebP (RFC 9649), AVIF (ISO
+23000-22: the ``ispe`` box of ISO 23008-12).
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-HEAD: Final = 256 * 1024  # a JPEG may carry that much before it says how large it is
+HEAD: Final = 256 * 1024  # a JPEG may carry this much metadata before its frame header
 _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_MOST_BOXES: Final = 200
+_MAX_ISPE_BOXES: Final = 200
 
 AVIF_BYTES: Final = 8
 
-MAX_SIDE: Final = 16_383  # the most that WebP can hold; a line of pixels stays within 128 KiB
+MAX_SIDE: Final = 16_383  # maximum of WebP; a line of pixels stays within 128 KiB
 MAX_PIXELS: Final = 50_000_000
 MAX_DECODED_BYTES: Final = 200_000_000  # all pixels at 4 channels of 8 bits
 
 
-class Kind(StrEnum):
-    """A format that is taken, by its media type."""
+class ImageFormat(StrEnum):
+    """Accepted image formats by media type."""
 
     PNG = "image/png"
     JPEG = "image/jpeg"
@@ -34,50 +34,54 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Recognised:
-    """A picture: its format, and its width and height in pixels."""
+class ImageHeader:
+    """Format of an image, width and height in pixels, and bytes of a decoded pixel."""
 
-    kind: Kind
+    kind: ImageFormat
     width: int
     height: int
     bytes_per_pixel: int = 4  # of the decoded image: channels times bytes per channel
 
     @property
-    def excess(self) -> str | None:
-        """Which bound the image exceeds, as a sentence for the client; ``None`` when it is within all."""
-        return excess(self.width, self.height, self.bytes_per_pixel)
+    def limit_exceeded(self) -> str | None:
+        """Return the exceeded limit as a message for the client; ``None`` within all limits."""
+        return limit_exceeded(self.width, self.height, self.bytes_per_pixel)
 
 
-def excess(width: int, height: int, bytes_per_pixel: int) -> str | None:
-    """Which bound an image of these sizes exceeds, as a sentence for the client; ``None`` for none.
+def limit_exceeded(width: int, height: int, bytes_per_pixel: int) -> str | None:
+    """Return the limit that an image exceeds as a message for the client; ``None`` within all limits.
 
-    Only the first frame of an animation is ever decoded, so the number of frames does not count.
+    ``width`` and ``height`` are in pixels. Only the first frame of an animation is decoded, so the number of
+    frames does not count.
     """
     if max(width, height) > MAX_SIDE:
-        return f"It is {width} by {height} pixels; each side may have at most {MAX_SIDE}."
+        return f"The image is {width} by {height} pixels; each side may have at most {MAX_SIDE}."
     if width * height > MAX_PIXELS:
-        return f"It has {width * height} pixels; at most {MAX_PIXELS} are accepted."
+        return f"The image has {width * height} pixels; at most {MAX_PIXELS} are accepted."
     if width * height * bytes_per_pixel > MAX_DECODED_BYTES:
         decoded = width * height * bytes_per_pixel
-        return f"It has {decoded} bytes when decoded; at most {MAX_DECODED_BYTES} are accepted."
+        return f"The image has {decoded} bytes when decoded; at most {MAX_DECODED_BYTES} are accepted."
     return None
 
 
-def recognise(head: bytes) -> Recognised | None:
-    """What the first :data:`HEAD` bytes of a file say; ``None`` when it is no picture of a known format."""
-    for kind, measure in (
-        (Kind.PNG, _png),
-        (Kind.GIF, _gif),
-        (Kind.JPEG, _jpeg),
-        (Kind.WEBP, _webp),
-        (Kind.AVIF, _avif),
+def read_header(head: bytes) -> ImageHeader | None:
+    """Return the header of an image whose file begins with ``head``, its first :data:`HEAD` bytes.
+
+    ``None`` if the format is unknown or the header is incomplete or malformed.
+    """
+    for kind, parse in (
+        (ImageFormat.PNG, _png),
+        (ImageFormat.GIF, _gif),
+        (ImageFormat.JPEG, _jpeg),
+        (ImageFormat.WEBP, _webp),
+        (ImageFormat.AVIF, _avif),
     ):
         try:
-            size = measure(head)
+            size = parse(head)
         except IndexError:
             continue
         if size is not None and min(size) > 0:
-            return Recognised(kind, *size)
+            return ImageHeader(kind, *size)
     return None
 
 
@@ -111,7 +115,7 @@ def _jpeg(head: bytes) -> tuple[int, int, int] | None:
         if marker == 0xFF:  # padding
             at += 1
         elif marker in _FRAMES:
-            # A progressive JPEG is held as 2-byte coefficients of every channel until its last scan.
+            # libjpeg stores a progressive JPEG as 2-byte coefficients of every channel until the last scan.
             sample = 2 if marker in _PROGRESSIVE or head[at + 4] > 8 else 1
             return _number(head, at + 7, 2), _number(head, at + 5, 2), max(1, head[at + 9]) * sample
         else:
@@ -134,19 +138,19 @@ def _webp(head: bytes) -> tuple[int, int, int] | None:
 
 
 def _avif(head: bytes) -> tuple[int, int, int] | None:
-    """The largest width and the largest height that a property of the file declares: no item is larger."""
+    """Read the maximum dimensions of all ``ispe`` boxes: an upper bound for the decoded size."""
     if head[4:8] != b"ftyp" or not {head[at : at + 4] for at in range(8, 40, 4)} & {b"avif", b"avis"}:
         return None
     width = height = 0
-    # av1C: the third byte of its body has high_bitdepth at 0x40.
+    # av1C: the third byte of its body has high_bitdepth in bit 0x40.
     config = head.find(b"av1C")
     sample = 2 if config >= 0 and head[config + 6] & 0x40 else 1
     at = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_ISPE_BOXES):
         at = head.find(b"ispe", at)
         if at < 0:
             break
         width, height = max(width, _number(head, at + 8, 4)), max(height, _number(head, at + 12, 4))
         at += 4
-    # libheif holds the planes and their interleaved copies at the same time: measured, not derived.
+    # Measured: libheif holds the planes and their interleaved copies at the same time.
     return (width, height, AVIF_BYTES * sample) if width else None

@@ -1,9 +1,8 @@
-"""Which images are public, decided for every request of a signed URL.
+"""Visibility of images, checked on every request of a signed URL.
 
-A signature says that a URL was issued; it does not say that the content is still published or that the
-upload still exists. The decision is cached under the id, and withdrawing or deleting invalidates it, so that
-a signed URL stops working in every pod at once, and copies at the edge expire within
-:data:`MAX_CACHED_SECONDS`.
+A valid signature only proves that a URL was issued, not that the content is still published or the upload
+still exists. The result is cached by ID; withdrawing or deleting invalidates it, so a signed URL stops
+working in every pod at once, and edge copies expire within :data:`MAX_CACHED_SECONDS`.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from redis.asyncio import Redis
 from app.cache import Cache, Loaded
 from app.connections import Database
 
-# How long an edge or a device may show an image after it was withdrawn or deleted.
+# Seconds for which an edge cache or a device may show an image after it was withdrawn or deleted.
 MAX_CACHED_SECONDS: Final = 300
 _FRESH_SECONDS: Final = 300.0
-# Without MongoDB, images that were public lately are still delivered.
+# While MongoDB is unavailable, images that were public recently are still delivered.
 _STALE_SECONDS: Final = 3600.0
 _ABSENT_SECONDS: Final = 60.0
 
 
 class Visibility:
-    """Public state of images by the id of their content or upload."""
+    """Whether images are public, by the ID of their content or upload."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self._contents = database["contents"]
@@ -33,7 +32,7 @@ class Visibility:
         self.cache: Cache[bool] = Cache(redis, "visibility", encode=_encode, decode=_decode)
 
     async def is_public(self, image_id: str) -> bool:
-        """Whether the content of that id is published, or an upload of that id exists."""
+        """Return whether the content with this ID is published, or an upload with this ID exists."""
 
         async def load() -> Loaded[bool]:
             if await self._is_public(image_id):
@@ -43,7 +42,9 @@ class Visibility:
         return await self.cache.fetch(image_id, load)
 
     def writing(self, image_id: str) -> AbstractAsyncContextManager[None]:
-        """Around a write that publishes, withdraws or deletes."""
+        """Context manager around a write that publishes, withdraws or deletes: invalidates the cached
+        result.
+        """
         return self.cache.writing(image_id)
 
     async def _is_public(self, image_id: str) -> bool:

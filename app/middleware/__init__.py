@@ -1,4 +1,4 @@
-"""What stands around every request, as plain ASGI classes.
+"""Middleware as plain ASGI classes.
 
-They are not Starlette's ``BaseHTTPMiddleware``, which starts a task and two streams a request.
+Starlette's ``BaseHTTPMiddleware`` is not used: it starts a task and two streams per request.
 """

@@ -1,8 +1,9 @@
-"""In front of every route of the API: room, identity, limits, deadline, in this order.
+"""Admission control in front of every API route: concurrency, authentication, rate limits, deadline, in this
+order.
 
-Built once per endpoint, so what is known about the route is looked up at the start and not with every
-request. The order goes from cheap to dear: a pod that is full refuses before it verifies a signature, and a
-client that is over its limit costs no more than that.
+Built once per endpoint, so that route properties are looked up at startup. The order goes from cheap to
+expensive: an overloaded pod rejects a request before it verifies a signature, and a client over its limit
+before the handler runs.
 """
 
 from __future__ import annotations
@@ -22,122 +23,129 @@ from app.resilience.deadline import reset_deadline, set_deadline
 from app.telemetry import metrics
 
 if TYPE_CHECKING:
-    from app.rate_limits import Decision, Demand
+    from app.rate_limits import ApplicableLimits, Decision
     from app.services import Services
 
-_LEAST_SECONDS: Final = 0.05  # nothing useful is done in less, and a header of zero is no reason to fail
+# A shorter deadline cannot be met, and a header of zero is not an error.
+_MIN_DEADLINE_SECONDS: Final = 0.05
 
 
-def refusal(scope: Scope, overloaded: Overloaded) -> Problem:
-    """The answer to what there is no room for."""
-    scope["refused"] = True  # counted already; a line in the log for each would take the room of another
-    after = {"retry-after": str(overloaded.retry_after)}
-    return Problem(UNAVAILABLE, "Too much at once; try again.", headers=after)
+def overloaded_problem(scope: Scope, overloaded: Overloaded) -> Problem:
+    """Return the problem (503) for a request rejected by the concurrency limiter."""
+    scope["refused"] = True  # already counted in metrics: a log line per rejection would add to the overload
+    headers = {"retry-after": str(overloaded.retry_after)}
+    return Problem(UNAVAILABLE, "The service is overloaded. Retry later.", headers=headers)
 
 
 class AdmissionMiddleware:
-    """Lets a request through to ``app``, or answers it."""
+    """Passes a request to ``app`` or raises :class:`Problem`."""
 
     def __init__(self, app: ASGIApp, endpoint: Endpoint, services: Services) -> None:
         self._app = app
         self._services = services
-        self._gate = services.engine.gate
-        self._watch = services.engine.watch
+        self._limiter = services.engine.concurrency
+        self._watchdog = services.engine.deadlines
         self._route = f"{endpoint.method} {endpoint.path}"
-        self._urgency = endpoint.urgency
-        self._class = endpoint.limits
+        self._priority = endpoint.priority
+        self._limit_class = endpoint.limits
         self._seconds = endpoint.seconds
         self._shared = endpoint.shared
-        self._asks_for_session = endpoint.access is Access.SESSION
+        self._requires_session = endpoint.access is Access.SESSION
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            entered = self._gate.enter(self._urgency)
+            acquired_at = self._limiter.acquire(self._priority)
         except Overloaded as overloaded:
-            raise refusal(scope, overloaded) from None
-        inside, worked = True, False
+            raise overloaded_problem(scope, overloaded) from None
+        admitted, ran_handler = True, False
         task = asyncio.current_task()
-        assert task is not None, "the server runs each request in a task of its own"
+        assert task is not None, "the server runs each request in its own task"
 
-        # Nothing in here may name the scope, which holds it: a circle is left to the garbage collector, with
-        # all that hangs on it, and that costs a request more than everything else in front of it.
-        def leave() -> None:
-            # While a body arrives the pod has nothing to do, for as long as the network of the client takes.
-            nonlocal inside
-            if inside:
-                inside = False
-                self._gate.leave(self._route, entered, sample=False)
+        # These closures must not reference the scope, which references them: collecting the reference cycle
+        # would cost more than the rest of this middleware.
+        def release_early() -> None:
+            # While a body is received the pod is idle, for a time that depends on the client's network.
+            nonlocal admitted
+            if admitted:
+                admitted = False
+                self._limiter.release(self._route, acquired_at, sample=False)
 
-        def reenter() -> None:
-            nonlocal inside, entered
-            entered = self._gate.enter(self._urgency)
-            inside = True
+        def acquire_again() -> None:
+            nonlocal admitted, acquired_at
+            acquired_at = self._limiter.acquire(self._priority)
+            admitted = True
 
-        def release() -> None:
-            # A stream lasts as long as its reader likes and does next to nothing: it gives its room back.
-            leave()
-            self._watch.leave(task)
+        def release_for_stream() -> None:
+            # A stream lasts as long as its client reads and needs little CPU, so it does not count as
+            # concurrent.
+            release_early()
+            self._watchdog.unwatch(task)
 
-        scope["leave"], scope["reenter"], scope["release"] = leave, reenter, release
+        scope["leave"], scope["reenter"], scope["release"] = release_early, acquire_again, release_for_stream
         try:
-            demand = await self._demand(scope)
-            limiter = self._services.engine.limiter
-            decision = limiter.decide_alone(demand)
+            limits = await self._applicable_limits(scope)
+            rate_limiter = self._services.engine.limiter
+            decision = rate_limiter.decide_locally(limits)
             if decision is None:
-                decision = await limiter.decide(demand)
+                decision = await rate_limiter.decide(limits)
             self._check(scope, decision)
-            worked = True
-            await self._in_time(scope, receive, send, task)
-        except Overloaded as overloaded:  # while its body arrived the pod filled up
-            raise refusal(scope, overloaded) from None
+            ran_handler = True
+            await self._run_with_deadline(scope, receive, send, task)
+        except Overloaded as overloaded:  # the pod reached its limit while the body was received
+            raise overloaded_problem(scope, overloaded) from None
         finally:
-            if inside:
-                self._gate.leave(self._route, entered, sample=worked)
+            if admitted:
+                self._limiter.release(self._route, acquired_at, sample=ran_handler)
 
-    async def _demand(self, scope: Scope) -> Demand:
-        """Who is asking, and what it counts against."""
+    async def _applicable_limits(self, scope: Scope) -> ApplicableLimits:
+        """Authenticate the request and return the rate limits it is charged to. Raises :class:`Problem` (401,
+        403).
+        """
         services, engine = self._services, self._services.engine
         address = engine.addresses.of(scope)
         scope["session"] = None
-        if not self._asks_for_session:
-            return engine.policies.demand(self._class, address)
+        if not self._requires_session:
+            return engine.policies.applicable(self._limit_class, address)
         try:
             session = scope["session"] = authenticate(services, scope)
         except Problem as problem:
             if problem.kind is UNAUTHENTICATED:
-                self._check(scope, await engine.limiter.decide(engine.policies.failed(address)))
+                self._check(scope, await engine.limiter.decide(engine.policies.invalid_token(address)))
             raise
-        services.activity.seen.add(session.account)
-        return engine.policies.demand(self._class, address, session.account, session.plan)
+        services.active_accounts.seen.add(session.account)
+        return engine.policies.applicable(self._limit_class, address, session.account, session.plan)
 
     def _check(self, scope: Scope, decision: Decision) -> None:
         scope["answer_headers"].extend(decision.headers())
         if not decision.allowed:
             metrics.limited.labels(decision.rule.name).inc()
-            raise Problem(TOO_MANY_REQUESTS, f"The limit {decision.rule.name!r} is reached.")
+            raise Problem(TOO_MANY_REQUESTS, f"The rate limit {decision.rule.name!r} is exceeded.")
 
-    async def _in_time(self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None]) -> None:
+    async def _run_with_deadline(
+        self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None]
+    ) -> None:
         seconds = self._seconds
-        wish = header(scope, b"x-deadline-ms")
-        hurried = wish is not None and wish.isascii() and wish.isdigit()
-        if hurried:
-            seconds = min(seconds, max(_LEAST_SECONDS, int(wish[:9]) / 1000))
-        until = time.monotonic() + seconds
-        self._watch.enter(task, until)
-        token = set_deadline(until)
+        requested = header(scope, b"x-deadline-ms")
+        has_deadline = requested is not None and requested.isascii() and requested.isdigit()
+        if has_deadline:
+            seconds = min(seconds, max(_MIN_DEADLINE_SECONDS, int(requested[:9]) / 1000))
+        deadline = time.monotonic() + seconds
+        self._watchdog.watch(task, deadline)
+        token = set_deadline(deadline)
         try:
-            if hurried and not self._shared:
-                # PyMongo sends what is left of it along (maxTimeMS), so the database stops too. Otherwise
-                # each operation has its own, shorter time; and a shared load is no one reader's to hurry.
+            if has_deadline and not self._shared:
+                # PyMongo passes the remaining time to the server (maxTimeMS), so that the database stops too.
+                # Otherwise operations have their own, shorter timeouts; a shared load must not use the
+                # deadline of one caller.
                 with pymongo.timeout(seconds):
                     await self._app(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            if not self._watch.leave(task):
+            if not self._watchdog.unwatch(task):
                 raise
             task.uncancel()
-            raise Problem(DEADLINE, f"Not done within {seconds:g} s.") from None
+            raise Problem(DEADLINE, f"The request did not complete within {seconds:g} s.") from None
         finally:
             reset_deadline(token)
-            self._watch.leave(task)
+            self._watchdog.unwatch(task)

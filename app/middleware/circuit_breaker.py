@@ -1,9 +1,9 @@
-"""Circuit breakers around routes (MID3): what cannot be answered just now is refused at once.
+"""Circuit breakers around routes (MID3).
 
-A route whose dependency is gone costs every caller a time-out and the pod a place for as long; soon the
-places are full of such requests, and the routes that could be answered are refused with them. So each route
-learns by itself whether it works. One that needs nothing from outside never breaks, and reads from a cache
-stand outside of this: they are answered from what is kept.
+Requests of a route with an unavailable dependency wait for a timeout and occupy concurrency; without a
+breaker they soon displace the requests of working routes. Each route has its own breaker. Routes without
+dependencies never open theirs, and routes with a response cache have none, because cached responses stay
+available.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.problems import UNAVAILABLE, Problem
-from app.resilience.breaker import Breaker, BreakerOpen, State, Thresholds
+from app.resilience.breaker import Breaker, BreakerConfig, BreakerOpen, BreakerState
 from app.telemetry.error_groups import is_outage
 
 log = structlog.get_logger()
 
-breaks: Final = Counter("kingdom_route_breaks_total", "Times a route was left alone for a while.", ("route",))
-# Few calls are enough, since each may take seconds; and short breaks, since one probe tells that it is over.
-_THRESHOLDS: Final = Thresholds(
-    window=20, minimum=3, slow_seconds=math.inf, first_break=1.0, longest_break=5.0, probes=1
+openings: Final = Counter("kingdom_route_breaks_total", "Circuit-breaker openings by route.", ("route",))
+# Few calls suffice, since each may take seconds; the breaker opens briefly, since one probe detects recovery.
+_THRESHOLDS: Final = BreakerConfig(
+    window=20, minimum=3, slow_seconds=math.inf, open_initial=1.0, open_max=5.0, probes=1
 )
 
 
-class _Outage(Exception):  # noqa: N818 (what it stands for is the cause)
-    """Something that the route depends on was not there."""
+class _Outage(Exception):  # noqa: N818 (wraps the error)
+    """A dependency of the route was unavailable; wraps the original error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -37,18 +37,20 @@ class _Outage(Exception):  # noqa: N818 (what it stands for is the cause)
 
 
 class CircuitBreakerMiddleware:
-    """Around ``app``, named ``route`` in logs and metrics."""
+    """Circuit breaker around ``app``; ``route`` is its name in logs and metrics."""
 
     def __init__(self, app: ASGIApp, route: str) -> None:
         self._app = app
-        self._breaker = Breaker(route, _THRESHOLDS, failures=(_Outage,), on_change=_note)
+        self._breaker = Breaker(route, _THRESHOLDS, failures=(_Outage,), on_change=_record_change)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._breaker.call(self._try, scope, receive, send)
         except BreakerOpen as refusal:
             after = {"retry-after": str(max(1, math.ceil(refusal.retry_after)))}
-            raise Problem(UNAVAILABLE, "It cannot be reached just now.", headers=after) from None
+            raise Problem(
+                UNAVAILABLE, "A required backend is unavailable. Retry later.", headers=after
+            ) from None
         except _Outage as outage:
             raise outage.error from None
 
@@ -61,7 +63,7 @@ class CircuitBreakerMiddleware:
             raise
 
 
-def _note(route: str, state: State) -> None:
-    if state is State.OPEN:
-        breaks.labels(route).inc()
-    log.warning("a breaker turned", route=route, state=state.value)
+def _record_change(route: str, state: BreakerState) -> None:
+    if state is BreakerState.OPEN:
+        openings.labels(route).inc()
+    log.warning("circuit breaker state changed", route=route, state=state.value)

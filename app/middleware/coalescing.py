@@ -1,12 +1,11 @@
-"""The same question of the same caller at the same time is answered once (MID1).
+"""Request coalescing: identical concurrent reads of one session share one response (MID1).
 
-Apps ask twice: two screens that need the same list, a retry that overtakes a slow first try. While a read of
-an account is being answered, the same read of that account waits for that answer and gets a copy, with its
-own request id and limits. Nothing is kept beyond that moment. A write of the account, when it is done, ends
-the sharing of what was asked before it: what is asked afterwards sees it.
+While a read of an account is in progress, identical reads of the same session wait for it and receive a copy,
+with their own request ID and rate-limit headers. Responses are not stored beyond that. A finished write of
+the account ends the sharing of reads that began before it, so later reads see it.
 
-Writes are not coalesced; they carry idempotency keys (:mod:`app.http.idempotency`), which also hold across
-pods and after a crash. Public reads are cached instead (:mod:`app.middleware.response_cache`).
+Writes are not coalesced; they use idempotency keys (:mod:`app.http.idempotency`), which also hold across pods
+and after a crash. Public reads are cached instead (:mod:`app.middleware.response_cache`).
 """
 
 from __future__ import annotations
@@ -24,29 +23,31 @@ from app.http.requests import header
 if TYPE_CHECKING:
     from app.auth.tokens import Session
 
-shared: Final = Counter("kingdom_requests_shared_total", "Reads that got the answer to the same question.")
+coalesced: Final = Counter(
+    "kingdom_requests_shared_total", "Requests served from a coalesced in-flight request."
+)
 
-_Question = tuple[str, bytes, str | None]
+_RequestKey = tuple[str, bytes, str | None]
 
 
 @dataclass(slots=True)
 class RecordedResponse:
-    """An answer, as it left the route. ``problem`` instead of the rest when it was refused."""
+    """A recorded response of a route, or the ``problem`` that it raised."""
 
     status: int = 0
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: list[bytes] = field(default_factory=list)
     problem: Problem | None = None
 
-    def hear(self, message: Message) -> None:
-        """Note a message of the answer; the headers as they are now, before others add to them."""
+    def record(self, message: Message) -> None:
+        """Record an ASGI message. The headers are copied before outer middleware adds to them."""
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], tuple(message["headers"])
         else:
             self.body.append(message.get("body", b""))
 
-    async def tell(self, send: Send) -> None:
-        """Give the same answer again."""
+    async def replay(self, send: Send) -> None:
+        """Send the response again, or raise the recorded problem."""
         if self.problem is not None:
             kind, detail = self.problem.kind, self.problem.detail
             raise Problem(kind, detail, errors=self.problem.errors, headers=self.problem.headers)
@@ -55,91 +56,91 @@ class RecordedResponse:
 
 
 class InFlightRequests:
-    """What is being answered now, by account."""
+    """Reads in progress, by account."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, dict[_Question, asyncio.Future[RecordedResponse | None]]] = {}
+        self._in_flight: dict[str, dict[_RequestKey, asyncio.Future[RecordedResponse | None]]] = {}
 
-    def look(self, account: str, question: _Question) -> asyncio.Future[RecordedResponse | None] | None:
-        """The answer that is on its way, if there is one."""
-        asked = self._asked.get(account)
-        return None if asked is None else asked.get(question)
+    def get(self, account: str, key: _RequestKey) -> asyncio.Future[RecordedResponse | None] | None:
+        """Return the future of an identical read in progress, if there is one."""
+        requests = self._in_flight.get(account)
+        return None if requests is None else requests.get(key)
 
-    def put(self, account: str, question: _Question) -> asyncio.Future[RecordedResponse | None]:
-        """A place for the answer; ``None`` will stand in it when there is none to share."""
-        place = self._asked.setdefault(account, {})[question] = asyncio.get_running_loop().create_future()
-        return place
+    def add(self, account: str, key: _RequestKey) -> asyncio.Future[RecordedResponse | None]:
+        """Register a read. Its future gets ``None`` if the response cannot be shared."""
+        future = self._in_flight.setdefault(account, {})[key] = asyncio.get_running_loop().create_future()
+        return future
 
-    def take(self, account: str, question: _Question, place: asyncio.Future[RecordedResponse | None]) -> None:
-        """The answer is there: it is not on its way any more."""
-        asked = self._asked.get(account)
-        if asked is not None and asked.get(question) is place:
-            del asked[question]
-            if not asked:
-                del self._asked[account]
+    def remove(self, account: str, key: _RequestKey, future: asyncio.Future[RecordedResponse | None]) -> None:
+        """Unregister a finished read."""
+        requests = self._in_flight.get(account)
+        if requests is not None and requests.get(key) is future:
+            del requests[key]
+            if not requests:
+                del self._in_flight[account]
 
-    def written(self, account: str) -> None:
-        """What the account is being told now may be of before a write: nobody else gets it."""
-        self._asked.pop(account, None)
+    def discard_account(self, account: str) -> None:
+        """Stop sharing the reads in progress of an account: their responses may be older than a write."""
+        self._in_flight.pop(account, None)
 
     def __len__(self) -> int:
-        return len(self._asked)
+        return len(self._in_flight)
 
 
 class CoalescingMiddleware:
-    """Around a read of an account: answers it, or waits for the same answer."""
+    """Around a read of an account: runs it, or waits for an identical one."""
 
-    def __init__(self, app: ASGIApp, board: InFlightRequests) -> None:
+    def __init__(self, app: ASGIApp, in_flight: InFlightRequests) -> None:
         self._app = app
-        self._board = board
+        self._in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         session: Session = scope["session"]
         account = session.account
-        # What is shown may depend on anything that the session says, so all of it is part of the question.
-        about = f"{scope['method']} {scope['path']} {session.id} {session.plan} {session.roles}"
-        question = (about, scope["query_string"], header(scope, b"if-none-match"))
-        while (place := self._board.look(account, question)) is not None:
-            told = await asyncio.shield(place)
-            if told is not None:
-                shared.inc()
-                await told.tell(send)
+        # The response may depend on any property of the session, so all of them are part of the key.
+        identity = f"{scope['method']} {scope['path']} {session.id} {session.plan} {session.roles}"
+        key = (identity, scope["query_string"], header(scope, b"if-none-match"))
+        while (future := self._in_flight.get(account, key)) is not None:
+            response = await asyncio.shield(future)
+            if response is not None:
+                coalesced.inc()
+                await response.replay(send)
                 return
-        place = self._board.put(account, question)
-        told, whole = RecordedResponse(), False
+        future = self._in_flight.add(account, key)
+        response, complete = RecordedResponse(), False
 
-        async def heard(message: Message) -> None:
-            told.hear(message)
+        async def record_and_send(message: Message) -> None:
+            response.record(message)
             await send(message)
 
         try:
-            await self._app(scope, receive, heard)
-            whole = True
+            await self._app(scope, receive, record_and_send)
+            complete = True
         except Problem as problem:
-            told.problem, whole = problem, not told.status
+            response.problem, complete = problem, not response.status
             raise
         finally:
-            # Cancelled, cut off, broken: whoever waits asks for himself.
-            place.set_result(told if whole else None)
-            self._board.take(account, question, place)
+            # Cancelled, aborted or failed: waiting callers run the request themselves.
+            future.set_result(response if complete else None)
+            self._in_flight.remove(account, key, future)
 
 
 class InvalidateOnWriteMiddleware:
-    """Around what may change something of an account."""
+    """Around a route that may change data of an account: ends the sharing of older reads."""
 
-    def __init__(self, app: ASGIApp, board: InFlightRequests) -> None:
+    def __init__(self, app: ASGIApp, in_flight: InFlightRequests) -> None:
         self._app = app
-        self._board = board
+        self._in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         session: Session = scope["session"]
 
-        async def done(message: Message) -> None:
+        async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._board.written(session.account)
+                self._in_flight.discard_account(session.account)
             await send(message)
 
         try:
-            await self._app(scope, receive, done)
+            await self._app(scope, receive, observe)
         finally:
-            self._board.written(session.account)
+            self._in_flight.discard_account(session.account)

@@ -1,4 +1,4 @@
-"""Which web pages may call the API from a browser (CORS), by configuration."""
+"""Cross-origin resource sharing (CORS) for the configured origins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.http.problems import NOT_SHARED, Problem
 from app.http.responses import encode
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
-_ASKED: Final = (
+_ALLOWED_HEADERS: Final = (
     "Authorization",
     "Content-Type",
     "Idempotency-Key",
@@ -27,7 +27,7 @@ _ASKED: Final = (
     "X-Firebase-AppCheck",
     "X-Request-Id",
 )
-_SHOWN: Final = (
+_EXPOSED_HEADERS: Final = (
     "Content-Range",
     "ETag",
     "Idempotency-Replayed",
@@ -38,40 +38,40 @@ _SHOWN: Final = (
     "Server-Timing",
     "X-Request-Id",
 )
-_REMEMBERED_SECONDS: Final = 600
+_PREFLIGHT_SECONDS: Final = 600
 
 
-class Origins(CORSMiddleware):
-    """Starlette's, whose refusals are problem details too; ``base`` is the service's public address."""
+class ProblemCORSMiddleware(CORSMiddleware):
+    """Starlette's middleware with problem details for rejected preflights; ``base`` is the public URL."""
 
     def __init__(self, app: ASGIApp, origins: AbstractSet[str], base: str) -> None:
         super().__init__(
             app,
             allow_origins=sorted(origins),
             allow_methods=_METHODS,
-            allow_headers=_ASKED,
-            expose_headers=_SHOWN,
+            allow_headers=_ALLOWED_HEADERS,
+            expose_headers=_EXPOSED_HEADERS,
             allow_credentials=False,
-            max_age=_REMEMBERED_SECONDS,
+            max_age=_PREFLIGHT_SECONDS,
         )
         self._base = base
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """The answer to a browser that asks whether a page may ask."""
-        answer = super().preflight_response(request_headers)
-        if answer.status_code < NOT_SHARED.status:
-            return answer
-        problem = Problem(NOT_SHARED, f"{bytes(answer.body).decode()}.")
+        """Return the response to a preflight request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < NOT_SHARED.status:
+            return response
+        problem = Problem(NOT_SHARED, f"{bytes(response.body).decode()}.")
         body = encode(problem.details(self._base, ""))
-        headers = {key: value for key, value in answer.headers.items() if key != "content-length"}
+        headers = {key: value for key, value in response.headers.items() if key != "content-length"}
         headers["content-type"] = "application/problem+json"
         return Response(body, NOT_SHARED.status, headers)
 
 
-def opened(app: ASGIApp, origins: AbstractSet[str], base: str) -> ASGIApp:
-    """The application for pages of these origins too; without any, for none.
+def with_cors(app: ASGIApp, origins: AbstractSet[str], base: str) -> ASGIApp:
+    """Wrap the application so that pages of ``origins`` can call it; without origins, return it unchanged.
 
-    Outermost, so that a page can read refusals as well. Sessions are bearer tokens, not cookies, so no
-    credentials are allowed: nothing a browser sends by itself counts for anything here.
+    Outermost, so that pages can read error responses too. Sessions are bearer tokens instead of cookies, so
+    credentials are not allowed: nothing that a browser sends automatically authenticates a request.
     """
-    return Origins(app, origins, base) if origins else app
+    return ProblemCORSMiddleware(app, origins, base) if origins else app

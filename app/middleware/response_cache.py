@@ -27,24 +27,26 @@ from app.middleware.coalescing import RecordedResponse
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_LONGEST: Final = 512  # a longer address is not worth a key: the route will refuse it
+_MAX_KEY_LENGTH: Final = 512  # longer URLs are not cached: the route rejects them
 _MAX_CANONICAL: Final = 1_000
 
 
 @dataclass(frozen=True)
-class Kept:
-    """How an answer is kept: seconds it is fresh, then stale; the names that invalidate it; and who hears
-    that it was given out.
+class CachePolicy:
+    """How responses of a route are cached.
+
+    ``fresh`` and ``stale`` are seconds (see :class:`app.cache.Loaded`), ``names`` the tags that invalidate
+    the response; ``on_hit`` is called for every response that is sent.
     """
 
     fresh: float
     stale: float
     names: tuple[str, ...]
-    given: Callable[[], None] | None = None
+    on_hit: Callable[[], None] | None = None
 
 
 class CachedResponse(msgspec.Struct, frozen=True, array_like=True):
-    """An answer; status 404 stands for "not there" with ``body`` as its detail."""
+    """A cached response; status 404 is a cached "not found" with the problem's detail as ``body``."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -52,27 +54,27 @@ class CachedResponse(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ResponseCacheMiddleware:
-    """In front of a route that is open to anyone."""
+    """Response cache in front of a public route. ``query`` declares the route's query parameters."""
 
     def __init__(
         self,
         app: ASGIApp,
-        kept: Kept,
+        policy: CachePolicy,
         cache: Cache[CachedResponse],
         query: type[msgspec.Struct] | None = None,
     ) -> None:
         self._app = app
-        self._kept = kept
+        self._policy = policy
         self._cache = cache
         self._query = query
-        # Decoding a query costs as much as the rest of a cached response, and clients send the same few.
+        # Decoding a query costs as much as the rest of a cached response, and clients send few distinct ones.
         self._canonical: dict[bytes, str] = {b"": ""}
-        names = " ".join(kept.names).encode()
-        self._names: Headers = [(b"surrogate-key", names), (b"cache-tag", names.replace(b" ", b","))]
+        names = " ".join(policy.names).encode()
+        self._tag_headers: Headers = [(b"surrogate-key", names), (b"cache-tag", names.replace(b" ", b","))]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, query = scope["path"], scope["query_string"]
-        if len(path) + len(query) > _LONGEST:
+        if len(path) + len(query) > _MAX_KEY_LENGTH:
             await self._app(scope, receive, send)
             return
         canonical = self._canonical.get(query)
@@ -82,50 +84,53 @@ class ResponseCacheMiddleware:
                 self._canonical = {b"": ""}
             self._canonical[query] = canonical
         key = f"{path}?{canonical}"
-        answer = await self._cache.fetch(
-            key, lambda: self._load(fill_scope(scope, canonical)), self._kept.names
+        response = await self._cache.fetch(
+            key, lambda: self._load(fill_scope(scope, canonical)), self._policy.names
         )
-        if answer.status == NOT_FOUND.status:
-            raise Problem(NOT_FOUND, answer.body.decode())
-        if self._kept.given is not None:
-            self._kept.given()
-        headers = [*answer.headers, *self._names]
-        tag = next((value for name, value in answer.headers if name == b"etag"), b"")
+        if response.status == NOT_FOUND.status:
+            raise Problem(NOT_FOUND, response.body.decode())
+        if self._policy.on_hit is not None:
+            self._policy.on_hit()
+        headers = [*response.headers, *self._tag_headers]
+        tag = next((value for name, value in response.headers if name == b"etag"), b"")
         if tag and matches(header(scope, b"if-none-match"), tag.decode()):
             left = [each for each in headers if each[0] != b"content-type"]
             await write(send, NOT_MODIFIED, left, b"")
             return
-        await write(send, answer.status, headers, answer.body, head=scope["method"] == "HEAD")
+        await write(send, response.status, headers, response.body, head=scope["method"] == "HEAD")
 
     async def _load(self, scope: Scope) -> Loaded[CachedResponse]:
-        """Call the route with a request that is nobody's."""
-        told = RecordedResponse()
+        """Call the route with an anonymous request."""
+        recorded = RecordedResponse()
 
-        async def hear(message: Message) -> None:
-            told.hear(message)
+        async def record(message: Message) -> None:
+            recorded.record(message)
 
         try:
-            await self._app(scope, _no_body, hear)
+            await self._app(scope, _no_body, record)
         except Problem as problem:
             if problem.kind is not NOT_FOUND:
                 raise
-            missing = CachedResponse(NOT_FOUND.status, [], problem.detail.encode())
-            return Loaded(missing, self._kept.fresh)
-        headers = [each for each in told.headers if each[0] != b"content-length"]
+            not_found = CachedResponse(NOT_FOUND.status, [], problem.detail.encode())
+            return Loaded(not_found, self._policy.fresh)
+        headers = [each for each in recorded.headers if each[0] != b"content-length"]
         return Loaded(
-            CachedResponse(told.status, headers, b"".join(told.body)), self._kept.fresh, self._kept.stale
+            CachedResponse(recorded.status, headers, b"".join(recorded.body)),
+            self._policy.fresh,
+            self._policy.stale,
         )
 
 
-def answer_cache(redis: Redis) -> Cache[CachedResponse]:
-    """The cache of whole answers."""
+def response_cache(redis: Redis) -> Cache[CachedResponse]:
+    """Return the cache of complete responses."""
     decoder = msgspec.msgpack.Decoder(CachedResponse)
-    return Cache(redis, "answers", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
+    return Cache(redis, "responses", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
 
 
 def fill_scope(scope: Scope, query: str) -> Scope:
-    """The request that fills the cache: of ``scope`` it has the path and what the router made of it, nothing
-    that tells one client from another."""
+    """Return the anonymous request that fills the cache: path and routing result of ``scope``, and nothing
+    that identifies a client.
+    """
     headers: Headers = []
     return {
         "type": "http",
@@ -155,8 +160,8 @@ def canonical_query(kind: type[msgspec.Struct] | None, query: bytes) -> str:
     if kind is None:
         return ""
     values: dict[str, Any] = msgspec.to_builtins(read_query(kind, query))
-    usual = {field.encode_name: field.default for field in msgspec.structs.fields(kind)}
-    return urlencode(sorted((name, value) for name, value in values.items() if value != usual[name]))
+    defaults = {field.encode_name: field.default for field in msgspec.structs.fields(kind)}
+    return urlencode(sorted((name, value) for name, value in values.items() if value != defaults[name]))
 
 
 async def _no_body() -> Message:

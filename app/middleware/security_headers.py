@@ -1,4 +1,4 @@
-"""Response headers that keep browsers from guessing."""
+"""Security response headers for browsers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),  # an upload is what we say it is, not what it looks like
+    (b"x-content-type-options", b"nosniff"),  # browsers must not guess the type of an upload
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=63072000; includeSubDomains"),
 )
-# Unless the route says otherwise. An answer that is opened as a page can do nothing, is shown in no frame,
-# and other sites cannot embed it.
+# Defaults that a route can override. A response opened as a document cannot run anything, is not shown in
+# frames, and cannot be embedded by other sites.
 _DEFAULTS: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -23,7 +23,7 @@ _DEFAULTS: Final = (
 
 
 class SecurityHeadersMiddleware:
-    """Adds the headers to every answer; what does not say how it may be cached may not be."""
+    """Adds security headers to every response, and ``Cache-Control: no-store`` unless the route sets it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,15 +32,15 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
 
-        # No coroutines of their own, this one and the one above: every message of every answer comes by.
-        def secured(message: Message) -> Awaitable[None]:
+        # Plain functions instead of coroutines: every message of every response passes here.
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
-                said = {name for name, _ in headers}
+                present = {name for name, _ in headers}
                 headers.extend(_HEADERS)
                 for default in _DEFAULTS:
-                    if default[0] not in said:
+                    if default[0] not in present:
                         headers.append(default)
             return send(message)
 
-        return self._app(scope, receive, secured)
+        return self._app(scope, receive, send_with_headers)

@@ -1,4 +1,6 @@
-"""Outermost: names, times, counts and logs every request, and answers every exception as problem details."""
+"""Outermost middleware: request IDs, tracing, timing, metrics, logging, and problem details for every
+exception.
+"""
 
 from __future__ import annotations
 
@@ -16,36 +18,41 @@ from app.http.problems import ADDRESS_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, MALFOR
 from app.http.requests import ClientGone, discard_body, raw_header
 from app.http.responses import encode, write
 from app.telemetry import context, metrics
-from app.telemetry.error_groups import Faults, is_outage
-from app.telemetry.http_metrics import Traffic
+from app.telemetry.error_groups import ErrorGroups, is_outage
+from app.telemetry.http_metrics import HttpMetrics
 
 log = structlog.get_logger()
 
-# An id from outside is kept so that a trace holds together, but only if it can do no harm in a log.
+# Received IDs are only used if they are safe to log.
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _TRACE_PARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
-# The server itself has room for a few times as much, and refuses what is beyond that without a word.
-LARGEST_HEAD: Final = 16 * 1024
-LONGEST_ADDRESS: Final = 8 * 1024
+# The server accepts a few times as much, and closes the connection without a response beyond that.
+MAX_HEADER_BYTES: Final = 16 * 1024
+MAX_URI_LENGTH: Final = 8 * 1024
 _SLOW_SECONDS: Final = 1.0
 _random_bits: Final = random.SystemRandom().getrandbits(64)
-_ids = random.Random(_random_bits)  # noqa: S311 (names, not secrets; a system call each would cost more)
+_ids = random.Random(_random_bits)  # noqa: S311 (IDs, not secrets; avoids a system call per request)
 
 
 class TelemetryMiddleware:
-    """Every request gets an id, a time, a place in the metrics, and an answer.
+    """Measures every request and turns exceptions into problem details.
 
-    ``load`` gives the report for the load balancer that goes out with every answer, or nothing.
+    ``base`` is the public URL. ``load_report`` returns the load report sent with every response, or nothing.
     """
 
     def __init__(
-        self, app: ASGIApp, base: str, traffic: Traffic, faults: Faults, load: Callable[[], bytes]
+        self,
+        app: ASGIApp,
+        base: str,
+        http_metrics: HttpMetrics,
+        error_groups: ErrorGroups,
+        load_report: Callable[[], bytes],
     ) -> None:
         self._app = app
         self._base = base
-        self._traffic = traffic
-        self._faults = faults
-        self._load = load
+        self._http_metrics = http_metrics
+        self._error_groups = error_groups
+        self._load_report = load_report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,9 +62,12 @@ class TelemetryMiddleware:
         request_id, trace, flags, size = _read(scope)
         span = b"%016x" % _ids.getrandbits(64)
         scope["request_id"] = name = request_id.decode()
-        added = [(b"x-request-id", request_id), (b"traceparent", b"00-%b-%b-%b" % (trace, span, flags))]
-        # Whoever is further in may add to it: these go out with good answers and bad ones alike.
-        scope["answer_headers"] = added
+        response_headers = [
+            (b"x-request-id", request_id),
+            (b"traceparent", b"00-%b-%b-%b" % (trace, span, flags)),
+        ]
+        # Inner middleware may add to these headers; they are sent with every response, errors included.
+        scope["answer_headers"] = response_headers
         status = 0
 
         def observed(message: Message) -> Awaitable[None]:
@@ -65,17 +75,16 @@ class TelemetryMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
-                headers.extend(added)
-                # Until the answer begins: for the network panel of a browser, and for whoever compares it
-                # with what the client measured.
+                headers.extend(response_headers)
+                # Time until the response starts, for comparison with the client's measurement.
                 headers.append((b"server-timing", b"app;dur=%.2f" % ((time.perf_counter() - began) * 1000)))
-                load = self._load()
-                if load:
-                    headers.append((b"endpoint-load-metrics", load))
+                load_report = self._load_report()
+                if load_report:
+                    headers.append((b"endpoint-load-metrics", load_report))
             return send(message)
 
         metrics.traffic_in_flight.count += 1
-        bound = context.current.set(
+        token = context.current.set(
             {
                 "request_id": name,
                 "trace_id": trace.decode(),
@@ -84,45 +93,53 @@ class TelemetryMiddleware:
             }
         )
         try:
-            if size > LARGEST_HEAD:
-                raise Problem(HEAD_TOO_LARGE, f"At most {LARGEST_HEAD} bytes of headers are read.")
+            if size > MAX_HEADER_BYTES:
+                raise Problem(
+                    HEAD_TOO_LARGE, f"The request headers may have at most {MAX_HEADER_BYTES} bytes."
+                )
             repeated = len(scope["named_headers"]) < len(scope["headers"])
             if repeated and sum(name == b"host" for name, _ in scope["headers"]) > 1:
-                # Which one a proxy in between went by would be a guess (RFC 9112, section 3.2).
-                raise Problem(MALFORMED, "Send one Host header.")
-            if len(scope["path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
-                raise Problem(ADDRESS_TOO_LONG, f"At most {LONGEST_ADDRESS} characters are read.")
+                # A proxy may have used either one (RFC 9112, section 3.2).
+                raise Problem(MALFORMED, "The request must have exactly one Host header.")
+            if len(scope["path"]) + len(scope["query_string"]) > MAX_URI_LENGTH:
+                raise Problem(
+                    ADDRESS_TOO_LONG, f"The request URI may have at most {MAX_URI_LENGTH} characters."
+                )
             await self._app(scope, receive, observed)
         except ClientGone:
-            # The server reports a body with broken framing as a client that left. If it did leave, the
-            # response goes nowhere; if not, it is better than the server's own 500.
+            # The server reports a body with invalid framing as a disconnected client. If the client did
+            # disconnect, the response is discarded; if not, it is better than the server's own 500.
             scope["body_abandoned"] = True
             if not status:
-                broken = Problem(MALFORMED, "The body ended early, or is not framed as its headers say.")
-                await self._refuse(scope, receive, observed, broken)
-            status = 499  # as nginx writes it
+                truncated = Problem(MALFORMED, "The body is truncated or does not match its Content-Length.")
+                await self._send_problem(scope, receive, observed, truncated)
+            status = 499  # as in nginx
         except Problem as problem:
-            await self._refuse(scope, receive, observed, problem)
+            await self._send_problem(scope, receive, observed, problem)
         except Exception as error:
             if is_outage(error) and not status:
                 metrics.failures.labels(scope.get("route", "none"), type(error).__qualname__).inc()
-                log.warning("a dependency is not there", error=f"{type(error).__qualname__}: {error}"[:300])
-                away = Problem(UNAVAILABLE, "It cannot be reached just now.", headers={"retry-after": "2"})
-                await self._refuse(scope, receive, observed, away)
+                log.warning("dependency unavailable", error=f"{type(error).__qualname__}: {error}"[:300])
+                detail = "A required backend is unavailable. Retry later."
+                unavailable = Problem(UNAVAILABLE, detail, headers={"retry-after": "2"})
+                await self._send_problem(scope, receive, observed, unavailable)
                 return
-            fault = self._faults.add(error, scope.get("route", "none"))
-            # The first of a group in full; of the rest a line, or a storm of errors would be one of logs too.
-            shown = log.exception if fault.count == 1 else log.error
-            shown("unexpected error", group=fault.group, count=fault.count, error=fault.error)
-            if status:  # the answer has begun: only cutting it off tells the client that it is not whole
+            group = self._error_groups.add(error, scope.get("route", "none"))
+            # Only the first error of a group is logged with its traceback, so that an error storm does not
+            # flood the logs.
+            log_error = log.exception if group.count == 1 else log.error
+            log_error("unexpected error", group=group.group, count=group.count, error=group.error)
+            if status:  # the response has started: only aborting it shows the client that it is incomplete
                 raise
-            await self._refuse(scope, receive, observed, Problem(INTERNAL, "The error has been noted."))
+            await self._send_problem(
+                scope, receive, observed, Problem(INTERNAL, "The error has been recorded.")
+            )
         finally:
             metrics.traffic_in_flight.count -= 1
             self._record(scope, status, time.perf_counter() - began)
-            context.current.reset(bound)
+            context.current.reset(token)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
+    async def _send_problem(self, scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
         headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
         headers += [(name.encode(), value.encode()) for name, value in problem.headers.items()]
         if not await discard_body(scope, receive):
@@ -132,25 +149,26 @@ class TelemetryMiddleware:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route", "none")
-        # A method that no route knows could be anything, and every other label is a new series.
+        # Unknown methods share one label value, since every value is a new series.
         method = scope["method"] if route != "none" else "none"
         streamed = "streaming" in scope
-        self._traffic.record(method, route, status, seconds, streamed=streamed)
+        self._http_metrics.record(method, route, status, seconds, streamed=streamed)
         if (status >= 500 and "refused" not in scope) or (seconds > _SLOW_SECONDS and not streamed):
             log.warning("request", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 
 def _read(scope: Scope) -> tuple[bytes, bytes, bytes, int]:
-    """The request's id, its trace's id and the trace's flags (W3C Trace Context), from outside or new, and
-    the size of all headers in bytes."""
+    """Return request ID, trace ID and trace flags (W3C Trace Context), received or generated, and the size of
+    all headers in bytes.
+    """
     trace, flags = None, b"00"
     request_id = raw_header(scope, b"x-request-id")
     if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
         request_id = None
     parent = raw_header(scope, b"traceparent")
     match = None if parent is None else _TRACE_PARENT.fullmatch(parent)
-    if match and match[1].strip(b"0"):  # all zeros is the standard's word for none
+    if match and match[1].strip(b"0"):  # all zeros is invalid
         trace, flags = match[1], match[2]
     size = sum(map(len, chain.from_iterable(scope["headers"])))
-    made = b"%032x" % _ids.getrandbits(128)
-    return request_id or made, trace or made, flags, size
+    generated = b"%032x" % _ids.getrandbits(128)
+    return request_id or generated, trace or generated, flags, size

@@ -1,1 +1,1 @@
-"""What can be bought, what was bought, and what came in."""
+"""Orders: product catalogue, purchases paid from an account's balance, payments and revenue."""

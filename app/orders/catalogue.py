@@ -1,4 +1,4 @@
-"""The products and their prices. An order keeps the price it was made at, so these may change."""
+"""Products and their prices. Orders store the price paid, so prices may change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CURRENCY: Final = "EUR"
 
 
 class Product(StrEnum):
-    """What can be bought."""
+    """A product of the catalogue."""
 
     CREATOR_MONTH = "creator-month"
     CREATOR_YEAR = "creator-year"
@@ -22,7 +22,7 @@ class Product(StrEnum):
 
 @dataclass(frozen=True)
 class Offer:
-    """A plan for a number of days at a price in cents."""
+    """A plan for a number of days, at a price in cents."""
 
     plan: Plan
     days: int

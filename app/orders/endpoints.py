@@ -1,4 +1,4 @@
-"""The routes about money."""
+"""The routes of products, orders and payments."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ products = Routes("/v1/products", tag="orders")
 orders = Routes("/v1/orders", tag="orders")
 payments = Routes("/v1/accounts", tag="orders")
 
-_FOR_MINUTES: Final = (b"cache-control", b"public, max-age=300")
+_CACHEABLE: Final = (b"cache-control", b"public, max-age=300")
 
 
 @products.get("", access=Access.ANYONE, answer_headers=["Cache-Control"])
 async def catalogue(call: Call) -> Answer[Catalogue]:
-    """What can be bought."""
-    return Answer(CATALOGUE, headers=[_FOR_MINUTES])
+    """List the products."""
+    return Answer(CATALOGUE, headers=[_CACHEABLE])
 
 
 @orders.post(
@@ -44,8 +44,8 @@ async def catalogue(call: Call) -> Answer[Catalogue]:
 async def place(call: Call, body: NewOrder) -> Answer[Order]:
     """Buy a plan, paid from the account's balance.
 
-    The same plan again lasts longer; a higher one begins at once. A session has the plan from its next
-    refresh on.
+    Buying the current plan extends it; a higher plan starts immediately. Takes effect in each session at its
+    next token refresh.
     """
     request = idempotency.required(call, body)
     order, replayed = await call.services.orders.place(call.session.account, body, request)
@@ -55,13 +55,13 @@ async def place(call: Call, body: NewOrder) -> Answer[Order]:
 
 @orders.get("")
 async def list_own(call: Call, query: PageQuery) -> OrderPage:
-    """What the account has bought, newest first."""
+    """List the account's orders, newest first."""
     return await call.services.orders.list_own(call.session.account, query)
 
 
 @orders.get("/{order_id}")
 async def read(call: Call, order_id: Id) -> Order:
-    """An order."""
+    """Get an order of the account."""
     return await call.services.orders.read(call.session.account, order_id)
 
 
@@ -74,7 +74,7 @@ async def read(call: Call, order_id: Id) -> Order:
     answer_headers=["Idempotency-Replayed"],
 )
 async def pay_in(call: Call, account_id: Id, body: NewPayment) -> Answer[Payment]:
-    """Add money that was received to an account's balance."""
+    """Add a received payment to an account's balance."""
     request = idempotency.required(call, body)
     payment, replayed = await call.services.orders.pay_in(account_id, body, request)
     return Answer(payment, headers=[REPLAYED] if replayed else [])

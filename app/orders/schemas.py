@@ -1,4 +1,4 @@
-"""Bodies of the routes about money. All amounts are whole cents of one currency."""
+"""Request and response bodies of the order routes. Amounts are integer cents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from msgspec import Meta
 from app.auth.roles import Plan
 from app.orders.catalogue import Product
 
-Cents = Annotated[int, Meta(description="In cents.")]
+Cents = Annotated[int, Meta(description="Amount in cents.")]
 
 
 class OfferedProduct(msgspec.Struct, frozen=True):
-    """What can be bought: a plan for so many days."""
+    """A product: a plan for a number of days."""
 
     product: Product
     plan: Plan
@@ -25,19 +25,19 @@ class OfferedProduct(msgspec.Struct, frozen=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """All that can be bought."""
+    """All products."""
 
     items: list[OfferedProduct]
 
 
 class NewOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """What to buy."""
+    """Request to buy a product."""
 
     product: Product
 
 
 class Order(msgspec.Struct):
-    """A purchase. ``plan_until``: how long the plan lasts with it."""
+    """A purchase. ``plan_until`` is the end of the plan after it."""
 
     id: str
     product: Product
@@ -49,20 +49,20 @@ class Order(msgspec.Struct):
 
 
 class OrderPage(msgspec.Struct):
-    """Part of a list, newest first. ``next`` is the cursor of the following part, if there is one."""
+    """A page of orders, newest first. ``next`` is the cursor of the next page, absent on the last page."""
 
     items: list[Order]
     next: str | None = None
 
 
 class NewPayment(msgspec.Struct, forbid_unknown_fields=True):
-    """Money that was paid in."""
+    """A payment to record."""
 
-    amount: Annotated[int, Meta(ge=1, le=1_000_000, description="In cents.")]
+    amount: Annotated[int, Meta(ge=1, le=1_000_000, description="Amount in cents.")]
 
 
 class Payment(msgspec.Struct):
-    """Money that was paid in, and what the account can spend with it."""
+    """A recorded payment and the resulting balance."""
 
     id: str
     account: str
@@ -72,8 +72,8 @@ class Payment(msgspec.Struct):
     balance: Cents
 
 
-class Takings(msgspec.Struct):
-    """What a product brought in on a day (UTC)."""
+class ProductRevenue(msgspec.Struct):
+    """Orders and revenue of a product on a day (UTC)."""
 
     day: date
     product: Product
@@ -82,11 +82,11 @@ class Takings(msgspec.Struct):
 
 
 class Revenue(msgspec.Struct):
-    """What came in between two days, both included."""
+    """Revenue of the days from ``first`` to ``last``, inclusive."""
 
     first: date
     last: date
     currency: str
     orders: int
     amount: Cents
-    items: list[Takings]
+    items: list[ProductRevenue]

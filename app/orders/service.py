@@ -1,4 +1,4 @@
-"""Purchases and payments: money moves in transactions, and a request that is sent twice moves it once."""
+"""Purchases and payments: money moves in transactions, and requests are idempotent."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from app.orders.schemas import (
     Order,
     OrderPage,
     Payment,
+    ProductRevenue,
     Revenue,
-    Takings,
 )
 from app.telemetry import business_metrics
 
-_ORDERED: Final = list(Plan)  # the dearest last
+_PLANS_BY_RANK: Final = list(Plan)  # in ascending order of price
 
 CATALOGUE: Final = Catalogue(
     [
@@ -48,7 +48,7 @@ CATALOGUE: Final = Catalogue(
 
 
 class Orders:
-    """Orders and payments in MongoDB; the balance and the plan they change are the account's."""
+    """Orders and payments in MongoDB. They change the balance and the plan of an account."""
 
     INDEXES = (
         IndexModel([("owner", ASCENDING), ("order", DESCENDING)], name="own"),
@@ -67,85 +67,88 @@ class Orders:
         self.results: Results[OrderPage] = Results(redis, "orders", OrderPage)
 
     async def prepare(self) -> None:
-        """Make the indexes that the promises below rest on."""
+        """Create the indexes; the unique ones make requests idempotent."""
         await create_indexes(self._orders, self.INDEXES)
         await create_indexes(self._payments, self.PAYMENT_INDEXES)
 
-    async def place(self, account: str, wish: NewOrder, request: Request) -> tuple[Order, bool]:
-        """Pay from the balance and get the plan; ``True`` when that had been done before.
+    async def place(self, account: str, body: NewOrder, request: Request) -> tuple[Order, bool]:
+        """Buy a product from the balance. Return the order and whether it already existed.
 
-        ``payment-required`` when the balance does not cover it, ``conflict`` while a higher plan lasts.
+        Raises :class:`Problem`: ``payment-required`` if the balance is too low, ``conflict`` while a higher
+        plan is active.
         """
-        if made := await self._orders.find_one({"request": request.name}):
-            request.check(made)
-            return _order(made), True
-        offer = OFFERS[wish.product]
+        if existing := await self._orders.find_one({"request": request.name}):
+            request.check(existing)
+            return _order(existing), True
+        offer = OFFERS[body.product]
 
         async def purchase(session: AsyncClientSession) -> Document:
-            return await self._purchase(session, account, wish.product, offer, request)
+            return await self._purchase(session, account, body.product, offer, request)
 
         try:
             async with self._account_results.writing(account), self.results.writing(account):
                 document = await self._transactions.run(purchase)
         except DuplicateKeyError:
-            # The same request came twice at once, and the other was quicker.
-            if (made := await self._orders.find_one({"request": request.name})) is None:
+            # A concurrent retry of the same request was faster.
+            if (existing := await self._orders.find_one({"request": request.name})) is None:
                 raise
-            request.check(made)
-            return _order(made), True
-        business_metrics.orders_placed.labels(wish.product).inc()
-        business_metrics.revenue.labels(wish.product).inc(offer.price)
+            request.check(existing)
+            return _order(existing), True
+        business_metrics.orders_placed.labels(body.product).inc()
+        business_metrics.revenue.labels(body.product).inc(offer.price)
         return _order(document), False
 
     async def read(self, account: str, order_id: str) -> Order:
-        """An order of the account's; another's is as absent as none."""
+        """Return an order. Orders of another account are reported as 404."""
         document = await self._orders.find_one({"_id": order_id, "owner": account})
         if document is None:
-            raise Problem(NOT_FOUND, "No such order.")
+            raise Problem(NOT_FOUND, "Order not found.")
         return _order(document)
 
     async def list_own(self, account: str, query: PageQuery) -> OrderPage:
-        """Part of what the account has bought, newest first."""
+        """Return a page of the account's orders, newest first."""
         before = query.before
 
-        async def ask() -> OrderPage:
+        async def query_page() -> OrderPage:
             where: Document = {"owner": account} | ({"order": {"$lt": before}} if before else {})
             found = self._orders.find(where).sort("order", DESCENDING)
             documents = await found.limit(query.limit + 1).to_list()
-            shown, following = pagination.cut(documents, query.limit)
-            return OrderPage([_order(document) for document in shown], following)
+            page, following = pagination.cut(documents, query.limit)
+            return OrderPage([_order(document) for document in page], following)
 
-        return await self.results.fetch(account, f"{query.limit} {before or ''}", ask)
+        return await self.results.fetch(account, f"{query.limit} {before or ''}", query_page)
 
-    async def pay_in(self, account: str, wish: NewPayment, request: Request) -> tuple[Payment, bool]:
-        """Add to a balance; ``True`` when that had been done before, ``not-found`` without the account."""
+    async def pay_in(self, account: str, body: NewPayment, request: Request) -> tuple[Payment, bool]:
+        """Add to a balance. Return the payment and whether it already existed. Raises :class:`Problem`
+        (404).
+        """
 
         async def pay(session: AsyncClientSession) -> Document:
-            return await self._pay(session, account, wish.amount, request)
+            return await self._pay(session, account, body.amount, request)
 
-        made = await self._payments.find_one({"request": request.name})
-        replayed = made is not None
-        if made is None:
+        existing = await self._payments.find_one({"request": request.name})
+        replayed = existing is not None
+        if existing is None:
             try:
                 async with self._account_results.writing(account):
-                    made = await self._transactions.run(pay)
-                business_metrics.payments.inc(wish.amount)
+                    existing = await self._transactions.run(pay)
+                business_metrics.payments.inc(body.amount)
             except DuplicateKeyError:
-                made = await self._payments.find_one({"request": request.name})
-                if made is None:
+                existing = await self._payments.find_one({"request": request.name})
+                if existing is None:
                     raise
                 replayed = True
-        request.check(made)
-        return _payment(made), replayed
+        request.check(existing)
+        return _payment(existing), replayed
 
     async def revenue(self, first: date, last: date) -> Revenue:
-        """What came in between two days, both included."""
+        """Return the revenue of the days from ``first`` to ``last``, inclusive."""
         stages: list[Document] = [
             {"$match": {"day": {"$gte": first.isoformat(), "$lte": last.isoformat()}}},
             {"$group": {"_id": "$slot", "orders": {"$sum": 1}, "amount": {"$sum": "$price"}}},
         ]
         found = await (await self._reported.aggregate(stages)).to_list()
-        items = sorted((_takings(each) for each in found), key=lambda item: (item.day, item.product))
+        items = sorted((_product_revenue(each) for each in found), key=lambda item: (item.day, item.product))
         return Revenue(
             first=first,
             last=last,
@@ -158,20 +161,22 @@ class Orders:
     async def _purchase(
         self, session: AsyncClientSession, account: str, product: Product, offer: Offer, request: Request
     ) -> Document:
-        """In one transaction: the order, the balance, the plan."""
+        """Insert the order and update balance and plan in one transaction."""
         buyer = await self._accounts.find_one({"_id": account}, session=session)
         if buyer is None:
-            raise Problem(UNAUTHENTICATED, "The account is no longer there.")
+            raise Problem(UNAUTHENTICATED, "The account no longer exists.")
         now = clock.now()
-        held = buyer.get("subscription")
-        begins = now
-        if held is not None and held["until"] > now:
-            if _ORDERED.index(Plan(held["plan"])) > _ORDERED.index(offer.plan):
-                raise Problem(CONFLICT, f"The plan {held['plan']} lasts until {held['until']:%Y-%m-%d}.")
-            if held["plan"] == offer.plan:
-                begins = held["until"]
-        until = begins + timedelta(days=offer.days)
-        # The condition holds at the moment of the write, whatever was read before.
+        current = buyer.get("subscription")
+        starts_at = now
+        if current is not None and current["until"] > now:
+            if _PLANS_BY_RANK.index(Plan(current["plan"])) > _PLANS_BY_RANK.index(offer.plan):
+                raise Problem(
+                    CONFLICT, f"The plan {current['plan']} is active until {current['until']:%Y-%m-%d}."
+                )
+            if current["plan"] == offer.plan:
+                starts_at = current["until"]
+        until = starts_at + timedelta(days=offer.days)
+        # The condition is checked atomically with the update, independent of the earlier read.
         changed = await self._accounts.update_one(
             {"_id": account, "balance": {"$gte": offer.price}},
             {
@@ -181,7 +186,7 @@ class Orders:
             session=session,
         )
         if changed.matched_count == 0:
-            detail = f"It costs {offer.price} cents; the balance is {buyer['balance']}."
+            detail = f"The price is {offer.price} cents; the balance is {buyer['balance']} cents."
             raise Problem(PAYMENT_REQUIRED, detail)
         order_id = new_id()
         day = f"{now:%Y-%m-%d}"
@@ -207,7 +212,7 @@ class Orders:
             {"_id": account}, {"$inc": {"balance": amount}}, return_document=True, session=session
         )
         if changed is None:
-            raise Problem(NOT_FOUND, "No such account.")
+            raise Problem(NOT_FOUND, "Account not found.")
         document: Document = {
             "_id": new_id(),
             "account": account,
@@ -243,6 +248,6 @@ def _payment(document: Document) -> Payment:
     )
 
 
-def _takings(group: Document) -> Takings:
+def _product_revenue(group: Document) -> ProductRevenue:
     day, _, product = group["_id"].partition("/")
-    return Takings(date.fromisoformat(day), Product(product), group["orders"], group["amount"])
+    return ProductRevenue(date.fromisoformat(day), Product(product), group["orders"], group["amount"])

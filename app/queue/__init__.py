@@ -1,21 +1,21 @@
-"""Jobs through Redis: priorities, delays, retries, dead letters; at least once, never lost with a worker."""
+"""Job queue on Redis with priorities, delays, retries and dead letters. Delivery is at least once."""
 
 from app.queue.consumer import Consumer
-from app.queue.jobs import DeadLetter, Ending, Job, Lease, Outcome, Priority, Retry
+from app.queue.jobs import DeadLetter, Job, JobResult, Lease, Outcome, Priority, RetryLater
 from app.queue.queue import Queue, QueueFull
-from app.queue.tasks import Nothing, Tasks
+from app.queue.tasks import EmptyBody, Tasks
 
 __all__ = [
     "Consumer",
     "DeadLetter",
-    "Ending",
+    "EmptyBody",
     "Job",
+    "JobResult",
     "Lease",
-    "Nothing",
     "Outcome",
     "Priority",
     "Queue",
     "QueueFull",
-    "Retry",
+    "RetryLater",
     "Tasks",
 ]

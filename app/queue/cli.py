@@ -1,12 +1,13 @@
-"""``python -m app jobs``: look at the queue of the service, and put right what it gave up.
+"""``python -m app jobs``: inspect the job queue; retry or discard dead-lettered jobs.
 
-- ``jobs``: how many jobs are in each state.
-- ``jobs dead``: the latest dead letters, each with its last error.
-- ``jobs requeue ID…`` and ``jobs discard ID…``: try dead letters again, or forget them; ``all`` is every one.
-- ``jobs result ID``: what came of a job of the last hour, such as ``every:sweep``; waits ten seconds for it.
+- ``jobs``: the number of jobs in each state.
+- ``jobs dead``: the most recent dead letters with their last errors.
+- ``jobs requeue ID…`` and ``jobs discard ID…``: retry or delete dead letters; ``all`` selects every one.
+- ``jobs result ID``: the result of a job that finished within the last hour, such as ``every:sweep``; waits
+  up to ten seconds.
 
-With ``--json`` for programs. Exit codes: 0, 1 when Redis cannot be asked or an id is not there, 2 for wrong
-settings or words.
+``--json`` prints JSON. Exit codes: 0 success, 1 Redis unavailable or ID not found, 2 invalid settings or
+arguments.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from app.queue.queue import Queue
 from app.settings import Settings, load
 
 USAGE: Final = "jobs [dead | requeue ID… | discard ID… | result ID] [--json]"
-_MOST: Final = 1_000
-_PATIENCE_SECONDS: Final = 10.0
+_MAX_DEAD_LETTERS: Final = 1_000
+_RESULT_TIMEOUT_SECONDS: Final = 10.0
 
 
-class State(msgspec.Struct):
-    """What waits, runs and was given up."""
+class QueueState(msgspec.Struct):
+    """Number of jobs per state, age in seconds of the oldest ready job, and the limit on waiting jobs."""
 
     ready: dict[str, int]
     delayed: int
@@ -39,55 +40,61 @@ class State(msgspec.Struct):
 
 
 async def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The command; ``arguments`` are what follows ``jobs``. Raises :class:`app.settings.SettingsError`."""
-    words = [word for word in arguments if word != "--json"]
-    verb, names = (words[0], words[1:]) if words else ("", [])
+    """Run the command with the arguments after ``jobs``; return its exit code. Raises
+    :class:`app.settings.SettingsError`.
+    """
+    positional = [word for word in arguments if word != "--json"]
+    verb, names = (positional[0], positional[1:]) if positional else ("", [])
     counts = {"": not names, "dead": not names, "result": len(names) == 1}
     if not counts.get(verb, verb in {"requeue", "discard"} and bool(names)):
         print(f"usage: python -m app {USAGE}", file=sys.stderr)
         return 2
     settings = load(environ)
     try:
-        return await _carry_out(settings, verb, names, as_json="--json" in arguments)
+        return await _run(settings, verb, names, as_json="--json" in arguments)
     except REDIS_GONE as error:
-        print(f"Redis cannot be asked: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
+        print(f"Redis is unavailable: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
         return 1
 
 
-async def _carry_out(settings: Settings, verb: str, names: list[str], *, as_json: bool) -> int:
+async def _run(settings: Settings, verb: str, names: list[str], *, as_json: bool) -> int:
     async with open_redis(settings.redis) as redis:
         queue = Queue(redis)
         if verb == "":
             state = await _state(queue)
-            _say(state, [f"{name} {value}" for name, value in msgspec.to_builtins(state).items()], as_json)
+            _print(state, [f"{name} {value}" for name, value in msgspec.to_builtins(state).items()], as_json)
             return 0
         if verb == "dead":
-            letters = await queue.dead_letters(_MOST)
-            _say(letters, [_line(letter) for letter in letters] or ["there is no dead letter"], as_json)
+            letters = await queue.dead_letters(_MAX_DEAD_LETTERS)
+            _print(letters, [_line(letter) for letter in letters] or ["no dead letters"], as_json)
             return 0
         if verb == "result":
-            found = await queue.result(names[0], within=_PATIENCE_SECONDS)
-            print(found.decode() if found is not None else f"no result of {names[0]} is known")
+            found = await queue.result(names[0], max_wait=_RESULT_TIMEOUT_SECONDS)
+            print(
+                found.decode() if found is not None else f"no result of job {names[0]} within the last hour"
+            )
             return 0 if found is not None else 1
         if names == ["all"]:
-            names = [letter.id for letter in await queue.dead_letters(_MOST)]
+            names = [letter.id for letter in await queue.dead_letters(_MAX_DEAD_LETTERS)]
         act = queue.requeue if verb == "requeue" else queue.discard
         done = dict(zip(names, await act(*names), strict=True)) if names else {}
-        lines = [f"{name}: {'done' if good else 'is no dead letter'}" for name, good in done.items()]
-        _say(done, lines or ["there is no dead letter"], as_json)
+        lines = [
+            f"{name}: {'done' if succeeded else 'not a dead letter'}" for name, succeeded in done.items()
+        ]
+        _print(done, lines or ["no dead letters"], as_json)
         return 0 if all(done.values()) else 1
 
 
-async def _state(queue: Queue) -> State:
+async def _state(queue: Queue) -> QueueState:
     depth = await queue.depth()
     ready = {priority.name.lower(): count for priority, count in depth.ready.items()}
     counts = depth.delayed, depth.leased, depth.dead
-    return State(ready, *counts, round(depth.oldest_seconds, 3), queue.limit)
+    return QueueState(ready, *counts, round(depth.oldest_seconds, 3), queue.limit)
 
 
 def _line(letter: DeadLetter) -> str:
     return f"{letter.id}  {letter.kind}, {letter.attempts} attempts: {letter.error!r}"
 
 
-def _say(whole: State | list[DeadLetter] | dict[str, bool], lines: list[str], as_json: bool) -> None:
-    print(msgspec.json.encode(whole).decode() if as_json else "\n".join(lines))
+def _print(data: QueueState | list[DeadLetter] | dict[str, bool], lines: list[str], as_json: bool) -> None:
+    print(msgspec.json.encode(data).decode() if as_json else "\n".join(lines))

@@ -1,4 +1,4 @@
-"""The loop of a worker: take jobs, keep their leases alive, settle them; at the end hand the rest back."""
+"""The consumer loop of a worker: lease jobs, extend their leases, run them, and settle them."""
 
 from __future__ import annotations
 
@@ -12,185 +12,191 @@ import structlog
 from prometheus_client import Histogram
 
 from app.connections import REDIS_GONE
-from app.queue.jobs import Ending, Lease, Outcome, Retry
+from app.queue.jobs import JobResult, Lease, Outcome, RetryLater
 from app.queue.queue import Queue
-from app.queue.tasks import Tasks, Undoable
-from app.redis.batcher import Together
+from app.queue.tasks import PermanentError, Tasks
+from app.redis.batcher import Batcher
 from app.redis.cancellation import pause
-from app.resilience.retry import Budget, retry
+from app.resilience.retry import RetryBudget, retry
 from app.telemetry import context, metrics
 from app.telemetry.error_groups import is_outage
 
 log = structlog.get_logger()
 
-_IDLE_SECONDS: Final = 1.0  # a bell that was lost with its worker delays a job by so much at most
-_LONGEST_BACK_OFF: Final = 300.0
-_BACK_OFF_SECONDS: Final = 5.0  # when a task does not say after how long
-_STUBBORN_SECONDS: Final = 5.0  # for jobs that do not end when they are cancelled
+_POLL_SECONDS: Final = 1.0  # a wake-up token lost with its worker delays a job by at most this
+_MAX_BACKOFF_SECONDS: Final = 300.0
+_DEFAULT_BACKOFF_SECONDS: Final = 5.0  # for tasks that specify none
+_CANCEL_SECONDS: Final = 5.0  # after cancellation
 
 
 class Consumer:
-    """Runs up to ``slots`` jobs at a time until :meth:`stop`."""
+    """Runs up to ``slots`` jobs concurrently until :meth:`stop`."""
 
     def __init__(self, queue: Queue, tasks: Tasks, *, slots: int = 8) -> None:
         self._queue = queue
         self._tasks = tasks
         self._slots = slots
         self._running: dict[asyncio.Task[None], Lease] = {}
-        self._working: set[asyncio.Task[None]] = set()  # those not settling yet
-        # Short jobs end by the dozen: one call each would cost more than the jobs.
-        self._endings: Together[Ending, bool] = Together(lambda endings: queue.settle(*endings))
-        self._settling = Budget(start=50.0)
+        self._executing: set[asyncio.Task[None]] = set()  # running tasks that are not settling yet
+        # Settled in batches: one call to Redis per short job would cost more than the jobs.
+        self._settlements: Batcher[JobResult, bool] = Batcher(lambda results: queue.settle(*results))
+        self._retry_budget = RetryBudget(initial=50.0)
         self._timers: dict[tuple[str, str], Histogram] = {}
         self._stopping = asyncio.Event()
-        self._taking = asyncio.Lock()
-        self._beating: asyncio.Task[None] | None = None
+        self._leasing = asyncio.Lock()
+        self._heartbeat: asyncio.Task[None] | None = None
         self._stopped = False
 
     async def run(self) -> None:
-        """Work until :meth:`stop` is called, through any outage of Redis."""
-        self._beating = asyncio.create_task(self._keep_alive())
+        """Run jobs until :meth:`stop` is called. Redis errors are retried every second."""
+        self._heartbeat = asyncio.create_task(self._keep_alive())
         recurring = asyncio.create_task(self._recur()) if self._tasks.recurring else None
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._take()
+                    await self._lease_jobs()
                 except REDIS_GONE as error:
-                    log.warning("the queue cannot be reached", error=type(error).__name__)
+                    log.warning("queue unavailable", error=type(error).__name__)
                     await self._pause(1.0)
         finally:
             if recurring is not None:
                 recurring.cancel()
 
     async def stop(self, grace: float) -> None:
-        """Take no more; give what runs ``grace`` seconds to end, then hand the rest back to the queue."""
+        """Stop leasing jobs, wait up to ``grace`` seconds for running jobs, and release the rest to the
+        queue.
+
+        Jobs that are still running after ``grace`` are cancelled and get five more seconds to end.
+        """
         self._stopping.set()
-        async with self._taking:  # what is being leased just now is handed back too
+        async with self._leasing:  # a reservation in progress is released too
             pass
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        unfinished = self._working & self._running.keys()
+        unfinished = self._executing & self._running.keys()
         for task in unfinished:
             task.cancel()
         if self._running:
-            _, stubborn = await asyncio.wait(self._running, timeout=_STUBBORN_SECONDS)
-            if stubborn:
-                log.warning("jobs do not end", count=len(stubborn))
+            _, still_running = await asyncio.wait(self._running, timeout=_CANCEL_SECONDS)
+            if still_running:
+                log.warning("jobs did not stop in time", count=len(still_running))
         self._stopped = True
-        if self._beating is not None:
-            self._beating.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
         if unfinished:
-            log.info("jobs handed back", count=len(unfinished))
+            log.info("unfinished jobs released", count=len(unfinished))
 
-    async def _take(self) -> None:
+    async def _lease_jobs(self) -> None:
         free = self._slots - len(self._running)
         if free == 0:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             return
-        async with self._taking:
+        async with self._leasing:
             if self._stopping.is_set():
                 return
             reserved = await self._queue.reserve(free)
             for lease in reserved.leases:
-                task = asyncio.create_task(self._do(lease, time.monotonic()))
+                task = asyncio.create_task(self._process(lease, time.monotonic()))
                 self._running[task] = lease
-                self._working.add(task)
-                task.add_done_callback(self._forget)
+                self._executing.add(task)
+                task.add_done_callback(self._discard)
         if not reserved.leases:
-            await self._sleep(min(_IDLE_SECONDS, reserved.due))
+            await self._sleep(min(_POLL_SECONDS, reserved.due))
 
     async def _sleep(self, seconds: float) -> None:
-        """Until a job is added, this consumer stops, or the time is over."""
-        if seconds < 0.01:  # Redis reads shorter times as for ever
+        """Wait until a job is added, the consumer stops, or ``seconds`` have passed."""
+        if seconds < 0.01:  # BLPOP treats shorter timeouts as infinite
             await asyncio.sleep(seconds)
             return
-        bell = asyncio.create_task(self._queue.wait(seconds))
+        added = asyncio.create_task(self._queue.wait(seconds))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait((bell, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if bell.done():
-                bell.result()
+            await asyncio.wait((added, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if added.done():
+                added.result()
         finally:
-            for task in (bell, stopping):
+            for task in (added, stopping):
                 task.cancel()
-            await asyncio.gather(bell, stopping, return_exceptions=True)
+            await asyncio.gather(added, stopping, return_exceptions=True)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _discard(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
-        self._working.discard(task)
+        self._executing.discard(task)
 
-    async def _do(self, lease: Lease, leased_at: float) -> None:
+    async def _process(self, lease: Lease, leased_at: float) -> None:
         began = time.perf_counter()
-        # The task is this job's own, and so is its context: nothing to put back.
+        # The asyncio task runs only this job, so the context needs no reset.
         context.current.set({"job": lease.id, "kind": lease.kind, "attempt": str(lease.attempt)})
         task = asyncio.current_task()
         assert task is not None
         try:
-            ending = await self._run(lease, time.monotonic() - leased_at)
+            result = await self._run(lease, time.monotonic() - leased_at)
         except asyncio.CancelledError:
             self._time(lease.kind, "cancelled").observe(time.perf_counter() - began)
             if not self._stopping.is_set():
-                raise  # the lease was lost: another has the job now
-            ending = Ending(lease, Outcome.BACK)
-        self._working.discard(task)
-        outcome = await self._settle(ending)
+                raise  # the lease was lost: another worker runs the job
+            result = JobResult(lease, Outcome.RELEASED)
+        self._executing.discard(task)
+        outcome = await self._settle(result)
         self._time(lease.kind, outcome).observe(time.perf_counter() - began)
 
-    async def _settle(self, ending: Ending) -> str:
-        """What became of it. While the lease lasts, a lost connection is no reason to do the job twice."""
+    async def _settle(self, result: JobResult) -> str:
+        """Settle a job and return its outcome for the metrics. Retried on connection errors while the lease
+        lasts.
+        """
         try:
             held = await retry(
-                lambda: self._endings.ask(ending),
-                on=REDIS_GONE,
-                budget=self._settling,
+                lambda: self._settlements.submit(result),
+                retry_on=REDIS_GONE,
+                budget=self._retry_budget,
                 attempts=8,
-                first_wait=0.1,
-                longest_wait=self._queue.visibility / 4,
+                wait_initial=0.1,
+                wait_max=self._queue.visibility / 4,
             )
         except REDIS_GONE as error:
-            # Unsettled: the lease runs out and the job runs once more, which tasks are written for.
-            log.warning("the job could not be settled", error=type(error).__name__)
+            # The lease expires and the job runs again; tasks are idempotent.
+            log.warning("failed to settle job", error=type(error).__name__)
             return "unsettled"
-        return ending.outcome.value if held else "lost"
+        return result.outcome.value if held else "lost"
 
-    async def _run(self, lease: Lease, waited: float) -> Ending:
-        """Do the job, and say how its lease ends."""
-        if lease.left <= waited:
-            return await self._give_up(lease, "nobody waits for it any more")
+    async def _run(self, lease: Lease, waited: float) -> JobResult:
+        """Run the job and return how to settle its lease."""
+        if lease.seconds_left <= waited:
+            return await self._give_up(lease, "job expired")
         try:
             result = await self._tasks.run(lease)
-        except Undoable as error:
-            log.exception("the job cannot be done")
+        except PermanentError as error:
+            log.exception("job failed permanently")
             return await self._give_up(lease, str(error))
-        except Retry as wish:
-            if not wish.counts:
-                after = _BACK_OFF_SECONDS if wish.after is None else wish.after
-                return Ending(lease, Outcome.LATER, after, str(wish))
-            return await self._again(lease, str(wish), wish.after)
+        except RetryLater as later:
+            if not later.counts:
+                after = _DEFAULT_BACKOFF_SECONDS if later.after is None else later.after
+                return JobResult(lease, Outcome.POSTPONED, after, str(later))
+            return await self._retry_or_give_up(lease, str(later), later.after)
         except Exception as error:
-            # An outage says nothing about the job, so it keeps its attempts. A TimeoutError does: it is the
-            # task's own deadline.
+            # An outage is not a failure of the job, so the attempt does not count. A TimeoutError counts: it
+            # is the task's own deadline.
             if is_outage(error) and not isinstance(error, TimeoutError):
                 log.warning("job postponed: dependency unavailable", error=repr(error))
-                return Ending(lease, Outcome.LATER, _BACK_OFF_SECONDS, repr(error))
-            log.exception("the job failed")
-            return await self._again(lease, repr(error), None)
-        return Ending(lease, Outcome.DONE, result=result)
+                return JobResult(lease, Outcome.POSTPONED, _DEFAULT_BACKOFF_SECONDS, repr(error))
+            log.exception("job failed")
+            return await self._retry_or_give_up(lease, repr(error), None)
+        return JobResult(lease, Outcome.DONE, result=result)
 
-    async def _again(self, lease: Lease, reason: str, after: float | None) -> Ending:
-        if lease.attempt >= self._queue.most_attempts:
+    async def _retry_or_give_up(self, lease: Lease, reason: str, after: float | None) -> JobResult:
+        if lease.attempt >= self._queue.max_attempts:
             return await self._give_up(lease, reason)
-        # Full jitter: jobs that failed together must not come back together.
-        ceiling = min(_LONGEST_BACK_OFF, 2.0**lease.attempt)
+        # Full jitter, so that jobs that failed together are not retried together.
+        ceiling = min(_MAX_BACKOFF_SECONDS, 2.0**lease.attempt)
         wait = random.uniform(0, ceiling) if after is None else after  # noqa: S311
-        return Ending(lease, Outcome.RETRY, wait, reason)
+        return JobResult(lease, Outcome.RETRY, wait, reason)
 
-    async def _give_up(self, lease: Lease, reason: str) -> Ending:
+    async def _give_up(self, lease: Lease, reason: str) -> JobResult:
         try:
             await self._tasks.give_up(lease)
         except Exception:
-            log.exception("nobody could be told that the job is dead")
-        return Ending(lease, Outcome.DEAD, error=reason)
+            log.exception("dead-letter handler failed")
+        return JobResult(lease, Outcome.DEAD, error=reason)
 
     def _time(self, kind: str, outcome: str) -> Histogram:
         timer = self._timers.get((kind, outcome))
@@ -209,12 +215,12 @@ class Consumer:
             except REDIS_GONE:
                 continue
             for (task, lease), still in zip(held, alive, strict=True):
-                if not still and task in self._working:
+                if not still and task in self._executing:
                     log.warning("lease lost", job=lease.id)
                     task.cancel()
 
     async def _recur(self) -> None:
-        """Ask for what is due; each of all workers does, and the queue adds each job once."""
+        """Add due recurring jobs. Every worker runs this; the queue adds each job once."""
         while not self._stopping.is_set():
             wait = 1.0
             with contextlib.suppress(*REDIS_GONE):

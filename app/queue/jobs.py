@@ -1,4 +1,4 @@
-"""What travels through the queue."""
+"""Data types of the job queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import msgspec
 
 
 class Priority(IntEnum):
-    """Which line a job stands in. A lower number is served first, but for one turn in four."""
+    """Priority of a job. Lower numbers are served first, except for one turn in four (see
+    :mod:`app.queue.queue`).
+    """
 
     HIGH = 0
     NORMAL = 1
@@ -17,11 +19,12 @@ class Priority(IntEnum):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """Something to do later.
+    """A job to enqueue.
 
-    ``id`` is also the key of de-duplication: a job whose id is still waiting, running or among the dead
-    letters is not added again. ``owner`` takes turns with the other owners of the same priority, however many
-    jobs each has. ``within`` seconds from now it must be done, or nobody waits for it any more; 0: for ever.
+    ``id`` is also the de-duplication key: a job is not added while one with the same ID is waiting, running
+    or dead-lettered. Owners of the same priority take turns, regardless of their number of jobs.
+    ``timeout_seconds``: the job expires if it is not completed within this time after it was enqueued; 0
+    disables expiry.
     """
 
     id: str
@@ -29,14 +32,14 @@ class Job(msgspec.Struct, frozen=True):
     body: bytes = b"{}"
     owner: str = ""
     priority: Priority = Priority.NORMAL
-    within: float = 0.0
+    timeout_seconds: float = 0.0
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A job that this worker holds until its visibility time-out.
+    """A job leased to this worker until its visibility timeout.
 
-    ``fence`` grows with every lease of the job; what is done under an older one no longer counts.
-    ``attempt`` counts from 1. ``left``: the seconds in which it must be done, counted from the lease.
+    ``fence`` increases with every lease of the job; a result with an older fence is ignored. ``attempt``
+    counts from 1. ``seconds_left`` is the time until the job expires, measured when it was leased.
     """
 
     id: str
@@ -44,11 +47,11 @@ class Lease(msgspec.Struct, frozen=True):
     body: bytes
     attempt: int
     fence: int
-    left: float = math.inf
+    seconds_left: float = math.inf
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A job that was given up. ``at``: when, in seconds of the epoch on Redis' clock."""
+    """A job that was given up. ``at`` is the Unix time in seconds on the Redis server's clock."""
 
     id: str
     kind: str
@@ -58,10 +61,10 @@ class DeadLetter(msgspec.Struct, frozen=True):
     at: float
 
 
-class Retry(Exception):  # noqa: N818 (a wish, not an error)
-    """Raised by a task: not now, try again. ``after`` seconds, or the usual back-off.
+class RetryLater(Exception):  # noqa: N818 (control flow, not an error)
+    """Raised by a task to be retried after ``after`` seconds (default: exponential backoff).
 
-    With ``counts=False`` the attempt was none: what the job needs was known to be away before it was asked.
+    ``counts=False``: the attempt does not count, for a dependency known to be unavailable.
     """
 
     def __init__(self, reason: str, after: float | None = None, *, counts: bool = True) -> None:
@@ -71,19 +74,19 @@ class Retry(Exception):  # noqa: N818 (a wish, not an error)
 
 
 class Outcome(StrEnum):
-    """How a lease ends."""
+    """How a lease is settled."""
 
     DONE = "done"
     RETRY = "retry"
-    LATER = "later"  # as RETRY, but the attempt does not count
+    POSTPONED = "postponed"  # like RETRY, but the attempt does not count
     DEAD = "dead"
-    BACK = "back"  # unfinished, to the front of its line
+    RELEASED = "released"  # unfinished, returned to the front of its queue
 
 
-class Ending(msgspec.Struct, frozen=True):
-    """The end of a lease: ``after`` seconds the job may be tried again, ``error`` says why it must.
+class JobResult(msgspec.Struct, frozen=True):
+    """How to settle a lease: retry ``after`` seconds, with ``error`` as the reason.
 
-    ``result``: what came of a job that is done, for whoever asks (:meth:`Queue.result`); empty is none.
+    ``result`` is the JSON result of a completed job, available from :meth:`Queue.result`; empty for none.
     """
 
     lease: Lease

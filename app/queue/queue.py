@@ -1,16 +1,17 @@
-"""The queue itself: every operation is one Lua script, so every step of a job is all or nothing.
+"""The job queue. Every operation is one Lua script, so each state change of a job is atomic.
 
-Times come from the Redis server's clock only. A job is a hash; where it stands is a place in exactly one of:
-a line (one for each owner and priority), ``delayed``, ``leased``, ``dead``.
+Times come from the Redis server's clock. A job is a hash, and its ID is in exactly one of: a list of waiting
+jobs (one per owner and priority), ``delayed``, ``leased``, ``dead``.
 
-- Of sixteen turns, twelve go by priority, three begin in the middle and one at the lowest: nobody starves.
-- Within a priority the owners take turns, and an owner's jobs go in the order in which they came.
-- A lease that is not extended within ``visibility`` seconds is given to another worker; after
-  ``most_attempts`` leases the job is a dead letter. Dead letters are kept for two weeks, at most 10,000.
-- More than ``limit`` waiting jobs are refused with :class:`QueueFull`.
+- Of sixteen turns, twelve serve the highest priority first, three the middle one and one the lowest, which
+  prevents starvation.
+- Within a priority, owners take turns; the jobs of one owner are served in FIFO order.
+- A lease that is not extended within ``visibility`` seconds expires and the job is leased again; after
+  ``max_attempts`` leases it is dead-lettered. Dead letters are retained for two weeks, at most 10,000.
+- If more than ``limit`` jobs are waiting, :class:`QueueFull` is raised.
 
-Measured against SAQ and, where Redis 7 is there, streaq (``benchmarks/queues.py``); why none of them is used
-is decision 15.
+Measured against SAQ and, with Redis 7, streaq (``benchmarks/queues.py``); decision 15 states why neither is
+used.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from app.queue.jobs import DeadLetter, Ending, Job, Lease, Priority
-from app.redis.batcher import Together
+from app.queue.jobs import DeadLetter, Job, JobResult, Lease, Priority
+from app.redis.batcher import Batcher
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 _RESULT_MS: Final = 3600 * 1000
 _FULL_SECONDS: Final = 1.0
-_MOST_TOGETHER: Final = 1_000  # jobs in one step: Redis does nothing else meanwhile
-_LONGEST_ERROR: Final = 2_000  # characters
+_MAX_BATCH: Final = 1_000  # jobs per script call: Redis blocks meanwhile
+_MAX_ERROR_LENGTH: Final = 2_000  # characters
 
 
-class QueueFull(Exception):  # noqa: N818 (as in the standard library)
-    """As many jobs wait as may; the caller should ask its own client to come back later."""
+class QueueFull(Exception):  # noqa: N818 (named like queue.Full)
+    """The limit on waiting jobs is reached; the caller should return 503 with ``Retry-After``."""
 
 
 @dataclass(frozen=True)
 class Depth:
-    """How many jobs are in each state, and the age in seconds of the oldest that is ready."""
+    """Number of jobs in each state, and the age in seconds of the oldest ready job."""
 
     ready: dict[Priority, int]
     delayed: int
@@ -52,15 +53,15 @@ class Depth:
 
     @property
     def waiting(self) -> int:
-        """What counts against the limit."""
+        """Number of jobs that count against the limit."""
         return sum(self.ready.values()) + self.delayed
 
 
 @dataclass(frozen=True)
 class Reserved:
-    """``leases``, and after how many seconds (or infinitely many) something that waits becomes due.
+    """Leased jobs, and the seconds until a delayed or leased job becomes due (infinite if there is none).
 
-    The time is only looked up when there was nothing to lease.
+    ``due`` is only set if nothing was leased.
     """
 
     leases: list[Lease]
@@ -68,7 +69,11 @@ class Reserved:
 
 
 class Queue:
-    """One named queue. Errors of the connection are ``redis.RedisError``."""
+    """A named queue. Methods raise ``redis.RedisError`` on connection errors.
+
+    ``limit`` is the maximum number of waiting jobs, ``visibility`` the lease duration in seconds,
+    ``max_attempts`` the number of leases before a job is dead-lettered.
+    """
 
     def __init__(
         self,
@@ -77,18 +82,18 @@ class Queue:
         *,
         limit: int = 100_000,
         visibility: float = 30.0,
-        most_attempts: int = 5,
+        max_attempts: int = 5,
     ) -> None:
-        # The braces keep all keys of a queue on one node of a Redis cluster.
+        # The braces place all keys of a queue on one node of a Redis cluster.
         self._prefix = f"queue:{{{name}}}:"
-        # Typed by redis-py for decoding and plain clients at once; this one gives bytes.
+        # redis-py types the client for decoded and raw replies; this one returns bytes.
         self._redis: Any = redis
         self.limit = limit
         self._visibility_ms = int(visibility * 1000)
         self.visibility = visibility
-        self.most_attempts = most_attempts
-        self._refused_at = float("-inf")
-        self._adding: Together[tuple[Sequence[Job], int], list[int]] = Together(self._add, most=64)
+        self.max_attempts = max_attempts
+        self._rejected_at = float("-inf")
+        self._batcher: Batcher[tuple[Sequence[Job], int], list[int]] = Batcher(self._add, max_weight=64)
         self._enqueue = self._script("enqueue")
         self._reserve = self._script("reserve")
         self._settle = self._script("settle")
@@ -98,21 +103,22 @@ class Queue:
 
     @property
     def full(self) -> bool:
-        """Whether it refused a job within the last second: no time to promise more."""
-        return time.monotonic() < self._refused_at + _FULL_SECONDS
+        """Whether a job was rejected within the last second; callers should not accept more work."""
+        return time.monotonic() < self._rejected_at + _FULL_SECONDS
 
     async def enqueue(self, *jobs: Job, delay: float = 0.0) -> list[bool]:
-        """Add jobs after ``delay`` seconds, or :class:`QueueFull`; ``False`` for one that was there.
+        """Add jobs that become ready after ``delay`` seconds. Return for each whether it was added.
 
-        What several callers add in the same moment travels together.
+        ``False``: a job with this ID exists. Concurrent calls are sent to Redis in one batch. Raises
+        :class:`QueueFull`.
         """
         delay_ms = int(delay * 1000)
         added: list[int] = []
-        for first in range(0, len(jobs), _MOST_TOGETHER):
-            added += await self._adding.ask((jobs[first : first + _MOST_TOGETHER], delay_ms))
+        for first in range(0, len(jobs), _MAX_BATCH):
+            added += await self._batcher.submit((jobs[first : first + _MAX_BATCH], delay_ms))
         if -1 in added:
-            self._refused_at = time.monotonic()
-            raise QueueFull(f"{added.count(-1)} of {len(jobs)} jobs were refused: {self.limit} are waiting")
+            self._rejected_at = time.monotonic()
+            raise QueueFull(f"{added.count(-1)} of {len(jobs)} jobs were rejected: {self.limit} are waiting")
         return [bool(value) for value in added]
 
     async def _add(self, calls: Sequence[tuple[Sequence[Job], int]]) -> list[list[int]]:
@@ -120,13 +126,13 @@ class Queue:
         for jobs, delay_ms in calls:
             for job in jobs:
                 arguments += (job.id, job.kind, job.body, job.owner, int(job.priority), delay_ms)
-                arguments.append(math.ceil(job.within * 1000))
+                arguments.append(math.ceil(job.timeout_seconds * 1000))
         added = iter(await self._enqueue(keys=[self._prefix], args=arguments))
         return [list(islice(added, len(jobs))) for jobs, _ in calls]
 
     async def reserve(self, count: int) -> Reserved:
-        """Lease up to ``count`` jobs for :attr:`visibility` seconds; does not wait."""
-        flat = await self._reserve(keys=[self._prefix], args=[count, self._visibility_ms, self.most_attempts])
+        """Lease up to ``count`` jobs for :attr:`visibility` seconds, without waiting."""
+        flat = await self._reserve(keys=[self._prefix], args=[count, self._visibility_ms, self.max_attempts])
         leases = [
             Lease(
                 flat[at].decode(),
@@ -141,58 +147,58 @@ class Queue:
         return Reserved(leases, math.inf if flat[0] < 0 else flat[0] / 1000)
 
     async def wait(self, seconds: float) -> None:
-        """Until a job is added, at most ``seconds``."""
+        """Wait up to ``seconds`` for a job to be added."""
         await self._redis.blpop([self._prefix + "wake"], timeout=seconds)
 
     async def extend(self, leases: Sequence[Lease]) -> list[bool]:
-        """Hold leases for another :attr:`visibility` seconds; ``False`` for one that was lost."""
+        """Extend leases to :attr:`visibility` seconds from now. Return for each whether it was still held."""
         arguments: list[Any] = [self._visibility_ms]
         for lease in leases:
             arguments += [lease.id, lease.fence]
         return [bool(held) for held in await self._extend(keys=[self._prefix], args=arguments)]
 
-    async def settle(self, *endings: Ending) -> list[bool]:
-        """End leases, all in one call; ``False`` for one that was lost meanwhile, whose job is another's
-        now.
-        """
+    async def settle(self, *results: JobResult) -> list[bool]:
+        """Settle leases in one call. Return for each whether it was still held; a lost lease is ignored."""
         arguments: list[Any] = [_RESULT_MS]
-        for ending in endings:
-            lease = ending.lease
-            arguments += (lease.id, lease.fence, ending.outcome.value, int(ending.after * 1000))
-            arguments += (ending.error[:_LONGEST_ERROR], ending.result)
+        for result in results:
+            lease = result.lease
+            arguments += (lease.id, lease.fence, result.outcome.value, int(result.after * 1000))
+            arguments += (result.error[:_MAX_ERROR_LENGTH], result.result)
         return [bool(settled) for settled in await self._settle(keys=[self._prefix], args=arguments)]
 
     async def recur(self, kinds: Sequence[tuple[str, float, Priority]]) -> float:
-        """Add the recurring jobs (kind, every how many seconds, priority) that are due; however many
-        workers ask, each is added once. The seconds until the next is due.
+        """Add the recurring jobs (kind, period in seconds, priority) that are due, each once across all
+        workers.
+
+        Return the seconds until the next one is due.
         """
         arguments: list[Any] = []
         for kind, seconds, priority in kinds:
             arguments += (kind, int(seconds * 1000), int(priority))
         return await self._recur(keys=[self._prefix], args=arguments) / 1000
 
-    async def result(self, job_id: str, *, within: float = 0.0) -> bytes | None:
-        """What came of a job, kept for an hour after it was done; waits up to ``within`` seconds for it.
+    async def result(self, job_id: str, *, max_wait: float = 0.0) -> bytes | None:
+        """Return the result of a job, which is retained for an hour. Wait up to ``max_wait`` seconds for it.
 
-        ``None``: it is not done (yet), or gave no result.
+        ``None`` if the job is not finished or returned no result.
         """
         key = f"{self._prefix}result:{job_id}"
         found = await self._redis.get(key)
-        if found is not None or within <= 0:
+        if found is not None or max_wait <= 0:
             return found
-        until = time.monotonic() + within
+        until = time.monotonic() + max_wait
         async with self._redis.pubsub() as subscription:
             await subscription.subscribe(self._prefix + "results")
             while (left := until - time.monotonic()) > 0:
-                # After the subscription, so that a result of the meantime is not missed.
+                # Read after subscribing, so that a result published in between is not missed.
                 found = await self._redis.get(key)
                 if found is not None:
                     return found
-                await self._told(subscription, job_id, left)
+                await self._wait_for_result(subscription, job_id, left)
         return await self._redis.get(key)
 
-    async def _told(self, subscription: Any, job_id: str, seconds: float) -> None:
-        """Until a result of that job is announced. Others go by: a busy queue must not cause a read each."""
+    async def _wait_for_result(self, subscription: Any, job_id: str, seconds: float) -> None:
+        """Wait until a result of this job is published. Other jobs' messages are skipped without a read."""
         try:
             async with asyncio.timeout(seconds):
                 while True:
@@ -203,27 +209,27 @@ class Queue:
             return
 
     async def depth(self) -> Depth:
-        """How full the queue is."""
+        """Return the number of jobs in each state."""
         prefix = self._prefix
         async with self._redis.pipeline(transaction=False) as pipe:
             for level in Priority:
                 pipe.zcard(f"{prefix}since:{level.value}")
                 pipe.zrange(f"{prefix}since:{level.value}", 0, 0, withscores=True)
             pipe.zcard(prefix + "delayed").zcard(prefix + "leased").zcard(prefix + "dead").time()
-            answers = await pipe.execute()
-        seconds, microseconds = answers[-1]
+            replies = await pipe.execute()
+        seconds, microseconds = replies[-1]
         now = seconds * 1000 + microseconds / 1000
-        oldest = [first[0][1] for first in answers[1:6:2] if first]
+        oldest = [first[0][1] for first in replies[1:6:2] if first]
         return Depth(
-            ready={level: answers[2 * level.value] for level in Priority},
-            delayed=answers[6],
-            leased=answers[7],
-            dead=answers[8],
+            ready={level: replies[2 * level.value] for level in Priority},
+            delayed=replies[6],
+            leased=replies[7],
+            dead=replies[8],
             oldest_seconds=max(0.0, (now - min(oldest)) / 1000) if oldest else 0.0,
         )
 
     async def dead_letters(self, count: int = 100) -> list[DeadLetter]:
-        """The latest dead letters, the latest first."""
+        """Return the latest ``count`` dead letters, latest first."""
         found = await self._redis.zrevrange(self._prefix + "dead", 0, count - 1, withscores=True)
         async with self._redis.pipeline(transaction=False) as pipe:
             for name, _ in found:
@@ -237,23 +243,23 @@ class Queue:
         return letters
 
     async def are_dead(self, *job_ids: str) -> list[bool]:
-        """For each id, whether its job is a dead letter."""
+        """Return for each ID whether its job is dead-lettered."""
         if not job_ids:
             return []
         scores = await self._redis.zmscore(self._prefix + "dead", list(job_ids))
         return [score is not None for score in scores]
 
     async def requeue(self, *job_ids: str) -> list[bool]:
-        """Let dead letters be tried again from the first attempt; ``False`` for what is no dead letter."""
-        return await self._bring_back("requeue", job_ids)
+        """Retry dead letters from the first attempt. Return for each ID whether it was dead-lettered."""
+        return await self._settle_dead("requeue", job_ids)
 
     async def discard(self, *job_ids: str) -> list[bool]:
-        """Forget dead letters; ``False`` for what is none."""
-        return await self._bring_back("discard", job_ids)
+        """Delete dead letters. Return for each ID whether it was dead-lettered."""
+        return await self._settle_dead("discard", job_ids)
 
-    async def _bring_back(self, how: str, job_ids: Sequence[str]) -> list[bool]:
-        return [bool(done) for done in await self._requeue(keys=[self._prefix], args=[how, *job_ids])]
+    async def _settle_dead(self, action: str, job_ids: Sequence[str]) -> list[bool]:
+        return [bool(done) for done in await self._requeue(keys=[self._prefix], args=[action, *job_ids])]
 
     def _script(self, name: str) -> Any:
-        texts = [(_SCRIPTS / f"{part}.lua").read_text() for part in ("lines", name)]
+        texts = [(_SCRIPTS / f"{part}.lua").read_text() for part in ("common", name)]
         return self._redis.register_script("\n".join(texts))

@@ -1,9 +1,8 @@
-"""Recovery of work that is recorded in MongoDB and that no live job of the queue stands for.
+"""Recovery of documents in MongoDB whose job was lost or dead-lettered.
 
-The document is the truth: it is written before its job is enqueued. A job can be lost (Redis lost its last
-second of writes, or was unavailable) or dead (its attempts are used up, or its worker died with the last
-one). The sweep enqueues the first again and settles the second, so that every document leaves its pending
-state.
+A document is written before its job is enqueued and is the source of truth. Its job can be lost (Redis lost
+its last second of writes, or was unavailable) or dead-lettered. The sweep enqueues lost jobs again and gives
+up dead ones, so that every document leaves its pending state.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ _BATCH: Final = 500
 _MAX_BATCHES: Final = 10
 
 
-class Swept(msgspec.Struct):
-    """Documents whose job was ``enqueued`` again, and documents that were ``given_up``."""
+class RequeueCounts(msgspec.Struct):
+    """Number of documents whose job was ``enqueued`` again and that were ``given_up``."""
 
     enqueued: int = 0
     given_up: int = 0
@@ -39,30 +38,29 @@ async def sweep(
     queue: Queue,
     *,
     state: str,
-    forgotten_before: datetime,
+    lost_before: datetime,
     expired_before: datetime,
     enqueue: Callable[[list[Document]], Awaitable[int]],
     give_up: Callable[[str], Awaitable[None]],
-) -> Swept:
-    """Sweep the documents in ``state``, up to 5,000 of each sort.
+) -> RequeueCounts:
+    """Sweep the documents in ``state``: up to 5,000 expired and 5,000 lost ones.
 
-    Documents created before ``expired_before``, and those whose job is a dead letter, are passed to
-    ``give_up``. Documents last enqueued before ``forgotten_before`` are passed to ``enqueue`` and their
-    ``queued_at`` (in seconds of the epoch) is set to the current time: the next sweep begins with others, so
-    documents that wait for a long time do not keep the sweep from the rest. Raises what PyMongo raises.
+    Documents created before ``expired_before`` and those with a dead-lettered job are passed to ``give_up``.
+    Documents last enqueued before ``lost_before`` are passed to ``enqueue``, and their ``queued_at`` (Unix
+    time in seconds) is set to the current time, so the next sweep starts with others. Raises PyMongo errors.
     """
-    swept = Swept()
+    counts = RequeueCounts()
     for _ in range(_MAX_BATCHES):
         expired = {"state": state, "created_at": {"$lt": expired_before}}
         batch = await documents.find(expired).sort("created_at", ASCENDING).limit(_BATCH).to_list()
         for document in batch:
             await give_up(document["_id"])
-        swept.given_up += len(batch)
+        counts.given_up += len(batch)
         if len(batch) < _BATCH:
             break
     for _ in range(_MAX_BATCHES):
-        forgotten = {"state": state, "queued_at": {"$lt": forgotten_before.timestamp()}}
-        batch = await documents.find(forgotten).sort("queued_at", ASCENDING).limit(_BATCH).to_list()
+        lost = {"state": state, "queued_at": {"$lt": lost_before.timestamp()}}
+        batch = await documents.find(lost).sort("queued_at", ASCENDING).limit(_BATCH).to_list()
         if not batch:
             break
         try:
@@ -74,12 +72,12 @@ async def sweep(
             if is_dead:
                 await give_up(document["_id"])
         alive = [document for document, is_dead in zip(batch, dead, strict=True) if not is_dead]
-        swept.given_up += len(batch) - len(alive)
-        swept.enqueued += await enqueue(alive)
+        counts.given_up += len(batch) - len(alive)
+        counts.enqueued += await enqueue(alive)
         ids = [document["_id"] for document in alive]
         await documents.update_many(
             {"_id": {"$in": ids}, "state": state}, {"$set": {"queued_at": clock.now().timestamp()}}
         )
         if len(batch) < _BATCH:
             break
-    return swept
+    return counts

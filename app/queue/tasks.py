@@ -1,4 +1,4 @@
-"""Which function does which kind of job."""
+"""Registry of the functions that run each kind of job."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from app.resilience.deadline import deadline
 
 B = TypeVar("B")
 
-_LONGEST_SECONDS: Final = 300.0
+_MAX_TASK_SECONDS: Final = 300.0
 
 
-class Undoable(Exception):  # noqa: N818 (what a job is)
-    """No number of attempts would help: nothing does this kind of job, or its body is spoiled."""
+class PermanentError(Exception):
+    """The job cannot succeed on retry: its kind is unknown or its body is malformed."""
 
 
-class Nothing(msgspec.Struct):
-    """The body of a job that needs none."""
+class EmptyBody(msgspec.Struct):
+    """Body of a job without parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Task:
 
 
 class Tasks:
-    """A registry: kinds of job, the type of their body, and the function that does them."""
+    """Registry of job kinds: the type of their body and the function that runs them."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, _Task] = {}
@@ -46,50 +46,52 @@ class Tasks:
         task: Callable[[B], Awaitable[msgspec.Struct | None]],
         *,
         on_dead: Callable[[B], Awaitable[None]] | None,
-        seconds: float = _LONGEST_SECONDS,
+        seconds: float = _MAX_TASK_SECONDS,
     ) -> None:
-        """Let ``task`` do the jobs of ``kind``, each within ``seconds``: then it is cancelled, and the
-        attempt has failed. It may be called more than once for the same job. What it returns is the job's
-        result.
+        """Register ``task`` for jobs of ``kind``, each limited to ``seconds``.
 
-        ``on_dead`` is called when the last attempt has failed, before the job becomes a dead letter; it
-        settles what the job was for. It too may be called more than once. When it fails, or the worker dies
-        with the last attempt, the sweep (:mod:`app.queue.sweep`) finds the dead letter and settles it.
-        ``None`` is for work that nobody waits for, such as recurring jobs.
+        After ``seconds`` the task is cancelled and the attempt fails. The task must be idempotent. Its return
+        value is the job's result.
+
+        ``on_dead`` is called after the last attempt failed, before the job is dead-lettered; it records the
+        failure and must be idempotent. If it fails, or the worker dies during the last attempt, the sweep
+        (:mod:`app.queue.sweep`) finds the dead letter and settles it. ``None`` is for jobs without a recorded
+        state, such as recurring jobs.
         """
-        assert kind not in self._tasks, f"two tasks for {kind}"
+        assert kind not in self._tasks, f"duplicate task for {kind}"
         self._tasks[kind] = _Task(body, task, on_dead, seconds)
 
     def every(
         self,
         period: float,
         kind: str,
-        task: Callable[[Nothing], Awaitable[msgspec.Struct | None]],
+        task: Callable[[EmptyBody], Awaitable[msgspec.Struct | None]],
         *,
         priority: Priority = Priority.HIGH,
-        seconds: float = _LONGEST_SECONDS,
+        seconds: float = _MAX_TASK_SECONDS,
     ) -> None:
-        """Do ``task`` every ``period`` seconds, by one worker of all, never beside itself."""
-        self.add(kind, Nothing, task, on_dead=None, seconds=seconds)
+        """Run ``task`` every ``period`` seconds on one worker at a time, without overlapping runs."""
+        self.add(kind, EmptyBody, task, on_dead=None, seconds=seconds)
         self.recurring.append((kind, period, priority))
 
     async def run(self, lease: Lease) -> bytes:
-        """Do a job; its result, or nothing. Raises :class:`Undoable`, ``TimeoutError`` when it took too long,
-        and what the task raises.
+        """Run a job; return its JSON result, empty for none.
+
+        Raises :class:`PermanentError`, ``TimeoutError`` after the time limit, and errors of the task.
         """
         task = self._tasks.get(lease.kind)
         if task is None:
-            raise Undoable(f"nothing does jobs of the kind {lease.kind!r}")
+            raise PermanentError(f"no task is registered for jobs of kind {lease.kind!r}")
         try:
             body = msgspec.json.decode(lease.body, type=task.body)
         except msgspec.DecodeError as error:
-            raise Undoable(f"its body is spoiled: {error}") from error
-        async with deadline(min(task.seconds, lease.left)):
+            raise PermanentError(f"malformed job body: {error}") from error
+        async with deadline(min(task.seconds, lease.seconds_left)):
             result = await task.run(body)
         return b"" if result is None else msgspec.json.encode(result)
 
     async def give_up(self, lease: Lease) -> None:
-        """Say that the job will not be done; raises what ``on_dead`` raises."""
+        """Call the ``on_dead`` handler of the job's kind; raises its errors."""
         task = self._tasks.get(lease.kind)
         if task is not None and task.on_dead is not None:
             await task.on_dead(msgspec.json.decode(lease.body, type=task.body))
@@ -102,8 +104,10 @@ def job(
     job_id: str,
     owner: str = "",
     priority: Priority = Priority.NORMAL,
-    within: float = 0.0,
+    timeout_seconds: float = 0.0,
 ) -> Job:
-    """The job of ``kind`` with that body."""
+    """Return a job of ``kind`` with an encoded body."""
     encoded = msgspec.json.encode(body)
-    return Job(id=job_id, kind=kind, body=encoded, owner=owner, priority=priority, within=within)
+    return Job(
+        id=job_id, kind=kind, body=encoded, owner=owner, priority=priority, timeout_seconds=timeout_seconds
+    )

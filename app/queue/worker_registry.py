@@ -1,4 +1,4 @@
-"""How many workers there are, so that each can say what its share of the queue is."""
+"""Registry of the workers of a queue, used to compute the backlog per worker."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-_SCRIPT: Final = Path(__file__).parent / "lua" / "attend.lua"
+_SCRIPT: Final = Path(__file__).parent / "lua" / "heartbeat.lua"
 
 
-class Attendance:
-    """The workers of one queue that were heard of lately, on the Redis server's clock."""
+class WorkerRegistry:
+    """Workers of one queue with a heartbeat within the last ``timeout`` seconds on the Redis server's
+    clock.
+    """
 
-    def __init__(self, redis: Redis, name: str = "jobs", *, silence: float = 20.0) -> None:
+    def __init__(self, redis: Redis, name: str = "jobs", *, timeout: float = 20.0) -> None:
         self._key = f"queue:{{{name}}}:workers"
-        self._redis: Any = redis  # typed by redis-py for decoding and plain clients at once
-        self._silence_ms = int(silence * 1000)
-        self._attend = redis.register_script(_SCRIPT.read_text())
+        self._redis: Any = redis  # redis-py types the client for decoded and raw replies
+        self._timeout_ms = int(timeout * 1000)
+        self._heartbeat = redis.register_script(_SCRIPT.read_text())
 
-    async def here(self, name: str) -> int:
-        """Say that ``name`` is there; how many are, this one among them. Raises ``redis.RedisError``."""
-        return int(await self._attend(keys=[self._key], args=[name, self._silence_ms]))
+    async def heartbeat(self, name: str) -> int:
+        """Record a heartbeat of ``name``. Return the number of live workers. Raises ``redis.RedisError``."""
+        return int(await self._heartbeat(keys=[self._key], args=[name, self._timeout_ms]))
 
-    async def gone(self, name: str) -> None:
-        """``name`` takes no more jobs."""
+    async def deregister(self, name: str) -> None:
+        """Remove ``name``, which no longer takes jobs."""
         await self._redis.zrem(self._key, name)

@@ -1,6 +1,6 @@
-"""Rate limits: per account, address and route decided together, on Redis' clock, mostly without asking it."""
+"""Rate limits per account, client address and route class, decided together on Redis' clock."""
 
-from app.rate_limits.limiter import Decision, Demand, Limiter, Mode
+from app.rate_limits.limiter import ApplicableLimits, Decision, DecisionMode, Limiter
 from app.rate_limits.rules import Rule
 
-__all__ = ["Decision", "Demand", "Limiter", "Mode", "Rule"]
+__all__ = ["ApplicableLimits", "Decision", "DecisionMode", "Limiter", "Rule"]

@@ -1,9 +1,9 @@
-"""Decides whether a request may go on.
+"""The rate limiter: decides whether a request is allowed.
 
-One decision covers every rule that applies to a request, and takes from all of their buckets or from none.
-While the pod holds leases for all of them it decides by itself; otherwise it asks Redis once, and everything
-that is asked in the same moment travels in the same script call. A refusal is remembered until it ends, so a
-client that hammers costs Redis nothing.
+One decision covers all rules that apply to a request and charges either all of their buckets or none. While
+the pod holds leases for all of them it decides locally; otherwise it calls Redis, and concurrent requests
+share one script call. A rejection is remembered until it ends, so a client over its limit causes no load on
+Redis.
 """
 
 from __future__ import annotations
@@ -26,260 +26,281 @@ from app.rate_limits.rules import Rule
 log = structlog.get_logger()
 
 _SCRIPT: Final = Path(__file__).parent / "lua" / "take.lua"
-_MOST_HOLDINGS: Final = 50_000
-_MOST_TOGETHER: Final = 128
-_REDIS_RESTS_SECONDS: Final = 1.0
-_PATIENCE_SECONDS: Final = 0.5  # a request waits no longer for a Redis that hangs
+_MAX_BUCKETS: Final = 50_000
+_MAX_BATCH: Final = 128
+_REDIS_PAUSE_SECONDS: Final = 1.0
+_TIMEOUT_SECONDS: Final = 0.5  # maximum wait of a request for a Redis that hangs
 
-# The rules that apply to a request, each with whom it counts: an account, an address, a route.
-Demand: TypeAlias = tuple[tuple[Rule, str], ...]
+# The rules that apply to a request, each with its subject: an account, an address or a route.
+ApplicableLimits: TypeAlias = tuple[tuple[Rule, str], ...]
 
 
-class Mode(StrEnum):
-    """How a decision came about."""
+class DecisionMode(StrEnum):
+    """How a decision was made: from a lease, by Redis, or by the local fallback."""
 
     LEASED = "leased"
-    ASKED = "asked"
-    BLIND = "blind"
+    REMOTE = "remote"
+    LOCAL = "local"
 
 
-class _Source(Enum):
-    """Where the token of a request comes from."""
+class _TokenSource(Enum):
+    """Source of the token for a request."""
 
     BUCKET = 1
     NEW_LEASE = 2
     LEASE = 3
 
 
-@dataclass(slots=True)  # not frozen: made for every request, it would cost three times as much
+@dataclass(
+    slots=True
+)  # not frozen: one is created per request, and a frozen instance costs three times as much
 class Decision:
-    """The answer, told by the rule that is nearest to its end."""
+    """A rate-limit decision, with the values of the most restrictive rule.
+
+    ``reset`` is the seconds until its bucket is full, ``retry_after`` the seconds until a token is available.
+    """
 
     allowed: bool
-    mode: Mode
+    mode: DecisionMode
     rule: Rule
     remaining: int
     reset: float
     retry_after: float = 0.0
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """As draft-ietf-httpapi-ratelimit-headers-10 has them, and ``Retry-After`` (RFC 9110)."""
-        name, policy = self.rule.told
-        left = b"%s;r=%d;t=%d" % (name, self.remaining, math.ceil(self.reset))
-        headers = [(b"ratelimit-policy", policy), (b"ratelimit", left)]
+        """Return headers as in draft-ietf-httpapi-ratelimit-headers-10, and ``Retry-After`` (RFC 9110)."""
+        name, policy = self.rule.header_values
+        tokens_left = b"%s;r=%d;t=%d" % (name, self.remaining, math.ceil(self.reset))
+        headers = [(b"ratelimit-policy", policy), (b"ratelimit", tokens_left)]
         if not self.allowed:
             headers.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after))))
         return headers
 
 
-class _Holding:
-    """What the pod knows of one bucket: what it has leased, and until when it has been refused.
+class _BucketState:
+    """Local state of one bucket: leased tokens, and the end of a rejection.
 
-    ``size`` is how many tokens the lease had, ``slice`` the slice of the window that Redis counts them in.
+    ``size`` is the number of tokens in the lease, ``slice`` the slice of the window in which Redis counts
+    them. Times are in seconds of the limiter's clock.
     """
 
-    __slots__ = ("asking", "full_at", "lapses_at", "left", "refused_until", "size", "slice", "tokens")
+    __slots__ = (
+        "full_at",
+        "lease_expires_at",
+        "leasing",
+        "rejected_until",
+        "size",
+        "slice",
+        "tokens",
+        "tokens_left",
+    )
 
     def __init__(self) -> None:
         self.tokens = 0
         self.size = 0
         self.slice = 0
-        self.lapses_at = 0.0
-        self.refused_until = 0.0
-        self.left = 0
+        self.lease_expires_at = 0.0
+        self.rejected_until = 0.0
+        self.tokens_left = 0
         self.full_at = 0.0
-        self.asking = False
+        self.leasing = False
 
-    def held(self, now: float) -> int:
-        """Tokens that may be spent."""
-        return self.tokens if now < self.lapses_at else 0
+    def available(self, now: float) -> int:
+        """Return the leased tokens that can be spent."""
+        return self.tokens if now < self.lease_expires_at else 0
 
     def next_lease(self, now: float, rule: Rule) -> int:
-        """How many tokens to lease now that none may be spent: twice as many when the last ones were spent in
-        time, as many as were spent when they were not, and one after a rest.
+        """Return the number of tokens to lease after the current lease is spent or expired.
 
-        So a pod holds back about what it needs: a hundred pods with whole leases would hold back several
-        limits from somebody who spends a part of one.
+        Doubles if the last lease was spent before it expired; equals its consumption if not; 1 after a longer
+        pause. Each pod thus reserves about what it needs: whole leases on a hundred pods would reserve
+        several times the limit of one client.
         """
-        if now < self.lapses_at:
+        if now < self.lease_expires_at:
             return min(2 * self.size, rule.lease)
-        if now < self.lapses_at + rule.lapse:
+        if now < self.lease_expires_at + rule.lease_seconds:
             return max(1, self.size - self.tokens)
         return 1
 
 
-_Wish: TypeAlias = tuple[_Holding, _Source]
+_BucketSource: TypeAlias = tuple[_BucketState, _TokenSource]
 
 
 class Limiter:
-    """Limits of one service, shared by its pods through Redis."""
+    """Rate limits of one service, shared by its pods through Redis."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._take = redis.register_script(_SCRIPT.read_text())
         self._clock = clock
-        self._holdings: dict[str, _Holding] = {}
-        self._blind: dict[str, float] = {}
-        self._waiting: list[tuple[Demand, asyncio.Future[Decision]]] = []
-        self._asking: asyncio.Task[None] | None = None
-        self._redis_rests_until = 0.0
-        self.counts = dict.fromkeys(Mode, 0)
+        self._buckets: dict[str, _BucketState] = {}
+        self._local: dict[str, float] = {}
+        self._pending: list[tuple[ApplicableLimits, asyncio.Future[Decision]]] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._redis_paused_until = 0.0
+        self.counts = dict.fromkeys(DecisionMode, 0)
 
-    async def decide(self, demand: Demand) -> Decision:
-        """The decision on one request. Never raises for Redis; a ``demand`` has at least one rule."""
-        decision = self.decide_alone(demand)
+    async def decide(self, limits: ApplicableLimits) -> Decision:
+        """Return the decision for a request with at least one rule. Does not raise Redis errors."""
+        decision = self.decide_locally(limits)
         if decision is not None:
             return decision
-        if self._clock() < self._redis_rests_until:
-            return self._decide_blind(demand)
-        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._waiting.append((demand, answer))
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask_all())
-        return await answer
+        if self._clock() < self._redis_paused_until:
+            return self._decide_without_redis(limits)
+        future: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._pending.append((limits, future))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_batches())
+        return await future
 
-    def decide_alone(self, demand: Demand) -> Decision | None:
-        """The decision when the pod can make it without Redis, else ``None``."""
+    def decide_locally(self, limits: ApplicableLimits) -> Decision | None:
+        """Return the decision if it needs no call to Redis, otherwise ``None``."""
         now = self._clock()
-        held: list[_Holding] = []
-        for rule, subject in demand:
-            holding = self._holdings.get(rule.name + ":" + subject)
-            if holding is None:
+        available: list[_BucketState] = []
+        for rule, subject in limits:
+            bucket = self._buckets.get(rule.name + ":" + subject)
+            if bucket is None:
                 return None
-            if now < holding.refused_until:
-                self.counts[Mode.LEASED] += 1
-                wait = holding.refused_until - now
-                return Decision(False, Mode.LEASED, rule, 0, max(wait, holding.full_at - now), wait)
-            if holding.held(now) < 1:
+            if now < bucket.rejected_until:
+                self.counts[DecisionMode.LEASED] += 1
+                wait = bucket.rejected_until - now
+                return Decision(False, DecisionMode.LEASED, rule, 0, max(wait, bucket.full_at - now), wait)
+            if bucket.available(now) < 1:
                 return None
-            held.append(holding)
-        tightest, least = 0, math.inf
-        for at, holding in enumerate(held):
-            holding.tokens -= 1
-            remaining = holding.left + holding.tokens
-            if remaining < least:
-                tightest, least = at, remaining
-        self.counts[Mode.LEASED] += 1
-        holding = held[tightest]
-        reset = max(0.0, holding.full_at - now)
-        return Decision(True, Mode.LEASED, demand[tightest][0], holding.left + holding.tokens, reset)
+            available.append(bucket)
+        tightest, min_remaining = 0, math.inf
+        for at, bucket in enumerate(available):
+            bucket.tokens -= 1
+            remaining = bucket.tokens_left + bucket.tokens
+            if remaining < min_remaining:
+                tightest, min_remaining = at, remaining
+        self.counts[DecisionMode.LEASED] += 1
+        bucket = available[tightest]
+        reset = max(0.0, bucket.full_at - now)
+        return Decision(
+            True, DecisionMode.LEASED, limits[tightest][0], bucket.tokens_left + bucket.tokens, reset
+        )
 
-    async def _ask_all(self) -> None:
-        """Ask for everything that waits, together, until nothing does."""
+    async def _send_batches(self) -> None:
+        """Send pending requests to Redis in batches until none is left."""
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
+            while self._pending:
+                batch, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
                 try:
-                    async with asyncio.timeout(_PATIENCE_SECONDS):
-                        await self._ask(batch)
+                    async with asyncio.timeout(_TIMEOUT_SECONDS):
+                        await self._send(batch)
                 except REDIS_GONE as error:
-                    log.warning("limits are local", error=type(error).__name__)
-                    self._redis_rests_until = self._clock() + _REDIS_RESTS_SECONDS
-                    # Those who came meanwhile must not wait for the same in their turn.
-                    batch += self._waiting
-                    self._waiting = []
-                    for demand, answer in batch:
-                        if not answer.done():
-                            answer.set_result(self._decide_blind(demand))
+                    log.warning("Redis unavailable, rate limits are per pod", error=type(error).__name__)
+                    self._redis_paused_until = self._clock() + _REDIS_PAUSE_SECONDS
+                    # Requests that arrived meanwhile must not wait for the same timeout.
+                    batch += self._pending
+                    self._pending = []
+                    for limits, future in batch:
+                        if not future.done():
+                            future.set_result(self._decide_without_redis(limits))
         finally:
-            self._asking = None
+            self._sending = None
 
-    async def _ask(self, batch: list[tuple[Demand, asyncio.Future[Decision]]]) -> None:
+    async def _send(self, batch: list[tuple[ApplicableLimits, asyncio.Future[Decision]]]) -> None:
         keys: dict[str, int] = {}
         arguments: list[Any] = [len(batch)]
-        wishes: list[list[_Wish]] = []
-        borrowing: list[_Holding] = []
+        sources: list[list[_BucketSource]] = []
+        borrowing: list[_BucketState] = []
         now = self._clock()
-        for demand, _ in batch:
-            arguments.append(len(demand))
-            wish: list[_Wish] = []
-            for rule, subject in demand:
+        for limits, _ in batch:
+            arguments.append(len(limits))
+            request_sources: list[_BucketSource] = []
+            for rule, subject in limits:
                 key = rule.name + ":" + subject
-                holding = self._hold(key)
-                # All buckets on one node of a Redis cluster: a decision spans any of them.
+                bucket = self._bucket(key)
+                # The braces place all buckets on one node of a Redis cluster, since a decision spans several.
                 index = keys.setdefault(f"{{limits}}:{key}", len(keys) + 1)
-                wanted, unspent, source = 1, 0, _Source.BUCKET
-                if holding.held(now):
-                    holding.tokens -= 1  # another rule asks; here there is enough
-                    wanted, source = 0, _Source.LEASE
-                elif rule.lease > 1 and not holding.asking:
-                    # One of those who ask together brings the lease; the others take what they need.
-                    holding.asking = True
-                    borrowing.append(holding)
-                    wanted, source = holding.next_lease(now, rule), _Source.NEW_LEASE
-                    unspent, holding.tokens = holding.tokens, 0
-                wish.append((holding, source))
+                wanted, unspent, source = 1, 0, _TokenSource.BUCKET
+                if bucket.available(now):
+                    bucket.tokens -= 1  # another rule needs the call; this bucket has a token
+                    wanted, source = 0, _TokenSource.LEASE
+                elif rule.lease > 1 and not bucket.leasing:
+                    # One of the concurrent requests takes the lease; the others take single tokens.
+                    bucket.leasing = True
+                    borrowing.append(bucket)
+                    wanted, source = bucket.next_lease(now, rule), _TokenSource.NEW_LEASE
+                    unspent, bucket.tokens = bucket.tokens, 0
+                request_sources.append((bucket, source))
                 window = int(rule.window * 1_000_000)
-                arguments += [index, rule.limit, window, wanted, unspent, holding.slice]
-            wishes.append(wish)
+                arguments += [index, rule.limit, window, wanted, unspent, bucket.slice]
+            sources.append(request_sources)
         try:
             reply = await self._take(keys=list(keys), args=arguments)
         finally:
-            for holding in borrowing:
-                holding.asking = False
+            for bucket in borrowing:
+                bucket.leasing = False
         numbers = iter(reply)
-        for (demand, answer), wish in zip(batch, wishes, strict=True):
-            decision = self._learn(demand, wish, numbers)
-            if not answer.done():
-                answer.set_result(decision)
+        for (limits, future), request_sources in zip(batch, sources, strict=True):
+            decision = self._apply_reply(limits, request_sources, numbers)
+            if not future.done():
+                future.set_result(decision)
 
-    def _learn(self, demand: Demand, wish: list[_Wish], numbers: Any) -> Decision:
-        """Note what Redis said of one demand."""
+    def _apply_reply(
+        self, limits: ApplicableLimits, request_sources: list[_BucketSource], numbers: Any
+    ) -> Decision:
+        """Update the local state with Redis' reply for one request and return the decision."""
         now = self._clock()
         allowed = bool(next(numbers))
         tightest: Decision | None = None
-        for (rule, _), (holding, source) in zip(demand, wish, strict=True):
-            taken, left, full, wait, slice_ = (next(numbers) for _ in range(5))
+        for (rule, _), (bucket, source) in zip(limits, request_sources, strict=True):
+            taken, tokens_left, full, wait, slice_ = (next(numbers) for _ in range(5))
             full, wait = full / 1e6, wait / 1e6
-            holding.left, holding.full_at = left, now + full
-            if allowed and source is _Source.NEW_LEASE:
-                holding.tokens, holding.size, holding.slice = taken - 1, taken, slice_
-                holding.lapses_at = now + rule.lapse
-            elif not allowed and source is _Source.LEASE:
-                holding.tokens += 1
+            bucket.tokens_left, bucket.full_at = tokens_left, now + full
+            if allowed and source is _TokenSource.NEW_LEASE:
+                bucket.tokens, bucket.size, bucket.slice = taken - 1, taken, slice_
+                bucket.lease_expires_at = now + rule.lease_seconds
+            elif not allowed and source is _TokenSource.LEASE:
+                bucket.tokens += 1
             elif not allowed and wait > 0:
-                holding.refused_until = now + wait
-            remaining = left + holding.held(now)
-            candidate = Decision(allowed, Mode.ASKED, rule, remaining, full, 0.0 if allowed else wait)
-            if tightest is None or _tighter(candidate, tightest):
+                bucket.rejected_until = now + wait
+            remaining = tokens_left + bucket.available(now)
+            candidate = Decision(
+                allowed, DecisionMode.REMOTE, rule, remaining, full, 0.0 if allowed else wait
+            )
+            if tightest is None or _is_tighter(candidate, tightest):
                 tightest = candidate
-        self.counts[Mode.ASKED] += 1
-        assert tightest is not None, "a demand has at least one rule"
+        self.counts[DecisionMode.REMOTE] += 1
+        assert tightest is not None, "at least one rule applies"
         return tightest
 
-    def _decide_blind(self, demand: Demand) -> Decision:
-        """Without Redis: each rule's ``blind`` allowance, counted in this pod alone."""
+    def _decide_without_redis(self, limits: ApplicableLimits) -> Decision:
+        """Decide by each rule's ``local_limit``, counted in this pod only."""
         now = self._clock()
         states: list[tuple[str, float, float, Rule]] = []
-        for rule, subject in demand:
+        for rule, subject in limits:
             key = rule.name + ":" + subject
-            earn = rule.window / rule.blind
-            full_at = max(now, self._blind.get(key, 0.0))
-            states.append((key, full_at, earn, rule))
-        refused = [state for state in states if now + state[3].window - state[1] < state[2]]
-        self.counts[Mode.BLIND] += 1
-        if refused:
-            _, full_at, earn, rule = refused[0]
-            wait = full_at + earn - rule.window - now
-            return Decision(False, Mode.BLIND, rule, 0, full_at - now, wait)
+            interval = rule.window / rule.local_limit
+            full_at = max(now, self._local.get(key, 0.0))
+            states.append((key, full_at, interval, rule))
+        rejected = [state for state in states if now + state[3].window - state[1] < state[2]]
+        self.counts[DecisionMode.LOCAL] += 1
+        if rejected:
+            _, full_at, interval, rule = rejected[0]
+            wait = full_at + interval - rule.window - now
+            return Decision(False, DecisionMode.LOCAL, rule, 0, full_at - now, wait)
         decisions: list[Decision] = []
-        for key, full_at, earn, rule in states:
-            self._blind.pop(key, None)
-            self._blind[key] = full_at + earn
-            remaining = int((now + rule.window - full_at - earn) / earn)
-            decisions.append(Decision(True, Mode.BLIND, rule, remaining, full_at + earn - now))
-        while len(self._blind) > _MOST_HOLDINGS:
-            del self._blind[next(iter(self._blind))]
+        for key, full_at, interval, rule in states:
+            self._local.pop(key, None)
+            self._local[key] = full_at + interval
+            remaining = int((now + rule.window - full_at - interval) / interval)
+            decisions.append(Decision(True, DecisionMode.LOCAL, rule, remaining, full_at + interval - now))
+        while len(self._local) > _MAX_BUCKETS:
+            del self._local[next(iter(self._local))]
         return min(decisions, key=lambda decision: decision.remaining)
 
-    def _hold(self, key: str) -> _Holding:
-        holding = self._holdings.get(key)
-        if holding is None:
-            holding = self._holdings[key] = _Holding()
-            if len(self._holdings) > _MOST_HOLDINGS:
-                # The oldest: at worst a lease is lost, or a refusal asked for once more.
-                del self._holdings[next(iter(self._holdings))]
-        return holding
+    def _bucket(self, key: str) -> _BucketState:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = _BucketState()
+            if len(self._buckets) > _MAX_BUCKETS:
+                # Evict the oldest: at worst a lease is lost or a rejection is requested again.
+                del self._buckets[next(iter(self._buckets))]
+        return bucket
 
 
-def _tighter(one: Decision, other: Decision) -> bool:
+def _is_tighter(one: Decision, other: Decision) -> bool:
     return (one.retry_after, -one.remaining) > (other.retry_after, -other.remaining)

@@ -1,4 +1,4 @@
-"""What is limited, and to how much."""
+"""Definition of a rate limit."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``limit`` requests in any ``window`` seconds, wherever they begin: exactly that, never one more.
+    """At most ``limit`` requests in any window of ``window`` seconds, wherever it begins.
 
-    A request counts for the window and at most a twentieth of it longer, as it is counted in slices.
+    A request counts for the window and up to a twentieth of it longer, because requests are counted in
+    slices.
 
-    ``lease``: how many a pod takes out of Redis in one go at most, to spend without asking again; 1 asks
-    every time. A lease is as large as what the pod lately spent of one. What is leased counts from then on;
-    but leases taken before a window can be spent in it, so one window can see up to ``pods * lease`` more
-    than the limit. A lease lapses after its share of the window (at least a second), and what is left of it
-    is given back with the next question.
+    ``lease`` is the maximum number of tokens that a pod takes from Redis in one call, to spend without
+    further calls; 1 calls Redis for every request. A lease is as large as the pod's recent consumption.
+    Leased tokens count immediately, but tokens leased before a window may be spent in it, so one window can
+    see up to ``pods * lease`` requests more than the limit. A lease expires after its share of the window (at
+    least a second), and its unspent tokens are returned with the next call.
 
-    ``blind``: what one pod allows in a window by itself while Redis is gone.
+    ``local_limit`` is the number of requests that one pod allows per window while Redis is unavailable.
     """
 
     name: str
     limit: int
     window: float
-    blind: int
+    local_limit: int
     lease: int = 1
-    told: tuple[bytes, bytes] = field(init=False, repr=False, compare=False)
+    header_values: tuple[bytes, bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        assert self.limit > 0, "a rule allows something"
-        assert self.window > 0, "a window has a length"
-        assert 1 <= self.lease <= self.limit, "a lease is part of the limit"
-        assert 1 <= self.blind <= self.limit, "without Redis a pod allows something, and no more than with it"
-        # What clients are told of it, written once: its name, and its name with the quota and the window.
+        assert self.limit > 0, "limit must be positive"
+        assert self.window > 0, "window must be positive"
+        assert 1 <= self.lease <= self.limit, "lease must be between 1 and limit"
+        assert 1 <= self.local_limit <= self.limit, "local_limit must be between 1 and limit"
+        # Header values, built once: the name, and the name with quota and window.
         name = b'"%s"' % self.name.encode()
-        object.__setattr__(self, "told", (name, b"%s;q=%d;w=%d" % (name, self.limit, self.window)))
+        object.__setattr__(self, "header_values", (name, b"%s;q=%d;w=%d" % (name, self.limit, self.window)))
 
     @property
-    def lapse(self) -> float:
-        """Seconds after which an unspent lease is void."""
+    def lease_seconds(self) -> float:
+        """Seconds after which unspent tokens of a lease expire."""
         return max(1.0, self.window / self.limit * self.lease)

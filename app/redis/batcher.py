@@ -1,7 +1,7 @@
-"""One call for everything that is asked in the same moment.
+"""Batching of concurrent requests into one call.
 
-A trip to Redis costs an event loop about as much as fifty more arguments to a script. So what is asked while
-a trip is under way waits for the next one, and all of it travels together; what is asked alone goes at once.
+A round trip to Redis costs the event loop about as much as fifty more script arguments. Requests that arrive
+during a call are sent together in the next one; a single request is sent immediately.
 """
 
 from __future__ import annotations
@@ -11,63 +11,66 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
-A = TypeVar("A")
-R = TypeVar("R")
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
 
 
-class Together(Generic[A, R]):
-    """``call`` answers many questions in one go, in their order: as many as weigh ``most`` together, or one.
+class Batcher(Generic[Request, Reply]):
+    """Collects concurrent requests and passes them to ``call``, which returns replies in the same order.
 
-    ``weigh`` says what a question weighs; without it each weighs 1.
+    A batch weighs at most ``max_weight`` in total, but holds at least one request. ``weight`` returns the
+    weight of a request; by default each weighs 1.
     """
 
     def __init__(
         self,
-        call: Callable[[Sequence[A]], Awaitable[Sequence[R]]],
+        call: Callable[[Sequence[Request]], Awaitable[Sequence[Reply]]],
         *,
-        most: int = 200,
-        weigh: Callable[[A], int] | None = None,
+        max_weight: int = 200,
+        weight: Callable[[Request], int] | None = None,
     ) -> None:
         self._call = call
-        self._most = most
-        self._weigh = weigh
-        self._waiting: list[tuple[A, asyncio.Future[R]]] = []
-        self._calling: asyncio.Task[None] | None = None
+        self._max_weight = max_weight
+        self._weight = weight
+        self._pending: list[tuple[Request, asyncio.Future[Reply]]] = []
+        self._sending: asyncio.Task[None] | None = None
 
-    async def ask(self, question: A) -> R:
-        """The answer to one; raises what the call raises. Who gives up waiting takes nothing along."""
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, answer))
-        if self._calling is None:
-            # In a context of its own: it asks for everybody, and must not end at the first one's deadline.
-            self._calling = asyncio.create_task(self._work(), context=Context())
-        return await answer
+    async def submit(self, request: Request) -> Reply:
+        """Return the reply to ``request``; raises the errors of the call. Cancelling does not affect other
+        requests.
+        """
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._pending.append((request, reply))
+        if self._sending is None:
+            # In an empty context: the call serves all callers, so the first caller's deadline must not apply.
+            self._sending = asyncio.create_task(self._send_batches(), context=Context())
+        return await reply
 
-    async def _work(self) -> None:
+    async def _send_batches(self) -> None:
         try:
-            while self._waiting:
+            while self._pending:
                 count = self._count()
-                batch, self._waiting = self._waiting[:count], self._waiting[count:]
+                batch, self._pending = self._pending[:count], self._pending[count:]
                 try:
-                    answers = await self._call([question for question, _ in batch])
-                except Exception as error:  # whatever it is, those who wait must hear of it
+                    replies = await self._call([request for request, _ in batch])
+                except Exception as error:  # every caller receives the error
                     for _, future in batch:
                         if not future.done():
                             future.set_exception(error)
                 else:
-                    for (_, future), answer in zip(batch, answers, strict=True):
+                    for (_, future), reply in zip(batch, replies, strict=True):
                         if not future.done():
-                            future.set_result(answer)
+                            future.set_result(reply)
         finally:
-            self._calling = None
+            self._sending = None
 
     def _count(self) -> int:
-        """How many of those that wait go together next."""
-        if self._weigh is None:
-            return self._most
-        weight = 0
-        for at, (question, _) in enumerate(self._waiting):
-            weight += self._weigh(question)
-            if weight > self._most:
+        """Return the number of pending requests in the next batch."""
+        if self._weight is None:
+            return self._max_weight
+        total = 0
+        for at, (request, _) in enumerate(self._pending):
+            total += self._weight(request)
+            if total > self._max_weight:
                 return max(1, at)
-        return len(self._waiting)
+        return len(self._pending)

@@ -1,8 +1,8 @@
-"""Ending tasks that run for ever.
+"""Cancellation of long-running loops.
 
-Until Python 3.12 `asyncio.wait_for`, through which redis-py sends, returns its result when that and a
-cancellation arrive together, and the cancellation is lost. A loop that goes on after it would go on for ever;
-the task still knows that it was asked to end.
+Before Python 3.12, ``asyncio.wait_for``, which redis-py uses to send commands, drops a cancellation that
+arrives together with its result. A loop that continues afterwards would never end, but ``Task.cancelling``
+still counts the request.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 
 
-def heed() -> None:
-    """Raise the ``CancelledError`` that something on the way has swallowed."""
+def raise_if_cancelled() -> None:
+    """Raise ``CancelledError`` if a cancellation of the current task was swallowed."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 async def pause(seconds: float) -> None:
-    """The rest between two rounds of a loop that runs until it is cancelled, and heeds that."""
-    heed()
+    """Sleep between the rounds of a loop that runs until cancelled; raises a swallowed cancellation."""
+    raise_if_cancelled()
     await asyncio.sleep(seconds)

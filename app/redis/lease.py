@@ -1,4 +1,4 @@
-"""A lease in Redis: one process of all does a thing, and another may when it dies."""
+"""A lease in Redis: at most one process holds it, and it expires if that process dies."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from app.redis.cancellation import pause
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 
 
-class LeaseLost(Exception):  # noqa: N818 (a state, not a mistake)
-    """Redis forgot it, or was away for too long: another may hold it by now."""
+class LeaseLost(Exception):  # noqa: N818 (a state, not an error)
+    """The lease expired, was lost by Redis, or could not be extended in time; another process may hold it."""
 
 
 @asynccontextmanager
 async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator[bool]:
-    """``True`` inside when this process holds ``name``, kept for as long as the block runs; ``False`` when
-    another does. When it is lost the block is cut off with :class:`LeaseLost`: two must not go on. Raises
-    ``redis.RedisError`` when Redis cannot be asked.
+    """Hold the lease ``name`` while the block runs; yields ``False`` if another process holds it.
+
+    The lease lasts ``seconds`` and is extended every third of that. If it is lost, the block is cancelled and
+    :class:`LeaseLost` is raised, so that two holders do not overlap. Raises ``redis.RedisError`` if Redis is
+    unavailable on acquisition.
     """
     token, key, milliseconds = secrets.token_hex(8), f"lease:{name}", int(seconds * 1000)
     if not await redis.set(key, token, nx=True, px=milliseconds):
@@ -39,25 +41,25 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
 
     lost = False
 
-    async def keep() -> None:
+    async def extend_until_lost() -> None:
         nonlocal lost
-        until = asyncio.get_running_loop().time() + seconds
+        valid_until = asyncio.get_running_loop().time() + seconds
         while True:
             await pause(seconds / 3)
             now = asyncio.get_running_loop().time()
             try:
                 held = await extend(keys=[key], args=[token, milliseconds])
             except REDIS_GONE:
-                if now + seconds / 3 < until:
+                if now + seconds / 3 < valid_until:
                     continue
                 held = 0
             if not held:
                 lost = True
                 owner.cancel()
                 return
-            until = now + seconds
+            valid_until = now + seconds
 
-    keeping = asyncio.create_task(keep())
+    extending = asyncio.create_task(extend_until_lost())
     try:
         yield True
     except asyncio.CancelledError:
@@ -66,6 +68,6 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
         owner.uncancel()
         raise LeaseLost(name) from None
     finally:
-        keeping.cancel()
-        with contextlib.suppress(*REDIS_GONE):  # it runs out by itself
+        extending.cancel()
+        with contextlib.suppress(*REDIS_GONE):  # it expires without a release
             await release(keys=[key], args=[token])

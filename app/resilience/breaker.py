@@ -1,15 +1,14 @@
-"""A circuit breaker: when most calls fail or crawl, stop calling for a while.
+"""A circuit breaker: reject calls for a while if too many calls fail or are slow.
 
-Closed: calls go through, and the outcomes of the last ``window`` are counted. When at least ``minimum`` of
-them are known and the share of failures, or of slow and failed ones, reaches its limit, it opens. Open: calls
-are refused at once, for a break that doubles each time up to a limit, with jitter so that pods do not return
-together.
-Half-open: ``probes`` calls go through; if they do well it closes and the break is forgotten, else it opens
-again. A cancelled call says nothing about the service and is not counted (as in Polly), unless it had been
-slow by then. A call counts only in the state in which it began (as in resilience4j).
+Closed: calls pass, and the outcomes of the last ``window`` calls are counted. With at least ``minimum``
+outcomes, the breaker opens if the ratio of failed calls, or of slow and failed calls, reaches its threshold.
+Open: calls are rejected immediately for a duration that doubles with each opening up to a maximum, with
+jitter so that pods do not return together. Half-open: ``probes`` calls pass; the breaker closes if their
+ratios are below the thresholds, otherwise it opens again. A cancelled call is not counted (as in Polly)
+unless it was slow by then. A call counts only in the state in which it began (as in resilience4j).
 
-Measured against purgatory and hyx (``benchmarks/breakers.py``): both count consecutive failures only,
-know no slow calls and no growing break, and cost several times as much for a closed call.
+Measured against purgatory and hyx (``benchmarks/breakers.py``): both count consecutive failures only, do not
+detect slow calls, have a constant open duration, and cost several times as much per closed call.
 """
 
 from __future__ import annotations
@@ -26,106 +25,112 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
+    """State of a circuit breaker."""
+
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
 
 
-class BreakerOpen(Exception):  # noqa: N818 (a state, not a mistake)
-    """Refused without calling; ``retry_after`` seconds are left of the break."""
+class BreakerOpen(Exception):  # noqa: N818 (a state, not an error)
+    """The call was rejected; retry after ``retry_after`` seconds."""
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"{name} is left alone for another {retry_after:.1f} s")
+        super().__init__(f"circuit breaker {name!r} is open for another {retry_after:.1f} s")
         self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """When a breaker opens, and for how long (seconds). Defaults as resilience4j has them."""
+class BreakerConfig:
+    """Thresholds and open durations (seconds). The defaults are those of resilience4j."""
 
     window: int = 100
     minimum: int = 20
     failure_ratio: float = 0.5
     slow_seconds: float = 5.0
     slow_ratio: float = 0.9
-    first_break: float = 1.0
-    longest_break: float = 30.0
+    open_initial: float = 1.0
+    open_max: float = 30.0
     probes: int = 10
 
 
 class Breaker:
-    """One breaker, for one dependency, in one event loop."""
+    """A circuit breaker for one dependency, in one event loop.
+
+    ``failures`` are the exceptions that count as failed. ``on_change`` is called with the name and the new
+    state.
+    """
 
     def __init__(
         self,
         name: str,
-        thresholds: Thresholds | None = None,
+        thresholds: BreakerConfig | None = None,
         *,
         failures: tuple[type[Exception], ...] = (Exception,),
         clock: Callable[[], float] = time.monotonic,
-        on_change: Callable[[str, State], None] | None = None,
+        on_change: Callable[[str, BreakerState], None] | None = None,
     ) -> None:
         self.name = name
-        self.state = State.CLOSED
-        self._thresholds = thresholds or Thresholds()
+        self.state = BreakerState.CLOSED
+        self._thresholds = thresholds or BreakerConfig()
         self._failures = failures
         self._clock = clock
         self._on_change = on_change
         self._slow_seconds = self._thresholds.slow_seconds
-        self._era = 0  # of states: calls of an earlier one no longer count
-        self._settled = False  # nothing but good outcomes, as many as are counted
+        self._generation = 0  # generation of the state: calls of an earlier one do not count
+        self._all_succeeded = False  # the window is full of successes
         self._outcomes: deque[int] = deque()
         self._failed = 0
         self._slow = 0
-        self._breaks = 0
-        self._opens_until = 0.0
-        self._probing = 0
-        self._probed = 0
+        self._openings = 0
+        self._open_until = 0.0
+        self._running_probes = 0
+        self._finished_probes = 0
 
     async def call(self, work: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
-        """``await work(...)``, or :class:`BreakerOpen`."""
+        """Return ``await work(...)``, or raise :class:`BreakerOpen` without calling it."""
         clock = self._clock
-        if self.state is not State.CLOSED:
-            self._admit()
-        era = self._era
+        if self.state is not BreakerState.CLOSED:
+            self._admit_probe()
+        generation = self._generation
         began = clock()
         try:
             result = await work(*arguments, **named)
         except BaseException as error:
-            self._record(self._outcome(error, clock() - began), era)
+            self._record(self._outcome(error, clock() - began), generation)
             raise
         if clock() - began > self._slow_seconds:
-            self._record(_SLOW, era)
-        elif not self._settled or era != self._era:
-            self._record(_WELL, era)
+            self._record(_SLOW, generation)
+        elif not self._all_succeeded or generation != self._generation:
+            self._record(_SUCCEEDED, generation)
         return result
 
-    def _admit(self) -> None:
-        """Count the call as a probe; raises when it may not be made."""
+    def _admit_probe(self) -> None:
+        """Count the call as a probe. Raises :class:`BreakerOpen` if it must not be made."""
         now = self._clock()
-        if self.state is State.OPEN:
-            if now < self._opens_until:
-                raise BreakerOpen(self.name, self._opens_until - now)
-            self._change(State.HALF_OPEN)
-        if self._probing + self._probed >= self._thresholds.probes:
-            raise BreakerOpen(self.name, self._thresholds.first_break)
-        self._probing += 1
+        if self.state is BreakerState.OPEN:
+            if now < self._open_until:
+                raise BreakerOpen(self.name, self._open_until - now)
+            self._change(BreakerState.HALF_OPEN)
+        if self._running_probes + self._finished_probes >= self._thresholds.probes:
+            raise BreakerOpen(self.name, self._thresholds.open_initial)
+        self._running_probes += 1
 
     def _outcome(self, error: BaseException, seconds: float) -> int:
-        """What an error says about the service."""
+        """Return how an error counts."""
         if isinstance(error, self._failures):
             return _FAILED
         if seconds > self._slow_seconds:
-            return _SLOW  # also one that was given up: had it been quick, nobody would have
-        return _WELL if isinstance(error, Exception) else _SAID_NOTHING
+            return _SLOW  # including a cancelled call: it was slow before it was cancelled
+        return _SUCCEEDED if isinstance(error, Exception) else _IGNORED
 
-    def _record(self, outcome: int, era: int) -> None:
-        if era != self._era:
-            return  # began before the last change of state: old news
-        if self.state is State.HALF_OPEN:
-            self._probing -= 1
-        if outcome == _SAID_NOTHING:
+    def _record(self, outcome: int, generation: int) -> None:
+        if generation != self._generation:
+            return  # began before the last change of state
+        if self.state is BreakerState.HALF_OPEN:
+            self._running_probes -= 1
+        if outcome == _IGNORED:
             return
         self._outcomes.append(outcome)
         self._failed += outcome == _FAILED
@@ -134,24 +139,24 @@ class Breaker:
             oldest = self._outcomes.popleft()
             self._failed -= oldest == _FAILED
             self._slow -= oldest == _SLOW
-        if self.state is State.HALF_OPEN:
-            self._probed += 1
-            self._judge_probes()
-        elif len(self._outcomes) >= self._thresholds.minimum and self._bad_if_all(len(self._outcomes)):
+        if self.state is BreakerState.HALF_OPEN:
+            self._finished_probes += 1
+            self._evaluate_probes()
+        elif len(self._outcomes) >= self._thresholds.minimum and self._exceeds_ratio(len(self._outcomes)):
             self._open()
         else:
-            # A full window of good outcomes does not change by another one: the usual case costs nothing.
+            # Once the window is full of successes, further ones change nothing and are not recorded.
             full = len(self._outcomes) == self._thresholds.window
-            self._settled = full and self._failed == self._slow == 0
+            self._all_succeeded = full and self._failed == self._slow == 0
 
-    def _judge_probes(self) -> None:
-        if self._bad_if_all(self._thresholds.probes):
+    def _evaluate_probes(self) -> None:
+        if self._exceeds_ratio(self._thresholds.probes):
             self._open()
-        elif self._probed >= self._thresholds.probes:
-            self._breaks = 0
-            self._change(State.CLOSED)
+        elif self._finished_probes >= self._thresholds.probes:
+            self._openings = 0
+            self._change(BreakerState.CLOSED)
 
-    def _bad_if_all(self, total: int) -> bool:
+    def _exceeds_ratio(self, total: int) -> bool:
         slow = self._slow + self._failed
         return (
             self._failed >= self._thresholds.failure_ratio * total
@@ -159,22 +164,22 @@ class Breaker:
         )
 
     def _open(self) -> None:
-        length = min(self._thresholds.longest_break, self._thresholds.first_break * 2.0**self._breaks)
-        self._breaks = min(self._breaks + 1, 30)
-        self._opens_until = self._clock() + length * random.uniform(0.8, 1.2)  # noqa: S311
-        self._change(State.OPEN)
+        length = min(self._thresholds.open_max, self._thresholds.open_initial * 2.0**self._openings)
+        self._openings = min(self._openings + 1, 30)
+        self._open_until = self._clock() + length * random.uniform(0.8, 1.2)  # noqa: S311
+        self._change(BreakerState.OPEN)
 
-    def _change(self, state: State) -> None:
+    def _change(self, state: BreakerState) -> None:
         self.state = state
-        self._era += 1
-        self._settled = False
+        self._generation += 1
+        self._all_succeeded = False
         self._outcomes.clear()
-        self._failed = self._slow = self._probing = self._probed = 0
+        self._failed = self._slow = self._running_probes = self._finished_probes = 0
         if self._on_change is not None:
             self._on_change(self.name, state)
 
 
-_WELL = 0
+_SUCCEEDED = 0
 _SLOW = 1
 _FAILED = 2
-_SAID_NOTHING = 3
+_IGNORED = 3

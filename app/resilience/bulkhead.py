@@ -1,4 +1,6 @@
-"""A bulkhead: so many calls at a time, so many waiting, and no more; one slow dependency sinks alone."""
+"""A bulkhead: bounds the concurrent and waiting calls of one dependency, so that it cannot exhaust the
+pod.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +9,44 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class BulkheadFull(Exception):  # noqa: N818 (a state, not a mistake)
-    """As many calls run and wait as may."""
+class BulkheadFull(Exception):  # noqa: N818 (a state, not an error)
+    """The limits on concurrent and waiting calls are reached, or the wait timed out."""
 
 
 class Bulkhead:
-    """At most ``calls`` inside, at most ``waiting`` in front, each for at most ``patience`` seconds."""
+    """At most ``max_concurrent`` calls run and ``max_waiting`` wait, each for up to ``max_wait_seconds``.
 
-    def __init__(self, name: str, *, calls: int, waiting: int = 0, patience: float = 1.0) -> None:
+    ``waiting`` is the current number of waiting calls.
+    """
+
+    def __init__(
+        self, name: str, *, max_concurrent: int, max_waiting: int = 0, max_wait_seconds: float = 1.0
+    ) -> None:
         self.name = name
-        self._room = asyncio.Semaphore(calls)
-        self._most_waiting = waiting
-        self._patience = patience
+        self._permits = asyncio.Semaphore(max_concurrent)
+        self._max_waiting = max_waiting
+        self._max_wait_seconds = max_wait_seconds
         self.waiting = 0
 
     @asynccontextmanager
     async def enter(self) -> AsyncIterator[None]:
-        """Hold a place; :class:`BulkheadFull` when there is none in time."""
-        if self._room.locked():
+        """Acquire a permit for the block. Raises :class:`BulkheadFull` if none is released in time."""
+        if self._permits.locked():
             await self._wait()
         else:
-            await self._room.acquire()
+            await self._permits.acquire()
         try:
             yield
         finally:
-            self._room.release()
+            self._permits.release()
 
     async def _wait(self) -> None:
-        if self.waiting >= self._most_waiting:
+        if self.waiting >= self._max_waiting:
             raise BulkheadFull(self.name)
         self.waiting += 1
         try:
-            async with asyncio.timeout(self._patience):
-                await self._room.acquire()
+            async with asyncio.timeout(self._max_wait_seconds):
+                await self._permits.acquire()
         except TimeoutError as error:
             raise BulkheadFull(self.name) from error
         finally:

@@ -1,9 +1,9 @@
-"""Deadlines that travel: what is done for a request knows how long anybody will wait for it.
+"""Deadlines that propagate: work done for a request inherits the request's deadline.
 
-The deadline is a moment of ``time.monotonic`` in a context variable, so tasks inherit it; a nested deadline
-can only be nearer. Calls to others send :func:`remaining` along (header ``x-deadline-ms``).
+The deadline is a time of ``time.monotonic`` in a context variable, so tasks inherit it; a nested deadline can
+only be earlier. Outgoing calls send :func:`remaining` in the header ``x-deadline-ms``.
 
-Stamina, tenacity and httpx have time-outs per call; none carries one from call to call.
+Stamina, tenacity and httpx have timeouts per call; none propagates one across calls.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 def remaining() -> float:
-    """Seconds that are left; infinite without a deadline, never negative."""
+    """Return the seconds until the deadline: infinite without one, never negative."""
     return max(0.0, _deadline.get() - time.monotonic())
 
 
 @contextmanager
 def deadline_at(moment: float) -> Iterator[None]:
-    """Only say until when (in seconds of ``time.monotonic``); ending what is late is somebody else's task."""
+    """Set the deadline (seconds of ``time.monotonic``) without cancelling work that exceeds it."""
     token = set_deadline(moment)
     try:
         yield
@@ -34,19 +34,20 @@ def deadline_at(moment: float) -> Iterator[None]:
 
 
 def set_deadline(moment: float) -> Token[float]:
-    """As :func:`deadline_at`, for where every request comes by: a context manager costs as much as a read of
-    the cache. :func:`reset_deadline` takes the token."""
+    """Like :func:`deadline_at` without the context manager's overhead, for the hot path of every request.
+    Pass the returned token to :func:`reset_deadline`.
+    """
     return _deadline.set(min(_deadline.get(), moment))
 
 
 def reset_deadline(token: Token[float]) -> None:
-    """Back to what :func:`set_deadline` found."""
+    """Restore the deadline before :func:`set_deadline`."""
     _deadline.reset(token)
 
 
 @asynccontextmanager
 async def deadline(seconds: float) -> AsyncIterator[None]:
-    """Everything inside ends within ``seconds``, or sooner if it must already; else ``TimeoutError``."""
+    """Limit the block to ``seconds``, or to an earlier deadline; raises ``TimeoutError``."""
     token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
     try:
         async with asyncio.timeout(remaining()):

@@ -1,8 +1,7 @@
-"""Deadlines of many tasks, looked after by one: two dictionary writes a request instead of a timer of its
-own.
+"""Deadlines of many tasks, enforced by one loop: two dictionary writes per request instead of a timer.
 
-A timer of the event loop costs about as much as a cached answer does. Requests run for seconds at most, so a
-look at all of them every 50 ms ends none of them noticeably late.
+A timer of the event loop costs about as much as a cached response. Requests run for seconds, so a check every
+50 ms is precise enough.
 """
 
 from __future__ import annotations
@@ -14,27 +13,31 @@ from typing import Any, Final
 _TICK_SECONDS: Final = 0.05
 
 
-class Watch:
-    """Cancels the tasks whose time is over."""
+class DeadlineWatchdog:
+    """Cancels tasks that exceed their deadline. ``cancelled`` counts them."""
 
     def __init__(self) -> None:
-        self._until: dict[asyncio.Task[Any], float] = {}
-        self.ended = 0
+        self._deadlines: dict[asyncio.Task[Any], float] = {}
+        self.cancelled = 0
 
-    def enter(self, task: asyncio.Task[Any], until: float) -> None:
-        """From now on ``task`` ends at ``until``, in seconds of ``time.monotonic``."""
-        self._until[task] = until
+    def watch(self, task: asyncio.Task[Any], deadline: float) -> None:
+        """Cancel ``task`` at ``deadline``, in seconds of ``time.monotonic``, unless it is unwatched
+        before.
+        """
+        self._deadlines[task] = deadline
 
-    def leave(self, task: asyncio.Task[Any]) -> bool:
-        """No longer; ``True`` when it was cancelled from here, so that a ``CancelledError`` is a time-out."""
-        return self._until.pop(task, None) is None
+    def unwatch(self, task: asyncio.Task[Any]) -> bool:
+        """Stop watching ``task``. Return whether it was cancelled here: its ``CancelledError`` is a
+        timeout.
+        """
+        return self._deadlines.pop(task, None) is None
 
     async def run(self) -> None:
-        """Look after the tasks until cancelled."""
+        """Check the deadlines every 50 ms until cancelled."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = time.monotonic()
-            for task in [task for task, until in self._until.items() if until <= now]:
-                del self._until[task]
-                self.ended += 1
+            for task in [task for task, deadline in self._deadlines.items() if deadline <= now]:
+                del self._deadlines[task]
+                self.cancelled += 1
                 task.cancel()

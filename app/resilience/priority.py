@@ -1,19 +1,21 @@
-"""Who goes first."""
+"""Priority classes of requests."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 
-class Urgency(IntEnum):
-    """What is refused last, first. Who cannot sign in or read has no service at all; making can wait."""
+class RequestPriority(IntEnum):
+    """Priority of a request under overload: lower classes are rejected first (criticality, Google SRE
+    book).
+    """
 
-    VITAL = 0  # signing in, renewing a session
+    CRITICAL = 0  # sign-in, token refresh
     READ = 1
     WRITE = 2
     BULK = 3  # generation, uploads, events
 
     @property
     def share(self) -> float:
-        """The share of the pod's room that this and everything less urgent may fill together."""
+        """Share of the concurrency limit that this and all lower classes may use together."""
         return (1.0, 0.9, 0.75, 0.5)[self]

@@ -1,8 +1,8 @@
-"""Retries that cannot make an outage worse.
+"""Retries that cannot amplify an outage.
 
-A budget (as in Finagle and Linkerd) allows retries as a share of first tries: a service that fails one call
-in a hundred is asked again, one that fails all of them is asked only a fifth more. Waits grow, with full
-jitter, and no retry is begun that the deadline would cut off.
+A budget (as in Finagle and Linkerd) allows retries as a ratio of first attempts: a service that fails one
+call in a hundred is retried, one that fails all calls gets only a fifth more. Delays grow exponentially with
+full jitter, and no retry starts that the deadline would cut off.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from app.resilience.deadline import remaining
 T = TypeVar("T")
 
 
-class Budget:
-    """Earns ``share`` of a retry with every first try, up to ``most``; starts with ``start``."""
+class RetryBudget:
+    """Earns ``ratio`` of a retry per first attempt, up to ``max_balance``; starts with ``initial``
+    retries.
+    """
 
-    def __init__(self, share: float = 0.2, *, start: float = 10.0, most: float = 100.0) -> None:
-        self._share = share
-        self._most = most
-        self.balance = start
+    def __init__(self, ratio: float = 0.2, *, initial: float = 10.0, max_balance: float = 100.0) -> None:
+        self._ratio = ratio
+        self._max_balance = max_balance
+        self.balance = initial
 
     def earn(self) -> None:
-        """A first try was made."""
-        self.balance = min(self._most, self.balance + self._share)
+        """Record a first attempt."""
+        self.balance = min(self._max_balance, self.balance + self._ratio)
 
     def spend(self) -> bool:
-        """Take a retry, if there is one."""
+        """Take a retry from the budget. Return whether one was available."""
         if self.balance < 1.0:
             return False
         self.balance -= 1.0
@@ -40,21 +42,25 @@ class Budget:
 async def retry(
     work: Callable[[], Awaitable[T]],
     *,
-    on: tuple[type[Exception], ...],
-    budget: Budget,
+    retry_on: tuple[type[Exception], ...],
+    budget: RetryBudget,
     attempts: int = 3,
-    first_wait: float = 0.05,
-    longest_wait: float = 2.0,
+    wait_initial: float = 0.05,
+    wait_max: float = 2.0,
 ) -> T:
-    """``await work()`` until it succeeds, raises something else, or no retry is left; then its last error."""
+    """Return ``await work()``, retried on the exceptions ``retry_on`` within ``attempts`` and the budget.
+
+    ``wait_initial`` and ``wait_max`` are seconds: the upper bound of the first delay, which doubles, and its
+    maximum. Raises the last error if no retry is left.
+    """
     budget.earn()
     attempt = 1
     while True:
         try:
             return await work()
-        except on:
-            wait = random.uniform(0, min(longest_wait, first_wait * 2.0 ** (attempt - 1)))  # noqa: S311
-            if attempt >= attempts or wait >= remaining() or not budget.spend():
+        except retry_on:
+            delay = random.uniform(0, min(wait_max, wait_initial * 2.0 ** (attempt - 1)))  # noqa: S311
+            if attempt >= attempts or delay >= remaining() or not budget.spend():
                 raise
-        await asyncio.sleep(wait)
+        await asyncio.sleep(delay)
         attempt += 1

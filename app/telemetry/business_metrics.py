@@ -1,4 +1,4 @@
-"""What the business is asked about: people, what they make and look at, and what they pay (MON3)."""
+"""Business metrics: accounts, content, events and revenue (MON3)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-contents_published: Final = Counter("kingdom_contents_published_total", "Pieces of content published.")
-contents_viewed: Final = Counter("kingdom_contents_viewed_total", "Published pieces read one by one.")
+contents_published: Final = Counter("kingdom_contents_published_total", "Content items published.")
+contents_viewed: Final = Counter("kingdom_contents_viewed_total", "Views of published content items.")
 orders_placed: Final = Counter("kingdom_orders_total", "Orders placed.", ("product",))
-revenue: Final = Counter("kingdom_revenue_cents_total", "What orders brought in, in cents.", ("product",))
-payments: Final = Counter("kingdom_payments_cents_total", "What was paid into balances, in cents.")
-events_taken: Final = Counter("kingdom_events_total", "Events that apps told of, each once.", ("name",))
-# Only a worker shows it, which counts all pods' accounts together.
+revenue: Final = Counter(
+    "kingdom_revenue_cents_total", "Revenue from orders in cents, by product.", ("product",)
+)
+payments: Final = Counter("kingdom_payments_cents_total", "Payments to account balances in cents.")
+events_taken: Final = Counter(
+    "kingdom_events_total", "Client events ingested, after deduplication.", ("name",)
+)
+# Exported by workers only; it covers the accounts of all pods.
 active_accounts: Final = Gauge(
     "kingdom_active_accounts",
-    "Accounts that were active within a day, a week and a month; 0.81 % standard error.",
+    "Accounts active within a day, a week and a month; estimate with a standard error of 0.81 %.",
     ("window",),
     registry=None,
 )

@@ -1,7 +1,7 @@
-"""What is known about the request or job at hand, wherever code runs for it.
+"""Context fields (request ID, trace, job) that are added to the log lines of the current request or job.
 
-One context variable with one small dictionary: binding it costs a tenth of a microsecond, and the rest is
-only paid by lines that are really written.
+Stored in one context variable with a small dictionary, which takes 0.1 µs to set; merging only happens for
+lines that are logged.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ current: ContextVar[Mapping[str, str]] = ContextVar("current", default=MappingPr
 
 
 def merge(_: object, __: str, event: EventDict) -> EventDict:
-    """A structlog processor: the fields of the current request stand on each of its lines."""
+    """Structlog processor: add the context fields to an event."""
     for name, value in current.get().items():
         event.setdefault(name, value)
     return event
 
 
 def trace() -> str:
-    """The trace of the request at hand, for a job to go on with; empty outside of one."""
+    """Return the trace ID of the current request for the payload of a job; empty outside of a request."""
     return current.get().get("trace_id", "")
 
 
 def follow(trace_id: str) -> None:
-    """Let the job at hand belong to a trace; its lines and calls carry it."""
+    """Make the current job part of the trace ``trace_id``; its log lines and outgoing calls carry it."""
     if trace_id:
-        names = {"trace_id": trace_id, "span_id": secrets.token_hex(8), "trace_flags": "00"}
-        current.set({**current.get(), **names})
+        fields = {"trace_id": trace_id, "span_id": secrets.token_hex(8), "trace_flags": "00"}
+        current.set({**current.get(), **fields})

@@ -1,8 +1,8 @@
-"""Unexpected errors, grouped: the same fault seen a thousand times is one line with a count.
+"""Unexpected errors, grouped and counted.
 
-A group is the type of the error and the place in this service's own code where it came through last; messages
-are left out, because they hold ids and addresses that differ every time. As error trackers do it, without one
-more service that has to be there when everything else is not.
+A group is the exception type and the innermost code location in this service. Messages are not part of it,
+because they contain IDs and addresses. This is how error trackers group, without depending on another
+service.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ import app
 from app import clock
 from app.telemetry import context, metrics
 
-_OWN: Final = str(Path(app.__file__).parent)
-_MOST_GROUPS: Final = 200
-_LONGEST_MESSAGE: Final = 300
+_PACKAGE: Final = str(Path(app.__file__).parent)
+_MAX_GROUPS: Final = 200
+_MAX_MESSAGE_LENGTH: Final = 300
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether something that was asked was not there, or not in time: no fault of ours, and worth another
-    try."""
+    """Return whether an error means that a dependency is unavailable or timed out, so that a retry may
+    succeed.
+    """
     if isinstance(error, PyMongoError):
         return isinstance(error, ConnectionFailure) or error.timeout
     return isinstance(error, RedisConnectionError | RedisTimeoutError | TimeoutError)
 
 
-class Fault(msgspec.Struct):
-    """One group. ``where`` is file, line and function; ``request`` names the latest in the logs."""
+class ErrorGroup(msgspec.Struct):
+    """One group. ``where`` is file, line and function; ``request`` is the ID of the latest request."""
 
     group: str
     error: str
@@ -49,43 +50,43 @@ class Fault(msgspec.Struct):
     last_at: datetime
 
 
-class Faults:
-    """The groups of this process, the ones seen longest ago forgotten first."""
+class ErrorGroups:
+    """Error groups of this process, at most 200; the least recently seen one is evicted."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, Fault] = {}
+        self._groups: dict[str, ErrorGroup] = {}
 
-    def add(self, error: BaseException, route: str) -> Fault:
-        """Count an error; its group, with ``count`` 1 when it is a new one."""
+    def add(self, error: BaseException, route: str) -> ErrorGroup:
+        """Count an error and return its group; ``count`` is 1 for a new group."""
         name = type(error).__qualname__
-        where = _place(error)
-        group = hashlib.blake2b(f"{name} {where}".encode(), digest_size=4).hexdigest()
+        where = _code_location(error)
+        key = hashlib.blake2b(f"{name} {where}".encode(), digest_size=4).hexdigest()
         metrics.failures.labels(route, name).inc()
-        message = str(error)[:_LONGEST_MESSAGE]
+        message = str(error)[:_MAX_MESSAGE_LENGTH]
         request = context.current.get().get("request_id", "")
         now = clock.now()
-        # Popped and put back: the order of the dictionary is the order of the last time.
-        fault = self._groups.pop(group, None)
-        if fault is None:
-            fault = Fault(group, name, where, route, message, request, 0, now, now)
-            if len(self._groups) >= _MOST_GROUPS:
+        # Removed and re-inserted, so that the dictionary is ordered by the last occurrence.
+        group = self._groups.pop(key, None)
+        if group is None:
+            group = ErrorGroup(key, name, where, route, message, request, 0, now, now)
+            if len(self._groups) >= _MAX_GROUPS:
                 del self._groups[next(iter(self._groups))]
-        self._groups[group] = fault
-        fault.count += 1
-        fault.last_at, fault.route, fault.message, fault.request = now, route, message, request
-        return fault
+        self._groups[key] = group
+        group.count += 1
+        group.last_at, group.route, group.message, group.request = now, route, message, request
+        return group
 
-    def latest(self) -> list[Fault]:
-        """All groups, the latest first."""
+    def latest(self) -> list[ErrorGroup]:
+        """Return all groups, most recently seen first."""
         return list(reversed(self._groups.values()))
 
 
-def _place(error: BaseException) -> str:
+def _code_location(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(_OWN)] or list(frames)
+    own = [frame for frame in frames if frame.filename.startswith(_PACKAGE)] or list(frames)
     if not own:
         return "unknown"
     frame = own[-1]
     path = Path(frame.filename)
-    name = path.relative_to(_OWN) if path.is_relative_to(_OWN) else Path(path.name)
+    name = path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else Path(path.name)
     return f"{name.as_posix()}:{frame.lineno} {frame.name}"

@@ -1,8 +1,8 @@
-"""What goes through a pod, counted in plain integers: a labelled Prometheus histogram takes a lock and walks
-its buckets on every request, which costs more than the rest of the bookkeeping together.
+"""HTTP metrics, counted in plain integers: a labelled Prometheus histogram takes a lock and searches its
+buckets on every request, which costs more than all other bookkeeping.
 
-Two views of the same numbers: the histogram ``kingdom_http_request_seconds`` since the start, and sliding
-windows of the last seconds, which the autoscaler and the thresholds read.
+Provides the histogram ``kingdom_http_request_seconds`` since the start, and sliding windows of the last
+seconds for the autoscaler and the thresholds.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from prometheus_client.registry import Collector
 
 # Around the targets of 200 ms, 500 ms and 1 s, and the alerts at 1 s and 3 s.
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 3, 5, 10)
-# Finer, for a quantile: each bound a quarter above the one before, from 1 ms to about a minute.
+# Finer bins for quantiles: each bound is a quarter above the previous one, from 1 ms to about a minute.
 _FINE: Final = tuple(0.001 * 1.25**step for step in range(50))
-_KEPT_SECONDS: Final = 64  # a little more than the longest window
+_RETENTION_SECONDS: Final = 64  # slightly more than the maximum window
 RATE_SECONDS: Final = 30
 QUANTILE_SECONDS: Final = 60
 
 
 class Series:
-    """One combination of method, route and status."""
+    """Latency histogram of one combination of method, route and status."""
 
     __slots__ = ("buckets", "counted", "failed", "total")
 
     def __init__(self, route: str, status: int) -> None:
         self.buckets = [0] * (len(BOUNDS) + 1)
         self.total = 0.0
-        # Probes and scrapes come every few seconds whatever happens: they say nothing about demand.
+        # Probes and scrapes are periodic and do not show demand.
         self.counted = route.startswith("/v1")
         self.failed = status >= 500
 
@@ -49,17 +49,20 @@ class _Second:
         self.bins = [0] * (len(_FINE) + 1)
 
 
-class Traffic(Collector):
-    """The requests of this process."""
+class HttpMetrics(Collector):
+    """Requests of this process. ``clock`` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = clock()
         self._series: dict[tuple[str, str, int], Series] = {}
-        self._seconds = [_Second() for _ in range(_KEPT_SECONDS)]
+        self._seconds = [_Second() for _ in range(_RETENTION_SECONDS)]
 
     def record(self, method: str, route: str, status: int, seconds: float, *, streamed: bool = False) -> None:
-        """A request is over. What was ``streamed`` lasts as long as the client likes: no response time."""
+        """Record a finished request that took ``seconds``.
+
+        ``streamed``: the duration depends on the client, so it is not a response time.
+        """
         series = self._series.get((method, route, status))
         if series is None:
             series = self._series[method, route, status] = Series(route, status)
@@ -68,7 +71,7 @@ class Traffic(Collector):
         if not series.counted:
             return
         now = int(self._clock())
-        second = self._seconds[now % _KEPT_SECONDS]
+        second = self._seconds[now % _RETENTION_SECONDS]
         if second.at != now:
             second.at, second.requests, second.errors = now, 0, 0
             second.bins = [0] * (len(_FINE) + 1)
@@ -78,20 +81,23 @@ class Traffic(Collector):
             second.bins[bisect_left(_FINE, seconds)] += 1
 
     def rate(self, window: int = RATE_SECONDS) -> float:
-        """Requests a second below /v1 over the last ``window`` whole seconds (fewer just after the start)."""
+        """Return requests per second below /v1 over the last ``window`` whole seconds (fewer just after the
+        start).
+        """
         length = min(float(window), max(1.0, self._clock() - self._began))
         return sum(second.requests for second in self._recent(window)) / length
 
     def errors(self, window: int = QUANTILE_SECONDS) -> float:
-        """The share of answers with a status of 500 or more, 0 to 1; 0 without requests."""
+        """Return the ratio of responses with status 500 or above, from 0 to 1; 0 without requests."""
         recent = self._recent(window)
         requests = sum(second.requests for second in recent)
         return sum(second.errors for second in recent) / requests if requests else 0.0
 
     def quantile(self, share: float, window: int = QUANTILE_SECONDS) -> float:
-        """The response time in seconds that ``share`` of the requests kept; 0 when there were none.
+        """Return the response time in seconds within which ``share`` of the requests completed; 0 without
+        requests.
 
-        Exact to the bin, a quarter of the value, and interpolated inside it.
+        Exact to the bin (a quarter of the value), interpolated within it.
         """
         bins = [0] * (len(_FINE) + 1)
         for second in self._recent(window):
@@ -106,12 +112,12 @@ class Traffic(Collector):
                 high = _FINE[at] if at < len(_FINE) else low * 1.25
                 return low + (high - low) * (wanted - below) / count
             below += count
-        raise AssertionError("the bins add up to their sum")
+        raise AssertionError("unreachable: the bins add up to the total")
 
     def collect(self) -> Iterator[Metric]:
         times = HistogramMetricFamily(
             "kingdom_http_request_seconds",
-            "Time from the first byte of a request to the last byte of its answer.",
+            "Time from the first byte of a request to the last byte of its response.",
             labels=("method", "route", "status"),
         )
         for (method, route, status), series in self._series.items():
@@ -120,11 +126,11 @@ class Traffic(Collector):
             times.add_metric((method, route, str(status)), counts, series.total)
         yield times
         yield GaugeMetricFamily(
-            "kingdom_http_requests_per_second", "Requests below /v1, last 30 s.", value=self.rate()
+            "kingdom_http_requests_per_second", "Requests per second below /v1, last 30 s.", value=self.rate()
         )
         yield GaugeMetricFamily(
             "kingdom_http_response_p95_seconds",
-            "95 % of the requests below /v1 were answered within this, last 60 s; 0 when there were none.",
+            "95th percentile of the response time below /v1, last 60 s; 0 without requests.",
             value=self.quantile(0.95),
         )
 

@@ -1,7 +1,7 @@
-"""How busy the pod is, told to the load balancer with every answer.
+"""Load report for the load balancer, sent with every response.
 
 The header is Google's form of Open Request Cost Aggregation (ORCA): ``endpoint-load-metrics: JSON {...}``. A
-balancer that weights replicas by it sends less to a pod on a slow or crowded node.
+load balancer that weights replicas by it sends fewer requests to a pod on a slow or busy node.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ import time
 from pathlib import Path
 from typing import Final
 
-from app.telemetry.http_metrics import Traffic
+from app.telemetry.http_metrics import HttpMetrics
 
 _EVERY_SECONDS: Final = 1.0
 _RATE_WINDOW: Final = 5
 _CGROUP: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
-class Load:
-    """The report, made once a second, so that an answer only copies a few bytes."""
+class LoadReport:
+    """The report, rendered once per second so that a response only copies a few bytes."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: HttpMetrics) -> None:
         self._traffic = traffic
         self._report = b""
 
     def __call__(self) -> bytes:
-        """The value of the header; empty until the first report is made."""
+        """Return the header value; empty until the first report."""
         return self._report
 
     async def run(self) -> None:
-        """Keep the report up to date until cancelled."""
-        processor = Processor()
+        """Update the report every second until cancelled."""
+        cpu_usage = CpuUsage()
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
             self._report = b'JSON {"cpu_utilization": %.3f, "rps_fractional": %.1f}' % (
-                processor() / 100,
+                cpu_usage() / 100,
                 self._traffic.rate(_RATE_WINDOW),
             )
 
 
-class Processor:
-    """The share of its cores that the process used since the last call, in percent."""
+class CpuUsage:
+    """CPU usage of the process since the previous call, in percent of its available cores."""
 
     def __init__(self) -> None:
         self._cores = allotted_cores()
@@ -56,14 +56,12 @@ class Processor:
 
 
 def allotted_cores(limit: Path = _CGROUP) -> float:
-    """The cores this process can use: what its control group allows, and never more than one event loop
-    can.
-    """
+    """Return the cores this process can use: its cgroup's CPU quota, but at most 1 (one event loop)."""
     cores = float(os.cpu_count() or 1)
     try:
         quota, period = limit.read_text().split()
         if quota != "max":
             cores = min(cores, int(quota) / int(period))
     except (OSError, ValueError):
-        pass  # no control groups here, or of the first version
+        pass  # no control groups, or version 1
     return min(1.0, cores)

@@ -1,6 +1,6 @@
-"""Structured logs: one JSON object a line on standard output, which is what the node's log agent reads.
+"""Structured logs: one JSON object per line on standard output, collected by the node's log agent.
 
-Values from users only ever travel as JSON values, so a line break in one cannot forge a second line.
+User-supplied values are only logged as JSON values, so a line break in one cannot forge a second line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _encoder = msgspec.json.Encoder(enc_hook=repr)
 
 
 def configure(level: LogLevel, **fixed: str) -> None:
-    """Set up :mod:`structlog` for the process; ``fixed`` fields (role, pod) stand on every line."""
+    """Configure :mod:`structlog` for the process; ``fixed`` fields (role, pod) are added to every line."""
 
     def add_fixed(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
         event.update(fixed)
@@ -47,7 +47,7 @@ def configure(level: LogLevel, **fixed: str) -> None:
         logger_factory=structlog.BytesLoggerFactory(file=sys.stdout.buffer),
         cache_logger_on_first_use=True,
     )
-    # Libraries log through the standard module: only their warnings are of use to an operator.
+    # Libraries use the standard module; only their warnings are relevant in operation.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stdout, format='{"message": "%(name)s", "log": "%(levelname)s"}'
     )

@@ -1,4 +1,6 @@
-"""What Prometheus scrapes. Labels are bounded: route templates, never paths; kinds, never messages."""
+"""Prometheus metrics. Labels are bounded: route templates instead of paths, error types instead of
+messages.
+"""
 
 from __future__ import annotations
 
@@ -25,54 +27,60 @@ from app.telemetry.http_metrics import BOUNDS
 if TYPE_CHECKING:
     from app.cache import Cache
     from app.rate_limits import Limiter
-    from app.resilience import Watch
-    from app.resilience.concurrency_limiter import Gate
+    from app.resilience import DeadlineWatchdog
+    from app.resilience.concurrency_limiter import ConcurrencyLimiter
 
-disable_created_metrics()  # half of all series, and nothing asks for them
+disable_created_metrics()  # half of all series, and unused
 
 
-class _Count:
-    """A number that is only read when it is scraped: a gauge's lock costs more than a request should."""
+class _PlainCounter:
+    """A number that is read on scrapes: the lock of a gauge costs too much per request."""
 
     def __init__(self) -> None:
         self.count = 0
 
 
-traffic_in_flight: Final = _Count()
-_in_flight: Final = Gauge("kingdom_http_requests_in_flight", "Requests being answered now.")
+traffic_in_flight: Final = _PlainCounter()
+_in_flight: Final = Gauge("kingdom_http_requests_in_flight", "Requests in flight.")
 _in_flight.set_function(lambda: traffic_in_flight.count)
 
-event_loop_tasks: Final = Gauge("kingdom_event_loop_tasks", "Tasks of the event loop, waiting ones too.")
-failures: Final = Counter("kingdom_errors_total", "Unexpected errors, by where and what.", ("where", "error"))
-limited: Final = Counter("kingdom_limited_total", "Requests refused by a rate limit.", ("limit",))
+event_loop_tasks: Final = Gauge(
+    "kingdom_event_loop_tasks", "Tasks of the event loop, including waiting ones."
+)
+failures: Final = Counter(
+    "kingdom_errors_total",
+    "Errors by route and exception type: unhandled ones and unavailable dependencies.",
+    ("where", "error"),
+)
+limited: Final = Counter("kingdom_limited_total", "Requests rejected by a rate limit, by rule.", ("limit",))
 jobs: Final = Histogram(
     "kingdom_job_seconds",
-    "Time a job took, by kind and outcome.",
+    "Job duration by kind and outcome.",
     ("kind", "outcome"),
     buckets=(*BOUNDS, 30, 60),
 )
 queue_jobs: Final = Gauge("kingdom_queue_jobs", "Jobs by state.", ("state",))
 queue_age: Final = Gauge("kingdom_queue_oldest_seconds", "Age of the oldest job that is ready to run.")
-# Only a worker shows these two: an autoscaler must not read the zero of a pod that has never looked.
-workers: Final = Gauge("kingdom_queue_workers", "Workers that take jobs.", registry=None)
-backlog: Final = Gauge(
-    "kingdom_queue_backlog_per_worker", "Jobs that are ready to run, for each worker.", registry=None
+# Exported by workers only: the autoscaler must not read the zero of a pod that never measured.
+workers: Final = Gauge("kingdom_queue_workers", "Live workers of the queue.", registry=None)
+backlog: Final = Gauge("kingdom_queue_backlog_per_worker", "Jobs ready to run per worker.", registry=None)
+accounts_created: Final = Counter("kingdom_accounts_created_total", "Accounts created.")
+sign_ins_refused: Final = Counter(
+    "kingdom_sign_ins_refused_total", "Sign-ins rejected because of a wrong password."
 )
-accounts_created: Final = Counter("kingdom_accounts_created_total", "Accounts made.")
-sign_ins_refused: Final = Counter("kingdom_sign_ins_refused_total", "Wrong passwords.")
 refresh_reuse: Final = Counter(
-    "kingdom_refresh_reuse_total", "Refresh tokens shown twice; the session ended."
+    "kingdom_refresh_reuse_total", "Refresh-token reuse detections; the session is revoked."
 )
-contents_created: Final = Counter("kingdom_contents_created_total", "Pieces of content asked for.")
+contents_created: Final = Counter("kingdom_contents_created_total", "Content generation requests.")
 contents_finished: Final = Counter(
-    "kingdom_contents_finished_total", "Pieces of content finished.", ("state",)
+    "kingdom_contents_finished_total", "Content generations finished, by final state.", ("state",)
 )
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 
 
 class _Caches(Collector):
-    """Reads the counts that caches keep as plain integers: a labelled counter costs more than a cache hit."""
+    """Exports the plain integers that caches count in: a labelled counter costs more than a cache hit."""
 
     def __init__(self) -> None:
         self.caches: list[Cache[Any]] = []
@@ -81,9 +89,13 @@ class _Caches(Collector):
         reads = CounterMetricFamily(
             "kingdom_cache_reads", "Cache reads by where the value came from.", labels=("cache", "outcome")
         )
-        evictions = CounterMetricFamily("kingdom_cache_evictions", "Values pushed out.", labels=("cache",))
-        entries = GaugeMetricFamily("kingdom_cache_entries", "Values in the process.", labels=("cache",))
-        size = GaugeMetricFamily("kingdom_cache_bytes", "Their size.", labels=("cache",))
+        evictions = CounterMetricFamily("kingdom_cache_evictions", "Cache evictions.", labels=("cache",))
+        entries = GaugeMetricFamily(
+            "kingdom_cache_entries", "Entries in the memory layer.", labels=("cache",)
+        )
+        size = GaugeMetricFamily(
+            "kingdom_cache_bytes", "Approximate size of the cached entries in bytes.", labels=("cache",)
+        )
         for cache in self.caches:
             for outcome, count in dataclasses.asdict(cache.counts).items():
                 reads.add_metric((cache.name, outcome), count)
@@ -98,43 +110,47 @@ REGISTRY.register(_caches)
 
 
 def observe_caches(*caches: Cache[Any]) -> None:
-    """Show the counts of these caches."""
+    """Export the statistics of these caches."""
     _caches.caches.extend(caches)
 
 
-class Defences(Collector):
-    """Room, limits and deadlines, read from the plain integers that the hot path counts in."""
+class ProtectionMetrics(Collector):
+    """Metrics of concurrency limit, rate limits and deadlines, read from plain integers of the hot path."""
 
-    def __init__(self, gate: Gate, limiter: Limiter, watch: Watch) -> None:
-        self._gate = gate
+    def __init__(self, concurrency: ConcurrencyLimiter, limiter: Limiter, watchdog: DeadlineWatchdog) -> None:
+        self._concurrency = concurrency
         self._limiter = limiter
-        self._watch = watch
+        self._watchdog = watchdog
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
-            "kingdom_concurrency_limit", "Requests answered at once, at most.", value=self._gate.limit
+            "kingdom_concurrency_limit",
+            "Current limit on concurrent requests.",
+            value=self._concurrency.limit,
         )
-        refused = CounterMetricFamily(
-            "kingdom_overload_refusals", "Requests refused for want of room.", labels=("urgency",)
+        rejected = CounterMetricFamily(
+            "kingdom_overload_refusals", "Requests rejected by the concurrency limiter.", labels=("priority",)
         )
-        for urgency, count in self._gate.refused.items():
-            refused.add_metric((urgency.name.lower(),), count)
+        for priority, count in self._concurrency.rejected.items():
+            rejected.add_metric((priority.name.lower(),), count)
         decisions = CounterMetricFamily(
-            "kingdom_limit_decisions", "Rate limit decisions by how they came about.", labels=("mode",)
+            "kingdom_limit_decisions",
+            "Rate-limit decisions by mode (remote, leased, local).",
+            labels=("mode",),
         )
         for mode, count in self._limiter.counts.items():
             decisions.add_metric((mode.value,), count)
-        yield from (refused, decisions)
+        yield from (rejected, decisions)
         yield CounterMetricFamily(
             "kingdom_deadlines_exceeded",
-            "Requests ended because they took too long.",
-            value=self._watch.ended,
+            "Requests cancelled at their deadline.",
+            value=self._watchdog.cancelled,
         )
 
 
 @contextmanager
-def shown(*collectors: Collector) -> Iterator[None]:
-    """These collectors are among the metrics while the context is open."""
+def registered(*collectors: Collector) -> Iterator[None]:
+    """Context manager that registers these collectors."""
     for collector in collectors:
         REGISTRY.register(collector)
     try:
@@ -145,5 +161,5 @@ def shown(*collectors: Collector) -> Iterator[None]:
 
 
 def render() -> bytes:
-    """Everything, in Prometheus' text format."""
+    """Return all metrics in the Prometheus text format."""
     return generate_latest()

@@ -1,8 +1,8 @@
-"""What the machine and this process use, for ``/metrics``: memory, CPU, network, disk, sockets.
+"""System metrics of the machine and this process: CPU, memory, network, disk, sockets.
 
-``prometheus_client`` tells of the process's CPU, memory and open files (``process_…``) by itself; this adds
-what it leaves out. Everything is read from ``/proc`` when it is asked for; what is not there (another system
-than Linux, a locked-down container) is left out, never made up.
+``prometheus_client`` exports the process's CPU, memory and open files (``process_…``); this module adds the
+rest. Values are read from ``/proc`` on each scrape; unavailable ones (other systems than Linux, a restricted
+container) are omitted.
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ _MODES: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "
 _KIB: Final = 1024
 
 
-class System(Collector):
-    """Reads ``proc``, which a test may replace."""
+class SystemMetrics(Collector):
+    """Reads from ``proc``, which tests may replace."""
 
     def __init__(self, proc: Path = _PROC) -> None:
         self._proc = proc
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._cpu, self._memory, self._network, self._disk, self._sockets):
+        for read in (self._cpu, self._memory, self._network, self._disk, self._sockets):
             try:
-                yield from part()
+                yield from read()
             except (OSError, ValueError, IndexError, KeyError):
                 continue
 
     def _cpu(self) -> list[Metric]:
         ticks = self._lines("stat")[0].split()[1:]
         family = CounterMetricFamily(
-            "kingdom_system_cpu_seconds", "Time of all processors of the machine, by mode.", labels=("mode",)
+            "kingdom_system_cpu_seconds",
+            "CPU time of the machine by mode, summed over all processors.",
+            labels=("mode",),
         )
         for mode, count in zip(_MODES, ticks, strict=False):
             family.add_metric((mode,), int(count) / os.sysconf("SC_CLK_TCK"))
@@ -47,7 +49,7 @@ class System(Collector):
         sizes = dict(line.split(":", 1) for line in self._lines("meminfo"))
         family = GaugeMetricFamily(
             "kingdom_system_memory_bytes",
-            "Memory of the machine: all of it, and what is left.",
+            "Memory of the machine: total and available.",
             labels=("of",),
         )
         for of, name in (("total", "MemTotal"), ("available", "MemAvailable")):
@@ -62,7 +64,7 @@ class System(Collector):
                 columns = counts.split()
                 received, sent = received + int(columns[0]), sent + int(columns[8])
         family = CounterMetricFamily(
-            "kingdom_network_bytes", "Bytes over the pod's network, without loopback.", labels=("direction",)
+            "kingdom_network_bytes", "Network bytes of the pod, without loopback.", labels=("direction",)
         )
         family.add_metric(("received",), received)
         family.add_metric(("sent",), sent)
@@ -71,7 +73,7 @@ class System(Collector):
     def _disk(self) -> list[Metric]:
         counts = dict(line.split(": ", 1) for line in self._lines("self/io"))
         family = CounterMetricFamily(
-            "kingdom_disk_bytes", "Bytes this process read from and wrote to disks.", labels=("direction",)
+            "kingdom_disk_bytes", "Bytes this process read from and wrote to disk.", labels=("direction",)
         )
         family.add_metric(("read",), int(counts["read_bytes"]))
         family.add_metric(("written",), int(counts["write_bytes"]))
@@ -84,7 +86,7 @@ class System(Collector):
                 count += str(entry.readlink()).startswith("socket:")
             except OSError:  # closed since it was listed
                 continue
-        return [GaugeMetricFamily("kingdom_network_sockets", "Sockets this process has open.", value=count)]
+        return [GaugeMetricFamily("kingdom_network_sockets", "Open sockets of this process.", value=count)]
 
     def _lines(self, name: str) -> list[str]:
         return (self._proc / name).read_text().splitlines()

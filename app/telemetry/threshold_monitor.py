@@ -1,8 +1,8 @@
-"""The pod's watch over itself: its own numbers against the platform's thresholds (MON4).
+"""Threshold monitor of a pod: compares its own measurements with the platform's thresholds (MON4).
 
-Told of by a line in the log, once for each change, and by gauges. A level counts when two looks in a row see
-it, so one long garbage collection is no alarm. The file of thresholds is read anew with every look: a change
-is in force within seconds and without a restart; one that cannot be used is told of and changes nothing.
+Changes are logged once and exported as gauges. A level applies after two consecutive checks, so a single long
+garbage collection does not raise it. The thresholds file is read on every check: a change applies within
+seconds without a restart, and an invalid file is logged and ignored.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from app.telemetry.thresholds import Thresholds, ThresholdsError, read
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS: Final = 2.0
-_LOOKS: Final = 2
+_CHECK_SECONDS: Final = 2.0
+_REQUIRED_CHECKS: Final = 2
 _MEMORY_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 _STATM: Final = Path("/proc/self/statm")
 _MEMINFO: Final = Path("/proc/meminfo")
@@ -34,54 +34,56 @@ Measures = Mapping[str, Callable[[], float]]
 
 
 class Level(IntEnum):
-    """How bad a number is."""
+    """Level of a signal."""
 
-    FINE = 0
+    NORMAL = 0
     WARNING = 1
     CRITICAL = 2
 
 
 @dataclass
 class _Signal:
-    level: Level = Level.FINE
-    coming: Level = Level.FINE
-    looks: int = 0
-    changes: int = 0
+    level: Level = Level.NORMAL
+    pending: Level = Level.NORMAL
+    count: int = 0
+    escalations: int = 0
 
 
-class Alarms(Collector):
-    """``measures`` has a function for each field of :class:`Thresholds`, in the unit of its thresholds."""
+class ThresholdMonitor(Collector):
+    """``measures`` has a function for each field of :class:`Thresholds`, which returns a value in its
+    unit.
+    """
 
     def __init__(self, path: Path, measures: Measures) -> None:
         self._path = path
         self._measures = measures
         self._text, self.thresholds = read(path)
-        self._refused = b""
+        self._rejected = b""
         self._signals = {name: _Signal() for name in Thresholds.__struct_fields__}
 
     async def run(self) -> None:
-        """Look every few seconds until cancelled."""
+        """Check every two seconds until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self.look()
+            await asyncio.sleep(_CHECK_SECONDS)
+            self.check()
 
-    def look(self) -> None:
-        """Read the thresholds if they have changed, and compare."""
+    def check(self) -> None:
+        """Reload the thresholds if they have changed, and compare the signals with them."""
         self._reload()
         for name, signal in self._signals.items():
             value, threshold = self._measures[name](), getattr(self.thresholds, name)
-            seen = Level((value > threshold.warning) + (value > threshold.critical))
-            signal.looks = signal.looks + 1 if seen is signal.coming else 1
-            signal.coming = seen
-            if seen is signal.level or signal.looks < _LOOKS:
+            measured = Level((value > threshold.warning) + (value > threshold.critical))
+            signal.count = signal.count + 1 if measured is signal.pending else 1
+            signal.pending = measured
+            if measured is signal.level or signal.count < _REQUIRED_CHECKS:
                 continue
-            worse, signal.level = seen > signal.level, seen
-            signal.changes += worse
-            say = log.warning if worse else log.info
-            say(
-                "a threshold was passed" if worse else "back below a threshold",
+            escalated, signal.level = measured > signal.level, measured
+            signal.escalations += escalated
+            write = log.warning if escalated else log.info
+            write(
+                "threshold exceeded" if escalated else "back below threshold",
                 signal=name,
-                grade=seen.name.lower(),
+                grade=measured.name.lower(),
                 value=round(value, 3),
                 warning=threshold.warning,
                 critical=threshold.critical,
@@ -89,48 +91,52 @@ class Alarms(Collector):
             )
 
     def level(self, name: str) -> Level:
-        """How a signal is."""
+        """Return the current level of a signal."""
         return self._signals[name].level
 
     def collect(self) -> Iterator[Metric]:
         levels = GaugeMetricFamily(
-            "kingdom_threshold_level", "0 fine, 1 warning, 2 critical.", labels=("signal",)
+            "kingdom_threshold_level",
+            "Level of a signal: 0 normal, 1 warning, 2 critical.",
+            labels=("signal",),
         )
-        changes = CounterMetricFamily(
-            "kingdom_threshold_passed", "Times a signal became worse.", labels=("signal",)
+        escalations = CounterMetricFamily(
+            "kingdom_threshold_passed", "Threshold escalations by signal.", labels=("signal",)
         )
         limits = GaugeMetricFamily(
-            "kingdom_threshold", "The thresholds in force, in their units.", labels=("signal", "level")
+            "kingdom_threshold",
+            "Current thresholds by signal and level, in the unit of the signal.",
+            labels=("signal", "level"),
         )
         for name, signal in self._signals.items():
             levels.add_metric((name,), signal.level)
-            changes.add_metric((name,), signal.changes)
+            escalations.add_metric((name,), signal.escalations)
             threshold = getattr(self.thresholds, name)
             limits.add_metric((name, "warning"), threshold.warning)
             limits.add_metric((name, "critical"), threshold.critical)
-        yield from (levels, changes, limits)
+        yield from (levels, escalations, limits)
 
     def _reload(self) -> None:
         try:
             text = self._path.read_bytes()
-            if text in {self._text, self._refused}:
+            if text in {self._text, self._rejected}:
                 return
-            self._refused = text
+            self._rejected = text
             self._text, self.thresholds = read(self._path)
         except (OSError, ThresholdsError) as error:
-            log.error("thresholds cannot be used; the ones before stay", error=str(error)[:300])
+            log.error("invalid thresholds file, keeping previous values", error=str(error)[:300])
             return
-        self._refused = b""
+        self._rejected = b""
         log.info("thresholds changed", path=str(self._path))
 
 
-def memory(limit: Path = _MEMORY_LIMIT) -> float:
-    """The memory the process holds, in percent of what it may; 0 where the system does not say."""
+def memory_percent(limit: Path = _MEMORY_LIMIT) -> float:
+    """Return the resident memory of the process in percent of its limit; 0 if it is unknown."""
     try:
-        held = int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        most = limit.read_text().strip() if limit.is_file() else "max"
-        if most == "max":
-            most = str(int(_MEMINFO.read_text().split()[1]) * 1024)
-        return 100 * held / int(most)
+        resident = int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        limit_text = limit.read_text().strip() if limit.is_file() else "max"
+        if limit_text == "max":
+            limit_text = str(int(_MEMINFO.read_text().split()[1]) * 1024)
+        return 100 * resident / int(limit_text)
     except (OSError, ValueError, IndexError):
         return 0.0

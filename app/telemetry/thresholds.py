@@ -1,6 +1,6 @@
-"""When a number is worth a look and when it is worth waking someone (ALR1 to ALR5), as the platform says.
+"""Warning and critical thresholds of the alert requirements (ALR1 to ALR5), set by the platform.
 
-The file is a mounted ConfigMap: Kubernetes changes it under a running pod, and the pod goes by the new one.
+The file is a mounted ConfigMap, which Kubernetes updates in a running pod.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import msgspec
 
 
 class ThresholdsError(Exception):
-    """The file cannot be used; the text says why."""
+    """The thresholds file is invalid; the message states why."""
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """Both in ``unit``; what is above counts."""
+    """Thresholds in ``unit``; a level applies above its threshold."""
 
     warning: float
     critical: float
@@ -23,8 +23,8 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """CPU and memory in percent of what the pod may use, the 95th percentile of response times in seconds,
-    errors in percent of answers, connections to the database in percent of the pools.
+    """CPU and memory in percent of the pod's limits, the 95th percentile of response times in seconds, errors
+    in percent of responses, database connections in percent of the pools.
     """
 
     cpu: Threshold
@@ -35,7 +35,7 @@ class Thresholds(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
 
 def read(path: Path) -> tuple[bytes, Thresholds]:
-    """The file as it is now, and what it says. Raises :class:`ThresholdsError`."""
+    """Return the text and the thresholds of the file. Raises :class:`ThresholdsError`."""
     try:
         text = path.read_bytes()
         found = msgspec.json.decode(text, type=Thresholds)
@@ -45,7 +45,7 @@ def read(path: Path) -> tuple[bytes, Thresholds]:
         threshold: Threshold = getattr(found, name)
         if not 0 < threshold.warning < threshold.critical:
             raise ThresholdsError(
-                f"{path}: {name} warns at {threshold.warning:g} and is critical at {threshold.critical:g}; "
-                "the second must be above the first, and both above 0"
+                f"{path}: {name}: warning is {threshold.warning:g} and critical is {threshold.critical:g}; "
+                "critical must be above warning, and both above 0"
             )
     return text, found

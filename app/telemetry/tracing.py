@@ -1,4 +1,4 @@
-"""What calls to others carry along: the trace (W3C Trace Context) and how long anybody will wait."""
+"""Headers of outgoing calls: the trace (W3C Trace Context) and the remaining time until the deadline."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from app.telemetry import context
 
 
 def traceparent() -> str | None:
-    """The header that makes the next call a child of the request or job at hand; ``None`` outside of one."""
-    known = context.current.get()
-    if "trace_id" not in known:
+    """Return the ``traceparent`` header for a child call of the current request or job; ``None`` outside of
+    one.
+    """
+    fields = context.current.get()
+    if "trace_id" not in fields:
         return None
-    return f"00-{known['trace_id']}-{known['span_id']}-{known['trace_flags']}"
+    return f"00-{fields['trace_id']}-{fields['span_id']}-{fields['trace_flags']}"
 
 
-async def announce(request: httpx.Request) -> None:
-    """A request hook for :mod:`httpx` clients."""
+async def add_headers(request: httpx.Request) -> None:
+    """Request hook for :mod:`httpx` clients that adds the headers."""
     parent = traceparent()
     if parent is not None:
         request.headers["traceparent"] = parent
-    left = remaining()
-    if left < math.inf:
-        request.headers["x-deadline-ms"] = str(int(left * 1000))
+    seconds = remaining()
+    if seconds < math.inf:
+        request.headers["x-deadline-ms"] = str(int(seconds * 1000))

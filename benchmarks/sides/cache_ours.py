@@ -23,7 +23,7 @@ async def main(url: str) -> dict[str, float]:
     async with open_redis(RedisSettings(url, None, None)) as redis:
         cache: Cache[bytes] = Cache(redis, "bench", encode=bytes, decode=bytes)
         listening = asyncio.create_task(cache.run())
-        await until(lambda: cache.hears)
+        await until(lambda: cache.receives_invalidations)
         for key in KEYS:
             await cache.fetch(key, load)
         loads = cache.counts.loads

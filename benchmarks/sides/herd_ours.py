@@ -17,7 +17,7 @@ async def main(url: str, readers: int) -> dict[str, float]:
     async with open_redis(RedisSettings(url, None, None)) as redis:
         cache: Cache[bytes] = Cache(redis, "herd", encode=bytes, decode=bytes)
         listening = asyncio.create_task(cache.run())
-        await until(lambda: cache.hears)
+        await until(lambda: cache.receives_invalidations)
 
         async def load() -> Loaded[bytes]:
             await redis.incr("herd:loads")

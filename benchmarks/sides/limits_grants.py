@@ -32,5 +32,5 @@ async def main(url: str, rule: Rule, seconds: float) -> list[tuple[float, float]
 
 if __name__ == "__main__":
     limit, lease, window, seconds = (float(word) for word in sys.argv[2:6])
-    rule = Rule("grants", limit=int(limit), window=window, blind=1, lease=int(lease))
+    rule = Rule("grants", limit=int(limit), window=window, local_limit=1, lease=int(lease))
     Path(sys.argv[6]).write_text(json.dumps(uvloop.run(main(sys.argv[1], rule, seconds))))

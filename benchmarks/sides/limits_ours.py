@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import uvloop
 
 from app.connections import open_redis
-from app.rate_limits import Limiter, Mode, Rule
+from app.rate_limits import DecisionMode, Limiter, Rule
 from app.settings import RedisSettings
 from benchmarks.sides import ACCOUNTS, CALLERS, LIMIT
 
@@ -22,7 +22,7 @@ async def main(url: str, count: int) -> dict[str, float]:
         figures: dict[str, float] = {}
         for mode, lease in (("exact", 1), ("leased", LIMIT // 20)):
             rules = [
-                Rule(f"{mode}-{name}", limit=LIMIT, window=3600.0, blind=1, lease=lease)
+                Rule(f"{mode}-{name}", limit=LIMIT, window=3600.0, local_limit=1, lease=lease)
                 for name in ("account", "class", "address")
             ]
             limiter = Limiter(redis)
@@ -41,9 +41,9 @@ async def main(url: str, count: int) -> dict[str, float]:
             await asyncio.gather(*(caller() for _ in range(CALLERS)))
             figures[mode] = sum(limiter.counts.values()) / (time.perf_counter() - began)
             if lease == 1:
-                assert limiter.counts[Mode.ASKED] == count
+                assert limiter.counts[DecisionMode.REMOTE] == count
             else:
-                figures["asked"] = limiter.counts[Mode.ASKED] / sum(limiter.counts.values())
+                figures["asked"] = limiter.counts[DecisionMode.REMOTE] / sum(limiter.counts.values())
         return figures
 
 

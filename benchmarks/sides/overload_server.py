@@ -16,13 +16,13 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.responses import write
-from app.middleware.admission import refusal
+from app.middleware.admission import overloaded_problem
 from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.middleware.telemetry import TelemetryMiddleware
-from app.resilience.concurrency_limiter import Gate, Overloaded
-from app.resilience.priority import Urgency
-from app.telemetry.error_groups import Faults
-from app.telemetry.http_metrics import Traffic
+from app.resilience.concurrency_limiter import ConcurrencyLimiter, Overloaded
+from app.resilience.priority import RequestPriority
+from app.telemetry.error_groups import ErrorGroups
+from app.telemetry.http_metrics import HttpMetrics
 
 WAIT_SECONDS = 0.010
 BUSY_SECONDS = 0.005
@@ -37,19 +37,19 @@ async def work(send: Send) -> None:
     await write(send, 200, [(b"content-type", b"application/json")], b"{}", head=False)
 
 
-def gated(gate: Gate) -> ASGIApp:
+def gated(gate: ConcurrencyLimiter) -> ASGIApp:
     """The route behind the gate."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = "/work"
         try:
-            entered = gate.enter(Urgency.READ)
+            entered = gate.acquire(RequestPriority.READ)
         except Overloaded as overloaded:
-            raise refusal(scope, overloaded) from None
+            raise overloaded_problem(scope, overloaded) from None
         try:
             await work(send)
         finally:
-            gate.leave("GET /work", entered)
+            gate.release("GET /work", entered)
 
     return app
 
@@ -61,9 +61,9 @@ async def ungated(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def main(port: int, *, behind_gate: bool) -> None:
-    app = gated(Gate()) if behind_gate else ungated
+    app = gated(ConcurrencyLimiter()) if behind_gate else ungated
     whole = SecurityHeadersMiddleware(
-        TelemetryMiddleware(app, "http://localhost", Traffic(), Faults(), lambda: b"")
+        TelemetryMiddleware(app, "http://localhost", HttpMetrics(), ErrorGroups(), lambda: b"")
     )
     server = Server(
         whole,

@@ -9,7 +9,7 @@ import time
 import uvloop
 
 from app.connections import open_redis
-from app.queue import Consumer, Job, Nothing, Priority, Queue, Tasks
+from app.queue import Consumer, EmptyBody, Job, Priority, Queue, Tasks
 from app.settings import RedisSettings
 from benchmarks.sides import SLOTS
 
@@ -27,17 +27,17 @@ async def main(url: str, count: int) -> dict[str, float]:
         started = asyncio.Event()
         began_at = 0.0
 
-        async def slow(_: Nothing) -> None:
+        async def slow(_: EmptyBody) -> None:
             await asyncio.sleep(0.005)
 
-        async def urgent(_: Nothing) -> None:
+        async def urgent(_: EmptyBody) -> None:
             nonlocal began_at
             began_at = time.perf_counter()
             started.set()
 
         tasks = Tasks()
-        tasks.add("slow", Nothing, slow, on_dead=None)
-        tasks.add("urgent", Nothing, urgent, on_dead=None)
+        tasks.add("slow", EmptyBody, slow, on_dead=None)
+        tasks.add("urgent", EmptyBody, urgent, on_dead=None)
         consumer = Consumer(queue, tasks, slots=SLOTS)
         running = asyncio.create_task(consumer.run())
         waits: list[float] = []

@@ -164,7 +164,7 @@ async def test_after_a_failover_no_connection_stays_with_the_old_primary(tmp_pat
             cache: Cache[bytes] = Cache(client, "failover", encode=bytes, decode=bytes, blind_seconds=0.4)
             listening = asyncio.create_task(cache.run())
             queue = Queue(client)
-            await until(lambda: cache.hears)
+            await until(lambda: cache.receives_invalidations)
             await new.execute_command("REPLICAOF", "127.0.0.1", primary.port)
             await asyncio.gather(*(client.set(f"key{number}", "before") for number in range(8)))
             assert await queue.enqueue(Job("first", "kind")) == [True]
@@ -193,7 +193,7 @@ async def test_after_a_failover_no_connection_stays_with_the_old_primary(tmp_pat
             await until(writes, 5.0)
             assert failures >= 1, "the old connections were in use"
             # The subscription too: the cache hears what is published at the new primary.
-            await until(lambda: cache.hears)
+            await until(lambda: cache.receives_invalidations)
             await until(lambda: _subscribed(new))
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)

@@ -56,7 +56,7 @@ def test_without_mongodb_uncached_reads_are_to_be_retried(
     assert without_mongodb.get("/livez").status_code == 200
     assert without_mongodb.get("/readyz").status_code == 503
     assert without_mongodb.get("/v1/products").status_code == 200
-    assert without_mongodb.get("/faultz").json() == [], "an outage is no fault of the code"
+    assert without_mongodb.get("/errorz").json() == [], "an outage is no fault of the code"
 
 
 def test_without_redis_only_what_is_made_of_it_is_away(

@@ -1,18 +1,17 @@
--- Keeps a loaded entry, unless something it depends on was invalidated while it was being loaded, and lets
--- the others know that the task is over.
+-- Stores a loaded entry, unless one of its version counters changed during the load; then releases the load lock
+-- and publishes the end of the load.
 -- KEYS: the entry, the lock, then the version counters.
--- ARGV: token, versions as they were before loading, data, ms until stale, ms until gone, channel, message,
--- ms a counter lives;
--- without data (an empty string for the versions) the task has failed, and only the lock is given back.
--- Returns 1 when the entry was kept.
-local kept = 0
+-- ARGV: token, versions before the load, data, ms until stale, ms until expiry, channel, message, lifetime of a
+-- counter (ms). With an empty string for the versions the load has failed and only the lock is released.
+-- Returns 1 if the entry was stored.
+local stored = 0
 if ARGV[2] ~= '' then
   local versions = redis.call('MGET', unpack(KEYS, 3))
   for at = 1, #versions do versions[at] = versions[at] or '-' end
   if table.concat(versions, ',') == ARGV[2] then
     for at = 1, #versions do
       if versions[at] == '-' then
-        versions[at] = started()
+        versions[at] = initial_version()
         redis.call('SET', KEYS[at + 2], versions[at], 'PX', ARGV[8])
       end
     end
@@ -21,11 +20,11 @@ if ARGV[2] ~= '' then
     local entry = table.concat(versions, ',')
     redis.call('HSET', KEYS[1], 'data', ARGV[3], 'versions', entry, 'stale_at', now + ARGV[4])
     redis.call('PEXPIRE', KEYS[1], ARGV[5])
-    kept = 1
+    stored = 1
   end
 end
 if redis.call('GET', KEYS[2]) == ARGV[1] then
   redis.call('DEL', KEYS[2])
   redis.call('PUBLISH', ARGV[6], ARGV[7])
 end
-return kept
+return stored

@@ -1,4 +1,4 @@
--- Marks everything that depends on these names as no longer true, everywhere.
+-- Invalidates the entries that depend on these names, and publishes the invalidation.
 -- KEYS: version counters. ARGV: ms the counters live (longer than any entry), channel, message.
 for _, counter in ipairs(KEYS) do
   invalidate(counter, ARGV[1])

@@ -1,8 +1,8 @@
--- Reads an entry, if what it depends on has not changed since it was loaded; else may give the caller the
--- task of loading it.
--- KEYS: the entry, the lock, then the version counters of what the entry depends on.
--- ARGV: the caller's token, how long its task may take (ms), how early before going stale it may begin (ms).
--- Returns: data or false, ms until it is stale, ms until it is gone, versions, '1' when the task is the caller's.
+-- Reads an entry, if its version counters have not changed since it was loaded; otherwise, or shortly before it
+-- becomes stale, tries to acquire the load lock for the caller.
+-- KEYS: the entry, the lock, then the version counters of the names that the entry depends on.
+-- ARGV: the caller's token, lifetime of the lock (ms), ms before staleness from which the lock is acquired.
+-- Returns: data or false, ms until it is stale, ms until it expires, versions, 1 if the lock was acquired.
 local versions = redis.call('MGET', unpack(KEYS, 3))
 local known = true
 for at = 1, #versions do
@@ -19,8 +19,8 @@ if known and entry[1] and entry[2] == current then
   fresh_ms = entry[3] - now
   left_ms = redis.call('PTTL', KEYS[1])
 end
-local task = 0
+local load = 0
 if fresh_ms <= tonumber(ARGV[3]) and redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  task = 1
+  load = 1
 end
-return {data, fresh_ms, left_ms, current, task}
+return {data, fresh_ms, left_ms, current, load}

@@ -22,10 +22,10 @@ from app.redis.cancellation import pause
 log = structlog.get_logger()
 
 _MOST_SHAPES: Final = 500
-_MOST_TOGETHER: Final = 2_000
-_KEPT_SECONDS: Final = 7 * 24 * 3600
+_MAX_BATCH: Final = 2_000
+_RETENTION_SECONDS: Final = 7 * 24 * 3600
 _TELL_SECONDS: Final = 15.0
-_MOST_WAITING: Final = 20
+_MAX_PENDING: Final = 20
 _COUNTS: Final = "database:{queries}:count"
 _TIMES: Final = "database:{queries}:micros"
 
@@ -57,7 +57,7 @@ class Workload(Collector):
     plans: dict[Shape, str] = field(default_factory=dict)
     _untold: dict[Shape, Use] = field(default_factory=dict)
     _late: asyncio.Queue[tuple[Shape, Mapping[str, Any], float]] = field(
-        default_factory=lambda: asyncio.Queue(_MOST_WAITING)
+        default_factory=lambda: asyncio.Queue(_MAX_PENDING)
     )
 
     def finished(self, command: Mapping[str, Any], seconds: float) -> None:
@@ -96,7 +96,7 @@ class Workload(Collector):
             return
         client: Any = redis  # typed by redis-py for decoding and plain clients at once
         try:
-            crowded = await client.hlen(_COUNTS) >= _MOST_TOGETHER
+            crowded = await client.hlen(_COUNTS) >= _MAX_BATCH
             async with client.pipeline(transaction=True) as pipe:
                 if crowded:  # years of releases ago, or somebody makes up fields: begin anew
                     pipe.delete(_COUNTS, _TIMES)
@@ -104,7 +104,7 @@ class Workload(Collector):
                     name = msgspec.json.encode(shape)
                     pipe.hincrby(_COUNTS, name, use.count)
                     pipe.hincrby(_TIMES, name, int(use.seconds * 1e6))
-                pipe.expire(_COUNTS, _KEPT_SECONDS).expire(_TIMES, _KEPT_SECONDS)
+                pipe.expire(_COUNTS, _RETENTION_SECONDS).expire(_TIMES, _RETENTION_SECONDS)
                 await pipe.execute()
         except REDIS_GONE:
             for shape, use in untold.items():  # not lost: told the next time

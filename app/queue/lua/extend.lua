@@ -1,4 +1,4 @@
--- Heartbeat: moves the visibility time-out of leases that are still held.
+-- Extends leases that are still held.
 -- ARGV[1] visibility (ms); then for each lease: id, fence.
 -- Returns for each lease: 1 still held, 0 lost.
 local results = {}

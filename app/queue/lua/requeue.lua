@@ -1,5 +1,5 @@
--- Gives dead letters another life, or forgets them.
--- ARGV[1] 'requeue' or 'discard'; then the ids. Returns for each: 1 done, 0 it is no dead letter.
+-- Retries or deletes dead letters.
+-- ARGV[1] 'requeue' or 'discard'; then the ids. Returns for each: 1 done, 0 not dead-lettered.
 local results = {}
 local ready = 0
 for at = 2, #ARGV do
@@ -7,11 +7,11 @@ for at = 2, #ARGV do
   local job = prefix .. 'job:' .. id
   local found = redis.call('ZREM', prefix .. 'dead', id)
   if found == 1 and ARGV[1] == 'requeue' then
-    -- Whoever calls it back wants it done, however late.
+    -- A requeued job runs even after its original expiry.
     redis.call('HSET', job, 'attempt', 0, 'until', 0)
     local place = redis.call('HMGET', job, 'level', 'owner')
     if place[1] then
-      line_up(id, place[1], place[2], 'RPUSH')
+      add_waiting(id, place[1], place[2], 'RPUSH')
       ready = ready + 1
     end
   elseif found == 1 then
@@ -19,5 +19,5 @@ for at = 2, #ARGV do
   end
   results[#results + 1] = found
 end
-ring(ready)
+wake(ready)
 return results

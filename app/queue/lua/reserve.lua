@@ -1,31 +1,31 @@
--- Leases jobs to a worker: first brings back what is due and what a dead worker held, then takes from the lines.
--- ARGV: how many, visibility (ms), most attempts.
--- Returns a flat list: ms until something waiting here becomes due (-1: nothing does); then for each job: id,
--- kind, body, attempt, fence, ms that are left to do it in (-1: no end).
-local wanted, visibility, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Leases jobs to a worker, after moving due delayed jobs and expired leases back to the waiting lists.
+-- ARGV: maximum number of jobs, visibility (ms), maximum attempts.
+-- Returns a flat list: ms until a delayed or leased job becomes due (-1: none); then for each job: id, kind,
+-- body, attempt, fence, ms until it expires (-1: never).
+local wanted, visibility, max_attempts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local delayed, leased = prefix .. 'delayed', prefix .. 'leased'
 
-local function back_in_line(id)
+local function return_to_waiting(id)
   local place = redis.call('HMGET', prefix .. 'job:' .. id, 'level', 'owner')
-  if place[1] then line_up(id, place[1], place[2], 'RPUSH') end
+  if place[1] then add_waiting(id, place[1], place[2], 'RPUSH') end
 end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 100)) do
   redis.call('ZREM', delayed, id)
-  back_in_line(id)
+  return_to_waiting(id)
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', leased, '-inf', now, 'LIMIT', 0, 100)) do
   redis.call('ZREM', leased, id)
   local attempt = redis.call('HGET', prefix .. 'job:' .. id, 'attempt')
-  if attempt and tonumber(attempt) >= most then
-    bury(id, 'its worker was lost')
+  if attempt and tonumber(attempt) >= max_attempts then
+    dead_letter(id, 'lease expired: worker lost')
   else
-    back_in_line(id)
+    return_to_waiting(id)
   end
 end
 
--- Of sixteen turns one belongs to the lowest level and three to the middle one, so that nobody starves; the
--- others, and those that their owners do not need, go by rank.
+-- Of sixteen turns, one serves the lowest level first and three the middle one, which prevents starvation; the
+-- others serve the highest level first. A turn without jobs on its level falls through to the next one.
 local ranks = {high = {0, 1, 2}, middle = {1, 0, 2}, low = {2, 0, 1}}
 local turn = tonumber(redis.call('GET', prefix .. 'turn') or 0)
 local empty = {}
@@ -50,7 +50,7 @@ local function take_from(level)
   end
 end
 
-local answer = {-1}
+local reply = {-1}
 local began = turn
 while turn - began < wanted do
   local ranking = ranks.high
@@ -65,10 +65,10 @@ while turn - began < wanted do
   local attempt, fence, ends = tonumber(held[3]) + 1, tonumber(held[4]) + 1, tonumber(held[5])
   redis.call('HSET', job, 'attempt', attempt, 'fence', fence)
   redis.call('ZADD', leased, now + visibility, id)
-  local n = #answer
-  answer[n + 1], answer[n + 2], answer[n + 3] = id, held[1], held[2]
-  answer[n + 4], answer[n + 5] = attempt, fence
-  answer[n + 6] = ends > 0 and math.max(0, ends - now) or -1
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3] = id, held[1], held[2]
+  reply[n + 4], reply[n + 5] = attempt, fence
+  reply[n + 6] = ends > 0 and math.max(0, ends - now) or -1
 end
 if turn > began then
   redis.call('SET', prefix .. 'turn', turn % 16)
@@ -77,8 +77,8 @@ else
     local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
     if first then
       local left = math.max(0, math.ceil(tonumber(first) - now))
-      if answer[1] < 0 or left < answer[1] then answer[1] = left end
+      if reply[1] < 0 or left < reply[1] then reply[1] = left end
     end
   end
 end
-return answer
+return reply

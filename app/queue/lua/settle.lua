@@ -1,9 +1,9 @@
--- Ends leases. A lease that was taken over since (its fence is no longer the job's) is left alone.
--- ARGV[1] how long results are kept (ms); then for each lease: id, fence, outcome ('done', 'retry', 'later',
--- 'dead', 'back'), delay (ms), error, result (empty: none).
--- Returns for each lease: 1 settled, 0 it was not held any more.
+-- Settles leases. A lost lease (the job has a newer fence, or the lease expired) is ignored.
+-- ARGV[1] retention of results (ms); then for each lease: id, fence, outcome ('done', 'retry', 'postponed',
+-- 'dead', 'released'), delay (ms), error, result (empty: none).
+-- Returns for each lease: 1 settled, 0 no longer held.
 local results = {}
-local back = 0
+local ready = 0
 for at = 2, #ARGV, 6 do
   local id, fence, outcome = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local job = prefix .. 'job:' .. id
@@ -18,20 +18,20 @@ for at = 2, #ARGV, 6 do
         redis.call('PUBLISH', prefix .. 'results', id)
       end
     elseif outcome == 'dead' then
-      bury(id, ARGV[at + 4])
+      dead_letter(id, ARGV[at + 4])
     else
       if outcome ~= 'retry' then redis.call('HINCRBY', job, 'attempt', -1) end
-      if outcome == 'back' then
-        line_up(id, held[2], held[3], 'LPUSH')
-        back = back + 1
+      if outcome == 'released' then
+        add_waiting(id, held[2], held[3], 'LPUSH')
+        ready = ready + 1
       else
         redis.call('HSET', job, 'error', ARGV[at + 4])
         redis.call('ZADD', prefix .. 'delayed', now + tonumber(ARGV[at + 3]), id)
-        back = back + (tonumber(ARGV[at + 3]) < SOON_MS and 1 or 0)
+        ready = ready + (tonumber(ARGV[at + 3]) < SOON_MS and 1 or 0)
       end
     end
     results[#results + 1] = 1
   end
 end
-ring(back)
+wake(ready)
 return results

@@ -1,12 +1,12 @@
--- Takes tokens out of buckets: for each demand out of all of its buckets, or out of none.
--- A bucket is its window in twenty slices and the one that has begun: for each, how many tokens were taken in
--- it. What is counted is never less than what was taken within the window before now, so no window, wherever
--- it begins, sees more than the limit; a token is back after one window and at most a slice.
--- KEYS: the buckets. ARGV: number of demands; for each: number of buckets; for each of those: index into KEYS,
--- the limit, microseconds of the window, tokens wanted (0: only look), tokens of a lapsed lease to give back,
--- the slice that they were taken in.
--- Returns for each demand: 1 or 0; for each of its buckets: tokens taken, tokens left, microseconds until it is
--- full, microseconds until there is a token, the slice that the tokens were taken in.
+-- Takes tokens from buckets: for each request from all of its buckets, or from none.
+-- A bucket counts the tokens taken in each of the twenty slices of its window and in the current slice. The sum is
+-- never less than the tokens taken within the last window, so no window, wherever it begins, exceeds the limit; a
+-- token is available again after one window and at most one slice.
+-- KEYS: the buckets. ARGV: number of requests; for each: number of buckets; for each of those: index into KEYS,
+-- the limit, the window (us), tokens wanted (0: read only), unspent tokens of an expired lease to return, the
+-- slice that they were taken in.
+-- Returns for each request: 1 or 0; for each of its buckets: tokens taken, tokens left, us until it is full, us
+-- until a token is available, the slice that the tokens were taken in.
 local SLICES = 20
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -20,11 +20,11 @@ local function open(index, limit, window)
   local newest = math.floor(now / slice)
   bucket = {key = KEYS[index], limit = limit, slice = slice, newest = newest, used = 0}
   local counts = {}
-  local kept = redis.call('GET', bucket.key)
-  -- {slice, newest, counts...}; of another slice it is of another rule, with the same name before a deployment
-  local old = kept and cmsgpack.unpack(kept)
+  local stored = redis.call('GET', bucket.key)
+  -- {slice, newest, counts...}; another slice length belongs to an earlier rule of the same name
+  local old = stored and cmsgpack.unpack(stored)
   if old and old[1] == slice then
-    -- After a failover the clock may be behind: then the newest known slice goes on.
+    -- After a failover the clock may be behind: then continue in the newest known slice.
     newest = math.max(newest, old[2])
     bucket.newest = newest
     local shift = newest - old[2]
@@ -40,8 +40,8 @@ local function open(index, limit, window)
   return bucket
 end
 
--- Tokens taken in a slice and never spent; out of no other slice, as what was taken later must count longer.
-local function give_back(bucket, tokens, slice)
+-- Returns unspent tokens to the slice they were taken in. Other slices are not changed: later tokens count longer.
+local function return_tokens(bucket, tokens, slice)
   local at = SLICES + 1 - (bucket.newest - slice)
   if tokens > 0 and bucket.counts[at] then
     tokens = math.min(tokens, bucket.counts[at])
@@ -51,12 +51,12 @@ local function give_back(bucket, tokens, slice)
   end
 end
 
--- Microseconds until the tokens of a slice are back.
+-- Microseconds until the tokens of a slice are available again.
 local function back(bucket, at)
   return math.max(0, (bucket.newest - (SLICES + 1 - at) + SLICES + 1) * bucket.slice - now)
 end
 
-local answer = {}
+local reply = {}
 local at = 2
 for _ = 1, tonumber(ARGV[1]) do
   local count = tonumber(ARGV[at])
@@ -66,12 +66,12 @@ for _ = 1, tonumber(ARGV[1]) do
     local first = at + 6 * number - 5
     local bucket = open(tonumber(ARGV[first]), tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]))
     local wanted = tonumber(ARGV[first + 3])
-    give_back(bucket, tonumber(ARGV[first + 4]), tonumber(ARGV[first + 5]))
+    return_tokens(bucket, tonumber(ARGV[first + 4]), tonumber(ARGV[first + 5]))
     taking[number] = {bucket, wanted}
     if wanted > 0 and bucket.used >= bucket.limit then allowed = 0 end
   end
   at = at + 1 + 6 * count
-  answer[#answer + 1] = allowed
+  reply[#reply + 1] = allowed
   for _, pair in ipairs(taking) do
     local bucket, taken = pair[1], 0
     if allowed == 1 and pair[2] > 0 then
@@ -88,9 +88,9 @@ for _ = 1, tonumber(ARGV[1]) do
         wait = back(bucket, slice)
       end
     end
-    local n = #answer
-    answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = taken, bucket.limit - bucket.used, full, wait
-    answer[n + 5] = bucket.newest
+    local n = #reply
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = taken, bucket.limit - bucket.used, full, wait
+    reply[n + 5] = bucket.newest
   end
 end
 for _, bucket in pairs(buckets) do
@@ -99,4 +99,4 @@ for _, bucket in pairs(buckets) do
       'PX', math.ceil((SLICES + 2) * bucket.slice / 1000))
   end
 end
-return answer
+return reply

@@ -251,12 +251,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the account has made, newest first. */
+        /** List the account's content, newest first. */
         get: operations["contents_list_own"];
         put?: never;
         /**
-         * Ask for a piece of content.
-         * @description It is made in the background: follow its events, or read it at its location until its state is no longer `queued`.
+         * Request the generation of a content item.
+         * @description It is generated in the background: follow its events, or poll the URL in `Location` until its state is no longer `queued`.
          */
         post: operations["contents_create"];
         delete?: never;
@@ -272,13 +272,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A piece of content. */
+        /** Get a content item of the account. */
         get: operations["contents_read"];
         put?: never;
         post?: never;
         /**
-         * Delete a piece of content.
-         * @description It leaves the lists and the feed at once, copies of its image in caches expire within five minutes, and the image is removed from the storage.
+         * Delete a content item.
+         * @description It is removed from the lists and the feed immediately, copies of its image in caches expire within five minutes, and the image is removed from the storage.
          */
         delete: operations["contents_delete"];
         options?: never;
@@ -293,7 +293,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The picture of a piece of content. */
+        /** Get the image of a content item. */
         get: operations["contents_image"];
         put?: never;
         post?: never;
@@ -311,8 +311,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How the making of a piece goes, as server-sent events.
-         * @description `started` (anew, when it is tried again), `text` with a piece of the text, and at the end `ready` or `failed` with the content. A stream is closed after 25 seconds, or when its server leaves; come back with `Last-Event-ID` and it goes on where it stopped. 204 when there is nothing more to come.
+         * Stream the generation progress of a content item as server-sent events.
+         * @description `started` (again on a retry), `text` with a fragment of the text, and finally `ready` or `failed` with the content item. A stream is closed after 25 seconds or when its server shuts down; reconnect with `Last-Event-ID` to resume. 204 if there are no more events.
          */
         get: operations["contents_events"];
         put?: never;
@@ -331,11 +331,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Show a piece to everybody. */
+        /** Publish a content item to the feed. */
         put: operations["contents_publish"];
         post?: never;
         /**
-         * Take a piece out of the feed again.
+         * Withdraw a content item from the feed.
          * @description Its image is no longer public; copies in caches expire within five minutes.
          */
         delete: operations["contents_withdraw"];
@@ -351,7 +351,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What everybody has published, newest first. */
+        /** List published content, newest first. */
         get: operations["feed_browse"];
         put?: never;
         post?: never;
@@ -368,7 +368,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A published piece. */
+        /** Get a published content item. */
         get: operations["feed_view"];
         put?: never;
         post?: never;
@@ -385,12 +385,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the account has uploaded, newest first. */
+        /** List the account's uploads, newest first. */
         get: operations["media_list_own"];
         put?: never;
         /**
-         * Upload a picture.
-         * @description Its small variants are made in the background: read it at its location until it is no longer `processing`. The same picture again gives the same media.
+         * Upload an image.
+         * @description Variants in several widths are generated in the background: poll the URL in `Location` until the state is no longer `processing`. Uploading the same image again returns the existing media.
          */
         post: operations["media_upload"];
         delete?: never;
@@ -406,13 +406,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A picture, with addresses of its variants. */
+        /** Get an upload with the signed URLs of its variants. */
         get: operations["media_read"];
         put?: never;
         post?: never;
         /**
          * Delete an upload.
-         * @description Its signed URLs stop working at once, copies in caches expire within five minutes, and its objects are removed from the storage.
+         * @description Its signed URLs stop working immediately, copies in caches expire within five minutes, and its objects are removed from the storage.
          */
         delete: operations["media_delete"];
         options?: never;
@@ -427,7 +427,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The bytes of a picture, for whoever has its signed address. */
+        /** Get an image by its signed URL. */
         get: operations["media_fetch"];
         put?: never;
         post?: never;
@@ -444,7 +444,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What can be bought. */
+        /** List the products. */
         get: operations["orders_catalogue"];
         put?: never;
         post?: never;
@@ -461,12 +461,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the account has bought, newest first. */
+        /** List the account's orders, newest first. */
         get: operations["orders_list_own"];
         put?: never;
         /**
          * Buy a plan, paid from the account's balance.
-         * @description The same plan again lasts longer; a higher one begins at once. A session has the plan from its next refresh on.
+         * @description Buying the current plan extends it; a higher plan starts immediately. Takes effect in each session at its next token refresh.
          */
         post: operations["orders_place"];
         delete?: never;
@@ -482,7 +482,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** An order. */
+        /** Get an order of the account. */
         get: operations["orders_read"];
         put?: never;
         post?: never;
@@ -502,7 +502,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Add money that was received to an account's balance.
+         * Add a received payment to an account's balance.
          * @description Only for the role `administrator`.
          */
         post: operations["orders_pay_in"];
@@ -522,10 +522,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Tell of what happened in the app, in batches.
-         * @description They are kept when this answers. A batch whose answer was lost can be sent again: an event is counted once.
+         * Ingest a batch of client events.
+         * @description The events are stored when the response is sent. A batch can be sent again if its response was lost: events are de-duplicated by ID.
          */
-        post: operations["analytics_tell"];
+        post: operations["analytics_ingest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -539,7 +539,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the account itself did, by kind of event. */
+        /** Get the account's own event counts by name. */
         get: operations["analytics_own"];
         put?: never;
         post?: never;
@@ -557,7 +557,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How many accounts are active.
+         * Get the number of active accounts.
          * @description Only for the role `analyst`.
          */
         get: operations["analytics_audience"];
@@ -577,7 +577,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What everybody did, by day and kind of event.
+         * Get the platform's event counts by day and name.
          * @description Only for the role `analyst`.
          */
         get: operations["analytics_summary"];
@@ -597,7 +597,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What orders brought in, by day and product.
+         * Get the revenue from orders by day and product.
          * @description Only for the role `analyst`.
          */
         get: operations["analytics_revenue"];
@@ -615,7 +615,7 @@ export interface components {
     schemas: {
         /**
          * NewContent
-         * @description What to make.
+         * @description Request to generate content.
          */
         NewContent: {
             prompt: string;
@@ -624,13 +624,13 @@ export interface components {
         };
         /**
          * Form
-         * @description What kind of text is wanted.
+         * @description Form of the generated text.
          * @enum {unknown}
          */
         Form: "caption" | "story" | "verse";
         /**
          * Content
-         * @description A piece of content. ``text`` and ``image`` are there when it is ready.
+         * @description A content item. ``text`` and ``image`` are set once the state is ``ready``.
          */
         Content: {
             id: string;
@@ -641,12 +641,12 @@ export interface components {
             /** @default null */
             text?: string | null;
             /**
-             * @description Path of the picture.
+             * @description Path of the image.
              * @default null
              */
             image?: string | null;
             /**
-             * @description Why it could not be made.
+             * @description Why generation failed.
              * @default null
              */
             reason?: string | null;
@@ -655,7 +655,7 @@ export interface components {
         };
         /**
          * ContentState
-         * @description How far a piece of content is.
+         * @description Generation state of a content item.
          * @enum {unknown}
          */
         ContentState: "failed" | "queued" | "ready";
@@ -671,7 +671,8 @@ export interface components {
         };
         /**
          * ContentPage
-         * @description Part of a list, newest first. ``next`` is the cursor of the following part, if there is one.
+         * @description A page of content items, newest first. ``next`` is the cursor of the next page, absent on the last
+         *         page.
          */
         ContentPage: {
             items: components["schemas"]["Content"][];
@@ -680,7 +681,7 @@ export interface components {
         };
         /**
          * FeedPage
-         * @description Part of the feed, newest first.
+         * @description A page of the feed, newest first. ``next`` is the cursor of the next page, absent on the last page.
          */
         FeedPage: {
             items: components["schemas"]["FeedItem"][];
@@ -689,7 +690,7 @@ export interface components {
         };
         /**
          * FeedItem
-         * @description A published piece. ``image`` is a signed path, good for at least an hour.
+         * @description A published content item. ``image`` is a signed path that is valid for at least an hour.
          */
         FeedItem: {
             id: string;
@@ -701,7 +702,7 @@ export interface components {
         };
         /**
          * Author
-         * @description Who made something.
+         * @description Author of published content.
          */
         Author: {
             id: string;
@@ -709,45 +710,45 @@ export interface components {
         };
         /**
          * Media
-         * @description A picture that was uploaded. ``pictures`` are there when it is ready.
+         * @description An uploaded image. ``variants`` is empty until the state is ``ready``.
          */
         Media: {
             id: string;
             state: components["schemas"]["MediaState"];
             media_type: string;
-            /** @description In bytes. */
+            /** @description Size in bytes. */
             size: number;
             width: number;
             height: number;
             created_at: string;
-            pictures: components["schemas"]["Picture"][];
+            variants: components["schemas"]["MediaVariant"][];
             /**
-             * @description Why it was refused or has failed.
+             * @description Why the image was rejected or processing failed.
              * @default null
              */
             reason?: string | null;
         };
         /**
          * MediaState
-         * @description MediaState of an upload: ``refused`` when the image is at fault, ``failed`` when the service is.
+         * @description State of an upload: ``refused`` if the image was rejected, ``failed`` if processing failed.
          * @enum {unknown}
          */
         MediaState: "failed" | "processing" | "ready" | "refused";
         /**
-         * Picture
-         * @description A variant of a picture. ``url`` is a signed path, good for at least an hour.
+         * MediaVariant
+         * @description A variant of an uploaded image. ``url`` is a signed path that is valid for at least an hour.
          */
-        Picture: {
+        MediaVariant: {
             url: string;
             media_type: string;
             width: number;
             height: number;
-            /** @description In bytes. */
+            /** @description Size in bytes. */
             size: number;
         };
         /**
          * MediaPage
-         * @description Part of a list, newest first. ``next`` is the cursor of the following part, if there is one.
+         * @description A page of uploads, newest first. ``next`` is the cursor of the next page, absent on the last page.
          */
         MediaPage: {
             items: components["schemas"]["Media"][];
@@ -756,7 +757,7 @@ export interface components {
         };
         /**
          * SignedQuery
-         * @description What makes an address good.
+         * @description Query parameters of a signed URL: expiry (Unix time in seconds) and signature.
          */
         SignedQuery: {
             expires: number;
@@ -944,45 +945,45 @@ export interface components {
         };
         /**
          * Catalogue
-         * @description All that can be bought.
+         * @description All products.
          */
         Catalogue: {
             items: components["schemas"]["OfferedProduct"][];
         };
         /**
          * OfferedProduct
-         * @description What can be bought: a plan for so many days.
+         * @description A product: a plan for a number of days.
          */
         OfferedProduct: {
             product: components["schemas"]["Product"];
             plan: components["schemas"]["Plan"];
             days: number;
-            /** @description In cents. */
+            /** @description Amount in cents. */
             price: number;
             currency: string;
         };
         /**
          * Product
-         * @description What can be bought.
+         * @description A product of the catalogue.
          * @enum {unknown}
          */
         Product: "creator-month" | "creator-year" | "studio-month" | "studio-year";
         /**
          * NewOrder
-         * @description What to buy.
+         * @description Request to buy a product.
          */
         NewOrder: {
             product: components["schemas"]["Product"];
         };
         /**
          * Order
-         * @description A purchase. ``plan_until``: how long the plan lasts with it.
+         * @description A purchase. ``plan_until`` is the end of the plan after it.
          */
         Order: {
             id: string;
             product: components["schemas"]["Product"];
             plan: components["schemas"]["Plan"];
-            /** @description In cents. */
+            /** @description Amount in cents. */
             price: number;
             currency: string;
             placed_at: string;
@@ -990,7 +991,7 @@ export interface components {
         };
         /**
          * OrderPage
-         * @description Part of a list, newest first. ``next`` is the cursor of the following part, if there is one.
+         * @description A page of orders, newest first. ``next`` is the cursor of the next page, absent on the last page.
          */
         OrderPage: {
             items: components["schemas"]["Order"][];
@@ -999,45 +1000,45 @@ export interface components {
         };
         /**
          * NewPayment
-         * @description Money that was paid in.
+         * @description A payment to record.
          */
         NewPayment: {
-            /** @description In cents. */
+            /** @description Amount in cents. */
             amount: number;
         };
         /**
          * Payment
-         * @description Money that was paid in, and what the account can spend with it.
+         * @description A recorded payment and the resulting balance.
          */
         Payment: {
             id: string;
             account: string;
-            /** @description In cents. */
+            /** @description Amount in cents. */
             amount: number;
             currency: string;
             paid_at: string;
-            /** @description In cents. */
+            /** @description Amount in cents. */
             balance: number;
         };
         /**
          * NewEvents
-         * @description Events of the account that is signed in.
+         * @description Events of the authenticated account.
          */
         NewEvents: {
             events: components["schemas"]["Event"][];
         };
         /**
          * Event
-         * @description Something that happened. ``at`` counts when it is within the last week; else the time of arrival.
+         * @description A client event. ``at`` is used if it is within the last week, otherwise the time of arrival.
          */
         Event: {
-            /** @description Chosen by the app: the same id is counted once. */
+            /** @description Chosen by the client; events with the same ID are counted once. */
             id: string;
             name: components["schemas"]["EventName"];
             /** Format: date-time */
             at: string;
             /**
-             * @description The piece of content it is about.
+             * @description ID of the content item.
              * @default null
              */
             content?: string | null;
@@ -1048,13 +1049,13 @@ export interface components {
         };
         /**
          * EventName
-         * @description What an app can tell of. The list is closed, so that counts by name stay few.
+         * @description Names of client events. The list is closed, which bounds the number of metric series.
          * @enum {unknown}
          */
         EventName: "app.closed" | "app.interactive" | "app.opened" | "content.liked" | "content.saved" | "content.shared" | "content.viewed" | "frames.dropped" | "notification.opened" | "screen.rendered" | "screen.viewed" | "search.made";
         /**
          * EventsTaken
-         * @description How many of the events were new; ``known`` ones had been told of before.
+         * @description Number of new events, and of ``known`` ones that were ingested before.
          */
         EventsTaken: {
             accepted: number;
@@ -1062,7 +1063,7 @@ export interface components {
         };
         /**
          * DaysQuery
-         * @description Days in UTC: so many of them, up to and with the ``last`` one (today, unless it is named).
+         * @description A range of ``days`` in UTC that ends with ``last`` (default: today), inclusive.
          */
         DaysQuery: {
             /** Format: date */
@@ -1072,7 +1073,7 @@ export interface components {
         };
         /**
          * OwnSummary
-         * @description What the account itself did. ``active_days``: days with at least one event.
+         * @description Events of the account. ``active_days`` is the number of days with at least one event.
          */
         OwnSummary: {
             /** Format: date */
@@ -1084,7 +1085,7 @@ export interface components {
         };
         /**
          * EventCount
-         * @description How often something happened.
+         * @description Number of events of one name.
          */
         EventCount: {
             name: components["schemas"]["EventName"];
@@ -1092,10 +1093,10 @@ export interface components {
         };
         /**
          * Audience
-         * @description Accounts that asked for anything within the last day, 7 days and 30 days (UTC, today included).
+         * @description Accounts with at least one request within the last day, 7 days and 30 days (UTC, today included).
          *
-         *         Estimates with a standard error of 0.81 % (HyperLogLog). ``stickiness``: the share of the month's
-         *         accounts that were there today.
+         *         Estimates with a standard error of 0.81 % (HyperLogLog). ``stickiness`` is the ratio of the day's to the
+         *         month's active accounts.
          */
         Audience: {
             day: number;
@@ -1105,7 +1106,7 @@ export interface components {
         };
         /**
          * Summary
-         * @description Days of the platform, oldest first.
+         * @description Platform summary by day, oldest first.
          */
         Summary: {
             /** Format: date */
@@ -1116,7 +1117,7 @@ export interface components {
         };
         /**
          * DaySummary
-         * @description A day of the platform, in UTC. ``active``: accounts that asked for anything.
+         * @description Platform events of a day in UTC. ``active`` is the number of accounts with at least one request.
          */
         DaySummary: {
             /** Format: date */
@@ -1126,7 +1127,7 @@ export interface components {
         };
         /**
          * EventUse
-         * @description How often something happened, exactly, and in how many accounts (0.81 % standard error).
+         * @description Exact number of events of one name, and estimated number of accounts (standard error 0.81 %).
          */
         EventUse: {
             name: components["schemas"]["EventName"];
@@ -1135,7 +1136,7 @@ export interface components {
         };
         /**
          * Revenue
-         * @description What came in between two days, both included.
+         * @description Revenue of the days from ``first`` to ``last``, inclusive.
          */
         Revenue: {
             /** Format: date */
@@ -1144,20 +1145,20 @@ export interface components {
             last: string;
             currency: string;
             orders: number;
-            /** @description In cents. */
+            /** @description Amount in cents. */
             amount: number;
-            items: components["schemas"]["Takings"][];
+            items: components["schemas"]["ProductRevenue"][];
         };
         /**
-         * Takings
-         * @description What a product brought in on a day (UTC).
+         * ProductRevenue
+         * @description Orders and revenue of a product on a day (UTC).
          */
-        Takings: {
+        ProductRevenue: {
             /** Format: date */
             day: string;
             product: components["schemas"]["Product"];
             orders: number;
-            /** @description In cents. */
+            /** @description Amount in cents. */
             amount: number;
         };
         /**
@@ -3042,7 +3043,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Part of a list, newest first. ``next`` is the cursor of the following part, if there is one. */
+            /** @description A page of content items, newest first. ``next`` is the cursor of the next page, absent on the last */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -3167,7 +3168,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Accepted; the work goes on in the background. A piece of content. ``text`` and ``image`` are there when it is ready. */
+            /** @description Accepted; the work goes on in the background. A content item. ``text`` and ``image`` are set once the state is ``ready``. */
             202: {
                 headers: {
                     /** @description Where what was made is found. */
@@ -3319,7 +3320,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A piece of content. ``text`` and ``image`` are there when it is ready. */
+            /** @description A content item. ``text`` and ``image`` are set once the state is ``ready``. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -3632,7 +3633,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The id of the last event that arrived. */
+                /** @description ID of the last received event. */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -3752,7 +3753,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A piece of content. ``text`` and ``image`` are there when it is ready. */
+            /** @description A content item. ``text`` and ``image`` are set once the state is ``ready``. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3966,7 +3967,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Part of the feed, newest first. */
+            /** @description A page of the feed, newest first. ``next`` is the cursor of the next page, absent on the last page. */
             200: {
                 headers: {
                     /** @description Who may keep the answer, and how long. */
@@ -4073,7 +4074,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A published piece. ``image`` is a signed path, good for at least an hour. */
+            /** @description A published content item. ``image`` is a signed path that is valid for at least an hour. */
             200: {
                 headers: {
                     /** @description Who may keep the answer, and how long. */
@@ -4181,7 +4182,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Part of a list, newest first. ``next`` is the cursor of the following part, if there is one. */
+            /** @description A page of uploads, newest first. ``next`` is the cursor of the next page, absent on the last page. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -4302,7 +4303,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Accepted; the work goes on in the background. A picture that was uploaded. ``pictures`` are there when it is ready. */
+            /** @description Accepted; the work goes on in the background. An uploaded image. ``variants`` is empty until the state is ``ready``. */
             202: {
                 headers: {
                     /** @description Where what was made is found. */
@@ -4443,7 +4444,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A picture that was uploaded. ``pictures`` are there when it is ready. */
+            /** @description An uploaded image. ``variants`` is empty until the state is ``ready``. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -4654,9 +4655,9 @@ export interface operations {
                 signature: string;
             };
             header?: {
-                /** @description One range of bytes. */
+                /** @description A single byte range. */
                 Range?: string;
-                /** @description The entity tag of what the client has. */
+                /** @description Entity tag of the cached copy. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -4820,7 +4821,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All that can be bought. */
+            /** @description All products. */
             200: {
                 headers: {
                     /** @description Who may keep the answer, and how long. */
@@ -4919,7 +4920,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Part of a list, newest first. ``next`` is the cursor of the following part, if there is one. */
+            /** @description A page of orders, newest first. ``next`` is the cursor of the next page, absent on the last page. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -5043,7 +5044,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. A purchase. ``plan_until``: how long the plan lasts with it. */
+            /** @description Created. A purchase. ``plan_until`` is the end of the plan after it. */
             201: {
                 headers: {
                     /** @description Where what was made is found. */
@@ -5204,7 +5205,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A purchase. ``plan_until``: how long the plan lasts with it. */
+            /** @description A purchase. ``plan_until`` is the end of the plan after it. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -5330,7 +5331,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. Money that was paid in, and what the account can spend with it. */
+            /** @description Created. A recorded payment and the resulting balance. */
             201: {
                 headers: {
                     /** @description `true` when the request had been carried out before, and this is its result. */
@@ -5478,7 +5479,7 @@ export interface operations {
             };
         };
     };
-    analytics_tell: {
+    analytics_ingest: {
         parameters: {
             query?: never;
             header?: never;
@@ -5502,7 +5503,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Accepted; the work goes on in the background. How many of the events were new; ``known`` ones had been told of before. */
+            /** @description Accepted; the work goes on in the background. Number of new events, and of ``known`` ones that were ingested before. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5642,7 +5643,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What the account itself did. ``active_days``: days with at least one event. */
+            /** @description Events of the account. ``active_days`` is the number of days with at least one event. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -5754,7 +5755,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Accounts that asked for anything within the last day, 7 days and 30 days (UTC, today included). */
+            /** @description Accounts with at least one request within the last day, 7 days and 30 days (UTC, today included). */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -5869,7 +5870,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Days of the platform, oldest first. */
+            /** @description Platform summary by day, oldest first. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -5993,7 +5994,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What came in between two days, both included. */
+            /** @description Revenue of the days from ``first`` to ``last``, inclusive. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */

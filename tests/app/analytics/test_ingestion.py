@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
 from app import clock
-from app.analytics.active_accounts import Activity
+from app.analytics.active_accounts import ActiveAccounts
 from app.analytics.ingestion import Ingestion
 from app.analytics.schemas import Event, EventName
 from app.connections import Database, open_mongodb
@@ -51,9 +51,9 @@ async def database(platform: Platform, inserts: list[int]) -> AsyncIterator[Data
 async def test_what_comes_while_a_write_is_under_way_goes_together(
     database: Database, redis: Redis, inserts: list[int]
 ) -> None:
-    ingestion = Ingestion(database, Activity(redis))
+    ingestion = Ingestion(database, ActiveAccounts(redis))
     account = uuid4().hex
-    answers = await asyncio.gather(*(ingestion.take(account, [event()]) for _ in range(200)))
+    answers = await asyncio.gather(*(ingestion.ingest(account, [event()]) for _ in range(200)))
     assert sum(answer.accepted for answer in answers) == 200
     assert sum(inserts) == 200
     assert len(inserts) <= 3
@@ -61,30 +61,30 @@ async def test_what_comes_while_a_write_is_under_way_goes_together(
 
 
 async def test_the_first_ones_deadline_is_not_everybodys(database: Database, redis: Redis) -> None:
-    ingestion = Ingestion(database, Activity(redis))
+    ingestion = Ingestion(database, ActiveAccounts(redis))
     account = uuid4().hex
     with pymongo.timeout(0.000001):
-        answers = await asyncio.gather(*(ingestion.take(account, [event()]) for _ in range(50)))
+        answers = await asyncio.gather(*(ingestion.ingest(account, [event()]) for _ in range(50)))
     assert sum(answer.accepted for answer in answers) == 50
 
 
 async def test_who_waits_for_a_database_that_is_away_hears_of_it(redis: Redis) -> None:
     settings = MongoSettings(f"mongodb://127.0.0.1:{free_port()}/", "x", MongoAuth.CERTIFICATE, None)
     async with open_mongodb(settings, app_name="test") as nowhere:
-        ingestion = Ingestion(nowhere, Activity(redis))
+        ingestion = Ingestion(nowhere, ActiveAccounts(redis))
         outcomes = await asyncio.gather(
-            *(ingestion.take("ada", [event()]) for _ in range(5)), return_exceptions=True
+            *(ingestion.ingest("ada", [event()]) for _ in range(5)), return_exceptions=True
         )
     assert all(isinstance(outcome, PyMongoError) for outcome in outcomes)
 
 
 async def test_more_than_a_pod_can_hold_is_refused(database: Database, redis: Redis) -> None:
-    ingestion = Ingestion(database, Activity(redis))
+    ingestion = Ingestion(database, ActiveAccounts(redis))
     events = [event()] * 100
     outcomes = await asyncio.gather(
-        *(ingestion.take("ada", events) for _ in range(300)), return_exceptions=True
+        *(ingestion.ingest("ada", events) for _ in range(300)), return_exceptions=True
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
     assert {problem.kind.status for problem in refused} == {503}
     assert 90 <= len(refused) <= 200
-    assert (await ingestion.take("ada", events)).known == 100
+    assert (await ingestion.ingest("ada", events)).known == 100

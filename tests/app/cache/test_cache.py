@@ -47,7 +47,7 @@ def bare(redis: Redis, blind_seconds: float = 2.0) -> Cache[bytes]:
 async def hearing(redis: Redis, blind_seconds: float = 2.0) -> AsyncIterator[Cache[bytes]]:
     cache = bare(redis, blind_seconds)
     listening = asyncio.create_task(cache.run())
-    await until(lambda: cache._backplane.heard > 0)
+    await until(lambda: cache._backplane.synced_at > 0)
     try:
         yield cache
     finally:
@@ -164,7 +164,7 @@ async def test_renewals_differ_from_pod_to_pod(redis: Redis) -> None:
     async with hearing(redis) as one, hearing(redis) as two:
         await one.fetch("key", source)
         await two.fetch("key", source)
-        moments = [entry(one).refresh_at - entry(one).true_at, entry(two).refresh_at - entry(two).true_at]
+        moments = [entry(one).refresh_at - entry(one).valid_at, entry(two).refresh_at - entry(two).valid_at]
     assert all(79 < moment < 95.1 for moment in moments)
     assert moments[0] != moments[1]
 
@@ -179,8 +179,8 @@ async def test_reads_go_on_while_redis_is_gone_and_after(redis: Redis, redis_pro
             source.value = b"new"
             await cache.invalidate("key")  # cannot be told
             assert await cache.fetch("key", source) == b"new"
-            await until(lambda: entry(other).true_at + 0.3 < time.monotonic())
-            await until(lambda: other._backplane.heard + 0.2 < time.monotonic())
+            await until(lambda: entry(other).valid_at + 0.3 < time.monotonic())
+            await until(lambda: other._backplane.synced_at + 0.2 < time.monotonic())
             assert await other.fetch("key", source) == b"new", "unheard values are not served"
         finally:
             redis_process.start()

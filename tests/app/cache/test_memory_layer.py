@@ -6,12 +6,19 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cache.memory_layer import OVERHEAD_BYTES, Entry, Memory
+from app.cache.memory_layer import OVERHEAD_BYTES, Entry, MemoryLayer
 
 
 def entry(key: str, size: int = 0, tags: tuple[str, ...] = ()) -> Entry[str]:
     return Entry(
-        key, key, size=size, true_at=0, refresh_at=math.inf, stale_at=math.inf, gone_at=math.inf, tags=tags
+        key,
+        key,
+        size=size,
+        valid_at=0,
+        refresh_at=math.inf,
+        stale_at=math.inf,
+        expires_at=math.inf,
+        tags=tags,
     )
 
 
@@ -27,7 +34,7 @@ operations = st.lists(
 
 @given(operations)
 def test_bounds_hold_and_what_was_dropped_is_gone(steps: list[tuple[str, str, int]]) -> None:
-    memory: Memory[str] = Memory(most_entries=10, most_bytes=12_000)
+    memory: MemoryLayer[str] = MemoryLayer(max_entries=10, max_bytes=12_000)
     live: dict[str, int] = {}  # what may be there at all
     for step, key, size in steps:
         if step == "add":
@@ -49,7 +56,7 @@ def test_bounds_hold_and_what_was_dropped_is_gone(steps: list[tuple[str, str, in
 
 
 def test_a_scan_does_not_push_out_what_is_read_often() -> None:
-    memory: Memory[str] = Memory(most_entries=100)
+    memory: MemoryLayer[str] = MemoryLayer(max_entries=100)
     popular = [f"popular{number}" for number in range(50)]
     for key in popular:
         memory.add(entry(key))
@@ -64,7 +71,7 @@ def test_a_scan_does_not_push_out_what_is_read_often() -> None:
 
 
 def test_dropped_entries_do_not_pile_up() -> None:
-    memory: Memory[str] = Memory(most_entries=100)
+    memory: MemoryLayer[str] = MemoryLayer(max_entries=100)
     for number in range(10_000):
         memory.add(entry(str(number)))
         memory.drop(str(number))

@@ -71,7 +71,7 @@ async def test_a_renewal_that_was_overtaken_is_kept_nowhere_even_if_redis_dies_t
         redis_process.kill()
         try:
             source.gate.set()
-            await until(lambda: not two._aloft)
+            await until(lambda: not two._loads)
             assert two.memory.get("key") is None
             assert await two.fetch("key", source) == b"new"
         finally:
@@ -85,7 +85,7 @@ async def test_an_error_does_not_bring_back_what_may_have_been_invalidated_unhea
     source.error = OSError("down")
     await redis.flushall()
     assert await cache.fetch("key", source) == b"value"
-    await until(lambda: time.monotonic() > entry(cache).true_at + 0.2)
+    await until(lambda: time.monotonic() > entry(cache).valid_at + 0.2)
     with pytest.raises(OSError, match="down"):
         await cache.fetch("key", source)
 
@@ -120,7 +120,7 @@ async def test_a_source_that_is_down_is_not_asked_by_every_reader(redis: Redis) 
         for _ in range(200):
             assert await cache.fetch("key", source) == b"value"
             await asyncio.sleep(0)
-            await until(lambda: not cache._aloft)
+            await until(lambda: not cache._loads)
     assert source.calls == 2
 
 
@@ -210,20 +210,20 @@ class UnreliablePublication:
     effect."""
 
     def __init__(self, cache: Cache[bytes], seed: int) -> None:
-        self._tell = cache._shared.tell
+        self._tell = cache._redis_layer.publish_invalidation
         self._random = random.Random(seed)
         self.reliable = False
-        cache._shared.tell = self  # type: ignore[method-assign]
+        cache._redis_layer.publish_invalidation = self  # type: ignore[method-assign]
 
-    async def __call__(self, names: Iterable[str], *, patient: bool = False) -> None:
+    async def __call__(self, names: Iterable[str], *, wait: bool = False) -> None:
         names = list(names)
         if self.reliable:
-            await self._tell(names, patient=patient)
+            await self._tell(names, wait=wait)
             return
         await self._delay()
         if self._random.random() < 0.3:
             raise ConnectionLostError("before it took effect")
-        await self._tell(names, patient=True)
+        await self._tell(names, wait=True)
         await self._delay()
         if self._random.random() < 0.2:
             raise ConnectionLostError("after it took effect")
@@ -298,18 +298,22 @@ async def test_names_added_during_a_publication_are_published_too(redis: Redis) 
     async with hearing(redis) as one, hearing(redis) as two:
         await one.fetch("second", source)
         await two.fetch("second", source)
-        tell, gate, begun = one._shared.tell, asyncio.Event(), asyncio.Event()
+        publish_invalidation, gate, begun = (
+            one._redis_layer.publish_invalidation,
+            asyncio.Event(),
+            asyncio.Event(),
+        )
         fail = True
 
-        async def gated(names: Iterable[str], *, patient: bool = False) -> None:
+        async def gated(names: Iterable[str], *, wait: bool = False) -> None:
             if fail:
                 raise ConnectionLostError("unavailable")
             names = list(names)
             begun.set()
             await gate.wait()
-            await tell(names, patient=True)
+            await publish_invalidation(names, wait=True)
 
-        one._shared.tell = gated  # type: ignore[method-assign]
+        one._redis_layer.publish_invalidation = gated  # type: ignore[method-assign]
         await one.invalidate("first")
         fail = False
         await begun.wait()  # the first is on its way
@@ -331,19 +335,19 @@ async def test_what_is_not_published_is_not_read_back_from_redis(
     async with hearing(redis) as one, hearing(redis) as two:
         await one.fetch("key", source)
         await two.fetch("key", source)
-        tell = one._shared.tell
+        publish_invalidation = one._redis_layer.publish_invalidation
 
-        async def unavailable(names: Iterable[str], *, patient: bool = False) -> None:
+        async def unavailable(names: Iterable[str], *, wait: bool = False) -> None:
             raise ConnectionLostError("unavailable")
 
-        one._shared.tell = unavailable  # type: ignore[method-assign]
+        one._redis_layer.publish_invalidation = unavailable  # type: ignore[method-assign]
         source.value = b"new"
         await one.invalidate("key")
         assert await two.fetch("key", source) == b"old", "Redis has the old value still"
         for _ in range(20):
             assert await one.fetch("key", source) == b"new"
             await asyncio.sleep(0.01)
-        one._shared.tell = tell  # type: ignore[method-assign]
+        one._redis_layer.publish_invalidation = publish_invalidation  # type: ignore[method-assign]
         await until(lambda: two.memory.get("key") is None)
         assert await two.fetch("key", source) == b"new"
 

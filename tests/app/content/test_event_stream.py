@@ -121,18 +121,18 @@ async def test_a_bell_rings_in_every_pod_and_after_an_outage(redis: Redis) -> No
     here, there = Progress(redis), Progress(redis)
     running = [asyncio.create_task(each.run()) for each in (here, there)]
     try:
-        with there.watching("ada", "content") as bell:
+        with there.subscribe("ada", "content") as bell:
 
             async def heard() -> bool:
-                await here.tell("content", "text", b"{}")
+                await here.publish("content", "text", b"{}")
                 return bell.is_set()
 
             await until(heard)
             first, *_ = await there.read("content", FIRST)
             assert (first.name, first.data) == ("text", b"{}")
-        assert there.watchers == 0
+        assert there.subscribers == 0
         there.close()
-        with pytest.raises(Problem), there.watching("ada", "content"):
+        with pytest.raises(Problem), there.subscribe("ada", "content"):
             raise AssertionError("a draining pod takes nobody in")
     finally:
         for task in running:

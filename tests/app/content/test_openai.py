@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.content.generator import GeneratorDown, GeneratorRefused
+from app.content.generator import GeneratorUnavailable, PromptRejected
 from app.content.openai import OpenAI, open_openai
 from app.content.schemas import Form
 from app.resilience import Breaker
-from app.resilience.breaker import State, Thresholds
+from app.resilience.breaker import BreakerConfig, BreakerState
 from app.settings import GeneratorSettings
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ class Model:
 
 @asynccontextmanager
 async def generator(
-    model: Model, *, seconds: float = 5, thresholds: Thresholds | None = None
+    model: Model, *, seconds: float = 5, thresholds: BreakerConfig | None = None
 ) -> AsyncIterator[OpenAI]:
     server = await asyncio.start_server(model.answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -102,13 +102,13 @@ async def test_chunks_may_be_cut_anywhere() -> None:
 )
 async def test_what_may_pass_is_tried_again(model: Model) -> None:
     async with generator(model) as opened:
-        with pytest.raises(GeneratorDown):
+        with pytest.raises(GeneratorUnavailable):
             await write(opened)
 
 
 async def test_the_generator_may_say_when() -> None:
     async with generator(Model(status="429 Slow down", headers="retry-after: 7\r\n")) as opened:
-        with pytest.raises(GeneratorDown) as down:
+        with pytest.raises(GeneratorUnavailable) as down:
             await write(opened)
     assert down.value.retry_after == 7
 
@@ -118,13 +118,13 @@ async def test_the_generator_may_say_when() -> None:
 )
 async def test_a_refusal_is_final(model: Model) -> None:
     async with generator(model) as opened:
-        with pytest.raises(GeneratorRefused):
+        with pytest.raises(PromptRejected):
             await write(opened)
 
 
 async def test_a_text_that_does_not_end_is_given_up_at_the_deadline() -> None:
     async with generator(Model(pieces=STORY[:2], hang=True), seconds=0.3) as opened:
-        with pytest.raises(GeneratorDown, match="Timeout"):
+        with pytest.raises(GeneratorUnavailable, match="Timeout"):
             await write(opened)
 
 
@@ -135,11 +135,11 @@ async def test_a_text_without_end_is_cut() -> None:
 
 async def test_a_generator_that_fails_is_left_alone() -> None:
     model = Model(status="500 Oops")
-    thresholds = Thresholds(window=4, minimum=4, first_break=60)
+    thresholds = BreakerConfig(window=4, minimum=4, open_initial=60)
     async with generator(model, thresholds=thresholds) as opened:
         for _ in range(6):
-            with pytest.raises(GeneratorDown) as down:
+            with pytest.raises(GeneratorUnavailable) as down:
                 await write(opened)
         assert len(model.asked) == 4
         assert down.value.retry_after is not None
-        assert opened._breaker.state is State.OPEN
+        assert opened._breaker.state is BreakerState.OPEN

@@ -97,7 +97,7 @@ async def test_the_other_pod_hears_of_a_write(redis: Redis) -> None:
     table, (one, other) = Table(), (results(redis), results(redis))
     hearing = [asyncio.create_task(pod.cache.run()) for pod in (one, other)]
     try:
-        await until(lambda: all(pod.cache._backplane.heard > 0 for pod in (one, other)))
+        await until(lambda: all(pod.cache._backplane.synced_at > 0 for pod in (one, other)))
         assert await other.fetch("ada", "all", partial(table.ask, "ada")) == []
         table.rows["ada"] = [1]
         await one.written("ada")

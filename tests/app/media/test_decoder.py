@@ -13,8 +13,8 @@ import pytest
 import pyvips
 
 from app.media.decoder import MAX_MEMORY_BYTES, Decoder
-from app.media.sniffing import MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, Kind, recognise
-from app.media.variants import PictureRefused
+from app.media.sniffing import MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, ImageFormat, read_header
+from app.media.variants import ImageRejected
 from tests.app.media.test_endpoints import picture, png_chunk
 from tests.support.backends import until
 
@@ -41,18 +41,18 @@ def png(width: int, height: int, *, depth: int = 8, color: int = 0, interlace: i
     ],
 )
 def test_each_bound_is_checked_on_the_header(data: bytes, bound: str) -> None:
-    found = recognise(data)
+    found = read_header(data)
     assert found is not None
     assert len(data) < 100_000
-    assert found.excess is not None
-    assert bound in found.excess
+    assert found.limit_exceeded is not None
+    assert bound in found.limit_exceeded
 
 
 def test_an_image_at_the_bounds_is_accepted() -> None:
     for data in (png(MAX_SIDE, 3_000), png(8_000, 6_250, color=6), png(7_000, 7_000, color=2)):
-        found = recognise(data)
+        found = read_header(data)
         assert found is not None
-        assert found.excess is None
+        assert found.limit_exceeded is None
 
 
 def test_decoded_size_counts_depth_channels_and_progressive_coefficients() -> None:
@@ -70,7 +70,7 @@ def test_decoded_size_counts_depth_channels_and_progressive_coefficients() -> No
         deep.write_to_buffer(".avif[bitdepth=10]"): 16,
     }
     for data, expected in cases.items():
-        found = recognise(data)
+        found = read_header(data)
         assert found is not None
         assert found.bytes_per_pixel == expected, found
 
@@ -85,7 +85,13 @@ def environment(pid: int) -> bytes:
 
 
 async def test_variants_of_every_kind(decoder: Decoder) -> None:
-    forms = {Kind.PNG: ".png", Kind.JPEG: ".jpg", Kind.GIF: ".gif", Kind.WEBP: ".webp", Kind.AVIF: ".avif"}
+    forms = {
+        ImageFormat.PNG: ".png",
+        ImageFormat.JPEG: ".jpg",
+        ImageFormat.GIF: ".gif",
+        ImageFormat.WEBP: ".webp",
+        ImageFormat.AVIF: ".avif",
+    }
     for kind, form in forms.items():
         variants = await decoder.make_variants(picture(900, 600, form), kind)
         assert {variant.name for variant in variants} == {"320.avif", "320.webp", "1280.avif", "1280.webp"}
@@ -94,29 +100,29 @@ async def test_variants_of_every_kind(decoder: Decoder) -> None:
 
 async def test_a_header_that_lies_does_not_matter(decoder: Decoder) -> None:
     """What the api checked is checked again on what the decoder finds."""
-    with pytest.raises(PictureRefused, match="each side"):
-        await decoder.make_variants(png(50_000_000, 1), Kind.PNG)
-    with pytest.raises(PictureRefused, match="kind"):
-        await decoder.make_variants(picture(10, 10, ".gif"), Kind.PNG)
-    with pytest.raises(PictureRefused, match="damaged"):
-        await decoder.make_variants(picture(400, 400)[:900], Kind.PNG)
+    with pytest.raises(ImageRejected, match="each side"):
+        await decoder.make_variants(png(50_000_000, 1), ImageFormat.PNG)
+    with pytest.raises(ImageRejected, match="kind"):
+        await decoder.make_variants(picture(10, 10, ".gif"), ImageFormat.PNG)
+    with pytest.raises(ImageRejected, match="damaged"):
+        await decoder.make_variants(picture(400, 400)[:900], ImageFormat.PNG)
 
 
 async def test_memory_beyond_the_limit_is_a_refusal() -> None:
     """A real image that needs more than the child may have: an interlaced PNG is held whole."""
     image = picture(4_000, 4_000, ".png[interlace,compression=1]")
     small = Decoder(memory_bytes=48 * 1024 * 1024)
-    with pytest.raises(PictureRefused, match=r"memory|damaged"):
-        await small.make_variants(image, Kind.PNG)
-    assert await Decoder().make_variants(image, Kind.PNG)
+    with pytest.raises(ImageRejected, match=r"memory|damaged"):
+        await small.make_variants(image, ImageFormat.PNG)
+    assert await Decoder().make_variants(image, ImageFormat.PNG)
     assert MAX_MEMORY_BYTES < 1024 * 1024 * 1024
 
 
 async def test_cpu_beyond_the_limit_is_a_refusal() -> None:
     slow = Decoder(cpu_seconds=1)
     image = picture(4_400, 4_400, ".avif[effort=0]")
-    with pytest.raises(PictureRefused, match="too long"):
-        await slow.make_variants(image, Kind.AVIF)
+    with pytest.raises(ImageRejected, match="too long"):
+        await slow.make_variants(image, ImageFormat.AVIF)
 
 
 def children(of: int) -> list[int]:
@@ -127,7 +133,7 @@ async def test_a_decode_that_is_killed_is_a_refusal_and_a_terminated_one_is_not(
     image = picture(4_000, 4_000, ".png[compression=1]")
     before = set(children(os.getpid()))
     for number, outcome in ((signal.SIGKILL, "PictureRefused"), (signal.SIGTERM, "DecoderError")):
-        work = asyncio.create_task(decoder.make_variants(image, Kind.PNG))
+        work = asyncio.create_task(decoder.make_variants(image, ImageFormat.PNG))
         await until(lambda: bool(set(children(os.getpid())) - before))
         for pid in set(children(os.getpid())) - before:
             os.kill(pid, number)
@@ -137,7 +143,9 @@ async def test_a_decode_that_is_killed_is_a_refusal_and_a_terminated_one_is_not(
 
 async def test_a_cancelled_decode_leaves_no_process(decoder: Decoder) -> None:
     before = set(children(os.getpid()))
-    work = asyncio.create_task(decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), Kind.PNG))
+    work = asyncio.create_task(
+        decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), ImageFormat.PNG)
+    )
     await until(lambda: bool(set(children(os.getpid())) - before))
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -148,7 +156,9 @@ async def test_a_cancelled_decode_leaves_no_process(decoder: Decoder) -> None:
 async def test_the_child_has_no_secrets(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINGDOM_SECRETS_DIR", "/nowhere")
     before = set(children(os.getpid()))
-    work = asyncio.create_task(decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), Kind.PNG))
+    work = asyncio.create_task(
+        decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), ImageFormat.PNG)
+    )
     await until(lambda: bool(set(children(os.getpid())) - before))
     (child,) = set(children(os.getpid())) - before
     await until(lambda: b"VIPS_CONCURRENCY" in environment(child))

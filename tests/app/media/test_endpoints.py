@@ -12,7 +12,7 @@ import pytest
 import pyvips
 
 from app.http.problems import Problem
-from app.media.signed_urls import Links
+from app.media.signed_urls import SignedUrls
 from tests.app.conftest import Person
 from tests.support.backends import wait_for
 
@@ -65,8 +65,8 @@ def test_a_picture_comes_back_in_small_over_signed_addresses(ada: Person, client
     assert answer.status_code == 202, answer.text
     media = settled(ada, answer.json()["id"])
     assert (media["state"], media["width"], media["height"]) == ("ready", 900, 600)
-    assert {item["media_type"] for item in media["pictures"]} == {"image/avif", "image/webp"}
-    for item in media["pictures"]:
+    assert {item["media_type"] for item in media["variants"]} == {"image/avif", "image/webp"}
+    for item in media["variants"]:
         delivered = client.get(item["url"])
         assert delivered.status_code == 200, delivered.text
         assert delivered.headers["content-type"] == item["media_type"]
@@ -93,13 +93,13 @@ def test_where_a_picture_was_taken_is_not_delivered(ada: Person, client: httpx.C
     data = image.write_to_buffer(".jpg")
     assert b"Exif" in data
     media = settled(ada, upload(ada, data, "image/jpeg").json()["id"])
-    for item in media["pictures"]:
+    for item in media["variants"]:
         assert b"Exif" not in client.get(item["url"]).content
 
 
 def test_a_part_can_be_asked_for_and_what_is_known_is_not_sent(ada: Person, client: httpx.Client) -> None:
     media = settled(ada, upload(ada, picture()).json()["id"])
-    url = media["pictures"][0]["url"]
+    url = media["variants"][0]["url"]
     whole = client.get(url)
     size = len(whole.content)
     for value, expected in (
@@ -122,7 +122,7 @@ def test_a_part_can_be_asked_for_and_what_is_known_is_not_sent(ada: Person, clie
 
 
 def test_an_address_is_good_for_what_it_was_signed_for_only(ada: Person, client: httpx.Client) -> None:
-    mine = settled(ada, upload(ada, picture(seed=1)).json()["id"])["pictures"]
+    mine = settled(ada, upload(ada, picture(seed=1)).json()["id"])["variants"]
     url = mine[0]["url"]
     path, _, query = url.partition("?")
     for forged in (
@@ -155,7 +155,7 @@ def test_a_deleted_picture_is_gone(ada: Person, client: httpx.Client) -> None:
     path = f"/v1/uploads/{media['id']}"
     assert ada.client.delete(path).status_code == 204
     assert ada.client.get(path).status_code == 404
-    assert client.get(media["pictures"][0]["url"]).status_code == 404
+    assert client.get(media["variants"][0]["url"]).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_damaged_picture_is_refused_by_the_worker(ada: Person) -> None:
     answer = upload(ada, whole[: len(whole) // 2])
     assert answer.status_code == 202, "its head is in order"
     media = settled(ada, answer.json()["id"])
-    assert (media["state"], media["pictures"]) == ("refused", [])
+    assert (media["state"], media["variants"]) == ("refused", [])
     assert "damaged" in media["reason"]
 
 
@@ -214,16 +214,16 @@ def test_an_upload_without_end_is_cut_off(ada: Person) -> None:
 def test_signatures_end_and_keys_can_change() -> None:
     old, new = bytes(32), bytes([1]) * 32
     now = 1_000_000_000.0
-    signing = Links((old, new), clock=lambda: now)
+    signing = SignedUrls((old, new), clock=lambda: now)
     url = signing.sign("an-id", "320.webp")
     query = dict(part.split("=") for part in url.partition("?")[2].split("&"))
     expires, signature = int(query["expires"]), query["signature"]
     assert 3600 <= expires - now <= 7200
-    later = Links((new, old), clock=lambda: expires - 1.0)
-    assert later.verify("an-id", "320.webp", expires, signature).seconds == 1
+    later = SignedUrls((new, old), clock=lambda: expires - 1.0)
+    assert later.verify("an-id", "320.webp", expires, signature) == 1
     with pytest.raises(Problem):
-        Links((new, old), clock=lambda: float(expires)).verify("an-id", "320.webp", expires, signature)
+        SignedUrls((new, old), clock=lambda: float(expires)).verify("an-id", "320.webp", expires, signature)
     with pytest.raises(Problem):
-        Links((new,), clock=lambda: now).verify("an-id", "320.webp", expires, signature)
+        SignedUrls((new,), clock=lambda: now).verify("an-id", "320.webp", expires, signature)
     with pytest.raises(Problem):
         signing.verify("an-id", "320.webp", expires, signature[:-1] + "é")

@@ -16,11 +16,11 @@ from app.media.decoder import Decoder
 from app.media.deletion import ORIGINAL, ObjectDeletions
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS, MediaLibrary
-from app.media.signed_urls import Links, object_name
-from app.media.variant_jobs import GIVEN_UP_AFTER, Processing
+from app.media.signed_urls import SignedUrls, object_name
+from app.media.variant_jobs import EXPIRES_AFTER, VariantJobs
 from app.media.visibility import Visibility
 from app.queue import Consumer, Job, Queue, Tasks
-from app.queue.jobs import Ending, Outcome
+from app.queue.jobs import JobResult, Outcome
 from app.settings import MongoAuth, MongoSettings
 from app.storage import Bucket, ObjectMissing, StorageError
 from tests.app.media.test_endpoints import picture
@@ -82,9 +82,9 @@ class Uploads:
         self.queue = Queue(redis, visibility=10.0)
         self.deletions = ObjectDeletions(database, self.bucket)
         visibility = Visibility(database, redis)
-        links = Links((bytes(32),))
+        links = SignedUrls((bytes(32),))
         self.media = MediaLibrary(database, self.bucket, self.queue, links, visibility, self.deletions)
-        self.processing = Processing(database, self.media, self.bucket, self.queue, Decoder())
+        self.processing = VariantJobs(database, self.media, self.bucket, self.queue, Decoder())
         self.documents: Any = database["media"]
 
     async def acknowledge(self, name: str, *, age: timedelta = timedelta(0), enqueue: bool = True) -> None:
@@ -138,7 +138,7 @@ async def test_an_outage_of_the_storage_costs_no_attempt(uploads: Uploads, redis
     consumer = uploads.consumer()
     running = asyncio.create_task(consumer.run())
     seen = 0
-    while seen < 2 * uploads.queue.most_attempts:  # far more runs than a job has attempts
+    while seen < 2 * uploads.queue.max_attempts:  # far more runs than a job has attempts
         calls = uploads.objects.calls
         await make_due(redis)
         await until(lambda calls=calls: uploads.objects.calls > calls)
@@ -171,7 +171,7 @@ async def test_a_lost_original_is_a_failure_with_a_reason(uploads: Uploads) -> N
 async def test_a_job_that_died_without_its_worker_is_settled_by_the_sweep(uploads: Uploads) -> None:
     await uploads.acknowledge("one", age=timedelta(minutes=1))
     (lease,) = (await uploads.queue.reserve(1)).leases
-    await uploads.queue.settle(Ending(lease, Outcome.DEAD, error="its worker was lost"))
+    await uploads.queue.settle(JobResult(lease, Outcome.DEAD, error="lease expired: worker lost"))
     await uploads.processing.requeue()
     document = await uploads.documents.find_one({"_id": "one"})
     assert (document["state"], bool(document["reason"])) == ("failed", True)
@@ -190,7 +190,7 @@ async def test_what_waits_for_long_does_not_starve_what_was_lost(uploads: Upload
 async def test_an_upload_that_is_too_old_fails_even_without_redis(
     uploads: Uploads, redis_process: backends.Process
 ) -> None:
-    await uploads.acknowledge("old", age=GIVEN_UP_AFTER + timedelta(minutes=1), enqueue=False)
+    await uploads.acknowledge("old", age=EXPIRES_AFTER + timedelta(minutes=1), enqueue=False)
     await uploads.acknowledge("new", age=timedelta(minutes=1), enqueue=False)
     redis_process.kill()
     try:

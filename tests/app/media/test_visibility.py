@@ -66,7 +66,7 @@ def test_content_deleted_while_it_is_queued_comes_to_nothing(ada: Person) -> Non
 
 def test_an_upload_is_public_until_it_is_deleted(ada: Person, client: httpx.Client) -> None:
     media = settled(ada, upload(ada, picture(seed=9)).json()["id"])
-    url = media["pictures"][0]["url"]
+    url = media["variants"][0]["url"]
     tag = client.get(url).headers["etag"]
     assert client.get(url, headers={"if-none-match": tag}).status_code == 304
     assert ada.client.delete(f"/v1/uploads/{media['id']}").status_code == 204

@@ -20,12 +20,12 @@ from starlette.types import Message, Receive, Scope, Send
 from app.http.problems import INVALID, NOT_FOUND, Problem
 from app.http.requests import header, raw_header
 from app.http.responses import Headers, encode, write_json
-from app.middleware.response_cache import Kept, ResponseCacheMiddleware, answer_cache
+from app.middleware.response_cache import CachePolicy, ResponseCacheMiddleware, response_cache
 from app.resilience import deadline_at, remaining
 from tests.app.conftest import Person
 from tests.support.backends import wait_for
 
-FEED = Kept(fresh=60, stale=60, names=("feed",))
+FEED = CachePolicy(fresh=60, stale=60, names=("feed",))
 
 
 class Query(msgspec.Struct):
@@ -96,7 +96,7 @@ async def call(
 @pytest.mark.anyio
 async def test_an_answer_is_kept_with_its_tag_and_its_names(redis: Redis) -> None:
     route = Route()
-    app = ResponseCacheMiddleware(route, FEED, answer_cache(redis))
+    app = ResponseCacheMiddleware(route, FEED, response_cache(redis))
     answers = await asyncio.gather(*(ask(app) for _ in range(20)))
     assert route.asked == 1
     assert len({body for _, _, body in answers}) == 1
@@ -115,7 +115,7 @@ async def test_an_answer_is_kept_with_its_tag_and_its_names(redis: Redis) -> Non
 async def test_a_conditional_request_that_fills_the_cache_stores_a_full_response(redis: Redis) -> None:
     """Through the scope as the middleware around it leaves it: with its headers indexed by name."""
     route = Route()
-    app = ResponseCacheMiddleware(route, FEED, answer_cache(redis))
+    app = ResponseCacheMiddleware(route, FEED, response_cache(redis))
     status, headers, _ = await ask(app, method="HEAD", if_none_match="*", authorization="Bearer x")
     assert status == 304
     status, full, body = await ask(app)
@@ -170,8 +170,8 @@ async def test_no_unkeyed_input_changes_what_the_next_client_gets(redis: Redis) 
     """Whatever request fills the cache, a plain client then gets the response that it would have filled it
     with itself, byte for byte."""
     reflected = Reflecting()
-    cache = answer_cache(redis)
-    plain = ResponseCacheMiddleware(reflected, FEED, answer_cache(redis), Query)
+    cache = response_cache(redis)
+    plain = ResponseCacheMiddleware(reflected, FEED, response_cache(redis), Query)
     _, honest_headers, honest = await ask(plain, "limit=7")
     loop = asyncio.get_running_loop()
 
@@ -205,7 +205,7 @@ async def test_no_unkeyed_input_changes_what_the_next_client_gets(redis: Redis) 
 @pytest.mark.anyio
 async def test_spellings_of_one_request_share_an_entry_and_others_do_not(redis: Redis) -> None:
     route = Route()
-    app = ResponseCacheMiddleware(route, FEED, answer_cache(redis), Query)
+    app = ResponseCacheMiddleware(route, FEED, response_cache(redis), Query)
     first = await ask(app, "limit=1&cursor=x")
     for same in ("cursor=x&limit=1", "cursor=x&limit=%31", "limit=1&cursor=x&utm=1"):
         assert await ask(app, same) == first
@@ -229,14 +229,14 @@ async def test_a_client_in_a_hurry_does_not_hurry_the_load_of_the_others(redis: 
         await write_json(scope, send, 200, [], b"{}", tagged=True)
 
     with deadline_at(time.monotonic() + 0.05):
-        await ask(ResponseCacheMiddleware(route, FEED, answer_cache(redis), Query))
+        await ask(ResponseCacheMiddleware(route, FEED, response_cache(redis), Query))
     assert seen == [math.inf]
 
 
 @pytest.mark.anyio
 async def test_what_is_not_there_is_kept_and_what_is_wrong_is_not(redis: Redis) -> None:
     missing, wrong = Route(Problem(NOT_FOUND, "gone")), Route(Problem(INVALID, "odd"))
-    cache = answer_cache(redis)
+    cache = response_cache(redis)
     for _ in range(3):
         with pytest.raises(Problem, match="gone"):
             await ask(ResponseCacheMiddleware(missing, FEED, cache, Query), "limit=1")
@@ -247,7 +247,7 @@ async def test_what_is_not_there_is_kept_and_what_is_wrong_is_not(redis: Redis) 
 
 @pytest.mark.anyio
 async def test_a_name_that_is_invalidated_takes_its_answers_along(redis: Redis) -> None:
-    route, cache = Route(), answer_cache(redis)
+    route, cache = Route(), response_cache(redis)
     app = ResponseCacheMiddleware(route, FEED, cache)
     await ask(app)
     await cache.invalidate("other")
@@ -260,7 +260,7 @@ async def test_a_name_that_is_invalidated_takes_its_answers_along(redis: Redis) 
 
 @pytest.mark.anyio
 async def test_long_addresses_fill_no_cache(redis: Redis) -> None:
-    route, cache = Route(), answer_cache(redis)
+    route, cache = Route(), response_cache(redis)
     app = ResponseCacheMiddleware(route, FEED, cache)
     await ask(app, "x=" + "y" * 600)
     await ask(app, "x=" + "y" * 600)

@@ -13,7 +13,7 @@ import pytest
 
 from app.resilience.deadline import deadline_at
 from app.telemetry import context
-from app.telemetry.tracing import announce
+from app.telemetry.tracing import add_headers
 from tests.app.conftest import Person
 from tests.support.backends import Platform, pod, wait_for
 
@@ -113,8 +113,8 @@ def test_nothing_a_client_sends_forges_a_line_of_the_log(
 @pytest.fixture(scope="module")
 def browsers(platform: Platform) -> Iterator[httpx.Client]:
     """A pod that one web app may call."""
-    opened = platform.settings | {"KINGDOM_CORS_ORIGINS": "https://app.example.com"}
-    process = pod("api", platform.folder, opened)
+    with_cors = platform.settings | {"KINGDOM_CORS_ORIGINS": "https://app.example.com"}
+    process = pod("api", platform.folder, with_cors)
     process.start()
     platform.wait_until_ready(process)
     with httpx.Client(base_url=f"http://127.0.0.1:{process.port}") as client:
@@ -178,12 +178,12 @@ async def test_calls_to_others_carry_the_trace_and_what_is_left_of_the_time() ->
     try:
         request = httpx.Request("GET", "https://storage.example.com/")
         with deadline_at(time.monotonic() + 2):
-            await announce(request)
+            await add_headers(request)
     finally:
         context.current.reset(bound)
     assert request.headers["traceparent"] == f"00-{'1' * 32}-{'2' * 16}-01"
     assert 0 < int(request.headers["x-deadline-ms"]) <= 2000
     outside = httpx.Request("GET", "https://storage.example.com/")
-    await announce(outside)
+    await add_headers(outside)
     assert "traceparent" not in outside.headers
     assert "x-deadline-ms" not in outside.headers

@@ -10,7 +10,7 @@ import msgspec
 
 from app.connections import open_redis
 from app.queue import Consumer, Lease, Queue, Tasks
-from app.queue.jobs import Ending
+from app.queue.jobs import JobResult
 from app.queue.queue import Reserved
 from app.settings import RedisSettings
 
@@ -35,7 +35,7 @@ class Doomed(Queue):
             await stand_still("leased")
         return reserved
 
-    async def settle(self, *endings: Ending) -> list[bool]:
+    async def settle(self, *endings: JobResult) -> list[bool]:
         await stand_still("done")
         return []
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from app.queue import Ending, Job, Outcome, Queue
-from app.queue.cli import State, main
+from app.queue import Job, JobResult, Outcome, Queue
+from app.queue.cli import QueueState, main
 from tests.support import backends
 from tests.support.backends import Process
 
@@ -24,7 +24,7 @@ def environ(redis_process: Process, tmp_path: Path) -> dict[str, str]:
 async def end(queue: Queue, outcome: Outcome, *jobs: Job) -> None:
     await queue.enqueue(*jobs)
     leases = (await queue.reserve(len(jobs))).leases
-    await queue.settle(*(Ending(lease, outcome, error="it broke", result=b"{}") for lease in leases))
+    await queue.settle(*(JobResult(lease, outcome, error="it broke", result=b"{}") for lease in leases))
 
 
 async def test_the_state_of_the_queue_is_shown(
@@ -32,7 +32,7 @@ async def test_the_state_of_the_queue_is_shown(
 ) -> None:
     await Queue(redis).enqueue(Job("one", "kind"), Job("two", "kind"))
     assert await main(["--json"], environ) == 0
-    state = msgspec.json.decode(capsys.readouterr().out, type=State)
+    state = msgspec.json.decode(capsys.readouterr().out, type=QueueState)
     assert (state.ready, state.dead) == ({"high": 0, "normal": 2, "low": 0}, 0)
 
 
@@ -41,13 +41,13 @@ async def test_dead_letters_are_listed_and_called_back(
 ) -> None:
     queue = Queue(redis)
     assert await main(["dead"], environ) == 0
-    assert capsys.readouterr().out == "there is no dead letter\n"
+    assert capsys.readouterr().out == "no dead letters\n"
     await end(queue, Outcome.DEAD, Job("one", "kind"), Job("two", "kind"), Job("three", "kind"))
     assert await main(["dead"], environ) == 0
     assert "one  kind, 1 attempts: 'it broke'" in capsys.readouterr().out
     assert await main(["requeue", "one"], environ) == 0
     assert await main(["discard", "two", "four"], environ) == 1
-    assert "two: done\nfour: is no dead letter" in capsys.readouterr().out
+    assert "two: done\nfour: not a dead letter" in capsys.readouterr().out
     assert await main(["requeue", "all"], environ) == 0
     assert [lease.id for lease in (await queue.reserve(9)).leases] == ["one", "three"]
 
@@ -73,4 +73,4 @@ async def test_without_redis_it_says_so_without_a_traceback(
 ) -> None:
     nowhere = environ | {"KINGDOM_REDIS_URL": f"redis://127.0.0.1:{backends.free_port()}/0"}
     assert await main([], nowhere) == 1
-    assert capsys.readouterr().err.startswith("Redis cannot be asked: ConnectionError")
+    assert capsys.readouterr().err.startswith("Redis is unavailable: ConnectionError")

@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.connections import REDIS_GONE
-from app.queue import Consumer, DeadLetter, Job, Nothing, Priority, Queue, Retry, Tasks
+from app.queue import Consumer, DeadLetter, EmptyBody, Job, Priority, Queue, RetryLater, Tasks
 from tests.support.backends import ROOT, Process, until
 
 pytestmark = pytest.mark.anyio
@@ -64,8 +64,8 @@ async def working(queue: Queue, tasks: Tasks, slots: int = 8) -> AsyncIterator[C
         await running
 
 
-def note(number: int, *, within: float = 0.0) -> Job:
-    return Job(f"job{number}", "note", msgspec.json.encode(Body(number)), within=within)
+def note(number: int, *, timeout: float = 0.0) -> Job:
+    return Job(f"job{number}", "note", msgspec.json.encode(Body(number)), timeout_seconds=timeout)
 
 
 async def only_dead_letter(queue: Queue) -> DeadLetter:
@@ -87,14 +87,14 @@ async def test_every_job_is_done_and_its_result_kept(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     async with working(queue, tasks_of(notes)):
         await queue.enqueue(*(note(number) for number in range(50)))
-        assert await queue.result("job49", within=10.0) == b'{"number":49}'
+        assert await queue.result("job49", max_wait=10.0) == b'{"number":49}'
         await until(lambda: empty(queue))
     assert sorted(notes.seen) == list(range(50))
 
 
 async def test_a_failed_job_is_tried_again_until_it_is_dead_and_somebody_is_told(redis: Redis) -> None:
-    queue, notes = Queue(redis, most_attempts=3), Notes()
-    notes.error = Retry("not now", after=0.01)
+    queue, notes = Queue(redis, max_attempts=3), Notes()
+    notes.error = RetryLater("not now", after=0.01)
     async with working(queue, tasks_of(notes)):
         await queue.enqueue(note(1))
         letter = await only_dead_letter(queue)
@@ -103,7 +103,7 @@ async def test_a_failed_job_is_tried_again_until_it_is_dead_and_somebody_is_told
 
 
 async def test_an_error_of_the_task_is_a_failed_attempt_and_no_spoiled_job(redis: Redis) -> None:
-    queue, notes = Queue(redis, most_attempts=1), Notes()
+    queue, notes = Queue(redis, max_attempts=1), Notes()
     notes.error = KeyError("a mistake of the task")
     async with working(queue, tasks_of(notes)):
         await queue.enqueue(note(1))
@@ -123,8 +123,8 @@ async def test_what_cannot_be_done_is_not_tried_again(redis: Redis) -> None:
 
 
 async def test_an_attempt_that_does_not_count_is_none(redis: Redis) -> None:
-    queue, notes = Queue(redis, most_attempts=2), Notes()
-    notes.error = Retry("the generator is away", after=0.0, counts=False)
+    queue, notes = Queue(redis, max_attempts=2), Notes()
+    notes.error = RetryLater("the generator is away", after=0.0, counts=False)
     async with working(queue, tasks_of(notes)):
         await queue.enqueue(note(1))
         await until(lambda: len(notes.seen) > 5)
@@ -134,7 +134,7 @@ async def test_an_attempt_that_does_not_count_is_none(redis: Redis) -> None:
 
 
 async def test_a_job_that_hangs_is_ended_and_counts_as_failed(redis: Redis) -> None:
-    queue, notes = Queue(redis, most_attempts=1), Notes()
+    queue, notes = Queue(redis, max_attempts=1), Notes()
     notes.gate.clear()
     async with working(queue, tasks_of(notes, seconds=0.05)):
         await queue.enqueue(note(1))
@@ -144,7 +144,7 @@ async def test_a_job_that_hangs_is_ended_and_counts_as_failed(redis: Redis) -> N
 
 async def test_a_job_that_nobody_waits_for_any_more_is_not_begun(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
-    await queue.enqueue(note(1, within=0.001), delay=0.05)
+    await queue.enqueue(note(1, timeout=0.001), delay=0.05)
     async with working(queue, tasks_of(notes)):
         letter = await only_dead_letter(queue)
     assert (notes.seen, notes.dead) == ([], [1])
@@ -164,7 +164,7 @@ async def test_a_recurring_task_runs_again_and_again(redis: Redis) -> None:
     queue = Queue(redis)
     ticks: list[float] = []
 
-    async def tick(_: Nothing) -> Body:
+    async def tick(_: EmptyBody) -> Body:
         ticks.append(time.monotonic())
         return Body(len(ticks))
 
@@ -274,7 +274,7 @@ async def test_a_killed_workers_job_is_done_by_another(
 
 
 async def test_a_job_that_kills_its_workers_is_a_dead_letter_in_the_end(redis: Redis) -> None:
-    queue = Queue(redis, visibility=0.01, most_attempts=3)
+    queue = Queue(redis, visibility=0.01, max_attempts=3)
     await queue.enqueue(note(1))
 
     async def dead() -> bool:
@@ -282,4 +282,4 @@ async def test_a_job_that_kills_its_workers_is_a_dead_letter_in_the_end(redis: R
         return (await queue.depth()).dead == 1
 
     await until(dead)
-    assert [letter.error for letter in await queue.dead_letters()] == ["its worker was lost"]
+    assert [letter.error for letter in await queue.dead_letters()] == ["lease expired: worker lost"]

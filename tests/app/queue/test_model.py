@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from app.connections import open_redis
-from app.queue import Ending, Job, Lease, Outcome, Priority, Queue, QueueFull
+from app.queue import Job, JobResult, Lease, Outcome, Priority, Queue, QueueFull
 from app.settings import RedisSettings
 from tests.support.backends import Process
 
 T = TypeVar("T")
 
-LIMIT, MOST_ATTEMPTS = 12, 3
+LIMIT, MAX_ATTEMPTS = 12, 3
 PREFIX = "queue:{model}:"
 IDS = [f"job{number}" for number in range(16)]
 OWNERS = ["ada", "eve", ""]
@@ -94,7 +94,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.redis = self.wait(self.opened.__aenter__())
         self.raw: Any = self.redis  # redis-py types the answers of all its clients at once
         self.wait(self.redis.flushdb())
-        self.queue = Queue(self.redis, "model", limit=LIMIT, visibility=3600.0, most_attempts=MOST_ATTEMPTS)
+        self.queue = Queue(self.redis, "model", limit=LIMIT, visibility=3600.0, max_attempts=MAX_ATTEMPTS)
         self.model = Model()
         self.leases: dict[str, Lease] = {}
 
@@ -149,7 +149,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         lease = self.leases[data.draw(st.sampled_from(sorted(self.leases)))]
         held = lease.id in self.model.leased and self.model.jobs[lease.id].fence == lease.fence
-        assert self.wait(self.queue.settle(Ending(lease, outcome, 3600.0, "why"))) == [held]
+        assert self.wait(self.queue.settle(JobResult(lease, outcome, 3600.0, "why"))) == [held]
         if not held:
             return
         self.model.leased.remove(lease.id)
@@ -159,7 +159,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.model.dead.add(lease.id)
         else:
             self.model.jobs[lease.id].attempt -= outcome is not Outcome.RETRY
-            if outcome is Outcome.BACK:
+            if outcome is Outcome.RELEASED:
                 self.model.line_up(lease.id, front=True)
             else:
                 self.model.delayed.append(lease.id)
@@ -179,7 +179,7 @@ class QueueMachine(RuleBasedStateMachine):
         names = sorted(self.model.leased)
         for place, name in enumerate(names):
             self.wait(self.redis.zadd(PREFIX + "leased", {name: 1 + place}))
-            if self.model.jobs[name].attempt >= MOST_ATTEMPTS:
+            if self.model.jobs[name].attempt >= MAX_ATTEMPTS:
                 self.model.dead.add(name)
             else:
                 self.model.line_up(name)

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.connections import open_redis
-from app.queue import Ending, Job, Lease, Outcome, Priority, Queue, QueueFull
+from app.queue import Job, JobResult, Lease, Outcome, Priority, Queue, QueueFull
 from app.settings import RedisSettings
 from tests.support.backends import Process, until
 
@@ -87,7 +87,7 @@ async def test_a_lease_that_is_not_kept_alive_is_anothers_and_the_first_worker_i
     await queue.enqueue(Job("job", "kind"))
     lost = (await reserved(queue, 1))[0]
     await until(lambda: taken(queue, "job"))
-    assert await queue.settle(Ending(lost, Outcome.DONE)) == [False]
+    assert await queue.settle(JobResult(lost, Outcome.DONE)) == [False]
     assert await queue.extend([lost]) == [False]
 
 
@@ -100,21 +100,21 @@ async def test_heartbeats_keep_a_lease(redis: Redis) -> None:
         assert await queue.extend([lease]) == [True]
         assert not await reserved(queue, 1)
         await asyncio.sleep(0.02)
-    assert await queue.settle(Ending(lease, Outcome.DONE)) == [True]
+    assert await queue.settle(JobResult(lease, Outcome.DONE)) == [True]
 
 
 async def test_a_job_says_how_long_anybody_waits_for_it(redis: Redis) -> None:
     queue = Queue(redis)
-    await queue.enqueue(Job("short", "kind", within=30.0), Job("long", "kind"))
+    await queue.enqueue(Job("short", "kind", timeout_seconds=30.0), Job("long", "kind"))
     short, long = await reserved(queue, 2)
-    assert 29.0 < short.left <= 30.0
-    assert long.left == float("inf")
-    await queue.enqueue(Job("late", "kind", within=0.001))
+    assert 29.0 < short.seconds_left <= 30.0
+    assert long.seconds_left == float("inf")
+    await queue.enqueue(Job("late", "kind", timeout_seconds=0.001))
 
     async def over() -> bool:
         late = (await reserved(queue, 1))[0]
-        await queue.settle(Ending(late, Outcome.BACK))
-        return late.left == 0.0
+        await queue.settle(JobResult(late, Outcome.RELEASED))
+        return late.seconds_left == 0.0
 
     await until(over)
 
@@ -123,19 +123,19 @@ async def test_a_result_is_there_for_whoever_asks_and_gone_when_the_job_comes_ag
     queue = Queue(redis)
     await queue.enqueue(Job("job", "kind"))
     assert await queue.result("job") is None
-    asking = asyncio.create_task(queue.result("job", within=10.0))
+    asking = asyncio.create_task(queue.result("job", max_wait=10.0))
 
     async def listening() -> bool:
         return (await redis.pubsub_numsub("queue:{jobs}:results"))[0][1] == 1
 
     await until(listening)
     lease = (await reserved(queue, 1))[0]
-    await queue.settle(Ending(lease, Outcome.DONE, result=b"42"))
+    await queue.settle(JobResult(lease, Outcome.DONE, result=b"42"))
     assert await asking == b"42"
     assert await queue.result("job") == b"42"
     assert 3_500 < await redis.ttl("queue:{jobs}:result:job") <= 3_600
     await queue.enqueue(Job("job", "kind"))
-    assert await queue.result("job", within=0.05) is None
+    assert await queue.result("job", max_wait=0.05) is None
 
 
 async def test_a_recurring_job_comes_once_a_period_however_many_workers_ask(redis: Redis) -> None:
@@ -147,7 +147,7 @@ async def test_a_recurring_job_comes_once_a_period_however_many_workers_ask(redi
         assert all(0 <= wait <= 0.2 for wait in waits)
         for lease in await reserved(queues[0], 10):
             assert lease.id == "every:tick"
-            await queues[0].settle(Ending(lease, Outcome.DONE))
+            await queues[0].settle(JobResult(lease, Outcome.DONE))
             ticks += 1
         answers += 1
     assert 4 <= ticks <= 7
@@ -168,7 +168,7 @@ async def test_a_recurring_job_is_not_started_beside_itself_and_survives_its_dea
         await queue.recur(kinds)
         assert not await reserved(queue, 1)
         await asyncio.sleep(0.02)
-    await queue.settle(Ending(lease, Outcome.DEAD, error="broken"))
+    await queue.settle(JobResult(lease, Outcome.DEAD, error="broken"))
     await until(due)
     assert (await queue.depth()).dead == 0
 
@@ -177,7 +177,7 @@ async def test_a_dead_letter_tells_what_it_was_and_is_done_after_it_is_called_ba
     queue = Queue(redis)
     await queue.enqueue(Job("job", "kind", b"body", "ada", Priority.LOW))
     lease = (await reserved(queue, 1))[0]
-    await queue.settle(Ending(lease, Outcome.DEAD, error="it broke" * 1_000))
+    await queue.settle(JobResult(lease, Outcome.DEAD, error="it broke" * 1_000))
     (letter,) = await queue.dead_letters()
     assert (letter.id, letter.kind, letter.owner, letter.attempts) == ("job", "kind", "ada", 1)
     assert letter.error.startswith("it broke")
@@ -195,7 +195,7 @@ async def test_dead_letters_do_not_pile_up(redis: Redis) -> None:
     await redis.zadd(dead, {f"old{number}": time.time() * 1000 - number for number in range(10_000)})
     await redis.hset("queue:{jobs}:job:old9999", "kind", "kind")
     await queue.enqueue(Job("job", "kind"))
-    await queue.settle(Ending((await reserved(queue, 1))[0], Outcome.DEAD, error="why"))
+    await queue.settle(JobResult((await reserved(queue, 1))[0], Outcome.DEAD, error="why"))
     assert await redis.zcard(dead) == 10_000
     assert not await redis.exists("queue:{jobs}:job:old9999")
 
@@ -205,7 +205,7 @@ async def test_an_idle_queue_leaves_no_keys_but_the_known(redis: Redis) -> None:
     for round_ in range(20):
         added = [*jobs(10, f"owner{round_}"), *jobs(10, priority=Priority.HIGH)]
         await queue.enqueue(*added)
-        await queue.settle(*(Ending(lease, Outcome.DONE) for lease in await reserved(queue, 20)))
+        await queue.settle(*(JobResult(lease, Outcome.DONE) for lease in await reserved(queue, 20)))
     assert set(await redis.keys("*")) <= {b"queue:{jobs}:wake", b"queue:{jobs}:turn"}
     assert await redis.llen("queue:{jobs}:wake") <= 64
 
@@ -227,7 +227,7 @@ async def test_the_cost_of_an_operation_does_not_grow_with_the_queue(redis_proce
             for first in range(0, count, 1_000):
                 await queue.enqueue(*jobs(count, "ada")[first : first + 1_000])
             before = await calls()
-            await queue.settle(*(Ending(lease, Outcome.DONE) for lease in await reserved(queue, 8)))
+            await queue.settle(*(JobResult(lease, Outcome.DONE) for lease in await reserved(queue, 8)))
             costs.append(await calls() - before)
         await redis.flushdb()
     assert costs[0] == costs[1]

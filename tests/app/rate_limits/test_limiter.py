@@ -8,14 +8,14 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from app.rate_limits import Decision, Limiter, Mode, Rule
+from app.rate_limits import Decision, DecisionMode, Limiter, Rule
 from tests.support.backends import Process, until
 
 pytestmark = pytest.mark.anyio
 
 # Windows so long that nothing is earned back while a test runs.
-EXACT = Rule("exact", limit=50, window=86_400, blind=5)
-LEASED = Rule("leased", limit=200, window=86_400, blind=20, lease=20)
+EXACT = Rule("exact", limit=50, window=86_400, local_limit=5)
+LEASED = Rule("leased", limit=200, window=86_400, local_limit=20, lease=20)
 
 
 async def allowed(limiter: Limiter, rule: Rule, tries: int, subject: str = "ada") -> int:
@@ -40,7 +40,7 @@ async def test_leased_mode_never_overdraws_the_bucket(redis: Redis) -> None:
 async def test_who_asks_often_holds_ever_larger_leases_and_asks_redis_ever_less(redis: Redis) -> None:
     limiter = Limiter(redis)
     modes = [(await limiter.decide(((LEASED, "ada"),))).mode for _ in range(1 + 2 + 4 + 8 + 16 + 20 + 20)]
-    asked = [at for at, mode in enumerate(modes) if mode is Mode.ASKED]
+    asked = [at for at, mode in enumerate(modes) if mode is DecisionMode.REMOTE]
     assert asked == [0, 1, 3, 7, 15, 31, 51]
 
 
@@ -49,9 +49,9 @@ async def test_what_lapses_unspent_is_given_back(redis: Redis) -> None:
     limiter = Limiter(redis, clock=lambda: now)
     assert await allowed(limiter, LEASED, 60) == 60
     for _ in range(LEASED.limit - 60):
-        now += LEASED.lapse
+        now += LEASED.lease_seconds
         assert await allowed(limiter, LEASED, 1) == 1
-    now += LEASED.lapse
+    now += LEASED.lease_seconds
     assert await allowed(limiter, LEASED, 1) == 0
 
 
@@ -73,7 +73,7 @@ async def test_a_lease_is_spent_while_another_rule_has_to_be_asked_about(redis: 
 
 async def test_one_exhausted_rule_refuses_and_takes_nothing_from_the_others(redis: Redis) -> None:
     limiter = Limiter(redis)
-    tight = Rule("tight", limit=3, window=86_400, blind=1)
+    tight = Rule("tight", limit=3, window=86_400, local_limit=1)
     demand = ((EXACT, "ada"), (tight, "/v1/sessions"))
     assert [(await limiter.decide(demand)).allowed for _ in range(6)] == [True] * 3 + [False] * 3
     assert await allowed(Limiter(redis), EXACT, 100) == EXACT.limit - 3
@@ -82,13 +82,13 @@ async def test_one_exhausted_rule_refuses_and_takes_nothing_from_the_others(redi
 async def test_a_refusal_is_remembered_without_asking_again(redis: Redis) -> None:
     limiter = Limiter(redis)
     assert await allowed(limiter, EXACT, 60) == 50
-    before = limiter.counts[Mode.ASKED]
+    before = limiter.counts[DecisionMode.REMOTE]
     assert await allowed(limiter, EXACT, 100) == 0
-    assert limiter.counts[Mode.ASKED] == before
+    assert limiter.counts[DecisionMode.REMOTE] == before
 
 
 async def test_tokens_come_back_after_the_window_and_a_slice_of_it(redis: Redis) -> None:
-    rule = Rule("quick", limit=2, window=0.4, blind=1)
+    rule = Rule("quick", limit=2, window=0.4, local_limit=1)
     limiter = Limiter(redis)
     assert await allowed(limiter, rule, 10) == 2
     refused = await limiter.decide(((rule, "ada"),))
@@ -111,13 +111,13 @@ async def test_without_redis_each_pod_allows_its_blind_share(redis: Redis, redis
     limiter = Limiter(redis)
     redis_process.kill()
     try:
-        assert await allowed(limiter, EXACT, 60) == EXACT.blind
-        assert limiter.counts[Mode.BLIND] == 60
+        assert await allowed(limiter, EXACT, 60) == EXACT.local_limit
+        assert limiter.counts[DecisionMode.LOCAL] == 60
     finally:
         redis_process.start()
 
     async def asked() -> bool:
-        return (await limiter.decide(((EXACT, "eve"),))).mode is Mode.ASKED
+        return (await limiter.decide(((EXACT, "eve"),))).mode is DecisionMode.REMOTE
 
     await until(asked)
 
@@ -132,16 +132,16 @@ async def test_a_redis_that_hangs_delays_a_request_for_a_moment_only(
         began = time.monotonic()
         decisions = await asyncio.gather(*(limiter.decide(((EXACT, f"{n}"),)) for n in range(4_000)))
         assert time.monotonic() - began < 5.0
-        assert {decision.mode for decision in decisions} == {Mode.BLIND}
+        assert {decision.mode for decision in decisions} == {DecisionMode.LOCAL}
     finally:
         redis_process.signal(signal.SIGCONT)
 
 
 def test_headers_are_those_of_the_draft() -> None:
-    fine = Decision(True, Mode.LEASED, EXACT, remaining=12, reset=3.2)
+    fine = Decision(True, DecisionMode.LEASED, EXACT, remaining=12, reset=3.2)
     assert fine.headers() == [
         (b"ratelimit-policy", b'"exact";q=50;w=86400'),
         (b"ratelimit", b'"exact";r=12;t=4'),
     ]
-    refused = Decision(False, Mode.ASKED, EXACT, remaining=0, reset=9.0, retry_after=0.3)
+    refused = Decision(False, DecisionMode.REMOTE, EXACT, remaining=0, reset=9.0, retry_after=0.3)
     assert refused.headers()[-1] == (b"retry-after", b"1")

@@ -9,7 +9,7 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from app.rate_limits import Limiter, Mode, Rule
+from app.rate_limits import DecisionMode, Limiter, Rule
 from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ class Grants:
         decision = await limiter.decide(((rule, "ada"),))
         if decision.allowed:
             self.spans.append((asked, time.monotonic()))
-        assert decision.mode is not Mode.BLIND
+        assert decision.mode is not DecisionMode.LOCAL
         return decision.allowed
 
     def most_in(self, window: float) -> int:
@@ -34,7 +34,7 @@ class Grants:
         most = 0
         spans = sorted(self.spans)
         for first, (began, _) in enumerate(spans):
-            inside = sum(told - began < window for _, told in spans[first:])
+            inside = sum(header_values - began < window for _, header_values in spans[first:])
             most = max(most, inside)
         return most
 
@@ -49,7 +49,7 @@ async def hammer(limiter: Limiter, rule: Rule, grants: Grants, chance: random.Ra
 @pytest.mark.parametrize("seed", range(4))
 async def test_exact_mode_grants_no_more_than_the_limit_in_any_window(redis: Redis, seed: int) -> None:
     chance = random.Random(seed)
-    rule = Rule("exact", limit=chance.randint(1, 30), window=chance.uniform(0.15, 0.4), blind=1)
+    rule = Rule("exact", limit=chance.randint(1, 30), window=chance.uniform(0.15, 0.4), local_limit=1)
     pods, grants = [Limiter(redis) for _ in range(3)], Grants()
     end = time.monotonic() + 1.5
     await asyncio.gather(*(hammer(pod, rule, grants, chance, end) for pod in pods))
@@ -64,7 +64,7 @@ async def test_leased_mode_grants_no_more_than_a_lease_for_each_pod_beyond_it(
 ) -> None:
     chance = random.Random(seed)
     lease = chance.randint(2, 5)
-    rule = Rule("leased", limit=lease * 10, window=chance.uniform(0.15, 0.4), blind=1, lease=lease)
+    rule = Rule("leased", limit=lease * 10, window=chance.uniform(0.15, 0.4), local_limit=1, lease=lease)
     pods, grants = [Limiter(redis) for _ in range(3)], Grants()
     end = time.monotonic() + 1.5
     await asyncio.gather(*(hammer(pod, rule, grants, chance, end) for pod in pods))
@@ -72,7 +72,7 @@ async def test_leased_mode_grants_no_more_than_a_lease_for_each_pod_beyond_it(
 
 
 async def test_a_bucket_is_forgotten_when_it_is_full_again(redis: Redis) -> None:
-    rule = Rule("short", limit=3, window=0.1, blind=1)
+    rule = Rule("short", limit=3, window=0.1, local_limit=1)
     assert (await Limiter(redis).decide(((rule, "ada"),))).allowed
     assert len(await redis.keys("*")) == 1
 
@@ -85,7 +85,7 @@ async def test_a_bucket_is_forgotten_when_it_is_full_again(redis: Redis) -> None
 async def test_a_rule_that_was_changed_begins_anew(redis: Redis) -> None:
     limiter = Limiter(redis)
     for window in (60.0, 30.0, 60.0):
-        rule = Rule("changed", limit=1, window=window, blind=1)
+        rule = Rule("changed", limit=1, window=window, local_limit=1)
         limiter = Limiter(redis)
         assert (await limiter.decide(((rule, "ada"),))).allowed
         assert not (await limiter.decide(((rule, "ada"),))).allowed

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.resilience import Breaker, BreakerOpen
-from app.resilience.breaker import State, Thresholds
+from app.resilience.breaker import BreakerConfig, BreakerState
 
 pytestmark = pytest.mark.anyio
 
@@ -38,18 +38,16 @@ async def ask(breaker: Breaker, fails: bool) -> str:
 
 
 def small(clock: Clock) -> Breaker:
-    limits = Thresholds(
-        window=10, minimum=4, failure_ratio=0.5, slow_seconds=1.0, probes=2, longest_break=8.0
-    )
+    limits = BreakerConfig(window=10, minimum=4, failure_ratio=0.5, slow_seconds=1.0, probes=2, open_max=8.0)
     return Breaker("test", limits, clock=clock)
 
 
 async def test_it_opens_when_half_fail_but_not_on_too_few_calls() -> None:
     breaker = small(Clock())
     assert [await ask(breaker, True) for _ in range(3)] == ["failed"] * 3
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
     await ask(breaker, False)
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
     assert await ask(breaker, False) == "refused"
 
 
@@ -60,7 +58,7 @@ async def test_probes_that_do_well_close_it() -> None:
         await ask(breaker, True)
     clock.now += 1.3
     assert [await ask(breaker, False) for _ in range(2)] == ["well"] * 2
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
 
 
 async def test_breaks_grow_up_to_the_longest() -> None:
@@ -68,10 +66,10 @@ async def test_breaks_grow_up_to_the_longest() -> None:
     breaker = small(clock)
     lengths: list[float] = []
     for _ in range(6):
-        while breaker.state is not State.OPEN:
+        while breaker.state is not BreakerState.OPEN:
             await ask(breaker, True)
-        lengths.append(breaker._opens_until - clock.now)
-        clock.now = breaker._opens_until
+        lengths.append(breaker._open_until - clock.now)
+        clock.now = breaker._open_until
         assert await ask(breaker, True) == "failed"
     for length, nominal in zip(lengths, [1, 2, 4, 8, 8, 8], strict=True):
         assert 0.8 * nominal <= length <= 1.2 * nominal
@@ -86,7 +84,7 @@ async def test_slow_calls_open_it_too() -> None:
 
     for _ in range(4):
         await breaker.call(slowly)
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
 
 
 async def test_a_cancelled_call_is_no_failure() -> None:
@@ -96,7 +94,7 @@ async def test_a_cancelled_call_is_no_failure() -> None:
         await asyncio.sleep(0)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
 
 
 async def test_no_more_probes_than_allowed_at_once() -> None:
@@ -111,7 +109,7 @@ async def test_no_more_probes_than_allowed_at_once() -> None:
     assert await ask(breaker, False) == "refused"
     gate.set()
     await asyncio.gather(*probes)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
 
 
 async def test_a_call_that_was_given_up_after_it_was_slow_counts_as_slow() -> None:
@@ -123,7 +121,7 @@ async def test_a_call_that_was_given_up_after_it_was_slow_counts_as_slow() -> No
         clock.now += 2.0
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
 
 
 async def test_a_probe_of_an_earlier_trial_counts_in_no_later_one() -> None:
@@ -142,15 +140,15 @@ async def test_a_probe_of_an_earlier_trial_counts_in_no_later_one() -> None:
     await asyncio.sleep(0)
     late.set()
     await forgotten
-    assert breaker.state is State.HALF_OPEN, "its good end says nothing of now"
+    assert breaker.state is BreakerState.HALF_OPEN, "its good end says nothing of now"
     assert await ask(breaker, False) == "refused", "and makes no room for a third"
     gate.set()
     await asyncio.gather(*probes)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
 
 
 async def test_an_answer_that_is_no_failure_keeps_it_closed() -> None:
-    breaker = Breaker("test", Thresholds(window=10, minimum=4), failures=(OSError,), clock=Clock())
+    breaker = Breaker("test", BreakerConfig(window=10, minimum=4), failures=(OSError,), clock=Clock())
 
     async def refuses() -> None:
         raise LookupError
@@ -158,7 +156,7 @@ async def test_an_answer_that_is_no_failure_keeps_it_closed() -> None:
     for _ in range(20):
         with pytest.raises(LookupError):
             await breaker.call(refuses)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
 
 
 @given(st.lists(st.booleans(), max_size=60))
@@ -173,7 +171,7 @@ def test_while_closed_it_counts_as_a_plain_window_does(outcomes: list[bool]) -> 
             assert answer == ("failed" if fails else "well")
             window = [*window, fails][-10:]
             opens = len(window) >= 4 and sum(window) >= 0.5 * len(window)
-            assert (breaker.state is State.OPEN) == opens
+            assert (breaker.state is BreakerState.OPEN) == opens
             if opens:
                 return
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.resilience.concurrency_limiter import Gate, Overloaded
-from app.resilience.priority import Urgency
+from app.resilience.concurrency_limiter import ConcurrencyLimiter, Overloaded
+from app.resilience.priority import RequestPriority
 
 WAIT, BUSY, REFUSING = 0.010, 0.005, 0.0002
 CAPACITY = 1 / BUSY
@@ -25,10 +25,10 @@ SECONDS = 20.0
 class Simulated:
     """What became of the arrivals of ``SECONDS``, after as many that only warm the gate."""
 
-    took: dict[Urgency, list[float]] = field(
-        default_factory=lambda: {urgency: list[float]() for urgency in Urgency}
+    took: dict[RequestPriority, list[float]] = field(
+        default_factory=lambda: {priority: list[float]() for priority in RequestPriority}
     )
-    refused: dict[Urgency, int] = field(default_factory=lambda: dict.fromkeys(Urgency, 0))
+    rejected: dict[RequestPriority, int] = field(default_factory=lambda: dict.fromkeys(RequestPriority, 0))
 
     @property
     def times(self) -> list[float]:
@@ -44,30 +44,32 @@ class Simulated:
         return statistics.quantiles(self.times, n=20)[-1]
 
 
-def simulate(rate: float, seed: int, urgencies: tuple[Urgency, ...] = (Urgency.READ,)) -> Simulated:
+def simulate(
+    rate: float, seed: int, urgencies: tuple[RequestPriority, ...] = (RequestPriority.READ,)
+) -> Simulated:
     """Arrivals by chance (Poisson), ``rate`` a second."""
     chance = random.Random(seed)
     now = free_at = arrival = 0.0
-    gate = Gate(clock=lambda: now)
-    leaving: list[tuple[float, float, Urgency]] = []
+    gate = ConcurrencyLimiter(clock=lambda: now)
+    leaving: list[tuple[float, float, RequestPriority]] = []
     result = Simulated()
     while arrival < 2 * SECONDS:
         arrival += chance.expovariate(rate)
         while leaving and leaving[0][0] <= arrival:
-            now, entered, urgency = heapq.heappop(leaving)
-            gate.leave("GET /work", entered)
+            now, entered, priority = heapq.heappop(leaving)
+            gate.release("GET /work", entered)
             if now > SECONDS:
-                result.took[urgency].append(now - entered)
+                result.took[priority].append(now - entered)
         now = arrival
-        urgency = chance.choice(urgencies)
+        priority = chance.choice(urgencies)
         try:
-            entered = gate.enter(urgency)
+            entered = gate.acquire(priority)
         except Overloaded:
             free_at = max(free_at, now) + REFUSING
-            result.refused[urgency] += now > SECONDS
+            result.rejected[priority] += now > SECONDS
         else:
             free_at = max(free_at, now + WAIT) + BUSY
-            heapq.heappush(leaving, (free_at, entered, urgency))
+            heapq.heappush(leaving, (free_at, entered, priority))
     return result
 
 
@@ -80,15 +82,16 @@ def test_at_four_times_the_capacity_nearly_as_much_is_answered_in_time_as_at_cap
 
 def test_below_the_capacity_nothing_is_refused() -> None:
     calm = simulate(0.7 * CAPACITY, 0)
-    assert sum(calm.refused.values()) == 0
+    assert sum(calm.rejected.values()) == 0
     assert calm.goodput == pytest.approx(0.7 * CAPACITY, rel=0.05)
 
 
 def test_what_is_vital_gets_in_while_the_rest_is_refused() -> None:
-    mixed = simulate(2 * CAPACITY, 0, tuple(Urgency))
+    mixed = simulate(2 * CAPACITY, 0, tuple(RequestPriority))
     admitted = [
-        len(mixed.took[urgency]) / (len(mixed.took[urgency]) + mixed.refused[urgency]) for urgency in Urgency
+        len(mixed.took[priority]) / (len(mixed.took[priority]) + mixed.rejected[priority])
+        for priority in RequestPriority
     ]
     assert admitted == sorted(admitted, reverse=True)
-    assert admitted[Urgency.VITAL] > 0.9
-    assert admitted[Urgency.BULK] < 0.3
+    assert admitted[RequestPriority.CRITICAL] > 0.9
+    assert admitted[RequestPriority.BULK] < 0.3

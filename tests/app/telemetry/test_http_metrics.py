@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.telemetry.http_metrics import Traffic
+from app.telemetry.http_metrics import HttpMetrics
 
 
 class Clock:
@@ -17,7 +17,7 @@ class Clock:
 
 def test_the_rate_is_of_the_last_half_minute_and_of_the_api_alone() -> None:
     clock = Clock()
-    traffic = Traffic(clock)
+    traffic = HttpMetrics(clock)
     for _ in range(100):
         clock.now += 1
         for _ in range(20):
@@ -29,7 +29,7 @@ def test_the_rate_is_of_the_last_half_minute_and_of_the_api_alone() -> None:
 
 
 def test_the_quantile_is_right_to_a_quarter_of_its_value() -> None:
-    traffic = Traffic(Clock())
+    traffic = HttpMetrics(Clock())
     choices = random.Random(7)
     times = [choices.lognormvariate(-3, 1) for _ in range(5_000)]
     for seconds in times:
@@ -38,14 +38,14 @@ def test_the_quantile_is_right_to_a_quarter_of_its_value() -> None:
 
 
 def test_a_stream_counts_as_a_request_but_has_no_response_time() -> None:
-    traffic = Traffic(Clock())
+    traffic = HttpMetrics(Clock())
     traffic.record("GET", "/v1/contents/{content_id}/events", 200, 25.0, streamed=True)
     assert traffic.rate() > 0
     assert traffic.quantile(0.95) == 0
 
 
 def test_errors_are_the_share_of_failed_answers() -> None:
-    traffic = Traffic(Clock())
+    traffic = HttpMetrics(Clock())
     for status in (200, 404, 429, 503):
         traffic.record("GET", "/v1/feed", status, 0.01)
     assert traffic.errors() == 0.25

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.telemetry.system_metrics import System
+from app.telemetry.system_metrics import SystemMetrics
 from tests.app.conftest import Person
 from tests.support.backends import ROOT, Platform, Process, wait_for
 
@@ -68,9 +68,9 @@ def test_process_and_machine_are_measured(platform: Platform) -> None:
 
 
 def test_what_the_system_does_not_tell_is_left_out(tmp_path: Path) -> None:
-    assert list(System(tmp_path).collect()) == []
+    assert list(SystemMetrics(tmp_path).collect()) == []
     (tmp_path / "meminfo").write_text("MemTotal: 2048 kB\nMemAvailable: 1024 kB\n")
-    (family,) = System(tmp_path).collect()
+    (family,) = SystemMetrics(tmp_path).collect()
     assert {sample.labels["of"]: sample.value for sample in family.samples} == {
         "total": 2048 * 1024,
         "available": 1024 * 1024,

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from app.settings import SettingsError, load
-from app.telemetry.load_report import Processor
-from app.telemetry.threshold_monitor import Alarms, Level, memory
+from app.telemetry.load_report import CpuUsage
+from app.telemetry.threshold_monitor import Level, ThresholdMonitor, memory_percent
 from app.telemetry.thresholds import Thresholds
 from infra.settings.loader import parse
 from infra.workload.config_maps import thresholds
@@ -43,14 +43,14 @@ def values() -> dict[str, float]:
 
 
 @pytest.fixture
-def alarms(path: Path, values: dict[str, float]) -> Alarms:
+def alarms(path: Path, values: dict[str, float]) -> ThresholdMonitor:
     def measure(name: str) -> float:
         return values[name]
 
-    return Alarms(path, {name: lambda name=name: measure(name) for name in NAMES})
+    return ThresholdMonitor(path, {name: lambda name=name: measure(name) for name in NAMES})
 
 
-def test_what_the_platform_declares_is_what_the_pod_reads(alarms: Alarms) -> None:
+def test_what_the_platform_declares_is_what_the_pod_reads(alarms: ThresholdMonitor) -> None:
     assert (alarms.thresholds.cpu.warning, alarms.thresholds.cpu.critical) == (80, 90)
     assert (alarms.thresholds.memory.warning, alarms.thresholds.memory.critical) == (80, 95)
     assert (alarms.thresholds.response_time.warning, alarms.thresholds.response_time.critical) == (1, 3)
@@ -59,37 +59,43 @@ def test_what_the_platform_declares_is_what_the_pod_reads(alarms: Alarms) -> Non
     assert (connections.warning, connections.critical) == (80, 95)
 
 
-def test_a_level_counts_when_two_looks_in_a_row_see_it(alarms: Alarms, values: dict[str, float]) -> None:
+def test_a_level_counts_when_two_looks_in_a_row_see_it(
+    alarms: ThresholdMonitor, values: dict[str, float]
+) -> None:
     def seen(cpu: float) -> Level:
         values["cpu"] = cpu
-        alarms.look()
+        alarms.check()
         return alarms.level("cpu")
 
     assert [seen(value) for value in (85, 0, 85, 85)] == [0, 0, 0, Level.WARNING]
     assert [seen(value) for value in (95, 85, 95, 95)] == [1, 1, 1, Level.CRITICAL]
-    assert [seen(value) for value in (80, 95, 80, 80)] == [2, 2, 2, Level.FINE]
-    assert alarms.level("memory") is Level.FINE
+    assert [seen(value) for value in (80, 95, 80, 80)] == [2, 2, 2, Level.NORMAL]
+    assert alarms.level("memory") is Level.NORMAL
 
 
-def test_a_changed_file_counts_at_the_next_look(alarms: Alarms, path: Path, values: dict[str, float]) -> None:
+def test_a_changed_file_counts_at_the_next_look(
+    alarms: ThresholdMonitor, path: Path, values: dict[str, float]
+) -> None:
     values["memory"] = 50.0
-    alarms.look()
+    alarms.check()
     path.write_text(declared(memory=(40, 60)))
-    alarms.look()
-    alarms.look()
+    alarms.check()
+    alarms.check()
     assert alarms.level("memory") is Level.WARNING
 
 
 @pytest.mark.parametrize("spoiled", ["", "{}", declared(cpu=(90, 80)), declared(cpu=(0, 80))])
-def test_a_file_that_cannot_be_used_changes_nothing(alarms: Alarms, path: Path, spoiled: str) -> None:
+def test_a_file_that_cannot_be_used_changes_nothing(
+    alarms: ThresholdMonitor, path: Path, spoiled: str
+) -> None:
     before = alarms.thresholds
     path.write_text(spoiled)
-    alarms.look()
+    alarms.check()
     path.unlink()
-    alarms.look()
+    alarms.check()
     assert alarms.thresholds == before
     path.write_text(declared(cpu=(10, 20)))
-    alarms.look()
+    alarms.check()
     assert alarms.thresholds.cpu.warning == 10
 
 
@@ -100,11 +106,11 @@ def test_a_pod_does_not_start_with_thresholds_that_cannot_be_used(platform: Plat
 
 
 def test_processor_and_memory_are_measured() -> None:
-    processor = Processor()
+    processor = CpuUsage()
     while (busy := processor()) < 1:
         sum(range(10_000))
     assert busy <= 100
-    assert 0 < memory() < 100
+    assert 0 < memory_percent() < 100
 
 
 @pytest.fixture
@@ -127,6 +133,6 @@ def test_a_running_pod_goes_by_the_new_thresholds(watched: Process, path: Path) 
     assert shown('kingdom_threshold{level="warning",signal="memory"} 0.0001')
     lines = [json.loads(line) for line in watched.log.read_text().splitlines()]
     (told,) = [line for line in lines if line.get("signal") == "memory"]
-    assert (told["message"], told["grade"]) == ("a threshold was passed", "warning")
+    assert (told["message"], told["grade"]) == ("threshold exceeded", "warning")
     assert watched.pid == pid
     assert watched.running

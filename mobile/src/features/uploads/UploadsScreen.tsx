@@ -94,7 +94,7 @@ function UploadHeader() {
 const UploadRow = memo(function UploadRow({ item }: { item: Media }) {
   const { width } = useWindowDimensions();
   const remove = useMutation({ mutationFn: () => deleteUpload(item.id) });
-  const variant = chooseVariant(item.pictures, PixelRatio.getPixelSizeForLayoutSize(Math.min(width, 720)));
+  const variant = chooseVariant(item.variants, PixelRatio.getPixelSizeForLayoutSize(Math.min(width, 720)));
   return (
     <View role="listitem">
       <Card>

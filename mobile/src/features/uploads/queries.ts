@@ -5,7 +5,7 @@ import { cachedPages, queryClient } from '@/data';
 import type { Prepared } from '@/features/uploads/prepare';
 
 export type Media = Schemas['Media'];
-export type Variant = Media['pictures'][number];
+export type Variant = Media['variants'][number];
 
 export const uploadsQuery = cachedPages<Media>(['uploads'], (cursor, etag) =>
   conditional(

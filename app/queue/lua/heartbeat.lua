@@ -1,5 +1,6 @@
--- Counts who is there. KEYS: a sorted set of names by when they were last heard of.
--- ARGV: the name, after how many milliseconds of silence a name counts as gone.
+-- Records a heartbeat and returns the number of live workers.
+-- KEYS: a sorted set of worker names by time of the last heartbeat (ms).
+-- ARGV: the worker's name, milliseconds without a heartbeat after which a worker is removed.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZADD', KEYS[1], now, ARGV[1])

@@ -8,8 +8,8 @@ import pytest
 from pymongo.errors import DuplicateKeyError, ExecutionTimeout, NetworkTimeout, OperationFailure
 from redis.asyncio import Redis
 
-from app.cache import doubt
-from app.cache.doubt import is_outcome_unknown
+from app.cache import uncertain_writes
+from app.cache.uncertain_writes import is_outcome_unknown
 from tests.app.cache.test_cache import Source, hearing
 from tests.support.backends import until
 
@@ -36,8 +36,8 @@ async def test_a_write_applied_after_its_error_is_seen_by_every_pod(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database is frozen when the write fails, and applies it some time after it answers again."""
-    monkeypatch.setattr(doubt, "PERIOD_SECONDS", 0.05)
-    monkeypatch.setattr(doubt, "SETTLED_SECONDS", 0.5)
+    monkeypatch.setattr(uncertain_writes, "PERIOD_SECONDS", 0.05)
+    monkeypatch.setattr(uncertain_writes, "SETTLED_SECONDS", 0.5)
     source, frozen = Source(b"old"), asyncio.Event()
 
     async def probe() -> None:
