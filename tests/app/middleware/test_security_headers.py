@@ -167,7 +167,7 @@ def test_the_trace_of_a_request_goes_on_in_the_worker(platform: Platform, ada: P
 
     def told() -> bool:
         lines = [json.loads(line) for line in platform.worker.log.read_text().splitlines()]
-        return any(line.get("trace_id") == trace and line["message"] == "content made" for line in lines)
+        return any(line.get("trace_id") == trace and line["message"] == "content generated" for line in lines)
 
     wait_for("the trace in the worker's log", told)
 

@@ -114,9 +114,9 @@ async def test_an_error_of_the_task_is_a_failed_attempt_and_no_spoiled_job(redis
 async def test_what_cannot_be_done_is_not_tried_again(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     async with working(queue, tasks_of(notes)):
-        await queue.enqueue(Job("spoiled", "note", b"{"))
-        assert "spoiled" in (await only_dead_letter(queue)).error
-        await queue.discard("spoiled")
+        await queue.enqueue(Job("malformed", "note", b"{"))
+        assert "malformed" in (await only_dead_letter(queue)).error
+        await queue.discard("malformed")
         await queue.enqueue(Job("unknown", "unheard of"))
         assert "unheard of" in (await only_dead_letter(queue)).error
     assert notes.seen == []
@@ -148,7 +148,7 @@ async def test_a_job_that_nobody_waits_for_any_more_is_not_begun(redis: Redis) -
     async with working(queue, tasks_of(notes)):
         letter = await only_dead_letter(queue)
     assert (notes.seen, notes.dead) == ([], [1])
-    assert letter.error == "nobody waits for it any more"
+    assert letter.error == "job expired"
 
 
 async def test_a_delayed_job_starts_on_time_with_an_idle_worker(redis: Redis) -> None:

@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(
 
 def test_a_pod_does_not_start_with_thresholds_that_cannot_be_used(platform: Platform, path: Path) -> None:
     path.write_text(declared(errorRate=(10, 5)))
-    with pytest.raises(SettingsError, match="error_rate warns at 10 and is critical at 5"):
+    with pytest.raises(SettingsError, match="error_rate: warning is 10 and critical is 5"):
         load(platform.settings | {"KINGDOM_THRESHOLDS_FILE": str(path)})
 
 
