@@ -155,6 +155,7 @@ def test_a_deletion_that_dies_at_any_effect_is_understood_by_what_comes_next() -
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(600)  # eighty operations
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(programs(), programs(), programs(), st.lists(st.integers(1, 14), min_size=1, max_size=3))
 def test_updates_that_die_one_after_the_other_lose_nothing(
