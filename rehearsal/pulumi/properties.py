@@ -189,15 +189,14 @@ def _encode_signed(out: struct_pb2.Value, signature: str, body: Mapping[str, Any
 
 def unwrap(value: Value) -> Value:
     """`value` with every secret replaced by what it holds; unknowns stay."""
-    match value:
-        case Secret(element):
-            return unwrap(element)
-        case dict():
-            return {key: unwrap(item) for key, item in value.items()}
-        case list():
-            return [unwrap(item) for item in value]
-        case _:
-            return value
+    # Called for every property of every resource: plain values first.
+    if isinstance(value, (str, bool, float)):
+        return value
+    if isinstance(value, dict):
+        return {key: unwrap(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unwrap(item) for item in value]
+    return unwrap(value.element) if isinstance(value, Secret) else value
 
 
 def without_references(value: Value) -> Any:

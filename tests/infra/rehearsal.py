@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Declared:
     stack: str
     result: Result
 
-    @property
+    @cached_property
     def resources(self) -> list[ResourceState]:
         """Every resource of a cloud, in order of creation; components and providers left out."""
         return [
@@ -40,13 +40,20 @@ class Declared:
             if found.custom and not found.type.startswith("pulumi:providers:")
         ]
 
+    @cached_property
+    def _by_type(self) -> dict[str, list[ResourceState]]:
+        """The resources by each ending of their type token that begins after a colon."""
+        found: dict[str, list[ResourceState]] = {}
+        for resource in self.resources:
+            ending = resource.type
+            while ending:
+                ending = ending.partition(":")[2]
+                found.setdefault(ending, []).append(resource)
+        return found
+
     def of(self, type_: str) -> dict[str, dict[str, Any]]:
         """Plain inputs by logical name of every resource whose type token ends with `type_`."""
-        found = {
-            name_of(resource.urn): unwrap(resource.inputs)
-            for resource in self.resources
-            if resource.type.endswith(f":{type_}")
-        }
+        found = {name_of(resource.urn): unwrap(resource.inputs) for resource in self._by_type.get(type_, ())}
         assert found, f"{self.stack} declares no {type_}"
         return found
 
@@ -61,9 +68,7 @@ class Declared:
     def state(self, type_: str, name: str | None = None) -> ResourceState:
         """The recorded state of one resource."""
         found = [
-            resource
-            for resource in self.resources
-            if resource.type.endswith(f":{type_}") and name in {None, name_of(resource.urn)}
+            resource for resource in self._by_type.get(type_, ()) if name in {None, name_of(resource.urn)}
         ]
         assert len(found) == 1, f"{self.stack} declares {len(found)} of {type_}"
         return found[0]

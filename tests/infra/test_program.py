@@ -151,9 +151,15 @@ def test_doubling_the_replicas_of_production_moves_everything_that_follows() -> 
 
 
 def test_every_key_that_is_made_encrypts_something(prod: Declared) -> None:
-    inputs = [(item.type, text) for item in prod.resources for text in strings(unwrap(item.inputs))]
+    inputs = [
+        (item.type, text)
+        for item in prod.resources
+        for text in strings(unwrap(item.inputs))
+        if "/cryptoKeys/" in text
+    ]
     for item in prod.resources:
         if item.type.endswith(":CryptoKey"):
+            assert "/cryptoKeys/" in item.id
             users = [kind for kind, text in inputs if text.startswith(item.id) and "IAMMember" not in kind]
             assert users, item.urn
 
