@@ -143,6 +143,8 @@ def attribute(path: str, measured: dict[str, Any], left: Counter[str]) -> dict[s
     """Return the compact facts of one attribute."""
     facts = {name: measured[name] for name in KEPT if name in measured}
     facts["type"] = measured["type"]
+    if "deprecated" in facts:
+        facts["deprecated"] = True
     for name in REFERENCES:
         if name in measured:
             others = [resolve(path, other) for other in measured[name]]

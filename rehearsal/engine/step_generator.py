@@ -229,6 +229,12 @@ class StepGenerator:
                 where = f"{failure.property}: " if failure.property else ""
                 self._deployment.recorder.error(goal.urn, goal.source, f"{where}{failure.reason}")
             raise StepFailedError("its inputs are not valid")
+        if (
+            not is_provider(goal.type)
+            and (deprecations := getattr(provider, "Deprecations", None)) is not None
+        ):
+            for found in deprecations(request, None):
+                self._deployment.log(Severity.WARNING, f"{found.path}: {found.reason}", goal.urn)
         return replace(goal, inputs=with_secrets_of(decode(answer.inputs) | kept, goal.inputs))
 
     def _remediated(self, goal: Goal) -> Goal:

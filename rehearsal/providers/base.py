@@ -21,14 +21,17 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from rehearsal.providers import diff, fake_values
 from rehearsal.providers import outputs as synthesis
 from rehearsal.providers.constraints import facts
+from rehearsal.providers.constraints.api_checks import refused_by_api
 from rehearsal.providers.constraints.checks import violations
+from rehearsal.providers.constraints.deprecation import deprecated
 from rehearsal.providers.constraints.names import mapped_type
+from rehearsal.providers.constraints.plan_checks import refused_plans
 from rehearsal.providers.constraints.replacement import (
     forces_replacement,
     is_default,
     replacing_names,
-    sensitive_names,
 )
+from rehearsal.providers.constraints.sensitivity import mark_sensitive
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.providers.function_results import declared_function
 from rehearsal.providers.host_protocol import Machine
@@ -80,7 +83,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     def provider_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield what the real provider's own validation refuses, by the facts measured from it."""
         if (mapped := mapped_type(token)) is not None:
-            yield from violations(mapped, inputs, facts.source(self.package).provider.split()[0])
+            provider, api = facts.source(self.package).provider.split()[0], facts.api(self.package)
+            yield from violations(mapped, inputs, provider, api)
+            yield from refused_plans(token, inputs, provider)
+            yield from refused_by_api(token, inputs, api)
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield violations of the cloud's API that neither the SDK nor the provider detects."""
@@ -130,6 +136,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         """
         return {}
 
+    def refuse_update(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
+        """Why the real cloud would refuse to change this resource in place; None when it would not."""
+        return None
+
     def refuse_delete(self, token: str, inputs: Mapping[str, Any]) -> str | None:
         """Why the real cloud would not delete this resource; None when it would."""
         return None
@@ -173,11 +183,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return Place(_text(inputs.get("project")) or self.place.project, region, zone)
 
     def _marked(self, declared: ResourceType, outputs: dict[str, Any]) -> dict[str, Any]:
-        mapped = mapped_type(declared.token)
-        for name in declared.secret_outputs | (sensitive_names(mapped) if mapped else frozenset()):
+        for name in declared.secret_outputs:
             if name in outputs and not isinstance(outputs[name], Secret):
                 outputs[name] = Secret(outputs[name])
-        return outputs
+        mapped = mapped_type(declared.token)
+        return mark_sensitive(mapped, outputs) if mapped else outputs
 
     def _encode(self, properties: Mapping[str, Any]) -> Any:
         return encode(properties if self.accepts_secrets else unwrap(dict(properties)))
@@ -256,6 +266,14 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             inputs = self.named(request.urn, token, inputs, olds)
         return _checked(inputs, found)
 
+    def Deprecations(self, request: provider_pb2.CheckRequest, context: Any = None) -> list[Problem]:
+        """Return the deprecated properties among a resource's inputs: beside the protocol, for warnings."""
+        mapped = mapped_type(request.type or type_of(request.urn))
+        if mapped is None:
+            return []
+        provider = facts.source(self.package).provider.split()[0]
+        return list(deprecated(mapped, decode(request.news), provider))
+
     def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
         token = request.type or type_of(request.urn)
         old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
@@ -291,6 +309,9 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             decode(request.news),
             decode(request.olds),
         )
+        before = decode(request.old_inputs) or olds
+        if IMPORTED_KEY not in before and (reason := self.refuse_update(token, before, inputs)) is not None:
+            raise ProviderError(grpc.StatusCode.INVALID_ARGUMENT, reason)
         if request.preview and contains_unknown(inputs):
             known = self.outputs(token, request.id, inputs, preview=True)
             # Computed values stay: an update in place keeps ids, addresses and names.

@@ -1,7 +1,7 @@
 """Cloudflare.
 
-Which properties only a new resource can change is measured from the provider for the types that the program
-uses (see `rehearsal/providers/constraints`); for others it was read in its source (version 5, July 2026).
+Which properties only a new resource can change is measured from the provider: see
+`rehearsal/providers/constraints`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,8 @@ from rehearsal.providers.base import Cloud, Function
 from rehearsal.providers.outputs import Place
 from rehearsal.providers.validation import Problem, problem
 
-# Of types that no facts are known of.
-_FIXED: Final = {
-    "CertificatePack": (
-        "zoneId certificateAuthority cloudflareBranding hosts type validationMethod validityDays"
-    ),
-    "List": "accountId kind name",
-    "LogpushJob": "accountId zoneId dataset",
-    "OriginCaCertificate": "csr hostnames requestType requestedValidity",
-    "Zone": "account name",
-}
+# Of types newer than the facts.
 _IDENTITY: Final = diff.patterns("zoneId", "accountId")
-_PATTERNS: Final = {kind: diff.patterns(*names.split()) for kind, names in _FIXED.items()}
 # One of each to a zone: the zone's id is theirs.
 _ONE_A_ZONE: Final = frozenset(
     {
@@ -50,7 +40,7 @@ class Cloudflare(Cloud):
     package: ClassVar[str] = "cloudflare"
 
     def fixed(self, token: str) -> frozenset[diff.Pattern]:
-        return _PATTERNS.get(_kind(token), _IDENTITY)
+        return _IDENTITY
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         for name in ("zoneId", "accountId"):

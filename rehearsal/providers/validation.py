@@ -48,7 +48,8 @@ def check_object(
     for name, value in inputs.items():
         if name == DEFAULTS_KEY:
             continue
-        if (field := fields.get(name)) is None:
+        # The Kubernetes SDK writes the `x-kubernetes-…` keys of a definition with underscores.
+        if (field := fields.get(name) or fields.get(name.replace("-", "_"))) is None:
             yield problem((*path, name), f"unknown property{suggestion(name, fields)}")
         elif value is not None:
             yield from _check_field(field, value, rules, (*path, name))

@@ -8,34 +8,43 @@ secret is checked and never quoted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from rehearsal.providers.constraints.formats import fault
 from rehearsal.providers.constraints.names import Attribute, MappedType
 from rehearsal.providers.constraints.values import value_faults
 from rehearsal.providers.schema import MapOf
 from rehearsal.providers.validation import DEFAULTS_KEY, Problem, problem, suggestion
-from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, format_path
+
+_VALUE_RULES: Final = ("enum", "min", "max", "patterns", "min_length", "max_length")
 
 
 @dataclass(frozen=True)
 class _Scope:
-    """An object being checked: its Terraform path, its values, and its attributes by Pulumi name."""
+    """An object being checked: its Terraform path, its values, its attributes by name, its position."""
 
     path: str
     values: Mapping[str, Any]
     attributes: Mapping[str, Attribute]
+    position: Path
 
 
-def violations(mapped: MappedType, inputs: Mapping[str, Any], provider: str) -> Iterator[Problem]:
-    """Yield what the provider would refuse; each reason ends with the name of the `provider`."""
-    for found in _object(_Scope("", inputs, mapped.attributes), (), ()):
-        yield Problem(found.path, f"{found.reason} ({provider} validates this)")
+@dataclass(frozen=True)
+class _ApiProblem(Problem):
+    """A violation that the provider does not find, and the API does."""
 
 
-def _object(scope: _Scope, around: tuple[_Scope, ...], path: Path) -> Iterator[Problem]:
-    scopes = (*around, scope)
+def violations(mapped: MappedType, inputs: Mapping[str, Any], provider: str, api: str) -> Iterator[Problem]:
+    """Yield what the `provider` or the `api` would refuse; each reason ends with the name of either."""
+    for found in _object(_Scope("", inputs, mapped.attributes, ()), ()):
+        source = f"the {api}" if isinstance(found, _ApiProblem) else provider
+        yield Problem(found.path, f"{found.reason} ({source} validates this)")
+
+
+def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
+    scopes, path = (*around, scope), scope.position
     for name, attribute in scope.attributes.items():
         value = scope.values.get(name)
         below = (*path, name)
@@ -50,32 +59,44 @@ def _object(scope: _Scope, around: tuple[_Scope, ...], path: Path) -> Iterator[P
 def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: Path) -> Iterator[Problem]:
     if isinstance(value, Secret):
         for found in _value(attribute, value.element, scopes, path):
-            yield Problem(found.path, "the secret value is not one that is accepted here")
+            yield replace(found, reason="the secret value is not one that is accepted here")
         return
     if value is UNKNOWN:
         return
     facts = attribute.facts
     if isinstance(value, list):
         yield from _count(facts, value, path)
+        for found in _count(attribute.resource.api.get(attribute.path, {}), value, path):
+            yield _ApiProblem(found.path, found.reason)
         yield from _listed(attribute, value, scopes, path)
     elif isinstance(value, Mapping):
         if attribute.children and not isinstance(attribute.type, MapOf):
-            yield from _object(_Scope(attribute.path, value, attribute.children), scopes, path)
+            yield from _object(_Scope(attribute.path, value, attribute.children, path), scopes)
         else:
             yield from _count(facts, value, path)
             for key, item in value.items():
                 if attribute.children and isinstance(item, Mapping):
-                    inner = _Scope(attribute.path, item, attribute.children)
-                    yield from _object(inner, scopes, (*path, key))
+                    inner = _Scope(attribute.path, item, attribute.children, (*path, key))
+                    yield from _object(inner, scopes)
     else:
-        for reason, allowed in value_faults(facts, value, ignore_case=_ignores_case(attribute)):
-            yield problem(path, reason + suggestion(str(value), allowed))
+        yield from _plain(attribute, facts, value, path)
+
+
+def _plain(attribute: Attribute, facts: Mapping[str, Any], value: Any, path: Path) -> Iterator[Problem]:
+    """Violations of one plain value: of the provider's rules, and where it has none, of the API's."""
+    ignore_case = _ignores_case(attribute)
+    faults = list(value_faults(facts, value, ignore_case=ignore_case))
+    for reason, allowed in faults:
+        yield problem(path, reason + suggestion(str(value), allowed))
+    if not faults and (rules := attribute.resource.api.get(attribute.path)):
+        for reason, allowed in value_faults(rules, value, ignore_case=ignore_case):
+            yield _ApiProblem(format_path(path), reason + suggestion(str(value), allowed))
 
 
 def _listed(
     attribute: Attribute, items: Sequence[Any], scopes: tuple[_Scope, ...], path: Path
 ) -> Iterator[Problem]:
-    rules = attribute.facts.get("elements", {})
+    rules = _element_rules(attribute.facts)
     if attribute.facts.get("format") == "descending-priority" and (
         reason := fault("descending-priority", items)
     ):
@@ -83,10 +104,15 @@ def _listed(
     for index, item in enumerate(items):
         below = (*path, index)
         if isinstance(item, Mapping) and attribute.children:
-            yield from _object(_Scope(attribute.path, item, attribute.children), scopes, below)
-        elif rules and not isinstance(item, (Mapping, list, Secret)) and item not in (None, UNKNOWN):
-            for reason, allowed in value_faults(rules, item, ignore_case=_ignores_case(attribute)):
-                yield problem(below, reason + suggestion(str(item), allowed))
+            yield from _object(_Scope(attribute.path, item, attribute.children, below), scopes)
+        elif not isinstance(item, (Mapping, list, Secret)) and item not in (None, UNKNOWN):
+            yield from _plain(attribute, rules, item, below)
+
+
+def _element_rules(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rules of a list's items: Terraform's plugin framework has them on the list itself."""
+    rules: Mapping[str, Any] = facts.get("elements", {})
+    return rules or {name: facts[name] for name in _VALUE_RULES if name in facts}
 
 
 def _ignores_case(attribute: Attribute) -> bool:
@@ -110,7 +136,7 @@ def _count(facts: Mapping[str, Any], items: Any, path: Path) -> Iterator[Problem
 
 def _single(facts: Mapping[str, Any], items: Any) -> bool:
     """Whether an object stands for a list of one item, as Pulumi has it."""
-    return isinstance(items, Mapping) and facts["type"] in ("list", "set")
+    return isinstance(items, Mapping) and facts.get("type") in ("list", "set")
 
 
 def _is_set(value: Any) -> bool:
@@ -143,27 +169,36 @@ def _references(
 
 
 def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: str) -> Iterator[Problem]:
-    """Yield violations of "exactly one of" and "at least one of", once a group, at its first member."""
+    """Yield violations of "exactly one of" and "at least one of", once a group.
+
+    Too many are reported at every member that is set, none at the object that needs one of them.
+    """
     facts = attribute.facts
     for kind in ("exactly_one_of", "at_least_one_of"):
         members = list(dict.fromkeys(facts.get(kind, ())))
-        if not members or (min(members) != attribute.path and _has_group(scopes, min(members), kind)):
+        if not members or _reporter(scopes, members, kind) not in (attribute.path, None):
             continue
-        found = [_look_up(scopes, member) for member in members]
-        given = [one for one, value in found if _is_set(value) and value is not UNKNOWN]
-        unknown = any(value is UNKNOWN for _, value in found)
-        names = ", ".join(one for one, _ in found)
+        found = [(member, *_look_up(scopes, member)) for member in members]
+        given = [(member, one) for member, one, value in found if _is_set(value) and value is not UNKNOWN]
+        unknown = any(value is UNKNOWN for _, _, value in found)
+        names = ", ".join(one for _, one, _ in found)
         if len(given) > 1 and kind == "exactly_one_of":
-            yield problem(path or (name,), f"only one of {names} may be set; {', '.join(given)} are")
+            reason = f"only one of {names} may be set; {', '.join(one for _, one in given)} are"
+            for member, one in given:
+                yield problem((*_nearest(scopes, member).position, *one.split(".")), reason)
         elif not given and not unknown:
             word = "exactly" if kind == "exactly_one_of" else "at least"
             yield problem(path or (name,), f"{word} one of {names} must be set")
 
 
-def _has_group(scopes: tuple[_Scope, ...], member: str, kind: str) -> bool:
-    """Return whether the attribute at `member` declares the group as well, and so reports its violation."""
-    attribute = _attribute(scopes, member)
-    return attribute is not None and member in attribute.facts.get(kind, ())
+def _reporter(scopes: tuple[_Scope, ...], members: Sequence[str], kind: str) -> str | None:
+    """The member of a group that reports its violation: of those that declare it, the outermost."""
+    declaring = [
+        member
+        for member in members
+        if (attribute := _attribute(scopes, member)) is not None and member in attribute.facts.get(kind, ())
+    ]
+    return min(declaring, key=lambda member: (member.count("."), member), default=None)
 
 
 def _attribute(scopes: tuple[_Scope, ...], path: str) -> Attribute | None:

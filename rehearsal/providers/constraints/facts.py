@@ -1,7 +1,8 @@
 """Facts about the attributes of provider resources, read from ``<package>.jsonl`` one type at a time.
 
 The files are written by ``tools/provider_facts.py``. Their first line names the provider and the month in
-which the facts were measured; each further line is a Terraform type and its attributes by path.
+which the facts were measured; each further line is a Terraform type and its attributes by path. The files
+``<package>_api.jsonl`` have the same form: rules of the APIs, read in their reference documentation.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ class Source:
 
 @dataclass(frozen=True)
 class ResourceFacts:
-    """The attributes of one Terraform type by path, and the names that stand below each path."""
+    """The attributes of one Terraform type by path, and the names that stand below each path.
+
+    `api` holds rules of the API by path: the provider sends such values, and the API refuses them.
+    """
 
     name: str
     attributes: Mapping[str, Mapping[str, Any]]
     children: Mapping[str, tuple[str, ...]] = field(repr=False)
+    api: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
 
 @cache
@@ -40,6 +45,12 @@ def source(package: str) -> Source:
     """Return the provider that a package's facts were measured from."""
     head = json.loads(_lines(package)[""])
     return Source(head["source"], head["measured"])
+
+
+@cache
+def api(package: str) -> str:
+    """Return the name of the API whose rules are known beside those of a package's provider."""
+    return str(json.loads(_lines(f"{package}_api")[""])["source"])
 
 
 def types(package: str) -> tuple[str, ...]:
@@ -58,13 +69,14 @@ def read(package: str, name: str) -> ResourceFacts | None:
     for path in attributes:
         parent, _, last = path.rpartition(".")
         children[parent].append(last)
-    return ResourceFacts(name, attributes, {path: tuple(names) for path, names in children.items()})
+    below = {path: tuple(names) for path, names in children.items()}
+    return ResourceFacts(name, attributes, below, json.loads(_lines(f"{package}_api").get(name, "{}")))
 
 
 @cache
 def _lines(package: str) -> dict[str, str]:
     """The unparsed line of each type by name; the header under the empty name."""
-    if package not in PACKAGES:
+    if package.removesuffix("_api") not in PACKAGES:
         return {}
     head, *lines = (FOLDER / f"{package}.jsonl").read_text(encoding="utf-8").splitlines()
     return {"": head} | {name: rest for name, _, rest in (line.partition(" ") for line in lines)}

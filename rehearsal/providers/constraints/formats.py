@@ -111,6 +111,10 @@ def _descending(value: Any) -> bool:
 _FORMATS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "rfc3339": (_rfc3339, 'a time in RFC 3339, such as "2026-01-03T02:00:00Z"'),
     "cidr": (_network, 'an address range, such as "10.0.0.0/20"'),
+    "ip-or-cidr": (
+        lambda value: _network(value) or _address(value),
+        'an IP address or an address range, such as "10.0.0.0/20"',
+    ),
     "ip": (_address, 'an IP address, such as "10.0.0.1"'),
     "go-duration": (lambda value: _GO_DURATION.fullmatch(value) is not None, 'a duration, such as "1h30m"'),
     "seconds-duration at least 86400s": (_a_day, 'a duration of a day or more in seconds, such as "86400s"'),

@@ -46,11 +46,6 @@ def is_default(mapped: MappedType, path: Path, old: Mapping[str, Any], new: Mapp
     return (before is None and after == default) or (after is None and before == default)
 
 
-def sensitive_names(mapped: MappedType) -> frozenset[str]:
-    """Return the top-level properties whose values the provider marks as sensitive."""
-    return frozenset(name for name, item in mapped.attributes.items() if item.facts.get("sensitive"))
-
-
 def _at(mapped: MappedType, path: Path) -> tuple[Attribute | None, bool]:
     """The attribute at `path`, and whether an object around it requires replacement of all it holds."""
     attributes, found, covered = mapped.attributes, None, False

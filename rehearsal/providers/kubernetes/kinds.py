@@ -36,6 +36,12 @@ _POD_SPEC: Final = (
     "serviceAccount", "serviceAccountName", "shareProcessNamespace", "subdomain",
     "terminationGracePeriodSeconds", "volumes",
 )  # fmt: skip
+_VOLUME_SOURCES: Final = (
+    "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", "fc", "flexVolume",
+    "flocker",
+    "gcePersistentDisk", "glusterfs", "hostPath", "iscsi", "local", "nfs", "photonPersistentDisk",
+    "portworxVolume", "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
+)  # fmt: skip
 _SELECTOR: Final = patterns("spec.selector")
 _ROLE: Final = patterns("roleRef")
 
@@ -54,6 +60,7 @@ FIXED: Final[dict[tuple[str, str], frozenset[Pattern]]] = {
     ("rbac.authorization.k8s.io", "RoleBinding"): _ROLE,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _ROLE,
     ("storage.k8s.io", "StorageClass"): patterns("parameters", "provisioner"),
+    ("", "PersistentVolume"): patterns(*(f"spec.{name}" for name in _VOLUME_SOURCES)),
     ("", "PersistentVolumeClaim"): patterns(
         "spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"
     ),

@@ -18,6 +18,7 @@ from rehearsal.providers import diff, fake_values
 from rehearsal.providers.base import Cloud, Function, name_of
 from rehearsal.providers.kubernetes import validation
 from rehearsal.providers.kubernetes.functions import FUNCTIONS
+from rehearsal.providers.kubernetes.immutability import refused_changes
 from rehearsal.providers.kubernetes.kinds import CLUSTER_SCOPED, CONTENT, FIXED, FIXED_ALWAYS
 from rehearsal.providers.schema import Type, resource_type
 from rehearsal.providers.validation import Problem, Rules, check_value, problem
@@ -34,7 +35,9 @@ class Kubernetes(Cloud):
 
     def type_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         if resource_type(token) is not None or not _names_a_kind(token):
-            yield from super().type_problems(token, inputs)
+            for found in super().type_problems(token, inputs):
+                if not validation.is_numeric_quantity(found):
+                    yield found
             return
         # A custom resource: its definition lives in the cluster, so only what every object has is typed.
         for key, right in zip(("apiVersion", "kind"), _kind_of(token), strict=True):
@@ -109,6 +112,17 @@ class Kubernetes(Cloud):
         ):
             found |= CONTENT
         return found
+
+    def replaces(self, token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        # A change to the content of an immutable object replaces it, however the provider is configured.
+        frozen = unwrap(old.get("immutable")) is True and _kind_of(token)[1] in ("ConfigMap", "Secret")
+        if frozen and diff.forces_replacement(path, old, new, CONTENT):
+            return True
+        return super().replaces(token, path, old, new)
+
+    def refuse_update(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
+        found = list(refused_changes(_kind_of(token)[1], old, new)) if resource_type(token) else []
+        return "; ".join(found) or None
 
     # Outputs.
 

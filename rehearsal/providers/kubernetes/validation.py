@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from rehearsal.providers import fake_values
 from rehearsal.providers.kubernetes.kinds import CLOSED
+from rehearsal.providers.kubernetes.object_validation import object_problems
 from rehearsal.providers.validation import Problem, problem, suggestion
-from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, parse_path
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -28,7 +29,15 @@ _PATH_KINDS: Final = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRo
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "hard", "capacity"})
 # Kinds whose content is the user's own: any key may stand in it.
 _FREE: Final = frozenset({"ConfigMap", "CustomResourceDefinition", "Secret"})
+_QUANTITIES: Final = frozenset({"averageValue", "divisor", "sizeLimit", "value"})
 _LIMIT_RANGE_MAPS: Final = frozenset({"default", "defaultRequest", "max", "min", "maxLimitRequestRatio"})
+
+
+def is_numeric_quantity(found: Problem) -> bool:
+    """Whether a problem of type is a quantity written as a number, which the API server accepts."""
+    *_, holder, name = ("", *(part for part in parse_path(found.path) if isinstance(part, str)))
+    is_quantity = holder in _QUANTITY_MAPS | _LIMIT_RANGE_MAPS or name in _QUANTITIES
+    return is_quantity and found.reason.startswith("expected a string, got the number ")
 
 
 def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> Iterator[Problem]:
@@ -39,6 +48,8 @@ def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> I
     metadata = _opened(inputs.get("metadata"))
     if isinstance(metadata, Mapping):
         yield from _name(metadata, kind)
+    if not custom:
+        yield from object_problems(kind, inputs)
     if custom or kind in _FREE:
         yield from _walk({"metadata": metadata}, (), kind)
         return

@@ -32,6 +32,15 @@ _MALFORMED = {
     "base64": "no base64!",
 }
 _IDS = frozenset({"account_id", "zone_id"})
+# Attributes whose values the API accepts together with those of others only.
+_JOINT = frozenset(
+    {
+        ("cloudflare:index/dnsRecord:DnsRecord", "content"),
+        ("cloudflare:index/dnsRecord:DnsRecord", "type"),
+        ("gcp:compute/securityPolicy:SecurityPolicy", "rule.priority"),
+        ("gcp:compute/sSLPolicy:SSLPolicy", "profile"),
+    }
+)
 _GROUPS = ("conflicts_with", "exactly_one_of", "at_least_one_of", "required_with", "only_if")
 
 
@@ -67,6 +76,8 @@ def valid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
             continue
         if attribute.path in _conditions(token) or attribute.path in _IDS:
             continue  # others may be set with some of its values only, or the API gives it a form
+        if attribute.resource.api.get(attribute.path) or (token, attribute.path) in _JOINT:
+            continue  # the API accepts less than the provider
         for how, value in _right_values(attribute.facts, before):
             yield _mutation(token, inputs, path, how, value)
 

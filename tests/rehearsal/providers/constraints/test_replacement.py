@@ -9,7 +9,6 @@ import pytest
 
 from rehearsal.providers.constraints.names import Attribute
 from rehearsal.providers.schema import ListOf, MapOf
-from rehearsal.pulumi.properties import Secret
 from tests.rehearsal.providers.calls import Calls, urn
 from tests.rehearsal.providers.constraints.stacks import declared_types, mapped
 
@@ -91,9 +90,3 @@ def test_declaring_a_default_is_no_change(gcp: Calls) -> None:
     assert not gcp.diff(redis, old, {**old, "tier": "BASIC"}).diffs
     assert not gcp.diff(redis, {**old, "tier": "BASIC"}, old).diffs
     assert gcp.diff(redis, old, {**old, "tier": "STANDARD_HA"}).replaces
-
-
-def test_sensitive_values_are_secret_in_outputs(gcp: Calls) -> None:
-    inputs = {"secret": "projects/p/secrets/s", "secretData": "hunter2"}
-    outputs = gcp.create(urn("gcp:secretmanager/secretVersion:SecretVersion"), inputs).outputs
-    assert isinstance(outputs["secretData"], Secret)

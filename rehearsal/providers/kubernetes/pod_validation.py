@@ -1,0 +1,248 @@
+"""Checks of a pod's specification as the API server makes them (`pkg/apis/core/validation/validation.go`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+from policies.api import parse_quantity
+from rehearsal.providers.validation import Problem, problem
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+
+_PORT_NAME: Final = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_ENVIRONMENT_NAME: Final = re.compile(r"[\x20-\x3c\x3e-\x7e]+")  # printable ASCII without "="
+_HANDLERS: Final = ("exec", "grpc", "httpGet", "tcpSocket")
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+_OPERATORS: Final = ("Equal", "Exists", "Lt", "Gt")
+_DNS_POLICIES: Final = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+MAX_PORT: Final = 65_535
+
+
+def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterator[Problem]:
+    """Problems of a pod's `spec` at `path`; `restart` are the restart policies that its controller allows."""
+    spec = opened(spec)
+    if not isinstance(spec, Mapping):
+        return
+    policy = opened(spec.get("restartPolicy", "Always"))
+    if restart and policy is not UNKNOWN and policy not in restart:
+        allowed = " or ".join(f'"{one}"' for one in restart)
+        yield problem((*path, "restartPolicy"), f'"{policy}" is not allowed for this controller: {allowed}')
+    yield from numbers(spec, path, {"terminationGracePeriodSeconds": 0, "activeDeadlineSeconds": 1})
+    yield from one_of(spec, path, "dnsPolicy", _DNS_POLICIES)
+    volumes = list(_volumes(spec, path))
+    yield from (found for found in volumes if isinstance(found, Problem))
+    names = {found for found in volumes if isinstance(found, str)}
+    containers = spec.get("containers")
+    if isinstance(containers, list) and not containers:
+        yield problem((*path, "containers"), "at least one container is required")
+    seen: set[str] = set()
+    for kind in ("initContainers", "containers"):
+        for number, container in enumerate(_items(spec.get(kind))):
+            at = (*path, kind, number)
+            if isinstance(container, Mapping):
+                yield from _container(container, at, names, seen, kind == "containers")
+    for number, toleration in enumerate(_items(spec.get("tolerations"))):
+        if isinstance(toleration, Mapping):
+            yield from one_of(toleration, (*path, "tolerations", number), "operator", _OPERATORS)
+    for number, constraint in enumerate(_items(spec.get("topologySpreadConstraints"))):
+        if isinstance(constraint, Mapping):
+            at = (*path, "topologySpreadConstraints", number)
+            yield from numbers(constraint, at, {"maxSkew": 1, "minDomains": 1})
+
+
+def opened(value: Any) -> Any:
+    """`value` without the mark of a secret."""
+    while isinstance(value, Secret):
+        value = value.element
+    return value
+
+
+def numbers(
+    holder: Mapping[str, Any], path: Path, bounds: Mapping[str, int], max_value: int | None = None
+) -> Iterator[Problem]:
+    """Problems of integers below their bound, or above `max_value`."""
+    for name, low in bounds.items():
+        value = opened(holder.get(name))
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if value < low or (max_value is not None and value > max_value):
+            allowed = f"at least {low}" if max_value is None else f"{low} to {max_value}"
+            yield problem((*path, name), f"{int(value)} is out of range: {allowed}")
+
+
+def one_of(holder: Mapping[str, Any], path: Path, name: str, allowed: tuple[str, ...]) -> Iterator[Problem]:
+    """A problem where a text is not one of `allowed`."""
+    value = opened(holder.get(name))
+    if isinstance(value, str) and value is not UNKNOWN and value not in allowed:
+        yield problem((*path, name), f"{value!r} is not one of {', '.join(allowed)}")
+
+
+def port_number(value: Any, path: Path, min_port: int = 1) -> Iterator[Problem]:
+    """A problem of a port: a number out of range, or a text that is not a port's name."""
+    value = opened(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not min_port <= value <= MAX_PORT:
+            yield problem(path, f"{int(value)} is not a port: {min_port} to {MAX_PORT}")
+    elif isinstance(value, str) and value is not UNKNOWN:
+        yield from port_name(value, path)
+
+
+def port_name(value: Any, path: Path) -> Iterator[Problem]:
+    """A problem of a port's name (`IsValidPortName`)."""
+    value = opened(value)
+    if not isinstance(value, str) or value is UNKNOWN:
+        return
+    if len(value) > 15 or not _PORT_NAME.fullmatch(value) or "--" in value:
+        yield problem(
+            path,
+            f"{value!r} is not a port name: up to 15 lower-case letters, digits and hyphens, with a letter",
+        )
+
+
+def _items(value: Any) -> list[Any]:
+    value = opened(value)
+    return [opened(item) for item in value] if isinstance(value, list) else []
+
+
+def _volumes(spec: Mapping[str, Any], path: Path) -> Iterator[Problem | str]:
+    """The names of a pod's volumes, and what is wrong with them."""
+    seen: set[str] = set()
+    for number, volume in enumerate(_items(spec.get("volumes"))):
+        at = (*path, "volumes", number)
+        if not isinstance(volume, Mapping):
+            yield "*"  # not known: every mount may belong to it
+            continue
+        name = opened(volume.get("name"))
+        if isinstance(name, str) and name is not UNKNOWN:
+            if name in seen:
+                yield problem((*at, "name"), f"{name!r} is the name of another volume too")
+            seen.add(name)
+            yield name
+        else:
+            yield "*"
+        sources = [key for key, value in volume.items() if key != "name" and value is not None]
+        if len(sources) > 1:
+            yield problem(
+                at, f"has {len(sources)} sources ({', '.join(sorted(sources))}); exactly one is allowed"
+            )
+    if spec.get("volumes") is UNKNOWN:
+        yield "*"
+
+
+def _container(
+    container: Mapping[str, Any], path: Path, volumes: set[str], seen: set[str], is_main: bool
+) -> Iterator[Problem]:
+    name = opened(container.get("name"))
+    if isinstance(name, str) and name is not UNKNOWN:
+        if len(name) > 63 or not _LABEL.fullmatch(name):
+            yield problem(
+                (*path, "name"), f"{name!r} is not a DNS label: lower-case letters, digits, hyphens"
+            )
+        elif name in seen:
+            yield problem((*path, "name"), f"{name!r} is the name of another container too")
+        seen.add(name)
+    image = opened(container.get("image"))
+    if isinstance(image, str) and image is not UNKNOWN and image.strip() != image:
+        yield problem((*path, "image"), f"{image!r} has spaces at an end")
+    elif image is None or image == "":
+        yield problem((*path, "image"), "missing required property")
+    yield from _ports(container, path)
+    yield from _environment(container, path)
+    yield from _resources(opened(container.get("resources")), (*path, "resources"))
+    mounted: set[Any] = set()
+    for number, mount in enumerate(_items(container.get("volumeMounts"))):
+        at = (*path, "volumeMounts", number)
+        if not isinstance(mount, Mapping):
+            continue
+        volume, target = opened(mount.get("name")), opened(mount.get("mountPath"))
+        if isinstance(volume, str) and volume is not UNKNOWN and not volumes & {volume, "*"}:
+            yield problem((*at, "name"), f"no volume of this pod has the name {volume!r}")
+        if isinstance(target, str) and target is not UNKNOWN:
+            if target in mounted:
+                yield problem((*at, "mountPath"), f"{target!r} is mounted twice in this container")
+            mounted.add(target)
+    for kind in _PROBES:
+        probe = opened(container.get(kind))
+        if isinstance(probe, Mapping) and is_main:
+            yield from _probe(probe, (*path, kind), single_success=kind != "readinessProbe")
+
+
+def _ports(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    names: set[str] = set()
+    for number, port in enumerate(_items(container.get("ports"))):
+        at = (*path, "ports", number)
+        if not isinstance(port, Mapping):
+            continue
+        yield from numbers(port, at, {"containerPort": 1, "hostPort": 1}, MAX_PORT)
+        name = opened(port.get("name"))
+        yield from port_name(name, (*at, "name"))
+        if isinstance(name, str) and name is not UNKNOWN:
+            if name in names:
+                yield problem((*at, "name"), f"{name!r} is the name of another port too")
+            names.add(name)
+
+
+def _environment(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for number, variable in enumerate(_items(container.get("env"))):
+        at = (*path, "env", number)
+        if not isinstance(variable, Mapping):
+            continue
+        name = opened(variable.get("name"))
+        if isinstance(name, str) and name is not UNKNOWN and not _ENVIRONMENT_NAME.fullmatch(name):
+            yield problem((*at, "name"), f"{name!r} is not the name of an environment variable")
+        source = opened(variable.get("valueFrom"))
+        if source is not None and variable.get("value") not in (None, ""):
+            yield problem((*at, "valueFrom"), "must not be set beside value")
+        if isinstance(source, Mapping) and (given := [key for key, one in source.items() if one is not None]):
+            if len(given) > 1:
+                yield problem((*at, "valueFrom"), f"only one of {', '.join(sorted(given))} may be set")
+        elif isinstance(source, Mapping):
+            yield problem((*at, "valueFrom"), "must name the source of the value")
+
+
+def _resources(resources: Any, path: Path) -> Iterator[Problem]:
+    if not isinstance(resources, Mapping):
+        return
+    requests, limits = opened(resources.get("requests")), opened(resources.get("limits"))
+    for kind, amounts in (("requests", requests), ("limits", limits)):
+        for name, value in amounts.items() if isinstance(amounts, Mapping) else ():
+            amount = _amount(value)
+            if amount is not None and amount < 0:
+                yield problem((*path, kind, name), f"{value!r} is negative")
+    if not isinstance(requests, Mapping) or not isinstance(limits, Mapping):
+        return
+    for name, value in requests.items():
+        requested, limit = _amount(value), _amount(limits.get(name))
+        if requested is not None and limit is not None and requested > limit:
+            yield problem(
+                (*path, "requests", name), f"{value} is more than the limit of {opened(limits[name])}"
+            )
+
+
+def _amount(value: Any) -> Fraction | None:
+    value = opened(value)
+    if value is UNKNOWN or isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    if isinstance(value, str) and value.startswith("-"):
+        amount = parse_quantity(value[1:])
+        return -amount if amount is not None else None
+    return parse_quantity(value)
+
+
+def _probe(probe: Mapping[str, Any], path: Path, *, single_success: bool) -> Iterator[Problem]:
+    handlers = [name for name in _HANDLERS if probe.get(name) is not None]
+    if len(handlers) != 1:
+        given = f"; {', '.join(handlers)} are" if handlers else ""
+        yield problem(path, f"exactly one of {', '.join(_HANDLERS)} must be set{given}")
+    bounds = {"periodSeconds": 0, "timeoutSeconds": 0, "initialDelaySeconds": 0, "failureThreshold": 0}
+    yield from numbers(probe, path, bounds)
+    success = opened(probe.get("successThreshold"))
+    if single_success and isinstance(success, (int, float)) and success not in (0, 1):
+        yield problem((*path, "successThreshold"), f"{int(success)} is not 1, as this probe requires")
+    for name in ("httpGet", "tcpSocket"):
+        handler = opened(probe.get(name))
+        if isinstance(handler, Mapping):
+            yield from port_number(handler.get("port"), (*path, name, "port"))

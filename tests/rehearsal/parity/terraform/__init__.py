@@ -1,0 +1,1 @@
+"""Terraform providers as references: over their own protocol, and through the Terraform CLI."""

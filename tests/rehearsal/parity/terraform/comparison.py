@@ -1,0 +1,176 @@
+"""Compare the rehearsal with a Terraform provider, resource by resource: what each refuses and replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rehearsal.providers.constraints.names import MappedType, mapped_type
+from rehearsal.pulumi.properties import UNKNOWN, Secret
+from tests.rehearsal.parity.terraform.plugin import Finding, TerraformProvider
+from tests.rehearsal.parity.terraform.values import Block, UnmappedError, terraform_config
+from tests.rehearsal.providers.calls import Calls, urn
+
+# How each provider is configured without credentials of a user. Calls to an API would be refused.
+CONFIGURATION: Final[Mapping[str, Mapping[str, Any]]] = {
+    "gcp": {
+        "project": "kingdom-test",
+        "region": "europe-west1",
+        "zone": "europe-west1-b",
+        "access_token": "none",
+    },
+    "cloudflare": {"api_token": "0" * 40, "base_url": "http://127.0.0.1:9"},
+    "mongodbatlas": {"public_key": "none", "private_key": "none", "base_url": "http://127.0.0.1:9/"},
+}
+# Errors of a plan that need the API: the provider cannot decide without it.
+_NETWORK: Final = ("connection refused", "proxyconnect", "dial tcp", "no such host")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A case in which one of the two refuses or replaces and the other does not."""
+
+    token: str
+    case: str
+    rehearsal: str
+    provider: str
+
+    def __str__(self) -> str:
+        return f"{self.token} {self.case}\n  rehearsal: {self.rehearsal}\n  provider:  {self.provider}"
+
+
+class Comparison:
+    """One configured provider beside the rehearsal's provider of the same package."""
+
+    def __init__(self, package: str, provider: TerraformProvider) -> None:
+        self.package, self.provider = package, provider
+        self.rehearsal = Calls.of(package)
+        self.configuration_errors = provider.configure(CONFIGURATION[package])
+
+    def covers(self, token: str) -> bool:
+        """Whether both know the type."""
+        mapped = mapped_type(token)
+        return mapped is not None and mapped.resource.name in self.provider.schemas
+
+    def config(self, token: str, inputs: Mapping[str, Any]) -> tuple[MappedType, Block, dict[str, Any]]:
+        """Return the Terraform configuration of a resource. Raises UnmappedError."""
+        mapped = mapped_type(token)
+        assert mapped is not None
+        block = self.provider.block(mapped.resource.name)
+        return mapped, block, terraform_config(block, mapped, inputs)
+
+    def refusals(self, token: str, inputs: Mapping[str, Any]) -> list[Finding]:
+        """What the provider finds in a new resource, in its validation or its plan."""
+        mapped, _, config = self.config(token, inputs)
+        name = mapped.resource.name
+        found = self.provider.validate(name, config)
+        if not found and not self.configuration_errors:
+            found = [one for one in self.provider.plan(name, None, config).errors if not _needs_network(one)]
+        return found
+
+    def validation(self, token: str, case: str, inputs: dict[str, Any]) -> Difference | None:
+        """Compare what both refuse."""
+        try:
+            theirs = self.refusals(token, inputs)
+        except UnmappedError as error:
+            theirs = [Finding((), f"unsupported argument {error}")]
+        ours = self.rehearsal.check(urn(token), inputs).failures
+        if bool(theirs) == bool(ours):
+            return None
+        text = "; ".join(f"{'.'.join(map(str, one.path))} {one.text}" for one in theirs)
+        return Difference(token, case, str(ours) if ours else "accepts", text[:400] or "accepts")
+
+    def replacement(
+        self, token: str, case: str, old: dict[str, Any], new: dict[str, Any]
+    ) -> Difference | None:
+        """Compare whether a change needs a new resource; None where both agree or the plan fails."""
+        try:
+            mapped, block, before = self.config(token, old)
+            _, _, after = self.config(token, new)
+        except UnmappedError:
+            return None
+        name = mapped.resource.name
+        created = self.provider.plan(name, None, before)
+        if created.errors or self.provider.validate(name, after):
+            return None
+        state = settled(block, created.state)
+        planned = self.provider.plan(name, state, after, created.private)
+        if planned.errors:
+            return None
+        theirs = sorted({str(path[0]) for path in planned.replaces})
+        ours = sorted(self.rehearsal.diff(urn(token), old, new).replaces)
+        if bool(theirs) == bool(ours):
+            return None
+        return Difference(token, case, f"replaces for {ours}", f"replaces for {theirs}")
+
+    def defaults(self, token: str, inputs: dict[str, Any]) -> Iterator[Difference]:
+        """Yield top-level attributes for which the provider plans another default than the facts state."""
+        mapped, _, config = self.config(token, inputs)
+        planned = self.provider.plan(mapped.resource.name, None, config)
+        if planned.errors or not isinstance(planned.state, dict):
+            return
+        for attribute in mapped.attributes.values():
+            default = attribute.facts.get("default")
+            value = planned.state.get(attribute.path)
+            if config.get(attribute.path) is None and default is not None and not _same(default, value):
+                yield Difference(token, attribute.path, f"default {default!r}", f"plans {value!r}")
+
+
+def settled(block: Block, state: Any) -> Any:
+    """A planned state as it might be after creation: values that the API assigns are filled in."""
+    if not isinstance(state, dict):
+        return state
+    return {name: _settled(field, state.get(name)) for name, field in block.fields.items()}
+
+
+def opened(value: Any) -> Any:
+    """`value` without the marks of secrets."""
+    match value:
+        case Secret(element):
+            return opened(element)
+        case dict():
+            return {key: opened(item) for key, item in value.items()}
+        case list():
+            return [opened(item) for item in value]
+        case _:
+            return value
+
+
+def _settled(field: Any, value: Any) -> Any:
+    if value is UNKNOWN:
+        match field.type:
+            case "string":
+                return "assigned"
+            case "number":
+                return 1
+            case "bool":
+                return False
+            case _:
+                return None
+    if isinstance(value, list):
+        return [_settled_item(field, item) for item in value]
+    return _settled_item(field, value)
+
+
+def _settled_item(field: Any, value: Any) -> Any:
+    if value is UNKNOWN:
+        return "assigned"
+    if field.fields is not None and isinstance(value, dict):
+        return settled(field.fields, value)
+    if isinstance(value, dict):
+        return {key: "assigned" if item is UNKNOWN else item for key, item in value.items()}
+    return value
+
+
+def _same(default: Any, value: Any) -> bool:
+    return (
+        value is UNKNOWN
+        or value is None
+        or str(default).lower() == str(value).lower()
+        or (isinstance(value, (int, float)) and float(value) == float(default))
+    )
+
+
+def _needs_network(found: Finding) -> bool:
+    return any(word in found.text for word in _NETWORK)

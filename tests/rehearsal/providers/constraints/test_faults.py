@@ -1,0 +1,45 @@
+"""Faults planted in valid resources, of the program's types and of their neighbors, are refused by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rehearsal.pulumi.properties import parse_path
+from tests.rehearsal.providers.calls import Calls, urn
+
+CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
+
+
+@pytest.mark.parametrize("token", CASES)
+def test_a_valid_resource_is_accepted_and_every_planted_fault_is_refused(token: str) -> None:
+    cloud, case = Calls.of(token.partition(":")[0]), CASES[token]
+    assert not cloud.check(urn(token), case["valid"]).failures
+    for fault in case["faults"]:
+        inputs = {
+            name: value for name, value in {**case["valid"], **fault["set"]}.items() if value is not None
+        }
+        failures = cloud.check(urn(token), inputs).failures
+        assert fault["at"] in {parse_path(path)[0] for path in failures}, (fault, failures)
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "path", "source"),
+    [
+        ("gcp:redis/instance:Instance", {"tier": "GOLD"}, "tier", "terraform-provider-google-beta validates"),
+        ("gcp:kms/keyRing:KeyRing", {"name": "a b"}, "name", "the Google Cloud API validates"),
+        (
+            "gcp:compute/sSLPolicy:SSLPolicy",
+            {"profile": "CUSTOM"},
+            "customFeatures",
+            "terraform-provider-google-beta refuses this plan",
+        ),
+        ("mongodbatlas:index/auditing:Auditing", {"auditFilter": "{"}, "auditFilter", "the Atlas"),
+    ],
+)
+def test_a_refusal_names_its_source(token: str, inputs: dict[str, Any], path: str, source: str) -> None:
+    failures = Calls.of(token.partition(":")[0]).check(urn(token), CASES[token]["valid"] | inputs).failures
+    assert source in failures[path]

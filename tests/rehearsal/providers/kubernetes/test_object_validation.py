@@ -1,0 +1,77 @@
+"""Objects that the API server refuses are refused in a preview, at the path of the violation."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rehearsal.pulumi.properties import UNKNOWN, parse_path
+from tests.rehearsal.providers.calls import Calls, urn
+
+CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+
+
+def changed(valid: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """`valid` with the value at `path` set, or removed where it is None."""
+    inputs = copy.deepcopy(valid)
+    at: Any = inputs
+    *around, last = parse_path(path)
+    for step in around:
+        if isinstance(at, dict):
+            at.setdefault(step, {})
+        at = at[step]
+    if value is None:
+        at.pop(last, None)
+    else:
+        at[last] = value
+    return inputs
+
+
+@pytest.mark.parametrize("token", CASES)
+def test_a_valid_object_is_accepted_and_every_fault_in_it_is_reported(token: str, kubernetes: Calls) -> None:
+    case = CASES[token]
+    assert not kubernetes.check(urn(token), case["valid"]).failures
+    for fault in case["faults"]:
+        inputs = changed(case["valid"], fault["path"], fault["value"])
+        failures = kubernetes.check(urn(token), inputs).failures
+        assert fault.get("at", fault["path"]) in failures, (fault, failures)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("spec.template.spec.containers[0].resources.requests.cpu", 0.25),
+        ("spec.template.spec.containers[0].image", UNKNOWN),
+        ("spec.template.spec.volumes", UNKNOWN),
+        ("spec.template.spec.containers[0].livenessProbe", UNKNOWN),
+        ("spec.replicas", UNKNOWN),
+        ("spec.strategy", {"type": "Recreate"}),
+    ],
+)
+def test_what_the_server_accepts_or_cannot_know_yet_is_accepted(
+    path: str, value: Any, kubernetes: Calls
+) -> None:
+    assert not kubernetes.check(urn(DEPLOYMENT), changed(CASES[DEPLOYMENT]["valid"], path, value)).failures
+
+
+def test_a_claim_template_may_replace_a_volume_of_its_name(kubernetes: Calls) -> None:
+    token = "kubernetes:apps/v1:StatefulSet"
+    inputs = changed(CASES[token]["valid"], "spec.template.spec.volumes", [{"name": "data", "emptyDir": {}}])
+    assert not kubernetes.check(urn(token), inputs).failures
+
+
+def test_the_schema_extensions_of_a_definition_keep_their_hyphens(kubernetes: Calls) -> None:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": "Drill", "plural": "drills"}
+    inputs = {
+        "metadata": {"name": "drills.kingdom.studio"},
+        "spec": {"group": "kingdom.studio", "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+    token = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+    assert not kubernetes.check(urn(token), inputs).failures
