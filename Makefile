@@ -52,8 +52,8 @@ cluster: $(STAMP) ## Apply production to a real control plane
 engine: $(STAMP) ## Compare with the real Pulumi CLI, where it is on PATH
 	@$(BIN)/pytest -m engine
 
-providers: $(STAMP) ## Compare with the real provider plugins, where they are installed
-	@$(BIN)/pytest -m providers -rs tests/rehearsal/parity/test_provider_plugins.py
+providers: $(STAMP) ## Compare with the real providers: Pulumi's plugins, Terraform's in PROVIDERS=DIR
+	@PROVIDERS="$(PROVIDERS)" $(BIN)/pytest -m providers -rs tests/rehearsal/parity/test_provider_plugins.py tests/rehearsal/parity/terraform
 
 preview: $(STAMP) ## Plan every environment and evaluate its policies
 	@$(BIN)/kingdom preview --all

@@ -21,7 +21,7 @@ from rehearsal.host import rpc
 from rehearsal.host.backups import Backup, Backups
 from rehearsal.host.code_version import version
 from rehearsal.host.desired_state import Desired, Store
-from rehearsal.host.emulated_types import REALISED, Realised
+from rehearsal.host.emulated_types import EMULATED_TYPES, Realised
 from rehearsal.host.errors import MachineError
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.paths import Home
@@ -39,7 +39,7 @@ _LEAST_FREE_BYTES = 200 * 1024 * 1024
 class Machine:
     """The host of one stack. Get one with `ensure` (starts it) or `find` (None when it does not run)."""
 
-    REALISED: ClassVar[Realised] = REALISED
+    EMULATED_TYPES: ClassVar[Realised] = EMULATED_TYPES
 
     def __init__(self, home: Home) -> None:
         self._home = home

@@ -14,7 +14,7 @@ class Realised(frozenset[str]):
         return frozenset.__contains__(self, item) or (isinstance(item, str) and item.startswith(_PREFIXES))
 
 
-REALISED: Final = Realised(
+EMULATED_TYPES: Final = Realised(
     {
         "gcp:redis/instance:Instance",
         "gcp:secretmanager/secret:Secret",

@@ -42,8 +42,8 @@ from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, contains_unknown,
 
 Function = Callable[[dict[str, Any], Place], dict[str, Any]]
 
-_DEFAULT_TIMEOUT: Final = 300.0  # seconds a realised resource may take when the request names no limit
-# Marks the inputs of a resource that was imported, of which a rehearsed cloud knows nothing but the id.
+_DEFAULT_TIMEOUT: Final = 300.0  # seconds for an emulated resource, where the request names no limit
+# Marks the inputs of an imported resource: only its id is known.
 IMPORTED_KEY: Final = "__imported"
 # The SDK adds these to every provider's configuration; no provider schema declares them.
 _PROVIDER_BOOKKEEPING: Final = frozenset({"version", "pluginDownloadURL", DEFAULTS_KEY})
@@ -300,7 +300,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(properties=self._encode(outputs))
         id_ = self.identify(request.urn, token, unwrap(inputs))
         outputs = self.outputs(token, id_, inputs)
-        outputs |= self._realise(request.urn, token, id_, inputs, outputs, request.timeout)
+        outputs |= self._emulate(request.urn, token, id_, inputs, outputs, request.timeout)
         return provider_pb2.CreateResponse(id=id_, properties=self._encode(outputs))
 
     def Update(self, request: provider_pb2.UpdateRequest, context: Any = None) -> provider_pb2.UpdateResponse:
@@ -321,23 +321,23 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             }
         else:
             outputs = self.outputs(token, request.id, inputs)
-        if self._is_real(token):
+        if self._is_emulated(token):
             outputs |= self._real_outputs(token, olds)
         if not request.preview:
-            outputs |= self._realise(request.urn, token, request.id, inputs, outputs, request.timeout)
+            outputs |= self._emulate(request.urn, token, request.id, inputs, outputs, request.timeout)
         return provider_pb2.UpdateResponse(properties=self._encode(outputs))
 
     def Read(self, request: provider_pb2.ReadRequest, context: Any = None) -> provider_pb2.ReadResponse:
         token = request.type or type_of(request.urn)
         state, inputs = decode(request.properties), decode(request.inputs)
-        if self._is_real(token) and self.machine is not None:
+        if self._is_emulated(token) and self.machine is not None:
             real = self.machine.read(request.urn, token, request.id)
             if real is None:
                 return provider_pb2.ReadResponse()  # an empty id: the resource is deleted
             state |= self.as_declared(token, real)
         elif (
             not inputs or not state
-        ):  # an import, or `Type.get(name, id)`: known are the id and what was asked
+        ):  # an import, or `Type.get(name, id)`: the id and the requested properties are known
             importing = not inputs and not state
             inputs = inputs or self.imported(token, request.id, state)
             state = self.outputs(token, request.id, inputs) | state
@@ -358,7 +358,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         inputs = unwrap(decode(request.old_inputs) or decode(request.properties))
         if (reason := self.refuse_delete(token, inputs)) is not None:
             raise ProviderError(grpc.StatusCode.FAILED_PRECONDITION, reason)
-        if self._is_real(token) and self.machine is not None:
+        if self._is_emulated(token) and self.machine is not None:
             try:
                 self.machine.delete(request.urn, token, request.id)
             except Exception as error:
@@ -395,10 +395,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     # Resources that run on this host.
 
-    def _is_real(self, token: str) -> bool:
-        return self.machine is not None and token in self.machine.REALISED
+    def _is_emulated(self, token: str) -> bool:
+        return self.machine is not None and token in self.machine.EMULATED_TYPES
 
-    def _realise(
+    def _emulate(
         self,
         urn: str,
         token: str,
@@ -407,7 +407,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         outputs: dict[str, Any],
         timeout: float,
     ) -> dict[str, Any]:
-        if self.machine is None or not self._is_real(token):
+        if self.machine is None or not self._is_emulated(token):
             return {}
         plain = {name: value for name, value in unwrap(inputs).items() if name != DEFAULTS_KEY}
         try:

@@ -1,4 +1,4 @@
-"""The part of the machine that the clouds talk to, by shape: neither room imports the other."""
+"""The interface of the host that the providers call, so that neither package imports the other."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Machine(Protocol):
     """
 
     @property
-    def REALISED(self) -> frozenset[str]:
-        """The resource types worth handing over."""
+    def EMULATED_TYPES(self) -> frozenset[str]:
+        """The resource types that the host emulates."""
         ...
 
     def apply(

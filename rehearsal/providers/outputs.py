@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.providers import docstring_enums, fake_values
+from rehearsal.providers import fake_values
+from rehearsal.providers.constraints import docstring_enums
 from rehearsal.providers.schema import (
     Choice,
     Field,

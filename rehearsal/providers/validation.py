@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal.providers import docstring_enums
+from rehearsal.providers.constraints import docstring_enums
 from rehearsal.providers.schema import Choice, Field, ListOf, MapOf, ObjectType, OneOf, Scalar, Type
 from rehearsal.pulumi.properties import UNKNOWN, Asset, Path, ResourceReference, Secret, format_path
 

@@ -14,7 +14,7 @@ import pytest
 
 from rehearsal.engine.state.store import Store
 from rehearsal.host.desired_state import Store as Objects
-from rehearsal.host.emulated_types import REALISED
+from rehearsal.host.emulated_types import EMULATED_TYPES
 from rehearsal.host.paths import Home
 from tests.support import projects
 from tests.support.projects import PASSPHRASE, Project, wait_for
@@ -66,7 +66,9 @@ def require_whole(project: Project, generation: int, replicas: int) -> None:
     assert not (project.state / "journal.jsonl").exists()
     assert not [item for item in snapshot.resources if item.delete or item.pending_replacement]
     assert not [item for item in snapshot.resources if item.init_errors]
-    recorded = {(item.urn, item.id) for item in snapshot.resources if item.custom and item.type in REALISED}
+    recorded = {
+        (item.urn, item.id) for item in snapshot.resources if item.custom and item.type in EMULATED_TYPES
+    }
     assert {desired.key for desired in Objects(Home(project.state).objects)} == recorded
     pods = [process.name for process in project.status().processes if process.kind == "pod"]
     assert len(pods) == replicas, pods

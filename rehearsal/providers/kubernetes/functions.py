@@ -30,7 +30,7 @@ def decode_yaml(args: dict[str, Any], place: Place) -> dict[str, Any]:
 
 
 def kustomize(args: dict[str, Any], place: Place) -> dict[str, Any]:
-    """What `kustomize build` makes of ``directory``."""
+    """Return the objects that `kustomize build` renders from ``directory``."""
     folder = str(args.get("directory") or "")
     if not Path(folder).is_dir():
         raise _refused(
@@ -46,7 +46,7 @@ def kustomize(args: dict[str, Any], place: Place) -> dict[str, Any]:
 
 
 def helm_template(args: dict[str, Any], place: Place) -> dict[str, Any]:
-    """What `helm template` makes of a local chart; ``jsonOpts`` are the options of the SDK's `Chart`."""
+    """Return the objects that `helm template` renders; ``jsonOpts`` are the options of the SDK's `Chart`."""
     options = json.loads(str(args.get("jsonOpts") or "{}"))
     chart = str(options.get("path") or options.get("chart") or "")
     if options.get("repo") or (options.get("fetch_opts") or {}).get("repo") or not Path(chart).exists():

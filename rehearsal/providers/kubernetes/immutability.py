@@ -26,7 +26,7 @@ _IMMUTABLE: Final[Mapping[str, tuple[Path, ...]]] = {
     "Service": (("spec", "loadBalancerClass"),),
     "StorageClass": (("reclaimPolicy",), ("volumeBindingMode",)),
 }
-# Fields that the server fills in: declaring the same value, or leaving it out, is no change.
+# Fields that the server fills in: declaring the same value, or leaving it out, changes nothing.
 _DEFAULTS: Final[Mapping[tuple[str, Path], Any]] = {
     ("Job", ("spec", "completionMode")): "NonIndexed",
     ("PersistentVolumeClaim", ("spec", "volumeMode")): "Filesystem",

@@ -6,3 +6,6 @@ from typing import Final
 
 # By type token and the start of the case: a property path, optionally with the kind of mutation.
 ACCEPTED: Final[dict[tuple[str, str], str]] = {}
+
+# Types that the provider changes again after it applied them to the loopback API, with the reason.
+PERPETUAL: Final[dict[str, str]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.providers.docstring_enums import closed_set, default_value
+from rehearsal.providers.constraints.docstring_enums import closed_set, default_value
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""The comparison with Terraform providers, tested with a small provider that speaks their protocol."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from rehearsal.pulumi.properties import UNKNOWN, Secret
+from tests.infra.rehearsal import ROOT
+from tests.rehearsal.parity.terraform import loopback_api, plugin
+from tests.rehearsal.parity.terraform.cli import configuration
+from tests.rehearsal.parity.terraform.comparison import Comparison
+from tests.rehearsal.parity.terraform.values import UnmappedError, decode, encode
+
+DNSSEC = "cloudflare:index/zoneDnssec:ZoneDnssec"
+ZONE, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
+    """The rehearsal's Cloudflare beside the small provider, found in a folder and started from it."""
+    folder = tmp_path_factory.mktemp("providers")
+    script = folder / "terraform-provider-cloudflare_v5.0.0"
+    lines = [
+        f"#!{sys.executable}",
+        "import sys",
+        f"sys.path.insert(0, {str(ROOT)!r})",
+        "from tests.rehearsal.parity.terraform.fake_provider import main",
+        "main()",
+    ]
+    script.write_text("\n".join(lines) + "\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVIDERS", str(folder))
+        found = plugin.find("cloudflare")
+    assert found == script
+    with plugin.running(found) as provider:
+        yield Comparison("cloudflare", provider)
+
+
+def test_agreement_is_no_difference(comparison: Comparison) -> None:
+    assert comparison.covers(DNSSEC)
+    assert not comparison.configuration_errors
+    assert comparison.validation(DNSSEC, "as declared", {"zoneId": ZONE, "status": "active"}) is None
+    assert comparison.validation(DNSSEC, "unknown", {"zoneId": UNKNOWN, "status": Secret("active")}) is None
+    assert comparison.validation(DNSSEC, "status", {"zoneId": ZONE, "status": "on"}) is None
+
+
+def test_what_only_the_rehearsal_refuses_is_a_difference(comparison: Comparison) -> None:
+    found = comparison.validation(DNSSEC, "zoneId", {"zoneId": "no id"})
+    assert found is not None
+    assert found.provider == "accepts"
+    assert "zoneId" in found.rehearsal
+
+
+def test_both_replace_for_another_zone_and_not_for_another_status(comparison: Comparison) -> None:
+    old = {"zoneId": ZONE, "status": "active"}
+    assert comparison.replacement(DNSSEC, "zoneId", old, old | {"zoneId": OTHER}) is None
+    assert comparison.replacement(DNSSEC, "status", old, old | {"status": "disabled"}) is None
+
+
+def test_a_property_that_the_provider_lacks_is_no_part_of_a_configuration(comparison: Comparison) -> None:
+    with pytest.raises(UnmappedError, match="dnssecPresigned"):
+        comparison.config(DNSSEC, {"zoneId": ZONE, "dnssecPresigned": True})
+
+
+def test_values_keep_their_form_on_the_wire() -> None:
+    value = {"a": None, "b": [1, "x", True], "c": UNKNOWN, "d": {"e": 0.5}}
+    assert decode(encode(value)) == value
+
+
+def test_a_configuration_for_the_cli_quotes_templates_and_refers_to_unknown_values() -> None:
+    zone = {"name": "${x}", "account": UNKNOWN, "z": []}
+    held = configuration("cloudflare", {"api_token": "t"}, {("cloudflare_zone", "a"): zone})
+    assert held["resource"]["cloudflare_zone"]["a"] == {
+        "provider": "cloudflare",
+        "name": "$${x}",
+        "account": "${terraform_data.unknown.output}",
+    }
+    assert held["terraform"]["required_providers"] == {"cloudflare": {"source": "cloudflare/cloudflare"}}
+
+
+def test_the_loopback_api_returns_what_it_was_sent() -> None:
+    api = loopback_api.LoopbackApi()
+    _, created = api.respond("POST", "/zones/z/dns_records", {"name": "www", "ttl": 1})
+    path = f"/zones/z/dns_records/{created['id']}"
+    assert api.respond("GET", path, None) == (200, created)
+    assert api.respond("PATCH", path, {"ttl": 300})[1] == {**created, "ttl": 300}
+    api.respond("DELETE", path, None)
+    assert api.respond("GET", path, None) == (404, None)
