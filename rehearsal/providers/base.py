@@ -84,9 +84,16 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         """Yield what the real provider's own validation refuses, by the facts measured from it."""
         if (mapped := mapped_type(token)) is not None:
             provider, api = facts.source(self.package).provider.split()[0], facts.api(self.package)
-            yield from violations(mapped, inputs, provider, api)
-            yield from refused_plans(token, inputs, provider)
-            yield from refused_by_api(token, inputs, api)
+            reported: set[str] = set()
+            for found in (*violations(mapped, inputs, provider, api), *refused_by_api(token, inputs, api)):
+                if found.path not in reported:
+                    yield found
+                    reported.add(found.path)
+
+    def plan_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what the real provider refuses while it plans, which it does with valid inputs only."""
+        if mapped_type(token) is not None:
+            yield from refused_plans(token, inputs, facts.source(self.package).provider.split()[0])
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield violations of the cloud's API that neither the SDK nor the provider detects."""
@@ -260,6 +267,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         found = [*self.type_problems(token, inputs), *self.problems(token, inputs)]
         reported = {one.path for one in found}
         found += [one for one in self.provider_problems(token, inputs) if one.path not in reported]
+        found = found or list(self.plan_problems(token, inputs))
         if not found:
             if self.rules.coerces and (declared := self.declared(token)) is not None:
                 inputs = coerce(declared.inputs, inputs)

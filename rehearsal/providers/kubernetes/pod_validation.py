@@ -145,9 +145,7 @@ def _container(
             yield problem((*path, "name"), f"{name!r} is the name of another container too")
         seen.add(name)
     image = opened(container.get("image"))
-    if isinstance(image, str) and image is not UNKNOWN and image.strip() != image:
-        yield problem((*path, "image"), f"{image!r} has spaces at an end")
-    elif image is None or image == "":
+    if image is None or image == "":
         yield problem((*path, "image"), "missing required property")
     yield from _ports(container, path)
     yield from _environment(container, path)

@@ -92,12 +92,17 @@ WRONG: Final = (
     ),
     Wrong(
         "kubernetes:core/v1:Pod",
-        {"spec": {"containers": [{"name": "a", "securityContext": {"runAsUser": "root"}}]}},
+        {"spec": {"containers": [{"name": "a", "image": "b", "securityContext": {"runAsUser": "root"}}]}},
         {"spec.containers[0].securityContext.runAsUser": "expected an integer"},
     ),
     Wrong(
         "kubernetes:core/v1:Pod",
-        {"spec": {"containers": [{"name": "a", "imagePullPolicy": "Sometimes"}], "restartPolicy": "never"}},
+        {
+            "spec": {
+                "containers": [{"name": "a", "image": "b", "imagePullPolicy": "Sometimes"}],
+                "restartPolicy": "never",
+            }
+        },
         {"spec.containers[0].imagePullPolicy": "IfNotPresent", "spec.restartPolicy": '"Never"'},
     ),
     Wrong("kubernetes:core/v1:ConfigMap", {"data": {"a": 1}}, {"data.a": "expected a string"}),

@@ -76,6 +76,7 @@ def test_a_required_field_of_a_nested_object_is_required(kubernetes: Calls) -> N
     failures = kubernetes.check(DEPLOYMENT, {"spec": {"template": {"spec": {"containers": [{}]}}}}).failures
     assert failures == {
         "spec.selector": "missing required property",
+        "spec.template.spec.containers[0].image": "missing required property",
         "spec.template.spec.containers[0].name": "missing required property",
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
@@ -40,6 +41,11 @@ def schema(request: Any) -> Any:
     )
 
 
+def configure(request: Any) -> Any:
+    """Accept every configuration."""
+    return messages["configureResponse"]()
+
+
 def validate(request: Any) -> Any:
     """Refuse a status that is not one of the two."""
     config = decode(request.config.msgpack)
@@ -63,16 +69,31 @@ def plan(request: Any) -> Any:
     return response
 
 
+def _behavior(call: Callable[[Any], Any]) -> Any:
+    def respond(request: Any, context: Any) -> Any:
+        return call(request)
+
+    return respond
+
+
+def _serialized(response: Any) -> bytes:
+    return bytes(response.SerializeToString())
+
+
 def main() -> None:
     """Serve until the process is ended; the first line is go-plugin's handshake."""
-    handlers = {"schema": schema, "validate": validate, "plan": plan}
-    handlers["configure"] = lambda request: messages["configureResponse"]()
+    handlers: dict[str, Callable[[Any], Any]] = {
+        "schema": schema,
+        "configure": configure,
+        "validate": validate,
+        "plan": plan,
+    }
     server = grpc.server(futures.ThreadPoolExecutor(2))
     methods = {
         METHODS[6][name]: grpc.unary_unary_rpc_method_handler(
-            lambda request, context, call=call: call(request),
+            _behavior(call),
             request_deserializer=messages[f"{name}Request"].FromString,
-            response_serializer=lambda response: response.SerializeToString(),
+            response_serializer=_serialized,
         )
         for name, call in handlers.items()
     }

@@ -63,7 +63,7 @@ def running() -> Iterator[LoopbackApi]:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length) or b"null")
             status, result = api.respond(self.command, self.path.partition("?")[0], body)
-            errors = [] if status == 200 else [{"code": 1000, "message": "not found"}]
+            errors: list[Any] = [] if status == 200 else [{"code": 1000, "message": "not found"}]
             sent = json.dumps({"success": status == 200, "errors": errors, "messages": [], "result": result})
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -73,7 +73,7 @@ def running() -> Iterator[LoopbackApi]:
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
-        def log_message(self, *args: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Write nothing: the test reads `requests`."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -58,7 +58,14 @@ applyResponse: 1 new_state DynamicValue, 2 private bytes, 3 diagnostics Diagnost
 readRequest: 1 type_name string, 2 current_state DynamicValue, 3 private bytes
 readResponse: 1 new_state DynamicValue, 2 diagnostics Diagnostic*, 3 private bytes
 """
-_SCALARS: Final = {"double": 1, "int64": 3, "int32": 5, "bool": 8, "string": 9, "bytes": 12}
+_FIELD: Final = descriptor_pb2.FieldDescriptorProto
+_SCALARS: Final = {
+    "bool": _FIELD.TYPE_BOOL,
+    "bytes": _FIELD.TYPE_BYTES,
+    "int32": _FIELD.TYPE_INT32,
+    "int64": _FIELD.TYPE_INT64,
+    "string": _FIELD.TYPE_STRING,
+}
 _PACKAGE: Final = "kingdom.tfplugin"
 
 
@@ -75,9 +82,9 @@ def _load() -> dict[str, Any]:
             added = message.field.add(name=field, number=int(number), label=3 if kind.endswith("*") else 1)
             kind = kind.rstrip("*")
             if kind in _SCALARS:
-                added.type = _SCALARS[kind]  # type: ignore[assignment]
+                added.type = _SCALARS[kind]
             else:
-                added.type = 11
+                added.type = _FIELD.TYPE_MESSAGE
                 added.type_name = f".{_PACKAGE}.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

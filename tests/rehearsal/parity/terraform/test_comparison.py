@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROVIDERS", str(folder))
         found = plugin.find("cloudflare")
+    assert found is not None
     assert found == script
     with plugin.running(found) as provider:
         yield Comparison("cloudflare", provider)
@@ -73,7 +75,7 @@ def test_values_keep_their_form_on_the_wire() -> None:
 
 
 def test_a_configuration_for_the_cli_quotes_templates_and_refers_to_unknown_values() -> None:
-    zone = {"name": "${x}", "account": UNKNOWN, "z": []}
+    zone: dict[str, Any] = {"name": "${x}", "account": UNKNOWN, "z": []}
     held = configuration("cloudflare", {"api_token": "t"}, {("cloudflare_zone", "a"): zone})
     assert held["resource"]["cloudflare_zone"]["a"] == {
         "provider": "cloudflare",

@@ -94,7 +94,9 @@ def empty(field: Field) -> Any:
         return None
     if field.nesting == _GROUP and field.fields is not None:
         return field.fields.complete({})
-    return None if field.nesting == _SINGLE else {} if field.nesting == _MAP else []
+    if field.nesting == _SINGLE:
+        return None
+    return dict[str, Any]() if field.nesting == _MAP else list[Any]()
 
 
 def encode(value: Any) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.pulumi.properties import encode
@@ -10,7 +12,7 @@ from tests.rehearsal.providers.calls import Calls, urn
 CLUSTER = "gcp:container/cluster:Cluster"
 
 
-def deprecations(cloud: Calls, token: str, inputs: dict[str, object]) -> dict[str, str]:
+def deprecations(cloud: Calls, token: str, inputs: dict[str, Any]) -> dict[str, str]:
     request = provider_pb2.CheckRequest(urn=urn(token), news=encode(inputs))
     return {found.path: found.reason for found in cloud.stub.Deprecations(request)}
 
