@@ -1,7 +1,7 @@
 """The examples in the documentation of the SDKs' resource classes, as inputs of resources.
 
-An example is read as syntax and not run: what is no literal in it (a reference to another resource, a file) is
-unknown, as it would be in a preview.
+An example is read as syntax and not run: what is not a literal in it (a reference to another resource, a
+file) is unknown, as it would be in a preview.
 """
 
 from __future__ import annotations
