@@ -1,6 +1,6 @@
 """The lifecycle of a pod: starting, serving, draining; and the state of its dependencies.
 
-The three probes have different meanings. *Startup*: the pod has reached its required dependencies once.
+The three probes have different meanings. *Startup*: the pod has reached MongoDB once and its indexes exist.
 *Readiness*: the pod should receive traffic now. *Liveness*: the event loop runs; nothing else, because a
 restart does not repair a database, and an expensive probe restarts pods that are merely busy.
 
@@ -38,7 +38,11 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Dependency:
-    """A service outside the process. Without a ``required`` one the pod is not ready, else only degraded."""
+    """A service outside the process. While a ``required`` one is unavailable the pod is not ready.
+
+    Never require what all replicas of a role that receives traffic share: its outage would leave the load
+    balancer without any replica.
+    """
 
     check: Callable[[], Awaitable[object]]
     required: bool
@@ -128,7 +132,7 @@ class Lifecycle:
                 checks.create_task(monitor.run())
 
     def serve(self) -> None:
-        """Record that the required dependencies were reached for the first time."""
+        """Record that the pod has started: it has reached MongoDB once and its indexes exist."""
         if self.stage is Stage.STARTING:
             self.stage = Stage.SERVING
             log.info("serving")

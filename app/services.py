@@ -11,12 +11,14 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from app.accounts.guard import SignInGuard
 from app.accounts.mail import Mailer, open_mailer
 from app.accounts.passwords import Passwords
 from app.accounts.recovery import Recovery
 from app.accounts.refresh_sessions import RefreshSessions
+from app.accounts.registration import Registration
 from app.accounts.revocations import Revocations
-from app.accounts.service import Accounts, SignInGuard, account_results
+from app.accounts.service import Accounts, account_results
 from app.analytics.active_accounts import ActiveAccounts
 from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
@@ -71,6 +73,7 @@ class Services:
     revocations: Revocations
     accounts: Accounts
     recovery: Recovery
+    registration: Registration
     mailer: Mailer
     contents: Contents
     generation: ContentGeneration
@@ -90,6 +93,7 @@ class Services:
         """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
         await self.accounts.prepare()
         await self.recovery.prepare()
+        await self.registration.prepare()
         await self.contents.prepare()
         await self.feed.prepare()
         await self.media.prepare()
@@ -117,11 +121,14 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         cache, responses = content_cache(redis), response_cache(redis)
         signed_urls, progress = SignedUrls(settings.session_keys), Progress(redis)
         revocations = Revocations(redis)
-        # An api pod answers from MongoDB alone when it must; a worker without the queue has nothing to do.
+        # All api pods share these dependencies: if readiness required one, its outage would take every pod out
+        # of service at once, and with them the cached reads. Workers receive no traffic; their readiness
+        # stops a rollout.
+        worker = role is Role.WORKER
         lifecycle.watch(
             {
-                "mongodb": Dependency(lambda: database.command("ping"), required=True),
-                "redis": Dependency(redis.ping, required=role is Role.WORKER),
+                "mongodb": Dependency(lambda: database.command("ping"), required=worker),
+                "redis": Dependency(redis.ping, required=worker),
                 "storage": Dependency(bucket.check, required=False),
             },
             timeout=settings.dependency_seconds,
@@ -151,9 +158,9 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             threshold_monitor = ThresholdMonitor(settings.engine.thresholds, _measures(engine, pools))
             background.append(asyncio.create_task(threshold_monitor.run()))
             stack.enter_context(metrics.registered(threshold_monitor))
-        families = RefreshSessions(database, revocations)
+        refresh_sessions = RefreshSessions(database, revocations)
         guard = SignInGuard(engine.limiter, engine.policies)
-        accounts = Accounts(database, passwords, tokens, families, results, guard)
+        accounts = Accounts(database, passwords, tokens, refresh_sessions, results, guard)
         mailer = open_mailer(settings.mail, settings.public_url)
         stack.push_async_callback(mailer.close)
         generator = await stack.enter_async_context(_open_generator(settings))
@@ -170,7 +177,19 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 tokens=tokens,
                 revocations=revocations,
                 accounts=accounts,
-                recovery=Recovery(database, accounts, tokens, families, guard, mailer, settings.public_url),
+                recovery=Recovery(
+                    database, accounts, tokens, refresh_sessions, guard, mailer, settings.public_url
+                ),
+                registration=Registration(
+                    database,
+                    accounts,
+                    passwords,
+                    tokens,
+                    guard,
+                    mailer,
+                    settings.public_url,
+                    confirms=settings.confirms_addresses,
+                ),
                 mailer=mailer,
                 contents=contents,
                 generation=ContentGeneration(database, contents, cache, bucket, queue, generator, progress),

@@ -155,6 +155,7 @@ class Settings:
     session_keys: tuple[bytes, ...]
     generator: GeneratorSettings | None = None
     mail: MailSettings | None = None
+    confirms_addresses: bool = False
     cors_origins: frozenset[str] = frozenset()
     engine: EngineSettings = field(default_factory=EngineSettings)
 
@@ -183,6 +184,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         session_keys=_session_keys(source, secrets),
         generator=_generator(source, secrets, environ),
         mail=_mail(source, secrets, environ),
+        confirms_addresses=_confirms_addresses(source, environ),
         cors_origins=source.origins("KINGDOM_CORS_ORIGINS"),
         engine=EngineSettings(
             trusted_proxies=source.networks("KINGDOM_TRUSTED_PROXIES", LOOPBACK),
@@ -256,6 +258,19 @@ def _mail(source: _Source, secrets: Path, environ: Mapping[str, str]) -> MailSet
         sender=source.text("KINGDOM_MAIL_SENDER"),
         password=source.secret(secrets, "smtp-password") if password.exists() else None,
     )
+
+
+def _confirms_addresses(source: _Source, environ: Mapping[str, str]) -> bool:
+    """Whether a sign-up needs the code of a mail; without a setting, if there is a mail server."""
+    has_mail = bool(environ.get("KINGDOM_SMTP_URL"))
+    confirms = source.flag("KINGDOM_CONFIRM_ADDRESSES", has_mail)
+    # On one machine the outbox of the pod replaces the mail server.
+    local = is_loopback(urlsplit(environ.get("KINGDOM_PUBLIC_URL", "")).netloc)
+    if confirms and not has_mail and not local:
+        source.problem(
+            "KINGDOM_CONFIRM_ADDRESSES is true without a mail server; set KINGDOM_SMTP_URL, or false"
+        )
+    return confirms
 
 
 def _thresholds(source: _Source) -> Path | None:
@@ -367,6 +382,12 @@ class _Source:
         except ValueError:
             self.problem(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
             return default
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._environ.get(name, "")
+        if value not in {"", "true", "false"}:
+            self.problem(f"{name} is {value!r}; it must be true or false")
+        return value == "true" if value else default
 
     def number(self, name: str, default: float, *, least: float, most: float) -> float:
         value = self._environ.get(name, "")

@@ -1,1 +1,1 @@
-"""Who people are: sign-up, sign-in, sessions."""
+"""Accounts: sign-up, sign-in, sessions, password resets, export and deletion."""

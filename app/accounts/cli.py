@@ -1,4 +1,4 @@
-"""The operator's command that gives an account a role: ``python -m app grant EMAIL ROLE``, in a pod."""
+"""Grant a role to an account: ``python -m app grant EMAIL ROLE``, for operators, in a pod."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.settings import load
 
 
 async def grant(email: str, name: str, environ: Mapping[str, str]) -> int:
-    """Give the role; the exit code says whether it is given (0), could not be (1), or was misspelt (2).
+    """Grant the role ``name``; return the exit code: 0 granted, 1 failed, 2 for an unknown role.
 
     Raises :class:`app.settings.SettingsError`.
     """
     if name not in set(Role):
-        print(f"There is no role {name!r}; there are {', '.join(Role)}.", file=sys.stderr)
+        print(f"unknown role {name!r}: use one of {', '.join(Role)}", file=sys.stderr)
         return 2
     settings = load(environ)
     try:
@@ -28,10 +28,10 @@ async def grant(email: str, name: str, environ: Mapping[str, str]) -> int:
                 {"email_key": key(email)}, {"$addToSet": {"roles": Role(name).value}}
             )
     except PyMongoError as error:
-        print(f"MongoDB cannot be asked: {error}", file=sys.stderr)
+        print(f"MongoDB is unavailable: {error}", file=sys.stderr)
         return 1
     if changed.matched_count == 0:
-        print(f"No account has the address {email}.", file=sys.stderr)
+        print(f"no account has the address {email}: sign up first", file=sys.stderr)
         return 1
-    print(f"{email} is {name} from the next sign-in or refresh on.")
+    print(f"{email} has the role {name} from its next sign-in or refresh on")
     return 0

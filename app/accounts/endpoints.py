@@ -8,6 +8,7 @@ from typing import Final
 from app.accounts.schemas import (
     Account,
     Closing,
+    Confirming,
     Export,
     NewPassword,
     NewReset,
@@ -19,11 +20,18 @@ from app.accounts.schemas import (
     SignIn,
     SignIns,
     SignUp,
+    SignUpAccepted,
 )
 from app.accounts.service import Client
 from app.auth.roles import Role
 from app.http.preconditions import IF_MATCH, condition
-from app.http.problems import CHANGED_SINCE, EMAIL_TAKEN, RESET_OVER, SESSION_OVER, WRONG_CREDENTIALS
+from app.http.problems import (
+    CHANGED_SINCE,
+    CONFIRMATION_OVER,
+    RESET_OVER,
+    SESSION_OVER,
+    WRONG_CREDENTIALS,
+)
 from app.http.routing import Access, Call, Routes
 from app.ids import Id
 from app.rate_limits.policies import RateLimitClass
@@ -34,13 +42,26 @@ sessions = Routes("/v1/sessions", tag="sessions")
 resets = Routes("/v1/password-resets", tag="accounts")
 
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
-_LONGEST_DEVICE: Final = 120
+_MAX_DEVICE: Final = 120
 
 
-@accounts.post("", status=201, access=Access.ANYONE, kinds=[EMAIL_TAKEN], limits=RateLimitClass.SIGN_UP)
-async def sign_up(call: Call, body: SignUp) -> SignedIn:
-    """Make an account and sign in to it."""
-    return await call.services.accounts.sign_up(body, _client(call))
+@accounts.post("", status=202, access=Access.ANYONE, limits=RateLimitClass.SIGN_UP)
+async def sign_up(call: Call, body: SignUp) -> SignUpAccepted:
+    """Sign up.
+
+    With `confirmation: mail`, send the code of the mail to `POST /v1/accounts/confirmation`; with `none`, sign
+    in. The response is the same whether the address has an account or not; the owner of an address that has
+    one is notified by mail.
+    """
+    return await call.services.registration.sign_up(body)
+
+
+@accounts.post(
+    "/confirmation", status=201, access=Access.ANYONE, kinds=[CONFIRMATION_OVER], limits=RateLimitClass.SIGN_IN
+)
+async def confirm(call: Call, body: Confirming) -> SignedIn:
+    """Create the account with the code of the mail, and sign in."""
+    return await call.services.registration.confirm(body, _client(call))
 
 
 @accounts.get("/me")
@@ -51,7 +72,7 @@ async def me(call: Call) -> Account:
 
 @accounts.put("/me/profile", kinds=[CHANGED_SINCE], headers=[IF_MATCH])
 async def change_profile(call: Call, body: Profile) -> Account:
-    """Change what the account says of itself; pieces that are published keep the name they came out under."""
+    """Change the public data of the account; published pieces retain the name they were published with."""
     return await call.services.accounts.change_profile(call.session.account, body, condition(call))
 
 
@@ -71,8 +92,8 @@ async def export(call: Call) -> Export:
 async def close(call: Call, body: Closing) -> None:
     """Delete the account.
 
-    Every session ends and the account is anonymous at once; what it made is removed within two minutes.
-    Orders and payments are kept without a name, as the law requires.
+    Every session ends and the account is anonymous at once; its content is removed within two minutes. Orders
+    and payments remain without a name, as the law requires.
     """
     await call.services.recovery.close(call.session, body)
 
@@ -116,7 +137,7 @@ async def sign_in(call: Call, body: SignIn) -> SignedIn:
 
 @sessions.get("")
 async def list_own(call: Call) -> SignIns:
-    """Where the account is signed in."""
+    """List the devices that are signed in."""
     return await call.services.accounts.sign_ins(call.session)
 
 
@@ -130,17 +151,17 @@ async def list_own(call: Call) -> SignIns:
 async def refresh(call: Call, body: RefreshToken) -> SignedIn:
     """Exchange a refresh token for the next pair of tokens.
 
-    A refresh token is good once. When one is shown a second time the session ends, for whoever holds it; only
-    within 30 seconds, the latest exchange can be repeated, for an answer that was lost on its way.
+    A refresh token is valid once; a second use ends the session. Within 30 seconds the latest exchange can be
+    repeated, in case its response was lost.
     """
     return await call.services.accounts.refresh(body.refresh_token)
 
 
 @sessions.delete("/current", status=204)
 async def sign_out(call: Call) -> None:
-    """End the session that asks.
+    """End the session of this request.
 
-    Its tokens are good no more: here at once, with other pods within about a second.
+    Its tokens are revoked: in this pod at once, in others within about a second.
     """
     await call.services.accounts.sign_out(call.session.account, call.session.id)
 
@@ -152,9 +173,9 @@ async def sign_out_elsewhere(call: Call, session_id: Id) -> None:
 
 
 def _client(call: Call) -> Client:
-    """Who is asking, for the list of sign-ins and for the limits."""
+    """The client, for the list of devices and for the rate limits."""
     return Client(_device(call), call.services.engine.addresses.of(call.scope))
 
 
 def _device(call: Call) -> str:
-    return _UNPRINTABLE.sub("?", call.header(b"user-agent") or "")[:_LONGEST_DEVICE]
+    return _UNPRINTABLE.sub("?", call.header(b"user-agent") or "")[:_MAX_DEVICE]

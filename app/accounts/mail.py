@@ -1,7 +1,8 @@
 """E-mail to the owners of accounts, over SMTP with TLS.
 
-Without a mail server (``KINGDOM_SMTP_URL``) nothing is sent. Where the service itself is on a loopback
-address, so on one machine, the latest messages are kept in memory, and ``/outboxz`` of the pod shows them.
+Without a mail server (``KINGDOM_SMTP_URL``) nothing is sent. If the public URL of the service is a loopback
+address, the pod stores the latest messages in memory and returns them at ``/outboxz``; a stack on one machine
+works this way.
 """
 
 from __future__ import annotations
@@ -44,23 +45,23 @@ class Mailer(Protocol):
 
     @property
     def outbox(self) -> list[Message]:
-        """Messages that were kept instead of sent, latest first."""
+        """Messages that were stored instead of sent, latest first."""
         ...
 
     async def close(self) -> None:
-        """Wait a moment for what is being sent."""
+        """Wait for messages that are being sent, for at most 10 seconds."""
         ...
 
 
 class Outbox:
-    """Keeps the latest messages in memory."""
+    """Stores the latest messages in memory."""
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque(maxlen=_MAX_OUTBOX)
 
     def send(self, message: Message) -> None:
         self._messages.appendleft(message)
-        log.info("mail kept in the outbox", subject=message.subject)
+        log.info("mail stored in the outbox", subject=message.subject)
 
     @property
     def outbox(self) -> list[Message]:
@@ -133,7 +134,7 @@ class SmtpMailer:
 
 
 def open_mailer(settings: MailSettings | None, base: str) -> Mailer:
-    """The mailer of the settings; without any, the outbox when ``base`` is an address of this machine."""
+    """Open the mailer of the settings; without settings, the outbox if ``base`` is a loopback address."""
     if settings is not None:
         return SmtpMailer(settings)
     return Outbox() if is_loopback(urlsplit(base).netloc) else NoMailer()

@@ -1,4 +1,4 @@
-"""Which passwords are refused (NIST SP 800-63B, section 5.1.1.2): the common, the degenerate, the obvious.
+"""Passwords that are refused (NIST SP 800-63B, section 5.1.1.2): common, degenerate and obvious ones.
 
 The list of common passwords is the one of zxcvbn, from leaked passwords by frequency.
 """
@@ -34,8 +34,8 @@ def _common() -> frozenset[str]:
     return frozenset(FREQUENCY_LISTS["passwords"])
 
 
-def objection(password: str, *obvious: str) -> str | None:
-    """Why ``password`` is refused, or ``None``. ``obvious``: the address and the name of the account."""
+def violation(password: str, *obvious: str) -> str | None:
+    """The reason to refuse ``password``, or ``None``. ``obvious`` are the address and name of the account."""
     folded = password.casefold()
     if len(set(folded)) < _MIN_DISTINCT:
         return f"has fewer than {_MIN_DISTINCT} different characters"
@@ -43,7 +43,7 @@ def objection(password: str, *obvious: str) -> str | None:
         return "repeats the same few characters"
     if _is_row(folded):
         return "is a row of the keyboard or of the alphabet"
-    # What is added to a common password so that it passes: digits and signs around it, digits as letters.
+    # Usual additions to a common password: digits and signs around it, digits in place of letters.
     plain = folded.translate(_LEET)
     for form in (folded, plain, _EDGES.sub("", folded), _EDGES.sub("", plain)):
         if form in _common():

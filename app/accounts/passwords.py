@@ -1,7 +1,7 @@
-"""Passwords: argon2id, in threads of their own so that hashing never holds up the event loop.
+"""Password hashes: argon2id in separate threads, so that hashing never blocks the event loop.
 
-Parameters are OWASP's (19 MiB, two passes, one lane). The threads are few and the line in front of them is
-bounded: under a flood of sign-ins the pod refuses some instead of running out of memory.
+Parameters are OWASP's (19 MiB, two passes, one lane). The number of threads and the length of their queue are
+bounded: above the bound a sign-in is refused, instead of exhausting the memory of the pod.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS: Final = 2
-_WAITING: Final = 64
+_MAX_WAITING: Final = 64
 
 
 class Passwords:
@@ -31,20 +31,20 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
         self._waiting = 0
-        # Checked when there is no account, so that the time taken does not tell who has one.
-        self._nobody = self._hasher.hash("nobody")
+        # Verified in place of a missing hash, so that the time does not show which addresses have an account.
+        self._dummy = self._hasher.hash("dummy")
 
     async def hash(self, password: str) -> str:
         """The encoded hash, with its salt and parameters."""
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, encoded: str | None) -> bool:
-        """Whether ``password`` is the one; takes the same time when there is nothing to compare it with."""
-        matched = await self._run(self._verify, encoded or self._nobody, password)
+        """Whether ``password`` has the hash ``encoded``; takes the same time if that is ``None``."""
+        matched = await self._run(self._verify, encoded or self._dummy, password)
         return matched and encoded is not None
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, encoded: str, password: str) -> bool:
@@ -54,8 +54,8 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        if self._waiting >= _WAITING:
-            raise Problem(UNAVAILABLE, "Too many are signing in; try again.", headers={"retry-after": "1"})
+        if self._waiting >= _MAX_WAITING:
+            raise Problem(UNAVAILABLE, "Too many sign-ins at once; try again.", headers={"retry-after": "1"})
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()

@@ -1,11 +1,11 @@
-"""What owners may always do with their account: set a forgotten password, take their data along, and leave.
+"""Rights of account owners: password reset, export of all data, deletion of the account.
 
-A reset token is signed and names the credential version that it replaces, so it can be used once, and nothing
-has to be stored. Responses do not tell whether an address has an account.
+A reset token is signed and contains the credential version that it replaces, so it can be used once without
+being stored. Responses are the same for addresses with and without an account.
 
-A deleted account is anonymous at once: its sessions end, its address is free, and nothing of it is public any
-more. What it made is removed by a worker within minutes (:data:`ERASURE_SECONDS`); orders and payments stay,
-without a name, because books must be kept.
+A deleted account is anonymous at once: its sessions end, its address is free, and none of its content is
+public. A worker removes the content within minutes (:data:`ERASURE_SECONDS`). Orders and payments remain
+without a name, because accounting law requires them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import structlog
 from pymongo import IndexModel
 
 from app import clock
+from app.accounts.guard import SignInGuard
 from app.accounts.mail import Mailer, Message
 from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.schemas import (
@@ -30,13 +31,13 @@ from app.accounts.schemas import (
     NewReset,
     Reset,
     SignedIn,
-    SignInDevice,
 )
-from app.accounts.service import Accounts, Client, SignInGuard, account, key, require_strong
+from app.accounts.service import Accounts, Client, account, key, require_strong
 from app.auth import tokens
 from app.auth.tokens import Session, Tokens
 from app.connections import Database, Document
 from app.content.feed import Feed
+from app.database.indexes import create_indexes
 from app.http.problems import RESET_OVER, Problem
 from app.media.service import MediaLibrary
 
@@ -49,7 +50,7 @@ _MAX_EXPORTED: Final = 10_000
 
 
 class Recovery:
-    """Resets, exports and deletions of accounts. ``base``: where clients reach the service."""
+    """Resets, exports and deletions of accounts. ``base`` is the public URL of the service."""
 
     INDEXES = (IndexModel("erase", name="erase", sparse=True),)
 
@@ -58,7 +59,7 @@ class Recovery:
         database: Database,
         accounts: Accounts,
         tokens: Tokens,
-        families: RefreshSessions,
+        refresh_sessions: RefreshSessions,
         guard: SignInGuard,
         mailer: Mailer,
         base: str,
@@ -67,7 +68,7 @@ class Recovery:
         self._documents = database["accounts"]
         self._accounts = accounts
         self._tokens = tokens
-        self._families = families
+        self._refresh_sessions = refresh_sessions
         self._guard = guard
         self._mailer = mailer
         self._base = base
@@ -75,11 +76,11 @@ class Recovery:
 
     async def prepare(self) -> None:
         """Create the index that the erasure reads."""
-        await self._documents.create_indexes(list(self.INDEXES))
+        await create_indexes(self._documents, self.INDEXES)
 
     def request_reset(self, body: NewReset) -> None:
-        """Send a token to the address if it has an account. Returns at once in either case, so that neither
-        the response nor its time tells which."""
+        """Send a token to the address if it has an account. Returns at once in both cases, so that the time
+        of the response does not differ."""
         task = asyncio.create_task(self._send_reset(body.email))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -96,12 +97,12 @@ class Recovery:
             reset = tokens.Reset(document["_id"], document.get("credential", 0), expires)
             minutes = int(RESET_LIFETIME.total_seconds() // 60)
             text = (
-                f"Somebody, probably you, asked for a new password for your account at {self._base}.\n\n"
-                f"Your code, good once and for {minutes} minutes:\n\n{self._tokens.sign_reset(reset)}\n\n"
-                "If it was not you, ignore this message: nothing has changed.\n"
+                f"A client requested a new password for your account at {self._base}.\n\n"
+                f"Your code, valid once and for {minutes} minutes:\n\n{self._tokens.sign_reset(reset)}\n\n"
+                "If that was not you, ignore this message: nothing has changed.\n"
             )
             self._mailer.send(Message(document["email"], "Your new password", text))
-        except Exception as error:  # nobody waits for it: whatever the driver raises ends here
+        except Exception as error:  # a background task: no caller receives what the driver raises
             log.warning("password reset not sent", error=type(error).__name__)
 
     async def reset(self, body: Reset, client: Client) -> SignedIn:
@@ -109,15 +110,15 @@ class Recovery:
         reset = self._tokens.verify_reset(body.token)
         document = await self._documents.find_one({"_id": reset.account})
         if document is None or document.get("credential", 0) != reset.credential or "deleted_at" in document:
-            raise Problem(RESET_OVER, "Ask for another one.")
+            raise Problem(RESET_OVER, "Request another code.")
         require_strong(body.password, document["email"], document["name"])
         changed = await self._accounts.set_password(document, body.password)
-        await self._families.end_others(reset.account)
-        return await self._accounts.begin(changed, client)
+        await self._refresh_sessions.end_others(reset.account)
+        return await self._accounts.open_session(changed, client)
 
     async def close(self, session: Session, body: Closing) -> None:
-        """Delete the account of a session; ``wrong-credentials`` without its password."""
-        document = await self._accounts.verified(session.account, body.password)
+        """Delete the account of a session. Raises ``wrong-credentials`` without its password."""
+        document = await self._accounts.verify_password(session.account, body.password)
         anonymous: Document = {
             "email": "",
             "email_key": f"deleted:{session.account}",
@@ -130,27 +131,26 @@ class Recovery:
         await self._documents.update_one(
             {"_id": document["_id"]}, {"$set": anonymous, "$inc": {"credential": 1}}
         )
-        await self._accounts.forget(session.account)
-        await self._families.end_others(session.account)
+        await self._accounts.invalidate(session.account)
+        await self._refresh_sessions.end_others(session.account)
 
     async def erase(self, feed: Feed, media: MediaLibrary) -> int:
-        """Delete what deleted accounts have made; how many accounts are done. It can be repeated at any
-        point."""
+        """Delete the content of deleted accounts and return how many accounts are done. Can be interrupted at
+        any point and repeated."""
         done = 0
         async for document in self._documents.find({"erase": True}, {"_id": 1}).limit(_BATCH):
             owner = document["_id"]
             await feed.delete_all(owner)
             await media.delete_all(owner)
-            await self._families.end_others(owner)
+            await self._refresh_sessions.end_others(owner)
             await self._documents.update_one({"_id": owner}, {"$unset": {"erase": ""}})
             log.info("account erased", account=owner)
             done += 1
         return done
 
     async def export(self, session: Session) -> Export:
-        """Everything that is stored about the account, at most 10,000 of each kind, latest first."""
+        """Export everything that is stored about the account: at most 10,000 of each kind, latest first."""
         document = await self._accounts.find(session.account)
-        sessions = await self._families.of(session.account)
         contents, media, orders = await asyncio.gather(
             self._owned("contents", session.account),
             self._owned("media", session.account),
@@ -159,16 +159,7 @@ class Recovery:
         return Export(
             exported_at=clock.now(),
             account=account(document),
-            sessions=[
-                SignInDevice(
-                    id=each["_id"],
-                    device=each["device"],
-                    created_at=each["created_at"],
-                    refreshed_at=each["renewed"]["at"],
-                    current=each["_id"] == session.id,
-                )
-                for each in sessions
-            ],
+            sessions=await self._refresh_sessions.devices(session),
             contents=[
                 ExportedContent(
                     each["_id"], each["created_at"], each["state"], each["prompt"], each.get("text") or ""

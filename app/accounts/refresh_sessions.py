@@ -1,8 +1,9 @@
-"""Sessions that can be refreshed: one document a sign-in, one generation a refresh.
+"""Sessions that can be refreshed: one document per sign-in, one generation per refresh.
 
-A refresh token is good once (RFC 9700, section 4.14.2). Showing an old one means that two hold the session,
-one of them a thief, and nobody can tell which: the session ends for both. One exception: an answer can be
-lost on a mobile network, so for a short while the token before the latest gets the same answer again.
+A refresh token is valid once (RFC 9700, section 4.14.2). A second use means that two clients hold the session
+and one of them may have stolen it; the server cannot distinguish them, so the session ends for both. One
+exception: a mobile network can lose a response, so the previous token returns the same response again for
+:data:`RETRY_WINDOW`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
 from app import clock
 from app.accounts.revocations import Revocations
-from app.auth.tokens import Refresh
+from app.accounts.schemas import SignInDevice
+from app.auth.tokens import Refresh, Session
 from app.connections import Database, Document
 from app.database.indexes import create_indexes
 from app.http.problems import NOT_FOUND, SESSION_OVER, Problem
@@ -25,12 +27,12 @@ from app.telemetry import metrics
 log = structlog.get_logger()
 
 LIFETIME: Final = timedelta(days=30)  # without a refresh
-LOST_ANSWER: Final = timedelta(seconds=30)
-_MOST_LISTED: Final = 100
+RETRY_WINDOW: Final = timedelta(seconds=30)
+_MAX_LISTED: Final = 100
 
 
 class RefreshSessions:
-    """The sessions in MongoDB. A document that is there is a session that goes on."""
+    """Sessions in MongoDB; a session exists while its document does."""
 
     INDEXES = (
         IndexModel([("account", ASCENDING), ("renewed.at", DESCENDING)], name="own"),
@@ -42,12 +44,14 @@ class RefreshSessions:
         self._revocations = revocations
 
     async def prepare(self) -> None:
-        """Make the indexes."""
+        """Create the indexes."""
         await create_indexes(self._sessions, self.INDEXES)
 
-    async def begin(self, account: str, device: str, *, credential: int, address: str = "") -> Refresh:
-        """A new session of an account, bound to the version of its credential; ``address``: a digest of where
-        the client is."""
+    async def open(self, account: str, device: str, *, credential: int, address: str = "") -> Refresh:
+        """Open a session of an account, bound to the version of its credential.
+
+        ``address`` is a digest of the client's address.
+        """
         now = clock.now()
         document: Document = {
             "_id": new_id(),
@@ -62,16 +66,16 @@ class RefreshSessions:
         await self._sessions.insert_one(document)
         return Refresh(document["_id"], 1)
 
-    async def knows(self, account: str, address: str) -> bool:
-        """Whether a session of the account was begun from that address."""
+    async def has_address(self, account: str, address: str) -> bool:
+        """Whether a session of the account was opened from that address."""
         return await self._sessions.find_one({"account": account, "address": address}, {"_id": 1}) is not None
 
     async def renew(self, refresh: Refresh) -> tuple[str, int, Refresh]:
-        """The account of a refresh token, the credential version of its session, and what its next token
-        says; ``session-over`` when it is spent."""
+        """Consume a refresh token; return the account, the credential version of the session, and the next
+        token. Raises ``session-over`` for a used or expired token."""
         now = clock.now()
         following = refresh.generation + 1
-        # One statement decides between two that show the same token at the same moment.
+        # One statement decides between two concurrent uses of a token.
         renewed = await self._sessions.find_one_and_update(
             {"_id": refresh.session, "generation": refresh.generation, "renewed.until": {"$gt": now}},
             {"$set": {"generation": following, "renewed": _renewed(now)}},
@@ -81,38 +85,47 @@ class RefreshSessions:
             renewed = await self._sessions.find_one({"_id": refresh.session, "renewed.until": {"$gt": now}})
             if renewed is None:
                 raise Problem(SESSION_OVER, "Sign in again.")
-            if renewed["generation"] != following or now - renewed["renewed"]["at"] > LOST_ANSWER:
-                log.warning("a refresh token was shown twice", session=refresh.session)
+            if renewed["generation"] != following or now - renewed["renewed"]["at"] > RETRY_WINDOW:
+                log.warning("refresh token used twice", session=refresh.session)
                 metrics.refresh_reuse.inc()
                 await self.end(renewed["account"], refresh.session)
-                raise Problem(SESSION_OVER, "This token had been used already; sign in again.")
+                raise Problem(SESSION_OVER, "This token was used before; sign in again.")
         return renewed["account"], renewed.get("credential", 0), Refresh(refresh.session, following)
 
     async def end(self, account: str, session: str) -> None:
-        """End a session of an account; ``not-found`` when it has none of that id."""
-        gone = await self._sessions.delete_one({"_id": session, "account": account})
-        if gone.deleted_count == 0:
+        """End a session of an account. Raises ``not-found`` when the account has no such session."""
+        deleted = await self._sessions.delete_one({"_id": session, "account": account})
+        if deleted.deleted_count == 0:
             raise Problem(NOT_FOUND, "No such session.")
         await self._revocations.add(session)
 
-    async def end_others(self, account: str, but: str = "") -> None:
-        """End every session of an account but one (of none: all of them)."""
-        where = {"account": account, "_id": {"$ne": but}}
+    async def end_others(self, account: str, current: str = "") -> None:
+        """End every session of an account except ``current``."""
+        where = {"account": account, "_id": {"$ne": current}}
         found = await self._sessions.find(where, {"_id": 1}).to_list()
         others = [document["_id"] for document in found]
         await self._sessions.delete_many({"account": account, "_id": {"$in": others}})
         await self._revocations.add(*others)
 
     async def rebind(self, session: str, credential: int) -> None:
-        """Bind a session that goes on after a change of the password to the new credential version."""
+        """Bind a session that continues after a change of the password to the new credential version."""
         await self._sessions.update_one({"_id": session}, {"$set": {"credential": credential}})
 
-    async def of(self, account: str) -> list[Document]:
-        """The sessions of an account, latest first."""
-        found = self._sessions.find({"account": account}).sort("renewed.at", DESCENDING)
-        return await found.limit(_MOST_LISTED).to_list()
+    async def devices(self, session: Session) -> list[SignInDevice]:
+        """List the devices with a session of the account, latest refresh first."""
+        found = self._sessions.find({"account": session.account}).sort("renewed.at", DESCENDING)
+        return [
+            SignInDevice(
+                id=document["_id"],
+                device=document["device"],
+                created_at=document["created_at"],
+                refreshed_at=document["renewed"]["at"],
+                current=document["_id"] == session.id,
+            )
+            for document in await found.limit(_MAX_LISTED).to_list()
+        ]
 
 
 def _renewed(now: datetime) -> Document:
-    # Together, one level down: the wire server of one machine turns a time that is set by itself into text.
+    # In an embedded document: nx-27017 stores a date that `$set` writes at the top level as text.
     return {"at": now, "until": now + LIFETIME}

@@ -1,9 +1,9 @@
-"""Sign-outs that every pod hears of.
+"""Ended sessions, known to every pod.
 
-Session tokens are verified without asking anybody, so a sign-out has to come to the pods: the ids of ended
-sessions stand in Redis for as long as a token lives, and each pod reads the new ones every second. So a
-token of an ended session is refused by the pod that ended it at once, by the others within about a second,
-and while Redis is gone, after at most 15 minutes (``LIFETIME_SECONDS``), when it is over by itself.
+Pods verify session tokens without a query, so a sign-out must reach them: the IDs of ended sessions are in
+Redis for as long as a token lives, and each pod reads the new ones every second. The pod that ended a session
+refuses its tokens at once, the others within about a second. While Redis is unavailable the others accept
+them until they expire, for at most 15 minutes (``LIFETIME_SECONDS``).
 """
 
 from __future__ import annotations
@@ -13,72 +13,72 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from redis import RedisError
 from redis.asyncio import Redis
 
 from app.auth.tokens import LIFETIME_SECONDS
+from app.connections import REDIS_GONE
 from app.redis.cancellation import pause
 
 log = structlog.get_logger()
 
 _KEY: Final = "sessions:ended"
 _PAUSE_SECONDS: Final = 1.0
-_OVERLAP_SECONDS: Final = 30.0  # clocks of pods differ by less
+_OVERLAP_SECONDS: Final = 30.0  # the clocks of pods differ by less
 
 
 class Revocations:
-    """The sessions that were ended while tokens of theirs may still be good."""
+    """Sessions that were ended while their tokens may still be valid."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.time) -> None:
         self._redis: Any = redis
         self._clock = clock
         self._ended: dict[str, float] = {}
-        self._untold: dict[str, float] = {}
+        self._unpublished: dict[str, float] = {}
         self._read_until = 0.0
 
     def __contains__(self, session: str) -> bool:
         return session in self._ended
 
     async def add(self, *sessions: str) -> None:
-        """End sessions here at once, and tell the others as soon as Redis listens."""
+        """End sessions in this pod at once; publish them now, or as soon as Redis is available."""
         now = self._clock()
         for session in sessions:
-            self._ended[session] = self._untold[session] = now
+            self._ended[session] = self._unpublished[session] = now
         try:
-            await self._tell()
-        except RedisError as error:
-            log.warning("other pods hear of a sign-out later", error=type(error).__name__)
+            await self._publish()
+        except REDIS_GONE as error:
+            log.warning("sign-out not published yet: Redis unavailable", error=type(error).__name__)
 
     async def run(self) -> None:
-        """Keep up with the other pods until cancelled."""
+        """Publish and read ended sessions every second until cancelled."""
         while True:
             try:
-                await self._tell()
+                await self._publish()
                 await self.read()
-            except RedisError as error:
-                log.debug("sign-outs of other pods are not heard", error=type(error).__name__)
+            except REDIS_GONE as error:
+                log.debug("sign-outs of other pods not read: Redis unavailable", error=type(error).__name__)
             await pause(_PAUSE_SECONDS)
 
     async def read(self) -> None:
-        """Learn what was ended since the last time, and forget what is over anyway."""
+        """Read the sessions ended since the last call, and drop those whose tokens have expired."""
         now = self._clock()
         since = self._read_until - _OVERLAP_SECONDS
         for name, at in await self._redis.zrangebyscore(_KEY, since, "+inf", withscores=True):
             self._ended[name.decode()] = at
         self._read_until = now
         oldest = now - LIFETIME_SECONDS - _OVERLAP_SECONDS
-        # Insertion order is nearly the order of time: stop at the first that still matters.
+        # Insertion order is nearly the order of time: stop at the first that is not expired.
         while self._ended and (first := next(iter(self._ended.items())))[1] < oldest:
             del self._ended[first[0]]
 
-    async def _tell(self) -> None:
-        if not self._untold:
+    async def _publish(self) -> None:
+        if not self._unpublished:
             return
-        telling = dict(self._untold)
+        batch = dict(self._unpublished)
         oldest = self._clock() - LIFETIME_SECONDS - _OVERLAP_SECONDS
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.zadd(_KEY, telling).zremrangebyscore(_KEY, "-inf", oldest)
+            pipe.zadd(_KEY, batch).zremrangebyscore(_KEY, "-inf", oldest)
             pipe.expire(_KEY, int(LIFETIME_SECONDS + 2 * _OVERLAP_SECONDS))
             await pipe.execute()
-        for session in telling:
-            self._untold.pop(session, None)
+        for session in batch:
+            self._unpublished.pop(session, None)

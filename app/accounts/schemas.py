@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -12,7 +13,7 @@ from app.auth.roles import Plan, Role
 from app.http import text
 from app.http.text import END
 
-# Enough to catch a slip of the finger; whether the address exists, only a letter to it can tell.
+# Catches typing errors; only a mail to the address can prove that it exists.
 Email = Annotated[
     str,
     Meta(
@@ -38,18 +39,37 @@ class SignUp(msgspec.Struct, forbid_unknown_fields=True):
         self.name = text.name(self.name)
 
 
+class Confirmation(StrEnum):
+    """The next step of a sign-up: the code of the mail, or none, and the account can sign in."""
+
+    MAIL = "mail"
+    NONE = "none"
+
+
+class SignUpAccepted(msgspec.Struct):
+    """A sign-up was accepted; the same for an address with and without an account."""
+
+    confirmation: Confirmation
+
+
+class Confirming(msgspec.Struct, forbid_unknown_fields=True):
+    """The code that was mailed to the address."""
+
+    code: Annotated[str, Meta(max_length=200)]
+
+
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
     """Credentials."""
 
     email: Annotated[str, Meta(max_length=254)]
     password: Candidate
     device_token: Annotated[
-        str, Meta(max_length=200, description="Of an earlier answer: this device had signed in before.")
+        str, Meta(max_length=200, description="From an earlier response: this device has signed in before.")
     ] = ""
 
 
 class Profile(msgspec.Struct, forbid_unknown_fields=True):
-    """What an account says of itself."""
+    """The public data of an account."""
 
     name: Name
 
@@ -58,7 +78,7 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefreshToken(msgspec.Struct, forbid_unknown_fields=True):
-    """The refresh token of the last answer."""
+    """The refresh token of the latest response."""
 
     refresh_token: Annotated[str, Meta(max_length=200)]
 
@@ -77,8 +97,7 @@ class Roles(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Account(msgspec.Struct):
-    """An account, as its owner sees it. ``balance``: what can be spent, in cents; ``plan_until``: when a plan
-    that was bought ends."""
+    """An account, as its owner sees it. ``balance`` is in cents; ``plan_until`` is the end of a bought plan."""
 
     id: str
     email: str
@@ -93,8 +112,8 @@ class Account(msgspec.Struct):
 class SignedIn(msgspec.Struct):
     """A session. Send the token as ``Authorization: Bearer <token>``.
 
-    The token is good for ``expires_in`` seconds; then exchange the refresh token, which is good once, for the
-    next pair.
+    The token is valid for ``expires_in`` seconds; then exchange the refresh token, which is valid once, for
+    the next pair.
     """
 
     token: str
@@ -106,13 +125,13 @@ class SignedIn(msgspec.Struct):
 
 
 class SignIns(msgspec.Struct):
-    """Where the account is signed in, latest first."""
+    """The devices that are signed in, latest first."""
 
     items: list[SignInDevice]
 
 
 class SignInDevice(msgspec.Struct):
-    """A session that can be refreshed. ``current``: it is the one that asks."""
+    """A session that can be refreshed. ``current``: the session of this request."""
 
     id: str
     device: str
@@ -122,7 +141,7 @@ class SignInDevice(msgspec.Struct):
 
 
 class NewReset(msgspec.Struct, forbid_unknown_fields=True):
-    """The address of an account whose password is forgotten."""
+    """The address of an account whose password must be replaced."""
 
     email: Annotated[str, Meta(max_length=254)]
 
@@ -135,13 +154,13 @@ class Reset(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Closing(msgspec.Struct, forbid_unknown_fields=True):
-    """The password, to show that the owner is asking."""
+    """The password of the account, as confirmation."""
 
     password: Candidate
 
 
 class ExportedContent(msgspec.Struct):
-    """A piece of content: what was asked for, and the text that was made."""
+    """A piece of content: its prompt and the generated text."""
 
     id: str
     created_at: datetime
@@ -159,7 +178,7 @@ class ExportedMedia(msgspec.Struct):
 
 
 class ExportedOrder(msgspec.Struct):
-    """Something that was bought."""
+    """An order."""
 
     id: str
     placed_at: datetime

@@ -1,31 +1,21 @@
-"""What can be done with accounts."""
+"""Accounts in MongoDB: sign-in, sessions, profile, password, roles."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from pymongo import IndexModel, ReturnDocument
-from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 
 from app import clock
-from app.accounts.password_policy import objection
+from app.accounts.guard import SignInGuard
+from app.accounts.password_policy import violation
 from app.accounts.passwords import Passwords
 from app.accounts.refresh_sessions import RefreshSessions
-from app.accounts.schemas import (
-    Account,
-    NewPassword,
-    Profile,
-    SignedIn,
-    SignIn,
-    SignInDevice,
-    SignIns,
-    SignUp,
-)
+from app.accounts.schemas import Account, NewPassword, Profile, SignedIn, SignIn, SignIns
 from app.auth import tokens as sessions
 from app.auth.roles import Plan, Role
 from app.auth.tokens import Refresh, Session, Tokens
@@ -34,20 +24,15 @@ from app.database.indexes import create_indexes
 from app.database.query_cache import Results
 from app.http import preconditions
 from app.http.problems import (
-    EMAIL_TAKEN,
     INVALID,
     NOT_FOUND,
     SESSION_OVER,
-    TOO_MANY_REQUESTS,
     UNAUTHENTICATED,
     WRONG_CREDENTIALS,
     FieldError,
     Problem,
 )
 from app.http.text import address_key
-from app.ids import new_id
-from app.rate_limits import Limiter
-from app.rate_limits.policies import RateLimitPolicies
 from app.telemetry import metrics
 
 AccountResults: TypeAlias = Results[Account]
@@ -55,35 +40,14 @@ AccountResults: TypeAlias = Results[Account]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who signs in: what the device calls itself, and its address as the limits count it."""
+    """A client that signs in: its ``User-Agent``, and its address as the rate limits count it."""
 
     device: str
     address: str
 
 
-class SignInGuard:
-    """Limits the guesses at one account, wherever they come from."""
-
-    def __init__(self, limiter: Limiter, policies: RateLimitPolicies) -> None:
-        self._limiter = limiter
-        self._policies = policies
-
-    async def check(self, email_key: str, known: str | None) -> None:
-        """Count an attempt; :class:`Problem` (429) when there were too many. ``known``: the device or address
-        that had signed in before, and counts by itself."""
-        decision = await self._limiter.decide(self._policies.sign_in(email_key, known))
-        if not decision.allowed:
-            metrics.limited.labels(decision.rule.name).inc()
-            headers = {"retry-after": str(max(1, math.ceil(decision.retry_after)))}
-            raise Problem(TOO_MANY_REQUESTS, "Too many have tried to sign in here.", headers=headers)
-
-    async def allows_reset(self, email_key: str) -> bool:
-        """Whether another reset may be sent to the address."""
-        return (await self._limiter.decide(self._policies.reset(email_key))).allowed
-
-
 class Accounts:
-    """Accounts in MongoDB, read through the cache. Who changes an account says so to ``results``."""
+    """Accounts in MongoDB, read through a cache. Every write to an account must invalidate ``results``."""
 
     INDEXES = (IndexModel("email_key", unique=True),)
 
@@ -92,7 +56,7 @@ class Accounts:
         database: Database,
         passwords: Passwords,
         tokens: Tokens,
-        families: RefreshSessions,
+        refresh_sessions: RefreshSessions,
         results: AccountResults,
         guard: SignInGuard,
     ) -> None:
@@ -100,111 +64,82 @@ class Accounts:
         self._results = results
         self._passwords = passwords
         self._tokens = tokens
-        self._families = families
+        self._refresh_sessions = refresh_sessions
         self._guard = guard
 
     async def prepare(self) -> None:
-        """Make the indexes that the promises below rest on."""
+        """Create the indexes."""
         await create_indexes(self._accounts, self.INDEXES)
-        await self._families.prepare()
+        await self._refresh_sessions.prepare()
 
-    async def sign_up(self, wish: SignUp, client: Client) -> SignedIn:
-        """Make an account; ``email-taken`` when there is one, decided by the database alone."""
-        require_strong(wish.password, wish.email, wish.name)
-        document: Document = {
-            "_id": new_id(),
-            "email": wish.email,
-            "email_key": key(wish.email),
-            "name": wish.name,
-            "roles": [],
-            "balance": 0,
-            "password": await self._passwords.hash(wish.password),
-            "credential": 1,
-            "created_at": clock.now(),
-        }
-        try:
-            await self._accounts.insert_one(document)
-        except DuplicateKeyError as error:
-            raise Problem(EMAIL_TAKEN, "Sign in, or use another address.") from error
-        metrics.accounts_created.inc()
-        return await self.begin(document, client)
+    async def sign_in(self, body: SignIn, client: Client) -> SignedIn:
+        """Exchange credentials for a session; takes the same time for an address without an account.
 
-    async def sign_in(self, wish: SignIn, client: Client) -> SignedIn:
-        """Exchange credentials for a session; takes as long for an address without an account.
-
-        Raises :class:`Problem`: ``wrong-credentials``; ``too-many-requests`` when too many have guessed at
-        this account, unless the device or the address had signed in to it before.
+        Raises :class:`Problem`: ``wrong-credentials``; ``too-many-requests`` above the limit of the account,
+        unless the device or the address had signed in to it before.
         """
-        email_key = key(wish.email)
+        email_key = key(body.email)
         document = await self._accounts.find_one({"email_key": email_key})
         address = _digest(email_key, client.address)
-        # Looked up without an account too, so that the time taken does not tell who has one.
-        known = await self._families.knows(document["_id"] if document else "", address)
-        trusted = self._tokens.is_device_of(email_key, wish.device_token)
+        # Also queried without an account, so that the time does not show which addresses have one.
+        known = await self._refresh_sessions.has_address(document["_id"] if document else "", address)
+        trusted = self._tokens.is_device_of(email_key, body.device_token)
         await self._guard.check(email_key, "device" if trusted else client.address if known else None)
         encoded = document["password"] if document else None
-        if not await self._passwords.matches(wish.password, encoded) or document is None:
+        if not await self._passwords.matches(body.password, encoded) or document is None:
             metrics.sign_ins_refused.inc()
             raise Problem(WRONG_CREDENTIALS, "Check both; after that, reset the password.")
-        return await self.begin(document, client)
+        return await self.open_session(document, client)
 
-    async def begin(self, document: Document, client: Client) -> SignedIn:
-        """A session for whoever has shown the credential that ``document`` was read with.
+    async def open_session(self, document: Document, client: Client) -> SignedIn:
+        """Open a session for a client that proved the credential ``document`` was read with.
 
-        Raises ``wrong-credentials`` when the credential was changed since: the change ends the sessions that
-        it finds, and one that is written later finds the new version here.
+        Raises ``wrong-credentials`` when the credential was changed since then: the change ends the sessions
+        that exist, and a session inserted later finds the new version here.
         """
         account_id, credential = document["_id"], document.get("credential", 0)
         address = _digest(document["email_key"], client.address)
-        refresh = await self._families.begin(
+        refresh = await self._refresh_sessions.open(
             account_id, client.device, credential=credential, address=address
         )
         current = await self._accounts.find_one({"_id": account_id}, {"credential": 1})
         if current is None or current.get("credential", 0) != credential:
-            await self._families.end(account_id, refresh.session)
-            raise Problem(WRONG_CREDENTIALS, "The password was just changed.")
+            await self._refresh_sessions.end(account_id, refresh.session)
+            raise Problem(WRONG_CREDENTIALS, "The password was changed at the same time.")
         return self._signed_in(document, refresh)
 
     async def refresh(self, token: str) -> SignedIn:
-        """Exchange a refresh token for the next pair, with what the account may do by now."""
-        account_id, credential, refresh = await self._families.renew(self._tokens.verify_refresh(token))
+        """Exchange a refresh token for the next pair, with the current roles and plan of the account."""
+        account_id, credential, refresh = await self._refresh_sessions.renew(
+            self._tokens.verify_refresh(token)
+        )
         document = await self.find(account_id)
         if document.get("credential", 0) != credential:
-            await self._families.end(account_id, refresh.session)
+            await self._refresh_sessions.end(account_id, refresh.session)
             raise Problem(SESSION_OVER, "The password was changed; sign in again.")
         return self._signed_in(document, refresh)
 
     async def sign_out(self, account: str, session: str) -> None:
         """End a session of the account."""
-        await self._families.end(account, session)
+        await self._refresh_sessions.end(account, session)
 
     async def sign_ins(self, session: Session) -> SignIns:
-        """Where the account is signed in."""
-        documents = await self._families.of(session.account)
-        return SignIns(
-            [
-                SignInDevice(
-                    id=document["_id"],
-                    device=document["device"],
-                    created_at=document["created_at"],
-                    refreshed_at=document["renewed"]["at"],
-                    current=document["_id"] == session.id,
-                )
-                for document in documents
-            ]
-        )
+        """List the devices that are signed in."""
+        return SignIns(await self._refresh_sessions.devices(session))
 
-    async def change_password(self, session: Session, wish: NewPassword) -> None:
-        """Set another password, and end every other session: whoever knew the old one is out."""
-        document = await self.verified(session.account, wish.current)
-        require_strong(wish.new, document["email"], document["name"], at="$.new")
-        changed = await self.set_password(document, wish.new)
-        await self._families.rebind(session.id, changed["credential"])
-        await self._families.end_others(session.account, session.id)
+    async def change_password(self, session: Session, body: NewPassword) -> None:
+        """Replace the password and end every other session."""
+        document = await self.verify_password(session.account, body.current)
+        require_strong(body.new, document["email"], document["name"], at="$.new")
+        changed = await self.set_password(document, body.new)
+        await self._refresh_sessions.rebind(session.id, changed["credential"])
+        await self._refresh_sessions.end_others(session.account, session.id)
 
     async def set_password(self, document: Document, password: str) -> Document:
-        """Set another password, unless the credential has been changed since ``document`` was read; the
-        account with its new credential version."""
+        """Replace the password and return the account with its new credential version.
+
+        Raises ``wrong-credentials`` when the credential was changed since ``document`` was read.
+        """
         encoded = await self._passwords.hash(password)
         version = document.get("credential", 0)
         same: Document = {"credential": version} if version else {"credential": {"$exists": False}}
@@ -214,27 +149,27 @@ class Accounts:
             return_document=ReturnDocument.AFTER,
         )
         if changed is None:
-            raise Problem(WRONG_CREDENTIALS, "The password was just changed.")
+            raise Problem(WRONG_CREDENTIALS, "The password was changed at the same time.")
         return changed
 
     async def read(self, account_id: str) -> Account:
-        """An account by id."""
+        """Read an account by ID, from the cache."""
 
-        async def ask() -> Account:
+        async def load() -> Account:
             return account(await self.find(account_id))
 
-        return await self._results.fetch(account_id, "", ask)
+        return await self._results.fetch(account_id, "", load)
 
-    async def change_profile(self, account_id: str, wish: Profile, condition: str | None) -> Account:
-        """Change the name; ``changed-since`` when ``condition`` (an ``If-Match``) no longer holds."""
+    async def change_profile(self, account_id: str, body: Profile, condition: str | None) -> Account:
+        """Change the name. Raises ``changed-since`` when ``condition`` (an ``If-Match``) does not hold."""
         document = await self.find(account_id)
         preconditions.check(condition, account(document))
-        # What is overwritten must still be what was looked at, or one of two at once would be lost unseen.
+        # The update requires the name that was checked; of two concurrent changes one would be lost otherwise.
         same = {"name": document["name"]} if condition is not None else {}
         async with self._results.writing(account_id):
             changed = await self._accounts.find_one_and_update(
                 {"_id": account_id, **same},
-                {"$set": {"name": wish.name}},
+                {"$set": {"name": body.name}},
                 return_document=ReturnDocument.AFTER,
             )
             if changed is None:
@@ -252,23 +187,23 @@ class Accounts:
                 raise Problem(NOT_FOUND, "No such account.")
         return account(document)
 
-    async def verified(self, account_id: str, password: str) -> Document:
-        """The stored account, once its password was shown; ``wrong-credentials`` otherwise."""
+    async def verify_password(self, account_id: str, password: str) -> Document:
+        """Return the stored account. Raises ``wrong-credentials`` unless ``password`` is its password."""
         document = await self.find(account_id)
         if not await self._passwords.matches(password, document["password"]):
             metrics.sign_ins_refused.inc()
-            raise Problem(WRONG_CREDENTIALS, "The current password is another.")
+            raise Problem(WRONG_CREDENTIALS, "The current password is wrong.")
         return document
 
-    async def forget(self, account_id: str) -> None:
-        """Drop what caches hold of an account."""
+    async def invalidate(self, account_id: str) -> None:
+        """Remove an account from the caches, after a write to it."""
         await self._results.written(account_id)
 
     async def find(self, account_id: str) -> Document:
-        """The stored account; ``unauthenticated`` when it was deleted."""
+        """Return the stored account. Raises ``unauthenticated`` when it was deleted."""
         document = await self._accounts.find_one({"_id": account_id})
         if document is None or "deleted_at" in document:
-            raise Problem(UNAUTHENTICATED, "The account is no longer there.")
+            raise Problem(UNAUTHENTICATED, "The account was deleted.")
         return document
 
     def _signed_in(self, document: Document, refresh: Refresh) -> SignedIn:
@@ -281,7 +216,7 @@ class Accounts:
         )
         return SignedIn(
             token=self._tokens.sign(session),
-            token_type="Bearer",  # noqa: S106 (the scheme's name)
+            token_type="Bearer",  # noqa: S106 (the name of the scheme)
             expires_in=sessions.LIFETIME_SECONDS,
             refresh_token=self._tokens.sign_refresh(refresh),
             account=account(document),
@@ -304,29 +239,29 @@ def account(document: Document) -> Account:
 
 
 def plan_of(document: Document) -> Plan:
-    """The plan an account has now: the one it bought, for as long as that lasts."""
+    """The current plan of an account: the one it bought, until that expires."""
     bought = document.get("subscription")
     return Plan(bought["plan"]) if bought and bought["until"] > clock.now() else Plan.FREE
 
 
 def account_results(redis: Redis) -> AccountResults:
-    """The accounts that are kept near."""
+    """The cache of accounts by ID."""
     return Results(redis, "accounts", Account)
 
 
 def key(email: str) -> str:
-    """What makes two spellings one address."""
+    """The form in which spellings of one address are equal."""
     return address_key(email)
 
 
 def require_strong(password: str, email: str, name: str, *, at: str = "$.password") -> None:
-    """Raise :class:`Problem` (422) for a password that is easily guessed."""
-    reason = objection(password, email, name)
+    """Raise ``invalid`` for a password that is easily guessed; ``at`` is its JSON path in the body."""
+    reason = violation(password, email, name)
     if reason is not None:
         detail = f"The password {reason}: choose another, such as four unrelated words."
         raise Problem(INVALID, detail, errors=[FieldError(at=at, detail=detail)])
 
 
 def _digest(email_key: str, address: str) -> str:
-    # Where people are is nobody's business: kept only so far that the same place can be recognised.
+    # Only a keyed digest of the client's address is stored: enough to recognize it, no location.
     return hashlib.blake2b(address.encode(), key=email_key.encode()[:64], digest_size=12).hexdigest()

@@ -19,13 +19,13 @@ from typing import Final
 
 import msgspec
 
-from app.http.problems import RESET_OVER, SESSION_OVER, UNAUTHENTICATED, Problem
+from app.http.problems import CONFIRMATION_OVER, RESET_OVER, SESSION_OVER, UNAUTHENTICATED, Problem
 
 LIFETIME_SECONDS: Final = 900
 _MOST_KNOWN: Final = 10_000  # tokens, about 5 MB of them
 _HEADER: Final = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 _REFRESH: Final = re.compile(r"([0-9a-f-]{36})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{43})", re.ASCII)
-
+_CONFIRMATION: Final = re.compile(r"([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _RESET: Final = re.compile(r"([0-9a-f-]{36})\.([0-9]{1,9})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
@@ -132,6 +132,17 @@ class Tokens:
                 return reset
         raise Problem(RESET_OVER, "Ask for another one.")
 
+    def sign_confirmation(self, sign_up: str) -> str:
+        """The code that confirms the address of a sign-up."""
+        return f"{sign_up}.{_signature(self._keys[0], _confirmation_bytes(sign_up)).decode()}"
+
+    def verify_confirmation(self, code: str) -> str:
+        """The ID of a sign-up. Raises ``confirmation-over`` for a forged code."""
+        match = _CONFIRMATION.fullmatch(code)
+        if match is None or not self._fits(_confirmation_bytes(match[1]), match[2].encode()):
+            raise Problem(CONFIRMATION_OVER, "Sign up again.")
+        return match[1]
+
     def _fits(self, signed: bytes, signature: bytes) -> bool:
         # Every key is tried, so the time taken does not tell which one fitted.
         fits = [hmac.compare_digest(_signature(key, signed), signature) for key in self._keys]
@@ -150,6 +161,10 @@ def _device_bytes(email_key: str) -> bytes:
 
 def _reset_bytes(reset: Reset) -> bytes:
     return f"reset:{reset.account}:{reset.credential}:{reset.expires}".encode()
+
+
+def _confirmation_bytes(sign_up: str) -> bytes:
+    return f"confirmation:{sign_up}".encode()
 
 
 def _signature(key: bytes, signed: bytes) -> bytes:

@@ -10,6 +10,7 @@ _RESET: Final = _REFRESH.replace(".1.", ".1.1767225600.")
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "SignUp": {"email": "ada@example.com", "password": _PASSWORD, "name": "Ada"},
+    "Confirming": {"code": _REFRESH.replace(".1.", ".")},
     "SignIn": {"email": "ada@example.com", "password": _PASSWORD},
     "Profile": {"name": "Ada Lovelace"},
     "RefreshToken": {"refresh_token": _REFRESH},

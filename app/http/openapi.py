@@ -46,7 +46,9 @@ _GETTING_STARTED: Final = """The backend of Kingdom Studios' app for creators.
 
 **Getting started**
 
-1. Sign up: `POST /v1/accounts` with an e-mail address, a password and a name. The response has a session.
+1. Sign up: `POST /v1/accounts` with an e-mail address, a password and a name. Then sign in:
+   `POST /v1/sessions`, or send the code of the mail to `POST /v1/accounts/confirmation` if the response has
+   `confirmation: mail`. Both return a session.
 2. Send its token with every request: `Authorization: Bearer <token>`. It is good for 15 minutes; then
    `POST /v1/sessions/refresh` exchanges the refresh token for the next pair.
 3. Create content: `POST /v1/contents` with a prompt, then read it at its `Location` or follow its events.

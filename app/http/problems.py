@@ -27,6 +27,9 @@ NOT_SHARED: Final = Kind("not-shared", 400, "Pages of that origin may not ask th
 UNAUTHENTICATED: Final = Kind("unauthenticated", 401, "Sign in first")
 WRONG_CREDENTIALS: Final = Kind("wrong-credentials", 401, "The e-mail address or the password is wrong")
 SESSION_OVER: Final = Kind("session-over", 401, "The session is over")
+CONFIRMATION_OVER: Final = Kind(
+    "confirmation-over", 401, "The confirmation code has expired or was used already"
+)
 RESET_OVER: Final = Kind("reset-over", 401, "The password reset has expired or was used already")
 PAYMENT_REQUIRED: Final = Kind("payment-required", 402, "The balance does not cover it")
 FORBIDDEN: Final = Kind("forbidden", 403, "Not allowed")
@@ -35,7 +38,6 @@ METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "This cannot be done
 BODY_TIMEOUT: Final = Kind("body-timeout", 408, "The body of the request did not arrive in time")
 CONFLICT: Final = Kind("conflict", 409, "The present state does not allow it")
 IN_PROGRESS: Final = Kind("in-progress", 409, "The same request is being carried out now")
-EMAIL_TAKEN: Final = Kind("email-taken", 409, "The e-mail address already has an account")
 CHANGED_SINCE: Final = Kind("changed-since", 412, "It has changed since it was read")
 TOO_LARGE: Final = Kind("too-large", 413, "The body is too large")
 ADDRESS_TOO_LONG: Final = Kind("address-too-long", 414, "The address is too long")

@@ -53,6 +53,7 @@ class RateLimitPolicies:
         self._account_attempts = self._exact("sign-in-account", 60, _HOUR, local=10)
         self._known_source_attempts = self._exact("sign-in-device", 20, 5 * _MINUTE, local=3)
         self._resets = self._exact("reset-account", 5, _HOUR, local=1)
+        self._sign_up_mails = self._exact("sign-up-account", 5, _HOUR, local=1)
         self._by_account: dict[tuple[str, RateLimitClass], tuple[Rule, ...]] = {}
         for plan, multiplier in ((Plan.FREE, 1), (Plan.CREATOR, 4), (Plan.STUDIO, 20)):
             account = self._leased(f"account-{plan}", 600 * multiplier, _MINUTE)
@@ -95,6 +96,10 @@ class RateLimitPolicies:
     def reset(self, email_key: str) -> ApplicableLimits:
         """Return the buckets charged for a password reset of an account."""
         return ((self._resets, email_key),)
+
+    def sign_up_mail(self, email_key: str) -> ApplicableLimits:
+        """Return the buckets charged for a mail about a sign-up with an address."""
+        return ((self._sign_up_mails, email_key),)
 
     def invalid_token(self, address: str) -> ApplicableLimits:
         """Return the buckets charged for a request with an invalid token."""

@@ -62,7 +62,9 @@ let serial = 0;
 export async function newAccount(name = 'Ada') {
   serial += 1;
   const email = `e2e-${process.pid}-${Date.now()}-${serial}@example.com`;
-  const { status, json } = await call('POST', '/v1/accounts', { body: { email, password: PASSWORD, name } });
+  const signedUp = await call('POST', '/v1/accounts', { body: { email, password: PASSWORD, name } });
+  if (signedUp.status !== 202) throw new Error(`no account: ${signedUp.status} ${signedUp.text}`);
+  const { status, json } = await call('POST', '/v1/sessions', { body: { email, password: PASSWORD } });
   if (status !== 201) throw new Error(`no account: ${status} ${JSON.stringify(json)}`);
   return { email, token: json.token, id: json.account.id };
 }

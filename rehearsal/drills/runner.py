@@ -334,7 +334,7 @@ def merged(history: History, function: str) -> list[RecordedOperation]:
 
 def _money(history: History, orders: list[RecordedOperation]) -> History:
     """Deposits, purchases as (account, price), and balances."""
-    accounts = {o.process: o.result["account"]["id"] for o in history.of("sign-up") if o.result}
+    accounts = {o.process: o.result["account"]["id"] for o in history.of("sign-in") if o.result}
     spent = (replace(o, function="spend", value=(accounts.get(o.process, ""), PRICE_CENTS)) for o in orders)
     read = (o for o in history.of("balance") if o.outcome is Completion.OK)
     return History([*history.of("deposit"), *spent, *read])
@@ -355,7 +355,7 @@ def _since_restore(history: History, point: float, restored: float) -> History:
                 and operation.invoked < restored
             )
             operations.append(replace(operation, outcome=Completion.INFO) if unknown else operation)
-        elif operation.invoked >= restored or operation.function == "sign-up":
+        elif operation.invoked >= restored or operation.function in {"sign-up", "sign-in"}:
             operations.append(operation)
     return History(operations)
 

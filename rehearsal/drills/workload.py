@@ -138,21 +138,18 @@ class Client:
     # -- operations ---------------------------------------------------------------------------------------
 
     def sign_up(self) -> bool:
-        """A new account; whether it was acknowledged."""
+        """A new account, signed in; whether both were acknowledged."""
         self.email = f"{self.unique()}@example.com"
         body = {"email": self.email, "password": _PASSWORD, "name": "Drill"}
         operation = self.call("sign-up", self.email, "POST", "/v1/accounts", lambda found: found, body=body)
-        if operation.outcome is not Completion.OK:
-            return False
-        self.account, self.token = operation.result["account"]["id"], operation.result["token"]
-        return True
+        return operation.outcome is Completion.OK and self.sign_in()
 
     def sign_in(self) -> bool:
         """A new session, with the roles that the account has now."""
         body = {"email": self.email, "password": _PASSWORD}
         operation = self.call("sign-in", self.email, "POST", "/v1/sessions", lambda found: found, body=body)
         if operation.outcome is Completion.OK:
-            self.token = operation.result["token"]
+            self.account, self.token = operation.result["account"]["id"], operation.result["token"]
         return operation.outcome is Completion.OK
 
     def create(self) -> None:

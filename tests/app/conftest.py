@@ -129,7 +129,9 @@ def sign_up(url: str) -> Person:
     """A new person at that service."""
     client = httpx.Client(base_url=url, timeout=20)
     email, password = f"{uuid4().hex}@example.com", "correct horse battery"
-    answer = client.post("/v1/accounts", json={"email": email, "password": password, "name": "Ada"})
+    signed_up = client.post("/v1/accounts", json={"email": email, "password": password, "name": "Ada"})
+    assert signed_up.status_code == 202, signed_up.text
+    answer = client.post("/v1/sessions", json={"email": email, "password": password})
     assert answer.status_code == 201, answer.text
     client.headers["authorization"] = f"Bearer {answer.json()['token']}"
     return Person(client, answer.json()["account"], email, password)

@@ -84,7 +84,11 @@ def test_signing_in_needs_the_right_password(client: httpx.Client, ada: Person) 
 
 def test_an_address_has_one_account(client: httpx.Client, ada: Person) -> None:
     again = {"email": ada.email.upper(), "password": "another password", "name": "Eve"}
-    problem(client.post("/v1/accounts", json=again), 409, "email-taken")
+    assert client.post("/v1/accounts", json=again).status_code == 202
+    other = {"email": ada.email, "password": again["password"]}
+    problem(client.post("/v1/sessions", json=other), 401, "wrong-credentials")
+    own = {"email": ada.email, "password": ada.password}
+    assert client.post("/v1/sessions", json=own).json()["account"] == ada.account
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,9 @@ class Ledger:
     def sign_up(self, client: httpx.Client) -> str:
         """A new account. Raises httpx.HTTPError when it was not acknowledged."""
         email = f"{uuid4().hex}@example.com"
-        response = client.post("/v1/accounts", json={"email": email, "password": _PASSWORD, "name": "Ada"})
-        body = _acknowledged(response, 201)
+        credentials = {"email": email, "password": _PASSWORD}
+        _acknowledged(client.post("/v1/accounts", json=credentials | {"name": "Ada"}), 202)
+        body = _acknowledged(client.post("/v1/sessions", json=credentials), 201)
         account = body["account"]["id"]
         self.tokens[account], self.emails[account] = body["token"], email
         return account

@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from app import clock
 from app.accounts.recovery import Recovery
+from app.accounts.registration import Registration
 from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.service import Accounts
 from app.analytics.ingestion import Ingestion
@@ -42,6 +43,7 @@ _DECLARED: Final[tuple[tuple[str, tuple[IndexModel, ...]], ...]] = (
     ("orders", Orders.INDEXES),
     ("payments", Orders.PAYMENT_INDEXES),
     ("sessions", RefreshSessions.INDEXES),
+    ("sign_ups", Registration.INDEXES),
 )
 
 

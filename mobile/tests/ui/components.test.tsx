@@ -8,9 +8,9 @@ const problem = (slug: string, title = 'Title') =>
   new ApiError({ type: `https://x/docs#${slug}`, title, status: 400, detail: '', request_id: 'r-7', errors: [] });
 
 test('problem details are shown in words, with the reference', () => {
-  render(<ErrorMessage error={problem('email-taken')} />);
+  render(<ErrorMessage error={problem('wrong-credentials')} />);
   expect(screen.getByRole('alert')).toBeTruthy();
-  expect(screen.getByText(texts.errors.bySlug['email-taken'] ?? '')).toBeTruthy();
+  expect(screen.getByText(texts.errors.bySlug['wrong-credentials'] ?? '')).toBeTruthy();
   expect(screen.getByText(texts.errors.reference('r-7'))).toBeTruthy();
 });
 

@@ -52,13 +52,15 @@ Make = Callable[[Person], Request]
 @dataclass(frozen=True)
 class Row:
     """One line of the table. ``owned``: the path leads to something of the account that ``make`` is given;
-    ``role``: only accounts with it may; ``anyone``: no session is needed.
+    ``role``: only accounts with it may; ``anyone``: no session is needed; ``refused_as``: the problem that
+    even a caller with a session gets, because ``make`` cannot obtain what the operation consumes.
     """
 
     make: Make
     anyone: bool = False
     owned: bool = False
     role: Role | None = None
+    refused_as: str = ""
 
 
 def plain(path: str, body: Any = None) -> Make:
@@ -140,6 +142,11 @@ def signing_up(person: Person) -> Request:
     return Request("/v1/accounts", {"email": address, "password": "correct horse", "name": "Bob"})
 
 
+def confirming(person: Person) -> Request:
+    """A code without a sign-up: the platform of these tests does not mail any."""
+    return Request("/v1/accounts/confirmation", {"code": f"{person.account['id']}.{'A' * 43}"})
+
+
 def password(person: Person) -> Request:
     """A change of the password to the same."""
     wish = {"current": person.password, "new": person.password}
@@ -213,6 +220,7 @@ TABLE: dict[str, Row] = {
     "DELETE /v1/sessions/current": Row(plain("/v1/sessions/current")),
     "DELETE /v1/sessions/{session_id}": Row(of_session, owned=True),
     "POST /v1/accounts": Row(signing_up, anyone=True),
+    "POST /v1/accounts/confirmation": Row(confirming, anyone=True, refused_as="confirmation-over"),
     "GET /v1/accounts/me": Row(plain("/v1/accounts/me")),
     "PUT /v1/accounts/me/profile": Row(plain("/v1/accounts/me/profile", {"name": "Countess"})),
     "PUT /v1/accounts/me/password": Row(password),

@@ -86,7 +86,10 @@ def test_a_generated_python_client_signs_up_creates_and_uploads(
     models = importlib.import_module("made.models")
     email = f"{uuid4().hex}@example.com"
     body = models.SignUp(email=email, password="correct horse battery", name="Ada")
-    signed = operation("accounts", "sign_up").sync(client=client, body=body)
+    accepted = operation("accounts", "sign_up").sync(client=client, body=body)
+    assert accepted.confirmation == models.Confirmation.NONE
+    body = models.SignIn(email=email, password="correct horse battery")
+    signed = operation("sessions", "sign_in").sync(client=client, body=body)
     assert signed.account.email == email
     session = importlib.import_module("made").AuthenticatedClient(base_url=platform.url, token=signed.token)
     made = operation("contents", "create").sync_detailed(

@@ -42,7 +42,9 @@ def test_guesses_at_one_account_from_everywhere_end_and_its_owner_is_not_locked_
     email, home = f"{uuid4().hex}@example.com", {"x-forwarded-for": "198.51.100.200"}
     owner = {"email": email, "password": "correct horse battery"}
     signed_up = httpx.post(f"{strict}/v1/accounts", json=owner | {"name": "Ada"}, headers=home)
-    assert signed_up.status_code == 201
+    assert signed_up.status_code == 202
+    signed_in = httpx.post(f"{strict}/v1/sessions", json=owner, headers=home)
+    assert signed_in.status_code == 201
 
     def attempt(body: dict[str, str], address: str) -> int:
         with httpx.Client(base_url=strict, headers={"x-forwarded-for": address}) as client:
@@ -57,7 +59,7 @@ def test_guesses_at_one_account_from_everywhere_end_and_its_owner_is_not_locked_
         assert set(found) == {401, 429}
     assert attempt(owner, "203.0.113.250") == 429, "an unknown device at an unknown address"
     assert attempt(owner, "198.51.100.200") == 201, "where the owner had signed in before"
-    device = {"device_token": signed_up.json()["device_token"]}
+    device = {"device_token": signed_in.json()["device_token"]}
     assert attempt(owner | device, "203.0.113.251") == 201, "the owner's device, anywhere"
     forged = {"device_token": "A" * 43}
     assert attempt(owner | forged, "203.0.113.252") == 429

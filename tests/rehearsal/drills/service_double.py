@@ -22,6 +22,7 @@ class ServiceDouble:
     orders: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: set[str] = field(default_factory=set)
+    emails: dict[str, str] = field(default_factory=dict)
     _made: int = 0
 
     def target(self) -> DrillTarget:
@@ -39,7 +40,10 @@ class ServiceDouble:
         key = request.headers.get("idempotency-key", "")
         match request.method, request.url.path.split("/")[2:]:
             case "POST", ["accounts"]:
-                return self._sign_up()
+                return self._sign_up(body["email"])
+            case "POST", ["sessions"]:
+                id_ = self.emails[body["email"]]
+                return httpx.Response(201, json={"account": {"id": id_}, "token": id_})
             case "POST", ["accounts", owner, "payments"]:
                 self.accounts[owner]["balance"] += body["amount"]
                 return httpx.Response(201, json={"id": self._id()})
@@ -59,12 +63,12 @@ class ServiceDouble:
             case _:
                 return self._publish(body)
 
-    def _sign_up(self) -> httpx.Response:
-        id_ = self._id()
+    def _sign_up(self, email: str) -> httpx.Response:
+        id_ = self.emails[email] = self._id()
         self.accounts[id_] = {"id": id_, "balance": 0}
         self.contents[id_] = list[dict[str, Any]]()
         self.orders[id_] = list[dict[str, Any]]()
-        return httpx.Response(201, json={"account": {"id": id_}, "token": id_})
+        return httpx.Response(202, json={"confirmation": "none"})
 
     def _create(self, account: str, key: str, body: dict[str, Any]) -> httpx.Response:
         if key in self.keys and self.fault != "double delivery":

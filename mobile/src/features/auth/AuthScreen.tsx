@@ -3,7 +3,7 @@ import { useRouter } from 'expo-router';
 import { useState } from 'react';
 
 import { ApiError } from '@/api/errors';
-import { signIn, signUp } from '@/features/auth/actions';
+import { confirm, signIn, signUp } from '@/features/auth/actions';
 import { texts } from '@/texts';
 import { Body, Button, ErrorMessage, Field, Page } from '@/ui/components';
 
@@ -14,9 +14,14 @@ export function AuthScreen({ create = false }: { create?: boolean }) {
   const [password, setPassword] = useState('');
   const [name, setName] = useState('');
   const submit = useMutation({
-    mutationFn: () => (create ? signUp(email.trim(), password, name.trim()) : signIn(email.trim(), password)),
-    onSuccess: () => router.replace('/'),
+    mutationFn: async () => {
+      if (create) return signUp(email.trim(), password, name.trim());
+      await signIn(email.trim(), password);
+      return true;
+    },
+    onSuccess: (signedIn) => signedIn && router.replace('/'),
   });
+  if (submit.data === false) return <ConfirmScreen />;
   const fields = submit.error instanceof ApiError ? submit.error.fields : {};
   const complete = email.includes('@') && password.length >= (create ? 10 : 1) && (!create || name.trim() !== '');
   return (
@@ -64,6 +69,34 @@ export function AuthScreen({ create = false }: { create?: boolean }) {
         kind="secondary"
         label={create ? texts.auth.haveAccount : texts.auth.noAccount}
         onPress={() => router.replace(create ? '/sign-in' : '/sign-up')}
+      />
+    </Page>
+  );
+}
+
+/** Enter the code that was mailed to the address of a sign-up. */
+function ConfirmScreen() {
+  const router = useRouter();
+  const [code, setCode] = useState('');
+  const submit = useMutation({ mutationFn: () => confirm(code.trim()), onSuccess: () => router.replace('/') });
+  return (
+    <Page title={texts.actions.signUp}>
+      <Body>{texts.auth.codeSent}</Body>
+      <Field
+        label={texts.fields.code}
+        value={code}
+        onChangeText={setCode}
+        autoComplete="one-time-code"
+        autoCapitalize="none"
+        maxLength={200}
+        onSubmitEditing={() => code.trim() && submit.mutate()}
+      />
+      <ErrorMessage error={submit.error} />
+      <Button
+        label={texts.actions.confirm}
+        busy={submit.isPending}
+        disabled={!code.trim()}
+        onPress={() => submit.mutate()}
       />
     </Page>
   );
