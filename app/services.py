@@ -121,8 +121,8 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         cache, responses = content_cache(redis), response_cache(redis)
         signed_urls, progress = SignedUrls(settings.session_keys), Progress(redis)
         revocations = Revocations(redis)
-        # All api pods share these dependencies: if readiness required one, its outage would take every pod out
-        # of service at once, and with them the cached reads. Workers receive no traffic; their readiness
+        # All api pods share these dependencies: if readiness required one, its outage would take every pod
+        # out of service at once, and with them the cached reads. Workers receive no traffic; their readiness
         # stops a rollout.
         worker = role is Role.WORKER
         lifecycle.watch(

@@ -49,7 +49,15 @@ secrets = {
 }
 identity = Identity(
     "identity",
-    IdentityArgs(environment, keys, settings.identity, settings.workload.namespace, storage.bucket, secrets),
+    IdentityArgs(
+        environment,
+        keys,
+        settings.identity,
+        settings.workload.namespace,
+        storage.bucket,
+        secrets,
+        settings.mail.password_version if settings.mail else 0,
+    ),
 )
 origin = Origin("origin", OriginArgs(environment, settings.edge.hostname))
 workload = Workload(

@@ -14,12 +14,15 @@ from infra.kms import Keys, Use
 from infra.settings.roles import ROLES
 from infra.settings.service import IdentitySettings
 
+MAIL_PASSWORD = "smtp-password"  # noqa: S105 (a file name)
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityArgs:
     """The environment, the keys, the service's namespace, the bucket it uses, and secrets made elsewhere.
 
-    `secrets` maps the file name the service reads to its content.
+    `secrets` maps the file name the service reads to its content. `mail_password` is the version of the mail
+    server's password, which an operator adds; 0 for none.
     """
 
     environment: Environment
@@ -28,6 +31,7 @@ class IdentityArgs:
     namespace: str
     bucket: pulumi.Input[str]
     secrets: Mapping[str, pulumi.Input[str]]
+    mail_password: int = 0
 
 
 class Identity(Component):
@@ -45,24 +49,8 @@ class Identity(Component):
         versions: dict[str, pulumi.Output[str]] = {}
         readable: list[pulumi.Resource] = []
         for file, content in contents.items():
-            secret = secretmanager.Secret(
-                f"{name}-{secret_id(file)}",
-                secret_id=secret_id(file),
-                replication={
-                    "user_managed": {
-                        "replicas": [
-                            {
-                                "location": environment.region,
-                                # Withdrawing one key makes every secret unreadable at once.
-                                "customer_managed_encryption": {"kms_key_name": args.keys.ids[Use.SECRETS]},
-                            }
-                        ]
-                    }
-                },
-                labels=environment.label("identity"),
-                deletion_protection=environment.protect,
-                opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.SECRETS]),
-            )
+            secret = self._secret(file, args)
+            readable += self._readers(file, secret, accounts)
             version = secretmanager.SecretVersion(
                 f"{name}-{secret_id(file)}",
                 secret=secret.id,
@@ -71,22 +59,52 @@ class Identity(Component):
                 deletion_policy="ABANDON" if environment.protect else "DELETE",
                 opts=self.child(),
             )
-            readable += [
-                secretmanager.SecretIamMember(
-                    f"{name}-{secret_id(file)}-{role}",
-                    secret_id=secret.id,
-                    role="roles/secretmanager.secretAccessor",
-                    member=account.member,
-                    opts=self.child(),
-                )
-                for role, account in accounts.items()
-            ]
             versions[file] = version.name
+        if args.mail_password:
+            # The password belongs to the operator of the mail server: no state and no stack file has it.
+            secret = self._secret(MAIL_PASSWORD, args)
+            readable += self._readers(MAIL_PASSWORD, secret, accounts)
+            versions[MAIL_PASSWORD] = pulumi.Output.concat(secret.name, f"/versions/{args.mail_password}")
 
         self.accounts = {role: account.email for role, account in accounts.items()}
         self.versions = versions
         self.readable = readable
         self.register_outputs({"accounts": self.accounts})
+
+    def _secret(self, file: str, args: IdentityArgs) -> secretmanager.Secret:
+        environment = args.environment
+        return secretmanager.Secret(
+            f"{self.name}-{secret_id(file)}",
+            secret_id=secret_id(file),
+            replication={
+                "user_managed": {
+                    "replicas": [
+                        {
+                            "location": environment.region,
+                            # Withdrawing one key makes every secret unreadable at once.
+                            "customer_managed_encryption": {"kms_key_name": args.keys.ids[Use.SECRETS]},
+                        }
+                    ]
+                }
+            },
+            labels=environment.label("identity"),
+            deletion_protection=environment.protect,
+            opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.SECRETS]),
+        )
+
+    def _readers(
+        self, file: str, secret: secretmanager.Secret, accounts: Mapping[str, serviceaccount.Account]
+    ) -> list[pulumi.Resource]:
+        return [
+            secretmanager.SecretIamMember(
+                f"{self.name}-{secret_id(file)}-{role}",
+                secret_id=secret.id,
+                role="roles/secretmanager.secretAccessor",
+                member=account.member,
+                opts=self.child(),
+            )
+            for role, account in accounts.items()
+        ]
 
     def _session_keys(self, generation: int) -> pulumi.Output[str]:
         """The keys of sessions, one a line: the first signs, all of them verify.

@@ -49,9 +49,9 @@ _MAX_DEVICE: Final = 120
 async def sign_up(call: Call, body: SignUp) -> SignUpAccepted:
     """Sign up.
 
-    With `confirmation: mail`, send the code of the mail to `POST /v1/accounts/confirmation`; with `none`, sign
-    in. The response is the same whether the address has an account or not; the owner of an address that has
-    one is notified by mail.
+    With `confirmation: mail`, send the code of the mail to `POST /v1/accounts/confirmation`; with `none`,
+    sign in. The response is the same whether the address has an account or not; the owner of an address that
+    has one is notified by mail.
     """
     return await call.services.registration.sign_up(body)
 

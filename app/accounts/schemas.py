@@ -97,7 +97,7 @@ class Roles(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Account(msgspec.Struct):
-    """An account, as its owner sees it. ``balance`` is in cents; ``plan_until`` is the end of a bought plan."""
+    """An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan."""
 
     id: str
     email: str

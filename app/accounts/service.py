@@ -164,7 +164,7 @@ class Accounts:
         """Change the name. Raises ``changed-since`` when ``condition`` (an ``If-Match``) does not hold."""
         document = await self.find(account_id)
         preconditions.check(condition, account(document))
-        # The update requires the name that was checked; of two concurrent changes one would be lost otherwise.
+        # The update requires the name that was checked, or one of two concurrent changes would be lost.
         same = {"name": document["name"]} if condition is not None else {}
         async with self._results.writing(account_id):
             changed = await self._accounts.find_one_and_update(

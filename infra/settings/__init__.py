@@ -29,6 +29,7 @@ from infra.settings.service import (
     BackupSettings,
     DeliverySettings,
     IdentitySettings,
+    MailSettings,
     ObservabilitySettings,
     WorkloadSettings,
 )
@@ -47,6 +48,9 @@ class Settings(Section):
     edge: EdgeSettings
     workload: WorkloadSettings
     identity: IdentitySettings
+    mail: Annotated[
+        MailSettings | None, Field(description="without it pods store mail in memory, on one machine only")
+    ] = None
     observability: ObservabilitySettings
     backup: BackupSettings
     delivery: DeliverySettings

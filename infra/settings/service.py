@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, create_model, model_validator
 
@@ -143,6 +144,36 @@ class IdentitySettings(Section):
             description="raise it by one to sign sessions with the next key, which every pod already knows",
         ),
     ]
+
+
+class MailSettings(Section):
+    """The mail server of the service."""
+
+    server: Annotated[
+        str,
+        Field(
+            pattern=r"^smtps?://([^\s/@:]+@)?[a-z0-9.-]+(:[0-9]+)?$",
+            description="smtps://user@host:465, or smtp://user@host:587 with STARTTLS; no password",
+        ),
+    ]
+    sender: Annotated[Email, Field(description="address that mail is sent from")]
+    confirm_addresses: Annotated[
+        bool, Field(description="whether a sign-up needs the code that is mailed to its address")
+    ]
+    password_version: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="version of the secret kingdom-smtp-password that pods mount; an operator adds"
+            " versions; 0 for a server without a password",
+        ),
+    ]
+
+    @property
+    def port(self) -> int:
+        """The port of the server; the default of its scheme without one."""
+        parts = urlsplit(self.server)
+        return parts.port or (465 if parts.scheme == "smtps" else 587)
 
 
 class Threshold(Section):

@@ -93,6 +93,7 @@ class Workload(Component):
                 args.network.private_services,
                 args.cache.port,
                 args.database.destination,
+                args.settings.mail.port if args.settings.mail else None,
             ),
             self.child(),
         )
@@ -108,7 +109,17 @@ class Workload(Component):
 def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
     """Return the service's settings that are not secret, as environment variables."""
     settings = args.settings
+    mail = settings.mail
     return {
+        **(
+            {}
+            if mail is None
+            else {
+                "KINGDOM_SMTP_URL": mail.server,
+                "KINGDOM_MAIL_SENDER": mail.sender,
+                "KINGDOM_CONFIRM_ADDRESSES": str(mail.confirm_addresses).lower(),
+            }
+        ),
         "KINGDOM_ENVIRONMENT": args.environment.name,
         "KINGDOM_PUBLIC_URL": settings.edge.url,
         "KINGDOM_TRUSTED_PROXIES": proxies(args.origin.address),

@@ -11,7 +11,7 @@ from pulumi_kubernetes.networking import v1 as networking
 from infra.component import Component, Environment
 from infra.database.access import Destination
 from infra.edge.address_ranges import LOAD_BALANCERS
-from infra.network import GOOGLE_APIS
+from infra.network import GOOGLE_APIS, PRIVATE_RANGES
 from infra.settings.roles import PUBLIC
 from infra.workload.deployment import PORT
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
@@ -30,6 +30,7 @@ class IsolationArgs:
     cache_range: pulumi.Input[str]
     cache_port: pulumi.Input[int]
     database: Destination
+    mail_port: int | None = None
 
 
 class Isolation(Component):
@@ -89,14 +90,18 @@ def ingress() -> dict[str, Any]:
 
 
 def egress(args: IsolationArgs) -> dict[str, Any]:
-    """Return the policies for DNS, Redis, the metadata server, the database and Google's APIs."""
+    """Return the policies for DNS, Redis, the metadata server, the database, Google's APIs and mail."""
     first, last = args.database.ports
     database: dict[str, Any] = {"cidr": args.database.cidr}
     if args.database.except_:
         database["except_"] = list(args.database.except_)
     # The names of Google's APIs lead to these addresses (see the network's private zones).
     google = [{"to": [{"ip_block": {"cidr": GOOGLE_APIS}}], "ports": [{"port": 443, "protocol": "TCP"}]}]
+    # A mail server has a name and changing public addresses.
+    public = {"ip_block": {"cidr": "0.0.0.0/0", "except_": list(PRIVATE_RANGES)}}
+    mail = {"to-mail": _to([public], [{"port": args.mail_port, "protocol": "TCP"}])}
     return {
+        **(mail if args.mail_port else {}),
         "to-names": _to([_dns_pods()], [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]),
         "to-cache": _to(
             [{"ip_block": {"cidr": args.cache_range}}], [{"port": args.cache_port, "protocol": "TCP"}]

@@ -16,8 +16,8 @@ from pymongo.errors import PyMongoError
 
 from app import clock
 from app.accounts.recovery import Recovery
-from app.accounts.registration import Registration
 from app.accounts.refresh_sessions import RefreshSessions
+from app.accounts.registration import Registration
 from app.accounts.service import Accounts
 from app.analytics.ingestion import Ingestion
 from app.connections import REDIS_GONE, open_members, open_mongodb, open_redis

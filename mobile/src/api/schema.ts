@@ -13,8 +13,28 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make an account and sign in to it. */
+        /**
+         * Sign up.
+         * @description With `confirmation: mail`, send the code of the mail to `POST /v1/accounts/confirmation`; with `none`, sign in. The response is the same whether the address has an account or not; the owner of an address that has one is notified by mail.
+         */
         post: operations["accounts_sign_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/accounts/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Create the account with the code of the mail, and sign in. */
+        post: operations["accounts_confirm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -46,7 +66,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Change what the account says of itself; pieces that are published keep the name they came out under. */
+        /** Change the public data of the account; published pieces retain the name they were published with. */
         put: operations["accounts_change_profile"];
         post?: never;
         delete?: never;
@@ -100,7 +120,7 @@ export interface paths {
         put?: never;
         /**
          * Delete the account.
-         * @description Every session ends and the account is anonymous at once; what it made is removed within two minutes. Orders and payments are kept without a name, as the law requires.
+         * @description Every session ends and the account is anonymous at once; its content is removed within two minutes. Orders and payments remain without a name, as the law requires.
          */
         post: operations["accounts_close"];
         delete?: never;
@@ -176,7 +196,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where the account is signed in. */
+        /** List the devices that are signed in. */
         get: operations["sessions_list_own"];
         put?: never;
         /** Exchange credentials for a session. */
@@ -198,7 +218,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for the next pair of tokens.
-         * @description A refresh token is good once. When one is shown a second time the session ends, for whoever holds it; only within 30 seconds, the latest exchange can be repeated, for an answer that was lost on its way.
+         * @description A refresh token is valid once; a second use ends the session. Within 30 seconds the latest exchange can be repeated, in case its response was lost.
          */
         post: operations["sessions_refresh"];
         delete?: never;
@@ -218,8 +238,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * End the session that asks.
-         * @description Its tokens are good no more: here at once, with other pods within about a second.
+         * End the session of this request.
+         * @description Its tokens are revoked: in this pod at once, in others within about a second.
          */
         delete: operations["sessions_sign_out"];
         options?: never;
@@ -771,7 +791,7 @@ export interface components {
             email: string;
             password: string;
             /**
-             * @description Of an earlier answer: this device had signed in before.
+             * @description From an earlier response: this device has signed in before.
              * @default
              */
             device_token?: string;
@@ -780,8 +800,8 @@ export interface components {
          * SignedIn
          * @description A session. Send the token as ``Authorization: Bearer <token>``.
          *
-         *         The token is good for ``expires_in`` seconds; then exchange the refresh token, which is good once, for the
-         *         next pair.
+         *         The token is valid for ``expires_in`` seconds; then exchange the refresh token, which is valid once, for
+         *         the next pair.
          */
         SignedIn: {
             token: string;
@@ -794,8 +814,7 @@ export interface components {
         };
         /**
          * Account
-         * @description An account, as its owner sees it. ``balance``: what can be spent, in cents; ``plan_until``: when a plan
-         *         that was bought ends.
+         * @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan.
          */
         Account: {
             id: string;
@@ -822,14 +841,14 @@ export interface components {
         Role: "administrator" | "analyst";
         /**
          * SignIns
-         * @description Where the account is signed in, latest first.
+         * @description The devices that are signed in, latest first.
          */
         SignIns: {
             items: components["schemas"]["SignInDevice"][];
         };
         /**
          * SignInDevice
-         * @description A session that can be refreshed. ``current``: it is the one that asks.
+         * @description A session that can be refreshed. ``current``: the session of this request.
          */
         SignInDevice: {
             id: string;
@@ -840,7 +859,7 @@ export interface components {
         };
         /**
          * RefreshToken
-         * @description The refresh token of the last answer.
+         * @description The refresh token of the latest response.
          */
         RefreshToken: {
             refresh_token: string;
@@ -856,8 +875,28 @@ export interface components {
             name: string;
         };
         /**
+         * SignUpAccepted
+         * @description A sign-up was accepted; the same for an address with and without an account.
+         */
+        SignUpAccepted: {
+            confirmation: components["schemas"]["Confirmation"];
+        };
+        /**
+         * Confirmation
+         * @description The next step of a sign-up: the code of the mail, or none, and the account can sign in.
+         * @enum {unknown}
+         */
+        Confirmation: "mail" | "none";
+        /**
+         * Confirming
+         * @description The code that was mailed to the address.
+         */
+        Confirming: {
+            code: string;
+        };
+        /**
          * Profile
-         * @description What an account says of itself.
+         * @description The public data of an account.
          */
         Profile: {
             name: string;
@@ -885,7 +924,7 @@ export interface components {
         };
         /**
          * ExportedContent
-         * @description A piece of content: what was asked for, and the text that was made.
+         * @description A piece of content: its prompt and the generated text.
          */
         ExportedContent: {
             id: string;
@@ -905,7 +944,7 @@ export interface components {
         };
         /**
          * ExportedOrder
-         * @description Something that was bought.
+         * @description An order.
          */
         ExportedOrder: {
             id: string;
@@ -915,7 +954,7 @@ export interface components {
         };
         /**
          * Closing
-         * @description The password, to show that the owner is asking.
+         * @description The password of the account, as confirmation.
          */
         Closing: {
             password: string;
@@ -929,7 +968,7 @@ export interface components {
         };
         /**
          * NewReset
-         * @description The address of an account whose password is forgotten.
+         * @description The address of an account whose password must be replaced.
          */
         NewReset: {
             email: string;
@@ -1213,13 +1252,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. A session. Send the token as ``Authorization: Bearer <token>``. */
-            201: {
+            /** @description Accepted; the work goes on in the background. A sign-up was accepted; the same for an address with and without an account. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SignedIn"];
+                    "application/json": components["schemas"]["SignUpAccepted"];
                 };
             };
             /** @description The request cannot be read. */
@@ -1249,8 +1288,145 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The e-mail address already has an account. */
-            409: {
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The address is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not possible just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    accounts_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "0197c4a0-6f3e-7c11-9b7e-2f6f0a5d4c21.Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Confirming"];
+            };
+        };
+        responses: {
+            /** @description Created. A session. Send the token as ``Authorization: Bearer <token>``. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The confirmation code has expired or was used already. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This cannot be done here. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body of the request did not arrive in time. */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1350,7 +1526,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description An account, as its owner sees it. ``balance``: what can be spent, in cents; ``plan_until``: when a plan */
+            /** @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
@@ -1465,7 +1641,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An account, as its owner sees it. ``balance``: what can be spent, in cents; ``plan_until``: when a plan */
+            /** @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2016,7 +2192,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An account, as its owner sees it. ``balance``: what can be spent, in cents; ``plan_until``: when a plan */
+            /** @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2453,7 +2629,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Where the account is signed in, latest first. */
+            /** @description The devices that are signed in, latest first. */
             200: {
                 headers: {
                     /** @description Names this state of the answer; send it back in If-None-Match. */
