@@ -12,20 +12,34 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import httpx
 
+from app.resilience.breaker import Breaker, BreakerConfig, BreakerOpen
 from app.settings import StorageSettings
 from app.telemetry.tracing import add_headers
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _REACHES: Final = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
+# Half of what a request has: a hung bucket is a 503 in time. Without the breaker each request would wait that
+# long and occupy the capacity of those that need no storage.
+_READ_SECONDS: Final = 5.0
+_BREAKER: Final = BreakerConfig(
+    window=20, minimum=3, slow_seconds=_READ_SECONDS, open_initial=1.0, open_max=5.0, probes=1
+)
 _SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 class StorageError(Exception):
     """The bucket did not do what was asked, or could not be reached."""
+
+
+class StorageUnavailable(StorageError):  # noqa: N818 (a state)
+    """The bucket did not respond in time, responded with 5xx, or the circuit breaker is open."""
 
 
 class ObjectMissing(StorageError):  # noqa: N818 (an answer, not a failure)
@@ -75,6 +89,7 @@ class Bucket:
     def __init__(self, client: httpx.AsyncClient, name: str) -> None:
         self._client = client
         self._name = name
+        self._breaker = Breaker("storage", _BREAKER, failures=(StorageUnavailable,))
 
     async def put(
         self, name: str, data: bytes | AsyncIterator[bytes], *, media_type: str, size: int | None = None
@@ -98,15 +113,7 @@ class Bucket:
             params={"alt": "media"},
             headers={"accept-encoding": "identity"} | ({"range": part} if part else {}),
         )
-        try:
-            response = await self._client.send(request, stream=True)
-        except httpx.HTTPError as error:
-            raise StorageError(f"{type(error).__name__}: {error}") from error
-        try:
-            _check(response, name)
-        except StorageError:
-            await response.aclose()
-            raise
+        response = await self._guarded(self._open, request, name)
         reaches = _REACHES.fullmatch(response.headers.get("content-range", ""))
         if reaches is not None and int(reaches[1]) >= int(reaches[2]):
             # What Cloud Storage answers with 416, the emulator of one machine answers with nothing.
@@ -120,6 +127,18 @@ class Bucket:
             release=response.aclose,
         )
 
+    async def _open(self, request: httpx.Request, name: str) -> httpx.Response:
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+        try:
+            _check(response, name)
+        except StorageError:
+            await response.aclose()
+            raise
+        return response
+
     async def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
         with contextlib.suppress(ObjectMissing):
@@ -131,16 +150,25 @@ class Bucket:
         return (await self._ask("GET", path, params={"alt": "media"})).content
 
     async def check(self) -> None:
-        """Ask for the bucket itself."""
-        await self._ask("GET", f"/storage/v1/b/{self._name}", params={"fields": "name"})
+        """Read the bucket itself, also while the circuit breaker is open."""
+        await self._send("GET", f"/storage/v1/b/{self._name}", params={"fields": "name"})
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        return await self._guarded(self._send, method, path, **request)
+
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = await self._client.request(method, path, **request)
         except httpx.HTTPError as error:
-            raise StorageError(f"{type(error).__name__}: {error}") from error
+            raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
         _check(response, path)
         return response
+
+    async def _guarded(self, work: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return await self._breaker.call(work, *arguments, **named)
+        except BreakerOpen as refusal:
+            raise StorageUnavailable(str(refusal)) from refusal
 
 
 def _check(response: httpx.Response, what: str) -> None:
@@ -148,6 +176,8 @@ def _check(response: httpx.Response, what: str) -> None:
         raise ObjectMissing(what)
     if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
         raise RangeMissing(what)
+    if response.is_server_error:
+        raise StorageUnavailable(f"the bucket responded with {response.status_code}")
     if response.is_error:
         raise StorageError(f"the bucket answered {response.status_code}")
 
@@ -166,7 +196,7 @@ async def open_bucket(settings: StorageSettings) -> AsyncIterator[Bucket]:
     async with httpx.AsyncClient(
         base_url=settings.endpoint,
         auth=None if settings.anonymous else GoogleAuth(),
-        timeout=httpx.Timeout(10.0, connect=2.0, pool=2.0),
+        timeout=httpx.Timeout(_READ_SECONDS, connect=2.0, pool=2.0),
         event_hooks={"request": [add_headers]},
         limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
     ) as client:
