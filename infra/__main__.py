@@ -56,7 +56,7 @@ identity = Identity(
         settings.workload.namespace,
         storage.bucket,
         secrets,
-        settings.mail.password_version if settings.mail else 0,
+        settings.mail.password_version,
     ),
 )
 origin = Origin("origin", OriginArgs(environment, settings.edge.hostname))

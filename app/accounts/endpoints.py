@@ -57,7 +57,11 @@ async def sign_up(call: Call, body: SignUp) -> SignUpAccepted:
 
 
 @accounts.post(
-    "/confirmation", status=201, access=Access.ANYONE, kinds=[CONFIRMATION_OVER], limits=RateLimitClass.SIGN_IN
+    "/confirmation",
+    status=201,
+    access=Access.ANYONE,
+    kinds=[CONFIRMATION_OVER],
+    limits=RateLimitClass.SIGN_IN,
 )
 async def confirm(call: Call, body: Confirming) -> SignedIn:
     """Create the account with the code of the mail, and sign in."""

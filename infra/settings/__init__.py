@@ -48,9 +48,7 @@ class Settings(Section):
     edge: EdgeSettings
     workload: WorkloadSettings
     identity: IdentitySettings
-    mail: Annotated[
-        MailSettings | None, Field(description="without it pods store mail in memory, on one machine only")
-    ] = None
+    mail: MailSettings
     observability: ObservabilitySettings
     backup: BackupSettings
     delivery: DeliverySettings

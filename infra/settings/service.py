@@ -152,8 +152,9 @@ class MailSettings(Section):
     server: Annotated[
         str,
         Field(
-            pattern=r"^smtps?://([^\s/@:]+@)?[a-z0-9.-]+(:[0-9]+)?$",
-            description="smtps://user@host:465, or smtp://user@host:587 with STARTTLS; no password",
+            pattern=r"^(smtps?://([^\s/@:]+@)?[a-z0-9.-]+(:[0-9]+)?)?$",
+            description="smtps://user@host:465, or smtp://user@host:587 with STARTTLS, without a password;"
+            " empty on one machine, where pods write mail to their log",
         ),
     ]
     sender: Annotated[Email, Field(description="address that mail is sent from")]
@@ -170,8 +171,10 @@ class MailSettings(Section):
     ]
 
     @property
-    def port(self) -> int:
-        """The port of the server; the default of its scheme without one."""
+    def port(self) -> int | None:
+        """The port of the server, by default the one of its scheme; `None` without a server."""
+        if not self.server:
+            return None
         parts = urlsplit(self.server)
         return parts.port or (465 if parts.scheme == "smtps" else 587)
 

@@ -93,7 +93,7 @@ class Workload(Component):
                 args.network.private_services,
                 args.cache.port,
                 args.database.destination,
-                args.settings.mail.port if args.settings.mail else None,
+                args.settings.mail.port,
             ),
             self.child(),
         )
@@ -113,7 +113,7 @@ def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
     return {
         **(
             {}
-            if mail is None
+            if not mail.server
             else {
                 "KINGDOM_SMTP_URL": mail.server,
                 "KINGDOM_MAIL_SENDER": mail.sender,

@@ -172,10 +172,11 @@ def test_names_in_commands_are_those_of_the_program() -> None:
     keys = {item["name"] for item in of_type("gcp:kms/cryptoKey:CryptoKey")}
     assert set(re.findall(r"versions create --key (\w+) --keyring kingdom", text)) <= keys
     secrets = {
-        secret_id(file) for file in ("redis-auth", "redis-ca.pem", "mongodb-client.pem", "session-key")
+        secret_id(file)
+        for file in ("redis-auth", "redis-ca.pem", "mongodb-client.pem", "session-key", "smtp-password")
     }
     assert {item["secretId"] for item in of_type("gcp:secretmanager/secret:Secret")} == secrets
-    assert set(re.findall(r"kingdom-(?:session|redis|mongodb)[\w-]*", text)) <= secrets
+    assert set(re.findall(r"kingdom-(?:session|redis|mongodb|smtp)[\w-]*", text)) <= secrets
 
 
 def test_places_of_an_environment_are_those_of_its_stack_file() -> None:

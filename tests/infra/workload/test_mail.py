@@ -28,7 +28,7 @@ def test_pods_reach_the_mail_server_with_a_password_that_no_state_contains(tmp_p
 
 def test_without_a_mail_server_nothing_is_declared_for_it(tmp_path: Path) -> None:
     values = configuration("dev")
-    del values["kingdom:mail"]
+    values["kingdom:mail"] |= {"server": "", "passwordVersion": 0}
     declared = rehearse("dev", tmp_path, values)
     assert "KINGDOM_SMTP_URL" not in declared.one("ConfigMap", "configuration")["data"]
     assert "isolation-to-mail" not in declared.of("NetworkPolicy")
@@ -40,8 +40,9 @@ def test_without_a_mail_server_nothing_is_declared_for_it(tmp_path: Path) -> Non
         ("smtps://a@smtp.example.com:2465", 2465),
         ("smtps://smtp.example.com", 465),
         ("smtp://smtp.example.com", 587),
+        ("", None),
     ],
 )
-def test_the_port_of_a_mail_server(server: str, port: int) -> None:
+def test_the_port_of_a_mail_server(server: str, port: int | None) -> None:
     values = {"server": server, "sender": "a@example.com", "confirmAddresses": True, "passwordVersion": 0}
     assert MailSettings.model_validate(values).port == port
