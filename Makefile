@@ -43,8 +43,10 @@ soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 demo: $(STAMP) ## Seed the platform that is up with demo accounts, content, credit and an order
 	@$(BIN)/python -m tools.demo
 
-load: $(STAMP) ## Load the platform that is up: its peak, and response times below it
-	@$(BIN)/python -m loadtest $(ARGS)
+SCENARIO ?= low
+load: $(STAMP) ## Load the platform that is up: SCENARIO=low|medium|high|peak|stress
+	@mkdir -p .rehearsal/reports
+	@$(BIN)/kingdom load run $(SCENARIO) --html .rehearsal/reports/load-$(SCENARIO).html --json .rehearsal/reports/load-$(SCENARIO).json $(ARGS)
 
 cluster: $(STAMP) ## Apply production to a real control plane
 	@$(BIN)/pytest -m cluster tests/cluster

@@ -1,121 +1,142 @@
-"""``python -m loadtest``: the peak of the platform of ``make up``, and response times below it.
+"""Send open-loop load to the platform that is up on this machine.
 
-First the peak: a growing number of closed-loop users until throughput no longer rises. Then a steady share of
-that rate with random arrivals. Prints a table or JSON. The exit code is 1 when a target is missed, 2 when no
-platform is up.
+Exit codes: 0 all targets hold, 1 a target is missed, 2 a regression was found, 3 the run is invalid or could
+not start, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import random
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 # Locust patches sockets and threads for gevent; it must do so before anything else has them.
 import locust  # noqa: F401 (isort: keep first)
 
-from loadtest.load_runner import LoadRunner, NotLoopbackError, Outcome, load_runner
-from loadtest.mixes import MIXES
-from loadtest.platform import NotUpError, Platform, find, used
+from loadtest.accounts import SetupError
+from loadtest.capacity import find_capacity
+from loadtest.generator_health import raise_priority
+from loadtest.live_view import live_view
+from loadtest.platform import NotLoopbackError, NotUpError, find
+from loadtest.report import result_line, to_html, to_json, to_text
+from loadtest.run import InterruptedRunError, Run, Settings, execute
+from loadtest.scenarios import Catalog, ScenarioError, load
 
-# TGT1 and TGT3: seconds, and a share.
-TARGETS: Final = {"P50": 0.2, "P95": 0.5, "P99": 1.0, "errors": 0.01}
-_STEPS: Final = (8, 16, 32, 64)
-_STEP_SECONDS: Final = 8.0
-_RISE: Final = 1.05
-_STEADY_USERS: Final = 100
-
-
-def peak(users: LoadRunner) -> Outcome:
-    """Return the step with the highest rate of good responses; stop when a step adds hardly any."""
-    best: Outcome | None = None
-    for count in _STEPS:
-        step = users.measure(count, _STEP_SECONDS)
-        report(f"{count} users: {step.rate:.0f} requests/s, errors {step.errors:.2%}")
-        rose = best is None or _good(step) > _good(best) * _RISE
-        if best is None or _good(step) > _good(best):
-            best = step
-        if not rose:
-            break
-    assert best is not None, "there is a first step"
-    return best
+PASSED, MISSED, REGRESSION, INVALID, INTERRUPTED = 0, 1, 2, 3, 130
+_MAX_SECONDS: Final = 600.0
+_ACCOUNTS: Final = 24
 
 
-def _good(outcome: Outcome) -> float:
-    return outcome.rate * (1 - outcome.errors)
-
-
-def report(text: str) -> None:
-    """Print to stderr, so that stdout holds only the result."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def misses(outcome: Outcome) -> list[str]:
-    """The targets that an outcome misses."""
-    figures = {"P50": outcome.p50, "P95": outcome.p95, "P99": outcome.p99, "errors": outcome.errors}
-    return [name for name, limit in TARGETS.items() if figures[name] >= limit]
-
-
-def table(top: Outcome, steady: Outcome, cores: float, share: float) -> str:
-    """The table of the README."""
-    machine = os.cpu_count() or 1
-    return "\n".join(
-        [
-            "| | peak | steady |",
-            "| --- | --- | --- |",
-            f"| load | {top.users} users, no pause | {share:.0%} of the peak, {steady.users} users |",
-            f"| requests/s | {top.rate:.0f} | {steady.rate:.0f} |",
-            f"| requests/s a core, load's own included | {top.rate / machine:.0f} | |",
-            f"| requests/s a core that the platform used | | {steady.rate / cores:.0f} |",
-            *(
-                f"| {name} | {getattr(top, name.lower()) * 1000:.0f} ms "
-                f"| {getattr(steady, name.lower()) * 1000:.0f} ms (< {TARGETS[name] * 1000:.0f} ms) |"
-                for name in ("P50", "P95", "P99")
-            ),
-            f"| errors | {top.errors:.2%} | {steady.errors:.2%} (< {TARGETS['errors']:.0%}) |",
-        ]
+def parser(catalog: Catalog) -> argparse.ArgumentParser:
+    """The command line."""
+    found = argparse.ArgumentParser(prog="kingdom load", description=__doc__)
+    commands = found.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="one scenario, scaled to one machine")
+    run.add_argument("scenario", metavar="|".join(catalog.scenarios))
+    run.add_argument("--mix", metavar="|".join(catalog.mixes), help="instead of the scenario's mix")
+    run.add_argument(
+        "--scale", type=float, help="factor for the scenario's users (default: in scenarios.yaml)"
     )
-
-
-def measure(platform: Platform, mix: str, seconds: float, share: float) -> tuple[Outcome, Outcome, float]:
-    """Peak, steady share of it, and the cores that the platform used during the latter."""
-    with load_runner(platform.address, platform.authority, MIXES[mix]) as users:
-        top = peak(users)
-        before = platform.processor()
-        warm = 5.0
-        steady = users.measure(_STEADY_USERS, seconds, rate=_good(top) * share, warm=warm)
-        spent = used(before, platform.processor())
-    return top, steady, spent / (steady.seconds + warm)
+    run.add_argument("--seconds", type=float, help="duration of all stages (default: in scenarios.yaml)")
+    capacity = commands.add_parser(
+        "capacity", help="the highest rate of arrivals at which TGT1 and TGT3 hold"
+    )
+    capacity.add_argument("--mix", metavar="|".join(catalog.mixes), default="mixed")
+    capacity.add_argument("--seconds", type=float, default=15.0, help="of each step (default: 15)")
+    for each in (run, capacity):
+        each.add_argument("--seed", type=int, help="of the schedule; drawn and shown if absent")
+        each.add_argument("--accounts", type=int, default=_ACCOUNTS, help=f"that send requests ({_ACCOUNTS})")
+        each.add_argument("--stack", default="local", help="the stack that is up (default: local)")
+        each.add_argument("--html", type=Path, help="write the report to this file")
+        each.add_argument("--json", type=Path, help="write the figures to this file; - for standard output")
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
-    parser.add_argument("--mix", choices=MIXES, default="mixed", help="mix of users (default: mixed)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of steady load (default: 60)")
-    parser.add_argument("--share", type=float, default=0.7, help="of the peak (default: 0.7)")
-    parser.add_argument("--stack", default="local", help="which stack (default: local)")
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
-    options = parser.parse_args(arguments)
+    """The command; returns the exit code."""
     try:
-        platform = find(options.stack)
-        top, steady, cores = measure(platform, options.mix, options.seconds, options.share)
-    except (NotUpError, NotLoopbackError) as error:
-        report(str(error))
-        return 2
-    if options.json:
-        print(json.dumps({"peak": top.as_json(), "steady": steady.as_json(), "cores": cores}, indent=2))
+        catalog = load()
+        options = parser(catalog).parse_args(arguments)
+        options.seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
+        return _capacity(options, catalog) if options.command == "capacity" else _run(options, catalog)
+    except (NotUpError, NotLoopbackError, ScenarioError, SetupError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return INVALID
+    except (InterruptedRunError, KeyboardInterrupt):
+        print("interrupted: the load has stopped; the platform is as it was", file=sys.stderr)
+        return INTERRUPTED
+
+
+def settings_of(options: argparse.Namespace, catalog: Catalog) -> Settings:
+    """What `kingdom load run` runs. Raises ScenarioError."""
+    scenario = catalog.scenario(options.scenario)
+    mix = options.mix or scenario.mix
+    scale = scenario.local.scale if options.scale is None else options.scale
+    seconds = scenario.local.seconds if options.seconds is None else options.seconds
+    if not 0 < scale <= 1:
+        raise ScenarioError(f"--scale {scale:g} is not a factor between 0 and 1")
+    if not 10 <= seconds <= _MAX_SECONDS:
+        raise ScenarioError(f"--seconds {seconds:g} is not between 10 and {_MAX_SECONDS:g}")
+    users = scenario.users(seconds).scaled(scale)
+    return Settings(
+        options.scenario, users, mix, catalog.mix(mix), catalog.seconds_per_request, scale, options.accounts,
+        options.seed,
+    )  # fmt: skip
+
+
+def _run(options: argparse.Namespace, catalog: Catalog) -> int:
+    settings, platform = settings_of(options, catalog), find(options.stack)
+    raise_priority()
+    print(
+        f"{settings.name}: {settings.users.seconds:.0f} s, at most "
+        f"{max(rate for _, rate in settings.rates.points):.0f} requests/s, scale {settings.scale:g}, "
+        f"seed {settings.seed}",
+        file=sys.stderr,
+    )
+    with live_view() as tick:
+        run = execute(settings, platform, tick)
+    _write(run, options)
+    return exit_code(run)
+
+
+def exit_code(run: Run) -> int:
+    """0, 1 or 3 for a run."""
+    if run.invalid():
+        return INVALID
+    return PASSED if all(each.holds for each in run.findings()) else MISSED
+
+
+def _write(run: Run, options: argparse.Namespace) -> None:
+    if options.html is not None:
+        options.html.write_text(to_html(run))
+        print(f"report: {options.html}", file=sys.stderr)
+    if options.json is None or str(options.json) != "-":
+        print(to_text(run))
     else:
-        print(table(top, steady, cores, options.share))
-    for failure, count in (*top.failures.items(), *steady.failures.items()):
-        report(f"{count} times {failure}")
-    missed = misses(steady)
-    if missed:
-        report(f"missed: {', '.join(missed)}")
-    return 1 if missed else 0
+        print(json.dumps(to_json(run)))
+        print(result_line(run), file=sys.stderr)
+    if options.json is not None and str(options.json) != "-":
+        options.json.write_text(json.dumps(to_json(run)))
+
+
+def _capacity(options: argparse.Namespace, catalog: Catalog) -> int:
+    platform = find(options.stack)
+    raise_priority()
+    found = find_capacity(
+        platform, options.mix, catalog.mix(options.mix), options.seconds, options.accounts, options.seed,
+        lambda text: print(text, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    if options.json is not None:
+        text = json.dumps([step.as_json() for step in found.steps])
+        print(text) if str(options.json) == "-" else options.json.write_text(text)
+    print(found.text())
+    if found.invalid:
+        return INVALID
+    return PASSED if found.rate else MISSED
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""The platform of ``make up``: where it is, and what it costs in processor time."""
+"""The platform under test: a stack that is up on this machine."""
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from socket import gaierror, getaddrinfo
 from typing import Final
+from urllib.parse import urlsplit
 
-import psutil
-
+from rehearsal.host.administrator import grant_administrator
 from rehearsal.host.client import Machine
 
 ROOT: Final = Path(__file__).parents[1]
@@ -18,40 +20,56 @@ class NotUpError(Exception):
     """The platform does not run."""
 
 
+class NotLoopbackError(Exception):
+    """The address is not a loopback address. Load tests run only against a platform on this machine."""
+
+
 @dataclass(frozen=True)
 class Platform:
-    """A stack that is up on this machine."""
+    """A stack that is up on this machine, or an address without a ``machine`` to observe.
+
+    ``root`` is the project that the stack was brought up from.
+    """
 
     address: str
     authority: Path
-    machine: Machine
+    machine: Machine | None
+    root: Path
+    stack: str
 
-    def processor(self) -> dict[int, float]:
-        """Seconds of processor time by process, of all that the platform is made of."""
-        spent: dict[int, float] = {}
-        for status in self.machine.status().processes:
-            if status.pid is None:
-                continue
-            with contextlib.suppress(psutil.NoSuchProcess):
-                leader = psutil.Process(status.pid)
-                for process in (leader, *leader.children(recursive=True)):
-                    times = process.cpu_times()
-                    spent[process.pid] = times.user + times.system
-        return spent
+    @property
+    def grant(self) -> Callable[[str], bool] | None:
+        """Makes the account of an email address an administrator; None without a machine."""
+        machine = self.machine
+        return None if machine is None else lambda email: grant_administrator(machine, self.root, email)
 
 
 def find(stack: str = "local", root: Path = ROOT) -> Platform:
-    """The running stack; :class:`NotUpError` when there is none."""
+    """The running stack. Raises NotUpError, or NotLoopbackError when it is served elsewhere."""
     machine = Machine.find(root / ".rehearsal" / stack)
     if machine is None:
-        raise NotUpError(f"the stack {stack} does not run; bring it up with `make up`")
+        raise NotUpError(f"the stack {stack} does not run on this machine; bring it up with `make up`")
     endpoints = machine.status().endpoints
-    address = next((place for place in endpoints.values() if place.startswith("https://")), None)
+    address = next((each for each in endpoints.values() if each.startswith("https://")), None)
     if address is None:
         raise NotUpError(f"the stack {stack} serves nothing over https: {endpoints}")
-    return Platform(address.rstrip("/"), root / ".rehearsal" / "ca" / "ca.pem", machine)
+    require_loopback(address)
+    authority = endpoints.get("authority") or str(root / ".rehearsal" / "ca" / "ca.pem")
+    return Platform(address.rstrip("/"), Path(authority), machine, root, stack)
 
 
-def used(before: dict[int, float], after: dict[int, float]) -> float:
-    """Seconds of processor time between two looks; of what ended in between, nothing is known."""
-    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+def require_loopback(address: str) -> None:
+    """Raises NotLoopbackError unless every address of the host is a loopback address."""
+    host = urlsplit(address).hostname or ""
+    try:
+        resolved = {str(item[4][0]) for item in getaddrinfo(host, None)}
+    except gaierror as error:
+        raise NotLoopbackError(
+            f"{address} cannot be resolved ({error}); load tests run only against loopback addresses"
+        ) from error
+    remote = sorted(each for each in resolved if not ip_address(each).is_loopback)
+    if remote:
+        raise NotLoopbackError(
+            f"{address} is {', '.join(remote)}; load tests run only against loopback addresses, "
+            "such as https://localhost:8443 of `make up`"
+        )

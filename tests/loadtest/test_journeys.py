@@ -3,53 +3,44 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import random
+import re
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from app.application import PUBLIC
+from loadtest.accounts import Account
 from loadtest.journeys import FILE, journeys
-
-ROOT = Path(__file__).parents[2]
-# Locust replaces sockets and threads of its process, so it has one of its own.
-WALK = """
-import json
-from locust.env import Environment
-from loadtest.journey_users import OPERATIONS, JourneyUser
-from loadtest.mixes import MIXES
-
-walked, weights = {}, {}
-for user, weight in MIXES["mixed"].items():
-    if not issubclass(user, JourneyUser):
-        continue
-    sent = []
-    for name in user.journey.operations:
-        OPERATIONS[name]  # a KeyError names what the load test cannot send
-    user.host = "https://localhost"
-    made = user(Environment())
-    import loadtest.journey_users as module
-    module.OPERATIONS = {name: (lambda user, name=name: sent.append(name)) for name in OPERATIONS}
-    made.walk()
-    walked[user.journey.name], weights[user.journey.name] = sent, weight
-print(json.dumps({"walked": walked, "weights": weights}))
-"""
+from loadtest.operations import OPERATIONS
+from loadtest.scenarios import load
 
 
-def test_the_mixed_load_sends_the_requests_of_every_journey_in_order_and_by_weight() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WALK],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    stored = json.loads(FILE.read_text())
-    expected = {name: [each for step in journey["steps"] for each in step["requests"]]
-                for name, journey in stored.items()}  # fmt: skip
-    assert result["walked"] == expected
-    assert result["weights"] == {name: journey["weight"] for name, journey in stored.items()}
+def test_the_mixed_load_has_the_operations_of_every_journey_by_weight() -> None:
+    mix = load().mix("mixed")
+    counts: Counter[str] = Counter()
+    for journey in json.loads(FILE.read_text()).values():
+        for step in journey["steps"]:
+            for operation in step["requests"]:
+                counts[operation] += journey["weight"]
+    # Operations that are also listed one by one have a larger share than the journeys give them.
+    assert set(counts) <= set(mix)
+    feed = mix["GET /v1/feed"] / counts["GET /v1/feed"]
+    for operation, count in counts.items():
+        assert mix[operation] == pytest.approx(feed * count), operation
+
+
+def test_every_operation_of_a_mix_can_be_sent() -> None:
+    account = Account("ada@example.com", "a", "t", ["r"], ["c"], [{"id": "f", "image": "/v1/media/m/n"}])
+    for name, mix in load().mixes.items():
+        for operation in mix:
+            request = OPERATIONS[operation](account, random.Random(1))
+            method, _, path = operation.partition(" ")
+            assert request.method == method, (name, operation)
+            assert re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), request.path.partition("?")[0]), operation
+            account.refresh_tokens = ["r"]
 
 
 def test_every_request_of_a_journey_is_an_operation_of_the_service() -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from rehearsal.host.client import Machine
     from rehearsal.session import Session
 
-_GRANT_SECONDS: Final = 60.0
 _RANDOM_DRILLS: Final = 5
 
 
@@ -115,36 +110,16 @@ def _chosen(name: str, seed: int, known: list[str]) -> list[str]:
 def _options(session: Session, machine: Machine, seed: int, clients: int) -> Any:
     from rehearsal.drills.runner import DrillOptions
     from rehearsal.drills.workload import DrillTarget
+    from rehearsal.host.administrator import grant_administrator
 
     endpoints = machine.status().endpoints
     return DrillOptions(
         target=DrillTarget(endpoints["edge"], Path(endpoints["authority"])),
-        administrator=lambda email: _grant(session, machine, email),
+        administrator=lambda email: grant_administrator(machine, session.project.root, email),
         seed=seed,
         clients=clients,
         notice=lambda text: err.print(f"  {text}", style="dim"),
     )
-
-
-def _grant(session: Session, machine: Machine, email: str) -> bool:
-    """Run `python -m app grant` in the environment of a replica, as docs/service.md describes."""
-    import psutil
-
-    for item in machine.status().processes:
-        if item.kind == "pod" and "/api-" in item.name and item.pid:
-            with suppress(psutil.Error):
-                process = psutil.Process(item.pid)
-                environment, folder = process.environ(), process.cwd()
-                done = subprocess.run(
-                    [sys.executable, "-m", "app", "grant", email, "administrator"],
-                    cwd=folder or session.project.root,
-                    env={**environment, "PATH": os.environ.get("PATH", os.defpath)},
-                    capture_output=True,
-                    timeout=_GRANT_SECONDS,
-                    check=False,
-                )
-                return done.returncode == 0
-    return False
 
 
 def _show(results: list[DrillResult]) -> None:

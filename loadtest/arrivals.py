@@ -1,0 +1,71 @@
+"""Arrival times of an inhomogeneous Poisson process with a piecewise linear rate."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """Arrivals per second over time, linear between points ``(seconds, rate)`` in order of time."""
+
+    points: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.points) < 2:
+            raise ValueError("a rate curve needs at least two points")
+        for (start, _), (end, _) in pairwise(self.points):
+            if end < start:
+                raise ValueError(f"the points of a rate curve are in order of time: {end:g} after {start:g}")
+        if any(rate < 0 or not math.isfinite(rate) for _, rate in self.points):
+            raise ValueError("rates are finite and not negative")
+
+    @property
+    def seconds(self) -> float:
+        """The end of the curve."""
+        return self.points[-1][0]
+
+    def rate(self, at: float) -> float:
+        """The rate at a time; 0 outside the curve. At a step, the rate after it."""
+        found = 0.0
+        for (start, low), (end, high) in pairwise(self.points):
+            if start <= at < end:
+                found = low + (high - low) * (at - start) / (end - start)
+        return self.points[-1][1] if at == self.seconds else found
+
+    def expected(self) -> float:
+        """The expected number of arrivals: the integral of the rate."""
+        return sum((end - start) * (low + high) / 2 for (start, low), (end, high) in pairwise(self.points))
+
+    def scaled(self, factor: float) -> RateCurve:
+        """The curve with every rate multiplied."""
+        return RateCurve(tuple((at, rate * factor) for at, rate in self.points))
+
+
+def arrivals(curve: RateCurve, rng: random.Random) -> Iterator[float]:
+    """Times of arrival in seconds, in order, by inversion of the integrated rate.
+
+    Unit exponential gaps are mapped through the inverse of the integral (Cinlar 1975), so that the number
+    of arrivals in any window has a Poisson distribution.
+    """
+    due = rng.expovariate(1.0)
+    for (start, low), (end, high) in pairwise(curve.points):
+        seconds = end - start
+        area = seconds * (low + high) / 2
+        while due < area:
+            yield start + _inverse(due, low, (high - low) / seconds)
+            due += rng.expovariate(1.0)
+        due -= area
+
+
+def _inverse(area: float, rate: float, slope: float) -> float:
+    """The time after which a rate that starts at ``rate`` and changes by ``slope`` has this integral.
+
+    The stable form of the root of ``slope / 2 * t^2 + rate * t = area``.
+    """
+    root = math.sqrt(max(0.0, rate * rate + 2.0 * slope * area))
+    return 2.0 * area / (rate + root)

@@ -1,0 +1,116 @@
+"""The highest rate of open arrivals at which TGT1 and TGT3 hold: doubling, then bisection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from loadtest.arrivals import RateCurve
+from loadtest.platform import Platform
+from loadtest.recorder import as_json
+from loadtest.run import Run, Settings, execute
+
+_FIRST_RATE: Final = 50.0
+_BISECTIONS: Final = 3
+_MAX_RATE: Final = 3200.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One constant rate and what was measured at it."""
+
+    rate: float
+    run: Run
+
+    @property
+    def invalid(self) -> list[str]:
+        """Why the step does not count."""
+        return self.run.invalid()
+
+    @property
+    def holds(self) -> bool:
+        """Whether TGT1 and TGT3 hold."""
+        return not self.invalid and all(each.holds for each in self.run.findings())
+
+    def text(self) -> str:
+        """One line."""
+        total = self.run.total
+        state = (
+            f"invalid ({'; '.join(self.invalid)})" if self.invalid else "holds" if self.holds else "missed"
+        )
+        return (
+            f"{self.rate:.0f} requests/s offered: {total.good_rate:.0f} good/s, P50 {total.p50 * 1000:.0f}, "
+            f"P95 {total.p95 * 1000:.0f}, P99 {total.p99 * 1000:.0f} ms, "
+            f"errors {total.error_share:.2%}: {state}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The step's figures."""
+        return {"rate": self.rate, "holds": self.holds, "invalid": self.invalid, **as_json(self.run.total)}
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The steps in the order in which they ran."""
+
+    steps: list[Step]
+
+    @property
+    def rate(self) -> float:
+        """The highest rate at which the targets hold; 0 if there was none."""
+        return max((step.rate for step in self.steps if step.holds), default=0.0)
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the generator, not the platform, ended the search."""
+        return any(step.invalid for step in self.steps if step.rate > self.rate) and not any(
+            not step.holds and not step.invalid for step in self.steps
+        )
+
+    def text(self) -> str:
+        """The result in one line."""
+        if self.invalid:
+            return f"capacity: at least {self.rate:.0f} requests/s; the generator could not offer more"
+        return (
+            f"capacity: {self.rate:.0f} requests/s (the highest rate of arrivals at which TGT1 and TGT3 hold)"
+        )
+
+
+def search(measure: Callable[[float], bool], first: float, maximum: float, bisections: int) -> None:
+    """Call ``measure`` with rates: doubled while it holds, then bisected between the last two."""
+    low, high = 0.0, first
+    while measure(high):
+        low, high = high, high * 2
+        if high > maximum:
+            return
+    for _ in range(bisections):
+        middle = (low + high) / 2
+        if measure(middle):
+            low = middle
+        else:
+            high = middle
+
+
+def find_capacity(
+    platform: Platform,
+    mix_name: str,
+    mix: Mapping[str, float],
+    seconds: float,
+    accounts: int,
+    seed: int,
+    notice: Callable[[str], None],
+) -> Capacity:
+    """Measure constant rates until the highest one is known. Raises what :func:`execute` raises."""
+    steps: list[Step] = []
+
+    def measure(rate: float) -> bool:
+        users = RateCurve(((0.0, rate), (seconds, rate)))
+        settings = Settings(f"{rate:.0f}/s", users, mix_name, mix, 1.0, 1.0, accounts, seed + len(steps))
+        step = Step(rate, execute(settings, platform))
+        steps.append(step)
+        notice(step.text())
+        return step.holds
+
+    search(measure, _FIRST_RATE, _MAX_RATE, _BISECTIONS)
+    return Capacity(steps)

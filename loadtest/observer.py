@@ -1,0 +1,167 @@
+"""``python -m loadtest.observer FOLDER``: what the platform does during a run, one JSON object per second.
+
+A process of its own, so that reading metrics does not delay the generator. It ends when its output is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from rehearsal.host.client import Machine
+from rehearsal.host.errors import MachineError
+from rehearsal.host.kubernetes.pod_metrics import Series, scrape
+from rehearsal.host.status import ProcessStatus, Status
+
+_INTERVAL_SECONDS: Final = 1.0
+# Metrics of pods are read less often: a scrape costs the service time too.
+_SCRAPE_EVERY: Final = 5
+_HITS: Final = frozenset({"memory", "redis", "stale"})
+
+
+Spent = dict[tuple[str, int], float]
+"""CPU seconds by component (`api`, `redis`, …) and process id."""
+
+
+def cpu_seconds(processes: Iterable[ProcessStatus]) -> Spent:
+    """CPU time of the processes of the platform and their children."""
+    spent: Spent = {}
+    for status in processes:
+        if status.pid is None:
+            continue
+        with contextlib.suppress(psutil.Error):
+            leader = psutil.Process(status.pid)
+            for process in (leader, *leader.children(recursive=True)):
+                times = process.cpu_times()
+                spent[component(status), process.pid] = times.user + times.system
+    return spent
+
+
+def used(before: Spent, after: Spent) -> dict[str, float]:
+    """CPU seconds by component between two readings; a process that ended in between is not counted."""
+    found: dict[str, float] = {}
+    for key, seconds in after.items():
+        found[key[0]] = found.get(key[0], 0.0) + seconds - before.get(key, 0.0)
+    return found
+
+
+def component(status: ProcessStatus) -> str:
+    """The workload of a pod; the name of any other process."""
+    return workload(status.name) if status.kind == "pod" else status.name
+
+
+def replicas(status: Status) -> dict[str, int]:
+    """Ready pods by workload."""
+    found: dict[str, int] = {}
+    for item in status.processes:
+        if item.kind == "pod":
+            name = workload(item.name)
+            found[name] = found.get(name, 0) + item.ready
+    return found
+
+
+def workload(pod: str) -> str:
+    """The Deployment of a pod named NAMESPACE/DEPLOYMENT-HASH-SUFFIX."""
+    name = pod.partition("/")[2] or pod
+    return name.rsplit("-", 2)[0] if name.count("-") >= 2 else name
+
+
+def cache_hits(series: Iterable[Series]) -> tuple[float, float]:
+    """Hits and reads of all caches since the pod started."""
+    hits = reads = 0.0
+    for item in series:
+        if item.name == "kingdom_cache_reads_total":
+            outcome = item.labels.get("outcome")
+            hits += item.value if outcome in _HITS else 0.0
+            reads += item.value if outcome in {*_HITS, "loads"} else 0.0
+    return hits, reads
+
+
+def queue_depth(series: Iterable[Series]) -> float | None:
+    """Jobs that are ready to run, from the metrics of one worker; None when it exposes none."""
+    ready = [
+        item.value
+        for item in series
+        if item.name == "kingdom_queue_jobs"
+        and any(label.startswith("ready") for label in item.labels.values())
+    ]
+    return sum(ready) if ready else None
+
+
+class Observer:
+    """Reads the platform once per second."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._cpu: Spent = {}
+        self._at = 0.0
+        self._caches: dict[str, tuple[float, float]] = {}
+
+    async def sample(self, number: int) -> dict[str, Any]:
+        """One sample: time, replicas, CPU in cores, memory in bytes, autoscalers, and sometimes metrics."""
+        status = self._machine.status()
+        now = time.monotonic()
+        cpu = cpu_seconds(status.processes)
+        spent, seconds = used(self._cpu, cpu), now - self._at
+        found: dict[str, Any] = {
+            "at": time.time(),
+            "replicas": replicas(status),
+            "memory": sum(item.memory for item in status.processes),
+            "cpu": sum(spent.values()) / seconds if self._cpu else None,
+            "cpuByComponent": {name: each / seconds for name, each in spent.items()} if self._cpu else {},
+            "autoscalers": [
+                {
+                    "name": item.name,
+                    "current": item.current,
+                    "desired": item.desired,
+                    "metrics": item.metrics,
+                    "outcome": item.outcome,
+                }
+                for item in status.autoscalers
+            ],
+        }
+        self._cpu, self._at = cpu, now
+        if number % _SCRAPE_EVERY == 0:
+            found.update(await self._metrics(status))
+        return found
+
+    async def _metrics(self, status: Status) -> dict[str, Any]:
+        depth, hits, reads = None, 0.0, 0.0
+        for item in status.processes:
+            if item.kind != "pod" or not item.ready or item.port is None:
+                continue
+            series = await scrape(item.port)
+            if workload(item.name) == "worker" and depth is None:
+                depth = queue_depth(series)
+            now = cache_hits(series)
+            before = self._caches.get(item.name, now)
+            self._caches[item.name] = now
+            hits, reads = hits + max(0.0, now[0] - before[0]), reads + max(0.0, now[1] - before[1])
+        return {"queue": depth, "cacheHits": hits / reads if reads else None}
+
+
+async def main(folder: Path) -> None:
+    """Print samples until the reader closes the pipe."""
+    machine = Machine.find(folder)
+    if machine is None:
+        return
+    observer, number = Observer(machine), 0
+    while True:
+        began = time.monotonic()
+        with contextlib.suppress(MachineError):
+            print(json.dumps(await observer.sample(number)), flush=True)
+        number += 1
+        await asyncio.sleep(max(0.0, _INTERVAL_SECONDS - (time.monotonic() - began)))
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        asyncio.run(main(Path(sys.argv[1])))

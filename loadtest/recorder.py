@@ -1,0 +1,184 @@
+"""Records requests in HdrHistograms per second and endpoint.
+
+Seconds are counted by the *intended* start of a request, so that a request that was sent late, or not at all,
+counts where it was due. Times are recorded in units of 0.1 ms with two significant digits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hdrh.histogram import HdrHistogram
+
+_UNITS_PER_SECOND: Final = 10_000
+_MAX_UNITS: Final = 120 * _UNITS_PER_SECOND
+_DIGITS: Final = 2
+DROPPED: Final = "dropped"
+"""The error class of arrivals beyond the cap on requests in flight."""
+
+
+def histogram() -> HdrHistogram:
+    """An empty histogram of 0.1 ms to 120 s."""
+    return HdrHistogram(1, _MAX_UNITS, _DIGITS, word_size=4)
+
+
+def merged(histograms: Iterable[HdrHistogram]) -> HdrHistogram:
+    """The sum of histograms: percentiles of it are those of all recorded values."""
+    total = histogram()
+    for each in histograms:
+        total.add(each)
+    return total
+
+
+def seconds_at(found: HdrHistogram, percent: float) -> float:
+    """A percentile in seconds; 0 without values."""
+    return found.get_value_at_percentile(percent) / _UNITS_PER_SECOND if found.total_count else 0.0
+
+
+def record(found: HdrHistogram, seconds: float) -> None:
+    """Add one time. Times beyond the range count as its ends."""
+    found.record_value(min(_MAX_UNITS, max(1, round(seconds * _UNITS_PER_SECOND))))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Requests of some seconds. Times in seconds; ``errors`` by class, with dropped arrivals among them."""
+
+    seconds: float
+    arrivals: int
+    completed: int
+    good: int
+    errors: Mapping[str, int]
+    p50: float
+    p95: float
+    p99: float
+    service_p95: float
+
+    @property
+    def error_share(self) -> float:
+        """Errors among all arrivals."""
+        return sum(self.errors.values()) / self.arrivals if self.arrivals else 0.0
+
+    @property
+    def good_rate(self) -> float:
+        """Successful requests per second."""
+        return self.good / self.seconds if self.seconds else 0.0
+
+
+@dataclass
+class _Second:
+    arrivals: int = 0
+    completed: int = 0
+    response: dict[str, HdrHistogram] = field(default_factory=dict)
+    service: dict[str, HdrHistogram] = field(default_factory=dict)
+    errors: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Recorder:
+    """The requests of one run."""
+
+    def __init__(self) -> None:
+        self._seconds: defaultdict[int, _Second] = defaultdict(_Second)
+        self.in_flight = 0
+
+    def dropped(self, endpoint: str, intended: float) -> None:
+        """An arrival for which no request was sent, since the cap on requests in flight was reached."""
+        second = self._seconds[int(intended)]
+        second.arrivals += 1
+        second.errors[endpoint, DROPPED] += 1
+
+    def done(self, endpoint: str, intended: float, sent: float, ended: float, error: str = "") -> None:
+        """A request that ended. Times are in seconds from the start of the run; ``error`` is its class."""
+        second = self._seconds[int(intended)]
+        second.arrivals += 1
+        self._seconds[int(ended)].completed += 1
+        if error:
+            second.errors[endpoint, error] += 1
+        for found, seconds in ((second.response, ended - intended), (second.service, ended - sent)):
+            if endpoint not in found:
+                found[endpoint] = histogram()
+            record(found[endpoint], seconds)
+
+    # -- results ------------------------------------------------------------------------------------------
+
+    @property
+    def seconds(self) -> int:
+        """Number of seconds with requests, from the start."""
+        return max(self._seconds, default=-1) + 1
+
+    @property
+    def endpoints(self) -> list[str]:
+        """All endpoints, sorted."""
+        return sorted(
+            {name for second in self._seconds.values() for name in second.response}
+            | {name for second in self._seconds.values() for name, _ in second.errors}
+        )
+
+    def window(self, start: int, end: int, endpoint: str | None = None) -> Window:
+        """The seconds from ``start`` to before ``end``, of one endpoint or all."""
+        chosen = [self._seconds[at] for at in range(start, end) if at in self._seconds]
+
+        def histograms(kind: str) -> HdrHistogram:
+            return merged(
+                each
+                for second in chosen
+                for name, each in getattr(second, kind).items()
+                if endpoint in (None, name)
+            )
+
+        response, service = histograms("response"), histograms("service")
+        errors: Counter[str] = Counter()
+        for second in chosen:
+            for (name, error), count in second.errors.items():
+                if endpoint in (None, name):
+                    errors[error] += count
+        arrivals = response.total_count + errors[DROPPED]
+        return Window(
+            seconds=float(end - start),
+            arrivals=arrivals,
+            completed=sum(second.completed for second in chosen)
+            if endpoint is None
+            else response.total_count,
+            good=arrivals - sum(errors.values()),
+            errors=dict(sorted(errors.items())),
+            p50=seconds_at(response, 50),
+            p95=seconds_at(response, 95),
+            p99=seconds_at(response, 99),
+            service_p95=seconds_at(service, 95),
+        )
+
+    def encoded(self) -> dict[str, dict[str, str]]:
+        """Response times by endpoint and second, each in the HdrHistogram V2 compressed base64 encoding."""
+        found: dict[str, dict[str, str]] = {}
+        for at, second in sorted(self._seconds.items()):
+            for endpoint, each in second.response.items():
+                found.setdefault(endpoint, {})[str(at)] = each.encode().decode()
+        return found
+
+
+def decoded(encoded: Mapping[str, Mapping[str, str]]) -> dict[str, dict[int, HdrHistogram]]:
+    """The histograms of :meth:`Recorder.encoded`."""
+    return {
+        endpoint: {int(at): HdrHistogram.decode(text) for at, text in seconds.items()}
+        for endpoint, seconds in encoded.items()
+    }
+
+
+def as_json(window: Window) -> dict[str, Any]:
+    """A window for the JSON report."""
+    return {
+        "seconds": window.seconds,
+        "arrivals": window.arrivals,
+        "completed": window.completed,
+        "good": window.good,
+        "errors": dict(window.errors),
+        "errorShare": window.error_share,
+        "goodRate": window.good_rate,
+        "p50": window.p50,
+        "p95": window.p95,
+        "p99": window.p99,
+        "serviceP95": window.service_p95,
+    }

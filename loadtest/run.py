@@ -1,0 +1,195 @@
+"""Runs a plan against a platform and collects what the generator and the observer measured."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import gevent
+from gevent import subprocess as gevent_subprocess
+from locust.env import Environment
+
+from loadtest.accounts import SetupError
+from loadtest.arrivals import RateCurve
+from loadtest.dispatcher import Plan, ScheduledUser, tls_of
+from loadtest.platform import Platform, require_loopback
+from loadtest.recorder import Recorder, Window
+from loadtest.targets import Finding, evaluate
+
+WARM_UP_SECONDS: Final = 5
+"""Seconds at the start that do not count: connections are opened and caches filled."""
+_TICK_SECONDS: Final = 1.0
+_START_SECONDS: Final = 180.0
+_AFTER_SECONDS: Final = 30.0
+
+
+class InterruptedRunError(Exception):
+    """Ctrl-C or SIGTERM ended the run. The load has stopped; the platform is as it was."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is: its name, users over time, and the factor by which the scenario's users were scaled."""
+
+    name: str
+    users: RateCurve
+    mix_name: str
+    mix: Mapping[str, float]
+    seconds_per_request: float
+    scale: float
+    accounts: int
+    seed: int
+
+    @property
+    def rates(self) -> RateCurve:
+        """Arrivals per second over the run: users divided by the time between two requests of a user."""
+        return self.users.scaled(1 / self.seconds_per_request)
+
+
+@dataclass
+class Run:
+    """One run, while it goes on and when it has ended."""
+
+    settings: Settings
+    plan: Plan
+    began: float = 0.0
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where the requests are."""
+        return self.plan.recorder
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first request was due; 0 before."""
+        return time.perf_counter() - self.plan.began if self.plan.began is not None else 0.0
+
+    @property
+    def seconds(self) -> int:
+        """Seconds of the schedule."""
+        return int(self.settings.users.seconds)
+
+    @property
+    def total(self) -> Window:
+        """All seconds after the warm-up."""
+        return self.recorder.window(min(WARM_UP_SECONDS, self.seconds // 2), self.seconds)
+
+    def per_second(self) -> list[Window]:
+        """Every second from the start."""
+        return [self.recorder.window(at, at + 1) for at in range(self.seconds)]
+
+    def findings(self) -> list[Finding]:
+        """The evaluation against the targets."""
+        first = min(WARM_UP_SECONDS, self.seconds // 2)
+        return evaluate(
+            self.total, self.per_second()[first:], self.settings.rates.expected(), self.settings.scale
+        )
+
+    def invalid(self) -> list[str]:
+        """Why the run is invalid; [] when it counts."""
+        problems = self.plan.health.problems()
+        if not self.total.arrivals:
+            problems.append("no request was sent after the warm-up")
+        return problems
+
+
+def execute(settings: Settings, platform: Platform, tick: Callable[[Run], None] = lambda run: None) -> Run:
+    """Run a schedule to its end. ``tick`` is called once per second.
+
+    Raises NotLoopbackError, SetupError or InterruptedRunError; the load has then stopped.
+    """
+    require_loopback(platform.address)
+    plan = Plan(settings.rates, settings.mix, settings.accounts, settings.seed, platform.grant)
+    run = Run(settings, plan)
+    with _interruptible(), _observed(platform, run), _dispatching(platform, plan) as alive:
+        ends = time.monotonic() + _START_SECONDS
+        while plan.began is None and alive():
+            if time.monotonic() > ends:
+                raise SetupError(f"the accounts were not prepared within {_START_SECONDS:g} s")
+            gevent.sleep(0.1)
+        run.began = time.time()
+        while alive() and run.elapsed < settings.users.seconds + _AFTER_SECONDS:
+            gevent.sleep(_TICK_SECONDS)
+            tick(run)
+    if plan.error:
+        raise SetupError(plan.error)
+    if plan.began is None:
+        raise SetupError("no request was sent: the accounts could not be prepared")
+    return run
+
+
+@contextmanager
+def _dispatching(platform: Platform, plan: Plan) -> Iterator[Callable[[], bool]]:
+    """A Locust environment with one dispatching user; stopped at the end."""
+    # Failures are counted; Locust would also log a line for each.
+    logging.getLogger("locust").setLevel(logging.CRITICAL)
+    attributes: dict[str, Any] = {"plan": plan, "abstract": False}
+    if platform.address.startswith("https://"):
+        attributes["ssl_context_factory"] = staticmethod(tls_of(str(platform.authority)))
+    user = type("Dispatcher", (ScheduledUser,), attributes)
+    environment = Environment(user_classes=[user], host=platform.address, catch_exceptions=True)
+
+    def failed(user_instance: Any, exception: BaseException, tb: Any, **rest: Any) -> None:
+        plan.error = f"{exception}" or type(exception).__name__
+
+    environment.events.user_error.add_listener(failed)
+    runner = environment.create_local_runner()
+    runner.start(1, 1)
+
+    def alive() -> bool:
+        return not plan.error and (plan.began is None or runner.user_count > 0)
+
+    try:
+        yield alive
+    finally:
+        runner.quit()
+
+
+@contextmanager
+def _observed(platform: Platform, run: Run) -> Iterator[None]:
+    """Samples of the platform, read from the observer's process while the block runs."""
+    process = gevent_subprocess.Popen(
+        [sys.executable, "-m", "loadtest.observer", str(platform.root / ".rehearsal" / platform.stack)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            run.samples.append(json.loads(line))
+
+    reader = gevent.spawn(read)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+        reader.kill()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM raise InterruptedRunError in the main greenlet."""
+    main = gevent.getcurrent()
+
+    def stop() -> None:
+        main.throw(InterruptedRunError("interrupted"))
+
+    handlers = [gevent.signal_handler(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.cancel()

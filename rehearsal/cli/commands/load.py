@@ -1,0 +1,43 @@
+"""`kingdom load`: load tests of the stack that is up on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+
+import typer
+
+from rehearsal.cli.commands.base import app, examples, session_of
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog=examples(
+        "kingdom load run low",
+        "kingdom load run peak --html load.html",
+        "kingdom load capacity",
+        "kingdom load compare --base main",
+        "kingdom load run -h",
+    ),
+)
+def load(
+    context: typer.Context,
+    command: str = typer.Argument(help="`run SCENARIO`, `capacity` or `compare`; each has `-h`."),
+) -> None:
+    """Send load to a stack that is up on this machine, and evaluate it against TGT1 to TGT3.
+
+    Requests start when they are due, whether earlier ones have ended or not. Load goes to loopback addresses
+    only, ends by itself, and Ctrl-C leaves the platform as it was.
+
+    Exit codes: 0 all targets hold, 1 a target is missed, 2 a regression, 3 the run is invalid or could not
+    start, 130 interrupted.
+    """
+    # Locust replaces the sockets and threads of its process, so it has one of its own.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loadtest", command, *context.args], cwd=session_of("local").project.root
+    )
+    while True:
+        # Ctrl-C goes to the whole foreground process group: the load test ends by itself and reports.
+        with suppress(KeyboardInterrupt):
+            raise typer.Exit(process.wait())

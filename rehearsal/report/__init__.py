@@ -1,0 +1,1 @@
+"""Self-contained HTML reports: plots, tables and findings in one file without a network."""
