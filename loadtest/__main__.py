@@ -17,14 +17,17 @@ from typing import Final
 # Locust patches sockets and threads for gevent; it must do so before anything else has them.
 import locust  # noqa: F401 (isort: keep first)
 
-from loadtest.accounts import SetupError
 from loadtest.capacity import find_capacity
-from loadtest.generator_health import raise_priority
+from loadtest.comparison import BaseUpError, base_platform, measure
+from loadtest.generator.accounts import SetupError
+from loadtest.generator.health import raise_priority
 from loadtest.live_view import live_view
 from loadtest.platform import NotLoopbackError, NotUpError, find
 from loadtest.report import result_line, to_html, to_json, to_text
 from loadtest.run import InterruptedRunError, Run, Settings, execute
-from loadtest.scenarios import Catalog, ScenarioError, load
+from loadtest.statistics.regression import Comparison
+from rehearsal.errors import KingdomError
+from rehearsal.scenarios.catalog import Catalog, ScenarioError, load
 
 PASSED, MISSED, REGRESSION, INVALID, INTERRUPTED = 0, 1, 2, 3, 130
 _MAX_SECONDS: Final = 600.0
@@ -47,7 +50,13 @@ def parser(catalog: Catalog) -> argparse.ArgumentParser:
     )
     capacity.add_argument("--mix", metavar="|".join(catalog.mixes), default="mixed")
     capacity.add_argument("--seconds", type=float, default=15.0, help="of each step (default: 15)")
-    for each in (run, capacity):
+    compared = commands.add_parser("compare", help="the platform that is up against another commit")
+    compared.add_argument("--base", required=True, metavar="REF", help="branch, tag or commit")
+    compared.add_argument("--mix", metavar="|".join(catalog.mixes), default="mixed")
+    compared.add_argument("--windows", type=int, default=20, help="for each side (default: 20)")
+    compared.add_argument("--seconds", type=float, default=6.0, help="of each window (default: 6)")
+    compared.add_argument("--rate", type=float, default=40.0, help="requests per second (default: 40)")
+    for each in (run, capacity, compared):
         each.add_argument("--seed", type=int, help="of the schedule; drawn and shown if absent")
         each.add_argument("--accounts", type=int, default=_ACCOUNTS, help=f"that send requests ({_ACCOUNTS})")
         each.add_argument("--stack", default="local", help="the stack that is up (default: local)")
@@ -62,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         catalog = load()
         options = parser(catalog).parse_args(arguments)
         options.seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
-        return _capacity(options, catalog) if options.command == "capacity" else _run(options, catalog)
-    except (NotUpError, NotLoopbackError, ScenarioError, SetupError) as error:
+        commands = {"run": _run, "capacity": _capacity, "compare": _compare}
+        return commands[options.command](options, catalog)
+    except (NotUpError, NotLoopbackError, ScenarioError, SetupError, BaseUpError, KingdomError) as error:
         print(f"error: {error}", file=sys.stderr)
         return INVALID
     except (InterruptedRunError, KeyboardInterrupt):
@@ -137,6 +147,36 @@ def _capacity(options: argparse.Namespace, catalog: Catalog) -> int:
     if found.invalid:
         return INVALID
     return PASSED if found.rate else MISSED
+
+
+def _compare(options: argparse.Namespace, catalog: Catalog) -> int:
+    change, mix = find(options.stack), catalog.mix(options.mix)
+
+    def notice(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    raise_priority()
+    with base_platform(change.root, options.base, notice) as base:
+        found = measure(
+            base, change, (options.mix, mix), options.windows, options.seconds, options.rate,
+            options.accounts, options.seed, notice,
+        )  # fmt: skip
+    compared = found.comparisons()
+    if options.json is not None:
+        text = json.dumps(found.as_json())
+        print(text) if str(options.json) == "-" else options.json.write_text(text)
+    for each in compared:
+        print(each.text())
+    for text in found.invalid:
+        notice(f"left out: {text}")
+    return comparison_code(compared)
+
+
+def comparison_code(compared: Sequence[Comparison]) -> int:
+    """0, 2 or 3 for the comparisons of all measures."""
+    if any(each.state == "slower" for each in compared):
+        return REGRESSION
+    return INVALID if any(each.state == "invalid" for each in compared) else PASSED
 
 
 if __name__ == "__main__":

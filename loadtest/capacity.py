@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from loadtest.arrivals import RateCurve
+from loadtest.generator.recorder import as_json
 from loadtest.platform import Platform
-from loadtest.recorder import as_json
 from loadtest.run import Run, Settings, execute
+from rehearsal.scenarios.rate_curve import RateCurve
 
 _FIRST_RATE: Final = 50.0
 _BISECTIONS: Final = 3

@@ -68,6 +68,15 @@ def replicas(status: Status) -> dict[str, int]:
     return found
 
 
+def pod_memory(status: Status) -> dict[str, float]:
+    """Mean resident bytes of a ready pod by workload."""
+    found: dict[str, list[int]] = {}
+    for item in status.processes:
+        if item.kind == "pod" and item.ready:
+            found.setdefault(workload(item.name), []).append(item.memory)
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
 def workload(pod: str) -> str:
     """The Deployment of a pod named NAMESPACE/DEPLOYMENT-HASH-SUFFIX."""
     name = pod.partition("/")[2] or pod
@@ -115,6 +124,7 @@ class Observer:
             "at": time.time(),
             "replicas": replicas(status),
             "memory": sum(item.memory for item in status.processes),
+            "podMemory": pod_memory(status),
             "cpu": sum(spent.values()) / seconds if self._cpu else None,
             "cpuByComponent": {name: each / seconds for name, each in spent.items()} if self._cpu else {},
             "autoscalers": [

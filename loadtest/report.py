@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from loadtest.recorder import as_json
+from loadtest.generator.recorder import as_json
 from loadtest.run import WARM_UP_SECONDS, Run
 from loadtest.targets import ERROR_SHARE, PERCENTILE_LIMITS
 from rehearsal.report.page import Limit, Marker, Page, Plot, Series, TableBlock, render

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,12 +17,12 @@ import gevent
 from gevent import subprocess as gevent_subprocess
 from locust.env import Environment
 
-from loadtest.accounts import SetupError
-from loadtest.arrivals import RateCurve
-from loadtest.dispatcher import Plan, ScheduledUser, tls_of
+from loadtest.generator.accounts import Account, SetupError
+from loadtest.generator.dispatcher import Plan, ScheduledUser, tls_of
+from loadtest.generator.recorder import Recorder, Window
 from loadtest.platform import Platform, require_loopback
-from loadtest.recorder import Recorder, Window
 from loadtest.targets import Finding, evaluate
+from rehearsal.scenarios.rate_curve import RateCurve
 
 WARM_UP_SECONDS: Final = 5
 """Seconds at the start that do not count: connections are opened and caches filled."""
@@ -102,15 +102,25 @@ class Run:
         return problems
 
 
-def execute(settings: Settings, platform: Platform, tick: Callable[[Run], None] = lambda run: None) -> Run:
+def execute(
+    settings: Settings,
+    platform: Platform,
+    tick: Callable[[Run], None] = lambda run: None,
+    *,
+    prepared: list[Account] | None = None,
+    observe: bool = True,
+) -> Run:
     """Run a schedule to its end. ``tick`` is called once per second.
 
+    ``prepared`` are accounts of an earlier run; ``observe`` reads the platform's state every second.
     Raises NotLoopbackError, SetupError or InterruptedRunError; the load has then stopped.
     """
     require_loopback(platform.address)
     plan = Plan(settings.rates, settings.mix, settings.accounts, settings.seed, platform.grant)
     run = Run(settings, plan)
-    with _interruptible(), _observed(platform, run), _dispatching(platform, plan) as alive:
+    plan.prepared = list(prepared or [])
+    observed = _observed(platform, run) if observe else nullcontext()
+    with _interruptible(), observed, _dispatching(platform, plan) as alive:
         ends = time.monotonic() + _START_SECONDS
         while plan.began is None and alive():
             if time.monotonic() > ends:

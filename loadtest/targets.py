@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from loadtest.recorder import DROPPED, Window
+from loadtest.generator.recorder import DROPPED, Window
 
 PERCENTILE_LIMITS: Final = {"P50": 0.2, "P95": 0.5, "P99": 1.0}
 """TGT1: response times in seconds."""

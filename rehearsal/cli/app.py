@@ -12,13 +12,24 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from rehearsal import crash_log
-from rehearsal.cli.commands import backup, cloud, drill, kubernetes, load, preview, quotas, stack, status
+from rehearsal.cli.commands import (
+    backup,
+    cloud,
+    drill,
+    forecast,
+    kubernetes,
+    load,
+    preview,
+    quotas,
+    stack,
+    status,
+)
 from rehearsal.cli.commands.base import INTERRUPTED, app, err, print_json
 from rehearsal.errors import KingdomError
 from rehearsal.pulumi.project import STATE_FOLDER
 
 # Importing these registers their commands; the help lists them in this order.
-MODULES: Final = (preview, stack, status, load, drill, backup, quotas, kubernetes, cloud)
+MODULES: Final = (preview, stack, status, load, forecast, drill, backup, quotas, kubernetes, cloud)
 _ORDER: Final = [module.__name__ for module in MODULES]
 app.registered_commands.sort(key=lambda command: _ORDER.index(getattr(command.callback, "__module__", "")))
 

@@ -23,7 +23,7 @@ from loadtest.live_view import line
 from loadtest.platform import Platform
 from loadtest.report import to_html, to_json
 from loadtest.run import InterruptedRunError, execute
-from loadtest.scenarios import load
+from rehearsal.scenarios.catalog import load
 catalog = load()
 options = parser(catalog).parse_args(["run", *sys.argv[2:]])
 options.seed = 7

@@ -1,10 +1,8 @@
-"""Arrival times of an inhomogeneous Poisson process with a piecewise linear rate."""
+"""A rate, or a number of users, over time: linear between points."""
 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -44,28 +42,3 @@ class RateCurve:
     def scaled(self, factor: float) -> RateCurve:
         """The curve with every rate multiplied."""
         return RateCurve(tuple((at, rate * factor) for at, rate in self.points))
-
-
-def arrivals(curve: RateCurve, rng: random.Random) -> Iterator[float]:
-    """Times of arrival in seconds, in order, by inversion of the integrated rate.
-
-    Unit exponential gaps are mapped through the inverse of the integral (Cinlar 1975), so that the number
-    of arrivals in any window has a Poisson distribution.
-    """
-    due = rng.expovariate(1.0)
-    for (start, low), (end, high) in pairwise(curve.points):
-        seconds = end - start
-        area = seconds * (low + high) / 2
-        while due < area:
-            yield start + _inverse(due, low, (high - low) / seconds)
-            due += rng.expovariate(1.0)
-        due -= area
-
-
-def _inverse(area: float, rate: float, slope: float) -> float:
-    """The time after which a rate that starts at ``rate`` and changes by ``slope`` has this integral.
-
-    The stable form of the root of ``slope / 2 * t^2 + rate * t = area``.
-    """
-    root = math.sqrt(max(0.0, rate * rate + 2.0 * slope * area))
-    return 2.0 * area / (rate + root)

@@ -22,11 +22,12 @@ from locust import task
 from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import StopUser
 
-from loadtest.accounts import Account, prepare
-from loadtest.arrivals import RateCurve, arrivals
-from loadtest.generator_health import GeneratorHealth
-from loadtest.operations import OPERATIONS, Request
-from loadtest.recorder import Recorder
+from loadtest.generator.accounts import Account, prepare
+from loadtest.generator.arrivals import arrivals
+from loadtest.generator.health import GeneratorHealth
+from loadtest.generator.operations import OPERATIONS, Request
+from loadtest.generator.recorder import Recorder
+from rehearsal.scenarios.rate_curve import RateCurve
 
 MAX_IN_FLIGHT: Final = 256
 TIMEOUT_SECONDS: Final = 10.0

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from loadtest.accounts import PASSWORD, PROMPTS, Account
+from loadtest.generator.accounts import PASSWORD, PROMPTS, Account
 
 _SIDE: Final = 96
 _EVENTS: Final = 50

@@ -1,4 +1,4 @@
-"""The load test makes the journeys that the mobile client's end-to-end tests record."""
+"""The operations of the mixes are those of the recorded journeys, and each can be sent."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import json
 import random
 import re
 from collections import Counter
-from pathlib import Path
 
-import msgspec
 import pytest
 
-from app.application import PUBLIC
-from loadtest.accounts import Account
-from loadtest.journeys import FILE, journeys
-from loadtest.operations import OPERATIONS
-from loadtest.scenarios import load
+from loadtest.generator.accounts import Account
+from loadtest.generator.operations import OPERATIONS
+from rehearsal.scenarios.catalog import load
+from rehearsal.scenarios.journeys import FILE
 
 
 def test_the_mixed_load_has_the_operations_of_every_journey_by_weight() -> None:
@@ -41,17 +38,3 @@ def test_every_operation_of_a_mix_can_be_sent() -> None:
             assert request.method == method, (name, operation)
             assert re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), request.path.partition("?")[0]), operation
             account.refresh_tokens = ["r"]
-
-
-def test_every_request_of_a_journey_is_an_operation_of_the_service() -> None:
-    operations = {f"{endpoint.method} {endpoint.path}" for part in PUBLIC for endpoint in part.endpoints}
-    for journey in journeys():
-        assert journey.operations, journey.name
-        assert set(journey.operations) <= operations, journey.name
-
-
-def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "journeys.json"
-    file.write_text('{"browse": {"weight": 1, "description": "", "steps": [{"name": "open"}]}}')
-    with pytest.raises(msgspec.ValidationError, match="thinkSeconds"):
-        journeys(file)

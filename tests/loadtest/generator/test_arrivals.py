@@ -6,12 +6,12 @@ import random
 from bisect import bisect
 from itertools import accumulate, pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, kstest
 
-from loadtest.arrivals import RateCurve, arrivals
+from loadtest.generator.arrivals import arrivals
+from rehearsal.scenarios.rate_curve import RateCurve
 
 RAMP = RateCurve(((0.0, 0.0), (50.0, 40.0), (80.0, 40.0), (100.0, 10.0)))
 
@@ -56,22 +56,3 @@ def test_gaps_at_a_constant_rate_are_exponential() -> None:
     found = list(arrivals(RateCurve(((0.0, 20.0), (200.0, 20.0))), random.Random(1)))
     gaps = [after - before for before, after in pairwise(found)]
     assert kstest(gaps, "expon", args=(0, 1 / 20.0)).pvalue > 0.001
-
-
-def test_expected_arrivals_are_the_integral() -> None:
-    assert RAMP.expected() == pytest.approx(1000 + 1200 + 500)
-    assert RAMP.scaled(0.5).expected() == pytest.approx(1350)
-
-
-@pytest.mark.parametrize(
-    ("points", "message"),
-    [
-        (((0.0, 1.0),), "at least two points"),
-        (((5.0, 1.0), (1.0, 1.0)), "order of time"),
-        (((0.0, -1.0), (1.0, 1.0)), "not negative"),
-        (((0.0, float("nan")), (1.0, 1.0)), "finite"),
-    ],
-)
-def test_an_impossible_curve_is_refused(points: tuple[tuple[float, float], ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        RateCurve(points)

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-FILE: Final = Path(__file__).parents[1] / "mobile" / "journeys.json"
+FILE: Final = Path(__file__).parents[2] / "mobile" / "journeys.json"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Final
 import psutil
 from hdrh.histogram import HdrHistogram
 
-from loadtest.recorder import histogram, record, seconds_at
+from loadtest.generator.recorder import histogram, record, seconds_at
 
 MAX_LATENESS_SECONDS: Final = 0.010
 """Bound on the 99th percentile of the time from an intended start to the start by the scheduler."""

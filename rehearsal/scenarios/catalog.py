@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from loadtest.arrivals import RateCurve
-from loadtest.journeys import journeys
+from rehearsal.scenarios.journeys import journeys
+from rehearsal.scenarios.rate_curve import RateCurve
 
 FILE: Final = Path(__file__).with_name("scenarios.yaml")
 

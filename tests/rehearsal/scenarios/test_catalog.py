@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.application import PUBLIC
-from loadtest.scenarios import FILE, ScenarioError, load
+from rehearsal.scenarios.catalog import FILE, ScenarioError, load
 
 # LOD1: users at the start and at most.
 USERS = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.recorder import DROPPED, Recorder, decoded, histogram, merged, record, seconds_at
+from loadtest.generator.recorder import DROPPED, Recorder, decoded, histogram, merged, record, seconds_at
 
 TIMES = st.lists(st.floats(0.001, 20.0), min_size=1, max_size=60)
 

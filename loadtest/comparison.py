@@ -1,0 +1,126 @@
+"""``kingdom load compare --base REF``: windows of the running platform and of another commit, interleaved.
+
+Both run on this machine at once, each on its own port; in every round one window of the base, one of the
+change, and one more of the base are measured in random order, so that drift of the machine reaches all alike.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from loadtest.generator.accounts import Account
+from loadtest.platform import Platform, find
+from loadtest.run import Run, Settings, execute
+from loadtest.statistics.regression import Comparison, compare
+from rehearsal.host.processes.ports import is_free
+from rehearsal.pulumi.project import Project
+from rehearsal.review.base_checkout import checked_out
+from rehearsal.scenarios.rate_curve import RateCurve
+
+_UP_SECONDS: Final = 240.0
+_PORTS: Final = range(8453, 8553)
+_PORT: Final = re.compile(r"^(\s+(?:edgePort|port): )8443$", re.MULTILINE)
+_COMMAND: Final = "from rehearsal.cli.__main__ import run; run()"
+_SIDES: Final = ("base", "again", "change")
+
+
+class BaseUpError(Exception):
+    """The base could not be brought up on this machine; the message ends with its output."""
+
+
+@dataclass
+class Samples:
+    """Measured windows by side (`base`, `again`, `change`) and measure, in seconds."""
+
+    windows: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: {side: {"P50": [], "P95": []} for side in _SIDES}
+    )
+    invalid: list[str] = field(default_factory=list)
+
+    def add(self, side: str, run: Run) -> None:
+        """A window that ended; one in which the generator lagged is left out."""
+        problems = run.invalid()
+        if problems:
+            self.invalid.append(f"{side}: {'; '.join(problems)}")
+            return
+        self.windows[side]["P50"].append(run.total.p50)
+        self.windows[side]["P95"].append(run.total.p95)
+
+    def comparisons(self) -> list[Comparison]:
+        """The comparison of every measure."""
+        base, again, change = (self.windows[side] for side in _SIDES)
+        return [compare(name, base[name], again[name], change[name]) for name in base]
+
+    def as_json(self) -> dict[str, Any]:
+        """Windows and comparisons."""
+        return {
+            "windows": self.windows,
+            "invalid": self.invalid,
+            "comparisons": [vars(each) for each in self.comparisons()],
+        }
+
+
+def measure(
+    base: Platform,
+    change: Platform,
+    mix: tuple[str, Mapping[str, float]],
+    windows: int,
+    seconds: float,
+    rate: float,
+    accounts: int,
+    seed: int,
+    notice: Callable[[str], None],
+) -> Samples:
+    """Rounds of one window for each side, in random order. Raises what :func:`execute` raises."""
+    rng, found = random.Random(seed), Samples()  # noqa: S311 (repeatable, not secret)
+    prepared: dict[str, list[Account]] = {}
+    curve = RateCurve(((0.0, rate), (seconds, rate)))
+    for number in range(windows):
+        for side in rng.sample(_SIDES, len(_SIDES)):
+            platform = change if side == "change" else base
+            settings = Settings(side, curve, *mix, 1.0, 1.0, accounts, rng.randrange(1_000_000))
+            run = execute(settings, platform, prepared=prepared.get(platform.address), observe=False)
+            prepared[platform.address] = run.plan.prepared
+            found.add(side, run)
+        notice(f"round {number + 1} of {windows}")
+    return found
+
+
+@contextmanager
+def base_platform(root: Path, ref: str, notice: Callable[[str], None]) -> Iterator[Platform]:
+    """The project as of `ref`, up on a free port of this machine; down and removed afterwards."""
+    with checked_out(Project.at(root), ref) as base:
+        tree = base.project.root
+        port = next(each for each in _PORTS if is_free(each))
+        stack = tree / "stacks" / "Pulumi.local.yaml"
+        stack.write_text(_PORT.sub(rf"\g<1>{port}", stack.read_text()))
+        notice(f"bringing {ref} ({base.commit[:12]}) up on port {port}")
+        try:
+            _kingdom(tree, "up", "--stack", "local", "--policy-pack", "none")
+            yield find("local", tree)
+        finally:
+            _kingdom(tree, "down", "--stack", "local", check=False)
+
+
+def _kingdom(tree: Path, *arguments: str, check: bool = True) -> None:
+    # The checkout's modules come before the installed ones.
+    done = subprocess.run(
+        [sys.executable, "-c", _COMMAND, *arguments],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+        timeout=_UP_SECONDS,
+        check=False,
+    )
+    if check and done.returncode:
+        raise BaseUpError(f"`kingdom {' '.join(arguments)}` failed: {(done.stderr or done.stdout)[-2000:]}")

@@ -1,0 +1,1 @@
+"""Statistics of measured windows: rank tests, regressions, change points."""

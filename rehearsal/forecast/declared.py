@@ -1,0 +1,187 @@
+"""The parts of a planned stack that decide how much load it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from policies.api import Node, Object, Stack, monthly, parse_quantity, pool_of
+
+HOURS_PER_MONTH: Final = 730.0
+# Connections per node of an Atlas tier: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
+_ATLAS_CONNECTIONS: Final = {
+    "M10": 1_500, "M20": 3_000, "M30": 3_000, "M40": 6_000, "M50": 16_000, "M60": 32_000, "M80": 96_000,
+    "M200": 128_000,
+}  # fmt: skip
+# Connections that a driver opens to each member besides its pool, for monitoring.
+_MONITORS: Final = 2
+
+
+class UndeclaredError(ValueError):
+    """The stack has no part that the forecast needs; the message names it."""
+
+
+@dataclass(frozen=True)
+class NodePool:
+    """Nodes of one machine type. `usd` is the price of one node for an hour."""
+
+    name: str
+    min_nodes: int
+    max_nodes: int
+    cpu: float
+    usd: float
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An autoscaled Deployment: CPU in cores, memory in bytes; `autoscaler` is the declared HPA spec."""
+
+    name: str
+    autoscaler: Mapping[str, Any]
+    cpu_request: float
+    cpu_limit: float
+    memory_request: float
+    pool: NodePool
+
+    @property
+    def min_replicas(self) -> int:
+        """Lower bound of the autoscaler."""
+        return int(self.autoscaler.get("minReplicas") or 1)
+
+    @property
+    def max_replicas(self) -> int:
+        """Upper bound of the autoscaler."""
+        return int(self.autoscaler["maxReplicas"])
+
+    @property
+    def pods_per_node(self) -> int:
+        """By CPU request, which is the scarcer resource of all pools here."""
+        return max(1, int(self.pool.cpu / self.cpu_request))
+
+
+@dataclass(frozen=True)
+class DeclaredPlatform:
+    """A stack's capacity.
+
+    `connections` is what its database accepts at the smallest tier, `pool` what a pod opens; `fixed_usd` is
+    the price of an hour of everything but nodes; `client_rate` is the edge's limit of requests per second for
+    one client address.
+    """
+
+    stack: str
+    api: Workload
+    worker: Workload
+    connections: int
+    pool: int
+    fixed_usd: float
+    client_rate: float | None
+
+    @property
+    def connections_per_pod(self) -> int:
+        """Connections of one pod to one member of the database."""
+        return self.pool + _MONITORS
+
+
+def read(name: str, stack: Stack) -> DeclaredPlatform:
+    """The capacity that a planned stack declares. Raises UndeclaredError."""
+    costs = monthly(stack)
+    pools = {pool.labels.get(_pool_label(pool.labels), pool.name): pool for pool in _pools(stack)}
+    node_urns = {pool.resource.urn for pool in pools.values()}
+    prices = {
+        pool.name: sum(
+            line.maximum / pool.nodes for line in costs.lines if line.urn == pool.resource.urn and pool.nodes
+        )
+        / HOURS_PER_MONTH
+        for pool in pools.values()
+    }
+    fixed = sum(line.minimum for line in costs.lines if line.urn not in node_urns) / HOURS_PER_MONTH
+
+    def workload(of: str) -> Workload:
+        scaler, deployment = _object(stack, "HorizontalPodAutoscaler", of), _object(stack, "Deployment", of)
+        template = deployment.node.at("spec", "template", "spec")
+        container = next(iter(template["containers"].items()))
+        chosen = next(
+            (
+                pool
+                for pool in pools.values()
+                if any(pool.labels.get(key) == value.raw for key, value in template["nodeSelector"].entries())
+            ),
+            None,
+        )
+        if chosen is None:
+            raise UndeclaredError(f"no node pool of {name} has the labels that the Deployment {of!r} selects")
+        return Workload(
+            of,
+            _plain(scaler.node["spec"]),
+            _quantity(container.at("resources", "requests", "cpu")),
+            _quantity(container.at("resources", "limits", "cpu")),
+            _quantity(container.at("resources", "requests", "memory")),
+            NodePool(
+                chosen.name, chosen.fewest, chosen.nodes, float(chosen.per_node["cpu"]), prices[chosen.name]
+            ),
+        )
+
+    return DeclaredPlatform(
+        name,
+        workload("api"),
+        workload("worker"),
+        _connections(stack),
+        _pool(stack),
+        fixed,
+        _client_rate(stack),
+    )
+
+
+def _pools(stack: Stack) -> list[Any]:
+    found = [pool_of(each, {}) for each in stack.of_type("gcp:container/nodePool:NodePool")]
+    return [pool for pool in found if pool is not None]
+
+
+def _pool_label(labels: Mapping[str, str]) -> str:
+    return next((key for key in labels if key.endswith("pool")), "")
+
+
+def _object(stack: Stack, kind: str, name: str) -> Object:
+    found = next((each for each in stack.of_kind(kind) if each.name == name), None)
+    if found is None:
+        raise UndeclaredError(f"the stack declares no {kind} {name!r}")
+    return found
+
+
+def _quantity(node: Node) -> float:
+    return float(parse_quantity(str(node.raw)) or 0) if node.present else 0.0
+
+
+def _plain(node: Node) -> dict[str, Any]:
+    found: dict[str, Any] = node.raw
+    return found
+
+
+def _connections(stack: Stack) -> int:
+    for resource in stack.of_type("mongodbatlas:index/advancedCluster:AdvancedCluster"):
+        for shard in resource.node["replicationSpecs"].items():
+            for region in shard["regionConfigs"].items():
+                size = region["electableSpecs"]["instanceSize"].text()
+                least = region["autoScaling"]["computeMinInstanceSize"].text() or size
+                return _ATLAS_CONNECTIONS.get(least, 0)
+    raise UndeclaredError("the stack declares no Atlas cluster")
+
+
+def _pool(stack: Stack) -> int:
+    for item in stack.of_kind("ConfigMap"):
+        value = item.node.at("data", "KINGDOM_MONGODB_POOL")
+        if value.present:
+            return int(str(value.raw))
+    raise UndeclaredError("no ConfigMap of the stack sets KINGDOM_MONGODB_POOL")
+
+
+def _client_rate(stack: Stack) -> float | None:
+    """The strictest limit of requests per second and client for a whole API path at the edge."""
+    found = []
+    for resource in stack.of_type("cloudflare:index/ruleset:Ruleset"):
+        for rule in resource.node["rules"].items():
+            limit = rule["ratelimit"]
+            if limit.present and '/v1/"' in rule["expression"].text():
+                found.append(limit["requestsPerPeriod"].number() / (limit["period"].number() or 1))
+    return min(found, default=None)

@@ -1,0 +1,158 @@
+"""Which resource limits first, at how many users, and what to change."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rehearsal.forecast.calibration import Calibration
+from rehearsal.forecast.declared import DeclaredPlatform, Workload
+from rehearsal.forecast.simulation import Forecast, Latency
+
+# TGT1 in seconds: P50, P95, P99.
+TARGETS: Final = (0.2, 0.5, 1.0)
+SERVED_SHARE: Final = 0.99
+ERROR_SHARE: Final = 0.01
+# Above this share of its core, commands of other clients delay a Redis command visibly.
+_REDIS_UTILIZATION: Final = 0.8
+
+
+@dataclass(frozen=True)
+class ResourceLimit:
+    """A resource, the users at which it is exhausted (infinite: never within this stack), and the remedy."""
+
+    resource: str
+    users: float
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A target, its limit and the forecast value, as texts, and whether it holds."""
+
+    target: str
+    limit: str
+    value: str
+    holds: bool
+
+
+def limits(
+    platform: DeclaredPlatform, calibration: Calibration, seconds_per_request: float, position: int = 0
+) -> list[ResourceLimit]:
+    """All limits, the first one first."""
+    cpu = calibration.cpu["api"].at(position)
+    pods = min(platform.api.max_replicas, platform.api.pool.max_nodes * platform.api.pods_per_node)
+    rate = _highest_rate(pods, cpu / platform.api.cpu_limit, Latency(calibration))
+    per_pod = rate / pods
+    accepted = platform.connections // platform.connections_per_pod - platform.worker.max_replicas
+    found = [
+        ResourceLimit(
+            f"CPU of api at {pods} replicas",
+            rate * seconds_per_request,
+            "raise workload.api.maxReplicas (nodes, quota and connections follow)",
+        ),
+        ResourceLimit(
+            f"{platform.connections} database connections, {platform.connections_per_pod} per pod",
+            math.inf if accepted >= pods else accepted * per_pod * seconds_per_request,
+            "raise database.minSize",
+        ),
+    ]
+    redis = calibration.cpu.get("redis")
+    if redis is not None and redis.mean > 0:
+        found.append(
+            ResourceLimit(
+                f"Redis at {_REDIS_UTILIZATION:.0%} of its core",
+                _REDIS_UTILIZATION / redis.at(position) * seconds_per_request,
+                "shard by key prefix: Memorystore executes commands on one core",
+            )
+        )
+    worker = calibration.cpu.get("worker")
+    if worker is not None and worker.mean > 0:
+        capacity = platform.worker.max_replicas * platform.worker.cpu_limit
+        found.append(
+            ResourceLimit(
+                f"CPU of worker at {platform.worker.max_replicas} replicas",
+                capacity / worker.at(position) * seconds_per_request,
+                "raise workload.worker.maxReplicas",
+            )
+        )
+    if platform.client_rate is not None and 1 / seconds_per_request > platform.client_rate:
+        found.append(
+            ResourceLimit("rate limit of one client at the edge", 0.0, "raise edge.rates.api.requests")
+        )
+    return sorted(found, key=lambda each: each.users)
+
+
+def _highest_rate(pods: int, service: float, latency: Latency) -> float:
+    """The highest rate at which TGT1 holds with so many pods."""
+    low, high = 0.0, pods / service
+    for _ in range(30):
+        middle = (low + high) / 2
+        times = latency.percentiles(pods, middle, service)
+        ok = all(each < limit for each, limit in zip(times, TARGETS, strict=True))
+        low, high = (middle, high) if ok else (low, middle)
+    return low
+
+
+def findings(forecast: Forecast) -> list[Finding]:
+    """The targets over the whole forecast. Percentiles are weighted by the requests of each second."""
+    seconds = forecast.seconds
+    total = sum(each.rate for each in seconds)
+    found = []
+    for name, limit, values in (
+        ("P50", TARGETS[0], [each.p50 for each in seconds]),
+        ("P95", TARGETS[1], [each.p95 for each in seconds]),
+        ("P99", TARGETS[2], [each.p99 for each in seconds]),
+    ):
+        missed = sum(each.rate for each, value in zip(seconds, values, strict=True) if value >= limit)
+        share = missed / total if total else 0.0
+        found.append(
+            Finding(
+                f"TGT1 {name}",
+                f"< {limit * 1000:.0f} ms in 99% of the requests' seconds",
+                f"missed in {share:.2%}, worst {max(values) * 1000:,.0f} ms",
+                share <= 0.01,
+            )
+        )
+    served = sum(each.served for each in seconds) / total if total else 0.0
+    errors = sum(each.errors * each.rate for each in seconds) / total if total else 0.0
+    peak = max(each.rate for each in seconds)
+    found.append(
+        Finding(
+            "TGT2 requests served",
+            f"≥ {SERVED_SHARE:.0%}",
+            f"{min(1.0, served):.2%}, at most {peak:,.0f} requests/s",
+            served >= SERVED_SHARE,
+        )
+    )
+    found.append(Finding("TGT3 errors", f"< {ERROR_SHARE:.0%}", f"{errors:.2%}", errors < ERROR_SHARE))
+    return found
+
+
+def advice(forecast: Forecast, first: ResourceLimit, seconds_per_request: float) -> list[str]:
+    """What to change so that the forecast's own peak is served, with the price."""
+    api, calibration = forecast.platform.api, forecast.calibration
+    peak = max(each.rate for each in forecast.seconds)
+    if first.users >= peak * seconds_per_request and all(each.holds for each in findings(forecast)):
+        return []
+    percent = _cpu_percent(api)
+    needed = math.ceil(peak * calibration.cpu["api"].mean / (percent * api.cpu_request))
+    found = [f"first limit: {first.resource}: {first.remedy}"]
+    if needed > api.max_replicas:
+        more = math.ceil(needed / api.pods_per_node) - math.ceil(api.max_replicas / api.pods_per_node)
+        found.append(
+            f"at {peak:,.0f} requests/s the CPU target of {percent:.0%} needs {needed} replicas of api, "
+            f"{api.max_replicas} are allowed: {needed - api.max_replicas} more are {more} nodes, "
+            f"{more * api.pool.usd:.2f} USD/h at the peak"
+        )
+    return found
+
+
+def _cpu_percent(workload: Workload) -> float:
+    metrics: list[Any] = list(workload.autoscaler.get("metrics") or [])
+    for metric in metrics:
+        source = metric.get("resource") or {}
+        if source.get("name") == "cpu":
+            return float(source["target"]["averageUtilization"]) / 100
+    return 0.8

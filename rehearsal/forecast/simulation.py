@@ -1,0 +1,297 @@
+"""Simulates a declared platform under load in steps of one second, with the rehearsal's own autoscaler.
+
+Arrivals are a fluid; the tails inside a second follow from closed formulas (`queueing`). Load that a second
+cannot serve is a backlog, which the next seconds serve first; what has waited longer than the time-out is an
+error. Envoy sends a request to the less loaded of two pods, which is modelled as stations of two servers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal.forecast.calibration import Calibration
+from rehearsal.forecast.declared import DeclaredPlatform, Workload
+from rehearsal.forecast.queueing import Station
+from rehearsal.host.kubernetes.hpa.algorithm import reconcile
+from rehearsal.host.kubernetes.hpa.model import (
+    AutoscalerSpec,
+    AutoscalerState,
+    ControllerConfig,
+    Observation,
+    PodReading,
+    PodReadings,
+    PodState,
+    Reading,
+    Scale,
+    UnavailableMetric,
+)
+from rehearsal.host.kubernetes.hpa.trace import reading_key
+from rehearsal.scenarios.rate_curve import RateCurve
+
+SYNC_SECONDS = 15
+# Before the first second counts, the platform has had the first number of users for so long.
+WARM_UP_SECONDS = 600
+TIMEOUT_SECONDS = 10.0
+_STATION_SERVERS = 2
+_LATENCY_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Second:
+    """One second of the forecast. Times in seconds, `errors` a share; costs are USD per hour."""
+
+    at: int
+    users: float
+    rate: float
+    served: float
+    errors: float
+    p50: float
+    p95: float
+    p99: float
+    api: int
+    api_wanted: int
+    worker: int
+    nodes: int
+    cpu: float
+    redis: float
+    connections: float
+    backlog: float
+    queue: float
+    usd: float
+
+
+@dataclass
+class _Fleet:
+    """Pods of one workload: ready ones, and those that start, with the second in which they are ready."""
+
+    workload: Workload
+    calibration: Calibration
+    nodes: int = 0
+    ready: int = 0
+    wanted: int = 0
+    starting: list[float] = field(default_factory=list)
+    state: AutoscalerState = field(default_factory=AutoscalerState)
+    spec: AutoscalerSpec = field(init=False)
+    deciding: dict[str, int] = field(default_factory=dict)
+    _node_ready: deque[float] = field(default_factory=deque)
+    _pods: dict[int, list[PodState]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.spec = AutoscalerSpec.parse(self.workload.autoscaler)
+        self.ready = self.wanted = self.workload.min_replicas
+        self.nodes = max(self.workload.pool.min_nodes, math.ceil(self.ready / self.workload.pods_per_node))
+
+    def step(self, now: float) -> None:
+        """Pods and nodes that have started by now; new nodes for pods that none can hold."""
+        while self._node_ready and self._node_ready[0] <= now:
+            self._node_ready.popleft()
+            self.nodes += 1
+        done = [each for each in self.starting if each <= now]
+        self.starting = [each for each in self.starting if each > now]
+        self.ready = min(self.wanted, self.ready + len(done))
+        capacity = self.nodes * self.workload.pods_per_node
+        placed = self.ready + len(self.starting)
+        while placed < min(self.wanted, capacity):
+            self.starting.append(now + self.calibration.assumptions.pod_start)
+            placed += 1
+        needed = math.ceil(self.wanted / self.workload.pods_per_node)
+        while self.nodes + len(self._node_ready) < min(needed, self.workload.pool.max_nodes):
+            self._node_ready.append(now + self.calibration.assumptions.node_start)
+        idle = max(self.workload.pool.min_nodes, needed)
+        if not self._node_ready and self.nodes > idle and self.wanted <= self.ready:
+            self.nodes = idle
+
+    def sync(self, now: float, readings: dict[str, float], pods_ready: int) -> None:
+        """One decision of the autoscaler. `readings` are values per pod in thousandths, by kind."""
+        observed_pods = self._observed(pods_ready)
+        observed = Observation(
+            Scale(self.wanted, self.wanted),
+            observed_pods,
+            [self._reading(metric, readings, observed_pods, now) for metric in self.spec.metrics],
+            [(self.workload.name, "default")],
+        )
+
+        def rescale(replicas: int) -> None:
+            self.wanted = replicas
+            self.ready = min(self.ready, replicas)
+            self.starting = self.starting[: max(0, replicas - self.ready)]
+
+        decision = reconcile(self.spec, self.state, observed, now, ControllerConfig(), rescale)
+        proposals = [(count, index) for index, count in enumerate(decision.proposals) if count is not None]
+        if proposals:
+            most = max(count for count, _ in proposals)
+            name = _kind(self.spec.metrics[next(index for count, index in proposals if count == most)])
+            self.deciding[name] = self.deciding.get(name, 0) + 1
+
+    def _observed(self, count: int) -> list[PodState]:
+        if count not in self._pods:
+            requests = {
+                "cpu": f"{self.workload.cpu_request * 1000:.0f}m",
+                "memory": f"{self.workload.memory_request:.0f}",
+            }
+            spec = {"containers": [{"name": self.workload.name, "resources": {"requests": requests}}]}
+            self._pods[count] = [
+                PodState(f"pod-{index}", started=-1e6, ready_since=-1e6, spec=spec) for index in range(count)
+            ]
+        return self._pods[count]
+
+    def _reading(
+        self, metric: Mapping[str, Any], readings: dict[str, float], pods: list[PodState], now: float
+    ) -> Reading:
+        value = readings.get(_kind(metric))
+        if value is None:
+            return UnavailableMetric("not modelled")
+        taken = now - self.calibration.assumptions.metrics_delay
+        return PodReadings({pod.name: PodReading(round(value), taken) for pod in pods})
+
+
+def _kind(metric: Mapping[str, Any]) -> str:
+    """`cpu`, `memory`, `requests`, `response time` or `backlog` of a declared metric."""
+    name = reading_key(metric)
+    for part, kind in (("requests", "requests"), ("response", "response time"), ("backlog", "backlog")):
+        if part in name:
+            return kind
+    return name.removesuffix("/")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All seconds of a simulation, and how often each metric decided the replicas of `api`."""
+
+    platform: DeclaredPlatform
+    calibration: Calibration
+    seconds: list[Second]
+    deciding: dict[str, int]
+
+    @property
+    def deciding_metric(self) -> str:
+        """The metric that proposed the most replicas most often."""
+        return max(self.deciding, key=lambda name: self.deciding[name]) if self.deciding else "none"
+
+
+def simulate(
+    platform: DeclaredPlatform,
+    calibration: Calibration,
+    users: RateCurve,
+    seconds_per_request: float,
+    position: int = 0,
+) -> Forecast:
+    """Simulate users over time.
+
+    `position` chooses the low (-1), mean (0) or high (1) estimate of CPU per request.
+    """
+    cpu = calibration.cpu["api"].at(position)
+    per_job = calibration.cpu.get("worker", calibration.cpu["api"]).at(position) / max(calibration.jobs, 1e-9)
+    redis = calibration.cpu["redis"].at(position) if "redis" in calibration.cpu else 0.0
+    api, worker = _Fleet(platform.api, calibration), _Fleet(platform.worker, calibration)
+    latency = Latency(calibration)
+    backlog = queue = 0.0
+    found: list[Second] = []
+    for at in range(-WARM_UP_SECONDS, int(users.seconds)):
+        now = float(at)
+        api.step(now)
+        worker.step(now)
+        present = users.rate(max(0.0, now))
+        rate = present / seconds_per_request
+        capacity = api.ready * platform.api.cpu_limit / cpu
+        # Redis executes commands on one core; beyond it, requests wait as they do for pods.
+        capacity = min(capacity, 1.0 / redis) if redis else capacity
+        offered = rate + backlog
+        served = min(offered, capacity)
+        backlog = offered - served
+        lost = max(0.0, backlog - capacity * TIMEOUT_SECONDS)
+        backlog -= lost
+        times = latency.percentiles(api.ready, served, cpu / platform.api.cpu_limit)
+        waited = backlog / capacity if capacity else TIMEOUT_SECONDS
+        queue += served * calibration.jobs
+        done = min(queue, worker.ready * platform.worker.cpu_limit / per_job)
+        queue -= done
+        used = served * cpu / max(1, api.ready)
+        if at % SYNC_SECONDS == 0:
+            api.sync(
+                now,
+                {
+                    "cpu": used * 1000,
+                    "memory": calibration.memory * 1000,
+                    "requests": served / max(1, api.ready) * 1000,
+                    "response time": (times[1] + waited) * 1000,
+                },
+                api.ready,
+            )
+            worker.sync(
+                now,
+                {
+                    "cpu": done * per_job / max(1, worker.ready) * 1000,
+                    "memory": platform.worker.memory_request * 0.5 * 1000,
+                    "backlog": queue / max(1, worker.ready) * 1000,
+                },
+                worker.ready,
+            )
+        pods = api.ready + worker.ready
+        if at < 0:
+            api.deciding.clear()
+            continue
+        found.append(
+            Second(
+                at,
+                present,
+                rate,
+                served,
+                lost / rate if rate else 0.0,
+                times[0] + waited,
+                times[1] + waited,
+                times[2] + waited,
+                api.ready,
+                api.wanted,
+                worker.ready,
+                api.nodes + worker.nodes,
+                used / platform.api.cpu_limit,
+                served * redis,
+                pods * platform.connections_per_pod / platform.connections if platform.connections else 0.0,
+                backlog,
+                queue,
+                platform.fixed_usd
+                + api.nodes * platform.api.pool.usd
+                + worker.nodes * platform.worker.pool.usd,
+            )
+        )
+    return Forecast(platform, calibration, found, dict(api.deciding))
+
+
+class Latency:
+    """Percentiles of the response time: the measured times at low load plus the wait for a pod."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._quantiles = calibration.quantiles
+        self._memo: dict[tuple[float, int], tuple[float, float, float]] = {}
+
+    def percentiles(self, pods: int, rate: float, service: float) -> tuple[float, float, float]:
+        """P50, P95 and P99 in seconds."""
+        utilization = min(0.999, rate * service / pods) if pods else 0.999
+        # Stations are alike, so that the number of pods matters only through the utilization.
+        key = (service, round(utilization * _LATENCY_POINTS))
+        if key not in self._memo:
+            exact = min(0.999, key[1] / _LATENCY_POINTS)
+            station = Station(_STATION_SERVERS, exact * _STATION_SERVERS / service, service)
+            waiting, mean = station.waiting_probability, station.mean_wait_if_waiting
+            self._memo[key] = (
+                self._percentile(50, waiting, mean),
+                self._percentile(95, waiting, mean),
+                self._percentile(99, waiting, mean),
+            )
+        return self._memo[key]
+
+    def _percentile(self, percent: float, waiting: float, mean: float) -> float:
+        """Of the sum of a measured time and a wait that is 0, or exponential with probability `waiting`."""
+        low, high = 0.0, self._quantiles[-1] + mean * 20 + 1e-6
+        for _ in range(40):
+            middle = (low + high) / 2
+            below = sum(
+                1 - waiting * math.exp(-(middle - each) / mean) for each in self._quantiles if each <= middle
+            ) / len(self._quantiles)
+            low, high = (middle, high) if below < percent / 100 else (low, middle)
+        return high

@@ -1,0 +1,48 @@
+"""A calibration and a platform with round numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rehearsal.forecast.calibration import Assumptions, Calibration, Estimate
+from rehearsal.forecast.declared import DeclaredPlatform, NodePool, Workload
+
+
+def autoscaler(low: int, high: int, *metrics: dict[str, Any]) -> dict[str, Any]:
+    """An HPA spec with the CPU target of the stacks and their behavior."""
+    cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 65}}}
+    up = {
+        "stabilizationWindowSeconds": 0,
+        "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+    }
+    down = {
+        "policies": [{"type": "Percent", "value": 10, "periodSeconds": 60}],
+        "stabilizationWindowSeconds": 300,
+    }
+    return {
+        "minReplicas": low, "maxReplicas": high, "metrics": [cpu, *metrics],
+        "behavior": {"scaleUp": up, "scaleDown": down},
+    }  # fmt: skip
+
+
+def calibration(api: float = 0.005, redis: float = 0.00005, worker: float = 0.001) -> Calibration:
+    """5 ms of CPU per request of `api`, 4 to 13 ms response time at low load."""
+    return Calibration(
+        date="2026-11-25", machine="test, 2 cores, 8 GiB", commit="abc", scenario="peak", mix="mixed",
+        rate=100.0,
+        utilization=0.4, cpu={name: Estimate(mean * 0.9, mean, mean * 1.1)
+                              for name, mean in (("api", api), ("redis", redis), ("worker", worker))},
+        quantiles=tuple(0.004 + 0.0005 * index for index in range(20)), memory=200 * 2**20, jobs=0.05,
+        assumptions=Assumptions(),
+    )  # fmt: skip
+
+
+def platform(max_replicas: int = 100, *, max_nodes: int = 20, connections: int = 6000) -> DeclaredPlatform:
+    """100 replicas of one core that request half of it, 15 to a node."""
+    nodes = NodePool("on-demand", 3, max_nodes, 7.9, 0.4)
+    return DeclaredPlatform(
+        stack="test",
+        api=Workload("api", autoscaler(5, max_replicas), 0.5, 1.0, 768 * 2**20, nodes),
+        worker=Workload("worker", autoscaler(3, 40), 0.5, 1.0, 2**30, NodePool("spot", 3, 9, 3.9, 0.1)),
+        connections=connections, pool=25, fixed_usd=4.0, client_rate=10.0,
+    )  # fmt: skip
