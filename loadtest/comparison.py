@@ -42,7 +42,7 @@ class Samples:
     """Measured windows by side (`base`, `again`, `change`) and measure, in seconds."""
 
     windows: dict[str, dict[str, list[float]]] = field(
-        default_factory=lambda: {side: {"P50": [], "P95": []} for side in _SIDES}
+        default_factory=lambda: {side: {"P50": list[float](), "P95": list[float]()} for side in _SIDES}
     )
     invalid: list[str] = field(default_factory=list)
 

@@ -80,14 +80,13 @@ def load(file: Path = FILE) -> Calibration:
     """Read a calibration. Raises CalibrationError."""
     try:
         found = json.loads(file.read_text())
-        return Calibration(
-            **{
-                **found,
-                "cpu": {name: Estimate(*values) for name, values in found["cpu"].items()},
-                "quantiles": tuple(found["quantiles"]),
-                "assumptions": Assumptions(**found["assumptions"]),
-            }
-        )
+        values: dict[str, Any] = {
+            **found,
+            "cpu": {name: Estimate(*interval) for name, interval in found["cpu"].items()},
+            "quantiles": tuple(found["quantiles"]),
+            "assumptions": Assumptions(**found["assumptions"]),
+        }
+        return Calibration(**values)
     except FileNotFoundError as error:
         raise CalibrationError(f"there is no calibration {file}; make one with --calibrate") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -52,7 +52,8 @@ def test_noise_hides_a_small_slow_down_instead_of_raising_alarms() -> None:
 @pytest.mark.parametrize("counts", [(19, 20, 20), (20, 5, 20), (20, 20, 0)])
 def test_too_few_windows_are_invalid(counts: tuple[int, int, int]) -> None:
     rng = random.Random(1)
-    found = compare("P95", *(windows(rng, count) for count in counts))
+    base, again, change = (windows(rng, count) for count in counts)
+    found = compare("P95", base, again, change)
     assert found.state == "invalid"
     assert f"{min(counts)} windows; at least 20 are needed" in found.text()
 

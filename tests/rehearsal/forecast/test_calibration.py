@@ -24,7 +24,7 @@ def result(**changes: Any) -> dict[str, Any]:
         for at in range(60)
     ]
     return {
-        "invalid": [], "began": "2026-11-25T23:00:00+00:00", "machine": "test, 2 cores, 8 GiB",
+        "invalid": list[str](), "began": "2026-11-25T23:00:00+00:00", "machine": "test, 2 cores, 8 GiB",
         "commit": "abc",
         "scenario": "peak", "mix": "mixed", "seconds": seconds, "platform": samples,
         "total": {"errorShare": 0.0, "goodRate": 100.0, "p50": 0.01, "p95": 0.03, "p99": 0.06},

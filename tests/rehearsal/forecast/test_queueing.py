@@ -53,7 +53,7 @@ def test_more_load_never_waits_less_and_more_servers_never_wait_longer(
 def test_waits_are_those_of_a_simulated_station(servers: int, utilization: float, constant: bool) -> None:
     rng, service = random.Random(5), 1.0
     rate = utilization * servers / service
-    free, now, waits = [0.0] * servers, 0.0, []
+    free, now, waits = [0.0] * servers, 0.0, list[float]()
     for _ in range(60_000):
         now += rng.expovariate(rate)
         starts = max(now, heapq.heappop(free))
