@@ -1,1 +1,1 @@
-"""The host of one machine: desired objects realised as processes. `client.Machine` is the way in."""
+"""The host of one machine: desired objects emulated by processes. `client.Machine` is the entry point."""

@@ -1,4 +1,4 @@
-"""The way in: a thin client that starts the supervisor of a stack if need be, and asks it.
+"""The entry point: a thin client that starts the supervisor of a stack if need be, and calls it.
 
 Every method may be called from many threads at once; each call is a connection of its own.
 """
@@ -21,7 +21,7 @@ from rehearsal.host import rpc
 from rehearsal.host.backups import Backup, Backups
 from rehearsal.host.code_version import version
 from rehearsal.host.desired_state import Desired, Store
-from rehearsal.host.emulated_types import EMULATED_TYPES, Realised
+from rehearsal.host.emulated_types import EMULATED_TYPES, EmulatedTypes
 from rehearsal.host.errors import MachineError
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.paths import Home
@@ -39,7 +39,7 @@ _LEAST_FREE_BYTES = 200 * 1024 * 1024
 class Machine:
     """The host of one stack. Get one with `ensure` (starts it) or `find` (None when it does not run)."""
 
-    EMULATED_TYPES: ClassVar[Realised] = EMULATED_TYPES
+    EMULATED_TYPES: ClassVar[EmulatedTypes] = EMULATED_TYPES
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -73,7 +73,7 @@ class Machine:
 
     @classmethod
     def preflight(cls, root: Path, options: MachineOptions) -> None:
-        """What can be known before anything is made. Makes nothing. Raises MachineError with every reason."""
+        """Check what is known before anything is created. Raises MachineError with every reason."""
         home = Home(root.absolute())
         reasons: list[str] = []
         if sys.platform == "win32":
@@ -88,7 +88,7 @@ class Machine:
                 f"{_LEAST_FREE_BYTES // 2**20} MB are needed"
             )
         if not folder.is_dir() or not os.access(folder, os.W_OK):
-            reasons.append(f"{folder} is no folder in which this user may make files")
+            reasons.append(f"{folder} is not a folder in which this user may create files")
         try:
             if not is_free(options.edge_port) and not _is_ours(home, options.edge_port):
                 require_free(options.edge_port, "rehearsal:machine.edgePort")
@@ -124,7 +124,7 @@ class Machine:
         self._call("delete", urn=urn, type_=type_, id_=id_, wait=300.0)
 
     def read(self, urn: str, type_: str, id_: str) -> dict[str, Any] | None:
-        """The outputs as `apply` gave them; None when the object is gone."""
+        """The outputs as `apply` gave them; None when the object is absent."""
         result = self._call("read", urn=urn, type_=type_, id_=id_)
         return None if result is None else dict(result)
 
@@ -158,7 +158,7 @@ class Machine:
         return Backup(**self._call("restore_backup", name=name, moment=moment, wait=_BACKUP_SECONDS))
 
     def data_folder(self, name: str) -> Path:
-        """Where a backend such as `mongodb` has its data."""
+        """The data folder of a backend such as `mongodb`."""
         return self._home.data / name
 
     # -- the whole ----------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class Machine:
         return dict(self._call("autoscaler_trace", name=name))
 
     def waiting(self) -> list[str]:
-        """What is declared and not real yet, with reasons; [] when everything serves."""
+        """Declared objects that are not real yet, with reasons; [] when everything serves."""
         return list(self._call("waiting"))
 
     def logs(self, name: str | None = None, lines: int = 100, follow: bool = False) -> Iterator[str]:
@@ -208,7 +208,7 @@ class Machine:
         return None
 
     def _leave(self, method: str) -> None:
-        """Ask the supervisor to end, and wait until it has."""
+        """Request the supervisor to end, and wait until it has."""
         hello = self._hello()
         if hello is None:
             return
@@ -240,9 +240,9 @@ class Machine:
         assert child.stdout
         with child.stdout as stream:
             line = stream.readline()
-        said = json.loads(line) if line else {"error": ["the supervisor ended at once"]}
-        if "error" in said:
-            raise MachineError([*said["error"], f"its log is {self._home.supervisor_log}"])
+        reported = json.loads(line) if line else {"error": ["the supervisor ended at once"]}
+        if "error" in reported:
+            raise MachineError([*reported["error"], f"its log is {self._home.supervisor_log}"])
         ends = time.monotonic() + _START_SECONDS
         # Another `ensure` was faster: its supervisor is about to listen.
         while self._hello() is None:
@@ -263,6 +263,6 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     with suppress(OSError):
-        # A zombie has ended; its parent (a container's first process, maybe) just never asks.
+        # A zombie has ended; its parent (a container's first process, maybe) just never reaps it.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @cache
 def version() -> str:
-    """A digest of this package's sources, as they were when first asked for."""
+    """A digest of this package's sources, as they were at the first call."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""What the parts of the machine share: where things are, and how a part says how far it is."""
+"""Shared by the parts of the machine: paths, and the state that a part reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 class Front:
     """A listener of Envoy before a local server: what comes to `port` goes to `upstream`, both on loopback.
 
-    `tls` False leaves the line as plain as it was declared. `client_certificates` asks for one of the local
+    `tls` False leaves the line as plain as it was declared. `client_certificates` requires one of the local
     authority. `http` proxies requests, not bytes.
     """
 
@@ -39,7 +39,7 @@ class Front:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far an object is. `failed` means that waiting is of no use; `reasons` say why it is not ready."""
+    """How far an object is. `failed` means that waiting is of no use; `reasons` state why it is not ready."""
 
     ready: bool
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Context:
 
 
 class Part(Protocol):
-    """One part: brings what the store says into being, a step at a time."""
+    """One component: makes the objects of the store real, a step at a time."""
 
     types: frozenset[str]
 
@@ -76,10 +76,10 @@ class Part(Protocol):
 
 
 def base_environment() -> dict[str, str]:
-    """What every process gets: the path with this virtual environment first, home, locale, time zone."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    """Environment of every process: the path with this virtual environment first, home, locale, time zone."""
+    inherited = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
     path = os.pathsep.join([str(tools()), os.environ.get("PATH", os.defpath)])
-    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def tools() -> Path:
@@ -87,8 +87,8 @@ def tools() -> Path:
     return Path(sys.executable).parent
 
 
-async def answers(port: int) -> bool:
-    """Whether somebody accepts connections on `port`."""
+async def accepts(port: int) -> bool:
+    """Whether a process accepts connections on `port`."""
     with suppress(OSError):
         _, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.close()

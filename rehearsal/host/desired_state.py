@@ -1,4 +1,4 @@
-"""Desired objects: what `apply` asked for, on disk before anything is done about it."""
+"""Desired objects: those of `apply`, on disk before anything is done about them."""
 
 from __future__ import annotations
 

@@ -7,14 +7,14 @@ from typing import Final
 _PREFIXES = ("kubernetes:", "cloudflare:")
 
 
-class Realised(frozenset[str]):
+class EmulatedTypes(frozenset[str]):
     """The type tokens by name, and every type of the packages of which all is handed over."""
 
     def __contains__(self, item: object) -> bool:
         return frozenset.__contains__(self, item) or (isinstance(item, str) and item.startswith(_PREFIXES))
 
 
-EMULATED_TYPES: Final = Realised(
+EMULATED_TYPES: Final = EmulatedTypes(
     {
         "gcp:redis/instance:Instance",
         "gcp:secretmanager/secret:Secret",

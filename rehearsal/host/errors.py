@@ -1,4 +1,4 @@
-"""What a user can be told when the machine could not do what was asked."""
+"""Errors of the machine, for the user who caused or can fix them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rehearsal.errors import KingdomError
 
 
 class MachineError(KingdomError):
-    """Something did not become real; `reasons` are sentences for the user, the most telling first."""
+    """An object did not become real; `reasons` are sentences for the user, the most specific first."""
 
     def __init__(self, reasons: str | Iterable[str]) -> None:
         self.reasons: list[str] = [reasons] if isinstance(reasons, str) else list(reasons)

@@ -13,7 +13,7 @@ DEFAULT_EDGE_PORT = 8443
 
 @dataclass(frozen=True)
 class MachineOptions:
-    """`edge_port` is the TCP port on the loopback interface where the platform answers over TLS.
+    """`edge_port` is the TCP port on the loopback interface where the platform serves over TLS.
 
     `web_app` is the folder of a built web app, relative to the project, which the edge serves below `/app/`;
     empty for none.

@@ -1,4 +1,4 @@
-"""Where everything of one machine lies: below `.rehearsal/<stack>/machine/`, and nowhere else."""
+"""Paths of one machine: all below `.rehearsal/<stack>/machine/`, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What client and supervisor say to each other: JSON lines over a unix socket, one request a connection.
+"""Protocol of client and supervisor: JSON lines over a unix socket, one request a connection.
 
-A request is ``{"method": …, "params": {…}}``. The answer is one line ``{"result": …}`` or
+A request is ``{"method": …, "params": {…}}``. The response is one line ``{"result": …}`` or
 ``{"error": [reasons]}``; a stream has lines ``{"item": …}`` before it.
 """
 
@@ -18,24 +18,24 @@ from typing import Any
 from rehearsal.host.errors import MachineError
 from rehearsal.host.processes.unix_sockets import address
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 Handler = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 
 async def serve(path: Path, handle: Handler) -> asyncio.Server:
-    """Answer requests at `path`. A handler's result that is an async iterator is sent item by item."""
+    """Serve requests at `path`. A handler's result that is an async iterator is sent item by item."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
-            await _answer(reader, writer, handle)
+            await _respond(reader, writer, handle)
         with suppress(OSError):
             writer.close()
 
     with address(path) as short:
-        return await asyncio.start_unix_server(connected, short, limit=MOST_BYTES)
+        return await asyncio.start_unix_server(connected, short, limit=MAX_BYTES)
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
+async def _respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
     line = await reader.readline()
     if not line:
         return
@@ -107,7 +107,7 @@ class Calls:
 def stream(
     path: Path, method: str, params: dict[str, Any], timeout: float | None, calls: Calls | None = None
 ) -> Iterator[Any]:
-    """Items and then the result of a request. Raises MachineError, and OSError when nobody is there."""
+    """Items and then the result of a request. Raises MachineError, and OSError when no supervisor listens."""
     with socket.socket(socket.AF_UNIX) as connection, (calls or Calls()).holding(connection):
         connection.settimeout(timeout)
         with address(path) as short:
@@ -122,13 +122,13 @@ def stream(
                     yield message["result"]
                     return
                 yield message["item"]
-    raise ConnectionResetError("the supervisor ended while it was being asked")
+    raise ConnectionResetError("the supervisor ended during the call")
 
 
 def call(
     path: Path, method: str, params: dict[str, Any], timeout: float | None, calls: Calls | None = None
 ) -> Any:
-    """The result of a request that is no stream. `calls` lets another thread cut it off."""
+    """The result of a request that is not a stream. `calls` lets another thread cut it off."""
     result = None
     for message in stream(path, method, params, timeout, calls):
         result = message

@@ -1,4 +1,4 @@
-"""What a machine looks like from outside, as `kingdom status` prints it."""
+"""State of a machine, as `kingdom status` prints it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ProcessStatus:
 class AutoscalerStatus:
     """One HorizontalPodAutoscaler: replicas, bounds, and its last sync.
 
-    `metrics` has a line for each metric with its value, target and replicas; `outcome` says what the sync
+    `metrics` has a line for each metric with its value, target and replicas; `outcome` states what the sync
     did, or why it changed nothing; `conditions` are those of the API: type, status, reason, message, since.
     """
 
@@ -54,7 +54,7 @@ class EventStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The whole machine. `endpoints` maps a name to an address; `notes` say what is not enforced here."""
+    """The whole machine. `endpoints` maps a name to an address; `notes` state what is not enforced here."""
 
     stack: str
     processes: list[ProcessStatus] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 One at a time for a root (a lock that the kernel lets go when it dies), a session of its own, standard
 streams to a log. Killed, it leaves its children running, and the next one adopts them. SIGTERM and the
-request `stop` end everything, because whoever sends them wants the machine to be gone.
+request `stop` end everything, because their sender wants the machine to end.
 
 Run as ``python -m rehearsal.host.supervisor ROOT STACK PROJECT EDGE_PORT WEB_APP``;
 `client.Machine.ensure` does. It prints one JSON line, ``{"ready": true}`` or ``{"error": [reasons]}``, and
@@ -85,7 +85,7 @@ class Supervisor:
         self._parts: tuple[Part, ...] = (*self._backends, self._workloads, self._traffic)
 
     async def run(self) -> None:
-        """Until `stop` or SIGTERM. Calls back nobody: the first line on stdout is written by `main`."""
+        """Run until `stop` or SIGTERM. The first line on stdout is written by `main`."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ended.set)
@@ -103,14 +103,14 @@ class Supervisor:
         if not self._keep_children:
             await self._workloads.close()
             await self._context.processes.stop_all()
-            self._context.processes.end_strays()
+            self._context.processes.end_orphans()
 
     async def _reconcile(self) -> None:
         self._dirty.set()
         swept = False
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(0.01)  # changes come in bursts; one round answers many
+            await asyncio.sleep(0.01)  # changes come in bursts; one round serves many
             self._dirty.clear()
             async with self._stores:
                 await asyncio.gather(
@@ -121,7 +121,7 @@ class Supervisor:
             self._rounds += 1
             if not swept:
                 swept = True
-                self._context.processes.end_strays()
+                self._context.processes.end_orphans()
 
     async def _sync(self, part: Part) -> None:
         await self._attempt(type(part).__name__, part.sync)
@@ -145,7 +145,7 @@ class Supervisor:
         asyncio.get_running_loop().call_later(1.0, self._dirty.set)
 
     async def _measure(self) -> None:
-        """What metrics-server does for a cluster, for every process."""
+        """CPU and memory of every process, as metrics-server provides them for a cluster."""
         while True:
             for process in self._context.processes:
                 await asyncio.to_thread(process.sample)
@@ -288,7 +288,7 @@ class Supervisor:
         return (await part.outcome(desired)).outputs if part else READY.outputs
 
     async def _do_waiting(self) -> list[str]:
-        """What is declared and not real yet, pods that Envoy does not reach yet included; [] when all is."""
+        """Declared objects that are not real yet, with pods that Envoy does not reach yet; [] if none."""
         if not self._rounds:
             return ["the supervisor has just started"]
         found = [reason for reasons in self._errors.values() for reason in reasons]
@@ -357,7 +357,7 @@ def _now() -> str:
 
 
 def _say(message: dict[str, Any]) -> None:
-    """The one line for whoever started this; from then on the stream is the log."""
+    """The one line for the starting process; from then on the stream is the log."""
     with suppress(OSError):
         os.write(1, json.dumps(message).encode() + b"\n")
     os.dup2(2, 1)

@@ -1,6 +1,6 @@
 """Atlas as a MongoDB server of this machine: `mongod` where it is installed, else `nx-27017` behind a gate.
 
-Envoy ends TLS before it and asks for a client certificate of the local authority.
+Envoy ends TLS before it and requires a client certificate of the local authority.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from rehearsal.host.component import Context, Front, Outcome, answers, base_environment
+from rehearsal.host.component import Context, Front, Outcome, accepts, base_environment
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.paths import slug
 from rehearsal.host.processes.atomic_files import make_folder
@@ -46,11 +46,11 @@ class MongoDB:
                 )
                 continue
             await self._context.processes.ensure(
-                self._wire_server(name, port), lambda port=port: answers(port)
+                self._wire_server(name, port), lambda port=port: accepts(port)
             )
             gate = self._context.ports.take(f"{name}/gate")
             await self._context.processes.ensure(
-                self._gate(name, gate, port), lambda gate=gate: answers(gate)
+                self._gate(name, gate, port), lambda gate=gate: accepts(gate)
             )
 
     def fronts(self) -> list[Front]:
@@ -117,7 +117,7 @@ class MongoDB:
         argv = (
             *(sys.executable, "-m", "rehearsal.host.backends.mongodb_server"),
             *("--db", str(folder / "data.db"), "--host", LOOPBACK, "--port", str(port)),
-            # The defaults are the same for every instance on the machine. What goes to the log file goes to
+            # The defaults are the same for every instance on the machine. The content of the log file goes to
             # the standard error stream too, and from there to a log that is rotated.
             *("--pid-file", str(pid_file), "--log-file", os.devnull),
         )

@@ -160,7 +160,7 @@ def _quoted(value: str) -> str:
 
 
 async def _pings(port: int) -> bool:
-    """Loaded and answering. With a password the answer is NOAUTH, while loading it is LOADING."""
+    """Loaded and responding. With a password the response is NOAUTH, while loading it is LOADING."""
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     try:
         writer.write(b"PING\r\n")

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from rehearsal.host.component import Context, Front, Outcome, answers, base_environment
+from rehearsal.host.component import Context, Front, Outcome, accepts, base_environment
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.errors import MachineError
 from rehearsal.host.processes.atomic_files import make_folder
@@ -43,7 +43,7 @@ class Storage:
             self._listed = False
             return
         port = self._context.ports.take(NAME)
-        process = await self._context.processes.ensure(self._spec(port), lambda: answers(port))
+        process = await self._context.processes.ensure(self._spec(port), lambda: accepts(port))
         if process.ready:
             if not self._listed:
                 self._made = set(await _names(port, "/storage/v1/b?project=rehearsal"))
@@ -78,7 +78,7 @@ class Storage:
     async def _make(self, port: int, bucket: str) -> None:
         status, _ = await _request(port, "POST", "/storage/v1/b?project=rehearsal", {"name": bucket})
         if status not in {HTTPStatus.OK, HTTPStatus.CONFLICT}:
-            raise MachineError(f"bucket {bucket} could not be made: the storage server answered {status}")
+            raise MachineError(f"bucket {bucket} could not be created: the storage server returned {status}")
         self._made.add(bucket)
 
     async def _remove(self, port: int, bucket: str) -> None:
@@ -107,7 +107,7 @@ async def _request(
             f"Content-Length: {len(content)}\r\n\r\n".encode()
             + content
         )
-        head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
-        return int(head.split()[1]), answer
+        head, _, received = (await reader.read()).partition(b"\r\n\r\n")
+        return int(head.split()[1]), received
     finally:
         writer.close()

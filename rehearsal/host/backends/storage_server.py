@@ -46,7 +46,7 @@ class Listener(HTTPServer):
 
 
 class Handler(server.RequestHandler):
-    # A client that stops in mid-request must not stop all others for ever.
+    # A client that stops in mid-request must not block all others indefinitely.
     timeout = 30
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name of the base class)

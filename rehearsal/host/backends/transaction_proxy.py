@@ -29,7 +29,7 @@ from bson.raw_bson import RawBSONDocument
 LIFETIME_SECONDS = 10.0
 _OP_MSG = 2013
 _MORE_TO_COME = 0x2
-_MOST_BYTES = 48_000_000
+_MAX_BYTES = 48_000_000
 _HEADER = struct.Struct("<iiii")
 # Commands that touch no data: a driver that gets no answer to them takes the server for dead.
 _FREE = frozenset(
@@ -299,7 +299,7 @@ async def _exchange(message: Message, reader: asyncio.StreamReader, writer: asyn
 async def _read(reader: asyncio.StreamReader) -> bytes:
     header = await reader.readexactly(16)
     (length,) = struct.unpack_from("<i", header)
-    if not 16 <= length <= _MOST_BYTES:
+    if not 16 <= length <= _MAX_BYTES:
         raise ValueError(f"a message of {length} bytes")
     return header + await reader.readexactly(length - 16)
 

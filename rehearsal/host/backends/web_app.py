@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rehearsal.host.component import Context, Front, Outcome, answers, base_environment
+from rehearsal.host.component import Context, Front, Outcome, accepts, base_environment
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.processes.process import ProcessSpec
 
@@ -13,7 +13,7 @@ PREFIX = "/app"
 
 
 class WebApp:
-    """One process while the option is set; without a build it answers 404 with the command that makes one."""
+    """One process while the option is set; without a build it returns 404 with the command to build."""
 
     types: frozenset[str] = frozenset()
 
@@ -28,7 +28,7 @@ class WebApp:
         return self._context.ports.take(NAME)
 
     async def sync(self) -> None:
-        """Start or stop the process, as the option says."""
+        """Start or stop the process, according to the option."""
         port = self.port
         if port is None:
             if self._context.processes.get(NAME) is not None:
@@ -39,7 +39,7 @@ class WebApp:
         module = "rehearsal.host.backends.web_app_server"
         argv = (sys.executable, "-m", module, str(folder), PREFIX, str(port))
         spec = ProcessSpec(NAME, NAME, argv, self._context.project, base_environment(), port=port)
-        await self._context.processes.ensure(spec, lambda: answers(port))
+        await self._context.processes.ensure(spec, lambda: accepts(port))
 
     def fronts(self) -> list[Front]:
         """No listener of its own: the edge routes to it."""

@@ -1,4 +1,4 @@
-"""What the API server would refuse: LimitRange defaults and bounds, ResourceQuota, as Kubernetes does it.
+"""Admission as in the API server: LimitRange defaults and bounds, ResourceQuota, as Kubernetes does it.
 
 Sources: ``plugin/pkg/admission/limitranger``, ``plugin/pkg/admission/resourcequota`` and
 ``pkg/quota/v1/evaluator/core`` of Kubernetes.
@@ -66,24 +66,25 @@ def check_limits(pod: str, spec: Mapping[str, Any], limit_ranges: Iterable[Desir
 def _overstepped(item: Mapping[str, Any], resources: Mapping[str, Any], kind: str) -> list[str]:
     problems: list[str] = []
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    for name, least in (item.get("min") or {}).items():
+    for name, minimum in (item.get("min") or {}).items():
         asked = requests.get(name, limits.get(name))
         if asked is None:
-            problems.append(f"minimum {name} usage per {kind} is {least}.  No request is specified")
-        elif quantity(asked) < quantity(least):
-            problems.append(f"minimum {name} usage per {kind} is {least}, but request is {asked}")
-    for name, most in (item.get("max") or {}).items():
+            problems.append(f"minimum {name} usage per {kind} is {minimum}.  No request is specified")
+        elif quantity(asked) < quantity(minimum):
+            problems.append(f"minimum {name} usage per {kind} is {minimum}, but request is {asked}")
+    for name, maximum in (item.get("max") or {}).items():
         limit = limits.get(name)
         if limit is None:
-            problems.append(f"maximum {name} usage per {kind} is {most}.  No limit is specified")
-        elif quantity(limit) > quantity(most):
-            problems.append(f"maximum {name} usage per {kind} is {most}, but limit is {limit}")
-    for name, most in (item.get("maxLimitRequestRatio") or {}).items():
+            problems.append(f"maximum {name} usage per {kind} is {maximum}.  No limit is specified")
+        elif quantity(limit) > quantity(maximum):
+            problems.append(f"maximum {name} usage per {kind} is {maximum}, but limit is {limit}")
+    for name, maximum in (item.get("maxLimitRequestRatio") or {}).items():
         if name in requests and name in limits and quantity(requests[name]):
             ratio = quantity(limits[name]) / quantity(requests[name])
-            if ratio > quantity(most):
+            if ratio > quantity(maximum):
                 problems.append(
-                    f"{name} max limit to request ratio per {kind} is {most}, but provided ratio is {ratio:f}"
+                    f"{name} max limit to request ratio per {kind} is {maximum}, "
+                    f"but provided ratio is {ratio:f}"
                 )
     return problems
 
@@ -103,7 +104,7 @@ def _total(spec: Mapping[str, Any], group: str) -> dict[str, str]:
 
 
 def pod_usage(spec: Mapping[str, Any]) -> Usage:
-    """What a pod counts for in a quota, under every name a quota may have for it."""
+    """Amounts that a pod uses of a quota, under every name a quota may have for them."""
     usage: Usage = {"pods": Decimal(1), "count/pods": Decimal(1)}
     for name, value in _total(spec, "requests").items():
         usage[f"requests.{name}"] = quantity(value)
@@ -158,11 +159,11 @@ def check_count(desired: Desired, store: Store) -> None:
     same = [item for item in store.of_kind(desired.kind, desired.namespace) if item.name != desired.name]
     for found in store.of_kind("ResourceQuota", desired.namespace):
         for name in sorted(names & set(found.spec.get("hard") or {})):
-            most = quantity(found.spec["hard"][name])
-            if len(same) + 1 > most:
+            limit = quantity(found.spec["hard"][name])
+            if len(same) + 1 > limit:
                 raise RefusedError(
                     f'{plural} "{desired.name}" is forbidden: exceeded quota: {found.name}, '
-                    f"requested: {name}=1, used: {name}={len(same)}, limited: {name}={most:f}"
+                    f"requested: {name}=1, used: {name}={len(same)}, limited: {name}={limit:f}"
                 )
 
 

@@ -19,7 +19,7 @@ _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_.-][A-Za-z0-9_.-]*)\))")
 
 @dataclass(frozen=True)
 class Identity:
-    """What a pod is called, for the downward API."""
+    """Names of a pod, for the downward API."""
 
     name: str
     namespace: str

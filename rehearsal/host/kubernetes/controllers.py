@@ -32,7 +32,7 @@ from rehearsal.host.status import AutoscalerStatus
 
 # How long a refusal by a quota may last before waiting for it to go away is given up.
 _REFUSED_SECONDS = 10.0
-# What Kubernetes gives a rollout to get further where the Deployment says nothing.
+# The default of progressDeadlineSeconds.
 _PROGRESS_SECONDS = 600.0
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as Kubernetes: no vowels, no words by accident
 
@@ -106,7 +106,7 @@ class Workloads:
             raise MachineError(str(error)) from error
 
     def await_progress(self) -> None:
-        """Somebody waits from now on: how long a rollout stood still before does not count against it."""
+        """A client waits from now on: how long a rollout stood still before does not count against it."""
         self._progress.clear()
 
     def create(self, desired: Desired, template: dict[str, Any], revision: str, prefix: str) -> Pod:
@@ -135,7 +135,7 @@ class Workloads:
         return pod
 
     def end(self, pod: Pod, *, grace: float | None = None) -> None:
-        """Let a pod go; it counts until it has gone."""
+        """Terminate a pod; it counts until it has ended."""
         if pod.record.name in self._ending:
             return
         pod.terminating = True
@@ -169,7 +169,7 @@ class Workloads:
             jobs.sync_cron_job(desired, self)
 
     def replicas(self, desired: Desired) -> int:
-        """What a Deployment should have: its own number, or what its autoscaler last decided, or one."""
+        """Desired replicas: the Deployment's own number, or its autoscaler's last decision, or one."""
         return self._autoscalers.replicas(desired)
 
     def revision(self, desired: Desired) -> str:
@@ -281,9 +281,9 @@ class Workloads:
         return found + [text for _, text in self._refused.values()]
 
     def notes(self) -> list[str]:
-        """What Kubernetes would do with the declared objects and one machine does not."""
+        """Effects of the declared objects that Kubernetes has and one machine has not."""
         store = self._context.store
-        said = [
+        notices = [
             (("NetworkPolicy",), "network policies are stored, not enforced: processes share one network"),
             (("PodDisruptionBudget",), "disruption budgets are stored: one machine has no node to drain"),
             (("VerticalPodAutoscaler",), "vertical autoscaling gives no recommendations here"),
@@ -293,7 +293,7 @@ class Workloads:
             ),
             (("ServiceAccount",), "service accounts are stored: there is no API server to speak to"),
         ]
-        notes = [text for kinds, text in said if any(store.of_kind(kind) for kind in kinds)]
+        notes = [text for kinds, text in notices if any(store.of_kind(kind) for kind in kinds)]
         if self._pods:
             notes.append(
                 "containers are plain processes: user ids, read-only roots, capabilities and the limits of "

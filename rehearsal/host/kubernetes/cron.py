@@ -78,23 +78,23 @@ class Schedule:
         return (day and weekday) if self.any_day or self.any_weekday else (day or weekday)
 
 
-def _field(text: str, least: int, most: int, words: dict[str, int]) -> frozenset[int]:
+def _field(text: str, minimum: int, maximum: int, words: dict[str, int]) -> frozenset[int]:
     found: set[int] = set()
     for part in text.lower().split(","):
         span, _, step = part.partition("/")
-        every = _number(step, text, {}, 1, most) if step else 1
+        every = _number(step, text, {}, 1, maximum) if step else 1
         if span in {"*", "?"}:
-            low, high = least, most
+            low, high = minimum, maximum
         else:
             first, dash, last = span.partition("-")
-            low = _number(first, text, words, least, most)
-            high = _number(last, text, words, least, most) if dash else (most if step else low)
+            low = _number(first, text, words, minimum, maximum)
+            high = _number(last, text, words, minimum, maximum) if dash else (maximum if step else low)
         found |= set(range(low, high + 1, every))
     return frozenset(found)
 
 
-def _number(part: str, text: str, words: dict[str, int], least: int, most: int) -> int:
+def _number(part: str, text: str, words: dict[str, int], minimum: int, maximum: int) -> int:
     value = words.get(part, int(part) if part.isdecimal() else -1)
-    if not least <= value <= most:
-        raise ValueError(f"schedule field {text!r}: {part!r} is not between {least} and {most}")
+    if not minimum <= value <= maximum:
+        raise ValueError(f"schedule field {text!r}: {part!r} is not between {minimum} and {maximum}")
     return value

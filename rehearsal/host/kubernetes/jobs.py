@@ -56,8 +56,8 @@ def is_complete(spec: dict[str, Any], own: Sequence[Pod]) -> bool:
 
 
 def _has_failed(spec: dict[str, Any], own: Sequence[Pod]) -> bool:
-    most = int(spec.get("backoffLimit", 6))
-    return _count(own, "Failed") > most or sum(_restarts(pod) for pod in own) > most
+    max_failures = int(spec.get("backoffLimit", 6))
+    return _count(own, "Failed") > max_failures or sum(_restarts(pod) for pod in own) > max_failures
 
 
 def _restarts(pod: Pod) -> int:
@@ -113,14 +113,14 @@ def _over(job: dict[str, Any], own: Sequence[Pod]) -> bool:
 def _forget(
     spec: dict[str, Any], job: dict[str, Any], runs: dict[str, list[Pod]], workloads: Workloads
 ) -> None:
-    """Keep the last runs only, as many as the history limits say."""
+    """Retain the last runs only, up to the history limits."""
     done = sorted(revision for revision, own in runs.items() if _over(job, own))
     good = [revision for revision in done if is_complete(job, runs[revision])]
     bad = [revision for revision in done if revision not in good]
-    kept = int(spec.get("successfulJobsHistoryLimit", 3)), int(spec.get("failedJobsHistoryLimit", 1))
+    limits = int(spec.get("successfulJobsHistoryLimit", 3)), int(spec.get("failedJobsHistoryLimit", 1))
     this_minute = dt.datetime.now().strftime("%Y%m%d%H%M")  # noqa: DTZ005, RUF100 (local, as schedules are)
-    for revisions, most in ((good, kept[0]), (bad, kept[1])):
-        for revision in revisions[: max(0, len(revisions) - most)]:
+    for revisions, max_runs in ((good, limits[0]), (bad, limits[1])):
+        for revision in revisions[: max(0, len(revisions) - max_runs)]:
             # The run of this very minute stays: without it, it would be started again.
             if revision != this_minute:
                 for pod in runs[revision]:

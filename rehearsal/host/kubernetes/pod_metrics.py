@@ -40,7 +40,7 @@ class UndeclaredError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a metric is read: its Prometheus name, the pod's port (None: its first), path and label filter.
+    """Source of a metric: its Prometheus name, the pod's port (None: its first), path and label filter.
 
     `selector` are labels of the pods that expose it; those of others have no such metric.
     """

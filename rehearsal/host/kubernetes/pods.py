@@ -30,7 +30,7 @@ _CRASHES = 5
 
 @dataclass
 class PodRecord:
-    """What is kept of a pod on disk: enough for the next supervisor to go on with it."""
+    """The stored state of a pod: enough for the next supervisor to continue with it."""
 
     name: str
     namespace: str
@@ -45,7 +45,7 @@ class PodRecord:
     turned: float = 0.0
     initialized: bool = False
     phase: str = "Pending"
-    # Whether the node has room for it: from then on its requests count there.
+    # Whether the node has capacity for it: from then on its requests count there.
     scheduled: bool = False
 
 
@@ -221,7 +221,7 @@ class Pod:
         process = await self._context.processes.ensure(self._process_spec(item, policy))
         adopted = process.adopted and name in self.record.started
         if adopted and self.record.ready:
-            # It was serving when the last supervisor was there; the probes will say if it no longer is.
+            # It was serving when the last supervisor was there; the probes report if it no longer is.
             process.ready = True
         else:
             self._unready.add(name)
@@ -319,11 +319,11 @@ class Pod:
         eager = not process.ready
         while True:
             problem = await probe.ask(target)
-            verdict = True if eager and problem is None else probe.count(problem)
-            if verdict is not None:
-                eager = eager and not verdict
-                text = "" if verdict else f"container {item['name']}: readiness probe failed: {problem}"
-                self._set_ready(item, process, verdict, text)
+            passed = True if eager and problem is None else probe.count(problem)
+            if passed is not None:
+                eager = eager and not passed
+                text = "" if passed else f"container {item['name']}: readiness probe failed: {problem}"
+                self._set_ready(item, process, passed, text)
             elif problem and eager:
                 self._say(f"container {item['name']}: not ready yet: {problem}")
             await asyncio.sleep(min(0.2, probe.period) if eager else probe.period)
@@ -420,12 +420,12 @@ class Pod:
 
 
 def load(folder: Path) -> list[PodRecord]:
-    """The pods of an earlier supervisor. One whose file is damaged is forgotten; its processes are strays."""
+    """The pods of an earlier supervisor. One whose file is damaged is dropped; its processes are orphans."""
     found = []
     for path in sorted(folder.glob("*/pod.json")):
         try:
             found.append(PodRecord(**read_json(path)))
         except (MachineError, TypeError, OSError) as error:
-            print(f"{path} is damaged ({error}): the pod is made anew", flush=True)
+            print(f"{path} is damaged ({error}): the pod is created again", flush=True)
             shutil.rmtree(path.parent, ignore_errors=True)
     return found

@@ -1,4 +1,4 @@
-"""Startup, readiness and liveness probes, asked and counted as a kubelet does."""
+"""Startup, readiness and liveness probes, sent and counted as a kubelet does."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 
 from rehearsal.host.processes.ports import LOOPBACK
 
-# Until a container has answered for the first time it is asked this often, and failures count once a period
-# as declared: nobody waits for the rest of a period in which the container has long come up.
+# Until a container has responded for the first time it is probed this often, and failures count once a period
+# as declared: no client waits for the rest of a period in which the container has long come up.
 _EAGER_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a container is to be asked: its ports on this machine, its environment, its folder."""
+    """Target of a probe: the container's ports on this machine, its environment, its folder."""
 
     ports: Mapping[int, int]
     names: Mapping[str, int]
@@ -82,10 +82,10 @@ class Probe:
             return None
         if "exec" in self.declared:
             return await execute(self.declared["exec"]["command"], target)
-        return None  # gRPC probes have no client here; the notes say so
+        return None  # gRPC probes have no client here; the notes state it
 
     def count(self, problem: str | None) -> bool | None:
-        """Take note of an answer: True or False when the verdict is due, None while thresholds are unmet."""
+        """Count a response: True or False when a threshold is reached, None before."""
         if problem is None:
             self.failures = 0
             self.successes += 1
@@ -96,7 +96,7 @@ class Probe:
 
 
 async def until_started(probe: Probe, target: Target) -> str | None:
-    """Ask until the first success (None) or until the threshold of failures is reached (the last problem)."""
+    """Probe until the first success (None) or until the threshold of failures (the last problem)."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(probe.delay)
     counted = loop.time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from policies.api import parse_quantity
@@ -10,6 +11,7 @@ from policies.api import parse_quantity
 _UNITS: Final = {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGT", 1)}
 
 
+@lru_cache(maxsize=1024)  # an autoscaler reads the same few requests of every pod at every sync
 def quantity(value: str | float) -> Decimal:
     """The number that a quantity stands for: cores, bytes or a count. Raises ValueError for another form."""
     amount = parse_quantity(value)

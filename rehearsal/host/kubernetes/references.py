@@ -15,7 +15,7 @@ SECRET_VERSION = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105 (
 
 
 class MissingError(Exception):
-    """Something that a pod refers to is not there (yet). The message says what."""
+    """An object that a pod refers to is absent; the message names it."""
 
 
 def config_map(store: Store, namespace: str, name: str) -> dict[str, bytes]:

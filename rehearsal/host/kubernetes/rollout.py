@@ -53,7 +53,7 @@ class Strategy:
 
 @dataclass
 class Progress:
-    """How far a rollout is, and since when it is no further.
+    """Progress of a rollout, and the time of the last progress.
 
     What counts is what counts for Kubernetes (``DeploymentProgressing`` in
     ``pkg/controller/deployment/util``): another goal, more new pods, fewer old ones, more of them available.
@@ -111,7 +111,7 @@ def _old_to_end(
 ) -> list[str]:
     least = replicas - strategy.unavailable
     unavailable_new = sum(not pod.available for pod in new) + create
-    # Old pods that serve nobody can go at once, as long as the pods that remain could be enough.
+    # Old pods that serve no client can end at once, as long as the pods that remain could be enough.
     spare = len(new) + create + len(old) - least - unavailable_new
     broken = [pod for pod in sorted(old, key=lambda pod: pod.created) if not pod.available][: max(0, spare)]
     available = sum(pod.available for pod in (*new, *old))

@@ -54,7 +54,7 @@ def make_folder(path: Path, *, mode: int = 0o700) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises FileNotFoundError, or MachineError naming a file that is no JSON."""
+    """Content of a JSON file. Raises FileNotFoundError, or MachineError naming a file that is not JSON."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:

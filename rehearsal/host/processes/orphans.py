@@ -1,4 +1,4 @@
-"""Finding the processes of a machine by the mark in their environment, whoever started them."""
+"""Finding the processes of a machine by the mark in their environment, whatever started them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _RANGE = range(18_000, 32_000)
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on `port`. Connections in TIME_WAIT do not count, as for the servers here."""
+    """Whether no process listens on `port`. As for the servers here, TIME_WAIT does not count."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

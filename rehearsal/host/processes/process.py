@@ -3,7 +3,7 @@
 A child is the leader of a session of its own and writes to its log file itself, so it does not notice when
 the supervisor dies. Its environment carries the machine's root and a fresh instance id; the id is on disk
 before the child exists. The next supervisor finds the child by that id: nothing is started twice, nothing
-is forgotten, and a recycled pid is never mistaken for it.
+is dropped, and a recycled pid is never mistaken for it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Restart(StrEnum):
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What to run. `env` is the whole environment but for the two marks; `grace` is in seconds."""
+    """The command to run. `env` is the whole environment but for the two marks; `grace` is in seconds."""
 
     name: str
     kind: str
@@ -69,7 +69,7 @@ class ProcessSpec:
     port: int | None = None
     # Files that a killed predecessor leaves and that would keep the next one from starting.
     stale: tuple[Path, ...] = ()
-    # What makes a running child the same, where it is not its command and environment.
+    # Identity of a running child, where it is not its command and environment.
     identity: str = ""
 
     @cached_property
@@ -81,7 +81,7 @@ class ProcessSpec:
 
 
 class Process:
-    """One child, kept as its restart policy says."""
+    """One child, restarted according to its restart policy."""
 
     def __init__(
         self, spec: ProcessSpec, home: Home, changed: Callable[[], None], check: Check | None
@@ -155,7 +155,7 @@ class Process:
             await self._ended.wait()
 
     def end(self) -> None:
-        """End it now; the keeper then does what the restart policy says (failed liveness, for one)."""
+        """End it now; the keeper then does what the restart policy states (failed liveness, for one)."""
         if self.pid is not None:
             with suppress(OSError):
                 os.kill(self.pid, signal.SIGTERM)
@@ -197,7 +197,7 @@ class Process:
         self._changed()
 
     async def _run(self, pid: int) -> int | None:
-        """Wait for the end of the child, asking `check` meanwhile until it answers yes."""
+        """Wait for the end of the child, calling `check` meanwhile until it returns True."""
         checking = asyncio.create_task(self._until_ready(pid)) if self._check else None
         try:
             await _gone(pid)
@@ -318,8 +318,8 @@ class Processes:
     async def stop_all(self) -> None:
         await asyncio.gather(*(self.stop(name) for name in list(self._processes)))
 
-    def end_strays(self) -> list[int]:
-        """End what is marked as this machine's but that nobody here has started or adopted."""
+    def end_orphans(self) -> list[int]:
+        """End what is marked as this machine's but was not started or adopted here."""
         spare = frozenset(process.instance for process in self._processes.values())
         for path in self._home.records.glob("*.json"):
             if path.stem not in {slug(name) for name in self._processes}:

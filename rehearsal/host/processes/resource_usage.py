@@ -13,7 +13,7 @@ import psutil
 
 # --metric-resolution of the manifests that metrics-server is installed with.
 RESOLUTION_SECONDS = 15.0
-# Less than this says more about how a process starts than about how it runs.
+# A shorter time measures how a process starts, not how it runs.
 _FRESH_SECONDS = 10.0
 
 
@@ -70,7 +70,7 @@ class Meter:
 
 
 def measure(pid: int, started: float, now: float) -> Point | None:
-    """`pid` and its descendants, those that have ended and were waited for included; None: it has gone."""
+    """`pid` and its descendants, those that have ended and were waited for included; None: it has ended."""
     memory, seconds = 0, 0.0
     try:
         leader = psutil.Process(pid)
@@ -82,7 +82,7 @@ def measure(pid: int, started: float, now: float) -> Point | None:
             memory += process.memory_info().rss
             times = process.cpu_times()
             seconds += times.user + times.system
-            # What a process has waited for is in no list of children any more. Not on every platform.
+            # A process that was waited for is in no list of children any more. Not on every platform.
             seconds += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
     return Point(now, started, seconds, memory)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rehearsal.host.errors import MachineError
 
-_MOST_BYTES = 100
+_MAX_BYTES = 100
 
 
 @contextmanager
 def address(path: Path) -> Iterator[str]:
     """A short name for `path`, valid inside the block: through an open descriptor if need be."""
-    if len(os.fsencode(path)) <= _MOST_BYTES:
+    if len(os.fsencode(path)) <= _MAX_BYTES:
         yield str(path)
         return
     if not Path("/proc/self/fd").is_dir():

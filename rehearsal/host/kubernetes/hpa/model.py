@@ -206,7 +206,7 @@ _DEFAULT_METRIC = {
 
 @dataclass(frozen=True)
 class Scale:
-    """The target's scale subresource. `selector` is its label selector as text; `selector_error` says why
+    """The target's scale subresource. `selector` is its label selector as text; `selector_error` states why
     that text cannot be parsed."""
 
     spec_replicas: int
