@@ -27,7 +27,7 @@ async def serve(path: Path, handle: Handler) -> asyncio.Server:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
-            await _respond(reader, writer, handle)
+            await _serve_one(reader, writer, handle)
         with suppress(OSError):
             writer.close()
 
@@ -35,7 +35,7 @@ async def serve(path: Path, handle: Handler) -> asyncio.Server:
         return await asyncio.start_unix_server(connected, short, limit=MAX_BYTES)
 
 
-async def _respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
+async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
     line = await reader.readline()
     if not line:
         return
