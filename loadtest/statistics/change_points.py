@@ -2,13 +2,15 @@
 
 Binary segmentation with the test of Mann and Whitney (a rank form of E-Divisive, Matteson and James 2014):
 the split with the smallest p-value is taken if it is significant after Bonferroni's correction for all splits
-that were tried and the level moved by at least `min_shift`; then both sides are searched.
+that were tried; then both sides are searched. A change point is a split between adjacent levels whose medians
+differ by at least `min_shift`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -34,17 +36,20 @@ class ChangePoint:
 
 def change_points(values: Sequence[float], min_shift: float = 0.05) -> list[ChangePoint]:
     """The change points of a series, in order."""
-    return sorted(_search(values, 0, len(values), min_shift), key=lambda each: each.index)
+    edges = [0, *sorted(_splits(values, 0, len(values))), len(values)]
+    levels = [median(values[start:end]) for start, end in pairwise(edges)] if values else []
+    found = [
+        ChangePoint(index, before, after)
+        for index, (before, after) in zip(edges[1:-1], pairwise(levels), strict=True)
+    ]
+    return [each for each in found if abs(each.shift) >= min_shift]
 
 
-def _search(values: Sequence[float], start: int, end: int, min_shift: float) -> list[ChangePoint]:
-    splits = range(start + MIN_SEGMENT, end - MIN_SEGMENT + 1)
-    if not splits:
+def _splits(values: Sequence[float], start: int, end: int) -> list[int]:
+    candidates = range(start + MIN_SEGMENT, end - MIN_SEGMENT + 1)
+    if not candidates:
         return []
-    p, split = min((mann_whitney_p(values[start:at], values[at:end]), at) for at in splits)
-    if p * len(splits) >= _MAX_P:
+    p, split = min((mann_whitney_p(values[start:at], values[at:end]), at) for at in candidates)
+    if p * len(candidates) >= _MAX_P:
         return []
-    before, after = median(values[start:split]), median(values[split:end])
-    point = ChangePoint(split, before, after)
-    found = [point] if abs(point.shift) >= min_shift else []
-    return [*_search(values, start, split, min_shift), *found, *_search(values, split, end, min_shift)]
+    return [*_splits(values, start, split), split, *_splits(values, split, end)]

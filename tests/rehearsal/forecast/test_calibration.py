@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.forecast.calibration import FILE, CalibrationError, from_load_test, load, write
+from rehearsal.forecast.calibration import CalibrationError, from_load_test, load, write
 from tests.rehearsal.forecast.factories import calibration
 
 
@@ -69,11 +69,3 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     broken.write_text('{"date": "2026-11-25"}')
     with pytest.raises(CalibrationError, match="is not a calibration"):
         load(broken)
-
-
-def test_the_committed_calibration_states_its_origin() -> None:
-    found = load(FILE)
-    assert found.date
-    assert found.commit
-    assert {"api", "redis"} <= set(found.cpu)
-    assert 0 < found.utilization < 0.9
