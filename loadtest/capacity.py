@@ -9,6 +9,7 @@ from typing import Any, Final
 from loadtest.generator.recorder import as_json
 from loadtest.platform import Platform
 from loadtest.run import Run, Settings, execute
+from loadtest.statistics.rate_search import search
 from rehearsal.scenarios.rate_curve import RateCurve
 
 _FIRST_RATE: Final = 50.0
@@ -75,21 +76,6 @@ class Capacity:
         return (
             f"capacity: {self.rate:.0f} requests/s (the highest rate of arrivals at which TGT1 and TGT3 hold)"
         )
-
-
-def search(measure: Callable[[float], bool], first: float, maximum: float, bisections: int) -> None:
-    """Call ``measure`` with rates: doubled while it holds, then bisected between the last two."""
-    low, high = 0.0, first
-    while measure(high):
-        low, high = high, high * 2
-        if high > maximum:
-            return
-    for _ in range(bisections):
-        middle = (low + high) / 2
-        if measure(middle):
-            low = middle
-        else:
-            high = middle
 
 
 def find_capacity(

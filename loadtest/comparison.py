@@ -13,14 +13,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from loadtest.generator.accounts import Account
 from loadtest.platform import Platform, find
-from loadtest.run import Run, Settings, execute
-from loadtest.statistics.regression import Comparison, compare
+from loadtest.run import Settings, execute
+from loadtest.statistics.samples import SIDES, Samples
 from rehearsal.host.processes.ports import is_free
 from rehearsal.pulumi.project import Project
 from rehearsal.review.base_checkout import checked_out
@@ -30,43 +29,10 @@ _UP_SECONDS: Final = 240.0
 _PORTS: Final = range(8453, 8553)
 _PORT: Final = re.compile(r"^(\s+(?:edgePort|port): )8443$", re.MULTILINE)
 _COMMAND: Final = "from rehearsal.cli.__main__ import run; run()"
-_SIDES: Final = ("base", "again", "change")
 
 
 class BaseUpError(Exception):
     """The base could not be brought up on this machine; the message ends with its output."""
-
-
-@dataclass
-class Samples:
-    """Measured windows by side (`base`, `again`, `change`) and measure, in seconds."""
-
-    windows: dict[str, dict[str, list[float]]] = field(
-        default_factory=lambda: {side: {"P50": list[float](), "P95": list[float]()} for side in _SIDES}
-    )
-    invalid: list[str] = field(default_factory=list)
-
-    def add(self, side: str, run: Run) -> None:
-        """A window that ended; one in which the generator lagged is left out."""
-        problems = run.invalid()
-        if problems:
-            self.invalid.append(f"{side}: {'; '.join(problems)}")
-            return
-        self.windows[side]["P50"].append(run.total.p50)
-        self.windows[side]["P95"].append(run.total.p95)
-
-    def comparisons(self) -> list[Comparison]:
-        """The comparison of every measure."""
-        base, again, change = (self.windows[side] for side in _SIDES)
-        return [compare(name, base[name], again[name], change[name]) for name in base]
-
-    def as_json(self) -> dict[str, Any]:
-        """Windows and comparisons."""
-        return {
-            "windows": self.windows,
-            "invalid": self.invalid,
-            "comparisons": [vars(each) for each in self.comparisons()],
-        }
 
 
 def measure(
@@ -85,12 +51,12 @@ def measure(
     prepared: dict[str, list[Account]] = {}
     curve = RateCurve(((0.0, rate), (seconds, rate)))
     for number in range(windows):
-        for side in rng.sample(_SIDES, len(_SIDES)):
+        for side in rng.sample(SIDES, len(SIDES)):
             platform = change if side == "change" else base
             settings = Settings(side, curve, *mix, 1.0, 1.0, accounts, rng.randrange(1_000_000))
             run = execute(settings, platform, prepared=prepared.get(platform.address), observe=False)
             prepared[platform.address] = run.plan.prepared
-            found.add(side, run)
+            found.add(side, {"P50": run.total.p50, "P95": run.total.p95}, run.invalid())
         notice(f"round {number + 1} of {windows}")
     return found
 

@@ -1,0 +1,42 @@
+"""Windows of a comparison by side and measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from loadtest.statistics.regression import Comparison, compare
+
+SIDES: Final = ("base", "again", "change")
+
+
+@dataclass
+class Samples:
+    """Measured windows by side (`base`, `again`, `change`) and measure, in seconds."""
+
+    windows: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: {side: {"P50": list[float](), "P95": list[float]()} for side in SIDES}
+    )
+    invalid: list[str] = field(default_factory=list)
+
+    def add(self, side: str, values: Mapping[str, float], problems: Sequence[str]) -> None:
+        """Add a window that ended. One with problems, such as a generator that lagged, is left out."""
+        if problems:
+            self.invalid.append(f"{side}: {'; '.join(problems)}")
+            return
+        for measure, value in values.items():
+            self.windows[side][measure].append(value)
+
+    def comparisons(self) -> list[Comparison]:
+        """The comparison of every measure."""
+        base, again, change = (self.windows[side] for side in SIDES)
+        return [compare(name, base[name], again[name], change[name]) for name in base]
+
+    def as_json(self) -> dict[str, Any]:
+        """Windows and comparisons."""
+        return {
+            "windows": self.windows,
+            "invalid": self.invalid,
+            "comparisons": [vars(each) for each in self.comparisons()],
+        }
