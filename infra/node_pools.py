@@ -86,8 +86,8 @@ class Pool(Component):
             max_pods_per_node=MAX_PODS_PER_NODE,
             initial_node_count=1,
             autoscaling={
-                "total_min_node_count": args.size.least,
-                "total_max_node_count": args.size.most,
+                "total_min_node_count": args.size.minimum,
+                "total_max_node_count": args.size.maximum,
                 # Spot capacity is wherever it is; on-demand nodes spread, so that a zone can be lost.
                 "location_policy": "ANY" if args.spot else "BALANCED",
             },

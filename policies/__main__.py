@@ -25,7 +25,7 @@ REGISTRIES: Final = "image-registry"
 
 
 def stack_configuration() -> list[dict[str, Any]]:
-    """What the stack's file says of the pack, as layers of configuration. Raises ConfigurationError."""
+    """The pack's configuration in the stack file, in layers. Raises ConfigurationError."""
     stack = pulumi.get_stack()
     return [
         _registries(),
@@ -70,8 +70,8 @@ def main() -> None:
         sys.exit(f"error: {error}")
     decode_once()
     serve_quickly(RULES)
-    # What is here stays, and so does what a stack declares: looking through all of it for garbage again and
-    # again would make the time grow faster than the stack.
+    # Modules and declared resources live until the process ends: repeated garbage collections over them would
+    # make the time grow faster than the stack.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     PolicyPack(

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from policies.model.cron import shortest_interval
+    from policies.model.cron import min_interval
     from policies.model.node_pools import pool_of
     from policies.model.paths import Path, format_path
     from policies.model.pods import list_unevaluated
@@ -55,7 +55,7 @@ _PLACES: Final[dict[str, str]] = {
     "pool_of": "model.node_pools",
     "problems_with": "pack.configuration",
     "reconcile": "pack.configuration",
-    "shortest_interval": "model.cron",
+    "min_interval": "model.cron",
 }
 
 __all__ = [
@@ -78,12 +78,12 @@ __all__ = [
     "Unknown",
     "format_path",
     "list_unevaluated",
+    "min_interval",
     "monthly",
     "parse_quantity",
     "pool_of",
     "problems_with",
     "reconcile",
-    "shortest_interval",
 ]
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+# The first line of a program's report on settings that it cannot use (`infra/settings/errors.py`).
+WRONG_SETTINGS: Final = re.compile(r'stack "[^"]+": .*\bwrong in (?P<file>\S+),')
 
 
 class KingdomError(Exception):

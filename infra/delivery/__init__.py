@@ -45,7 +45,7 @@ class Delivery(Component):
             # Known holes of what is pushed are found before it is deployed, and as they become known.
             vulnerability_scanning_config={"enablement_config": "INHERITED"},
             cleanup_policy_dry_run=False,  # an old image with known holes cannot be started again
-            # What is kept goes before what is deleted.
+            # A policy that keeps images takes precedence over one that deletes them.
             cleanup_policies=[
                 {
                     "id": "keep-releases",

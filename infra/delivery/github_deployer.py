@@ -1,4 +1,4 @@
-"""Who deploys from GitHub: one branch of one repository, for one environment, and without a key."""
+"""The identities that GitHub workflows use: one branch of one repository for each environment, no key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.settings.service import DeliverySettings
 
 ISSUER = "https://token.actions.githubusercontent.com"
 
-# What an update of the platform does, service by service; no owner, no editor.
+# The roles that an update of the platform needs, by service; no owner, no editor.
 ROLES = (
     "roles/artifactregistry.admin",
     "roles/binaryauthorization.policyEditor",
@@ -41,7 +41,7 @@ ROLES = (
 )
 GRANTS = "roles/resourcemanager.projectIamAdmin"
 
-# What a plan and the nightly search for drift read: the configuration of every service, not its data.
+# The roles of a plan and of the drift check: they read the configuration of every service, not its data.
 READER_ROLES = (
     "roles/artifactregistry.reader",
     "roles/binaryauthorization.policyViewer",
@@ -121,7 +121,7 @@ class Deployer(Component):
                 member=account.member,
                 opts=self.child(),
             )
-        # Whoever makes a node pool must be allowed to run nodes as their account, and as no other.
+        # Creating a node pool requires the right to run nodes as their account, and as no other.
         serviceaccount.IAMMember(
             f"{name}-nodes",
             service_account_id=args.nodes_account,
@@ -189,11 +189,11 @@ class Deployer(Component):
 
 
 def condition(environment: str, settings: DeliverySettings) -> str:
-    """Whose tokens are taken: GitHub's issuer signs those of every repository in the world.
+    """The condition for accepted tokens: GitHub's issuer signs those of every repository.
 
-    The GitHub environment is part of it, so that its reviewers must have agreed; that for reading has none.
-    The subject repeats repository and environment, in the form that GitHub gives it by default: the one claim
-    that every token has.
+    The GitHub environment is part of it, so that its reviewers must have approved; the one for reading
+    has none. The subject repeats repository and environment, in the form that GitHub gives it by default: the
+    one claim that every token has.
     """
     environments = (environment, reading(environment))
     subjects = ", ".join(f"'repo:{settings.github}:environment:{name}'" for name in environments)

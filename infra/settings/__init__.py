@@ -1,4 +1,4 @@
-"""What a stack file says, as types.
+"""The settings of a stack file, as types.
 
 `Settings.parse` turns the values of one `stacks/Pulumi.<env>.yaml` into one tree of frozen models, once,
 at the edge of the program. It needs no running Pulumi. Whatever is wrong with a stack file is reported in
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from infra.settings.base import Section
-from infra.settings.errors import SettingsError, complaints
+from infra.settings.errors import SettingsError, setting_problems
 from infra.settings.platform import (
     CacheSettings,
     ClusterSettings,
@@ -58,12 +58,12 @@ class Settings(Section):
         """Read the settings of `stack` from its configuration.
 
         `values` maps full keys (`kingdom:network`, `gcp:project`) to what the file has there: YAML values, or
-        the JSON text Pulumi hands to a program. Raises `SettingsError` with every complaint.
+        the JSON text that Pulumi passes to a program. Raises `SettingsError` with every problem.
         """
         try:
             return cls.model_validate_json(json.dumps(_tree(values)), strict=True)
         except ValidationError as error:
-            raise SettingsError(stack, complaints(error, cls)) from None
+            raise SettingsError(stack, setting_problems(error, cls)) from None
 
 
 def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decoded(value: Any) -> Any:
-    """Pulumi hands objects to a program as JSON text."""
+    """Decode a value that Pulumi passes as JSON text."""
     if not isinstance(value, str):
         return value
     try:

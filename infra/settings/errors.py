@@ -1,4 +1,4 @@
-"""What is wrong with a stack file, said so that it can be put right without reading the program."""
+"""Errors of a stack file, each with its key, its value and the remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = 60  # characters of a wrong value worth repeating
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class SettingProblem:
     """One wrong setting: its full key, what stands there, and what would be right."""
 
     key: str
@@ -28,46 +28,46 @@ class Complaint:
 
 
 class SettingsError(Exception):
-    """Every complaint about one stack file, in one text."""
+    """Every problem about one stack file, in one text."""
 
-    def __init__(self, stack: str, found: Sequence[Complaint]) -> None:
+    def __init__(self, stack: str, found: Sequence[SettingProblem]) -> None:
         self.stack = stack
-        self.complaints = tuple(sorted(found, key=lambda complaint: complaint.key))
+        self.problems = tuple(sorted(found, key=lambda problem: problem.key))
         count = f"{len(found)} settings are" if len(found) > 1 else "one setting is"
-        lines = "".join(f"\n  {complaint}" for complaint in self.complaints)
+        lines = "".join(f"\n  {problem}" for problem in self.problems)
         super().__init__(
             f'stack "{stack}": {count} wrong in stacks/Pulumi.{stack}.yaml, and nothing was changed{lines}'
         )
 
 
-def complaints(error: ValidationError, model: type[BaseModel]) -> list[Complaint]:
-    """Translate pydantic's errors about `model` into complaints."""
-    return [_complaint(details, model) for details in error.errors(include_url=False)]
+def setting_problems(error: ValidationError, model: type[BaseModel]) -> list[SettingProblem]:
+    """Translate pydantic's errors about `model` into setting problems."""
+    return [_setting_problem(details, model) for details in error.errors(include_url=False)]
 
 
-def _complaint(details: ErrorDetails, model: type[BaseModel]) -> Complaint:
+def _setting_problem(details: ErrorDetails, model: type[BaseModel]) -> SettingProblem:
     location = details["loc"]
     key = format_key(location)
     parents, field = _walk(model, location)
     wanted = f": {field.description}" if field is not None and field.description else ""
     match details["type"]:
         case "missing":
-            return Complaint(key, "", f"is missing{wanted}{_members(field)}")
+            return SettingProblem(key, "", f"is missing{wanted}{_members(field)}")
         case "extra_forbidden":
-            return Complaint(
+            return SettingProblem(
                 key, _shown(details["input"]), _unknown(str(location[-1]), parents, len(location) == 1)
             )
         case "value_error":
-            return Complaint(key, "", details["msg"].removeprefix("Value error, "))
+            return SettingProblem(key, "", details["msg"].removeprefix("Value error, "))
         case "enum":
-            return Complaint(key, _shown(details["input"]), f"{_lower(details['msg'])}{wanted}")
+            return SettingProblem(key, _shown(details["input"]), f"{_lower(details['msg'])}{wanted}")
         case "string_pattern_mismatch":
             pattern = (details.get("ctx") or {}).get("pattern", "")
-            return Complaint(
+            return SettingProblem(
                 key, _shown(details["input"]), f"does not have the right form{wanted or f': {pattern}'}"
             )
         case _:
-            return Complaint(key, _shown(details["input"]), f"{_lower(details['msg'])}{wanted}")
+            return SettingProblem(key, _shown(details["input"]), f"{_lower(details['msg'])}{wanted}")
 
 
 def format_key(location: Sequence[int | str]) -> str:
@@ -122,9 +122,9 @@ def _unknown(name: str, owner: type[BaseModel] | None, top: bool) -> str:
     return f"is not a setting; {hint}known here: {', '.join(prefix + alias for alias in known)}"
 
 
-def misfit(key: str, value: object, remedy: str) -> Complaint:
-    """A complaint about a setting that is right by itself and wrong with the others."""
-    return Complaint(f"kingdom:{key}", _shown(value), remedy)
+def cross_field_error(key: str, value: object, remedy: str) -> SettingProblem:
+    """A problem about a setting that is right by itself and wrong with the others."""
+    return SettingProblem(f"kingdom:{key}", _shown(value), remedy)
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where the program meets Pulumi's configuration."""
+"""Load and validate the stack configuration."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pulumi.runtime import config
 
 from infra.component import Environment
 from infra.settings import Settings
-from infra.settings.errors import SettingsError, misfit
-from infra.settings.sizing import Sizing, misfits
+from infra.settings.errors import SettingsError, cross_field_error
+from infra.settings.sizing import Sizing, cross_field_errors
 
 
 def parse(stack: str, values: Mapping[str, Any]) -> Settings:
     """Settings whose every value is right, and which fit together. Raises `SettingsError` otherwise."""
     settings = Settings.parse(stack, values)
-    found = [misfit(key, value, remedy) for key, value, remedy in misfits(settings)]
+    found = [cross_field_error(key, value, remedy) for key, value, remedy in cross_field_errors(settings)]
     if found:
         raise SettingsError(stack, found)
     return settings
@@ -27,7 +27,7 @@ def parse(stack: str, values: Mapping[str, Any]) -> Settings:
 def with_edge_port(values: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with `rehearsal:machine.edgePort`, where it is set, as the port of the edge.
 
-    On one machine that setting decides where the platform answers; URLs in responses, in OpenAPI documents
+    On one machine that setting is the port of the platform; URLs in responses, in OpenAPI documents
     and in the stack's outputs must name the same port.
     """
     found = dict(values)
@@ -53,7 +53,7 @@ def load() -> tuple[Environment, Settings, Sizing]:
 
     Raises `pulumi.RunError`, whose text every engine prints without a traceback.
     """
-    # `pulumi.Config` cannot list its keys, and a key that nobody reads is a mistake worth reporting.
+    # `pulumi.Config` cannot list its keys, and an unused key is a mistake worth reporting.
     values = with_edge_port({**config.get_config_env(), **config.CONFIG.get()})
     try:
         settings = parse(pulumi.get_stack(), values)

@@ -17,8 +17,8 @@ FAMILIES: dict[str, dict[str, float]] = {
 
 # (width, share): GKE keeps this share of each slice for itself. The last slice has no end.
 # https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes
-CPU_KEPT = ((1.0, 0.06), (1.0, 0.01), (2.0, 0.005), (float("inf"), 0.0025))
-MEMORY_KEPT = ((4.0, 0.25), (4.0, 0.20), (8.0, 0.10), (112.0, 0.06), (float("inf"), 0.02))
+CPU_RESERVED = ((1.0, 0.06), (1.0, 0.01), (2.0, 0.005), (float("inf"), 0.0025))
+MEMORY_RESERVED = ((4.0, 0.25), (4.0, 0.20), (8.0, 0.10), (112.0, 0.06), (float("inf"), 0.02))
 EVICTION_MI = 100
 
 # Requests of GKE's own daemons on every node: data plane, logs, metrics, secrets, metadata, backup agent.
@@ -48,8 +48,8 @@ def allocatable(machine_type: str) -> Share:
         )
     cpus = float(count)
     gib = cpus * FAMILIES.get(family, GIB_PER_CPU).get(kind, GIB_PER_CPU[kind])
-    cpu = cpus - _kept(cpus, CPU_KEPT)
-    memory = gib - _kept(gib, MEMORY_KEPT)
+    cpu = cpus - _reserved(cpus, CPU_RESERVED)
+    memory = gib - _reserved(gib, MEMORY_RESERVED)
     share = Share(
         cpu_milli=int(cpu * 1000) - DAEMONS_CPU_MILLI,
         memory_mi=int(memory * 1024) - EVICTION_MI - DAEMONS_MEMORY_MI,
@@ -59,10 +59,10 @@ def allocatable(machine_type: str) -> Share:
     return share
 
 
-def _kept(amount: float, slices: tuple[tuple[float, float], ...]) -> float:
-    kept = 0.0
+def _reserved(amount: float, slices: tuple[tuple[float, float], ...]) -> float:
+    reserved = 0.0
     for width, share in slices:
         part = min(amount, width)
-        kept += part * share
+        reserved += part * share
         amount -= part
-    return kept
+    return reserved

@@ -38,7 +38,7 @@ class Google(Section):
 
 
 class EnvironmentSettings(Section):
-    """What is true of the whole environment."""
+    """Settings of the whole environment."""
 
     project_number: Annotated[
         str,
@@ -58,7 +58,7 @@ class NetworkSettings(Section):
     pods: Annotated[Cidr, Field(description="addresses of pods, an IPv4 range such as 10.16.0.0/14")]
     services: Annotated[Cidr, Field(description="addresses of services, an IPv4 range such as 10.1.0.0/20")]
     private_services_prefix: Annotated[
-        int, Field(ge=16, le=24, description="prefix length reserved for Google's managed services (Redis)")
+        int, Field(ge=16, le=24, description="prefix length retained for Google's managed services (Redis)")
     ]
     nat_addresses: Annotated[int, Field(ge=1, le=16, description="static addresses that egress leaves from")]
 
@@ -107,13 +107,13 @@ class ClusterSettings(Section):
 
 
 class AtlasBackupSettings(Section):
-    """How often Atlas takes snapshots, and how long each kind is kept."""
+    """How often Atlas takes snapshots, and how long each kind is retained."""
 
     hourly_every: Annotated[int, Field(description="hours between snapshots: 1, 2, 4, 6, 8 or 12")]
-    hourly_days: Annotated[Days, Field(description="days an hourly snapshot is kept")]
-    daily_days: Annotated[Days, Field(description="days a daily snapshot is kept")]
-    weekly_weeks: Annotated[int, Field(ge=1, le=520, description="weeks a weekly snapshot is kept")]
-    monthly_months: Annotated[int, Field(ge=1, le=120, description="months a monthly snapshot is kept")]
+    hourly_days: Annotated[Days, Field(description="days an hourly snapshot is retained")]
+    daily_days: Annotated[Days, Field(description="days a daily snapshot is retained")]
+    weekly_weeks: Annotated[int, Field(ge=1, le=520, description="weeks a weekly snapshot is retained")]
+    monthly_months: Annotated[int, Field(ge=1, le=120, description="months a monthly snapshot is retained")]
     restore_days: Annotated[int, Field(ge=1, le=30, description="days whose every second can be restored")]
     copy_region: Annotated[
         str | None,
@@ -155,15 +155,15 @@ class DatabaseSettings(Section):
     auth: Annotated[MongoAuth, Field(description="how the service authenticates")]
     index_advisor: Annotated[
         IndexAdvisor,
-        Field(description="what workers do about indexes: nothing, say what would be better, or do it"),
+        Field(description="index maintenance by workers: off, advice in the log, or applied"),
     ]
     customer_key: Annotated[bool, Field(description="encrypt with a key of our own in Cloud KMS")]
     backup: AtlasBackupSettings
     custodian: Annotated[
         CustodianSettings | None,
         Field(
-            description="who could have MongoDB's support lift the rule that nobody deletes a backup; "
-            "null: no such rule"
+            description="contact that MongoDB's support accepts for lifting the backup compliance policy; "
+            "null: no such policy"
         ),
     ]
     certificate_months: Annotated[int, Field(ge=1, le=24, description="life of the client certificate")]
@@ -212,7 +212,7 @@ class StorageSettings(Section):
     location: Annotated[
         str, Field(pattern=r"^[A-Z][A-Z0-9-]+$", description="bucket location such as EU or EUROPE-WEST1")
     ]
-    noncurrent_days: Annotated[int, Field(ge=1, le=3650, description="days an overwritten object is kept")]
+    noncurrent_days: Annotated[int, Field(ge=1, le=3650, description="days overwritten objects stay")]
     soft_delete_days: Annotated[int, Field(ge=7, le=90, description="days a deleted object can be restored")]
     apps: AppSettings
     app_check_seconds: Annotated[
@@ -257,19 +257,19 @@ class EdgeSettings(Section):
     hostname: Annotated[Hostname, Field(description="name clients use")]
     port: Annotated[int, Field(ge=1, le=65_535, description="port clients use; 443 on the internet")]
     hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000, description="HSTS max-age")]
-    monitor_path: Annotated[Path, Field(description="routed path that answers 200 when the platform serves")]
+    monitor_path: Annotated[Path, Field(description="routed path that returns 200 while the platform serves")]
     standby: Annotated[
         dict[DnsLabel, StandbySettings],
         Field(description="origins in other regions to fail over to, by name, in this order"),
     ]
-    cache_reserve: Annotated[bool, Field(description="keep cached answers in persistent storage, too")]
+    cache_reserve: Annotated[bool, Field(description="store cached responses in persistent storage, too")]
     cache: Annotated[
         dict[DnsLabel, Path],
-        Field(description="path prefixes such as /v1/media/ whose answers may be kept, by name"),
+        Field(description="path prefixes such as /v1/media/ whose responses may be cached, by name"),
     ]
     rates: dict[DnsLabel, RateRule]
     image_formats: Annotated[
-        tuple[ImageFormat, ...], Field(description="formats that pictures are kept in besides their own")
+        tuple[ImageFormat, ...], Field(description="formats that images are stored in besides their own")
     ]
 
     @model_validator(mode="after")

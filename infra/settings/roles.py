@@ -21,10 +21,10 @@ class NodePoolKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What is the same for a role in every environment; replicas and sizes are in the stack files.
+    """Properties of a role in every environment; replicas and sizes are in the stack files.
 
     `pool` is where its pods run. `priority` orders pods where nodes are short; only a role that `preempts`
-    evicts others for it. `working_set` says that each replica keeps `cache.workingSetMi` in Redis.
+    evicts others for it. With `working_set`, each replica stores `cache.workingSetMi` in Redis.
     """
 
     pool: NodePoolKind

@@ -24,7 +24,7 @@ class ImageSettings(Section):
         Digest | Literal["deployed"],
         Field(
             description="sha256:… of the image; `deployed` keeps the one that runs. The deployment workflow"
-            " sets the digest for its own run, so a committed file says `deployed`"
+            " sets the digest for its own run, so a committed file has `deployed`"
         ),
     ]
 
@@ -37,7 +37,7 @@ class ImageSettings(Section):
     def reference(self) -> str:
         """Image by digest, so that what was tested is what runs.
 
-        Where the deployed image is kept, this is only what a new deployment starts with.
+        If the deployed image is kept, this is only the image of a new deployment.
         """
         return f"{self.repository}@{NO_IMAGE if self.keeps_deployed else self.digest}"
 
@@ -48,7 +48,7 @@ class ImageSettings(Section):
 
 
 class ResourceSettings(Section):
-    """What one pod asks for, and the most it gets."""
+    """Requests and limits of one pod."""
 
     cpu_milli: Annotated[int, Field(ge=10, le=64_000, description="CPU request in thousandths of a core")]
     cpu_limit_milli: Annotated[int, Field(ge=10, le=64_000, description="CPU limit in thousandths of a core")]
@@ -76,7 +76,7 @@ class Signal(Section):
 class RoleSettings(Section):
     """One role of the service: how many replicas of what size."""
 
-    min_replicas: Annotated[Count, Field(description="replicas kept")]
+    min_replicas: Annotated[Count, Field(description="minimum replicas")]
     max_replicas: Annotated[Count, Field(description="replicas at most")]
     surge_percent: Annotated[Percent, Field(description="extra replicas while rolling out, percent")]
     cpu_percent: Annotated[
@@ -211,22 +211,22 @@ class ObjectiveSettings(Section):
 
 
 class ObservabilitySettings(Section):
-    """Who hears of what, and how long it is remembered."""
+    """Notification channels, and the retention of logs and metrics."""
 
-    page: Annotated[Email, Field(description="address that wakes someone")]
+    page: Annotated[Email, Field(description="address for pages")]
     ticket: Annotated[Email, Field(description="address that opens a ticket")]
     info: Annotated[Email, Field(description="address for notices")]
     thresholds: ThresholdSettings
     objectives: ObjectiveSettings
-    log_days: Annotated[Days, Field(description="days logs are kept")]
+    log_days: Annotated[Days, Field(description="days logs are retained")]
 
 
 class BackupSettings(Section):
     """Backup for GKE."""
 
     cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$", description='when, such as "0 */6 * * *"')]
-    keep_days: Annotated[Days, Field(description="days a backup is kept")]
-    lock_days: Annotated[int, Field(ge=0, le=90, description="days in which nobody can delete a backup")]
+    keep_days: Annotated[Days, Field(description="days a backup is retained")]
+    lock_days: Annotated[int, Field(ge=0, le=90, description="days in which a backup cannot be deleted")]
 
     @model_validator(mode="after")
     def _lock_ends_before_the_backup(self) -> Self:
@@ -236,10 +236,10 @@ class BackupSettings(Section):
 
 
 class DeliverySettings(Section):
-    """Where releases come from, and how many are kept."""
+    """The source of releases, and how many are retained."""
 
     github: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", description="GitHub repository, owner/name")]
     ref: Annotated[
         str, Field(pattern=r"^refs/(heads|tags)/", description="ref that may deploy: refs/heads/…")
     ]
-    keep_images: Annotated[Count, Field(description="releases kept in the registry")]
+    keep_images: Annotated[Count, Field(description="releases retained in the registry")]

@@ -1,7 +1,7 @@
 """The arithmetic of a graceful stop, from two settings.
 
-A replica that is told to stop turns unready at once and keeps serving for `drain_seconds`, because the load
-balancer goes on sending until its health check notices: that is asked often enough to notice in time. Then
+A replica that receives SIGTERM becomes unready at once and keeps serving for `drain_seconds`, because the
+load balancer sends requests until its health check fails; the probe interval is short enough for that. Then
 the replica finishes what it has, for `request_seconds` at most. Only after that may the kubelet kill it.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from infra.settings.service import WorkloadSettings
 
 MARGIN_SECONDS = 5  # closing connections and flushing logs
-PROBE_FAILURES = 2  # answers of "not ready" before a replica leaves the balance
+PROBE_FAILURES = 2  # failed probes before a replica receives no more requests
 
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """Seconds: `drain` then `finish`, within `grace`; `probe` is how often readiness is asked."""
+    """Seconds: `drain` then `finish`, within `grace`; `probe` is the interval of readiness probes."""
 
     drain: int
     finish: int
@@ -39,5 +39,5 @@ class Termination:
     def of(cls, settings: WorkloadSettings) -> Termination:
         """Derive the steps."""
         drain, finish = settings.drain_seconds, settings.request_seconds
-        # One more interval than it takes failures: the first probe may have been asked just before the stop.
+        # One more interval than it takes failures: the first probe may have been sent just before the stop.
         return cls(drain, finish, drain + finish + MARGIN_SECONDS, max(drain // (PROBE_FAILURES + 1), 1))

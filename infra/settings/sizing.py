@@ -24,10 +24,10 @@ ATLAS_CONNECTIONS = {
     AtlasSize.M80: 96_000,
     AtlasSize.M200: 128_000,
 }
-POOLED_PERCENT = 75  # below the warning of ALR5: full pools wake nobody, and operators still get in
+POOLED_PERCENT = 75  # below the warning of ALR5: full pools do not page, and operators can still connect
 MONITORS = 2  # connections a driver opens to each member besides its pool, for monitoring
-LARGEST_POOL = 100
-SMALLEST_POOL = 5
+MAX_POOL = 100
+MIN_POOL = 5
 
 REDIS_POOL = 32  # connections of one pod
 REDIS_CONNECTION_KI = 40  # client buffers of one connection
@@ -37,8 +37,8 @@ MAX_PODS_PER_NODE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """How much a set of pods may ask for in total: pods, CPU in thousandths, memory and scratch in MiB."""
+class ResourceTotals:
+    """Total resources of a set of pods: pods, CPU in thousandths, memory and scratch in MiB."""
 
     pods: int
     cpu_milli: int
@@ -46,8 +46,8 @@ class Room:
     memory_mi: int
     scratch_mi: int
 
-    def __add__(self, other: Room) -> Room:
-        return Room(
+    def __add__(self, other: ResourceTotals) -> ResourceTotals:
+        return ResourceTotals(
             self.pods + other.pods,
             self.cpu_milli + other.cpu_milli,
             self.cpu_limit_milli + other.cpu_limit_milli,
@@ -68,26 +68,26 @@ class Room:
         }
 
 
-NO_ROOM = Room(0, 0, 0, 0, 0)
+NO_RESOURCES = ResourceTotals(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
     """Nodes of a pool in the whole region."""
 
-    least: int
-    most: int
+    minimum: int
+    maximum: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """Everything derived for one environment.
 
-    `quota` is the namespace's room, `on_demand` and `spot` the pools' bounds, `mongodb_pool` the connections
+    `quota` is that of the namespace, `on_demand` and `spot` the pools' bounds, `mongodb_pool` the connections
     a pod may open to one member, `redis_gb` the cache's memory.
     """
 
-    quota: Room
+    quota: ResourceTotals
     on_demand: Nodes
     spot: Nodes
     mongodb_pool: int
@@ -98,7 +98,7 @@ class Sizing:
         """Derive all of it."""
         workload, cluster = settings.workload, settings.cluster
         return cls(
-            quota=sum((room(role, rolling=True) for role in workload.roles.values()), NO_ROOM),
+            quota=sum((peak_resources(role, rolling=True) for role in workload.roles.values()), NO_RESOURCES),
             on_demand=nodes(on_pool(workload, NodePoolKind.ON_DEMAND), cluster.on_demand, cluster),
             spot=nodes(on_pool(workload, NodePoolKind.SPOT), cluster.spot, cluster),
             mongodb_pool=mongodb_pool(settings),
@@ -116,14 +116,14 @@ def peak(role: RoleSettings) -> int:
     return role.max_replicas + surge(role)
 
 
-def room(role: RoleSettings, *, rolling: bool = False) -> Room:
-    """What a role may ask for at its peak.
+def peak_resources(role: RoleSettings, *, rolling: bool = False) -> ResourceTotals:
+    """The resources of a role at its peak.
 
     While a Deployment is `rolling` out, the pods of a wave still terminate, and count against the quota, when
     their replacements are created (https://github.com/kubernetes/kubernetes/issues/98656).
     """
     pods, resources = peak(role) + (surge(role) if rolling else 0), role.resources
-    return Room(
+    return ResourceTotals(
         pods,
         pods * resources.cpu_milli,
         pods * resources.cpu_limit_milli,
@@ -170,7 +170,7 @@ def mongodb_pool(settings: Settings) -> int:
     """
     pods = sum(map(peak, settings.workload.roles.values()))
     accepted = ATLAS_CONNECTIONS[settings.database.min_size] * POOLED_PERCENT // 100
-    return min(accepted // pods - MONITORS, LARGEST_POOL)
+    return min(accepted // pods - MONITORS, MAX_POOL)
 
 
 def redis_gb(settings: Settings) -> int:
@@ -186,8 +186,8 @@ def redis_gb(settings: Settings) -> int:
     return max(ceil(needed_mi * REDIS_HEADROOM / 1024), cache.min_gb)
 
 
-def misfits(settings: Settings) -> list[tuple[str, object, str]]:
-    """What cannot work although each setting is right by itself: key, value and remedy of each."""
+def cross_field_errors(settings: Settings) -> list[tuple[str, object, str]]:
+    """Settings that are valid by themselves but inconsistent: key, value and remedy of each."""
     found: list[tuple[str, object, str]] = []
     workload, cluster = settings.workload, settings.cluster
     pools = {
@@ -202,8 +202,8 @@ def misfits(settings: Settings) -> list[tuple[str, object, str]]:
             found.append((f"cluster.{key}.machineType", pool.machine_type, str(error)))
             continue
         if held < 1:
-            asked = f"{role.resources.cpu_milli}m CPU and {role.resources.memory_mi} MiB"
-            remedy = f"is too small for one pod of {name}, {asked}: give a larger type or request less"
+            request = f"{role.resources.cpu_milli}m CPU and {role.resources.memory_mi} MiB"
+            remedy = f"is too small for one pod of {name}, {request}: give a larger type or request less"
             found.append((f"cluster.{key}.machineType", pool.machine_type, remedy))
     found += _connections(settings.database, mongodb_pool(settings))
     ours = f"{settings.google.region}-docker.pkg.dev/{settings.google.project}/"
@@ -214,11 +214,11 @@ def misfits(settings: Settings) -> list[tuple[str, object, str]]:
 
 
 def _connections(database: DatabaseSettings, pool: int) -> list[tuple[str, object, str]]:
-    if pool >= SMALLEST_POOL:
+    if pool >= MIN_POOL:
         return []
     accepted = ATLAS_CONNECTIONS[database.min_size]
     remedy = (
         f"accepts {accepted} connections, which leaves each pod {max(pool, 0)} at maxReplicas; a pod needs "
-        f"{SMALLEST_POOL}: give a larger tier or fewer replicas"
+        f"{MIN_POOL}: give a larger tier or fewer replicas"
     )
     return [("database.minSize", database.min_size.value, remedy)]

@@ -50,7 +50,7 @@ class MongoAuth(StrEnum):
 
 
 class IndexAdvisor(StrEnum):
-    """What workers do about the indexes of the database (DBO3)."""
+    """Index maintenance by workers (DBO3)."""
 
     OFF = "off"
     ADVISE = "advise"
@@ -83,7 +83,7 @@ class CloudflarePlan(StrEnum):
 
 
 class ImageFormat(StrEnum):
-    """Picture formats that clients may ask for, best first."""
+    """Image formats that clients may request, best first."""
 
     AVIF = "avif"
     WEBP = "webp"

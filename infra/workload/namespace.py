@@ -9,7 +9,7 @@ from pulumi_kubernetes.core import v1 as core
 
 from infra.component import Component, Environment
 from infra.settings.service import WorkloadSettings
-from infra.settings.sizing import Room
+from infra.settings.sizing import ResourceTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class NamespaceArgs:
 
     environment: Environment
     settings: WorkloadSettings
-    quota: Room
+    quota: ResourceTotals
 
 
 class Namespace(Component):

@@ -34,8 +34,8 @@ _FIELDS: Final[tuple[tuple[int, int, tuple[str, ...]], ...]] = (
 )
 
 
-def shortest_interval(schedule: str) -> int:
-    """Seconds between two runs of `schedule` at their closest; never too long, and 60 for what is no cron."""
+def min_interval(schedule: str) -> int:
+    """The minimum seconds between two runs of `schedule`: never too long, and 60 for an invalid schedule."""
     text = schedule.strip().lower()
     if text in _DESCRIPTORS:
         return _DESCRIPTORS[text]

@@ -1,4 +1,4 @@
-"""What the API server and the LimitRanger admission plugin do to pods and claims in a namespace.
+"""Defaults and limits of the API server and the LimitRanger admission plugin for pods and claims.
 
 Sources, all of Kubernetes v1.37.2: ``SetDefaults_LimitRangeItem`` and ``SetDefaults_Pod``
 (pkg/apis/core/v1/defaults.go), plugin/pkg/admission/limitranger/admission.go, and
@@ -52,17 +52,17 @@ class Bounds:
     def of(cls, limit: Node) -> Bounds:
         """Read one item of ``spec.limits``."""
         kind = limit["type"].text()
-        least, most = quantities(limit["min"]), quantities(limit["max"])
+        minimum, maximum = quantities(limit["min"]), quantities(limit["max"])
         default, request = quantities(limit["default"]), quantities(limit["defaultRequest"])
         if kind == "Container":
-            default = most | default
-            request = least | default | request
-        return cls(limit, kind, least, most, default, request, quantities(limit["maxLimitRequestRatio"]))
+            default = maximum | default
+            request = minimum | default | request
+        return cls(limit, kind, minimum, maximum, default, request, quantities(limit["maxLimitRequestRatio"]))
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the LimitRanges of one namespace fill in and enforce."""
+    """The defaults and bounds of the LimitRanges of one namespace."""
 
     bounds: tuple[tuple[Bounds, ...], ...] = ()
 
@@ -96,28 +96,28 @@ class Defaults:
 
 
 def violations(bound: Bounds, amounts: Mapping[str, Fraction]) -> Iterator[tuple[str, str]]:
-    """What the LimitRanger refuses: the field (``requests`` or ``limits``) and the reason."""
+    """Violations that the LimitRanger rejects: the field (``requests`` or ``limits``) and the reason."""
     claim = bound.type == "PersistentVolumeClaim"
-    for key, least in bound.min.items():
+    for key, minimum in bound.min.items():
         request, limit = amounts.get(f"requests.{key}"), None if claim else amounts.get(f"limits.{key}")
         if request is None:
-            yield "requests", f"has no request of {key}; the minimum is {show(key, least)}"
-        elif _compare(request, limit, least)[0] < 0:
-            yield "requests", f"requests {show(key, request)} of {key}; the minimum is {show(key, least)}"
-        elif limit is not None and _compare(request, limit, least)[1] < 0:
-            yield "limits", f"has a limit of {show(key, limit)} of {key}; the minimum is {show(key, least)}"
-    for key, most in bound.max.items():
+            yield "requests", f"has no request of {key}; the minimum is {show(key, minimum)}"
+        elif _compare(request, limit, minimum)[0] < 0:
+            yield "requests", f"requests {show(key, request)} of {key}; the minimum is {show(key, minimum)}"
+        elif limit is not None and _compare(request, limit, minimum)[1] < 0:
+            yield "limits", f"has a limit of {show(key, limit)} of {key}; the minimum is {show(key, minimum)}"
+    for key, maximum in bound.max.items():
         request, limit = amounts.get(f"requests.{key}"), amounts.get(f"limits.{key}")
         if claim:
             limit = request
         if limit is None:
             part, what = ("requests", "request") if claim else ("limits", "limit")
-            yield part, f"has no {what} of {key}; the maximum is {show(key, most)}"
-        elif _compare(request, limit, most)[1] > 0:
+            yield part, f"has no {what} of {key}; the maximum is {show(key, maximum)}"
+        elif _compare(request, limit, maximum)[1] > 0:
             part, what = ("requests", "requests") if claim else ("limits", "has a limit of")
-            yield part, f"{what} {show(key, limit)} of {key}; the maximum is {show(key, most)}"
-        elif request is not None and _compare(request, limit, most)[0] > 0:
-            yield "requests", f"requests {show(key, request)} of {key}; the maximum is {show(key, most)}"
+            yield part, f"{what} {show(key, limit)} of {key}; the maximum is {show(key, maximum)}"
+        elif request is not None and _compare(request, limit, maximum)[0] > 0:
+            yield "requests", f"requests {show(key, request)} of {key}; the maximum is {show(key, maximum)}"
     for key, ratio in bound.max_ratio.items():
         request, limit = amounts.get(f"requests.{key}"), amounts.get(f"limits.{key}")
         if not request or not limit:

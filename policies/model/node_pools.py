@@ -1,7 +1,7 @@
-"""What a GKE node pool can hold: how many nodes it grows to, and what pods get of each.
+"""Capacity of a GKE node pool: its maximum number of nodes, and what pods can request on each.
 
 Allocatable follows https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes: 6 % of the first
-core, 1 % of the second, 0.5 % of the next two and 0.25 % of the rest are kept back; of memory 25 % of the
+core, 1 % of the second, 0.5 % of the next two and 0.25 % of the rest are reserved; of memory 25 % of the
 first 4 GiB, 20 % of the next 4, 10 % of the next 8, 6 % of the next 112, 2 % of the rest, and 100 MiB for
 eviction.
 """
@@ -43,7 +43,7 @@ class Pool:
     resource: Resource
     name: str
     nodes: int
-    fewest: int
+    min_nodes: int
     machine: str
     spot: bool
     per_node: Mapping[str, Fraction]  # cpu, memory (bytes), pods
@@ -53,7 +53,7 @@ class Pool:
     def accepts(self, pod: PodTemplate) -> bool:
         """Whether the scheduler may put this pod on this pool: selector, required affinity, taints.
 
-        What is unknown in the pod is noted, and the answer then worth nothing.
+        Unknown values in the pod are noted; the result is then not reliable.
         """
         spec = pod.spec
         for key, value in spec["nodeSelector"].entries():
@@ -112,26 +112,26 @@ def allocatable(machine: str) -> dict[str, Fraction] | None:
     if shape is None:
         return None
     cpus, memory = shape
-    kept = _tiers(cpus, ((1, "0.06"), (1, "0.01"), (2, "0.005"), (None, "0.0025")))
+    reserved_share = _tiers(cpus, ((1, "0.06"), (1, "0.01"), (2, "0.005"), (None, "0.0025")))
     if machine in _SHARED:
-        kept = Fraction("1.06")
+        reserved_share = Fraction("1.06")
     reserved = (
         _tiers(memory / GIB, ((4, "0.25"), (4, "0.2"), (8, "0.1"), (112, "0.06"), (None, "0.02"))) * GIB
     )
-    return {"cpu": cpus - kept, "memory": memory - reserved - 100 * MIB}
+    return {"cpu": cpus - reserved_share, "memory": memory - reserved - 100 * MIB}
 
 
 def _tiers(amount: Fraction, tiers: tuple[tuple[int | None, str], ...]) -> Fraction:
-    kept = Fraction(0)
+    reserved_share = Fraction(0)
     for width, share in tiers:
         part = amount if width is None else min(amount, Fraction(width))
-        kept += part * Fraction(share)
+        reserved_share += part * Fraction(share)
         amount -= part
-    return kept
+    return reserved_share
 
 
 def pool_of(resource: Resource, overhead: Mapping[str, Fraction]) -> Pool | None:
-    """The pool at its largest; None (and noted as not judged) when its machine type is not known.
+    """The pool at its largest; None (and noted as not evaluated) when its machine type is not known.
 
     `overhead` is what GKE's own daemons request on every node.
     """
@@ -140,14 +140,16 @@ def pool_of(resource: Resource, overhead: Mapping[str, Fraction]) -> Pool | None
     machine = config["machineType"]
     per_node = allocatable(machine.text() or "e2-medium") if machine.known() else None
     if per_node is None:
-        machine.mark_unjudged(f"is {machine.raw}, whose size is not known here")
+        machine.mark_unevaluated(f"is {machine.raw}, whose size is not known here")
         return None
     with node.track_unknowns() as unknown:
-        pool = _largest(resource, per_node, overhead)
+        pool = _at_maximum(resource, per_node, overhead)
     return None if unknown else pool
 
 
-def _largest(resource: Resource, per_node: Mapping[str, Fraction], overhead: Mapping[str, Fraction]) -> Pool:
+def _at_maximum(
+    resource: Resource, per_node: Mapping[str, Fraction], overhead: Mapping[str, Fraction]
+) -> Pool:
     node = resource.node
     config = node["nodeConfig"]
     machine = config["machineType"]
@@ -156,7 +158,7 @@ def _largest(resource: Resource, per_node: Mapping[str, Fraction], overhead: Map
     regional = node["location"].text().count("-") < 2
     zones = named or (_ZONES_OF_A_REGION if regional else 1)
     scaling = node["autoscaling"]
-    nodes, fewest = (
+    nodes, min_nodes = (
         int(scaling[f"total{size}NodeCount"].number())
         if scaling[f"total{size}NodeCount"].present
         else zones
@@ -173,7 +175,7 @@ def _largest(resource: Resource, per_node: Mapping[str, Fraction], overhead: Map
         resource=resource,
         name=name,
         nodes=nodes,
-        fewest=fewest,
+        min_nodes=min_nodes,
         machine=machine.text(),
         spot=spot,
         per_node={key: amount - overhead.get(key, Fraction(0)) for key, amount in per_node.items()}

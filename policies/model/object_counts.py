@@ -1,7 +1,7 @@
-"""What a namespace will hold besides running pods: objects by kind, those that controllers keep, and storage.
+"""Object counts of a namespace besides running pods: declared, created by controllers, and storage.
 
 Which keys there are: https://kubernetes.io/docs/concepts/policy/resource-quotas/. Nearly all objects are
-declared; some are made by controllers (replica sets, jobs, finished pods) and some by the control plane.
+declared; some are created by controllers (replica sets, jobs, finished pods) and some by the control plane.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Holdings:
 
 
 def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str, Holdings]:
-    """What each namespace holds when all its workloads (`peaks`) are at their largest."""
+    """The objects of each namespace when all its workloads (`peaks`) are at their maximum."""
     found: dict[str, Holdings] = {}
     seen: set[tuple[str, str, str, str]] = set()
     for item in objects:
@@ -76,7 +76,7 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
         for workload in workloads:
             own.claims.extend(_claims_of(workload))
         own.plurals[_CLAIMS] += sum(claim.times for claim in own.claims) - own.plurals[_CLAIMS]
-        _count_kept(own, workloads)
+        _count_controlled(own, workloads)
     return found
 
 
@@ -96,7 +96,7 @@ def plural_of(item: Object) -> str:
 
 
 def needed(key: str, own: Holdings) -> int | Fraction | None:
-    """How much of a quota's `key` a namespace needs; None for a key that says nothing about objects."""
+    """How much of a quota's `key` a namespace needs; None for a key that is not about objects."""
     plural = key.removeprefix("count/")
     of_class = _CLASS_KEY.fullmatch(key)
     if key == "services.loadbalancers":
@@ -146,34 +146,34 @@ def _claims_of(item: Demand) -> Iterator[Claim]:
             yield _claim(item.workload.label, spec, item.pods)
 
 
-def _count_kept(own: Holdings, workloads: list[Demand]) -> None:
-    """Objects that controllers make and keep for the workloads of one namespace."""
+def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:
+    """Objects that controllers create and retain for the workloads of one namespace."""
     serving = 0
     for item in workloads:
         spec = item.workload.node["spec"]
         pods = item.pods
-        kept = 0
+        finished = 0
         match item.workload.kind:
             case "Deployment":
                 serving += pods
-                # While it rolls out: the new one, the one before, and those kept to go back to.
+                # While it rolls out: the new one, the one before, and those retained for a rollback.
                 own.plurals["replicasets.apps"] += spec["revisionHistoryLimit"].integer(10) + 2
             case "StatefulSet" | "DaemonSet":
                 serving += pods
                 own.plurals["controllerrevisions.apps"] += spec["revisionHistoryLimit"].integer(10) + 2
             case "Job":
-                kept = _finished(spec)
+                finished = _finished(spec)
             case "CronJob":
                 job = spec.at("jobTemplate", "spec")
                 history = spec["successfulJobsHistoryLimit"].integer(3) + spec[
                     "failedJobsHistoryLimit"
                 ].integer(1)
                 own.plurals["jobs.batch"] += history + max(1, math.ceil(pods / max(1, _at_once(job))))
-                kept = history * (_at_once(job) + _finished(job))
+                finished = history * (_at_once(job) + _finished(job))
             case _:
                 serving += pods
         # Finished pods stay until their owner goes; `pods` does not count them, `count/pods` does.
-        own.plurals["pods"] += kept + (pods if item.workload.kind != "Pod" else 0)
+        own.plurals["pods"] += finished + (pods if item.workload.kind != "Pod" else 0)
     services = own.plurals["services"]
     own.plurals["endpointslices.discovery.k8s.io"] += services * max(1, math.ceil(serving / _SLICE))
     own.plurals["endpoints"] += services

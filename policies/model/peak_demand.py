@@ -1,4 +1,4 @@
-"""How much a workload can ask of its namespace: pods at their peak, times what one pod requests.
+"""Peak demand of a workload: the maximum number of pods times the requests of one pod.
 
 One pod (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
 and https://kubernetes.io/docs/concepts/workloads/pods/init-containers/): main containers and sidecars
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from policies.model.cron import shortest_interval
+from policies.model.cron import min_interval
 from policies.model.limit_range_defaults import Amounts, Defaults, quantities
 from policies.model.pods import TEMPLATES, PodTemplate, title
 from policies.model.property_tree import Node
@@ -31,10 +31,10 @@ _COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memo
 
 @dataclass(frozen=True)
 class Demand:
-    """What one workload can reach.
+    """The peak of one workload.
 
-    `pods` can exist at once for certain; `why` says how they were counted. `unbounded` says why there may be
-    more of them, "" when there are not. `per_pod` has ``requests.*`` and ``limits.*`` of one pod; the keys of
+    `pods` can exist at once for certain; `why` is how they were counted. `unbounded` is the reason why there
+    may be more of them, or "". `per_pod` has ``requests.*`` and ``limits.*`` of one pod; the keys of
     `growing` may become more than that, for the reason given. `terminating` is how many more pods a rollout
     leaves terminating while it already needs their replacements.
     """
@@ -88,24 +88,24 @@ def demand(
 
 
 def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[int, str, str]:
-    """The most pods that exist at once, how that was counted, and why there may be more ("" otherwise)."""
+    """The maximum number of pods at once, how it was counted, and why there may be more ("" otherwise)."""
     spec = workload.node["spec"]
-    _, most = scaling.replicas(workload)
+    _, maximum = scaling.replicas(workload)
     if workload.kind not in TEMPLATES or workload.group not in ("", "apps", "batch", "extensions"):
         counted = spec["replicas"].present
-        reason = f"how many pods a {workload.kind} has is not known here"
-        return (most if counted else 0), f"{most if counted else 0}", reason
+        reason = f"the number of pods of a {workload.kind} is not known here"
+        return (maximum if counted else 0), f"{maximum if counted else 0}", reason
     match workload.kind:
         case "Pod":
             return 1, "1", ""
         case "Deployment":
             if spec.at("strategy", "type").is_one_of("Recreate"):
-                return most, f"{most}", ""
-            extra = _rolling(spec, most)[0]
-            return most + extra, f"{most} + {extra} surge", ""
+                return maximum, f"{maximum}", ""
+            extra = _rolling(spec, maximum)[0]
+            return maximum + extra, f"{maximum} + {extra} surge", ""
         case "DaemonSet":
             if nodes is None:
-                return 0, "0", "one on each node, and how many nodes there are is not declared here"
+                return 0, "0", "one on each node, and the number of nodes is not declared here"
             surge = spec.at("updateStrategy", "rollingUpdate", "maxSurge")
             extra = int_or_percent(surge.raw, nodes, up=True) or 0 if surge.known() else 0
             return nodes + extra, f"{nodes} nodes + {extra} surge", ""
@@ -116,15 +116,15 @@ def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[in
         case "CronJob":
             return _cron_pods(spec)
         case _:
-            return most, f"{most}", ""
+            return maximum, f"{maximum}", ""
 
 
-def _rolling(spec: Node, most: int) -> tuple[int, int]:
+def _rolling(spec: Node, maximum: int) -> tuple[int, int]:
     """A Deployment's maxSurge and maxUnavailable in pods, as the API server fills them in."""
     surge = spec.at("strategy", "rollingUpdate", "maxSurge")
-    extra = int_or_percent("25%" if not surge.present else surge.raw, most, up=True)
+    extra = int_or_percent("25%" if not surge.present else surge.raw, maximum, up=True)
     unavailable = spec.at("strategy", "rollingUpdate", "maxUnavailable")
-    fewer = int_or_percent("25%" if not unavailable.present else unavailable.raw, most, up=False)
+    fewer = int_or_percent("25%" if not unavailable.present else unavailable.raw, maximum, up=False)
     if not surge.known() or extra is None:
         extra = 0
     if not unavailable.known() or fewer is None:
@@ -147,8 +147,8 @@ def _terminating(workload: Object, template: PodTemplate, scaling: Scaling) -> i
         return 0
     if template.spec["terminationGracePeriodSeconds"].number(_GRACE) <= 0:
         return 0
-    _, most = scaling.replicas(workload)
-    return min(most, sum(_rolling(spec, most)))
+    _, maximum = scaling.replicas(workload)
+    return min(maximum, sum(_rolling(spec, maximum)))
 
 
 def _job_pods(spec: Node) -> int:
@@ -175,7 +175,7 @@ def _cron_pods(spec: Node) -> tuple[int, str, str]:
         return pods, "one run", ""
     # A run that is out of time still has its grace period.
     lasts = deadline.number() + job.at("template", "spec", "terminationGracePeriodSeconds").number(_GRACE)
-    runs = max(1, math.ceil(lasts / shortest_interval(spec["schedule"].text())))
+    runs = max(1, math.ceil(lasts / min_interval(spec["schedule"].text())))
     return runs * pods, f"{runs} runs at once", ""
 
 
@@ -262,7 +262,7 @@ def _add_overhead(total: Amounts, overhead: Node) -> None:
 
 
 def container_amounts(container: Node, defaults: Defaults) -> Amounts:
-    """What one container requests and is limited to, after admission."""
+    """Requests and limits of one container after admission."""
     return defaults.fill(_amounts(container["resources"]))
 
 
@@ -294,28 +294,28 @@ def _grown(
     if policy["mode"].is_one_of("Off"):
         return grown
     controlled = [item.raw for item in policy["controlledResources"].items()] or ["cpu", "memory"]
-    most_allowed, least_allowed = quantities(policy["maxAllowed"]), quantities(policy["minAllowed"])
+    max_allowed, min_allowed = quantities(policy["maxAllowed"]), quantities(policy["minAllowed"])
     for key in ("cpu", "memory"):
         if key not in controlled:
             continue
-        most = most_allowed.get(key)
+        maximum = max_allowed.get(key)
         capped = [bound.max[key] for bound in defaults.every("Container") if key in bound.max]
         if capped:
-            most = min([*capped, *([] if most is None else [most])])
+            maximum = min([*capped, *([] if maximum is None else [maximum])])
         before = grown.get(f"requests.{key}", Fraction(0))
         both = not policy["controlledValues"].is_one_of("RequestsOnly")
-        if most is None:
+        if maximum is None:
             reason = f"{scaler.label} may raise {key}: it has no maxAllowed for it"
             growing[f"requests.{key}"] = reason
             if both and f"limits.{key}" in grown:
                 growing[f"limits.{key}"] = reason
-            most = least_allowed.get(key, Fraction(0))
-        if most <= before:
+            maximum = min_allowed.get(key, Fraction(0))
+        if maximum <= before:
             continue
-        grown[f"requests.{key}"] = most
+        grown[f"requests.{key}"] = maximum
         limit = grown.get(f"limits.{key}")
         if limit is not None and before and both:
-            grown[f"limits.{key}"] = limit * most / before
+            grown[f"limits.{key}"] = limit * maximum / before
     return grown
 
 

@@ -37,10 +37,10 @@ _NO_CONTAINERS: Final = frozenset(
         "storage.k8s.io", "templates.gatekeeper.sh",
     }
 )  # fmt: skip
-# Type tokens of what may make pods. Patch resources are partial objects and judged by the server.
+# Type tokens of objects that may create pods. Patch resources are partial; the server validates them.
 POD_TYPES: Final = r"kubernetes:.*(?<!Patch)"
 CONTAINER_FIELDS: Final = ("initContainers", "containers", "ephemeralContainers")
-# Fields that tell a container from any other object with an image.
+# Fields that distinguish a container from any other object with an image.
 _CONTAINER_MARKS: Final = frozenset(
     {
         "args", "command", "env", "envFrom", "livenessProbe", "ports", "readinessProbe", "resources",
@@ -183,7 +183,7 @@ def list_unevaluated(resource: Resource) -> None:
     """Note the containers of a resource that are in no pod template, so that none is passed over silently."""
     for item in objects_of(resource):
         for path in sources_of(resource, item).unevaluated[:_MAX_LISTED]:
-            item.node.at(*path).mark_unjudged(
+            item.node.at(*path).mark_unevaluated(
                 f"is a container of {item.label}, a kind whose pods are not known here"
             )
 

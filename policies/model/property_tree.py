@@ -1,8 +1,8 @@
 """Property trees as policies read them: plain values with paths, in which nothing unknown passes silently.
 
 The SDK's proxies raise at the first unknown value and so hide what is wrong beside it. A :class:`Node`
-instead remembers every unknown that a judgement depended on; the policy goes on with the rest, and what it
-could not judge is listed in the end.
+instead records every unknown that an evaluation depended on; the policy continues with the rest, and the
+values that it could not evaluate are listed in the end.
 """
 
 from __future__ import annotations
@@ -93,15 +93,15 @@ class Finding:
     message: str
     path: Path = ()
     urn: str = ""
-    # Whether what it is about is not known yet: then it is no finding, and is listed as not judged.
+    # Whether its value is not known yet: then it is listed as not evaluated instead of reported.
     doubtful: bool = False
 
     def __str__(self) -> str:
         return f"{format_path(self.path)}: {self.message}" if self.path else self.message
 
 
-class Unjudged(dict[str, str]):
-    """What could not be judged: the place of each value, and the reason.
+class Unevaluated(dict[str, str]):
+    """Values that could not be evaluated: the place of each, and the reason.
 
     Every active :meth:`Node.track_unknowns` gets the places noted while it is active.
     """
@@ -125,17 +125,19 @@ class Node:
     """A value in a resource together with its path.
 
     Indexing never fails: what is absent is a node whose `raw` is None. Methods that compare note the path
-    when the value is unknown and then answer so that nothing is reported for it.
+    when the value is unknown and then return the result for which nothing is reported.
     """
 
-    __slots__ = ("path", "raw", "unjudged", "urn")
+    __slots__ = ("path", "raw", "unevaluated", "urn")
 
-    def __init__(self, raw: Any, path: Path = (), unjudged: Unjudged | None = None, urn: str = "") -> None:
+    def __init__(
+        self, raw: Any, path: Path = (), unevaluated: Unevaluated | None = None, urn: str = ""
+    ) -> None:
         self.raw = raw
         self.path = path
         self.urn = urn
-        # Place to reason, shared by all nodes of one judgement.
-        self.unjudged: Unjudged = Unjudged() if unjudged is None else unjudged
+        # Place to reason, shared by all nodes of one evaluation.
+        self.unevaluated: Unevaluated = Unevaluated() if unevaluated is None else unevaluated
 
     def __getitem__(self, key: str | int) -> Node:
         raw = self.raw
@@ -146,7 +148,7 @@ class Node:
             found = raw.get(key)
         elif isinstance(raw, list) and isinstance(key, int) and key < len(raw):
             found = raw[key]
-        return Node(found, (*self.path, key), self.unjudged, self.urn)
+        return Node(found, (*self.path, key), self.unevaluated, self.urn)
 
     def at(self, *keys: str | int) -> Node:
         node = self
@@ -155,8 +157,14 @@ class Node:
         return node
 
     def fresh(self) -> Node:
-        """The same node with a record of its own: for looks that are no part of the judgement."""
+        """The same node with a record of its own: for reads that are not part of the evaluation."""
         return Node(self.raw, self.path, None, self.urn)
+
+    @property
+    def shown(self) -> str:
+        """The value for a message. An engine sends each number as a float, so 3.0 is shown as 3."""
+        raw = self.raw
+        return str(int(raw)) if isinstance(raw, float) and raw.is_integer() else str(raw)
 
     @property
     def present(self) -> bool:
@@ -164,15 +172,15 @@ class Node:
         return self.raw is not None
 
     def known(self) -> bool:
-        """Whether the value can be judged; if not, that is noted."""
+        """Whether the value can be evaluated; if not, that is noted."""
         if self.raw is UNKNOWN:
-            self.mark_unjudged("is not known yet")
+            self.mark_unevaluated("is not known yet")
             return False
         return True
 
-    def mark_unjudged(self, reason: str) -> None:
-        """Note that a judgement is left out here, and why."""
-        self.unjudged.note(self.urn, self.path, reason)
+    def mark_unevaluated(self, reason: str) -> None:
+        """Note that an evaluation is left out here, and why."""
+        self.unevaluated.note(self.urn, self.path, reason)
 
     def is_not_one_of(self, *allowed: Any) -> bool:
         """Whether the value is known and none of `allowed` (True and 1 are different)."""
@@ -191,8 +199,8 @@ class Node:
     def entries(self) -> Iterator[tuple[str, Node]]:
         """The fields of an object; none when it is absent or unknown."""
         if self.known() and isinstance(self.raw, dict):
-            for key, value in self.raw.items():  # YAML has keys that are no text, such as 8080
-                yield str(key), Node(value, (*self.path, str(key)), self.unjudged, self.urn)
+            for key, value in self.raw.items():  # YAML has keys that are not text, such as 8080
+                yield str(key), Node(value, (*self.path, str(key)), self.unevaluated, self.urn)
 
     def text(self) -> str:
         """The value as text; "" when it is absent, unknown or no string."""
@@ -235,13 +243,13 @@ class Node:
 
     @contextmanager
     def track_unknowns(self) -> Iterator[list[str]]:
-        """Within, what could not be judged on nodes of this record is gathered; it stays noted."""
+        """Collect the places that cannot be evaluated within the block; they stay noted."""
         places: list[str] = []
-        self.unjudged.watchers.append(places)
+        self.unevaluated.watchers.append(places)
         try:
             yield places
         finally:
-            self.unjudged.watchers.pop()
+            self.unevaluated.watchers.pop()
 
 
 def all_known(nodes: Iterable[Node]) -> bool:

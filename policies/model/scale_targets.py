@@ -107,20 +107,21 @@ class Scaling:
         return min(found, key=lambda item: item.node["value"].number()).name if found else ""
 
     def replicas(self, workload: Object) -> tuple[int, int]:
-        """Return the fewest and the most replicas that a workload can have, without surge."""
+        """Return the minimum and maximum replicas of a workload, without surge."""
         spec = workload.node["spec"]
         declared = max(0, spec["replicas"].integer(1)) if spec["replicas"].present else None
-        fewest = most = 1 if declared is None else declared
+        minimum = maximum = 1 if declared is None else declared
         scaler, events = self.horizontal.get(key_of(workload)), self.event_driven.get(key_of(workload))
         if scaler is not None:
             limits = scaler.node["spec"]
-            fewest, most = max(0, limits["minReplicas"].integer(1)), max(0, limits["maxReplicas"].integer(1))
+            minimum = max(0, limits["minReplicas"].integer(1))
+            maximum = max(0, limits["maxReplicas"].integer(1))
         elif events is not None:
             limits = events.node["spec"]
-            fewest = max(0, limits["minReplicaCount"].integer(0))
-            most = max(0, limits["maxReplicaCount"].integer(_KEDA_MAX))
-        # What is declared is created first; the autoscaler changes it afterwards.
-        return fewest, max(most, declared or 0)
+            minimum = max(0, limits["minReplicaCount"].integer(0))
+            maximum = max(0, limits["maxReplicaCount"].integer(_KEDA_MAX))
+        # The declared number is created first; the autoscaler changes it afterwards.
+        return minimum, max(maximum, declared or 0)
 
     def selected_by(self, selector: Node, namespace: str) -> Iterator[tuple[Object, PodTemplate]]:
         """The workloads of a namespace whose pods a label selector selects."""
@@ -153,7 +154,7 @@ class Scaling:
 
     @staticmethod
     def target_of(item: Object, field: str) -> Key:
-        """What an autoscaler's reference names: namespace, kind, name."""
+        """The target of an autoscaler: namespace, kind, name."""
         target = item.node.at("spec", field)
         return item.namespace, target["kind"].text(), target["name"].text()
 

@@ -68,7 +68,7 @@ class Object:
 
     @property
     def name(self) -> str:
-        """ "" when it is not known yet, which is noted: whoever looks for it may miss it."""
+        """ "" when it is not known yet, which is noted: a lookup by name may miss it."""
         name = self.node.at("metadata", "name")
         return str(name.raw or "") if name.known() else ""
 
@@ -119,7 +119,7 @@ class Stack:
     """All resources of a stack, indexed by what rules look for."""
 
     resources: list[Resource]
-    # Carries the record of what could not be judged; every resource's node shares it.
+    # Has the record of values that could not be evaluated; every resource's node shares it.
     node: Node = field(default_factory=lambda: Node({}))
     # Look-ups that several rules share.
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -129,7 +129,7 @@ class Stack:
         stack = cls(resources)
         for resource in resources:
             resource.memo.clear()
-            resource.node.unjudged = stack.node.unjudged
+            resource.node.unevaluated = stack.node.unevaluated
             resource.node.urn = resource.urn
         return stack
 

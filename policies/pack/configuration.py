@@ -1,4 +1,4 @@
-"""Configuration of the pack: what `--policy-pack-config` files and a stack's ``policies:config`` may say.
+"""Configuration of the pack: the contents of `--policy-pack-config` files and a stack's ``policies:config``.
 
 The form is Pulumi's own: ``{"all": "mandatory", "policy-name": {"enforcementLevel": "advisory", "key": 1}}``.
 Layers are merged as the CLI merges them (``pkg/resource/analyzer/config.go``): schema defaults, then what
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 # In the order of the protocol's EnforcementLevel.
 LEVELS: Final = ("advisory", "mandatory", "disabled", "remediate")
-# A fractional number is no integer and a bool is no number, as in JSON Schema.
+# As in JSON Schema, 1.5 is not an integer and a bool is not a number.
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,),
     "boolean": (bool,),
@@ -28,7 +28,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 @dataclass(frozen=True)
 class PolicyShape:
-    """What configuration must know about a policy: its name, default level and schema."""
+    """The parts of a policy that configuration needs: its name, default level and schema."""
 
     name: str
     level: str
@@ -45,7 +45,7 @@ class PolicySettings:
 
 
 class ConfigurationError(ValueError):
-    """The configuration is wrong; `problems` has one line for each thing to mend."""
+    """The configuration is wrong; `problems` has one line for each problem."""
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         self.source = source
@@ -89,11 +89,11 @@ def _problems_of_level(value: object) -> Iterator[str]:
     if not isinstance(value, str):
         yield f"the level must be one of {', '.join(LEVELS)}, got {_kind(value)}"
     elif value not in LEVELS:
-        yield f"{value!r} is no level: use one of {', '.join(LEVELS)}"
+        yield f"{value!r} is not a level: use one of {', '.join(LEVELS)}"
 
 
 def problems_of_value(schema: Mapping[str, Any], value: object, path: str) -> Iterator[str]:
-    """What is wrong with `value` by the part of JSON Schema that policy settings use."""
+    """Problems of `value`, by the part of JSON Schema that policy settings use."""
     kind = schema.get("type")
     if kind is not None and not _is(kind, value):
         yield f"{path} must be of type {kind}, got {_kind(value)}"

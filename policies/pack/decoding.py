@@ -1,7 +1,7 @@
 """Decode a resource once instead of once a policy.
 
-The SDK's server decodes a request anew for every policy of a pack (``_PolicyAnalyzerServicer.Analyze``), and
-the whole state anew for every stack policy: 0.2 ms for a Deployment, times 60 policies, is nearly all of the
+The SDK's server decodes a request again for every policy of a pack (``_PolicyAnalyzerServicer.Analyze``), and
+the whole state again for every stack policy: 0.2 ms for a Deployment, times 60 policies, is nearly all of the
 pack's time. The decoded form is read-only for validations, so one copy can be handed to all of them;
 remediations, which may write, keep getting their own. The SDK has no setting for this, hence the three
 functions are replaced in its module; where a later SDK does not call them, nothing is lost but the speed.
@@ -20,7 +20,7 @@ _LIMIT: Final = 8192
 
 
 class _Decoder:
-    """Answers the SDK's three decoding steps (to a dict, to SDK values, to a proxy) from memory."""
+    """Cache the SDK's three decoding steps (to a dict, to SDK values, to a proxy)."""
 
     def __init__(self) -> None:
         self._dicts: OrderedDict[bytes, dict[str, Any]] = OrderedDict()

@@ -1,8 +1,8 @@
-"""Rewrites that are safe to make: each adds what is missing and changes nothing that somebody asked for.
+"""Rewrites that are safe to make: each adds a missing field and changes none that is set.
 
 A remedy runs only on what its policy finds, and only where the policy's level is configured as
-``remediate``; engines show it as a diff. It gets the inputs as the engine sent them: what is secret
-(:class:`pulumi_policy.Secret`) or unknown is passed on untouched.
+``remediate``; engines show it as a diff. It gets the inputs as the engine sent them: secret
+(:class:`pulumi_policy.Secret`) and unknown values are passed on untouched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from policies.model.stack import Resource
 from policies.pack.rule import Settings
 
 Fields = dict[str, Any]
-# Answers the object to use instead of the one it is given, or None to leave that alone.
+# Returns the object to use instead of the given one, or None to leave it unchanged.
 Edit = Callable[[Fields], Fields | None]
 
 
@@ -33,7 +33,7 @@ def confined(resource: Resource, _: Settings) -> Fields | None:
 
 
 def without_token(resource: Resource, _: Settings) -> Fields | None:
-    """No mounted token, where nothing is said about it."""
+    """Set automountServiceAccountToken to false where it is not set."""
 
     def edit(found: Fields) -> Fields | None:
         return _completed(found, {"automountServiceAccountToken": False})

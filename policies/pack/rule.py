@@ -1,4 +1,4 @@
-"""What a policy is here: a generator of findings with its metadata, turned into the SDK's own objects.
+"""Policies as generators of findings with metadata, converted to the SDK's own objects.
 
 A concern's module declares its policies with :func:`rule`, over one resource at a time or over the whole
 state; :data:`policies.rules.RULES` collects them. Nothing here starts a server.
@@ -39,7 +39,7 @@ from policies.model.stack import Resource, Stack
 Settings = Mapping[str, Any]
 ResourceCheck = Callable[[Resource, Settings], Iterable[Finding]]
 StackCheck = Callable[[Stack, Settings], Iterable[Finding]]
-# Gets the resource and its inputs as plain values, answers the inputs to use instead, or None.
+# Gets the resource with plain values and returns the inputs to use instead, or None.
 Remedy = Callable[[Resource, Settings], dict[str, Any] | None]
 
 MANDATORY: Final = EnforcementLevel.MANDATORY
@@ -78,7 +78,7 @@ class Rule:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     url: str = ""
     platform_specific: bool = False
-    # Whether it can be judged on plain manifests; what needs a stack's settings cannot.
+    # Whether it can be evaluated on plain manifests, without a stack's settings.
     manifests: bool = True
     types: re.Pattern[str] | None = None
     check: ResourceCheck | None = None
@@ -87,7 +87,7 @@ class Rule:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The settings when nobody configures anything."""
+        """The settings without any configuration."""
         return {key: schema["default"] for key, schema in self.settings.items() if "default" in schema}
 
     def policy(self) -> Policy:
@@ -145,17 +145,17 @@ class Rule:
         settings = self.defaults | dict(args.get_config())
         for finding in _guarded(self, self.check(resource, settings), resource.urn):
             report(str(finding), None)
-        _list_unjudged(resource.node)
+        _list_unevaluated(resource.node)
 
     def _validate_stack(self, args: StackValidationArgs, report: ReportViolation) -> None:
         assert self.check_stack is not None
         state = _AT_HAND.get()
-        # A stack of its own for each rule: what could not be judged is noted in it.
+        # Each rule has its own stack, which records the values that could not be evaluated.
         stack = Stack.of(_merged(args.resources) if state is None else state)
         settings = self.defaults | dict(args.get_config())
         for finding in _guarded(self, self.check_stack(stack, settings), "the stack"):
             report(str(finding), finding.urn or None)
-        _list_unjudged(stack.node)
+        _list_unevaluated(stack.node)
 
     def _remediate(self, args: ResourceValidationArgs) -> Any:
         return to_send(self.remedied(Resource.of(args, as_sent(args.props)), args.get_config()))
@@ -183,17 +183,17 @@ def _guarded(rule: Rule, findings: Iterable[Finding], about: str) -> Iterator[Fi
         ) from error
 
 
-class UnjudgedError(UnknownValueError):
-    """What a rule could not judge and why, in the one way the SDK has for it: advice "can't run policy"."""
+class UnevaluatedError(UnknownValueError):
+    """Values that a rule could not evaluate, which the SDK reports as advice "can't run policy"."""
 
-    def __init__(self, unjudged: Mapping[str, str]) -> None:
-        super().__init__(UNKNOWN_STRING_VALUE, list(unjudged))
-        self.message = "; ".join(f"{place} {reason}" for place, reason in sorted(unjudged.items()))
+    def __init__(self, unevaluated: Mapping[str, str]) -> None:
+        super().__init__(UNKNOWN_STRING_VALUE, list(unevaluated))
+        self.message = "; ".join(f"{place} {reason}" for place, reason in sorted(unevaluated.items()))
 
 
-def _list_unjudged(node: Node) -> None:
-    if node.unjudged:
-        raise UnjudgedError(node.unjudged)
+def _list_unevaluated(node: Node) -> None:
+    if node.unevaluated:
+        raise UnevaluatedError(node.unevaluated)
 
 
 # The plain form of the latest proxies, by identity. Entries keep their proxies alive, so an identity is
@@ -213,24 +213,24 @@ def _plain_once(props: Any) -> Any:
     return value
 
 
-# What the program declared, by URN, as this process was asked about it. Stack rules prove things about
-# declarations, and the state is no good witness of them: a server fills in what nobody declared (replicas,
-# zones), and before the first deployment those values are unknown.
+# The declared properties by URN, from the calls for single resources. Stack rules evaluate declarations, not
+# the state: a server fills in values that are not declared (replicas, zones), and before the first deployment
+# those are unknown.
 _INPUTS: dict[str, Any] = {}
-# What a resource is made of for stack rules, while its declaration and its state are the same objects.
+# The merged properties of a resource, valid while its declaration and its state are the same objects.
 _MERGED: dict[str, tuple[Any, Any, Any]] = {}
-# The resources that stack rules judge, where the server read them once for all of them.
+# The resources for stack rules, where the server read them once for all rules.
 _AT_HAND: ContextVar[list[Resource] | None] = ContextVar("at_hand", default=None)
 
 
 def declare(urn: str, props: Any) -> None:
-    """Remember what the program declared of a resource."""
+    """Record the declared properties of a resource."""
     _INPUTS[urn] = props
 
 
 @contextmanager
 def at_hand(resources: Sequence[PolicyResource]) -> Iterator[None]:
-    """Within, stack rules judge `resources`, whatever their arguments say."""
+    """Evaluate stack rules on `resources` within the block, regardless of their arguments."""
     token = _AT_HAND.set(_merged(resources))
     try:
         yield
@@ -243,7 +243,7 @@ def _merged(items: Iterable[PolicyResource]) -> list[Resource]:
 
 
 def forget_inputs() -> None:
-    """Start afresh: what was declared so far belongs to another stack."""
+    """Clear the recorded declarations, which belong to another stack."""
     _INPUTS.clear()
     _MERGED.clear()
 

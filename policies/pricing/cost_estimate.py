@@ -1,9 +1,9 @@
-"""What a stack costs a month, at its smallest and at its largest, by the dated list in ``prices.json``.
+"""Monthly cost of a stack at its minimum and maximum scale, by the dated list in ``prices.json``.
 
 Every price in the list names its source, the date it is of, its currency, region and unit. List prices: no
-discount for commitment or sustained use. What has no price there, or is paid by use, is listed and never
-guessed; a price known only for another region stands in, and the line says so. What follows from requests is
-estimated in ``usage_estimate.py`` and is part of the sums.
+discount for commitment or sustained use. Resources without a price, or paid by use, are listed and not
+estimated; a price that is only known for another region stands in, and the line has that region. The cost of
+requests is estimated in ``usage_estimate.py`` and is part of the sums.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Costs:
 
 
 def monthly(stack: Stack) -> Costs:
-    """What the resources of `stack` cost a month. What depends on values not known yet is `unpriced`."""
+    """The monthly cost of the resources of `stack`. Those with unknown values are `unpriced`."""
     found: list[Line | Unpriced] = []
     for resource in sorted(stack.resources, key=lambda item: item.urn):
         found.extend(_priced(resource, stack))
@@ -99,11 +99,11 @@ def _hourly(
     what: str,
     name: str,
     region: str,
-    fewest: float,
-    most: float,
+    minimum: float,
+    maximum: float,
 ) -> Line | Unpriced:
     """A position of so many units, each paid by the hour."""
-    return _position(resource, what, name, region, fewest, most, price_list().hours)
+    return _position(resource, what, name, region, minimum, maximum, price_list().hours)
 
 
 def _position(
@@ -111,15 +111,15 @@ def _position(
     what: str,
     name: str,
     region: str,
-    fewest: float,
-    most: float,
+    minimum: float,
+    maximum: float,
     hours: float = 1,
 ) -> Line | Unpriced:
     price = price_list().find(name, region)
     if price is None:
         return Unpriced(resource.urn, f"{what}: no price in the list for {name}")
     stand_in = "" if price.region in (region, "global") else price.region
-    return Line(resource.urn, what, price.usd * fewest * hours, price.usd * most * hours, stand_in)
+    return Line(resource.urn, what, price.usd * minimum * hours, price.usd * maximum * hours, stand_in)
 
 
 def _region(location: str) -> str:
@@ -141,14 +141,19 @@ def _node_pool(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
         return
     region = _region(resource.node["location"].text())
     kind = "spot" if pool.spot else "on-demand"
-    what = f"{pool.fewest} to {pool.nodes} nodes {pool.machine}, {kind}"
-    yield _hourly(resource, what, f"gce/{pool.machine}/{kind}", region, pool.fewest, pool.nodes)
+    what = f"{pool.min_nodes} to {pool.nodes} nodes {pool.machine}, {kind}"
+    yield _hourly(resource, what, f"gce/{pool.machine}/{kind}", region, pool.min_nodes, pool.nodes)
     config = resource.node["nodeConfig"]
     boot = config["bootDisk"]
     size = boot["sizeGb"].number() or config["diskSizeGb"].number(100)
     disk = boot["diskType"].text() or config["diskType"].text() or "pd-balanced"
     yield _position(
-        resource, f"{size:g} GiB {disk} a node", f"disk/{disk}", region, size * pool.fewest, size * pool.nodes
+        resource,
+        f"{size:g} GiB {disk} a node",
+        f"disk/{disk}",
+        region,
+        size * pool.min_nodes,
+        size * pool.nodes,
     )
 
 
@@ -158,7 +163,7 @@ def _redis(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
         yield Unpriced(resource.urn, "Redis: its size is not known")
         return
     gib, tier = node["memorySizeGb"].number(), node["tier"].text() or "BASIC"
-    capacity = next((name for most, name in _REDIS_TIERS if gib <= most), "M5")
+    capacity = next((name for maximum, name in _REDIS_TIERS if gib <= maximum), "M5")
     region = node["region"].text()
     yield _hourly(
         resource, f"Redis {tier} {gib:g} GiB ({capacity})", f"redis/{tier}/{capacity}", region, gib, gib
@@ -177,19 +182,19 @@ def _atlas(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
         for region in shard["regionConfigs"].items():
             specs, scaling = region["electableSpecs"], region["autoScaling"]
             size = specs["instanceSize"].text()
-            least = scaling["computeMinInstanceSize"].text() or size
-            most = scaling["computeMaxInstanceSize"].text() or size
+            minimum = scaling["computeMinInstanceSize"].text() or size
+            maximum = scaling["computeMaxInstanceSize"].text() or size
             nodes = specs["nodeCount"].number(3)
-            for line in _atlas_members(resource, least, most, nodes, region["regionName"].text()):
+            for line in _atlas_members(resource, minimum, maximum, nodes, region["regionName"].text()):
                 yield line
                 if isinstance(line, Line) and resource.node["encryptionAtRestProvider"].text() not in (
                     "",
                     "NONE",
                 ):
                     yield _customer_key(line)
-            disk, included = specs["diskSizeGb"].number(), _ATLAS_DISK.get(least, 0)
+            disk, included = specs["diskSizeGb"].number(), _ATLAS_DISK.get(minimum, 0)
             if disk > included:
-                what = f"Atlas: {disk:g} GB of disk where {least} has {included}"
+                what = f"Atlas: {disk:g} GB of disk where {minimum} has {included}"
                 extra = (disk - included) * nodes / 3
                 yield _hourly(resource, what, "atlas/disk", region["regionName"].text(), extra, extra)
     if resource.node["backupEnabled"].flag():
@@ -197,14 +202,14 @@ def _atlas(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
 
 
 def _atlas_members(
-    resource: Resource, least: str, most: str, nodes: float, region: str
+    resource: Resource, minimum: str, maximum: str, nodes: float, region: str
 ) -> Iterator[Line | Unpriced]:
-    small = _hourly(resource, f"Atlas {least}", f"atlas/{least}", region, nodes / 3, nodes / 3)
-    large = _hourly(resource, f"Atlas {most}", f"atlas/{most}", region, nodes / 3, nodes / 3)
+    small = _hourly(resource, f"Atlas {minimum}", f"atlas/{minimum}", region, nodes / 3, nodes / 3)
+    large = _hourly(resource, f"Atlas {maximum}", f"atlas/{maximum}", region, nodes / 3, nodes / 3)
     if isinstance(small, Line) and isinstance(large, Line):
         yield Line(
             resource.urn,
-            f"Atlas {least} to {most}, {nodes:g} members",
+            f"Atlas {minimum} to {maximum}, {nodes:g} members",
             small.minimum,
             large.maximum,
             small.stand_in,
@@ -229,12 +234,12 @@ def _customer_key(cluster: Line) -> Line | Unpriced:
 
 def _nat(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
     pools = [pool for item in stack.of_type(_NODE_POOL) if (pool := pool_of(item, {})) is not None]
-    fewest, most = (
+    minimum, maximum = (
         min(_NAT_NODES, count) / _NAT_NODES
-        for count in (sum(pool.fewest for pool in pools), sum(pool.nodes for pool in pools))
+        for count in (sum(pool.min_nodes for pool in pools), sum(pool.nodes for pool in pools))
     )
     region = resource.node["region"].text()
-    yield _hourly(resource, "Cloud NAT for the nodes", "nat/gateway", region, fewest, most)
+    yield _hourly(resource, "Cloud NAT for the nodes", "nat/gateway", region, minimum, maximum)
     yield Unpriced(resource.urn, _by_use("traffic through Cloud NAT", "nat/data", region))
 
 
@@ -324,7 +329,7 @@ _PRICERS: Final[dict[str, Callable[[Resource, Stack], Iterator[Line | Unpriced]]
     "gcp:storage/bucket:Bucket": _bucket,
     "mongodbatlas:index/advancedCluster:AdvancedCluster": _atlas,
 }
-# Paid by what flows or is kept, which no plan says, and not in the list.
+# Paid by traffic or stored data, which a plan does not have, and not in the list.
 _BY_USE: Final = {
     "cloudflare:index/loadBalancer:LoadBalancer": "Cloudflare load balancing: paid by the endpoint and query",
     "cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor": "Cloudflare load balancing: paid by check",
@@ -339,7 +344,7 @@ _BY_USE: Final = {
     "gcp:pubsub/topic:Topic": "Pub/Sub: paid by the GiB",
     "mongodbatlas:index/auditing:Auditing": "Atlas auditing: paid as a share of the cluster's price",
 }
-# What is not billed for being there.
+# Types that are not billed.
 _FREE: Final = re.compile(
     r"kingdom:.*|pulumi:.*|random:.*"
     r"|[^:]+:[^:]*(?:Iam|IAM|iAM)[^:]*:.*"

@@ -1,4 +1,4 @@
-"""What requests cost: positions paid by use, estimated from the load that a stack is scaled for.
+"""Cost of requests: positions paid by use, estimated from the load that a stack is scaled for.
 
 The load is that of the requirement TGT2, which sustains half of its peak: the peak is the request rate that
 the autoscaled pods serve at their target, the estimate is for half of it, all month. The other assumptions
@@ -42,13 +42,13 @@ class Load:
 
 def sustained_load(stack: Stack) -> Load:
     """Return the load that the stack's autoscaled pods serve; zero where none scales on requests."""
-    smallest = largest = 0.0
+    minimum = maximum = 0.0
     for scaler in stack.of_kind("HorizontalPodAutoscaler"):
         rate = _target_rate(scaler)
         spec = scaler.node["spec"]
-        smallest += rate * spec["minReplicas"].number(1)
-        largest += rate * spec["maxReplicas"].number(1)
-    return Load(smallest * SUSTAINED_SHARE, largest * SUSTAINED_SHARE)
+        minimum += rate * spec["minReplicas"].number(1)
+        maximum += rate * spec["maxReplicas"].number(1)
+    return Load(minimum * SUSTAINED_SHARE, maximum * SUSTAINED_SHARE)
 
 
 def usage(stack: Stack) -> Iterator[Usage]:

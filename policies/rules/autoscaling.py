@@ -51,13 +51,13 @@ def hpa_target_without_replicas(stack: Stack, _: Settings) -> Iterator[Finding]:
     tags=_TAGS,
     platform_specific=True,
     settings={
-        "most": {
+        "maxReplicas": {
             "type": "integer",
             "default": 100,
             "minimum": 1,
             "description": "Highest maxReplicas allowed.",
         },
-        "fewest": {
+        "minReplicas": {
             "type": "integer",
             "default": 1,
             "minimum": 1,
@@ -74,13 +74,13 @@ def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
             yield spec["scaleTargetRef"].finding(
                 f"{key[1]} {key[2]!r} is already the target of another HorizontalPodAutoscaler"
             )
-        least, most = spec["minReplicas"], spec["maxReplicas"]
-        if least.known() and least.number(1) < settings["fewest"]:
-            yield least.finding(f"must be at least {int(settings['fewest'])}")
-        if most.known() and most.number() > settings["most"]:
-            yield most.finding(f"must be at most {int(settings['most'])}")
-        if least.known() and most.known() and most.number() < least.number(1):
-            yield most.finding("must not be less than minReplicas")
+        minimum, maximum = spec["minReplicas"], spec["maxReplicas"]
+        if minimum.known() and minimum.number(1) < settings["minReplicas"]:
+            yield minimum.finding(f"must be at least {int(settings['minReplicas'])}")
+        if maximum.known() and maximum.number() > settings["maxReplicas"]:
+            yield maximum.finding(f"must be at most {int(settings['maxReplicas'])}")
+        if minimum.known() and maximum.known() and maximum.number() < minimum.number(1):
+            yield maximum.finding("must not be less than minReplicas")
         yield from _unmeasured(scaling, key, spec)
 
 
@@ -96,7 +96,9 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
     ]
     metrics = list(spec["metrics"].items())
     if spec["metrics"].is_one_of(None, []):
-        metrics = [Node(_DEFAULT_METRIC, spec["metrics"].path, spec["metrics"].unjudged, spec["metrics"].urn)]
+        metrics = [
+            Node(_DEFAULT_METRIC, spec["metrics"].path, spec["metrics"].unevaluated, spec["metrics"].urn)
+        ]
     for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]
@@ -216,7 +218,7 @@ class _Budget:
     uncounted: Object | None = None
 
     @property
-    def fewest(self) -> int:
+    def min_pods(self) -> int:
         """All selected pods together, which is what the disruption controller counts."""
         return sum(count for _, count in self.selected)
 
@@ -262,7 +264,7 @@ def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
 
 
 @rule(
-    "pdb-lets-nodes-drain",
+    "pdb-allows-disruption",
     "A PodDisruptionBudget must allow at least one disruption. Node drains and upgrades block otherwise.",
     concern=CONCERN,
     scope="stack",
@@ -270,7 +272,7 @@ def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
     severity=Severity.HIGH,
     tags=("SOC2:A1.2", "KUB6"),
 )
-def pdb_lets_nodes_drain(stack: Stack, _: Settings) -> Iterator[Finding]:
+def pdb_allows_disruption(stack: Stack, _: Settings) -> Iterator[Finding]:
     budgeted: set[Key] = set()
     for budget in _budgets(stack):
         spec = budget.item.node["spec"]
@@ -280,22 +282,22 @@ def pdb_lets_nodes_drain(stack: Stack, _: Settings) -> Iterator[Finding]:
                     f"{item.label} matches two PodDisruptionBudgets; the eviction API rejects that"
                 )
             budgeted.add(key_of(item))
-        least, most = spec["minAvailable"], spec["maxUnavailable"]
-        if most.is_one_of(0, 0.0, "0", "0%"):
-            yield most.finding(f"{most.raw} allows no disruption{_of(budget)}")
-        elif least.is_one_of("100%"):
-            yield least.finding(f"{least.raw} allows no disruption{_of(budget)}")
-        elif most.present or not most.known() or not least.known() or budget.fewest <= 0:
+        minimum, maximum = spec["minAvailable"], spec["maxUnavailable"]
+        if maximum.is_one_of(0, 0.0, "0", "0%"):
+            yield maximum.finding(f"{maximum.shown} allows no disruption{_of(budget)}")
+        elif minimum.is_one_of("100%"):
+            yield minimum.finding(f"{minimum.shown} allows no disruption{_of(budget)}")
+        elif maximum.present or not maximum.known() or not minimum.known() or budget.min_pods <= 0:
             continue
         elif budget.uncounted is not None:
-            least.mark_unjudged(
+            minimum.mark_unevaluated(
                 f"is not proven: how many pods {budget.uncounted.label} has is not known here"
             )
         else:
-            raw = 1 if least.raw is None else least.raw  # what the API server fills in
-            kept = int_or_percent(raw, budget.fewest, up=True)
-            if kept is not None and kept >= budget.fewest:
-                yield least.finding(f"{raw} allows no disruption{_of(budget)}")
+            raw = 1 if minimum.raw is None else minimum.raw  # what the API server fills in
+            remaining = int_or_percent(raw, budget.min_pods, up=True)
+            if remaining is not None and remaining >= budget.min_pods:
+                yield minimum.finding(f"{Node(raw).shown} allows no disruption{_of(budget)}")
 
 
 def _of(budget: _Budget) -> str:
@@ -303,14 +305,14 @@ def _of(budget: _Budget) -> str:
     if not budget.selected:
         return ""
     names = ", ".join(item.label for item, _ in budget.selected[:_NAMED])
-    return f" of {names} ({budget.fewest} pods at the fewest)"
+    return f" of {names} ({budget.min_pods} pods at the fewest)"
 
 
 _NAMED: Final = 5
 
 
 @rule(
-    "pdb-keeps-some",
+    "pdb-required",
     "Every replicated workload must have a PodDisruptionBudget that keeps at least one pod. "
     "A node drain can take all replicas down otherwise.",
     concern=CONCERN,
@@ -320,15 +322,15 @@ _NAMED: Final = 5
     tags=("SOC2:A1.2", "KUB6"),
     platform_specific=True,
 )
-def pdb_keeps_some(stack: Stack, _: Settings) -> Iterator[Finding]:
+def pdb_required(stack: Stack, _: Settings) -> Iterator[Finding]:
     covered: set[Key] = set()
     for budget in _budgets(stack):
         covered.update(key_of(item) for item, _ in budget.selected)
         spec = budget.item.node["spec"]
         node = spec["maxUnavailable"]
-        value = int_or_percent(node.raw, budget.fewest, up=True) if node.present and node.known() else None
-        if value is not None and budget.fewest > 1 and value >= budget.fewest:
-            yield node.finding(f"{node.raw} allows every pod to be disrupted at once{_of(budget)}")
+        value = int_or_percent(node.raw, budget.min_pods, up=True) if node.present and node.known() else None
+        if value is not None and budget.min_pods > 1 and value >= budget.min_pods:
+            yield node.finding(f"{node.shown} allows every pod to be disrupted at once{_of(budget)}")
         if spec["minAvailable"].is_one_of(0, "0", "0%"):
             yield spec["minAvailable"].finding(f"keeps no pod{_of(budget)}")
     budgets = stack.of_kind("PodDisruptionBudget")
@@ -380,4 +382,4 @@ def hpa_scales_down_slowly(stack: Stack, settings: Settings) -> Iterator[Finding
         window = item.node.at("spec", "behavior", "scaleDown", "stabilizationWindowSeconds")
         # The default of Kubernetes is 300 seconds.
         if window.known() and window.number(300) < settings["seconds"]:
-            yield window.finding(f"{window.raw} seconds is less than {int(settings['seconds'])}")
+            yield window.finding(f"{window.shown} seconds is less than {int(settings['seconds'])}")

@@ -33,7 +33,7 @@ def _behind(stack: Stack, scaling: Scaling, policy: Object) -> Iterator[tuple[Ob
             selector = service.node.at("spec", "selector")
             labels = selector.raw if isinstance(selector.raw, dict) else None
             wanted = Node(
-                {"matchLabels": labels} if labels else None, selector.path, selector.unjudged, selector.urn
+                {"matchLabels": labels} if labels else None, selector.path, selector.unevaluated, selector.urn
             )
             if selector.known():
                 yield from scaling.selected_by(wanted, policy.namespace)
@@ -88,7 +88,7 @@ def _disagreements(
     place = policy.node.at("spec", "default")
     if not probes:
         if any(probe["exec"].present for probe in declared):
-            place.mark_unjudged(f"cannot be compared: the readiness probe of {item.label} is a command")
+            place.mark_unevaluated(f"cannot be compared: the readiness probe of {item.label} is a command")
         else:
             yield place.finding(f"{item.label} has no readiness probe that is {_HANDLERS[handler]} request")
         return
@@ -192,7 +192,7 @@ def slept(command: str) -> float:
 
 
 @rule(
-    "termination-adds-up",
+    "termination-grace-period",
     "The drain must outlast deregistration from the load balancer, and drain plus request timeout "
     "must fit terminationGracePeriodSeconds. "
     "A rollout drops requests otherwise.",
@@ -205,7 +205,7 @@ def slept(command: str) -> float:
     tags=("SOC2:A1.1", "LBA3"),
     url="https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",
 )
-def termination_adds_up(stack: Stack, _: Settings) -> Iterator[Finding]:
+def termination_grace_period(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling.of(stack)
     # Drain and grace period; no entry where something of them is not known yet.
     drains: dict[tuple[str, str, str], tuple[float, float]] = {}
@@ -392,7 +392,7 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
             continue
         value = metric["threshold"]
         if value.known() and not any(_same(value.number(), wanted, "ALR5") for wanted in _THRESHOLDS["ALR5"]):
-            yield value.finding(f"{value.raw} is neither threshold of ALR5 (80, 95)")
+            yield value.finding(f"{value.shown} is neither threshold of ALR5 (80, 95)")
         seen.update(
             ("ALR5", level)
             for level, wanted in zip(("warning", "critical"), _THRESHOLDS["ALR5"], strict=True)
@@ -416,14 +416,14 @@ _COMPARED: Final = re.compile(r"[<>]=?\s*(?:bool\s+)?(\d+(?:\.\d+)?)\s*$")
 
 
 def _threshold(condition: Node) -> tuple[Node, float | None]:
-    """Where a condition's threshold stands, and what it is; None where that cannot be read: that is noted."""
+    """The threshold of a condition and its place; None, and noted, if it cannot be read."""
     value = condition.at("conditionThreshold", "thresholdValue")
     if value.present:
         return value, value.number() if value.known() else None
     query = condition.at("conditionPrometheusQueryLanguage", "query")
     found = _COMPARED.search(query.text())
     if query.known() and found is None:
-        condition.mark_unjudged("is of a kind whose threshold cannot be read")
+        condition.mark_unevaluated("is of a kind whose threshold cannot be read")
     return query, float(found.group(1)) if found else None
 
 

@@ -1,4 +1,4 @@
-"""Costs: what an environment can come to in a month stays below what was agreed for it."""
+"""Costs: the monthly cost of an environment at its maximum scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policies.pack.rule import Settings, rule
 from policies.pricing.cost_estimate import monthly
 
 CONCERN: Final = "costs"
-# Positions that the message names, dearest first.
+# Number of positions that the message names, the most expensive first.
 _NAMED: Final = 5
 
 
@@ -24,7 +24,7 @@ _NAMED: Final = 5
     concern=CONCERN,
     scope="stack",
     remediation=(
-        "Lower a maximum in the stack's file, or raise policies:monthlyCeiling there with whoever pays."
+        "Lower a maximum in the stack file, or agree on a higher policies:monthlyCeiling with its owner."
     ),
     severity=Severity.HIGH,
     tags=("SOC2:CC3.1", "TGT4"),
@@ -33,7 +33,7 @@ _NAMED: Final = 5
         "monthly": {
             "type": "number",
             "minimum": 0,
-            "description": "The most, in USD a month; a stack says it in policies:monthlyCeiling.",
+            "description": "Maximum in USD a month; a stack sets it in policies:monthlyCeiling.",
         }
     },
 )
@@ -41,16 +41,16 @@ def monthly_cost_ceiling(stack: Stack, settings: Settings) -> Iterator[Finding]:
     costs = monthly(stack)
     if not costs.lines:
         return
-    most = f"{costs.maximum:,.0f} USD a month (prices of {costs.dated})"
+    total = f"{costs.maximum:,.0f} USD a month (prices of {costs.dated})"
     if "monthly" not in settings:
-        yield Finding(f"no ceiling is set for what can come to {most}: set policies:monthlyCeiling")
+        yield Finding(f"no ceiling is set for what can come to {total}: set policies:monthlyCeiling")
     elif costs.maximum > settings["monthly"]:
-        dearest = sorted(costs.lines, key=lambda line: line.maximum, reverse=True)[:_NAMED]
-        largest = ", ".join(f"{line.what} {line.maximum:,.0f}" for line in dearest)
-        # Nothing is guessed: what has no price comes on top.
+        expensive = sorted(costs.lines, key=lambda line: line.maximum, reverse=True)[:_NAMED]
+        positions = ", ".join(f"{line.what} {line.maximum:,.0f}" for line in expensive)
+        # Resources without a price are not estimated; they come on top.
         besides = f"; no price is known for {len(costs.unpriced)} more" if costs.unpriced else ""
         yield Finding(
-            f"{most} at the largest scale is more than the {settings['monthly']:,.0f} of the ceiling; "
-            f"most of it for: {largest}{besides}",
-            urn=dearest[0].urn,
+            f"{total} at the largest scale is more than the {settings['monthly']:,.0f} of the ceiling; "
+            f"most of it for: {positions}{besides}",
+            urn=expensive[0].urn,
         )

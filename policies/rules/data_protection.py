@@ -14,7 +14,7 @@ from policies.pack.rule import Settings, rule
 CONCERN: Final = "data-protection"
 _BACKUP: Final = ("SOC2:A1.2", "REL2")
 _ATLAS: Final = r"mongodbatlas:index/advancedCluster:AdvancedCluster"
-# What holds data, with the field that makes its cloud refuse a deletion (if it has one).
+# Types that hold data, with the field that makes the cloud refuse a deletion (if there is one).
 _STATEFUL: Final = {
     "mongodbatlas:index/advancedCluster:AdvancedCluster": "terminationProtectionEnabled",
     "gcp:container/cluster:Cluster": "deletionProtection",
@@ -89,14 +89,14 @@ def atlas_backup_schedule(resource: Resource, settings: Settings) -> Iterator[Fi
     daily = resource.node["policyItemDaily"]
     if daily.is_one_of(None):
         yield daily.finding("takes no daily snapshot")
-    kept = daily["retentionValue"]
+    retention = daily["retentionValue"]
     if (
         daily.present
         and daily["retentionUnit"].is_one_of("days")
-        and kept.known()
-        and kept.number() < settings["days"]
+        and retention.known()
+        and retention.number() < settings["days"]
     ):
-        yield kept.finding(f"must be at least {int(settings['days'])} days")
+        yield retention.finding(f"must be at least {int(settings['days'])} days")
 
 
 @rule(
@@ -115,7 +115,7 @@ def deletion_protection(resource: Resource, _: Settings) -> Iterator[Finding]:
     field = _STATEFUL[resource.type]
     if field and resource.node[field].is_not_one_of(True):
         yield resource.node[field].finding("must be true")
-    # A secret's content can be made anew, and is replaced by rotation.
+    # A secret's content can be created again, and is replaced by rotation.
     if not resource.protect and resource.type != "gcp:secretmanager/secret:Secret":
         yield Finding(f"{resource.label} needs the resource option protect=True")
 
@@ -155,10 +155,11 @@ def bucket_private(resource: Resource, _: Settings) -> Iterator[Finding]:
 def bucket_recoverable(resource: Resource, settings: Settings) -> Iterator[Finding]:
     if resource.node.at("versioning", "enabled").is_not_one_of(True):
         yield resource.node.at("versioning", "enabled").finding("must be true")
-    kept = resource.node.at("softDeletePolicy", "retentionDurationSeconds")
+    retention = resource.node.at("softDeletePolicy", "retentionDurationSeconds")
     # Google's own default is seven days.
-    if kept.known() and kept.number(604_800) < settings["days"] * 86400:
-        yield kept.finding(f"must be at least {int(settings['days'])} days ({int(settings['days'] * 86400)})")
+    if retention.known() and retention.number(604_800) < settings["days"] * 86400:
+        seconds = int(settings["days"] * 86400)
+        yield retention.finding(f"must be at least {int(settings['days'])} days ({seconds})")
     if resource.node["forceDestroy"].is_not_one_of(None, False):
         yield resource.node["forceDestroy"].finding("must be false: it deletes all objects with the bucket")
 

@@ -21,7 +21,7 @@ _PRIMITIVE: Final = (
     *("roles/admin", "roles/writer", "roles/reader"),  # their successors
 )
 _EVERYONE: Final = ("allUsers", "allAuthenticatedUsers")
-# Every identity of a federation's pool, whatever its attributes say.
+# Every identity of a federation's pool, regardless of its attributes.
 _WHOLE_POOL: Final = re.compile(r"principalSet://.*/\*")
 _ACL: Final = r"gcp:storage/\w*(AccessControl|ACL|Acl)\w*:\w+"
 
@@ -34,9 +34,9 @@ def _bindings(resource: Resource) -> Iterator[tuple[Node, Node]]:
     data = node["policyData"]
     if data.present and data.text():
         try:
-            policy = Node(json.loads(data.text()), data.path, data.unjudged, data.urn)
+            policy = Node(json.loads(data.text()), data.path, data.unevaluated, data.urn)
         except ValueError:
-            data.mark_unjudged("is not valid JSON")
+            data.mark_unevaluated("is not valid JSON")
             return
         for binding in policy["bindings"].items():
             for member in binding["members"].items():
@@ -116,18 +116,21 @@ def no_public_members(resource: Resource, _: Settings) -> Iterator[Finding]:
 )
 def no_wildcard_permissions(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
-        if item.node.at("roleRef", "name").is_one_of("cluster-admin", "admin", "edit"):
-            yield item.node.at("roleRef", "name").finding("grants nearly every right in its scope")
+        role = item.node["roleRef"]
+        # The other default roles (admin, edit, view) have no wildcard and cannot change quotas or nodes.
+        if role["kind"].is_one_of(None, "ClusterRole") and role["name"].is_one_of("cluster-admin"):
+            yield role["name"].finding("grants every right in its scope")
         for entry in item.node["rules"].items():
             for key in ("verbs", "resources", "apiGroups", "nonResourceURLs"):
                 for value in entry[key].items():
                     if value.text() in ("*", "*/*", "/*"):
                         yield value.finding(f"allows all {key}")
         for subject in item.node["subjects"].items():
-            if subject["name"].is_one_of(
-                "system:anonymous", "system:unauthenticated", "system:authenticated"
-            ):
+            if subject["name"].is_one_of("system:anonymous", "system:unauthenticated"):
                 yield subject["name"].finding("is granted to unauthenticated users")
+            if subject["name"].is_one_of("system:authenticated"):
+                # On GKE that is every Google account.
+                yield subject["name"].finding("is granted to every authenticated user")
             if subject["name"].is_one_of("system:masters"):
                 yield subject["name"].finding("grants `*`")
 
@@ -222,7 +225,7 @@ def gke_modern_auth(resource: Resource, _: Settings) -> Iterator[Finding]:
 def federation_conditions(resource: Resource, _: Settings) -> Iterator[Finding]:
     condition = resource.node["attributeCondition"]
     if condition.known() and not re.search(r"\b(assertion|attribute|google)\b", condition.text()):
-        yield condition.finding("must say whose tokens are taken: the issuer serves everyone")
+        yield condition.finding("must restrict whose tokens are accepted: the issuer serves everyone")
 
 
 @rule(

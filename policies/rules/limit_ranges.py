@@ -1,4 +1,4 @@
-"""Limit ranges: what a namespace asks of every container, pod and claim, held against its workloads."""
+"""Limit ranges: the bounds for every container, pod and claim of a namespace, against its workloads."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterator[Finding]:
-    """What the API server refuses of the pods of one workload, after the LimitRanges filled in defaults."""
+    """Pods of one workload that the API server rejects after the LimitRanges filled in defaults."""
     if not defaults.bounds:
         return
     with item.node.track_unknowns() as unknown:
@@ -74,7 +74,7 @@ def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterato
                 yield container.at("resources", part).finding(f"{label} {reason}")
         for key, reason in contradiction(amounts):
             written = [container.at("resources", part, key).present for part in ("requests", "limits")]
-            # What is wrong without any LimitRange is found by requests-and-limits.
+            # Values that are wrong without any LimitRange are found by requests-and-limits.
             if not all(written):
                 yield container.at("resources", "requests" if written[0] else "limits").finding(
                     f"{label} {reason}; the LimitRange filled in the other value"
@@ -104,8 +104,8 @@ def _contradictions(limit: Node) -> Iterator[Finding]:
     for key, ratio in bound.max_ratio.items():
         if ratio < 1:
             yield limit["maxLimitRequestRatio"][key].finding(f"{ratio} is less than 1")
-        least, most = bound.min.get(key), bound.max.get(key)
-        if least and most is not None and ratio > most / least:
+        minimum, maximum = bound.min.get(key), bound.max.get(key)
+        if minimum and maximum is not None and ratio > maximum / minimum:
             yield limit["maxLimitRequestRatio"][key].finding(f"{ratio} is more than max / min of {key}")
 
 

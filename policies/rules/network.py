@@ -14,7 +14,7 @@ from policies.pack.rule import ADVISORY, Settings, rule
 
 CONCERN: Final = "network"
 _TAGS: Final = ("SOC2:CC6.6", "SEC1")
-_WIDEST: Final = 7  # a shorter prefix is no range that anybody owns: two halves are everyone, too
+_MIN_PREFIX: Final = 7  # no organization owns a range with a shorter prefix; two halves cover every address
 
 
 def is_everyone(node: Node) -> bool:
@@ -23,7 +23,7 @@ def is_everyone(node: Node) -> bool:
     if "/" not in text:
         return text in ("0.0.0.0", "::", "*")  # noqa: S104 (compared with, not bound to)
     try:
-        return ipaddress.ip_network(text, strict=False).prefixlen <= _WIDEST
+        return ipaddress.ip_network(text, strict=False).prefixlen <= _MIN_PREFIX
     except ValueError:
         return False
 

@@ -93,7 +93,7 @@ def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 @rule(
-    "quota-holds-peak",
+    "quota-covers-peak",
     "A ResourceQuota must cover all workloads at their maximum replicas plus surge. "
     "Pods are rejected otherwise, and rollouts stall.",
     concern=CONCERN,
@@ -105,7 +105,7 @@ def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
     tags=(*_TAGS, "KUB1"),
     url="https://kubernetes.io/docs/concepts/policy/resource-quotas/",
 )
-def quota_holds_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
+def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
     quotas = stack.of_kind("ResourceQuota")
     if not quotas:
         return
@@ -132,13 +132,15 @@ def quota_holds_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
                     yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
             elif name == "pods" or name.startswith(("requests.", "limits.")):
                 if quota.namespace == "?":
-                    limit.mark_unjudged("is not proven: its namespace is not known yet")
+                    limit.mark_unevaluated("is not proven: its namespace is not known yet")
                     continue
                 yield from _too_small(limit, name, amount, inside)
                 for item in opaque[:_NAMED]:
-                    limit.mark_unjudged(f"is not proven: how many pods {item.label} makes is not known here")
+                    limit.mark_unevaluated(
+                        f"is not proven: how many pods {item.label} makes is not known here"
+                    )
             else:
-                limit.mark_unjudged("is not proven: no declaration tells how much of it is used")
+                limit.mark_unevaluated("is not proven: no declaration specifies how much of it is used")
 
 
 _NAMED: Final = 5
@@ -179,7 +181,7 @@ def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> 
             f"({_shortened(parts)}){besides}"
         )
     elif unproven:
-        limit.mark_unjudged(f"is not proven: {_shortened(unproven)}")
+        limit.mark_unevaluated(f"is not proven: {_shortened(unproven)}")
 
 
 def _shortened(parts: list[str]) -> str:
@@ -278,7 +280,7 @@ def _affine_across(item: Demand) -> bool:
 
 
 def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
-    """What every workload can reach, by namespace."""
+    """The peak of every workload, by namespace."""
     known = stack.memo.get("peaks")
     if known is None:
         known = stack.memo["peaks"] = _peaks(stack)

@@ -166,7 +166,7 @@ def _plain_http(spec: Node, annotations: Node) -> Iterator[Finding]:
     elsewhere = not on_gke and any(name.present for name in named)
     plain = annotations["kubernetes.io/ingress.allow-http"]
     if on_gke and annotations[_FRONTEND].present and plain.is_not_one_of("false"):
-        plain.mark_unjudged("depends on the redirect of the FrontendConfig")
+        plain.mark_unevaluated("depends on the redirect of the FrontendConfig")
     elif on_gke and plain.is_not_one_of("false"):
         yield plain.finding('must be "false"')
     elif not elsewhere and plain.present and plain.is_not_one_of("false"):
@@ -217,7 +217,7 @@ def edge_setting(resource: Resource, _: Settings) -> Iterator[Finding]:
     allowed, reason = _EDGE.get(setting.text(), ((), ""))
     if allowed and resource.node["value"].is_not_one_of(*allowed):
         yield resource.node["value"].finding(f"{setting.raw} {reason}")
-    # A rule may take back for some requests what the zone says for all.
+    # A rule may override the zone's setting for some requests.
     rules = [entry["actionParameters"] for entry in resource.node["rules"].items()]
     for parameters in (*rules, resource.node["actions"]):
         if parameters["ssl"].is_not_one_of(None, "strict"):
@@ -312,7 +312,7 @@ def gateway_policy(stack: Stack, _: Settings) -> Iterator[Finding]:
             return
         target = item.node.at("spec", "targetRef", "name").text()
         policies[(item.namespace, target)] = item.node.at("spec", "default", "sslPolicy")
-    # What is not known by name yet may be the policy that is missed, or the gateway that has it.
+    # An object without a known name may be the missing policy, or the gateway of one.
     if [item for item in stack.of_kind("GCPGatewayPolicy", "Gateway") if not item.identified]:
         return
     for item in stack.of_kind("Gateway"):
@@ -462,7 +462,7 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
         return None
     scheme = scheme.lower()
     if scheme not in ("mongodb+srv", "http+unix"):
-        scheme, plus, driver = scheme.partition("+")  # the driver after it says nothing of the connection
+        scheme, plus, driver = scheme.partition("+")  # the driver after it does not affect the connection
         if plus and driver in ("ssl", "tls", "sasl_ssl"):
             return None
     off = query & _UNCHECKED
@@ -520,7 +520,7 @@ def urls(resource: Resource, settings: Settings) -> Iterator[Finding]:
 
 
 def _decoded(text: object) -> str | None:
-    """What a Secret's `data` holds, where that is text."""
+    """The decoded `data` of a Secret, if it is text."""
     try:
         return base64.b64decode(text, validate=True).decode() if isinstance(text, str) else None
     except ValueError:

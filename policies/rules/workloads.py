@@ -143,18 +143,18 @@ def probes(resource: Resource, _: Settings) -> Iterator[Finding]:
 )
 def requests_and_limits(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
-        whole = pod.spec["resources"]
+        shared = pod.spec["resources"]
         for container in pod.containers("initContainers", "containers"):
             resources = container["resources"]
             for part, key in (("requests", "cpu"), ("requests", "memory"), ("limits", "memory")):
                 limited = part == "requests" and resources.at("limits", key).present
-                if not resources.at(part, key).present and not limited and not whole.at(part, key).present:
+                if not resources.at(part, key).present and not limited and not shared.at(part, key).present:
                     yield resources.at(part, key).finding(f"{title(container)} names no {part} of {key}")
             for key, limit in resources["limits"].entries():
-                most = parse(limit.raw) if limit.known() else None
-                asked = resources.at("requests", key)
-                least = parse(asked.raw) if asked.present and asked.known() else None
-                if most is not None and least is not None and most < least:
+                maximum = parse(limit.raw) if limit.known() else None
+                request = resources.at("requests", key)
+                minimum = parse(request.raw) if request.present and request.known() else None
+                if maximum is not None and minimum is not None and maximum < minimum:
                     yield limit.finding(f"{title(container)} requests more {key} than its limit")
 
 
@@ -226,7 +226,7 @@ def labels(resource: Resource, settings: Settings) -> Iterator[Finding]:
                 yield own.finding(f"has no label {key}")
 
 
-# What holds other settings, by its key, wherever it stands in a pod.
+# Lists in a pod spec, by key.
 _LISTS: Final = (
     *CONTAINER_FIELDS,
     "volumes",
@@ -247,7 +247,7 @@ _SHAPED: Final = frozenset((*_LISTS, *_OBJECTS))
 
 
 @rule(
-    "pod-shape",
+    "well-formed-pod-spec",
     "Pod specs must be well-formed. Other policies cannot evaluate values of the wrong type.",
     concern=CONCERN,
     types=POD_TYPES,
@@ -255,7 +255,7 @@ _SHAPED: Final = frozenset((*_LISTS, *_OBJECTS))
     severity=Severity.HIGH,
     tags=("CIS-GKE:5.2", "SOC2:CC8.1", "KUB8"),
 )
-def pod_shape(resource: Resource, _: Settings) -> Iterator[Finding]:
+def well_formed_pod_spec(resource: Resource, _: Settings) -> Iterator[Finding]:
     listed = resource.node["items"]
     if resource.type.endswith("List") and listed.present and listed.known() and type(listed.raw) is not list:
         yield listed.finding("must be a list")

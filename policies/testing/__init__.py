@@ -72,11 +72,11 @@ class Evaluation:
 
     findings: list[str] = field(default_factory=list)
     urns: list[str] = field(default_factory=list)
-    unjudged: str = ""
+    unevaluated: str = ""
 
     @property
     def clean(self) -> bool:
-        return not self.findings and not self.unjudged
+        return not self.findings and not self.unevaluated
 
     def found(self, text: str) -> bool:
         """Whether a finding's message contains `text`."""
@@ -91,7 +91,7 @@ def evaluate(name: str, *given: ResourceFixture, settings: Mapping[str, Any] | N
 def evaluate_policy(
     policy: Policy, given: Sequence[ResourceFixture], settings: Mapping[str, Any] | None = None
 ) -> Evaluation:
-    """The result of any SDK policy. A resource policy judges each of `given`, a stack policy all at once."""
+    """The result of any SDK policy: a resource policy runs on each of `given`, a stack policy on all."""
     result = Evaluation()
     forget_inputs()
 
@@ -113,7 +113,7 @@ def evaluate_policy(
         try:
             _finish(run())
         except UnknownValueError as error:
-            result.unjudged += error.message
+            result.unevaluated += error.message
     return result
 
 
@@ -127,7 +127,7 @@ def remedied(
 
 
 def resources_of(given: Sequence[ResourceFixture]) -> list[Resource]:
-    """`given` as policies see them, for what works on a stack and is no policy itself."""
+    """`given` as resources, for functions that work on a stack without a policy."""
     return [Resource(item.urn, item.type, item.name, Node(plain(item.props)), item.protect) for item in given]
 
 
@@ -154,7 +154,7 @@ def changed(props: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def _finish(result: Any) -> Any:
-    """What a callback answered, also when it is async."""
+    """The result of a callback, also if it is async."""
 
     async def wait(awaitable: Awaitable[Any]) -> Any:
         return await awaitable

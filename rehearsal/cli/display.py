@@ -239,8 +239,8 @@ def _counts(result: Result, words: dict[Op, str]) -> str:
 
 def show_violations(console: Console, pack: str, violations: Sequence[Violation]) -> None:
     """Prints the pack's verdict, mandatory findings first, each with the place in the program."""
-    found = [item for item in violations if item.level != "unjudged"]
-    unjudged = [item for item in violations if item.level == "unjudged"]
+    found = [item for item in violations if item.level != "unevaluated"]
+    unevaluated = [item for item in violations if item.level == "unevaluated"]
     mandatory = sum(item.mandatory for item in found)
     style = "red" if mandatory else "yellow" if found else "green"
     verdict = f"{mandatory} mandatory, {len(found) - mandatory} advisory" if found else "no violations"
@@ -254,11 +254,14 @@ def show_violations(console: Console, pack: str, violations: Sequence[Violation]
             console.print(f"    {escape(name_of(item.urn))}{where}")
         for line in item.message.splitlines():
             console.print(f"    {line}", markup=False)
-    if unjudged:
-        console.print("  [dim]not judged yet, for values that are unknown until they are created:[/]")
-        for item in unjudged:
+    if unevaluated:
+        console.print("  [dim]not evaluated yet, for values that are unknown until they are created:[/]")
+        for item in unevaluated:
             about = name_of(item.urn) if item.urn.count("::") >= 3 else "the stack"
-            console.print(f"    [dim]{escape(item.policy)}: {escape(about)}[/]")
+            where = f" ({item.source})" if item.source else ""
+            console.print(
+                f"    [dim]{escape(item.policy)}: {escape(about + where)}: {escape(item.reason)}[/]"
+            )
 
 
 def show_remediations(console: Console, remediations: Iterable[Remediation]) -> None:

@@ -81,7 +81,7 @@ class Diagnostic:
 @dataclass(frozen=True)
 class Violation:
     """A finding of the policy pack. `level` is ``mandatory`` or ``advisory``, as the pack's process says, or
-    ``unjudged`` where the rule could not be applied to a value that is not known yet.
+    ``unevaluated`` where the rule could not be applied to a value that is not known yet.
     """
 
     policy: str
@@ -95,6 +95,11 @@ class Violation:
     @property
     def mandatory(self) -> bool:
         return self.level == "mandatory"
+
+    @property
+    def reason(self) -> str:
+        """The message without the policy SDK's preamble about unknown values."""
+        return self.message.partition(" during preview: ")[2] or self.message
 
 
 @dataclass(frozen=True)

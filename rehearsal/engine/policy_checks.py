@@ -168,10 +168,10 @@ def _provider(provider: ResourceState | None) -> analyzer_pb2.AnalyzerProviderRe
 
 def _violation(item: analyzer_pb2.AnalyzeDiagnostic, source: str, urn: str = "") -> Violation:
     level = "mandatory" if item.enforcementLevel == analyzer_pb2.MANDATORY else "advisory"
-    # How the policy SDK says that a rule touched an unknown: an advisory diagnostic of this wording
-    # (``pulumi_policy/policy.py``, pulumi-policy#258). It is no finding: the rule has not judged yet.
+    # The policy SDK reports a rule that read an unknown value as an advisory diagnostic of this wording
+    # (``pulumi_policy/policy.py``, pulumi-policy#258). It is not a finding: the rule was not evaluated.
     if item.message.startswith("can't run policy"):
-        level = "unjudged"
+        level = "unevaluated"
     return Violation(
         policy=item.policyName,
         pack=item.policyPackName,

@@ -25,6 +25,7 @@ from rehearsal.errors import InputError
 from rehearsal.policy.manifest_schema import SCHEMA, Schema, misfits
 from rehearsal.policy.manifests import Ignore, Manifest, Reading, read
 from rehearsal.policy.pack_files import PolicyConfigError
+from rehearsal.pulumi import gc_pause
 
 # Policies about plain manifests; the others need a stack's settings.
 _RULES: Final = tuple(rule for rule in RULES if rule.manifests)
@@ -63,7 +64,7 @@ class Remark:
     description: str
     remediation: str
     url: str = ""
-    # What the policy would add by itself at level ``remediate``: path and value; empty where nothing is safe.
+    # The additions at level ``remediate``: path and value; empty if none is safe.
     remedy: tuple[tuple[str, str], ...] = ()
 
 
@@ -73,8 +74,8 @@ class Report:
 
     objects: int
     remarks: tuple[Remark, ...]
-    # What no policy could evaluate or prove, with its place and the reason.
-    unjudged: tuple[str, ...] = ()
+    # Values that no policy could evaluate or prove, with place and reason.
+    unevaluated: tuple[str, ...] = ()
     # Files and documents that could not be read, with the reason.
     unreadable: tuple[str, ...] = ()
     # Findings that a comment suppresses, with the reason given there.
@@ -82,7 +83,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no mandatory finding."""
+        """Whether no finding is mandatory."""
         return not any(remark.level == "mandatory" for remark in self.remarks)
 
     @property
@@ -104,7 +105,7 @@ class Report:
             "counts": self.counts,
             "findings": [_json(remark) for remark in self.remarks],
             "ignored": [_json(remark) | {"reason": reason} for remark, reason in self.ignored],
-            "unjudged": list(self.unjudged),
+            "unevaluated": list(self.unevaluated),
             "unreadable": list(self.unreadable),
         }
 
@@ -128,13 +129,13 @@ class Report:
             f"{item.file}:{item.line}: ignored {item.policy} ({item.kind} {item.name}): {reason}"
             for item, reason in self.ignored
         ]
-        text += [f"not judged: {what}" for what in self.unjudged]
+        text += [f"not evaluated: {what}" for what in self.unevaluated]
         text += [f"not read: {what}" for what in self.unreadable]
         counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
         ignored = f", {len(self.ignored)} ignored" if self.ignored else ""
         unread = f", {len(self.unreadable)} not read" if self.unreadable else ""
         what = "object" if self.objects == 1 else "objects"
-        return [*text, f"{self.objects} {what} judged: {counts}{ignored}{unread}"]
+        return [*text, f"{self.objects} {what} evaluated: {counts}{ignored}{unread}"]
 
 
 def _json(remark: Remark) -> dict[str, Any]:
@@ -160,7 +161,11 @@ def check(
     """
     settings = _settings(config or {}, strict, only)
     _check_selection(only, settings)
-    reading = read(paths, exclude=exclude)
+    with gc_pause.off():  # a tree has no cycles, and scanning all of them repeatedly took a third of the time
+        return _evaluated(read(paths, exclude=exclude), settings, only)
+
+
+def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: tuple[str, ...]) -> Report:
     by_urn = {manifest.resource.urn: manifest for manifest in reading.manifests}
     stack = Stack.of([manifest.resource for manifest in reading.manifests])
     found: list[_Found] = []
@@ -175,16 +180,16 @@ def check(
             remark = replace(_remark(rule, level, finding, manifest), remedy=remedy)
             found.append(_Found(remark, manifest, finding))
     found += _own_checks(reading, only)
-    kept, ignored, comments = _apply_ignores(found, reading, complete=not only)
+    remaining, ignored, comments = _apply_ignores(found, reading, complete=not only)
     if not only or IGNORE_COMMENT.name in only:
-        kept += comments
+        remaining += comments
     for manifest in reading.manifests:
         list_unevaluated(manifest.resource)
-    kept.sort(key=lambda item: (item.level != "mandatory", item.file, item.line, item.policy, item.path))
+    remaining.sort(key=lambda item: (item.level != "mandatory", item.file, item.line, item.policy, item.path))
     return Report(
         len(reading.manifests),
-        tuple(dict.fromkeys(kept)),
-        tuple(_unjudged(stack, by_urn)),
+        tuple(dict.fromkeys(remaining)),
+        tuple(_unevaluated(stack, by_urn)),
         tuple(dict.fromkeys(reading.problems)),
         tuple(dict.fromkeys(ignored)),
     )
@@ -231,7 +236,7 @@ def _apply_ignores(
 ) -> tuple[list[Remark], list[tuple[Remark, str]], list[Remark]]:
     """Split findings into those that count and those that a comment suppresses.
 
-    The third list is about the comments themselves; only a `complete` run can tell which are of no use.
+    The third list is about the comments themselves; only a `complete` run can detect unused ones.
     """
     known = {rule.name for rule in RULES} | {own.name for own in OWN_CHECKS}
     comments = [_Comment(ignore) for ignore in reading.ignores]
@@ -239,12 +244,12 @@ def _apply_ignores(
     for comment in comments:
         if comment.ignore.reason:
             by_place.setdefault((comment.ignore.file, comment.ignore.target), []).append(comment)
-    kept: list[Remark] = []
+    remaining: list[Remark] = []
     ignored: list[tuple[Remark, str]] = []
     for item in found:
         comment = _comment_for(item, by_place) if by_place else None
         if comment is None:
-            kept.append(item.remark)
+            remaining.append(item.remark)
         else:
             comment.used = True
             ignored.append((item.remark, comment.ignore.reason))
@@ -254,7 +259,7 @@ def _apply_ignores(
         if wrong:
             remark = _remark(IGNORE_COMMENT, "advisory", Finding(wrong), None)
             about.append(replace(remark, file=comment.ignore.file, line=comment.ignore.line))
-    return kept, ignored, about
+    return remaining, ignored, about
 
 
 def _comment_for(item: _Found, by_place: Mapping[tuple[str, int], list[_Comment]]) -> _Comment | None:
@@ -268,7 +273,7 @@ def _comment_for(item: _Found, by_place: Mapping[tuple[str, int], list[_Comment]
 
 
 def _wrong(comment: _Comment, known: set[str], complete: bool) -> str:
-    """What is wrong with a comment; "" when nothing is."""
+    """The problem of a comment; "" if it is valid."""
     ignore = comment.ignore
     if not ignore.policies:
         return "names no policy: write `# kingdom: ignore POLICY -- REASON`"
@@ -281,8 +286,8 @@ def _wrong(comment: _Comment, known: set[str], complete: bool) -> str:
     return "suppresses no finding" if complete and not comment.used else ""
 
 
-def _unjudged(stack: Stack, by_urn: Mapping[str, Manifest]) -> Iterator[str]:
-    for (urn, path), reason in stack.node.unjudged.places.items():
+def _unevaluated(stack: Stack, by_urn: Mapping[str, Manifest]) -> Iterator[str]:
+    for (urn, path), reason in stack.node.unevaluated.places.items():
         manifest = by_urn.get(urn)
         place = f"{format_path(path)} {reason}".strip()
         if manifest is None:
@@ -293,7 +298,7 @@ def _unjudged(stack: Stack, by_urn: Mapping[str, Manifest]) -> Iterator[str]:
 
 
 def _remedy(rule: Rule, manifest: Manifest, chosen: PolicySettings) -> tuple[tuple[str, str], ...]:
-    """What the rule's own remediation would add to a manifest."""
+    """The additions that the rule's remediation would make to a manifest."""
     if rule.remedy is None:
         return ()
     before = manifest.resource.node.raw

@@ -11,13 +11,13 @@ from typing import Any, Final
 from rehearsal.errors import InputError
 from rehearsal.policy.manifest_check import Remark, Report
 from rehearsal.review.findings import RuleInfo, rules
-from rehearsal.review.sarif import LEVELS, MAX_RESULTS, ROOT, log, notice
+from rehearsal.review.formats.sarif import LEVELS, MAX_RESULTS, ROOT, log, notice
 
 _TITLE: Final = "kingdom check, with the policy pack of this repository"
 
 
 def sarif(report: Report) -> dict[str, Any]:
-    """The log. Ignored findings are results with a suppression; what was not judged is a notification."""
+    """The log. Ignored findings are results with a suppression; what was not evaluated is a notification."""
     items: list[tuple[Remark, str]] = [(remark, "") for remark in report.remarks]
     items += report.ignored
     known = {name: rule for name, rule in rules().items() if any(name == item.policy for item, _ in items)}
@@ -29,7 +29,7 @@ def sarif(report: Report) -> dict[str, Any]:
     index = {name: at for at, name in enumerate(names)}
     seen: Counter[str] = Counter()
     results = [_result(item, reason, index, seen) for item, reason in items[:MAX_RESULTS]]
-    notices = [notice(f"not judged: {text}", "note") for text in report.unjudged]
+    notices = [notice(f"not evaluated: {text}", "note") for text in report.unevaluated]
     notices += [notice(f"not read: {text}", "error") for text in report.unreadable]
     if len(items) > MAX_RESULTS:
         notices.append(notice(f"{len(items) - MAX_RESULTS} of {len(items)} findings are left out", "warning"))

@@ -1,8 +1,7 @@
-"""What the API server would refuse in a plain manifest: the types of the Kubernetes SDK, its names and sets.
+"""Validate manifests as the API server does: the types, names and allowed values of the Kubernetes SDK.
 
-The policies judge what an object says; this says where it says nothing that a cluster would take. It is
-advice, since a cluster may be newer than the SDK. Kinds without a declared type (custom resources) are
-checked for their metadata only.
+The findings are advice, since a cluster may be newer than the SDK. Kinds without a declared type (custom
+resources) are checked for their metadata only.
 """
 
 from __future__ import annotations
@@ -35,25 +34,25 @@ class Schema:
 
 SCHEMA: Final = Schema(
     name="schema",
-    description="Manifests are what the API server accepts, so that a deployment does not stop half-way.",
-    remediation="Write the field as the message says; see `kubectl explain`.",
+    description="Manifests must be valid for the API server. A deployment stops half-way otherwise.",
+    remediation="Change the field as stated in the message; see `kubectl explain`.",
     severity=Severity.MEDIUM,
 )
 
 
-# What the API server parses as group and version; the names are those of DNS.
+# A group and version as the API server parses them; the names are those of DNS.
 GROUP_VERSION: Final = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 def misfits(manifest: Manifest) -> Iterator[Finding]:
-    """What does not fit the declared type of a manifest's object, each with its path."""
+    """Differences from the declared type of a manifest's object, each with its path."""
     value = manifest.resource.node.raw
     if manifest.kind == "CustomResourceDefinition":
         value = _without_schemas(value)
     cloud = Kubernetes()
     token = manifest.resource.type
-    yield from _repeated(manifest.tree, (), manifest.resource.urn, set())
+    yield from _repeated(manifest.tree, manifest.resource.urn)
     version = value.get("apiVersion")  # an item of a list may take the list's
     if isinstance(version, str) and not GROUP_VERSION.fullmatch(version):
         reason = f"{version[:80]!r} is not an API version: write VERSION or GROUP/VERSION, such as apps/v1"
@@ -103,19 +102,27 @@ def _accepted(path: Path, reason: str) -> bool:
     return False
 
 
-def _repeated(node: yaml.Node, path: Path, urn: str, seen: set[int]) -> Iterator[Finding]:
-    """Keys that are written twice in one object: parsers differ in which of them counts."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        keys: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in keys and key.tag != _MERGE:
-                yield Finding(f"{name} is written twice: only the last one counts here", (*path, name), urn)
-            keys.add(name)
-            yield from _repeated(value, (*path, name), urn, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _repeated(item, (*path, index), urn, seen)
+def _repeated(tree: yaml.Node, urn: str) -> Iterator[Finding]:
+    """Keys that occur twice in one object: parsers differ in which of them counts."""
+    pending: list[tuple[yaml.Node, Path]] = [(tree, ())]
+    seen: set[int] = set()
+    while pending:
+        node, path = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            below = []
+            for key, value in node.value:
+                name = str(key.value)
+                if name in keys and key.tag != _MERGE:
+                    text = f"{name} is written twice: only the last one counts here"
+                    yield Finding(text, (*path, name), urn)
+                keys.add(name)
+                if not isinstance(value, yaml.ScalarNode):
+                    below.append((value, (*path, name)))
+            pending.extend(reversed(below))
+        elif isinstance(node, yaml.SequenceNode):
+            items = [(item, (*path, at)) for at, item in enumerate(node.value)]
+            pending.extend(reversed(items))

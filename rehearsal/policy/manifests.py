@@ -1,12 +1,8 @@
-"""Plain Kubernetes YAML as resources that policies can judge, with the line of every value."""
+"""Read Kubernetes YAML as resources for policies, with the line of every value."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import fnmatch
-import json
-import math
 import re
 import sys
 from collections.abc import Iterator
@@ -18,12 +14,9 @@ import yaml
 
 from policies.api import Node, Resource
 from rehearsal.errors import InputError
+from rehearsal.policy.yaml_documents import TooLargeError, child, documents, nodes_below
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
-_SURROGATES: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_DEEPEST: Final = 1_000  # levels
-_MOST_VALUES: Final = 5_000_000  # of one document
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -60,20 +53,12 @@ class Manifest:
         node = self.tree
         line = node.start_mark.line
         for part in path:
-            found = _child(node, part)
+            found = child(node, part)
             if found is None:
                 break
             node = found
             line = node.start_mark.line
         return line + 1
-
-
-def _child(node: yaml.Node, part: str | int) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in reversed(node.value) if key.value == str(part)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part]
-    return None
 
 
 @dataclass(frozen=True)
@@ -163,51 +148,9 @@ def _ignores(name: str, text: str, trees: list[yaml.Node]) -> Iterator[Ignore]:
 
 def _lines_of_text(tree: yaml.Node) -> Iterator[int]:
     """The lines within block scalars, where a number sign starts no comment."""
-    waiting: list[yaml.Node] = [tree]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            waiting.extend(part for pair in node.value for part in pair)
-        elif isinstance(node, yaml.SequenceNode):
-            waiting.extend(node.value)
-        elif isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
+    for node in nodes_below(tree):
+        if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
             yield from range(node.start_mark.line + 1, node.end_mark.line)
-
-
-class TooLargeError(Exception):
-    """A document is deeper, or unfolds to more, than any manifest is and this process can hold."""
-
-
-def _check_depth(text: str) -> None:
-    """Refuses a document that is so deep that the parser, which calls itself for each level, would crash."""
-    # Each level takes a bracket, a dash or a column of its own.
-    if sum(map(text.count, ("[", "{", "- "))) + max(map(len, text.split("\n"))) < _DEEPEST:
-        return
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise TooLargeError
-
-
-def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a document has once every alias stands for what it means."""
-    if id(node) not in known:
-        known[id(node)] = _MOST_VALUES  # an anchor inside itself has no end
-        inner: list[yaml.Node] = []
-        if isinstance(node, yaml.SequenceNode):
-            inner = list(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            inner = [part for pair in node.value for part in pair]
-        known[id(node)] = 1 + sum(_unfolded(part, known) for part in inner)
-    return known[id(node)]
 
 
 def _excluded(file: Path, folder: Path, patterns: tuple[str, ...]) -> bool:
@@ -233,9 +176,12 @@ def _texts(path: str, exclude: tuple[str, ...], problems: list[str]) -> Iterator
     files = [place]
     if place.is_dir():
         files = sorted(
-            file
-            for file in place.rglob("*")
-            if file.suffix in _SUFFIXES and file.is_file() and not _excluded(file, place, exclude)
+            (
+                file
+                for file in place.rglob("*")
+                if file.suffix in _SUFFIXES and file.is_file() and not _excluded(file, place, exclude)
+            ),
+            key=lambda file: file.parts,
         )
     for file in files:
         try:
@@ -247,74 +193,13 @@ def _texts(path: str, exclude: tuple[str, ...], problems: list[str]) -> Iterator
 
 
 def _documents(name: str, text: str, *, strict: bool, problems: list[str]) -> Iterator[Manifest]:
-    text = _as_yaml(text)
-    _check_depth(text)
-    loader = _LOADER(text)
-    try:
-        while loader.check_node():
-            tree = loader.get_node()
-            if isinstance(tree, yaml.Node) and _unfolded(tree, {}) > _MOST_VALUES:
-                raise TooLargeError
-            try:
-                value = _as_json(loader.construct_document(tree))
-            except NotJsonError:
-                line = _line_of_no_number(tree) + 1 if isinstance(tree, yaml.Node) else 1
-                problems.append(f"{name}:{line}: not a number: JSON has neither .inf nor .nan")
-                continue
-            if isinstance(tree, yaml.Node) and value is not None:
-                yield from _objects(name, tree, value, "", "", strict=strict, problems=problems)
-    finally:
-        loader.dispose()
-
-
-def _as_yaml(text: str) -> str:
-    """JSON as YAML: without its tabs, which are never within strings, and its pairs of surrogates."""
-    if text.lstrip()[:1] in ("{", "["):
-        with contextlib.suppress(ValueError):
-            json.loads(text)
-            return _SURROGATES.sub(lambda pair: json.loads(f'"{pair[0]}"'), text.replace("\t", " "))
-    return text
-
-
-def _as_json(value: Any) -> Any:
-    """`value` as `kubectl` sends it: JSON, so that keys are text and a date is what was written."""
-    if isinstance(value, dict):
-        return {_as_key(key): _as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [_as_json(item) for item in value]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise NotJsonError
-    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
-
-
-class NotJsonError(Exception):
-    """A document has a number that JSON, and so the API server, does not have: infinity or NaN."""
-
-
-def _line_of_no_number(tree: yaml.Node) -> int:
-    """The line of the first such number."""
-    waiting: list[yaml.Node] = [tree]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            waiting.extend(part for pair in reversed(node.value) for part in reversed(pair))
-        elif isinstance(node, yaml.SequenceNode):
-            waiting.extend(reversed(node.value))
-        elif node.tag == "tag:yaml.org,2002:float" and node.value.lstrip("+-").lower() in (".inf", ".nan"):
-            return node.start_mark.line
-    return tree.start_mark.line
-
-
-def _as_key(key: Any) -> str:
-    if isinstance(key, bool):
-        return str(key).lower()
-    return "null" if key is None else str(key)
+    for document in documents(text):
+        if document.bad_number_line:
+            problems.append(
+                f"{name}:{document.bad_number_line}: not a number: JSON has neither .inf nor .nan"
+            )
+        elif document.tree is not None and document.value is not None:
+            yield from _objects(name, document.tree, document.value, "", "", strict=strict, problems=problems)
 
 
 def _objects(
@@ -329,11 +214,11 @@ def _objects(
             problems.append(f"{name}:{tree.start_mark.line + 1}: no Kubernetes object (apiVersion and kind)")
         return
     if kind.endswith("List") and isinstance(value.get("items"), list):
-        items = _child(tree, "items")
+        items = child(tree, "items")
         for index, item in enumerate(value["items"]):
             if item is None:
                 continue  # as an empty document is
-            below = _child(items, index) if items is not None else None
+            below = child(items, index) if items is not None else None
             inner = "" if kind == "List" else kind.removesuffix("List")
             yield from _objects(name, below or tree, item, version, inner, strict=strict, problems=problems)
         return

@@ -1,10 +1,10 @@
-"""The policy pack as a process of its own, asked over Pulumi's ``Analyzer`` protocol.
+"""Run the policy pack as a process and call it over Pulumi's ``Analyzer`` protocol.
 
 The process is the one that the CLI's Python language host runs (``pulumi-language-python``, ``RunPlugin``
 with kind ``analyzer``): ``python -u -m pulumi.policy ENGINE_ADDRESS PACK`` in the pack's folder, with
 ``PULUMI_PROJECT``, ``PULUMI_STACK``, ``PULUMI_DRY_RUN``, ``PULUMI_ORGANIZATION`` and ``PULUMI_CONFIG`` in its
 environment. It prints a port; then come ``ConfigureStack``, ``GetAnalyzerInfo`` and ``Configure`` with the
-reconciled configuration, as ``pkg/engine/update.go`` sends them, and only then is anything judged.
+reconciled configuration, as ``pkg/engine/update.go`` sends them, and only then is anything evaluated.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 # Seconds a pack may take from its start to its port. An SDK import takes one or two on a busy machine.
 START_TIMEOUT: Final = 60.0
-# Seconds for one question. A policy that loops must not hang a deployment for ever.
+# Seconds for one call. A policy that loops must not block a deployment indefinitely.
 CALL_TIMEOUT: Final = 60.0
 _MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the SDK's own server accepts
 # The same program as `-m pulumi.policy`, plus a thread that ends it once our end of the pipe on file
 # descriptor 3-or-so closes. The kernel closes that end even when we are killed with SIGKILL, so the pack
-# never outlives us; it cannot use stdin for that, since packs may read it. gRPC's log tells on stderr where a
-# policy raised.
+# never outlives us; it cannot use stdin for that, since packs may read it. gRPC's log on stderr has the place
+# where a policy raised.
 _BOOT: Final = """
 import logging, os, runpy, sys, threading
 lifeline = int(sys.argv.pop(1))
@@ -113,9 +113,9 @@ class PolicyPack:
     ) -> PolicyPack:
         """Start the pack at `path` and return at once; the first question waits until it is up.
 
-        `config` has the form of a ``--policy-pack-config`` file and is checked before anything is judged;
+        `config` has the form of a ``--policy-pack-config`` file and is checked before anything is evaluated;
         `stack_config` maps full keys (``kingdom:network``) to values as the CLI passes them: strings, JSON
-        for objects. Raises PolicyPackError when there is no pack at `path`.
+        for objects. Raises PolicyPackError without a pack at `path`.
         """
         path = path.resolve()
         manifest = manifest_of(path)
@@ -181,20 +181,20 @@ class PolicyPack:
 
     @property
     def info(self) -> PackInfo:
-        """What the pack contains. Waits for the start; raises PolicyPackError."""
+        """The contents of the pack. Waits for the start; raises PolicyPackError."""
         self._ready()
         assert self._info is not None
         return self._info
 
     @property
     def label(self) -> str:
-        """Name and version, as they are printed beside a verdict."""
+        """Name and version, as printed with the findings."""
         return f"{self.info.name} {self.info.version}"
 
     def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.AnalyzeDiagnostic]:
         """Findings about one resource's inputs, each with the resource's URN and the pack's version."""
         stub = self._ready()
-        response = self._ask(lambda: stub.Analyze(request, timeout=CALL_TIMEOUT), request.urn)
+        response = self._call(lambda: stub.Analyze(request, timeout=CALL_TIMEOUT), request.urn)
         return self._stamped(response, request.urn)
 
     def analyze_stack(
@@ -202,15 +202,15 @@ class PolicyPack:
     ) -> list[analyzer_pb2.AnalyzeDiagnostic]:
         """Findings about the whole state; an empty URN means the stack itself."""
         stub = self._ready()
-        response = self._ask(lambda: stub.AnalyzeStack(request, timeout=CALL_TIMEOUT), "the stack")
+        response = self._call(lambda: stub.AnalyzeStack(request, timeout=CALL_TIMEOUT), "the stack")
         return self._stamped(response, "")
 
     def remediate(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.Remediation]:
         """Rewrites of one resource's inputs, in order: each starts from what the one before it made."""
         stub = self._ready()
         if not any(policy.level == "remediate" for policy in self.info.policies):
-            return []  # the pack would answer the same: only such policies may rewrite
-        response = self._ask(lambda: stub.Remediate(request, timeout=CALL_TIMEOUT), request.urn)
+            return []  # the pack would return the same: only such policies may rewrite
+        response = self._call(lambda: stub.Remediate(request, timeout=CALL_TIMEOUT), request.urn)
         for remediation in response.remediations:
             remediation.policyPackVersion = self.info.version
         return list(response.remediations)
@@ -237,9 +237,10 @@ class PolicyPack:
     ) -> list[analyzer_pb2.AnalyzeDiagnostic]:
         for diagnostic in response.diagnostics:
             diagnostic.urn = diagnostic.urn or urn
-            # The SDK knows no version and says its own everywhere; the manifest's is the pack's.
-            said = f"'{self.info.name}@v{diagnostic.policyPackVersion}'"
-            diagnostic.message = diagnostic.message.replace(said, f"'{self.info.name}@v{self.info.version}'")
+            # The SDK reports its own version everywhere; the pack's is in the manifest.
+            reported = f"'{self.info.name}@v{diagnostic.policyPackVersion}'"
+            actual = f"'{self.info.name}@v{self.info.version}'"
+            diagnostic.message = diagnostic.message.replace(reported, actual)
             diagnostic.policyPackVersion = self.info.version
         return list(response.diagnostics)
 
@@ -271,10 +272,10 @@ class PolicyPack:
         timeout = max(1.0, self._deadline - time.monotonic())
         request = analyzer_pb2.AnalyzerStackConfigureRequest(**self._stack)
         with contextlib.suppress(_UnimplementedError):
-            self._ask(lambda: stub.ConfigureStack(request, timeout=timeout), "its configuration")
+            self._call(lambda: stub.ConfigureStack(request, timeout=timeout), "its configuration")
         from google.protobuf import empty_pb2
 
-        described = self._ask(
+        described = self._call(
             lambda: stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=timeout), "its policies"
         )
         settings = self._settings(described)
@@ -285,7 +286,7 @@ class PolicyPack:
             entry.enforcementLevel = LEVELS.index(setting.level)  # pyrefly: ignore
             if setting.properties:
                 entry.properties.update(setting.properties)
-        self._ask(lambda: stub.Configure(configure, timeout=timeout), "its configuration")
+        self._call(lambda: stub.Configure(configure, timeout=timeout), "its configuration")
         return stub
 
     def _settings(self, described: analyzer_pb2.AnalyzerInfo) -> dict[str, PolicySettings]:
@@ -316,7 +317,7 @@ class PolicyPack:
             raise PolicyConfigError(
                 f"the policy configuration in {error.source} is wrong:",
                 details=error.problems,
-                remedy="Nothing was judged.",
+                remedy="Nothing was evaluated.",
             ) from None
 
     def _await_port(self) -> int:
@@ -324,7 +325,7 @@ class PolicyPack:
         if line is None:
             raise PolicyPackError(
                 f"the policy pack {self.path} printed no port in time: it hangs before `PolicyPack(...)` is "
-                f"reached{self._said()}",
+                f"reached{self._reported()}",
                 remedy="Look for a loop, a prompt or a network call at import time.",
             )
         if line == "":
@@ -341,46 +342,48 @@ class PolicyPack:
             )
         return int(line)
 
-    def _ask(self, call: Callable[[], T], about: str) -> T:
+    def _call(self, call: Callable[[], T], about: str) -> T:
         import grpc
 
         try:
             return call()
         except ValueError:  # the channel was closed by another thread
-            raise PolicyPackError(f"the policy pack {self.path} was closed while it judged {about}") from None
+            raise PolicyPackError(
+                f"the policy pack {self.path} was closed while it evaluated {about}"
+            ) from None
         except grpc.RpcError as error:
             code = error.code()
             if code is grpc.StatusCode.UNIMPLEMENTED:
                 raise _UnimplementedError(str(error)) from None
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise PolicyPackError(
-                    f"the policy pack {self.path} did not answer about {about} in time: a policy loops"
-                    + self._said(),
-                    remedy="Mend the policy, or switch it off in the policy configuration.",
+                    f"the policy pack {self.path} did not return a result on {about} in time: a policy loops"
+                    + self._reported(),
+                    remedy="Fix the policy, or disable it in the policy configuration.",
                 ) from None
             if code is grpc.StatusCode.UNAVAILABLE:
                 self._errors.wait_for_end(2)
                 raise PolicyPackError(
-                    f"the policy pack {self.path} ended while it judged {about}: {self._cause()}"
+                    f"the policy pack {self.path} ended while it evaluated {about}: {self._cause()}"
                 ) from None
             details = str(error.details()).removeprefix("Exception calling application: ")
             where = self._errors.place(self.path, details)
             raise PolicyPackError(
-                f"the policy pack {self.path} broke while it judged {about}{where}: {details}",
-                remedy="A policy must not raise: mend it, or switch it off in the policy configuration.",
+                f"the policy pack {self.path} failed while it evaluated {about}{where}: {details}",
+                remedy="A policy must not raise: fix it, or disable it in the policy configuration.",
             ) from None
 
     def _cause(self) -> str:
         where = self._errors.place(self.path, "")
         return (self._errors.last_error() or "no reason was printed") + where
 
-    def _said(self) -> str:
+    def _reported(self) -> str:
         lines = self._errors.lines()[-3:]
-        return "; its last words: " + " / ".join(lines) if lines else ""
+        return "; its last output: " + " / ".join(lines) if lines else ""
 
 
 class _UnimplementedError(PolicyPackError):
-    """An old SDK does not know a method; the CLI goes on without it, and so do we."""
+    """An old SDK does not implement a method; as in the CLI, the call is skipped."""
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:

@@ -18,13 +18,11 @@ class PolicyPackError(KingdomError):
     """The pack does not start or breaks, at a place that the text names."""
 
     def __init__(self, message: str, *, remedy: str = "", details: Sequence[str] = ()) -> None:
-        super().__init__(
-            message, remedy=remedy or "Mend the pack and run the command again.", details=details
-        )
+        super().__init__(message, remedy=remedy or "Fix the pack and run the command again.", details=details)
 
 
 class PolicyConfigError(PolicyPackError, InputError):
-    """The pack's configuration is wrong; nothing was judged."""
+    """The pack's configuration is wrong; nothing was evaluated."""
 
 
 def manifest_of(path: Path) -> Mapping[str, Any]:
@@ -42,7 +40,7 @@ def manifest_of(path: Path) -> Mapping[str, Any]:
     runtime = manifest.get("runtime") if isinstance(manifest, dict) else None
     name = runtime.get("name") if isinstance(runtime, dict) else runtime
     if name != "python":
-        raise PolicyPackError(f"{file} must say `runtime: python`; it says {name!r}")
+        raise PolicyPackError(f"{file} must have `runtime: python`; it has {name!r}")
     return manifest if isinstance(manifest, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""What a policy pack says of itself."""
+"""The description of a policy pack and its policies."""
 
 from __future__ import annotations
 

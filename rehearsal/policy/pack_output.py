@@ -1,4 +1,4 @@
-"""What a policy pack's process prints: its port, and where a policy raised."""
+"""The output of a policy pack's process: its port, and the place where a policy raised."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Tail:
         found = _ERROR.findall("\n".join(lines))
         if found:
             return str(found[-1])
-        # What a pack says itself about why it ends, with the list that may follow it.
-        said = [number for number, line in enumerate(lines) if line.startswith("error: ")]
-        return "\n".join(lines[said[-1] :]).removeprefix("error: ") if said else "".join(lines[-1:])
+        # The pack's own error message, with the list that may follow it.
+        errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+        return "\n".join(lines[errors[-1] :]).removeprefix("error: ") if errors else "".join(lines[-1:])
 
     def place(self, pack: Path, error: str) -> str:
         """`` at FILE:LINE`` of the innermost frame in the pack, once the traceback of `error` has arrived."""

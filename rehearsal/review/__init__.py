@@ -1,1 +1,1 @@
-"""What a change would do to every stack, for whoever reviews it: plan, findings, capacity and costs."""
+"""Review a change: its plan for every stack, the findings, capacity and costs."""

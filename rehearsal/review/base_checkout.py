@@ -33,17 +33,17 @@ class Base:
 
 
 class BaseUnusableError(InputError):
-    """The base is a commit, but there is no project in it that can be planned."""
+    """The base is a commit without a project that can be planned."""
 
 
 def commit_of(project: Project, ref: str) -> str:
     """The full name of the commit that `ref` stands for. Raises InputError."""
     if ref.startswith("-"):
-        raise InputError(f"{ref!r} is no git ref: a ref does not begin with a hyphen")
+        raise InputError(f"{ref!r} is not a git ref: a ref does not begin with a hyphen")
     found = _git(project.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     if found.returncode:
         raise InputError(
-            f"the base {ref!r} is no commit of this repository",
+            f"the base {ref!r} is not a commit of this repository",
             remedy="Name a branch, tag or commit that is here; a shallow clone has few:"
             " `git fetch origin BRANCH` brings one.",
         )
@@ -55,7 +55,7 @@ def head_of(project: Project) -> tuple[str, bool]:
     changed = _git(project.root, "status", "--porcelain", "--untracked-files=no")
     if changed.returncode:
         raise InputError(
-            f"{project.root} is no git work tree: {_last_line(changed.stderr)}",
+            f"{project.root} is not a git work tree: {_last_line(changed.stderr)}",
             remedy="Without --base no repository is needed.",
         )
     return commit_of(project, "HEAD"), bool(changed.stdout.strip())
@@ -64,7 +64,7 @@ def head_of(project: Project) -> tuple[str, bool]:
 def named_head(project: Project, ref: str) -> tuple[str, bool]:
     """As `head_of`, with the commit `ref` in place of the one checked out. Raises InputError.
 
-    A runner checks out a merge commit that nobody has seen; `ref` is the commit that was pushed.
+    A runner checks out a merge commit that only exists there; `ref` is the commit that was pushed.
     """
     checked_out, dirty = head_of(project)
     if not ref:
@@ -80,11 +80,11 @@ def named_head(project: Project, ref: str) -> tuple[str, bool]:
 
 @contextlib.contextmanager
 def checked_out(project: Project, ref: str) -> Iterator[Base]:
-    """The project as it is at `ref`, in a temporary git worktree that is gone afterwards, whatever happens.
+    """The project as it is at `ref`, in a temporary git worktree that is removed at the end.
 
-    Ctrl-C and SIGTERM end the block as KeyboardInterrupt. What a killed process left behind is removed by the
-    next one: each checkout is locked for as long as its process lives. Raises InputError for a ref that is
-    none, and BaseUnusableError for one without a project in it.
+    Ctrl-C and SIGTERM end the block as KeyboardInterrupt. The checkout of a killed process is removed by
+    the next one: each is locked for as long as its process lives. Raises InputError for an invalid ref, and
+    BaseUnusableError for a commit without a project.
     """
     head_of(project)
     commit = commit_of(project, ref)
@@ -115,7 +115,7 @@ def _project(ref: str, tree: Path, place: Path) -> Project:
 def _own_folder(top: Path, home: Path) -> Iterator[Path]:
     """A new folder in `home`, locked by the file beside it for as long as the block lasts.
 
-    Folders whose lock nobody holds belong to processes that are no more; they are removed first.
+    Folders with a free lock belong to processes that have ended; they are removed first.
     """
     home.mkdir(parents=True, exist_ok=True)
     with _locked(home / "lock", wait=True):

@@ -1,4 +1,4 @@
-"""What `kingdom preview` does with ``--base`` and ``--format``, and what it prints."""
+"""Run and print a review: `kingdom preview` with ``--base`` or ``--format``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rehearsal.cli import display
 from rehearsal.cli.progress import Overview
 from rehearsal.errors import InputError, KingdomError
 from rehearsal.pulumi.project import Project
-from rehearsal.review.cost_diff import delta, span
-from rehearsal.review.json_report import report
-from rehearsal.review.junit import junit
-from rehearsal.review.markdown import markdown
+from rehearsal.review.changes.cost_diff import delta, span
+from rehearsal.review.formats.json_report import report
+from rehearsal.review.formats.junit import junit
+from rehearsal.review.formats.markdown import markdown
+from rehearsal.review.formats.sarif import sarif
 from rehearsal.review.review import Review, StackReview, Status, review
-from rehearsal.review.rule_changes import described
-from rehearsal.review.sarif import sarif
+from rehearsal.review.rules.weakened import described
 
 __all__ = ["Format", "printed", "run"]
 
@@ -46,10 +46,10 @@ def run(
     out: Console,
     err: Console,
 ) -> int:
-    """Prints the review of `stacks`, all of them where none is named; the exit code.
+    """Print the review of `stacks`, by default all of them, and return the exit code.
 
-    It is written to `files` too. Every format but text says in its own form, too, that there is no review,
-    and why. Raises InputError for a file that cannot be written.
+    It is written to `files` too. Every format reports a failed review in its own form. Raises InputError for
+    a file that cannot be written.
     """
     try:
         with Overview(err) as overview:
@@ -120,7 +120,7 @@ def _show(out: Console, err: Console, found: Review) -> None:
         if item.error:
             err.print(f"error: {item.stack}: {item.error}", style="red", markup=False)
         elif item.status is Status.REMOVED:
-            out.print(f"[bold]{item.stack}[/]: is no more")
+            out.print(f"[bold]{item.stack}[/]: removed")
         if item.result is not None:
             display.show(out, item.result, counts=_counts(item))
         for change in item.capacity:

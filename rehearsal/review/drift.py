@@ -1,8 +1,8 @@
-"""What ``pulumi refresh --preview-only --json`` found, without what autoscalers are there to change.
+"""Filter ``pulumi refresh --preview-only --json``: leave out what autoscalers change.
 
     python -m rehearsal.review.drift drift.json
 
-Exit code 1 where something drifted, 2 where the file is no such preview.
+Exits with 1 if something drifted, 2 if the file is not such a preview.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _QUIET: Final = ("same", "read")
 
 @dataclass(frozen=True)
 class Drift:
-    """One resource that is not what was deployed; `paths` is empty where it is gone."""
+    """One resource that differs from its deployment; `paths` is empty if it was deleted."""
 
     urn: str
     op: str
@@ -46,7 +46,7 @@ class Drift:
 def drifts(preview: Any) -> Iterator[Drift]:
     """The drift in a refresh preview's JSON. Raises InputError for one that has no steps."""
     if not isinstance(preview, dict) or not isinstance(preview.get("steps", []), list):
-        raise InputError("this is no JSON of `pulumi refresh --preview-only --json`")
+        raise InputError("the file is not the JSON of `pulumi refresh --preview-only --json`")
     for step in preview.get("steps", []):
         op, urn = step["op"], step["urn"]
         if op in _QUIET:

@@ -1,4 +1,4 @@
-"""Findings of the policy pack over several stacks, each said once, what must be mended first."""
+"""Findings of the policy pack over several stacks, merged and sorted by urgency."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
 
 @dataclass(frozen=True)
 class RuleInfo:
-    """What the pack says of a policy. Of a policy that is not in this pack, only what its findings say."""
+    """The metadata of a policy. For a policy of another pack it is what its findings carry."""
 
     name: str
     description: str
@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def place(self) -> tuple[str, int]:
-        """Where to change something: the setting that causes the finding, else the declaring code."""
+        """The place to change: the setting that causes the finding, else the declaring code."""
         if self.setting_file and self.setting_line:
             return self.setting_file, self.setting_line
         return self.file, self.line
@@ -84,7 +84,7 @@ def rules() -> dict[str, RuleInfo]:
 
 
 def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """(findings, not judged) over all `results`: mandatory first, then by severity, policy and place."""
+    """(findings, not evaluated) over all `results`: mandatory first, then by severity, policy and place."""
     known = rules()
     found: dict[Finding, list[str]] = {}
     for result in results:
@@ -100,8 +100,8 @@ def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Findin
     ]
     every.sort(key=_order)
     return (
-        tuple(item for item in every if item.level != "unjudged"),
-        tuple(item for item in every if item.level == "unjudged"),
+        tuple(item for item in every if item.level != "unevaluated"),
+        tuple(item for item in every if item.level == "unevaluated"),
     )
 
 
@@ -142,7 +142,7 @@ def causes(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def gather_remedied(results: Iterable[Result]) -> tuple[tuple[Remediation, tuple[str, ...]], ...]:
-    """What policies put right over all `results`, each with the stacks it is in, by policy and place."""
+    """The remediations over all `results`, each with its stacks, by policy and place."""
     found: dict[tuple[str, ...], tuple[Remediation, list[str]]] = {}
     for result in results:
         for item in result.remediations:
@@ -175,8 +175,8 @@ def _finding(violation: Violation, known: Mapping[str, RuleInfo]) -> Finding:
     return Finding(
         rule=known.get(violation.policy, RuleInfo(violation.policy, violation.description)),
         level=violation.level,
-        # The policy SDK puts the policy's description before what the policy itself says.
-        message=violation.message.removeprefix(violation.description).strip() or violation.message,
+        # The policy SDK puts the policy's description before the message.
+        message=violation.reason.removeprefix(violation.description).strip() or violation.message,
         resource=name_of(about) if about else "",
         type=type_of(about) if about else "",
         file=match["file"] if match else "",

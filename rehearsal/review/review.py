@@ -27,14 +27,11 @@ from rehearsal.review.base_checkout import (
     head_of,
     named_head,
 )
-from rehearsal.review.capacity import CapacityChange, capacity, changes
-from rehearsal.review.findings import Finding, gather, gather_remedied
-from rehearsal.review.impact import Effect, Weight, effects
-from rehearsal.review.plan_digest import Plan, plan_of
-from rehearsal.review.policy_view import declared
-from rehearsal.review.rule_changes import Judge, RuleChange, base_judge, head_judge, rule_changes
-from rehearsal.review.shared_identifiers import shared_identifiers
-from rehearsal.review.stack_file import (
+from rehearsal.review.changes.capacity import CapacityChange, capacity, changes
+from rehearsal.review.changes.impact import Effect, Weight, effects
+from rehearsal.review.changes.plan_digest import Plan, plan_of
+from rehearsal.review.changes.shared_identifiers import shared_identifiers
+from rehearsal.review.changes.stack_file import (
     ChangedSetting,
     WrongSetting,
     cause,
@@ -42,6 +39,9 @@ from rehearsal.review.stack_file import (
     line_of,
     wrong_settings,
 )
+from rehearsal.review.findings import Finding, gather, gather_remedied
+from rehearsal.review.rules.policy_view import declared
+from rehearsal.review.rules.weakened import RuleChange, RuleSet, base_rules, head_rules, rule_changes
 
 WEAKENED: Final = 4  # exit code: a rule is removed, disabled or relaxed
 _SETTING: Final = re.compile(r"\b(?:policies|kingdom):[a-z]\w*(?:\.\w+)*")  # in a rule's remediation
@@ -49,7 +49,7 @@ _WORST_FIRST: Final = (130, 2, 1, 3)
 
 
 class Status(StrEnum):
-    """What becomes of a stack."""
+    """The result of planning a stack."""
 
     FAILED = "failed"
     REFUSED = "refused"  # planned, but what it would take away is protected
@@ -64,10 +64,10 @@ class Status(StrEnum):
 class StackReview:
     """One stack. `head` is the outcome of its plan, `base` that of the same stack at the base.
 
-    Without a base, or where the stack is new, `base` is None and the plan is against the recorded state or
-    against nothing. `base_error` says why the base cannot be planned: the plan is then against nothing too.
-    `billed` is false for a stack that is realised on this machine. `base_judged` is the same plan, judged by
-    the policy pack and the configuration of the base, where these differ.
+    Without a base, or for a new stack, `base` is None and the plan is against the recorded state or against
+    nothing. `base_error` is the reason why the base cannot be planned: the plan is then against nothing too.
+    `billed` is false for a stack that runs on this machine. `base_evaluated` is the same plan, evaluated
+    by the policy pack and the configuration of the base, if these differ.
     """
 
     stack: str
@@ -75,20 +75,20 @@ class StackReview:
     base: Outcome | None
     billed: bool = True
     base_error: str = ""
-    base_judged: Outcome | None = None
+    base_evaluated: Outcome | None = None
     stack_file: Path | None = None
     changed_settings: tuple[ChangedSetting, ...] = ()
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
-        """What the plan does to the platform, the heaviest first; nothing without a base to compare with."""
+        """The effects of the plan on the platform, the most severe first; none without a base."""
         if self.result is None or self.base is None:
             return ()
         return tuple(effects(self.result, self.base.result))
 
     @property
     def conflicts(self) -> tuple[Effect, ...]:
-        """What the cloud would refuse."""
+        """The changes that the cloud would refuse."""
         return tuple(item for item in self.effects if item.weight is Weight.CONFLICT)
 
     @cached_property
@@ -102,13 +102,11 @@ class StackReview:
         if self.head is None:
             return 0
         code = worst([self.head])
-        if code == 1 and self.wrong_settings:
-            return InputError.exit_code
         return 1 if code in (0, 3) and self.conflicts else code
 
     @property
     def error(self) -> str:
-        """Why there is no plan; "" where there is one."""
+        """The reason why the stack was not planned; "" after a plan."""
         if self.head is not None and self.head.error is not None:
             return str(self.head.error)
         errors = self.result.errors if self.result is not None else []
@@ -116,7 +114,7 @@ class StackReview:
 
     @property
     def protected(self) -> tuple[Diagnostic, ...]:
-        """What the plan would delete or replace although it is protected: an update refuses all of it."""
+        """Protected resources that the plan would delete or replace: an update refuses all of it."""
         errors = self.result.errors if self.result is not None else []
         return tuple(sorted((item for item in errors if item.protected), key=lambda item: item.urn))
 
@@ -140,7 +138,7 @@ class StackReview:
 
     @cached_property
     def changes(self) -> tuple[Step, ...]:
-        """What is done, components and the stack itself left out: they have nothing of their own."""
+        """The steps without those of components and the stack, which have no properties of their own."""
         if self.result is None:
             return ()
         quiet = (Op.SAME, Op.READ)
@@ -166,7 +164,7 @@ class StackReview:
 
     @cached_property
     def costs(self) -> Costs | None:
-        """What the stack costs a month after the change; None where it is not billed or not known."""
+        """The monthly cost after the change; None if it is not billed or not known."""
         return _costs(self.head) if self.billed else None
 
     @cached_property
@@ -191,7 +189,7 @@ class StackReview:
 
 @dataclass(frozen=True)
 class Review:
-    """All stacks of a change. `error` says why there are none; `commit` is "" outside a repository."""
+    """All stacks of a change, or the `error` instead; `commit` is "" outside a repository."""
 
     stacks: tuple[StackReview, ...] = ()
     ref: str = ""
@@ -206,8 +204,8 @@ class Review:
 
     @cached_property
     def _gathered(self) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-        found, unjudged = gather(item.result for item in self.stacks if item.result is not None)
-        return (*self.shared, *map(self._caused, found)), unjudged
+        found, unevaluated = gather(item.result for item in self.stacks if item.result is not None)
+        return (*self.shared, *map(self._caused, found)), unevaluated
 
     def _caused(self, item: Finding) -> Finding:
         """`item` with the changed setting that causes it, where one does."""
@@ -227,24 +225,26 @@ class Review:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What the policy pack found, fix-first."""
+        """The findings of the policy pack, most urgent first."""
         return self._gathered[0]
 
     @property
-    def unjudged(self) -> tuple[Finding, ...]:
-        """What the policy pack could not judge yet."""
+    def unevaluated(self) -> tuple[Finding, ...]:
+        """The rules that could not be evaluated yet."""
         return self._gathered[1]
 
     @cached_property
     def remediations(self) -> tuple[tuple[Remediation, tuple[str, ...]], ...]:
-        """What the policy pack put right by itself, and in which stacks."""
+        """The fixes that the policy pack applied, and their stacks."""
         return gather_remedied(item.result for item in self.stacks if item.result is not None)
 
     @cached_property
     def withheld(self) -> tuple[Finding, ...]:
         """Findings of the base's rules that the rules of the change do not make, or only as advice."""
         found, _ = gather(
-            item.base_judged.result for item in self.stacks if item.base_judged and item.base_judged.result
+            item.base_evaluated.result
+            for item in self.stacks
+            if item.base_evaluated and item.base_evaluated.result
         )
         made = _by_subject(self.findings)
         subjects = _by_subject(found)
@@ -298,14 +298,13 @@ def review(
     head: str = "",
     listener: Callable[[Job], Listener] | None = None,
 ) -> Review:
-    """What the work tree would do to `stacks` (all, where none is named), compared with `ref` if given.
+    """Plan the work tree for `stacks` (by default all), compared with `ref` if given.
 
     The base's program is carried out on rehearsal clouds in a state of its own, and the work tree's is
-    planned against that: what is shown is what an engine would do, replacements included. Where the base
-    cannot be planned, the work tree's program is planned from nothing. Where the policy pack or its
-    configuration differ from the base's, the base's judge the same plan too. One stack's failure hides no
-    other. `head` is the commit to name as the change, the one checked out unless given. Raises InputError
-    for refs that are none.
+    planned against that, as an engine would. If the base cannot be planned, the work tree's program is
+    planned from nothing. If the policy pack or its configuration differ from the base's, the base's rules
+    are evaluated on the same plan too. One stack's failure does not hide another's. `head` is the commit to
+    name as the change, by default the one that is checked out. Raises InputError for invalid refs.
     """
     began = time.monotonic()
     if not ref:
@@ -393,15 +392,15 @@ def _compared(
     bases = {outcome.job.stack: outcome for outcome in preview_all(before, listener=listener)}
     errors = {stack: reason for stack, outcome in bases.items() if (reason := _failure(outcome))}
     states = {stack: base.states / (f"{stack}.new" if stack in errors else stack) for stack in stacks}
-    judges = _judges(project, base.project, [stack for stack in stacks if stack in here], policies)
-    weaker, unusable = rule_changes(project, judges)
+    rule_sets = _rule_sets(project, base.project, [stack for stack in stacks if stack in here], policies)
+    weaker, unusable = rule_changes(project, rule_sets)
     heads = [Job(project, stack, policies, state=states[stack]) for stack in stacks if stack in here]
-    judged = [
-        Job(project, stack, judge.pack, state=states[stack], policy_config=judge.config)
-        for stack, (judge, _) in judges.items()
+    by_base_rules = [
+        Job(project, stack, rules.pack, state=states[stack], policy_config=rules.config)
+        for stack, (rules, _) in rule_sets.items()
         if stack not in unusable
     ]
-    outcomes = preview_all([*heads, *judged], listener=listener)
+    outcomes = preview_all([*heads, *by_base_rules], listener=listener)
     after = {outcome.job.stack: outcome for outcome in outcomes[: len(heads)]}
     again = {outcome.job.stack: outcome for outcome in outcomes[len(heads) :]}
     reviews = tuple(
@@ -411,23 +410,23 @@ def _compared(
             after.get(stack),
             bases.get(stack) if stack not in errors else None,
             base_error=errors.get(stack, ""),
-            base_judged=again.get(stack),
+            base_evaluated=again.get(stack),
         )
         for stack in stacks
     )
     return reviews, weaker
 
 
-def _judges(
+def _rule_sets(
     project: Project, base: Project, stacks: Sequence[str], policies: Path | None
-) -> dict[str, tuple[Judge, Judge]]:
-    """(base's judge, head's judge) of the stacks for which the two differ."""
-    found: dict[str, tuple[Judge, Judge]] = {}
+) -> dict[str, tuple[RuleSet, RuleSet]]:
+    """The rules of base and head, for the stacks in which they differ."""
+    found: dict[str, tuple[RuleSet, RuleSet]] = {}
     if policies is None:
         return found
     for stack in stacks:
         with contextlib.suppress(InputError):  # a stack file that cannot be read fails the plan
-            pair = base_judge(project, base, stack, policies), head_judge(project, stack, policies)
+            pair = base_rules(project, base, stack, policies), head_rules(project, stack, policies)
             if pair[0].digest() != pair[1].digest():
                 found[stack] = pair
     return found
@@ -447,7 +446,7 @@ def _reviewed(
     base: Outcome | None,
     *,
     base_error: str = "",
-    base_judged: Outcome | None = None,
+    base_evaluated: Outcome | None = None,
 ) -> StackReview:
     path, changed = project.stacks / f"Pulumi.{stack}.yaml", ()
     try:
@@ -456,8 +455,8 @@ def _reviewed(
         if base is not None and head is not None:
             changed = changed_settings(base.job.project.stack(stack), declared_)
     except InputError:
-        billed = True  # its own error says more
-    return StackReview(stack, head, base, billed, base_error, base_judged, path, changed)
+        billed = True  # its own error is reported instead
+    return StackReview(stack, head, base, billed, base_error, base_evaluated, path, changed)
 
 
 def _subject(item: Finding) -> tuple[str, str, str, str]:

@@ -281,7 +281,7 @@ def test_every_runbook_has_what_an_on_call_engineer_needs() -> None:
     for runbook in RUNBOOKS:
         if runbook != OVERVIEW:
             text = prose(runbook).lower()
-            for part in ("prerequisites", "expected", "verify", "way back", "whom to call"):
+            for part in ("prerequisites", "expected", "verify", "way back", "escalation"):
                 assert part in text, f"{runbook.name} has no {part}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.infra.rehearsal import Declared, configuration
-from tests.infra.settings.test_settings import complaints
+from tests.infra.settings.test_settings import setting_problems
 
 
 def test_the_cluster_is_backed_up_as_the_settings_say(declared: Declared) -> None:
@@ -52,4 +52,4 @@ def test_production_keeps_copies_of_its_database_in_another_region(prod: Declare
 def test_a_lock_longer_than_the_life_of_a_backup_is_refused() -> None:
     values = configuration("prod")
     values["kingdom:backup"] |= {"keepDays": 7, "lockDays": 14}
-    assert "lockDays 14 is more than keepDays 7" in "".join(complaints(values).values())
+    assert "lockDays 14 is more than keepDays 7" in "".join(setting_problems(values).values())

@@ -134,7 +134,7 @@ def test_raising_max_replicas_moves_quota_pools_and_connections(stack: str) -> N
     # Besides the peak, the pods that a rollout leaves terminating.
     assert after.quota.pods == sum(peak(role) + surge(role) for role in settings.workload.roles.values())
     assert after.quota.cpu_milli > before.quota.cpu_milli
-    assert after.on_demand.most >= before.on_demand.most
+    assert after.on_demand.maximum >= before.on_demand.maximum
     assert after.mongodb_pool <= before.mongodb_pool
     assert after.redis_gb >= before.redis_gb
 
@@ -145,7 +145,7 @@ def test_doubling_the_replicas_of_production_moves_everything_that_follows() -> 
     values["kingdom:workload"]["api"]["maxReplicas"] *= 2
     after = Sizing.of(parse("prod", values))
     assert after.quota.memory_mi > before.quota.memory_mi
-    assert after.on_demand.most > before.on_demand.most
+    assert after.on_demand.maximum > before.on_demand.maximum
     assert after.mongodb_pool < before.mongodb_pool
     assert after.redis_gb > before.redis_gb
 

@@ -40,7 +40,7 @@ PASSES = [
 def test_what_is_right_passes(case: Case) -> None:
     verdict = evaluate(case.policy, *case.good, settings=case.settings)
     assert verdict.findings == []
-    assert verdict.unjudged == ""
+    assert verdict.unevaluated == ""
 
 
 @pytest.mark.parametrize(("case", "change"), PASSES)
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_found_at_its_place(case: Case, change: Break) -> None:
 
 @pytest.mark.parametrize(("case", "change"), BREAKS)
 def test_an_unknown_value_is_listed_and_never_passes_silently(case: Case, change: Break) -> None:
-    """Where a wrong value would be a finding, an unknown one is a finding still or not judged."""
+    """Where a wrong value would be a finding, an unknown one is a finding still or not evaluated."""
     changes = {path: value for path, value in change.changes.items() if value is not DROP}
     if not changes or case.policy in LOOKS_AT_WHAT_IS_WRITTEN:
         return

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from rehearsal.cli.app import app
-from rehearsal.review.markdown import MARKER
+from rehearsal.review.formats.markdown import MARKER
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github/workflows"
@@ -62,7 +62,7 @@ def test_the_workflows_are_all_here() -> None:
         "deploy-stack.yml",
         "deploy.yml",
         "drift.yml",
-        "judge.yml",
+        "rules.yml",
         "preview-comment.yml",
         "preview-live.yml",
         "preview.yml",
@@ -260,14 +260,14 @@ def test_an_environment_that_is_not_set_up_is_skipped_and_named() -> None:
     assert subprocess.run([str(script), "prod"], capture_output=True, env=environment).returncode == 0
 
 
-def test_the_judge_runs_nothing_of_the_pull_request() -> None:
-    path = FOLDER / "judge.yml"
+def test_rules_workflow_runs_nothing_of_the_pull_request() -> None:
+    path = FOLDER / "rules.yml"
     assert workflow(path)["on"] == {
         "workflow_run": {"workflows": ["Preview", "Review submitted"], "types": ["completed"]}
     }
     (checkout,) = [step for step in steps(path) if str(step.get("uses")).startswith("actions/checkout@")]
     assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
-    assert jobs(path)["judge"]["permissions"] == {
+    assert jobs(path)["rules"]["permissions"] == {
         "contents": "read",
         "pull-requests": "read",
         "statuses": "write",

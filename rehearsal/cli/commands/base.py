@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app: Final = typer.Typer(
     name="kingdom",
-    help="The platform of Kingdom Studios: planned, judged and run on this machine, with no cloud.",
+    help="The platform of Kingdom Studios: planned, evaluated and run on this machine, without a cloud.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -81,7 +81,8 @@ def render(
 ) -> None:
     """Write every Kubernetes object of a stack as YAML, numbered in apply order, for scanners and dry runs.
 
-    Values are those of a throwaway rehearsal: what only the clouds know is made up, and said so in the file.
+    Values are those of a throwaway rehearsal: those that only the clouds assign are generated, and marked in
+    the file.
     Secrets are never written. Run again, it changes nothing but what has changed.
     """
     from rehearsal.cli import progress

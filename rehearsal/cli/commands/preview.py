@@ -68,7 +68,7 @@ def preview(
     unchanged: AllOption = False,
     policy_pack: PackOption = None,
 ) -> None:
-    """Plan a stack and have the policy pack judge it. Changes nothing.
+    """Plan a stack and evaluate it with the policy pack. Changes nothing.
 
     With --all the SDKs are imported once for all stacks, and the exit code is the worst of theirs.
 
@@ -88,7 +88,7 @@ def preview(
         _every(as_json=as_json, unchanged=unchanged, policy_pack=policy_pack)
         return
     from rehearsal.cli import display, progress
-    from rehearsal.review.plan_digest import plan_of, save
+    from rehearsal.review.changes.plan_digest import plan_of, save
 
     session = session_of(stack, policy_pack)
     began = time.monotonic()

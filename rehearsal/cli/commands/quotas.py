@@ -12,7 +12,7 @@ from rehearsal.errors import KingdomError
 def quotas(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
     """List the regional quotas that a stack's nodes need, at first and with every pool at its maximum.
 
-    What is granted is the lowest default of a new project, or `quotas:granted` in the stack file. The exit
+    The granted quota is the lowest default of a new project, or `quotas:granted` in the stack file. The exit
     code is 1 where less is granted than the largest scale needs.
     """
     from rehearsal.engine.events import Silent

@@ -28,7 +28,7 @@ def up(
     as_json: JsonOption = False,
     unchanged: AllOption = False,
     policy_pack: PackOption = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="First adopt what the clouds say.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="First adopt the values of the clouds.")] = False,
     expect_plan: Annotated[
         str,
         typer.Option("--expect-plan", help="Stop unless this is the plan.", metavar="DIGEST|FILE"),
@@ -42,14 +42,14 @@ def up(
 ) -> None:
     """Make a stack what the program declares: on rehearsal clouds, and `local` as real processes here.
 
-    The plan is judged first; a mandatory violation or an error ends it before anything is created. So does
+    The plan is evaluated first; a mandatory violation or an error ends it before anything is created. So does
     a plan that is not the one that --expect-plan names, with what differs.
 
     With --fresh-project the stack is first rehearsed in accounts without enabled APIs, service agents and
     raised quotas; what would stop a real first deployment is listed, and nothing is created.
     """
     from rehearsal.cli import display, progress
-    from rehearsal.review.plan_digest import Expected, plan_of
+    from rehearsal.review.changes.plan_digest import Expected, plan_of
 
     session = session_of(stack, policy_pack)
     if fresh_project:
@@ -113,7 +113,7 @@ def down(
 
 @app.command(epilog=examples("kingdom refresh --stack prod"))
 def refresh(stack: StackOption = "local", as_json: JsonOption = False) -> None:
-    """Compare what is recorded with what the clouds say, and adopt that."""
+    """Compare the state with the clouds, and adopt their values."""
     from rehearsal.cli import display, progress
 
     session = session_of(stack)

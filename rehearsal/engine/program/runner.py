@@ -27,7 +27,7 @@ from pulumi.runtime.settings import SETTINGS
 from rehearsal.engine.errors import StoppedError
 from rehearsal.engine.program.hang_detector import HangDetector, MonitorActivity, is_program_file
 from rehearsal.engine.program.unreadable_config import as_unknown
-from rehearsal.errors import KingdomError
+from rehearsal.errors import WRONG_SETTINGS, InputError, KingdomError
 from rehearsal.pulumi import gc_pause
 
 # Registrations wait in threads of their own until their resource is there; as many run side by side.
@@ -36,6 +36,12 @@ _PARALLEL: Final = 64
 
 class ProgramError(KingdomError):
     """The program raised; the message names its file and line."""
+
+
+class SettingsError(ProgramError):
+    """The program cannot use its settings."""
+
+    exit_code = InputError.exit_code
 
 
 def run(
@@ -263,18 +269,19 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
     *causes, error = _causes(error)
     error = next((cause for cause in causes if isinstance(cause, pulumi.RunError)), error)
     if isinstance(error, pulumi.RunError) and not isinstance(error, ConfigMissingError | ConfigTypeError):
-        return ProgramError(str(error))  # its text is all that its author wants to be read
+        text = str(error)  # the program's own message
+        return SettingsError(text) if WRONG_SETTINGS.search(text) else ProgramError(text)
     where = _place(error, main, root)
     match error:
         case ConfigMissingError():
-            return ProgramError(
+            return SettingsError(
                 f"{where}: the setting {error.key} is missing",
                 remedy=f"Set it under `config` in Pulumi.{stack}.yaml.",
             )
         case ConfigTypeError():
-            return ProgramError(
-                f"{where}: the setting {error.key} is {error.value!r}, which is no {error.expect_type}",
-                remedy=f"Put it right under `config` in Pulumi.{stack}.yaml.",
+            return SettingsError(
+                f"{where}: the setting {error.key} is {error.value!r}, not a valid {error.expect_type}",
+                remedy=f"Fix it under `config` in Pulumi.{stack}.yaml.",
             )
         case _ExitError():
             return ProgramError(
@@ -290,7 +297,7 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
     return ProgramError(
         f"{where}: the program raised {type(error).__name__}{f': {text}' if text else ''}",
         details=[f"{type(item).__name__}: {item}" for item in getattr(error, "exceptions", ())],
-        remedy="Nothing was changed after that point. Mend the program and run the command again.",
+        remedy="Nothing was changed after that point. Fix the program and run the command again.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.infra.rehearsal import Declared, configuration
-from tests.infra.settings.test_settings import complaints
+from tests.infra.settings.test_settings import setting_problems
 
 
 def test_only_the_ref_and_environment_of_the_settings_may_deploy(declared: Declared) -> None:
@@ -84,7 +84,9 @@ def test_the_image_of_the_stack_is_in_its_own_registry(declared: Declared) -> No
 def test_an_image_from_elsewhere_is_refused() -> None:
     values = configuration("prod")
     values["kingdom:workload"]["image"]["repository"] = "docker.io/library/python"
-    assert "must begin with europe-west1-docker.pkg.dev/kingdom-prod/" in "".join(complaints(values).values())
+    assert "must begin with europe-west1-docker.pkg.dev/kingdom-prod/" in "".join(
+        setting_problems(values).values()
+    )
 
 
 def test_an_update_by_hand_leaves_the_deployed_image(declared: Declared) -> None:

@@ -12,7 +12,7 @@ from app.auth.roles import LARGEST_UPLOAD
 from infra.edge.load_balancer import shares
 from infra.settings.loader import parse
 from tests.infra.rehearsal import Declared, configuration, rehearse
-from tests.infra.settings.test_settings import complaints
+from tests.infra.settings.test_settings import setting_problems
 
 
 def test_there_is_one_ruleset_a_phase_and_every_rule_keeps_its_ref(declared: Declared) -> None:
@@ -96,7 +96,7 @@ def test_standby_origins_cannot_take_everything() -> None:
     values["kingdom:edge"]["standby"] = {
         key: {"hostname": f"{key}.kingdom.studio", "weightPercent": 50} for key in ("one", "two")
     }
-    assert "leave the main one at least 10 %" in "".join(complaints(values).values())
+    assert "leave the main one at least 10 %" in "".join(setting_problems(values).values())
 
 
 def test_the_origin_denies_clients_that_bypass_the_edge(declared: Declared) -> None:

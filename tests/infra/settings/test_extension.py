@@ -15,7 +15,7 @@ import yaml
 
 from infra.settings.roles import ROLES
 from rehearsal.pulumi.project import Project
-from rehearsal.review.shared_identifiers import KEYS, shared_identifiers
+from rehearsal.review.changes.shared_identifiers import KEYS, shared_identifiers
 
 ROOT = Path(__file__).parents[3]
 ROLE_PAGE = (ROOT / "docs/add-a-role.md").read_text()

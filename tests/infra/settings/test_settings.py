@@ -18,10 +18,10 @@ from infra.settings.roles import ROLES
 from tests.infra.rehearsal import ROOT, STACKS, configuration, merge
 
 
-def complaints(values: dict[str, Any]) -> dict[str, str]:
+def setting_problems(values: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(SettingsError) as caught:
         parse("prod", values)
-    return {complaint.key: str(complaint) for complaint in caught.value.complaints}
+    return {problem.key: str(problem) for problem in caught.value.problems}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_all_that_is_wrong_is_reported_at_once(values: dict[str, Any]) -> None:
     values["kingdom:edge"]["zone"] = "example"
     values["kingdom:database"]["minSize"] = "M41"
     values["gcp:project"] = 3
-    assert set(complaints(values)) == {
+    assert set(setting_problems(values)) == {
         "gcp:project",
         "kingdom:cache",
         "kingdom:database.minSize",
@@ -89,12 +89,12 @@ def test_a_wrong_value_is_met_with_what_would_be_right(
     values: dict[str, Any], section: str, key: str, value: Any, said: str
 ) -> None:
     values[f"kingdom:{section}"][key] = value
-    assert said in complaints(values)[f"kingdom:{section}.{key}"]
+    assert said in setting_problems(values)[f"kingdom:{section}.{key}"]
 
 
 def test_a_misspelt_section_is_reported_with_the_one_that_was_meant(values: dict[str, Any]) -> None:
     values["kingdom:databse"] = values.pop("kingdom:database")
-    found = complaints(values)
+    found = setting_problems(values)
     assert "did you mean kingdom:database?" in found["kingdom:databse"]
     assert "is missing" in found["kingdom:database"]
 
@@ -111,12 +111,12 @@ def test_settings_that_contradict_each_other_are_reported(
     values: dict[str, Any], section: str, change: dict[str, Any], said: str
 ) -> None:
     merge(values[section], change)
-    assert said in "".join(complaints(values).values())
+    assert said in "".join(setting_problems(values).values())
 
 
 def test_a_missing_section_lists_the_keys_it_needs(values: dict[str, Any]) -> None:
     del values["kingdom:cache"]
-    assert "version, minGb" in complaints(values)["kingdom:cache"]
+    assert "version, minGb" in setting_problems(values)["kingdom:cache"]
 
 
 def test_keys_of_other_namespaces_belong_to_others(values: dict[str, Any]) -> None:

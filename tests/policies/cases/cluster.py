@@ -210,7 +210,7 @@ CASES = (
         ),
     ),
     Case(
-        "termination-adds-up",
+        "termination-grace-period",
         (API, SERVICE, HEALTH, BACKEND),
         (
             Break({"spec.template.spec.terminationGracePeriodSeconds": 10}, "is shorter than the drain"),

@@ -177,7 +177,7 @@ CASES = (
         passes=({f"{S}.capabilities": DROP}, {f"{S}.capabilities.add": ["CHOWN"]}),
     ),
     pod(
-        "pod-shape",
+        "well-formed-pod-spec",
         ("spec", [], "spec"),
         ("spec.containers", {"app": CONTAINER}),
         (f"{C}", "app"),

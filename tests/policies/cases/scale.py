@@ -253,7 +253,7 @@ CASES = (
         ),
     ),
     Case(
-        "quota-holds-peak",
+        "quota-covers-peak",
         (QUOTA, API, HPA),
         (
             Break({"spec.hard.pods": "13"}, "(10 + 4 surge)"),
@@ -272,7 +272,7 @@ CASES = (
     ),
     # Both containers may grow to two cores, and their limits with them.
     Case(
-        "quota-holds-peak",
+        "quota-covers-peak",
         (GROWN_QUOTA, PAIR, GROWING, KATA),
         (
             Break({'spec.hard["requests.cpu"]': "7"}, "less than the 8"),
@@ -291,7 +291,7 @@ CASES = (
         ),
     ),
     Case(
-        "quota-holds-peak",
+        "quota-covers-peak",
         (STORAGE_QUOTA, STATEFUL, CLAIM, CRON, BATCH, SERVICE),
         (
             Break({'spec.hard["requests.storage"]': "39Gi"}, "less than the 40Gi"),
@@ -407,7 +407,7 @@ CASES = (
         ),
     ),
     Case(
-        "pdb-lets-nodes-drain",
+        "pdb-allows-disruption",
         (PDB, API, HPA, OTHER_PDB),
         (
             Break({"spec.selector.matchLabels": {"app": "x"}}, "matches two PodDisruptionBudgets", index=3),
@@ -424,7 +424,7 @@ CASES = (
         ),
     ),
     Case(
-        "pdb-keeps-some",
+        "pdb-required",
         (PDB, API, HPA),
         (
             Break({"spec.maxUnavailable": "100%"}, "at once"),

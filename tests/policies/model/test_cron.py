@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.model.cron import shortest_interval
+from policies.model.cron import min_interval
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ from policies.model.cron import shortest_interval
         ("5-1 * * * *", 60),
     ],
 )
-def test_the_shortest_interval_of_a_schedule(schedule: str, seconds: int) -> None:
-    assert shortest_interval(schedule) == seconds
+def test_the_min_interval_of_a_schedule(schedule: str, seconds: int) -> None:
+    assert min_interval(schedule) == seconds
 
 
 @given(
@@ -59,9 +59,9 @@ def test_no_two_runs_of_a_month_are_closer(
         if weekdays is None or (start + timedelta(days=day)).isoweekday() % 7 in weekdays
     ]
     closest = min((later - sooner).total_seconds() for sooner, later in itertools.pairwise(runs))
-    assert shortest_interval(f"{' '.join(fields)} * * {days}") == closest
+    assert min_interval(f"{' '.join(fields)} * * {days}") == closest
 
 
 @given(st.text(alphabet="0123456789*/,-? @abcdefmonr", max_size=20))
 def test_no_schedule_makes_it_raise(schedule: str) -> None:
-    assert shortest_interval(schedule) >= 1
+    assert min_interval(schedule) >= 1

@@ -2,7 +2,7 @@
 
 Each value of every case, passing and failing, is replaced by an unknown, from single leaves up to whole
 trees. The value that will come may be the one of the case; so a failing case must stay a finding or be
-listed as not judged, and a passing one must not become a finding.
+listed as not evaluated, and a passing one must not become a finding.
 """
 
 from __future__ import annotations
@@ -93,4 +93,4 @@ def test_a_secret_is_judged_as_any_other_value(rule: str) -> None:
                 for item in given
             ]
             plain, secret = (evaluate_policy(policy, found, case.settings) for found in (given, hidden))
-            assert (secret.findings, secret.unjudged) == (plain.findings, plain.unjudged)
+            assert (secret.findings, secret.unevaluated) == (plain.findings, plain.unevaluated)

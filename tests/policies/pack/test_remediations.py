@@ -17,8 +17,8 @@ from rehearsal.engine.policy_checks import PolicyChecks
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
-from rehearsal.review.json_report import report
-from rehearsal.review.markdown import markdown
+from rehearsal.review.formats.json_report import report
+from rehearsal.review.formats.markdown import markdown
 from tests.infra.rehearsal import ROOT
 from tests.policies.cases import Break, Case
 from tests.policies.test_cases import CASES
@@ -137,5 +137,5 @@ def test_a_review_shows_it_once_for_all_stacks(pack: PolicyPack) -> None:
     found = tuple(judging.remediations)
     review = review_of(stack_of("dev", remediations=found), stack_of("prod", remediations=found))
     text = markdown(review)
-    assert text.count("`pss-seccomp`: `infra/a.py:7` `a` in `dev`, `prod`") == 1
+    assert text.count("`pss-seccomp`: `infra/a.py:7` `a` in `prod`, `dev`") == 1
     assert [item["stacks"] for item in report(review)["remediations"]] == [["dev", "prod"]] * 3

@@ -48,10 +48,10 @@ ROWS = (
     Row("requests-and-limits", API, {f"{CONTAINER}.resources.limits.memory": "256Mi"}),
     Row("service-account-token", API, {f"{POD}.automountServiceAccountToken": True}),
     Row("labels", API, {'metadata.labels["app.kubernetes.io/part-of"]': DROP}),
-    Row("pod-shape", API, {f"{SECURITY}.capabilities.add": "SYS_ADMIN"}),
+    Row("well-formed-pod-spec", API, {f"{SECURITY}.capabilities.add": "SYS_ADMIN"}),
     Row("namespace-quota", "ResourceQuota/namespace", gone=True, on="Namespace/namespace"),
     Row("namespace-limit-range", "LimitRange/namespace", gone=True, on="Namespace/namespace"),
-    Row("quota-holds-peak", "ResourceQuota/namespace", {"spec.hard.pods": "100"}),
+    Row("quota-covers-peak", "ResourceQuota/namespace", {"spec.hard.pods": "100"}),
     Row("quota-covers-terminating-pods", "ResourceQuota/namespace", {"spec.hard.pods": "160"}),
     Row("pools-hold-peak", "NodePool/cluster-on-demand", {"autoscaling.totalMaxNodeCount": 4}),
     Row(
@@ -76,8 +76,8 @@ ROWS = (
         "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler",
         {"metadata": META, "spec": {"targetRef": {"kind": "Deployment", "name": "nobody"}}},
     ),
-    Row("pdb-lets-nodes-drain", "PodDisruptionBudget/api-scaling", {"spec.maxUnavailable": 0}),
-    Row("pdb-keeps-some", "PodDisruptionBudget/api-scaling", {"spec.maxUnavailable": "100%"}),
+    Row("pdb-allows-disruption", "PodDisruptionBudget/api-scaling", {"spec.maxUnavailable": 0}),
+    Row("pdb-required", "PodDisruptionBudget/api-scaling", {"spec.maxUnavailable": "100%"}),
     Row(
         "hpa-scales-down-slowly",
         "HorizontalPodAutoscaler/api-scaling",
@@ -125,7 +125,7 @@ ROWS = (
         on="HTTPRoute/gateway-api",
     ),
     Row(
-        "termination-adds-up",
+        "termination-grace-period",
         "GCPBackendPolicy/gateway-backend",
         {"spec.default.timeoutSec": 60},
     ),

@@ -189,7 +189,7 @@ def test_a_finding_names_the_place_within_its_kind(
 
 
 @given(pods(), st.sampled_from(sorted(KINDS)), st.data())
-def test_an_offence_hidden_by_an_unknown_is_said_to_be_unjudged(
+def test_an_offence_hidden_by_an_unknown_is_said_to_be_unevaluated(
     made: tuple[dict[str, Any], set[str]], kind: str, data: st.DataObject
 ) -> None:
     """Whatever part of an offending pod is not known yet, no policy that it offends falls silent."""
@@ -201,7 +201,7 @@ def test_an_offence_hidden_by_an_unknown_is_said_to_be_unjudged(
     # The annotation of AppArmor is outside of the spec and stays in sight; so does the other container.
     for name in expected:
         verdict = evaluate(name, hidden)
-        assert verdict.findings or verdict.unjudged, name
+        assert verdict.findings or verdict.unevaluated, name
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,6 @@ def test_no_shape_of_a_list_makes_a_policy_raise(items: Any) -> None:
 
 def test_what_is_not_a_list_or_an_object_hides_nothing() -> None:
     pod = changed(POD, {"spec.containers": {"a": {"securityContext": {"privileged": True}}}})
-    assert evaluate("pod-shape", ResourceFixture("kubernetes:core/v1:Pod", pod)).found(
+    assert evaluate("well-formed-pod-spec", ResourceFixture("kubernetes:core/v1:Pod", pod)).found(
         "spec.containers: must be a list"
     )

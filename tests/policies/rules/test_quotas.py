@@ -87,7 +87,7 @@ def test_the_sum_of_all_peaks_is_enough_and_a_thousandth_less_is_not(
     def verdict(milli: int) -> list[str]:
         quota = {"metadata": METADATA | {"name": "q"}, "spec": {"hard": {key: f"{milli}m"}}}
         return evaluate(
-            "quota-holds-peak", ResourceFixture("kubernetes:core/v1:ResourceQuota", quota, "q"), *resources
+            "quota-covers-peak", ResourceFixture("kubernetes:core/v1:ResourceQuota", quota, "q"), *resources
         ).findings
 
     assert verdict(peak) == []
@@ -126,7 +126,7 @@ def test_what_stateful_sets_claim_is_counted_by_class(replicas: int, size: int, 
         keys = {key.replace("__", "/").replace("_", "."): value for key, value in hard.items()}
         quota = {"metadata": METADATA | {"name": "q"}, "spec": {"hard": keys}}
         given_quota = ResourceFixture("kubernetes:core/v1:ResourceQuota", quota, "q")
-        return evaluate("quota-holds-peak", given_quota, *resources).clean
+        return evaluate("quota-covers-peak", given_quota, *resources).clean
 
     fast = replicas * size
     assert enough(requests_storage=f"{fast + loose}Gi", persistentvolumeclaims=str(replicas + 1))

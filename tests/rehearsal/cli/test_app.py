@@ -35,6 +35,14 @@ class Case:
     full_disk: bool = False
 
 
+# As infra/settings/errors.py reports wrong settings.
+REFUSED = """raise pulumi.RunError(
+    'stack "local": one setting is wrong in stacks/Pulumi.local.yaml, and nothing was changed\\n'
+    "  tiny:words = 2\\n      must be at least 3"
+)
+pulumi.export("""
+
+
 def replaced(path: str, old: str, new: str) -> Callable[[Tiny], None]:
     def spoil(project: Tiny) -> None:
         text = (project.root / path).read_text()
@@ -104,14 +112,12 @@ CASES = [
         "a missing setting",
         replaced(STACK, "tiny:words: 2", "tiny:others: 2"),
         ("infra/__main__.py:4", "tiny:words is missing", "Pulumi.local.yaml"),
-        1,
     ),
-    Case("an empty stack file", written(STACK, ""), ("tiny:words is missing",), 1),
+    Case("an empty stack file", written(STACK, ""), ("tiny:words is missing",)),
     Case(
         "an ill-typed setting",
         replaced(STACK, "2", "two"),
         ("infra/__main__.py:4", "tiny:words is 'two'", "int", "Pulumi.local.yaml"),
-        1,
     ),
     Case(
         "a setting that stands twice",
@@ -153,6 +159,12 @@ CASES = [
         1,
     ),
     Case(
+        "settings that the program refuses",
+        replaced(PROGRAM, "pulumi.export(", REFUSED),
+        (STACK, "tiny:words = 2", "must be at least 3"),
+        command=("preview",),
+    ),
+    Case(
         "a program that ends itself",
         replaced(PROGRAM, "pulumi.export(", "raise SystemExit(0)\npulumi.export("),
         ("infra/__main__.py:6", "sys.exit(0)", "RunError"),
@@ -188,7 +200,7 @@ CASES = [
     Case(
         "a pack that raises",
         replaced(PACK, "def validate", 'raise LookupError("no such rule")\ndef validate'),
-        ("policies/__main__.py", "LookupError", "no such rule", "Mend the pack"),
+        ("policies/__main__.py", "LookupError", "no such rule", "Fix the pack"),
         1,
     ),
     Case(

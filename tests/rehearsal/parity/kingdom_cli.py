@@ -45,7 +45,7 @@ def _findings(result: dict[str, Any]) -> frozenset[Finding]:
     return frozenset(
         (
             item["policy"],
-            "advisory" if item["level"] == "unjudged" else item["level"],
+            "advisory" if item["level"] == "unevaluated" else item["level"],
             item["urn"],
             item["message"].strip(),
         )

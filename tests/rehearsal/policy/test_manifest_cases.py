@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True)
 class Expected:
-    """Policies that must and must not find something, and a text among what is not judged or not read."""
+    """Policies that must and must not find something, and a text among what is not evaluated or not read."""
 
     found: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
@@ -35,12 +35,12 @@ CASES = {
     "ingress-host-without-tls": Expected(found=("tls-ingress",)),
     "ingress-ssl-redirect-off": Expected(found=("tls-ingress",)),
     "limitrange-default-below-request": Expected(found=("limit-range-admits",)),
-    "limitrange-max-only-fills-defaults": Expected(absent=("limit-range-admits", "quota-holds-peak")),
-    "message-10Gi-less-than-10Gi": Expected(found=("quota-holds-peak",), text="less than the 10241Mi"),
+    "limitrange-max-only-fills-defaults": Expected(absent=("limit-range-admits", "quota-covers-peak")),
+    "message-10Gi-less-than-10Gi": Expected(found=("quota-covers-peak",), text="less than the 10241Mi"),
     "np-egress-no-to-but-all-tcp": Expected(found=("network-policy-open",)),
     "np-egress-to-empty-list": Expected(found=("network-policy-open",)),
-    "pdb-max0-no-workload-here": Expected(found=("pdb-lets-nodes-drain",)),
-    "pdb-one-budget-two-workloads": Expected(absent=("pdb-lets-nodes-drain",)),
+    "pdb-max0-no-workload-here": Expected(found=("pdb-allows-disruption",)),
+    "pdb-one-budget-two-workloads": Expected(absent=("pdb-allows-disruption",)),
     "pdb-selects-nothing": Expected(found=("hpa-target-exists",)),
     "privileged-deploymentconfig": Expected(found=("pss-privileged",)),
     "privileged-rollout": Expected(found=("pss-privileged",)),
@@ -51,26 +51,26 @@ CASES = {
         absent=("pss-run-as-non-root",),
         only=("PSS:baseline",),
     ),
-    "quota-32a-lb-alloc-false-explicit-nodeport-0-short": Expected(found=("quota-holds-peak",)),
-    "quota-daemonset-silences-sum": Expected(found=("quota-holds-peak",), text="less than the 63"),
-    "quota-keda-scaledobject": Expected(found=("quota-holds-peak",)),
-    "quota-priorityclass-global-default": Expected(found=("quota-holds-peak",)),
-    "quota-same-object-twice": Expected(found=("duplicate-object",), absent=("quota-holds-peak",)),
+    "quota-32a-lb-alloc-false-explicit-nodeport-0-short": Expected(found=("quota-covers-peak",)),
+    "quota-daemonset-silences-sum": Expected(found=("quota-covers-peak",), text="less than the 63"),
+    "quota-keda-scaledobject": Expected(found=("quota-covers-peak",)),
+    "quota-priorityclass-global-default": Expected(found=("quota-covers-peak",)),
+    "quota-same-object-twice": Expected(found=("duplicate-object",), absent=("quota-covers-peak",)),
     "quota-terminating-pods-stall": Expected(
-        found=("quota-covers-terminating-pods",), absent=("quota-holds-peak",)
+        found=("quota-covers-terminating-pods",), absent=("quota-covers-peak",)
     ),
-    "quota-vpa-min-allowed": Expected(found=("quota-holds-peak",)),
-    "quota-vpa-without-max": Expected(absent=("quota-holds-peak",), text="has no maxAllowed"),
+    "quota-vpa-min-allowed": Expected(found=("quota-covers-peak",)),
+    "quota-vpa-without-max": Expected(absent=("quota-covers-peak",), text="has no maxAllowed"),
     "schema-false-findings": Expected(found=("schema",)),
     "svc-lb-no-cost-finding": Expected(absent=("monthly-cost-ceiling",)),
-    "termination-sleep-2m": Expected(found=("termination-adds-up",)),
+    "termination-sleep-2m": Expected(found=("termination-grace-period",)),
     "url-15": Expected(absent=("tls-urls",)),
 }
 
 
 def texts(report: Report) -> str:
     messages = [remark.message for remark in report.remarks]
-    return "\n".join((*messages, *report.unjudged, *report.unreadable))
+    return "\n".join((*messages, *report.unevaluated, *report.unreadable))
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

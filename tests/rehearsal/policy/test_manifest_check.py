@@ -167,9 +167,9 @@ def test_what_could_not_be_judged_is_listed(tmp_path: Path) -> None:
         "spec: {hard: {count/widgets.example.com: '3', gpus.example.com/x: '1', strange: '1'}}\n"
     )
     report = check([str(tmp_path)])
-    assert any("strange" in note for note in report.unjudged)
-    assert "not judged: " in "\n".join(report.lines())
-    assert report.to_json()["unjudged"] == list(report.unjudged)
+    assert any("strange" in note for note in report.unevaluated)
+    assert "not evaluated: " in "\n".join(report.lines())
+    assert report.to_json()["unevaluated"] == list(report.unevaluated)
 
 
 def test_json_is_read_however_it_is_indented_and_escaped(tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ def test_a_container_outside_of_a_pod_template_is_listed_as_not_judged(tmp_path:
     )
     report = check([str(file)], only=("PSS",))
     assert report.remarks == ()
-    [note] = report.unjudged
+    [note] = report.unevaluated
     assert "workflow.yaml:4: Flow a: spec.steps[0] is a container" in note
 
 
@@ -383,4 +383,4 @@ def test_patterns_of_policy_engines_are_no_pods(tmp_path: Path) -> None:
         "{pattern: {spec: {template: {spec: {containers: [{image: '*', securityContext: {}}]}}}}}}]}\n"
     )
     report = check([str(file)], only=("PSS",))
-    assert (report.remarks, report.unjudged) == ((), ())
+    assert (report.remarks, report.unevaluated) == ((), ())

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policies.model.cron import shortest_interval
+from policies.model.cron import min_interval
 from policies.model.property_tree import Node
 from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
 from policies.model.scale_targets import matches
@@ -45,7 +45,7 @@ HOSTILE = [
 def _parsers(text: str) -> None:
     parse(text)
     int_or_percent(text, 2**31, up=True)
-    shortest_interval(text)
+    min_interval(text)
     weakness(text)
     slept(text)
     recognised(text)

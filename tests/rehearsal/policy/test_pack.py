@@ -100,10 +100,10 @@ def test_wrong_configuration_is_listed_whole_before_anything_is_judged(
     text = str(caught.value)
     for part in (
         "onne: no such policy; did you mean 'one'?",
-        "all: 'sometimes' is no level",
+        "all: 'sometimes' is not a level",
         "one: limit must be of type integer, got a string ('7')",
         "one: no setting 'limits'; did you mean 'limit'?",
-        "Nothing was judged",
+        "Nothing was evaluated",
     ):
         assert part in text
 
@@ -149,7 +149,7 @@ def test_a_policy_that_raises_names_its_place_and_leaves_the_pack_usable(
 
 def test_a_pack_that_ends_in_the_middle_is_named(pack_of: Callable[..., PolicyPack]) -> None:
     pack = pack_of(PREAMBLE.format(body="import os; os._exit(9)") + SERVE)
-    with pytest.raises(PolicyPackError, match="ended while it judged"):
+    with pytest.raises(PolicyPackError, match="ended while it evaluated"):
         pack.analyze(request())
 
 

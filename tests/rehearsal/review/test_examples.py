@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from rehearsal.review.truncation import COMMENT_LIMIT, length
+from rehearsal.review.formats.truncation import COMMENT_LIMIT, length
 from tests.rehearsal.review.examples import EXAMPLES, FOLDER, review
 
 pytestmark = pytest.mark.timeout(600)
@@ -34,7 +34,7 @@ def test_every_comment_answers_in_its_first_lines() -> None:
         "over-the-ceiling": "1 mandatory finding",
         "wrong-setting": "1 stack could not be planned",
         "tls-removed": "sessions, rate limits and queued tasks are lost",
-        "renamed-resource": "answers 409",
+        "renamed-resource": "refused with 409",
         "new-deployment": "mandatory findings",
         "rules-disabled": "weaker than at the base",
         "program-fails": "2 stacks could not be planned",

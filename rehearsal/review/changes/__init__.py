@@ -1,0 +1,1 @@
+"""The contents of a plan: effects, capacity, costs, values, settings and their digest."""

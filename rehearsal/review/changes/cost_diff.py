@@ -1,0 +1,88 @@
+"""Amounts of money side by side: USD a month, at the smallest and at the largest scale."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from policies.api import Costs, Line
+from rehearsal.pulumi.urn import name_of
+
+_CENT = 0.005  # amounts nearer than this read the same
+
+
+@dataclass(frozen=True)
+class Position:
+    """One position of a stack's costs before and after; a side is (0, 0) where there is none."""
+
+    resource: str
+    what: str
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+
+def positions(before: Costs | None, after: Costs | None) -> tuple[Position, ...]:
+    """The positions whose amounts differ, the largest difference first."""
+    was, now = _keyed(before), _keyed(after)
+    found = []
+    for key in {**now, **was}:
+        old, new = was.get(key), now.get(key)
+        line = new or old
+        assert line is not None
+        position = Position(
+            name_of(line.urn),
+            line.what,
+            (old.minimum, old.maximum) if old else (0.0, 0.0),
+            (new.minimum, new.maximum) if new else (0.0, 0.0),
+        )
+        # A row with equal sides is left out.
+        if span(*position.before) != span(*position.after):
+            found.append(position)
+    found.sort(key=lambda item: (-abs(item.after[1] - item.before[1]), item.resource, item.what))
+    return tuple(found)
+
+
+def span(minimum: float, maximum: float) -> str:
+    """``1,234 to 5,678``, or one number where they read the same."""
+    low, high = f"{minimum:,.0f}", f"{maximum:,.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def delta(before: Costs, after: Costs) -> str:
+    """One sign and number: the change at the largest scale, or at the smallest where only that changes.
+
+    ``+340``; ``±0`` where nothing changes.
+    """
+    low, high = after.minimum - before.minimum, after.maximum - before.maximum
+    change = high if abs(high) >= _CENT else low
+    if abs(change) < _CENT:
+        return "±0"
+    return f"{change:+,.2f}" if abs(change) < 10 else f"{change:+,.0f}"
+
+
+def unpriced(costs: Costs) -> list[tuple[str, list[str]]]:
+    """Why something is in no sum, and of which resources; the most frequent reason first."""
+    reasons = Counter(item.why for item in costs.unpriced)
+    return [
+        (why, sorted(name_of(item.urn) for item in costs.unpriced if item.why == why))
+        for why, _ in reasons.most_common()
+    ]
+
+
+def stand_ins(costs: Costs) -> list[tuple[str, list[str]]]:
+    """Regions whose prices stand in for another's, and the resources priced by them."""
+    regions = sorted({line.stand_in for line in costs.lines if line.stand_in})
+    return [
+        (region, sorted({name_of(line.urn) for line in costs.lines if line.stand_in == region}))
+        for region in regions
+    ]
+
+
+def _keyed(costs: Costs | None) -> dict[tuple[str, int], Line]:
+    """The lines by resource and place: their texts hold the very numbers that change."""
+    keyed: dict[tuple[str, int], Line] = {}
+    seen: Counter[str] = Counter()
+    for line in costs.lines if costs is not None else ():
+        keyed[line.urn, seen[line.urn]] = line
+        seen[line.urn] += 1
+    return keyed

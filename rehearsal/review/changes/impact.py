@@ -1,0 +1,225 @@
+"""Effects of a plan on the platform, in words: losses, interruptions, restarts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+from rehearsal.engine.events import Op, Result, Step
+from rehearsal.engine.state import ResourceState
+from rehearsal.pulumi.properties import differences, format_path, unwrap
+
+
+class Weight(IntEnum):
+    """How much an effect matters; the heaviest comes first."""
+
+    CONFLICT = 0  # the cloud refuses it
+    LOSS = 1  # data or traffic is lost
+    INTERRUPTION = 2  # a part is unavailable or replaced for some time
+    RESTART = 3  # a part restarts without an interruption
+    HINT = 4
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One effect of a plan, as a sentence without its stop."""
+
+    weight: Weight
+    text: str
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A type whose loss or replacement a reader must see: its noun and what goes with it."""
+
+    noun: str
+    lost: str
+    weight: Weight = Weight.LOSS
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "gcp:redis/instance:Instance": _Kind("Redis", "sessions, rate limits and queued tasks are lost"),
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": _Kind(
+        "the database", "all its data is lost, and backups are needed to restore it"
+    ),
+    "mongodbatlas:index/project:Project": _Kind("the Atlas project", "the database and its backups are lost"),
+    "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule": _Kind(
+        "the backup schedule of the database", "no more snapshots are taken"
+    ),
+    "gcp:storage/bucket:Bucket": _Kind("the bucket", "its objects are lost"),
+    "gcp:kms/cryptoKey:CryptoKey": _Kind("the key", "what it encrypts cannot be read any more"),
+    "gcp:artifactregistry/repository:Repository": _Kind("the registry", "the released images are lost"),
+    "gcp:secretmanager/secret:Secret": _Kind("the secret", "its versions are lost"),
+    "gcp:gkebackup/backupPlan:BackupPlan": _Kind("the backup plan of the cluster", "its backups are lost"),
+    "gcp:sql/databaseInstance:DatabaseInstance": _Kind("the SQL instance", "all its data is lost"),
+    "gcp:container/cluster:Cluster": _Kind(
+        "the GKE cluster", "every pod stops and the service is unavailable until a new cluster runs"
+    ),
+    "gcp:container/nodePool:NodePool": _Kind(
+        "the node pool", "all nodes of the pool are recreated and their pods move", Weight.INTERRUPTION
+    ),
+    "gcp:compute/network:Network": _Kind("the VPC", "everything in it is recreated"),
+    "gcp:compute/address:Address": _Kind("the address", "what points to it must change", Weight.INTERRUPTION),
+    "kubernetes:core/v1:Namespace": _Kind("the namespace", "every object in it is deleted"),
+    "kubernetes:core/v1:PersistentVolumeClaim": _Kind("the volume claim", "its data is lost"),
+    "kubernetes:apps/v1:StatefulSet": _Kind("the stateful set", "its pods stop", Weight.INTERRUPTION),
+    "kubernetes:apps/v1:Deployment": _Kind(
+        "the deployment", "all its pods stop before new ones start", Weight.INTERRUPTION
+    ),
+    "kubernetes:gateway.networking.k8s.io/v1:Gateway": _Kind(
+        "the gateway", "the service cannot be reached until a new one has an address"
+    ),
+    "cloudflare:index/dnsRecord:DnsRecord": _Kind("the DNS record", "the name does not resolve"),
+    "cloudflare:index/loadBalancer:LoadBalancer": _Kind(
+        "the load balancer at the edge", "the service cannot be reached by its name"
+    ),
+}
+# By type: changed paths, and what follows from them.
+_UPDATES: Final[Mapping[str, tuple[tuple[str, Weight, str], ...]]] = {
+    "gcp:redis/instance:Instance": (
+        (
+            r"memorySizeGb|replicaCount|tier|redisVersion|readReplicasMode",
+            Weight.INTERRUPTION,
+            "Redis fails over: connections break for some seconds",
+        ),
+        (r"maintenancePolicy.*|labels.*", Weight.HINT, ""),
+    ),
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": (
+        (
+            r"replicationSpecs.*|mongoDbMajorVersion|diskSizeGb|clusterType",
+            Weight.INTERRUPTION,
+            "the database restarts its members one after the other: the primary fails over",
+        ),
+    ),
+    "gcp:container/cluster:Cluster": (
+        (
+            r"minMasterVersion|releaseChannel.*|nodeVersion",
+            Weight.INTERRUPTION,
+            "the GKE control plane is upgraded",
+        ),
+    ),
+    "gcp:container/nodePool:NodePool": (
+        (
+            r"nodeConfig.*|version|upgradeSettings\.strategy",
+            Weight.INTERRUPTION,
+            "all nodes of the pool {name} are recreated one after the other",
+        ),
+    ),
+}
+_POD_TEMPLATE: Final = re.compile(r"spec\.template\b.*")
+_WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet")
+# The input that is the resource's name in the cloud, most specific first, and what the name is unique in.
+_NAMES: Final = ("metadata.name", "accountId", "repositoryId", "secretId", "workloadIdentityPoolId", "name")
+_SCOPES: Final = (
+    "project", "projectId", "location", "region", "zone", "cluster", "keyRing", "zoneId",
+    "metadata.namespace",
+)  # fmt: skip
+
+
+def effects(result: Result, base: Result | None) -> list[Effect]:
+    """The effects of the plan `result`, the heaviest first. `base` is what is there."""
+    steps = [step for step in result.steps if step.custom]
+    found = [*_collisions(steps, result, base), *_taken_away(steps), *_updated(steps)]
+    unique = dict.fromkeys(sorted(found, key=lambda item: item.weight))
+    return list(unique)
+
+
+def _taken_away(steps: Iterable[Step]) -> Iterator[Effect]:
+    replaced = {step.urn for step in steps if step.op is Op.REPLACE}
+    for step in steps:
+        kind = _KINDS.get(step.type)
+        if kind is None or step.retained or step.op not in (Op.DELETE, Op.REPLACE):
+            continue
+        if step.op is Op.DELETE and step.urn in replaced:
+            continue
+        done = "replaced" if step.op is Op.REPLACE else "deleted"
+        yield Effect(kind.weight, f"{_capital(kind.noun)} {step.name} is {done}: {kind.lost}")
+
+
+def _updated(steps: Iterable[Step]) -> Iterator[Effect]:
+    rolling: list[str] = []
+    for step in steps:
+        if step.op is not Op.UPDATE:
+            continue
+        paths = [format_path(change.path) for change in step.changes]
+        if step.type.rpartition(":")[2] in _WORKLOADS:
+            if any(_POD_TEMPLATE.match(path) for path in paths):
+                rolling.append(step.name)
+            continue
+        for pattern, weight, text in _UPDATES.get(step.type, ()):
+            if text and any(re.fullmatch(pattern, path) for path in paths):
+                yield Effect(weight, _capital(text.format(name=step.name)))
+                break
+    if rolling:
+        names = " and ".join((", ".join(rolling[:-1]), rolling[-1])) if len(rolling) > 1 else rolling[0]
+        verb = "roll" if len(rolling) > 1 else "rolls"
+        yield Effect(Weight.RESTART, f"{names} {verb}: pods are replaced without an interruption")
+
+
+def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> Iterator[Effect]:
+    """New resources that look like a renamed one, with a conflict where the cloud's name is the same."""
+    if base is None:
+        return
+    new, old = _inputs(result.snapshot.resources), _inputs(base.snapshot.resources)
+    deleted = [step for step in steps if step.op is Op.DELETE and step.urn in old]
+    for step in steps:
+        if step.op is not Op.CREATE or step.urn not in new:
+            continue
+        for old_step in deleted:
+            if old_step.type != step.type or old_step.urn == step.urn:
+                continue
+            inputs, before = new[step.urn], old[old_step.urn]
+            name = _physical(inputs)
+            same = name is not None and name == _physical(before)
+            alias = f'opts=ResourceOptions(aliases=[Alias(name="{old_step.name}")])'
+            if same:
+                yield Effect(
+                    Weight.CONFLICT,
+                    f"{step.name} is created while {old_step.name} still has the same name in the cloud"
+                    f" ({_text(name)}), which is refused with 409 (already exists). If this is a rename, keep"
+                    f" the resource with {alias}",
+                )
+            elif old_step.name != step.name and _alike(inputs, before):
+                yield Effect(
+                    Weight.HINT,
+                    f"{old_step.name} looks renamed to {step.name}: it is deleted and created again. To"
+                    f" keep it, add {alias}",
+                )
+
+
+def _inputs(resources: Iterable[ResourceState]) -> dict[str, Any]:
+    return {item.urn: unwrap(item.inputs) for item in resources if not item.delete}
+
+
+def _physical(inputs: Any) -> tuple[str, ...] | None:
+    """The name in the cloud and what it is unique in; None where the cloud chooses the name."""
+    for key in _NAMES:
+        name = _at(inputs, key)
+        if isinstance(name, str) and name:
+            return (name, *(str(_at(inputs, scope) or "") for scope in _SCOPES))
+    return None
+
+
+def _text(name: tuple[str, ...] | None) -> str:
+    return name[0] if name else ""
+
+
+def _at(inputs: Any, path: str) -> Any:
+    for part in path.split("."):
+        inputs = inputs.get(part) if isinstance(inputs, Mapping) else None
+    return inputs
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether at most a name differs."""
+    if not one or not other or set(one) != set(other):
+        return False
+    paths = [format_path(path) for path in differences(other, one)]
+    return len(paths) <= 1 and all(re.search(r"(?i)name|id$", path) for path in paths)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,1 @@
+"""Write a review as a comment, a log or a report."""

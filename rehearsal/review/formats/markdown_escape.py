@@ -1,0 +1,38 @@
+"""Text of others inside Markdown: shown as it is, and never as markup, a mention or a link."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Final
+
+from rehearsal.review.formats.truncation import clipped
+
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]|~])")
+# Text that GitHub turns into links and mentions after rendering; a zero-width character prevents it.
+_CALLS: Final = re.compile(r"@|#|://|www\.|GH-", re.IGNORECASE)
+_NO_WIDTH: Final = "\u200b"
+WIDTH: Final = 160  # characters of one value
+
+
+def code(text: str, limit: int = WIDTH) -> str:
+    """A code span of one line; also right inside a table."""
+    text = clipped(" ".join(text.split()), limit) or " "
+    run_length = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * (run_length + 1)
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{space}{text}{space}{fence}".replace("|", r"\|")
+
+
+def prose(text: str, limit: int = 2_000) -> str:
+    """A sentence of one line, without any markup of its own."""
+    text = html.escape(clipped(" ".join(text.split()), limit), quote=False)
+    return _CALLS.sub(lambda call: call[0][0] + _NO_WIDTH + call[0][1:], _SPECIAL.sub(r"\\\1", text))
+
+
+def block(text: str, limit: int = 4_000) -> str:
+    """Lines as they are, in a fenced block."""
+    text = clipped(text.rstrip(), limit)
+    run_length = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, run_length + 1)
+    return f"{fence}text\n{text}\n{fence}\n"

@@ -1,0 +1,1 @@
+"""Rules that a change weakens, and whether a code owner approved it."""

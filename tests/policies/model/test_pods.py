@@ -1,0 +1,59 @@
+"""Pod templates are found in built-in kinds, in lists and in custom resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.model.pods import pod_templates, sources_of
+from policies.model.property_tree import Node
+from policies.model.stack import Resource, objects_of
+
+SPEC = {"containers": [{"name": "c", "image": "i"}]}
+
+
+def resource(type_: str, props: dict[str, Any]) -> Resource:
+    return Resource("urn", f"kubernetes:{type_}", "x", Node(props))
+
+
+@pytest.mark.parametrize(
+    ("type_", "props", "path"),
+    [
+        ("core/v1:Pod", {"spec": SPEC}, ()),
+        ("apps/v1:Deployment", {"spec": {"template": {"spec": SPEC}}}, ("spec", "template")),
+        (
+            "batch/v1:CronJob",
+            {"spec": {"jobTemplate": {"spec": {"template": {"spec": SPEC}}}}},
+            ("spec", "jobTemplate", "spec", "template"),
+        ),
+        ("argoproj.io/v1alpha1:Rollout", {"spec": {"template": {"spec": SPEC}}}, ("spec", "template")),
+        (
+            "jobset.x-k8s.io/v1alpha2:JobSet",
+            {"spec": {"replicatedJobs": [{"template": {"spec": {"template": {"spec": SPEC}}}}]}},
+            ("spec", "replicatedJobs", 0, "template", "spec", "template"),
+        ),
+    ],
+)
+def test_template_is_found(type_: str, props: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    [found] = pod_templates(resource(type_, props))
+    assert found.node.path == path
+    assert [container["name"].raw for container in found.containers()] == ["c"]
+
+
+def test_templates_in_a_list_are_found() -> None:
+    items: list[dict[str, Any]] = [
+        {"kind": "Pod", "spec": SPEC},
+        {"kind": "Service", "spec": {"ports": [1]}},
+        {"kind": "Pod", "spec": SPEC},
+    ]
+    found = pod_templates(resource("core/v1:List", {"items": items}))
+    assert [template.node.path for template in found] == [("items", 0), ("items", 2)]
+
+
+def test_container_outside_a_template_is_listed_as_not_evaluated() -> None:
+    props = {"spec": {"main": {"image": "i", "command": ["run"]}}}
+    item = resource("example.com/v1:Task", props)
+    [owner] = objects_of(item)
+    assert sources_of(item, owner).unevaluated == (("spec", "main"),)
+    assert pod_templates(item) == []

@@ -1,0 +1,80 @@
+"""YAML text as JSON values, within bounds of depth and size."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rehearsal.policy.yaml_documents import MAX_DEPTH, TooLargeError, documents
+
+TEXTS = {
+    "a: 1\nb: [x, 2.5, true, null, ~, '']\n": {"a": 1, "b": ["x", 2.5, True, None, None, ""]},
+    "8080: a\ntrue: b\nnull: c\n1.5: d\n": {"8080": "a", "true": "b", "null": "c", "1.5": "d"},
+    "on: yes\nmode: 0o644\nold: 0644\n": {"true": True, "mode": "0o644", "old": 420},
+    "at: 2026-01-01\n": {"at": "2026-01-01"},
+    "a: &x {k: v}\nb: *x\nc:\n  <<: *x\n  n: 1\n": {
+        "a": {"k": "v"},
+        "b": {"k": "v"},
+        "c": {"k": "v", "n": 1},
+    },
+    "a: !!str 1\nb: !!binary aGk=\n": {"a": "1", "b": "aGk="},
+    "a: 1\na: 2\n": {"a": 2},
+    "a: |\n  *not an alias\n  & not an anchor\n": {"a": "*not an alias\n& not an anchor\n"},
+    '{"a":\t"\\ud83d\\ude00"}': {"a": "😀"},
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_values_are_those_that_kubectl_sends(text: str) -> None:
+    assert [item.value for item in documents(text)] == [TEXTS[text]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=12,
+    )
+)
+def test_values_survive_a_round_trip(value: object) -> None:
+    text = yaml.safe_dump(value)
+    assert [item.value for item in documents(text)] == [value]
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan"])
+def test_number_that_json_lacks_is_reported_with_its_line(number: str) -> None:
+    [found] = documents(f"a: 1\nb:\n- {number}\n")
+    assert (found.value, found.bad_number_line) == (None, 3)
+
+
+@pytest.mark.parametrize("value", ["!!bool x", '!!int ""', "!!timestamp x", "!!float x.y", "!thing {a: b}"])
+def test_value_that_does_not_fit_its_tag_is_a_yaml_error(value: str) -> None:
+    with pytest.raises((yaml.YAMLError, ValueError)):
+        list(documents(f"a: {value}\n"))
+
+
+DEEP = {
+    "flow": "[" * (MAX_DEPTH + 1),
+    "dashes": "- " * (MAX_DEPTH + 1),
+    "indentation": "".join(f"{' ' * at}a:\n" for at in range(MAX_DEPTH + 1)),
+    "questions": "? " * (MAX_DEPTH + 1),
+}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
+def test_deep_document_is_refused_before_the_parser_recurses(text: str) -> None:
+    with pytest.raises(TooLargeError):
+        list(documents(text))
+
+
+def test_aliases_that_expand_without_end_are_refused() -> None:
+    levels = "".join(f"l{at + 1}: &l{at + 1} [{', '.join([f'*l{at}'] * 9)}]\n" for at in range(12))
+    with pytest.raises(TooLargeError):
+        list(documents(f"l0: &l0 [x]\n{levels}"))

@@ -1,0 +1,137 @@
+"""What a plan does to the platform, in words, and what the cloud would refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.events import Op, PropertyChange, Result, Step
+from rehearsal.engine.state import ResourceState, Snapshot
+from rehearsal.pulumi.properties import Change
+from rehearsal.pulumi.urn import make_urn
+from rehearsal.review.changes.impact import Weight, effects
+from rehearsal.review.changes.stack_file import cause, changed_settings, line_of, wrong_settings
+from tests.rehearsal.review.repositories import Repository
+
+REDIS = "gcp:redis/instance:Instance"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+
+
+def step(op: Op, type_: str, name: str, *paths: tuple[str, ...]) -> Step:
+    changes = tuple(PropertyChange(path, Change.UPDATE, 1, 2) for path in paths)
+    return Step(op, make_urn("prod", "kingdom", type_, name), type_, True, changes=changes)
+
+
+def result(steps: tuple[Step, ...], **inputs: dict[str, Any]) -> Result:
+    resources = tuple(
+        ResourceState(make_urn("prod", "kingdom", REDIS, name), REDIS, True, inputs=value)
+        for name, value in inputs.items()
+    )
+    return Result("prod", steps, snapshot=Snapshot(resources))
+
+
+@pytest.mark.parametrize(
+    ("steps", "weight", "text"),
+    [
+        ((step(Op.REPLACE, REDIS, "cache"),), Weight.LOSS, "Redis cache is replaced: sessions, rate limits"),
+        ((step(Op.DELETE, REDIS, "cache"),), Weight.LOSS, "Redis cache is deleted: sessions, rate limits"),
+        ((step(Op.UPDATE, REDIS, "cache", ("memorySizeGb",)),), Weight.INTERRUPTION, "Redis fails over"),
+        (
+            (step(Op.REPLACE, "gcp:container/nodePool:NodePool", "spot"),),
+            Weight.INTERRUPTION,
+            "The node pool spot is replaced: all nodes of the pool are recreated",
+        ),
+        (
+            (step(Op.DELETE, "gcp:storage/bucket:Bucket", "media"),),
+            Weight.LOSS,
+            "The bucket media is deleted: its objects are lost",
+        ),
+        (
+            tuple(step(Op.UPDATE, DEPLOYMENT, name, ("spec", "template")) for name in ("api", "worker")),
+            Weight.RESTART,
+            "api and worker roll: pods are replaced without an interruption",
+        ),
+    ],
+)  # fmt: skip
+def test_what_happens_is_said_in_words(steps: tuple[Step, ...], weight: Weight, text: str) -> None:
+    (effect,) = effects(result(steps), result(()))
+    assert effect.weight is weight
+    assert effect.text.startswith(text)
+
+
+def test_what_changes_no_pod_and_no_data_has_no_effect() -> None:
+    steps = (
+        step(Op.UPDATE, DEPLOYMENT, "api", ("spec", "strategy")),
+        step(Op.UPDATE, REDIS, "cache", ("labels", "team")),
+        Step(Op.DELETE, make_urn("prod", "kingdom", REDIS, "kept"), REDIS, True, retained=True),
+    )
+    assert effects(result(steps), result(())) == []
+
+
+def test_a_name_that_is_still_taken_is_refused_and_an_alias_suggested() -> None:
+    inputs = {"name": "kingdom-cache", "region": "europe-west1", "memorySizeGb": 5}
+    steps = (step(Op.CREATE, REDIS, "sessions"), step(Op.DELETE, REDIS, "cache"))
+    found = effects(result(steps, sessions=inputs), result((), cache=inputs))
+    assert [item.weight for item in found] == [Weight.CONFLICT, Weight.LOSS]
+    assert "refused with 409" in found[0].text
+    assert 'aliases=[Alias(name="cache")]' in found[0].text
+    elsewhere = {**inputs, "region": "us-east1"}
+    assert [item.weight for item in effects(result(steps, sessions=elsewhere), result((), cache=inputs))] == [
+        Weight.LOSS
+    ]
+
+
+def test_a_rename_of_what_the_cloud_names_suggests_an_alias() -> None:
+    inputs = {"memorySizeGb": 5, "tier": "BASIC"}
+    steps = (step(Op.CREATE, REDIS, "sessions"), step(Op.DELETE, REDIS, "cache"))
+    found = effects(result(steps, sessions=inputs), result((), cache=inputs))
+    assert [item.weight for item in found] == [Weight.LOSS, Weight.HINT]
+    assert "cache looks renamed to sessions" in found[1].text
+
+
+STACK = """\
+config:
+  gcp:project: kingdom-prod
+  kingdom:workload:
+    api:
+      maxReplicas: 100
+      zones: [a, b]
+  policies:monthlyCeiling: "10"
+"""
+
+
+def test_a_setting_is_found_in_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text(STACK)
+    assert line_of(path, "gcp:project") == 2
+    assert line_of(path, "kingdom:workload.api.maxReplicas") == 5
+    assert line_of(path, "kingdom:workload.api.zones[1]") == 6
+    assert line_of(path, "kingdom:workload.api.missing") == 4  # what it is missing in
+    assert line_of(path, "other:key") == 1
+    error = (
+        'stack "prod": one setting is wrong in stacks/Pulumi.prod.yaml, and nothing was changed\n'
+        "  kingdom:workload.api.maxReplicas = 100\n      must be less"
+    )
+    (wrong,) = wrong_settings(error, path)
+    assert (wrong.key, wrong.line) == ("kingdom:workload.api.maxReplicas", 5)
+    assert wrong_settings("infra/cache.py:5: the program raised ValueError", path) == ()
+
+
+def test_a_finding_is_traced_to_the_setting_that_causes_it(tmp_path: Path) -> None:
+    from rehearsal.pulumi.project import Project
+
+    repository = Repository(tmp_path, ())
+    repository.write("stacks/Pulumi.prod.yaml", STACK)
+    before = Project.find(tmp_path).stack("prod")
+    repository.write("stacks/Pulumi.prod.yaml", STACK.replace("100", "150").replace("[a, b]", "[a, c]"))
+    changed = changed_settings(before, Project.find(tmp_path).stack("prod"))
+    assert [(item.key, item.value, item.line) for item in changed] == [
+        ("kingdom:workload.api.maxReplicas", "150", 5),
+        ("kingdom:workload.api.zones[1]", "c", 6),
+    ]
+    found = cause(changed, "spec.maxReplicas: must be at most 100", only=False)
+    assert found is not None
+    assert found.line == 5
+    assert cause(changed, "nothing of the kind", only=True) is None

@@ -1,0 +1,225 @@
+"""What a review looks like: it fits, it says everything or counts it, and nobody else's text is markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rehearsal.engine.events import Op
+from rehearsal.errors import InputError
+from rehearsal.review.formats.json_report import report
+from rehearsal.review.formats.junit import junit
+from rehearsal.review.formats.markdown import MARKER, markdown
+from rehearsal.review.formats.markdown_escape import code, prose
+from rehearsal.review.formats.sarif import sarif
+from rehearsal.review.formats.truncation import COMMENT_LIMIT, Section, fitted, length
+from rehearsal.review.review import Review
+from tests.rehearsal.review.factories import resource, review_of, stack_of, step, violation
+
+SCHEMA = json.loads(Path(__file__).with_name("sarif-schema-2.1.0.json").read_text())
+
+
+def redis(gib: int) -> Any:
+    inputs: dict[str, object] = {"memorySizeGb": gib, "tier": "BASIC", "region": "us-central1"}
+    return resource("gcp:redis/instance:Instance", "cache", inputs)
+
+
+def large(stacks: int, each: int) -> Review:
+    return review_of(
+        *(
+            stack_of(
+                f"stack-{number}",
+                tuple(
+                    step(f"stack-{number}", f"pod-{index}", value=f"{number}/{index} " + "x" * 80)
+                    for index in range(each)
+                ),
+                tuple(violation(f"stack-{number}", f"pod-{index}") for index in range(each)),
+            )
+            for number in range(stacks)
+        )
+    )
+
+
+def test_nothing_to_do_is_said_in_words() -> None:
+    text = markdown(review_of(stack_of("dev"), stack_of("prod")))
+    assert text.startswith(MARKER)
+    assert "✅ No findings. **Nothing changes** in any stack." in text
+
+
+def test_secrets_are_shown_in_no_format() -> None:
+    review = review_of(stack_of("dev", (step("dev", "pod"),), (violation("dev", "pod"),)))
+    for text in (markdown(review), json.dumps(report(review)), json.dumps(sarif(review)), junit(review)):
+        assert "tiger" not in text
+        assert "lion" not in text
+
+
+def test_the_same_finding_in_two_stacks_is_said_once() -> None:
+    review = review_of(*(stack_of(name, (), (violation(name, "pod"),)) for name in ("dev", "prod")))
+    (finding,) = review.findings
+    assert finding.stacks == ("dev", "prod")
+    assert "`infra/pods.py:12` `pod` in `prod`, `dev`: runs as root" in markdown(review)
+
+
+def test_what_must_be_mended_comes_first() -> None:
+    given_ = (violation("dev", "a", "advisory", "a-policy"), violation("dev", "b", "mandatory", "z-policy"))
+    review = review_of(stack_of("dev", (), given_))
+    assert [item.level for item in review.findings] == ["mandatory", "advisory"]
+    assert review.exit_code == 3
+
+
+def test_capacity_and_costs_are_compared() -> None:
+    review = review_of(stack_of("dev", (step("dev", "cache"),), (), (redis(10),), base=(redis(5),)))
+    text = markdown(review)
+    assert "| `dev` | Redis cache: memory | `5 GiB` | `10 GiB` |" in text
+    assert re.search(r"\| `dev` \| `cache` \| Redis BASIC 10 GiB .* \| 99 \| 197 \|", text)
+    assert "(+99)" in text
+    (stack,) = report(review)["stacks"]
+    assert stack["capacity"] == [{"what": "Redis cache: memory", "before": "5 GiB", "after": "10 GiB"}]
+    assert stack["costs"]["maximum"] - stack["baseCosts"]["maximum"] == pytest.approx(98.55)
+
+
+@pytest.mark.parametrize(("stacks", "each"), [(1, 3_000), (4, 600), (60, 40), (400, 2)])
+def test_a_comment_fits_and_counts_what_it_leaves_out(stacks: int, each: int) -> None:
+    text = markdown(large(stacks, each))
+    assert length(text) <= COMMENT_LIMIT
+    assert length(text) > COMMENT_LIMIT * 0.8
+    assert re.search(r"… and [\d,]+ more of [\d,]+ ", text)
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("<summary>") == text.count("</summary>")
+
+
+def test_other_formats_leave_nothing_out() -> None:
+    review = large(4, 600)
+    assert sum(len(item["changes"]) for item in report(review)["stacks"]) == 2_400
+    assert len(sarif(review)["runs"][0]["results"]) == 600 * 4 / 4
+    assert junit(review).count("runs as root") >= 2_400
+
+
+@given(
+    st.lists(
+        st.builds(
+            Section,
+            st.text(max_size=20),
+            st.lists(st.text(min_size=1, max_size=80), max_size=30),
+            st.text(max_size=10),
+            st.just("things"),
+        ),
+        max_size=8,
+    ),
+    st.integers(min_value=1_000, max_value=4_000),
+)
+@settings(max_examples=200, deadline=None)
+def test_sections_fit_and_what_is_missing_is_counted(sections: list[Section], limit: int) -> None:
+    text = fitted(sections, limit)
+    assert length(text) <= limit
+    whole = "".join(section.head + "".join(section.items) + section.tail for section in sections)
+    assert (text == whole) == (length(whole) <= limit) or "more of" in text
+
+
+EVIL = "x` | @everyone #12 ![i](https://evil.example/i.png) <img src=x> </details>\n## fake\n```\n[a](b)"
+
+
+def test_the_text_of_others_is_no_markup() -> None:
+    review = review_of(
+        stack_of("dev", (step("dev", EVIL, value=EVIL),), (violation("dev", "pod", message=EVIL),)),
+        stack_of("prod", error=EVIL),
+    )
+    text = markdown(review)
+    outside = re.sub(r"(`{3,})text\n.*?\n\1\n", "", text, flags=re.DOTALL)
+    outside = re.sub(r"(?<!`)(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\1(?!`)", "", outside)
+    for mark in ("@everyone", "#12", "![", "https://evil", "<img", "\n## fake"):
+        assert mark not in outside, mark
+    assert outside.count("<details>") == outside.count("</details>")
+
+
+@given(st.text(max_size=60))
+def test_a_code_span_holds_any_text_in_one_line(text: str) -> None:
+    span = code(text)
+    assert "\n" not in span
+    fence = re.match(r"`+", span)
+    assert fence is not None
+    assert span.endswith(fence[0])
+    assert "\n" not in prose(text)
+
+
+def test_sarif_is_valid_by_the_published_schema() -> None:
+    made = review_of(
+        stack_of(
+            "dev", (), (violation("dev", "pod"), violation("dev", "pod", "advisory", "of-another-pack"))
+        ),
+        stack_of("prod", error="no plan"),
+    )
+    for review in (made, review_of(), Review(error=InputError("the base is none")), large(2, 50)):
+        log = sarif(review)
+        jsonschema.Draft4Validator(SCHEMA).validate(log)
+    run = sarif(made)["runs"][0]
+    assert run["invocations"][0]["executionSuccessful"] is False
+    assert [(result["ruleId"], result["level"]) for result in run["results"]] == [
+        ("plan-failed", "error"),
+        ("non-root", "error"),
+        ("of-another-pack", "warning"),
+    ]
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert not uri.startswith(("/", "file:"))
+
+
+def test_every_rule_of_the_pack_has_its_help_in_sarif() -> None:
+    rules = sarif(review_of())["runs"][0]["tool"]["driver"]["rules"]
+    assert len(rules) > 40
+    assert all(rule["help"]["text"] for rule in rules)
+
+
+def test_only_rules_of_security_are_on_the_security_page() -> None:
+    rules = sarif(review_of())["runs"][0]["tool"]["driver"]["rules"]
+    security = {rule["id"] for rule in rules if "security" in rule["properties"]["tags"]}
+    assert security == {rule["id"] for rule in rules if "security-severity" in rule["properties"]}
+    assert {"tls-redis", "no-public-members", "pss-capabilities"} <= security
+    assert not {"monthly-cost-ceiling", "hpa-bounds", "deletion-protection", "plan-failed"} & security
+
+
+def test_a_finding_keeps_its_fingerprint_when_its_line_moves() -> None:
+    def marks(source: str) -> list[Any]:
+        found = violation("dev", "pod")
+        moved = type(found)(**{**vars(found), "source": source})
+        log = sarif(review_of(stack_of("dev", (), (moved,))))
+        return [result["partialFingerprints"] for result in log["runs"][0]["results"]]
+
+    assert marks("infra/pods.py:12") == marks("infra/pods.py:99")
+
+
+def test_junit_has_a_suite_for_each_stack_and_a_case_for_each_policy() -> None:
+    review = review_of(
+        stack_of("dev", (), (violation("dev", "pod"), violation("dev", "pod", "unevaluated", "other"))),
+        stack_of("prod", error="no plan\x00"),
+    )
+    dev, prod = ET.fromstring(junit(review)).findall("testsuite")  # noqa: S314 - our own
+    assert (dev.get("failures"), dev.get("skipped"), dev.get("errors")) == ("1", "1", "0")
+    assert dev.get("tests") == str(len(dev.findall("testcase")))
+    assert prod.get("errors") == "1"
+    failed = next(case for case in dev.findall("testcase") if case.find("failure") is not None)
+    assert (failed.get("name"), failed.get("file"), failed.get("line")) == ("non-root", "infra/pods.py", "12")
+
+
+def test_a_review_that_failed_says_so_in_every_format() -> None:
+    review = Review(ref="nowhere", error=InputError("the base 'nowhere' is no commit"))
+    assert "❌ **The preview failed**" in markdown(review)
+    assert "nowhere" in markdown(review)
+    assert report(review)["exitCode"] == 2
+    assert "nowhere" in json.dumps(sarif(review))
+    assert 'errors="1"' in junit(review)
+
+
+def test_deletions_are_shown_before_what_is_new() -> None:
+    steps = (step("dev", "a", Op.CREATE), step("dev", "b", Op.DELETE), step("dev", "c", Op.REPLACE))
+    text = markdown(review_of(stack_of("dev", steps)))
+    assert text.index("`-` `b`") < text.index("`±` `c`") < text.index("`+` `a`")
