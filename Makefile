@@ -8,7 +8,7 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test drills soak load cluster engine providers preview bench lint audit docs inventory lock mobile mobile-test mobile-client
+.PHONY: help setup up down demo test drills soak load cluster engine providers preview bench lint mutants audit docs inventory lock mobile mobile-test mobile-client
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ mobile-test: $(STAMP) ## Check the mobile client: format, lint, types, unit test
 mobile-client: $(STAMP) $(MOBILE) ## Generate the mobile client's types from the service's OpenAPI document
 	@$(BIN)/python -m tools.docs
 	@cd mobile && npm run --silent client
+
+mutants: $(STAMP) ## Run the tests against a sample of changed conditions (SAMPLE, SEED, ARGS: areas)
+	@$(BIN)/python -m tools.mutants --sample $(or $(SAMPLE),30) --seed $(or $(SEED),1) $(ARGS)
 
 audit: $(STAMP) ## Check the locked packages for known vulnerabilities
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(ARGS) -r locks/platform.txt

@@ -16,8 +16,8 @@ import pytest
 from redis import RedisError
 from redis.asyncio import Redis
 
-from app.connections import open_redis
-from app.settings import RedisSettings
+from app.connections import Database, open_mongodb, open_redis
+from app.settings import MongoAuth, MongoSettings, RedisSettings
 from tests.support import backends
 from tests.support.backends import Platform, Process
 
@@ -73,6 +73,20 @@ async def _emptied(client: Redis) -> bool:
         return await client.flushall()
     except RedisError:
         return False
+
+
+@pytest.fixture
+async def own_database(platform: Platform) -> AsyncIterator[Database]:
+    """An empty database on the platform's MongoDB, which the platform's processes do not use."""
+    settings = MongoSettings(
+        f"mongodb://127.0.0.1:{platform.mongodb.port}/",
+        f"test-{uuid4().hex[:8]}",
+        MongoAuth.CERTIFICATE,
+        None,
+    )
+    async with open_mongodb(settings, app_name="test") as database:
+        yield database
+        await database.client.drop_database(database.name)
 
 
 @dataclass

@@ -20,31 +20,31 @@ def event(name: str = "content.viewed", **more: object) -> dict[str, object]:
     return {"id": uuid4().hex, "name": name, "at": datetime.now(UTC).isoformat(), **more}
 
 
-def tell(person: Person, *events: dict[str, object]) -> httpx.Response:
+def send(person: Person, *events: dict[str, object]) -> httpx.Response:
     return person.client.post("/v1/events", json={"events": events})
 
 
-def tell_until_taken(person: Person, *events: dict[str, object]) -> httpx.Response:
-    """As an app does: when the pod has no room, again."""
-    answers: list[httpx.Response] = []
+def send_until_accepted(person: Person, *events: dict[str, object]) -> httpx.Response:
+    """Send events, again while the pod is overloaded, as an app does."""
+    responses: list[httpx.Response] = []
 
     def taken() -> bool:
-        answers.append(tell(person, *events))
-        return answers[-1].status_code != 503
+        responses.append(send(person, *events))
+        return responses[-1].status_code != 503
 
-    wait_for("room", taken)
-    return answers[-1]
+    wait_for("capacity", taken)
+    return responses[-1]
 
 
 def own(person: Person) -> dict[str, Any]:
     return person.client.get("/v1/analytics/me").json()
 
 
-def test_events_are_counted_once_however_often_they_are_told_of(ada: Person) -> None:
+def test_repeated_events_are_counted_once(ada: Person) -> None:
     batch = [event("content.viewed"), event("content.viewed"), event("app.opened")]
-    assert tell(ada, *batch).json() == {"accepted": 3, "known": 0}
-    assert tell(ada, *batch, event("content.liked")).json() == {"accepted": 1, "known": 3}
-    assert tell(ada, batch[0], batch[0]).json() == {"accepted": 0, "known": 2}
+    assert send(ada, *batch).json() == {"accepted": 3, "known": 0}
+    assert send(ada, *batch, event("content.liked")).json() == {"accepted": 1, "known": 3}
+    assert send(ada, batch[0], batch[0]).json() == {"accepted": 0, "known": 2}
     summary = own(ada)
     assert summary["active_days"] == 1
     assert summary["events"] == [
@@ -54,29 +54,29 @@ def test_events_are_counted_once_however_often_they_are_told_of(ada: Person) -> 
     ]
 
 
-def test_batches_that_arrive_together_are_all_kept(ada: Person) -> None:
+def test_concurrent_batches_are_all_stored(ada: Person) -> None:
     batches = [[event() for _ in range(10)] for _ in range(40)]
     with ThreadPoolExecutor(16) as clients:
-        asking = [clients.submit(tell_until_taken, ada, *batch) for batch in batches + batches[:10]]
-        answers = [each.result() for each in asking]
-    assert {answer.status_code for answer in answers} == {202}
-    assert sum(answer.json()["accepted"] for answer in answers) == 400
-    assert sum(answer.json()["known"] for answer in answers) == 100
+        asking = [clients.submit(send_until_accepted, ada, *batch) for batch in batches + batches[:10]]
+        responses = [each.result() for each in asking]
+    assert {response.status_code for response in responses} == {202}
+    assert sum(response.json()["accepted"] for response in responses) == 400
+    assert sum(response.json()["known"] for response in responses) == 100
     assert own(ada)["events"] == [{"name": "content.viewed", "count": 400}]
 
 
-def test_an_id_is_an_accounts_own(ada: Person, eve: Person) -> None:
+def test_event_ids_are_scoped_to_the_account(ada: Person, eve: Person) -> None:
     same = event()
-    assert tell(ada, same).json()["accepted"] == 1
-    assert tell(eve, same).json()["accepted"] == 1
+    assert send(ada, same).json()["accepted"] == 1
+    assert send(eve, same).json()["accepted"] == 1
 
 
-def test_a_clock_that_is_wrong_does_not_spoil_the_days(ada: Person) -> None:
+def test_wrong_client_clock_is_replaced_by_the_arrival_time(ada: Person) -> None:
     now = datetime.now(UTC)
     odd = [now - timedelta(days=400), now + timedelta(days=400)]
-    assert tell(ada, *(event(at=at.isoformat()) for at in odd)).json()["accepted"] == 2
+    assert send(ada, *(event(at=at.isoformat()) for at in odd)).json()["accepted"] == 2
     late = now - timedelta(days=3)
-    assert tell(ada, event(at=late.isoformat())).json()["accepted"] == 1
+    assert send(ada, event(at=late.isoformat())).json()["accepted"] == 1
     assert own(ada)["active_days"] == 2
 
 
@@ -93,37 +93,37 @@ def test_a_clock_that_is_wrong_does_not_spoil_the_days(ada: Person) -> None:
         {"screen": "x" * 81},
     ],
 )
-def test_what_is_no_event_is_refused_with_the_whole_batch(ada: Person, wrong: dict[str, object]) -> None:
-    problem(tell(ada, event(), event() | wrong), 422, "invalid")
+def test_invalid_event_rejects_the_whole_batch(ada: Person, wrong: dict[str, object]) -> None:
+    problem(send(ada, event(), event() | wrong), 422, "invalid")
     assert own(ada)["events"] == []
 
 
 def test_batches_are_bounded(ada: Person) -> None:
-    problem(tell(ada, *(event() for _ in range(101))), 422, "invalid")
-    problem(tell(ada), 422, "invalid")
+    problem(send(ada, *(event() for _ in range(101))), 422, "invalid")
+    problem(send(ada), 422, "invalid")
 
 
-def test_the_platforms_numbers_are_for_analysts(ada: Person, analyst: Person) -> None:
+def test_platform_summaries_require_the_analyst_role(ada: Person, analyst: Person) -> None:
     for path in ("audience", "summary", "revenue"):
         problem(ada.client.get(f"/v1/analytics/{path}"), 403, "forbidden")
         assert analyst.client.get(f"/v1/analytics/{path}").status_code == 200
 
 
-def test_a_summary_adds_up_everybodys_events(ada: Person, eve: Person, analyst: Person) -> None:
+def test_summary_counts_events_of_all_accounts(ada: Person, eve: Person, analyst: Person) -> None:
     def shared() -> tuple[int, int]:
-        answer = analyst.client.get("/v1/analytics/summary", params={"days": 1}).json()
-        (day,) = answer["days"]
+        response = analyst.client.get("/v1/analytics/summary", params={"days": 1}).json()
+        (day,) = response["days"]
         found = [each for each in day["events"] if each["name"] == "notification.opened"]
         return (found[0]["count"], found[0]["accounts"]) if found else (0, 0)
 
     count, accounts = shared()
-    tell(ada, event("notification.opened"), event("notification.opened"))
-    tell(eve, event("notification.opened"))
+    send(ada, event("notification.opened"), event("notification.opened"))
+    send(eve, event("notification.opened"))
     # Counts of today are renewed every ten seconds; which accounts they come from, every second.
     wait_for("the count of today", lambda: shared() == (count + 3, accounts + 2), seconds=60)
 
 
-def test_who_asks_for_anything_is_active(analyst: Person, ada: Person) -> None:
+def test_every_request_makes_its_account_active(analyst: Person, ada: Person) -> None:
     def audience() -> dict[str, Any]:
         return analyst.client.get("/v1/analytics/audience").json()
 
@@ -133,14 +133,14 @@ def test_who_asks_for_anything_is_active(analyst: Person, ada: Person) -> None:
     assert 0 < found["stickiness"] <= 1
 
 
-def test_a_worker_adds_up_the_days_that_are_over(platform: Platform) -> None:
+def test_worker_rolls_up_past_days(platform: Platform) -> None:
     with Redis(port=platform.redis.port) as redis:
         # The result of the recurring job, which is kept for an hour.
         result = "queue:{jobs}:result:every:add-up-days"
         wait_for("added up", lambda: redis.get(result) == b'{"days":8}')
 
 
-def test_a_worker_shows_the_active_accounts(platform: Platform, ada: Person) -> None:
+def test_worker_exports_active_accounts(platform: Platform, ada: Person) -> None:
     def shown() -> bool:
         text = httpx.get(f"http://127.0.0.1:{platform.worker.port}/metrics").text
         return 'kingdom_active_accounts{window="month"}' in text
@@ -162,14 +162,14 @@ def test_a_worker_shows_the_active_accounts(platform: Platform, ada: Person) -> 
         {"first": "2026-11-01"},
     ],
 )
-def test_days_that_are_none_are_refused(ada: Person, query: dict[str, str]) -> None:
+def test_invalid_day_ranges_are_rejected(ada: Person, query: dict[str, str]) -> None:
     problem(ada.client.get("/v1/analytics/me", params=query), 422, "invalid")
 
 
-def test_the_calendar_has_a_beginning(ada: Person) -> None:
-    answer = ada.client.get("/v1/analytics/me", params={"last": "0001-01-05", "days": 90})
-    assert (answer.json()["first"], answer.json()["last"]) == ("0001-01-01", "0001-01-05")
+def test_range_before_the_first_date_is_accepted(ada: Person) -> None:
+    response = ada.client.get("/v1/analytics/me", params={"last": "0001-01-05", "days": 90})
+    assert (response.json()["first"], response.json()["last"]) == ("0001-01-01", "0001-01-05")
 
 
-def test_a_parameter_that_stands_twice_is_refused(ada: Person) -> None:
+def test_repeated_query_parameter_is_rejected(ada: Person) -> None:
     problem(ada.client.get("/v1/analytics/me?days=1&days=2"), 422, "invalid")

@@ -1,4 +1,4 @@
-"""Events written together: one write for many, and nobody's deadline but one's own."""
+"""Ingestion: batched writes, independent deadlines, bounded memory."""
 
 from __future__ import annotations
 
@@ -48,27 +48,27 @@ async def database(platform: Platform, inserts: list[int]) -> AsyncIterator[Data
         yield database
 
 
-async def test_what_comes_while_a_write_is_under_way_goes_together(
+async def test_events_during_a_write_share_the_next_one(
     database: Database, redis: Redis, inserts: list[int]
 ) -> None:
     ingestion = Ingestion(database, ActiveAccounts(redis))
     account = uuid4().hex
-    answers = await asyncio.gather(*(ingestion.ingest(account, [event()]) for _ in range(200)))
-    assert sum(answer.accepted for answer in answers) == 200
+    responses = await asyncio.gather(*(ingestion.ingest(account, [event()]) for _ in range(200)))
+    assert sum(response.accepted for response in responses) == 200
     assert sum(inserts) == 200
     assert len(inserts) <= 3
     assert await database["events"].count_documents({"account": account}) == 200
 
 
-async def test_the_first_ones_deadline_is_not_everybodys(database: Database, redis: Redis) -> None:
+async def test_write_does_not_inherit_the_first_callers_deadline(database: Database, redis: Redis) -> None:
     ingestion = Ingestion(database, ActiveAccounts(redis))
     account = uuid4().hex
     with pymongo.timeout(0.000001):
-        answers = await asyncio.gather(*(ingestion.ingest(account, [event()]) for _ in range(50)))
-    assert sum(answer.accepted for answer in answers) == 50
+        responses = await asyncio.gather(*(ingestion.ingest(account, [event()]) for _ in range(50)))
+    assert sum(response.accepted for response in responses) == 50
 
 
-async def test_who_waits_for_a_database_that_is_away_hears_of_it(redis: Redis) -> None:
+async def test_database_outage_is_raised_to_every_caller(redis: Redis) -> None:
     settings = MongoSettings(f"mongodb://127.0.0.1:{free_port()}/", "x", MongoAuth.CERTIFICATE, None)
     async with open_mongodb(settings, app_name="test") as nowhere:
         ingestion = Ingestion(nowhere, ActiveAccounts(redis))
@@ -78,7 +78,7 @@ async def test_who_waits_for_a_database_that_is_away_hears_of_it(redis: Redis) -
     assert all(isinstance(outcome, PyMongoError) for outcome in outcomes)
 
 
-async def test_more_than_a_pod_can_hold_is_refused(database: Database, redis: Redis) -> None:
+async def test_events_above_the_pending_limit_are_rejected(database: Database, redis: Redis) -> None:
     ingestion = Ingestion(database, ActiveAccounts(redis))
     events = [event()] * 100
     outcomes = await asyncio.gather(

@@ -55,14 +55,14 @@ async def hearing(redis: Redis, blind_seconds: float = 2.0) -> AsyncIterator[Cac
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def test_many_readers_of_one_pod_cause_one_load(redis: Redis) -> None:
+async def test_concurrent_readers_of_one_pod_share_one_load(redis: Redis) -> None:
     source = Source()
     async with hearing(redis) as cache:
         values = await asyncio.gather(*(cache.fetch("key", source) for _ in range(1000)))
     assert (set(values), source.calls) == ({b"value"}, 1)
 
 
-async def test_a_thousand_misses_in_two_processes_cause_one_load(
+async def test_concurrent_misses_in_two_processes_share_one_load(
     redis: Redis, redis_process: Process
 ) -> None:
     command = [
@@ -77,7 +77,7 @@ async def test_a_thousand_misses_in_two_processes_cause_one_load(
     assert await redis.get("herd:loads") == b"1"
 
 
-async def test_a_second_pod_reads_from_redis(redis: Redis) -> None:
+async def test_second_pod_reads_from_redis(redis: Redis) -> None:
     source = Source()
     async with hearing(redis) as one, hearing(redis) as two:
         await one.fetch("key", source)
@@ -99,7 +99,7 @@ async def test_invalidation_reaches_the_other_pods(redis: Redis) -> None:
     assert source.calls == 2
 
 
-async def test_a_load_that_an_invalidation_overtook_is_done_again(redis: Redis) -> None:
+async def test_load_invalidated_meanwhile_is_repeated(redis: Redis) -> None:
     source = Source(b"old")
     async with hearing(redis) as one, hearing(redis) as two:
         source.gate.clear()
@@ -112,7 +112,7 @@ async def test_a_load_that_an_invalidation_overtook_is_done_again(redis: Redis) 
         assert await two.fetch("key", source) == b"new"
 
 
-async def test_a_caller_that_gives_up_does_not_take_the_load_along(redis: Redis) -> None:
+async def test_cancelled_caller_does_not_cancel_the_load(redis: Redis) -> None:
     source = Source()
     source.gate.clear()
     async with hearing(redis) as cache:
@@ -125,7 +125,7 @@ async def test_a_caller_that_gives_up_does_not_take_the_load_along(redis: Redis)
     assert source.calls == 1
 
 
-async def test_a_stale_value_is_served_while_one_load_renews_it(redis: Redis) -> None:
+async def test_stale_value_is_served_while_one_load_refreshes_it(redis: Redis) -> None:
     source = Source(b"old", fresh=0.01, stale=60.0)
     async with hearing(redis) as cache:
         await cache.fetch("key", source)
@@ -139,7 +139,7 @@ async def test_a_stale_value_is_served_while_one_load_renews_it(redis: Redis) ->
     assert source.calls == 2
 
 
-async def test_a_stale_value_is_served_instead_of_an_error(redis: Redis) -> None:
+async def test_stale_value_is_served_instead_of_an_error(redis: Redis) -> None:
     source = Source(fresh=0.01, stale=60.0)
     async with hearing(redis) as cache:
         await cache.fetch("key", source)
@@ -149,7 +149,7 @@ async def test_a_stale_value_is_served_instead_of_an_error(redis: Redis) -> None
             assert await cache.fetch("key", source) == b"value"
 
 
-async def test_an_error_is_not_kept_and_lets_the_next_one_try(redis: Redis) -> None:
+async def test_error_is_not_cached_and_the_next_read_loads_again(redis: Redis) -> None:
     source = Source()
     source.error = OSError("down")
     async with hearing(redis) as cache, hearing(redis) as other:
@@ -159,7 +159,7 @@ async def test_an_error_is_not_kept_and_lets_the_next_one_try(redis: Redis) -> N
         assert await other.fetch("key", source) == b"value"
 
 
-async def test_renewals_differ_from_pod_to_pod(redis: Redis) -> None:
+async def test_refresh_times_are_randomized_per_pod(redis: Redis) -> None:
     source = Source(fresh=100.0)
     async with hearing(redis) as one, hearing(redis) as two:
         await one.fetch("key", source)
@@ -169,7 +169,7 @@ async def test_renewals_differ_from_pod_to_pod(redis: Redis) -> None:
     assert moments[0] != moments[1]
 
 
-async def test_reads_go_on_while_redis_is_gone_and_after(redis: Redis, redis_process: Process) -> None:
+async def test_reads_continue_during_and_after_a_redis_outage(redis: Redis, redis_process: Process) -> None:
     source = Source(b"old")
     async with hearing(redis, blind_seconds=0.2) as cache, hearing(redis, blind_seconds=0.2) as other:
         await cache.fetch("key", source)
@@ -177,15 +177,17 @@ async def test_reads_go_on_while_redis_is_gone_and_after(redis: Redis, redis_pro
         redis_process.kill()
         try:
             source.value = b"new"
-            await cache.invalidate("key")  # cannot be told
+            await cache.invalidate("key")  # cannot be published
             assert await cache.fetch("key", source) == b"new"
             await until(lambda: entry(other).valid_at + 0.3 < time.monotonic())
             await until(lambda: other._backplane.synced_at + 0.2 < time.monotonic())
-            assert await other.fetch("key", source) == b"new", "unheard values are not served"
+            assert await other.fetch("key", source) == b"new", (
+                "values with possibly missed invalidations are not served"
+            )
         finally:
             redis_process.start()
 
-        # Redis has the old value in its file, and the invalidation is told now.
+        # Redis has the old value in its file, and the invalidation is published only now.
         async def healed() -> bool:
             return await bare(redis).fetch("key", source) == b"new"
 

@@ -1,4 +1,4 @@
-"""What must not be served any more is not, also where Redis, the source or the connection fails just then."""
+"""Bounds on stale values, under failures of Redis, pods and messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.backends import Process, until
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_server_that_has_forgotten_an_invalidation_is_not_believed(
+async def test_entries_of_a_server_that_lost_an_invalidation_are_dropped(
     redis: Redis, redis_process: Process
 ) -> None:
     """The append-only file of before the invalidation is what the server starts again with."""
@@ -40,8 +40,8 @@ async def test_a_server_that_has_forgotten_an_invalidation_is_not_believed(
         redis_process.start()
         invalidated_at = time.monotonic()
         with Server(port=redis_process.port, retry=Retry(ConstantBackoff(0.05), 100)) as other:
-            kept = other.hget("cache:{test}:entry:key", "data")
-        assert kept == b"old", "the server has the old entry, and nothing that says it is untrue"
+            stored = other.hget("cache:{test}:entry:key", "data")
+        assert stored == b"old", "the server has the old entry, and no record of its invalidation"
         while time.monotonic() < invalidated_at + 2.0:
             for cache in (one, two):
                 began = time.monotonic()
@@ -50,7 +50,7 @@ async def test_a_server_that_has_forgotten_an_invalidation_is_not_believed(
             await asyncio.sleep(0.01)
 
 
-async def test_a_renewal_that_was_overtaken_is_kept_nowhere_even_if_redis_dies_then(
+async def test_refresh_invalidated_during_its_load_is_not_stored_even_if_redis_dies(
     redis: Redis, redis_process: Process
 ) -> None:
     source = Source(b"old", fresh=0.01, stale=60.0)
@@ -78,9 +78,9 @@ async def test_a_renewal_that_was_overtaken_is_kept_nowhere_even_if_redis_dies_t
             redis_process.start()
 
 
-async def test_an_error_does_not_bring_back_what_may_have_been_invalidated_unheard(redis: Redis) -> None:
+async def test_error_does_not_serve_values_with_possibly_missed_invalidations(redis: Redis) -> None:
     source = Source(fresh=0.01, stale=60.0)
-    cache = bare(redis, blind_seconds=0.2)  # hears nothing
+    cache = bare(redis, blind_seconds=0.2)  # receives no invalidations
     await cache.fetch("key", source)
     source.error = OSError("down")
     await redis.flushall()
@@ -90,9 +90,7 @@ async def test_an_error_does_not_bring_back_what_may_have_been_invalidated_unhea
         await cache.fetch("key", source)
 
 
-async def test_nobody_joins_a_load_that_began_longer_ago_than_the_bound(
-    redis: Redis, redis_process: Process
-) -> None:
+async def test_readers_do_not_join_a_load_older_than_the_bound(redis: Redis, redis_process: Process) -> None:
     source = Source(b"old")
     cache = bare(redis, blind_seconds=0.1)
     redis_process.kill()
@@ -101,7 +99,7 @@ async def test_nobody_joins_a_load_that_began_longer_ago_than_the_bound(
         first = asyncio.create_task(cache.fetch("key", source))
         await until(lambda: source.calls == 1)
         began = time.monotonic()
-        source.value = b"new"  # and invalidated by a pod that this one cannot hear
+        source.value = b"new"  # and invalidated by a pod whose messages do not arrive here
         await until(lambda: time.monotonic() > began + 0.15)
         late = asyncio.create_task(cache.fetch("key", source))
         await asyncio.sleep(0)
@@ -111,7 +109,7 @@ async def test_nobody_joins_a_load_that_began_longer_ago_than_the_bound(
         redis_process.start()
 
 
-async def test_a_source_that_is_down_is_not_asked_by_every_reader(redis: Redis) -> None:
+async def test_failed_source_is_not_called_by_every_reader(redis: Redis) -> None:
     source = Source(fresh=0.01, stale=60.0)
     async with hearing(redis) as cache:
         await cache.fetch("key", source)
@@ -124,7 +122,7 @@ async def test_a_source_that_is_down_is_not_asked_by_every_reader(redis: Redis) 
     assert source.calls == 2
 
 
-async def test_a_caller_that_has_no_more_time_leaves_and_the_load_is_completed_for_the_next(
+async def test_expired_caller_leaves_while_the_load_completes(
     redis: Redis,
 ) -> None:
     source = Source()
@@ -139,7 +137,7 @@ async def test_a_caller_that_has_no_more_time_leaves_and_the_load_is_completed_f
     assert source.calls == 1
 
 
-async def test_a_load_that_takes_too_long_is_ended_and_the_next_may_try(redis: Redis) -> None:
+async def test_load_over_its_time_limit_is_cancelled_and_retried(redis: Redis) -> None:
     source = Source()
     source.gate.clear()
     cache: Cache[bytes] = Cache(redis, "test", encode=bytes, decode=bytes, load_seconds=0.05)
@@ -149,7 +147,7 @@ async def test_a_load_that_takes_too_long_is_ended_and_the_next_may_try(redis: R
     assert await cache.fetch("key", source) == b"value"
 
 
-async def test_the_task_of_a_pod_that_died_loading_passes_to_another(redis: Redis) -> None:
+async def test_load_lock_of_a_dead_pod_expires(redis: Redis) -> None:
     source = Source()
     await redis.set("cache:{test}:lock:key", "a pod that is no more", px=200)
     began = time.monotonic()
@@ -158,7 +156,7 @@ async def test_the_task_of_a_pod_that_died_loading_passes_to_another(redis: Redi
     assert time.monotonic() - began < 2.0
 
 
-async def test_those_who_wait_for_another_pod_are_told_and_hardly_ask(redis: Redis) -> None:
+async def test_pods_waiting_for_a_load_are_notified_and_rarely_poll(redis: Redis) -> None:
     source = Source()
     source.gate.clear()
     async with hearing(redis) as one, hearing(redis) as two:
@@ -175,16 +173,16 @@ async def test_those_who_wait_for_another_pod_are_told_and_hardly_ask(redis: Red
     assert source.calls == 1
 
 
-async def test_nothing_is_kept_longer_than_what_tells_that_it_is_untrue(redis: Redis) -> None:
+async def test_entries_expire_before_their_version_counters(redis: Redis) -> None:
     source = Source(fresh=10 * 24 * 3600.0, stale=10 * 24 * 3600.0)
     async with hearing(redis) as cache:
         await cache.fetch("key", source)
         await cache.invalidate("other")
-        kept = await redis.ttl("cache:{test}:entry:key")
-        assert kept < await redis.ttl("cache:{test}:version:other")
+        stored = await redis.ttl("cache:{test}:entry:key")
+        assert stored < await redis.ttl("cache:{test}:version:other")
 
 
-async def test_that_there_is_nothing_is_kept_too(redis: Redis) -> None:
+async def test_absent_values_are_cached(redis: Redis) -> None:
     calls = 0
 
     async def nothing() -> Loaded[bytes | None]:
@@ -206,11 +204,10 @@ async def test_that_there_is_nothing_is_kept_too(redis: Redis) -> None:
 
 
 class UnreliablePublication:
-    """Stands before the publication of a cache: each call is delayed, and may fail before or after its
-    effect."""
+    """Wraps the publication of a cache: each call is delayed, and may fail before or after its effect."""
 
     def __init__(self, cache: Cache[bytes], seed: int) -> None:
-        self._tell = cache._redis_layer.publish_invalidation
+        self._publish = cache._redis_layer.publish_invalidation
         self._random = random.Random(seed)
         self.reliable = False
         cache._redis_layer.publish_invalidation = self  # type: ignore[method-assign]
@@ -218,12 +215,12 @@ class UnreliablePublication:
     async def __call__(self, names: Iterable[str], *, wait: bool = False) -> None:
         names = list(names)
         if self.reliable:
-            await self._tell(names, wait=wait)
+            await self._publish(names, wait=wait)
             return
         await self._delay()
         if self._random.random() < 0.3:
             raise ConnectionLostError("before it took effect")
-        await self._tell(names, wait=True)
+        await self._publish(names, wait=True)
         await self._delay()
         if self._random.random() < 0.2:
             raise ConnectionLostError("after it took effect")
@@ -233,7 +230,7 @@ class UnreliablePublication:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_no_interleaving_of_writes_reads_and_publications_serves_an_old_value(
+async def test_no_interleaving_of_writes_reads_and_publications_serves_a_stale_value(
     redis: Redis, seed: int
 ) -> None:
     """The guarantee of ``app.cache.cache``: the pod that invalidates never reads the old value again,
@@ -328,9 +325,7 @@ async def test_names_added_during_a_publication_are_published_too(redis: Redis) 
         assert await two.fetch("second", source) == b"new"
 
 
-async def test_what_is_not_published_is_not_read_back_from_redis(
-    redis: Redis, redis_process: Process
-) -> None:
+async def test_unpublished_invalidation_bypasses_redis(redis: Redis, redis_process: Process) -> None:
     source = Source(b"old")
     async with hearing(redis) as one, hearing(redis) as two:
         await one.fetch("key", source)
@@ -352,7 +347,7 @@ async def test_what_is_not_published_is_not_read_back_from_redis(
         assert await two.fetch("key", source) == b"new"
 
 
-async def test_an_evicted_counter_makes_nothing_valid_again(redis: Redis) -> None:
+async def test_evicted_counter_does_not_validate_old_entries(redis: Redis) -> None:
     """``volatile-lru`` may evict the counters, which have a lifetime, while an old entry stays."""
     source = Source(b"old")
     async with hearing(redis) as one:
@@ -370,7 +365,7 @@ async def test_an_evicted_counter_makes_nothing_valid_again(redis: Redis) -> Non
             assert await other.fetch("key", source) == b"new"
 
 
-async def test_a_load_overtaken_by_an_invalidation_whose_counter_was_missing_is_not_shared(
+async def test_load_invalidated_with_a_missing_counter_is_not_stored(
     redis: Redis,
 ) -> None:
     source = Source(b"old")

@@ -28,14 +28,14 @@ pytestmark = pytest.mark.anyio
         (ValueError("x"), False),
     ],
 )
-def test_which_errors_leave_the_outcome_open(error: BaseException, unknown: bool) -> None:
+def test_errors_with_an_unknown_outcome_are_recognized(error: BaseException, unknown: bool) -> None:
     assert is_outcome_unknown(error) is unknown
 
 
-async def test_a_write_applied_after_its_error_is_seen_by_every_pod(
+async def test_write_applied_after_its_error_is_seen_by_every_pod(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is frozen when the write fails, and applies it some time after it answers again."""
+    """The database is frozen when the write fails, and applies it some time after it resumes."""
     monkeypatch.setattr(uncertain_writes, "PERIOD_SECONDS", 0.05)
     monkeypatch.setattr(uncertain_writes, "SETTLED_SECONDS", 0.5)
     source, frozen = Source(b"old"), asyncio.Event()
@@ -65,7 +65,7 @@ async def test_a_write_applied_after_its_error_is_seen_by_every_pod(
         await until(lambda: not one._background)  # settled: no more invalidations
 
 
-async def test_a_definite_failure_invalidates_nothing(redis: Redis) -> None:
+async def test_definite_failure_invalidates_nothing(redis: Redis) -> None:
     source = Source(b"old")
     async with hearing(redis) as cache:
         await cache.fetch("key", source)
@@ -76,7 +76,7 @@ async def test_a_definite_failure_invalidates_nothing(redis: Redis) -> None:
     assert source.calls == 1
 
 
-async def test_a_cancelled_write_invalidates(redis: Redis) -> None:
+async def test_cancelled_write_invalidates(redis: Redis) -> None:
     source = Source(b"old")
     async with hearing(redis) as one, hearing(redis) as two:
         await one.fetch("key", source)

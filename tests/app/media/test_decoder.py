@@ -15,7 +15,7 @@ import pyvips
 from app.media.decoder import MAX_MEMORY_BYTES, Decoder
 from app.media.sniffing import MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, ImageFormat, read_header
 from app.media.variants import ImageRejected
-from tests.app.media.test_endpoints import picture, png_chunk
+from tests.app.media.test_endpoints import png_chunk, sample_image
 from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,7 @@ def png(width: int, height: int, *, depth: int = 8, color: int = 0, interlace: i
         (png(6000, 6000, depth=16, color=2, interlace=1), str(MAX_DECODED_BYTES)),
     ],
 )
-def test_each_bound_is_checked_on_the_header(data: bytes, bound: str) -> None:
+def test_each_limit_is_checked_on_the_header(data: bytes, bound: str) -> None:
     found = read_header(data)
     assert found is not None
     assert len(data) < 100_000
@@ -48,7 +48,7 @@ def test_each_bound_is_checked_on_the_header(data: bytes, bound: str) -> None:
     assert bound in found.limit_exceeded
 
 
-def test_an_image_at_the_bounds_is_accepted() -> None:
+def test_image_at_the_limits_is_accepted() -> None:
     for data in (png(MAX_SIDE, 3_000), png(8_000, 6_250, color=6), png(7_000, 7_000, color=2)):
         found = read_header(data)
         assert found is not None
@@ -56,17 +56,17 @@ def test_an_image_at_the_bounds_is_accepted() -> None:
 
 
 def test_decoded_size_counts_depth_channels_and_progressive_coefficients() -> None:
-    deep = pyvips.Image.new_from_buffer(picture(40, 30), "").cast("ushort").copy(interpretation="rgb16")
-    gray = picture(40, 30, ".jpg[strip]")
+    deep = pyvips.Image.new_from_buffer(sample_image(40, 30), "").cast("ushort").copy(interpretation="rgb16")
+    gray = sample_image(40, 30, ".jpg[strip]")
     cases = {
-        picture(40, 30, ".jpg"): 3,
-        picture(40, 30, ".jpg[interlace]"): 6,
+        sample_image(40, 30, ".jpg"): 3,
+        sample_image(40, 30, ".jpg[interlace]"): 6,
         deep.write_to_buffer(".png"): 8,
         deep.write_to_buffer(".png[interlace]"): 8,
         gray: 3,
-        picture(40, 30, ".webp"): 4,
-        picture(40, 30, ".gif"): 4,
-        picture(40, 30, ".avif"): 8,
+        sample_image(40, 30, ".webp"): 4,
+        sample_image(40, 30, ".gif"): 4,
+        sample_image(40, 30, ".avif"): 8,
         deep.write_to_buffer(".avif[bitdepth=10]"): 16,
     }
     for data, expected in cases.items():
@@ -93,24 +93,24 @@ async def test_variants_of_every_kind(decoder: Decoder) -> None:
         ImageFormat.AVIF: ".avif",
     }
     for kind, form in forms.items():
-        variants = await decoder.make_variants(picture(900, 600, form), kind)
+        variants = await decoder.make_variants(sample_image(900, 600, form), kind)
         assert {variant.name for variant in variants} == {"320.avif", "320.webp", "1280.avif", "1280.webp"}
         assert all(variant.data for variant in variants)
 
 
-async def test_a_header_that_lies_does_not_matter(decoder: Decoder) -> None:
-    """What the api checked is checked again on what the decoder finds."""
+async def test_false_header_is_detected_by_the_decoder(decoder: Decoder) -> None:
+    """The limits apply to the decoded image too, whatever its header declares."""
     with pytest.raises(ImageRejected, match="each side"):
         await decoder.make_variants(png(50_000_000, 1), ImageFormat.PNG)
     with pytest.raises(ImageRejected, match="format"):
-        await decoder.make_variants(picture(10, 10, ".gif"), ImageFormat.PNG)
+        await decoder.make_variants(sample_image(10, 10, ".gif"), ImageFormat.PNG)
     with pytest.raises(ImageRejected, match="damaged"):
-        await decoder.make_variants(picture(400, 400)[:900], ImageFormat.PNG)
+        await decoder.make_variants(sample_image(400, 400)[:900], ImageFormat.PNG)
 
 
-async def test_memory_beyond_the_limit_is_a_refusal() -> None:
+async def test_exceeding_the_memory_limit_rejects_the_image() -> None:
     """A real image that needs more than the child may have: an interlaced PNG is held whole."""
-    image = picture(4_000, 4_000, ".png[interlace,compression=1]")
+    image = sample_image(4_000, 4_000, ".png[interlace,compression=1]")
     small = Decoder(memory_bytes=48 * 1024 * 1024)
     with pytest.raises(ImageRejected, match=r"memory|damaged"):
         await small.make_variants(image, ImageFormat.PNG)
@@ -118,9 +118,9 @@ async def test_memory_beyond_the_limit_is_a_refusal() -> None:
     assert MAX_MEMORY_BYTES < 1024 * 1024 * 1024
 
 
-async def test_cpu_beyond_the_limit_is_a_refusal() -> None:
+async def test_exceeding_the_cpu_limit_rejects_the_image() -> None:
     slow = Decoder(cpu_seconds=1)
-    image = picture(4_400, 4_400, ".avif[effort=0]")
+    image = sample_image(4_400, 4_400, ".avif[effort=0]")
     with pytest.raises(ImageRejected, match="too long"):
         await slow.make_variants(image, ImageFormat.AVIF)
 
@@ -129,8 +129,8 @@ def children(of: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{of}/task/{of}/children").read_text().split()]
 
 
-async def test_a_decode_that_is_killed_is_a_refusal_and_a_terminated_one_is_not(decoder: Decoder) -> None:
-    image = picture(4_000, 4_000, ".png[compression=1]")
+async def test_killed_decoder_rejects_the_image_and_a_terminated_one_fails(decoder: Decoder) -> None:
+    image = sample_image(4_000, 4_000, ".png[compression=1]")
     before = set(children(os.getpid()))
     for number, outcome in ((signal.SIGKILL, "ImageRejected"), (signal.SIGTERM, "DecoderError")):
         work = asyncio.create_task(decoder.make_variants(image, ImageFormat.PNG))
@@ -141,10 +141,10 @@ async def test_a_decode_that_is_killed_is_a_refusal_and_a_terminated_one_is_not(
         assert type(error).__name__ == outcome
 
 
-async def test_a_cancelled_decode_leaves_no_process(decoder: Decoder) -> None:
+async def test_cancelled_decode_leaves_no_process(decoder: Decoder) -> None:
     before = set(children(os.getpid()))
     work = asyncio.create_task(
-        decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), ImageFormat.PNG)
+        decoder.make_variants(sample_image(4_000, 4_000, ".png[compression=1]"), ImageFormat.PNG)
     )
     await until(lambda: bool(set(children(os.getpid())) - before))
     work.cancel()
@@ -153,11 +153,11 @@ async def test_a_cancelled_decode_leaves_no_process(decoder: Decoder) -> None:
     assert not set(children(os.getpid())) - before
 
 
-async def test_the_child_has_no_secrets(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_decoder_process_has_no_secrets(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINGDOM_SECRETS_DIR", "/nowhere")
     before = set(children(os.getpid()))
     work = asyncio.create_task(
-        decoder.make_variants(picture(4_000, 4_000, ".png[compression=1]"), ImageFormat.PNG)
+        decoder.make_variants(sample_image(4_000, 4_000, ".png[compression=1]"), ImageFormat.PNG)
     )
     await until(lambda: bool(set(children(os.getpid())) - before))
     (child,) = set(children(os.getpid())) - before

@@ -29,7 +29,7 @@ async def recorded(uploads: Uploads) -> int:
     return await uploads.deletions._deletions.count_documents({})
 
 
-async def test_an_outage_of_the_storage_postpones_the_removal(uploads: Uploads) -> None:
+async def test_storage_outage_postpones_the_removal(uploads: Uploads) -> None:
     await uploads.acknowledge("one", enqueue=False)
     uploads.objects.available = False
     await uploads.media.delete("ada", "one")
@@ -44,7 +44,7 @@ async def test_an_outage_of_the_storage_postpones_the_removal(uploads: Uploads) 
     assert not uploads.objects.objects
 
 
-async def test_what_a_running_job_stores_after_the_deletion_is_removed_too(uploads: Uploads) -> None:
+async def test_objects_stored_after_the_deletion_are_removed(uploads: Uploads) -> None:
     await uploads.acknowledge("one", enqueue=False)
     await uploads.media.delete("ada", "one")
     assert not uploads.objects.objects
@@ -55,7 +55,7 @@ async def test_what_a_running_job_stores_after_the_deletion_is_removed_too(uploa
     assert await recorded(uploads) == 0, "complete, so nothing is recorded any more"
 
 
-async def test_a_deletion_that_did_not_take_place_removes_nothing(uploads: Uploads) -> None:
+async def test_recorded_deletion_without_a_deleted_document_removes_nothing(uploads: Uploads) -> None:
     await uploads.acknowledge("one", enqueue=False)
     await uploads.deletions.record("media", "one")  # and the pod dies here
     await made_due(uploads, LATE_WRITES + timedelta(seconds=1))

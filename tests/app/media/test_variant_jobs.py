@@ -22,40 +22,13 @@ from app.media.visibility import Visibility
 from app.queue import Consumer, Job, Queue, Tasks
 from app.queue.jobs import JobResult, Outcome
 from app.settings import MongoAuth, MongoSettings
-from app.storage import Bucket, ObjectMissing, StorageError
-from tests.app.media.test_endpoints import picture
+from app.storage import Bucket
+from tests.app.media.test_endpoints import sample_image
 from tests.support import backends
 from tests.support.backends import until
+from tests.support.storage import MemoryBucket
 
 pytestmark = pytest.mark.anyio
-
-
-class Objects:
-    """A bucket in memory that can be unavailable."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.available = True
-        self.calls = 0
-
-    def _call(self) -> None:
-        self.calls += 1
-        if not self.available:
-            raise StorageError("unavailable")
-
-    async def get(self, name: str) -> bytes:
-        self._call()
-        if name not in self.objects:
-            raise ObjectMissing(name)
-        return self.objects[name]
-
-    async def delete(self, name: str) -> None:
-        self._call()
-        self.objects.pop(name, None)
-
-    async def put(self, name: str, data: bytes, *, media_type: str) -> None:
-        self._call()
-        self.objects[name] = data
 
 
 @pytest.fixture
@@ -77,7 +50,7 @@ class Uploads:
     """Uploads that were acknowledged, and the parts that process them."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
-        self.objects = Objects()
+        self.objects = MemoryBucket()
         self.bucket = cast(Bucket, self.objects)
         self.queue = Queue(redis, visibility=10.0)
         self.deletions = ObjectDeletions(database, self.bucket)
@@ -89,7 +62,7 @@ class Uploads:
 
     async def acknowledge(self, name: str, *, age: timedelta = timedelta(0), enqueue: bool = True) -> None:
         """As the upload route leaves it: the original is stored and the document written."""
-        self.objects.objects[object_name(name, ORIGINAL)] = picture(60, 40)
+        self.objects.objects[object_name(name, ORIGINAL)] = sample_image(60, 40)
         at = clock.now() - age
         document = {
             "_id": name,
@@ -132,7 +105,7 @@ async def make_due(redis: Redis) -> None:
         await client.zadd("queue:{jobs}:delayed", {name: 0})
 
 
-async def test_an_outage_of_the_storage_costs_no_attempt(uploads: Uploads, redis: Redis) -> None:
+async def test_storage_outage_does_not_count_as_an_attempt(uploads: Uploads, redis: Redis) -> None:
     await uploads.acknowledge("one")
     uploads.objects.available = False
     consumer = uploads.consumer()
@@ -160,7 +133,7 @@ async def _is(uploads: Uploads, name: str, state: str) -> bool:
     return await uploads.state(name) == state
 
 
-async def test_a_lost_original_is_a_failure_with_a_reason(uploads: Uploads) -> None:
+async def test_lost_original_fails_the_upload_with_a_reason(uploads: Uploads) -> None:
     await uploads.acknowledge("one", enqueue=False)
     uploads.objects.objects.clear()
     await uploads.processing.make_variants(MakeVariants("one"))
@@ -168,7 +141,7 @@ async def test_a_lost_original_is_a_failure_with_a_reason(uploads: Uploads) -> N
     assert (document["state"], bool(document["reason"])) == ("failed", True)
 
 
-async def test_a_job_that_died_without_its_worker_is_settled_by_the_sweep(uploads: Uploads) -> None:
+async def test_dead_job_without_a_worker_is_settled_by_the_sweep(uploads: Uploads) -> None:
     await uploads.acknowledge("one", age=timedelta(minutes=1))
     (lease,) = (await uploads.queue.reserve(1)).leases
     await uploads.queue.settle(JobResult(lease, Outcome.DEAD, error="lease expired: worker lost"))
@@ -177,7 +150,7 @@ async def test_a_job_that_died_without_its_worker_is_settled_by_the_sweep(upload
     assert (document["state"], bool(document["reason"])) == ("failed", True)
 
 
-async def test_what_waits_for_long_does_not_starve_what_was_lost(uploads: Uploads, redis: Redis) -> None:
+async def test_long_waiting_uploads_do_not_starve_lost_ones(uploads: Uploads, redis: Redis) -> None:
     for number in range(700):  # more than a batch, all of them in the queue still
         await uploads.acknowledge(f"waiting{number}", age=timedelta(minutes=5))
     await uploads.acknowledge("lost", age=timedelta(minutes=1), enqueue=False)
@@ -187,7 +160,7 @@ async def test_what_waits_for_long_does_not_starve_what_was_lost(uploads: Upload
     assert document["queued_at"] > clock.now().timestamp() - 60, "its turn comes after the others'"
 
 
-async def test_an_upload_that_is_too_old_fails_even_without_redis(
+async def test_expired_upload_fails_even_without_redis(
     uploads: Uploads, redis_process: backends.Process
 ) -> None:
     await uploads.acknowledge("old", age=EXPIRES_AFTER + timedelta(minutes=1), enqueue=False)
@@ -201,7 +174,7 @@ async def test_an_upload_that_is_too_old_fails_even_without_redis(
         redis_process.start()
 
 
-async def test_a_dead_letter_handler_settles_the_upload(uploads: Uploads) -> None:
+async def test_dead_letter_handler_settles_the_upload(uploads: Uploads) -> None:
     """A job that fails by itself until its attempts are used up."""
     await uploads.acknowledge("one", enqueue=False)
     await uploads.queue.enqueue(Job("one", MAKE_VARIANTS, b"no json"))

@@ -8,7 +8,7 @@ import httpx
 
 from app.media.visibility import MAX_CACHED_SECONDS
 from tests.app.conftest import Person
-from tests.app.media.test_endpoints import picture, settled, upload
+from tests.app.media.test_endpoints import sample_image, settled, upload
 
 
 def published(person: Person) -> dict[str, str]:
@@ -21,20 +21,20 @@ def published(person: Person) -> dict[str, str]:
 
 def refused(client: httpx.Client, url: str, tag: str) -> bool:
     """Neither the image nor a 304, which would let a cache keep it."""
-    answers = client.get(url), client.get(url, headers={"if-none-match": tag}), client.head(url)
-    return {answer.status_code for answer in answers} == {404}
+    responses = client.get(url), client.get(url, headers={"if-none-match": tag}), client.head(url)
+    return {response.status_code for response in responses} == {404}
 
 
 def test_copies_in_caches_expire_within_the_bound(ada: Person, client: httpx.Client) -> None:
-    answer = client.get(published(ada)["image"])
-    assert answer.status_code == 200
-    age = re.search(r"max-age=(\d+)", answer.headers["cache-control"])
+    response = client.get(published(ada)["image"])
+    assert response.status_code == 200
+    age = re.search(r"max-age=(\d+)", response.headers["cache-control"])
     assert age is not None
     assert 0 < int(age[1]) <= MAX_CACHED_SECONDS
-    assert "immutable" not in answer.headers["cache-control"]
+    assert "immutable" not in response.headers["cache-control"]
 
 
-def test_a_withdrawn_image_is_not_public_any_more(ada: Person, client: httpx.Client) -> None:
+def test_withdrawn_image_is_not_public(ada: Person, client: httpx.Client) -> None:
     item = published(ada)
     tag = client.get(item["image"]).headers["etag"]
     assert ada.client.delete(f"/v1/contents/{item['id']}/publication").status_code == 204
@@ -44,7 +44,7 @@ def test_a_withdrawn_image_is_not_public_any_more(ada: Person, client: httpx.Cli
     assert client.get(item["image"]).status_code == 200
 
 
-def test_deleted_content_is_nowhere(ada: Person, eve: Person, client: httpx.Client) -> None:
+def test_deleted_content_is_not_found_anywhere(ada: Person, eve: Person, client: httpx.Client) -> None:
     item = published(ada)
     path = f"/v1/contents/{item['id']}"
     tag = client.get(item["image"]).headers["etag"]
@@ -58,14 +58,14 @@ def test_deleted_content_is_nowhere(ada: Person, eve: Person, client: httpx.Clie
     assert ada.client.delete(path).status_code == 404
 
 
-def test_content_deleted_while_it_is_queued_comes_to_nothing(ada: Person) -> None:
+def test_content_deleted_while_queued_stays_deleted(ada: Person) -> None:
     piece = ada.create("never mind")["id"]
     assert ada.client.delete(f"/v1/contents/{piece}").status_code == 204
     assert ada.client.get(f"/v1/contents/{piece}").status_code == 404
 
 
-def test_an_upload_is_public_until_it_is_deleted(ada: Person, client: httpx.Client) -> None:
-    media = settled(ada, upload(ada, picture(seed=9)).json()["id"])
+def test_upload_is_public_until_it_is_deleted(ada: Person, client: httpx.Client) -> None:
+    media = settled(ada, upload(ada, sample_image(seed=9)).json()["id"])
     url = media["variants"][0]["url"]
     tag = client.get(url).headers["etag"]
     assert client.get(url, headers={"if-none-match": tag}).status_code == 304

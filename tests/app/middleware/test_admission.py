@@ -1,4 +1,4 @@
-"""What stands in front of every route, over HTTP, on a pod with the limits of production."""
+"""Admission control over HTTP: rate limits, guessing protection, tracing, load headers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def strict(platform: Platform) -> Iterator[str]:
     process.kill()
 
 
-def test_guessing_passwords_ends_after_twenty_tries_for_that_address_only(strict: str) -> None:
+def test_password_guessing_is_limited_per_address(strict: str) -> None:
     def guess(address: str) -> httpx.Response:
         return httpx.post(f"{strict}/v1/sessions", json=WRONG, headers={"x-forwarded-for": address})
 
-    answers = [guess("198.51.100.7") for _ in range(22)]
-    assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 2
-    refused = answers[-1]
+    responses = [guess("198.51.100.7") for _ in range(22)]
+    assert [response.status_code for response in responses] == [401] * 20 + [429] * 2
+    refused = responses[-1]
     assert refused.json()["type"].endswith("#too-many-requests")
     assert 1 <= int(refused.headers["retry-after"]) <= 316
     assert refused.headers["ratelimit-policy"] == '"sign-in";q=20;w=300'
@@ -38,7 +38,7 @@ def test_guessing_passwords_ends_after_twenty_tries_for_that_address_only(strict
     assert guess("198.51.100.8").status_code == 401
 
 
-def test_guesses_at_one_account_from_everywhere_end_and_its_owner_is_not_locked_out(strict: str) -> None:
+def test_distributed_password_guessing_is_limited_without_locking_out_the_owner(strict: str) -> None:
     email, home = f"{uuid4().hex}@example.com", {"x-forwarded-for": "198.51.100.200"}
     owner = {"email": email, "password": "correct horse battery"}
     signed_up = httpx.post(f"{strict}/v1/accounts", json=owner | {"name": "Ada"}, headers=home)
@@ -65,7 +65,7 @@ def test_guesses_at_one_account_from_everywhere_end_and_its_owner_is_not_locked_
     assert attempt(owner | forged, "203.0.113.252") == 429
 
 
-def test_guessing_tokens_is_limited_by_address(strict: str) -> None:
+def test_token_guessing_is_limited_per_address(strict: str) -> None:
     bad = {"authorization": "Bearer e30.e30.e30", "x-forwarded-for": "198.51.100.9"}
     # One client: making one takes so long on a busy machine that what is used up comes back meanwhile.
     with httpx.Client(base_url=strict, headers=bad) as client:
@@ -74,13 +74,13 @@ def test_guessing_tokens_is_limited_by_address(strict: str) -> None:
     assert statuses[-1] == 429
 
 
-def test_a_good_answer_says_what_is_left_and_how_busy_the_pod_is(ada: Person) -> None:
-    answer = ada.client.get("/v1/contents")
-    assert answer.headers["ratelimit"].split(";")[0] in {'"account-free"', '"read-free"', '"address"'}
-    assert answer.headers["endpoint-load-metrics"].startswith('JSON {"cpu_utilization": ')
+def test_response_has_rate_limit_and_load_headers(ada: Person) -> None:
+    response = ada.client.get("/v1/contents")
+    assert response.headers["ratelimit"].split(";")[0] in {'"account-free"', '"read-free"', '"address"'}
+    assert response.headers["endpoint-load-metrics"].startswith('JSON {"cpu_utilization": ')
 
 
-def test_a_trace_is_continued_with_a_span_of_its_own(client: httpx.Client) -> None:
+def test_trace_is_continued_with_a_new_span(client: httpx.Client) -> None:
     parent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
     version, trace, span, flags = (
         client.get("/livez", headers={"traceparent": parent}).headers["traceparent"].split("-")

@@ -1,4 +1,4 @@
-"""A route whose dependency is gone is left alone, and tried again."""
+"""Route breakers: open during outages, close after a successful probe."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.anyio
 
 
 class Route:
-    """A route that fails as it is told to; ``asked`` counts."""
+    """A route that raises the configured error and counts its calls."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        self.asked = 0
+        self.calls = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked += 1
+        self.calls += 1
         if self.error is not None:
             raise self.error
 
@@ -33,10 +33,10 @@ async def receive() -> dict[str, object]:
 
 
 async def send(message: object) -> None:
-    raise AssertionError("nothing is answered here")
+    raise AssertionError("nothing is sent here")
 
 
-async def test_after_a_few_outages_it_refuses_at_once_until_one_try_goes_well() -> None:
+async def test_outages_open_the_breaker_until_a_probe_succeeds() -> None:
     route = Route()
     breaking = CircuitBreakerMiddleware(route, "GET /v1/things")
     route.error = AutoReconnect("gone")
@@ -47,25 +47,25 @@ async def test_after_a_few_outages_it_refuses_at_once_until_one_try_goes_well() 
         await breaking({}, receive, send)
     assert refusal.value.kind is UNAVAILABLE
     assert int(refusal.value.headers["retry-after"]) >= 1
-    assert route.asked == 3
+    assert route.calls == 3
     route.error = None
 
-    async def answers() -> bool:
+    async def responses() -> bool:
         with contextlib.suppress(Problem):
             await breaking({}, receive, send)
             return True
         return False
 
-    await until(answers)
+    await until(responses)
     await breaking({}, receive, send)
 
 
 @pytest.mark.parametrize("error", [Problem(NOT_FOUND), KeyError("a fault of ours")], ids=repr)
-async def test_what_is_no_outage_breaks_nothing(error: Exception) -> None:
+async def test_other_errors_do_not_open_the_breaker(error: Exception) -> None:
     route = Route()
     breaking = CircuitBreakerMiddleware(route, "GET /v1/things")
     route.error = error
     for _ in range(50):
         with pytest.raises(type(error)):
             await breaking({}, receive, send)
-    assert route.asked == 50
+    assert route.calls == 50

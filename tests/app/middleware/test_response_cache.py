@@ -1,4 +1,4 @@
-"""Whole answers kept: around a route that counts, on a real Redis; and over HTTP."""
+"""Response cache: around a counting route on a real Redis, and over HTTP."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Query(msgspec.Struct):
 
 class Route:
     def __init__(self, problem: Problem | None = None) -> None:
-        self.asked = 0
+        self.calls = 0
         self.problem = problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked += 1
+        self.calls += 1
         await asyncio.sleep(0)
         if self.problem is not None:
             raise self.problem
-        number = {"number": self.asked, "query": scope["query_string"].decode()}
+        number = {"number": self.calls, "query": scope["query_string"].decode()}
         headers = [(b"cache-control", b"public, max-age=1")]
         await write_json(scope, send, 200, headers, encode(number), tagged=True)
 
@@ -77,10 +77,10 @@ async def ask(
 async def call(
     app: Any, query: str, method: str, headers: list[tuple[bytes, bytes]]
 ) -> tuple[int, dict[bytes, bytes], bytes]:
-    heard: list[Message] = []
+    received: list[Message] = []
 
     async def send(message: Message) -> None:
-        heard.append(message)
+        received.append(message)
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"sent by a client", "more_body": False}
@@ -90,17 +90,17 @@ async def call(
     scope.update(answer_headers=added, client=("203.0.113.9", 1), session=object())
     raw_header(scope, b"x-request-id")  # as the outermost middleware does: it indexes the headers
     await app(scope, receive, send)
-    return heard[0]["status"], dict(heard[0]["headers"]), heard[1]["body"]
+    return received[0]["status"], dict(received[0]["headers"]), received[1]["body"]
 
 
 @pytest.mark.anyio
-async def test_an_answer_is_kept_with_its_tag_and_its_names(redis: Redis) -> None:
+async def test_response_is_cached_with_its_entity_tag_and_cache_tags(redis: Redis) -> None:
     route = Route()
     app = ResponseCacheMiddleware(route, FEED, response_cache(redis))
-    answers = await asyncio.gather(*(ask(app) for _ in range(20)))
-    assert route.asked == 1
-    assert len({body for _, _, body in answers}) == 1
-    _, headers, body = answers[0]
+    results = await asyncio.gather(*(ask(app) for _ in range(20)))
+    assert route.calls == 1
+    assert len({body for _, _, body in results}) == 1
+    _, headers, body = results[0]
     assert headers[b"surrogate-key"] == headers[b"cache-tag"] == b"feed"
     assert int(headers[b"content-length"]) == len(body)
     status, again, empty = await ask(app, if_none_match=headers[b"etag"].decode())
@@ -108,7 +108,7 @@ async def test_an_answer_is_kept_with_its_tag_and_its_names(redis: Redis) -> Non
     assert b"content-type" not in again
     status, head, empty = await ask(app, method="HEAD")
     assert (status, empty, head[b"content-length"]) == (200, b"", headers[b"content-length"])
-    assert route.asked == 1
+    assert route.calls == 1
 
 
 @pytest.mark.anyio
@@ -166,7 +166,7 @@ _EXTRA = st.lists(
 
 
 @pytest.mark.anyio
-async def test_no_unkeyed_input_changes_what_the_next_client_gets(redis: Redis) -> None:
+async def test_unkeyed_input_does_not_change_the_cached_response(redis: Redis) -> None:
     """Whatever request fills the cache, a plain client then gets the response that it would have filled it
     with itself, byte for byte."""
     reflected = Reflecting()
@@ -209,19 +209,19 @@ async def test_spellings_of_one_request_share_an_entry_and_others_do_not(redis: 
     first = await ask(app, "limit=1&cursor=x")
     for same in ("cursor=x&limit=1", "cursor=x&limit=%31", "limit=1&cursor=x&utm=1"):
         assert await ask(app, same) == first
-    assert route.asked == 1
+    assert route.calls == 1
     others = ["limit=2&cursor=x", "limit=1", "limit=1&cursor=y", "cursor=limit%3D1%26cursor%3Dx"]
     bodies = {(await ask(app, query))[2] for query in others}
     assert len(bodies) == len(others)
     with pytest.raises(Problem, match="twice"):
         await ask(app, "limit=1&limit=2")
-    asked = route.asked
+    calls = route.calls
     assert (await ask(app))[2] == (await ask(app, "limit=20"))[2]
-    assert route.asked == asked + 1
+    assert route.calls == calls + 1
 
 
 @pytest.mark.anyio
-async def test_a_client_in_a_hurry_does_not_hurry_the_load_of_the_others(redis: Redis) -> None:
+async def test_deadline_of_one_client_does_not_limit_a_shared_load(redis: Redis) -> None:
     seen: list[float] = []
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
@@ -234,7 +234,7 @@ async def test_a_client_in_a_hurry_does_not_hurry_the_load_of_the_others(redis: 
 
 
 @pytest.mark.anyio
-async def test_what_is_not_there_is_kept_and_what_is_wrong_is_not(redis: Redis) -> None:
+async def test_not_found_is_cached_and_other_errors_are_not(redis: Redis) -> None:
     missing, wrong = Route(Problem(NOT_FOUND, "gone")), Route(Problem(INVALID, "odd"))
     cache = response_cache(redis)
     for _ in range(3):
@@ -242,35 +242,33 @@ async def test_what_is_not_there_is_kept_and_what_is_wrong_is_not(redis: Redis) 
             await ask(ResponseCacheMiddleware(missing, FEED, cache, Query), "limit=1")
         with pytest.raises(Problem, match="odd"):
             await ask(ResponseCacheMiddleware(wrong, FEED, cache, Query), "limit=2")
-    assert (missing.asked, wrong.asked) == (1, 3)
+    assert (missing.calls, wrong.calls) == (1, 3)
 
 
 @pytest.mark.anyio
-async def test_a_name_that_is_invalidated_takes_its_answers_along(redis: Redis) -> None:
+async def test_invalidated_tag_removes_its_responses(redis: Redis) -> None:
     route, cache = Route(), response_cache(redis)
     app = ResponseCacheMiddleware(route, FEED, cache)
     await ask(app)
     await cache.invalidate("other")
     await ask(app)
-    assert route.asked == 1
+    assert route.calls == 1
     await cache.invalidate("feed")
     await ask(app)
-    assert route.asked == 2
+    assert route.calls == 2
 
 
 @pytest.mark.anyio
-async def test_long_addresses_fill_no_cache(redis: Redis) -> None:
+async def test_long_urls_are_not_cached(redis: Redis) -> None:
     route, cache = Route(), response_cache(redis)
     app = ResponseCacheMiddleware(route, FEED, cache)
     await ask(app, "x=" + "y" * 600)
     await ask(app, "x=" + "y" * 600)
-    assert route.asked == 2
+    assert route.calls == 2
     assert len(cache.memory) == 0
 
 
-def test_the_feed_is_kept_for_everybody_and_what_is_withdrawn_is_gone_at_once(
-    ada: Person, client: httpx.Client
-) -> None:
+def test_feed_is_cached_and_withdrawn_items_disappear_at_once(ada: Person, client: httpx.Client) -> None:
     content = ada.create("a kept page")["id"]
     ada.finished(content)
     assert ada.client.put(f"/v1/contents/{content}/publication").status_code == 200

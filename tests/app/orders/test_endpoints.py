@@ -1,4 +1,4 @@
-"""Money over HTTP: what is paid is paid once, and never more than there is."""
+"""Orders and payments over HTTP: charged once, never more than the balance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def balance(person: Person) -> int:
     return person.client.get("/v1/accounts/me").json()["balance"]
 
 
-def test_a_purchase_takes_the_price_and_gives_the_plan(ada: Person, administrator: Person) -> None:
+def test_purchase_charges_the_price_and_sets_the_plan(ada: Person, administrator: Person) -> None:
     administrator.pay_in(ada, 1_000)
     placed = buy(ada, "creator-month")
     assert placed.status_code == 201
@@ -45,7 +45,7 @@ def test_a_purchase_takes_the_price_and_gives_the_plan(ada: Person, administrato
 
 
 def session_plan(person: Person) -> str:
-    """What the token says."""
+    """Return the plan in the access token."""
     payload = person.client.headers["authorization"].split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=="))["plan"]
 
@@ -58,14 +58,14 @@ def test_the_next_session_has_the_plan(ada: Person, administrator: Person) -> No
     assert session_plan(ada) == "studio"
 
 
-def test_a_plan_is_over_when_its_time_is() -> None:
+def test_plan_expires_at_its_end() -> None:
     now = clock.now()
     assert plan_of({"subscription": {"plan": "studio", "until": now + timedelta(seconds=5)}}) is Plan.STUDIO
     assert plan_of({"subscription": {"plan": "studio", "until": now - timedelta(seconds=5)}}) is Plan.FREE
     assert plan_of({}) is Plan.FREE
 
 
-def test_the_same_plan_again_lasts_longer_and_a_lower_one_waits(ada: Person, administrator: Person) -> None:
+def test_same_plan_is_extended_and_a_lower_one_is_rejected(ada: Person, administrator: Person) -> None:
     administrator.pay_in(ada, 20_000)
     first, second = buy(ada, "creator-month").json(), buy(ada, "creator-month").json()
     assert second["plan_until"][:10] > first["plan_until"][:10]
@@ -74,7 +74,7 @@ def test_the_same_plan_again_lasts_longer_and_a_lower_one_waits(ada: Person, adm
     assert balance(ada) == 20_000 - 900 - 900 - 4_900
 
 
-def test_a_balance_that_does_not_cover_it_buys_nothing(ada: Person, administrator: Person) -> None:
+def test_insufficient_balance_buys_nothing(ada: Person, administrator: Person) -> None:
     administrator.pay_in(ada, 899)
     problem(buy(ada, "creator-month"), 402, "payment-required")
     assert balance(ada) == 899
@@ -82,14 +82,14 @@ def test_a_balance_that_does_not_cover_it_buys_nothing(ada: Person, administrato
     assert ada.client.get("/v1/accounts/me").json()["plan"] == "free"
 
 
-def test_a_purchase_that_is_sent_again_is_paid_once(ada: Person, administrator: Person) -> None:
+def test_repeated_purchase_is_paid_once(ada: Person, administrator: Person) -> None:
     administrator.pay_in(ada, 10_000)
     key = str(uuid4())
     with ThreadPoolExecutor(8) as clients:
         asking = [clients.submit(buy, ada, "creator-month", key) for _ in range(8)]
-        answers = [each.result() for each in asking]
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.json()["id"] for answer in answers}) == 1
+        responses = [each.result() for each in asking]
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.json()["id"] for response in responses}) == 1
     assert balance(ada) == 9_100
     again = buy(ada, "creator-month", key)
     assert again.headers["idempotency-replayed"] == "true"
@@ -97,25 +97,23 @@ def test_a_purchase_that_is_sent_again_is_paid_once(ada: Person, administrator: 
     assert balance(ada) == 9_100
 
 
-def test_purchases_at_the_same_time_never_spend_more_than_there_is(
-    ada: Person, administrator: Person
-) -> None:
+def test_concurrent_purchases_never_overdraw_the_balance(ada: Person, administrator: Person) -> None:
     administrator.pay_in(ada, 3 * 900 + 500)
     with ThreadPoolExecutor(8) as clients:
         asking = [clients.submit(buy, ada, "creator-month") for _ in range(8)]
-        answers = [each.result() for each in asking]
-    statuses = sorted(answer.status_code for answer in answers)
+        responses = [each.result() for each in asking]
+    statuses = sorted(response.status_code for response in responses)
     assert statuses == [201] * 3 + [402] * 5
     assert balance(ada) == 500
     assert len(ada.client.get("/v1/orders").json()["items"]) == 3
 
 
-def test_a_purchase_needs_a_name(ada: Person) -> None:
+def test_purchase_requires_an_idempotency_key(ada: Person) -> None:
     refused = ada.client.post("/v1/orders", json={"product": "creator-month"})
     assert problem(refused, 422, "invalid")["errors"] == [{"at": "Idempotency-Key", "detail": "is missing"}]
 
 
-def test_only_an_administrator_pays_in_and_a_payment_counts_once(ada: Person, administrator: Person) -> None:
+def test_only_administrators_record_payments_and_each_counts_once(ada: Person, administrator: Person) -> None:
     path = f"/v1/accounts/{ada.account['id']}/payments"
     named = {"idempotency-key": str(uuid4())}
     problem(ada.client.post(path, json={"amount": 500}, headers=named), 403, "forbidden")
@@ -127,26 +125,26 @@ def test_only_an_administrator_pays_in_and_a_payment_counts_once(ada: Person, ad
     problem(
         administrator.client.post(path, json={"amount": 501}, headers=named), 422, "idempotency-key-reused"
     )
-    nobody = f"/v1/accounts/{uuid4().hex[:8]}-0000-7000-8000-000000000000/payments"
+    missing = f"/v1/accounts/{uuid4().hex[:8]}-0000-7000-8000-000000000000/payments"
     fresh = {"idempotency-key": str(uuid4())}
-    problem(administrator.client.post(nobody, json={"amount": 1}, headers=fresh), 404, "not-found")
+    problem(administrator.client.post(missing, json={"amount": 1}, headers=fresh), 404, "not-found")
 
 
 @pytest.mark.parametrize("amount", [0, -5, 1_000_001, 1.5, "9"])
-def test_odd_amounts_are_refused(ada: Person, administrator: Person, amount: object) -> None:
+def test_invalid_amounts_are_rejected(ada: Person, administrator: Person, amount: object) -> None:
     path = f"/v1/accounts/{ada.account['id']}/payments"
     named = {"idempotency-key": str(uuid4())}
     problem(administrator.client.post(path, json={"amount": amount}, headers=named), 422, "invalid")
 
 
-def test_an_order_of_another_account_is_not_there(ada: Person, eve: Person, administrator: Person) -> None:
+def test_order_of_another_account_is_not_found(ada: Person, eve: Person, administrator: Person) -> None:
     administrator.pay_in(ada, 900)
     order = buy(ada, "creator-month").json()
     problem(eve.client.get(f"/v1/orders/{order['id']}"), 404, "not-found")
     assert eve.client.get("/v1/orders").json()["items"] == []
 
 
-def test_revenue_is_what_orders_brought_in(ada: Person, administrator: Person, analyst: Person) -> None:
+def test_revenue_is_the_sum_of_orders(ada: Person, administrator: Person, analyst: Person) -> None:
     before = analyst.client.get("/v1/analytics/revenue").json()
     administrator.pay_in(ada, 10_000)
     assert buy(ada, "creator-month").status_code == 201
@@ -158,7 +156,9 @@ def test_revenue_is_what_orders_brought_in(ada: Person, administrator: Person, a
     problem(ada.client.get("/v1/analytics/revenue"), 403, "forbidden")
 
 
-def test_money_is_among_the_metrics(platform: Platform, ada: Person, administrator: Person) -> None:
+def test_revenue_and_payments_are_exported_as_metrics(
+    platform: Platform, ada: Person, administrator: Person
+) -> None:
     def revenue() -> float:
         lines = httpx.get(f"{platform.url}/metrics").text.splitlines()
         name = 'kingdom_revenue_cents_total{product="creator-month"}'
@@ -170,10 +170,10 @@ def test_money_is_among_the_metrics(platform: Platform, ada: Person, administrat
     assert revenue() == before + 900
 
 
-def test_the_catalogue_is_for_everybody_and_for_caches(client: httpx.Client) -> None:
-    answer = client.get("/v1/products")
-    assert answer.headers["cache-control"] == "public, max-age=300"
-    assert {item["product"]: item["price"] for item in answer.json()["items"]} == {
+def test_catalogue_is_public_and_cacheable(client: httpx.Client) -> None:
+    response = client.get("/v1/products")
+    assert response.headers["cache-control"] == "public, max-age=300"
+    assert {item["product"]: item["price"] for item in response.json()["items"]} == {
         "creator-month": 900,
         "creator-year": 9_000,
         "studio-month": 4_900,

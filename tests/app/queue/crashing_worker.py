@@ -1,4 +1,4 @@
-"""Run as a process: a worker that says how far it has come with its job, and then waits to be killed."""
+"""Worker process that reports the progress of its job and then waits to be killed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def stand_still(step: str) -> None:
     await asyncio.Event().wait()
 
 
-class Doomed(Queue):
+class CrashingTask(Queue):
     """A queue whose worker comes no further than ``step``."""
 
     step = ""
@@ -45,7 +45,7 @@ class Doomed(Queue):
 
 async def main(url: str, step: str) -> None:
     async with open_redis(RedisSettings(url, None, None)) as redis:
-        queue = Doomed(redis, visibility=0.4)
+        queue = CrashingTask(redis, visibility=0.4)
         queue.step = step
 
         async def task(_: Body) -> None:

@@ -27,7 +27,7 @@ async def end(queue: Queue, outcome: Outcome, *jobs: Job) -> None:
     await queue.settle(*(JobResult(lease, outcome, error="it broke", result=b"{}") for lease in leases))
 
 
-async def test_the_state_of_the_queue_is_shown(
+async def test_state_command_prints_job_counts(
     redis: Redis, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     await Queue(redis).enqueue(Job("one", "kind"), Job("two", "kind"))
@@ -36,7 +36,7 @@ async def test_the_state_of_the_queue_is_shown(
     assert (state.ready, state.dead) == ({"high": 0, "normal": 2, "low": 0}, 0)
 
 
-async def test_dead_letters_are_listed_and_called_back(
+async def test_dead_letters_are_listed_requeued_and_discarded(
     redis: Redis, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = Queue(redis)
@@ -52,7 +52,7 @@ async def test_dead_letters_are_listed_and_called_back(
     assert [lease.id for lease in (await queue.reserve(9)).leases] == ["one", "three"]
 
 
-async def test_a_result_is_printed(
+async def test_result_command_prints_the_result(
     redis: Redis, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     await end(Queue(redis), Outcome.DONE, Job("one", "kind"))
@@ -61,14 +61,14 @@ async def test_a_result_is_printed(
 
 
 @pytest.mark.parametrize("words", [["dead", "one"], ["requeue"], ["result"], ["bury", "one"]])
-async def test_words_that_mean_nothing_are_told_what_would(
+async def test_invalid_arguments_print_the_usage(
     environ: dict[str, str], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await main(words, environ) == 2
     assert capsys.readouterr().err.startswith("usage: python -m app jobs [dead | requeue ID…")
 
 
-async def test_without_redis_it_says_so_without_a_traceback(
+async def test_redis_outage_is_reported_without_a_traceback(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = environ | {"KINGDOM_REDIS_URL": f"redis://127.0.0.1:{backends.free_port()}/0"}

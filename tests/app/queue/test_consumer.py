@@ -27,7 +27,7 @@ class Body(msgspec.Struct):
 
 
 class Notes:
-    """A task that notes what it was asked, and does what it is told to."""
+    """A task that records its calls and raises the configured error."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
@@ -83,7 +83,7 @@ async def empty(queue: Queue) -> bool:
     return depth.waiting + depth.leased == 0
 
 
-async def test_every_job_is_done_and_its_result_kept(redis: Redis) -> None:
+async def test_every_job_is_completed_and_its_result_stored(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     async with working(queue, tasks_of(notes)):
         await queue.enqueue(*(note(number) for number in range(50)))
@@ -92,7 +92,7 @@ async def test_every_job_is_done_and_its_result_kept(redis: Redis) -> None:
     assert sorted(notes.seen) == list(range(50))
 
 
-async def test_a_failed_job_is_tried_again_until_it_is_dead_and_somebody_is_told(redis: Redis) -> None:
+async def test_failed_job_is_retried_then_dead_lettered_with_its_handler(redis: Redis) -> None:
     queue, notes = Queue(redis, max_attempts=3), Notes()
     notes.error = RetryLater("not now", after=0.01)
     async with working(queue, tasks_of(notes)):
@@ -102,7 +102,7 @@ async def test_a_failed_job_is_tried_again_until_it_is_dead_and_somebody_is_told
     assert (letter.attempts, letter.error) == (3, "not now")
 
 
-async def test_an_error_of_the_task_is_a_failed_attempt_and_no_spoiled_job(redis: Redis) -> None:
+async def test_task_error_is_a_failed_attempt_and_not_permanent(redis: Redis) -> None:
     queue, notes = Queue(redis, max_attempts=1), Notes()
     notes.error = KeyError("a mistake of the task")
     async with working(queue, tasks_of(notes)):
@@ -111,7 +111,7 @@ async def test_an_error_of_the_task_is_a_failed_attempt_and_no_spoiled_job(redis
     assert letter.error == "KeyError('a mistake of the task')"
 
 
-async def test_what_cannot_be_done_is_not_tried_again(redis: Redis) -> None:
+async def test_permanent_errors_are_not_retried(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     async with working(queue, tasks_of(notes)):
         await queue.enqueue(Job("malformed", "note", b"{"))
@@ -122,7 +122,7 @@ async def test_what_cannot_be_done_is_not_tried_again(redis: Redis) -> None:
     assert notes.seen == []
 
 
-async def test_an_attempt_that_does_not_count_is_none(redis: Redis) -> None:
+async def test_attempt_that_does_not_count_is_not_counted(redis: Redis) -> None:
     queue, notes = Queue(redis, max_attempts=2), Notes()
     notes.error = RetryLater("the generator is away", after=0.0, counts=False)
     async with working(queue, tasks_of(notes)):
@@ -133,7 +133,7 @@ async def test_an_attempt_that_does_not_count_is_none(redis: Redis) -> None:
     assert notes.dead == []
 
 
-async def test_a_job_that_hangs_is_ended_and_counts_as_failed(redis: Redis) -> None:
+async def test_hanging_job_is_cancelled_and_counts_as_failed(redis: Redis) -> None:
     queue, notes = Queue(redis, max_attempts=1), Notes()
     notes.gate.clear()
     async with working(queue, tasks_of(notes, seconds=0.05)):
@@ -142,7 +142,7 @@ async def test_a_job_that_hangs_is_ended_and_counts_as_failed(redis: Redis) -> N
     assert letter.error == "TimeoutError()"
 
 
-async def test_a_job_that_nobody_waits_for_any_more_is_not_begun(redis: Redis) -> None:
+async def test_expired_job_is_not_started(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     await queue.enqueue(note(1, timeout=0.001), delay=0.05)
     async with working(queue, tasks_of(notes)):
@@ -151,7 +151,7 @@ async def test_a_job_that_nobody_waits_for_any_more_is_not_begun(redis: Redis) -
     assert letter.error == "job expired"
 
 
-async def test_a_delayed_job_starts_on_time_with_an_idle_worker(redis: Redis) -> None:
+async def test_delayed_job_starts_on_time_with_an_idle_worker(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     async with working(queue, tasks_of(notes)):
         due = time.monotonic() + 0.3
@@ -160,7 +160,7 @@ async def test_a_delayed_job_starts_on_time_with_an_idle_worker(redis: Redis) ->
         assert -0.01 < time.monotonic() - due < 0.25
 
 
-async def test_a_recurring_task_runs_again_and_again(redis: Redis) -> None:
+async def test_recurring_task_runs_repeatedly(redis: Redis) -> None:
     queue = Queue(redis)
     ticks: list[float] = []
 
@@ -176,7 +176,7 @@ async def test_a_recurring_task_runs_again_and_again(redis: Redis) -> None:
     assert all(later - earlier > 0.05 for earlier, later in itertools.pairwise(ticks[1:]))
 
 
-async def test_what_runs_at_the_stop_may_end_and_the_rest_goes_back_to_the_front(redis: Redis) -> None:
+async def test_stop_waits_for_running_jobs_and_releases_the_rest_to_the_front(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     notes.gate.clear()
     await queue.enqueue(*(note(number) for number in range(8)))
@@ -189,11 +189,11 @@ async def test_what_runs_at_the_stop_may_end_and_the_rest_goes_back_to_the_front
     assert (depth.ready[Priority.NORMAL], depth.leased, depth.dead) == (8, 0, 0)
     again = (await queue.reserve(8)).leases
     assert {lease.id for lease in again[:4]} == {f"job{number}" for number in range(4)}
-    assert {lease.attempt for lease in again} == {1}, "what was handed back was no attempt"
+    assert {lease.attempt for lease in again} == {1}, "a released job has not used an attempt"
 
 
-async def test_nothing_is_taken_after_the_stop_and_nothing_leased_is_left_behind(redis: Redis) -> None:
-    """Stopped at any moment: while it asks, sleeps or works."""
+async def test_stop_leases_nothing_more_and_leaves_no_lease(redis: Redis) -> None:
+    """Stop at any moment: while the consumer reserves, sleeps or works."""
     queue, notes = Queue(redis), Notes()
     await queue.enqueue(*(note(number) for number in range(200)))
     for steps in range(60):
@@ -207,7 +207,7 @@ async def test_nothing_is_taken_after_the_stop_and_nothing_leased_is_left_behind
     assert (await queue.depth()).dead == 0
 
 
-async def test_no_job_is_done_twice_because_redis_was_away_when_it_ended(
+async def test_redis_outage_while_settling_does_not_repeat_the_job(
     redis: Redis, redis_process: Process
 ) -> None:
     queue, notes = Queue(redis, visibility=20.0), Notes()
@@ -230,7 +230,7 @@ async def reachable_and_empty(queue: Queue) -> bool:
         return False
 
 
-async def test_a_lease_that_was_lost_ends_the_job_here(redis: Redis) -> None:
+async def test_lost_lease_cancels_the_job(redis: Redis) -> None:
     queue = Queue(redis, visibility=0.3)
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -253,7 +253,7 @@ async def test_a_lease_that_was_lost_ends_the_job_here(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("step", ["leased", "begun", "done"])
-async def test_a_killed_workers_job_is_done_by_another(
+async def test_job_of_a_killed_worker_is_completed_by_another(
     redis: Redis, redis_process: Process, step: str
 ) -> None:
     """Killed when the job was leased, while it ran, and after its effect but before it was settled."""
@@ -261,11 +261,11 @@ async def test_a_killed_workers_job_is_done_by_another(
     await queue.enqueue(note(1))
     url = f"redis://127.0.0.1:{redis_process.port}/0"
     command = [sys.executable, "-m", "tests.app.queue.crashing_worker", url, step]
-    doomed = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert doomed.stdout is not None
-    assert await doomed.stdout.readline() == step.encode() + b"\n"
-    doomed.send_signal(signal.SIGKILL)
-    await doomed.wait()
+    crashing = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert crashing.stdout is not None
+    assert await crashing.stdout.readline() == step.encode() + b"\n"
+    crashing.send_signal(signal.SIGKILL)
+    await crashing.wait()
     assert (await queue.depth()).leased == 1
     async with working(queue, tasks_of(notes)):
         await until(lambda: empty(queue))
@@ -273,7 +273,7 @@ async def test_a_killed_workers_job_is_done_by_another(
     assert await queue.dead_letters() == []
 
 
-async def test_a_job_that_kills_its_workers_is_a_dead_letter_in_the_end(redis: Redis) -> None:
+async def test_job_that_kills_its_workers_is_dead_lettered(redis: Redis) -> None:
     queue = Queue(redis, visibility=0.01, max_attempts=3)
     await queue.enqueue(note(1))
 

@@ -27,7 +27,7 @@ LIMIT, MAX_ATTEMPTS = 12, 3
 PREFIX = "queue:{model}:"
 IDS = [f"job{number}" for number in range(16)]
 OWNERS = ["ada", "eve", ""]
-# What may be left in Redis when no job is in the queue.
+# Keys that remain in Redis when the queue is empty.
 CONSTANT = {"wake", "turn", "recurring"}
 
 
@@ -42,7 +42,7 @@ class Known:
 
 @dataclass
 class Model:
-    """What the queue promises, in plain lists."""
+    """Expected behavior of the queue, in plain lists."""
 
     jobs: dict[str, Known] = field(default_factory=dict)
     lines: dict[tuple[int, str], deque[str]] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Model:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Each rule does the same to both and compares the answers."""
+    """Each rule applies the same operation to both and compares the results."""
 
     port = 0
     loop: asyncio.AbstractEventLoop
@@ -92,7 +92,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.opened = open_redis(RedisSettings(f"redis://127.0.0.1:{self.port}/1", None, None))
         self.redis = self.wait(self.opened.__aenter__())
-        self.raw: Any = self.redis  # redis-py types the answers of all its clients at once
+        self.raw: Any = self.redis  # redis-py types the replies of all its clients at once
         self.wait(self.redis.flushdb())
         self.queue = Queue(self.redis, "model", limit=LIMIT, visibility=3600.0, max_attempts=MAX_ATTEMPTS)
         self.model = Model()
@@ -233,7 +233,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert names <= allowed | {state for state, held in states.items() if held}
 
 
-def test_any_sequence_of_operations_does_what_plain_lists_would(redis_process: Process) -> None:
+def test_any_sequence_of_operations_matches_the_model(redis_process: Process) -> None:
     QueueMachine.port = redis_process.port
     QueueMachine.loop = asyncio.new_event_loop()
     try:

@@ -1,4 +1,4 @@
-"""What the model does not say: time, batches, fairness over many jobs, results, recurring jobs."""
+"""Queue properties outside of the model: time, batches, fairness, costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def reserved(queue: Queue, count: int) -> list[Lease]:
     return (await queue.reserve(count)).leases
 
 
-async def test_no_priority_starves_and_none_is_given_away(redis: Redis) -> None:
+async def test_turns_are_shared_between_priorities(redis: Redis) -> None:
     queue = Queue(redis)
     for priority in Priority:
         await queue.enqueue(*jobs(64, priority=priority))
@@ -41,7 +41,7 @@ async def test_no_priority_starves_and_none_is_given_away(redis: Redis) -> None:
     assert len(await reserved(queue, 64)) == 64
 
 
-async def test_shares_are_the_same_one_job_at_a_time(redis: Redis) -> None:
+async def test_shares_are_the_same_when_leasing_one_job_at_a_time(redis: Redis) -> None:
     queue = Queue(redis)
     for priority in Priority:
         await queue.enqueue(*jobs(64, priority=priority))
@@ -49,7 +49,7 @@ async def test_shares_are_the_same_one_job_at_a_time(redis: Redis) -> None:
     assert taken == {"HIGH": 48, "NORMAL": 12, "LOW": 4}
 
 
-async def test_owners_take_turns_however_many_jobs_one_has(redis: Redis) -> None:
+async def test_owners_take_turns_regardless_of_their_number_of_jobs(redis: Redis) -> None:
     queue = Queue(redis)
     await queue.enqueue(*jobs(1_000, "mighty"))
     await queue.enqueue(*jobs(3, "ada"), *jobs(3, "eve"))
@@ -57,7 +57,7 @@ async def test_owners_take_turns_however_many_jobs_one_has(redis: Redis) -> None
     assert Counter(first) == {"mighty": 3, "ada": 3, "eve": 3}
 
 
-async def test_a_full_queue_refuses_and_says_so(redis: Redis) -> None:
+async def test_full_queue_rejects_jobs(redis: Redis) -> None:
     queue = Queue(redis, limit=3)
     with pytest.raises(QueueFull, match="2 of 5"):
         await queue.enqueue(*jobs(5))
@@ -67,7 +67,7 @@ async def test_a_full_queue_refuses_and_says_so(redis: Redis) -> None:
     assert await queue.enqueue(Job("another", "kind")) == [True]
 
 
-async def test_a_delayed_job_comes_when_its_time_is_there_and_not_before(redis: Redis) -> None:
+async def test_delayed_job_becomes_ready_after_its_delay(redis: Redis) -> None:
     queue = Queue(redis)
     began = time.monotonic()
     await queue.enqueue(Job("later", "kind"), delay=0.2)
@@ -82,7 +82,7 @@ async def taken(queue: Queue, name: str) -> bool:
     return [lease.id for lease in await reserved(queue, 1)] == [name]
 
 
-async def test_a_lease_that_is_not_kept_alive_is_anothers_and_the_first_worker_is_told(redis: Redis) -> None:
+async def test_expired_lease_goes_to_another_worker_and_is_reported_lost(redis: Redis) -> None:
     queue = Queue(redis, visibility=0.1)
     await queue.enqueue(Job("job", "kind"))
     lost = (await reserved(queue, 1))[0]
@@ -91,7 +91,7 @@ async def test_a_lease_that_is_not_kept_alive_is_anothers_and_the_first_worker_i
     assert await queue.extend([lost]) == [False]
 
 
-async def test_heartbeats_keep_a_lease(redis: Redis) -> None:
+async def test_extended_lease_stays_with_its_worker(redis: Redis) -> None:
     queue = Queue(redis, visibility=0.3)
     await queue.enqueue(Job("job", "kind"))
     lease = (await reserved(queue, 1))[0]
@@ -103,7 +103,7 @@ async def test_heartbeats_keep_a_lease(redis: Redis) -> None:
     assert await queue.settle(JobResult(lease, Outcome.DONE)) == [True]
 
 
-async def test_a_job_says_how_long_anybody_waits_for_it(redis: Redis) -> None:
+async def test_lease_has_the_remaining_time_of_its_job(redis: Redis) -> None:
     queue = Queue(redis)
     await queue.enqueue(Job("short", "kind", timeout_seconds=30.0), Job("long", "kind"))
     short, long = await reserved(queue, 2)
@@ -119,7 +119,7 @@ async def test_a_job_says_how_long_anybody_waits_for_it(redis: Redis) -> None:
     await until(over)
 
 
-async def test_a_result_is_there_for_whoever_asks_and_gone_when_the_job_comes_again(redis: Redis) -> None:
+async def test_result_is_available_until_the_job_is_enqueued_again(redis: Redis) -> None:
     queue = Queue(redis)
     await queue.enqueue(Job("job", "kind"))
     assert await queue.result("job") is None
@@ -138,10 +138,10 @@ async def test_a_result_is_there_for_whoever_asks_and_gone_when_the_job_comes_ag
     assert await queue.result("job", max_wait=0.05) is None
 
 
-async def test_a_recurring_job_comes_once_a_period_however_many_workers_ask(redis: Redis) -> None:
+async def test_recurring_job_is_added_once_per_period_across_workers(redis: Redis) -> None:
     queues = [Queue(redis) for _ in range(5)]
     kinds = [("tick", 0.2, Priority.HIGH)]
-    began, ticks, answers = time.monotonic(), 0, 0
+    began, ticks, responses = time.monotonic(), 0, 0
     while time.monotonic() - began < 1.0:
         waits = await asyncio.gather(*(queue.recur(kinds) for queue in queues))
         assert all(0 <= wait <= 0.2 for wait in waits)
@@ -149,12 +149,12 @@ async def test_a_recurring_job_comes_once_a_period_however_many_workers_ask(redi
             assert lease.id == "every:tick"
             await queues[0].settle(JobResult(lease, Outcome.DONE))
             ticks += 1
-        answers += 1
+        responses += 1
     assert 4 <= ticks <= 7
-    assert answers > ticks
+    assert responses > ticks
 
 
-async def test_a_recurring_job_is_not_started_beside_itself_and_survives_its_death(redis: Redis) -> None:
+async def test_recurring_job_does_not_overlap_and_survives_dead_letters(redis: Redis) -> None:
     queue = Queue(redis)
     kinds = [("tick", 0.05, Priority.HIGH)]
 
@@ -173,7 +173,7 @@ async def test_a_recurring_job_is_not_started_beside_itself_and_survives_its_dea
     assert (await queue.depth()).dead == 0
 
 
-async def test_a_dead_letter_tells_what_it_was_and_is_done_after_it_is_called_back(redis: Redis) -> None:
+async def test_dead_letter_has_its_error_and_can_be_requeued(redis: Redis) -> None:
     queue = Queue(redis)
     await queue.enqueue(Job("job", "kind", b"body", "ada", Priority.LOW))
     lease = (await reserved(queue, 1))[0]
@@ -189,7 +189,7 @@ async def test_a_dead_letter_tells_what_it_was_and_is_done_after_it_is_called_ba
     assert (again.body, again.attempt, again.fence) == (b"body", 1, 2)
 
 
-async def test_dead_letters_do_not_pile_up(redis: Redis) -> None:
+async def test_dead_letters_are_bounded(redis: Redis) -> None:
     queue = Queue(redis)
     dead = "queue:{jobs}:dead"
     await redis.zadd(dead, {f"old{number}": time.time() * 1000 - number for number in range(10_000)})
@@ -200,7 +200,7 @@ async def test_dead_letters_do_not_pile_up(redis: Redis) -> None:
     assert not await redis.exists("queue:{jobs}:job:old9999")
 
 
-async def test_an_idle_queue_leaves_no_keys_but_the_known(redis: Redis) -> None:
+async def test_idle_queue_leaves_only_known_keys(redis: Redis) -> None:
     queue = Queue(redis)
     for round_ in range(20):
         added = [*jobs(10, f"owner{round_}"), *jobs(10, priority=Priority.HIGH)]
@@ -210,7 +210,7 @@ async def test_an_idle_queue_leaves_no_keys_but_the_known(redis: Redis) -> None:
     assert await redis.llen("queue:{jobs}:wake") <= 64
 
 
-async def test_the_cost_of_an_operation_does_not_grow_with_the_queue(redis_process: Process) -> None:
+async def test_cost_of_an_operation_is_independent_of_the_queue_length(redis_process: Process) -> None:
     """Counted by Redis: commands run per reservation and settlement, at 100 jobs and at 20,000."""
     url = f"redis://127.0.0.1:{redis_process.port}/2"
     async with open_redis(RedisSettings(url, None, None)) as redis:
@@ -233,7 +233,7 @@ async def test_the_cost_of_an_operation_does_not_grow_with_the_queue(redis_proce
     assert costs[0] == costs[1]
 
 
-async def test_as_many_jobs_as_may_wait_fit_the_memory_that_is_set_aside(redis: Redis) -> None:
+async def test_full_queue_fits_in_the_memory_of_redis(redis: Redis) -> None:
     """``queueMi`` of every stack is at least 160: what 100,000 jobs need, measured on a tenth of them."""
     queue = Queue(redis)
     share = queue.limit // 10

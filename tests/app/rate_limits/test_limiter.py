@@ -4,11 +4,13 @@ import asyncio
 import random
 import signal
 import time
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from app.rate_limits import Decision, DecisionMode, Limiter, Rule
+from app.rate_limits.limiter import _BucketState
 from tests.support.backends import Process, until
 
 pytestmark = pytest.mark.anyio
@@ -37,14 +39,14 @@ async def test_leased_mode_never_overdraws_the_bucket(redis: Redis) -> None:
     assert LEASED.limit - len(pods) * LEASED.lease <= granted <= LEASED.limit
 
 
-async def test_who_asks_often_holds_ever_larger_leases_and_asks_redis_ever_less(redis: Redis) -> None:
+async def test_frequent_requests_get_growing_leases_and_fewer_redis_calls(redis: Redis) -> None:
     limiter = Limiter(redis)
     modes = [(await limiter.decide(((LEASED, "ada"),))).mode for _ in range(1 + 2 + 4 + 8 + 16 + 20 + 20)]
     asked = [at for at, mode in enumerate(modes) if mode is DecisionMode.REMOTE]
     assert asked == [0, 1, 3, 7, 15, 31, 51]
 
 
-async def test_what_lapses_unspent_is_given_back(redis: Redis) -> None:
+async def test_unspent_tokens_of_an_expired_lease_are_returned(redis: Redis) -> None:
     now = 0.0
     limiter = Limiter(redis, clock=lambda: now)
     assert await allowed(limiter, LEASED, 60) == 60
@@ -55,14 +57,14 @@ async def test_what_lapses_unspent_is_given_back(redis: Redis) -> None:
     assert await allowed(limiter, LEASED, 1) == 0
 
 
-async def test_many_pods_hold_nothing_back_from_who_asks_each_once(redis: Redis) -> None:
+async def test_one_request_per_pod_reserves_no_further_tokens(redis: Redis) -> None:
     pods = [Limiter(redis) for _ in range(LEASED.limit)]
     for pod in pods:
         assert await allowed(pod, LEASED, 1) == 1
     assert await allowed(Limiter(redis), LEASED, 1) == 0
 
 
-async def test_a_lease_is_spent_while_another_rule_has_to_be_asked_about(redis: Redis) -> None:
+async def test_lease_is_spent_while_another_rule_calls_redis(redis: Redis) -> None:
     limiter = Limiter(redis)
     assert await allowed(limiter, LEASED, 3) == 3  # of the last two, one is held
     both = ((LEASED, "ada"), (EXACT, "ada"))
@@ -71,7 +73,7 @@ async def test_a_lease_is_spent_while_another_rule_has_to_be_asked_about(redis: 
     assert await allowed(limiter, LEASED, LEASED.limit) == LEASED.limit - 3 - EXACT.limit
 
 
-async def test_one_exhausted_rule_refuses_and_takes_nothing_from_the_others(redis: Redis) -> None:
+async def test_exhausted_rule_rejects_without_charging_the_others(redis: Redis) -> None:
     limiter = Limiter(redis)
     tight = Rule("tight", limit=3, window=86_400, local_limit=1)
     demand = ((EXACT, "ada"), (tight, "/v1/sessions"))
@@ -79,7 +81,7 @@ async def test_one_exhausted_rule_refuses_and_takes_nothing_from_the_others(redi
     assert await allowed(Limiter(redis), EXACT, 100) == EXACT.limit - 3
 
 
-async def test_a_refusal_is_remembered_without_asking_again(redis: Redis) -> None:
+async def test_rejection_is_remembered_without_a_redis_call(redis: Redis) -> None:
     limiter = Limiter(redis)
     assert await allowed(limiter, EXACT, 60) == 50
     before = limiter.counts[DecisionMode.REMOTE]
@@ -87,7 +89,7 @@ async def test_a_refusal_is_remembered_without_asking_again(redis: Redis) -> Non
     assert limiter.counts[DecisionMode.REMOTE] == before
 
 
-async def test_tokens_come_back_after_the_window_and_a_slice_of_it(redis: Redis) -> None:
+async def test_tokens_are_available_again_after_the_window_and_one_slice(redis: Redis) -> None:
     rule = Rule("quick", limit=2, window=0.4, local_limit=1)
     limiter = Limiter(redis)
     assert await allowed(limiter, rule, 10) == 2
@@ -107,7 +109,7 @@ async def test_subjects_do_not_share_a_bucket(redis: Redis) -> None:
     assert await allowed(limiter, EXACT, 60, "eve") == 50
 
 
-async def test_without_redis_each_pod_allows_its_blind_share(redis: Redis, redis_process: Process) -> None:
+async def test_without_redis_each_pod_applies_its_local_limit(redis: Redis, redis_process: Process) -> None:
     limiter = Limiter(redis)
     redis_process.kill()
     try:
@@ -122,7 +124,7 @@ async def test_without_redis_each_pod_allows_its_blind_share(redis: Redis, redis
     await until(asked)
 
 
-async def test_a_redis_that_hangs_delays_a_request_for_a_moment_only(
+async def test_hanging_redis_delays_a_request_by_its_timeout_only(
     redis: Redis, redis_process: Process
 ) -> None:
     """Also those that come while the first still wait, and many times as many as one call takes."""
@@ -137,7 +139,7 @@ async def test_a_redis_that_hangs_delays_a_request_for_a_moment_only(
         redis_process.signal(signal.SIGCONT)
 
 
-def test_headers_are_those_of_the_draft() -> None:
+def test_headers_follow_the_draft() -> None:
     fine = Decision(True, DecisionMode.LEASED, EXACT, remaining=12, reset=3.2)
     assert fine.headers() == [
         (b"ratelimit-policy", b'"exact";q=50;w=86400'),
@@ -145,3 +147,35 @@ def test_headers_are_those_of_the_draft() -> None:
     ]
     refused = Decision(False, DecisionMode.REMOTE, EXACT, remaining=0, reset=9.0, retry_after=0.3)
     assert refused.headers()[-1] == (b"retry-after", b"1")
+
+
+def test_leased_tokens_can_be_spent_until_the_lease_expires() -> None:
+    bucket = _BucketState()
+    bucket.tokens, bucket.lease_expires_at = 3, 10.0
+    assert (bucket.available(9.999), bucket.available(10.0)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("now", "tokens", "expected"),
+    [
+        (9.0, 0, 8),  # spent in time: twice as many
+        (10.0, 1, 3),  # expired: as many as were spent
+        (10.0, 4, 1),  # expired unspent: at least one
+        (10.0 + LEASED.lease_seconds, 1, 1),  # after a pause: one
+    ],
+)
+def test_next_lease_follows_the_consumption(now: float, tokens: int, expected: int) -> None:
+    bucket = _BucketState()
+    bucket.size, bucket.tokens, bucket.lease_expires_at = 4, tokens, 10.0
+    assert bucket.next_lease(now, LEASED) == min(expected, LEASED.lease)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"limit": 0}, {"window": 0.0}, {"lease": 0}, {"lease": 11}, {"local_limit": 0}, {"local_limit": 11}],
+)
+def test_impossible_rule_is_rejected(change: dict[str, Any]) -> None:
+    valid: dict[str, Any] = {"limit": 10, "window": 1.0, "local_limit": 10, "lease": 10}
+    assert Rule("valid", **valid).lease_seconds == 1.0
+    with pytest.raises(AssertionError):
+        Rule("impossible", **(valid | change))

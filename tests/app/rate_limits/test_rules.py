@@ -1,4 +1,4 @@
-"""No window sees more than the limit, wherever it begins: rules, moments and pods by chance."""
+"""No window exceeds its limit, wherever it begins: random rules, times and pods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Grants:
-    """When requests were let through: each between the moment it asked and the moment it was told."""
+    """Intervals of granted requests, each from the request to the decision."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
@@ -29,14 +29,14 @@ class Grants:
         assert decision.mode is not DecisionMode.LOCAL
         return decision.allowed
 
-    def most_in(self, window: float) -> int:
-        """The largest number of grants that were certainly within one window."""
-        most = 0
+    def max_in(self, window: float) -> int:
+        """Return the maximum number of grants that were certainly within one window."""
+        highest = 0
         spans = sorted(self.spans)
         for first, (began, _) in enumerate(spans):
-            inside = sum(header_values - began < window for _, header_values in spans[first:])
-            most = max(most, inside)
-        return most
+            inside = sum(end - began < window for _, end in spans[first:])
+            highest = max(highest, inside)
+        return highest
 
 
 async def hammer(limiter: Limiter, rule: Rule, grants: Grants, chance: random.Random, until_: float) -> None:
@@ -53,7 +53,7 @@ async def test_exact_mode_grants_no_more_than_the_limit_in_any_window(redis: Red
     pods, grants = [Limiter(redis) for _ in range(3)], Grants()
     end = time.monotonic() + 1.5
     await asyncio.gather(*(hammer(pod, rule, grants, chance, end) for pod in pods))
-    assert grants.most_in(rule.window) <= rule.limit
+    assert grants.max_in(rule.window) <= rule.limit
     # And it gives what it promises, window after window; half of it, should the machine have stood still.
     assert len(grants.spans) >= rule.limit * int(1.5 / (rule.window * 1.25)) // 2
 
@@ -68,10 +68,10 @@ async def test_leased_mode_grants_no_more_than_a_lease_for_each_pod_beyond_it(
     pods, grants = [Limiter(redis) for _ in range(3)], Grants()
     end = time.monotonic() + 1.5
     await asyncio.gather(*(hammer(pod, rule, grants, chance, end) for pod in pods))
-    assert grants.most_in(rule.window) <= rule.limit + len(pods) * rule.lease
+    assert grants.max_in(rule.window) <= rule.limit + len(pods) * rule.lease
 
 
-async def test_a_bucket_is_forgotten_when_it_is_full_again(redis: Redis) -> None:
+async def test_full_bucket_is_deleted(redis: Redis) -> None:
     rule = Rule("short", limit=3, window=0.1, local_limit=1)
     assert (await Limiter(redis).decide(((rule, "ada"),))).allowed
     assert len(await redis.keys("*")) == 1
@@ -82,7 +82,7 @@ async def test_a_bucket_is_forgotten_when_it_is_full_again(redis: Redis) -> None
     await until(forgotten)
 
 
-async def test_a_rule_that_was_changed_begins_anew(redis: Redis) -> None:
+async def test_changed_rule_starts_with_an_empty_bucket(redis: Redis) -> None:
     limiter = Limiter(redis)
     for window in (60.0, 30.0, 60.0):
         rule = Rule("changed", limit=1, window=window, local_limit=1)

@@ -42,7 +42,7 @@ def small(clock: Clock) -> Breaker:
     return Breaker("test", limits, clock=clock)
 
 
-async def test_it_opens_when_half_fail_but_not_on_too_few_calls() -> None:
+async def test_breaker_opens_at_the_failure_ratio_and_not_below_the_minimum() -> None:
     breaker = small(Clock())
     assert [await ask(breaker, True) for _ in range(3)] == ["failed"] * 3
     assert breaker.state is BreakerState.CLOSED
@@ -51,7 +51,7 @@ async def test_it_opens_when_half_fail_but_not_on_too_few_calls() -> None:
     assert await ask(breaker, False) == "refused"
 
 
-async def test_probes_that_do_well_close_it() -> None:
+async def test_successful_probes_close_the_breaker() -> None:
     clock = Clock()
     breaker = small(clock)
     for _ in range(4):
@@ -61,7 +61,7 @@ async def test_probes_that_do_well_close_it() -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-async def test_breaks_grow_up_to_the_longest() -> None:
+async def test_open_duration_doubles_up_to_its_maximum() -> None:
     clock = Clock()
     breaker = small(clock)
     lengths: list[float] = []
@@ -75,7 +75,7 @@ async def test_breaks_grow_up_to_the_longest() -> None:
         assert 0.8 * nominal <= length <= 1.2 * nominal
 
 
-async def test_slow_calls_open_it_too() -> None:
+async def test_slow_calls_open_the_breaker() -> None:
     clock = Clock()
     breaker = small(clock)
 
@@ -87,7 +87,7 @@ async def test_slow_calls_open_it_too() -> None:
     assert breaker.state is BreakerState.OPEN
 
 
-async def test_a_cancelled_call_is_no_failure() -> None:
+async def test_cancelled_call_is_not_a_failure() -> None:
     breaker = small(Clock())
     for _ in range(10):
         call = asyncio.create_task(breaker.call(asyncio.Event().wait))
@@ -97,7 +97,7 @@ async def test_a_cancelled_call_is_no_failure() -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-async def test_no_more_probes_than_allowed_at_once() -> None:
+async def test_concurrent_probes_are_limited() -> None:
     clock = Clock()
     breaker = small(clock)
     for _ in range(4):
@@ -112,7 +112,7 @@ async def test_no_more_probes_than_allowed_at_once() -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-async def test_a_call_that_was_given_up_after_it_was_slow_counts_as_slow() -> None:
+async def test_slow_cancelled_call_counts_as_slow() -> None:
     clock = Clock()
     breaker = small(clock)
     for _ in range(4):
@@ -124,7 +124,7 @@ async def test_a_call_that_was_given_up_after_it_was_slow_counts_as_slow() -> No
     assert breaker.state is BreakerState.OPEN
 
 
-async def test_a_probe_of_an_earlier_trial_counts_in_no_later_one() -> None:
+async def test_probe_of_an_earlier_half_open_state_does_not_count() -> None:
     clock = Clock()
     breaker = small(clock)
     for _ in range(4):
@@ -140,14 +140,14 @@ async def test_a_probe_of_an_earlier_trial_counts_in_no_later_one() -> None:
     await asyncio.sleep(0)
     late.set()
     await forgotten
-    assert breaker.state is BreakerState.HALF_OPEN, "its good end says nothing of now"
-    assert await ask(breaker, False) == "refused", "and makes no room for a third"
+    assert breaker.state is BreakerState.HALF_OPEN, "a success of an earlier state does not count"
+    assert await ask(breaker, False) == "refused", "and does not admit a third probe"
     gate.set()
     await asyncio.gather(*probes)
     assert breaker.state is BreakerState.CLOSED
 
 
-async def test_an_answer_that_is_no_failure_keeps_it_closed() -> None:
+async def test_other_exceptions_do_not_open_the_breaker() -> None:
     breaker = Breaker("test", BreakerConfig(window=10, minimum=4), failures=(OSError,), clock=Clock())
 
     async def refuses() -> None:
@@ -160,15 +160,15 @@ async def test_an_answer_that_is_no_failure_keeps_it_closed() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=60))
-def test_while_closed_it_counts_as_a_plain_window_does(outcomes: list[bool]) -> None:
+def test_closed_breaker_matches_a_plain_window(outcomes: list[bool]) -> None:
     """Against a model: a list of the last ten outcomes, looked through after every call."""
 
     async def compare() -> None:
         breaker = small(Clock())
         window: list[bool] = []
         for fails in outcomes:
-            answer = await ask(breaker, fails)
-            assert answer == ("failed" if fails else "well")
+            response = await ask(breaker, fails)
+            assert response == ("failed" if fails else "well")
             window = [*window, fails][-10:]
             opens = len(window) >= 4 and sum(window) >= 0.5 * len(window)
             assert (breaker.state is BreakerState.OPEN) == opens
@@ -176,3 +176,80 @@ def test_while_closed_it_counts_as_a_plain_window_does(outcomes: list[bool]) -> 
                 return
 
     asyncio.run(compare())
+
+
+async def spend(clock: Clock, seconds: float) -> None:
+    clock.now += seconds
+
+
+async def test_slow_call_ratio_opens_at_its_threshold_and_not_below() -> None:
+    clock = Clock()
+    config = BreakerConfig(window=10, minimum=10, slow_seconds=1.0, slow_ratio=0.9)
+    below, at = (Breaker("test", config, clock=clock) for _ in range(2))
+    for breaker, slow in ((below, 8), (at, 9)):
+        for number in range(10):
+            await breaker.call(spend, clock, 2.0 if number < slow else 0.0)
+    assert below.state is BreakerState.CLOSED
+    assert at.state is BreakerState.OPEN
+
+
+async def test_call_of_exactly_the_slow_threshold_is_not_slow() -> None:
+    clock = Clock()
+    breaker = Breaker("test", BreakerConfig(window=4, minimum=4, slow_seconds=1.0), clock=clock)
+    for _ in range(8):
+        await breaker.call(spend, clock, 1.0)
+    assert breaker.state is BreakerState.CLOSED
+    for _ in range(4):
+        await breaker.call(spend, clock, 1.0625)
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_failed_and_slow_calls_count_together_for_the_slow_ratio() -> None:
+    clock = Clock()
+    config = BreakerConfig(window=4, minimum=4, failure_ratio=0.9, slow_seconds=1.0, slow_ratio=0.75)
+    breaker = Breaker("test", config, clock=clock)
+    for _ in range(2):
+        await breaker.call(spend, clock, 2.0)
+    await breaker.call(spend, clock, 0.0)
+    await ask(breaker, True)
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_open_breaker_admits_a_probe_when_its_duration_has_passed_and_not_before() -> None:
+    clock = Clock()
+    breaker = small(clock)
+    for _ in range(4):
+        await ask(breaker, True)
+    clock.now = breaker._open_until - 0.001
+    assert await ask(breaker, False) == "refused"
+    clock.now = breaker._open_until
+    assert await ask(breaker, False) == "well"
+    assert breaker.state is BreakerState.HALF_OPEN
+
+
+async def test_outcomes_leave_the_window_after_as_many_calls_as_it_holds() -> None:
+    breaker = Breaker("test", BreakerConfig(window=4, minimum=4, failure_ratio=0.5), clock=Clock())
+    for fails in (True, False, False, False, False, True):
+        await ask(breaker, fails)
+    assert breaker.state is BreakerState.CLOSED, "the first failure has left the window"
+    await ask(breaker, True)
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_closing_resets_the_open_duration_and_reports_each_change() -> None:
+    clock = Clock()
+    changes: list[tuple[str, BreakerState]] = []
+    config = BreakerConfig(window=10, minimum=4, probes=2, open_initial=1.0, open_max=8.0)
+    breaker = Breaker(
+        "test", config, clock=clock, on_change=lambda name, state: changes.append((name, state))
+    )
+    for _ in range(4):
+        await ask(breaker, True)
+    clock.now += 1.3
+    for _ in range(2):
+        await ask(breaker, False)
+    for _ in range(4):
+        await ask(breaker, True)
+    assert breaker._open_until - clock.now <= 1.2, "the duration starts over after the breaker has closed"
+    states = [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED, BreakerState.OPEN]
+    assert changes == [("test", state) for state in states]

@@ -10,7 +10,7 @@ from app.resilience import DeadlineWatchdog
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_task_is_ended_when_its_time_is_over_and_the_rest_goes_on() -> None:
+async def test_task_is_cancelled_at_its_deadline_and_others_continue() -> None:
     watch = DeadlineWatchdog()
     running = asyncio.create_task(watch.run())
     late, early = (asyncio.create_task(asyncio.Event().wait()) for _ in range(2))
@@ -24,3 +24,23 @@ async def test_a_task_is_ended_when_its_time_is_over_and_the_rest_goes_on() -> N
     for task in (early, running):
         task.cancel()
     await asyncio.gather(early, running, return_exceptions=True)
+
+
+async def test_task_is_cancelled_at_its_deadline_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr("app.resilience.deadline_watchdog._TICK_SECONDS", 0.0)
+    watchdog = DeadlineWatchdog()
+    task = asyncio.create_task(asyncio.Event().wait())
+    watchdog.watch(task, 101.0)
+    running = asyncio.create_task(watchdog.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert watchdog.cancelled == 0
+    now = 101.0
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert watchdog.cancelled == 1
+    running.cancel()
+    await asyncio.gather(task, running, return_exceptions=True)
+    assert task.cancelled()

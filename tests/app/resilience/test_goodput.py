@@ -1,7 +1,8 @@
-"""The gate in front of a simulated service: one processor, and times by a clock of the test's own.
+"""The concurrency limiter in front of a simulated service with one processor and a simulated clock.
 
-Every request waits 10 ms, as for a database, then needs the processor for 5 ms, in turn; being refused needs
-it for 0.2 ms. So the capacity is 200 a second, whatever the machine of the test is doing.
+Every request waits 10 ms, as for a database, then needs the processor for 5 ms, one after the other; a
+rejection needs it for 0.2 ms. The capacity is therefore 200 requests per second, whatever the load of the
+machine that runs the test.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SECONDS = 20.0
 
 @dataclass
 class Simulated:
-    """What became of the arrivals of ``SECONDS``, after as many that only warm the gate."""
+    """Outcome of the arrivals of ``SECONDS``, after as many that only warm the limiter up."""
 
     took: dict[RequestPriority, list[float]] = field(
         default_factory=lambda: {priority: list[float]() for priority in RequestPriority}
@@ -36,7 +37,7 @@ class Simulated:
 
     @property
     def goodput(self) -> float:
-        """Answers a second, those within half a second."""
+        """Responses per second within half a second."""
         return sum(seconds < 0.5 for seconds in self.times) / SECONDS
 
     @property
@@ -74,19 +75,19 @@ def simulate(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_at_four_times_the_capacity_nearly_as_much_is_answered_in_time_as_at_capacity(seed: int) -> None:
+def test_goodput_at_four_times_the_capacity_is_nearly_that_at_capacity(seed: int) -> None:
     at_capacity, at_four = simulate(CAPACITY, seed), simulate(4 * CAPACITY, seed)
     assert at_four.goodput >= 0.85 * at_capacity.goodput
     assert at_four.p95 < 0.5
 
 
-def test_below_the_capacity_nothing_is_refused() -> None:
+def test_nothing_is_rejected_below_the_capacity() -> None:
     calm = simulate(0.7 * CAPACITY, 0)
     assert sum(calm.rejected.values()) == 0
     assert calm.goodput == pytest.approx(0.7 * CAPACITY, rel=0.05)
 
 
-def test_what_is_vital_gets_in_while_the_rest_is_refused() -> None:
+def test_critical_requests_are_admitted_under_overload() -> None:
     mixed = simulate(2 * CAPACITY, 0, tuple(RequestPriority))
     admitted = [
         len(mixed.took[priority]) / (len(mixed.took[priority]) + mixed.rejected[priority])

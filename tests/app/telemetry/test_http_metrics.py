@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def test_the_rate_is_of_the_last_half_minute_and_of_the_api_alone() -> None:
+def test_rate_covers_api_requests_of_the_last_30_seconds() -> None:
     clock = Clock()
     traffic = HttpMetrics(clock)
     for _ in range(100):
@@ -28,7 +28,7 @@ def test_the_rate_is_of_the_last_half_minute_and_of_the_api_alone() -> None:
     assert (traffic.rate(), traffic.quantile(0.95)) == (0.0, 0.0)
 
 
-def test_the_quantile_is_right_to_a_quarter_of_its_value() -> None:
+def test_quantile_is_accurate_to_a_quarter_of_its_value() -> None:
     traffic = HttpMetrics(Clock())
     choices = random.Random(7)
     times = [choices.lognormvariate(-3, 1) for _ in range(5_000)]
@@ -37,14 +37,14 @@ def test_the_quantile_is_right_to_a_quarter_of_its_value() -> None:
     assert traffic.quantile(0.95) == pytest.approx(sorted(times)[4_750], rel=0.25)
 
 
-def test_a_stream_counts_as_a_request_but_has_no_response_time() -> None:
+def test_stream_counts_as_a_request_without_response_time() -> None:
     traffic = HttpMetrics(Clock())
     traffic.record("GET", "/v1/contents/{content_id}/events", 200, 25.0, streamed=True)
     assert traffic.rate() > 0
     assert traffic.quantile(0.95) == 0
 
 
-def test_errors_are_the_share_of_failed_answers() -> None:
+def test_error_rate_is_the_share_of_failed_responses() -> None:
     traffic = HttpMetrics(Clock())
     for status in (200, 404, 429, 503):
         traffic.record("GET", "/v1/feed", status, 0.01)

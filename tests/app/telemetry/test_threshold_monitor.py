@@ -1,4 +1,4 @@
-"""Thresholds: read at the start, read anew while the pod runs, and told of when they are passed."""
+"""Threshold monitor: thresholds are reloaded while the pod runs, and exceeded ones are logged."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NAMES = Thresholds.__struct_fields__
 def declared(**changes: tuple[float, float]) -> str:
     """The file as the platform writes it for production."""
     settings = parse("prod", configuration("prod"))
-    told = thresholds(settings.observability.thresholds)
+    logged = thresholds(settings.observability.thresholds)
     for name, (warning, critical) in changes.items():
-        told[name] |= {"warning": warning, "critical": critical}
-    return json.dumps(told)
+        logged[name] |= {"warning": warning, "critical": critical}
+    return json.dumps(logged)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def alarms(path: Path, values: dict[str, float]) -> ThresholdMonitor:
     return ThresholdMonitor(path, {name: lambda name=name: measure(name) for name in NAMES})
 
 
-def test_what_the_platform_declares_is_what_the_pod_reads(alarms: ThresholdMonitor) -> None:
+def test_declared_thresholds_are_valid_for_the_pod(alarms: ThresholdMonitor) -> None:
     assert (alarms.thresholds.cpu.warning, alarms.thresholds.cpu.critical) == (80, 90)
     assert (alarms.thresholds.memory.warning, alarms.thresholds.memory.critical) == (80, 95)
     assert (alarms.thresholds.response_time.warning, alarms.thresholds.response_time.critical) == (1, 3)
@@ -59,7 +59,7 @@ def test_what_the_platform_declares_is_what_the_pod_reads(alarms: ThresholdMonit
     assert (connections.warning, connections.critical) == (80, 95)
 
 
-def test_a_level_counts_when_two_looks_in_a_row_see_it(
+def test_level_applies_after_two_consecutive_checks(
     alarms: ThresholdMonitor, values: dict[str, float]
 ) -> None:
     def seen(cpu: float) -> Level:
@@ -73,7 +73,7 @@ def test_a_level_counts_when_two_looks_in_a_row_see_it(
     assert alarms.level("memory") is Level.NORMAL
 
 
-def test_a_changed_file_counts_at_the_next_look(
+def test_changed_file_applies_at_the_next_check(
     alarms: ThresholdMonitor, path: Path, values: dict[str, float]
 ) -> None:
     values["memory"] = 50.0
@@ -85,9 +85,7 @@ def test_a_changed_file_counts_at_the_next_look(
 
 
 @pytest.mark.parametrize("spoiled", ["", "{}", declared(cpu=(90, 80)), declared(cpu=(0, 80))])
-def test_a_file_that_cannot_be_used_changes_nothing(
-    alarms: ThresholdMonitor, path: Path, spoiled: str
-) -> None:
+def test_invalid_file_changes_nothing(alarms: ThresholdMonitor, path: Path, spoiled: str) -> None:
     before = alarms.thresholds
     path.write_text(spoiled)
     alarms.check()
@@ -99,13 +97,13 @@ def test_a_file_that_cannot_be_used_changes_nothing(
     assert alarms.thresholds.cpu.warning == 10
 
 
-def test_a_pod_does_not_start_with_thresholds_that_cannot_be_used(platform: Platform, path: Path) -> None:
+def test_pod_does_not_start_with_invalid_thresholds(platform: Platform, path: Path) -> None:
     path.write_text(declared(errorRate=(10, 5)))
     with pytest.raises(SettingsError, match="error_rate: warning is 10 and critical is 5"):
         load(platform.settings | {"KINGDOM_THRESHOLDS_FILE": str(path)})
 
 
-def test_processor_and_memory_are_measured() -> None:
+def test_cpu_and_memory_are_measured() -> None:
     processor = CpuUsage()
     while (busy := processor()) < 1:
         sum(range(10_000))
@@ -122,7 +120,7 @@ def watched(platform: Platform, path: Path) -> Iterator[Process]:
     process.kill()
 
 
-def test_a_running_pod_goes_by_the_new_thresholds(watched: Process, path: Path) -> None:
+def test_running_pod_applies_changed_thresholds(watched: Process, path: Path) -> None:
     def shown(series: str) -> bool:
         return series in httpx.get(f"http://127.0.0.1:{watched.port}/metrics").text.splitlines()
 
@@ -132,7 +130,7 @@ def test_a_running_pod_goes_by_the_new_thresholds(watched: Process, path: Path) 
     wait_for("the new threshold", lambda: shown('kingdom_threshold_level{signal="memory"} 1.0'))
     assert shown('kingdom_threshold{level="warning",signal="memory"} 0.0001')
     lines = [json.loads(line) for line in watched.log.read_text().splitlines()]
-    (told,) = [line for line in lines if line.get("signal") == "memory"]
-    assert (told["message"], told["grade"]) == ("threshold exceeded", "warning")
+    (logged,) = [line for line in lines if line.get("signal") == "memory"]
+    assert (logged["message"], logged["grade"]) == ("threshold exceeded", "warning")
     assert watched.pid == pid
     assert watched.running

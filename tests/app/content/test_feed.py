@@ -1,0 +1,90 @@
+"""Feed: only ready content is published, by its owner, newest first."""
+
+from __future__ import annotations
+
+import pytest
+from redis.asyncio import Redis
+
+from app.connections import Database
+from app.content.feed import Feed
+from app.content.progress import Progress
+from app.content.service import content_cache
+from app.http.pagination import PageQuery
+from app.http.problems import Problem
+from app.media.signed_urls import SignedUrls
+from app.media.visibility import Visibility
+from app.middleware.response_cache import response_cache
+from tests.app.content.test_service import Service, service
+
+__all__ = ["service"]  # fixture
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def feed(service: Service, own_database: Database, redis: Redis) -> Feed:
+    feed = Feed(
+        own_database,
+        service.contents,
+        content_cache(redis),
+        response_cache(redis),
+        SignedUrls((bytes(32),)),
+        Visibility(own_database, redis),
+        Progress(redis),
+    )
+    await feed.prepare()
+    await own_database["accounts"].insert_one({"_id": "ada", "name": "Ada"})
+    return feed
+
+
+async def ready(service: Service) -> str:
+    content = await service.create()
+    await service.finish(content.id)
+    return content.id
+
+
+async def test_published_content_is_in_the_feed_newest_first(feed: Feed, service: Service) -> None:
+    ids = [await ready(service) for _ in range(3)]
+    for content_id in ids:
+        assert (await feed.publish("ada", content_id)).published_at is not None
+    page = await feed.page(PageQuery(limit=2))
+    assert [item.id for item in page.items] == ids[:0:-1]
+    assert {item.author.name for item in page.items} == {"Ada"}
+    rest = await feed.page(PageQuery(limit=2, cursor=page.next or ""))
+    assert ([item.id for item in rest.items], rest.next) == (ids[:1], None)
+
+
+async def test_publishing_again_keeps_the_first_time(feed: Feed, service: Service) -> None:
+    content_id = await ready(service)
+    first = await feed.publish("ada", content_id)
+    assert (await feed.publish("ada", content_id)).published_at == first.published_at
+
+
+async def test_unfinished_content_cannot_be_published(feed: Feed, service: Service) -> None:
+    content = await service.create()
+    with pytest.raises(Problem) as caught:
+        await feed.publish("ada", content.id)
+    assert caught.value.kind.status == 409
+
+
+async def test_withdrawn_content_is_not_found(feed: Feed, service: Service) -> None:
+    content_id = await ready(service)
+    await feed.publish("ada", content_id)
+    assert (await feed.read(content_id)).id == content_id
+    with pytest.raises(Problem):
+        await feed.withdraw("eve", content_id)
+    await feed.withdraw("ada", content_id)
+    await feed.withdraw("ada", content_id)
+    with pytest.raises(Problem) as caught:
+        await feed.read(content_id)
+    assert caught.value.kind.status == 404
+
+
+async def test_deleted_content_leaves_the_feed(feed: Feed, service: Service) -> None:
+    first, second = await ready(service), await ready(service)
+    await feed.publish("ada", first)
+    await feed.publish("ada", second)
+    await feed.delete("ada", first)
+    assert [item.id for item in (await feed.page(PageQuery())).items] == [second]
+    assert await feed.delete_all("ada") == 1
+    assert (await feed.page(PageQuery())).items == []

@@ -1,0 +1,121 @@
+"""Generation jobs: idempotent, settled once, postponed during outages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from redis.asyncio import Redis
+
+from app import clock
+from app.connections import Database
+from app.content.generation import ContentGeneration
+from app.content.generator import GeneratorUnavailable, GrammarGenerator, PromptRejected, TextCallback
+from app.content.progress import FIRST, Progress
+from app.content.schemas import ContentState, Form, Generate
+from app.content.service import EXPIRES_AFTER, content_cache
+from app.queue import RetryLater
+from app.storage import Bucket
+from tests.app.content.test_service import Service
+
+pytestmark = pytest.mark.anyio
+
+
+class Generator(GrammarGenerator):
+    """The built-in generator, or an error."""
+
+    error: Exception | None = None
+
+    async def write(self, prompt: str, form: Form, on_text: TextCallback) -> str:
+        if self.error is not None:
+            raise self.error
+        return await super().write(prompt, form, on_text)
+
+
+class Jobs:
+    """Generation jobs beside a content service."""
+
+    def __init__(self, database: Database, redis: Redis) -> None:
+        self.service = Service(database, redis)
+        self.generator, self.progress = Generator(), Progress(redis)
+        self.generation = ContentGeneration(
+            database,
+            self.service.contents,
+            content_cache(redis),
+            cast(Bucket, self.service.objects),
+            self.service.queue,
+            self.generator,
+            self.progress,
+        )
+
+    async def run(self, content_id: str) -> None:
+        await self.generation.generate(Generate(content_id))
+
+    async def state(self, content_id: str) -> tuple[str, str | None]:
+        document = await self.service.database["contents"].find_one({"_id": content_id})
+        assert document is not None
+        return document["state"], document.get("reason")
+
+
+@pytest.fixture
+async def jobs(own_database: Database, redis: Redis) -> Jobs:
+    jobs = Jobs(own_database, redis)
+    await jobs.service.contents.prepare()
+    return jobs
+
+
+async def test_finished_job_stores_text_and_image_and_publishes_the_end(jobs: Jobs) -> None:
+    content = await jobs.service.create()
+    await jobs.run(content.id)
+    ready = await jobs.service.contents.read("ada", content.id)
+    assert ready.state is ContentState.READY
+    events = await jobs.progress.read(content.id, FIRST)
+    assert [event.name for event in events][:: len(events) - 1] == ["started", "ready"]
+    assert await jobs.service.contents.image("ada", content.id)
+    await jobs.run(content.id)
+    assert len(await jobs.progress.read(content.id, FIRST)) == len(events), "a second run does nothing"
+
+
+async def test_rejected_prompt_fails_the_content_with_the_reason(jobs: Jobs) -> None:
+    content = await jobs.service.create()
+    jobs.generator.error = PromptRejected("rejected")
+    await jobs.run(content.id)
+    assert await jobs.state(content.id) == ("failed", "rejected")
+
+
+async def test_outages_postpone_the_job_without_counting_an_attempt(jobs: Jobs) -> None:
+    content = await jobs.service.create()
+    jobs.generator.error = GeneratorUnavailable("down", 3.0)
+    with pytest.raises(RetryLater) as caught:
+        await jobs.run(content.id)
+    assert (caught.value.after, caught.value.counts) == (3.0, False)
+    jobs.generator.error = None
+    jobs.service.objects.available = False
+    with pytest.raises(RetryLater) as caught:
+        await jobs.run(content.id)
+    assert not caught.value.counts
+    assert (await jobs.state(content.id))[0] == "queued"
+
+
+async def test_dead_job_fails_the_content_once(jobs: Jobs) -> None:
+    content = await jobs.service.create()
+    await jobs.generation.give_up(Generate(content.id))
+    state, reason = await jobs.state(content.id)
+    assert (state, bool(reason)) == ("failed", True)
+    await jobs.run(content.id)
+    assert (await jobs.state(content.id))[0] == "failed"
+
+
+async def test_lost_jobs_are_enqueued_again_and_expired_content_fails(jobs: Jobs) -> None:
+    lost, expired = await jobs.service.create("ada"), await jobs.service.create("eve")
+    assert len((await jobs.service.queue.reserve(2)).leases) == 2
+    client = jobs.service.queue._redis
+    await client.flushall()
+    documents = jobs.service.database["contents"]
+    await documents.update_one({"_id": lost.id}, {"$set": {"queued_at": 0.0}})
+    created_at = clock.now() - EXPIRES_AFTER - timedelta(seconds=1)
+    await documents.update_one({"_id": expired.id}, {"$set": {"created_at": created_at}})
+    assert await jobs.generation.requeue() == 1
+    assert (await jobs.state(expired.id))[0] == "failed"
+    assert [lease.id for lease in (await jobs.service.queue.reserve(5)).leases] == [lost.id]

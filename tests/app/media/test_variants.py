@@ -1,0 +1,57 @@
+"""Variants: which sizes are generated, upright, never enlarged; damaged images are rejected."""
+
+from __future__ import annotations
+
+import pytest
+import pyvips
+
+from app.media.sniffing import ImageFormat
+from app.media.variants import VARIANT_NAMES, ImageRejected, render_variants
+from tests.app.media.test_endpoints import bomb, sample_image
+
+
+def names(data: bytes, kind: ImageFormat = ImageFormat.PNG) -> list[str]:
+    return [variant.name for variant in render_variants(data, kind)]
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (100, ["320.avif", "320.webp"]),
+        (640, ["320.avif", "320.webp"]),
+        (641, ["320.avif", "320.webp", "1280.avif", "1280.webp"]),
+        (1281, list(VARIANT_NAMES)),
+    ],
+)
+def test_wider_variants_are_generated_for_wider_images(width: int, expected: list[str]) -> None:
+    assert names(sample_image(width, 20)) == expected
+
+
+def test_images_are_reduced_but_not_enlarged() -> None:
+    (small, *_), (large, *_) = (
+        render_variants(sample_image(width, 40), ImageFormat.PNG) for width in (100, 700)
+    )
+    assert (small.width, small.height) == (100, 40)
+    assert large.width == 320
+
+
+def test_variants_are_upright_and_without_metadata() -> None:
+    image = pyvips.Image.new_from_buffer(sample_image(60, 40), "").copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    variant = render_variants(image.write_to_buffer(".jpg"), ImageFormat.JPEG)[1]
+    assert (variant.width, variant.height) == (40, 60)
+    assert pyvips.Image.new_from_buffer(variant.data, "").get_typeof("exif-data") == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (sample_image(60, 40), ImageFormat.JPEG),
+        (sample_image(60, 40)[:-40], ImageFormat.PNG),
+        (b"not an image", ImageFormat.PNG),
+        (bomb(20_000, 10), ImageFormat.PNG),
+    ],
+)
+def test_images_of_another_format_damaged_or_too_large_are_rejected(data: bytes, kind: ImageFormat) -> None:
+    with pytest.raises(ImageRejected):
+        render_variants(data, kind)
