@@ -33,7 +33,7 @@ class Pod:
             on_loaded=self.loaded.append,
             on_gap=self._gap,
             on_server=self._server,
-            ping_seconds=0.02,
+            ping_seconds=0.2,
         )
 
     def _gap(self) -> None:
