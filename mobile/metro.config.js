@@ -1,12 +1,31 @@
+const { join, sep } = require('node:path');
 const { getDefaultConfig } = require('expo/metro-config');
 
-const config = getDefaultConfig(__dirname);
+const REPLACEMENTS = require('./web/replacements');
 
-// The profiling build of React DOM: the production build does not call <Profiler onRender>.
+const config = getDefaultConfig(__dirname);
+const PLAIN = process.env.EXPO_PUBLIC_PLAIN === '1';
+
+/** Path of a library's module in node_modules, without extension. */
+function moduleOf(file) {
+  return file
+    .split(`${sep}node_modules${sep}`)
+    .pop()
+    .replaceAll(sep, '/')
+    .replace(/(\.web)?\.[jt]sx?$/, '');
+}
+
 const resolve = config.resolver.resolveRequest;
 config.resolver.resolveRequest = (context, name, platform) => {
+  // The profiling build of React DOM: the production build does not call <Profiler onRender>.
   const wanted = platform === 'web' && name === 'react-dom/client' ? 'react-dom/profiling' : name;
-  return (resolve ?? context.resolveRequest)(context, wanted, platform);
+  const found = (resolve ?? context.resolveRequest)(context, wanted, platform);
+  if (found.type !== 'sourceFile') return found;
+  if (PLAIN && found.filePath === join(__dirname, 'src', 'ui', 'list-base.ts')) {
+    return { ...found, filePath: join(__dirname, 'src', 'ui', 'list-base.plain.ts') };
+  }
+  const replacement = platform === 'web' ? REPLACEMENTS[moduleOf(found.filePath)] : undefined;
+  return replacement === undefined ? found : { ...found, filePath: join(__dirname, 'web', replacement) };
 };
 
 module.exports = config;

@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError
 
 from app import clock
 from app.analytics.active_accounts import ActiveAccounts
-from app.analytics.schemas import Event, EventsTaken
+from app.analytics.schemas import TIMINGS, Event, EventsTaken
 from app.connections import Database, Document
 from app.database.concerns import counted
 from app.database.indexes import create_indexes
@@ -93,6 +93,8 @@ class Ingestion:
         for name, count in Counter(document["name"] for document in documents).items():
             business_metrics.events_taken.labels(name).inc(count)
         for document in documents:
+            if document["name"] in TIMINGS and "seconds" in document:
+                business_metrics.client_seconds.labels(document["name"]).observe(document["seconds"])
             self._active_accounts.mark(document["slot"], (document["account"],))
 
 

@@ -33,6 +33,10 @@ class EventName(StrEnum):
     FRAMES_DROPPED = "frames.dropped"
 
 
+TIMINGS: Final = frozenset({EventName.APP_INTERACTIVE, EventName.SCREEN_RENDERED, EventName.FRAMES_DROPPED})
+"""Events whose duration is a measurement of the client."""
+
+
 class Event(msgspec.Struct, forbid_unknown_fields=True):
     """A client event. ``at`` is used if it is within the last week, otherwise the time of arrival."""
 

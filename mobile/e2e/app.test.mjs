@@ -8,6 +8,7 @@ import { collapse, JOURNEYS, save, STEPS, walk } from './journeys.mjs';
 import { png } from './png.mjs';
 import {
   APP,
+  axe,
   call,
   fillFeed,
   launch,
@@ -49,7 +50,7 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await page.getByLabel('Password').fill('correct horse battery');
     await shot(page, 'sign-up');
     await page.getByRole('button', { name: 'Create account' }).click();
-    await page.getByRole('listitem').first().waitFor();
+    await page.getByRole('article').first().waitFor();
     const streams = [];
     page.on('request', (sent) => streams.push(operation(sent.method(), sent.url())));
     await tab(page, 'Create');
@@ -64,17 +65,17 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await page.getByRole('button', { name: 'Withdraw' }).waitFor();
     await page.waitForLoadState('networkidle');
     await page.goto(APP);
-    await page.getByRole('listitem').first().getByText('by Grace').waitFor();
+    await page.getByRole('article').first().getByText('by Grace').waitFor();
     await page.waitForLoadState('networkidle');
     await shot(page, 'feed');
-    await page.getByRole('listitem').first().getByRole('link').click();
+    await page.getByRole('article').first().getByRole('link').click();
     await page.getByRole('heading', { name: 'Story' }).waitFor();
     await page.waitForLoadState('networkidle');
     await shot(page, 'item');
     await page.goto(`${APP}library`);
     await page.getByText('Published').waitFor();
     await shot(page, 'library');
-    await page.getByRole('listitem').first().getByRole('link').click();
+    await page.getByRole('article').first().getByRole('link').click();
     await page.getByRole('button', { name: 'Withdraw' }).click();
     await page.getByRole('button', { name: 'Publish' }).waitFor();
     await page.context().close();
@@ -126,11 +127,11 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await signIn(page, account);
     await page.waitForFunction(async () => (await navigator.serviceWorker.ready).active?.state === 'activated');
     await page.reload();
-    await page.getByRole('listitem').first().waitFor();
+    await page.getByRole('article').first().waitFor();
     await page.waitForLoadState('networkidle');
     await page.context().setOffline(true);
     await page.reload();
-    await page.getByRole('listitem').first().waitFor();
+    await page.getByRole('article').first().waitFor();
     await page.getByText('No connection.').first().waitFor();
     await shot(page, 'offline');
     await tab(page, 'Create');
@@ -214,7 +215,7 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
       return count === 1 ? route.fulfill(problem(503, 'unavailable', { 'retry-after': '1' })) : route.continue();
     });
     await page.goto(APP);
-    await page.getByRole('listitem').first().waitFor();
+    await page.getByRole('article').first().waitFor();
     assert.equal(count, 2);
     await page.context().close();
     const other = await open(browser, { serviceWorkers: 'block' });
@@ -226,8 +227,63 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await shot(other, 'error');
     broken = false;
     await other.getByRole('button', { name: 'Try again' }).click();
-    await other.getByRole('listitem').first().waitFor();
+    await other.getByRole('article').first().waitFor();
     await other.context().close();
+  });
+
+  test('an unknown address, and a screen opened by its address, lead to the feed', async () => {
+    const page = await open(browser);
+    await page.goto(`${APP}nowhere/at/all`);
+    await page.getByText('There is nothing at this address.').waitFor();
+    await page.getByRole('button', { name: 'Feed' }).click();
+    await page.getByRole('article').first().waitFor();
+    assert.equal(await page.title(), 'Feed · Kingdom Studios');
+    await page.goto(`${APP}sign-in`);
+    await page.getByRole('button', { name: 'Back' }).click();
+    await page.getByRole('article').first().waitFor();
+    await page.context().close();
+  });
+
+  test('every screen meets WCAG 2.1 AA by axe, in both schemes, and fits 320 px', async () => {
+    const violations = [];
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open(browser, { colorScheme, viewport: { width: 320, height: 640 } });
+      const check = async (name) => {
+        violations.push(...(await axe(page)).map((each) => `${name}, ${colorScheme}: ${each}`));
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        if (width > 320) violations.push(`${name}: ${width} px wide at 320 px`);
+      };
+      const heading = (name) => page.getByRole('heading', { name, exact: true }).waitFor();
+      await page.goto(`${APP}sign-up`);
+      await heading('Create account');
+      await check('sign up');
+      await page.goto(`${APP}sign-in`);
+      await heading('Sign in');
+      await check('sign in');
+      await signIn(page, account);
+      await page.waitForLoadState('networkidle');
+      await check('feed');
+      await page.getByRole('article').first().getByRole('link').click();
+      await page.getByRole('heading', { name: /Story|Caption|Verse/ }).waitFor();
+      await check('item');
+      for (const [path, title] of Object.entries({
+        create: 'Create',
+        library: 'My content',
+        uploads: 'Images',
+        orders: 'Credits and orders',
+        devices: 'Signed-in devices',
+      })) {
+        await page.goto(APP + path);
+        await heading(title);
+        await page.waitForLoadState('networkidle');
+        await check(path);
+      }
+      await page.goto(`${APP}account`);
+      await page.getByRole('button', { name: 'Credits and orders' }).waitFor();
+      await check('account');
+      await page.context().close();
+    }
+    assert.deepEqual(violations, []);
   });
 
   test('a wrong password is said in words', async () => {
@@ -246,14 +302,14 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await slow(page, { cpuSlowdown: 4, bitsPerSecond: 400_000, latencyMs: 400 });
     await page.goto(APP, { waitUntil: 'commit' });
     await page.getByLabel('Loading').waitFor();
-    await page.getByRole('listitem').first().waitFor();
+    await page.getByRole('article').first().waitFor();
     await page.context().close();
   });
 
   test('the dark scheme follows the system', async () => {
     const page = await open(browser, { colorScheme: 'dark' });
     await page.goto(APP);
-    await page.getByRole('listitem').first().waitFor();
+    await page.getByRole('article').first().waitFor();
     await page.waitForLoadState('networkidle');
     await shot(page, 'dark');
     const heading = page.getByRole('heading', { name: 'Feed' });

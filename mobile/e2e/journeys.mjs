@@ -12,11 +12,11 @@ export const STEPS = {
   browse: {
     open: async (page) => {
       await page.goto(APP);
-      await page.getByRole('listitem').first().waitFor();
+      await page.getByRole('article').first().waitFor();
       await page.waitForLoadState('networkidle');
     },
     item: async (page) => {
-      await page.getByRole('listitem').first().getByRole('link').click();
+      await page.getByRole('article').first().getByRole('link').click();
       await page.getByRole('heading', { name: /Story|Caption|Verse/ }).waitFor();
       await page.waitForLoadState('networkidle');
     },
@@ -32,7 +32,7 @@ export const STEPS = {
       await page.getByLabel('Email').fill(state.account.email);
       await page.getByLabel('Password').fill(PASSWORD);
       await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-      await page.getByRole('listitem').first().waitFor();
+      await page.getByRole('article').first().waitFor();
       await page.waitForLoadState('networkidle');
     },
     create: async (page) => {
@@ -53,11 +53,11 @@ export const STEPS = {
   library: {
     library: async (page) => {
       await page.goto(`${APP}library`);
-      await page.getByRole('listitem').first().waitFor();
+      await page.getByRole('article').first().waitFor();
       await page.waitForLoadState('networkidle');
     },
     piece: async (page) => {
-      await page.getByRole('listitem').first().getByRole('link').click();
+      await page.getByRole('article').first().getByRole('link').click();
       await page.getByRole('button', { name: /Publish|Withdraw/ }).waitFor();
       await page.waitForLoadState('networkidle');
     },

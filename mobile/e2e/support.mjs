@@ -153,6 +153,16 @@ export async function slow(page, { cpuSlowdown, bitsPerSecond, latencyMs }) {
   await client.send('Emulation.setCPUThrottlingRate', { rate: cpuSlowdown });
 }
 
+/** Violations of WCAG 2.1 A and AA on a page, as `rule: element`. */
+export async function axe(page) {
+  await page.evaluate(readFileSync(join(ROOT, 'node_modules', 'axe-core', 'axe.min.js'), 'utf8'));
+  return page.evaluate(async () => {
+    const values = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
+    const { violations } = await globalThis.axe.run(document, { runOnly: { type: 'tag', values } });
+    return violations.flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`));
+  });
+}
+
 /** The app's own measurements. */
 export function measurements(page) {
   return page.evaluate(() => globalThis.kingdom);
@@ -163,5 +173,5 @@ export async function signIn(page, account) {
   await page.getByLabel('Email').fill(account.email);
   await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await page.getByRole('listitem').first().waitFor();
+  await page.getByRole('article').first().waitFor();
 }

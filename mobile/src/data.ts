@@ -43,6 +43,10 @@ function rowKey(key: QueryKey): string {
   return `${session()?.account ?? 'public'}:${JSON.stringify(key)}`;
 }
 
+function show<T>(key: QueryKey): T | undefined {
+  return PLAIN ? undefined : cache.show<T>(rowKey(key));
+}
+
 function peek<T>(key: QueryKey): { data: T; at: number } | undefined {
   return PLAIN ? undefined : cache.peek<T>(rowKey(key));
 }
@@ -59,7 +63,7 @@ export function cachedQuery<T>(key: QueryKey, fetch: (etag: string | null) => Pr
   return {
     queryKey: key,
     queryFn: () => read(key, fetch),
-    initialData: () => peek<T>(key)?.data,
+    initialData: () => show<T>(key),
     initialDataUpdatedAt: () => peek<T>(key)?.at,
   };
 }
@@ -80,7 +84,8 @@ export function cachedPages<T>(
       const pages: Paged<T>[] = [];
       const pageParams: (string | null)[] = [];
       for (let cursor: string | null = null; pages.length < RESTORED_PAGES;) {
-        const page: Paged<T> | undefined = peek<Paged<T>>(pageKey(cursor))?.data;
+        const key = pageKey(cursor);
+        const page: Paged<T> | undefined = cursor === null ? show<Paged<T>>(key) : peek<Paged<T>>(key)?.data;
         if (page === undefined) break;
         pages.push(page);
         pageParams.push(cursor);

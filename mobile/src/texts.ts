@@ -86,6 +86,7 @@ const en = {
   },
   offline: 'No connection. You see what was saved on this device.',
   loading: 'Loading',
+  notFound: { title: 'Page not found', hint: 'There is nothing at this address.' },
   more: 'More',
   errors: {
     offline: 'There is no connection. Try again when you are online.',
@@ -208,6 +209,7 @@ const de: Texts = {
   },
   offline: 'Keine Verbindung. Du siehst, was auf diesem Gerät gespeichert ist.',
   loading: 'Wird geladen',
+  notFound: { title: 'Seite nicht gefunden', hint: 'Unter dieser Adresse gibt es nichts.' },
   more: 'Mehr',
   errors: {
     offline: 'Es gibt keine Verbindung. Versuche es erneut, wenn du online bist.',
@@ -246,8 +248,27 @@ const LANGUAGES: Record<string, Texts> = { en, de };
 
 export const locale: string = new Intl.DateTimeFormat().resolvedOptions().locale;
 
-/** Texts of the device's language; English for languages that are absent. */
-export const texts: Texts = LANGUAGES[locale.split('-')[0] ?? 'en'] ?? en;
+const preferred = locale.split('-')[0] ?? 'en';
+
+/** Language of the texts: the device's, English for languages that are absent. */
+export const language: string = preferred in LANGUAGES ? preferred : 'en';
+
+export const texts: Texts = LANGUAGES[language] ?? en;
+
+/** Titles by the names that the routes give their screens. */
+export const titles: Record<string, string> = {
+  feed: texts.tabs.feed,
+  item: texts.tabs.feed,
+  create: texts.tabs.create,
+  library: texts.tabs.library,
+  content: texts.tabs.library,
+  account: texts.tabs.account,
+  devices: texts.account.devices,
+  orders: texts.orders.title,
+  uploads: texts.uploads.title,
+  'sign-in': texts.actions.signIn,
+  'sign-up': texts.actions.signUp,
+};
 
 export function formatMoney(cents: number, currency = 'EUR'): string {
   return new Intl.NumberFormat(locale, { style: 'currency', currency }).format(cents / 100);

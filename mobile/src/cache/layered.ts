@@ -18,7 +18,9 @@ export interface Fetched<T> {
 }
 
 export interface CacheCounts {
+  /** Queries whose data was in memory when they were first shown, and those whose data was not. */
   memoryHits: number;
+  memoryMisses: number;
   rowHits: number;
   notModified: number;
   fetched: number;
@@ -26,7 +28,7 @@ export interface CacheCounts {
 }
 
 export class LayeredCache {
-  readonly counts: CacheCounts = { memoryHits: 0, rowHits: 0, notModified: 0, fetched: 0, offline: 0 };
+  readonly counts: CacheCounts = { memoryHits: 0, memoryMisses: 0, rowHits: 0, notModified: 0, fetched: 0, offline: 0 };
   private readonly memory: ByteLru<Row>;
 
   constructor(
@@ -45,9 +47,15 @@ export class LayeredCache {
   /** Return the row in memory, without a request. */
   peek<T>(key: string): { data: T; at: number } | undefined {
     const row = this.memory.get(key);
-    if (row === undefined) return undefined;
-    this.counts.memoryHits += 1;
-    return { data: row.data as T, at: row.at };
+    return row === undefined ? undefined : { data: row.data as T, at: row.at };
+  }
+
+  /** Like `peek` for the data that a screen shows first; counted as a hit or a miss. */
+  show<T>(key: string): T | undefined {
+    const row = this.peek<T>(key);
+    if (row === undefined) this.counts.memoryMisses += 1;
+    else this.counts.memoryHits += 1;
+    return row?.data;
   }
 
   async read<T>(key: string, fetch: (etag: string | null) => Promise<Fetched<T>>): Promise<T> {

@@ -37,7 +37,7 @@ export function interactive(screen: string): void {
   record('app.interactive', { screen, seconds: Math.round(measurements.interactive) / 1000 });
 }
 
-export function countCommit(screen: string, _phase: string, ms: number): void {
+export function countCommit(screen: string, ms: number): void {
   const sum = (measurements.commits[screen] ??= { count: 0, ms: 0 });
   sum.count += 1;
   sum.ms += ms;

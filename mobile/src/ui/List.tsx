@@ -1,9 +1,8 @@
 /** A list in pages that loads the next one near its end. */
-import { FlashList } from '@shopify/flash-list';
 import type { ComponentType, ReactElement } from 'react';
-import { FlatList, StyleSheet, View } from 'react-native';
+import { StyleSheet, View } from 'react-native';
 
-import { PLAIN } from '@/config';
+import { ListBase } from '@/ui/list-base';
 import { space, useColors } from '@/ui/theme';
 
 interface ListProps<T> {
@@ -20,10 +19,9 @@ interface ListProps<T> {
 export function List<T extends { id: string }>({ row: Row, items, header, empty, footer, ...rest }: ListProps<T>) {
   const colors = useColors();
   const renderItem = ({ item }: { item: T }) => <Row item={item} />;
-  const Base = (PLAIN ? FlatList : FlashList) as typeof FlashList;
   return (
-    <View role="list" style={[styles.fill, { backgroundColor: colors.background }]}>
-      <Base<T>
+    <View style={[styles.fill, { backgroundColor: colors.background }]}>
+      <ListBase<T>
         data={items}
         renderItem={renderItem}
         keyExtractor={keyOf}

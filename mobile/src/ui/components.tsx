@@ -2,6 +2,7 @@
 import { useId, type ReactNode } from 'react';
 import {
   ActivityIndicator,
+  Platform,
   Pressable,
   ScrollView,
   StyleSheet,
@@ -20,7 +21,12 @@ import { space, useColors } from '@/ui/theme';
 export function Page({ title, children }: { title: string; children: ReactNode }) {
   const colors = useColors();
   return (
-    <ScrollView style={{ backgroundColor: colors.background }} contentContainerStyle={styles.page}>
+    <ScrollView
+      // A page without controls is scrolled by the keyboard.
+      {...(Platform.OS === 'web' ? { tabIndex: 0 } : {})}
+      style={{ backgroundColor: colors.background }}
+      contentContainerStyle={styles.page}
+    >
       <Heading>{title}</Heading>
       {children}
     </ScrollView>

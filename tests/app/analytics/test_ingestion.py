@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pymongo
 import pytest
+from prometheus_client import REGISTRY
 from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
@@ -88,3 +89,20 @@ async def test_events_above_the_pending_limit_are_rejected(database: Database, r
     assert {problem.kind.status for problem in refused} == {503}
     assert 90 <= len(refused) <= 200
     assert (await ingestion.ingest("ada", events)).known == 100
+
+
+async def test_durations_that_clients_measured_are_exported_once(database: Database, redis: Redis) -> None:
+    def exported(name: EventName) -> tuple[float, float]:
+        labels = {"event": name.value}
+        count = REGISTRY.get_sample_value("kingdom_client_seconds_count", labels)
+        total = REGISTRY.get_sample_value("kingdom_client_seconds_sum", labels)
+        return count or 0.0, total or 0.0
+
+    ingestion = Ingestion(database, ActiveAccounts(redis))
+    measured = Event(uuid4().hex, EventName.APP_INTERACTIVE, clock.now(), screen="feed", seconds=1.5)
+    viewed = Event(uuid4().hex, EventName.SCREEN_VIEWED, clock.now(), screen="feed", seconds=60.0)
+    count, total = exported(EventName.APP_INTERACTIVE)
+    for _ in range(2):
+        await ingestion.ingest("ada", [measured, viewed, event()])
+    assert exported(EventName.APP_INTERACTIVE) == (count + 1, total + 1.5)
+    assert exported(EventName.SCREEN_VIEWED) == (0.0, 0.0)

@@ -78,7 +78,7 @@ export const LibraryRow = memo(function LibraryRow({ item }: { item: Content }) 
         : texts.library.private
       : texts.library.states[item.state];
   return (
-    <View role="listitem">
+    <View role="article">
       <Link href={`/content/${item.id}`} asChild>
         <Pressable role="link" style={StyleSheet.flatten([styles.row, { backgroundColor: colors.surface }])}>
           <Text numberOfLines={2} style={[styles.prompt, { color: colors.text }]}>

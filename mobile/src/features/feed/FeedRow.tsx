@@ -16,9 +16,9 @@ export const FeedRow = memo(function FeedRow({ item }: { item: FeedItem }) {
   const liked = usePreference((preferences) => preferences.liked.includes(item.id));
   useEffect(() => countRow('feed', item.id));
   return (
-    <View role="listitem" style={[styles.row, { backgroundColor: colors.surface }]}>
+    <View role="article" style={[styles.row, { backgroundColor: colors.surface }]}>
       <Link href={`/item/${item.id}`} asChild>
-        <Pressable role="link" aria-label={texts.feed.by(item.author.name)} style={styles.link}>
+        <Pressable role="link" style={styles.link}>
           <Picture id={item.id} path={item.image} label={texts.feed.image(item.author.name)} />
           <Text style={[styles.author, { color: colors.muted }]}>{texts.feed.by(item.author.name)}</Text>
           <Text numberOfLines={4} style={[styles.text, { color: colors.text }]}>

@@ -96,7 +96,7 @@ const UploadRow = memo(function UploadRow({ item }: { item: Media }) {
   const remove = useMutation({ mutationFn: () => deleteUpload(item.id) });
   const variant = chooseVariant(item.variants, PixelRatio.getPixelSizeForLayoutSize(Math.min(width, 720)));
   return (
-    <View role="listitem">
+    <View role="article">
       <Card>
         {variant && (
           <Picture

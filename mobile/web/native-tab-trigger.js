@@ -1,0 +1,4 @@
+/** No native tabs in a browser. */
+export function isNativeTabTrigger() {
+  return false;
+}
