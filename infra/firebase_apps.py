@@ -26,7 +26,10 @@ class AppsArgs:
 
 
 class Apps(Component):
-    """Android, Apple and web apps with App Check: a script with a stolen configuration is rejected."""
+    """Android, Apple and web apps with App Check: a script with a stolen configuration is rejected.
+
+    `settings` is what builds of the mobile client are configured with (docs/mobile.md); none of it is secret.
+    """
 
     def __init__(self, name: str, args: AppsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:firebase_apps:Apps", name, opts)
@@ -69,6 +72,16 @@ class Apps(Component):
             opts=self.child(),
         )
         self._app_check(args, android, apple, web, key)
+        self.settings = pulumi.Output.from_input(
+            {
+                "project": args.project.project_number,
+                "android": android.app_id,
+                "ios": apple.app_id,
+                "web": web.app_id,
+                "recaptchaKey": key.name,
+                "origin": f"https://{settings.web}",
+            }
+        )
         self.register_outputs({})
 
     def _app_check(

@@ -32,7 +32,9 @@ class StorageArgs:
 
 
 class Storage(Component):
-    """The Firebase project and its bucket. `bucket` is the name, `endpoint` the origin of its API."""
+    """The Firebase project and its bucket. `bucket` is the name, `endpoint` the origin of its API, `apps`
+    the settings of the mobile client's builds.
+    """
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:storage:Storage", name, opts)
@@ -84,11 +86,12 @@ class Storage(Component):
             ruleset_name=pulumi.Output.format("projects/{0}/rulesets/{1}", environment.project, rules.name),
             opts=self.child(depends_on=[linked]),
         )
-        Apps(
+        apps = Apps(
             f"{name}-apps",
             AppsArgs(environment, project, settings.apps, settings.app_check_seconds, args.slow),
             self.child(),
         )
+        self.apps = apps.settings
         self.bucket = bucket.name
         self.endpoint = bucket.self_link.apply(endpoint)
         self.register_outputs({"bucket": self.bucket})

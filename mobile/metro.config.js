@@ -5,6 +5,8 @@ const REPLACEMENTS = require('./web/replacements');
 
 const config = getDefaultConfig(__dirname);
 const PLAIN = process.env.EXPO_PUBLIC_PLAIN === '1';
+// Transformed files hold the values of EXPO_PUBLIC_*; those of the two versions must not mix.
+if (PLAIN) config.cacheVersion = 'plain';
 
 /** Path of a library's module in node_modules, without extension. */
 function moduleOf(file) {

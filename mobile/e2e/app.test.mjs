@@ -55,6 +55,10 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     page.on('request', (sent) => streams.push(operation(sent.method(), sent.url())));
     await tab(page, 'Create');
     await page.getByLabel('What should it be about?').fill('two old friends');
+    await page.getByRole('radio', { name: 'Verse' }).press('Space');
+    await page.getByRole('radio', { name: 'Verse', checked: true }).waitFor();
+    await page.getByRole('radio', { name: 'Story' }).press('Enter');
+    await page.getByRole('radio', { name: 'Story', checked: true }).waitFor();
     await shot(page, 'create');
     await page.getByRole('button', { name: 'Generate' }).click();
     await page.getByRole('button', { name: 'Publish' }).waitFor();

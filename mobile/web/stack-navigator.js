@@ -22,6 +22,8 @@ function StackNavigator({
   screenLayout,
   ...rest
 }) {
+  // `render` of a descriptor depends on more than its identity, which the compiler would memoize by.
+  'use no memo';
   const { state, descriptors, NavigationContent } = useNavigationBuilder(StackRouter, {
     id,
     initialRouteName,

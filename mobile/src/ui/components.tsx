@@ -90,6 +90,9 @@ interface FieldProps extends TextInputProps {
 export function Field({ label, error, hint, ...input }: FieldProps) {
   const colors = useColors();
   const id = useId();
+  const note = error ?? hint;
+  // For browsers; the types of React Native do not know the two.
+  const description: object = note === undefined ? {} : { 'aria-describedby': `${id}-note`, 'aria-invalid': !!error };
   return (
     <View style={styles.field}>
       <Text nativeID={id} style={[styles.label, { color: colors.muted }]}>
@@ -108,11 +111,16 @@ export function Field({ label, error, hint, ...input }: FieldProps) {
           },
           input.multiline ? styles.multiline : null,
         ]}
+        {...description}
         {...input}
       />
-      {(error ?? hint) !== undefined && (
-        <Text role={error ? 'alert' : undefined} style={{ color: error ? colors.danger : colors.muted }}>
-          {error ?? hint}
+      {note !== undefined && (
+        <Text
+          nativeID={`${id}-note`}
+          role={error ? 'alert' : undefined}
+          style={{ color: error ? colors.danger : colors.muted }}
+        >
+          {note}
         </Text>
       )}
     </View>

@@ -1,7 +1,7 @@
 import { useMutation } from '@tanstack/react-query';
 import { useRouter } from 'expo-router';
 import { useState } from 'react';
-import { Pressable, StyleSheet, Text, View } from 'react-native';
+import { Platform, Pressable, StyleSheet, Text, View } from 'react-native';
 
 import { RequireSession } from '@/features/auth/RequireSession';
 import type { Content, Form } from '@/features/content/queries';
@@ -61,6 +61,7 @@ function Choice({ label, value, onChange }: { label: string; value: Form; onChan
           role="radio"
           aria-checked={form === value}
           onPress={() => onChange(form)}
+          {...onSpace(() => onChange(form))}
           style={[styles.option, { borderColor: form === value ? colors.accent : colors.border }]}
         >
           <Text style={{ color: form === value ? colors.accent : colors.text }}>{texts.create.forms[form]}</Text>
@@ -68,6 +69,17 @@ function Choice({ label, value, onChange }: { label: string; value: Form; onChan
       ))}
     </View>
   );
+}
+
+/** A browser's radio buttons react to Space; react-native-web presses them with Enter only. */
+function onSpace(press: () => void): object {
+  if (Platform.OS !== 'web') return {};
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== ' ') return;
+    event.preventDefault();
+    press();
+  };
+  return { onKeyDown };
 }
 
 const styles = StyleSheet.create({
