@@ -2,6 +2,9 @@
  * Measure the web build beside the plain version on the platform of `make up`, print docs/mobile.md's tables, and
  * write dist/figures.json. Exits with 1 where a budget of budgets.json is exceeded.
  *
+ * VARIANTS=app or VARIANTS=plain measures one of the two and takes the other from dist/figures.json; RUNS is the number
+ * of runs behind each median.
+ *
  * The builds are dist/web and dist/plain; the server of the local edge serves dist/web, so the two change places.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -145,12 +148,16 @@ if (reason !== null) {
   console.log(`SKIPPED: ${reason}`);
   process.exit(0);
 }
-const variants = ['app', 'plain'].filter((each) => each === 'app' || existsSync(join(DIST, 'plain', 'index.html')));
-if (!variants.includes('plain')) console.log('no plain build (npm run build:plain): its column is empty');
+const FIGURES = join(DIST, 'figures.json');
+const variants = (process.env.VARIANTS ?? 'app,plain')
+  .split(',')
+  .filter((each) => each === 'app' || existsSync(join(DIST, 'plain', 'index.html')));
+if (!existsSync(join(DIST, 'plain', 'index.html')))
+  console.log('no plain build (npm run build:plain): its column is empty');
 
 const browser = await launch();
 await fillFeed(8);
-const figures = {};
+const figures = process.env.VARIANTS && existsSync(FIGURES) ? JSON.parse(readFileSync(FIGURES, 'utf8')) : {};
 const swap = (a, b) => {
   renameSync(join(DIST, a), join(DIST, 'swap'));
   renameSync(join(DIST, b), join(DIST, a));
@@ -164,14 +171,15 @@ for (const variant of variants) {
       journeys: await journeys(browser),
       renders: await renders(browser),
     };
+    writeFileSync(FIGURES, `${JSON.stringify(figures, null, 2)}\n`);
   } finally {
     if (variant === 'plain') swap('web', 'plain');
   }
 }
 await browser.close();
-writeFileSync(join(DIST, 'figures.json'), `${JSON.stringify(figures, null, 2)}\n`);
 
 const { app } = figures;
+if (app === undefined) process.exit(0);
 const plain = figures.plain ?? null;
 const ratio = (a, b) => (b > 0 ? (a / b).toFixed(2) : '—');
 const row = (what, a, b, unit, budget = '') =>
