@@ -7,7 +7,8 @@
  * GOOGLE_SERVICES_JSON (Android) and GOOGLE_SERVICE_INFO_PLIST (iOS) are the paths of Firebase's configuration files.
  * With one of them a native build includes the Firebase SDK, which attests the app (App Check); without, it does not.
  */
-const { GOOGLE_SERVICES_JSON: android, GOOGLE_SERVICE_INFO_PLIST: ios } = process.env;
+const android = process.env.GOOGLE_SERVICES_JSON;
+const ios = process.env.GOOGLE_SERVICE_INFO_PLIST;
 const FIREBASE = ['@react-native-firebase/app', '@react-native-firebase/app-check'];
 
 module.exports = ({ config }) => ({

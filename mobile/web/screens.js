@@ -12,3 +12,6 @@ export function enableScreens() {}
 export function screensEnabled() {
   return false;
 }
+
+/** expo-router sets flags of the native screens here. */
+export const featureFlags = { experiment: {}, stable: {} };

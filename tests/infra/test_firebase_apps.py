@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.pulumi.properties import unwrap
-from tests.infra.rehearsal import Declared, strings
+from tests.infra.rehearsal import Declared
 
 
 def test_the_settings_of_client_builds_are_exported(prod: Declared) -> None:
@@ -25,4 +25,4 @@ def test_the_settings_of_client_builds_are_exported(prod: Declared) -> None:
 def test_the_exported_origin_may_call_the_api_and_the_bucket(prod: Declared) -> None:
     origin = unwrap(prod.result.outputs)["apps"]["origin"]
     assert prod.one("Bucket", "storage")["cors"][0]["origins"] == [origin]
-    assert any(origin in text for text in strings(prod.one("ConfigMap")["data"]))
+    assert prod.one("ConfigMap", "configuration")["data"]["KINGDOM_CORS_ORIGINS"] == origin

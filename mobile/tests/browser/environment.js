@@ -1,0 +1,11 @@
+/** jsdom with the parts of Node.js that browsers have and jsdom has not. */
+const { TestEnvironment } = require('jest-environment-jsdom');
+
+module.exports = class extends TestEnvironment {
+  async setup() {
+    await super.setup();
+    for (const name of ['Request', 'Response', 'Headers', 'TextEncoder', 'TextDecoder', 'ReadableStream']) {
+      this.global[name] ??= globalThis[name];
+    }
+  }
+};
