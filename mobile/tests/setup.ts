@@ -1,5 +1,6 @@
 import { notifyManager } from '@tanstack/react-query';
 import AsyncStorage from '@react-native-async-storage/async-storage';
+import { configure } from '@testing-library/react-native';
 
 jest.mock('@react-native-async-storage/async-storage', () =>
   jest.requireActual('@react-native-async-storage/async-storage/jest/async-storage-mock'),
@@ -25,6 +26,9 @@ jest.mock('expo-network', () => ({
 }));
 
 process.env.EXPO_PUBLIC_API_URL = 'https://api.test';
+
+// The first render of a file compiles its modules, which takes longer than a second on a loaded machine.
+configure({ asyncUtilTimeout: 30_000 });
 
 // Observers are notified inside of act(), not in a timer after it.
 notifyManager.setScheduler(queueMicrotask);
