@@ -1,0 +1,65 @@
+"""Rules of APIs over several properties: reported at the property to change, silent about what is unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.providers.constraints.api_checks import refused_by_api
+from rehearsal.pulumi.properties import UNKNOWN
+
+ZONE = "cloudflare:index/zoneSetting:ZoneSetting"
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+POOL = "gcp:container/nodePool:NodePool"
+REDIS = "gcp:redis/instance:Instance"
+SECRET = "gcp:secretmanager/secret:Secret"
+
+
+def refused(token: str, **inputs: Any) -> dict[str, str]:
+    return {found.path: found.reason for found in refused_by_api(token, inputs, "API")}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "path"),
+    [
+        (REDIS, {"region": "europe-west1", "locationId": "us-central1-a"}, "locationId"),
+        (
+            POOL,
+            {"location": "europe-west1", "nodeLocations": ["europe-west1-b", "europe-west4-a"]},
+            "nodeLocations[1]",
+        ),
+        (POOL, {"autoscaling": {"minNodeCount": 5, "maxNodeCount": 2}}, "autoscaling.minNodeCount"),
+        (RECORD, {"type": "AAAA", "content": "192.0.2.1"}, "content"),
+        (ZONE, {"settingId": "min_tls_version", "value": "1.5"}, "value"),
+        (ZONE, {"settingId": "browser_cache_ttl", "value": 17.0}, "value"),
+        (SECRET, {"rotation": {"rotationPeriod": "3600s"}}, "rotation.nextRotationTime"),
+        ("gcp:compute/healthCheck:HealthCheck", {"checkIntervalSec": 5, "timeoutSec": 6}, "timeoutSec"),
+        ("mongodbatlas:index/projectIpAccessList:ProjectIpAccessList", {}, "awsSecurityGroup"),
+    ],
+)
+def test_a_violation_is_reported_at_its_property(token: str, inputs: dict[str, Any], path: str) -> None:
+    assert set(refused(token, **inputs)) == {path}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        (REDIS, {"region": "europe-west1", "locationId": "europe-west1-b"}),
+        (REDIS, {"region": "europe-west1", "locationId": UNKNOWN}),
+        (REDIS, {"region": UNKNOWN, "locationId": "us-central1-a"}),
+        (POOL, {"location": "europe-west1-b", "nodeLocations": ["europe-west1-c"]}),
+        (POOL, {"location": "EU", "nodeLocations": ["europe-west1-c"]}),
+        (RECORD, {"type": "A", "content": UNKNOWN}),
+        (RECORD, {"type": "CNAME", "content": "example.com"}),
+        (ZONE, {"settingId": "min_tls_version", "value": UNKNOWN}),
+        (ZONE, {"settingId": "a_new_setting", "value": "anything"}),
+        (ZONE, {"settingId": "browser_cache_ttl", "value": 14400.0}),
+    ],
+)
+def test_what_is_valid_or_unknown_is_accepted(token: str, inputs: dict[str, Any]) -> None:
+    assert not refused(token, **inputs)
+
+
+def test_a_reason_names_the_api() -> None:
+    assert refused(RECORD, type="A", content="x")["content"].endswith("(the API validates this)")

@@ -1,0 +1,38 @@
+"""Formats that providers parse a value in: a valid and an invalid value of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.providers.constraints.formats import fault
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid"),
+    [
+        ("rfc3339", "2026-01-03T02:00:00+01:00", "2026-01-03 02:00"),
+        ("cidr", "10.0.0.0/20", "10.0.0.0"),
+        ("ip", "2001:db8::1", "10.0.0.256"),
+        ("ip-or-cidr", "10.0.0.1", "10.0.0.0/40"),
+        ("go-duration", "1h30m", "90 minutes"),
+        ("seconds-duration at least 86400s", "86400s", "86399s"),
+        ("hh:mm", "23:59", "24:00"),
+        ("hh:00", "03:00", "03:30"),
+        ("json", "[]", "{'a': 1}"),
+        ("iam-policy-json", "{}", "[]"),
+        ("iam-member", "group:ops@example.com", "ops@example.com"),
+        ("trailing-dot", "example.com.", "example.com"),
+        ("non-empty", "a", ""),
+        ("base64", "aGk=", "hi!"),
+        ("descending-priority", [{"priority": 7}, {"priority": 6}], [{"priority": 6}, {"priority": 7}]),
+    ],
+)
+def test_a_format_accepts_its_values_only(name: str, valid: Any, invalid: Any) -> None:
+    assert fault(name, valid) is None
+    assert fault(name, invalid) is not None
+
+
+def test_an_unknown_format_accepts_everything() -> None:
+    assert fault("a-format-of-later", "x") is None

@@ -1,0 +1,48 @@
+"""A pod's specification: what several parts of it require of each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.providers.kubernetes.pod_validation import pod_problems
+from rehearsal.pulumi.properties import UNKNOWN
+
+
+def problems(spec: dict[str, Any], *restart: str) -> set[str]:
+    return {found.path for found in pod_problems(spec, ("spec",), restart)}
+
+
+def pod(**container: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "a", "image": "b", **container}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({"containers": [{"name": "a", "image": "b"}] * 2}, "spec.containers[1].name"),
+        (pod() | {"initContainers": [{"name": "a", "image": "b"}]}, "spec.containers[0].name"),
+        (pod(ports=[{"containerPort": 1, "name": "x"}] * 2), "spec.containers[0].ports[1].name"),
+        (pod(volumeMounts=[{"name": "v", "mountPath": "/v"}]), "spec.containers[0].volumeMounts[0].name"),
+        (pod(env=[{"name": "A", "valueFrom": {}}]), "spec.containers[0].env[0].valueFrom"),
+        (
+            pod(resources={"requests": {"cpu": 2}, "limits": {"cpu": "1500m"}}),
+            "spec.containers[0].resources.requests.cpu",
+        ),
+    ],
+)
+def test_parts_that_contradict_each_other_are_reported(spec: dict[str, Any], path: str) -> None:
+    assert problems(spec) == {path}
+
+
+def test_a_controller_limits_the_restart_policy() -> None:
+    assert problems(pod() | {"restartPolicy": "Never"}, "Always") == {"spec.restartPolicy"}
+    assert not problems(pod() | {"restartPolicy": UNKNOWN}, "Always")
+    assert problems(pod(), "Never", "OnFailure") == {"spec.restartPolicy"}
+
+
+def test_unknown_volumes_may_have_any_name() -> None:
+    mounted = pod(volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    assert not problems(mounted | {"volumes": UNKNOWN})
+    assert not problems(mounted | {"volumes": [{"name": UNKNOWN, "emptyDir": {}}]})
