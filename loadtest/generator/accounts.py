@@ -86,8 +86,9 @@ def prepare(send: Send, count: int, grant: Callable[[str], bool] | None, rng: ra
 def sign_up(send: Send) -> Account:
     """A new account."""
     email = f"{uuid4().hex}@example.com"
-    body = {"email": email, "password": PASSWORD, "name": "Load"}
-    session = _expect(send("POST", "/v1/accounts", json=body), 201, "POST /v1/accounts")
+    credentials = {"email": email, "password": PASSWORD}
+    _expect(send("POST", "/v1/accounts", json=credentials | {"name": "Load"}), 202, "POST /v1/accounts")
+    session = _expect(send("POST", "/v1/sessions", json=credentials), 201, "POST /v1/sessions")
     return Account(email, session["account"]["id"], session["token"], [session["refresh_token"]])
 
 

@@ -50,7 +50,7 @@ def _keyed(account: Account) -> dict[str, str]:
 
 def _sign_up(account: Account, rng: random.Random) -> Request:
     body = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "name": "Load"}
-    return Request("POST", "/v1/accounts", {201}, json=body)
+    return Request("POST", "/v1/accounts", {202}, json=body)
 
 
 def _sign_in(account: Account, rng: random.Random) -> Request:
