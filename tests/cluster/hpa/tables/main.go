@@ -208,7 +208,8 @@ func runTests(temporary, kubernetes, rows string) error {
 			return err
 		}
 	}
-	test := exec.Command("go", "test", "-mod=mod", "-trimpath", "-count=1", "-parallel=1", module+"/"+folder)
+	// Its autoscalers are reconciled by several workers at once, which rows of one at a time do not allow.
+	test := exec.Command("go", "test", "-mod=mod", "-trimpath", "-count=1", "-parallel=1", "-timeout=4m", "-skip=^TestMultipleHPAs$", module+"/"+folder)
 	test.Dir = main
 	test.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "HPA_ROWS="+rows)
 	test.Stdout, test.Stderr = os.Stderr, os.Stderr
