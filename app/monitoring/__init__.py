@@ -1,0 +1,1 @@
+"""Trends, findings and reports over the platform's signals, and the `monitor` role that computes them."""

@@ -1,0 +1,126 @@
+"""Signals with their queries and thresholds filled in, as the monitor and the dashboard use them.
+
+They are declared in `infra/observability/signals.yaml`; the pods of the `monitor` role get them as a mounted
+JSON file, which Kubernetes updates under a running pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Template
+from typing import Any, Final
+
+import msgspec
+
+
+class SignalsError(Exception):
+    """The declared signals cannot be used; the text states which and why."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The warning and the critical value of a signal, in its unit."""
+
+    warning: float
+    critical: float
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """A measured quantity; the fields are described in `infra/observability/signals.yaml`."""
+
+    name: str
+    title: str
+    unit: str
+    query: str
+    by: tuple[str, ...] = ()
+    worse: str = ""
+    threshold: Limits | None = None
+    requirement: str = ""
+    trend: bool = False
+    load: str = ""
+    only: str = ""
+
+
+class Panel(msgspec.Struct, frozen=True):
+    """A chart: the signal behind each legend."""
+
+    title: str
+    lines: dict[str, str]
+
+
+class Signals(msgspec.Struct, frozen=True):
+    """Signals and dashboards by name, and for each objective its query and the allowed share."""
+
+    signals: dict[str, Signal]
+    dashboards: dict[str, tuple[Panel, ...]]
+    objectives: dict[str, str]
+    allowed: dict[str, float]
+
+    def bad_share(self, objective: str, window: str) -> str:
+        """Return PromQL for the share of requests within `window` that violate `objective`."""
+        return Template(self.objectives[objective]).substitute(window=window)
+
+    def local(self) -> dict[str, Signal]:
+        """The signals that one machine measures."""
+        return {name: signal for name, signal in self.signals.items() if signal.only != "cluster"}
+
+
+_NOT_USED: Final = ("policy",)  # for Cloud Monitoring alone
+
+
+def resolve(content: Mapping[str, Any], namespace: str, observability: Mapping[str, Any]) -> Signals:
+    """Fill `content` (of signals.yaml) with a namespace and a stack's ``kingdom:observability`` section.
+
+    Raises SignalsError.
+    """
+    objectives = observability["objectives"]
+    values = {"namespace": namespace, "fast_seconds": f"{float(objectives['fastSeconds'])!s}"}
+    try:
+        signals = {
+            name: {
+                **{key: value for key, value in entry.items() if key not in _NOT_USED},
+                "name": name,
+                "query": Template(entry["query"]).substitute(values),
+                "threshold": observability["thresholds"][entry["threshold"]]
+                if "threshold" in entry
+                else None,
+            }
+            for name, entry in content["signals"].items()
+        }
+        return decode(
+            {
+                "signals": signals,
+                "dashboards": content["dashboards"],
+                "objectives": {
+                    name: Template(query).safe_substitute(values)
+                    for name, query in content["objectives"].items()
+                },
+                "allowed": {
+                    "availability": 1 - float(objectives["availabilityPercent"]) / 100,
+                    "latency": 1 - float(objectives["fastPercent"]) / 100,
+                },
+            }
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise SignalsError(f"signals.yaml or kingdom:observability cannot be used: {error!r}") from error
+
+
+def decode(content: Any) -> Signals:
+    """The signals in `content`, plain data or JSON. Raises SignalsError."""
+    try:
+        found = (
+            msgspec.json.decode(content, type=Signals)
+            if isinstance(content, bytes)
+            else msgspec.convert(content, Signals)
+        )
+    except msgspec.ValidationError as error:
+        raise SignalsError(f"the declared signals cannot be used: {error}") from error
+    for signal in found.signals.values():
+        limits = signal.threshold
+        if limits is not None and not 0 < limits.warning < limits.critical:
+            raise SignalsError(
+                f"signal {signal.name}: warning {limits.warning:g} must be above 0 and below critical"
+                f" {limits.critical:g}"
+            )
+        if signal.load and signal.load not in found.signals:
+            raise SignalsError(f"signal {signal.name}: load {signal.load!r} is not a declared signal")
+    return found

@@ -1,0 +1,1 @@
+"""Monitoring on one machine: the recorder, alerts, recommendations and reports."""

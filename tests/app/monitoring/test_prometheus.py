@@ -1,0 +1,67 @@
+"""The client of the Prometheus HTTP API: values, and clear errors for everything else."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from app.monitoring.prometheus import PrometheusSource
+from app.monitoring.source import SourceError
+
+RESULT = {
+    "status": "success",
+    "data": {
+        "resultType": "matrix",
+        "result": [
+            {"metric": {"route": "/v1/feed"}, "values": [[1.0, "2.5"], [16.0, "NaN"], [31.0, "+Inf"]]}
+        ],
+    },
+}
+
+
+def source(response: httpx.Response | Exception) -> PrometheusSource:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    return PrometheusSource("http://prometheus/", transport=httpx.MockTransport(answer))
+
+
+def test_values_that_are_not_numbers_are_left_out() -> None:
+    (series,) = source(httpx.Response(200, json=RESULT)).query_range("up", 0.0, 60.0, 15.0)
+    assert (series.label, series.times, series.values) == ("/v1/feed", [1.0], [2.5])
+
+
+def test_a_step_never_asks_for_more_points_than_prometheus_gives() -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, json=RESULT)
+
+    found = PrometheusSource("http://prometheus", token=lambda: "abc", transport=httpx.MockTransport(answer))
+    found.query_range("up", 0.0, 7 * 86_400.0, 15.0)
+    form = parse_qs(requests[0].content.decode())
+    assert 7 * 86_400.0 / float(form["step"][0]) < 11_000
+    assert requests[0].headers["authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (httpx.ConnectError("refused"), "is unavailable"),
+        (
+            httpx.Response(400, json={"status": "error", "errorType": "bad_data", "error": "parse error"}),
+            "refused a query .bad_data: parse error",
+        ),
+        (httpx.Response(200, text="<html>"), "no Prometheus result"),
+        (httpx.Response(200, json=[]), "no Prometheus result"),
+        (httpx.Response(200, json={"status": "success", "data": {}}), "no Prometheus result"),
+    ],
+)
+def test_what_is_no_result_is_named(response: httpx.Response | Exception, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        source(response).query_range("up", 0.0, 60.0, 15.0)

@@ -1,0 +1,52 @@
+"""Signals with values filled in; what cannot be used is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.monitoring.signals import SignalsError, decode, resolve
+
+OBSERVABILITY: dict[str, Any] = {
+    "thresholds": {"errorPercent": {"warning": 5, "critical": 10}},
+    "objectives": {"availabilityPercent": 99.9, "fastPercent": 95, "fastSeconds": 1},
+}
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    entry = {"title": "Errors", "unit": "%", "threshold": "errorPercent", "query": 'a{n="$namespace"}'}
+    return {
+        "signals": {"errors": {**entry, **changes}},
+        "dashboards": {"application": [{"title": "Errors", "lines": {"failed": "errors"}}]},
+        "objectives": {"latency": 'b{le="$fast_seconds"}[$window]'},
+    }
+
+
+def test_values_of_a_stack_are_filled_in() -> None:
+    signals = resolve(content(), "kingdom", OBSERVABILITY)
+    assert signals.signals["errors"].query == 'a{n="kingdom"}'
+    assert signals.bad_share("latency", "1h") == 'b{le="1.0"}[1h]'
+    assert signals.allowed["availability"] == pytest.approx(0.001)
+    assert decode(msgspec.json.encode(signals)) == signals
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threshold": "unknown"}, "unknown"),
+        ({"query": "$nonsense"}, "nonsense"),
+        ({"load": "nothing"}, "load 'nothing' is not a declared signal"),
+        ({"by": "route"}, "cannot be used"),
+    ],
+)
+def test_what_cannot_be_used_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SignalsError, match=message):
+        resolve(content(**changes), "kingdom", OBSERVABILITY)
+
+
+def test_thresholds_are_ordered() -> None:
+    wrong = {**OBSERVABILITY, "thresholds": {"errorPercent": {"warning": 10, "critical": 5}}}
+    with pytest.raises(SignalsError, match="signal errors: warning 10"):
+        resolve(content(), "kingdom", wrong)

@@ -1,0 +1,218 @@
+"""The recorder: the same values as Prometheus, and no false values from bad input."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.monitoring.prometheus import PrometheusSource
+from app.monitoring.source import Series
+from rehearsal.monitoring.promql.evaluator import Labels
+from rehearsal.monitoring.store import Store
+from tests.rehearsal.monitoring.recording import MadeUp
+
+
+def by_labels(found: list[Series]) -> dict[Labels, tuple[list[float], list[float]]]:
+    """By the labels that a line has in the recording, which leaves the metric's name out."""
+    return {
+        tuple(sorted((key, value) for key, value in each.labels.items() if key != "__name__")): (
+            each.times,
+            each.values,
+        )
+        for each in found
+    }
+
+
+def test_every_local_signal_has_a_value() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    for _ in range(25):
+        at = recorder.step()
+        made_up.advance()
+    empty = [
+        name
+        for name, signal in made_up.signals.local().items()
+        if not recorder.query_range(signal.query, at, at, 15.0)
+    ]
+    assert empty == []
+    assert recorder.problems == {}
+
+
+def test_a_restart_of_the_recorder_goes_on_where_it_was(tmp_path: Path) -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder(Store(tmp_path / "recording.duckdb"))
+    for _ in range(25):
+        recorder.step()
+        made_up.advance()
+    recorder.store.close()
+    again = made_up.recorder(Store(tmp_path / "recording.duckdb"))
+    at = again.step()
+    query = made_up.signals.signals["requests"].query
+    assert again.query_range(query, at, at, 15.0)
+
+
+def test_a_pod_that_cannot_be_scraped_is_reported_once_and_has_no_value() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    recorder.step()
+    made_up.away = {"api-2"}
+    for _ in range(3):
+        made_up.advance()
+        at = recorder.step()
+    assert list(recorder.problems) == ["api-2"]
+    assert "cannot be scraped at port 1" in recorder.problems["api-2"]
+    events = [event for event in recorder.store.events(0.0, at) if event.kind == "source"]
+    assert len(events) == 1
+    (series,) = recorder.query_range("count(kingdom_network_sockets)", at, at, 15.0)
+    assert series.values == [1.0]
+
+
+def test_a_platform_that_stops_leaves_a_gap() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    for _ in range(5):
+        recorder.step()
+        made_up.advance()
+    made_up.running = False
+    stopped = recorder.step()
+    assert recorder.problems == {"platform": "the platform does not run: run `kingdom up`"}
+    made_up.running = True
+    made_up.advance(600.0)
+    recorder.step()
+    query = made_up.signals.signals["in-flight"].query
+    (series,) = recorder.query_range(query, stopped - 60, made_up.wall, 15.0)
+    assert not [at for at in series.times if stopped + 15 < at < stopped + 585]
+
+
+def test_a_renamed_metric_is_reported_and_keeps_no_value() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    for _ in range(3):
+        recorder.step()
+        made_up.advance()
+    made_up.rename = {"kingdom_network_sockets": "kingdom_open_sockets"}
+    for _ in range(8):
+        at = recorder.step()
+        made_up.advance()
+    (message,) = recorder.problems.values()
+    assert "no pod exports kingdom_network_sockets" in message
+    assert "the signals sockets have no value" in message
+    assert recorder.query_range(made_up.signals.signals["sockets"].query, at, at, 15.0) == []
+
+
+def test_a_counter_reset_is_no_negative_rate() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    for index in range(40):
+        if index == 20:
+            made_up.reset("api-1")
+        recorder.step()
+        made_up.advance()
+    (series,) = recorder.query_range(made_up.signals.signals["requests"].query, 0.0, made_up.wall, 3600.0)
+    assert all(0 <= value < 50 for value in series.values)
+
+
+def test_a_clock_that_moves_back_is_reported_and_values_stay_in_order() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    times = [recorder.step()]
+    for index in range(30):
+        made_up.advance()
+        if index == 10:
+            made_up.wall -= 3600.0
+        times.append(recorder.step())
+    assert times == sorted(times)
+    messages = [event.title for event in recorder.store.events(0.0, times[-1]) if event.kind == "source"]
+    assert len(messages) == 1
+    assert "moved back by 3600 s" in messages[0]
+
+
+def test_values_that_are_not_numbers_are_left_out() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    normal = made_up.fetch
+    recorder._fetch = lambda target: normal(target) + "kingdom_event_loop_tasks NaN\n"
+    recorder.step()
+    assert any(
+        "kingdom_event_loop_tasks is not a finite number" in text for text in recorder.problems.values()
+    )
+
+
+@contextmanager
+def prometheus(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "prometheus.yml"
+    config.write_text("")
+    process = subprocess.Popen(
+        [
+            "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
+            "--storage.tsdb.retention.time=10y",
+        ]
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
+            while True:
+                assert process.poll() is None, "Prometheus ended"
+                try:
+                    if client.get(f"{url}/-/ready").status_code == 200:
+                        break
+                except httpx.HTTPError:
+                    continue
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.prometheus
+@pytest.mark.skipif(
+    not shutil.which("prometheus") or not shutil.which("promtool"),
+    reason="Prometheus is not on PATH: install the package `prometheus` to compare the recorder with it",
+)
+def test_every_signal_has_the_value_that_prometheus_computes(tmp_path: Path) -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    times = []
+    written: dict[Labels, list[tuple[float, float]]] = {}
+    record = recorder.store.add_samples
+
+    def add_samples(at: float, values: dict[Labels, float]) -> None:
+        for labels, value in values.items():
+            written.setdefault(labels, []).append((at, value))
+        record(at, values)
+
+    recorder.store.add_samples = add_samples  # type: ignore[method-assign]
+    for index in range(160):
+        if index == 70:
+            made_up.reset("api-1")
+        times.append(recorder.step())
+        made_up.advance()
+    lines = []
+    for labels, points in sorted(written.items()):
+        name = dict(labels)["__name__"]
+        pairs = ",".join(f'{key}="{value}"' for key, value in labels if key != "__name__")
+        lines += [f"{name}{{{pairs}}} {value} {at:.3f}" for at, value in points]
+    (tmp_path / "samples.om").write_text("\n".join([*lines, "# EOF", ""]))
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", "samples.om", "data"],
+        cwd=tmp_path, check=True, capture_output=True,
+    )  # fmt: skip
+    with prometheus(tmp_path) as url, closing(PrometheusSource(url)) as source:
+        for name, signal in made_up.signals.local().items():
+            # Later than the first hour's quarter, so that rates have their whole window.
+            theirs = by_labels(source.query_range(signal.query, times[25], times[-1], 15.013))
+            ours = by_labels(recorder.query_range(signal.query, times[25], times[-1], 15.013))
+            assert ours.keys() == theirs.keys(), name
+            for labels, (_, values) in theirs.items():
+                assert ours[labels][1] == pytest.approx(values, rel=1e-6), f"{name} {labels}"
