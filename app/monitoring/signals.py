@@ -41,10 +41,11 @@ class Signal(msgspec.Struct, frozen=True):
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """A chart: the signal behind each legend."""
+    """A chart: the signal behind each legend, and the tab of the local dashboard that it is on."""
 
     title: str
     lines: dict[str, str]
+    section: str = ""
 
 
 class Signals(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from rehearsal.cli.commands import (
     forecast,
     kubernetes,
     load,
+    monitoring,
     preview,
     quotas,
     runbook,
@@ -30,7 +31,20 @@ from rehearsal.errors import KingdomError
 from rehearsal.pulumi.project import STATE_FOLDER
 
 # Importing these registers their commands; the help lists them in this order.
-MODULES: Final = (preview, stack, status, load, forecast, drill, backup, runbook, quotas, kubernetes, cloud)
+MODULES: Final = (
+    preview,
+    stack,
+    status,
+    monitoring,
+    load,
+    forecast,
+    drill,
+    backup,
+    runbook,
+    quotas,
+    kubernetes,
+    cloud,
+)
 _ORDER: Final = [module.__name__ for module in MODULES]
 app.registered_commands.sort(key=lambda command: _ORDER.index(getattr(command.callback, "__module__", "")))
 

@@ -49,6 +49,7 @@ def up(
     raised quotas; what would stop a real first deployment is listed, and nothing is created.
     """
     from rehearsal.cli import display, progress
+    from rehearsal.monitoring.signals import path_of
     from rehearsal.review.changes.plan_digest import Expected, plan_of
 
     session = session_of(stack, policy_pack)
@@ -81,6 +82,8 @@ def up(
             display.show_outputs(out, result.outputs)
             if status is not None:
                 display.show_machine(out, status, brief=True)
+                if path_of(session.project).is_file():
+                    out.print("dashboard: run `kingdom dashboard`")
             out.print(f"up in {seconds:.1f} s")
         elif result.planned:
             err.print("[red]refused[/]: nothing was created or changed")
@@ -97,9 +100,11 @@ def down(
 ) -> None:
     """Delete everything of a stack, its data on this machine included, and stop its processes."""
     from rehearsal.cli import display, progress
+    from rehearsal.dashboard import process
 
     session = session_of(stack)
     began = time.monotonic()
+    process.stop(session.folder)
     with progress.Progress(err, f"deleting {stack}") as listener:
         result = session.down(listener, unprotect=unprotect)
     if as_json:

@@ -12,6 +12,7 @@ from rehearsal.host.desired_state import Desired
 from rehearsal.host.envoy import edge_listener, gateway_listener
 from rehearsal.host.envoy.process import NAME as ENVOY
 from rehearsal.host.envoy.process import Envoy, Resource
+from rehearsal.host.envoy.start_page import add_start_page
 from rehearsal.host.kubernetes.controllers import Workloads
 
 _KINDS = frozenset(
@@ -71,6 +72,7 @@ class Traffic:
         web_app_port = self._web_app.port
         if web_app_port is not None:
             edge_listener.add_web_app(outer.routes, PREFIX, WEB_APP)
+        add_start_page(outer.routes, context.options.edge_port, "" if web_app_port is None else PREFIX)
         listeners = [
             outer.listener,
             gateway_listener.listener(self._envoy.routes_file(gateway_listener.NAME)),

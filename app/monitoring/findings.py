@@ -1,0 +1,158 @@
+"""Findings: what has become worse, since when, by how much, and what changed at the same time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from app.monitoring.signals import Signal, Signals
+from app.monitoring.source import Series, Source
+from app.monitoring.trends import MIN_BUCKETS, Change, buckets, detect
+
+# Window and bucket in seconds: a drift of hours, and a fault of minutes.
+SCALES: Final = ((36_000.0, 300.0), (3600.0, 60.0))
+_MOVED_BUCKETS: Final = 3
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that may be the cause: a deployment, a scaling decision, a drill, a load run."""
+
+    at: float
+    kind: str
+    title: str
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A change for the worse of one line of a signal.
+
+    `hours` is the time until `limit` is reached, from the bounds of the slope; its second value is None when
+    there is no upper bound. `movers` are happenings near the onset, `with_` other lines that changed then.
+    """
+
+    signal: str
+    title: str
+    line: str
+    unit: str
+    change: Change
+    window: float
+    limit: float | None = None
+    hours: tuple[float, float | None] | None = None
+    movers: tuple[Happening, ...] = ()
+    with_: tuple[str, ...] = ()
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """One sentence for a person."""
+        change = self.change
+        where = f" of {self.line}" if self.line else ""
+        what = "changed" if change.kind == "shift" else "is drifting"
+        found = (
+            f"{self.title}{where} {what} from {change.before:.3g} to {change.after:.3g} {self.unit}"
+            f" ({change.relative:+.0%})"
+        )
+        if self.hours is not None:
+            low, high = self.hours
+            until = f"{low:.1f} to {high:.1f} h" if high is not None else f"{low:.1f} h or more"
+            found += f"; reaches {self.limit:g} {self.unit} in {until}"
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        data["with"] = data.pop("with_")
+        return {**data, "text": self.text, "relative": self.change.relative}
+
+
+def findings(
+    source: Source, signals: Signals, end: float, happenings: Sequence[Happening] = ()
+) -> list[Finding]:
+    """What has become worse in the windows of `SCALES` before `end`, the largest change first.
+
+    A line that is found at both scales is reported at the longer one, which has its onset. Raises
+    SourceError.
+    """
+    found: dict[tuple[str, str], Finding] = {}
+    for seconds, bucket in SCALES:
+        for signal in signals.local().values():
+            if not signal.trend:
+                continue
+            for finding in _of_signal(source, signals, signal, end, seconds, bucket):
+                found.setdefault((finding.signal, finding.line), finding)
+    ordered = sorted(found.values(), key=lambda item: -abs(item.change.relative))
+    return [_explained(finding, ordered, happenings) for finding in ordered]
+
+
+def _of_signal(
+    source: Source, signals: Signals, signal: Signal, end: float, seconds: float, bucket: float
+) -> list[Finding]:
+    start, count = end - seconds, int(seconds / bucket)
+    step = max(15.0, bucket / 4)
+    times = [start + bucket * index for index in range(count)]
+    loads = _loads(source, signals, signal, start, end, step)
+    found = []
+    for series in source.query_range(signal.query, start, end, step):
+        values = buckets(series, start, bucket, count)
+        known = sum(value is not None for value in values)
+        if known < MIN_BUCKETS:
+            continue
+        load = loads.get(series.label) or loads.get("")
+        demand = None if load is None else buckets(load, start, bucket, count)
+        change = detect(times, values, demand, signal.worse)
+        if change is None:
+            continue
+        limit = None if signal.threshold is None else signal.threshold.warning
+        hours = None
+        if limit is not None and (bounds := change.hours_to(limit)) is not None:
+            hours = bounds[0], bounds[1] if math.isfinite(bounds[1]) else None
+        found.append(
+            Finding(
+                signal.name,
+                signal.title,
+                series.label,
+                signal.unit,
+                change,
+                seconds,
+                limit,
+                hours,
+                evidence={"buckets": known, "bucket_seconds": bucket, "equal_load": demand is not None},
+            )
+        )
+    return found
+
+
+def _loads(
+    source: Source, signals: Signals, signal: Signal, start: float, end: float, step: float
+) -> dict[str, Series]:
+    """The load of each line by its label; the key "" is that of all lines."""
+    if not signal.load:
+        return {}
+    load = signals.signals[signal.load]
+    found = source.query_range(load.query, start, end, step)
+    return {series.label if load.by else "": series for series in found}
+
+
+def _explained(finding: Finding, others: Sequence[Finding], happenings: Sequence[Happening]) -> Finding:
+    """The finding with what happened, and what else changed, near its onset."""
+    bucket = float(finding.evidence["bucket_seconds"])
+    onset, near = finding.change.onset, _MOVED_BUCKETS * bucket
+    movers = sorted(
+        (each for each in happenings if abs(each.at - onset) <= near), key=lambda each: abs(each.at - onset)
+    )
+    moved = [
+        f"{other.title} {other.line}".strip()
+        for other in others
+        if other is not finding and abs(other.change.onset - onset) <= near
+    ]
+    return Finding(
+        **{
+            name: getattr(finding, name)
+            for name in ("signal", "title", "line", "unit", "change", "window", "limit", "hours", "evidence")
+        },
+        movers=tuple(movers),
+        with_=tuple(moved),
+    )

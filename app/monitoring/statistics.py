@@ -1,0 +1,166 @@
+"""Rank statistics for trends and shifts: robust against outliers and free of assumptions on distributions.
+
+All are stratified: values are compared within a stratum only. With strata of equal load, a daily pattern of
+the load is not a trend of the response time (seasonal Kendall test, Hirsch and Slack 1984; van Elteren 1960).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, median
+from typing import Final
+
+_NORMAL: Final = NormalDist()
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Theil-Sen slope per unit of time with its confidence interval, and the p-value of Mann-Kendall."""
+
+    slope: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The Hodges-Lehmann shift, the p-value of the rank-sum test, and the probability of superiority.
+
+    `superiority` is the probability that a value after is above one before at equal load; 0.5: no shift.
+    """
+
+    shift: float
+    p: float
+    superiority: float
+
+
+def slope(
+    times: Sequence[float],
+    values: Sequence[float],
+    strata: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+) -> Slope | None:
+    """The trend of values over time; None when no two of them can be compared.
+
+    The interval is that of Sen (1968) as in scipy.stats.theilslopes; p is two-sided, with the correction for
+    ties and for continuity.
+    """
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for index in range(len(values)):
+        groups[None if strata is None else strata[index]].append(index)
+    slopes: list[float] = []
+    score, variance = 0, 0.0
+    for members in groups.values():
+        for position, one in enumerate(members):
+            for two in members[position + 1 :]:
+                if times[two] == times[one]:
+                    continue
+                slopes.append((values[two] - values[one]) / (times[two] - times[one]))
+                score += (values[two] > values[one]) - (values[two] < values[one])
+        variance += _kendall_variance([values[index] for index in members])
+    if not slopes or variance <= 0:
+        return None
+    slopes.sort()
+    sigma = math.sqrt(variance)
+    z = (score - math.copysign(1, score)) / sigma if score else 0.0
+    margin = _NORMAL.inv_cdf(0.5 + confidence / 2) * sigma
+    low = max(round((len(slopes) - margin) / 2) - 1, 0)
+    high = min(round((len(slopes) + margin) / 2), len(slopes) - 1)
+    return Slope(median(slopes), slopes[low], slopes[high], two_sided(z))
+
+
+def shift(
+    before: Sequence[float],
+    after: Sequence[float],
+    strata_before: Sequence[Hashable] | None = None,
+    strata_after: Sequence[Hashable] | None = None,
+) -> Shift | None:
+    """How `after` differs from `before`; None when no value can be compared."""
+    groups: dict[Hashable, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    for index, value in enumerate(before):
+        groups[None if strata_before is None else strata_before[index]][0].append(value)
+    for index, value in enumerate(after):
+        groups[None if strata_after is None else strata_after[index]][1].append(value)
+    differences: list[float] = []
+    above = 0.0
+    statistic, variance = 0.0, 0.0
+    for first, second in groups.values():
+        if not first or not second:
+            continue
+        pairs = [two - one for one in first for two in second]
+        differences += pairs
+        wins = sum((pair > 0) + 0.5 * (pair == 0) for pair in pairs)
+        above += wins
+        # The weights of van Elteren: 1 / (size of the stratum + 1).
+        total = len(first) + len(second)
+        weight = 1 / (total + 1)
+        statistic += weight * (wins - len(pairs) / 2)
+        variance += weight**2 * len(pairs) * (total + 1 - _ties([*first, *second], total)) / 12
+    if not differences or variance <= 0:
+        return None
+    return Shift(median(differences), two_sided(statistic / math.sqrt(variance)), above / len(differences))
+
+
+def change_point(values: Sequence[float], min_segment: int) -> int:
+    """Where the mean of `values` changes most: the first index after the change (CUSUM, Page 1954).
+
+    The cumulative sum is divided by its standard deviation under no change, so that changes near the ends are
+    found as well as those in the middle.
+    """
+    mean = math.fsum(values) / len(values)
+    best, found, total = -1.0, min_segment, 0.0
+    for index, value in enumerate(values[:-1]):
+        total += value - mean
+        count = index + 1
+        if not min_segment <= count <= len(values) - min_segment:
+            continue
+        size = abs(total) / math.sqrt(count * (len(values) - count))
+        if size > best:
+            best, found = size, count
+    return found
+
+
+def hinge_point(times: Sequence[float], values: Sequence[float], min_segment: int) -> tuple[int, float]:
+    """Where a flat line turns into a slope, by least absolute deviation, and that deviation."""
+    best, found = math.inf, min_segment
+    for index in range(len(values) - min_segment + 1):
+        base = median(values[: max(index, 1)]) if index >= 3 else median(values[:3])
+        rising = [
+            (value - base) / (at - times[index])
+            for at, value in zip(times[index + 1 :], values[index + 1 :], strict=True)
+        ]
+        rate = median(rising)
+        deviation = math.fsum(
+            abs(value - base - max(0.0, at - times[index]) * rate)
+            for at, value in zip(times, values, strict=True)
+        )
+        if deviation < best:
+            best, found = deviation, index
+    return found, best
+
+
+def spread(values: Sequence[float]) -> float:
+    """A robust standard deviation: the median absolute deviation, scaled to that of a normal distribution."""
+    middle = median(values)
+    return 1.4826 * median([abs(value - middle) for value in values])
+
+
+def two_sided(z: float) -> float:
+    """The two-sided p-value of a standard normal statistic."""
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def _kendall_variance(values: Sequence[float]) -> float:
+    size = len(values)
+    ties = sum(count * (count - 1) * (2 * count + 5) for count in Counter(values).values() if count > 1)
+    return (size * (size - 1) * (2 * size + 5) - ties) / 18
+
+
+def _ties(values: Sequence[float], total: int) -> float:
+    if total < 2:
+        return 0.0
+    return sum(count**3 - count for count in Counter(values).values()) / (total * (total - 1))

@@ -1,0 +1,188 @@
+"""Trends and shifts of one line of a signal, compared at equal load."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from app.monitoring.source import Series
+from app.monitoring.statistics import change_point, hinge_point, shift, slope, spread
+
+MIN_BUCKETS: Final = 20
+_MIN_SEGMENT: Final = 5
+_MIN_STRATUM: Final = 6
+_STRATA: Final = 5
+# Three gates, all needed: significance, size relative to the value and to the noise, and superiority. Values
+# of neighboring buckets are correlated, so a p-value is smaller than it should be; the limit allows for that.
+_MAX_P: Final = 1e-6
+_MIN_CHANGE: Final = 0.2
+_MIN_NOISES: Final = 3.0
+_MIN_SUPERIORITY: Final = 0.9
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed: `kind` is `trend` or `shift`, from `before` to `after`, beginning at `onset`.
+
+    `slope`, `slope_low` and `slope_high` are per second, 0 for a shift; `p` is the p-value, `noise` the
+    standard deviation around the trend.
+    """
+
+    kind: str
+    onset: float
+    before: float
+    after: float
+    p: float
+    slope: float = 0.0
+    slope_low: float = 0.0
+    slope_high: float = 0.0
+    noise: float = 0.0
+
+    @property
+    def relative(self) -> float:
+        """The change relative to the value before."""
+        return (self.after - self.before) / abs(self.before) if self.before else math.inf
+
+    def hours_to(self, limit: float) -> tuple[float, float] | None:
+        """Hours until the value reaches `limit`, from both bounds of the slope; None for a shift or a slope
+        away from it. The second is infinite when the lower bound of the slope does not reach the limit."""
+        distance = limit - self.after
+        sign = 1.0 if distance >= 0 else -1.0
+        slow, fast = sorted((sign * self.slope_low, sign * self.slope_high))
+        if self.kind != "trend" or fast <= 0:
+            return None
+        near, far = max(0.0, abs(distance) - self.noise), abs(distance) + self.noise
+        return near / fast / 3600, far / slow / 3600 if slow > 0 else math.inf
+
+
+def buckets(series: Series, start: float, seconds: float, count: int) -> list[float | None]:
+    """The median of each bucket of `seconds`, None for one without a value."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for at, value in zip(series.times, series.values, strict=True):
+        index = int((at - start) // seconds)
+        if 0 <= index < count:
+            found[index].append(value)
+    return [median(found[index]) if index in found else None for index in range(count)]
+
+
+def detect(
+    times: Sequence[float],
+    values: Sequence[float | None],
+    load: Sequence[float | None] | None = None,
+    worse: str = "above",
+) -> Change | None:
+    """A change for the worse in bucketed values; None when there is none or too little is known.
+
+    With `load`, values are compared only with those at a similar load.
+    """
+    points = [
+        (at, value, 0.0 if load is None else load[index])
+        for index, (at, value) in enumerate(zip(times, values, strict=True))
+        if value is not None
+    ]
+    known = [(at, value, demand) for at, value, demand in points if demand is not None]
+    if len(known) < MIN_BUCKETS:
+        return None
+    at = [point[0] for point in known]
+    sign = -1.0 if worse == "below" else 1.0
+    measured = [sign * point[1] for point in known]
+    strata = _strata([point[2] for point in known])
+    residuals = _residuals(measured, strata)
+    candidates = [
+        found
+        for found in (_trend(at, measured, strata, residuals), _shift(at, measured, strata, residuals))
+        if found is not None
+    ]
+    if not candidates:
+        return None
+    _, change = min(candidates, key=lambda item: item[0])
+    return Change(
+        change.kind,
+        change.onset,
+        sign * change.before,
+        sign * change.after,
+        change.p,
+        sign * change.slope,
+        sign * (change.slope_low if sign > 0 else change.slope_high),
+        sign * (change.slope_high if sign > 0 else change.slope_low),
+        change.noise,
+    )
+
+
+def _strata(load: Sequence[float]) -> list[int]:
+    """Groups of similar load: quantiles of equal size."""
+    count = min(_STRATA, len(load) // _MIN_STRATUM)
+    if count < 2 or max(load) - min(load) <= 0.1 * max(map(abs, load)):
+        return [0] * len(load)
+    order = sorted(range(len(load)), key=lambda index: load[index])
+    strata = [0] * len(load)
+    for position, index in enumerate(order):
+        strata[index] = position * count // len(load)
+    return strata
+
+
+def _residuals(values: Sequence[float], strata: Sequence[int]) -> list[float]:
+    """The differences from the median of the early half of each stratum: what is normal at that load."""
+    groups: dict[int, list[float]] = defaultdict(list)
+    for value, stratum in zip(values, strata, strict=True):
+        groups[stratum].append(value)
+    normal = {stratum: median(group[: max(3, len(group) // 2)]) for stratum, group in groups.items()}
+    return [value - normal[stratum] for value, stratum in zip(values, strata, strict=True)]
+
+
+def _noise(residuals: Sequence[float]) -> float:
+    """The noise between neighbors: a trend or a shift hardly adds to it."""
+    return spread([two - one for one, two in pairwise(residuals)]) / math.sqrt(2)
+
+
+def _large(change: float, base: float, noise: float) -> bool:
+    return change >= _MIN_CHANGE * abs(base) and change >= _MIN_NOISES * noise and change > 0
+
+
+def _trend(
+    at: Sequence[float], values: Sequence[float], strata: Sequence[int], residuals: Sequence[float]
+) -> tuple[float, Change] | None:
+    found = slope(at, values, strata)
+    if found is None or found.p > _MAX_P or found.slope <= 0:
+        return None
+    onset, deviation = hinge_point(at, residuals, _MIN_SEGMENT)
+    rising = slope(at[onset:], values[onset:], strata[onset:]) or found
+    seconds = at[-1] - at[onset]
+    base = median(values[: max(onset, 3)])
+    change = rising.slope * seconds
+    recent = residuals[-_MIN_SEGMENT:]
+    # Still worse at the end: what has recovered is no warning.
+    if not _large(change, base, _noise(residuals)) or median(recent) < change / 3 or rising.low <= 0:
+        return None
+    # The level at the end: the last values, brought there along the slope.
+    level = median(
+        value + rising.slope * (at[-1] - moment)
+        for moment, value in zip(at[-_MIN_SEGMENT:], values[-_MIN_SEGMENT:], strict=True)
+    )
+    return deviation, Change(
+        "trend", at[onset], base, level, found.p, rising.slope, rising.low, rising.high, _noise(residuals)
+    )
+
+
+def _shift(
+    at: Sequence[float], values: Sequence[float], strata: Sequence[int], residuals: Sequence[float]
+) -> tuple[float, Change] | None:
+    index = change_point(residuals, _MIN_SEGMENT)
+    found = shift(values[:index], values[index:], strata[:index], strata[index:])
+    if found is None or found.p > _MAX_P or found.superiority < _MIN_SUPERIORITY:
+        return None
+    base = median(values[:index])
+    if not _large(found.shift, base, _noise(residuals)):
+        return None
+    if median(residuals[-_MIN_SEGMENT:]) - median(residuals[:index]) < found.shift / 3:
+        return None
+    low, high = median(residuals[:index]), median(residuals[index:])
+    deviation = math.fsum(
+        abs(value - (low if position < index else high)) for position, value in enumerate(residuals)
+    )
+    return deviation, Change("shift", at[index], base, base + found.shift, found.p)

@@ -1,0 +1,142 @@
+"""What the dashboard shows, as plain JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from app.monitoring.signals import Limits, Signal, Signals
+from app.monitoring.source import Series, Source
+from rehearsal.monitoring.alerts import Alerts
+from rehearsal.monitoring.early_warning import EarlyWarning
+from rehearsal.monitoring.recorder import INTERVAL_SECONDS, OBJECTIVE_WINDOW, Recorder
+
+RANGES: Final[Mapping[str, float]] = {
+    "15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0, "7d": 604_800.0,
+}  # fmt: skip
+_POINTS: Final = 240
+_MAX_LINES: Final = 10
+TABS: Final = ("system", "application", "queue", "cache", "database", "business", "autoscaling")
+
+
+def step_of(seconds: float) -> float:
+    """Seconds between points: those of the recording, or a multiple for a long range."""
+    return INTERVAL_SECONDS * max(1, math.ceil(seconds / _POINTS / INTERVAL_SECONDS))
+
+
+def panels(source: Source, signals: Signals, tab: str, end: float, seconds: float) -> dict[str, Any]:
+    """The panels of a tab over the `seconds` before `end`. Raises SourceError."""
+    step = step_of(seconds)
+    end = math.floor(end / step) * step
+    start = end - seconds
+    moments = [start + step * index for index in range(round(seconds / step) + 1)]
+    found = []
+    for name, group in signals.dashboards.items():
+        for panel in group:
+            if (panel.section or name) != tab:
+                continue
+            lines = {legend: signals.signals[line] for legend, line in panel.lines.items()}
+            if all(line.only == "cluster" for line in lines.values()):
+                continue
+            found.append(
+                {
+                    "title": panel.title,
+                    "unit": next(iter(lines.values())).unit,
+                    "limits": _limits(lines),
+                    "series": _lines(source, lines, moments, step),
+                }
+            )
+    return {"times": moments, "panels": found}
+
+
+def _limits(lines: Mapping[str, Signal]) -> dict[str, float] | None:
+    threshold: Limits | None = next((line.threshold for line in lines.values() if line.threshold), None)
+    return None if threshold is None else {"warning": threshold.warning, "critical": threshold.critical}
+
+
+def _lines(
+    source: Source, lines: Mapping[str, Signal], moments: Sequence[float], step: float
+) -> list[dict[str, Any]]:
+    found = []
+    for legend, signal in lines.items():
+        for series in source.query_range(signal.query, moments[0], moments[-1], step):
+            label = " ".join(part for part in (legend, series.label) if part)
+            found.append({"name": label or signal.title, "values": aligned(series, moments, step)})
+    found.sort(key=lambda line: max((value for value in line["values"] if value is not None), default=0.0))
+    return found[::-1][:_MAX_LINES]
+
+
+def aligned(series: Series, moments: Sequence[float], step: float) -> list[float | None]:
+    """The values at `moments`, None where there is none."""
+    values: list[float | None] = [None] * len(moments)
+    for at, value in zip(series.times, series.values, strict=True):
+        index = round((at - moments[0]) / step)
+        if 0 <= index < len(values):
+            values[index] = value
+    return values
+
+
+def budget(source: Source, signals: Signals, end: float, seconds: float) -> list[dict[str, Any]]:
+    """For each objective the share of requests that violated it, and how much of its budget that is.
+
+    The share is weighted by the requests of each moment. None without requests.
+    """
+    step = step_of(seconds)
+    requests = _by_time(source.query_range(signals.signals["requests"].query, end - seconds, end, step))
+    found = []
+    for name, allowed in signals.allowed.items():
+        bad = _by_time(
+            source.query_range(signals.bad_share(name, OBJECTIVE_WINDOW), end - seconds, end, step)
+        )
+        weights = {at: requests.get(at, 0.0) for at in bad}
+        total = math.fsum(weights.values())
+        share = math.fsum(bad[at] * weights[at] for at in bad) / total if total else None
+        used = None if share is None or not allowed else share / allowed
+        found.append({"objective": name, "allowed": allowed, "share": share, "used": used})
+    return found
+
+
+def _by_time(found: Sequence[Series]) -> dict[float, float]:
+    return {at: value for series in found for at, value in zip(series.times, series.values, strict=True)}
+
+
+def overview(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: str) -> dict[str, Any]:
+    """The state of the platform now. Raises SourceError."""
+    observation, signals, at = recorder.observation, recorder.signals, recorder.at
+    status = observation.status if observation else None
+    current = {
+        name: max((value for value in recorder.results.get(signal.query, {}).values()), default=None)
+        for name, signal in signals.local().items()
+    }
+    shown = ("requests", "response-time", "errors", "cpu", "memory", "database-connections", "queue-age")
+    return {
+        "stack": stack,
+        "at": at,
+        "running": observation is not None,
+        "ready": status is not None and all(process.ready for process in status.processes),
+        "problems": sorted(recorder.problems.values()),
+        "alerts": [alert.to_json() for alert in alerts.active()],
+        "findings": [finding.to_json() for finding in warnings.findings],
+        "budget": budget(recorder, signals, at, 86_400.0),
+        "numbers": [
+            {"title": signals.signals[name].title, "unit": signals.signals[name].unit, "value": current[name]}
+            for name in shown
+            if name in current
+        ],
+        "autoscalers": [
+            {
+                "name": item.name, "current": item.current, "desired": item.desired,
+                "minimum": item.minimum, "maximum": item.maximum,
+                "outcome": item.outcome, "metrics": list(item.metrics),
+            }
+            for item in (status.autoscalers if status else ())
+        ],
+        "processes": [
+            {
+                "name": item.name, "state": item.state, "ready": item.ready,
+                "restarts": item.restarts, "memory": item.memory, "cpu": item.cpu,
+            }
+            for item in (status.processes if status else ())
+        ],
+    }  # fmt: skip

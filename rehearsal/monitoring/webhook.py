@@ -1,0 +1,86 @@
+"""Sends alerts of one machine to a webhook, signed with HMAC-SHA256."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+
+from rehearsal.errors import InputError
+from rehearsal.monitoring.alerts import Alert
+
+URL: Final = "KINGDOM_WEBHOOK_URL"
+SECRET: Final = "KINGDOM_WEBHOOK_SECRET"  # noqa: S105 (the name of a variable)
+SIGNATURE: Final = "x-kingdom-signature"
+TIMESTAMP: Final = "x-kingdom-timestamp"
+_ATTEMPTS: Final = 3
+_TIMEOUT_SECONDS: Final = 5.0
+_MIN_SECRET: Final = 16
+
+
+class Webhook:
+    """Posts each alert as JSON. The signature covers the timestamp and the body, so it cannot be replayed."""
+
+    def __init__(self, url: str, secret: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = url
+        self._secret = secret.encode()
+        self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Webhook | None:
+        """The configured webhook, None without one. Raises InputError for half a configuration."""
+        url, secret = environment.get(URL, ""), environment.get(SECRET, "")
+        if not url and not secret:
+            return None
+        if not url.startswith(("http://", "https://")) or len(secret) < _MIN_SECRET:
+            raise InputError(
+                f"{URL} must be an http or https address and {SECRET} at least {_MIN_SECRET} characters",
+                remedy="Set both, or neither for no webhook.",
+            )
+        return cls(url, secret)
+
+    def send(self, stack: str, alert: Alert) -> str:
+        """Send an alert; "" when it was received, else what is wrong. A server error is tried again."""
+        payload: dict[str, Any] = {
+            "stack": stack,
+            "status": "firing" if alert.recovered is None else "resolved",
+            # The same for the alert and its recovery: receivers drop duplicates by it.
+            "id": hashlib.sha256("/".join((stack, *alert.key, f"{alert.since:.3f}")).encode()).hexdigest()[
+                :16
+            ],
+            **alert.to_json(),
+        }
+        body = json.dumps(payload, sort_keys=True).encode()
+        problem = ""
+        for _ in range(_ATTEMPTS):
+            timestamp = f"{time.time():.0f}"
+            headers = {
+                "content-type": "application/json",
+                TIMESTAMP: timestamp,
+                SIGNATURE: signature(self._secret, timestamp, body),
+            }
+            try:
+                response = self._client.post(self._url, content=body, headers=headers)
+            except httpx.HTTPError as error:
+                problem = f"the webhook {self._url} is unavailable: {error!r}"
+                continue
+            if response.is_success:
+                return ""
+            problem = f"the webhook {self._url} returned status {response.status_code}"
+            if response.status_code < 500:
+                break
+        return problem
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def signature(secret: bytes, timestamp: str, body: bytes) -> str:
+    """``sha256=`` and the HMAC of the timestamp, a full stop and the body."""
+    return "sha256=" + hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

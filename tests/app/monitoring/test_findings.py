@@ -1,0 +1,64 @@
+"""Findings over a source: what changed, when, how much, and what happened then."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from app.monitoring.findings import Happening, findings
+from app.monitoring.signals import Limits, Signal, Signals
+from app.monitoring.source import Series
+
+END = 36_000.0
+SIGNALS = Signals(
+    {
+        "memory": Signal(
+            "memory", "Memory", "%", "memory", worse="above", threshold=Limits(80, 95), trend=True
+        ),
+        "response": Signal("response", "Response time", "s", "response", ("route",), "above", trend=True),
+        "orders": Signal("orders", "Orders", "1", "orders"),
+    },
+    {},
+    {},
+    {},
+)
+
+
+class Given:
+    """Memory that leaks from 10,000 s on, and one route that is slower from 20,000 s on."""
+
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[Series]:
+        chance = random.Random(query)
+        times = [start + step * index for index in range(int((end - start) / step) + 1)]
+
+        def noisy(at: float, value: float) -> float:
+            return value * (1 + chance.gauss(0, 0.01))
+
+        if query == "memory":
+            return [Series({}, times, [noisy(at, 30 + max(0.0, at - 10_000) / 1000) for at in times])]
+        slow = [noisy(at, 0.05 if at < 20_000 else 0.08) for at in times]
+        return [
+            Series({"route": "/v1/feed"}, times, slow),
+            Series({"route": "/v1/orders"}, times, [noisy(at, 0.02) for at in times]),
+        ]
+
+
+def test_each_finding_has_onset_magnitude_and_movers() -> None:
+    happenings = [
+        Happening(20_100.0, "deployment", "api: new revision", ("spec.containers[0].image",)),
+        Happening(30_000.0, "scaling", "api: 2 to 3 replicas"),
+    ]
+    found = {item.signal: item for item in findings(Given(), SIGNALS, END, happenings)}
+    assert set(found) == {"memory", "response"}
+    response = found["response"]
+    assert (response.line, response.change.kind) == ("/v1/feed", "shift")
+    assert abs(response.change.onset - 20_000) <= 300
+    assert response.change.relative == pytest.approx(0.6, abs=0.05)
+    assert [mover.title for mover in response.movers] == ["api: new revision"]
+    memory = found["memory"]
+    assert memory.movers == ()
+    assert memory.hours is not None
+    assert memory.hours[0] <= (80 - 56) * 1000 / 3600 <= (memory.hours[1] or 0)
+    assert "reaches 80 % in" in memory.text
+    assert memory.to_json()["text"] == memory.text

@@ -1,0 +1,109 @@
+"""Planted changes are found where they began; healthy days with a daily pattern of the load are not."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+
+from app.monitoring.source import Series
+from app.monitoring.trends import Change, buckets, detect
+
+STEP = 300.0
+Plant = Callable[[float, float], float]
+
+
+def day(
+    seed: int, plant: Plant = lambda at, value: value, *, flat: bool = False, start: float = 0.0
+) -> tuple[list[float], list[float | None], list[float | None]]:
+    """Ten hours in buckets of five minutes: times, response times, and a load with a daily pattern."""
+    chance = random.Random(seed)
+    times = [STEP * index for index in range(120)]
+    values: list[float | None] = []
+    load: list[float | None] = []
+    noise = wander = 0.0
+    for at in times:
+        wander = 0.7 * wander + chance.gauss(0, 0.03)
+        noise = 0.5 * noise + chance.gauss(0, 0.05)
+        pattern = 0.0 if flat else 0.6 * math.sin(2 * math.pi * (at / 86_400 + start))
+        demand = 100 * (1 + pattern) * (1 + wander)
+        load.append(demand)
+        values.append(plant(at, 0.05 * (1 + (demand / 200) ** 2) * (1 + noise)))
+    return times, values, load
+
+
+def test_healthy_days_have_at_most_one_finding_in_twenty_lines() -> None:
+    found = [seed for seed in range(20) if detect(*day(seed, start=seed / 20))]
+    assert len(found) <= 1, found
+
+
+def test_without_the_load_the_daily_pattern_would_be_found() -> None:
+    times, values, _ = day(0, start=0.8)
+    assert detect(times, values) is not None
+
+
+def test_a_slow_leak_is_a_trend_from_its_onset() -> None:
+    def leak(at: float, value: float) -> float:
+        return 100e6 + max(0.0, at - 12_000) * 1e6 / 60 + value * 1e6
+
+    times, values, _ = day(3, leak, flat=True)
+    change = detect(times, values)
+    assert change is not None
+    assert change.kind == "trend"
+    assert abs(change.onset - 12_000) <= 2 * STEP
+    assert change.slope == pytest.approx(1e6 / 60, rel=0.02)
+    hours = change.hours_to(1e9)
+    assert hours is not None
+    expected = (1e9 - change.after) / (1e6 / 60) / 3600
+    assert hours[0] <= expected <= hours[1] <= hours[0] * 1.1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_deployment_that_adds_thirty_milliseconds_is_a_shift_at_its_time(seed: int) -> None:
+    times, values, load = day(seed, lambda at, value: value + (0.03 if at >= 24_000 else 0.0), flat=True)
+    change = detect(times, values, load)
+    assert change is not None
+    assert change.kind == "shift"
+    assert abs(change.onset - 24_000) <= STEP
+    assert change.after - change.before == pytest.approx(0.03, rel=0.35)
+
+
+def test_a_falling_hit_rate_is_worse_below() -> None:
+    times, values, _ = day(1, lambda at, value: 90 - max(0.0, at - 15_000) / 500 + 10 * value, flat=True)
+    change = detect(times, values, worse="below")
+    assert change is not None
+    assert change.after < change.before
+    assert change.slope < 0
+    assert change.slope_low <= change.slope <= change.slope_high
+    assert detect(times, values, worse="above") is None
+
+
+def test_what_has_recovered_is_no_finding() -> None:
+    times, values, load = day(2, lambda at, value: value * (3 if 9000 < at < 20_000 else 1), flat=True)
+    assert detect(times, values, load) is None
+
+
+def test_one_outlier_is_no_finding() -> None:
+    times, values, load = day(4, lambda at, value: value * (50 if at == 15_000 else 1), flat=True)
+    assert detect(times, values, load) is None
+
+
+def test_gaps_and_short_histories_are_no_findings() -> None:
+    times, values, load = day(5, flat=True)
+    assert detect(times[:10], values[:10], load[:10]) is None
+    assert detect(times, [None] * 120, load) is None
+    holes = [value if index % 3 else None for index, value in enumerate(values)]
+    assert detect(times, holes, load) is None
+
+
+def test_hours_are_unbounded_when_the_slope_may_be_flat() -> None:
+    change = Change("trend", 0.0, 1.0, 2.0, 0.0, slope=1.0, slope_low=-1.0, slope_high=2.0)
+    assert change.hours_to(9200.0) == (pytest.approx(9198 / 2 / 3600), math.inf)
+    assert Change("shift", 0.0, 1.0, 2.0, 0.0).hours_to(3.0) is None
+
+
+def test_buckets_are_medians_and_none_without_a_value() -> None:
+    series = Series({}, [0.0, 10.0, 50.0, 190.0], [1.0, 3.0, 2.0, 7.0])
+    assert buckets(series, 0.0, 60.0, 4) == [2.0, None, None, 7.0]

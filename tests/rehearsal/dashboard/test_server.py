@@ -1,0 +1,127 @@
+"""The dashboard over HTTP, and its page in Chromium."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+
+from app.monitoring.prometheus import PrometheusSource
+from rehearsal.monitoring.recorder import Recorder
+from tests.rehearsal.dashboard.serving import recorded, served
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> Iterator[tuple[str, Recorder]]:
+    parts = recorded()
+    with served(*parts) as url:
+        yield url, parts[0]
+
+
+def test_the_overview_has_state_alerts_budget_and_numbers(dashboard: tuple[str, Recorder]) -> None:
+    data = httpx.get(f"{dashboard[0]}/api/overview").json()
+    assert data["running"] is True
+    assert {item["objective"] for item in data["budget"]} == {"availability", "latency"}
+    assert all(item["share"] is not None for item in data["budget"])
+    assert {alert["signal"] for alert in data["alerts"]} >= {"errors"}
+    assert "Requests" in {item["title"] for item in data["numbers"]}
+
+
+@pytest.mark.parametrize(
+    "tab", ["system", "application", "queue", "cache", "database", "business", "autoscaling"]
+)
+def test_every_tab_has_panels_with_values(dashboard: tuple[str, Recorder], tab: str) -> None:
+    data = httpx.get(f"{dashboard[0]}/api/panels/{tab}?range=15m").json()
+    assert data["panels"]
+    for panel in data["panels"]:
+        assert panel["series"], panel["title"]
+        for line in panel["series"]:
+            assert len(line["values"]) == len(data["times"])
+    assert {"deployment", "scaling", "drill"} <= {event["kind"] for event in data["events"]}
+
+
+def test_it_answers_the_range_query_of_prometheus(dashboard: tuple[str, Recorder]) -> None:
+    url, recorder = dashboard
+    with closing(PrometheusSource(url)) as source:
+        query = recorder.signals.signals["requests"].query
+        assert source.query_range(query, recorder.at - 300, recorder.at, 15.0) == recorder.query_range(
+            query, recorder.at - 300, recorder.at, 15.0
+        )
+
+
+def test_only_loopback_names_are_served(dashboard: tuple[str, Recorder]) -> None:
+    response = httpx.get(f"{dashboard[0]}/api/overview", headers={"host": "attacker.example:80"})
+    assert response.status_code == 421
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/panels/unknown", "/api/panels/system?range=5y", "/static/server.py", "/static/..%2fserver.py"],
+)
+def test_what_does_not_exist_is_not_found(dashboard: tuple[str, Recorder], path: str) -> None:
+    assert httpx.get(dashboard[0] + path).status_code == 404
+
+
+def test_nothing_is_loaded_from_elsewhere(dashboard: tuple[str, Recorder]) -> None:
+    response = httpx.get(dashboard[0])
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert not re.search(r"https?://", response.text)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not on PATH: install the package `chromium` to test the page")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def test_the_page_works_with_the_keyboard_and_on_a_phone(
+    dashboard: tuple[str, Recorder], browser: Any
+) -> None:
+    messages: list[str] = []
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.goto(dashboard[0])
+    page.wait_for_selector(".numbers")
+    assert "active alerts" in page.inner_text("#state")
+    link = page.locator("nav a", has_text="Application")
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".panel canvas")
+    assert page.inner_text("#title") == "Application"
+    assert link.get_attribute("aria-current") == "page"
+    # Every plot has a text and a table of its values.
+    plots = page.locator(".plot")
+    for index in range(plots.count()):
+        assert "last" in plots.nth(index).get_attribute("aria-label")
+    assert page.locator(".panel table").count() == plots.count()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert "api: new revision" in page.inner_text("#body")
+    page.select_option("#range", "15m")
+    page.wait_for_function("document.querySelectorAll('.panel canvas').length > 5")
+    assert messages == []
+    page.close()
+
+
+def test_an_unavailable_server_is_stated(browser: Any) -> None:
+    parts = recorded(3)
+    page = browser.new_page()
+    with served(*parts) as url:
+        page.goto(url)
+        page.wait_for_selector(".numbers")
+    page.evaluate("location.hash = '#system'")
+    page.wait_for_function("document.getElementById('state').textContent.includes('unavailable')")
+    page.close()

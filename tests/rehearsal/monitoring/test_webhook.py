@@ -1,0 +1,71 @@
+"""The webhook: signed, retried, and half a configuration is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+
+import httpx
+import pytest
+
+from rehearsal.errors import InputError
+from rehearsal.monitoring.alerts import Alert
+from rehearsal.monitoring.webhook import SIGNATURE, TIMESTAMP, Webhook
+
+SECRET_TEXT = "0123456789abcdef"
+ALERT = Alert("errors", "Errors", "", "warning", 7.0, 5.0, "%", 100.0)
+
+
+class Receiver:
+    def __init__(self, *statuses: int) -> None:
+        self.requests: list[httpx.Request] = []
+        self._statuses = list(statuses)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return httpx.Response(self._statuses.pop(0))
+
+
+def webhook(receiver: Receiver) -> Webhook:
+    return Webhook("http://receiver/", SECRET_TEXT, httpx.MockTransport(receiver))
+
+
+def test_the_signature_covers_time_and_body() -> None:
+    receiver = Receiver(204)
+    assert webhook(receiver).send("local", ALERT) == ""
+    (request,) = receiver.requests
+    signed = request.headers[TIMESTAMP].encode() + b"." + request.content
+    expected = hmac.new(SECRET_TEXT.encode(), signed, hashlib.sha256).hexdigest()
+    assert request.headers[SIGNATURE] == f"sha256={expected}"
+    assert json.loads(request.content)["status"] == "firing"
+
+
+def test_an_alert_and_its_recovery_have_one_id() -> None:
+    receiver = Receiver(200, 200)
+    hook = webhook(receiver)
+    hook.send("local", ALERT)
+    hook.send("local", Alert(**{**ALERT.to_json(), "value": 1.0, "recovered": 900.0}))
+    first, second = (json.loads(request.content) for request in receiver.requests)
+    assert first["id"] == second["id"]
+    assert second["status"] == "resolved"
+
+
+def test_a_server_error_is_tried_again_and_a_refusal_is_not() -> None:
+    receiver = Receiver(503, 200)
+    assert webhook(receiver).send("local", ALERT) == ""
+    receiver = Receiver(401)
+    assert "returned status 401" in webhook(receiver).send("local", ALERT)
+    assert len(receiver.requests) == 1
+
+
+def test_configuration() -> None:
+    assert Webhook.from_environment({}) is None
+    found = Webhook.from_environment(
+        {"KINGDOM_WEBHOOK_URL": "http://receiver/", "KINGDOM_WEBHOOK_SECRET": SECRET_TEXT}
+    )
+    assert found is not None
+    found.close()
+    for wrong in ({"KINGDOM_WEBHOOK_URL": "http://receiver/"}, {"KINGDOM_WEBHOOK_SECRET": SECRET_TEXT}):
+        with pytest.raises(InputError, match="at least 16 characters"):
+            Webhook.from_environment(wrong)
