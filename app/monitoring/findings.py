@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from app.monitoring.signals import Signal, Signals
-from app.monitoring.source import Series, Source
+from app.monitoring.source import Source, TimeSeries
 from app.monitoring.trends import MIN_BUCKETS, Change, buckets, detect
 
 # Window and bucket in seconds: a drift of hours, and a fault of minutes.
@@ -127,7 +127,7 @@ def _of_signal(
 
 def _loads(
     source: Source, signals: Signals, signal: Signal, start: float, end: float, step: float
-) -> dict[str, Series]:
+) -> dict[str, TimeSeries]:
     """The load of each line by its label; the key "" is that of all lines."""
     if not signal.load:
         return {}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from app.monitoring.source import Series, SourceError
+from app.monitoring.source import SourceError, TimeSeries
 
 _TIMEOUT_SECONDS: Final = 30.0
 # Prometheus refuses more than 11,000 points a series (web/api/v1/api.go).
@@ -32,7 +32,7 @@ class PrometheusSource:
         self._token = token
         self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport)
 
-    def query_range(self, query: str, start: float, end: float, step: float) -> list[Series]:
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         """Return the series of `query`. Values that are not a number are left out. Raises SourceError."""
         step = max(step, (end - start) / (_MAX_POINTS - 1))
         headers = {} if self._token is None else {"authorization": f"Bearer {self._token()}"}
@@ -54,7 +54,7 @@ class PrometheusSource:
         self._client.close()
 
 
-def _series(url: str, query: str, response: httpx.Response) -> list[Series]:
+def _series(url: str, query: str, response: httpx.Response) -> list[TimeSeries]:
     try:
         body: dict[str, Any] = response.json()
         if body.get("status") != "success":
@@ -70,7 +70,7 @@ def _series(url: str, query: str, response: httpx.Response) -> list[Series]:
         ) from error
 
 
-def _parse(item: dict[str, Any]) -> Series:
+def _parse(item: dict[str, Any]) -> TimeSeries:
     points = [(float(at), float(value)) for at, value in item["values"]]
     points = [(at, value) for at, value in points if math.isfinite(value)]
-    return Series(dict(item["metric"]), [at for at, _ in points], [value for _, value in points])
+    return TimeSeries(dict(item["metric"]), [at for at, _ in points], [value for _, value in points])

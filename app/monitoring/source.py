@@ -12,7 +12,7 @@ class SourceError(Exception):
 
 
 @dataclass(frozen=True)
-class Series:
+class TimeSeries:
     """One line: its labels, and values at times in seconds since 1970, in ascending order."""
 
     labels: Mapping[str, str]
@@ -30,6 +30,6 @@ class Series:
 class Source(Protocol):
     """Reads the result of a PromQL query over time. Raises SourceError."""
 
-    def query_range(self, query: str, start: float, end: float, step: float) -> list[Series]:
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         """Return the series of `query` at every `step` seconds from `start` to `end`, gaps left out."""
         ...

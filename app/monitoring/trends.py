@@ -10,7 +10,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from app.monitoring.source import Series
+from app.monitoring.source import TimeSeries
 from app.monitoring.statistics import change_point, hinge_point, shift, slope, spread
 
 MIN_BUCKETS: Final = 20
@@ -60,7 +60,7 @@ class Change:
         return near / fast / 3600, far / slow / 3600 if slow > 0 else math.inf
 
 
-def buckets(series: Series, start: float, seconds: float, count: int) -> list[float | None]:
+def buckets(series: TimeSeries, start: float, seconds: float, count: int) -> list[float | None]:
     """The median of each bucket of `seconds`, None for one without a value."""
     found: dict[int, list[float]] = defaultdict(list)
     for at, value in zip(series.times, series.values, strict=True):

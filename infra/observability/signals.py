@@ -16,7 +16,7 @@ FILE: Final = Path(__file__).with_name("signals.yaml")
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class MonitoredSignal:
     """A measured quantity: what it is called, its unit (UCUM), its PromQL, and where it becomes an alert.
 
     `by` are the labels that distinguish its lines; `policy` states that alert policies are declared for it.
@@ -37,7 +37,7 @@ class Panel:
     """One chart of a dashboard: its title and the signal behind each legend."""
 
     title: str
-    lines: Mapping[str, Signal]
+    lines: Mapping[str, MonitoredSignal]
 
     @property
     def unit(self) -> str:
@@ -54,7 +54,7 @@ class Panel:
 class Signals:
     """Signals by name, dashboards by name, and the objectives' shares of bad requests."""
 
-    signals: Mapping[str, Signal]
+    signals: Mapping[str, MonitoredSignal]
     dashboards: Mapping[str, tuple[Panel, ...]]
     objectives: Mapping[str, str]
 
@@ -79,7 +79,7 @@ def signals(namespace: str, settings: ObservabilitySettings) -> Signals:
         for name, field in type(settings.thresholds).model_fields.items()
     }
     found = {
-        name: Signal(
+        name: MonitoredSignal(
             name,
             entry["title"],
             entry["unit"],

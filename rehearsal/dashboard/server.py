@@ -29,10 +29,10 @@ from rehearsal.host.processes.atomic_files import write_atomic
 from rehearsal.monitoring.alerts import Alert, Alerts
 from rehearsal.monitoring.annotations import FILE, monitoring_folder
 from rehearsal.monitoring.early_warning import EarlyWarning
-from rehearsal.monitoring.platform import Platform
+from rehearsal.monitoring.platform import LocalPlatform
 from rehearsal.monitoring.recorder import Observer, Recorder
 from rehearsal.monitoring.signals import declared
-from rehearsal.monitoring.store import Event, Store
+from rehearsal.monitoring.store import Event, Recording
 from rehearsal.monitoring.webhook import Webhook
 from rehearsal.pulumi.project import Project
 
@@ -136,7 +136,7 @@ def application(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stac
 
 
 def build(
-    project: Project, stack: str, store: Store, platform: Observer
+    project: Project, stack: str, store: Recording, platform: Observer
 ) -> tuple[Recorder, Alerts, EarlyWarning]:
     """The recorder of a stack, its alerts, which go to events and the webhook, and its early warnings."""
     folder = monitoring_folder(project.state_folder(stack))
@@ -163,8 +163,10 @@ async def serve(project: Project, stack: str, port: int) -> None:
     """Record and serve until SIGTERM, SIGINT, or until the platform has been away for a minute."""
     folder = monitoring_folder(project.state_folder(stack))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = Store(folder / RECORDING)
-    recorder, alerts, warnings = build(project, stack, store, Platform(project.state_folder(stack), stack))
+    store = Recording(folder / RECORDING)
+    recorder, alerts, warnings = build(
+        project, stack, store, LocalPlatform(project.state_folder(stack), stack)
+    )
     stop = threading.Event()
     server = Server(
         application(recorder, alerts, warnings, stack), address=HOST, port=port, interface=Interfaces.ASGI,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.monitoring.signals import Limits, Signal, Signals
-from app.monitoring.source import Series, Source
+from app.monitoring.source import Source, TimeSeries
 from rehearsal.monitoring.alerts import Alerts
 from rehearsal.monitoring.early_warning import EarlyWarning
 from rehearsal.monitoring.recorder import INTERVAL_SECONDS, OBJECTIVE_WINDOW, Recorder
@@ -67,7 +67,7 @@ def _lines(
     return found[::-1][:_MAX_LINES]
 
 
-def aligned(series: Series, moments: Sequence[float], step: float) -> list[float | None]:
+def aligned(series: TimeSeries, moments: Sequence[float], step: float) -> list[float | None]:
     """The values at `moments`, None where there is none."""
     values: list[float | None] = [None] * len(moments)
     for at, value in zip(series.times, series.values, strict=True):
@@ -97,7 +97,7 @@ def budget(source: Source, signals: Signals, end: float, seconds: float) -> list
     return found
 
 
-def _by_time(found: Sequence[Series]) -> dict[float, float]:
+def _by_time(found: Sequence[TimeSeries]) -> dict[float, float]:
     return {at: value for series in found for at, value in zip(series.times, series.values, strict=True)}
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from app.monitoring.findings import SCALES, Finding, Happening, findings
 from rehearsal.monitoring.recorder import Recorder, Results
-from rehearsal.monitoring.store import Event, Store
+from rehearsal.monitoring.store import Event, Recording
 
 EVERY_SECONDS: Final = 300.0
 _KINDS: Final = frozenset({"deployment", "scaling", "drill", "load"})
@@ -36,7 +36,7 @@ class EarlyWarning:
         self._known = current
 
 
-def happenings(store: Store, end: float, seconds: float = SCALES[0][0]) -> list[Happening]:
+def happenings(store: Recording, end: float, seconds: float = SCALES[0][0]) -> list[Happening]:
     """What may have caused a change within `seconds` before `end`."""
     return [
         Happening(event.at, event.kind, event.title, tuple(event.detail.get("changes", ())))

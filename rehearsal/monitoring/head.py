@@ -22,7 +22,7 @@ class _Series:
 
 
 class Head:
-    """Series by metric. A series that was in one scrape of its target and not in the next has ended."""
+    """TimeSeries by metric. A series that was in one scrape of its target and not in the next has ended."""
 
     def __init__(self) -> None:
         self._series: dict[str, dict[Labels, _Series]] = {}

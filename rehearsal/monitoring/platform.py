@@ -33,7 +33,7 @@ EMULATED: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Target:
+class ScrapeTarget:
     """A container that exports metrics on a port of this machine."""
 
     name: str
@@ -42,10 +42,10 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Observation:
+class PlatformState:
     """One look at the platform."""
 
-    targets: Sequence[Target] = ()
+    targets: Sequence[ScrapeTarget] = ()
     gauges: Mapping[Labels, float] = field(default_factory=dict)
     status: Status | None = None
     events: Sequence[Event] = ()
@@ -61,7 +61,7 @@ class _PodInfo:
     memory_limit: float
 
 
-class Platform:
+class LocalPlatform:
     """The machine of one stack; `folder` is its `.rehearsal/<stack>`."""
 
     def __init__(self, folder: Path, stack: str) -> None:
@@ -72,7 +72,7 @@ class Platform:
         self._revisions: dict[str, _PodInfo] = {}
         self._decisions: dict[str, tuple[int, int]] = {}
 
-    def observe(self, at: float) -> Observation | None:
+    def observe(self, at: float) -> PlatformState | None:
         """What runs now; None while the platform does not run."""
         machine = Machine.find(self._folder)
         if machine is None:
@@ -83,9 +83,9 @@ class Platform:
             return None
         return self.observation(status, at)
 
-    def observation(self, status: Status, at: float) -> Observation:
+    def observation(self, status: Status, at: float) -> PlatformState:
         """The targets, metrics and events of a status."""
-        targets: list[Target] = []
+        targets: list[ScrapeTarget] = []
         gauges: dict[Labels, float] = {}
         events: list[Event] = []
         running = {process.name for process in status.processes}
@@ -109,11 +109,11 @@ class Platform:
                     "container": container,
                     "top_level_controller_name": pod.role,
                 }
-                targets.append(Target(process.name, process.port, labels))
+                targets.append(ScrapeTarget(process.name, process.port, labels))
         for autoscaler in status.autoscalers:
             gauges.update(_replicas(autoscaler))
             events += self._decision(autoscaler, at)
-        return Observation(targets, gauges, status, events)
+        return PlatformState(targets, gauges, status, events)
 
     def _pod(self, process: str, namespace: str, name: str, container: str) -> _PodInfo | None:
         if process not in self._pods:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from app.monitoring.signals import Signals
-from app.monitoring.source import Series, SourceError
+from app.monitoring.source import SourceError, TimeSeries
 from rehearsal.errors import KingdomError
 from rehearsal.monitoring.annotations import read_annotations
 from rehearsal.monitoring.clock import RecordingClock
 from rehearsal.monitoring.exposition import Exposition
 from rehearsal.monitoring.head import KEPT_SECONDS, Head
-from rehearsal.monitoring.platform import EMULATED, Observation, Target
+from rehearsal.monitoring.platform import EMULATED, PlatformState, ScrapeTarget
 from rehearsal.monitoring.promql.evaluator import NAME, Labels, Vector, query, query_range
 from rehearsal.monitoring.promql.parser import Expression, QueryError, parse, selectors
-from rehearsal.monitoring.store import Event, Store
+from rehearsal.monitoring.store import Event, Recording
 
 INTERVAL_SECONDS: Final = 15.0
 # After this long without a scrape, the last values are not carried on.
@@ -35,7 +35,7 @@ Results = dict[str, Vector]
 class Observer(Protocol):
     """Observes a platform; None while it does not run."""
 
-    def observe(self, at: float) -> Observation | None: ...
+    def observe(self, at: float) -> PlatformState | None: ...
 
 
 class Recorder:
@@ -47,17 +47,17 @@ class Recorder:
 
     def __init__(
         self,
-        store: Store,
+        store: Recording,
         signals: Callable[[], Signals],
         platform: Observer,
         *,
         annotations: Path | None = None,
-        fetch: Callable[[Target], str] | None = None,
+        fetch: Callable[[ScrapeTarget], str] | None = None,
         clock: RecordingClock | None = None,
     ) -> None:
         self.store = store
         self.signals = signals()
-        self.observation: Observation | None = None
+        self.observation: PlatformState | None = None
         self.problems: dict[str, str] = {}
         self.results: Results = {}
         self.after: list[Callable[[float, Results], None]] = []
@@ -122,7 +122,7 @@ class Recorder:
             self.step()
             due = max(due + INTERVAL_SECONDS, time.monotonic())
 
-    def query_range(self, query: str, start: float, end: float, step: float) -> list[Series]:
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         """The series of `query`. Raises SourceError for a query that is not supported."""
         if query in self.store.queries():
             return self.store.results(query, start, end, step)
@@ -149,7 +149,7 @@ class Recorder:
             found = self._expressions[text] = parse(text)
         return found
 
-    def _scrape(self, observation: Observation | None, at: float, found: dict[str, str]) -> None:
+    def _scrape(self, observation: PlatformState | None, at: float, found: dict[str, str]) -> None:
         if observation is None:
             found["platform"] = "the platform does not run: run `kingdom up`"
             if self._head.targets():
@@ -225,7 +225,7 @@ class Recorder:
         self.problems = found
 
 
-def scrape(target: Target) -> str:
+def scrape(target: ScrapeTarget) -> str:
     """The exposition of a target. Raises OSError, ValueError or HTTPException."""
     connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=_TIMEOUT_SECONDS)
     try:

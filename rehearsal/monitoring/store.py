@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from app.monitoring.source import Series, SourceError
+from app.monitoring.source import SourceError, TimeSeries
 from rehearsal.monitoring.promql.evaluator import Labels
 
 SAMPLE_SECONDS: Final = 2 * 3600.0  # samples are for the evaluation after a restart
@@ -39,7 +39,7 @@ class Event:
         return asdict(self)
 
 
-class Store:
+class Recording:
     """One DuckDB file, used by one process at a time. Every method may be called from many threads."""
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
@@ -70,13 +70,13 @@ class Store:
         """Record results of signals; a key is the query's text and the labels of a line."""
         self._insert("results", at, values)
 
-    def samples(self, since: float) -> Iterator[Series]:
+    def samples(self, since: float) -> Iterator[TimeSeries]:
         """Raw samples after `since`."""
         yield from self._read(
             "SELECT series, milli, value FROM samples WHERE milli > ? ORDER BY series, milli", [_milli(since)]
         )
 
-    def results(self, query: str, start: float, end: float, step: float) -> list[Series]:
+    def results(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         """Results of a signal: for each step the last one within it, at the end of the step."""
         ids = [number for (text, _), number in self._ids.items() if text == query]
         # The moments are start, start + step, …: a step ends at each of them.
@@ -163,15 +163,15 @@ class Store:
             )
         return number
 
-    def _read(self, query: str, parameters: list[Any]) -> list[Series]:
+    def _read(self, query: str, parameters: list[Any]) -> list[TimeSeries]:
         with self._lock:
             rows = self._connection.execute(query, parameters).fetchall()
             labels = {number: key[1] for key, number in self._ids.items()}
-        found: dict[int, Series] = {}
+        found: dict[int, TimeSeries] = {}
         for number, at, value in rows:
             series = found.get(number)
             if series is None:
-                series = found[number] = Series(dict(labels[number]))
+                series = found[number] = TimeSeries(dict(labels[number]))
             series.times.append(at / 1000)
             series.values.append(value)
         return list(found.values())

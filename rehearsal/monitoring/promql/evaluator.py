@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from app.monitoring.source import Series
+from app.monitoring.source import TimeSeries
 from rehearsal.monitoring.promql.functions import RANGE_FUNCTIONS, histogram_quantile
 from rehearsal.monitoring.promql.parser import (
     Aggregation,
@@ -72,13 +72,13 @@ _AGGREGATES: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
 }
 
 
-def query_range(samples: Samples, query: str, start: float, end: float, step: float) -> list[Series]:
+def query_range(samples: Samples, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
     """The series of `query` every `step` seconds from `start` to `end`, both included. Raises QueryError."""
     count = math.floor((end - start) / step + 1e-9) + 1
     moments = [start + step * index for index in range(count)]
     evaluator = _Evaluator(samples, start, end)
     expression = parse(query)
-    found: dict[Labels, Series] = {}
+    found: dict[Labels, TimeSeries] = {}
     for moment in moments:
         result = evaluator.evaluate(expression, moment)
         if isinstance(result, float):
@@ -88,7 +88,7 @@ def query_range(samples: Samples, query: str, start: float, end: float, step: fl
                 continue
             series = found.get(labels)
             if series is None:
-                series = found[labels] = Series(dict(labels))
+                series = found[labels] = TimeSeries(dict(labels))
             series.times.append(moment)
             series.values.append(value)
     return [found[labels] for labels in sorted(found)]

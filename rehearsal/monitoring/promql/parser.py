@@ -109,7 +109,7 @@ Expression = Number | Selector | Call | Aggregation | Binary
 
 def parse(query: str) -> Expression:
     """The expression that `query` stands for. Raises QueryError."""
-    parser = _Parser(query)
+    parser = _QueryParser(query)
     found = parser.expression(0)
     if parser.kind != "end":
         raise parser.error("an operator or the end")
@@ -135,7 +135,7 @@ def seconds(text: str) -> float:
     return sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
 
 
-class _Parser:
+class _QueryParser:
     """Precedence climbing over one token of look-ahead."""
 
     def __init__(self, query: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.monitoring.findings import Happening, findings
 from app.monitoring.signals import Limits, Signal, Signals
-from app.monitoring.source import Series
+from app.monitoring.source import TimeSeries
 
 END = 36_000.0
 SIGNALS = Signals(
@@ -28,7 +28,7 @@ SIGNALS = Signals(
 class Given:
     """Memory that leaks from 10,000 s on, and one route that is slower from 20,000 s on."""
 
-    def query_range(self, query: str, start: float, end: float, step: float) -> list[Series]:
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         chance = random.Random(query)
         times = [start + step * index for index in range(int((end - start) / step) + 1)]
 
@@ -36,11 +36,11 @@ class Given:
             return value * (1 + chance.gauss(0, 0.01))
 
         if query == "memory":
-            return [Series({}, times, [noisy(at, 30 + max(0.0, at - 10_000) / 1000) for at in times])]
+            return [TimeSeries({}, times, [noisy(at, 30 + max(0.0, at - 10_000) / 1000) for at in times])]
         slow = [noisy(at, 0.05 if at < 20_000 else 0.08) for at in times]
         return [
-            Series({"route": "/v1/feed"}, times, slow),
-            Series({"route": "/v1/orders"}, times, [noisy(at, 0.02) for at in times]),
+            TimeSeries({"route": "/v1/feed"}, times, slow),
+            TimeSeries({"route": "/v1/orders"}, times, [noisy(at, 0.02) for at in times]),
         ]
 
 

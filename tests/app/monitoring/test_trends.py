@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.monitoring.source import Series
+from app.monitoring.source import TimeSeries
 from app.monitoring.trends import Change, buckets, detect
 
 STEP = 300.0
@@ -105,5 +105,5 @@ def test_hours_are_unbounded_when_the_slope_may_be_flat() -> None:
 
 
 def test_buckets_are_medians_and_none_without_a_value() -> None:
-    series = Series({}, [0.0, 10.0, 50.0, 190.0], [1.0, 3.0, 2.0, 7.0])
+    series = TimeSeries({}, [0.0, 10.0, 50.0, 190.0], [1.0, 3.0, 2.0, 7.0])
     assert buckets(series, 0.0, 60.0, 4) == [2.0, None, None, 7.0]

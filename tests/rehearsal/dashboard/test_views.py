@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.monitoring.source import Series
+from app.monitoring.source import TimeSeries
 from rehearsal.dashboard.views import RANGES, aligned, budget, step_of
 from rehearsal.monitoring.recorder import OBJECTIVE_WINDOW
 from tests.rehearsal.monitoring.recording import MadeUp
@@ -18,7 +18,7 @@ def test_a_long_range_has_no_more_points_than_a_plot_can_show() -> None:
 
 
 def test_values_are_aligned_and_gaps_are_none() -> None:
-    assert aligned(Series({}, [15.0, 45.0], [1.0, 2.0]), [0.0, 15.0, 30.0, 45.0], 15.0) == [
+    assert aligned(TimeSeries({}, [15.0, 45.0], [1.0, 2.0]), [0.0, 15.0, 30.0, 45.0], 15.0) == [
         None,
         1.0,
         None,

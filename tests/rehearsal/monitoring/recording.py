@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from app.monitoring.signals import Signals
 from rehearsal.monitoring.clock import RecordingClock
-from rehearsal.monitoring.platform import EMULATED, Observation, Target
+from rehearsal.monitoring.platform import EMULATED, PlatformState, ScrapeTarget
 from rehearsal.monitoring.promql.parser import parse, selectors
 from rehearsal.monitoring.recorder import Recorder
 from rehearsal.monitoring.signals import declared
-from rehearsal.monitoring.store import Store
+from rehearsal.monitoring.store import Recording
 from rehearsal.pulumi.project import Project
 from tests.repository._tree import ROOT
 
@@ -56,7 +56,7 @@ class MadeUp:
             }
         )
 
-    def observe(self, at: float) -> Observation | None:
+    def observe(self, at: float) -> PlatformState | None:
         if not self.running:
             return None
         gauges = {
@@ -70,18 +70,20 @@ class MadeUp:
             ): float(self._random.randint(1, 4))
             for metric in sorted(EMULATED)
         }
-        targets = [Target(name, 1, {"pod": name, "top_level_controller_name": "api"}) for name in self.pods]
+        targets = [
+            ScrapeTarget(name, 1, {"pod": name, "top_level_controller_name": "api"}) for name in self.pods
+        ]
         self.exposed = {name: "".join(self._lines(name)) for name in self.pods}
-        return Observation(targets, gauges)
+        return PlatformState(targets, gauges)
 
-    def fetch(self, target: Target) -> str:
+    def fetch(self, target: ScrapeTarget) -> str:
         if target.name in self.away:
             raise ConnectionRefusedError("refused")
         return self.exposed[target.name]
 
-    def recorder(self, store: Store | None = None) -> Recorder:
+    def recorder(self, store: Recording | None = None) -> Recorder:
         clock = RecordingClock(0.0, lambda: self.wall, lambda: self.elapsed)
-        return Recorder(store or Store(None), lambda: self.signals, self, fetch=self.fetch, clock=clock)
+        return Recorder(store or Recording(None), lambda: self.signals, self, fetch=self.fetch, clock=clock)
 
     def advance(self, seconds: float = 15.013) -> None:
         self.wall += seconds

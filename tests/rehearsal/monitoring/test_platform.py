@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.host.status import AutoscalerStatus, ProcessStatus, Status
-from rehearsal.monitoring.platform import Platform, changed_paths
+from rehearsal.monitoring.platform import LocalPlatform, changed_paths
 
 
 def pod(folder: Path, name: str, revision: str, created: float, image: str = "one") -> ProcessStatus:
@@ -29,7 +29,9 @@ def pod(folder: Path, name: str, revision: str, created: float, image: str = "on
 
 
 def test_usage_has_the_metric_names_of_gke(tmp_path: Path) -> None:
-    found = Platform(tmp_path, "local").observation(Status("local", [pod(tmp_path, "api-1", "r1", 1.0)]), 5.0)
+    found = LocalPlatform(tmp_path, "local").observation(
+        Status("local", [pod(tmp_path, "api-1", "r1", 1.0)]), 5.0
+    )
     values = {dict(labels)["__name__"].partition(":")[2]: value for labels, value in found.gauges.items()}
     assert values == {
         "container_restart_count": 2.0,
@@ -41,7 +43,7 @@ def test_usage_has_the_metric_names_of_gke(tmp_path: Path) -> None:
 
 
 def test_a_new_revision_is_a_deployment_with_what_changed(tmp_path: Path) -> None:
-    platform = Platform(tmp_path, "local")
+    platform = LocalPlatform(tmp_path, "local")
     first = pod(tmp_path, "api-1", "r1", 1.0)
     assert not platform.observation(Status("local", [first]), 5.0).events
     second = pod(tmp_path, "api-2", "r2", 10.0, image="two")
@@ -52,7 +54,7 @@ def test_a_new_revision_is_a_deployment_with_what_changed(tmp_path: Path) -> Non
 
 
 def test_a_scaling_decision_has_its_reason(tmp_path: Path) -> None:
-    platform = Platform(tmp_path, "local")
+    platform = LocalPlatform(tmp_path, "local")
 
     def status(desired: int) -> Status:
         scaler = AutoscalerStatus("kingdom/api", 2, desired, 2, 4, ["cpu 130 %"], "scaled up: cpu")
@@ -65,7 +67,7 @@ def test_a_scaling_decision_has_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_does_not_run_is_not_observed(tmp_path: Path) -> None:
-    assert Platform(tmp_path, "local").observe(1.0) is None
+    assert LocalPlatform(tmp_path, "local").observe(1.0) is None
 
 
 def test_changed_paths_are_the_deepest_that_differ() -> None:

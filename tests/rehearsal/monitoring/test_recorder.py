@@ -13,13 +13,13 @@ import httpx
 import pytest
 
 from app.monitoring.prometheus import PrometheusSource
-from app.monitoring.source import Series
+from app.monitoring.source import TimeSeries
 from rehearsal.monitoring.promql.evaluator import Labels
-from rehearsal.monitoring.store import Store
+from rehearsal.monitoring.store import Recording
 from tests.rehearsal.monitoring.recording import MadeUp
 
 
-def by_labels(found: list[Series]) -> dict[Labels, tuple[list[float], list[float]]]:
+def by_labels(found: list[TimeSeries]) -> dict[Labels, tuple[list[float], list[float]]]:
     """By the labels that a line has in the recording, which leaves the metric's name out."""
     return {
         tuple(sorted((key, value) for key, value in each.labels.items() if key != "__name__")): (
@@ -47,12 +47,12 @@ def test_every_local_signal_has_a_value() -> None:
 
 def test_a_restart_of_the_recorder_goes_on_where_it_was(tmp_path: Path) -> None:
     made_up = MadeUp()
-    recorder = made_up.recorder(Store(tmp_path / "recording.duckdb"))
+    recorder = made_up.recorder(Recording(tmp_path / "recording.duckdb"))
     for _ in range(25):
         recorder.step()
         made_up.advance()
     recorder.store.close()
-    again = made_up.recorder(Store(tmp_path / "recording.duckdb"))
+    again = made_up.recorder(Recording(tmp_path / "recording.duckdb"))
     at = again.step()
     query = made_up.signals.signals["requests"].query
     assert again.query_range(query, at, at, 15.0)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.monitoring.source import SourceError
-from rehearsal.monitoring.store import RESULT_SECONDS, SAMPLE_SECONDS, Event, Store
+from rehearsal.monitoring.store import RESULT_SECONDS, SAMPLE_SECONDS, Event, Recording
 
 X = (("x", "1"),)
 
 
 def test_results_are_the_last_of_each_step() -> None:
-    store = Store(None)
+    store = Recording(None)
     for index in range(8):
         store.add_results(1000.0 + 15 * index, {("q", X): float(index), ("other", X): -1.0})
     (series,) = store.results("q", 1000.0, 1105.0, 30.0)
@@ -26,12 +26,12 @@ def test_results_are_the_last_of_each_step() -> None:
 
 def test_a_file_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "recording.duckdb"
-    store = Store(path)
+    store = Recording(path)
     store.add_samples(1000.0, {(("__name__", "a"),): 1.5})
     store.add_results(1000.0, {("q", X): 2.5})
     store.add_event(Event(1000.0, "deployment", "api", {"role": "api"}))
     store.close()
-    again = Store(path)
+    again = Recording(path)
     assert [series.values for series in again.samples(0.0)] == [[1.5]]
     assert [series.values for series in again.results("q", 1000.0, 1000.0, 15.0)] == [[2.5]]
     assert again.events(0.0, 2000.0) == [Event(1000.0, "deployment", "api", {"role": "api"})]
@@ -40,7 +40,7 @@ def test_a_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_an_event_gets_its_end() -> None:
-    store = Store(None)
+    store = Recording(None)
     store.add_event(Event(10.0, "drill", "kill api"))
     store.add_event(Event(10.0, "drill", "kill api", until=30.0))
     assert store.events(20.0, 25.0) == [Event(10.0, "drill", "kill api", {}, 30.0)]
@@ -48,7 +48,7 @@ def test_an_event_gets_its_end() -> None:
 
 
 def test_old_records_are_deleted() -> None:
-    store = Store(None)
+    store = Recording(None)
     store.add_samples(0.0, {(("__name__", "a"),): 1.0})
     store.add_results(0.0, {("q", X): 1.0})
     store.prune(SAMPLE_SECONDS + 1)
@@ -62,4 +62,4 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "recording.duckdb"
     path.write_bytes(b"x" * 5000)
     with pytest.raises(SourceError, match=r"recording\.duckdb"):
-        Store(path)
+        Recording(path)
