@@ -26,6 +26,7 @@ from app.monitoring.source import SourceError
 from rehearsal.dashboard.process import SERVER_FILE
 from rehearsal.dashboard.views import RANGES, TABS, overview, panels
 from rehearsal.host.processes.atomic_files import write_atomic
+from rehearsal.monitoring.access import RECORDING_FILE
 from rehearsal.monitoring.alerts import Alert, Alerts
 from rehearsal.monitoring.annotations import FILE, monitoring_folder
 from rehearsal.monitoring.early_warning import EarlyWarning
@@ -37,7 +38,6 @@ from rehearsal.monitoring.webhook import Webhook
 from rehearsal.pulumi.project import Project
 
 HOST: Final = "127.0.0.1"
-RECORDING: Final = "recording.duckdb"
 # Without a platform for this long, nothing is left to record.
 _IDLE_SECONDS: Final = 60.0
 _PAGE: Final = Path(__file__).parent / "page"
@@ -163,7 +163,7 @@ async def serve(project: Project, stack: str, port: int) -> None:
     """Record and serve until SIGTERM, SIGINT, or until the platform has been away for a minute."""
     folder = monitoring_folder(project.state_folder(stack))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = Recording(folder / RECORDING)
+    store = Recording(folder / RECORDING_FILE)
     recorder, alerts, warnings = build(
         project, stack, store, LocalPlatform(project.state_folder(stack), stack)
     )

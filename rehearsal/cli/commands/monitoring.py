@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from rehearsal.cli.commands.base import StackOption, app, examples, out, session_of
-from rehearsal.errors import KingdomError
+from rehearsal.cli.commands.base import (
+    JsonOption,
+    PackOption,
+    StackOption,
+    app,
+    examples,
+    out,
+    pack_of,
+    print_json,
+    session_of,
+)
+from rehearsal.errors import InputError, KingdomError
+
+if TYPE_CHECKING:
+    from rehearsal.monitoring.recommendations.evaluation import Evaluated
+
+_PERIODS: Final = {"1h": 3600.0, "24h": 86_400.0, "7d": 604_800.0}
+SinceOption = Annotated[str, typer.Option("--since", help="The period: 1h, 24h or 7d.", metavar="1h|24h|7d")]
 
 
 @app.command(epilog=examples("kingdom dashboard", "kingdom dashboard --stop"))
@@ -40,3 +59,74 @@ def dashboard(
     declared(session.project, stack)  # errors in the declared signals are reported here
     default = session.options.edge_port + DASHBOARD_OFFSET
     out.print(f"dashboard: {process.start(session.project, stack, port or default)}")
+
+
+@app.command(epilog=examples("kingdom recommend", "kingdom recommend --since 7d --apply"))
+def recommend(
+    stack: StackOption = "local",
+    since: SinceOption = "24h",
+    as_json: JsonOption = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write accepted changes to the stack file; nothing is deployed.")
+    ] = False,
+    policy_pack: PackOption = None,
+) -> None:
+    """Recommend changes of a stack file from what was recorded.
+
+    Each one is planned, evaluated by the policy pack and priced. With --apply those without a problem are
+    written to the work tree, for review and `kingdom up`.
+    """
+    session = session_of(stack, policy_pack)
+    found = _recommended(stack, _seconds(since), pack_of(session.project, policy_pack))
+    if as_json:
+        print_json({"stack": stack, "recommendations": [item.to_json() for item in found]})
+    elif not found:
+        out.print(f"[bold]{stack}[/]: nothing to recommend")
+    for item in found if not as_json else ():
+        one = item.recommendation
+        out.print(f"[bold]{one.rule}[/]: {one.finding}", markup=True)
+        effect = one.effect
+        out.print(
+            f"  expected: {effect.quantity} {effect.now:.3g} -> {effect.low:.3g} to {effect.high:.3g}"
+            f" {effect.unit}; cost {item.cost} USD a month ({item.cost_change})"
+        )
+        out.print(f"  risk: {one.risk} Undo: {one.undo}")
+        for problem in item.problems:
+            out.print(f"  [red]not accepted[/]: {problem}")
+        out.print(item.patch, markup=False)
+    if apply:
+        _apply(session.stack.path, found)
+
+
+def _apply(path: Path, found: list[Evaluated]) -> None:
+    from rehearsal.monitoring.recommendations.stack_patch import changed
+
+    text = path.read_text()
+    for item in found:
+        if item.accepted:
+            text = changed(text, item.recommendation.path, item.recommendation.new)
+            out.print(f"{path}: {' > '.join(item.recommendation.path)} = {item.recommendation.new}")
+    path.write_text(text)
+
+
+def _recommended(stack: str, seconds: float, pack: Path | None) -> list[Evaluated]:
+    from rehearsal.monitoring.access import recorded
+    from rehearsal.monitoring.recommendations.evaluation import evaluate
+    from rehearsal.monitoring.recommendations.rules import History, recommendations
+    from rehearsal.monitoring.signals import declared
+
+    session = session_of(stack)
+    now = time.time()
+    config: dict[str, Any] = {
+        key: json.loads(value) for key, value in session.stack.config.items() if value.startswith("{")
+    }
+    with recorded(session.project, stack, now - seconds, now) as (source, _):
+        history = History(source, declared(session.project, stack), config, now, seconds)
+        found = recommendations(history)
+    return evaluate(session.project, stack, pack, found)
+
+
+def _seconds(since: str) -> float:
+    if since not in _PERIODS:
+        raise InputError(f"--since {since}: not a period", remedy=f"Use one of {', '.join(_PERIODS)}.")
+    return _PERIODS[since]

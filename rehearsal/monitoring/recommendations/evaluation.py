@@ -1,0 +1,86 @@
+"""Plans a recommendation before anybody sees it: its errors, policy violations and monthly cost."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from policies.api import Costs, monthly
+from rehearsal.engine.events import Result, Silent
+from rehearsal.monitoring.recommendations.rules import Recommendation
+from rehearsal.monitoring.recommendations.stack_patch import changed, diff
+from rehearsal.pulumi.project import Project
+from rehearsal.review.cost_diff import delta, span
+from rehearsal.review.policy_view import declared
+from rehearsal.session import Session
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A recommendation with its patch, the plan's problems, and its cost in USD a month."""
+
+    recommendation: Recommendation
+    patch: str
+    text: str
+    problems: tuple[str, ...]
+    cost: str
+    cost_change: str
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the change could be applied."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.recommendation.to_json(),
+            "patch": self.patch,
+            "problems": list(self.problems),
+            "cost_usd_month": self.cost,
+            "cost_change": self.cost_change,
+        }
+
+
+def evaluate(
+    project: Project, stack: str, pack: Path | None, found: Sequence[Recommendation]
+) -> list[Evaluated]:
+    """Plan each change on its own, from nothing and with nothing created."""
+    if not found:
+        return []
+    path = project.stack_file(stack)
+    before = path.read_text()
+    base = _costs(_plan(project, stack, pack, before))
+    evaluated = []
+    for recommendation in found:
+        text = changed(before, recommendation.path, recommendation.new)
+        result = _plan(project, stack, pack, text)
+        costs = _costs(result)
+        evaluated.append(
+            Evaluated(
+                recommendation,
+                diff(before, text, str(path.relative_to(project.root))),
+                text,
+                tuple([str(item) for item in result.errors] + [str(item) for item in result.mandatory]),
+                span(costs.minimum, costs.maximum),
+                delta(base, costs),
+            )
+        )
+    return evaluated
+
+
+def _costs(result: Result) -> Costs:
+    return monthly(declared(result.snapshot))
+
+
+def _plan(project: Project, stack: str, pack: Path | None, text: str) -> Result:
+    """The plan of a stack file's text, created from nothing."""
+    with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
+        stacks = Path(folder) / "stacks"
+        shutil.copytree(project.stacks, stacks)
+        (stacks / project.stack_file(stack).name).write_text(text)
+        session = Session(replace(project, stacks=stacks), stack, policies=pack, state=Path(folder) / "state")
+        return session.preview(Silent())
