@@ -107,7 +107,7 @@ def test_the_page_works_with_the_keyboard_and_on_a_phone(
     plots = page.locator(".plot")
     for index in range(plots.count()):
         assert "last" in plots.nth(index).get_attribute("aria-label")
-    assert page.locator(".panel table").count() == plots.count()
+    assert page.locator(".panel details table").count() == plots.count()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert "api: new revision" in page.inner_text("#body")
     page.select_option("#range", "15m")
