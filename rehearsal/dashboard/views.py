@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
+from app.monitoring.objectives import budgets
 from app.monitoring.signals import Limits, Signal, Signals
 from app.monitoring.source import Source, TimeSeries
 from rehearsal.monitoring.alerts import Alerts
 from rehearsal.monitoring.early_warning import EarlyWarning
-from rehearsal.monitoring.recorder import INTERVAL_SECONDS, OBJECTIVE_WINDOW, Recorder
+from rehearsal.monitoring.recorder import INTERVAL_SECONDS, Recorder
 
 RANGES: Final[Mapping[str, float]] = {
     "15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0, "7d": 604_800.0,
@@ -77,30 +79,6 @@ def aligned(series: TimeSeries, moments: Sequence[float], step: float) -> list[f
     return values
 
 
-def budget(source: Source, signals: Signals, end: float, seconds: float) -> list[dict[str, Any]]:
-    """For each objective the share of requests that violated it, and how much of its budget that is.
-
-    The share is weighted by the requests of each moment. None without requests.
-    """
-    step = step_of(seconds)
-    requests = _by_time(source.query_range(signals.signals["requests"].query, end - seconds, end, step))
-    found = []
-    for name, allowed in signals.allowed.items():
-        bad = _by_time(
-            source.query_range(signals.bad_share(name, OBJECTIVE_WINDOW), end - seconds, end, step)
-        )
-        weights = {at: requests.get(at, 0.0) for at in bad}
-        total = math.fsum(weights.values())
-        share = math.fsum(bad[at] * weights[at] for at in bad) / total if total else None
-        used = None if share is None or not allowed else share / allowed
-        found.append({"objective": name, "allowed": allowed, "share": share, "used": used})
-    return found
-
-
-def _by_time(found: Sequence[TimeSeries]) -> dict[float, float]:
-    return {at: value for series in found for at, value in zip(series.times, series.values, strict=True)}
-
-
 def overview(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: str) -> dict[str, Any]:
     """The state of the platform now. Raises SourceError."""
     observation, signals, at = recorder.observation, recorder.signals, recorder.at
@@ -118,7 +96,7 @@ def overview(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: 
         "problems": sorted(recorder.problems.values()),
         "alerts": [alert.to_json() for alert in alerts.active()],
         "findings": [finding.to_json() for finding in warnings.findings],
-        "budget": budget(recorder, signals, at, 86_400.0),
+        "budget": [asdict(item) for item in budgets(recorder, signals, at, 86_400.0, step_of(86_400.0))],
         "numbers": [
             {"title": signals.signals[name].title, "unit": signals.signals[name].unit, "value": current[name]}
             for name in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from app.monitoring.findings import SCALES, Finding, Happening, findings
@@ -38,8 +39,13 @@ class EarlyWarning:
 
 def happenings(store: Recording, end: float, seconds: float = SCALES[0][0]) -> list[Happening]:
     """What may have caused a change within `seconds` before `end`."""
+    return happenings_of(store.events(end - seconds, end))
+
+
+def happenings_of(events: Iterable[Event]) -> list[Happening]:
+    """The events that may be the cause of a change."""
     return [
         Happening(event.at, event.kind, event.title, tuple(event.detail.get("changes", ())))
-        for event in store.events(end - seconds, end)
+        for event in events
         if event.kind in _KINDS
     ]

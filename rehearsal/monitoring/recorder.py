@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from app.monitoring.objectives import WINDOW
 from app.monitoring.signals import Signals
 from app.monitoring.source import SourceError, TimeSeries
 from rehearsal.errors import KingdomError
@@ -27,7 +28,6 @@ _GAP_SECONDS: Final = 4 * INTERVAL_SECONDS
 _PRUNE_SECONDS: Final = 600.0
 _TIMEOUT_SECONDS: Final = 2.0
 _MAX_EXPOSITION_BYTES: Final = 16 * 1024 * 1024
-OBJECTIVE_WINDOW: Final = "5m"
 
 Results = dict[str, Vector]
 
@@ -140,7 +140,7 @@ class Recorder:
         queries = [signal.query for signal in self.signals.local().values()]
         return [
             *queries,
-            *(self.signals.bad_share(name, OBJECTIVE_WINDOW) for name in self.signals.objectives),
+            *(self.signals.bad_share(name, WINDOW) for name in self.signals.objectives),
         ]
 
     def _expression(self, text: str) -> Expression:

@@ -98,6 +98,50 @@ def recommend(
         _apply(session.stack.path, found)
 
 
+@app.command(epilog=examples("kingdom report --since 24h", "kingdom report --since 7d --json > report.json"))
+def report(
+    stack: StackOption = "local",
+    since: SinceOption = "24h",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The HTML file to write.", metavar="FILE")
+    ] = Path("report.html"),
+    as_json: JsonOption = False,
+    policy_pack: PackOption = None,
+) -> None:
+    """Write a report of what was recorded: objectives, findings, recommendations, capacity, cost, business.
+
+    It is one HTML file without scripts and without references; --json prints the same as data instead.
+    """
+    from app.monitoring.report import build, render
+    from policies.api import monthly
+    from rehearsal.monitoring.access import recorded
+    from rehearsal.monitoring.early_warning import happenings_of
+    from rehearsal.monitoring.signals import declared
+    from rehearsal.review.cost_diff import span
+    from rehearsal.review.policy_view import declared as resources
+
+    seconds, session, now = _seconds(since), session_of(stack), time.time()
+    advice = _recommended(stack, seconds, pack_of(session.project, policy_pack))
+    costs = monthly(resources(session.store.load()))
+    with recorded(session.project, stack, now - seconds, now) as (source, events):
+        found = build(
+            source,
+            declared(session.project, stack),
+            stack,
+            now,
+            seconds,
+            happenings_of(events),
+            cost=f"{span(costs.minimum, costs.maximum)} USD a month",
+            recommendations=[item.to_json() for item in advice],
+            problems=sorted({event.title for event in events if event.kind == "source"}),
+        )
+    if as_json:
+        print_json(found.to_json())
+        return
+    output.write_text(render(found))
+    out.print(f"{output}: {len(found.findings)} findings, {len(advice)} recommendations")
+
+
 def _apply(path: Path, found: list[Evaluated]) -> None:
     from rehearsal.monitoring.recommendations.stack_patch import changed
 

@@ -74,3 +74,18 @@ def test_recommend_writes_the_patch_to_the_stack_file_with_apply_alone(
     assert path.read_text() == before
     assert run("recommend", "--apply", "--policy-pack", "none") == 0
     assert path.read_text() == before.replace("memoryMi: 384", f"memoryMi: {found['new']}")
+
+
+def test_report_writes_one_file(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = monitoring_folder(project.state_folder("local"))
+    folder.mkdir(parents=True)
+    recording = Recording(folder / RECORDING_FILE)
+    query = declared(project, "local").signals["requests"].query
+    for index in range(100):
+        recording.add_results(time.time() - 1500 + 15 * index, {(query, ()): 5.0})
+    recording.close()
+    assert run("report", "--since", "1h", "--policy-pack", "none") == 0
+    assert "report.html: 0 findings, 0 recommendations" in capsys.readouterr().out
+    assert "Peak: 5 requests a second" in (project.root / "report.html").read_text()
+    assert run("report", "--since", "1h", "--json", "--policy-pack", "none") == 0
+    assert json.loads(capsys.readouterr().out)["capacity"]["peak_requests_per_second"] == 5.0
