@@ -31,7 +31,7 @@ class Finding:
     """A change for the worse of one line of a signal.
 
     `hours` is the time until `limit` is reached, from the bounds of the slope; its second value is None when
-    there is no upper bound. `movers` are happenings near the onset, `with_` other lines that changed then.
+    the lower bound of the slope does not reach the limit. `movers` are happenings near the onset, `with_` other lines that changed then.
     """
 
     signal: str
@@ -71,7 +71,7 @@ class Finding:
 def findings(
     source: Source, signals: Signals, end: float, happenings: Sequence[Happening] = ()
 ) -> list[Finding]:
-    """What has become worse in the windows of `SCALES` before `end`, the largest change first.
+    """Return what has become worse in the windows of `SCALES` before `end`, the largest change first.
 
     A line that is found at both scales is reported at the longer one, which has its onset. Raises
     SourceError.

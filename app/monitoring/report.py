@@ -60,7 +60,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Report:
-    """What happened in a period, from `start` to `end` in seconds since 1970."""
+    """The content of a report on a period, from `start` to `end` in seconds since 1970."""
 
     stack: str
     start: float
@@ -181,7 +181,8 @@ def render(report: Report) -> str:
         ("Recommendations", advice or "<p>None.</p>"),
         (
             "Capacity",
-            f"<p>Peak: {_number(report.capacity['peak_requests_per_second'])} requests a second.</p>{capacity}",
+            f"<p>Peak: {_number(report.capacity['peak_requests_per_second'])} requests a second.</p>"
+            f"{capacity}",
         ),
         ("Cost", f"<p>{escape(report.cost or 'not planned')}</p>"),
         ("Business", business),

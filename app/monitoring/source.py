@@ -1,4 +1,4 @@
-"""Where signals are read: one interface for a Prometheus HTTP API and for the local recorder."""
+"""Sources of signals: one interface for a Prometheus HTTP API and for the local recorder."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def shift(
 
 
 def change_point(values: Sequence[float], min_segment: int) -> int:
-    """Where the mean of `values` changes most: the first index after the change (CUSUM, Page 1954).
+    """Return the first index after the strongest change of the mean (CUSUM, Page 1954).
 
     The cumulative sum is divided by its standard deviation under no change, so that changes near the ends are
     found as well as those in the middle.
@@ -125,7 +125,7 @@ def change_point(values: Sequence[float], min_segment: int) -> int:
 
 
 def hinge_point(times: Sequence[float], values: Sequence[float], min_segment: int) -> tuple[int, float]:
-    """Where a flat line turns into a slope, by least absolute deviation, and that deviation."""
+    """Find where a flat line turns into a slope, by least absolute deviation, and that deviation."""
     best, found = math.inf, min_segment
     for index in range(len(values) - min_segment + 1):
         base = median(values[: max(index, 1)]) if index >= 3 else median(values[:3])

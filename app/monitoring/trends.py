@@ -27,7 +27,7 @@ _MIN_SUPERIORITY: Final = 0.9
 
 @dataclass(frozen=True)
 class Change:
-    """What changed: `kind` is `trend` or `shift`, from `before` to `after`, beginning at `onset`.
+    """A change: `kind` is `trend` or `shift`, from `before` to `after`, beginning at `onset`.
 
     `slope`, `slope_low` and `slope_high` are per second, 0 for a shift; `p` is the p-value, `noise` the
     standard deviation around the trend.
@@ -156,7 +156,7 @@ def _trend(
     base = median(values[: max(onset, 3)])
     change = rising.slope * seconds
     recent = residuals[-_MIN_SEGMENT:]
-    # Still worse at the end: what has recovered is no warning.
+    # Still worse at the end: a value that has recovered needs no warning.
     if not _large(change, base, _noise(residuals)) or median(recent) < change / 3 or rising.low <= 0:
         return None
     # The level at the end: the last values, brought there along the slope.

@@ -1,4 +1,4 @@
-"""What the dashboard shows, as plain JSON."""
+"""The content of the dashboard as plain JSON."""
 
 from __future__ import annotations
 

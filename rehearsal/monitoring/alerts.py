@@ -32,7 +32,7 @@ class Alert:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes it the same alert as another."""
+        """The identity of the alert: signal, line and severity."""
         return self.signal, self.line, self.severity
 
     def to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _MAX_BYTES: Final = 1024 * 1024
 
 
 def monitoring_folder(state: Path) -> Path:
-    """Where monitoring has its files: below the `.rehearsal/<stack>` of a stack."""
+    """The folder of the files of monitoring, below the `.rehearsal/<stack>` of a stack."""
     return state / "monitoring"
 
 

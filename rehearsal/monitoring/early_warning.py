@@ -38,7 +38,7 @@ class EarlyWarning:
 
 
 def happenings(store: Recording, end: float, seconds: float = SCALES[0][0]) -> list[Happening]:
-    """What may have caused a change within `seconds` before `end`."""
+    """Return possible causes of a change within `seconds` before `end`."""
     return happenings_of(store.events(end - seconds, end))
 
 

@@ -12,7 +12,7 @@ from rehearsal.monitoring.promql.evaluator import LOOKBACK_SECONDS, NAME, Labels
 from rehearsal.monitoring.promql.parser import Selector
 
 # The longest range of a signal is one hour.
-KEPT_SECONDS: Final = 3600.0 + LOOKBACK_SECONDS
+RETENTION_SECONDS: Final = 3600.0 + LOOKBACK_SECONDS
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Head:
 
     def trim(self, now: float) -> None:
         """Drop samples that no signal can reach any more."""
-        oldest = now - KEPT_SECONDS
+        oldest = now - RETENTION_SECONDS
         for metric, group in list(self._series.items()):
             for labels, series in list(group.items()):
                 if series.times[-1] < oldest:

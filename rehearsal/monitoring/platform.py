@@ -1,4 +1,4 @@
-"""What the recorder observes of a platform on this machine: targets, usage, autoscaling and rollouts.
+"""Observation of a platform on this machine: targets, usage, autoscaling and rollouts.
 
 Usage and autoscaling get the metric names that Google Kubernetes Engine has for them: one query serves both.
 """
@@ -73,7 +73,7 @@ class LocalPlatform:
         self._decisions: dict[str, tuple[int, int]] = {}
 
     def observe(self, at: float) -> PlatformState | None:
-        """What runs now; None while the platform does not run."""
+        """The state now; None while the platform does not run."""
         machine = Machine.find(self._folder)
         if machine is None:
             return None

@@ -16,7 +16,7 @@ from rehearsal.errors import KingdomError
 from rehearsal.monitoring.annotations import read_annotations
 from rehearsal.monitoring.clock import RecordingClock
 from rehearsal.monitoring.exposition import Exposition
-from rehearsal.monitoring.head import KEPT_SECONDS, Head
+from rehearsal.monitoring.head import RETENTION_SECONDS, Head
 from rehearsal.monitoring.platform import EMULATED, PlatformState, ScrapeTarget
 from rehearsal.monitoring.promql.evaluator import NAME, Labels, Vector, query, query_range
 from rehearsal.monitoring.promql.parser import Expression, QueryError, parse, selectors
@@ -39,7 +39,7 @@ class Observer(Protocol):
 
 
 class Recorder:
-    """Records one platform. It is a Source: queries of declared signals are answered from stored results.
+    """Records one platform. It is a Source: queries of declared signals return stored results.
 
     `signals` is called before every scrape, so that changed thresholds apply at once. `after` is called with
     the time and the results after every scrape.
@@ -74,7 +74,7 @@ class Recorder:
         self._seen: dict[str, float] = {}
         self._pruned = 0.0
         self._lock = threading.Lock()
-        for series in store.samples(last - KEPT_SECONDS):
+        for series in store.samples(last - RETENTION_SECONDS):
             self._head.load(tuple(sorted(series.labels.items())), series.times, series.values)
 
     def step(self) -> float:

@@ -32,7 +32,7 @@ def declared(project: Project, name: str) -> Signals:
 
 
 def path_of(project: Project) -> Path:
-    """Where a project declares its signals."""
+    """The file in which a project declares its signals."""
     return project.main / "observability" / "signals.yaml"
 
 

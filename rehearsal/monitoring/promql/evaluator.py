@@ -186,18 +186,18 @@ class _Evaluator:
             return {
                 labels: value
                 for items in groups.values()
-                for labels, value in _extremes(items, int(count), largest=aggregation.operation == "topk")
+                for labels, value in _extremes(items, int(count), highest=aggregation.operation == "topk")
             }
         aggregate = _AGGREGATES[aggregation.operation]
         return {labels: aggregate([value for _, value in items]) for labels, items in groups.items()}
 
 
 def _extremes(
-    items: list[tuple[Labels, float]], count: int, *, largest: bool
+    items: list[tuple[Labels, float]], count: int, *, highest: bool
 ) -> Sequence[tuple[Labels, float]]:
     numbers = [item for item in items if not math.isnan(item[1])]
     rest = [item for item in items if math.isnan(item[1])]
-    return [*sorted(numbers, key=lambda item: item[1], reverse=largest), *rest][: max(0, count)]
+    return [*sorted(numbers, key=lambda item: item[1], reverse=highest), *rest][: max(0, count)]
 
 
 def _group(labels: Labels, aggregation: Aggregation) -> Labels:

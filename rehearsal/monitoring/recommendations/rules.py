@@ -79,7 +79,7 @@ Rule = Callable[[History], list[Recommendation]]
 
 
 def recommendations(history: History) -> list[Recommendation]:
-    """What all rules recommend. Raises SourceError."""
+    """Apply all rules. Raises SourceError."""
     return [found for rule in RULES for found in rule(history)]
 
 
@@ -214,8 +214,8 @@ def database_tier(history: History) -> list[Recommendation]:
     series = history.line("database-connections")
     limit = _limit(history, "database-connections")
     current = str(history.config["kingdom:database"]["minSize"])
-    largest = str(history.config["kingdom:database"]["maxSize"])
-    if limit is None or not enough(series) or current not in _SIZES or current == largest:
+    upper = str(history.config["kingdom:database"]["maxSize"])
+    if limit is None or not enough(series) or current not in _SIZES or current == upper:
         return []
     used = percentile(series.values, 0.95)
     if used <= limit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.monitoring.head import KEPT_SECONDS, Head
+from rehearsal.monitoring.head import RETENTION_SECONDS, Head
 from rehearsal.monitoring.promql.evaluator import query
 
 ONE = (("__name__", "a"), ("pod", "1"))
@@ -43,6 +43,6 @@ def test_a_sample_that_is_not_later_is_left_out() -> None:
 def test_old_samples_are_dropped() -> None:
     head = Head()
     head.add("pod", 100.0, {ONE: 1.0, TWO: 1.0})
-    head.add("pod", 100.0 + KEPT_SECONDS, {ONE: 1.0})
-    head.trim(2000.0 + KEPT_SECONDS)
-    assert query(head, "count_over_time(a[2h])", 100.0 + KEPT_SECONDS) == {(("pod", "1"),): 1.0}
+    head.add("pod", 100.0 + RETENTION_SECONDS, {ONE: 1.0})
+    head.trim(2000.0 + RETENTION_SECONDS)
+    assert query(head, "count_over_time(a[2h])", 100.0 + RETENTION_SECONDS) == {(("pod", "1"),): 1.0}
