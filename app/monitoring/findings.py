@@ -31,7 +31,8 @@ class Finding:
     """A change for the worse of one line of a signal.
 
     `hours` is the time until `limit` is reached, from the bounds of the slope; its second value is None when
-    the lower bound of the slope does not reach the limit. `movers` are happenings near the onset, `with_` other lines that changed then.
+    the lower bound does not reach the limit. `movers` are happenings near the onset, `with_` other lines that
+    changed then.
     """
 
     signal: str

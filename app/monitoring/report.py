@@ -162,6 +162,7 @@ def render(report: Report) -> str:
         ("role", "highest replicas", "maximum"),
         [(name, _number(item["highest"]), _number(item["maximum"])) for name, item in replicas.items()],
     )
+    peak: float = report.capacity["peak_requests_per_second"]
     business = _table(
         ("figure", "in the period"), [(name, _number(value)) for name, value in report.business.items()]
     )
@@ -181,8 +182,7 @@ def render(report: Report) -> str:
         ("Recommendations", advice or "<p>None.</p>"),
         (
             "Capacity",
-            f"<p>Peak: {_number(report.capacity['peak_requests_per_second'])} requests a second.</p>"
-            f"{capacity}",
+            f"<p>Peak: {_number(peak)} requests a second.</p>{capacity}",
         ),
         ("Cost", f"<p>{escape(report.cost or 'not planned')}</p>"),
         ("Business", business),

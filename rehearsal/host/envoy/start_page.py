@@ -13,7 +13,7 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'
 
 
 def add_start_page(routes: Resource, edge_port: int, web_app: str = "") -> None:
-    """Answer `GET /` before all declared routes; the zone's firewall refuses the path elsewhere.
+    """Serve `GET /` before all declared routes; the zone's firewall refuses the path elsewhere.
 
     `web_app` is the path of the local web app, "" for none.
     """

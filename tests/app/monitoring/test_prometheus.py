@@ -22,12 +22,12 @@ RESULT = {
 
 
 def source(response: httpx.Response | Exception) -> PrometheusSource:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         if isinstance(response, Exception):
             raise response
         return response
 
-    return PrometheusSource("http://prometheus/", transport=httpx.MockTransport(answer))
+    return PrometheusSource("http://prometheus/", transport=httpx.MockTransport(respond))
 
 
 def test_values_that_are_not_numbers_are_left_out() -> None:
@@ -38,11 +38,11 @@ def test_values_that_are_not_numbers_are_left_out() -> None:
 def test_a_step_never_asks_for_more_points_than_prometheus_gives() -> None:
     requests: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         requests.append(request)
         return httpx.Response(200, json=RESULT)
 
-    found = PrometheusSource("http://prometheus", token=lambda: "abc", transport=httpx.MockTransport(answer))
+    found = PrometheusSource("http://prometheus", token=lambda: "abc", transport=httpx.MockTransport(respond))
     found.query_range("up", 0.0, 7 * 86_400.0, 15.0)
     form = parse_qs(requests[0].content.decode())
     assert 7 * 86_400.0 / float(form["step"][0]) < 11_000

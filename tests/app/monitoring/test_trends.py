@@ -34,7 +34,7 @@ def day(
     return times, values, load
 
 
-def test_healthy_days_have_at_most_one_finding_in_twenty_lines() -> None:
+def test_healthy_days_have_up_to_one_finding_in_twenty_lines() -> None:
     found = [seed for seed in range(20) if detect(*day(seed, start=seed / 20))]
     assert len(found) <= 1, found
 

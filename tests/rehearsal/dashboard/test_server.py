@@ -47,7 +47,7 @@ def test_every_tab_has_panels_with_values(dashboard: tuple[str, Recorder], tab: 
     assert {"deployment", "scaling", "drill"} <= {event["kind"] for event in data["events"]}
 
 
-def test_it_answers_the_range_query_of_prometheus(dashboard: tuple[str, Recorder]) -> None:
+def test_it_serves_the_range_query_of_prometheus(dashboard: tuple[str, Recorder]) -> None:
     url, recorder = dashboard
     with closing(PrometheusSource(url)) as source:
         query = recorder.signals.signals["requests"].query

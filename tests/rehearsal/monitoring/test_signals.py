@@ -27,7 +27,7 @@ def test_signals_of_the_cluster_alone_are_not_local() -> None:
     }  # fmt: skip
 
 
-def test_a_project_without_signals_is_told_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_project_without_signals_is_reported(tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("project")
     (root / "Pulumi.yaml").write_text("name: little\nruntime: python\n")
     (root / "__main__.py").write_text("")
