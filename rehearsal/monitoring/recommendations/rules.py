@@ -132,7 +132,13 @@ def memory(history: History) -> list[Recommendation]:
                 str(current),
                 str(new),
                 {"peak_mib": peak, "hours": hours_of(series), "points": len(series.values)},
-                Effect("memory use of the largest pod", "%", 100 * peak / current, 0.0, 100 * upper / new),
+                Effect(
+                    "memory use of the largest pod",
+                    "%",
+                    100 * peak / current,
+                    100 * peak / new,
+                    100 * target / new,
+                ),
                 risk,
                 f"Set memoryMi of {role} to {current} again.",
             )
