@@ -129,7 +129,8 @@ class LocalPlatform:
         except (OSError, ValueError):
             return None
         spec = record["template"].get("spec") or {}
-        item = next((each for each in spec.get("containers") or [] if each["name"] == container), {})
+        containers: dict[str, dict[str, Any]] = {item["name"]: item for item in spec.get("containers") or []}
+        item = containers.get(container) or {}
         limits = (item.get("resources") or {}).get("limits") or {}
         labels = (record["template"].get("metadata") or {}).get("labels") or {}
         return _PodInfo(
@@ -168,7 +169,7 @@ class LocalPlatform:
 def changed_paths(before: Any, after: Any, path: str = "") -> list[str]:
     """Paths whose values differ, such as `spec.containers[0].image`."""
     if isinstance(before, dict) and isinstance(after, dict):
-        found = []
+        found: list[str] = []
         for key in sorted({*before, *after}):
             found += changed_paths(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
         return found

@@ -92,8 +92,12 @@ def test_the_page_works_with_the_keyboard_and_on_a_phone(
 ) -> None:
     messages: list[str] = []
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
-    page.on("console", lambda message: messages.append(message.text))
-    page.on("pageerror", lambda error: messages.append(str(error)))
+
+    def log(message: Any) -> None:
+        messages.append(str(getattr(message, "text", message)))
+
+    page.on("console", log)
+    page.on("pageerror", log)
     page.goto(dashboard[0])
     page.wait_for_selector(".numbers")
     assert "active alerts" in page.inner_text("#state")

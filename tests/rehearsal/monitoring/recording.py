@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from app.monitoring.signals import Signals
 from rehearsal.monitoring.clock import RecordingClock
 from rehearsal.monitoring.platform import EMULATED, PlatformState, ScrapeTarget
+from rehearsal.monitoring.promql.evaluator import Labels
 from rehearsal.monitoring.promql.parser import parse, selectors
 from rehearsal.monitoring.recorder import Recorder
 from rehearsal.monitoring.signals import declared
@@ -59,7 +60,7 @@ class MadeUp:
     def observe(self, at: float) -> PlatformState | None:
         if not self.running:
             return None
-        gauges = {
+        gauges: dict[Labels, float] = {
             (
                 ("__name__", metric),
                 ("memory_type", "non-evictable"),

@@ -198,7 +198,7 @@ def test_every_signal_has_the_value_that_prometheus_computes(tmp_path: Path) -> 
             made_up.reset("api-1")
         times.append(recorder.step())
         made_up.advance()
-    lines = []
+    lines: list[str] = []
     for labels, points in sorted(written.items()):
         name = dict(labels)["__name__"]
         pairs = ",".join(f'{key}="{value}"' for key, value in labels if key != "__name__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -45,7 +46,7 @@ def test_an_alert_and_its_recovery_have_one_id() -> None:
     receiver = Receiver(200, 200)
     hook = webhook(receiver)
     hook.send("local", ALERT)
-    hook.send("local", Alert(**{**ALERT.to_json(), "value": 1.0, "recovered": 900.0}))
+    hook.send("local", replace(ALERT, value=1.0, recovered=900.0))
     first, second = (json.loads(request.content) for request in receiver.requests)
     assert first["id"] == second["id"]
     assert second["status"] == "resolved"
