@@ -59,7 +59,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Report:
+class MonitoringReport:
     """The content of a report on a period, from `start` to `end` in seconds since 1970."""
 
     stack: str
@@ -88,7 +88,7 @@ def build(
     seconds: float,
     happenings: Sequence[Happening] = (),
     **more: Any,
-) -> Report:
+) -> MonitoringReport:
     """The report of the `seconds` before `end`. Raises SourceError."""
     step = _MIN_STEP * max(1, math.ceil(seconds / _POINTS / _MIN_STEP))
     start = end - seconds
@@ -111,7 +111,7 @@ def build(
                 plots.append(Plot(panel.title, unit, lines[:_MAX_LINES]))
     rate = [value for series in read("requests") for value in series.values]
     maximum = {series.label: max(series.values) for series in read("max-replicas")}
-    return Report(
+    return MonitoringReport(
         stack,
         start,
         end,
@@ -136,7 +136,7 @@ def _total(found: Sequence[TimeSeries], step: float) -> float:
     return sum(math.fsum(series.values) * step / 3600 for series in found)
 
 
-def render(report: Report) -> str:
+def render(report: MonitoringReport) -> str:
     """The HTML of a report."""
     title = f"{report.stack}: {_moment(report.start)} to {_moment(report.end)}"
     budget = _table(

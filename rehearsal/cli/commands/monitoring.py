@@ -156,7 +156,7 @@ def _apply(path: Path, found: list[Evaluated]) -> None:
 def _recommended(stack: str, seconds: float, pack: Path | None) -> list[Evaluated]:
     from rehearsal.monitoring.access import recorded
     from rehearsal.monitoring.recommendations.evaluation import evaluate
-    from rehearsal.monitoring.recommendations.rules import History, recommendations
+    from rehearsal.monitoring.recommendations.rules import RecordedHistory, recommendations
     from rehearsal.monitoring.signals import declared
 
     session = session_of(stack)
@@ -165,7 +165,7 @@ def _recommended(stack: str, seconds: float, pack: Path | None) -> list[Evaluate
         key: json.loads(value) for key, value in session.stack.config.items() if value.startswith("{")
     }
     with recorded(session.project, stack, now - seconds, now) as (source, _):
-        history = History(source, declared(session.project, stack), config, now, seconds)
+        history = RecordedHistory(source, declared(session.project, stack), config, now, seconds)
         found = recommendations(history)
     return evaluate(session.project, stack, pack, found)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from policies.api import Costs, monthly
 from rehearsal.engine.events import Result, Silent
-from rehearsal.monitoring.recommendations.rules import Recommendation
+from rehearsal.monitoring.recommendations.rules import StackRecommendation
 from rehearsal.monitoring.recommendations.stack_patch import changed, diff
 from rehearsal.pulumi.project import Project
 from rehearsal.review.cost_diff import delta, span
@@ -23,7 +23,7 @@ from rehearsal.session import Session
 class Evaluated:
     """A recommendation with its patch, the plan's problems, and its cost in USD a month."""
 
-    recommendation: Recommendation
+    recommendation: StackRecommendation
     patch: str
     text: str
     problems: tuple[str, ...]
@@ -46,7 +46,7 @@ class Evaluated:
 
 
 def evaluate(
-    project: Project, stack: str, pack: Path | None, found: Sequence[Recommendation]
+    project: Project, stack: str, pack: Path | None, found: Sequence[StackRecommendation]
 ) -> list[Evaluated]:
     """Plan each change on its own, from nothing and with nothing created."""
     if not found:

@@ -26,7 +26,7 @@ _SIZES: Final = ("M10", "M20", "M30", "M40", "M50", "M60", "M80", "M140", "M200"
 
 
 @dataclass(frozen=True)
-class Effect:
+class ExpectedEffect:
     """An expected effect: a quantity now, and the interval in which it is expected afterwards."""
 
     quantity: str
@@ -37,7 +37,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Recommendation:
+class StackRecommendation:
     """One change of the value at `path` of a stack file, from `old` to `new`, and why."""
 
     rule: str
@@ -46,7 +46,7 @@ class Recommendation:
     old: str
     new: str
     evidence: Mapping[str, float]
-    effect: Effect
+    effect: ExpectedEffect
     risk: str
     undo: str
 
@@ -55,7 +55,7 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
-class History:
+class RecordedHistory:
     """The signals of a stack over the `seconds` before `end`, and its configuration by section."""
 
     source: Source
@@ -75,10 +75,10 @@ class History:
         return self.lines(signal).get(label, TimeSeries({}))
 
 
-Rule = Callable[[History], list[Recommendation]]
+Rule = Callable[[RecordedHistory], list[StackRecommendation]]
 
 
-def recommendations(history: History) -> list[Recommendation]:
+def recommendations(history: RecordedHistory) -> list[StackRecommendation]:
     """Apply all rules. Raises SourceError."""
     return [found for rule in RULES for found in rule(history)]
 
@@ -99,7 +99,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
-def memory(history: History) -> list[Recommendation]:
+def memory(history: RecordedHistory) -> list[StackRecommendation]:
     """Right-size the memory of a role: the maximum plus 15 %; a short history widens the upper bound."""
     found = []
     lines = history.lines("memory-by-role")
@@ -125,14 +125,14 @@ def memory(history: History) -> list[Recommendation]:
         if new == current:
             continue
         found.append(
-            Recommendation(
+            StackRecommendation(
                 "memory",
                 finding,
                 ("kingdom:workload", role, "resources", "memoryMi"),
                 str(current),
                 str(new),
                 {"peak_mib": peak, "hours": hours_of(series), "points": len(series.values)},
-                Effect(
+                ExpectedEffect(
                     "memory use of the largest pod",
                     "%",
                     100 * peak / current,
@@ -146,7 +146,7 @@ def memory(history: History) -> list[Recommendation]:
     return found
 
 
-def max_replicas(history: History) -> list[Recommendation]:
+def max_replicas(history: RecordedHistory) -> list[StackRecommendation]:
     """Raise the maximum of an autoscaler that is at it while its role is too slow."""
     found = []
     replicas = history.lines("replicas")
@@ -170,7 +170,7 @@ def max_replicas(history: History) -> list[Recommendation]:
         new = maximum + max(1, math.ceil(maximum / 2))
         now = float(maximum)
         found.append(
-            Recommendation(
+            StackRecommendation(
                 "max-replicas",
                 f"{role}: at its maximum of {maximum} replicas and slower than {limit:g} s"
                 f" for {share:.0%} of the time",
@@ -179,7 +179,7 @@ def max_replicas(history: History) -> list[Recommendation]:
                 str(new),
                 {"share_at_maximum": share, "hours": hours_of(series), "limit_seconds": limit},
                 # At most linear; nothing is gained where pods wait for something that they share.
-                Effect("capacity in replicas", "1", now, now, float(new)),
+                ExpectedEffect("capacity in replicas", "1", now, now, float(new)),
                 "Costs more under load; no help when the database is what is slow.",
                 f"Set maxReplicas of {role} to {maximum} again.",
             )
@@ -187,7 +187,7 @@ def max_replicas(history: History) -> list[Recommendation]:
     return found
 
 
-def cache_size(history: History) -> list[Recommendation]:
+def cache_size(history: RecordedHistory) -> list[StackRecommendation]:
     """Enlarge the working set when values are evicted while reads miss."""
     evictions = [value for series in history.lines("cache-evictions").values() for value in series.values]
     hits = history.lines("cache-hits")
@@ -201,21 +201,21 @@ def cache_size(history: History) -> list[Recommendation]:
     share, name = worst
     new = math.ceil(current * 1.5)
     return [
-        Recommendation(
+        StackRecommendation(
             "cache-size",
             f"cache {name}: {share:.0f} % of reads hit while values are evicted",
             ("kingdom:cache", "workingSetMi"),
             str(current),
             str(new),
             {"hit_percent": share, "evictions_per_second": percentile(evictions, 0.5)},
-            Effect("cache hits", "%", share, share, 100 - (100 - share) / 1.5),
+            ExpectedEffect("cache hits", "%", share, share, 100 - (100 - share) / 1.5),
             "More memory in Redis.",
             f"Set workingSetMi to {current} again.",
         )
     ]
 
 
-def database_tier(history: History) -> list[Recommendation]:
+def database_tier(history: RecordedHistory) -> list[StackRecommendation]:
     """Raise the smallest tier of Atlas when connections stay above the warning threshold."""
     series = history.line("database-connections")
     limit = _limit(history, "database-connections")
@@ -228,14 +228,14 @@ def database_tier(history: History) -> list[Recommendation]:
         return []
     new = _SIZES[_SIZES.index(current) + 1]
     return [
-        Recommendation(
+        StackRecommendation(
             "database-tier",
             f"connections are above {limit:g} % of the pools: 95th percentile {used:.0f} %",
             ("kingdom:database", "minSize"),
             current,
             new,
             {"used_percent": used, "hours": hours_of(series)},
-            Effect("connections used", "%", used, used / 2, used),
+            ExpectedEffect("connections used", "%", used, used / 2, used),
             "Costs more at all times.",
             f"Set minSize to {current} again; Atlas scales down once a day at most.",
         )
@@ -245,14 +245,14 @@ def database_tier(history: History) -> list[Recommendation]:
 RULES: Final[Sequence[Rule]] = (memory, max_replicas, cache_size, database_tier)
 
 
-def _roles(history: History) -> dict[str, Any]:
+def _roles(history: RecordedHistory) -> dict[str, Any]:
     workload = history.config["kingdom:workload"]
     return {
         name: value for name, value in workload.items() if isinstance(value, dict) and "maxReplicas" in value
     }
 
 
-def _limit(history: History, signal: str) -> float | None:
+def _limit(history: RecordedHistory, signal: str) -> float | None:
     threshold = history.signals.signals[signal].threshold
     return None if threshold is None else threshold.warning
 

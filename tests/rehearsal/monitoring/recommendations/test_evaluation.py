@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from rehearsal.monitoring.recommendations.evaluation import evaluate
-from rehearsal.monitoring.recommendations.rules import Effect, Recommendation
+from rehearsal.monitoring.recommendations.rules import ExpectedEffect, StackRecommendation
 from rehearsal.pulumi.project import Project
 from tests.repository._tree import ROOT
 
 
-def recommendation(new: str) -> Recommendation:
+def recommendation(new: str) -> StackRecommendation:
     path = ("kingdom:workload", "api", "maxReplicas")
-    return Recommendation("max-replicas", "", path, "4", new, {}, Effect("replicas", "1", 4, 4, 6), "", "")
+    return StackRecommendation(
+        "max-replicas", "", path, "4", new, {}, ExpectedEffect("replicas", "1", 4, 4, 6), "", ""
+    )
 
 
 def test_a_change_that_the_ceiling_forbids_is_not_accepted() -> None:

@@ -11,8 +11,8 @@ import yaml
 from app.monitoring.source import TimeSeries
 from rehearsal.monitoring.recommendations.rules import (
     RULES,
-    History,
-    Recommendation,
+    RecordedHistory,
+    StackRecommendation,
     Rule,
     cache_size,
     database_tier,
@@ -46,8 +46,8 @@ class Constant:
         ]
 
 
-def run(rule: Rule, lines: Lines, hours: float = 24.0) -> list[Recommendation]:
-    return rule(History(Constant(lines, hours), SIGNALS, CONFIG, 1_000_000.0, 7 * 86_400.0))
+def run(rule: Rule, lines: Lines, hours: float = 24.0) -> list[StackRecommendation]:
+    return rule(RecordedHistory(Constant(lines, hours), SIGNALS, CONFIG, 1_000_000.0, 7 * 86_400.0))
 
 
 API_MEMORY = CONFIG["kingdom:workload"]["api"]["resources"]["memoryMi"]
@@ -125,6 +125,6 @@ def test_database_tier_is_silent(used: float, hours: float) -> None:
 
 
 def test_without_a_recording_nothing_is_recommended() -> None:
-    history = History(Constant({}, 0.0), SIGNALS, CONFIG, 1_000_000.0, 86_400.0)
+    history = RecordedHistory(Constant({}, 0.0), SIGNALS, CONFIG, 1_000_000.0, 86_400.0)
     assert recommendations(history) == []
     assert len(RULES) == 4
