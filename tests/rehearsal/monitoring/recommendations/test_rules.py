@@ -12,8 +12,8 @@ from app.monitoring.source import TimeSeries
 from rehearsal.monitoring.recommendations.rules import (
     RULES,
     RecordedHistory,
-    StackRecommendation,
     Rule,
+    StackRecommendation,
     cache_size,
     database_tier,
     max_replicas,
