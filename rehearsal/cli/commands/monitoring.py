@@ -117,8 +117,8 @@ def report(
     from rehearsal.monitoring.access import recorded
     from rehearsal.monitoring.early_warning import happenings_of
     from rehearsal.monitoring.signals import declared
-    from rehearsal.review.cost_diff import span
-    from rehearsal.review.policy_view import declared as resources
+    from rehearsal.review.changes.cost_diff import span
+    from rehearsal.review.rules.policy_view import declared as resources
 
     seconds, session, now = _seconds(since), session_of(stack), time.time()
     advice = _recommended(stack, seconds, pack_of(session.project, policy_pack))

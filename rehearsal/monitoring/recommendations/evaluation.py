@@ -14,8 +14,8 @@ from rehearsal.engine.events import Result, Silent
 from rehearsal.monitoring.recommendations.rules import StackRecommendation
 from rehearsal.monitoring.recommendations.stack_patch import changed, diff
 from rehearsal.pulumi.project import Project
-from rehearsal.review.cost_diff import delta, span
-from rehearsal.review.policy_view import declared
+from rehearsal.review.changes.cost_diff import delta, span
+from rehearsal.review.rules.policy_view import declared
 from rehearsal.session import Session
 
 
