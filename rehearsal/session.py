@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -100,11 +100,19 @@ class Session:
                 remedy="docs/runbooks/first-deployment.md describes what has to be done before it.",
             )
 
-    def up(self, listener: Listener, planned: Callable[[Result], bool], *, refresh: bool = False) -> Result:
-        """Makes the stack what the program declares.
+    def up(
+        self,
+        listener: Listener,
+        planned: Callable[[Result], bool],
+        *,
+        refresh: bool = False,
+        waiting_for: Callable[[Sequence[str]], None] = lambda names: None,
+    ) -> Result:
+        """Update the stack to the declared state and wait until its processes are ready.
 
-        The plan is made and judged first; `planned` sees it and says whether to go on. Nothing has been
-        created by then, no process of the machine started.
+        The plan is made and evaluated first. `planned` receives it and returns whether to continue; until
+        then nothing is created and no process of the machine runs. `waiting_for` receives the names of
+        processes and routes that are not ready yet, repeatedly.
         """
         with (
             self.store.lock(f"up --stack {self.stack.name}"),
@@ -126,7 +134,7 @@ class Session:
                 self.store.fold(self.store.load())  # what was killed after its last record left its journal
                 result = plan
             if machine is not None and result.ok:
-                self.wait_ready(machine)
+                self.wait_ready(machine, waiting_for)
             return result
 
     def carry_out(self, listener: Listener) -> Result:
@@ -162,13 +170,16 @@ class Session:
         """The machine that runs this stack now, if one does."""
         return Machine.find(self.folder) if self.options is not None else None
 
-    def wait_ready(self, machine: Machine) -> Status:
-        """Waits until everything serves. Raises KingdomError, naming what does not."""
+    def wait_ready(
+        self, machine: Machine, waiting_for: Callable[[Sequence[str]], None] = lambda names: None
+    ) -> Status:
+        """Wait until all processes and routes are ready. Raises KingdomError with those that are not."""
         deadline = time.monotonic() + READY_TIMEOUT
         while True:
             waiting = machine.waiting()
             status = machine.status()
             late = [process for process in status.processes if not process.ready]
+            waiting_for([*(process.name for process in late), *waiting])
             if not late and not waiting:
                 return status
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What an operation looks like: a tree for people, an object for machines."""
+"""Output of operations: a summary and a tree for users, a JSON object for machines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from rehearsal.cli.summary import by_component, listed
 from rehearsal.engine.events import (
     Diagnostic,
     Op,
@@ -32,6 +33,7 @@ MARKS: Final = {
     Op.REPLACE: ("+-", "magenta"),
     Op.DELETE: ("- ", "red"),
     Op.READ: ("< ", "cyan"),
+    Op.IMPORT: ("= ", "cyan"),
     Op.REFRESH: ("~ ", "cyan"),
 }
 _PLANNED: Final = {
@@ -40,6 +42,7 @@ _PLANNED: Final = {
     Op.REPLACE: "to replace",
     Op.DELETE: "to delete",
     Op.READ: "to read",
+    Op.IMPORT: "to import",
     Op.SAME: "unchanged",
 }
 _DONE: Final = {
@@ -48,14 +51,15 @@ _DONE: Final = {
     Op.REPLACE: "replaced",
     Op.DELETE: "deleted",
     Op.READ: "read",
+    Op.IMPORT: "imported",
     Op.SAME: "unchanged",
 }
-_WIDTH: Final = 100  # of a shown value, in characters
+_WIDTH: Final = 100  # of a displayed value, in characters
 _SHOWN_EVENTS: Final = 10
 
 
 def masked(value: Value) -> Value:
-    """`value` as it may be shown: secrets and unknowns replaced by words."""
+    """Return `value` for display, with secrets and unknowns replaced by words."""
     match value:
         case Secret():
             return "[secret]"
@@ -72,7 +76,7 @@ def masked(value: Value) -> Value:
 
 
 def to_json(result: Result, *, seconds: float) -> dict[str, Any]:
-    """The whole result as one JSON object; secrets are masked. Unchanged resources are counted only."""
+    """Convert a result to a JSON object. Secrets are masked; unchanged resources are only counted."""
     return {
         "stack": result.stack,
         "ok": result.ok,
@@ -130,7 +134,7 @@ def _step_json(step: Step) -> dict[str, Any]:
 
 
 def changes_json(changes: Iterable[PropertyChange]) -> list[dict[str, Any]]:
-    """The properties that a step changes, for machines; what is secret is masked."""
+    """Convert changed properties to JSON; secrets are masked."""
     return [
         {
             "path": format_path(change.path),
@@ -143,20 +147,49 @@ def changes_json(changes: Iterable[PropertyChange]) -> list[dict[str, Any]]:
     ]
 
 
-def show(console: Console, result: Result, *, unchanged: bool = False, counts: str = "") -> None:
-    """Prints the tree of what changes, then the counts, the policy pack's verdict and what was said.
+def show(
+    console: Console,
+    result: Result,
+    *,
+    verbose: bool = False,
+    counts: str = "",
+    times: Mapping[str, tuple[float, float]] | None = None,
+) -> None:
+    """Print the changes, a summary by component, the counts, policy findings and diagnostics.
 
-    `counts` is printed in place of the counts of all resources.
+    Components that are created or deleted as a whole appear in the summary only, unless `verbose` is set,
+    which prints the tree of all resources. `times` maps URNs to the start and end of their steps in seconds.
+    `counts` replaces the counts of all resources.
     """
-    tree = _tree(result.steps, unchanged=unchanged)
+    tree = _tree(result.steps if verbose else listed(result.steps), unchanged=verbose)
     if tree is not None:
         console.print(tree)
         console.print()
+    _show_components(console, result, times)
     console.print(counts or _counts(result, _PLANNED if result.planned else _DONE))
     if result.policy_pack:
         show_violations(console, result.policy_pack, list(result.violations))
         show_remediations(console, result.remediations)
     show_diagnostics(console, result.diagnostics)
+
+
+def _show_components(
+    console: Console, result: Result, times: Mapping[str, tuple[float, float]] | None
+) -> None:
+    components = [item for item in by_component(result.steps, times) if item.changed]
+    if not components:
+        return
+    words = _PLANNED if result.planned else _DONE
+    table = Table.grid(padding=(0, 2))
+    for item in components:
+        counts = Text(", ").join(
+            Text(f"{item.counts[op]} {word}", "dim" if op is Op.SAME else MARKS[op][1])
+            for op, word in words.items()
+            if op in item.counts
+        )
+        table.add_row(item.name, counts, "" if item.seconds is None else f"{item.seconds:.1f} s")
+    console.print(table)
+    console.print()
 
 
 def _tree(steps: Iterable[Step], *, unchanged: bool) -> Tree | None:
@@ -198,7 +231,7 @@ def _line(step: Step) -> Text:
     if step.op is Op.REPLACE and step.delete_before_replace:
         text.append(" (deleted first)", "dim")
     if step.retained:
-        text.append(" (kept in the cloud)", "dim")
+        text.append(" (retained in the cloud)", "dim")
     return text
 
 
@@ -217,7 +250,7 @@ def _change(change: PropertyChange) -> Text:
 
 
 def shown(value: Value) -> str:
-    """`value` as JSON in one line, secrets and unknowns as words, its beginning where it is long."""
+    """Format `value` as JSON on one line, truncated, with secrets and unknowns replaced by words."""
     import json
 
     text = json.dumps(masked(value), ensure_ascii=False, default=str)
@@ -238,13 +271,13 @@ def _counts(result: Result, words: dict[Op, str]) -> str:
 
 
 def show_violations(console: Console, pack: str, violations: Sequence[Violation]) -> None:
-    """Prints the pack's verdict, mandatory findings first, each with the place in the program."""
+    """Print the findings of the policy pack with their source positions, mandatory ones first."""
     found = [item for item in violations if item.level != "unevaluated"]
     unevaluated = [item for item in violations if item.level == "unevaluated"]
     mandatory = sum(item.mandatory for item in found)
     style = "red" if mandatory else "yellow" if found else "green"
-    verdict = f"{mandatory} mandatory, {len(found) - mandatory} advisory" if found else "no violations"
-    console.print(f"policies [dim]{escape(pack)}[/]: [{style}]{verdict}[/]")
+    summary = f"{mandatory} mandatory, {len(found) - mandatory} advisory" if found else "no violations"
+    console.print(f"policies [dim]{escape(pack)}[/]: [{style}]{summary}[/]")
     for item in found:
         console.print(
             f"  [{'red' if item.mandatory else 'yellow'}]{item.level}[/] [bold]{escape(item.policy)}[/]"
@@ -265,7 +298,7 @@ def show_violations(console: Console, pack: str, violations: Sequence[Violation]
 
 
 def show_remediations(console: Console, remediations: Iterable[Remediation]) -> None:
-    """Prints what policies put right in the inputs, as a diff for each resource."""
+    """Print the changes that policies made to inputs, as a diff for each resource."""
     for item in remediations:
         where = f" [dim]({escape(item.source)})[/]" if item.source else ""
         console.print(
@@ -291,7 +324,7 @@ def show_diagnostics(console: Console, diagnostics: Iterable[Diagnostic]) -> Non
 
 
 def show_outputs(console: Console, outputs: Mapping[str, Value]) -> None:
-    """Prints stack outputs, a line each; secrets are masked."""
+    """Print one line for each stack output; secrets are masked."""
     import json
 
     shown = masked(dict(outputs))
@@ -302,10 +335,9 @@ def show_outputs(console: Console, outputs: Mapping[str, Value]) -> None:
 
 
 def show_autoscalers(console: Console, status: Status) -> None:
-    """Prints each autoscaler: replicas, every metric against its target, its last sync and its conditions;
-    then the events of the machine."""
+    """Print each autoscaler with its replicas, metrics, last sync and conditions, then recent events."""
     for scaler in status.autoscalers:
-        bounds = f"{scaler.desired} wanted, {scaler.minimum} to {scaler.maximum}"
+        bounds = f"{scaler.desired} desired, {scaler.minimum} to {scaler.maximum}"
         console.print(f"[bold]{escape(scaler.name)}[/]: {scaler.current} replicas ({bounds})")
         for line in [*scaler.metrics, scaler.outcome]:
             console.print(f"  {escape(line)}")
@@ -322,7 +354,7 @@ def show_autoscalers(console: Console, status: Status) -> None:
 
 
 def show_machine(console: Console, status: Status, *, brief: bool) -> None:
-    """Prints what runs on this machine; `brief` leaves out the table of processes."""
+    """Print the processes and endpoints of this machine; `brief` omits the table of processes."""
     if not brief:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("", "process", "kind", "state", "pid", "port", "restarts", "memory", "cpu"):
@@ -349,5 +381,22 @@ def show_machine(console: Console, status: Status, *, brief: bool) -> None:
     )
     for name, address in status.endpoints.items():
         console.print(f"  {escape(name)}  {escape(address)}")
+
+
+def show_next_steps(console: Console, status: Status) -> None:
+    """Print what to open and run after `kingdom up` has started the processes of a stack."""
+    stack = "" if status.stack == "local" else f" --stack {status.stack}"
+    console.print("Next:")
+    if status.endpoints:
+        console.print(f"  open {escape(next(iter(status.endpoints.values())))} in a browser")
+    console.print(f"  kingdom status{stack} --watch    autoscaling, with the reason of each decision")
+    console.print(f"  kingdom status{stack} --limits   what one machine does not enforce")
+    console.print(f"  kingdom down{stack}              stop all processes and delete their data")
+
+
+def show_limits(console: Console, status: Status) -> None:
+    """Print the declared properties that this machine does not enforce."""
+    if not status.notes:
+        console.print("everything that is declared is enforced on this machine")
     for note in status.notes:
         console.print(f"  [yellow]not enforced here:[/] {escape(note)}")

@@ -1,10 +1,10 @@
-"""Progress while an operation works: a live line on a terminal, a line a resource elsewhere."""
+"""Progress of a running operation: a live display on a terminal, one line per resource elsewhere."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 
@@ -13,22 +13,27 @@ from rich.live import Live
 from rich.text import Text
 
 from rehearsal.cli.display import MARKS
+from rehearsal.cli.summary import component_of
 from rehearsal.engine.events import Diagnostic, Listener, Op, Severity, Silent, Step
 
-_SHOWN = 6  # running steps named at once
+_SHOWN = 6  # running steps listed at the same time
 
 
 class Progress:
-    """A listener that shows what is being done. Use it as a context manager.
+    """Listener that shows the running steps with their components. Use it as a context manager.
 
-    With `planning` nothing is done yet: where there is no terminal, only errors are told as they come.
+    With `planning`, and no terminal, only errors are printed. `times` maps the URNs of finished steps to
+    their start and end in seconds.
     """
 
     def __init__(self, console: Console, verb: str, *, planning: bool = False) -> None:
         self._console = console
         self._planning = planning
         self._verb = verb
+        self.times: dict[str, tuple[float, float]] = {}
         self._running: dict[str, tuple[Step, float]] = {}
+        self._parents: dict[str, str] = {}
+        self._waiting: list[str] = []
         self._finished = 0
         self._began = time.monotonic()
         self._lock = threading.Lock()
@@ -51,17 +56,28 @@ class Progress:
 
     def begun(self, step: Step) -> None:
         with self._lock:
+            self._parents[step.urn] = step.parent
             self._running[step.urn] = (step, time.monotonic())
 
     def done(self, step: Step) -> None:
-        began = self._end(step)
+        began, ended = self._end(step)
         if self._live is None and not self._planning and step.op is not Op.SAME and step.custom:
             mark, style = MARKS[step.op]
+            with self._lock:
+                name = self._qualified(step)
             self._console.print(
-                Text.assemble(
-                    (mark, style), f" {step.name} ", (step.type, "dim"), f" {time.monotonic() - began:.1f} s"
-                )
+                Text.assemble((mark, style), f" {name} ", (step.type, "dim"), f" {ended - began:.1f} s")
             )
+
+    def waiting_for(self, names: Sequence[str]) -> None:
+        """Show what has to become ready before the operation ends; an empty sequence shows nothing.
+
+        Without a terminal, a line is printed when the list changes.
+        """
+        with self._lock:
+            changed, self._waiting = list(names) != self._waiting, list(names)
+        if self._live is None and changed and names:
+            self._console.print(f"waiting for {', '.join(names)}", markup=False)
 
     def failed(self, step: Step, reason: str) -> None:
         self._end(step)
@@ -70,10 +86,17 @@ class Progress:
         if self._live is None and diagnostic.severity is Severity.ERROR:
             self._console.print(Text.assemble(("error", "red"), f" {diagnostic.message.splitlines()[0]}"))
 
-    def _end(self, step: Step) -> float:
+    def _end(self, step: Step) -> tuple[float, float]:
         with self._lock:
             self._finished += 1
-            return self._running.pop(step.urn, (step, time.monotonic()))[1]
+            now = time.monotonic()
+            began = self._running.pop(step.urn, (step, now))[1]
+            self.times[step.urn] = (began, now)
+            return began, now
+
+    def _qualified(self, step: Step) -> str:
+        component = component_of(step, self._parents)
+        return f"{component}/{step.name}" if component else step.name
 
     def _render(self) -> Text:
         with self._lock:
@@ -83,13 +106,17 @@ class Progress:
             for step, began in [item for item in waiting if item[0].custom][:_SHOWN]:
                 mark, style = MARKS[step.op]
                 text.append(f"\n  {mark} ", style)
-                text.append(f"{step.name} ")
+                text.append(f"{self._qualified(step)} ")
                 text.append(f"{step.type} {now - began:.0f} s", "dim")
+            if self._waiting:
+                text.append(f"\n  waiting for {', '.join(self._waiting[:_SHOWN])}")
+                if len(self._waiting) > _SHOWN:
+                    text.append(f" and {len(self._waiting) - _SHOWN} more", "dim")
         return text
 
 
 class Overview:
-    """Progress of several stacks at once, a line each on a terminal. Use it as a context manager."""
+    """Progress of several stacks, one line per stack on a terminal. Use it as a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -107,7 +134,7 @@ class Overview:
             self._live.stop()
 
     def listener(self, stack: str) -> Listener:
-        """What hears of `stack`. The display starts here, and with it a thread."""
+        """Return the listener for `stack`, and start the display with its thread if it is not running."""
         self._counts.setdefault(stack, 0)
         if self._console.is_terminal and self._live is None:
             self._live = Live(

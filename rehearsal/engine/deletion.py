@@ -1,4 +1,4 @@
-"""Deletes what is no longer wanted: dependents before what they depend on, independent ones side by side."""
+"""Deletion of undeclared resources: dependents before their dependencies, independent ones in parallel."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _PARALLEL: Final = 16
 
 
 class Deletion:
-    """The deletions of one operation."""
+    """Deletes resources for one operation."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._snapshot = deployment.snapshot
 
     def of_undeclared(self, declared: Collection[str], *, unprotect: bool = False) -> None:
-        """Deletes every record whose URN is not in `declared`, and every one retired by a replacement.
+        """Delete every resource whose URN is not in `declared`, and every one retired by a replacement.
 
-        Each protected one is reported. When there is one, nothing is deleted; a preview shows all the same
-        what would be.
+        A protected resource is reported as an error. An update then deletes nothing; a preview still shows
+        the planned deletions.
         """
-        doomed = [item for item in self._snapshot.all() if item.delete or item.urn not in declared]
-        protected = [item for item in doomed if item.protect and not item.delete and not unprotect]
+        to_delete = [item for item in self._snapshot.all() if item.delete or item.urn not in declared]
+        protected = [item for item in to_delete if item.protect and not item.delete and not unprotect]
         for item in protected:
             message = (
-                "it is protected and would be deleted. Set protect to false in the program and run `up`"
-                " first, if this is meant."
+                "it is protected and would be deleted. To delete it, set protect to false in the program and"
+                " run `up` first."
             )
             self._error(item, message, protected=True)
         if protected and not self._deployment.preview:
             return
         self._half_created(declared)
-        self._all(doomed)
+        self._all(to_delete)
 
     def resume(self) -> None:
-        """Finishes deletions that an earlier operation began and of whose end nothing is known.
+        """Finish deletions that an earlier operation started and did not record as finished.
 
-        What was live then keeps its record until it is created anew, or until the program turns out not to
-        declare it any more: others may still refer to it.
+        A resource that was live keeps its record, marked as pending replacement, because others may still
+        refer to it. It is created again, or dropped when the program no longer declares it.
         """
         for pending in self._snapshot.pending():
             if pending.type == "deleting":
@@ -62,7 +62,7 @@ class Deletion:
                     self._error(resource, str(error))
 
     def _half_created(self, declared: Collection[str]) -> None:
-        """Removes what interrupted creations may have made of resources that are no longer declared."""
+        """Remove what interrupted creations may have created of resources that are no longer declared."""
         for pending in self._snapshot.pending():
             resource = pending.resource
             if pending.type != "creating" or resource.urn in declared:
@@ -73,7 +73,7 @@ class Deletion:
                     live = self._snapshot.live(resource.urn)
                     if live is None or live.pending_replacement:
                         self._deployment.executor.request_deletion(provider, resource)
-                    else:  # it was about to take over from one that stands
+                    else:  # it was to replace a resource that still exists
                         self._deployment.executor.undo_creation(provider, resource, spare=live.id)
                 self._snapshot.end("creating", resource)
             except (StepFailedError, ProviderError) as error:
@@ -87,21 +87,21 @@ class Deletion:
     def _error(self, resource: ResourceState, message: str, *, protected: bool = False) -> None:
         self._deployment.recorder.error(resource.urn, resource.source_position, message, protected=protected)
 
-    def _all(self, doomed: list[ResourceState]) -> None:
-        waiting = {item.key: item for item in doomed}
-        going = {(item.urn, item.delete) for item in doomed}
+    def _all(self, to_delete: list[ResourceState]) -> None:
+        waiting = {item.key: item for item in to_delete}
+        going = {(item.urn, item.delete) for item in to_delete}
         running: dict[Future[None], ResourceState] = {}
-        stuck: list[ResourceState] = []  # what stays, and so keeps what it needs
-        fatal: KingdomError | None = None  # the state cannot be written: begin nothing more
+        stuck: list[ResourceState] = []  # not deleted, so their dependencies must stay too
+        fatal: KingdomError | None = None  # the state cannot be written: start no further deletion
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="delete") as pool:
             while waiting:
                 needed = _needs([*waiting.values(), *running.values()])
-                kept = _needs(stuck)
+                retained = _needs(stuck)
                 ready = [item for item in waiting.values() if item.urn not in needed[item.delete]]
-                # A cycle can only come from a damaged state; then any order is as good as another.
+                # Only a damaged state has a dependency cycle; then any order is acceptable.
                 for item in ready or ([] if running else list(waiting.values())):
                     del waiting[item.key]
-                    if fatal or self._deployment.cancelled.is_set() or item.urn in kept[item.delete]:
+                    if fatal or self._deployment.cancelled.is_set() or item.urn in retained[item.delete]:
                         stuck.append(item)
                     else:
                         running[pool.submit(self._one, item, going)] = item
@@ -141,15 +141,15 @@ class Deletion:
             self._error(resource, str(error))
             raise
         if resource.delete:
-            deployment.recorder.listener.done(step)  # half of a replacement, which was counted as one step
+            deployment.recorder.listener.done(step)  # part of a replacement, which counts as one step
         else:
             deployment.recorder.finished(step)
 
 
 def _needs(items: list[ResourceState]) -> dict[bool, set[str]]:
-    """The URNs that `items` refer to: under False all of them, under True those of retired items only.
+    """Return the URNs that `items` refer to: under False those of all items, under True of retired items.
 
-    What a replacement retired is held by other retired resources alone: the live ones have moved on.
+    Only other retired resources hold a retired one back: live resources refer to its replacement.
     """
     return {
         retired: {urn for item in items if item.delete or not retired for urn in item.references()}

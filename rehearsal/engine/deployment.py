@@ -1,4 +1,4 @@
-"""What the parts of one operation on one stack share: its records, its providers, and what went wrong."""
+"""Shared context of one operation on one stack: records, providers, policy checks and failures."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
 
 
 class Deployment:
-    """The context of one operation. Thread-safe: registrations come from many threads.
+    """Context of one operation. Thread-safe: registrations come from many threads.
 
-    `config` holds the provider configuration by package. Without a journal it is a preview: nothing is
-    changed, and a resource that fails does not keep the others from being planned, so that every problem is
-    found at once. `crash_folder` is where tracebacks of internal errors are stored. `references` returns the
-    outputs of another stack, or None where they are not known.
+    `config` holds the provider configuration by package. Without a journal the operation is a preview: it
+    changes nothing, and plans the remaining resources after a failure, so that all problems are reported at
+    once. Tracebacks of internal errors are written to `crash_folder`. `references` returns the outputs of
+    another stack, or None if they are unknown.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Deployment:
             lambda package: builtin if package == PACKAGE else factory(package),
             self.snapshot,
             crash_folder,
-            # Credentials that could not be decrypted: the rehearsal checks the rest without them.
+            # Credentials that could not be decrypted are not required.
             optional=frozenset(
                 (package, name)
                 for package, values in config.items()
@@ -88,24 +88,24 @@ class Deployment:
             return bool(self._failed)
 
     def fail(self, urn: str) -> None:
-        """Notes that something went wrong: an update begins nothing new after it."""
+        """Record a failure: an update starts no further step after it."""
         with self._lock:
             self._failed.add(urn)
 
     def stop_after_failure(self) -> None:
-        """Raises SkippedError after cancellation, and in an update after any failure."""
+        """Raise SkippedError after cancellation, and in an update after any failure."""
         if self.cancelled.is_set() or (self.failed and not self.preview):
             raise SkippedError
 
     def declare(self, goal: Goal) -> bool:
-        """Records that the program declares `goal`; False where it declares that URN a second time."""
+        """Record the declaration of `goal`; return False if its URN was declared before."""
         with self._lock:
             known = goal.urn in self.registered
             self.registered.setdefault(goal.urn, goal)
             return not known
 
     def redeclare(self, goal: Goal) -> None:
-        """Records `goal` again, now that its provider is resolved."""
+        """Record `goal` again after its provider is resolved."""
         with self._lock:
             self.registered[goal.urn] = goal
 
@@ -114,27 +114,27 @@ class Deployment:
             self._replaced.add(urn)
 
     def is_replaced(self, urn: str) -> bool:
-        """Whether the resource `urn` is replaced in this operation."""
+        """Return whether the resource `urn` is replaced in this operation."""
         with self._lock:
             return urn in self._replaced
 
     def log(self, severity: Severity, message: str, urn: str = "") -> None:
-        """Records a message that is no failure, whatever its severity."""
+        """Record a message that does not fail the operation, whatever its severity."""
         self.recorder.note(Diagnostic(severity, message, urn, self._source_of(urn), logged=True))
 
     def step(self, op: Op, goal: Goal, changes: tuple[PropertyChange, ...] = ()) -> Step:
-        """The event that describes `op` on the resource of `goal`."""
+        """Create the event for `op` on the resource of `goal`."""
         return Step(op, goal.urn, goal.type, goal.custom, goal.parent, goal.source, changes)
 
     def reject(self, goal: Goal, reason: str) -> NoReturn:
-        """Reports why `goal` cannot be carried out. Raises StepFailedError."""
+        """Report an error of `goal`. Raises StepFailedError."""
         self.recorder.error(goal.urn, goal.source, reason)
         raise StepFailedError(reason)
 
     def refuse_protected(self, *refused: tuple[ResourceState, str]) -> None:
-        """Reports which protected resources a step would delete, each with a message.
+        """Report the protected resources that a step would delete, each with a message.
 
-        Raises StepFailedError in an update; a preview goes on, to show the rest of the plan.
+        Raises StepFailedError in an update; a preview continues, to show the rest of the plan.
         """
         for item, message in refused:
             self.recorder.error(item.urn, item.source_position, message, protected=True)
@@ -142,7 +142,7 @@ class Deployment:
             raise StepFailedError(f"{len(refused)} protected resources would be deleted")
 
     def step_followed_by_failure(self, urn: str, reason: str) -> None:
-        """Reports a failure after a step whose result stays recorded, such as that of an after hook."""
+        """Report a failure after a step whose result stays recorded, such as a failed after hook."""
         self.recorder.error(urn, self._source_of(urn), reason)
         self.fail(urn)
 

@@ -1,6 +1,6 @@
-"""Carries one operation out: registrations of the program as they come, and deletions at the end.
+"""Deployment executor: runs registrations of the program as they arrive, and deletions at the end.
 
-It stands where ``deployment_executor.go`` of the Pulumi engine does.
+Its counterpart in the Pulumi engine is ``pkg/resource/deploy/deployment_executor.go``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rehearsal.pulumi.urn import ROOT_STACK_TYPE
 
 
 class DeploymentExecutor:
-    """Registrations come from many threads; each returns when its step is done."""
+    """Runs one operation. Registrations come from many threads; each returns after its step."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -33,7 +33,7 @@ class DeploymentExecutor:
         self._generator = StepGenerator(deployment, self.default_providers, self._claims, self._run)
 
     def register(self, goal: Goal) -> ResourceState:
-        """Does what `goal` needs and returns its record. Raises StepFailedError or SkippedError."""
+        """Run the step that `goal` needs and return its record. Raises StepFailedError or SkippedError."""
         if (parent := self.deployment.registered.get(goal.parent)) is not None:
             goal = goal.inheriting(parent)
         self._declare(goal)
@@ -46,7 +46,7 @@ class DeploymentExecutor:
             raise
 
     def read(self, goal: Goal, id_: str) -> ResourceState:
-        """An existing resource, read and recorded as external. Raises StepFailedError or SkippedError."""
+        """Read an existing resource and record it as external. Raises StepFailedError or SkippedError."""
         self._declare(goal)
         try:
             self.deployment.stop_after_failure()
@@ -56,7 +56,7 @@ class DeploymentExecutor:
             raise
 
     def _declare(self, goal: Goal) -> None:
-        """Records that `goal` is declared, once no deletion of what it stands for is in progress."""
+        """Record the declaration of `goal`, after any deletion of its resource in progress."""
         self._claims.enter(goal.urn, goal.aliases)
         if not self.deployment.declare(goal):
             self.deployment.fail(goal.urn)
@@ -77,24 +77,24 @@ class DeploymentExecutor:
         return state
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
-        """Records a component's outputs; those of the root stack are the outputs of the stack."""
+        """Record the outputs of a component; those of the root stack are the outputs of the stack."""
         deployment = self.deployment
         record = deployment.snapshot.live(urn)
         if record is None:
             return
         if record.type == ROOT_STACK_TYPE:
             deployment.outputs = outputs
-        # After a failure what depends on it is unknown: the previous outputs stay until the next update.
+        # Outputs that depend on a failed resource are unknown: the previous outputs stay recorded.
         if deployment.preview or not contains_unknown(outputs):
             record = deployment.snapshot.put(replace(record, outputs=with_secrets_of(outputs, record.inputs)))
         deployment.executor.component_finished(record)
 
     def resume(self) -> None:
-        """Finishes deletions that an earlier operation began and whose end is not recorded."""
+        """Finish deletions that an earlier operation started and did not record as finished."""
         Deletion(self.deployment).resume()
 
     def finish(self) -> None:
-        """After the program has ended: deletes what it no longer declares, and evaluates stack policies."""
+        """Delete undeclared resources after the program has ended, and evaluate stack policies."""
         deployment = self.deployment
         if deployment.failed or deployment.cancelled.is_set():
             if not deployment.preview:
@@ -105,5 +105,5 @@ class DeploymentExecutor:
         deployment.policy_checks.stack([state for state in live if state is not None])
 
     def delete_everything(self, *, unprotect: bool) -> None:
-        """Deletes all that is recorded, in reverse order."""
+        """Delete all recorded resources in reverse order."""
         Deletion(self.deployment).of_undeclared({}, unprotect=unprotect)

@@ -1,4 +1,4 @@
-"""What changes: a provider's answer, together with ``ignoreChanges`` and ``replaceOnChanges``."""
+"""Diffs of resources: a provider's response combined with ``ignoreChanges`` and ``replaceOnChanges``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MISSING: Any = object()
 def reset_ignored(
     inputs: Properties, old_inputs: Properties, ignored: Iterable[str]
 ) -> tuple[Properties, list[str]]:
-    """`inputs` with the old value at every path of `ignored`, and the paths for which that is not possible.
+    """Return `inputs` with the old value at every path of `ignored`, and the paths that cannot be reset.
 
-    A path that leads through an element which only one side has cannot be reset: that element keeps the value
-    the program declares. Values that were secret stay secret. This is ``processIgnoreChanges`` of
+    A path through an element that only one side has cannot be reset: that element has the declared value.
+    Values that were secret stay secret. This is ``processIgnoreChanges`` of
     ``pkg/resource/deploy/step_generator.go`` and ``PropertyPath.Reset`` of
     ``sdk/go/common/resource/properties_path.go``. A path that cannot be parsed is skipped.
     """
@@ -38,7 +38,7 @@ def reset_ignored(
 
 
 def _reset(path: Path, old: Any, new: Any, *, old_secret: bool, new_secret: bool) -> bool:
-    """Resets `path` within the container `new` in place; False where the path cannot be followed."""
+    """Reset `path` within the container `new` in place; return False where the path cannot be followed."""
     if not path:
         return False
     while isinstance(old, Secret):
@@ -133,7 +133,7 @@ def _child(value: Any, key: str | int) -> Any:
 
 @dataclass(frozen=True)
 class Diff:
-    """What differs between a resource as recorded and as declared."""
+    """Difference between a resource as recorded and as declared."""
 
     changes: tuple[PropertyChange, ...] = ()
     replace: bool = False
@@ -144,7 +144,7 @@ class Diff:
 
 
 def property_changes(old: Properties, new: Properties) -> tuple[PropertyChange, ...]:
-    """What is different in `new`, with the values on both sides."""
+    """Return the changed properties with their old and new values."""
     return tuple(
         PropertyChange(path, kind, at(old, path), at(new, path))
         for path, kind in differences(old, new).items()
@@ -152,28 +152,28 @@ def property_changes(old: Properties, new: Properties) -> tuple[PropertyChange, 
 
 
 def interpret(
-    answer: provider_pb2.DiffResponse,
+    response: provider_pb2.DiffResponse,
     old_inputs: Properties,
     new_inputs: Properties,
     *,
     replace_on_changes: Sequence[str] = (),
 ) -> Diff:
-    """The :class:`Diff` that a provider's answer means.
+    """Convert a provider's Diff response to a :class:`Diff`.
 
-    A provider that does not know (``DIFF_UNKNOWN``) leaves it to the engine, which compares the inputs.
+    For ``DIFF_UNKNOWN`` the engine compares the inputs itself.
     """
-    if answer.changes == provider_pb2.DiffResponse.DIFF_NONE:
+    if response.changes == provider_pb2.DiffResponse.DIFF_NONE:
         return Diff()
     found = differences(old_inputs, new_inputs)
-    if answer.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN and not found and not answer.replaces:
+    if response.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN and not found and not response.replaces:
         return Diff()
     changed: dict[Path, tuple[Change, bool]] = {}
-    for text, detail in answer.detailedDiff.items():
+    for text, detail in response.detailedDiff.items():
         kind, replaces = _KINDS[detail.kind]
         changed[parse_path(text)] = (kind, replaces)
     if not changed:
         changed = {path: (kind, False) for path, kind in found.items()}
-    for text in answer.replaces:
+    for text in response.replaces:
         prefix = parse_path(text)
         if not any(path[: len(prefix)] == prefix and replaces for path, (_, replaces) in changed.items()):
             changed[prefix] = (changed.get(prefix, (Change.UPDATE, True))[0], True)
@@ -188,8 +188,8 @@ def interpret(
         )
         for path, (kind, replaces) in changed.items()
     )
-    replace = bool(answer.replaces) or any(change.replaces for change in changes)
-    return Diff(changes, replace, replace and answer.deleteBeforeReplace)
+    replace = bool(response.replaces) or any(change.replaces for change in changes)
+    return Diff(changes, replace, replace and response.deleteBeforeReplace)
 
 
 _KINDS = {
@@ -209,7 +209,7 @@ def _matches(pattern: Path, path: Path) -> bool:
 
 
 def at(value: Any, path: Path) -> Any:
-    """What stands at `path` in `value`, or None; a part of a secret is a secret."""
+    """Return the value at `path` in `value`, or None; an element of a secret is a secret."""
     secret = False
     for part in path:
         secret = secret or isinstance(value, Secret)

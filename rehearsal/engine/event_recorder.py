@@ -1,4 +1,4 @@
-"""What an operation has done and found, kept for its result and told to whoever watches."""
+"""Event recorder: stores the steps and diagnostics of an operation and forwards them to its listener."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rehearsal.engine.events import Diagnostic, Listener, Severity, Step
 
 
 class EventRecorder:
-    """Steps and diagnostics of one operation, in the order they came. Thread-safe."""
+    """Steps and diagnostics of one operation in the order of their arrival. Thread-safe."""
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
@@ -17,17 +17,17 @@ class EventRecorder:
         self._lock = threading.Lock()
 
     def finished(self, step: Step) -> None:
-        """A step is done."""
+        """Record a finished step."""
         with self._lock:
             self.steps.append(step)
         self.listener.done(step)
 
     def note(self, diagnostic: Diagnostic) -> None:
-        """Something was found."""
+        """Record a diagnostic."""
         with self._lock:
             self.diagnostics.append(diagnostic)
         self.listener.diagnostic(diagnostic)
 
     def error(self, urn: str, source: str, message: str, *, protected: bool = False) -> None:
-        """Something is wrong with a resource; `protected`: its protection forbids what is planned."""
+        """Record an error of a resource; `protected` if its protection forbids the planned step."""
         self.note(Diagnostic(Severity.ERROR, message, urn, source, protected=protected))

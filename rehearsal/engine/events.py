@@ -1,4 +1,4 @@
-"""What an operation tells while it works, and what it found."""
+"""Events and results of an operation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rehearsal.pulumi.urn import is_default_provider, name_of
 
 
 class Op(StrEnum):
-    """What is done with one resource, in Pulumi's words."""
+    """Operation on one resource, with Pulumi's names."""
 
     SAME = "same"
     CREATE = "create"
@@ -27,7 +27,7 @@ class Op(StrEnum):
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """One property of a diff. `old` and `new` may hold secrets and unknowns; displays mask them."""
+    """Change of one property. `old` and `new` may hold secrets and unknowns, which displays mask."""
 
     path: Path
     kind: Change
@@ -38,7 +38,7 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class Step:
-    """One resource and what is done with it. `source` is ``file:line`` of the declaring code, where known."""
+    """Operation on one resource. `source` is ``file:line`` of its declaration, where known."""
 
     op: Op
     urn: str
@@ -64,10 +64,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A message about a resource, or about the whole operation where `urn` is empty.
+    """Message about a resource, or about the operation if `urn` is empty.
 
-    `protected` is an error for which a plan still stands as far as it goes: an update refuses it for what it
-    would take away. `logged` is a message of the program, which is no failure whatever its severity.
+    `protected` marks an error that only fails an update, not a plan: a protected resource would be deleted.
+    `logged` marks a message of the program, which does not fail the operation whatever its severity.
     """
 
     severity: Severity
@@ -80,8 +80,8 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class Violation:
-    """A finding of the policy pack. `level` is ``mandatory`` or ``advisory``, as the pack's process says, or
-    ``unevaluated`` where the rule could not be applied to a value that is not known yet.
+    """Finding of the policy pack. `level` is the enforcement level ``mandatory`` or ``advisory``, or
+    ``unevaluated`` if the rule could not be evaluated because a value is unknown in a preview.
     """
 
     policy: str
@@ -104,7 +104,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Remediation:
-    """What a policy put right in the inputs of a resource, before they were judged and compared."""
+    """Changes that a policy made to the inputs of a resource before they were evaluated and compared."""
 
     policy: str
     pack: str
@@ -115,7 +115,7 @@ class Remediation:
 
 
 class Listener(Protocol):
-    """Hears of an operation's progress. Called from many threads."""
+    """Receives the events of an operation. Called from many threads."""
 
     def begun(self, step: Step) -> None: ...
 
@@ -127,7 +127,7 @@ class Listener(Protocol):
 
 
 class Silent:
-    """A listener that does nothing."""
+    """Listener that discards all events."""
 
     def begun(self, step: Step) -> None:
         pass
@@ -144,7 +144,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of an operation: what was (or would be) done, what was said, and the stack afterwards."""
+    """Outcome of an operation: its steps, diagnostics and findings, and the resulting stack."""
 
     stack: str
     steps: Sequence[Step] = ()
@@ -154,12 +154,12 @@ class Result:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     snapshot: Snapshot = field(default_factory=Snapshot)
     policy_pack: str = ""
-    planned: bool = False  # what would be done, as opposed to what was
+    planned: bool = False  # True for a preview
     interrupted: bool = False
 
     @property
     def counts(self) -> dict[Op, int]:
-        """How many resources each operation concerns, as Pulumi counts: with the root stack, without default
+        """Number of resources by operation, counted as Pulumi does: with the root stack, without default
         providers.
         """
         counts = dict.fromkeys(Op, 0)

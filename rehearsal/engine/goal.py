@@ -1,4 +1,4 @@
-"""What the program asks for: one registration, read from the wire once."""
+"""Goal state of a resource: one registration of the program, decoded from its protocol message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from rehearsal.pulumi.urn import (
 
 @dataclass(frozen=True)
 class Goal:
-    """A resource as the program declares it. `inputs` may hold unknowns while previewing."""
+    """Resource as the program declares it. `inputs` may hold unknowns in a preview."""
 
     urn: str
     type: str
@@ -122,9 +122,9 @@ class Goal:
         )
 
     def inheriting(self, parent: Goal) -> Goal:
-        """This goal with the options that a resource takes over from its `parent` where it sets none itself.
+        """Return this goal with the options inherited from its `parent` where it sets none itself.
 
-        They are those of ``inheritFromParent`` in ``pkg/resource/deploy/source_eval.go``.
+        The options are those of ``inheritFromParent`` in ``pkg/resource/deploy/source_eval.go``.
         """
         goal = replace(
             self.with_aliases_of(parent),
@@ -147,7 +147,7 @@ class Goal:
         return replace(goal, provider=self.providers.get(package) or parent.providers.get(package, ""))
 
     def with_aliases_of(self, parent: Goal) -> Goal:
-        """This goal with the aliases that follow from those of its `parent`."""
+        """Return this goal with the aliases that follow from those of its `parent`."""
         inherited = [
             inherited_alias(urn, parent.urn, alias)
             for urn in (self.urn, *self.aliases)
@@ -156,14 +156,14 @@ class Goal:
         return replace(self, aliases=tuple(dict.fromkeys([*self.aliases, *inherited])))
 
     def references(self) -> Iterable[str]:
-        """The URNs that this resource waits for."""
+        """Return the URNs that this resource depends on."""
         return self.state().references()
 
     def state(self) -> ResourceState:
-        """The record of this goal before anything is known of its outputs.
+        """Return the record of this goal, without outputs.
 
-        Without its aliases: once a record is found by one, everything that referred to it there is renamed,
-        and Pulumi's snapshots name none either (`NormalizeURNReferences` in
+        It has no aliases: when a record is found by an alias, all references to it are renamed. Pulumi's
+        snapshots have none either (`NormalizeURNReferences` in
         `pkg/resource/deploy/snapshot.go`).
         """
         return ResourceState(
@@ -210,7 +210,7 @@ _HOOK_TYPES: Final = {
 def hook_bindings(
     bindings: resource_pb2.RegisterResourceRequest.ResourceHooksBinding,
 ) -> dict[str, tuple[str, ...]]:
-    """The names of a resource's hooks by hook type, such as ``BeforeCreate``."""
+    """Return the names of a resource's hooks by hook type, such as ``BeforeCreate``."""
     found = {kind: tuple(getattr(bindings, name)) for name, kind in _HOOK_TYPES.items()}
     return {kind: names for kind, names in found.items() if names}
 
@@ -219,7 +219,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6,
 
 
 def seconds(text: str) -> float:
-    """A Go duration such as ``1h5m30s`` in seconds. Raises ValueError."""
+    """Convert a Go duration such as ``1h5m30s`` to seconds. Raises ValueError."""
     import re
 
     parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", text)
@@ -229,7 +229,7 @@ def seconds(text: str) -> float:
 
 
 def source_text(position: source_pb2.SourcePosition, root: Path) -> str:
-    """``file:line`` of a source position; a file within the project is named relative to its `root`."""
+    """Format a source position as ``file:line``; a file within the project is relative to its `root`."""
     if not position.uri:
         return ""
     path = Path(unquote(urlsplit(position.uri).path))

@@ -1,4 +1,4 @@
-"""The operations on a stack: preview, update, destroy, refresh."""
+"""Operations on a stack: preview, update, destroy, refresh."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from rehearsal.pulumi.urn import name_of
 
 @dataclass(frozen=True)
 class Program:
-    """What is run: the folder `main` of the project at `root`, for one stack, with its configuration."""
+    """Program in the folder `main` of the project at `root`, with the configuration of one stack."""
 
     root: Path
     main: Path
     project: str
     stack: str
     config: Mapping[str, str]
-    entry: Path | None = None  # the file that is run, where it is not `__main__.py`
+    entry: Path | None = None  # file to run, if it is not `__main__.py`
     secrets: frozenset[str] = frozenset()  # keys of `config` whose values are secret
-    unreadable: frozenset[str] = frozenset()  # those of them that could not be decrypted
+    unreadable: frozenset[str] = frozenset()  # secret keys that could not be decrypted
     references: Callable[[str], Properties | None] = lambda name: None  # outputs of another stack
 
     def provider_config(self) -> dict[str, Properties]:
-        """Configuration of default providers by package: ``gcp:project`` is the input `project` of gcp's."""
+        """Return the configuration of default providers by package, such as ``gcp:project`` for gcp."""
         packages: dict[str, Properties] = {}
         for key, value in self.config.items():
             package, _, name = key.partition(":")
@@ -50,9 +50,9 @@ class Program:
 
 @dataclass
 class Operation:
-    """The surroundings of one operation. `cancel` may be set from a signal handler or another thread.
+    """One operation and its dependencies. `cancel` may be set from a signal handler or another thread.
 
-    `notice` is for what cannot wait for the result; it is called from any thread.
+    `notice` receives messages that are shown before the operation ends; it is called from any thread.
     """
 
     program: Program
@@ -65,25 +65,25 @@ class Operation:
     _current: Deployment | None = None
 
     def interrupt(self) -> None:
-        """Begins nothing more, and asks the providers to give up what they wait for. From any thread."""
+        """Start no further step, and cancel the waits of providers. May be called from any thread."""
         self.cancel.set()
         if self._current is not None:
             self._current.registry.cancel()
 
     def preview(self) -> Result:
-        """What an update would do. Changes nothing. Raises KingdomError for a program that fails."""
+        """Plan an update without changing anything. Raises KingdomError if the program fails."""
         return self._run_program(self.store.load(), None)
 
     def update(self) -> Result:
-        """Makes the stack what the program declares. The store's lock must be held. Raises KingdomError."""
+        """Update the stack to the declared state. The store's lock must be held. Raises KingdomError."""
         snapshot = self.store.load()
         journal = self.store.journal()
         return self._journalled(journal, lambda: self._run_program(snapshot, journal))
 
     def destroy(self, *, unprotect: bool = False) -> Result:
-        """Deletes all the stack has, in reverse order. The store's lock must be held.
+        """Delete all resources of the stack in reverse order. The store's lock must be held.
 
-        A protected resource keeps everything where it is, unless `unprotect` is given.
+        If a resource is protected, nothing is deleted, unless `unprotect` is set.
         """
         snapshot = self.store.load()
         if not snapshot.resources and not snapshot.pending:
@@ -104,7 +104,7 @@ class Operation:
         return result
 
     def refresh(self, *, preview: bool = False) -> Result:
-        """Compares the records with the clouds and, unless previewing, adopts what the clouds say."""
+        """Compare the records with the clouds and, unless `preview` is set, record the differences."""
         snapshot = self.store.load()
         if preview or not (snapshot.resources or snapshot.pending):
             return self._refresh(snapshot, None)
@@ -113,7 +113,7 @@ class Operation:
 
     def _refresh(self, snapshot: Snapshot, journal: Journal | None) -> Result:
         deployment = self._deployment(snapshot, journal)
-        gone: set[str] = set()
+        deleted: set[str] = set()
         for old in snapshot.resources:
             if self.cancel.is_set():
                 break
@@ -129,12 +129,12 @@ class Operation:
                 continue
             deployment.recorder.finished(_refreshed(step, old, found))
             if found is None:
-                gone.add(old.urn)
+                deleted.add(old.urn)
                 deployment.snapshot.drop(old)
             else:
                 deployment.snapshot.put(found)
-        for record in deployment.snapshot.all() if gone else ():
-            deployment.snapshot.put(record.without(gone))  # nothing refers to what is not there
+        for record in deployment.snapshot.all() if deleted else ():
+            deployment.snapshot.put(record.without(deleted))  # no record may refer to a deleted one
         return self._result(deployment)
 
     def _run_program(self, snapshot: Snapshot, journal: Journal | None) -> Result:
@@ -169,7 +169,7 @@ class Operation:
         except KingdomError as error:
             if monitor.fatal is not None:
                 raise monitor.fatal from None
-            # What failed before may be why the program did: it is said along with it.
+            # An earlier failure may be the cause of the program's: report both.
             failures = [
                 _described(item)
                 for item in deployment.recorder.diagnostics
@@ -183,7 +183,7 @@ class Operation:
         return self._result(deployment)
 
     def _note_unreadable(self, *, previewing: bool) -> None:
-        """Refuses to carry out a program without its whole configuration; a preview does without."""
+        """Refuse an update whose configuration cannot be decrypted; a preview treats it as unknown."""
         if not previewing:
             raise KingdomError(
                 "the configuration holds encrypted values that cannot be decrypted:",
@@ -208,7 +208,7 @@ class Operation:
         return self._current
 
     def _journalled(self, journal: Journal, work: Callable[[], Result]) -> Result:
-        """Runs `work` and folds the journal, also when `work` raises: what was done stays recorded."""
+        """Run `work` and fold the journal, also when `work` raises, so that completed steps stay recorded."""
         try:
             return work()
         finally:

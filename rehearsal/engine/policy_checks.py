@@ -1,4 +1,4 @@
-"""Asks the policy pack about resources, over Pulumi's Analyzer protocol, and keeps what it found."""
+"""Policy checks of an operation over Pulumi's Analyzer protocol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rehearsal.pulumi.urn import name_of, split_reference
 
 
 class Pack(Protocol):
-    """A running policy pack: `rehearsal.policy.pack.PolicyPack`."""
+    """Running policy pack, such as `rehearsal.policy.pack.PolicyPack`."""
 
     @property
     def label(self) -> str: ...
@@ -38,7 +38,7 @@ class Pack(Protocol):
 
 
 class PolicyChecks:
-    """The verdict of one pack on one operation. Without a pack there is nothing to object to. Thread-safe."""
+    """Findings of one pack in one operation. Without a pack there are none. Thread-safe."""
 
     def __init__(self, pack: Pack | None) -> None:
         self._pack = pack
@@ -47,7 +47,7 @@ class PolicyChecks:
         self._lock = threading.Lock()
 
     def remediate(self, resource: ResourceState, provider: ResourceState | None) -> Properties:
-        """The inputs of `resource` after the pack's remediations; its own where there is none."""
+        """Return the inputs of `resource` after the pack's remediations."""
         if self._pack is None:
             return resource.inputs
         inputs = resource.inputs
@@ -60,7 +60,7 @@ class PolicyChecks:
                     pack=remedy.policyPackName,
                     urn=resource.urn,
                     source=resource.source_position,
-                    # What is unknown may differ, for all that a comparison knows; no policy wrote it.
+                    # An unknown compares as different although no policy changed it.
                     changes=tuple(
                         change
                         for change in property_changes(before, inputs)
@@ -73,7 +73,7 @@ class PolicyChecks:
         return inputs
 
     def resource(self, resource: ResourceState, provider: ResourceState | None) -> list[Violation]:
-        """What the pack has against `resource`, seen by its inputs."""
+        """Evaluate resource policies on the inputs of `resource` and return the findings."""
         if self._pack is None:
             return []
         found = [
@@ -83,7 +83,7 @@ class PolicyChecks:
         return self._keep(found)
 
     def stack(self, resources: Iterable[ResourceState]) -> list[Violation]:
-        """What the pack has against the whole, each resource seen by its outputs."""
+        """Evaluate stack policies on the outputs of `resources` and return the findings."""
         if self._pack is None:
             return []
         resources = list(resources)
@@ -119,7 +119,7 @@ class PolicyChecks:
 
     @property
     def violations(self) -> list[Violation]:
-        """Everything found, mandatory first, then by policy and resource."""
+        """All findings: mandatory first, then by policy and resource."""
         with self._lock:
             return sorted(
                 set(self._violations),
@@ -128,7 +128,7 @@ class PolicyChecks:
 
     @property
     def remediations(self) -> list[Remediation]:
-        """Everything that was put right, by policy and resource."""
+        """All remediations by policy and resource."""
         with self._lock:
             return sorted(self._remediations, key=lambda item: (item.policy, item.urn))
 

@@ -1,4 +1,4 @@
-"""Which resources must be replaced along with one that is deleted before it is created anew."""
+"""Dependents that must be replaced along with a resource that is deleted before it is created again."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from rehearsal.pulumi.urn import is_provider, name_of, split_reference
 
 
 def refusal(what: str, resource: ResourceState) -> str:
-    """Why the protected `resource` is not ``replaced``, and what to do."""
+    """Return the error for a protected `resource` that would be ``replaced``."""
     return (
-        f"it is protected and would be {what}: {resource.urn}. Set protect to false in the program and run"
-        " `up` first, if this is meant."
+        f"it is protected and would be {what}: {resource.urn}. To allow it, set protect to false in the"
+        " program and run `up` first."
     )
 
 
 class DeletionClaims:
-    """Which resources are being deleted ahead of their own registration. Thread-safe.
+    """Resources that are deleted before their own registration. Thread-safe.
 
-    The engine of the CLI plans one resource after the other. Here registrations are side by side, so one
-    that is about to be deleted along with another must not be planned at the same time.
+    Pulumi plans resources one after the other. Here registrations run in parallel, so a resource that is
+    deleted along with another one must not be planned at the same time.
     """
 
     def __init__(self) -> None:
@@ -36,14 +36,14 @@ class DeletionClaims:
         self._entered: set[str] = set()
 
     def enter(self, urn: str, aliases: Collection[str]) -> None:
-        """Notes that `urn` is being planned; waits while it is claimed."""
+        """Mark `urn` as planned; wait while it is claimed."""
         names = {urn, *aliases}
         with self._condition:
             self._condition.wait_for(lambda: not names & self._claimed)
             self._entered |= names
 
     def claim(self, find: Callable[[Collection[str]], list[ResourceState]]) -> list[ResourceState]:
-        """DeletionClaims what `find` returns; it is given the URNs that are planned already."""
+        """Claim the resources that `find` returns, given the URNs that are planned already."""
         with self._condition:
             found = find(self._entered)
             self._claimed |= {resource.urn for resource in found}
@@ -61,12 +61,12 @@ def dependent_replacements(
     provider_of: Callable[[str], Provider],
     planned: Collection[str] = (),
 ) -> list[ResourceState]:
-    """The live dependents of `root` that cannot outlive it, in the order in which to delete them.
+    """Return the live dependents of `root` that must be replaced too, in the order of their deletion.
 
-    A dependent goes along when its provider is among the replaced, when it is deleted with one of them, or
-    when it would itself be replaced were the properties that come from them unknown. What is `planned`
-    already depends on it no longer. This is ``calculateDependentReplacements`` of
-    ``pkg/resource/deploy/step_generator.go``. Raises ProviderError.
+    A dependent is replaced if its provider is replaced, if it is deleted with a replaced resource, or if its
+    diff requires a replacement when the properties that come from replaced resources are unknown. Resources
+    in `planned` are skipped: their registration no longer refers to the old resource. This is
+    ``calculateDependentReplacements`` of ``pkg/resource/deploy/step_generator.go``. Raises ProviderError.
     """
     replaced = {root.urn}
     chosen: list[ResourceState] = []
@@ -75,7 +75,7 @@ def dependent_replacements(
             continue
         if resource.external:
             continue
-        # These follow whatever they are (``findDependentCascadeReplacements``), but only the first resource.
+        # ``findDependentCascadeReplacements``: of any kind, but bound to the root only.
         along = root.urn in resource.replace_with or resource.deleted_with == root.urn
         if along:
             replaced.add(resource.urn)
@@ -109,8 +109,8 @@ def _would_be_replaced(
         ignoreChanges=resource.ignore_changes,
     )
     if is_provider(resource.type):
-        answer = provider_of(f"{resource.urn}::{resource.id}").DiffConfig(request, None)
+        response = provider_of(f"{resource.urn}::{resource.id}").DiffConfig(request, None)
     else:
-        answer = provider_of(resource.provider).Diff(request, None)
-    diff = interpret(answer, resource.inputs, news, replace_on_changes=resource.replace_on_changes)
+        response = provider_of(resource.provider).Diff(request, None)
+    diff = interpret(response, resource.inputs, news, replace_on_changes=resource.replace_on_changes)
     return diff.replace

@@ -1,4 +1,4 @@
-"""Carries out single steps: asks the provider, and records what is about to happen and what came of it."""
+"""Executes single steps: calls the provider, and records each operation before and after the call."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from rehearsal.pulumi.properties import (
 )
 from rehearsal.pulumi.urn import is_provider, name_of
 
-# How long a step may take where the program sets no custom time-out, in seconds. Creating a regional
-# cluster or an Atlas cluster takes up to half an hour; on one machine nothing takes minutes.
+# Default timeout of a step in seconds. Creating a regional cluster or an Atlas cluster takes up to half an
+# hour; on one machine no step takes minutes.
 DEFAULT_TIMEOUT: Final = 1800.0
 
 
@@ -37,15 +37,15 @@ _T = TypeVar("_T")
 
 
 class StepFailedError(Exception):
-    """A provider could not do what was asked; the reason is ready to be shown."""
+    """A provider could not carry out a step; the message is fit to be shown to the user."""
 
 
 class StepExecutor:
-    """Executes against providers; with `preview` it only asks them what would come of it.
+    """Executes steps against providers; with `preview`, calls them in preview mode only.
 
-    Providers here are asked again for what an earlier operation left open, so two things are expected of
-    them: creating what that very resource already created is no error, and a deletion without an id, but
-    with the inputs, removes what an interrupted creation may have made.
+    An operation that was interrupted is repeated, so providers must meet two conditions: creating a resource
+    that the same request created before is not an error, and a deletion without an id, but with the inputs,
+    removes whatever an interrupted creation created.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class StepExecutor:
         self.preview = preview
 
     def create_component(self, goal: ResourceState) -> ResourceState:
-        """The component, recorded without outputs: those come when the program registers them."""
+        """Record a new component without outputs; the program registers those later."""
         self._before("BeforeCreate", new=goal)
         self._unfinished[goal.urn] = ("AfterCreate", None)
         return self._snapshot.put(replace(goal, outputs={}))
 
     def update_component(self, old: ResourceState, goal: ResourceState) -> ResourceState:
-        """The component with its new inputs, recorded without outputs."""
+        """Record a component with its new inputs and without outputs."""
         self._before("BeforeUpdate", old=old, new=goal)
         self._unfinished[goal.urn] = ("AfterUpdate", old)
         return self._snapshot.put(replace(goal, outputs={}))
 
     def component_finished(self, state: ResourceState) -> None:
-        """Runs the hooks that wait for the outputs of a component."""
+        """Run the after hooks of a component once its outputs are registered."""
         if (waiting := self._unfinished.pop(state.urn, None)) is not None:
             kind, old = waiting
             self._after(kind, old=old, new=state)
@@ -87,7 +87,7 @@ class StepExecutor:
     def _after(
         self, kind: str, *, old: ResourceState | None = None, new: ResourceState | None = None
     ) -> None:
-        """Runs hooks after a step that took effect: its result stays recorded although they fail."""
+        """Run after hooks. The step has taken effect: its result stays recorded if they fail."""
         state = new or old
         assert state is not None
         try:
@@ -103,7 +103,7 @@ class StepExecutor:
         old: ResourceState | None = None,
         new: ResourceState | None = None,
     ) -> _T:
-        """What `call` returns, called again for as long as the resource's error hooks ask for it."""
+        """Return the result of `call`, repeated while the resource's error hooks request a retry."""
         failures: list[str] = []
         while True:
             try:
@@ -120,37 +120,37 @@ class StepExecutor:
     def create(
         self, provider: Provider, goal: ResourceState, *, retires: ResourceState | None = None
     ) -> ResourceState:
-        """The created resource, recorded; `retires` is the one it takes over from. Raises StepFailedError."""
+        """Create a resource and record it; `retires` is the record it replaces. Raises StepFailedError."""
         if is_provider(goal.type):
             import uuid
 
             id_ = UNKNOWN_SENTINEL if self.preview else str(uuid.uuid4())
             return self._snapshot.put(
-                replace(goal, id=id_, outputs=goal.inputs), ends="creating", retires=retires
+                replace(goal, id=id_, outputs=_provider_outputs(goal)), ends="creating", retires=retires
             )
         self._before("BeforeCreate", new=goal)
         self._begin("creating", goal)
         request = _creation(goal, preview=self.preview)
         try:
-            answer = self._retried("create", lambda: provider.Create(request, None), new=goal)
+            response = self._retried("create", lambda: provider.Create(request, None), new=goal)
         except InitFailedError as error:
             self._record_unready(goal, error, "creating", retires)
             raise StepFailedError(_reasons(error)) from None
         except ProviderError as error:
             self._snapshot.end("creating", goal)
             raise StepFailedError(str(error)) from None
-        if not answer.id and not self.preview:
-            raise StepFailedError("the provider created it and told no id: this is a mistake in the provider")
-        created = replace(goal, id=answer.id, outputs=outputs_of(goal, decode(answer.properties)))
+        if not response.id and not self.preview:
+            raise StepFailedError("the provider created it and returned no id: this is a bug in the provider")
+        created = replace(goal, id=response.id, outputs=outputs_of(goal, decode(response.properties)))
         recorded = self._record(created, "creating", retires)
         self._after("AfterCreate", new=recorded)
         return recorded
 
     def update(self, provider: Provider, old: ResourceState, goal: ResourceState) -> ResourceState:
-        """The updated resource, recorded. Raises StepFailedError; the record is then still the old one."""
+        """Update a resource and record it. Raises StepFailedError and leaves the old record in place."""
         goal = replace(goal, id=old.id)
         if is_provider(goal.type):
-            return self._snapshot.put(replace(goal, outputs=goal.inputs), ends="updating")
+            return self._snapshot.put(replace(goal, outputs=_provider_outputs(goal)), ends="updating")
         self._before("BeforeUpdate", old=old, new=goal)
         self._begin("updating", goal)
         request = provider_pb2.UpdateRequest(
@@ -166,15 +166,15 @@ class StepExecutor:
             preview=self.preview,
         )
         try:
-            answer = self._retried("update", lambda: provider.Update(request, None), old=old, new=goal)
+            response = self._retried("update", lambda: provider.Update(request, None), old=old, new=goal)
         except InitFailedError as error:
             self._record_unready(goal, error, "updating", None)
             raise StepFailedError(_reasons(error)) from None
         except ProviderError as error:
-            # What the provider did before it gave up is unknown: the operation stays pending, and the next
-            # update asks for the whole of it again.
+            # The provider may have applied part of the change: the operation stays pending, and the next
+            # update repeats it.
             raise StepFailedError(str(error)) from None
-        updated = replace(goal, outputs=outputs_of(goal, decode(answer.properties)))
+        updated = replace(goal, outputs=outputs_of(goal, decode(response.properties)))
         recorded = self._record(updated, "updating", None)
         self._after("AfterUpdate", old=old, new=recorded)
         return recorded
@@ -187,9 +187,9 @@ class StepExecutor:
         ask: bool = True,
         awaits_replacement: bool = False,
     ) -> None:
-        """Deletes and forgets `resource`; ``ask=False`` leaves the provider out. Raises StepFailedError.
+        """Delete `resource` and its record; ``ask=False`` skips the provider. Raises StepFailedError.
 
-        With `awaits_replacement` the record stays, marked so, because it is about to be created anew.
+        With `awaits_replacement` the record stays, marked as pending, because the resource is created again.
         """
         self._before("BeforeDelete", old=resource)
         managed = resource.custom and not resource.external and not is_provider(resource.type)
@@ -206,7 +206,7 @@ class StepExecutor:
         self._after("AfterDelete", old=resource)
 
     def request_deletion(self, provider: Provider, resource: ResourceState) -> None:
-        """Only asks: the records stay as they are. Without an id, whatever its creation may have made."""
+        """Call Delete and leave the records. Without an id, remove what a creation may have created."""
         request = provider_pb2.DeleteRequest(
             id=resource.id,
             urn=resource.urn,
@@ -222,25 +222,25 @@ class StepExecutor:
             raise StepFailedError(str(error)) from None
 
     def undo_creation(self, provider: Provider, resource: ResourceState, *, spare: str) -> None:
-        """Removes what the interrupted creation of `resource` may have made, unless its id is `spare`.
+        """Remove what the interrupted creation of `resource` may have created, unless its id is `spare`.
 
-        Only the provider knows that id: it is asked to create the very same again, then to delete it.
+        Only the provider has that id: repeat the same creation, which returns it, then delete.
         """
         try:
             id_ = provider.Create(_creation(resource, preview=False), None).id
         except InitFailedError as error:
             id_ = error.id
         except ProviderError:
-            id_ = ""  # it cannot be created now, so it was not before: creating is repeatable
+            id_ = ""  # creation is repeatable: if it fails now, nothing was created before
         if id_ and id_ != spare:
             self.request_deletion(provider, replace(resource, id=id_))
         self._snapshot.end("creating", resource)
 
     def read(self, provider: Provider, resource: ResourceState) -> ResourceState | None:
-        """`resource` as the cloud has it; None when it is gone. Records nothing. Raises StepFailedError."""
+        """Return `resource` as the cloud has it, None if absent, unrecorded. Raises StepFailedError."""
         errors: tuple[str, ...] = ()
         try:
-            answer = provider.Read(
+            response = provider.Read(
                 provider_pb2.ReadRequest(
                     id=resource.id,
                     urn=resource.urn,
@@ -257,15 +257,15 @@ class StepExecutor:
         except ProviderError as error:
             raise StepFailedError(str(error)) from None
         else:
-            id_, outputs = answer.id, decode(answer.properties)
-            inputs = decode(answer.inputs) if answer.HasField("inputs") else resource.inputs
+            id_, outputs = response.id, decode(response.properties)
+            inputs = decode(response.inputs) if response.HasField("inputs") else resource.inputs
         if not id_:
             return None
         return replace(
             resource,
             id=id_,
             inputs=with_secrets_of(inputs, resource.inputs),
-            # What was secret before stays so: a provider that reads back plain text reveals nothing.
+            # Secret outputs stay secret although a provider reads them back in plaintext.
             outputs=with_secrets_of(outputs_of(resource, outputs), resource.outputs),
             init_errors=errors,
         )
@@ -274,26 +274,26 @@ class StepExecutor:
         if not self.preview:
             self._snapshot.begin(operation, resource)
 
-    def _record(self, made: ResourceState, operation: str, retires: ResourceState | None) -> ResourceState:
-        if not self.preview and contains_unknown(made.outputs):
-            paths = [format_path(path) for path, leaf in leaves(made.outputs) if contains_unknown(leaf)]
+    def _record(self, created: ResourceState, operation: str, retires: ResourceState | None) -> ResourceState:
+        if not self.preview and contains_unknown(created.outputs):
+            paths = [format_path(path) for path, leaf in leaves(created.outputs) if contains_unknown(leaf)]
             reason = f"the provider left outputs unknown: {', '.join(paths)}"
-            made = replace(made, outputs=_known(made.outputs), init_errors=(reason,))
-            self._snapshot.put(made, ends=operation, retires=retires)
-            raise StepFailedError(f"{reason}. This is a mistake in the provider")
-        return self._snapshot.put(made, ends=operation, retires=retires)
+            created = replace(created, outputs=_known(created.outputs), init_errors=(reason,))
+            self._snapshot.put(created, ends=operation, retires=retires)
+            raise StepFailedError(f"{reason}. This is a bug in the provider")
+        return self._snapshot.put(created, ends=operation, retires=retires)
 
     def _record_unready(
         self, goal: ResourceState, error: InitFailedError, operation: str, retires: ResourceState | None
     ) -> None:
-        """A resource that exists but never became ready is recorded, so that nothing is lost track of."""
-        made = replace(
+        """Record a resource that exists but did not become ready, so that it is not orphaned."""
+        created = replace(
             goal,
             id=error.id,
             outputs=outputs_of(goal, _known(error.properties)),
             init_errors=tuple(error.reasons),
         )
-        self._snapshot.put(made, ends=operation, retires=retires)
+        self._snapshot.put(created, ends=operation, retires=retires)
 
 
 def _creation(goal: ResourceState, *, preview: bool) -> provider_pb2.CreateRequest:
@@ -307,17 +307,25 @@ def _creation(goal: ResourceState, *, preview: bool) -> provider_pb2.CreateReque
     )
 
 
+def _provider_outputs(goal: ResourceState) -> Properties:
+    """Return the inputs of a provider resource without those that only the engine reads.
+
+    This is ``FilterProviderConfig`` of ``pkg/resource/deploy/providers/registry.go``.
+    """
+    return {key: value for key, value in goal.inputs.items() if key != "__internal"}
+
+
 def _reasons(error: InitFailedError) -> str:
     return "\n".join(["it exists but did not become ready:", *(f"  - {reason}" for reason in error.reasons)])
 
 
 def outputs_of(goal: ResourceState, outputs: Properties) -> Properties:
-    """`outputs` with what the program calls secret marked as such: its secret inputs and additional ones."""
+    """Return `outputs` with secret inputs and `additionalSecretOutputs` marked as secret."""
     return with_additional_secrets(with_secrets_of(outputs, goal.inputs), goal.additional_secret_outputs)
 
 
 def with_additional_secrets(outputs: Properties, keys: Iterable[str]) -> Properties:
-    """`outputs` with those called `keys` marked as secret."""
+    """Return `outputs` with the values of `keys` marked as secret."""
     result: dict[str, Any] = dict(outputs)
     for key in keys:
         if key in result and not isinstance(result[key], Secret):
@@ -326,7 +334,7 @@ def with_additional_secrets(outputs: Properties, keys: Iterable[str]) -> Propert
 
 
 def _known(value: Value) -> Any:
-    """`value` without what is unknown."""
+    """Return `value` without unknowns."""
     match value:
         case dict():
             return {key: _known(item) for key, item in value.items() if item is not UNKNOWN}

@@ -1,4 +1,4 @@
-"""Decides what is done with one declared resource, as ``step_generator.go`` of the Pulumi engine does."""
+"""Step generator: decides the step of a declared resource, as Pulumi's ``step_generator.go`` does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from rehearsal.pulumi.urn import is_provider, package_of
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step that is decided and not carried out yet; `step` is None where nothing is to be reported."""
+    """Planned step with the `action` that executes it; `step` is None if there is nothing to report."""
 
     step: Step | None
     goal: Goal
@@ -46,10 +46,10 @@ class PlannedStep:
 
 
 class StepGenerator:
-    """Compares declarations with records and asks providers to check and diff. Thread-safe.
+    """Compares declarations with records through Check and Diff of the providers. Thread-safe.
 
-    `run` carries a planned step out, for the one case in which a decision follows from a step: imports.
-    `claims` keeps resources that are about to be deleted from being planned at the same time.
+    `run` executes a planned step; it is used for imports, whose result decides the next step. `claims`
+    prevents that a resource is planned while it is deleted along with another one.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class StepGenerator:
         self._step = deployment.step
 
     def component(self, goal: Goal) -> PlannedStep:
-        """The step of a component: it has no provider, so its inputs are compared as they are."""
+        """Plan the step of a component, whose inputs are compared without a provider."""
         old = self._adopt(goal)
         self._evaluate(goal.state(), None)
         if old is None:
@@ -91,7 +91,7 @@ class StepGenerator:
         return PlannedStep(step, goal, lambda: self._snapshot.put(replace(goal.state(), outputs=outputs)))
 
     def custom(self, goal: Goal) -> PlannedStep:
-        """The step of a resource that a provider manages; an import that comes before it is carried out."""
+        """Plan the step of a custom resource. An import that precedes it is executed."""
         goal = self._with_provider(goal)
         old = self._adopt(goal)
         provider, imported = self._provider_for(goal), False
@@ -104,14 +104,14 @@ class StepGenerator:
         if old is not None and goal.ignore_changes:
             goal = self._with_ignored(goal, old)
         goal = self._remediated(self._checked(goal, provider, old))
-        if old is None:  # what was somebody else's counts as replaced, as under the CLI
+        if old is None:  # an external record counts as replaced, as in the CLI
             op = Op.CREATE if self._snapshot.live(goal.urn) is None else Op.REPLACE
             return self._create(goal, provider, op)
         diff = self._diff(goal, provider, old)
         if diff.replace:
             self._refuse_replacing_imported(goal, diff)
-            # The check carried names and defaults over from the resource that is now going away, and ignored
-            # changes are ignored in updates only.
+            # The first Check copied names and defaults from the resource that is replaced, and ignoreChanges
+            # has no effect on replacements.
             goal = self._remediated(self._checked(declared, provider, None))
             return self._replace(goal, provider, old, diff)
         unfinished = self._undo_replacement(goal, provider, old)
@@ -122,7 +122,7 @@ class StepGenerator:
             )
         outputs = outputs_of(goal.state(), old.outputs)
         state = replace(goal.state(), id=old.id, outputs=outputs)
-        if imported:  # the import was its step
+        if imported:  # the import is reported already
             return PlannedStep(None, goal, lambda: self._snapshot.put(state))
         step = self._step(Op.SAME, goal)
         return PlannedStep(step, goal, lambda: self._enable(self._snapshot.put(state)))
@@ -140,7 +140,7 @@ class StepGenerator:
         self._deployment.log(Severity.WARNING, message, goal.urn)
 
     def _replaced_along(self, goal: Goal, old: ResourceState) -> str:
-        """The option through which `goal` is replaced because another resource is; empty for none."""
+        """Return the option by which `goal` is replaced along with another resource, or an empty string."""
         if any(self._deployment.is_replaced(urn) for urn in goal.replace_with):
             return "replaceWith"
         if self._deployment.is_replaced(goal.deleted_with):
@@ -148,7 +148,7 @@ class StepGenerator:
         return ""
 
     def _same_trigger(self, goal: Goal, old: ResourceState) -> bool:
-        """Whether the replacement trigger stays as it was (``shouldTriggerReplace`` of the CLI's engine)."""
+        """Return whether the replacement trigger is unchanged (``shouldTriggerReplace`` in Pulumi)."""
         new, before = unwrap(goal.replacement_trigger), unwrap(old.replacement_trigger)
         if contains_unknown(new):
             if not self._deployment.preview:
@@ -157,14 +157,14 @@ class StepGenerator:
         return new is None or before is None or equal(new, before)
 
     def _guard_replacement(self, goal: Goal, old: ResourceState) -> None:
-        """Refuses to replace what is protected and stays so; taking protection away allows it at once."""
+        """Refuse to replace a resource that was protected and still is."""
         if old.protect and goal.protect:
             self._deployment.refuse_protected(
                 (replace(old, source_position=goal.source), refusal("replaced", old))
             )
 
     def _adopt(self, goal: Goal) -> ResourceState | None:
-        """The record `goal` continues: its own, or that of one of its aliases, renamed."""
+        """Return the record of `goal`: that of its URN, or that of one of its aliases, renamed."""
         if (old := self._snapshot.live(goal.urn)) is not None:
             return None if old.external else old
         for alias in goal.aliases:
@@ -195,7 +195,7 @@ class StepGenerator:
             self._reject(goal, str(error))
 
     def _enable(self, state: ResourceState) -> ResourceState:
-        """A provider resource is configured as soon as it stands, so that bad configuration fails there."""
+        """Configure a provider resource when it is created, so that a bad configuration fails there."""
         if is_provider(state.type):
             self._registry.configure(state)
         return state
@@ -211,9 +211,9 @@ class StepGenerator:
 
     def _checked(self, goal: Goal, provider: Provider, old: ResourceState | None) -> Goal:
         news, olds = without_references(goal.inputs), old.inputs if old else dict[str, Any]()
-        kept: Properties = {}
-        if is_provider(goal.type):  # what it holds for the engine is not the provider's to check
-            kept = {key: value for key, value in news.items() if key in ENGINE_KEYS}
+        engine_inputs: Properties = {}
+        if is_provider(goal.type):  # keys of the engine are not checked by the provider
+            engine_inputs = {key: value for key, value in news.items() if key in ENGINE_KEYS}
             news = configuration(news)
             olds = configuration(olds)
         request = provider_pb2.CheckRequest(
@@ -221,11 +221,11 @@ class StepGenerator:
         )
         try:
             check = provider.CheckConfig if is_provider(goal.type) else provider.Check
-            answer = check(request, None)
+            response = check(request, None)
         except ProviderError as error:
             self._reject(goal, str(error))
-        if answer.failures:
-            for failure in answer.failures:
+        if response.failures:
+            for failure in response.failures:
                 where = f"{failure.property}: " if failure.property else ""
                 self._deployment.recorder.error(goal.urn, goal.source, f"{where}{failure.reason}")
             raise StepFailedError("its inputs are not valid")
@@ -235,10 +235,10 @@ class StepGenerator:
         ):
             for found in deprecations(request, None):
                 self._deployment.log(Severity.WARNING, f"{found.path}: {found.reason}", goal.urn)
-        return replace(goal, inputs=with_secrets_of(decode(answer.inputs) | kept, goal.inputs))
+        return replace(goal, inputs=with_secrets_of(decode(response.inputs) | engine_inputs, goal.inputs))
 
     def _remediated(self, goal: Goal) -> Goal:
-        """`goal` after the pack's remediations. Raises StepFailedError for what it forbids."""
+        """Return `goal` after the pack's remediations. Raises StepFailedError on a mandatory violation."""
         owner = self._snapshot.live(goal.provider_urn) if goal.provider else None
         inputs = self._deployment.policy_checks.remediate(goal.state(), owner)
         if inputs is not goal.inputs:
@@ -251,7 +251,7 @@ class StepGenerator:
             any(violation.mandatory for violation in self._deployment.policy_checks.resource(state, owner))
             and not self._deployment.preview
         ):
-            raise StepFailedError("the policy pack forbids it")
+            raise StepFailedError("a mandatory policy is violated")
 
     def _diff(self, goal: Goal, provider: Provider, old: ResourceState) -> Diff:
         request = provider_pb2.DiffRequest(
@@ -270,15 +270,15 @@ class StepGenerator:
         if reason:
             return Diff((PropertyChange((reason,), Change.UPDATE, replaces=True),), replace=True)
         try:
-            answer = (provider.DiffConfig if is_provider(goal.type) else provider.Diff)(request, None)
+            response = (provider.DiffConfig if is_provider(goal.type) else provider.Diff)(request, None)
             moved = self._registry.moved(old.provider, goal.provider)
-            diff = interpret(answer, old.inputs, goal.inputs, replace_on_changes=goal.replace_on_changes)
+            diff = interpret(response, old.inputs, goal.inputs, replace_on_changes=goal.replace_on_changes)
         except ProviderError as error:
             self._reject(goal, str(error))
         except ValueError as error:
             self._reject(goal, f"replaceOnChanges: {error}")
-        # Under the new provider it may well get the same id: the old one has to go first, or it would take
-        # the new one along.
+        # The new provider may assign the same id: deleting the old resource afterwards would delete the new
+        # one.
         return replace(diff, replace=True, delete_before_replace=True) if moved and not diff.replace else diff
 
     def _create(self, goal: Goal, provider: Provider, op: Op) -> PlannedStep:
@@ -291,14 +291,14 @@ class StepGenerator:
                 and not self._deployment.preview
                 and pending.resource.inputs != goal.inputs
             ):
-                # Something else was begun under this name, and may stand: it would be lost track of.
+                # The interrupted creation had other inputs and may have created a resource, which is deleted.
                 self._executor.request_deletion(provider, pending.resource)
             return self._enable(self._executor.create(provider, goal.state()))
 
         return PlannedStep(step, goal, create)
 
     def _import(self, goal: Goal, provider: Provider, old: ResourceState | None) -> PlannedStep:
-        """What exists under the id to import, recorded; what was recorded before is to be deleted."""
+        """Plan the import of an existing resource; a resource recorded before is retired."""
         step = self._step(Op.IMPORT if old is None else Op.REPLACE, goal)
         if old is not None and old.protect and goal.protect:
             self._reject(goal, refusal("replaced", old))
@@ -306,10 +306,10 @@ class StepGenerator:
             old = None
 
         def read() -> ResourceState:
-            asked = replace(goal.state(), id=goal.import_id, inputs={}, outputs={})
-            found = self._executor.read(provider, asked)
+            requested = replace(goal.state(), id=goal.import_id, inputs={}, outputs={})
+            found = self._executor.read(provider, requested)
             if found is None:
-                raise StepFailedError(f"there is nothing to import under the id {goal.import_id!r}")
+                raise StepFailedError(f"cannot import {goal.import_id!r}: no resource has this id")
             found = replace(
                 found,
                 inputs=with_secrets_of(found.inputs, goal.inputs),
@@ -320,9 +320,9 @@ class StepGenerator:
         return PlannedStep(step, goal, read)
 
     def _undo_replacement(self, goal: Goal, provider: Provider, live: ResourceState) -> bool:
-        """Removes what an interrupted replacement may have made, now that this one is not wanted any more.
+        """Remove what an interrupted replacement that is no longer needed may have created.
 
-        Returns whether there was one: the live resource is then to be put in order.
+        Return whether there was one: the live resource must then be updated.
         """
         pending = self._snapshot.is_pending("creating", goal.urn)
         if pending is None:
@@ -342,7 +342,7 @@ class StepGenerator:
         self._guard_replacement(goal, old)
         self._deployment.note_replacement(goal.urn)
 
-        def carry_out() -> ResourceState:
+        def execute() -> ResourceState:
             pending = self._snapshot.is_pending("creating", goal.urn)
             if pending is not None and pending.resource.inputs != goal.inputs:
                 self._undo_replacement(goal, provider, old)
@@ -351,10 +351,10 @@ class StepGenerator:
             self._delete_with_dependents(goal, old)
             return self._enable(self._executor.create(provider, goal.state()))
 
-        return PlannedStep(step, goal, carry_out)
+        return PlannedStep(step, goal, execute)
 
     def _delete_with_dependents(self, goal: Goal, old: ResourceState) -> None:
-        """Deletes `old` after everything that cannot outlive it; all of it is to be created anew."""
+        """Delete `old` after its dependents that must be replaced too; all of them are created again."""
 
         def find(planned: Collection[str]) -> list[ResourceState]:
             return dependent_replacements(old, self._snapshot, self._registry.get, planned)
@@ -372,9 +372,9 @@ class StepGenerator:
             self._claims.release(dependents)
 
     def read(self, goal: Goal, id_: str) -> PlannedStep:
-        """The step that reads an existing resource and records it as external.
+        """Plan the read of an existing resource, which is recorded as external.
 
-        A managed resource that was recorded under its URN before is retired.
+        A managed resource recorded under the same URN is retired.
         """
         goal = self._with_provider(goal)
         provider = self._provider_for(goal)
@@ -383,17 +383,17 @@ class StepGenerator:
         if retires is not None and retires.protect:
             self._reject(goal, refusal("replaced", retires))
 
-        def carry_out() -> ResourceState:
-            asked = replace(goal.state(), id=id_, outputs=goal.inputs)
+        def execute() -> ResourceState:
+            requested = replace(goal.state(), id=id_, outputs=goal.inputs)
             if id_ == UNKNOWN_SENTINEL:
-                return self._snapshot.put(replace(asked, external=True, outputs={}), retires=retires)
-            found = self._executor.read(provider, asked)
+                return self._snapshot.put(replace(requested, external=True, outputs={}), retires=retires)
+            found = self._executor.read(provider, requested)
             if found is None:
                 raise StepFailedError(f"{goal.type} {id_!r} does not exist")
             found = replace(found, inputs=goal.inputs, external=True)
             return self._snapshot.put(found, retires=retires)
 
-        return PlannedStep(self._step(Op.READ, goal), goal, carry_out)
+        return PlannedStep(self._step(Op.READ, goal), goal, execute)
 
     def _reject(self, goal: Goal, reason: str) -> NoReturn:
         self._deployment.reject(goal, reason)

@@ -41,7 +41,9 @@ StackOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
-AllOption = Annotated[bool, typer.Option("--unchanged", help="Show unchanged resources too.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the tree of all resources, unchanged ones too.")
+]
 PackOption = Annotated[
     Path | None,
     typer.Option(

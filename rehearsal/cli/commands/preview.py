@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from rehearsal.cli.commands.base import (
-    AllOption,
     JsonOption,
     PackOption,
     StackOption,
+    VerboseOption,
     app,
     err,
     examples,
@@ -65,7 +65,7 @@ def preview(
         typer.Option("--save-plan", help="Write the plan's digests, for `up --expect-plan`.", metavar="FILE"),
     ] = None,
     as_json: JsonOption = False,
-    unchanged: AllOption = False,
+    verbose: VerboseOption = False,
     policy_pack: PackOption = None,
 ) -> None:
     """Plan a stack and evaluate it with the policy pack. Changes nothing.
@@ -85,7 +85,7 @@ def preview(
     if every:
         if save_plan is not None:
             raise InputError("--save-plan is for the plan of one stack, not for --all")
-        _every(as_json=as_json, unchanged=unchanged, policy_pack=policy_pack)
+        _every(as_json=as_json, verbose=verbose, policy_pack=policy_pack)
         return
     from rehearsal.cli import display, progress
     from rehearsal.review.changes.plan_digest import plan_of, save
@@ -101,7 +101,7 @@ def preview(
         data = display.to_json(result, seconds=time.monotonic() - began)
         print_json(data | {"digest": plan.digest})
     else:
-        display.show(out, result, unchanged=unchanged)
+        display.show(out, result, verbose=verbose)
         if result.changed:
             out.print(f"digest of this plan: {plan.digest}", style="dim")
     exit_for(result)
@@ -137,7 +137,7 @@ def _review(
     )
 
 
-def _every(*, as_json: bool, unchanged: bool, policy_pack: Path | None) -> None:
+def _every(*, as_json: bool, verbose: bool, policy_pack: Path | None) -> None:
     from rehearsal import parallel_preview
     from rehearsal.cli import display, progress
     from rehearsal.pulumi.project import Project
@@ -164,7 +164,7 @@ def _every(*, as_json: bool, unchanged: bool, policy_pack: Path | None) -> None:
             if outcome.error is not None:
                 err.print(f"error: {outcome.job.stack}: {outcome.error}", style="red", markup=False)
             elif outcome.result is not None:
-                display.show(out, outcome.result, unchanged=unchanged)
+                display.show(out, outcome.result, verbose=verbose)
         _summary(outcomes)
     raise typer.Exit(code)
 

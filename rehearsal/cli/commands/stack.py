@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from rehearsal.cli.commands.base import (
-    AllOption,
     JsonOption,
     PackOption,
     StackOption,
+    VerboseOption,
     app,
     err,
     examples,
@@ -26,7 +26,7 @@ from rehearsal.cli.commands.base import (
 def up(
     stack: StackOption = "local",
     as_json: JsonOption = False,
-    unchanged: AllOption = False,
+    verbose: VerboseOption = False,
     policy_pack: PackOption = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="First adopt the values of the clouds.")] = False,
     expect_plan: Annotated[
@@ -69,7 +69,7 @@ def up(
         return True
 
     with progress.Progress(err, f"updating {stack}") as listener:
-        result = session.up(listener, planned, refresh=refresh)
+        result = session.up(listener, planned, refresh=refresh, waiting_for=listener.waiting_for)
     seconds = time.monotonic() - began
     machine = session.machine()
     status = machine.status() if machine is not None and result.ok else None
@@ -77,7 +77,7 @@ def up(
         data = display.to_json(result, seconds=seconds)
         print_json(data | ({"machine": status.to_json()} if status else {}))
     else:
-        display.show(out, result, unchanged=unchanged)
+        display.show(out, result, verbose=verbose, times=listener.times)
         if result.ok:
             display.show_outputs(out, result.outputs)
             if status is not None:
@@ -85,6 +85,8 @@ def up(
                 if path_of(session.project).is_file():
                     out.print("dashboard: run `kingdom dashboard`")
             out.print(f"up in {seconds:.1f} s")
+            if status is not None:
+                display.show_next_steps(out, status)
         elif result.planned:
             err.print("[red]refused[/]: nothing was created or changed")
     exit_for(result)
@@ -94,6 +96,7 @@ def up(
 def down(
     stack: StackOption = "local",
     as_json: JsonOption = False,
+    verbose: VerboseOption = False,
     unprotect: Annotated[
         bool, typer.Option("--unprotect", help="Delete protected resources too: a rehearsal's are not real.")
     ] = False,
@@ -110,7 +113,7 @@ def down(
     if as_json:
         print_json(display.to_json(result, seconds=time.monotonic() - began))
     elif result.steps or result.diagnostics:
-        display.show(out, result)
+        display.show(out, result, verbose=verbose, times=listener.times)
     else:
         out.print(f"[bold]{stack}[/]: there is nothing to delete")
     exit_for(result)

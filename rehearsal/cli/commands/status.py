@@ -1,4 +1,4 @@
-"""Commands that only look: processes, outputs, logs."""
+"""Read-only commands: status, outputs, logs."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 _WATCH_SECONDS: Final = 1.0
 
 
-@app.command(
-    epilog=examples("kingdom status", "kingdom status --watch", "kingdom status --record trace.json")
-)
+@app.command(epilog=examples("kingdom status", "kingdom status --watch", "kingdom status --limits"))
 def status(
     stack: StackOption = "local",
     as_json: JsonOption = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Show autoscaling every second until Ctrl-C.")
+    ] = False,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Show which declared properties this machine does not enforce.")
     ] = False,
     record: Annotated[
         Path | None,
@@ -67,6 +68,9 @@ def status(
     found = machine.status()
     if as_json:
         print_json({"running": True, **found.to_json()})
+    elif limits:
+        display.show_limits(out, found)
+        return
     else:
         display.show_machine(out, found, brief=False)
     raise typer.Exit(0 if all(process.ready for process in found.processes) else 1)

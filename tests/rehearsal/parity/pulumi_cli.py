@@ -126,7 +126,10 @@ class Pulumi:
     def environment(self) -> dict[str, str]:
         backend = self.home / "backend"
         backend.mkdir(parents=True, exist_ok=True)
+        # Programs without a virtual environment of their own run with the first `python3` on PATH.
+        search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         return surroundings() | {
+            "PATH": search,
             "PULUMI_HOME": str(self.home),
             "PULUMI_BACKEND_URL": backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,

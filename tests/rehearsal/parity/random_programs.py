@@ -6,6 +6,8 @@ of an engine costs seconds whatever is in it.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -47,6 +49,10 @@ class Map(pulumi.CustomResource):
         super().__init__(CONFIG, called, {**fixed, **inputs}, opts)
 
 
+class Read(Bucket):
+    pass  # exists already: the program only reads it
+
+
 class Box(pulumi.ComponentResource):
     def __init__(self, called, opts=None, outputs=None, **inputs):
         super().__init__("toys:index:Box", called, inputs, opts)
@@ -65,6 +71,14 @@ def louder(args):
     return None
 
 
+def marked(args):
+    if args.type_ == CONFIG and args.name.endswith("0") and args.opts.replacement_trigger is None:
+        options = ResourceOptions.merge(args.opts, ResourceOptions(retain_on_delete=True))
+        return pulumi.ResourceTransformResult({**args.props, "immutable": False}, options)
+    return None
+
+
+pulumi.runtime.register_resource_transform(marked)
 hook = ResourceHook("hook", lambda args: None)
 """
 
@@ -78,16 +92,32 @@ class Item:
     inputs: dict[str, str] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     prefix: str = ""
-    renamed_from: str = ""
+    aliases: tuple[str, ...] = ()
     declared: bool = True
+    exported: bool = False
 
     def source(self, variable: str) -> str:
         options = dict(self.options)
-        if self.renamed_from:
-            options["aliases"] = f"[Alias(name={self.renamed_from!r})]"
+        if self.aliases:
+            options["aliases"] = f"[{', '.join(self.aliases)}]"
         listed = ", ".join(f"{key}={value}" for key, value in options.items())
         inputs = "".join(f", {key}={value}" for key, value in self.inputs.items())
-        return f"{variable} = {self.kind}({self.name!r}, ResourceOptions({listed}){inputs})"
+        text = f"{variable} = {self.kind}({self.name!r}, ResourceOptions({listed}){inputs})"
+        if self.exported:
+            text += f"; pulumi.export({self.prefix!r}, {variable}.{_EXPORTS[self.kind]})"
+        return text
+
+
+# The output of each class that a program may export.
+_EXPORTS = {
+    "Bucket": "url",
+    "Pet": "id",
+    "Password": "result",
+    "Map": "metadata",
+    "Read": "id",
+    "Box": "urn",
+    "Provider": "urn",
+}
 
 
 def source(seed: int, indexes: range, step: int) -> str:
@@ -114,9 +144,18 @@ def program(seed: int, index: int) -> list[list[Item]]:
 
 
 def _item(random: Random, index: int, at: int) -> Item:
-    kind = random.choice(["Bucket", "Bucket", "Pet", "Pet", "Password", "Map", "Box", "Provider"])
+    kind = random.choice(_KINDS)
     prefix = f"v{index}-{at}"
-    return Item(f"p{index}-{kind.lower()}{at}", kind, _inputs(random, kind, prefix), prefix=prefix)
+    return Item(
+        f"p{index}-{kind.lower()}{at}",
+        kind,
+        _inputs(random, kind, prefix),
+        prefix=prefix,
+        exported=random.random() < 0.2,
+    )
+
+
+_KINDS = [*["Bucket"] * 4, *["Pet"] * 4, *["Password", "Map", "Box", "Provider"] * 2, "Read"]
 
 
 def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
@@ -140,6 +179,8 @@ def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
             return {"keepers": f'{{"k": {text}}}'}
         case "Map":
             return {"data": f'{{"k": {text}}}'}
+        case "Read":
+            return {}
         case "Provider":
             return {"project": f'"{random.choice(["ours", "theirs"])}"'}
         case _:
@@ -153,7 +194,9 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
     """`item` with random options; it may refer to the resources `before` it."""
     options: dict[str, str] = {}
     inputs = dict(item.inputs)
-    custom = [n for n, other in enumerate(before) if other.kind not in ("Box", "Provider")]
+    if item.kind == "Read":
+        return replace(item, options={"id": f'"bucket-{random.randint(0, 1)}"'})
+    custom = [n for n, other in enumerate(before) if other.kind not in ("Box", "Provider", "Read")]
     boxes = [n for n, other in enumerate(before) if other.kind == "Box"]
     clouds = [n for n, other in enumerate(before) if other.kind == "Provider"]
 
@@ -162,6 +205,8 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
 
     if boxes and chance(0.4):
         options["parent"] = f"r{random.choice(boxes)}"
+    elif custom and chance(0.08):
+        options["parent"] = f"r{random.choice(custom)}"
     if custom and chance(0.3):  # a component would bring its children along, this resource perhaps among them
         options["depends_on"] = f"[r{random.choice(custom)}]"
     if custom and chance(0.2) and item.kind != "Provider":
@@ -175,26 +220,52 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
     if chance(0.1):
         options["custom_timeouts"] = f'CustomTimeouts(create="{random.randint(1, 9)}m", delete="30s")'
     if chance(0.1):
-        options["hooks"] = "ResourceHookBinding(after_create=[hook], before_update=[hook])"
+        kinds = ["before_create", "after_create", "before_update", "after_update", "before_delete"]
+        listed = ", ".join(f"{kind}=[hook]" for kind in random.sample(kinds, 2))
+        options["hooks"] = f"ResourceHookBinding({listed})"
+    if item.kind == "Box" and clouds and chance(0.4):
+        options["providers"] = f"[r{random.choice(clouds)}]"
+    # What is protected may not be replaced, so it has no option through which another resource replaces it.
+    bound = options.keys() & {"parent", "deleted_with", "replace_with"}
+    if item.kind == "Bucket" and chance(0.15) and not bound:
+        options["protect"] = "True"
+        inputs["location"] = '"EU"'
     if item.kind == "Bucket":
         if chance(0.3):
-            path = random.choice(["labels.a", "labels", "location", "cors[*].maxAgeSeconds", "labels.*"])
-            options["ignore_changes"] = f'["{path}"]'
+            paths = ["labels.a", "labels", "location", "cors[*].maxAgeSeconds", "labels.*", "cors[0]", "cors"]
+            options["ignore_changes"] = json.dumps(random.sample(paths, random.choice([1, 1, 2])))
+        if "protect" in options:
+            return replace(item, options=options, inputs=inputs)
         if chance(0.2):
             options["replace_on_changes"] = f'["{random.choice(["labels", "labels.b", "*"])}"]'
-        if chance(0.25) and not options.keys() - {"parent", "depends_on", "protect", "ignore_changes"}:
+        if chance(0.25):
             options["transforms"] = "[louder]"
         if clouds and chance(0.5):
             options["provider"] = f"r{random.choice(clouds)}"
         pets = [n for n in custom if before[n].kind == "Pet"]
         if pets and chance(0.4):
             inputs["labels"] = f'{{"a": r{random.choice(pets)}.id, "b": "1"}}'
+    if item.kind in ("Pet", "Map", "Box") and chance(0.15):
+        options["ignore_changes"] = {"Pet": '["keepers"]', "Map": '["data.k"]', "Box": '["a"]'}[item.kind]
+    if item.kind == "Map" and chance(0.2):
+        options["replace_on_changes"] = random.choice(['["data"]', '["data.k"]', '["*"]'])
     if item.kind in ("Bucket", "Pet", "Map") and chance(0.2):
         options["delete_before_replace"] = random.choice(["True", "False"])
-    if item.kind in ("Pet", "Bucket") and chance(0.15):
-        options["replacement_trigger"] = f'"{random.randint(0, 2)}"'
-    if item.kind == "Password" and chance(0.3):
-        options["additional_secret_outputs"] = '["keepers"]'
+    # The SDK cannot serialize the trigger of a resource that has transforms.
+    if item.kind in ("Pet", "Bucket", "Map", "Box") and "transforms" not in options and chance(0.15):
+        pets = [n for n in custom if before[n].kind == "Pet"]
+        text = f'"{random.randint(0, 2)}"'
+        options["replacement_trigger"] = f"r{random.choice(pets)}.length" if pets and chance(0.3) else text
+    secrets = {"Password": "keepers", "Bucket": "url", "Map": "data", "Pet": "length"}
+    if item.kind in secrets and chance(0.2):
+        options["additional_secret_outputs"] = f'["{secrets[item.kind]}"]'
+    if item.kind in ("Bucket", "Pet") and chance(0.05):
+        options["version"] = '"1.2.3"'
+    if item.kind == "Pet" and chance(0.05):
+        options["plugin_download_url"] = '"https://example.com/p"'
+    if item.kind == "Bucket" and not options and chance(0.3):
+        options["import_"] = f'"exists-{item.prefix}"'
+        inputs["name"] = f'"exists-{item.prefix}"'
     return replace(item, options=options, inputs=inputs)
 
 
@@ -204,25 +275,47 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
     found = []
     for at, item in enumerate(items):
         draw = random.random()
-        item = replace(item, renamed_from="")
+        if random.random() < 0.7:  # an alias may stay in the program for longer than it is needed
+            item = replace(item, aliases=())
         if draw < 0.35:
             fresh = _inputs(random, item.kind, item.prefix)
-            kept = {k: v for k, v in item.inputs.items() if ".id" in v}
+            kept = {k: v for k, v in item.inputs.items() if ".id" in v or k == "name"}
+            if "protect" in item.options:
+                kept["location"] = item.inputs["location"]
             item = replace(item, inputs=fresh | kept)
         elif draw < 0.5:
+            # Where one of these goes away in the step in which its target is deleted before it is replaced,
+            # the CLI deletes the resource after its registration and does not create it again.
+            bound = {k: v for k, v in item.options.items() if k in ("replace_with", "deleted_with")}
             item = _with_options(random, item, items[:at], at)
-        elif draw < 0.6 and f"r{at}" not in used:
+            item = replace(item, options={**bound, **item.options})
+        elif draw < 0.6 and f"r{at}" not in used and "protect" not in item.options:
             item = replace(item, declared=not item.declared)
         elif draw < 0.68 and item.declared:
-            item = replace(item, name=f"{item.name}-{step}", renamed_from=item.name)
+            alias = f"Alias(name={item.name!r})"
+            item = replace(item, name=f"{item.name}-{step}", aliases=(alias, *item.aliases))
+        elif draw < 0.72 and item.declared and item.kind not in ("Read", "Provider"):
+            item = _moved(random, item, items[:at])
         found.append(item)
     return _closed(found)
 
 
-def _references(item: Item) -> set[str]:
-    import re
+def _moved(random: Random, item: Item, before: list[Item]) -> Item:
+    """`item` with another parent and an alias that names the former one."""
+    boxes = [n for n, other in enumerate(before) if other.kind == "Box" and other.declared]
+    former = item.options.get("parent")
+    options = {key: value for key, value in item.options.items() if key != "parent"}
+    if former is None and boxes:
+        options["parent"] = f"r{random.choice(boxes)}"
+        return replace(item, options=options, aliases=("Alias(parent=None)",))
+    if former is not None:
+        return replace(item, options=options, aliases=(f"Alias(parent={former})",))
+    return item
 
-    return set(re.findall(r"\br\d+\b", " ".join([*item.inputs.values(), *item.options.values()])))
+
+def _references(item: Item) -> set[str]:
+    text = " ".join([*item.inputs.values(), *item.options.values(), *item.aliases])
+    return set(re.findall(r"\br\d+\b", text))
 
 
 def _closed(items: list[Item]) -> list[Item]:

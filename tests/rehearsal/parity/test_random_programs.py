@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal.pulumi.urn import is_default_provider
 from tests.rehearsal.minimal import Tiny
-from tests.rehearsal.parity import random_programs
+from tests.rehearsal.parity import random_programs, steps
 from tests.rehearsal.parity.kingdom_cli import Kingdom
 from tests.rehearsal.parity.pulumi_cli import Pulumi, Ran
 from tests.rehearsal.parity.records import comparable, differences
@@ -24,17 +21,6 @@ STEPS = 4
 ON = ("--stack", "local")
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600), pytest.mark.xdist_group("parity")]
-
-# What the CLI calls one step of a replacement, by what is compared.
-_STEPS_OF_A_REPLACEMENT = {
-    "create-replacement": "replace",
-    "delete-replaced": "replace",
-    "discard-replaced": "replace",
-    "import-replacement": "replace",
-    "read-replacement": "read",
-    "read-discard": "delete",
-    "discard": "delete",
-}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -73,12 +59,7 @@ def _project(folder: Path) -> Path:
 def _compared(pulumi: Pulumi, theirs: Ran, kingdom: Kingdom, ours: Ran) -> list[str]:
     if theirs.code != ours.code:
         return [f"exit {theirs.code} / {ours.code}\n{theirs.output}\n{ours.output}"]
-    one, other = _steps_of_pulumi(pulumi), _steps_of_kingdom(ours)
-    lines = [
-        f"steps of {urn}: {sorted(one[urn])} / {sorted(other[urn])}"
-        for urn in sorted(one.keys() | other.keys())
-        if one[urn] != other[urn]
-    ]
+    lines = steps.differing(steps.of_pulumi(pulumi.home / "events.jsonl"), steps.of_kingdom(ours.output))
     theirs_recorded, ours_recorded = comparable(pulumi.export("local")), comparable(kingdom.export("local"))
     return lines + differences(_as_secret_as(theirs_recorded, ours_recorded), ours_recorded)
 
@@ -98,28 +79,3 @@ def _as_secret_as(value: Any, model: Any) -> Any:
             return [_as_secret_as(*pair) for pair in zip(value, model, strict=True)]
         case _:
             return value
-
-
-def _steps_of_pulumi(pulumi: Pulumi) -> defaultdict[str, set[str]]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for line in (pulumi.home / "events.jsonl").read_text().splitlines():
-        event = json.loads(line).get("resourcePreEvent")
-        if event and event["metadata"]["op"] != "same":
-            metadata = event["metadata"]
-            found[metadata["urn"]].add(_STEPS_OF_A_REPLACEMENT.get(metadata["op"], metadata["op"]))
-    for ops in found.values():
-        if "remove-pending-replace" in ops:  # deleted for another resource, and then not declared any more
-            ops.clear()
-            ops.add("delete")
-    return _without_default_providers(found)
-
-
-def _steps_of_kingdom(ran: Ran) -> defaultdict[str, set[str]]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for step in json.JSONDecoder().raw_decode(ran.output)[0]["steps"]:
-        found[step["urn"]].add(step["op"])
-    return _without_default_providers(found)
-
-
-def _without_default_providers(steps: defaultdict[str, set[str]]) -> defaultdict[str, set[str]]:
-    return defaultdict(set, {urn: ops for urn, ops in steps.items() if not is_default_provider(urn)})

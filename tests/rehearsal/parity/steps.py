@@ -1,0 +1,65 @@
+"""Steps of an operation by resource, in terms that are common to both engines."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from rehearsal.pulumi.urn import is_default_provider
+
+Steps = defaultdict[str, set[str]]
+
+# Steps of the CLI by the operation that `kingdom` reports for them.
+_STEPS_OF_A_REPLACEMENT = {
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "discard-replaced": "replace",
+    "import-replacement": "replace",
+    "read-replacement": "read",
+    "read-discard": "delete",
+    "discard": "delete",
+}
+
+
+def of_pulumi(event_log: Path) -> Steps:
+    """Return the operations by URN that the CLI reported in its event log, unchanged resources left out."""
+    found: Steps = defaultdict(set)
+    replaced: set[str] = set()
+    for line in event_log.read_text().splitlines():
+        event = json.loads(line).get("resourcePreEvent")
+        if event and event["metadata"]["op"] != "same":
+            metadata = event["metadata"]
+            found[metadata["urn"]].add(_STEPS_OF_A_REPLACEMENT.get(metadata["op"], metadata["op"]))
+        if event and event["metadata"]["op"] == "create-replacement":
+            replaced.add(event["metadata"]["urn"])
+    # The CLI reports the deletion of a resource that is replaced and renamed at once under its former URN.
+    for urn in [urn for urn, ops in found.items() if ops == {"replace"} and urn not in replaced]:
+        del found[urn]
+    for ops in found.values():
+        if "remove-pending-replace" in ops:  # deleted for another resource, and then not declared any more
+            ops.clear()
+            ops.add("delete")
+    return _without_default_providers(found)
+
+
+def of_kingdom(output: str) -> Steps:
+    """Return the operations by URN in the JSON result of a `kingdom` command."""
+    found: Steps = defaultdict(set)
+    for step in json.JSONDecoder().raw_decode(output)[0]["steps"]:
+        if step["op"] != "same":
+            found[step["urn"]].add(step["op"])
+    return _without_default_providers(found)
+
+
+def differing(one: Steps, other: Steps) -> list[str]:
+    """Return a line for each resource with which two engines did different things."""
+    return [
+        f"steps of {urn}: {sorted(one[urn])} / {sorted(other[urn])}"
+        for urn in sorted(one.keys() | other.keys())
+        if one[urn] != other[urn]
+    ]
+
+
+def _without_default_providers(steps: Steps) -> Steps:
+    return defaultdict(set, {urn: ops for urn, ops in steps.items() if not is_default_provider(urn)})
