@@ -27,3 +27,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=1, help="Seed of the random programs.")
     group.addoption("--programs", type=int, default=20, help="How many random programs to compare.")
     group.addoption("--batch", type=int, default=10, help="How many of them share one stack.")
+    group.addoption(
+        "--public-programs", default="", help="Folder with clones of pulumi/examples and pulumi/templates."
+    )

@@ -75,9 +75,9 @@ def run() -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; errors that a user can mend are printed without a traceback."""
+    """Run the command line. Errors that a user can fix are printed without a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # SIGINT too: a shell has what it starts in the background ignore it, but whoever sends it means it.
+    # SIGINT too: shells start background jobs with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -95,16 +95,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 class _InterruptedError(KingdomError):
-    """Ctrl-C, where the command itself has nothing more to say of it."""
+    """Interruption by Ctrl-C that the command does not report itself."""
 
     exit_code = INTERRUPTED
 
     def __init__(self) -> None:
-        super().__init__("interrupted", remedy="Run the command again: it goes on from what is recorded.")
+        super().__init__("interrupted", remedy="Run the command again: it continues from the recorded state.")
 
 
 def _is_interrupt(end: SystemExit) -> bool:
-    """Whether a KeyboardInterrupt is behind `end`, which is how Typer ends a command for one."""
+    """Return whether `end` was caused by a KeyboardInterrupt, which Typer converts to SystemExit."""
     error: BaseException | None = end
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
@@ -112,7 +112,7 @@ def _is_interrupt(end: SystemExit) -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ends a command as Ctrl-C does, also for SIGTERM, so that it cleans up after itself."""
+    """Handle SIGTERM like Ctrl-C, so that the command cleans up."""
     raise KeyboardInterrupt
 
 
@@ -124,10 +124,10 @@ def _fail(error: KingdomError, arguments: list[str]) -> None:
 
 
 def _of_the_machine(error: OSError) -> KingdomError:
-    """A file that cannot be read or written where nobody expected it, such as on a full disk."""
+    """Convert an unexpected file error, such as that of a full disk."""
     where = f"{error.filename}: " if error.filename else ""
     log = crash_log.keep(error, Path.cwd() / STATE_FOLDER)
     return KingdomError(
         f"{where}{error.strerror or error}",
-        remedy="Free room on the disk, or make it writable." + (f" Details are in {log}." if log else ""),
+        remedy="Free disk space, or make the file writable." + (f" Details are in {log}." if log else ""),
     )

@@ -18,10 +18,10 @@ from rehearsal.pulumi.properties import UNKNOWN, Secret, format_path, leaves
 from rehearsal.pulumi.urn import name_of
 
 WITHHELD: Final = "WITHHELD"
-# What a Secret holds is one, whether the program says so or not; its `data` must be base64 to be valid.
+# All values of a Secret are withheld, whether or not they are Pulumi secrets; `data` must be valid base64.
 _SEALED: Final = {"data": base64.b64encode(WITHHELD.encode()).decode(), "stringData": WITHHELD}
-_AUTONAMED: Final = "pulumi.com/autonamed"  # the provider's own mark, of no use to anybody else
-_FIRST_LINE: Final = "# Rendered by `kingdom render --stack {stack}`: written anew by it, edits are lost."
+_AUTONAMED: Final = "pulumi.com/autonamed"  # annotation for the Pulumi provider only
+_FIRST_LINE: Final = "# Rendered by `kingdom render --stack {stack}`: generated file, edits are lost."
 _OURS: Final = re.compile(r"# Rendered by `kingdom render --stack (\S+)`")
 # Among objects that do not depend on each other: what admits, names and configures comes before what runs.
 _KINDS: Final = (
@@ -61,7 +61,7 @@ class Object:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was done: the objects by file name in apply order, and the files by what became of them."""
+    """Result of rendering: objects by file name in apply order, and written, removed and skipped files."""
 
     stack: str
     folder: Path
@@ -93,33 +93,33 @@ class Rendered:
         }
 
     def lines(self) -> list[str]:
-        """The outcome as text."""
+        """Return the result as lines of text."""
         same = len(self.objects) - len(self.written)
-        count = f"{len(self.written)} written, {same} as they were, {len(self.removed)} removed"
+        count = f"{len(self.written)} written, {same} unchanged, {len(self.removed)} removed"
         text = [f"{self.stack}: {len(self.objects)} objects in {self.folder}: {count}"]
         invented = sum(1 for item in self.objects.values() if item.invented)
         withheld = sum(len(item.withheld) for item in self.objects.values())
         if invented:
             text.append(
-                f"  {invented} hold values known to the clouds alone, made up here: the files say which"
+                f"  {invented} have generated values for those that the clouds assign, marked in the files"
             )
         if withheld:
-            text.append(f"  {withheld} secret values were left out: a placeholder stands in their place")
-        return [*text, *(f"  not an object, left out: {what}" for what in self.skipped)]
+            text.append(f"  {withheld} secret values were replaced by a placeholder")
+        return [*text, *(f"  not an object, skipped: {what}" for what in self.skipped)]
 
 
 def objects(created: Snapshot, planned: Snapshot | None = None) -> list[Object]:
-    """The Kubernetes objects of a stack whose resources all exist, each after what it depends on.
+    """Return the Kubernetes objects of a stack in dependency order.
 
-    The order follows from the snapshot's contents alone, not from its own order, which varies with timing.
-    With the snapshot of a plan, the values that were unknown in it are named.
+    The order is determined by the contents of the snapshot, not by the order of its resources, which varies
+    with timing. With `planned`, the snapshot of a plan, values that are unknown in it are marked.
     """
     unknown = {} if planned is None else {item.urn: _unknown(item.inputs) for item in planned.resources}
     return [_object(item, unknown.get(item.urn, ())) for item in _in_order(created) if _is_object(item)]
 
 
 def skipped(created: Snapshot) -> list[str]:
-    """Kubernetes resources that are no objects of their own: patches, Helm releases."""
+    """Return the Kubernetes resources that are not objects: patches and Helm releases."""
     return sorted(
         f"{item.type} {name_of(item.urn)}"
         for item in created.resources
@@ -160,14 +160,16 @@ def write(stack: str, found: Sequence[Object], folder: Path, left_out: Sequence[
 
 
 def check_folder(stack: str, folder: Path) -> None:
-    """Raises InputError where `folder` can never take the objects of `stack`; before anything is planned."""
+    """Check before planning whether `folder` can receive the objects of `stack`. Raises InputError."""
     _earlier(stack, folder)
 
 
 def _earlier(stack: str, folder: Path) -> dict[str, str]:
-    """Text by name of the files that an earlier run wrote."""
+    """Return the texts of files that an earlier run wrote, by name."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is no folder", remedy="Give one, or a name that does not exist yet.")
+        raise InputError(
+            f"{folder} is not a folder", remedy="Specify a folder, or a name that does not exist yet."
+        )
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else []:
         try:
@@ -271,7 +273,7 @@ def _in_order(snapshot: Snapshot) -> Iterator[ResourceState]:
     def entry(urn: str) -> tuple[bool, int, str]:
         resource = live[urn]
         kind = resource.type.rpartition(":")[2]
-        # What is no object takes no place: it goes first, so that the objects behind it are not held back.
+        # Other resources come first: they are not rendered, and objects may depend on them.
         return (_is_object(resource), _KINDS.index(kind) if kind in _KINDS else len(_KINDS), urn)
 
     ready = [entry(urn) for urn, targets in waits.items() if not targets]
@@ -286,7 +288,7 @@ def _in_order(snapshot: Snapshot) -> Iterator[ResourceState]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lines of a text as lines, and no anchors: both are for people to read."""
+    """Dumper with block scalars and without anchors, for readability."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

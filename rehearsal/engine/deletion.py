@@ -88,39 +88,34 @@ class Deletion:
         self._deployment.recorder.error(resource.urn, resource.source_position, message, protected=protected)
 
     def _all(self, to_delete: list[ResourceState]) -> None:
-        waiting = {item.key: item for item in to_delete}
-        going = {(item.urn, item.delete) for item in to_delete}
+        order = _DeletionOrder(to_delete)
+        together = {(item.urn, item.delete) for item in to_delete}
         running: dict[Future[None], ResourceState] = {}
-        stuck: list[ResourceState] = []  # not deleted, so their dependencies must stay too
         fatal: KingdomError | None = None  # the state cannot be written: start no further deletion
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="delete") as pool:
-            while waiting:
-                needed = _needs([*waiting.values(), *running.values()])
-                retained = _needs(stuck)
-                ready = [item for item in waiting.values() if item.urn not in needed[item.delete]]
-                # Only a damaged state has a dependency cycle; then any order is acceptable.
-                for item in ready or ([] if running else list(waiting.values())):
-                    del waiting[item.key]
-                    if fatal or self._deployment.cancelled.is_set() or item.urn in retained[item.delete]:
-                        stuck.append(item)
+            while True:
+                for item in order.ready(idle=not running):
+                    if fatal or self._deployment.cancelled.is_set():
+                        order.keep(item)
                     else:
-                        running[pool.submit(self._one, item, going)] = item
+                        running[pool.submit(self._one, item, together)] = item
+                if not running:
+                    break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     item, error = running.pop(future), future.exception()
-                    if error is not None:
-                        stuck.append(item)
-                    if error is not None and not isinstance(error, (StepFailedError, ProviderError)):
+                    if error is None:
+                        order.deleted(item)
+                        continue
+                    order.keep(item)
+                    if not isinstance(error, (StepFailedError, ProviderError)):
                         if not isinstance(error, KingdomError):
                             raise error
                         fatal = fatal or error
-        for future in running:
-            if isinstance(error := future.exception(), KingdomError):
-                fatal = fatal or error
         if fatal is not None:
             raise fatal
 
-    def _one(self, resource: ResourceState, going: set[tuple[str, bool]]) -> None:
+    def _one(self, resource: ResourceState, together: set[tuple[str, bool]]) -> None:
         deployment = self._deployment
         step = Step(
             Op.DELETE,
@@ -131,7 +126,7 @@ class Deletion:
             resource.source_position,
             retained=resource.retain_on_delete,
         )
-        ask = not resource.retain_on_delete and (resource.deleted_with, resource.delete) not in going
+        ask = not resource.retain_on_delete and (resource.deleted_with, resource.delete) not in together
         deployment.recorder.listener.begun(step)
         try:
             owner = self._owner(resource) if ask and not resource.pending_replacement else None
@@ -146,12 +141,54 @@ class Deletion:
             deployment.recorder.finished(step)
 
 
-def _needs(items: list[ResourceState]) -> dict[bool, set[str]]:
-    """Return the URNs that `items` refer to: under False those of all items, under True of retired items.
+class _DeletionOrder:
+    """Order of deletions: a resource is ready after everything that refers to it is deleted.
 
-    Only other retired resources hold a retired one back: live resources refer to its replacement.
+    A retired resource waits for other retired ones only: live resources refer to its replacement. Each
+    reference is visited once, so the time is linear in their number.
     """
-    return {
-        retired: {urn for item in items if item.delete or not retired for urn in item.references()}
-        for retired in (False, True)
-    }
+
+    def __init__(self, items: list[ResourceState]) -> None:
+        self._waiting = {item.key: item for item in items}
+        self._by_urn: dict[str, list[ResourceState]] = {}
+        for item in items:
+            self._by_urn.setdefault(item.urn, []).append(item)
+        self._holders = dict.fromkeys(self._waiting, 0)
+        for item in items:
+            for target in self._targets(item):
+                self._holders[target.key] += 1
+        self._ready = [item for item in items if not self._holders[item.key]]
+
+    def ready(self, *, idle: bool) -> list[ResourceState]:
+        """Return the resources that can be deleted now, each once.
+
+        If there are none and the caller is `idle`, the rest forms a cycle, which only a damaged state has:
+        then any order is acceptable.
+        """
+        found, self._ready = self._ready, []
+        if not found and idle:
+            found = list(self._waiting.values())
+        for item in found:
+            self._waiting.pop(item.key, None)
+        return found
+
+    def deleted(self, item: ResourceState) -> None:
+        for target in self._targets(item):
+            self._holders[target.key] -= 1
+            if not self._holders[target.key] and target.key in self._waiting:
+                self._ready.append(target)
+
+    def keep(self, item: ResourceState) -> None:
+        """Leave out everything that `item`, which is not deleted, needs."""
+        pending = [item]
+        while pending:
+            needed = self._targets(pending.pop())
+            pending += [target for target in needed if self._waiting.pop(target.key, None) is not None]
+
+    def _targets(self, item: ResourceState) -> list[ResourceState]:
+        return [
+            target
+            for urn in dict.fromkeys(item.references())
+            for target in self._by_urn.get(urn, ())
+            if target.key != item.key and (item.delete or not target.delete)
+        ]

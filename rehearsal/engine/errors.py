@@ -1,11 +1,11 @@
-"""Errors inside one operation; none of them reaches a user as it is."""
+"""Errors within one operation. They are never shown to a user directly."""
 
 from __future__ import annotations
 
 
 class SkippedError(Exception):
-    """The resource was left as it is, because something before it failed or the operation was interrupted."""
+    """Raised for a resource that is skipped after an earlier failure or an interruption."""
 
 
 class StoppedError(Exception):
-    """The program was told to end, for a reason that is reported already. It is not to blame."""
+    """Raised to abort the program after an error has already been reported."""

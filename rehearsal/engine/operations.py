@@ -149,7 +149,7 @@ class Operation:
             )
         executor = DeploymentExecutor(deployment)
         executor.resume()
-        monitor = Monitor(executor, self.program.root)
+        monitor = Monitor(executor, self.program.root, self.program.main)
         this = self.program
         try:
             program.run(
@@ -179,7 +179,6 @@ class Operation:
             raise
         if monitor.fatal is not None:
             raise monitor.fatal
-        executor.finish()
         return self._result(deployment)
 
     def _note_unreadable(self, *, previewing: bool) -> None:

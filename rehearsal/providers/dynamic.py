@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -98,15 +99,18 @@ class DynamicProvider:
     def _connected(self) -> provider_pb2_grpc.ResourceProviderStub:
         with self._lock:
             if self._stub is None:
-                channel = grpc.insecure_channel(f"127.0.0.1:{_start()}")
+                process, lifeline = _start()
+                # The process ends with this provider, which is collected after the operation.
+                weakref.finalize(self, _stop, process, lifeline)
+                channel = grpc.insecure_channel(f"127.0.0.1:{_port(process)}")
                 self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
                 self._stub.Configure(self._config)
             return self._stub
 
 
-def _start() -> int:
-    """Starts the process and returns its port. It ends with this one. Raises ProviderError."""
-    theirs, _ours = os.pipe()  # our end stays open for as long as this process lives
+def _start() -> tuple[subprocess.Popen[bytes], int]:
+    """Start the process; return it and the file descriptor whose closing ends it."""
+    theirs, ours = os.pipe()
     environment: Mapping[str, str] = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -122,10 +126,22 @@ def _start() -> int:
         )
     finally:
         os.close(theirs)
+    return process, ours
+
+
+def _port(process: subprocess.Popen[bytes]) -> int:
+    """Return the port that `process` prints first. Raises ProviderError."""
     assert process.stdout is not None
     with contextlib.suppress(ValueError):
         return int(process.stdout.readline())
     raise ProviderError(grpc.StatusCode.INTERNAL, "the process of the dynamic providers did not start")
+
+
+def _stop(process: subprocess.Popen[bytes], lifeline: int) -> None:
+    os.close(lifeline)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _plain(struct: Any) -> Any:

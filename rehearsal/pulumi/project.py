@@ -1,4 +1,4 @@
-"""The project on disk: ``Pulumi.yaml`` and the stack files beside it."""
+"""Project files: ``Pulumi.yaml`` and the stack files."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rehearsal.pulumi.config import merged as merge_config
 from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
 
 STATE_FOLDER: Final = ".rehearsal"
-FILES: Final = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")  # by one of these names a project is found
-# Configuration of the rehearsal itself: the program never sees it.
+FILES: Final = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")  # names of a project file
+# Configuration of kingdom itself, which is not passed to the program.
 _OWN_NAMESPACE: Final = "rehearsal"
 POLICY_NAMESPACE: Final = "policies:"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One environment: `config` maps full keys to strings, structured values as JSON.
+    """Stack with its configuration: `config` maps full keys to strings, structured values as JSON.
 
-    `machine` is the value of ``rehearsal:machine``: where it is present, this stack becomes processes here.
+    `machine` is the value of ``rehearsal:machine``: if present, the stack runs as processes on this machine.
     `secrets` are the keys with an encrypted value; those in `unreadable` could not be decrypted. `references`
-    is the value of ``rehearsal:stackReferences``: outputs of stacks that are not rehearsed here.
+    is the value of ``rehearsal:stackReferences``: outputs of stacks that kingdom has no state of.
     """
 
     name: str
@@ -61,7 +61,8 @@ class Project:
             if any((folder / name).is_file() for name in FILES):
                 return cls.at(folder)
         raise InputError(
-            f"there is no Pulumi.yaml in {start} or above it", remedy="Run this within the project's folder."
+            f"Pulumi.yaml not found in {start} or above it",
+            remedy="Run this within the project's folder.",
         )
 
     @classmethod
@@ -101,18 +102,18 @@ class Project:
         return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
     def stack(self, name: str) -> Stack:
-        """The environment `name`. Raises InputError, which lists the ones there are.
+        """Return the stack `name`. Raises InputError, which lists the existing stacks.
 
-        A stack needs no file: without one, its configuration is what ``Pulumi.yaml`` declares. Where other
-        stacks have files, one without a file and without recorded state is taken for a misspelled name.
+        A stack needs no file: without one, ``Pulumi.yaml`` declares its configuration. If other stacks have
+        files, a name without a file and without recorded state is treated as misspelled.
         """
         path = self.stack_file(name)
         if path.is_file():
             data = read_yaml(path)
         elif self.stack_names() and not self.state_folder(name).is_dir():
             raise InputError(
-                f"there is no stack {name!r}: {path.relative_to(self.root)} does not exist",
-                remedy=f"The stacks are: {', '.join(self.stack_names())}.",
+                f"unknown stack {name!r}: {path.relative_to(self.root)} does not exist",
+                remedy=f"Existing stacks: {', '.join(self.stack_names())}.",
             )
         else:
             data = dict[str, Any]()
@@ -140,11 +141,11 @@ class Project:
         )
 
     def stack_file(self, name: str) -> Path:
-        """Where the file of the stack `name` is, or would be."""
+        """Return the path of the file of the stack `name`, which need not exist."""
         return self.stacks / f"Pulumi.{name}{self.file.suffix}"
 
     def _decrypter(self, data: dict[str, Any], path: Path) -> Callable[[str], str | None]:
-        """Opens what is encrypted in a stack file; returns None where the passphrase is not at hand."""
+        """Return the decrypter of a stack file, which returns None without a passphrase."""
         salt = data.get("encryptionsalt")
         given = given_passphrase()
         if not isinstance(salt, str) or given is None:
@@ -169,8 +170,8 @@ def policy_config(config: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_policy_config(config: Mapping[str, str], policies: Mapping[str, str] | None) -> dict[str, str]:
-    """`config` with the keys of the policy pack taken from `policies` instead, unless that is None."""
+    """Return `config` with the keys of the policy pack replaced by `policies`, unless that is None."""
     if policies is None:
         return dict(config)
-    kept = {key: value for key, value in config.items() if not key.startswith(POLICY_NAMESPACE)}
-    return kept | policy_config(policies)
+    others = {key: value for key, value in config.items() if not key.startswith(POLICY_NAMESPACE)}
+    return others | policy_config(policies)

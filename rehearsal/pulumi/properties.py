@@ -202,7 +202,7 @@ def unwrap(value: Value) -> Value:
 def without_references(value: Value) -> Any:
     """`value` with the id of a resource in place of a reference to it, or its URN where it has no id.
 
-    Providers and policy packs that do not know references get them in this form.
+    This is the form for providers and policy packs without support for references.
     """
     match value:
         case ResourceReference(urn, id_):
@@ -312,7 +312,7 @@ def equal(one: Value, other: Value) -> bool:
 
 
 class Change(StrEnum):
-    """What happened to one property."""
+    """Kind of change of one property."""
 
     ADD = "add"
     DELETE = "delete"
@@ -320,7 +320,7 @@ class Change(StrEnum):
 
 
 def differences(old: Value, new: Value, path: Path = ()) -> dict[Path, Change]:
-    """The paths at which `new` differs from `old`. Secretness alone is no difference; an unknown is one.
+    """The paths at which `new` differs from `old`. Secretness alone is not a difference; an unknown is.
 
     Objects are compared key by key and lists element by element; a key that is absent equals ``None``.
     """

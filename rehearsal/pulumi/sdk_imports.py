@@ -2,7 +2,7 @@
 
 Importing them is most of what a preview does. Which ones a program needs is read from its source: from
 ``from pulumi_gcp import compute`` and, for ``import pulumi_gcp as gcp``, from every use of ``gcp.compute``.
-What that misses is imported later, when the program itself asks for it.
+Modules that this misses are imported later by the program itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from rehearsal.errors import InputError
 
 
 def warm(main: Path) -> list[str]:
-    """Imports the SDK modules that the program in the folder `main` names; returns them, sorted.
+    """Import the SDK modules that the program in the folder `main` names, and return them, sorted.
 
-    Starts no thread and opens no connection. A module that cannot be imported is left for the program to
-    find. Raises InputError for a file that cannot be read.
+    Starts no thread and opens no connection. Import errors are left to the program. Raises InputError for a
+    file that cannot be read.
     """
     importlib.import_module("pulumi")
     names = sorted(set(named(main)))
@@ -32,14 +32,14 @@ def warm(main: Path) -> list[str]:
 
 
 def named(main: Path) -> Iterator[str]:
-    """Every Pulumi module that the sources in `main` name, some of them more than once."""
+    """Yield the Pulumi modules that the sources in `main` name, with repetitions."""
     for path in sorted(main.rglob("*.py")):
         try:
             tree = ast.parse(path.read_bytes(), str(path))
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
         except (SyntaxError, ValueError):
-            continue  # running it will say so
+            continue  # reported when the program runs
         yield from _named_in(tree)
 
 

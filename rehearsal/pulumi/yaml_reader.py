@@ -1,7 +1,7 @@
 """YAML as the Pulumi CLI reads it: ``gopkg.in/yaml.v3``, which follows YAML 1.2 for plain scalars.
 
-PyYAML follows YAML 1.1, where ``yes``, ``on``, ``12:30:45`` and dates are no strings, and ``1e3`` and
-``0o17`` are. The rules here are ``resolve`` in ``resolve.go`` of that package.
+PyYAML follows YAML 1.1, where ``yes``, ``on``, ``12:30:45`` and dates are not strings, but ``1e3``
+and ``0o17`` are. The rules here are ``resolve`` in ``resolve.go`` of that package.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _DATE: Final = re.compile(
     r"(?:(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?(Z|[-+]\d\d:\d\d))|"
     r"(?: +(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?))?"
 )
-_INT64: Final = range(-(2**63), 2**64)  # with the upper half of the unsigned ones
+_INT64: Final = range(-(2**63), 2**64)  # with the upper half of the unsigned range
 
 
 class Timestamp(str):
-    """A timestamp, in the form in which Go prints it; the CLI hands it to programs in that form."""
+    """Timestamp in Go's format, in which the CLI passes it to programs."""
 
 
 def scalar(text: str) -> Any:
-    """The value of the plain scalar `text`."""
+    """Return the value of the plain scalar `text`."""
     if text in _WORDS:
         return _WORDS[text]
     if not text or text[0] not in "+-.0123456789":
@@ -131,6 +131,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def kind_of(value: Any) -> str:
-    """What `value` is in the words of YAML, for messages."""
+    """Return the YAML name of the kind of `value`, for messages."""
     names = {dict: "a mapping", list: "a list", str: "a text", bool: "a truth value"}
     return names.get(type(value), f"{value!r}")

@@ -1,4 +1,4 @@
-"""What the commands share: the application, its consoles, common options, and how a command ends."""
+"""Shared parts of the commands: application, consoles, common options and exit codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ app: Final = typer.Typer(
     epilog="Exit codes: 0 done and clean, 1 failed, 2 the input cannot be used, 3 a mandatory policy is"
     " violated, 130 interrupted.",
 )
-# Where no terminal says how wide it is, lines are as long as they need to be.
+# Without a terminal, lines are not wrapped.
 _WIDE: Final = None if sys.stdout.isatty() else 400
 out: Final = Console(highlight=False, soft_wrap=True, width=_WIDE)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -40,7 +40,7 @@ StackOption = Annotated[
         "--stack", "-s", envvar="KINGDOM_STACK", help="The environment: a file stacks/Pulumi.<name>.yaml."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the tree of all resources, unchanged ones too.")
 ]
@@ -70,9 +70,9 @@ def session_of(stack: str, policy_pack: Path | None = None) -> Session:
 
 
 def pack_of(project: Project, policy_pack: Path | None) -> Path | None:
-    """The folder of the policy pack; None for none.
+    """Return the folder of the policy pack, or None for no pack.
 
-    The project's own pack is used unless another is named; its folder is found from anywhere in the project.
+    The default is the project's own pack, wherever in the project the command runs.
     """
     own = project.root / POLICIES
     if policy_pack is None:
@@ -88,7 +88,7 @@ def print_json(data: Any) -> None:
 
 def exit_for(result: Any) -> None:
     if result.interrupted:
-        err.print("[yellow]interrupted[/]: what was done is recorded; run the command again to go on")
+        err.print("[yellow]interrupted[/]: completed steps are recorded; run the command again to continue")
         raise typer.Exit(INTERRUPTED)
     if result.errors:
         raise typer.Exit(1)

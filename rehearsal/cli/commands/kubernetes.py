@@ -1,4 +1,4 @@
-"""Commands about plain Kubernetes manifests: judging them, writing them."""
+"""Commands about plain Kubernetes manifests: evaluating them, writing them."""
 
 from __future__ import annotations
 
@@ -74,16 +74,15 @@ def check(
 @app.command(epilog=examples("kingdom render --stack prod --out rendered", "kingdom check --strict rendered"))
 def render(
     folder: Annotated[
-        Path, typer.Option("--out", "-o", help="Where the files go, one an object.", metavar="FOLDER")
+        Path, typer.Option("--out", "-o", help="Folder of the files, one per object.", metavar="FOLDER")
     ],
     stack: StackOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Write every Kubernetes object of a stack as YAML, numbered in apply order, for scanners and dry runs.
 
-    Values are those of a throwaway rehearsal: those that only the clouds assign are generated, and marked in
-    the file.
-    Secrets are never written. Run again, it changes nothing but what has changed.
+    Values are those of a temporary rehearsal: values that only the clouds can assign are generated, and
+    marked in the file. Secrets are never written. A second run only rewrites files whose object has changed.
     """
     from rehearsal.cli import progress
     from rehearsal.cli import render as rendering
@@ -92,7 +91,7 @@ def render(
     session = session_of(stack)
     rendering.check_folder(stack, folder)
     with progress.Progress(err, f"rehearsing {stack}") as listener:
-        # Off a terminal it would tell of every resource, and the objects are what was asked for.
+        # Without a terminal, progress would print a line for each resource.
         plan, result = session.rehearse(listener if err.is_terminal else Silent())
     if result.interrupted:
         exit_for(result)

@@ -1,4 +1,4 @@
-"""The command that plans: one stack, or all of them."""
+"""The preview command: plans of one stack or all stacks, and reviews."""
 
 from __future__ import annotations
 
@@ -181,5 +181,5 @@ def _json(outcome: Outcome) -> dict[str, Any]:
 def _summary(outcomes: Sequence[Outcome]) -> None:
     words = {0: "[green]clean[/]", 3: "[red]violates a mandatory policy[/]"}
     for outcome in outcomes:
-        verdict = words.get(outcome.exit_code, "[red]failed[/]")
-        out.print(f"[bold]{outcome.job.stack}[/]: {verdict} ({outcome.seconds:.1f} s)")
+        result = words.get(outcome.exit_code, "[red]failed[/]")
+        out.print(f"[bold]{outcome.job.stack}[/]: {result} ({outcome.seconds:.1f} s)")

@@ -1,4 +1,4 @@
-"""Commands that plan a stack, change it, or take it down."""
+"""Commands that change a stack: up, down, refresh."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def up(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     policy_pack: PackOption = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="First adopt the values of the clouds.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="First refresh the records from the clouds.")
+    ] = False,
     expect_plan: Annotated[
         str,
         typer.Option("--expect-plan", help="Stop unless this is the plan.", metavar="DIGEST|FILE"),
@@ -40,13 +42,13 @@ def up(
         ),
     ] = False,
 ) -> None:
-    """Make a stack what the program declares: on rehearsal clouds, and `local` as real processes here.
+    """Update a stack to the declared state: in rehearsal clouds, and `local` as processes on this machine.
 
-    The plan is evaluated first; a mandatory violation or an error ends it before anything is created. So does
-    a plan that is not the one that --expect-plan names, with what differs.
+    The plan is evaluated first: a mandatory violation or an error stops the command before anything is
+    created. A plan that differs from the one of --expect-plan stops it too, and the difference is printed.
 
     With --fresh-project the stack is first rehearsed in accounts without enabled APIs, service agents and
-    raised quotas; what would stop a real first deployment is listed, and nothing is created.
+    raised quotas; obstacles to a real first deployment are listed, and nothing is created.
     """
     from rehearsal.cli import display, progress
     from rehearsal.monitoring.signals import path_of
@@ -97,11 +99,9 @@ def down(
     stack: StackOption = "local",
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
-    unprotect: Annotated[
-        bool, typer.Option("--unprotect", help="Delete protected resources too: a rehearsal's are not real.")
-    ] = False,
+    unprotect: Annotated[bool, typer.Option("--unprotect", help="Delete protected resources too.")] = False,
 ) -> None:
-    """Delete everything of a stack, its data on this machine included, and stop its processes."""
+    """Delete all resources of a stack with their data on this machine, and stop its processes."""
     from rehearsal.cli import display, progress
     from rehearsal.dashboard import process
 
@@ -121,7 +121,7 @@ def down(
 
 @app.command(epilog=examples("kingdom refresh --stack prod"))
 def refresh(stack: StackOption = "local", as_json: JsonOption = False) -> None:
-    """Compare the state with the clouds, and adopt their values."""
+    """Compare the recorded resources with the clouds and record the differences."""
     from rehearsal.cli import display, progress
 
     session = session_of(stack)

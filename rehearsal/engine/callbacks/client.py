@@ -1,4 +1,4 @@
-"""Calls back into the program: transforms and hooks run there, behind a gRPC server of the Pulumi SDK."""
+"""Client of the program's callback servers, through which transforms and hooks are called."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc
 
 
 class CallbackError(Exception):
-    """The program's function raised; the message says why and where."""
+    """A function of the program raised an exception; the message has its reason and source position."""
 
 
 class Callbacks:
-    """The program's callback servers, one channel each. Thread-safe."""
+    """gRPC channels to the callback servers of the program. Thread-safe."""
 
     def __init__(self) -> None:
         self._channels: dict[str, grpc.Channel] = {}
         self._lock = threading.Lock()
 
     def invoke(self, callback: callback_pb2.Callback, request: Any, response: Any) -> Any:
-        """The answer of `callback` to the message `request`, parsed as a `response`. Raises CallbackError."""
+        """Call `callback` with `request` and parse the result as a `response`. Raises CallbackError."""
         stub = callback_pb2_grpc.CallbacksStub(self._channel(callback.target))
         message = callback_pb2.CallbackInvokeRequest(
             token=callback.token, request=request.SerializeToString()
         )
         try:
-            answer = stub.Invoke(message)
+            result = stub.Invoke(message)
         except grpc.RpcError as error:
             raise CallbackError(_reason(error)) from None
-        return response.FromString(answer.response)
+        return response.FromString(result.response)
 
     def _channel(self, target: str) -> grpc.Channel:
         with self._lock:
             if target not in self._channels:
-                size = 400 * 1024 * 1024  # bytes; what the SDK's own server accepts
+                size = 400 * 1024 * 1024  # bytes; the limit of the SDK's server
                 options = [("grpc.max_receive_message_length", size), ("grpc.max_send_message_length", size)]
                 self._channels[target] = grpc.insecure_channel(target, options=options)
             return self._channels[target]
@@ -48,7 +48,7 @@ class Callbacks:
 
 
 def _reason(error: grpc.RpcError) -> str:
-    """What the function raised, without the SDK's frame of token and stack."""
+    """Return the exception of the function without the token and the stack that the SDK adds."""
     details = str(getattr(error, "details", lambda: error)() or error)
     _, marker, rest = details.partition(" error: ")
     text = rest if marker else details

@@ -1,4 +1,4 @@
-"""Resource hooks: functions of the program that run before and after the steps of a resource."""
+"""Resource hooks: functions of the program that run before, after, or on errors of a resource's steps."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import encode
 from rehearsal.pulumi.urn import name_of
 
-MAX_RETRIES: Final = 100  # of one step, on request of its error hooks: ``maxErrorHookRetries`` of the CLI
+MAX_RETRIES: Final = 100  # of one step: ``maxErrorHookRetries`` in Pulumi
 
 
 class HookError(Exception):
-    """A hook that must not fail has failed, or was never registered."""
+    """A hook has failed or is not registered."""
 
 
 class Hooks:
-    """The hooks that the program registered, by name. Thread-safe.
+    """Registered hooks by name. Thread-safe.
 
-    The rules are ``RunHooks`` and ``RunErrorHooks`` of ``pkg/resource/deploy/deployment.go``. `warn` receives
-    a message and a URN for a hook whose failure is ignored.
+    Their semantics are those of ``RunHooks`` and ``RunErrorHooks`` of ``pkg/resource/deploy/deployment.go``.
+    `warn` receives a message and a URN for a hook whose failure is ignored.
     """
 
     def __init__(self, callbacks: Callbacks, *, preview: bool, warn: Callable[[str, str], None]) -> None:
@@ -44,9 +44,9 @@ class Hooks:
             self._error_hooks[name] = callback
 
     def run(self, kind: str, *, old: ResourceState | None = None, new: ResourceState | None = None) -> None:
-        """Runs the hooks of type `kind`, such as ``BeforeUpdate``, of a resource. Raises HookError.
+        """Run the hooks of type `kind`, such as ``BeforeUpdate``, of a resource. Raises HookError.
 
-        `old` and `new` are its states before and after the step, as far as there are any.
+        `old` and `new` are the states before and after the step; None where there is no such state.
         """
         state = new or old
         assert state is not None
@@ -64,8 +64,8 @@ class Hooks:
                 **_described(old, new, outputs=kind.startswith("After"))
             )
             try:
-                answer = self._callbacks.invoke(hook.callback, request, resource_pb2.ResourceHookResponse)
-                reason = answer.error
+                response = self._callbacks.invoke(hook.callback, request, resource_pb2.ResourceHookResponse)
+                reason = response.error
             except CallbackError as error:
                 reason = str(error)
             if not reason:
@@ -84,7 +84,7 @@ class Hooks:
         old: ResourceState | None = None,
         new: ResourceState | None = None,
     ) -> bool:
-        """Whether an error hook asks for another attempt after `failures`, newest first. Raises HookError."""
+        """Return whether an error hook requests a retry after `failures`, newest first. Raises HookError."""
         state = new or old
         assert state is not None
         again = False
@@ -97,17 +97,17 @@ class Hooks:
             fields.pop("new_outputs", None)
             request = resource_pb2.ErrorHookRequest(**fields, failed_operation=operation, errors=failures)
             try:
-                answer = self._callbacks.invoke(callback, request, resource_pb2.ErrorHookResponse)
+                response = self._callbacks.invoke(callback, request, resource_pb2.ErrorHookResponse)
             except CallbackError as error:
                 raise HookError(f"error hook {name!r} failed: {error}") from None
-            if answer.error:
-                raise HookError(f"error hook {name!r} failed: {answer.error}")
-            again = again or answer.retry
+            if response.error:
+                raise HookError(f"error hook {name!r} failed: {response.error}")
+            again = again or response.retry
         if again and len(failures) >= MAX_RETRIES:
             self._warn(f"maximum number of error hook retries ({MAX_RETRIES}) reached", state.urn)
             return False
         if again:
-            self._warn(f"retrying {operation} on request of an error hook ({len(failures)})", state.urn)
+            self._warn(f"retrying {operation} as requested by an error hook ({len(failures)})", state.urn)
         return again
 
 

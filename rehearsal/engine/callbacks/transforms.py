@@ -77,7 +77,7 @@ class Transforms:
         properties = _upgraded(request.object, dependencies if own else {})
         options = _options_of(request)
         for callback in applied:
-            answer = self._callbacks.invoke(
+            response = self._callbacks.invoke(
                 callback,
                 resource_pb2.TransformRequest(
                     type=request.type,
@@ -89,10 +89,10 @@ class Transforms:
                 ),
                 resource_pb2.TransformResponse,
             )
-            if answer.HasField("properties"):
-                properties = answer.properties
-            if answer.HasField("options"):
-                options = answer.options
+            if response.HasField("properties"):
+                properties = response.properties
+            if response.HasField("options"):
+                options = response.options
         return _rewritten(request, properties, options, recompute=bool(own))
 
     def _of_parents(self, parent: str) -> Iterator[callback_pb2.Callback]:
@@ -111,15 +111,15 @@ class Transforms:
             provider=request.provider, version=request.version, plugin_download_url=request.pluginDownloadURL
         )
         for callback in applied:
-            answer = self._callbacks.invoke(
+            response = self._callbacks.invoke(
                 callback,
                 resource_pb2.TransformInvokeRequest(token=request.tok, args=args, options=options),
                 resource_pb2.TransformInvokeResponse,
             )
-            if answer.HasField("args"):
-                args = answer.args
-            if answer.HasField("options"):
-                options = answer.options
+            if response.HasField("args"):
+                args = response.args
+            if response.HasField("options"):
+                options = response.options
         changed = resource_pb2.ResourceInvokeRequest()
         changed.CopyFrom(request)
         changed.args.CopyFrom(args)

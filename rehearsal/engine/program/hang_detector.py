@@ -1,4 +1,4 @@
-"""Tells where a program stands that asks for nothing any more and does not come to its end either."""
+"""Detects and reports a program that hangs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PACKAGES: Final = ("site-packages", "dist-packages")
 
 
 def is_program_file(name: str, main: Path) -> bool:
-    """Whether the file `name` is the program's own in the folder `main`, not of a package installed there.
+    """Return whether the file `name` belongs to the program in the folder `main`.
 
-    The virtual environment of a project commonly lies in the program's own folder.
+    Files of packages do not, although a virtual environment is often inside the program's folder.
     """
     # Called for every loaded module, thousands in each run: comparing texts is much quicker than paths.
     if not _lies_in(name, str(main)):
@@ -36,13 +36,26 @@ def _lies_in(name: str, folder: str) -> bool:
     return name == folder or name.startswith(folder.rstrip(os.sep) + os.sep)
 
 
+def current_position(thread: int, main: Path, root: Path) -> str:
+    """Return ``file:line`` of the innermost frame of the program in `thread`, or "" if there is none.
+
+    `main` is the folder of the program; the file is relative to `root`.
+    """
+    frame: FrameType | None = sys._current_frames().get(thread)
+    while frame is not None:
+        if is_program_file(frame.f_code.co_filename, main):
+            return f"{Path(frame.f_code.co_filename).relative_to(root)}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
 class MonitorActivity:
-    """A monitor that knows how long nothing has been asked of it, and whether an answer is still owed."""
+    """Wrapper of a monitor that records the time since the last call and the number of pending calls."""
 
     def __init__(self, monitor: Any) -> None:
         self._monitor = monitor
         self._lock = threading.Lock()
-        self._owed = 0
+        self._pending = 0
         self._last = time.monotonic()
 
     def __getattr__(self, method: str) -> Any:
@@ -50,12 +63,12 @@ class MonitorActivity:
 
         def counted(*arguments: Any) -> Any:
             with self._lock:
-                self._owed += 1
+                self._pending += 1
             try:
                 return call(*arguments)
             finally:
                 with self._lock:
-                    self._owed -= 1
+                    self._pending -= 1
                     self._last = time.monotonic()
 
         return counted
@@ -63,13 +76,13 @@ class MonitorActivity:
     @property
     def idle_seconds(self) -> float:
         with self._lock:
-            return 0.0 if self._owed else time.monotonic() - self._last
+            return 0.0 if self._pending else time.monotonic() - self._last
 
 
 class HangDetector:
-    """While it is entered, says once by `notice` where the program in the folder `main` hangs, if it does.
+    """Context manager that reports once, through `notice`, the source position at which the program hangs.
 
-    To be entered in the thread that runs the program.
+    Enter it in the thread that runs the program.
     """
 
     def __init__(
@@ -81,7 +94,7 @@ class HangDetector:
         self._notice = notice
         self._over = threading.Event()
         self._program = threading.get_ident()
-        self._thread = threading.Thread(target=self._watch, name="stall", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="hang-detector", daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -96,16 +109,12 @@ class HangDetector:
         while not self._over.wait(PATIENCE_SECONDS / 20):
             if (idle := self._monitor.idle_seconds) > PATIENCE_SECONDS:
                 self._notice(
-                    f"the program has asked for nothing for {idle:.0f} s and has not ended: {self._where()};"
-                    " Ctrl-C ends it"
+                    f"the program has registered nothing for {idle:.0f} s and has not ended: {self._where()};"
+                    " press Ctrl-C to end it"
                 )
                 return
 
     def _where(self) -> str:
-        frame: FrameType | None = sys._current_frames().get(self._program)
-        while frame is not None:
-            file = Path(frame.f_code.co_filename)
-            if is_program_file(frame.f_code.co_filename, self._main):
-                return f"it is at {file.relative_to(self._root)}:{frame.f_lineno}"
-            frame = frame.f_back
-        return "it waits for an output that does not come"
+        if place := current_position(self._program, self._main, self._root):
+            return f"it is at {place}"
+        return "it waits for an output that is never resolved"

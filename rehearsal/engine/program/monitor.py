@@ -1,4 +1,4 @@
-"""The engine's half of Pulumi's own protocol: what the SDK in the program's process calls.
+"""Resource monitor: the part of Pulumi's protocol that the SDK in the program's process calls.
 
 Method names and messages are those of ``pulumi/resource.proto`` and ``pulumi/engine.proto``. Features that
 are not offered in `GetDeploymentInfo` are worked around, or refused with a clear message, by the SDK itself.
@@ -19,6 +19,7 @@ from rehearsal.engine.deployment_executor import DeploymentExecutor
 from rehearsal.engine.errors import SkippedError, StoppedError
 from rehearsal.engine.events import Severity
 from rehearsal.engine.goal import Goal, source_text
+from rehearsal.engine.program.hang_detector import current_position
 from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError
 from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
@@ -43,16 +44,19 @@ _FEATURES: Final = {
 
 
 class Monitor:
-    """A resource monitor in the program's own process. Called from the SDK's threads.
+    """Resource monitor in the program's process. Called from the SDK's threads.
 
-    `root` is the project's folder, to which the places of declarations are relative.
+    `root` is the project's folder, to which source positions are relative; `main` is that of the program,
+    which runs in the thread that creates the monitor.
     """
 
-    def __init__(self, executor: DeploymentExecutor, root: Path) -> None:
+    def __init__(self, executor: DeploymentExecutor, root: Path, main: Path) -> None:
         self._executor = executor
         self._deployment = executor.deployment
         self._root = root
-        self._made_up: set[str] = set()
+        self._main = main
+        self._program = threading.get_ident()
+        self._generated: set[str] = set()
         self._lock = threading.Lock()
         self.fatal: KingdomError | None = None  # an error of the engine itself, which ends the operation
 
@@ -102,12 +106,12 @@ class Monitor:
         try:
             if request.remote:
                 raise ValueError(
-                    f"{request.type} is a component that its provider builds, which a rehearsal does not run."
-                    " Declare what it consists of, or a component of this program"
+                    f"{request.type} is a component that its provider constructs, which kingdom does not"
+                    " support. Declare its resources, or write the component in this program"
                 )
             if request.envVarMappings or request.state_migrations:
                 option = "env_var_mappings" if request.envVarMappings else "state_migrations"
-                raise ValueError(f"the option {option} is not supported by the rehearsal")
+                raise ValueError(f"the option {option} is not supported by kingdom")
             request = deployment.transforms.resource(request, urn)
             return Goal.from_request(request, deployment.stack, deployment.project, self._root)
         except (ValueError, CallbackError) as error:
@@ -117,7 +121,7 @@ class Monitor:
             raise StepFailedError(str(error)) from None
 
     def _end(self, error: KingdomError) -> None:
-        """Ends the operation for an error of the engine's own, such as a state that cannot be written."""
+        """End the operation after an error of the engine, such as a state that cannot be written."""
         self.fatal = self.fatal or error
         self._deployment.cancelled.set()
 
@@ -162,46 +166,69 @@ class Monitor:
             reference = request.provider or self._executor.default_providers.reference(
                 package_of(request.tok), request.version, request.pluginDownloadURL.rstrip("/")
             )
-            answer = deployment.registry.get(reference).Invoke(
+            response = deployment.registry.get(reference).Invoke(
                 provider_pb2.InvokeRequest(tok=request.tok, args=request.args, preview=deployment.preview),
                 None,
             )
         except (SkippedError, StepFailedError):
-            # The reason is reported already, and there is nothing to answer: the program ends here.
+            # The reason is reported already, and nothing can be returned: end the program.
             deployment.fail(request.tok)
             raise StoppedError from None
         except (ProviderError, CallbackError, DefaultProviderDisabledError) as error:
-            where = source_text(request.sourcePosition, self._root)
-            raise KingdomError(f"{where + ': ' if where else ''}{request.tok}: {error}") from None
+            raise KingdomError(f"{self._where(request)}{request.tok}: {error}") from None
         if not deployment.registry.models_function(reference, request.tok):
-            self._note_made_up(request.tok)
-        response = resource_pb2.ResourceInvokeResponse(failures=answer.failures)
-        getattr(response, "return").CopyFrom(getattr(answer, "return"))
+            self._note_generated(request.tok)
+        response = resource_pb2.ResourceInvokeResponse(failures=response.failures)
+        getattr(response, "return").CopyFrom(getattr(response, "return"))
         return response
 
-    def _note_made_up(self, token: str) -> None:
+    def _where(self, request: resource_pb2.ResourceInvokeRequest | resource_pb2.ResourceCallRequest) -> str:
+        """Return the source position of a call as a prefix.
+
+        Synchronous calls come without one, and so do those that a component of an SDK makes, such as a Helm
+        chart: then it is the declaration of the components of that package that have no children yet.
+        """
+        place = source_text(request.sourcePosition, self._root)
+        place = place or current_position(self._program, self._main, self._root)
+        if not place:
+            goals = list(self._deployment.registered.values())
+            parents = {goal.parent for goal in goals}
+            place = " or ".join(
+                goal.source
+                for goal in goals
+                if not goal.custom
+                and goal.urn not in parents
+                and goal.type.partition(":")[0] == request.tok.partition(":")[0]
+            )
+        return f"{place}: " if place else ""
+
+    def _note_generated(self, token: str) -> None:
         with self._lock:
-            if token in self._made_up:
+            if token in self._generated:
                 return
-            self._made_up.add(token)
+            self._generated.add(token)
         self._deployment.log(
             Severity.INFO,
-            f"{token} has no model: its result is made up from the type that the SDK declares",
+            f"{token} has no model: its result is generated from the type that the SDK declares",
         )
 
     def Call(self, request: resource_pb2.ResourceCallRequest) -> Any:
-        where = source_text(request.sourcePosition, self._root)
         raise KingdomError(
-            f"{where + ': ' if where else ''}{request.tok} is a method of a resource; a rehearsal has none"
+            f"{self._where(request)}{request.tok} is a method of a resource, which kingdom does not support"
         )
 
     def RegisterPackage(self, request: resource_pb2.RegisterPackageRequest) -> Any:
         raise KingdomError(
-            f"the package {request.name} is parameterized, which a rehearsal does not support",
-            remedy="The packages are: cloudflare, gcp, kubernetes, mongodbatlas and random.",
+            f"the package {request.name} is parameterized, which kingdom does not support",
+            remedy="Supported packages: cloudflare, gcp, kubernetes, mongodbatlas and random.",
         )
 
     def SignalAndWaitForShutdown(self, request: empty_pb2.Empty) -> empty_pb2.Empty:
+        """Finish the operation after a successful program, while its delete hooks can still be called."""
+        try:
+            self._executor.finish()
+        except KingdomError as error:
+            self._end(error)
         return empty_pb2.Empty()
 
 
@@ -220,7 +247,7 @@ _SEVERITIES: Final = {
 
 
 class Engine:
-    """The service beside the monitor: the program's log, and what it asks of the engine itself."""
+    """Engine service of the protocol: the program's log and its root resource."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment

@@ -1,4 +1,4 @@
-"""Runs the unchanged Pulumi program against a monitor in this process, as the CLI's language host does."""
+"""Language host: runs the Pulumi program against a resource monitor in this process."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from rehearsal.engine.program.unreadable_config import as_unknown
 from rehearsal.errors import WRONG_SETTINGS, InputError, KingdomError
 from rehearsal.pulumi import gc_pause
 
-# Registrations wait in threads of their own until their resource is there; as many run side by side.
+# Number of registrations in progress at the same time; each occupies a thread until its resource exists.
 _PARALLEL: Final = 64
 
 
 class ProgramError(KingdomError):
-    """The program raised; the message names its file and line."""
+    """The program raised an exception; the message contains its file and line."""
 
 
 class SettingsError(ProgramError):
@@ -59,11 +59,11 @@ def run(
     dry_run: bool,
     notice: Callable[[str], None],
 ) -> None:
-    """Runs the program in the folder `main` until all it registered has been answered.
+    """Run the program in the folder `main` until all of its registrations are complete.
 
-    `entry` is the file to run, where that is not ``__main__.py``. `config` holds full keys such as
-    ``kingdom:network``; structured values are JSON. Those in `secrets` are secret; those in `unreadable` are
-    unknown. `notice` receives the place where a program hangs. Raises ProgramError.
+    `entry` is the file to run, if it is not ``__main__.py``. `config` holds full keys such as
+    ``kingdom:network``; structured values are JSON. Keys in `secrets` are secret; keys in `unreadable` are
+    unknown. `notice` receives the source position of a program that hangs. Raises ProgramError.
     """
     watched = MonitorActivity(monitor)
 
@@ -97,7 +97,7 @@ def run(
                 HangDetector(watched, main, root, notice),
             ):
                 loop.run_until_complete(run_in_stack(lambda: _execute(entry or main)))
-                if exited:  # in a thread of its own, where the exception came to nothing
+                if exited:  # raised in another thread, where the exception was lost
                     raise exited[0]
         except KingdomError:
             raise
@@ -118,13 +118,13 @@ def run(
             executor.shutdown(wait=True, cancel_futures=True)
             loop.close()
 
-    # The SDK keeps its settings in context variables: a context of its own leaves no trace for the next run.
+    # The SDK stores its settings in context variables: a separate context isolates the next run.
     contextvars.copy_context().run(work)
 
 
 @contextlib.contextmanager
 def _fresh_modules(main: Path) -> Iterator[None]:
-    """Has the program's own modules imported anew: they may keep the outputs of an earlier run."""
+    """Import the program's own modules again: they may hold outputs of an earlier run."""
 
     def own() -> dict[str, Any]:
         return {
@@ -147,7 +147,7 @@ def _fresh_modules(main: Path) -> Iterator[None]:
 
 
 class _Messages(io.TextIOBase):
-    """Turns what the program prints into messages of the operation, a line each."""
+    """Converts printed lines of the program to log messages of the operation."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -156,21 +156,21 @@ class _Messages(io.TextIOBase):
     def write(self, text: str) -> int:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._say(line)
+            self._log(line)
         return len(text)
 
     def finish(self) -> None:
-        self._say(self._rest)
+        self._log(self._rest)
         self._rest = ""
 
-    def _say(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         if line.strip():
             self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line))
 
 
 @contextlib.contextmanager
 def _output_as_messages(engine: Any) -> Iterator[None]:
-    """Keeps what the program prints out of standard output, where a result for machines may go."""
+    """Redirect printed text to log messages: standard output may carry a JSON result."""
     messages = _Messages(engine)
     with contextlib.redirect_stdout(messages):
         try:
@@ -180,15 +180,15 @@ def _output_as_messages(engine: Any) -> Iterator[None]:
 
 
 def _outputs() -> set[asyncio.Task[Any]]:
-    """The outputs that the program is still waiting for, as the SDK keeps them."""
+    """Return the SDK's tasks of pending outputs."""
     return set(SETTINGS.outputs)  # pyrefly: ignore  (a property whose decorator loses its type)
 
 
 async def _execute(entry: Path) -> None:
-    """The program, and then whatever it left to be done: calls to the monitor, and what follows from them.
+    """Run the program, then wait for pending outputs.
 
-    The SDK waits for these too, but goes through all of them after each single one; for two hundred
-    resources that took a quarter of a preview, measured. What fails is left for it to raise.
+    The SDK waits for them too, but iterates over all of them after each one, which took a quarter of the time
+    of a preview with 200 resources. Failures are left for the SDK to raise.
     """
     runpy.run_path(str(entry), run_name="__main__")
     while pending := [task for task in _outputs() if not task.done()]:
@@ -198,7 +198,7 @@ async def _execute(entry: Path) -> None:
 
 
 class _ExitError(BaseException):
-    """The program called `os._exit`, which would end this process without a word."""
+    """The program called `os._exit`, which would end this process without a message."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -207,7 +207,7 @@ class _ExitError(BaseException):
 
 @contextlib.contextmanager
 def _exit_as_error() -> Iterator[list[_ExitError]]:
-    """Has `os._exit` raise in this process, not in a child that the program forks. Yields what it raised."""
+    """Let `os._exit` raise in this process, but not in forked children. Yield the raised errors."""
     process, thread, leave = os.getpid(), threading.get_ident(), os._exit
     exited: list[_ExitError] = []
 
@@ -215,7 +215,7 @@ def _exit_as_error() -> Iterator[list[_ExitError]]:
         if os.getpid() != process:
             leave(status)
         exited.append(_ExitError(status))
-        # A thread of the program's ends quietly; its own thread tells what happened.
+        # Another thread ends silently; the main thread reports the error.
         raise exited[-1] if threading.get_ident() == thread else SystemExit(status)
 
     os._exit = refuse
@@ -229,7 +229,7 @@ def _exit_as_error() -> Iterator[list[_ExitError]]:
 def _surroundings(
     main: Path, entry: Path, config: Mapping[str, str], secrets: Collection[str]
 ) -> Iterator[None]:
-    """The working directory, arguments, search path and environment that a language host gives a program."""
+    """Set the working directory, arguments, search path and environment as a language host does."""
     variables = {
         "PULUMI_CONFIG": json.dumps(dict(config)),
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(secrets)),
@@ -255,7 +255,7 @@ def _surroundings(
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what caused it, down to the first. The SDK makes some errors their own cause."""
+    """Yield `error` and its causes. The SDK sets some errors as their own cause."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -265,7 +265,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _explained(error: BaseException, main: Path, root: Path, stack: str) -> ProgramError:
-    """Where in the program `error` came from and what to do, without a traceback."""
+    """Convert `error` to a ProgramError with source position and remedy, without a traceback."""
     *causes, error = _causes(error)
     error = next((cause for cause in causes if isinstance(cause, pulumi.RunError)), error)
     if isinstance(error, pulumi.RunError) and not isinstance(error, ConfigMissingError | ConfigTypeError):
@@ -286,12 +286,12 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
         case _ExitError():
             return ProgramError(
                 f"{where}: the program ended itself with os._exit({error.status!r})",
-                remedy="A program ends by coming to its end; to refuse something, raise pulumi.RunError.",
+                remedy="Let the program run to its end; to report an error, raise pulumi.RunError.",
             )
         case SystemExit():
             return ProgramError(
                 f"{where}: the program ended itself with sys.exit({error.code!r})",
-                remedy="A program ends by coming to its end; to refuse something, raise pulumi.RunError.",
+                remedy="Let the program run to its end; to report an error, raise pulumi.RunError.",
             )
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return ProgramError(
@@ -302,7 +302,7 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
 
 
 def _place(error: BaseException, main: Path, root: Path) -> str:
-    """``file:line`` of the innermost place in the program; the program's folder where there is none."""
+    """Return ``file:line`` of the innermost frame of the program, or else the program's folder."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_relative(error.filename, root)}:{error.lineno}"
     frames = [

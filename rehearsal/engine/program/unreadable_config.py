@@ -1,4 +1,4 @@
-"""Configuration whose value is encrypted and cannot be read here: the program gets unknown secrets for it."""
+"""Encrypted configuration that cannot be decrypted: the program receives unknown secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pulumi
 from rehearsal.pulumi.properties import UNKNOWN_SENTINEL
 
 _SECRET_GETTERS: Final = ("secret", "secret_bool", "secret_float", "secret_int", "secret_object")
-# What a plain getter returns that cannot return an unknown; text carries a marker that becomes an unknown.
+# Results of plain getters, which cannot return an unknown; the text is a marker that becomes an unknown.
 _PLAIN: Final[dict[str, Any]] = {
     "": UNKNOWN_SENTINEL,
     "bool": False,
@@ -27,7 +27,7 @@ _PLAIN: Final[dict[str, Any]] = {
 def as_unknown(keys: Collection[str]) -> Iterator[None]:
     """While entered, `pulumi.Config` returns unknown secrets for `keys`, full keys such as ``app:token``.
 
-    A plain getter of a number, a flag or an object returns an empty value, for it has no way to say unknown.
+    Plain getters of numbers, flags and objects return an empty value: they cannot represent an unknown.
     """
     if not keys:
         yield

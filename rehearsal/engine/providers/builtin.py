@@ -1,6 +1,6 @@
-"""The provider that the engine itself is: stack references, stashes, and `getResource`.
+"""Builtin provider of the engine: stack references, stashes and `getResource`.
 
-It is ``builtinProvider`` of ``pkg/resource/deploy/builtins.go``, behind the same protocol as every provider.
+Its counterpart is ``builtinProvider`` in ``pkg/resource/deploy/builtins.go``.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _STACK_REFERENCE: Final = "pulumi:pulumi:StackReference"
 
 
 class BuiltinProvider:
-    """Answers from the records of this operation and from the outputs of other stacks.
+    """Provider backed by the records of this operation and the outputs of other stacks.
 
-    `outputs_of` returns the outputs of a stack, or None for one that is not known: then they are unknown in a
-    preview, and an error otherwise.
+    `outputs_of` returns the outputs of a stack, or None if the stack is unknown: the outputs are then unknown
+    in a preview, and an error in an update.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import Properties, Value, contains_unknown, encode, unwrap
 from rehearsal.pulumi.urn import package_of, split_reference
 
-# What a factory returns speaks Pulumi's ResourceProvider protocol, called in process with its own messages.
+# An implementation of Pulumi's ResourceProvider protocol, called in process with the protocol's messages.
 Provider = Any
 ProviderFactory = Callable[[str], Provider]
 
@@ -29,9 +29,9 @@ ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL", "__internal"})
 
 
 class GuardedProvider:
-    """A provider whose mistakes are told from its refusals: what it did not mean to raise is ours.
+    """Wrapper of a provider that converts unexpected exceptions to internal errors.
 
-    The traceback goes to a log in `folder`, where that can be written; the error names it.
+    The traceback is written to a log in `folder`, if that is writable, and the error contains its path.
     """
 
     def __init__(self, provider: Provider, package: str, folder: Path | None) -> None:
@@ -62,9 +62,9 @@ class GuardedProvider:
 
 
 class UnconfiguredProvider:
-    """Stands for a provider whose configuration holds unknowns, which only a preview meets.
+    """Placeholder for a provider whose configuration contains unknowns, in a preview.
 
-    It is not asked at all: what it would say is unknown (``pcfg.known`` in
+    The provider is not called; its results are unknown (``pcfg.known`` in
     ``pkg/resource/plugin/provider_plugin.go``).
     """
 
@@ -91,9 +91,9 @@ class UnconfiguredProvider:
 
 
 class ProviderRegistry:
-    """Providers by reference ``<urn>::<id>``; earlier operations' come from the ledger. Thread-safe.
+    """Configured providers by reference ``<urn>::<id>``, created from the records. Thread-safe.
 
-    `optional` names (package, key) of configuration that is left out where it is unknown.
+    `optional` has pairs (package, key) of configuration that is omitted if it is unknown.
     """
 
     def __init__(
@@ -116,14 +116,14 @@ class ProviderRegistry:
         return GuardedProvider(self._factory(package), package, self._folder)
 
     def unconfigured(self, package: str) -> Provider:
-        """An instance for checking and comparing provider inputs."""
+        """Return an instance for CheckConfig and DiffConfig."""
         with self._lock:
             if package not in self._schemas:
                 self._schemas[package] = self._make(package)
             return self._schemas[package]
 
     def configure(self, record: ResourceState) -> Provider:
-        """Configures the provider that `record` describes, anew if it was before. Raises ProviderError."""
+        """Configure the provider of `record`, again if it was configured before. Raises ProviderError."""
         package = package_of(record.type)
         args = {
             key: value
@@ -131,7 +131,7 @@ class ProviderRegistry:
             if key not in ENGINE_KEYS and not ((package, key) in self._optional and contains_unknown(value))
         }
         if contains_unknown(args):
-            return self._keep(record, UnconfiguredProvider())
+            return self._store(record, UnconfiguredProvider())
         provider = self._make(package)
         provider.Configure(
             provider_pb2.ConfigureRequest(
@@ -144,15 +144,15 @@ class ProviderRegistry:
             ),
             None,
         )
-        return self._keep(record, provider)
+        return self._store(record, provider)
 
-    def _keep(self, record: ResourceState, provider: Provider) -> Provider:
+    def _store(self, record: ResourceState, provider: Provider) -> Provider:
         with self._lock:
             self._configured[f"{record.urn}::{record.id}"] = provider
         return provider
 
     def get(self, reference: str) -> Provider:
-        """The provider behind `reference`, from this run or from the state. Raises ProviderError."""
+        """Return the provider of `reference`, configured from its record if needed. Raises ProviderError."""
         with self._lock:
             if (known := self._configured.get(reference)) is not None:
                 return known
@@ -165,16 +165,16 @@ class ProviderRegistry:
             return self._configured.get(reference) or self.configure(record)
 
     def models_function(self, reference: str, token: str) -> bool:
-        """Whether the provider behind `reference` models the function `token`; True where it cannot say."""
+        """Return whether the provider of `reference` models the function `token`; True if unspecified."""
         provider = self.get(reference)
         inner = provider.provider if isinstance(provider, GuardedProvider) else provider
         models = getattr(inner, "models_function", None)
         return True if models is None else bool(models(token))
 
     def moved(self, old: str, new: str) -> bool:
-        """Whether what the provider `old` manages has to be replaced to be managed by `new`.
+        """Return whether a resource must be replaced when its provider changes from `old` to `new`.
 
-        It has when replacing the one provider's configuration by the other's would replace the provider
+        This is the case if DiffConfig of the two configurations requires a replacement
         (``providerChanged`` in ``pkg/resource/deploy/step_generator.go``).
         """
         if old == new or not old or not new:
@@ -191,11 +191,11 @@ class ProviderRegistry:
             old_inputs=encode(configuration(before.inputs)),
             news=encode(configuration(after.inputs)),
         )
-        answer = self.unconfigured(package_of(after.type)).DiffConfig(request, None)
-        return bool(answer.replaces)
+        response = self.unconfigured(package_of(after.type)).DiffConfig(request, None)
+        return bool(response.replaces)
 
     def cancel(self) -> None:
-        """Asks every provider to give up what it is doing."""
+        """Cancel the operations of all providers."""
         with self._lock:
             providers = [*self._configured.values(), *self._schemas.values()]
         for provider in providers:
@@ -203,7 +203,7 @@ class ProviderRegistry:
 
 
 def configuration(inputs: Properties) -> Properties:
-    """The inputs of a provider resource without what they hold for the engine."""
+    """Return the inputs of a provider resource without the keys of the engine."""
     return {key: value for key, value in inputs.items() if key not in ENGINE_KEYS}
 
 

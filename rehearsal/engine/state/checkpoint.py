@@ -26,11 +26,11 @@ _OPERATIONS: Final = ("creating", "updating", "deleting", "reading", "importing"
 
 
 class FormatError(ValueError):
-    """The text is no deployment that can be used; the message says where and why."""
+    """The text is not a valid deployment; the message has the position and the reason."""
 
 
 def parse(text: bytes, crypter_for: Callable[[str], Crypter]) -> Snapshot:
-    """The snapshot in `text`; `crypter_for` opens the salt it names. Raises FormatError."""
+    """Parse a state file; `crypter_for` creates the crypter for its salt. Raises FormatError."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -63,13 +63,13 @@ def parse(text: bytes, crypter_for: Callable[[str], Crypter]) -> Snapshot:
     keys = set[tuple[str, str]]()
     for index, resource in enumerate(resources):
         if resource.key in keys:
-            raise FormatError(f"deployment.resources[{index}]: {resource.urn} is there twice")
+            raise FormatError(f"deployment.resources[{index}]: {resource.urn} appears twice")
         keys.add(resource.key)
     return Snapshot(tuple(resources), tuple(pending))
 
 
 def render(snapshot: Snapshot, crypter: Crypter, old: bytes) -> bytes:
-    """`snapshot` as a file; exactly `old`, the file there is, when that says the same."""
+    """Format `snapshot` as a state file; return the bytes `old` if they have the same content."""
     body: dict[str, Any] = {
         "metadata": dict[str, Any](),
         "secrets_providers": {"type": "passphrase", "state": {"salt": crypter.state}},

@@ -1,7 +1,4 @@
-"""The journal of a running operation: one line of JSON for each thing that happened, as a list of entries.
-
-A line is whole or it is not there: what belongs together is written as one line.
-"""
+"""Journal of a running operation: one line of JSON per atomic change, which is a list of entries."""
 
 from __future__ import annotations
 
@@ -22,17 +19,17 @@ from rehearsal.errors import StateError
 
 
 def unwritable(path: Path, error: OSError) -> StateError:
-    """The error for state that cannot be put on the disk."""
+    """Create the error for a state file that cannot be written."""
     return StateError(
         f"{path} cannot be written: {error.strerror}",
-        remedy="Free room on the disk or make the folder writable; what was recorded before is whole.",
+        remedy="Free disk space or make the folder writable; earlier records are complete.",
     )
 
 
 class Journal:
-    """Appends what happens and returns when it is on the disk. Thread-safe; writers share their fsyncs.
+    """Appends entries durably. Thread-safe; concurrent writers share fsyncs.
 
-    What cannot be written raises StateError and leaves no trace: the file ends as it did before.
+    A failed write raises StateError and leaves the file as it was.
     """
 
     def __init__(self, path: Path, crypter: Crypter) -> None:
@@ -47,7 +44,7 @@ class Journal:
         self._thread.start()
 
     def append(self, *entries: Entry) -> None:
-        """Records `entries` in one stroke: after a crash all of them are there, or none."""
+        """Append `entries` atomically: after a crash the file has all of them or none."""
         line = json.dumps([entry_to_json(entry, self._crypter) for entry in entries], separators=(",", ":"))
         written: Future[None] = Future()
         self._queue.put((line.encode() + b"\n", written))
@@ -82,7 +79,7 @@ class Journal:
                 data = data[os.write(self._file, data) :]
             os.fsync(self._file)
         except OSError:
-            with contextlib.suppress(OSError):  # else the torn end is cut off by the next operation
+            with contextlib.suppress(OSError):  # else the next operation truncates the partial line
                 os.ftruncate(self._file, whole)
             raise
 
@@ -106,7 +103,7 @@ def entry_to_json(entry: Entry, crypter: Crypter) -> dict[str, Any]:
 
 
 def entry_from_json(data: Mapping[str, Any], crypter: Crypter | None) -> Entry:
-    """The inverse of :func:`entry_to_json`. Raises KeyError, TypeError or ValueError for what is no entry."""
+    """The inverse of :func:`entry_to_json`. Raises KeyError, TypeError or ValueError if malformed."""
     return Entry(
         kind=Kind(data["op"]),
         resource=from_json(data["resource"], crypter),

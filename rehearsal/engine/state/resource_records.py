@@ -1,4 +1,4 @@
-"""The records of a stack while they change: one meaning of every change, in memory and on replay."""
+"""Records of a stack and the changes to them, applied alike in memory and on replay of the journal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rehearsal.engine.state.resource_state import PendingOperation, ResourceStat
 
 
 class Kind(StrEnum):
-    """What an entry does with its resource."""
+    """Kind of a change."""
 
-    BEGIN = "begin"  # an operation on it is about to be asked of the provider
-    END = "end"  # that operation is over
-    PUT = "put"  # this is its record now
-    DROP = "drop"  # it has no record any more
-    RENAME = "rename"  # it takes over from the record at another URN, and so do all references to that
+    BEGIN = "begin"  # an operation on the resource starts
+    END = "end"  # that operation has ended
+    PUT = "put"  # the record of the resource is replaced
+    DROP = "drop"  # the record is removed
+    RENAME = "rename"  # the record and all references to it get another URN
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Entry:
 
 
 class Records:
-    """Resources and pending operations by key. Not thread-safe: the ledger guards it."""
+    """Resources and pending operations by key. Not thread-safe: guarded by the snapshot manager."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.resources = {resource.key: resource for resource in snapshot.resources}

@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class ResourceState:
-    """What is known of one resource: the engine's unit of record. `inputs` and `outputs` hold no unknowns."""
+    """Recorded state of one resource. `inputs` and `outputs` hold no unknowns outside of previews."""
 
     urn: str
     type: str
@@ -83,7 +83,7 @@ class ResourceState:
         yield from self.replace_with
 
     def with_renamed(self, old: str, new: str) -> ResourceState:
-        """This state with the URN `new` wherever it says `old`, its own included."""
+        """Return this state with the URN `old` replaced by `new` everywhere, its own URN included."""
 
         def renamed(urn: str) -> str:
             return new if urn == old else urn
@@ -102,22 +102,22 @@ class ResourceState:
             replace_with=tuple(map(renamed, self.replace_with)),
         )
 
-    def without(self, gone: Container[str]) -> ResourceState:
-        """This state without references to the URNs in `gone`."""
+    def without(self, deleted: Container[str]) -> ResourceState:
+        """Return this state without references to the URNs in `deleted`."""
         return replace(
             self,
-            parent="" if self.parent in gone else self.parent,
-            dependencies=tuple(urn for urn in self.dependencies if urn not in gone),
+            parent="" if self.parent in deleted else self.parent,
+            dependencies=tuple(urn for urn in self.dependencies if urn not in deleted),
             property_dependencies={
-                key: tuple(urn for urn in urns if urn not in gone)
+                key: tuple(urn for urn in urns if urn not in deleted)
                 for key, urns in self.property_dependencies.items()
             },
-            deleted_with="" if self.deleted_with in gone else self.deleted_with,
-            replace_with=tuple(urn for urn in self.replace_with if urn not in gone),
+            deleted_with="" if self.deleted_with in deleted else self.deleted_with,
+            replace_with=tuple(urn for urn in self.replace_with if urn not in deleted),
         )
 
     def stamped(self, previous: ResourceState | None) -> ResourceState:
-        """This state with its times: created once, modified now."""
+        """Return this state with its creation time from `previous`, or now, and modified now."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return replace(self, created=(previous.created if previous else "") or now, modified=now)
 
@@ -150,7 +150,7 @@ _LISTS: Final = {
 
 
 def to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any]:
-    """The ``ResourceV3`` object of `resource`, its secrets encrypted."""
+    """Convert to a ``ResourceV3`` object with encrypted secrets."""
     out: dict[str, Any] = {"urn": resource.urn, "custom": resource.custom, "type": resource.type}
     if resource.id:
         out["id"] = resource.id
@@ -175,9 +175,9 @@ def to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any], crypter: Crypter | None) -> ResourceState:
-    """The inverse of :func:`to_json`. Raises KeyError, TypeError or ValueError for what is no ``ResourceV3``.
+    """The inverse of :func:`to_json`. Raises KeyError, TypeError or ValueError if malformed.
 
-    Without a crypter secrets stay sealed: their plaintext is the ciphertext, good for display only.
+    Without a crypter, secrets hold their ciphertext, which is fit for display only.
     """
     fields: dict[str, Any] = {name: _optional(data, key, str, "") for key, name in _STRINGS.items()}
     fields |= {name: bool(data.get(key, False)) for key, name in _FLAGS.items()}
@@ -211,7 +211,7 @@ def _string(data: Mapping[str, Any], key: str) -> str:
 
 def _optional(data: Mapping[str, Any], key: str, kind: type[_T], default: _T) -> _T:
     value = data.get(key)
-    if value is None:  # Pulumi leaves out what is empty
+    if value is None:  # Pulumi omits empty values
         return default
     if not isinstance(value, kind):
         raise TypeError(f"{key} must be {'a string' if kind is str else 'an object'}, not {value!r}")
@@ -271,7 +271,7 @@ def _open(value: Value, crypter: Crypter | None) -> Value:
 
 @dataclass(frozen=True)
 class PendingOperation:
-    """An operation of whose end nothing is known; `type` is ``creating``, ``updating`` or ``deleting``."""
+    """Operation without a recorded end; `type` is ``creating``, ``updating`` or ``deleting``."""
 
     type: str
     resource: ResourceState
@@ -282,18 +282,18 @@ class PendingOperation:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that is recorded of a stack, resources in an order in which each stands after what it refers to."""
+    """Records of a stack; each resource follows the ones it refers to."""
 
     resources: tuple[ResourceState, ...] = ()
     pending: tuple[PendingOperation, ...] = ()
 
     def live(self) -> dict[str, ResourceState]:
-        """The resources by URN, without those that only wait for their deletion."""
+        """Return the resources by URN, without those that are pending deletion."""
         return {resource.urn: resource for resource in self.resources if not resource.delete}
 
 
 def in_order(resources: Iterable[ResourceState]) -> tuple[ResourceState, ...]:
-    """`resources` sorted so that each stands after what it refers to; otherwise their order is kept."""
+    """Return `resources` in a stable topological order: each follows the ones it refers to."""
     given = list(resources)
     live = {resource.urn: resource for resource in given if not resource.delete}
     by_id = {(resource.urn, resource.id): resource for resource in given}
@@ -302,7 +302,7 @@ def in_order(resources: Iterable[ResourceState]) -> tuple[ResourceState, ...]:
 
     def needs(resource: ResourceState) -> Iterator[ResourceState]:
         if resource.provider and (provider := by_id.get(split_reference(resource.provider))):
-            yield provider  # it may be one that only waits for its deletion
+            yield provider  # it may be pending deletion
         for urn in resource.references():
             if (target := live.get(urn)) is not None:
                 yield target

@@ -2,9 +2,9 @@
 
 Key: PBKDF2-HMAC-SHA256 of the passphrase over an 8-byte salt, 1,000,000 iterations, 32 bytes. Value:
 AES-256-GCM with a random 12-byte nonce, written ``v1:<base64 nonce>:<base64 ciphertext>``. The state holds
-``v1:<base64 salt>:<the word "pulumi", encrypted>``, by which a wrong passphrase is told from damaged data.
-(``sdk/go/common/resource/config/crypt.go`` and ``pkg/secrets/passphrase/manager.go``.) So a state written
-here can be given to ``pulumi stack import`` and the other way round.
+``v1:<base64 salt>:<the word "pulumi", encrypted>``, which distinguishes a wrong passphrase from damaged data.
+Sources: ``sdk/go/common/resource/config/crypt.go`` and ``pkg/secrets/passphrase/manager.go``. States can be
+exchanged with ``pulumi stack import`` and ``export``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _CANARY: Final = "pulumi"
 class Crypter:
     """Encrypts and decrypts strings under one passphrase. Thread-safe.
 
-    A value that was decrypted is encrypted to the same text again, so that an unchanged state stays
-    unchanged to the byte.
+    A value that was decrypted is encrypted to the same ciphertext again, so that an unchanged state file
+    stays byte-identical.
     """
 
     def __init__(self, key: bytes, state: str) -> None:
@@ -39,7 +39,7 @@ class Crypter:
 
     @classmethod
     def create(cls, passphrase: str) -> Crypter:
-        """A crypter with a new random salt."""
+        """Create a crypter with a new random salt."""
         salt = os.urandom(8)
         crypter = cls(_derive(passphrase, salt), "")
         crypter.state = f"v1:{base64.b64encode(salt).decode()}:{crypter.encrypt(_CANARY)}"
@@ -47,7 +47,7 @@ class Crypter:
 
     @classmethod
     def open(cls, passphrase: str, state: str, where: str) -> Crypter:
-        """The crypter for `state`, as found in `where`. Raises StateError for a wrong passphrase."""
+        """Open the crypter of `state`, read from `where`. Raises StateError for a wrong passphrase."""
         version, _, rest = state.partition(":")
         salt, _, canary = rest.partition(":")
         try:
@@ -65,8 +65,8 @@ class Crypter:
             matches = False
         if not matches:
             raise StateError(
-                f"{where}: the passphrase does not open this stack's secrets",
-                remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was made with.",
+                f"{where}: the passphrase cannot decrypt this stack's secrets",
+                remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was created with.",
             )
         return crypter
 
@@ -84,7 +84,7 @@ class Crypter:
             return self._seen.setdefault(plaintext, text)
 
     def decrypt(self, ciphertext: str) -> str:
-        """The plaintext. Raises ValueError when the text is damaged or of another key."""
+        """Decrypt. Raises ValueError if the ciphertext is damaged or was encrypted with another key."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -104,13 +104,13 @@ class Crypter:
         return text
 
 
-@lru_cache(maxsize=8)  # a preview and the update after it open the same state; a derivation takes 0.3 s
+@lru_cache(maxsize=8)  # a preview and its update use the same key; a derivation takes 0.3 s
 def _derive(passphrase: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ITERATIONS, 32)
 
 
 def given_passphrase() -> str | None:
-    """The passphrase in the environment, as the Pulumi CLI reads it; None for none. Raises StateError."""
+    """Return the passphrase in the environment, as the Pulumi CLI does, or None. Raises StateError."""
     if (given := os.environ.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
         return given
     if not (path := os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
@@ -125,22 +125,22 @@ def given_passphrase() -> str | None:
 
 
 def passphrase(folder: Path, *, new: bool) -> str:
-    """The passphrase in force: the environment's, as the Pulumi CLI reads it, else one kept in `folder`.
+    """Return the passphrase of the environment, as the Pulumi CLI reads it, or one stored in `folder`.
 
-    The kept one is random, readable by its owner only, and made for the first state that is `new`: a
-    rehearsal needs no set-up. Raises StateError, also where there is none and the state is not new.
+    The stored one is random, readable by its owner only, and created for the first `new` state, so that no
+    set-up is needed. Raises StateError, also if there is none and the state is not new.
     """
     if (given := given_passphrase()) is not None:
         return given
-    kept = folder / "passphrase"
+    stored = folder / "passphrase"
     try:
         try:
-            return kept.read_text().strip()
+            return stored.read_text().strip()
         except FileNotFoundError:
             if not new:
                 raise StateError(
-                    f"the passphrase of this state is not known: {kept} does not exist",
-                    remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was made with.",
+                    f"the passphrase of this state is not known: {stored} does not exist",
+                    remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was created with.",
                 ) from None
             folder.mkdir(parents=True, exist_ok=True)
             text = base64.urlsafe_b64encode(os.urandom(24)).decode()
@@ -151,14 +151,14 @@ def passphrase(folder: Path, *, new: bool) -> str:
                 file.flush()
                 os.fsync(file.fileno())
             try:
-                os.link(temporary, kept)  # the first of two racing commands wins, and both read its file
+                os.link(temporary, stored)  # another command created it first: use that one
             except FileExistsError:
                 pass
             finally:
                 temporary.unlink()
-            return kept.read_text().strip()
+            return stored.read_text().strip()
     except OSError as error:
         raise StateError(
-            f"{kept} cannot be used: {error.strerror}",
+            f"{stored} cannot be used: {error.strerror}",
             remedy="Make its folder writable, or set PULUMI_CONFIG_PASSPHRASE.",
         ) from None

@@ -1,4 +1,4 @@
-"""What is recorded of the stack while an operation runs: in memory always, on disk when it is for real."""
+"""Snapshot manager: records of the stack during an operation, in memory and in the journal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rehearsal.engine.state.resource_state import PendingOperation, ResourceStat
 
 
 class SnapshotManager:
-    """The current records by key, beginning with a snapshot's. Thread-safe.
+    """Current records by key, initialized from a snapshot. Thread-safe.
 
-    With a journal every change is on disk before the call returns, or raises StateError; without one (a
-    preview) nothing is written, and records may hold unknowns.
+    With a journal, every change is on disk before the call returns, or StateError is raised. Without one, in
+    a preview, nothing is written, and records may hold unknowns.
     """
 
     def __init__(self, snapshot: Snapshot, journal: Journal | None) -> None:
@@ -27,7 +27,7 @@ class SnapshotManager:
             return self._records.resources.get((urn, ""))
 
     def by_id(self, urn: str, id_: str) -> ResourceState | None:
-        """The record of `urn` with that id, live or retired; the live one where there is none."""
+        """Return the record of `urn` with that id, live or retired, or else the live one."""
         with self._lock:
             live = self._records.resources.get((urn, ""))
             if live is not None and live.id == id_:
@@ -43,16 +43,16 @@ class SnapshotManager:
             return list(self._records.pending.values())
 
     def is_pending(self, operation: str, urn: str) -> PendingOperation | None:
-        """The operation on the live resource `urn` of whose end nothing is known."""
+        """Return the operation on the live resource `urn` that has no recorded end."""
         with self._lock:
             return self._records.pending.get((operation, urn, ""))
 
     def begin(self, operation: str, resource: ResourceState) -> None:
-        """Records that `operation` is about to be asked of the provider."""
+        """Record the start of `operation` before the provider is called."""
         self._do(Entry(Kind.BEGIN, resource, operation))
 
     def end(self, operation: str, resource: ResourceState) -> None:
-        """Records that `operation` is over and changed nothing."""
+        """Record the end of `operation` without a change."""
         with self._lock:
             known = (operation, *resource.key) in self._records.pending
         if known:
@@ -61,16 +61,15 @@ class SnapshotManager:
     def put(
         self, resource: ResourceState, *, ends: str = "", retires: ResourceState | None = None
     ) -> ResourceState:
-        """Records `resource` as it now is; an equal record is left alone.
+        """Record the current state of `resource`; an equal record is not written again.
 
-        `retires` is the resource it replaces: in the same stroke that one is moved aside, to be deleted once
-        all that used it has moved on.
+        `retires` is the resource it replaces, which is marked for deletion in the same atomic write.
         """
         with self._lock:
             previous = self._records.resources.get(resource.key)
             over = self._over(resource, "creating", "updating") if ends else []
-            # Ids follow from inputs here: a replacement taken back gives the id of what it had retired.
-            # That is the very same thing, in use again, and must not be deleted later.
+            # Ids are derived from inputs: reverting a replacement yields the id of the retired resource,
+            # which is in use again and must not be deleted.
             before = self._records.resources.get((resource.urn, resource.id)) if resource.id else None
             again = [Entry(Kind.DROP, before)] if before and before.provider == resource.provider else []
         if retires is not None and retires.id == resource.id and retires.provider == resource.provider:
@@ -86,9 +85,9 @@ class SnapshotManager:
         return resource
 
     def drop(self, resource: ResourceState, *, awaits_replacement: bool = False) -> None:
-        """Records that `resource` is gone, and whatever was under way with it over.
+        """Record the deletion of `resource` and the end of its pending operations.
 
-        One that `awaits_replacement` keeps its place in the records, so that what refers to it stands.
+        With `awaits_replacement` its record stays, so that references to it remain valid.
         """
         with self._lock:
             over = self._over(resource, "deleting", "updating")
@@ -98,7 +97,7 @@ class SnapshotManager:
             self._do(Entry(Kind.DROP, resource), *over)
 
     def rename(self, old: ResourceState, urn: str, parent: str) -> ResourceState:
-        """Moves the record `old` to `urn`; everything that referred to it refers to it there."""
+        """Rename `old` to `urn` and update all references."""
         renamed = replace(old.with_renamed(old.urn, urn), parent=parent)
         self._do(Entry(Kind.RENAME, renamed, old=old.urn))
         return renamed

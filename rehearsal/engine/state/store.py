@@ -32,9 +32,10 @@ from rehearsal.errors import StateError
 
 
 class Store:
-    """The state of the stack kept in `folder`. One writer at a time: see :meth:`lock`.
+    """State of a stack, stored in `folder`. One writer at a time: see :meth:`lock`.
 
-    `passphrase` is that of its secrets, or is asked for it when one is needed, and whether for a new state.
+    `passphrase` is the passphrase of its secrets, or a function that returns it; its argument is True for a
+    new state.
     """
 
     def __init__(self, folder: Path, passphrase: str | Callable[[bool], str]) -> None:
@@ -85,12 +86,12 @@ class Store:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            except FileNotFoundError:  # whoever held the lock removed the folder just now
+            except FileNotFoundError:  # the previous holder of the lock removed the folder
                 continue
             except OSError as error:
                 raise StateError(
                     f"{self.folder} cannot be written: {error.strerror}",
-                    remedy="Make the folder writable, or free room on its disk.",
+                    remedy="Make the folder writable, or free disk space.",
                 ) from None
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +100,7 @@ class Store:
                 os.close(descriptor)
                 raise StateError(
                     f"the state in {self.folder} is being written by {holder}",
-                    remedy="Wait until it has ended, or end it; its work is not lost.",
+                    remedy="Wait until it has ended, or stop it; its completed steps stay recorded.",
                 ) from None
             with contextlib.suppress(FileNotFoundError):
                 if os.fstat(descriptor).st_ino == path.stat().st_ino:
@@ -107,11 +108,11 @@ class Store:
             os.close(descriptor)  # its holder ended and removed the file between our two calls
 
     def load(self) -> Snapshot:
-        """The last recorded snapshot; an empty one where there is none. Raises StateError for a bad file."""
+        """Return the last recorded snapshot, or an empty one. Raises StateError for a damaged file."""
         for _ in range(3):
             text = self._read(self.path)
             journal = self._read(self._journal_path)
-            if text == self._read(self.path):  # else a writer folded its journal in between: read anew
+            if text == self._read(self.path):  # else a writer folded its journal in between: read again
                 break
         snapshot = self._parse(text) if text or self.path.exists() else Snapshot()
         lines = self._replayable(text, journal)
@@ -181,15 +182,15 @@ class Store:
     def _damaged(self, number: int) -> StateError:
         return StateError(
             f"{self._journal_path}: line {number} is damaged",
-            remedy=f"What stands before it is whole. Remove the file to go back to {self.path}.",
+            remedy=f"Earlier lines are intact. Remove the file to return to {self.path}.",
         )
 
     def journal(self) -> Journal:
-        """Opens the journal on top of what :meth:`load` returns. The lock must be held."""
+        """Open the journal on top of the snapshot that :meth:`load` returns. The lock must be held."""
         base = self._read(self.path)
         text = self._read(self._journal_path)
         if base and self._crypter is None:
-            self._parse(base)  # secrets in the journal are under the checkpoint's key
+            self._parse(base)  # secrets in the journal are encrypted with the checkpoint's key
         if self._replayable(base, text):
             self._cut(text.rfind(b"\n") + 1)
         else:
@@ -204,7 +205,7 @@ class Store:
             raise unwritable(self._journal_path, error) from None
 
     def fold(self, snapshot: Snapshot) -> None:
-        """Makes `snapshot` the checkpoint and drops the journal. Writes nothing where nothing changed."""
+        """Write `snapshot` as checkpoint, if it changed, and remove the journal."""
         old = self._read(self.path)
         new = checkpoint.render(snapshot, self.crypter, old)
         if new != old:
@@ -231,7 +232,7 @@ class Store:
             raise unwritable(self._journal_path, error) from None
 
     def remove(self) -> None:
-        """Forgets the stack: for when nothing of it is left."""
+        """Remove all files of the stack, whose resources are all deleted."""
         for path in (self._journal_path, self.path, self.path.with_suffix(".json.bak")):
             self._unlink(path)
 

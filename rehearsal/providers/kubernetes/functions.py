@@ -1,6 +1,6 @@
-"""The functions behind `ConfigFile`, `ConfigGroup`, `kustomize.Directory` and `helm.v3.Chart`.
+"""Functions of `ConfigFile`, `ConfigGroup`, `kustomize.Directory` and `helm.v3.Chart`.
 
-They turn files of the program into objects; the SDK registers those as resources. Sources:
+They convert local files to objects, which the SDK registers as resources. Sources:
 ``provider/pkg/provider/invoke_decode_yaml.go`` and ``invoke_helm_template.go`` of pulumi-kubernetes.
 """
 
@@ -21,11 +21,11 @@ from rehearsal.providers.errors import ProviderError
 from rehearsal.providers.kubernetes.kinds import CLUSTER_SCOPED
 from rehearsal.providers.outputs import Place
 
-_SECONDS: Final = 60.0  # that rendering may take
+_SECONDS: Final = 60.0  # timeout of rendering
 
 
 def decode_yaml(args: dict[str, Any], place: Place) -> dict[str, Any]:
-    """The objects in ``text``, lists taken apart, with ``defaultNamespace`` where they name none."""
+    """Return the objects in ``text``, with lists expanded and ``defaultNamespace`` as default."""
     return {"result": list(_objects(str(args.get("text") or ""), args.get("defaultNamespace")))}
 
 
@@ -33,15 +33,13 @@ def kustomize(args: dict[str, Any], place: Place) -> dict[str, Any]:
     """Return the objects that `kustomize build` renders from ``directory``."""
     folder = str(args.get("directory") or "")
     if not Path(folder).is_dir():
-        raise _refused(
-            f"kustomize: {folder!r} is not a local folder; a rehearsal does not read from the network"
-        )
+        raise _refused(f"kustomize: {folder!r} is not a local folder; kingdom does not read from the network")
     if shutil.which("kustomize"):
         command = ["kustomize", "build", folder]
     elif shutil.which("kubectl"):
         command = ["kubectl", "kustomize", folder]
     else:
-        raise _refused("kustomize needs `kustomize` or `kubectl` on PATH, and neither is there")
+        raise _refused("kustomize needs `kustomize` or `kubectl` on PATH, and neither is installed")
     return {"result": list(_objects(_rendered(command), None))}
 
 
@@ -51,11 +49,11 @@ def helm_template(args: dict[str, Any], place: Place) -> dict[str, Any]:
     chart = str(options.get("path") or options.get("chart") or "")
     if options.get("repo") or (options.get("fetch_opts") or {}).get("repo") or not Path(chart).exists():
         raise _refused(
-            f"helm: the chart {chart!r} is not a local folder or file; a rehearsal downloads no charts."
-            " Use LocalChartOpts, or fetch the chart beside the program first"
+            f"helm: the chart {chart!r} is not a local folder or file; kingdom downloads no charts."
+            " Fetch the chart into a local folder and use LocalChartOpts"
         )
     if not shutil.which("helm"):
-        raise _refused("rendering a Helm chart needs `helm` on PATH, which is not there")
+        raise _refused("rendering a Helm chart needs `helm` on PATH, which is not installed")
     release = str(options.get("release_name") or options.get("releaseName") or "release")
     command = ["helm", "template", release, chart, "--values", "-"]
     if namespace := options.get("namespace"):

@@ -253,7 +253,7 @@ CASES = [
     Case(
         "a full disk",
         replaced(STACK, "2", "3"),
-        (".rehearsal/local", "cannot be written", "Free room"),
+        (".rehearsal/local", "cannot be written", "Free disk space"),
         full_disk=True,
     ),
     # -- the machine
@@ -338,5 +338,5 @@ def test_an_interrupt_ends_a_program_that_hangs(tmp_path: Path, number: signal.S
         process.send_signal(number)
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == "error: interrupted\n  Run the command again: it goes on from what is recorded.\n"
+    assert said == "error: interrupted\n  Run the command again: it continues from the recorded state.\n"
     assert not project.state.parent.exists()

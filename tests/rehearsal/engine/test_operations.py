@@ -361,7 +361,7 @@ def test_a_journal_cut_at_any_byte_is_understood(stack: Stack, cloud: Cloud, tmp
     ("hangs", "place"),
     [
         ("told.wait()", "it is at program/__main__.py:9"),
-        ("pulumi.export('never', pulumi.Output.from_input(heard()))", "an output that does not come"),
+        ("pulumi.export('never', pulumi.Output.from_input(heard()))", "an output that is never resolved"),
     ],
 )
 def test_a_program_that_hangs_is_named_with_its_place(

@@ -141,7 +141,7 @@ def test_what_exists_is_imported_and_never_replaced_while_its_id_is_named(stack:
 
 def test_nothing_is_imported_where_nothing_is(stack: Stack) -> None:
     result = stack.update('Thing("b", ResourceOptions(import_="one"), name="one")\n')
-    assert "nothing to import under the id 'one'" in messages(result)[0]
+    assert "cannot import 'one': no resource has this id" in messages(result)[0]
     assert not stack.names()
 
 
@@ -321,7 +321,7 @@ def test_time_outs_of_the_program_reach_the_provider_and_the_records(stack: Stac
 
 def test_unsupported_option_is_refused_by_name(stack: Stack) -> None:
     result = stack.preview('Thing("a", ResourceOptions(env_var_mappings={"A": "B"}))\n')
-    assert messages(result) == ["the option env_var_mappings is not supported by the rehearsal"]
+    assert messages(result) == ["the option env_var_mappings is not supported by kingdom"]
 
 
 def test_a_time_out_that_is_none_is_told_with_its_line(stack: Stack, cloud: Cloud) -> None:

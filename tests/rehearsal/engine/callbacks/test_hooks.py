@@ -1,0 +1,92 @@
+"""Tests of resource hooks and error hooks, which the program runs at the engine's request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.callbacks import hooks
+from rehearsal.engine.events import Op
+from tests.rehearsal.engine.conftest import Stack, messages, ops
+from tests.rehearsal.engine.fake_provider import Cloud, refused
+
+DELETE_HOOK = """
+    hook = pulumi.ResourceHook("h", lambda args: print("hook of", args.name))
+    opts = ResourceOptions(hooks=pulumi.ResourceHookBinding(before_delete=[hook], after_delete=[hook]))
+    {}
+"""
+ERROR_HOOK = """
+    hook = pulumi.ErrorHook("retry", lambda args: {})
+    Thing("a", ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook])), value={})
+"""
+
+
+def _failing(cloud: Cloud, operation: str, failures: int) -> list[str]:
+    """Let the first `failures` calls of `operation` for the resource `a` fail; return the calls made."""
+    calls: list[str] = []
+
+    def call(request: Any) -> None:
+        calls.append(operation)
+        if len(calls) <= failures:
+            raise refused(f"busy {len(calls)}")
+
+    cloud.before[(operation, "a")] = call
+    return calls
+
+
+def test_delete_hook_runs_after_the_end_of_the_program(stack: Stack) -> None:
+    stack.up(DELETE_HOOK.format('Thing("a", opts, value=1)'))
+    result = stack.up(DELETE_HOOK.format(""))
+    assert ops(result) == {"a": Op.DELETE}
+    assert messages(result) == ["hook of a", "hook of a"]
+
+
+def test_delete_hook_that_the_program_no_longer_declares_is_an_error(stack: Stack, cloud: Cloud) -> None:
+    stack.up(DELETE_HOOK.format('Thing("a", opts, value=1)'))
+    result = stack.update("pass\n")
+    assert "the hook 'h' is not registered" in messages(result)[0]
+    assert cloud.names() == {"a"}
+
+
+@pytest.mark.parametrize("operation", ["Create", "Update"])
+def test_error_hook_requests_retries(stack: Stack, cloud: Cloud, operation: str) -> None:
+    if operation == "Update":
+        stack.up(ERROR_HOOK.format("True", 1))
+    calls = _failing(cloud, operation, failures=2)
+    result = stack.up(ERROR_HOOK.format("len(args.errors) < 5", 2))
+    assert len(calls) == 3
+    assert sum("as requested by an error hook" in text for text in messages(result)) == 2
+    assert stack.record("a").inputs["value"] == 2
+
+
+def test_error_hook_receives_the_failures_newest_first(stack: Stack, cloud: Cloud) -> None:
+    _failing(cloud, "Create", failures=2)
+    result = stack.up(ERROR_HOOK.format("print(args.failed_operation, args.errors[0]) or True", 1))
+    assert [text for text in messages(result) if text.startswith("create")] == [
+        "create busy 1",
+        "create busy 2",
+    ]
+
+
+def test_failure_stands_without_a_retry(stack: Stack, cloud: Cloud) -> None:
+    calls = _failing(cloud, "Create", failures=2)
+    result = stack.update(ERROR_HOOK.format("False", 1))
+    assert len(calls) == 1
+    assert "busy 1" in messages(result)[0]
+    assert not result.ok
+
+
+def test_retries_are_limited(stack: Stack, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "MAX_RETRIES", 3)
+    calls = _failing(cloud, "Create", failures=100)
+    result = stack.update(ERROR_HOOK.format("True", 1))
+    assert len(calls) == 3
+    assert any("maximum number of error hook retries (3)" in text for text in messages(result))
+
+
+def test_error_hook_that_raises_fails_the_step(stack: Stack, cloud: Cloud) -> None:
+    calls = _failing(cloud, "Create", failures=1)
+    result = stack.update(ERROR_HOOK.format("1 / 0", 1))
+    assert len(calls) == 1
+    assert "error hook 'retry' failed" in messages(result)[0]

@@ -1,0 +1,80 @@
+"""Tests of the order of deletions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from rehearsal.engine.deletion import _DeletionOrder
+from rehearsal.engine.state.resource_state import ResourceState
+
+TYPE = "toy:index:Thing"
+
+
+def _state(name: str, *needs: str, delete: bool = False) -> ResourceState:
+    return ResourceState(
+        urn=_urn(name),
+        type=TYPE,
+        custom=True,
+        id=name,
+        dependencies=tuple(map(_urn, needs)),
+        delete=delete,
+    )
+
+
+def _urn(name: str) -> str:
+    return f"urn:pulumi:dev::p::{TYPE}::{name}"
+
+
+def _names(items: list[ResourceState]) -> list[str]:
+    return [item.id for item in items]
+
+
+def test_dependents_are_deleted_first() -> None:
+    a, b, c = _state("a"), _state("b", "a"), _state("c", "a", "b")
+    order = _DeletionOrder([a, b, c])
+    assert _names(order.ready(idle=True)) == ["c"]
+    assert order.ready(idle=False) == []
+    order.deleted(c)
+    assert _names(order.ready(idle=True)) == ["b"]
+    order.deleted(b)
+    assert _names(order.ready(idle=True)) == ["a"]
+
+
+def test_resource_that_is_not_deleted_keeps_everything_it_needs() -> None:
+    items = [_state("a"), _state("b", "a"), _state("c", "b"), _state("other")]
+    order = _DeletionOrder(items)
+    assert _names(order.ready(idle=True)) == ["c", "other"]
+    order.keep(items[2])
+    order.deleted(items[3])
+    assert order.ready(idle=True) == []
+
+
+def test_retired_resource_waits_for_retired_ones_only() -> None:
+    old, live, old_user = _state("a", delete=True), _state("user", "a"), _state("user", "a", delete=True)
+    order = _DeletionOrder([old, live, replace(old_user, id="former")])
+    assert _names(order.ready(idle=True)) == ["user", "former"]
+    order.deleted(replace(old_user, id="former"))
+    assert _names(order.ready(idle=True)) == ["a"]
+
+
+def test_cycle_of_a_damaged_state_is_deleted_in_any_order() -> None:
+    order = _DeletionOrder([_state("a", "b"), _state("b", "a")])
+    assert _names(order.ready(idle=True)) == ["a", "b"]
+    assert order.ready(idle=True) == []
+
+
+def test_order_takes_linear_time() -> None:
+    def seconds(count: int) -> float:
+        items = [_state("0"), *(_state(str(n), str(n - 1)) for n in range(1, count))]
+        began = time.process_time()
+        order, deleted = _DeletionOrder(items), 0
+        while found := order.ready(idle=True):
+            for item in found:
+                order.deleted(item)
+            deleted += len(found)
+        assert deleted == count
+        return time.process_time() - began
+
+    seconds(500)
+    assert seconds(8000) < 40 * max(seconds(800), 1e-3)

@@ -1,0 +1,111 @@
+"""Tests of stack configuration with values that ``pulumi config set --secret`` encrypted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rehearsal.errors import KingdomError
+from rehearsal.pulumi.config import go_json, merged
+from rehearsal.pulumi.properties import UNKNOWN, Secret
+from tests.rehearsal.engine.handed import Case, messages
+
+# Written by the Pulumi CLI 3.260 with this passphrase.
+PASSPHRASE = "correct horse"
+STACK_FILE = """\
+encryptionsalt: v1:SCzZ18K9i64=:v1:DU39Ok/NLu2HQz0R:mJp4SLdhxggdkHAZggqSiO83voSMwg==
+config:
+  t:pw:
+    secure: v1:cCKuZme78jEmCiYH:hvLQY1QI3tdU0lYzUz+x+X456MVJqQPk
+  t:db:
+    password:
+      secure: v1:xH/31/GkWOp0VZIE:z5i1ieCY8JPLe11vT5oaaPSiLCXh
+  t:plain: text
+  t:step: 0
+  gcp:project: ours
+  gcp:credentials:
+    secure: v1:5Ee/ryxKzyAd0y4v:B4i0eIAK0q9e10rWKOlAR/hi/POYlV1xFFJPyg==
+"""
+PROGRAM = """\
+import os, pulumi
+from toys import *
+
+config = pulumi.Config()
+pulumi.export("pw", config.require_secret("pw"))
+pulumi.export("db", config.require_secret_object("db"))
+pulumi.export("plain", config.require("plain"))
+pulumi.export("keys", os.environ["PULUMI_CONFIG_SECRET_KEYS"])
+Bucket("b", labels={"a": config.require_secret("pw")})
+"""
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    case = Case.copy("policy-pack-required", tmp_path)
+    (tmp_path / "Pulumi.dev.yaml").write_text(STACK_FILE)
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    return case
+
+
+def test_passphrase_decrypts_values_and_they_stay_secret(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
+    outputs = case.up().outputs
+    assert outputs["pw"] == Secret("opened 7")
+    assert outputs["db"] == Secret({"password": "inner"})
+    assert outputs["plain"] == "text"
+    assert json.loads(outputs["keys"]) == ["gcp:credentials", "t:db", "t:pw"]
+    assert case.record("b").inputs["labels"] == {"a": Secret("opened 7")}
+    assert "opened 7" not in case.state.read_text()
+
+
+def test_passphrase_may_be_in_a_file(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    (case.root / "passphrase").write_text(f"{PASSPHRASE}\n")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(case.root / "passphrase"))
+    assert case.preview().outputs["pw"] == Secret("opened 7")
+
+
+def test_wrong_passphrase_is_an_error(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "battery staple")
+    with pytest.raises(KingdomError, match="passphrase"):
+        case.preview()
+
+
+def test_preview_without_a_passphrase_has_unknown_secrets(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
+    result = case.preview()
+    assert result.ok, messages(result)
+    assert (result.outputs["pw"], result.outputs["plain"]) == (Secret(UNKNOWN), "text")
+    unknown = [text.split()[1] for text in messages(result) if "is encrypted and was not decrypted" in text]
+    assert unknown == ["gcp:credentials", "t:db", "t:pw"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1.0, "a": [True, None, "é<"]}, '{"a":[true,null,"é\\u003c"],"b":1}'),
+        (1e21, "1e+21"),
+        (1e-7, "1e-7"),
+        (-0.0, "-0"),
+        (0.1, "0.1"),
+        ([2**63], "[9223372036854776000]"),
+    ],
+)
+def test_structured_values_are_formatted_as_by_go(value: object, text: str) -> None:
+    assert go_json(value) == text
+
+
+def test_problems_are_listed_together() -> None:
+    _, problems = merged(
+        {"a:b:c:d": 1, "count": "many"},
+        {"count": {"type": "integer"}, "needed": {"type": "string"}},
+        "t",
+        lambda text: None,
+    )
+    assert len(problems) == 3
+    assert "config.a:b:c:d: a key has the form namespace:name" in problems
