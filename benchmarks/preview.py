@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from benchmarks import _large_stack
 from benchmarks._benchmark import Benchmark, Measurement
 
 ROOT = Path(__file__).parents[1]
@@ -146,4 +147,5 @@ BENCHMARKS = [
         "preview-memory", "bare import", "MB", f"≤ {LIMIT}", lambda: _compare(lambda cost: cost.memory)
     ),
     Benchmark("preview-all", "preview of one stack", "s", f"≤ {ALL_LIMIT:g}", _all_and_one),
+    *_large_stack.BENCHMARKS,
 ]

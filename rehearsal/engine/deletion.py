@@ -165,7 +165,7 @@ class _DeletionOrder:
         If there are none and the caller is `idle`, the rest forms a cycle, which only a damaged state has:
         then any order is acceptable.
         """
-        found, self._ready = self._ready, []
+        found, self._ready = self._ready, list[ResourceState]()
         if not found and idle:
             found = list(self._waiting.values())
         for item in found:
