@@ -1,4 +1,4 @@
-"""Mistakes of the rehearsal's own: told as such, with the traceback kept in a file."""
+"""Crash reporting: internal errors are reported as bugs of kingdom, with the traceback in a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOG_NAME: Final = "errors.log"
 
 
 def keep(error: BaseException, folder: Path) -> Path | None:
-    """Appends the traceback of `error` to the log in `folder`; None where that cannot be written."""
+    """Append the traceback of `error` to the log in `folder`; return None if it cannot be written."""
     log = folder / LOG_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,9 @@ def keep(error: BaseException, folder: Path) -> Path | None:
 
 
 def internal(error: BaseException, folder: Path) -> KingdomError:
-    """An error that says that the rehearsal is to blame, and where the details are."""
+    """Create the error for an internal error, with the path of the log."""
     log = keep(error, folder)
     text = f"internal error in the rehearsal: {type(error).__name__}: {error}".rstrip(": ")
-    return KingdomError(text, remedy=f"Nothing of yours is to blame; details are in {log}." if log else "")
+    return KingdomError(
+        text, remedy=f"This is a bug in kingdom, not in your program. Details: {log}" if log else ""
+    )

@@ -1,4 +1,4 @@
-"""Errors that a user can cause. They are printed as they are, never with a traceback."""
+"""Errors that a user can cause. They are printed without a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WRONG_SETTINGS: Final = re.compile(r'stack "[^"]+": .*\bwrong in (?P<file>\S+),'
 
 
 class KingdomError(Exception):
-    """Something the user can mend: `message` says what and where, `remedy` what to do.
+    """Error that the user can fix: `message` states the problem and its position, `remedy` the fix.
 
     `exit_code` follows the command line's table: 1 the operation failed, 2 the input could not be used,
     3 a mandatory policy was violated, 130 interrupted.
@@ -30,12 +30,12 @@ class KingdomError(Exception):
         return "\n".join([*lines, f"  {self.remedy}"] if self.remedy else lines)
 
     def to_json(self) -> dict[str, Any]:
-        """The error as one JSON object, for machines."""
+        """Convert the error to a JSON object."""
         return {"error": self.message, "details": list(self.details), "remedy": self.remedy}
 
 
 class InputError(KingdomError):
-    """A file, setting or argument that cannot be used as it is."""
+    """A file, setting or argument is invalid."""
 
     exit_code = 2
 

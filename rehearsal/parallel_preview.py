@@ -34,24 +34,23 @@ _CLEAN, _FAILED, _VIOLATED, _INTERRUPTED = 0, 1, 3, 130
 class Job:
     """One stack of one checkout.
 
-    `policies` is the folder of the pack that judges; without one nothing is judged. The plan is made against
-    the state in the folder `state`, the project's own unless given; a given one has its passphrase beside
-    it. With `carry_out` the plan is also carried out there, on rehearsal clouds alone: no process of this
-    machine is started, whatever the stack says. `policy_config` replaces the ``policies:`` keys of the
-    stack file for the pack.
+    `policies` is the folder of the policy pack; None for none. The plan is made against the state in the
+    folder `state`, by default that of the project; another folder has its passphrase beside the state. With
+    `apply` the plan is also applied to that state, in rehearsal clouds only: no process is started on this
+    machine. `policy_config` replaces the ``policies:`` keys of the stack file for the pack.
     """
 
     project: Project
     stack: str
     policies: Path | None
     state: Path | None = None
-    carry_out: bool = False
+    apply: bool = False
     policy_config: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: a `result`, or the `error` that kept it from one."""
+    """Outcome of a job: a `result`, or an `error`."""
 
     job: Job
     result: Result | None
@@ -88,22 +87,22 @@ def preview_all(
     listener: Callable[[Job], Listener] | None = None,
     parallel: int | None = None,
 ) -> list[Outcome]:
-    """The outcomes of `jobs`, in their order; at most `parallel` run side by side (one a core).
+    """Return the outcomes of `jobs` in their order.
 
-    One job's failure hides no other. No other thread may run in this process when this is called; `listener`
-    is asked for a job's when there is something to tell, after all forks. Ctrl-C and SIGTERM end the
-    children, then raise KeyboardInterrupt.
+    At most `parallel` jobs run at the same time, by default one per core. A failed job does not affect the
+    others. No other thread may run in this process when this is called; `listener` is called after all forks,
+    when a job has its first event. Ctrl-C and SIGTERM end the children, then raise KeyboardInterrupt.
     """
     with _terminable(), gc_pause.off():
         for main in sorted({job.project.main for job in jobs}):
-            with contextlib.suppress(KingdomError):  # the job itself will say so
+            with contextlib.suppress(KingdomError):  # the job reports it
                 sdk_imports.warm(main)
         _import_own()
         return _Family(jobs, listener).run(parallel or os.cpu_count() or 1)
 
 
 def _import_own() -> None:
-    """What every child needs of the rehearsal itself."""
+    """Import the modules that every child needs."""
     import rehearsal.engine.program.runner
     import rehearsal.policy.pack
     import rehearsal.providers
@@ -114,7 +113,7 @@ def _import_own() -> None:
 
 
 class _Family:
-    """The children of one call, and what they say: events as they come, then an outcome each."""
+    """Child processes of one call, which send events, then an outcome each."""
 
     def __init__(self, jobs: Sequence[Job], listener: Callable[[Job], Listener] | None) -> None:
         self._jobs = jobs
@@ -123,7 +122,7 @@ class _Family:
         self._children: dict[int, int] = {}  # process id by the job's index
 
     def run(self, parallel: int) -> list[Outcome]:
-        # All are forked before anything else happens here; each begins when there is a token for it.
+        # All children are forked first; each starts its work when it receives a token.
         take, put = os.pipe()
         ours: dict[Connection, int] = {}
         try:
@@ -191,36 +190,36 @@ class _Family:
                 os.waitpid(child, 0)
 
 
-class _Teller:
-    """A listener in a child that tells the parent's."""
+class _Forwarder:
+    """Listener in a child that forwards events to the parent."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
 
-    def tell(self, method: str, *arguments: Any) -> None:
+    def forward(self, method: str, *arguments: Any) -> None:
         with self._lock:
             self._connection.send((method, arguments))
 
     def begun(self, step: Step) -> None:
-        self.tell("begun", step)
+        self.forward("begun", step)
 
     def done(self, step: Step) -> None:
-        self.tell("done", step)
+        self.forward("done", step)
 
     def failed(self, step: Step, reason: str) -> None:
-        self.tell("failed", step, reason)
+        self.forward("failed", step, reason)
 
     def diagnostic(self, diagnostic: Diagnostic) -> None:
-        self.tell("diagnostic", diagnostic)
+        self.forward("diagnostic", diagnostic)
 
 
 def _work(job: Job, connection: Connection, tokens: int, *, quiet: bool) -> None:
-    """What a child does. Never returns: nothing of the parent's may run twice, its exit handlers neither."""
-    # Ctrl-C reaches every process of a terminal: the parent decides what becomes of its children.
+    """Run a job in a child. Never returns: exit handlers of the parent must not run twice."""
+    # Ctrl-C reaches all processes of a terminal: the parent ends its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    teller = _Teller(connection)
+    forwarder = _Forwarder(connection)
     os.read(tokens, 1)
     began = time.monotonic()
     result: Result | None = None
@@ -229,12 +228,12 @@ def _work(job: Job, connection: Connection, tokens: int, *, quiet: bool) -> None
     try:
         try:
             _move_to(job.project)
-            result = _carried_out(job, Silent() if quiet else teller)
+            result = _carried_out(job, Silent() if quiet else forwarder)
         except KingdomError as caught:
             error = caught
         except Exception as caught:
             error = crash_log.internal(caught, job.state or job.project.state_folder(job.stack))
-        teller.tell("outcome", result, error, time.monotonic() - began)
+        forwarder.tell("outcome", result, error, time.monotonic() - began)
         connection.close()
         code = 0
     finally:
@@ -263,7 +262,7 @@ def _carried_out(job: Job, listener: Listener) -> Result:
         state=job.state,
         policy_config=job.policy_config,
     )
-    return session.carry_out(listener) if job.carry_out else session.preview(listener)
+    return session.apply(listener) if job.apply else session.preview(listener)
 
 
 _SIGNALS: Final = (signal.SIGTERM,)

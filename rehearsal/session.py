@@ -1,4 +1,4 @@
-"""One command on one stack: puts the store, the clouds, the policy pack and the machine together."""
+"""Session of one command on one stack: connects store, providers, policy pack and machine."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from rehearsal.policy.pack import PolicyPack
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
 from rehearsal.pulumi.stack_outputs import StackOutputs
 
-READY_TIMEOUT: Final = 120.0  # seconds from the last resource to a platform that serves
+READY_TIMEOUT: Final = 120.0  # seconds from the last resource until all processes are ready
 
 
 class Session:
-    """The stack `name` of `project`, ready for one operation.
+    """Stack `name` of `project`, for one operation.
 
-    `policies` is the folder of the pack that judges plans; without one nothing is judged. `state` is where
-    the state is, the project's own folder for the stack unless given; a given one keeps its passphrase too.
-    `policy_config` replaces the ``policies:`` keys of the stack file for the pack.
+    `policies` is the folder of the policy pack; None for none. `state` is the folder of the state, by default
+    that of the project; another folder also has its own passphrase. `policy_config` replaces
+    the ``policies:`` keys of the stack file for the pack.
     """
 
     def __init__(
@@ -65,14 +65,14 @@ class Session:
         return self._store
 
     def preview(self, listener: Listener) -> Result:
-        """What `up` would do, and what the policy pack says of it. Changes nothing."""
+        """Plan an update and evaluate the policy pack. Changes nothing."""
         with self._pack(dry_run=True) as pack:
             return self._operation(listener, None, pack).preview()
 
     def rehearse(self, listener: Listener) -> tuple[Result, Result]:
-        """The stack created from nothing in clouds that are thrown away: its plan, and what came of it.
+        """Plan and create the stack in temporary clouds; return the plan and the result.
 
-        Every value is known in the second. No machine, no policy pack, and nothing is left on disk.
+        All values are known in the result. Uses neither machine nor policy pack, and leaves nothing on disk.
         """
         with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
             store = Store(Path(folder), secrets.token_hex())
@@ -131,16 +131,16 @@ class Session:
                 with _interruptible(operation, self.notice):
                     result = operation.update()
             else:
-                self.store.fold(self.store.load())  # what was killed after its last record left its journal
+                self.store.fold(self.store.load())  # a process that was killed may have left its journal
                 result = plan
             if machine is not None and result.ok:
                 self.wait_ready(machine, waiting_for)
             return result
 
-    def carry_out(self, listener: Listener) -> Result:
-        """Carries the program out on rehearsal clouds alone: no process of this machine is started.
+    def apply(self, listener: Listener) -> Result:
+        """Update the stack in rehearsal clouds only, without a machine and without a plan first.
 
-        Nothing is planned first; what the policy pack forbids is not made.
+        Resources with mandatory violations are not created.
         """
         with self.store.lock(f"rehearsal of {self.stack.name}"), self._pack(dry_run=False) as pack:
             operation = self._operation(listener, None, pack)
@@ -148,7 +148,7 @@ class Session:
                 return operation.update()
 
     def down(self, listener: Listener, *, unprotect: bool = False) -> Result:
-        """Deletes all the stack has, then stops the machine. `unprotect` deletes protected resources too."""
+        """Delete all resources, then stop the machine. `unprotect` includes protected resources."""
         with self.store.lock(f"down --stack {self.stack.name}"):
             machine = self._machine_of_records()
             operation = self._operation(listener, machine, None)
@@ -160,14 +160,14 @@ class Session:
             return result
 
     def refresh(self, listener: Listener) -> Result:
-        """Adopts what the clouds say of the recorded resources."""
+        """Refresh the records of all resources from the clouds."""
         with self.store.lock(f"refresh --stack {self.stack.name}"):
             operation = self._operation(listener, self._machine_of_records(), None)
             with _interruptible(operation, self.notice):
                 return operation.refresh()
 
     def machine(self) -> Machine | None:
-        """The machine that runs this stack now, if one does."""
+        """Return the running machine of this stack, or None."""
         return Machine.find(self.folder) if self.options is not None else None
 
     def wait_ready(
@@ -197,13 +197,13 @@ class Session:
         return Machine.ensure(self.folder, self.stack.name, self.options, self.project.root)
 
     def _machine_of_records(self) -> Machine | None:
-        """The machine for what is recorded: where nothing is, none is started."""
+        """Return the machine if resources are recorded, and start it if needed; otherwise None."""
         snapshot = self.store.load()
         return self._machine() if snapshot.resources or snapshot.pending else None
 
     @contextlib.contextmanager
     def _pack(self, *, dry_run: bool) -> Iterator[PolicyPack | None]:
-        """The policy pack's process; it starts while the program's SDKs are still being imported."""
+        """Start the policy pack's process, in parallel to the import of the program's SDKs."""
         if self._policies is None:
             yield None
             return
@@ -244,7 +244,7 @@ class Session:
 
 
 def _same_records(planned: Snapshot, recorded: Snapshot) -> bool:
-    """Whether carrying out a plan without changes would leave the state as it is, options included."""
+    """Return whether applying a plan without changes would not change the state, options included."""
     return not recorded.pending and {item.key: item for item in planned.resources} == {
         item.key: item for item in recorded.resources
     }
@@ -254,20 +254,20 @@ def _provider(package: str, machine: Machine | None) -> Any:
     clouds = importlib.import_module("rehearsal.providers")
     if package not in clouds.PACKAGES:
         raise KingdomError(
-            f"the program uses the package {package!r}, of which there is no rehearsal cloud",
-            remedy=f"There are: {', '.join(clouds.PACKAGES)}.",
+            f"the program uses the package {package!r}, which kingdom does not support",
+            remedy=f"Supported packages: {', '.join(clouds.PACKAGES)}.",
         )
     return clouds.provider(package, machine)
 
 
 @contextlib.contextmanager
 def _interruptible(operation: Operation, notice: Callable[[str], None]) -> Iterator[None]:
-    """The first Ctrl-C lets what is in flight finish; the second ends the process at once."""
+    """Let steps in progress finish after the first Ctrl-C; end the process after the second."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if operation.cancel.is_set():
             raise KeyboardInterrupt
-        notice("interrupted: finishing what is in flight; once more stops at once")
+        notice("interrupted: finishing the steps in progress; press Ctrl-C again to stop immediately")
         operation.interrupt()
 
     if threading.current_thread() is not threading.main_thread():

@@ -57,7 +57,7 @@ class DeletionClaims:
 
 def dependent_replacements(
     root: ResourceState,
-    ledger: SnapshotManager,
+    snapshot: SnapshotManager,
     provider_of: Callable[[str], Provider],
     planned: Collection[str] = (),
 ) -> list[ResourceState]:
@@ -70,7 +70,7 @@ def dependent_replacements(
     """
     replaced = {root.urn}
     chosen: list[ResourceState] = []
-    for resource in in_order(item for item in ledger.all() if not item.delete):
+    for resource in in_order(item for item in snapshot.all() if not item.delete):
         if resource.urn in replaced or resource.urn in planned or resource.pending_replacement:
             continue
         if resource.external:

@@ -49,9 +49,9 @@ class StepExecutor:
     """
 
     def __init__(
-        self, ledger: SnapshotManager, hooks: Hooks, *, preview: bool, failed: Callable[[str, str], None]
+        self, snapshot: SnapshotManager, hooks: Hooks, *, preview: bool, failed: Callable[[str, str], None]
     ) -> None:
-        self._snapshot = ledger
+        self._snapshot = snapshot
         self._hooks = hooks
         self._failed = failed
         # Of components whose outputs are still to come: the hooks to run then, and the state before.

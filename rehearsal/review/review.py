@@ -385,7 +385,7 @@ def _compared(
     here, there = project.stack_names(), base.project.stack_names()
     stacks = stacks or [*here, *(name for name in there if name not in here)]
     before = [
-        Job(base.project, stack, None, state=base.states / stack, carry_out=True)
+        Job(base.project, stack, None, state=base.states / stack, apply=True)
         for stack in stacks
         if stack in there
     ]

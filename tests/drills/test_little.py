@@ -175,7 +175,7 @@ def test_an_interrupt_ends_the_wait_for_pods_that_never_serve(little: Project, n
     os.killpg(child.pid, number)
     said, _ = child.communicate(timeout=20)
     assert child.returncode == 130, said
-    assert "interrupted: finishing what is in flight" in said
+    assert "interrupted: finishing the steps in progress" in said
     assert "Traceback" not in said
     little.change(broken='"no"', patience=3)
     little.run("up")

@@ -68,7 +68,7 @@ def test_one_stacks_failure_hides_no_other(tmp_path: Path) -> None:
 def test_a_job_carried_out_leaves_a_state_that_the_next_plans_against(tmp_path: Path) -> None:
     toys = project(tmp_path / "here", one="config: {toys:length: 1}")
     state = tmp_path / "elsewhere"
-    (first,) = preview_all([Job(toys, "one", None, state=state, carry_out=True)])
+    (first,) = preview_all([Job(toys, "one", None, state=state, apply=True)])
     assert first.result
     assert first.result.ok
     assert not first.result.planned

@@ -30,9 +30,9 @@ class BuiltinProvider:
     """
 
     def __init__(
-        self, ledger: SnapshotManager, outputs_of: Callable[[str], Properties | None], *, preview: bool
+        self, snapshot: SnapshotManager, outputs_of: Callable[[str], Properties | None], *, preview: bool
     ) -> None:
-        self._snapshot = ledger
+        self._snapshot = snapshot
         self._outputs_of = outputs_of
         self._preview = preview
 

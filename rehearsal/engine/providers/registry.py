@@ -99,13 +99,13 @@ class ProviderRegistry:
     def __init__(
         self,
         factory: ProviderFactory,
-        ledger: SnapshotManager,
+        snapshot: SnapshotManager,
         folder: Path | None = None,
         optional: Collection[tuple[str, str]] = (),
     ) -> None:
         self._optional = optional
         self._factory = factory
-        self._snapshot = ledger
+        self._snapshot = snapshot
         self._folder = folder
         self._configured: dict[str, Provider] = {}
         self._schemas: dict[str, Provider] = {}

@@ -49,7 +49,7 @@ class Case:
         return self.session.preview(Silent())
 
     def update(self) -> Result:
-        self.results.append(self.session.carry_out(Silent()))
+        self.results.append(self.session.apply(Silent()))
         return self.results[-1]
 
     def refresh(self) -> Result:

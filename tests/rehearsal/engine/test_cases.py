@@ -331,7 +331,7 @@ def test_stack_reference_reads_a_stack_rehearsed_before(case: Open) -> None:
     from rehearsal.pulumi.project import Project
     from rehearsal.session import Session
 
-    assert Session(Project.at(program.root), "base", policies=None).carry_out(Silent()).ok
+    assert Session(Project.at(program.root), "base", policies=None).apply(Silent()).ok
     main.write_text(text)
     assert program.up().outputs["o"] == Secret(7)
 

@@ -66,7 +66,7 @@ def stack_of(
     head = Outcome(Job(PROJECT, name, Path("policies")), result, None, 1.5)
     was = None
     if base is not None:
-        job = Job(PROJECT, name, None, carry_out=True)
+        job = Job(PROJECT, name, None, apply=True)
         was = Outcome(job, replace(Result(name), snapshot=Snapshot(base)), None, 1.0)
     return StackReview(name, head, was)
 
