@@ -47,6 +47,7 @@ SUITES: Final = {
     "tests/policies/test_cases.py": "passing and failing cases of every policy",
     "tests/policies/test_program.py": "every policy against a whole program",
     "tests/policies/program": "every policy against a whole program",
+    "tests/rehearsal/engine/test_cases.py": "programs on which this engine and the Pulumi CLI once disagreed",
     "tests/rehearsal/engine/test_crashes.py": "kill -9 at every step of an operation",
     "tests/rehearsal/engine/test_options.py": "resource options in combination",
     "tests/rehearsal/providers/test_invalid_inputs.py": "every provider against wrong inputs",

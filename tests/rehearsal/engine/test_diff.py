@@ -1,0 +1,79 @@
+"""Tests of diffs: ignored changes, and the interpretation of a provider's response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pulumi.runtime.proto import provider_pb2
+
+from rehearsal.engine.diff import at, interpret, property_changes, reset_ignored
+from rehearsal.pulumi.properties import Change, Secret
+
+SOME = provider_pb2.DiffResponse.DIFF_SOME
+UNKNOWN = provider_pb2.DiffResponse.DIFF_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "path", "expected", "failed"),
+    [
+        ({"a": 2}, {"a": 1}, "a", {"a": 1}, False),
+        ({"a": 2}, {}, "a", {}, False),
+        ({}, {"a": 1}, "a", {"a": 1}, False),
+        ({"a": {"b": 2, "c": 3}}, {"a": {"b": 1}}, "a.b", {"a": {"b": 1, "c": 3}}, False),
+        ({"a": [2, 3]}, {"a": [1]}, "a[0]", {"a": [1, 3]}, False),
+        ({"a": [2, 3]}, {"a": [1]}, "a[1]", {"a": [2, 3]}, True),
+        ({"a": [2, 3]}, {"a": [1]}, "a[*]", {"a": [1, 3]}, True),
+        ({"a": {"x": 2, "y": 3}}, {"a": {"x": 1}}, "a.*", {"a": {"x": 1}}, False),
+        ({"a": [{"n": 2}, {"n": 3}]}, {"a": [{"n": 1}]}, "a[*].n", {"a": [{"n": 1}, {"n": 3}]}, True),
+        ({"a": 2}, {"a": Secret(1)}, "a", {"a": Secret(1)}, False),
+        ({"a": {"b": 2}}, {"a": Secret({"b": 1})}, "a.b", {"a": {"b": Secret(1)}}, False),
+        ({"a": 2}, {"a": 1}, "a[", {"a": 2}, False),
+    ],
+)
+def test_ignored_path_has_its_old_value(
+    new: dict[str, Any], old: dict[str, Any], path: str, expected: dict[str, Any], failed: bool
+) -> None:
+    before = str(new)
+    assert reset_ignored(new, old, [path]) == (expected, [path] if failed else [])
+    assert str(new) == before
+
+
+def test_no_change_is_no_diff() -> None:
+    response = provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+    assert not interpret(response, {"a": 1}, {"a": 2})
+
+
+def test_engine_compares_inputs_for_an_unknown_diff() -> None:
+    response = provider_pb2.DiffResponse(changes=UNKNOWN)
+    assert not interpret(response, {"a": 1}, {"a": 1})
+    (change,) = interpret(response, {"a": 1}, {"a": 2}).changes
+    assert (change.path, change.kind, change.old, change.new) == (("a",), Change.UPDATE, 1, 2)
+
+
+def test_replaced_property_forces_a_replacement() -> None:
+    diff = interpret(provider_pb2.DiffResponse(changes=SOME, replaces=["a"]), {"a": 1}, {"a": 2})
+    assert diff.replace
+    assert not diff.delete_before_replace
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replaced"), [("a", True), ("*", True), ("a.b", False), ("c", False), ("a.c[*]", False)]
+)
+def test_replace_on_changes_matches_prefixes_of_changed_paths(pattern: str, replaced: bool) -> None:
+    response = provider_pb2.DiffResponse(changes=SOME)
+    diff = interpret(response, {"a": 1, "c": 0}, {"a": 2, "c": 0}, replace_on_changes=[pattern])
+    assert diff.replace is replaced
+
+
+def test_delete_before_replace_needs_a_replacement() -> None:
+    response = provider_pb2.DiffResponse(changes=SOME, deleteBeforeReplace=True)
+    assert not interpret(response, {"a": 1}, {"a": 2}).delete_before_replace
+    assert interpret(response, {"a": 1}, {"a": 2}, replace_on_changes=["a"]).delete_before_replace
+
+
+def test_element_of_a_secret_is_secret() -> None:
+    assert at({"a": Secret({"b": [1, 2]})}, ("a", "b", 1)) == Secret(2)
+    assert at({"a": 1}, ("b",)) is None
+    (change,) = property_changes({"a": Secret({"b": 1})}, {"a": Secret({"b": 2})})
+    assert change.new == Secret(2) or change.new == Secret({"b": 2})

@@ -1,0 +1,108 @@
+"""Tests of property values: the wire format, paths and comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.pulumi.properties import (
+    UNKNOWN,
+    Change,
+    ResourceReference,
+    Secret,
+    contains_secret,
+    contains_unknown,
+    decode,
+    differences,
+    encode,
+    equal,
+    format_path,
+    parse_path,
+    unwrap,
+    with_secrets_of,
+    without_references,
+)
+
+REFERENCE = ResourceReference("urn:pulumi:dev::p::a:b:C::x", "the-id")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        1.5,
+        "text",
+        [1, [2, {"a": None}]],
+        {"a": Secret({"b": [Secret("c"), UNKNOWN]})},
+        UNKNOWN,
+        REFERENCE,
+    ],
+)
+def test_values_survive_the_wire_format(value: Any) -> None:
+    assert decode(encode({"value": value})) == {"value": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("a.b", ("a", "b")),
+        ("a[0].b", ("a", 0, "b")),
+        ("a[*]", ("a", "*")),
+        ('a["x.y"].b', ("a", "x.y", "b")),
+        ("*", ("*",)),
+    ],
+)
+def test_property_path(text: str, path: tuple[str | int, ...]) -> None:
+    assert parse_path(text) == path
+    assert parse_path(format_path(path)) == path
+
+
+@pytest.mark.parametrize("text", ["a[", "a[x]", 'a["b'])
+def test_malformed_path_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_path(text)
+
+
+def test_differences_are_found_in_objects_and_lists() -> None:
+    old = {"same": 1, "gone": 2, "list": [1, 2], "object": {"a": 1}}
+    new = {"same": 1, "new": 3, "list": [1, 5, 6], "object": {"a": 2}}
+    assert differences(old, new) == {
+        ("gone",): Change.DELETE,
+        ("new",): Change.ADD,
+        ("list", 1): Change.UPDATE,
+        ("list", 2): Change.ADD,
+        ("object", "a"): Change.UPDATE,
+    }
+
+
+def test_secretness_is_not_a_difference_but_an_unknown_is() -> None:
+    assert differences({"a": Secret(1)}, {"a": 1}) == {}
+    assert differences({"a": 1}, {"a": UNKNOWN}) == {("a",): Change.UPDATE}
+    assert differences({"a": None}, {}) == {}
+
+
+def test_numbers_equal_but_not_booleans() -> None:
+    assert equal({"a": 1}, {"a": 1.0})
+    assert not equal({"a": 1}, {"a": True})
+
+
+def test_secrets_are_taken_from_a_model() -> None:
+    assert with_secrets_of({"a": {"b": 1}, "c": 2}, {"a": {"b": Secret(0)}}) == {
+        "a": {"b": Secret(1)},
+        "c": 2,
+    }
+
+
+def test_nested_secrets_and_unknowns_are_found() -> None:
+    assert contains_secret([{"a": Secret(1)}])
+    assert contains_unknown({"a": [Secret(UNKNOWN)]})
+    assert unwrap({"a": Secret([Secret(1)])}) == {"a": [1]}
+
+
+def test_references_become_ids_or_urns() -> None:
+    component = ResourceReference("urn:pulumi:dev::p::a:b:D::y", None)
+    assert without_references({"a": [REFERENCE, Secret(component)]}) == {
+        "a": ["the-id", Secret(component.urn)]
+    }

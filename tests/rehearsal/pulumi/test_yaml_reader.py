@@ -1,0 +1,82 @@
+"""Tests of YAML as the Pulumi CLI reads it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.errors import InputError
+from rehearsal.pulumi.yaml_reader import kind_of, read_yaml, scalar
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", "yes"),
+        ("off", "off"),
+        ("12:30:45", "12:30:45"),
+        ("true", True),
+        ("TRUE", True),
+        ("~", None),
+        ("", None),
+        ("1e3", 1000.0),
+        ("0o17", 15),
+        ("017", 15),
+        ("0x1F", 31),
+        ("0b101", 5),
+        ("-7", -7),
+        ("+.inf", math.inf),
+        ("2024-01-02", "2024-01-02 00:00:00 +0000 UTC"),
+        ("2024-01-02T03:04:05.60+02:00", "2024-01-02 03:04:05.6 +0200 +0200"),
+        ("2024-13-02", "2024-13-02"),
+    ],
+)
+def test_plain_scalar(text: str, value: Any) -> None:
+    found = scalar(text)
+    assert (found, type(found) is bool) == (value, type(value) is bool)
+
+
+def test_quoted_scalars_are_strings(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: '1'\nb: \"true\"\nc: !!str 5\n")
+    assert read_yaml(path) == {"a": "1", "b": "true", "c": "5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: 1\na: 2\n", "a.yaml:2:1: not valid YAML: the key 'a' is already in line 1"),
+        ("a: [1\n", "not valid YAML"),
+        ("- a\n", "must hold a mapping, not a list"),
+    ],
+)
+def test_invalid_file_is_an_error_with_its_position(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as raised:
+        read_yaml(path)
+    assert reason in str(raised.value)
+
+
+def test_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("# nothing\n")
+    assert read_yaml(path) == {}
+
+
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_kind_of_a_value() -> None:
+    assert [kind_of(value) for value in ({}, [], "a", True, 5)] == [
+        "a mapping",
+        "a list",
+        "a text",
+        "a truth value",
+        "5",
+    ]
