@@ -284,7 +284,9 @@ def parse_path(text: str) -> Path:
             if end < 0:
                 raise ValueError(f"unclosed '[' in property path {text!r}")
             index = text[at + 1 : end]
-            parts.append(int(index) if index.isdecimal() else index)
+            if index != "*" and not index.isdecimal():
+                raise ValueError(f"invalid array index {index!r} in property path {text!r}")
+            parts.append(int(index) if index != "*" else index)
             at = end + 1
         else:
             at += text[at] == "." and at > 0
@@ -308,7 +310,8 @@ def equal(one: Value, other: Value) -> bool:
         case list(), list():
             return len(one) == len(other) and all(map(equal, one, other))
         case _:
-            return type(one) is type(other) and one == other if isinstance(one, bool) else one == other
+            # In Python, True equals 1.
+            return isinstance(one, bool) is isinstance(other, bool) and one == other
 
 
 class Change(StrEnum):

@@ -88,12 +88,16 @@ class _Constructor(yaml.constructor.SafeConstructor):
     """Resolves plain scalars as above; refuses a key that occurs twice, as Pulumi's own reader does."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        # Only plain scalars have no style; a tag that was written out keeps its meaning.
-        if isinstance(node, yaml.ScalarNode) and not node.style and node.tag.startswith(_IMPLICIT):
+        # Only plain scalars have no style; an explicit tag such as `!!str` differs from the resolved one.
+        if isinstance(node, yaml.ScalarNode) and not node.style and node.tag == self._resolved(node):
             if node.tag == "tag:yaml.org,2002:merge" or node.value == "<<":
                 return super().construct_object(node, deep=deep)
             return scalar(node.value)
         return super().construct_object(node, deep=deep)
+
+    def _resolved(self, node: yaml.ScalarNode) -> str:
+        resolve = getattr(self, "resolve")  # noqa: B009  (of the loader that this class is mixed into)
+        return str(resolve(yaml.ScalarNode, node.value, (True, False)))
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, yaml.Node] = {}
@@ -107,7 +111,6 @@ class _Constructor(yaml.constructor.SafeConstructor):
         return super().construct_mapping(node, deep)
 
 
-_IMPLICIT: Final = "tag:yaml.org,2002:"
 _Loader = type("_Loader", (_Constructor, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 
 

@@ -7,6 +7,7 @@ are not offered in `GetDeploymentInfo` are worked around, or refused with a clea
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,9 @@ _FEATURES: Final = {
     "errorHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
     "sendsOptionsToHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_SENDS_OPTIONS_TO_HOOKS,
 }
+
+
+_REGISTRATION_SECONDS: Final = 2.0  # that a component may take to be registered
 
 
 class Monitor:
@@ -166,7 +170,7 @@ class Monitor:
             reference = request.provider or self._executor.default_providers.reference(
                 package_of(request.tok), request.version, request.pluginDownloadURL.rstrip("/")
             )
-            response = deployment.registry.get(reference).Invoke(
+            result = deployment.registry.get(reference).Invoke(
                 provider_pb2.InvokeRequest(tok=request.tok, args=request.args, preview=deployment.preview),
                 None,
             )
@@ -178,8 +182,8 @@ class Monitor:
             raise KingdomError(f"{self._where(request)}{request.tok}: {error}") from None
         if not deployment.registry.models_function(reference, request.tok):
             self._note_generated(request.tok)
-        response = resource_pb2.ResourceInvokeResponse(failures=response.failures)
-        getattr(response, "return").CopyFrom(getattr(response, "return"))
+        response = resource_pb2.ResourceInvokeResponse(failures=result.failures)
+        getattr(response, "return").CopyFrom(getattr(result, "return"))
         return response
 
     def _where(self, request: resource_pb2.ResourceInvokeRequest | resource_pb2.ResourceCallRequest) -> str:
@@ -190,17 +194,25 @@ class Monitor:
         """
         place = source_text(request.sourcePosition, self._root)
         place = place or current_position(self._program, self._main, self._root)
-        if not place:
+        return f"{place or self._component_of(request.tok)}: ".removeprefix(": ")
+
+    def _component_of(self, token: str) -> str:
+        """Return the declarations of the components of the package of `token` that have no children yet.
+
+        Their registration may still be in progress: wait for it a moment.
+        """
+        deadline = time.monotonic() + _REGISTRATION_SECONDS
+        while True:
             goals = list(self._deployment.registered.values())
             parents = {goal.parent for goal in goals}
-            place = " or ".join(
+            found = [
                 goal.source
                 for goal in goals
-                if not goal.custom
-                and goal.urn not in parents
-                and goal.type.partition(":")[0] == request.tok.partition(":")[0]
-            )
-        return f"{place}: " if place else ""
+                if not goal.custom and goal.urn not in parents and _package(goal.type) == _package(token)
+            ]
+            if found or time.monotonic() > deadline:
+                return " or ".join(found)
+            time.sleep(0.02)
 
     def _note_generated(self, token: str) -> None:
         with self._lock:
@@ -230,6 +242,10 @@ class Monitor:
         except KingdomError as error:
             self._end(error)
         return empty_pb2.Empty()
+
+
+def _package(token: str) -> str:
+    return token.partition(":")[0]
 
 
 def _is_known(id_: str) -> bool:
