@@ -207,6 +207,7 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
         options["parent"] = f"r{random.choice(boxes)}"
     elif custom and chance(0.08):
         options["parent"] = f"r{random.choice(custom)}"
+        options["protect"] = "False"  # not that of the parent, under which a replacement is an error
     if custom and chance(0.3):  # a component would bring its children along, this resource perhaps among them
         options["depends_on"] = f"[r{random.choice(custom)}]"
     if custom and chance(0.2) and item.kind != "Provider":
@@ -286,7 +287,9 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
         elif draw < 0.5:
             # Where one of these goes away in the step in which its target is deleted before it is replaced,
             # the CLI deletes the resource after its registration and does not create it again.
-            bound = {k: v for k, v in item.options.items() if k in ("replace_with", "deleted_with")}
+            # It also fails if that resource's former default provider is not used any more.
+            lasting = ("replace_with", "deleted_with", "version", "plugin_download_url")
+            bound = {key: value for key, value in item.options.items() if key in lasting}
             item = _with_options(random, item, items[:at], at)
             item = replace(item, options={**bound, **item.options})
         elif draw < 0.6 and f"r{at}" not in used and "protect" not in item.options:

@@ -1,7 +1,7 @@
 """Public example programs under both engines: the same plan, the same steps, the same records.
 
 ``pytest -m engine tests/rehearsal/parity/test_public_programs.py --public-programs FOLDER``, where FOLDER has
-clones of pulumi/examples and pulumi/templates. `docs/public-programs.md` has the list and the last result.
+clones of pulumi/examples and pulumi/templates. `docs/fidelity.md` has the results.
 """
 
 from __future__ import annotations
