@@ -235,7 +235,7 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
         if chance(0.3):
             paths = ["labels.a", "labels", "location", "cors[*].maxAgeSeconds", "labels.*", "cors[0]", "cors"]
             options["ignore_changes"] = json.dumps(random.sample(paths, random.choice([1, 1, 2])))
-        if "protect" in options:
+        if options.get("protect") == "True":
             return replace(item, options=options, inputs=inputs)
         if chance(0.2):
             options["replace_on_changes"] = f'["{random.choice(["labels", "labels.b", "*"])}"]'
@@ -281,7 +281,7 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
         if draw < 0.35:
             fresh = _inputs(random, item.kind, item.prefix)
             kept = {k: v for k, v in item.inputs.items() if ".id" in v or k == "name"}
-            if "protect" in item.options:
+            if item.options.get("protect") == "True":
                 kept["location"] = item.inputs["location"]
             item = replace(item, inputs=fresh | kept)
         elif draw < 0.5:
@@ -292,7 +292,7 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
             bound = {key: value for key, value in item.options.items() if key in lasting}
             item = _with_options(random, item, items[:at], at)
             item = replace(item, options={**bound, **item.options})
-        elif draw < 0.6 and f"r{at}" not in used and "protect" not in item.options:
+        elif draw < 0.6 and f"r{at}" not in used and item.options.get("protect") != "True":
             item = replace(item, declared=not item.declared)
         elif draw < 0.68 and item.declared:
             alias = f"Alias(name={item.name!r})"
