@@ -233,7 +233,7 @@ def _work(job: Job, connection: Connection, tokens: int, *, quiet: bool) -> None
             error = caught
         except Exception as caught:
             error = crash_log.internal(caught, job.state or job.project.state_folder(job.stack))
-        forwarder.tell("outcome", result, error, time.monotonic() - began)
+        forwarder.forward("outcome", result, error, time.monotonic() - began)
         connection.close()
         code = 0
     finally:

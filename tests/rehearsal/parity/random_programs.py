@@ -291,7 +291,10 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
             lasting = ("replace_with", "deleted_with", "version", "plugin_download_url")
             bound = {key: value for key, value in item.options.items() if key in lasting}
             item = _with_options(random, item, items[:at], at)
-            item = replace(item, options={**bound, **item.options})
+            options = {**bound, **item.options}
+            if bound.keys() & {"replace_with", "deleted_with"}:
+                options.pop("protect", None)
+            item = replace(item, options=options)
         elif draw < 0.6 and f"r{at}" not in used and item.options.get("protect") != "True":
             item = replace(item, declared=not item.declared)
         elif draw < 0.68 and item.declared:

@@ -73,7 +73,7 @@ def test_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_kind_of_a_value() -> None:
-    assert [kind_of(value) for value in ({}, [], "a", True, 5)] == [
+    assert [kind_of(value) for value in ({"a": 1}, [1], "a", True, 5)] == [
         "a mapping",
         "a list",
         "a text",
