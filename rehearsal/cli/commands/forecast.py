@@ -90,7 +90,7 @@ def _calibrate(file: Path) -> None:
 def _declared(stack: str) -> DeclaredPlatform:
     from rehearsal.engine.events import Silent
     from rehearsal.forecast.declared import UndeclaredError, read
-    from rehearsal.review.policy_view import declared
+    from rehearsal.review.rules.policy_view import declared
 
     session = session_of(stack)
     plan, _ = session.rehearse(Silent())
