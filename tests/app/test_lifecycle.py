@@ -74,6 +74,7 @@ def test_a_dependency_that_hangs_leaves_an_api_pod_ready(
     pod = backends.pod("api", tmp_path, platform.settings | own)
     pod.start()
     try:
+        backends.wait_for("started", lambda: probes(pod) == (200, 200, 200))
         backends.wait_for("all is well", lambda: report(pod).get(name) == "ok")
         stopped.signal(signal.SIGSTOP)
         backends.wait_for("the hang is noticed", lambda: report(pod).get(name) != "ok", 10)

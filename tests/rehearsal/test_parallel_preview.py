@@ -59,7 +59,7 @@ def test_one_stacks_failure_hides_no_other(tmp_path: Path) -> None:
     found = by_stack(preview_all(jobs(toys)))
     assert found["good"].exit_code == 0
     assert "toys:length" in str(found["poor"].error)
-    assert found["poor"].exit_code == 1
+    assert found["poor"].exit_code == 2  # wrong settings
     assert "Pulumi.ugly.yaml:2" in str(found["ugly"].error)
     assert found["ugly"].exit_code == 2
     assert worst(list(found.values())) == 2

@@ -62,11 +62,11 @@ def test_the_workflows_are_all_here() -> None:
         "deploy-stack.yml",
         "deploy.yml",
         "drift.yml",
-        "rules.yml",
         "preview-comment.yml",
         "preview-live.yml",
         "preview.yml",
         "review-submitted.yml",
+        "rules.yml",
     ]
 
 

@@ -72,7 +72,8 @@ class Traffic:
         web_app_port = self._web_app.port
         if web_app_port is not None:
             edge_listener.add_web_app(outer.routes, PREFIX, WEB_APP)
-        add_start_page(outer.routes, context.options.edge_port, "" if web_app_port is None else PREFIX)
+        if edge_listener.filters_requests(store):  # else `/` belongs to the service
+            add_start_page(outer.routes, context.options.edge_port, "" if web_app_port is None else PREFIX)
         listeners = [
             outer.listener,
             gateway_listener.listener(self._envoy.routes_file(gateway_listener.NAME)),

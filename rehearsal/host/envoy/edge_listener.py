@@ -220,8 +220,20 @@ def _local_replies() -> Resource:
         },
         "status_code": 405,
     }
+    # The start page is a direct response, which the mappers would wrap as well.
+    start_page = {
+        "filter": {
+            "status_code_filter": {
+                "comparison": {"op": "EQ", "value": {"default_value": 200, "runtime_key": "none"}}
+            }
+        },
+        "body_format_override": {
+            "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
+            "content_type": "text/html; charset=utf-8",
+        },
+    }
     return {
-        "mappers": [unknown_method],
+        "mappers": [unknown_method, start_page],
         "body_format": {
             "json_format": {
                 "type": "about:blank",
@@ -369,6 +381,11 @@ def _lua_filter() -> Resource:
 
 
 # -- rules ------------------------------------------------------------------------------------------------
+
+
+def filters_requests(store: Store) -> bool:
+    """Return whether the zone has firewall rules, which refuse the paths that the service does not have."""
+    return bool(_rules(store, "http_request_firewall_custom", []))
 
 
 def _firewall(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:

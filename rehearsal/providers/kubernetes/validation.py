@@ -30,13 +30,17 @@ _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "hard", "capacity"})
 # Kinds whose content is the user's own: any key may stand in it.
 _FREE: Final = frozenset({"ConfigMap", "CustomResourceDefinition", "Secret"})
 _QUANTITIES: Final = frozenset({"averageValue", "divisor", "sizeLimit", "value"})
+_VARIABLES: Final = frozenset({"env", "httpHeaders", "sysctls", "tolerations"})
 _LIMIT_RANGE_MAPS: Final = frozenset({"default", "defaultRequest", "max", "min", "maxLimitRequestRatio"})
 
 
 def is_numeric_quantity(found: Problem) -> bool:
     """Whether a problem of type is a quantity written as a number, which the API server accepts."""
-    *_, holder, name = ("", *(part for part in parse_path(found.path) if isinstance(part, str)))
-    is_quantity = holder in _QUANTITY_MAPS | _LIMIT_RANGE_MAPS or name in _QUANTITIES
+    path = parse_path(found.path)
+    *_, holder, name = ("", "", *(part for part in path if isinstance(part, str)))
+    # The value of an environment variable is text, under the same key as the quantities of metrics.
+    is_text = name == "value" and holder in _VARIABLES
+    is_quantity = holder in _QUANTITY_MAPS | _LIMIT_RANGE_MAPS or (name in _QUANTITIES and not is_text)
     return is_quantity and found.reason.startswith("expected a string, got the number ")
 
 

@@ -206,7 +206,7 @@ CASES = [
     Case(
         "a policy that raises",
         replaced(PACK, "    pass", '    raise LookupError("no such rule")'),
-        ("policies/__main__.py:4", "no such rule", "mend it"),
+        ("policies/__main__.py:4", "no such rule", "fix it"),
         1,
     ),
     Case(

@@ -48,13 +48,13 @@ def test_malformed_duration_is_an_error(text: str) -> None:
     ("uri", "text"),
     [
         ("project:///infra/main%20file.py", "infra/main file.py:7"),
-        ("file:///work/project/infra/__main__.py", "infra/__main__.py:7"),
+        ("file:///srv/project/infra/__main__.py", "infra/__main__.py:7"),
         ("file:///elsewhere/lib.py", "/elsewhere/lib.py:7"),
         ("", ""),
     ],
 )
 def test_source_position_is_relative_to_the_project(uri: str, text: str) -> None:
-    assert source_text(source_pb2.SourcePosition(uri=uri, line=7), Path("/work/project")) == text
+    assert source_text(source_pb2.SourcePosition(uri=uri, line=7), Path("/srv/project")) == text
 
 
 def test_child_inherits_options_that_it_does_not_set() -> None:

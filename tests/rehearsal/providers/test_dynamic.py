@@ -38,7 +38,8 @@ def case(tmp_path: Path) -> Case:
 
 
 def _declare(case: Case, a: int, create: str = "pass") -> Case:
-    (case.root / "__main__.py").write_text(PROGRAM.format(a=a, create=create))
+    # Python keeps the bytecode of a source that has the same size and second: each value has its own size.
+    (case.root / "__main__.py").write_text(PROGRAM.format(a=a, create=create) + "#" * a)
     return case
 
 

@@ -124,7 +124,7 @@ def test_outside_a_repository_a_base_is_an_error(tmp_path: Path) -> None:
     for file in sorted((repository.root / ".git").rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     (repository.root / ".git").rmdir()
-    with pytest.raises(InputError, match="no git work tree"), checked_out(project(repository), "main"):
+    with pytest.raises(InputError, match="not a git work tree"), checked_out(project(repository), "main"):
         pass
 
 

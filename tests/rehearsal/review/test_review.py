@@ -223,7 +223,7 @@ def test_the_change_is_named_by_its_own_commit_and_compared_with_the_first_paren
 def test_a_base_that_is_none_fails_in_every_format(repository: Repository, format_: str) -> None:
     done = kingdom(repository, "preview", "--all", "--base", "no-such", "--format", format_)
     assert done.returncode == 2
-    assert "the base 'no-such' is no commit" in done.stderr
+    assert "the base 'no-such' is not a commit" in done.stderr
     assert "Traceback" not in done.stderr
     assert format_ == "text" or "no-such" in done.stdout
     assert repository.worktrees() == []

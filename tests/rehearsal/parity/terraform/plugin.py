@@ -157,7 +157,7 @@ def running(plugin: Path) -> Iterator[TerraformProvider]:
     )
     try:
         assert process.stdout is not None
-        line = process.stdout.readline().strip()  # "1|6|unix|/tmp/plugin123|grpc|"
+        line = process.stdout.readline().strip()  # "1|6|unix|ADDRESS|grpc|"
         fields = line.split("|")
         assert len(fields) >= 5, f"{plugin} printed {line!r} instead of go-plugin's handshake"
         version, kind, address = int(fields[1]), fields[2], fields[3]

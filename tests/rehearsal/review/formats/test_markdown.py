@@ -211,7 +211,7 @@ def test_junit_has_a_suite_for_each_stack_and_a_case_for_each_policy() -> None:
 
 
 def test_a_review_that_failed_says_so_in_every_format() -> None:
-    review = Review(ref="nowhere", error=InputError("the base 'nowhere' is no commit"))
+    review = Review(ref="nowhere", error=InputError("the base 'nowhere' is not a commit of this repository"))
     assert "❌ **The preview failed**" in markdown(review)
     assert "nowhere" in markdown(review)
     assert report(review)["exitCode"] == 2
