@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -97,17 +97,9 @@ class Person:
     account: dict[str, Any]
     email: str
     password: str
-    signed_in_at: float = field(default_factory=time.monotonic)
-
-    def renewed(self) -> Person:
-        """The same person, signed in again where the access token (15 minutes) may end during a test."""
-        if time.monotonic() - self.signed_in_at > 600:
-            self.sign_in()
-        return self
 
     def sign_in(self) -> None:
         """Another session, with what the account may do by now."""
-        self.signed_in_at = time.monotonic()
         answer = self.client.post("/v1/sessions", json={"email": self.email, "password": self.password})
         assert answer.status_code == 201, answer.text
         self.client.headers["authorization"] = f"Bearer {answer.json()['token']}"
@@ -175,24 +167,36 @@ def with_role(platform: Platform, role: str) -> Iterator[Person]:
         yield person
 
 
-@pytest.fixture(scope="session")
-def session_administrator(platform: Platform) -> Iterator[Person]:
-    yield from with_role(platform, "administrator")
+class Holders:
+    """Accounts with a role, shared by tests until their access token (15 minutes) might end during one."""
+
+    def __init__(self, platform: Platform, closed: contextlib.ExitStack) -> None:
+        self._platform = platform
+        self._closed = closed
+        self._made: dict[str, tuple[float, Person]] = {}
+
+    def of(self, role: str) -> Person:
+        made_at, person = self._made.get(role, (0.0, None))
+        if person is None or time.monotonic() - made_at > 600:
+            person = self._closed.enter_context(contextlib.contextmanager(with_role)(self._platform, role))
+            self._made[role] = (time.monotonic(), person)
+        return person
 
 
 @pytest.fixture(scope="session")
-def session_analyst(platform: Platform) -> Iterator[Person]:
-    yield from with_role(platform, "analyst")
+def holders(platform: Platform) -> Iterator[Holders]:
+    with contextlib.ExitStack() as closed:
+        yield Holders(platform, closed)
 
 
 @pytest.fixture
-def administrator(session_administrator: Person) -> Person:
-    return session_administrator.renewed()
+def administrator(holders: Holders) -> Person:
+    return holders.of("administrator")
 
 
 @pytest.fixture
-def analyst(session_analyst: Person) -> Person:
-    return session_analyst.renewed()
+def analyst(holders: Holders) -> Person:
+    return holders.of("analyst")
 
 
 @pytest.fixture
