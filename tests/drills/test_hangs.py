@@ -83,6 +83,7 @@ class Traffic:
     def send(self, kind: str, request: Callable[[httpx.Client], httpx.Response]) -> None:
         """Send one kind of request until :attr:`stopped`."""
         with self.project.client() as client:
+            client.timeout = MAX_SECONDS + 4  # the service's own deadline of 10 s comes first
             while not self.stopped.is_set():
                 began = time.monotonic()
                 try:
