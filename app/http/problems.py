@@ -53,7 +53,7 @@ TOO_MANY_REQUESTS: Final = Kind("too-many-requests", 429, "Too many requests")
 HEAD_TOO_LARGE: Final = Kind("head-too-large", 431, "The head of the request is too large")
 INTERNAL: Final = Kind("internal", 500, "Something went wrong on our side")
 DEADLINE: Final = Kind("deadline-exceeded", 504, "It took too long")
-UNAVAILABLE: Final = Kind("unavailable", 503, "Not possible just now")
+UNAVAILABLE: Final = Kind("unavailable", 503, "The service is temporarily unavailable")
 
 KINDS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
 

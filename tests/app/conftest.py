@@ -157,6 +157,7 @@ def eve(platform: Platform) -> Iterator[Person]:
         yield person
 
 
+@contextlib.contextmanager
 def with_role(platform: Platform, role: str) -> Iterator[Person]:
     """Somebody to whom an operator gave a role."""
     person = sign_up(platform.url)
@@ -178,7 +179,7 @@ class Holders:
     def of(self, role: str) -> Person:
         made_at, person = self._made.get(role, (0.0, None))
         if person is None or time.monotonic() - made_at > 600:
-            person = self._closed.enter_context(contextlib.contextmanager(with_role)(self._platform, role))
+            person = self._closed.enter_context(with_role(self._platform, role))
             self._made[role] = (time.monotonic(), person)
         return person
 

@@ -37,6 +37,13 @@ def test_no_lock_names_a_registry(lock: Path) -> None:
     assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", lock.read_text())
 
 
+def test_the_lock_of_the_mobile_client_names_no_address() -> None:
+    """npm writes the `funding` of packages anew: remove it after an update of the lock."""
+    text = (ROOT / "mobile" / "package-lock.json").read_text()
+    assert "://" not in text
+    assert '"resolved"' not in text
+
+
 @pytest.mark.parametrize("lock", ["service", "bootstrap"])
 def test_the_smaller_locks_have_the_versions_of_the_platform(lock: str) -> None:
     platform = pins(ROOT / "locks" / "platform.txt")

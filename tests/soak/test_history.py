@@ -221,7 +221,7 @@ def grant(cluster: Cluster, person: Person, role: str) -> None:
 
 
 def stale(history: History) -> list[str]:
-    """Reads that are older than the bound allows, and reads of names that nobody wrote."""
+    """Describe reads of values older than STALE_SECONDS, and reads of values that no write produced."""
     acknowledged = [(write.ended, write.number) for write in history.names if write.ended is not None]
     found = []
     for read in history.reads:

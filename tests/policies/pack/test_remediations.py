@@ -60,10 +60,10 @@ def test_labels_seccomp_and_tokens_have_a_remedy() -> None:
 )
 def test_a_remedy_mends_what_is_found_and_that_once(case: Case, change: Break) -> None:
     for given in case.broken(change):
-        mended = remedied(case.policy, given, case.settings)
-        if mended is not None:
+        remediated = remedied(case.policy, given, case.settings)
+        if remediated is not None:
             assert evaluate(case.policy, given, settings=case.settings).findings
-            assert remedied(case.policy, ResourceFixture(given.type, mended), case.settings) is None
+            assert remedied(case.policy, ResourceFixture(given.type, remediated), case.settings) is None
 
 
 @pytest.mark.parametrize("policy", REMEDIED)
@@ -89,11 +89,11 @@ def test_windows_gets_no_profile_that_its_api_refuses() -> None:
 
 def test_secrets_stay_secret_and_unknowns_unknown(pack: PolicyPack) -> None:
     inputs = pod()
-    mended = PolicyChecks(pack).remediate(resource(inputs), None)
-    assert mended["spec"]["containers"] == inputs["spec"]["containers"]
-    assert mended["spec"]["automountServiceAccountToken"] is False
-    assert mended["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
-    assert mended["metadata"] == {"name": "a", "labels": {LABEL: "kingdom"}}
+    remediated = PolicyChecks(pack).remediate(resource(inputs), None)
+    assert remediated["spec"]["containers"] == inputs["spec"]["containers"]
+    assert remediated["spec"]["automountServiceAccountToken"] is False
+    assert remediated["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert remediated["metadata"] == {"name": "a", "labels": {LABEL: "kingdom"}}
 
 
 @pytest.mark.parametrize("unknown", ["metadata", "labels", "spec", "securityContext"])
@@ -102,8 +102,12 @@ def test_what_is_not_known_yet_is_not_rewritten(pack: PolicyPack, unknown: str) 
     inputs["metadata"]["labels"] = {}
     parent = inputs if unknown in inputs else inputs["spec" if unknown == "securityContext" else "metadata"]
     parent[unknown] = UNKNOWN
-    mended = PolicyChecks(pack).remediate(resource(inputs), None)
-    at = mended if unknown in mended else mended["spec" if unknown == "securityContext" else "metadata"]
+    remediated = PolicyChecks(pack).remediate(resource(inputs), None)
+    at = (
+        remediated
+        if unknown in remediated
+        else remediated["spec" if unknown == "securityContext" else "metadata"]
+    )
     assert at[unknown] is UNKNOWN
 
 

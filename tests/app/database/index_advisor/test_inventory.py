@@ -50,7 +50,7 @@ async def fields(database: Database) -> set[tuple[str, ...]]:
     return {tuple(index["key"]) for index in indexes} - {("_id",)}
 
 
-def wish(action: Action, *keys: tuple[str, int], name: str | None = None) -> Advice:
+def advice_for(action: Action, *keys: tuple[str, int], name: str | None = None) -> Advice:
     return Advice(action, "t", name or name_of(keys), keys, "because")
 
 
@@ -74,15 +74,15 @@ async def test_queries_that_are_asked_get_their_index_only_when_the_advisor_may(
 @pytest.mark.parametrize(
     ("advice", "told"),
     [
-        (wish(Action.DROP, ("a", 1)), None),
-        (wish(Action.DROP, ("b", 1), name="by_hand"), "a person made it, so a person should drop it"),
-        (wish(Action.DROP, ("x", 1)), "it is gone"),
+        (advice_for(Action.DROP, ("a", 1)), None),
+        (advice_for(Action.DROP, ("b", 1), name="by_hand"), "a person made it, so a person should drop it"),
+        (advice_for(Action.DROP, ("x", 1)), "it is gone"),
         (
-            msgspec.structs.replace(wish(Action.DROP, ("a", 1)), declared=True),
+            msgspec.structs.replace(advice_for(Action.DROP, ("a", 1)), declared=True),
             "the service makes it at its start; take it out of the code",
         ),
-        (wish(Action.CREATE, ("b", 1)), "it is there"),
-        (wish(Action.CREATE, ("c", 1)), None),
+        (advice_for(Action.CREATE, ("b", 1)), "it is there"),
+        (advice_for(Action.CREATE, ("c", 1)), None),
     ],
 )
 def test_only_what_the_advisor_made_is_dropped_and_nothing_is_made_twice(
@@ -94,12 +94,12 @@ def test_only_what_the_advisor_made_is_dropped_and_nothing_is_made_twice(
 
 def test_a_collection_with_many_indexes_gets_no_more() -> None:
     there = [Index("t", str(number), ((f"f{number}", 1),)) for number in range(16)]
-    assert obstacle(wish(Action.CREATE, ("z", 1)), there) == "the collection has 16 indexes"
+    assert obstacle(advice_for(Action.CREATE, ("z", 1)), there) == "the collection has 16 indexes"
 
 
 async def test_one_run_makes_few_changes(database: Database, redis: Redis) -> None:
-    wishes = [wish(Action.CREATE, (field, 1)) for field in "abcd"]
-    said = await apply(database, [database], redis, wishes, {}, most=2)
+    created = [advice_for(Action.CREATE, (field, 1)) for field in "abcd"]
+    said = await apply(database, [database], redis, created, {}, most=2)
     assert await fields(database) == {("a",), ("b",)}
     assert sum(line.startswith("not done") for line in said) == 2
 
@@ -108,9 +108,9 @@ async def test_two_never_change_indexes_at_once(database: Database, redis: Redis
     async with lease(redis, "index-advisor") as held:
         assert held
         with pytest.raises(Busy):
-            await apply(database, [database], redis, [wish(Action.CREATE, ("a", 1))], {})
+            await apply(database, [database], redis, [advice_for(Action.CREATE, ("a", 1))], {})
     assert await fields(database) == set()
-    assert await apply(database, [database], redis, [wish(Action.CREATE, ("a", 1))], {}) == [
+    assert await apply(database, [database], redis, [advice_for(Action.CREATE, ("a", 1))], {}) == [
         "done: create advised_a_1 on t"
     ]
 
