@@ -69,6 +69,19 @@ class Session:
         with self._pack(dry_run=True) as pack:
             return self._operation(listener, None, pack).preview()
 
+    def plan_from_nothing(self) -> Result:
+        """Plan the stack without a state. Uses neither machine nor policy pack, and leaves nothing on disk.
+
+        Raises KingdomError with the errors of a plan that fails.
+        """
+        with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
+            plan = self._operation(Silent(), None, None, Store(Path(folder), secrets.token_hex())).preview()
+        if not plan.ok:
+            raise KingdomError(
+                f"{self.stack.name} cannot be planned from nothing", details=list(map(str, plan.errors))
+            )
+        return plan
+
     def rehearse(self, listener: Listener) -> tuple[Result, Result]:
         """Plan and create the stack in temporary clouds; return the plan and the result.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from rehearsal.cli.commands.base import JsonOption, StackOption, app, examples, out, print_json, session_of
-from rehearsal.errors import InputError, KingdomError
+from rehearsal.errors import InputError
 
 if TYPE_CHECKING:
     from rehearsal.forecast.declared import DeclaredPlatform
@@ -88,14 +88,11 @@ def _calibrate(file: Path) -> None:
 
 
 def _declared(stack: str) -> DeclaredPlatform:
-    from rehearsal.engine.events import Silent
     from rehearsal.forecast.declared import UndeclaredError, read
     from rehearsal.review.rules.policy_view import declared
 
     session = session_of(stack)
-    plan, _ = session.rehearse(Silent())
-    if not plan.ok:
-        raise KingdomError(f"{stack} cannot be planned from nothing", details=list(map(str, plan.errors)))
+    plan = session.plan_from_nothing()
     try:
         return read(stack, declared(plan.snapshot))
     except UndeclaredError as error:

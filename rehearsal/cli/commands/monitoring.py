@@ -24,6 +24,7 @@ from rehearsal.errors import InputError, KingdomError
 
 if TYPE_CHECKING:
     from rehearsal.monitoring.recommendations.evaluation import Evaluated
+    from rehearsal.session import Session
 
 _PERIODS: Final = {"1h": 3600.0, "24h": 86_400.0, "7d": 604_800.0}
 SinceOption = Annotated[str, typer.Option("--since", help="The period: 1h, 24h or 7d.", metavar="1h|24h|7d")]
@@ -76,8 +77,8 @@ def recommend(
     Each one is planned, evaluated by the policy pack and priced. With --apply those without a problem are
     written to the work tree, for review and `kingdom up`.
     """
-    session = session_of(stack, policy_pack)
-    found = _recommended(stack, _seconds(since), pack_of(session.project, policy_pack))
+    session = session_of(stack)
+    found = _recommended(session, _seconds(since), pack_of(session.project, policy_pack))
     if as_json:
         print_json({"stack": stack, "recommendations": [item.to_json() for item in found]})
     elif not found:
@@ -121,7 +122,7 @@ def report(
     from rehearsal.review.rules.policy_view import declared as resources
 
     seconds, session, now = _seconds(since), session_of(stack), time.time()
-    advice = _recommended(stack, seconds, pack_of(session.project, policy_pack))
+    advice = _recommended(session, seconds, pack_of(session.project, policy_pack))
     costs = monthly(resources(session.store.load()))
     with recorded(session.project, stack, now - seconds, now) as (source, events):
         found = build(
@@ -153,14 +154,13 @@ def _apply(path: Path, found: list[Evaluated]) -> None:
     path.write_text(text)
 
 
-def _recommended(stack: str, seconds: float, pack: Path | None) -> list[Evaluated]:
+def _recommended(session: Session, seconds: float, pack: Path | None) -> list[Evaluated]:
     from rehearsal.monitoring.access import recorded
     from rehearsal.monitoring.recommendations.evaluation import evaluate
     from rehearsal.monitoring.recommendations.rules import RecordedHistory, recommendations
     from rehearsal.monitoring.signals import declared
 
-    session = session_of(stack)
-    now = time.time()
+    stack, now = session.stack.name, time.time()
     config: dict[str, Any] = {
         key: json.loads(value) for key, value in session.stack.config.items() if value.startswith("{")
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from rehearsal.cli.commands.base import JsonOption, StackOption, app, examples, out, print_json, session_of
-from rehearsal.errors import KingdomError
 
 
 @app.command(epilog=examples("kingdom quotas --stack prod", "kingdom quotas -s prod --json | jq .quotas"))
@@ -15,14 +14,11 @@ def quotas(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
     The granted quota is the lowest default of a new project, or `quotas:granted` in the stack file. The exit
     code is 1 where less is granted than the largest scale needs.
     """
-    from rehearsal.engine.events import Silent
     from rehearsal.providers.fresh_project.model import FreshProject, Plan
     from rehearsal.providers.fresh_project.quotas import needs
 
     session = session_of(stack)
-    plan, _ = session.rehearse(Silent())
-    if not plan.ok:
-        raise KingdomError(f"{stack} cannot be planned from nothing", details=list(map(str, plan.errors)))
+    plan = session.plan_from_nothing()
     found = needs(FreshProject.of_stack(session.stack.config), Plan.of(plan.snapshot.resources))
     enough = all(need.granted >= need.max_scale for need in found)
     if as_json:
