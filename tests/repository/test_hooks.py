@@ -1,4 +1,4 @@
-"""What runs before a commit and in CI is what the repository installs itself."""
+"""Commit hooks and CI run only programs that the repository installs itself."""
 
 import os
 import re

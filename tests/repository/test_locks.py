@@ -38,7 +38,7 @@ def test_no_lock_names_a_registry(lock: Path) -> None:
 
 
 def test_the_lock_of_the_mobile_client_names_no_address() -> None:
-    """npm writes the `funding` of packages anew: remove it after an update of the lock."""
+    """npm writes the `funding` of packages again at each update of the lock: remove it."""
     text = (ROOT / "mobile" / "package-lock.json").read_text()
     assert "://" not in text
     assert '"resolved"' not in text
