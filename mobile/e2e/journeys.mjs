@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { APP, PASSWORD, record, reset, ROOT } from './support.mjs';
+import { APP, idle, PASSWORD, record, reset, ROOT } from './support.mjs';
 
 export const FILE = join(ROOT, 'journeys.json');
 export const JOURNEYS = JSON.parse(readFileSync(FILE, 'utf8'));
@@ -13,17 +13,17 @@ export const STEPS = {
     open: async (page) => {
       await page.goto(APP);
       await page.getByRole('article').first().waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
     item: async (page) => {
       await page.getByRole('article').first().getByRole('link').click();
       await page.getByRole('heading', { name: /Story|Caption|Verse/ }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
     return: async (page) => {
       await page.goBack();
       await page.getByRole('heading', { name: 'Feed' }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
   },
   create: {
@@ -33,45 +33,45 @@ export const STEPS = {
       await page.getByLabel('Password').fill(PASSWORD);
       await page.getByRole('button', { name: 'Sign in', exact: true }).click();
       await page.getByRole('article').first().waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
     create: async (page) => {
       await page.getByRole('tab', { name: 'Create' }).click();
       await page.getByLabel('What should it be about?').fill('a fox in the snow');
       await page.getByRole('button', { name: 'Generate' }).click();
       await page.getByRole('button', { name: 'Publish' }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
     publish: async (page) => {
       const sent = page.waitForResponse((response) => response.url().endsWith('/publication'));
       await page.getByRole('button', { name: 'Publish' }).click();
       await sent;
       await page.getByRole('button', { name: 'Withdraw' }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
   },
   library: {
     library: async (page) => {
       await page.goto(`${APP}library`);
       await page.getByRole('article').first().waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
     piece: async (page) => {
       await page.getByRole('article').first().getByRole('link').click();
       await page.getByRole('button', { name: /Publish|Withdraw/ }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
   },
   account: {
     account: async (page) => {
       await page.goto(`${APP}account`);
       await page.getByRole('button', { name: 'Credits and orders' }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
     orders: async (page) => {
       await page.getByRole('button', { name: 'Credits and orders' }).click();
       await page.getByRole('heading', { name: 'Plans' }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await idle(page);
     },
   },
 };

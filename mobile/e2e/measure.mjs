@@ -14,6 +14,7 @@ import { JOURNEYS, STEPS, walk } from './journeys.mjs';
 import {
   APP,
   fillFeed,
+  idle,
   launch,
   measurements,
   missing,
@@ -50,11 +51,11 @@ async function times(browser, plain) {
     if (!plain) {
       await page.waitForFunction(async () => (await navigator.serviceWorker.ready).active?.state === 'activated');
     }
-    await page.waitForLoadState('networkidle');
+    await idle(page);
     await page.reload();
     warm.push(await interactive(page));
     if (!plain) {
-      await page.waitForLoadState('networkidle');
+      await idle(page);
       const client = await page.context().newCDPSession(page);
       await page.context().setOffline(true);
       await page.reload();
@@ -125,7 +126,7 @@ async function renders(browser) {
   const page = await open(browser);
   await page.goto(APP);
   await page.getByRole('article').first().waitFor();
-  await page.waitForLoadState('networkidle');
+  await idle(page);
   const rows = async () => Object.values((await measurements(page)).rows).reduce((a, b) => a + b, 0);
   const before = await rows();
   await page.getByRole('button', { name: 'Like', exact: true }).first().click();
@@ -136,7 +137,7 @@ async function renders(browser) {
   const opened = await rows();
   await page.goBack();
   await page.getByRole('heading', { name: 'Feed' }).waitFor();
-  await page.waitForLoadState('networkidle');
+  await idle(page);
   const back = (await rows()) - opened;
   const { commits } = await measurements(page);
   await page.context().close();

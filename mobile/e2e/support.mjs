@@ -130,13 +130,44 @@ export function reset(log) {
   log.urls.length = 0;
 }
 
+const QUIET_MS = 500;
+const traffic = new WeakMap();
+
 /** A page in a context of its own: nothing stored, nothing cached. */
 export async function open(browser, options = {}) {
   const viewport = { width: 390, height: 844 };
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport, locale: 'en-US', ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
+  const pending = new Set();
+  const state = { pending, changed: Date.now() };
+  traffic.set(page, state);
+  const change = (apply) => (sent) => {
+    apply(sent);
+    state.changed = Date.now();
+  };
+  page.on(
+    'request',
+    // A stream of events stays open.
+    change((sent) => sent.url().endsWith('/events') || pending.add(sent)),
+  );
+  for (const event of ['requestfinished', 'requestfailed']) {
+    page.on(
+      event,
+      change((sent) => pending.delete(sent)),
+    );
+  }
   return page;
+}
+
+/**
+ * Wait until a page of `open` has sent no request for half a second and none is pending. Unlike the load state
+ * `networkidle` it also holds after a navigation inside of the app, which loads no document.
+ */
+export async function idle(page) {
+  const state = traffic.get(page);
+  state.changed = Date.now();
+  await until(() => state.pending.size === 0 && Date.now() - state.changed > QUIET_MS, 'no request is pending');
 }
 
 /** Throttle the network and the processor of a page. */

@@ -79,6 +79,7 @@ const en = {
   orders: {
     title: 'Credits and orders',
     products: 'Plans',
+    list: 'Orders',
     empty: 'No orders yet.',
     days: (days: number) => `${days} days`,
     bought: (plan: string) => `You have the plan ${plan}.`,

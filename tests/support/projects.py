@@ -104,7 +104,7 @@ class Project:
             output, _ = child.communicate()
             raise AssertionError(f"kingdom {arguments} did not end within {seconds:g} s:\n{output}") from None
         assert child.returncode == code, output
-        assert "Traceback" not in output
+        assert "Traceback" not in output, output
         return output
 
     def status(self) -> Status:

@@ -42,7 +42,7 @@ function Orders() {
           />
         </Card>
       ))}
-      <Heading level={2}>{texts.account.orders}</Heading>
+      <Heading level={2}>{texts.orders.list}</Heading>
       {placed.length === 0 && <Body muted>{texts.orders.empty}</Body>}
       {placed.map((order) => (
         <Card key={order.id}>
