@@ -8,7 +8,7 @@ PEERS := .venv/peers/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test drills soak load cluster engine providers preview bench lint mutants audit docs inventory lock mobile mobile-test mobile-client
+.PHONY: help setup up down demo test test-slow drills soak load cluster engine providers preview bench lint mutants audit docs inventory lock mobile mobile-test mobile-client
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,9 +30,13 @@ up: $(STAMP) ## Bring the whole platform up on this machine
 down: $(STAMP) ## Stop it and leave nothing behind
 	@$(BIN)/kingdom down --stack local
 
-test: $(STAMP) ## Run the test suite
-	@echo "Not among them: make engine (with the real Pulumi CLI on PATH), make providers (with real provider plugins), make cluster, make drills, make soak"
-	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not drill and not soak and not cluster and not engine and not providers"
+SUITE := not drill and not soak and not cluster and not engine and not providers
+test: $(STAMP) ## Run the quick tests
+	@echo "Not among them: make test-slow, make engine (with the real Pulumi CLI on PATH), make providers (with real provider plugins), make cluster, make drills, make soak"
+	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow and $(SUITE)"
+
+test-slow: $(STAMP) ## Run the tests that start many commands or plan whole stacks
+	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "slow and $(SUITE)"
 
 drills: $(STAMP) ## Run the slow fault drills
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m drill

@@ -11,6 +11,8 @@ from tests.infra.audits.paths import ABSENT, replaced
 from tests.infra.controls import Row, broken, rows
 from tests.infra.rehearsal import ROOT, Declared
 
+pytestmark = pytest.mark.slow
+
 TEXT = (ROOT / "docs" / "hardening.md").read_text()
 
 

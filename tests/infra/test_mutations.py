@@ -12,7 +12,7 @@ from tests.infra.mutations.source import commented
 from tests.infra.mutations.table import FILE, PROGRAM, REASONING, Table, explained, settings, table, text
 from tests.infra.rehearsal import Declared
 
-pytestmark = pytest.mark.timeout(300)  # three hundred changes are evaluated one by one
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # three hundred changes are evaluated one by one
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from rehearsal.engine.events import Op
 from tests.infra.rehearsal import configuration, operation, rehearse
 
-pytestmark = pytest.mark.timeout(900)  # two updates and two plans of a whole stack
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # two updates and two plans of a whole stack
 OLD, NEW = (f"sha256:{mark * 64}" for mark in "ab")
 
 

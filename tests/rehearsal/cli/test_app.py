@@ -19,6 +19,8 @@ import pytest
 
 from tests.rehearsal.minimal import KINGDOM, Tiny
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

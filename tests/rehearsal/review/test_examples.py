@@ -11,7 +11,7 @@ import pytest
 from rehearsal.review.formats.truncation import COMMENT_LIMIT, length
 from tests.rehearsal.review.examples import EXAMPLES, FOLDER, review
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

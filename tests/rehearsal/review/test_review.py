@@ -13,6 +13,8 @@ import pytest
 
 from tests.rehearsal.review.repositories import Repository
 
+pytestmark = pytest.mark.slow
+
 PACK = """\
 from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
 

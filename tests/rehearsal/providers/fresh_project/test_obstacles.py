@@ -18,6 +18,8 @@ from rehearsal.providers.fresh_project import FreshProject, obstacles
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.rehearsal import configuration, name_of, operation, rehearse
 
+pytestmark = pytest.mark.slow
+
 States = list[ResourceState]
 
 
