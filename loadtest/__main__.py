@@ -20,13 +20,14 @@ import locust  # noqa: F401 (isort: keep first)
 from loadtest.capacity import find_capacity
 from loadtest.comparison import BaseUpError, base_platform, measure
 from loadtest.generator.accounts import SetupError
-from loadtest.generator.health import raise_priority
+from loadtest.generator.health import raise_generator_priority
 from loadtest.live_view import live_view
 from loadtest.platform import NotLoopbackError, NotUpError, find
 from loadtest.report import result_line, to_html, to_json, to_text
 from loadtest.run import InterruptedRunError, Run, Settings, execute
 from loadtest.statistics.regression import Comparison
 from rehearsal.errors import KingdomError
+from rehearsal.monitoring.annotations import annotated
 from rehearsal.scenarios.catalog import Catalog, ScenarioError, load
 
 PASSED, MISSED, REGRESSION, INVALID, INTERRUPTED = 0, 1, 2, 3, 130
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def settings_of(options: argparse.Namespace, catalog: Catalog) -> Settings:
-    """What `kingdom load run` runs. Raises ScenarioError."""
+    """The settings of `kingdom load run`. Raises ScenarioError."""
     scenario = catalog.scenario(options.scenario)
     mix = options.mix or scenario.mix
     scale = scenario.local.scale if options.scale is None else options.scale
@@ -100,14 +101,15 @@ def settings_of(options: argparse.Namespace, catalog: Catalog) -> Settings:
 
 def _run(options: argparse.Namespace, catalog: Catalog) -> int:
     settings, platform = settings_of(options, catalog), find(options.stack)
-    raise_priority()
+    raise_generator_priority()
     print(
         f"{settings.name}: {settings.users.seconds:.0f} s, at most "
         f"{max(rate for _, rate in settings.rates.points):.0f} requests/s, scale {settings.scale:g}, "
         f"seed {settings.seed}",
         file=sys.stderr,
     )
-    with live_view() as tick:
+    detail = {"mix": settings.mix_name, "scale": settings.scale, "seed": settings.seed}
+    with annotated(platform.state, "load", f"load: {settings.name}", detail), live_view() as tick:
         run = execute(settings, platform, tick)
     _write(run, options)
     return exit_code(run)
@@ -135,13 +137,14 @@ def _write(run: Run, options: argparse.Namespace) -> None:
 
 def _capacity(options: argparse.Namespace, catalog: Catalog) -> int:
     platform = find(options.stack)
-    raise_priority()
-    found = find_capacity(
-        platform, options.mix, catalog.mix(options.mix), options.seconds, options.accounts, options.seed,
-        lambda text: print(text, file=sys.stderr, flush=True),
-    )  # fmt: skip
+    raise_generator_priority()
+    with annotated(platform.state, "load", "load: capacity", {"mix": options.mix, "seed": options.seed}):
+        found = find_capacity(
+            platform, options.mix, catalog.mix(options.mix), options.seconds, options.accounts, options.seed,
+            lambda text: print(text, file=sys.stderr, flush=True),
+        )  # fmt: skip
     if options.json is not None:
-        text = json.dumps([step.as_json() for step in found.steps])
+        text = json.dumps(found.as_json())
         print(text) if str(options.json) == "-" else options.json.write_text(text)
     print(found.text())
     if found.invalid:
@@ -155,8 +158,12 @@ def _compare(options: argparse.Namespace, catalog: Catalog) -> int:
     def notice(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    raise_priority()
-    with base_platform(change.root, options.base, notice) as base:
+    raise_generator_priority()
+    detail = {"base": options.base, "mix": options.mix, "seed": options.seed}
+    with (
+        base_platform(change.root, options.base, notice) as base,
+        annotated(change.state, "load", f"load: compare with {options.base}", detail),
+    ):
         found = measure(
             base, change, (options.mix, mix), options.windows, options.seconds, options.rate,
             options.accounts, options.seed, notice,

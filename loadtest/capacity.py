@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from loadtest.generator.recorder import as_json
+from loadtest.generator.accounts import Account
 from loadtest.platform import Platform
+from loadtest.report import FORMAT, run_json
 from loadtest.run import Run, Settings, execute
 from loadtest.statistics.rate_search import search
 from rehearsal.scenarios.rate_curve import RateCurve
 
 _FIRST_RATE: Final = 50.0
 _BISECTIONS: Final = 3
+# An invalid step is measured again.
+_ATTEMPTS: Final = 2
 _MAX_RATE: Final = 3200.0
 
 
@@ -41,14 +44,15 @@ class Step:
             f"invalid ({'; '.join(self.invalid)})" if self.invalid else "holds" if self.holds else "missed"
         )
         return (
-            f"{self.rate:.0f} requests/s offered: {total.good_rate:.0f} good/s, P50 {total.p50 * 1000:.0f}, "
+            f"{self.rate:.0f} requests/s offered: {total.good_rate:.0f} good/s, "
+            f"{total.in_flight:.1f} in flight, P50 {total.p50 * 1000:.0f}, "
             f"P95 {total.p95 * 1000:.0f}, P99 {total.p99 * 1000:.0f} ms, "
             f"errors {total.error_share:.2%}: {state}"
         )
 
     def as_json(self) -> dict[str, Any]:
         """The step's figures."""
-        return {"rate": self.rate, "holds": self.holds, "invalid": self.invalid, **as_json(self.run.total)}
+        return {"rate": self.rate, "holds": self.holds, **run_json(self.run)}
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,16 @@ class Capacity:
         return any(step.invalid for step in self.steps if step.rate > self.rate) and not any(
             not step.holds and not step.invalid for step in self.steps
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """The input of a calibration."""
+        return {
+            "format": FORMAT,
+            "kind": "capacity",
+            "rate": self.rate,
+            "invalid": self.invalid,
+            "steps": [step.as_json() for step in self.steps],
+        }
 
     def text(self) -> str:
         """The result in one line."""
@@ -89,14 +103,25 @@ def find_capacity(
 ) -> Capacity:
     """Measure constant rates until the highest one is known. Raises what :func:`execute` raises."""
     steps: list[Step] = []
+    prepared: list[Account] = []
 
-    def measure(rate: float) -> bool:
+    def step(rate: float) -> Step:
         users = RateCurve(((0.0, rate), (seconds, rate)))
         settings = Settings(f"{rate:.0f}/s", users, mix_name, mix, 1.0, 1.0, accounts, seed + len(steps))
-        step = Step(rate, execute(settings, platform))
-        steps.append(step)
-        notice(step.text())
-        return step.holds
+        found = Step(rate, execute(settings, platform, prepared=prepared))
+        prepared[:] = found.run.plan.prepared
+        notice(found.text())
+        return found
 
+    def measure(rate: float) -> bool:
+        for _ in range(_ATTEMPTS):
+            steps.append(step(rate))
+            if not steps[-1].invalid:
+                break
+        return steps[-1].holds
+
+    # The first requests after a start open connections and fill caches, and autoscaling begins: not counted.
+    notice("warming up")
+    step(_FIRST_RATE)
     search(measure, _FIRST_RATE, _MAX_RATE, _BISECTIONS)
     return Capacity(steps)

@@ -80,7 +80,11 @@ def _platform(run: Run) -> list[Text]:
     last = run.samples[-1]
     queue = next((each["queue"] for each in reversed(run.samples) if each.get("queue") is not None), None)
     pods = ", ".join(f"{name} {count}" for name, count in sorted(last["replicas"].items()))
-    cpu = "" if last["cpu"] is None else f"  CPU {last['cpu']:.2f} cores"
+    cpu = (
+        ""
+        if last["cpu"] is None
+        else f"  CPU {last['cpu']:.2f} cores, others {last['cpuOfOthers']:.2f} cores"
+    )
     depth = "" if queue is None else f"  queue {queue:.0f}"
     lines = [Text(f"ready: {pods}{cpu}  memory {last['memory'] / 2**20:.0f} MiB{depth}")]
     lines += [Text(f"{each['name']}: {each['outcome']}", "dim") for each in last["autoscalers"]]

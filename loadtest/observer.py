@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -40,9 +41,13 @@ def cpu_seconds(processes: Iterable[ProcessStatus]) -> Spent:
         with contextlib.suppress(psutil.Error):
             leader = psutil.Process(status.pid)
             for process in (leader, *leader.children(recursive=True)):
-                times = process.cpu_times()
-                spent[component(status), process.pid] = times.user + times.system
+                spent[component(status), process.pid] = _seconds(process)
     return spent
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def used(before: Spent, after: Spent) -> dict[str, float]:
@@ -54,8 +59,8 @@ def used(before: Spent, after: Spent) -> dict[str, float]:
 
 
 def component(status: ProcessStatus) -> str:
-    """The workload of a pod; the name of any other process."""
-    return workload(status.name) if status.kind == "pod" else status.name
+    """The workload of a pod; the kind of any other process, such as `redis`."""
+    return workload(status.name) if status.kind == "pod" else status.kind
 
 
 def replicas(status: Status) -> dict[str, int]:
@@ -77,10 +82,26 @@ def pod_memory(status: Status) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 
-def workload(pod: str) -> str:
-    """The Deployment of a pod named NAMESPACE/DEPLOYMENT-HASH-SUFFIX."""
-    name = pod.partition("/")[2] or pod
-    return name.rsplit("-", 2)[0] if name.count("-") >= 2 else name
+def workload(process: str) -> str:
+    """The Deployment of a process named pod/NAMESPACE/DEPLOYMENT-HASH-SUFFIX/CONTAINER."""
+    _, _, pod, _ = process.split("/")
+    return pod.rsplit("-", 2)[0]
+
+
+def competing_seconds(nice: int, processes: Path = Path("/proc")) -> Spent:
+    """CPU time of all processes of at least the priority `nice`, as Linux lists them; empty elsewhere.
+
+    Processes of a lower priority do not count, as they give way to the platform.
+    """
+    found: Spent = {}
+    for file in processes.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError):
+            # The command, in parentheses, may contain spaces: proc_pid_stat(5).
+            fields = file.read_text().rpartition(")")[2].split()
+            if int(fields[16]) <= nice:
+                ticks = int(fields[11]) + int(fields[12])
+                found["others", int(file.parent.name)] = ticks / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def cache_hits(series: Iterable[Series]) -> tuple[float, float]:
@@ -110,7 +131,10 @@ class Observer:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        # The observer is a child of the load generator.
+        self._load = {os.getppid(), os.getpid()}
         self._cpu: Spent = {}
+        self._others: Spent = {}
         self._at = 0.0
         self._caches: dict[str, tuple[float, float]] = {}
 
@@ -119,14 +143,16 @@ class Observer:
         status = self._machine.status()
         now = time.monotonic()
         cpu = cpu_seconds(status.processes)
-        spent, seconds = used(self._cpu, cpu), now - self._at
+        others = self._competing(status, {pid for _, pid in cpu})
+        spent, seconds, first = used(self._cpu, cpu), now - self._at, not self._cpu
         found: dict[str, Any] = {
             "at": time.time(),
             "replicas": replicas(status),
             "memory": sum(item.memory for item in status.processes),
             "podMemory": pod_memory(status),
-            "cpu": sum(spent.values()) / seconds if self._cpu else None,
-            "cpuByComponent": {name: each / seconds for name, each in spent.items()} if self._cpu else {},
+            "cpu": None if first else sum(spent.values()) / seconds,
+            "cpuByComponent": {} if first else {name: each / seconds for name, each in spent.items()},
+            "cpuOfOthers": None if first else used(self._others, others).get("others", 0.0) / seconds,
             "autoscalers": [
                 {
                     "name": item.name,
@@ -138,10 +164,20 @@ class Observer:
                 for item in status.autoscalers
             ],
         }
-        self._cpu, self._at = cpu, now
+        self._cpu, self._others, self._at = cpu, others, now
         if number % _SCRAPE_EVERY == 0:
             found.update(await self._metrics(status))
         return found
+
+    def _competing(self, status: Status, platform: set[int]) -> Spent:
+        """CPU time of processes that neither belong to the platform or the load test nor give way to it."""
+        nice = 0
+        for item in status.processes:
+            if item.kind == "pod" and item.pid is not None:
+                with contextlib.suppress(psutil.Error):
+                    nice = psutil.Process(item.pid).nice()
+        ours = platform | self._load
+        return {key: seconds for key, seconds in competing_seconds(nice).items() if key[1] not in ours}
 
     async def _metrics(self, status: Status) -> dict[str, Any]:
         depth, hits, reads = None, 0.0, 0.0

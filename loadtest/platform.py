@@ -38,6 +38,11 @@ class Platform:
     stack: str
 
     @property
+    def state(self) -> Path:
+        """The folder of the stack's state."""
+        return self.root / ".rehearsal" / self.stack
+
+    @property
     def grant(self) -> Callable[[str], bool] | None:
         """Makes the account of an email address an administrator; None without a machine."""
         machine = self.machine

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform as machine
 import subprocess
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +14,13 @@ from loadtest.run import WARM_UP_SECONDS, Run
 from loadtest.targets import ERROR_SHARE, PERCENTILE_LIMITS
 from rehearsal.report.page import Limit, Marker, Page, Plot, Series, TableBlock, render
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_WINDOW_SECONDS: Final = 10
 _ROOT: Final = Path(__file__).parents[1]
 
 
 def machine_class() -> str:
-    """What results may be compared with: processor model, cores, memory in GiB."""
+    """The class within which results can be compared: processor model, cores, memory in GiB."""
     model = machine.processor() or machine.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -57,9 +57,13 @@ def result_line(run: Run) -> str:
 
 def to_json(run: Run) -> dict[str, Any]:
     """Everything that was measured; `histograms` hold the response times by endpoint and second."""
+    return {"format": FORMAT, "kind": "run", **run_json(run), "histograms": run.recorder.encoded()}
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """The figures of a run, without its histograms."""
     settings = run.settings
     return {
-        "format": FORMAT,
         "scenario": settings.name,
         "mix": settings.mix_name,
         "scale": settings.scale,
@@ -68,17 +72,24 @@ def to_json(run: Run) -> dict[str, Any]:
         "machine": machine_class(),
         "commit": commit(),
         "generator": {"latenessP99": run.plan.health.lateness_p99, "cpu": run.plan.health.cpu},
+        "others": run.others,
         "invalid": run.invalid(),
         "findings": [vars(each) for each in run.findings()],
+        "secondsPerRequest": settings.seconds_per_request,
+        "cores": os.cpu_count() or 1,
         "total": as_json(run.total),
+        "quantiles": run.recorder.quantiles(WARM_UP_SECONDS, run.seconds),
         "endpoints": {
             name: as_json(run.recorder.window(WARM_UP_SECONDS, run.seconds, name))
             for name in run.recorder.endpoints
         },
+        "windows": [
+            {"at": at, **as_json(run.recorder.window(at, at + _WINDOW_SECONDS))}
+            for at in range(WARM_UP_SECONDS, run.seconds - _WINDOW_SECONDS + 1, _WINDOW_SECONDS)
+        ],
         "users": [settings.users.rate(at) for at in range(run.seconds)],
         "seconds": [as_json(each) for each in run.per_second()],
         "platform": [{**each, "at": each["at"] - run.began} for each in run.samples],
-        "histograms": run.recorder.encoded(),
     }
 
 
@@ -96,7 +107,7 @@ def to_html(run: Run) -> str:
     """The report."""
     settings, findings, total = run.settings, run.findings(), run.total
     invalid, health = run.invalid(), run.plan.health
-    cores = [each["cpu"] for each in _during(run) if each.get("cpu") is not None]
+    cores = [each["cpu"] for each in run.platform() if each.get("cpu") is not None]
     facts = [
         ("scenario", f"{settings.name}, mix {settings.mix_name}, seed {settings.seed}"),
         ("scale", f"{settings.scale:g}: one user here stands for {1 / settings.scale:g}"),
@@ -107,6 +118,7 @@ def to_html(run: Run) -> str:
         ("commit", commit() or "unknown"),
         ("generator", f"{health.cpu:.0%} of a core, late by P99 {health.lateness_p99 * 1000:.1f} ms"),
         ("platform", f"{sum(cores) / len(cores):.2f} cores on average" if cores else "not observed"),
+        ("other processes", f"{run.others:.2f} cores on average"),
         ("P95 from sending", f"{total.service_p95 * 1000:.0f} ms"),
         ("P95 from the intended start", f"{total.p95 * 1000:.0f} ms"),
     ]  # fmt: skip
@@ -188,13 +200,9 @@ def _plots(run: Run) -> list[Plot]:
     ]  # fmt: skip
 
 
-def _during(run: Run) -> Sequence[dict[str, Any]]:
-    return [each for each in run.samples if 0 <= each["at"] - run.began < run.seconds]
-
-
 def _by_second(run: Run) -> list[dict[str, Any] | None]:
     found: list[dict[str, Any] | None] = [None] * run.seconds
-    for each in _during(run):
+    for each in run.platform():
         found[int(each["at"] - run.began)] = each
     return found
 
@@ -202,7 +210,7 @@ def _by_second(run: Run) -> list[dict[str, Any] | None]:
 def _decisions(run: Run) -> list[Marker]:
     """Changes of what the autoscalers decided, with their reasons."""
     markers, before = list[Marker](), dict[str, tuple[int, str]]()
-    for each in _during(run):
+    for each in run.platform():
         for item in each["autoscalers"]:
             now = (item["desired"], item["outcome"])
             if before.get(item["name"], now) != now:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -11,14 +12,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, Final
 
 import gevent
 from gevent import subprocess as gevent_subprocess
+from gevent.event import Event
 from locust.env import Environment
 
 from loadtest.generator.accounts import Account, SetupError
 from loadtest.generator.dispatcher import Plan, ScheduledUser, tls_of
+from loadtest.generator.health import raise_priority
 from loadtest.generator.recorder import Recorder, Window
 from loadtest.platform import Platform, require_loopback
 from loadtest.targets import Finding, evaluate
@@ -26,9 +30,14 @@ from rehearsal.scenarios.rate_curve import RateCurve
 
 WARM_UP_SECONDS: Final = 5
 """Seconds at the start that do not count: connections are opened and caches filled."""
+MAX_OTHERS: Final = 0.25
+"""Share of the machine's cores that other processes may use; beyond it, a run is invalid."""
 _TICK_SECONDS: Final = 1.0
 _START_SECONDS: Final = 180.0
 _AFTER_SECONDS: Final = 30.0
+# The observer starts within a second or two, on a busy machine later.
+_OBSERVER_SECONDS: Final = 30.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptedRunError(Exception):
@@ -37,7 +46,7 @@ class InterruptedRunError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is: its name, users over time, and the factor by which the scenario's users were scaled."""
+    """A run's name, users over time, and the factor by which the scenario's users were scaled."""
 
     name: str
     users: RateCurve
@@ -65,7 +74,7 @@ class Run:
 
     @property
     def recorder(self) -> Recorder:
-        """Where the requests are."""
+        """The recorded requests."""
         return self.plan.recorder
 
     @property
@@ -87,6 +96,16 @@ class Run:
         """Every second from the start."""
         return [self.recorder.window(at, at + 1) for at in range(self.seconds)]
 
+    def platform(self) -> list[dict[str, Any]]:
+        """The samples of the platform during the schedule."""
+        return [each for each in self.samples if 0 <= each["at"] - self.began < self.seconds]
+
+    @property
+    def others(self) -> float:
+        """Mean number of cores that neither the platform nor the load test used; 0 when not observed."""
+        values = [each["cpuOfOthers"] for each in self.platform() if each.get("cpuOfOthers") is not None]
+        return fmean(values) if values else 0.0
+
     def findings(self) -> list[Finding]:
         """The evaluation against the targets."""
         first = min(WARM_UP_SECONDS, self.seconds // 2)
@@ -97,6 +116,11 @@ class Run:
     def invalid(self) -> list[str]:
         """Why the run is invalid; [] when it counts."""
         problems = self.plan.health.problems()
+        if self.others > MAX_OTHERS * (os.cpu_count() or 1):
+            problems.append(
+                f"other processes used {self.others:.1f} of {os.cpu_count()} cores, at most {MAX_OTHERS:.0%} "
+                "of them: stop them and run again"
+            )
         if not self.total.arrivals:
             problems.append("no request was sent after the warm-up")
         return problems
@@ -168,20 +192,26 @@ def _dispatching(platform: Platform, plan: Plan) -> Iterator[Callable[[], bool]]
 def _observed(platform: Platform, run: Run) -> Iterator[None]:
     """Samples of the platform, read from the observer's process while the block runs."""
     process = gevent_subprocess.Popen(
-        [sys.executable, "-m", "loadtest.observer", str(platform.root / ".rehearsal" / platform.stack)],
+        [sys.executable, "-m", "loadtest.observer", str(platform.state)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
 
+    raise_priority(process.pid)
+    begun = Event()
+
     def read() -> None:
         assert process.stdout is not None
         for line in process.stdout:
             run.samples.append(json.loads(line))
+            begun.set()
+        begun.set()
 
     reader = gevent.spawn(read)
     try:
+        begun.wait(_OBSERVER_SECONDS)
         yield
     finally:
         process.terminate()
@@ -197,9 +227,13 @@ def _interruptible() -> Iterator[None]:
     def stop() -> None:
         main.throw(InterruptedRunError("interrupted"))
 
-    handlers = [gevent.signal_handler(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = [gevent.signal_handler(number, stop) for number in _SIGNALS]
     try:
         yield
     finally:
         for handler in handlers:
             handler.cancel()
+        # A cancelled handler of gevent leaves the default action, which would end the process without a word.
+        for number, handler in before.items():
+            signal.signal(number, handler)

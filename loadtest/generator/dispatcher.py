@@ -8,6 +8,7 @@ share of the arrivals; independent Poisson processes sum to one.
 
 from __future__ import annotations
 
+import gc
 import json as json_encoder
 import random
 import ssl
@@ -75,6 +76,9 @@ class ScheduledUser(FastHttpUser):
         names, weights = list(plan.mix), list(plan.mix.values())
         pool = Pool()
         clock = time.perf_counter
+        # A full collection of what was loaded so far takes longer than the generator may be late.
+        gc.collect()
+        gc.freeze()
         plan.began = began = clock()
         plan.health.start(began)
         try:

@@ -38,6 +38,10 @@ def seconds_at(found: HdrHistogram, percent: float) -> float:
     return found.get_value_at_percentile(percent) / _UNITS_PER_SECOND if found.total_count else 0.0
 
 
+def _mean(found: HdrHistogram) -> float:
+    return found.get_mean_value() / _UNITS_PER_SECOND if found.total_count else 0.0
+
+
 def record(found: HdrHistogram, seconds: float) -> None:
     """Add one time. Times beyond the range count as its ends."""
     found.record_value(min(_MAX_UNITS, max(1, round(seconds * _UNITS_PER_SECOND))))
@@ -45,7 +49,10 @@ def record(found: HdrHistogram, seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Window:
-    """Requests of some seconds. Times in seconds; ``errors`` by class, with dropped arrivals among them."""
+    """Requests of some seconds. Times in seconds; ``errors`` by class, with dropped arrivals among them.
+
+    ``in_flight`` is the mean number of requests that were sent and not completed (Little's law).
+    """
 
     seconds: float
     arrivals: int
@@ -56,6 +63,7 @@ class Window:
     p95: float
     p99: float
     service_p95: float
+    in_flight: float
 
     @property
     def error_share(self) -> float:
@@ -148,7 +156,16 @@ class Recorder:
             p95=seconds_at(response, 95),
             p99=seconds_at(response, 99),
             service_p95=seconds_at(service, 95),
+            in_flight=service.total_count * _mean(service) / (end - start),
         )
+
+    def quantiles(self, start: int, end: int, count: int = 20) -> list[float]:
+        """Evenly spaced quantiles of the response time in seconds, each the middle of its share."""
+        found = merged(
+            each for at in range(start, end) if at in self._seconds
+            for each in self._seconds[at].response.values()
+        )  # fmt: skip
+        return [seconds_at(found, 100 * (index + 0.5) / count) for index in range(count)]
 
     def encoded(self) -> dict[str, dict[str, str]]:
         """Response times by endpoint and second, each in the HdrHistogram V2 compressed base64 encoding."""
@@ -181,4 +198,5 @@ def as_json(window: Window) -> dict[str, Any]:
         "p95": window.p95,
         "p99": window.p99,
         "serviceP95": window.service_p95,
+        "inFlight": window.in_flight,
     }

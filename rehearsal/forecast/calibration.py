@@ -1,6 +1,6 @@
-"""What one request costs, measured by a load test on one machine, and what is assumed about a cloud.
+"""The cost of one request, measured by load tests on one machine, and assumptions about a cloud.
 
-`kingdom load run SCENARIO --json FILE` measures; `kingdom forecast --calibrate FILE` writes the calibration.
+`kingdom load capacity --json FILE` measures; `kingdom forecast --calibrate FILE` writes the calibration.
 """
 
 from __future__ import annotations
@@ -8,16 +8,26 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from rehearsal.forecast.scalability import (
+    Point,
+    ScalabilityLaw,
+    TooFewPointsError,
+    bootstrap,
+    fit,
+    interval,
+)
 
 FILE: Final = Path(__file__).with_name("calibration.json")
 _MIN_WINDOWS: Final = 5
 _WINDOW_SECONDS: Final = 5
-_QUANTILES: Final = 20
+_WARM_UP_SECONDS: Final = 5
+# A sample is the mean since the one before, so that a slow observer still covers the window.
+_MIN_SAMPLES: Final = 2
 
 
 class CalibrationError(ValueError):
@@ -47,22 +57,57 @@ class Assumptions:
 
 
 @dataclass(frozen=True)
+class MixOperation:
+    """An operation of the calibration's mix: its share of the requests and its median time at low load."""
+
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scalability:
+    """Throughput against requests in flight on the measured machine, by the Universal Scalability Law.
+
+    `usable` is the share of the cores' CPU that is in use where throughput no longer rises.
+    """
+
+    law: ScalabilityLaw
+    contention: Estimate
+    coherence: Estimate
+    usable: Estimate
+
+    def remaining(self, in_flight: float) -> float:
+        """The share of the highest throughput that remains with so many requests in flight.
+
+        It falls beyond the fitted peak only; beyond the measured range the last measured value is used.
+        """
+        measured = min(in_flight, self.law.measured[1])
+        if measured <= self.law.best_concurrency:
+            return 1.0
+        return self.law.throughput(measured) / self.law.throughput(self.law.best_concurrency)
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Cost of a request: CPU in core seconds by component, response times in seconds at low load.
 
-    `quantiles` are evenly spaced percentiles of the response time; `utilization` is the share of the
-    machine's cores that the platform used during the measurement; `memory` is resident bytes of an `api` pod.
+    `rates` are the lowest and the highest measured rate at which the targets held; `quantiles` are evenly
+    spaced percentiles of the response time at the lowest one, at which the platform used `utilization` of the
+    machine's `cores`; `operations` are those of that rate by name; `memory` is resident
+    bytes of an `api` pod; `jobs` is the share of arrivals that put a job into the queue.
     """
 
     date: str
     machine: str
+    cores: int
     commit: str
-    scenario: str
     mix: str
-    rate: float
+    rates: tuple[float, float]
     utilization: float
     cpu: Mapping[str, Estimate]
+    scalability: Scalability
     quantiles: tuple[float, ...]
+    operations: Mapping[str, MixOperation]
     memory: float
     jobs: float
     assumptions: Assumptions
@@ -70,52 +115,70 @@ class Calibration:
     @property
     def origin(self) -> str:
         """Date, commit, machine and load of the measurement in one line."""
+        low, high = self.rates
         return (
-            f"{self.date}, commit {self.commit or 'unknown'}, {self.machine}, scenario {self.scenario} "
-            f"({self.mix}) at {self.rate:.0f} requests/s, {self.utilization:.0%} of the cores used"
+            f"{self.date}, commit {self.commit or 'unknown'}, {self.machine}, mix {self.mix} "
+            f"at {low:.0f} to {high:.0f} requests/s"
         )
+
+    def total(self, position: int) -> float:
+        """CPU seconds of all components per request."""
+        return sum(each.at(position) for each in self.cpu.values())
+
+    def occupied(self, component: str, position: int) -> float:
+        """Seconds of one core that a request of a component occupies, with the CPU that cannot be used."""
+        return self.cpu[component].at(position) / self.scalability.usable.at(-position)
 
 
 def load(file: Path = FILE) -> Calibration:
     """Read a calibration. Raises CalibrationError."""
     try:
         found = json.loads(file.read_text())
+        law = found["scalability"].pop("law")
+        law["measured"] = tuple(law["measured"])
         values: dict[str, Any] = {
             **found,
-            "cpu": {name: Estimate(*interval) for name, interval in found["cpu"].items()},
+            "rates": tuple(found["rates"]),
+            "cpu": {name: Estimate(**each) for name, each in found["cpu"].items()},
+            "scalability": Scalability(
+                ScalabilityLaw(**law),
+                **{name: Estimate(**each) for name, each in found["scalability"].items()},
+            ),
             "quantiles": tuple(found["quantiles"]),
+            "operations": {name: MixOperation(**each) for name, each in found["operations"].items()},
             "assumptions": Assumptions(**found["assumptions"]),
         }
         return Calibration(**values)
     except FileNotFoundError as error:
-        raise CalibrationError(f"there is no calibration {file}; make one with --calibrate") from error
+        raise CalibrationError(f"the calibration {file} is missing; write one with --calibrate") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CalibrationError(f"{file} is not a calibration: {error}") from error
 
 
 def write(calibration: Calibration, file: Path = FILE) -> None:
     """Write a calibration as JSON."""
-    data = {
-        **vars(calibration),
-        "cpu": {name: list(vars(each).values()) for name, each in calibration.cpu.items()},
-        "quantiles": list(calibration.quantiles),
-        "assumptions": vars(calibration.assumptions),
-    }
-    file.write_text(json.dumps(data, indent=2) + "\n")
+    file.write_text(json.dumps(asdict(calibration), indent=2) + "\n")
 
 
-def from_load_test(result: Mapping[str, Any], job_share: float) -> Calibration:
-    """From the JSON of a load test. `job_share` is the share of arrivals that put a job into the queue.
+def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
+    """From the JSON of `kingdom load capacity`. `job_share` is the share of arrivals that enqueue a job.
 
-    Raises CalibrationError for a run that is invalid, too short, or missed its targets: its times are waits.
+    The cost is that of the steps at which the targets held, the response times those of the lowest rate; the
+    law is fitted to all valid steps. Raises CalibrationError for a result that cannot be used.
     """
-    if result["invalid"]:
-        raise CalibrationError(f"the load test is invalid: {'; '.join(result['invalid'])}")
-    if result["total"]["errorShare"] >= 0.01:
+    if result.get("kind") != "capacity":
         raise CalibrationError(
-            f"{result['total']['errorShare']:.1%} of the requests failed; less than 1 % is needed"
+            f"this is the result of a load test of the kind {result.get('kind')!r}: "
+            "a calibration is made from the one of `kingdom load capacity --json FILE`"
         )
-    windows = list(_windows(result))
+    steps = [step for step in result["steps"] if not step["invalid"]]
+    held = sorted((step for step in steps if step["holds"]), key=lambda step: step["rate"])
+    if not held:
+        reasons = sorted({reason for step in result["steps"] for reason in step["invalid"]})
+        raise CalibrationError(
+            f"the targets held at no rate of the load test: {'; '.join(reasons) or 'they were missed'}"
+        )
+    windows = [window for step in held for window in _windows(step)]
     if len(windows) < _MIN_WINDOWS:
         raise CalibrationError(
             f"the load test has {len(windows)} windows of {_WINDOW_SECONDS} s with measurements; "
@@ -123,33 +186,76 @@ def from_load_test(result: Mapping[str, Any], job_share: float) -> Calibration:
         )
     names = sorted({name for cpu, _ in windows for name in cpu})
     cpu = {name: _estimate([each.get(name, 0.0) / served for each, served in windows]) for name in names}
-    cores = [each["cpu"] for each in result["platform"] if each.get("cpu") is not None and each["at"] >= 0]
+    low, cores = held[0], held[0]["cores"]
+    used = [each["cpu"] for each in low["platform"] if each.get("cpu") is not None and each["at"] >= 0]
     return Calibration(
-        date=result["began"][:10],
-        machine=result["machine"],
-        commit=result["commit"],
-        scenario=result["scenario"],
-        mix=result["mix"],
-        rate=result["total"]["goodRate"],
-        utilization=statistics.fmean(cores) / _cores_of(result["machine"]),
+        date=low["began"][:10],
+        machine=low["machine"],
+        cores=cores,
+        commit=low["commit"],
+        mix=low["mix"],
+        rates=(low["rate"], held[-1]["rate"]),
+        utilization=statistics.fmean(used) / cores,
         cpu=cpu,
-        quantiles=_quantiles(result["total"]),
-        memory=_memory(result),
+        scalability=_scalability(steps, sum(each.mean for each in cpu.values()) / cores),
+        quantiles=tuple(low["quantiles"]),
+        operations={
+            name: MixOperation(each["arrivals"] / low["total"]["arrivals"], each["p50"])
+            for name, each in low["endpoints"].items()
+            if each["arrivals"]
+        },
+        memory=_memory(held[-1]),
         jobs=job_share,
         assumptions=Assumptions(),
     )
+
+
+def _scalability(steps: Sequence[Mapping[str, Any]], cost: float) -> Scalability:
+    """The law of the valid steps. `cost` is the CPU of a request as a share of the machine."""
+    points = [point for step in steps for point in _points(step)]
+    try:
+        law, laws = fit(points), bootstrap(points)
+    except TooFewPointsError as error:
+        raise CalibrationError(f"the load test has too few valid steps: {error}") from error
+
+    def usable(of: ScalabilityLaw) -> float:
+        return min(1.0, of.throughput(of.best_concurrency) * cost)
+
+    def estimate(mean: float, values: Sequence[float]) -> Estimate:
+        low, high = interval(values)
+        return Estimate(min(low, mean), mean, max(high, mean))
+
+    return Scalability(
+        law,
+        estimate(law.contention, [each.contention for each in laws]),
+        estimate(law.coherence, [each.coherence for each in laws]),
+        estimate(usable(law), [usable(each) for each in laws]),
+    )
+
+
+def _points(step: Mapping[str, Any]) -> Iterator[Point]:
+    """Requests in flight and completed requests per second, in windows after the warm-up."""
+    seconds = step["seconds"]
+    for start in range(_WARM_UP_SECONDS, len(seconds) - _WINDOW_SECONDS + 1, _WINDOW_SECONDS):
+        window = seconds[start : start + _WINDOW_SECONDS]
+        in_flight = statistics.fmean(each["inFlight"] for each in window)
+        completed = statistics.fmean(each["completed"] for each in window)
+        if in_flight and completed:
+            yield in_flight, completed
 
 
 def _windows(result: Mapping[str, Any]) -> Iterator[tuple[dict[str, float], float]]:
     """CPU cores by component and completed requests per second, in windows after the warm-up."""
     served = [each["completed"] for each in result["seconds"]]
     samples = [
-        each for each in result["platform"] if 5 <= each["at"] < len(served) and each.get("cpuByComponent")
+        each
+        for each in result["platform"]
+        if _WARM_UP_SECONDS <= each["at"] < len(served) and each.get("cpuByComponent")
     ]
-    for start in range(5, len(served) - _WINDOW_SECONDS + 1, _WINDOW_SECONDS):
+    for start in range(_WARM_UP_SECONDS, len(served) - _WINDOW_SECONDS + 1, _WINDOW_SECONDS):
         inside = [each for each in samples if start <= each["at"] < start + _WINDOW_SECONDS]
         count = sum(served[start : start + _WINDOW_SECONDS]) / _WINDOW_SECONDS
-        if len(inside) < _WINDOW_SECONDS - 1 or not count:
+        if len(inside) < _MIN_SAMPLES or not count:
             continue
         names = {name for each in inside for name in each["cpuByComponent"]}
         yield (
@@ -168,31 +274,6 @@ def _estimate(values: list[float]) -> Estimate:
     return Estimate(low, statistics.fmean(ordered), high)
 
 
-def _quantiles(total: Mapping[str, Any]) -> tuple[float, ...]:
-    """Evenly spaced quantiles of the response time, on a log-linear curve through P50, P95 and P99."""
-    known = [
-        (0.0, total["p50"] / 4),
-        (0.5, total["p50"]),
-        (0.95, total["p95"]),
-        (0.99, total["p99"]),
-        (1.0, total["p99"]),
-    ]
-    found = []
-    for index in range(_QUANTILES):
-        share = (index + 0.5) / _QUANTILES
-        (left, low), (right, high) = next(
-            pair for pair in pairwise(known) if pair[0][0] <= share <= pair[1][0]
-        )
-        position = (share - left) / (right - left)
-        found.append(math.exp(math.log(low) + (math.log(high) - math.log(low)) * position))
-    return tuple(found)
-
-
 def _memory(result: Mapping[str, Any]) -> float:
     values = [each["podMemory"]["api"] for each in result["platform"] if each.get("podMemory", {}).get("api")]
     return statistics.fmean(values) if values else 0.0
-
-
-def _cores_of(machine: str) -> int:
-    part = next((each for each in machine.split(", ") if each.endswith(" cores")), "1 cores")
-    return int(part.split()[0])

@@ -41,9 +41,9 @@ def limits(
     platform: DeclaredPlatform, calibration: Calibration, seconds_per_request: float, position: int = 0
 ) -> list[ResourceLimit]:
     """All limits, the first one first."""
-    cpu = calibration.cpu["api"].at(position)
+    occupied = calibration.occupied("api", position)
     pods = min(platform.api.max_replicas, platform.api.pool.max_nodes * platform.api.pods_per_node)
-    rate = _highest_rate(pods, cpu / platform.api.cpu_limit, Latency(calibration))
+    rate = _highest_rate(pods, occupied / platform.api.cpu_limit, Latency(calibration))
     per_pod = rate / pods
     accepted = platform.connections // platform.connections_per_pod - platform.worker.max_replicas
     found = [

@@ -6,15 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from rehearsal.forecast.evidence import evidence
 from rehearsal.forecast.limits import TARGETS, ResourceLimit, advice, findings, limits
 from rehearsal.forecast.simulation import Forecast, Second
 from rehearsal.report.page import Limit, Page, Plot, Series, TableBlock, render
 
 _POINTS = 600
-_NOTE = (
-    "Bands come from the 5th and 95th percentile of the measured CPU per request. The database's own speed "
-    "is not modelled: the server of the measurement is not the one of Atlas."
-)
+_NOTE = "Bands come from the 5th and 95th percentile of the measured CPU per request and of the fits."
 
 
 def first_limit(forecasts: Sequence[Forecast], seconds_per_request: float) -> tuple[ResourceLimit, str]:
@@ -42,7 +40,7 @@ def to_json(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
         "stack": mean.platform.stack,
         "scenario": scenario,
         "calibration": mean.calibration.origin,
-        "assumptions": vars(mean.calibration.assumptions),
+        "evidence": [vars(each) for each in evidence(mean)],
         "holds": all(each.holds for each in found),
         "findings": [vars(each) for each in found],
         "firstLimit": {"resource": first.resource, "users": users, "remedy": first.remedy},
@@ -77,7 +75,7 @@ def to_text(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
         f"  replicas of api: {replicas}; {data['decidingMetric']} decides",
         f"  cost: {data['usdPerHour']['low']:.2f} to {data['usdPerHour']['peak']:.2f} USD/h",
         *(f"  change: {each}" for each in data["advice"]),
-        f"  calibration: {mean.calibration.origin}",
+        *(f"  {each.kind}: {each.text}" for each in evidence(mean)),
     ]  # fmt: skip
     return "\n".join(lines)
 
@@ -86,7 +84,6 @@ def to_html(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
     """The report."""
     mean = forecasts[1]
     data, found = to_json(forecasts, scenario, seconds_per_request), findings(mean)
-    assumed = mean.calibration.assumptions
     step = max(1, len(mean.seconds) // _POINTS)
     facts = [
         ("first limit", f"{data['firstLimit']['resource']}, at {data['firstLimit']['users']}"),
@@ -94,9 +91,6 @@ def to_html(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
         ("deciding metric", data["decidingMetric"]),
         ("cost", f"{data['usdPerHour']['low']:.2f} to {data['usdPerHour']['peak']:.2f} USD/h"),
         ("calibration", mean.calibration.origin),
-        ("assumed: a pod starts in", f"{assumed.pod_start:g} s"),
-        ("assumed: a node starts in", f"{assumed.node_start:g} s"),
-        ("assumed: age of metrics", f"{assumed.metrics_delay:g} s"),
     ]  # fmt: skip
     return render(
         Page(
@@ -115,6 +109,11 @@ def to_html(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
                     "Limits",
                     ("resource", "users"),
                     [(each["resource"], _users(each["users"] or math.inf)) for each in data["limits"]],
+                ),
+                TableBlock(
+                    "Measured, extrapolated, assumed",
+                    ("kind", "statement"),
+                    [(each.kind, each.text) for each in evidence(mean)],
                 ),
                 *([TableBlock("Changes", ("change",), [(each,) for each in data["advice"]])]
                   if data["advice"] else []),

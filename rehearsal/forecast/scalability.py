@@ -14,7 +14,8 @@ from itertools import combinations
 
 Point = tuple[float, float]
 """Concurrency and throughput."""
-_EXTRAPOLATION = 3.0
+EXTRAPOLATION = 3.0
+"""Times the measured range beyond which a value counts as extrapolated."""
 
 
 class TooFewPointsError(ValueError):
@@ -42,10 +43,15 @@ class ScalabilityLaw:
             return math.inf
         return math.sqrt(max(0.0, 1 - self.contention) / self.coherence)
 
+    @property
+    def best_concurrency(self) -> float:
+        """The concurrency with the highest throughput within the measured range."""
+        return min(self.peak_concurrency, self.measured[1])
+
     def extrapolates(self, concurrency: float) -> str:
         """Why a value at this concurrency is not covered by the measurement; empty when it is."""
-        if concurrency > self.measured[1] * _EXTRAPOLATION:
-            return f"{concurrency:g} is more than {_EXTRAPOLATION:g} times the measured {self.measured[1]:g}"
+        if concurrency > self.measured[1] * EXTRAPOLATION:
+            return f"{concurrency:g} is more than {EXTRAPOLATION:g} times the measured {self.measured[1]:g}"
         if concurrency > self.peak_concurrency:
             return f"{concurrency:g} is beyond the fitted peak at {self.peak_concurrency:.0f}"
         return ""

@@ -38,6 +38,7 @@ WARM_UP_SECONDS = 600
 TIMEOUT_SECONDS = 10.0
 _STATION_SERVERS = 2
 _LATENCY_POINTS = 400
+PERCENTS = (50.0, 95.0, 99.0)
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,9 @@ def simulate(
 
     `position` chooses the low (-1), mean (0) or high (1) estimate of CPU per request.
     """
-    cpu = calibration.cpu["api"].at(position)
+    cpu, occupied = calibration.cpu["api"].at(position), calibration.occupied("api", position)
+    # Cores that the requests of `api` had on the measured machine; its law counts requests in flight on them.
+    measured_cores = calibration.cores * cpu / calibration.total(position)
     per_job = calibration.cpu.get("worker", calibration.cpu["api"]).at(position) / max(calibration.jobs, 1e-9)
     redis = calibration.cpu["redis"].at(position) if "redis" in calibration.cpu else 0.0
     api, worker = _Fleet(platform.api, calibration), _Fleet(platform.worker, calibration)
@@ -197,7 +200,9 @@ def simulate(
         worker.step(now)
         present = users.rate(max(0.0, now))
         rate = present / seconds_per_request
-        capacity = api.ready * platform.api.cpu_limit / cpu
+        cores = api.ready * platform.api.cpu_limit
+        remaining = calibration.scalability.remaining(backlog * measured_cores / cores if cores else 0.0)
+        capacity = cores / occupied * remaining
         # Redis executes commands on one core; beyond it, requests wait as they do for pods.
         capacity = min(capacity, 1.0 / redis) if redis else capacity
         offered = rate + backlog
@@ -205,7 +210,7 @@ def simulate(
         backlog = offered - served
         lost = max(0.0, backlog - capacity * TIMEOUT_SECONDS)
         backlog -= lost
-        times = latency.percentiles(api.ready, served, cpu / platform.api.cpu_limit)
+        times = latency.percentiles(api.ready, served, occupied / platform.api.cpu_limit)
         waited = backlog / capacity if capacity else TIMEOUT_SECONDS
         queue += served * calibration.jobs
         done = min(queue, worker.ready * platform.worker.cpu_limit / per_job)
@@ -263,10 +268,13 @@ def simulate(
 
 
 class Latency:
-    """Percentiles of the response time: the measured times at low load plus the wait for a pod."""
+    """Percentiles of the response time: the measured times at low load plus the wait for a pod.
 
-    def __init__(self, calibration: Calibration) -> None:
-        self._quantiles = calibration.quantiles
+    `factor` is how long a request takes, compared with one of the calibration's mix.
+    """
+
+    def __init__(self, calibration: Calibration, factor: float = 1.0) -> None:
+        self._quantiles = tuple(each * factor for each in calibration.quantiles)
         self._memo: dict[tuple[float, int], tuple[float, float, float]] = {}
 
     def percentiles(self, pods: int, rate: float, service: float) -> tuple[float, float, float]:
@@ -275,15 +283,17 @@ class Latency:
         # Stations are alike, so that the number of pods matters only through the utilization.
         key = (service, round(utilization * _LATENCY_POINTS))
         if key not in self._memo:
-            exact = min(0.999, key[1] / _LATENCY_POINTS)
-            station = Station(_STATION_SERVERS, exact * _STATION_SERVERS / service, service)
-            waiting, mean = station.waiting_probability, station.mean_wait_if_waiting
-            self._memo[key] = (
-                self._percentile(50, waiting, mean),
-                self._percentile(95, waiting, mean),
-                self._percentile(99, waiting, mean),
+            p50, p95, p99 = (
+                self.percentile(percent, key[1] / _LATENCY_POINTS, service) for percent in PERCENTS
             )
+            self._memo[key] = (p50, p95, p99)
         return self._memo[key]
+
+    def percentile(self, percent: float, utilization: float, service: float) -> float:
+        """One percentile in seconds at a utilization."""
+        exact = min(0.999, utilization)
+        station = Station(_STATION_SERVERS, exact * _STATION_SERVERS / service, service)
+        return self._percentile(percent, station.waiting_probability, station.mean_wait_if_waiting)
 
     def _percentile(self, percent: float, waiting: float, mean: float) -> float:
         """Of the sum of a measured time and a wait that is 0, or exponential with probability `waiting`."""

@@ -12,6 +12,10 @@
     const c = u.ctx;
     c.save();
     c.font = `${11 * devicePixelRatio}px system-ui`;
+    // The axes leave their own alignment. Names stand beside each other, as limits may be close together.
+    c.textAlign = "left";
+    c.textBaseline = "bottom";
+    let x = u.bbox.left + 4;
     for (const limit of plot.limits) {
       const y = u.valToPos(limit.value, "y", true);
       c.strokeStyle = c.fillStyle = "#d33";
@@ -20,7 +24,8 @@
       c.moveTo(u.bbox.left, y);
       c.lineTo(u.bbox.left + u.bbox.width, y);
       c.stroke();
-      c.fillText(limit.name, u.bbox.left + 4, y - 4);
+      c.fillText(limit.name, x, y - 2);
+      x += c.measureText(limit.name).width + 12 * devicePixelRatio;
     }
     c.strokeStyle = "#8888";
     c.setLineDash([2, 3]);

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from loadtest.observer import cache_hits, cpu_seconds, pod_memory, queue_depth, replicas, used, workload
+from loadtest.observer import (
+    cache_hits,
+    competing_seconds,
+    cpu_seconds,
+    pod_memory,
+    queue_depth,
+    replicas,
+    used,
+    workload,
+)
 from rehearsal.host.kubernetes.pod_metrics import parse
 from rehearsal.host.status import ProcessStatus, Status
 
@@ -28,11 +38,11 @@ def pod(name: str, ready: bool = True, memory: int = 100, pid: int | None = None
 STATUS = Status(
     "local",
     [
-        pod("kingdom/api-5d9c-x1", memory=100),
-        pod("kingdom/api-5d9c-x2", memory=300),
-        pod("kingdom/api-5d9c-x3", ready=False, memory=900),
-        pod("kingdom/worker-77aa-y1", memory=50),
-        ProcessStatus("redis", "backend", "running", True, os.getpid(), 0, 6379, 10, 0.0),
+        pod("pod/kingdom/api-5d9c-x1/api", memory=100),
+        pod("pod/kingdom/api-5d9c-x2/api", memory=300),
+        pod("pod/kingdom/api-5d9c-x3/api", ready=False, memory=900),
+        pod("pod/kingdom/worker-77aa-y1/worker", memory=50),
+        ProcessStatus("redis/kingdom", "redis", "running", True, os.getpid(), 0, 6379, 10, 0.0),
     ],
 )
 
@@ -45,9 +55,8 @@ def test_ready_pods_are_counted_by_workload() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("kingdom/api-5d9c-x1", "api"),
-        ("kingdom/load-shedder-5d9c-x1", "load-shedder"),
-        ("kingdom/job", "job"),
+        ("pod/kingdom/api-5d9c-x1/api", "api"),
+        ("pod/kingdom/load-shedder-5d9c-x1/api", "load-shedder"),
     ],
 )
 def test_the_workload_of_a_pod_is_its_name_without_hashes(name: str, expected: str) -> None:
@@ -69,3 +78,13 @@ def test_cpu_is_that_of_processes_by_component() -> None:
     after = {key: seconds + 0.5 for key, seconds in before.items()} | {("api", 1): 0.25}
     assert used(before, after)["redis"] == pytest.approx(0.5 * len(before))
     assert used(before, after)["api"] == 0.25
+
+
+def test_processes_that_give_way_to_the_platform_do_not_compete(tmp_path: Path) -> None:
+    for pid, nice in ((1, -10), (2, 0), (3, 5)):
+        (tmp_path / str(pid)).mkdir()
+        fields = ["S", *["0"] * 10, "200", "100", "0", "0", "20", str(nice), "1"]
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a name) with parens) {' '.join(fields)}\n")
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert competing_seconds(0, tmp_path) == {("others", 1): 300 / ticks, ("others", 2): 300 / ticks}
+    assert competing_seconds(-10, tmp_path) == {("others", 1): 300 / ticks}

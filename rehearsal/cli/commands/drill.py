@@ -60,6 +60,7 @@ def drill(
     from rehearsal.drills.report import to_html, to_json
     from rehearsal.drills.runner import DrillError, run
     from rehearsal.host.errors import MachineError
+    from rehearsal.monitoring.annotations import annotated
 
     if name == "list":
         for item in DRILLS.values():
@@ -79,7 +80,8 @@ def drill(
     for chosen in names:
         err.print(f"[bold]{chosen}[/] (seed {seed})")
         try:
-            result = run(DRILLS[chosen], machine, options)
+            with annotated(session.folder, "drill", f"drill: {chosen}", {"seed": seed}):
+                result = run(DRILLS[chosen], machine, options)
         except (DrillError, FaultError, MachineError) as error:
             raise KingdomError(f"the drill {chosen} could not be run: {error}") from error
         results.append(result)

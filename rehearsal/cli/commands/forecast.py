@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,7 @@ from rehearsal.cli.commands.base import JsonOption, StackOption, app, examples, 
 from rehearsal.errors import InputError
 
 if TYPE_CHECKING:
+    from rehearsal.forecast.calibration import Calibration
     from rehearsal.forecast.declared import DeclaredPlatform
 
 # Operations that put a job into the queue: a generation, or the processing of an image.
@@ -22,7 +23,8 @@ _JOBS: Final = ("POST /v1/contents", "POST /v1/uploads")
     epilog=examples(
         "kingdom forecast --stack prod --scenario peak",
         "kingdom forecast --stack prod --scenario stress --html forecast.html",
-        "kingdom forecast --calibrate load.json",
+        "kingdom forecast --calibrate capacity.json",
+        "kingdom forecast --validate load.json",
     )
 )
 def forecast(
@@ -35,7 +37,11 @@ def forecast(
     html: Annotated[Path | None, typer.Option("--html", help="Write a report to this file.")] = None,
     calibrate: Annotated[
         Path | None,
-        typer.Option("--calibrate", help="Write the calibration from the JSON of `kingdom load run`."),
+        typer.Option("--calibrate", help="Write the calibration from the JSON of `kingdom load capacity`."),
+    ] = None,
+    validate: Annotated[
+        Path | None,
+        typer.Option("--validate", help="Compare with the JSON of `kingdom load run` on the same machine."),
     ] = None,
 ) -> None:
     """Forecast replicas, response times, the first limit and the cost of a stack under load.
@@ -55,6 +61,8 @@ def forecast(
             _calibrate(calibrate)
             return
         found = calibrations.load()
+        if validate is not None:
+            _validate(validate, found, as_json)
         curve = (
             catalog.scenario(scenario).users()
             if users is None
@@ -80,11 +88,40 @@ def _calibrate(file: Path) -> None:
     from rehearsal.forecast import calibration as calibrations
     from rehearsal.scenarios.catalog import load
 
-    result = json.loads(file.read_text())
-    mix = load().mix(result["mix"])
-    made = calibrations.from_load_test(result, sum(mix.get(name, 0.0) for name in _JOBS))
+    result = _result(file)
+    steps = result.get("steps") or [{}]
+    mix = load().mix(steps[0].get("mix") or "mixed")
+    made = calibrations.from_capacity(result, sum(mix.get(name, 0.0) for name in _JOBS))
     calibrations.write(made)
     out.print(f"calibration: {made.origin}", markup=False)
+
+
+def _validate(file: Path, calibration: Calibration, as_json: bool) -> None:
+    """Forecast the arrivals of a load test on this machine, print the error, and exit."""
+    from rehearsal.forecast.simulation import simulate
+    from rehearsal.forecast.validation import compare
+    from rehearsal.scenarios.rate_curve import RateCurve
+
+    run = _result(file)
+    users = RateCurve(tuple((float(at), float(value)) for at, value in enumerate(run.get("users") or [0.0])))
+    forecast = simulate(_declared("local"), calibration, users, run.get("secondsPerRequest") or 1.0)
+    found = compare(calibration, run, max((each.api for each in forecast.seconds), default=0))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        out.print(found.to_text(), markup=False)
+    raise typer.Exit(0 if found.holds else 1)
+
+
+def _result(file: Path) -> dict[str, Any]:
+    """The JSON of a load test. Raises InputError."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read as the JSON of a load test: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{file} is not the JSON of a load test")
+    return found
 
 
 def _declared(stack: str) -> DeclaredPlatform:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.forecast.calibration import Assumptions, Calibration, Estimate
+from rehearsal.forecast.calibration import Assumptions, Calibration, Estimate, MixOperation, Scalability
 from rehearsal.forecast.declared import DeclaredPlatform, NodePool, Workload
+from rehearsal.forecast.scalability import ScalabilityLaw
 
 
 def autoscaler(low: int, high: int, *metrics: dict[str, Any]) -> dict[str, Any]:
@@ -27,11 +28,17 @@ def autoscaler(low: int, high: int, *metrics: dict[str, Any]) -> dict[str, Any]:
 
 def calibration(api: float = 0.005, redis: float = 0.00005, worker: float = 0.001) -> Calibration:
     """5 ms of CPU per request of `api`, 4 to 13 ms response time at low load."""
+    none, one = Estimate(0.0, 0.0, 0.0), Estimate(1.0, 1.0, 1.0)
+    law = ScalabilityLaw(100.0, 0.2, 0.0, (1.0, 64.0))
     return Calibration(
-        date="2026-11-25", machine="test, 2 cores, 8 GiB", commit="abc", scenario="peak", mix="mixed",
-        rate=100.0,
+        date="2026-11-25", machine="test, 2 cores, 8 GiB", cores=2, commit="abc", mix="mixed",
+        rates=(50.0, 100.0),
         utilization=0.4, cpu={name: Estimate(mean * 0.9, mean, mean * 1.1)
                               for name, mean in (("api", api), ("redis", redis), ("worker", worker))},
+        scalability=Scalability(law, Estimate(0.1, 0.2, 0.3), none, one),
+        operations={
+            "GET /v1/feed": MixOperation(0.75, 0.006), "POST /v1/contents": MixOperation(0.25, 0.018),
+        },
         quantiles=tuple(0.004 + 0.0005 * index for index in range(20)), memory=200 * 2**20, jobs=0.05,
         assumptions=Assumptions(),
     )  # fmt: skip

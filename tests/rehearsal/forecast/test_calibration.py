@@ -1,4 +1,4 @@
-"""Calibrations: from the JSON of a load test, written, read, and refused."""
+"""Calibrations: from the JSON of `kingdom load capacity`, written, read, and refused."""
 
 from __future__ import annotations
 
@@ -7,53 +7,88 @@ from typing import Any
 
 import pytest
 
-from rehearsal.forecast.calibration import CalibrationError, from_load_test, load, write
+from rehearsal.forecast.calibration import CalibrationError, from_capacity, load, write
 from tests.rehearsal.forecast.factories import calibration
 
+# Throughput on two cores with 15 ms of CPU per request: 120 requests/s, 90 % of what the cores could do.
+MEASURED = {50.0: (1.0, 50.0), 100.0: (4.0, 100.0), 200.0: (250.0, 120.0)}
 
-def result(**changes: Any) -> dict[str, Any]:
-    """100 requests/s for 60 s; `api` uses 0.5 cores and Redis 0.02."""
-    seconds = [{"completed": 100} for _ in range(60)]
+
+def step(rate: float, **changes: Any) -> dict[str, Any]:
+    """20 s at one rate; `api` uses 12 ms of CPU per request, Redis 0.5 and MongoDB 2.5."""
+    in_flight, completed = MEASURED[rate]
     samples = [
         {
             "at": at + 0.5,
-            "cpu": 0.6,
-            "cpuByComponent": {"api": 0.5, "redis": 0.02},
+            "cpu": completed * 0.015,
+            "cpuByComponent": {
+                "api": completed * 0.012,
+                "redis": completed * 0.0005,
+                "mongodb": completed * 0.0025,
+            },
             "podMemory": {"api": 1000.0},
         }
-        for at in range(60)
+        for at in range(20)
     ]
     return {
-        "invalid": list[str](), "began": "2026-11-25T23:00:00+00:00", "machine": "test, 2 cores, 8 GiB",
-        "commit": "abc",
-        "scenario": "peak", "mix": "mixed", "seconds": seconds, "platform": samples,
-        "total": {"errorShare": 0.0, "goodRate": 100.0, "p50": 0.01, "p95": 0.03, "p99": 0.06},
+        "rate": rate, "holds": completed == rate, "invalid": list[str](), "cores": 2, "commit": "abc",
+        "began": "2026-11-25T23:00:00+00:00", "machine": "test, 2 cores, 8 GiB", "mix": "mixed",
+        "seconds": [{"completed": completed, "inFlight": in_flight} for _ in range(20)], "platform": samples,
+        "total": {"arrivals": 100}, "quantiles": [0.004 + 0.001 * index for index in range(20)],
+        "endpoints": {
+            "GET /v1/feed": {"arrivals": 75, "p50": 0.01}, "POST /v1/orders": {"arrivals": 25, "p50": 0.03},
+        },
     } | changes  # fmt: skip
 
 
+def result(*steps: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "capacity", "steps": list(steps) or [step(rate) for rate in MEASURED]}
+
+
 def test_the_cost_of_a_request_is_cpu_divided_by_rate() -> None:
-    found = from_load_test(result(), job_share=0.05)
-    assert found.cpu["api"].mean == pytest.approx(0.005)
-    assert found.cpu["redis"].mean == pytest.approx(0.0002)
-    assert found.utilization == pytest.approx(0.3)
+    found = from_capacity(result(), job_share=0.05)
+    assert found.cpu["api"].mean == pytest.approx(0.012)
+    assert found.cpu["redis"].mean == pytest.approx(0.0005)
+    assert found.total(0) == pytest.approx(0.015)
+    assert found.rates == (50.0, 100.0)
     assert found.memory == 1000.0
-    assert found.quantiles == tuple(sorted(found.quantiles))
-    assert found.quantiles[9] == pytest.approx(0.01, rel=0.1)
-    assert found.quantiles[-1] <= 0.06
-    assert "commit abc, test, 2 cores, 8 GiB, scenario peak (mixed) at 100 requests/s, 30%" in found.origin
+
+
+def test_times_are_those_of_the_lowest_rate() -> None:
+    found = from_capacity(result(), job_share=0.05)
+    assert found.utilization == pytest.approx(50 * 0.015 / 2)
+    assert found.quantiles[0] == 0.004
+    assert found.operations["POST /v1/orders"].share == 0.25
+    assert found.operations["POST /v1/orders"].seconds == 0.03
+    assert "commit abc, test, 2 cores, 8 GiB, mix mixed at 50 to 100 requests/s" in found.origin
+
+
+def test_the_law_is_fitted_to_all_steps_and_gives_the_usable_cpu() -> None:
+    found = from_capacity(result(), job_share=0.05).scalability
+    assert found.law.measured == (1.0, 250.0)
+    assert found.usable.low <= found.usable.mean <= found.usable.high
+    assert found.usable.mean == pytest.approx(0.9, abs=0.1)
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("found", "message"),
     [
-        ({"invalid": ["the scheduler lagged"]}, "load test is invalid: the scheduler lagged"),
-        ({"total": {"errorShare": 0.02}}, "2.0% of the requests failed"),
-        ({"platform": []}, "0 windows of 5 s"),
+        (
+            result(*(step(rate, invalid=["the scheduler lagged"]) for rate in MEASURED)),
+            "the scheduler lagged",
+        ),
+        (
+            result(*(step(rate, holds=False) for rate in MEASURED)),
+            "held at no rate of the load test: they were",
+        ),
+        (result(*(step(rate, platform=[]) for rate in MEASURED)), "0 windows of 5 s"),
+        (result(step(50.0), step(50.0), step(50.0)), "too few valid steps: .* at least three concurrencies"),
+        ({"kind": "run"}, "of the kind 'run': a calibration is made from the one of `kingdom load capacity"),
     ],
 )
-def test_a_run_that_says_nothing_about_cost_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_a_result_that_says_nothing_about_cost_is_refused(found: dict[str, Any], message: str) -> None:
     with pytest.raises(CalibrationError, match=message):
-        from_load_test(result(**changes), job_share=0.05)
+        from_capacity(found, job_share=0.05)
 
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -63,7 +98,7 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CalibrationError, match="there is no calibration"):
+    with pytest.raises(CalibrationError, match=r"calibration .* is missing"):
         load(tmp_path / "none.json")
     broken = tmp_path / "broken.json"
     broken.write_text('{"date": "2026-11-25"}')

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from rehearsal.forecast.calibration import Calibration, Estimate
 from rehearsal.forecast.limits import advice, findings, limits
 from rehearsal.forecast.report import to_html, to_json, to_text
+from rehearsal.forecast.scalability import ScalabilityLaw
 from rehearsal.forecast.simulation import SYNC_SECONDS, Forecast, Latency, simulate
 from rehearsal.report.page import data_of
 from rehearsal.scenarios.catalog import load
@@ -127,3 +131,25 @@ def test_reports_state_result_limit_cost_and_calibration() -> None:
     assert [each["title"] for each in data_of(html)["plots"]][:4] == [
         "Users", "Requests", "Response time", "Replicas"
     ]  # fmt: skip
+
+
+def scalable(**changes: Any) -> Calibration:
+    found = calibration()
+    return replace(found, scalability=replace(found.scalability, **changes))
+
+
+def test_cpu_that_the_machine_could_not_use_is_not_used_by_the_forecast_either() -> None:
+    whole = limits(platform(20), calibration(), SECONDS_PER_REQUEST)[0]
+    half = limits(platform(20), scalable(usable=Estimate(0.4, 0.5, 0.6)), SECONDS_PER_REQUEST)[0]
+    assert half.resource == whole.resource
+    assert half.users == pytest.approx(whole.users / 2, rel=0.1)
+
+
+def test_throughput_falls_with_the_backlog_as_the_law_says() -> None:
+    users = RateCurve(((0.0, 60_000.0), (300.0, 60_000.0)))
+    # Beyond 16 requests in flight throughput falls, to half of its peak at 64.
+    falling = scalable(law=ScalabilityLaw(100.0, 0.0, 1 / 256, (1.0, 64.0)))
+    found = simulate(platform(20), falling, users, SECONDS_PER_REQUEST).seconds[-1]
+    whole = simulate(platform(20), calibration(), users, SECONDS_PER_REQUEST).seconds[-1]
+    assert found.served == pytest.approx(whole.served * falling.scalability.remaining(64))
+    assert found.served < whole.served * 0.6

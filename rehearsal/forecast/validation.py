@@ -1,0 +1,157 @@
+"""Compares a forecast of the measured machine with a load test that was not used for the calibration.
+
+The machine is modelled as stations that share its cores; the interval of a window covers the spread of the
+measured cost, and the sampling error of a percentile of as many requests as the window has.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rehearsal.forecast.calibration import Calibration, CalibrationError
+from rehearsal.forecast.simulation import Latency
+
+MAX_ERROR: Final = 0.3
+"""Bound on the relative error of P95."""
+MIN_COVERED: Final = 0.9
+"""Share of the windows whose measured P95 lies in the forecast's 90 % interval."""
+_NORMAL_95: Final = 1.645
+
+
+@dataclass(frozen=True)
+class ComparedWindow:
+    """Some seconds of a run: P95 as measured, and as forecast with its 90 % interval; times in seconds."""
+
+    at: int
+    rate: float
+    measured: float
+    low: float
+    forecast: float
+    high: float
+
+    @property
+    def covered(self) -> bool:
+        """Whether the measured value lies in the interval."""
+        return self.low <= self.measured <= self.high
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A run compared with its forecast. Replicas are the largest number of `api`."""
+
+    windows: list[ComparedWindow]
+    measured_replicas: int
+    forecast_replicas: int
+
+    @property
+    def error(self) -> float:
+        """Relative error of P95: the medians of the windows, forecast to measured, less 1."""
+        measured = statistics.median(each.measured for each in self.windows)
+        return statistics.median(each.forecast for each in self.windows) / measured - 1
+
+    @property
+    def covered(self) -> float:
+        """Share of the windows whose measured P95 lies in the interval."""
+        return statistics.fmean(each.covered for each in self.windows)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the forecast is as exact as it has to be."""
+        return (
+            abs(self.error) <= MAX_ERROR
+            and self.covered >= MIN_COVERED
+            and abs(self.forecast_replicas - self.measured_replicas) <= 1
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures."""
+        return {
+            "holds": self.holds,
+            "p95Error": self.error,
+            "covered": self.covered,
+            "replicas": {"measured": self.measured_replicas, "forecast": self.forecast_replicas},
+            "windows": [{**vars(each), "covered": each.covered} for each in self.windows],
+        }
+
+    def to_text(self) -> str:
+        """A Markdown table and the result."""
+        lines = [
+            "| second | requests/s | P95 measured | forecast | 90 % interval | |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| {each.at} | {each.rate:.0f} | {each.measured * 1000:.0f} ms | {each.forecast * 1000:.0f} ms "
+            f"| {each.low * 1000:.0f} to {each.high * 1000:.0f} ms "
+            f"| {'inside' if each.covered else 'outside'} |"
+            for each in self.windows
+        ]
+        result = (
+            f"P95: error {self.error:+.0%} (at most {MAX_ERROR:.0%}); {self.covered:.0%} of the windows "
+            f"inside the interval (at least {MIN_COVERED:.0%}); replicas of api: at most "
+            f"{self.measured_replicas} measured, {self.forecast_replicas} forecast: "
+            f"{'holds' if self.holds else 'missed'}"
+        )
+        return "\n".join([*lines, "", result])
+
+
+def compare(calibration: Calibration, run: Mapping[str, Any], forecast_replicas: int) -> Validation:
+    """Compare a load test's JSON with the forecast of the same arrivals. Raises CalibrationError."""
+    if run.get("kind") != "run":
+        raise CalibrationError(
+            "a forecast is validated with the JSON of `kingdom load run SCENARIO --json FILE`"
+        )
+    if run["invalid"]:
+        raise CalibrationError(f"the load test is invalid: {'; '.join(run['invalid'])}")
+    if run["machine"] != calibration.machine:
+        raise CalibrationError(
+            f"the load test ran on {run['machine']}, the calibration is of {calibration.machine}: "
+            "only runs of one machine can be compared"
+        )
+    factor = mix_factor(calibration, run)
+    latency = Latency(calibration, factor)
+    used = [each["replicas"].get("api", 0) for each in run["platform"] if each["at"] >= 0]
+    return Validation(
+        [_window(calibration, latency, factor, each) for each in run["windows"] if each["arrivals"]],
+        max(used, default=0),
+        forecast_replicas,
+    )
+
+
+def mix_factor(calibration: Calibration, run: Mapping[str, Any]) -> float:
+    """The cost of a request of the run's mix, compared with the calibration's.
+
+    Operations are weighted by their median response times at low load. Raises CalibrationError.
+    """
+    counts = {name: each["arrivals"] for name, each in run["endpoints"].items() if each["arrivals"]}
+    known = calibration.operations
+    unknown = sorted(set(counts) - set(known))
+    if unknown:
+        raise CalibrationError(
+            f"the calibration has no time of {', '.join(unknown)}: use a mix that includes them"
+        )
+    cost = sum(known[name].seconds * count for name, count in counts.items()) / sum(counts.values())
+    return cost / sum(each.share * each.seconds for each in known.values())
+
+
+def _window(
+    calibration: Calibration, latency: Latency, factor: float, window: Mapping[str, Any]
+) -> ComparedWindow:
+    rate = window["arrivals"] / window["seconds"]
+    sampling = _NORMAL_95 * math.sqrt(0.05 * 0.95 / window["arrivals"])
+
+    def p95(position: int, percent: float) -> float:
+        service = factor * calibration.total(position) / calibration.scalability.usable.at(-position)
+        return latency.percentile(percent, rate * service / calibration.cores, service)
+
+    return ComparedWindow(
+        window["at"],
+        rate,
+        window["p95"],
+        p95(-1, 100 * max(0.5, 0.95 - sampling)),
+        p95(0, 95.0),
+        p95(1, 100 * min(0.999, 0.95 + sampling)),
+    )

@@ -1,0 +1,64 @@
+"""A forecast of the measured machine against a run: inside, outside, other mixes, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rehearsal.forecast.calibration import CalibrationError
+from rehearsal.forecast.validation import compare, mix_factor
+from tests.rehearsal.forecast.factories import calibration
+
+CALIBRATION = replace(calibration(), quantiles=tuple(0.004 + 0.0005 * index for index in range(20)))
+
+
+def run(p95: float, **changes: Any) -> dict[str, Any]:
+    """100 requests/s, of which a quarter are creations, on two replicas."""
+    windows = [{"at": at, "seconds": 10.0, "arrivals": 1000, "p95": p95} for at in (5, 15, 25)]
+    return {
+        "kind": "run", "invalid": list[str](), "machine": CALIBRATION.machine, "windows": windows,
+        "endpoints": {"GET /v1/feed": {"arrivals": 750}, "POST /v1/contents": {"arrivals": 250}},
+        "platform": [{"at": 1.0, "replicas": {"api": 2}}],
+    } | changes  # fmt: skip
+
+
+def test_a_time_as_at_low_load_is_inside_the_interval() -> None:
+    found = compare(CALIBRATION, run(0.0155), forecast_replicas=3)
+    assert found.covered == 1.0
+    assert abs(found.error) < 0.3
+    assert found.holds
+    assert "replicas of api: at most 2 measured, 3 forecast: holds" in found.to_text()
+
+
+def test_a_time_beyond_the_interval_or_other_replicas_miss() -> None:
+    slow = compare(CALIBRATION, run(0.1), forecast_replicas=2)
+    assert slow.covered == 0.0
+    assert slow.error < -0.3
+    assert not slow.holds
+    assert "outside" in slow.to_text()
+    assert not compare(CALIBRATION, run(0.0155), forecast_replicas=4).holds
+
+
+def test_another_mix_costs_as_much_as_its_operations() -> None:
+    same = run(0.01)
+    assert mix_factor(CALIBRATION, same) == pytest.approx(1.0)
+    # 18 ms instead of 0.75 * 6 + 0.25 * 18 ms.
+    assert mix_factor(
+        CALIBRATION, same | {"endpoints": {"POST /v1/contents": {"arrivals": 9}}}
+    ) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "capacity"}, "validated with the JSON of `kingdom load run"),
+        ({"invalid": ["the scheduler lagged"]}, "invalid: the scheduler lagged"),
+        ({"machine": "another, 8 cores, 16 GiB"}, "only runs of one machine can be compared"),
+        ({"endpoints": {"GET /v1/new": {"arrivals": 1}}}, "no time of GET /v1/new"),
+    ],
+)
+def test_a_run_that_cannot_be_compared_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CalibrationError, match=message):
+        compare(CALIBRATION, run(0.01, **changes), forecast_replicas=2)
