@@ -136,8 +136,10 @@ function panel(times, data, events) {
 
 function eventsTable(events) {
   const rows = events.slice(-50).reverse().map((event) => {
-    const detail = event.detail.outcome ?? (event.detail.changes ?? []).join(", ");
-    return [clock(event.at), event.kind, event.title, String(detail ?? "")];
+    const { outcome, changes, ...rest } = event.detail;
+    const detail = outcome ?? changes?.join(", ") ?? Object.entries(rest).map(([name, value]) => `${name} ${value}`).join(", ");
+    const length = bands[event.kind] ? [event.until ? `${Math.round(event.until - event.at)} s` : "goes on"] : [];
+    return [clock(event.at), event.kind, event.title, [...length, detail].filter(Boolean).join(", ")];
   });
   return rows.length ? table(["time", "kind", "what", "why"], rows, "Events in this time range") : element("p", { class: "muted" }, "No event in this time range.");
 }

@@ -33,7 +33,7 @@ def recorded(steps: int = 60) -> tuple[Recorder, Alerts, EarlyWarning]:
     recorder.store.add_event(
         Event(at - 200, "scaling", "api: 2 to 3 replicas", {"outcome": "cpu above 65 %"})
     )
-    recorder.store.add_event(Event(at - 400, "drill", "kill api", until=at - 350))
+    recorder.store.add_event(Event(at - 400, "drill", "kill api", {"seed": 7}, at - 350))
     return recorder, alerts, EarlyWarning(recorder)
 
 

@@ -114,8 +114,10 @@ def test_the_page_works_with_the_keyboard_and_on_a_phone(
     assert page.locator(".panel details table").count() == plots.count()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert "api: new revision" in page.inner_text("#body")
+    # A band states how long it lasted, and its parameters.
+    assert "50 s, seed 7" in page.inner_text("#body")
     page.select_option("#range", "15m")
-    page.wait_for_function("document.querySelectorAll('.panel canvas').length > 5")
+    page.wait_for_function("() => document.querySelectorAll('.panel canvas').length > 5")
     assert messages == []
     page.close()
 
@@ -127,5 +129,5 @@ def test_an_unavailable_server_is_stated(browser: Any) -> None:
         page.goto(url)
         page.wait_for_selector(".numbers")
     page.evaluate("location.hash = '#system'")
-    page.wait_for_function("document.getElementById('state').textContent.includes('unavailable')")
+    page.wait_for_function("() => document.getElementById('state').textContent.includes('unavailable')")
     page.close()
