@@ -151,7 +151,7 @@ def database_restart(platform: Platform) -> Iterator[None]:
 
 
 def _database(platform: Platform) -> ProcessStatus:
-    servers = [item for item in platform.processes("mongodb") if not item.name.endswith("/gate")]
+    servers = [item for item in platform.processes("mongodb") if not item.name.endswith("/proxy")]
     if not servers:
         raise FaultError("no database server runs: the stack must be up")
     return servers[0]

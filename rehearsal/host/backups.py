@@ -1,8 +1,8 @@
 """Backups of a stack's data on this machine, the counterpart of Atlas backups and Redis snapshots.
 
-A backup is a copy of all data folders taken at one moment: the servers stand still (SIGSTOP) while it is
-made, so that documents, queue and objects belong together. The copy of each is what a crash at that moment
-would have left, which every server recovers from. Restoring replaces the data folders and starts the servers.
+A backup is a copy of all data folders, created while the servers are suspended (SIGSTOP), so that it is
+consistent across databases. Each copy is crash-consistent: servers recover from it as after a crash.
+Restoring replaces the data folders and starts the servers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _UNIT_SECONDS = {"hours": _HOUR, "days": _DAY, "weeks": 7 * _DAY, "months": 31 *
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup. `taken` is in seconds since 1970, `pause` how long the servers stood still, in seconds."""
+    """One backup. `taken` is in seconds since the epoch.
+
+    `pause` is the time the servers were suspended, in seconds.
+    """
 
     name: str
     taken: float
@@ -41,14 +44,14 @@ class Backup:
 
 @dataclass(frozen=True)
 class BackupSchedule:
-    """Every `interval` seconds, kept for `retention` seconds."""
+    """Schedule: one backup every `interval` seconds, retained for `retention` seconds."""
 
     interval: float
     retention: float
 
     @classmethod
     def parse(cls, desired: Desired) -> BackupSchedule | None:
-        """From the hourly policy of an Atlas backup schedule; None where there is none."""
+        """Parse the hourly policy of an Atlas backup schedule; None if there is none."""
         hourly = desired.inputs.get("policyItemHourly")
         if not hourly:
             return None
@@ -64,7 +67,7 @@ class Backups:
         self._data = data
 
     def list(self) -> list[Backup]:
-        """All complete backups, the oldest first."""
+        """Return all complete backups, the oldest first."""
         found = []
         for manifest in sorted(self._folder.glob(f"*/{_MANIFEST}")):
             with suppress(MachineError, OSError, TypeError):
@@ -72,7 +75,7 @@ class Backups:
         return sorted(found, key=lambda backup: backup.taken)
 
     def create(self, servers: Iterable[int]) -> Backup:
-        """Copy the data while the process groups `servers` stand still. Raises MachineError."""
+        """Copy the data while the process groups `servers` are suspended. Raises MachineError."""
         taken = time.time()
         name = datetime.fromtimestamp(taken, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         draft = make_folder(self._folder) / f".{name}"
@@ -87,11 +90,11 @@ class Backups:
             draft.rename(self._folder / name)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
-            raise MachineError(f"no backup could be made in {self._folder}: {error}") from error
+            raise MachineError(f"no backup could be created in {self._folder}: {error}") from error
         return backup
 
     def find(self, name: str = "") -> Backup:
-        """The backup of that name, or the latest. Raises MachineError when there is none."""
+        """Return the backup of that name, or the latest. Raises MachineError if there is none."""
         known = self.list()
         chosen = [backup for backup in known if name in {"", backup.name}]
         if not chosen:
@@ -101,7 +104,10 @@ class Backups:
         return chosen[-1]
 
     def before(self, moment: float) -> Backup:
-        """The latest backup taken at or before `moment` (seconds since 1970). Raises MachineError."""
+        """Return the latest backup taken at or before `moment` (seconds since the epoch).
+
+        Raises MachineError.
+        """
         chosen = [backup for backup in self.list() if backup.taken <= moment]
         if not chosen:
             at = datetime.fromtimestamp(moment, UTC).isoformat()
@@ -109,7 +115,7 @@ class Backups:
         return chosen[-1]
 
     def restore(self, backup: Backup) -> None:
-        """Replace the data by a backup's. The servers must have ended. Raises MachineError."""
+        """Replace the data with a backup. The servers must be stopped. Raises MachineError."""
         fresh, old = self._data.with_name("data.restored"), self._data.with_name("data.replaced")
         try:
             for left in (fresh, old):
@@ -129,14 +135,14 @@ class Backups:
                 shutil.rmtree(self._folder / backup.name, ignore_errors=True)
 
     def is_due(self, schedule: BackupSchedule, now: float) -> bool:
-        """Whether the schedule wants a backup now."""
+        """Return whether a backup is due."""
         known = self.list()
         return not known or known[-1].taken + schedule.interval <= now
 
 
 @contextmanager
 def _stopped(groups: Iterable[int]) -> Iterator[None]:
-    """The process groups stand still while the block runs."""
+    """Suspend the process groups for the duration of the block."""
     stopped: list[int] = []
     try:
         for group in groups:
@@ -151,5 +157,5 @@ def _stopped(groups: Iterable[int]) -> Iterator[None]:
 
 
 def to_json(backups: Iterable[Backup]) -> list[dict[str, Any]]:
-    """Backups as plain JSON values."""
+    """Convert backups to plain JSON values."""
     return [asdict(backup) for backup in backups]

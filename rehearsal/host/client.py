@@ -1,6 +1,6 @@
-"""The entry point: a thin client that starts the supervisor of a stack if need be, and calls it.
+"""Client of a stack's host: starts the supervisor if it is not running and calls it.
 
-Every method may be called from many threads at once; each call is a connection of its own.
+All methods are thread-safe; each call opens its own connection.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from rehearsal.host.status import Status
 _START_SECONDS = 30.0
 _BACKUP_SECONDS = 300.0
 _STOP_SECONDS = 90.0
-_LEAST_FREE_BYTES = 200 * 1024 * 1024
+_MIN_FREE_BYTES = 200 * 1024 * 1024
 
 
 class Machine:
-    """The host of one stack. Get one with `ensure` (starts it) or `find` (None when it does not run)."""
+    """The host of one stack, obtained with `ensure` (starts it) or `find` (None if it is not running)."""
 
     EMULATED_TYPES: ClassVar[EmulatedTypes] = EMULATED_TYPES
 
@@ -47,10 +47,10 @@ class Machine:
 
     @classmethod
     def ensure(cls, root: Path, stack: str, options: MachineOptions, project_root: Path) -> Machine:
-        """The machine of `root` (`.rehearsal/<stack>`), running: started, adopted or brought up to date.
+        """Return the running host of `root` (`.rehearsal/<stack>`): start, adopt or upgrade it.
 
-        Idempotent and safe against a crash at any point. Raises MachineError, before anything is started,
-        when the edge port is taken or the folder cannot be used.
+        Idempotent and crash-safe. Raises MachineError before anything is started if the edge port is in use
+        or the folder is not writable.
         """
         home = Home(root.absolute())
         machine = cls(home)
@@ -67,28 +67,28 @@ class Machine:
 
     @classmethod
     def find(cls, root: Path) -> Machine | None:
-        """The machine of `root` if its supervisor runs."""
+        """Return the host of `root`; None if its supervisor is not running."""
         machine = cls(Home(root.absolute()))
         return machine if machine._hello() is not None else None
 
     @classmethod
     def preflight(cls, root: Path, options: MachineOptions) -> None:
-        """Check what is known before anything is created. Raises MachineError with every reason."""
+        """Check platform, disk space, folder and port. Raises MachineError with every problem."""
         home = Home(root.absolute())
         reasons: list[str] = []
         if sys.platform == "win32":
-            reasons.append("the machine needs Linux or macOS: on Windows, use WSL")
+            reasons.append("this platform is not supported: use Linux, macOS, or WSL on Windows")
         folder = home.machine
         while not folder.exists():
             folder = folder.parent
         free = shutil.disk_usage(folder).free
-        if free < _LEAST_FREE_BYTES:
+        if free < _MIN_FREE_BYTES:
             reasons.append(
-                f"{folder} has {free // 2**20} MB left on its disk: at least "
-                f"{_LEAST_FREE_BYTES // 2**20} MB are needed"
+                f"{folder} has {free // 2**20} MB of free disk space: at least "
+                f"{_MIN_FREE_BYTES // 2**20} MB are required"
             )
         if not folder.is_dir() or not os.access(folder, os.W_OK):
-            reasons.append(f"{folder} is not a folder in which this user may create files")
+            reasons.append(f"{folder} is not a writable folder")
         try:
             if not is_free(options.edge_port) and not _is_ours(home, options.edge_port):
                 require_free(options.edge_port, "rehearsal:machine.edgePort")
@@ -102,10 +102,10 @@ class Machine:
     def apply(
         self, urn: str, type_: str, id_: str, inputs: dict[str, Any], *, timeout: float
     ) -> dict[str, Any]:
-        """Create or update a desired object, and wait until it is real, at most `timeout` seconds.
+        """Create or update a desired object and wait up to `timeout` seconds until it is ready.
 
-        `inputs` are plain JSON values. Returns the outputs that override simulated ones, in camelCase, {}
-        when there are none. Raises MachineError with reasons, the last log lines of what fails among them.
+        `inputs` are plain JSON values. Returns the outputs that override simulated ones, in camelCase; {} if
+        none. Raises MachineError with the reasons, including the last log lines of failing processes.
         """
         result = self._call(
             "apply",
@@ -120,70 +120,73 @@ class Machine:
         return dict(result or {})
 
     def delete(self, urn: str, type_: str, id_: str) -> None:
-        """Remove a desired object and all that stood for it, its data included. Idempotent."""
+        """Delete a desired object with its processes and data. Idempotent."""
         self._call("delete", urn=urn, type_=type_, id_=id_, wait=300.0)
 
     def read(self, urn: str, type_: str, id_: str) -> dict[str, Any] | None:
-        """The outputs as `apply` gave them; None when the object is absent."""
+        """Return the outputs as `apply` returned them; None if the object does not exist."""
         result = self._call("read", urn=urn, type_=type_, id_=id_)
         return None if result is None else dict(result)
 
     def cancel(self) -> None:
-        """Make every `apply`, in progress or to come, raise MachineError at once.
+        """Make every current and later `apply` raise MachineError immediately.
 
-        What the supervisor has begun goes on; the next `apply` of the same object finds it.
+        The supervisor continues operations in progress; the next `apply` of the same object resumes them.
         """
         self._calls.cancel()
 
     def desired(self) -> list[Desired]:
-        """The objects that were applied, as they are declared."""
+        """Return the applied objects as declared."""
         return list(Store(self._home.objects))
 
     # -- backups ------------------------------------------------------------------------------------------
 
     def create_backup(self) -> Backup:
-        """Copy all data at one moment. Raises MachineError."""
+        """Create a consistent copy of all data. Raises MachineError."""
         return Backup(**self._call("create_backup", wait=_BACKUP_SECONDS))
 
     def backups(self) -> list[Backup]:
-        """All backups, the oldest first."""
+        """Return all backups, the oldest first."""
         return Backups(self._home.backups, self._home.data).list()
 
     def restore_backup(self, name: str = "", moment: float | None = None) -> Backup:
-        """Replace all data by a backup's and wait until everything serves again; returns the backup.
+        """Restore a backup, wait until all objects are ready, and return the backup.
 
-        It is the one of that name, or the latest taken at or before `moment` (seconds since 1970), or the
-        latest. Raises MachineError.
+        Selects the backup by `name`, or the latest taken at or before `moment` (seconds since the epoch), or
+        the latest. Raises MachineError.
         """
         return Backup(**self._call("restore_backup", name=name, moment=moment, wait=_BACKUP_SECONDS))
 
     def data_folder(self, name: str) -> Path:
-        """The data folder of a backend such as `mongodb`."""
+        """Return the data folder of a backend such as `mongodb`."""
         return self._home.data / name
 
-    # -- the whole ----------------------------------------------------------------------------------------
+    # -- state ----------------------------------------------------------------------------------------
 
     def status(self) -> Status:
         return Status.from_json(self._call("status"))
 
     def autoscaler_trace(self, name: str) -> dict[str, Any]:
-        """The recorded syncs of the autoscaler NAMESPACE/NAME as a trace. Raises MachineError."""
+        """Return the recorded syncs of the autoscaler NAMESPACE/NAME as a trace. Raises MachineError."""
         return dict(self._call("autoscaler_trace", name=name))
 
     def waiting(self) -> list[str]:
-        """Declared objects that are not real yet, with reasons; [] when everything serves."""
+        """Return the declared objects that are not ready, with reasons; [] when all are ready."""
         return list(self._call("waiting"))
 
     def logs(self, name: str | None = None, lines: int = 100, follow: bool = False) -> Iterator[str]:
-        """The last `lines` of every log whose name contains `name`, then, with `follow`, what comes after."""
+        """Yield the last `lines` of every log whose name contains `name`.
+
+        `follow` continues with new lines.
+        """
         return follow_logs(self._home.logs, name, lines, follow)
 
     def stop(self) -> None:
-        """End every process and close every port. Objects and data stay below `.rehearsal/`."""
+        """Stop all processes and the supervisor. Objects and data remain below `.rehearsal/`."""
         self._leave("stop")
         orphans.end(self._home.root)
 
-    # -- the line to the supervisor -----------------------------------------------------------------------
+    # -- calls to the supervisor -----------------------------------------------------------------------
 
     def _call(
         self, method: str, wait: float | None = 60.0, calls: rpc.Calls | None = None, **params: Any
@@ -194,12 +197,13 @@ class Machine:
             raise MachineError("interrupted") from error
         except TimeoutError as error:
             raise MachineError(
-                f"the supervisor did not answer {method} within {wait:g} s: see {self._home.supervisor_log}"
+                f"the supervisor did not respond to {method} within {wait:g} s: "
+                f"see {self._home.supervisor_log}"
             ) from error
         except (OSError, ValueError) as error:
             raise MachineError(
-                f"the machine's supervisor is not there ({error}): run `kingdom up` again, it takes over "
-                f"what still runs; its log is {self._home.supervisor_log}"
+                f"the supervisor is not running ({error}): run `kingdom up` again, which adopts the running "
+                f"processes; its log is {self._home.supervisor_log}"
             ) from error
 
     def _hello(self) -> dict[str, Any] | None:
@@ -208,7 +212,7 @@ class Machine:
         return None
 
     def _leave(self, method: str) -> None:
-        """Request the supervisor to end, and wait until it has."""
+        """Call `method`, which stops the supervisor, and wait until it has exited."""
         hello = self._hello()
         if hello is None:
             return
@@ -217,7 +221,7 @@ class Machine:
         ends = time.monotonic() + _STOP_SECONDS
         while _runs(hello["pid"]):
             if time.monotonic() > ends:
-                raise MachineError(f"the supervisor (pid {hello['pid']}) does not end: see its log")
+                raise MachineError(f"the supervisor (pid {hello['pid']}) has not exited: see its log")
             time.sleep(0.02)
 
     def _start(self, stack: str, options: MachineOptions, project: Path) -> None:
@@ -235,24 +239,24 @@ class Machine:
                 stderr=log,
                 start_new_session=True,
             )
-        # Reaps it when it ends while this process lives, however long that is.
+        # Reaps the child when it exits during the lifetime of this process.
         threading.Thread(target=child.wait, daemon=True).start()
         assert child.stdout
         with child.stdout as stream:
             line = stream.readline()
-        reported = json.loads(line) if line else {"error": ["the supervisor ended at once"]}
+        reported = json.loads(line) if line else {"error": ["the supervisor exited immediately"]}
         if "error" in reported:
             raise MachineError([*reported["error"], f"its log is {self._home.supervisor_log}"])
         ends = time.monotonic() + _START_SECONDS
-        # Another `ensure` was faster: its supervisor is about to listen.
+        # A concurrent `ensure` started the supervisor, which is about to listen.
         while self._hello() is None:
             if time.monotonic() > ends:
-                raise MachineError(f"the supervisor does not answer: see {self._home.supervisor_log}")
+                raise MachineError(f"the supervisor is not responding: see {self._home.supervisor_log}")
             time.sleep(0.02)
 
 
 def _is_ours(home: Home, port: int) -> bool:
-    """Whether a process of this very machine listens on `port`: it will be adopted."""
+    """Return whether a process of this host listens on `port`, which will be adopted."""
     pid = holder_pid(port)
     return pid is not None and any(pid == marked for marked, _ in orphans.marked(home.root))
 
@@ -263,6 +267,6 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     with suppress(OSError):
-        # A zombie has ended; its parent (a container's first process, maybe) just never reaps it.
+        # A zombie has exited, but its parent (PID 1 of a container, for example) does not reap it.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -1,4 +1,4 @@
-"""Which code a supervisor runs, so that an old one hands over to a new one after an update."""
+"""Version of the host's code, so that a supervisor with old code is replaced after an update."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @cache
 def version() -> str:
-    """A digest of this package's sources, as they were at the first call."""
+    """Return a digest of this package's sources at the time of the first call."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):

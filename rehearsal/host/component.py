@@ -1,4 +1,4 @@
-"""Shared by the parts of the machine: paths, and the state that a part reports."""
+"""Interface of host components, and what they share: context, readiness and TLS proxies."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rehearsal.host.paths import Home
 from rehearsal.host.processes.ports import LOOPBACK, Ports
 from rehearsal.host.processes.process import Processes
 
-# Names a server certificate of this machine is good for.
+# Subject alternative names of local server certificates.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
-class Front:
-    """A listener of Envoy before a local server: what comes to `port` goes to `upstream`, both on loopback.
+class TlsProxy:
+    """Envoy listener in front of a local server: forwards `port` to `upstream`, both on loopback.
 
-    `tls` False leaves the line as plain as it was declared. `client_certificates` requires one of the local
-    authority. `http` proxies requests, not bytes.
+    `tls` terminates TLS; False if the resource is declared without TLS. `client_certificates` requires a
+    client certificate of the local authority. `http` proxies HTTP requests instead of a TCP stream.
     """
 
     name: str
@@ -38,8 +38,11 @@ class Front:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How far an object is. `failed` means that waiting is of no use; `reasons` state why it is not ready."""
+class Readiness:
+    """Readiness of an object with its outputs.
+
+    `reasons` state why it is not ready; `failed` means that it cannot become ready without a change.
+    """
 
     ready: bool
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -47,12 +50,12 @@ class Outcome:
     failed: bool = False
 
 
-READY = Outcome(ready=True)
+READY = Readiness(ready=True)
 
 
 @dataclass(frozen=True)
 class Context:
-    """The common ground of all parts of one machine."""
+    """Shared objects of all components of one host."""
 
     home: Home
     options: MachineOptions
@@ -63,8 +66,8 @@ class Context:
     processes: Processes
 
 
-class Part(Protocol):
-    """One component: makes the objects of the store real, a step at a time."""
+class Component(Protocol):
+    """Emulates the desired objects of some resource types."""
 
     types: frozenset[str]
 
@@ -72,23 +75,23 @@ class Part(Protocol):
         """Start, change or stop processes so that they match the store. Called after every change."""
         ...
 
-    async def outcome(self, desired: Desired) -> Outcome: ...
+    async def readiness(self, desired: Desired) -> Readiness: ...
 
 
 def base_environment() -> dict[str, str]:
-    """Environment of every process: the path with this virtual environment first, home, locale, time zone."""
+    """Return the environment of every process: PATH (this virtual environment first), home, locale, TZ."""
     inherited = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
     path = os.pathsep.join([str(tools()), os.environ.get("PATH", os.defpath)])
     return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def tools() -> Path:
-    """The folder of this virtual environment's commands."""
+    """Return the folder of this virtual environment's commands."""
     return Path(sys.executable).parent
 
 
 async def accepts(port: int) -> bool:
-    """Whether a process accepts connections on `port`."""
+    """Return whether a process accepts connections on `port`."""
     with suppress(OSError):
         _, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.close()

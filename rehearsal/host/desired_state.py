@@ -1,4 +1,4 @@
-"""Desired objects: those of `apply`, on disk before anything is done about them."""
+"""Desired objects: written to disk by `apply` before they are reconciled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rehearsal.host.processes.atomic_files import read_json, sync_folder, write_
 
 @dataclass(frozen=True)
 class Desired:
-    """One resource as it was declared: Pulumi URN, type token, id, and checked inputs as plain JSON."""
+    """One declared resource: Pulumi URN, type token, ID, and checked inputs as plain JSON."""
 
     urn: str
     type: str
@@ -25,12 +25,12 @@ class Desired:
 
     @property
     def key(self) -> tuple[str, str]:
-        """While a resource is being replaced, its old and its new self share the URN, not the id."""
+        """Key of the object; during a replacement, old and new share the URN but not the ID."""
         return (self.urn, self.id)
 
     @cached_property
     def kind(self) -> str:
-        """A Kubernetes kind (`Deployment`), or the last part of the type token (`Instance`)."""
+        """Kubernetes kind (`Deployment`), or the last component of the type token (`Instance`)."""
         return str(self.inputs.get("kind") or self.type.rsplit(":", 1)[-1])
 
     @cached_property
@@ -43,7 +43,7 @@ class Desired:
 
     @cached_property
     def name(self) -> str:
-        """The Kubernetes name, or what the cloud calls the resource, or the last part of the URN."""
+        """Kubernetes name, or the resource's name in the cloud, or the last component of the URN."""
         name = self.metadata.get("name") if self.is_kubernetes else self.inputs.get("name")
         return str(
             name or (self.id.rsplit("/", 1)[-1] if self.is_kubernetes else self.urn.rsplit("::", 1)[-1])
@@ -59,14 +59,14 @@ class Desired:
 
     @property
     def label(self) -> str:
-        """How messages name it: `Deployment kingdom/api`."""
+        """Label in messages, such as `Deployment kingdom/api`."""
         return (
             f"{self.kind} {self.namespace}/{self.name}" if self.is_kubernetes else f"{self.kind} {self.name}"
         )
 
 
 class Store:
-    """All desired objects, one file each. Reads are from memory; writes reach the disk before they return."""
+    """Store of desired objects, one file each. Reads use memory; writes are durable when they return."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -108,11 +108,11 @@ class Store:
         return iter(list(self._objects.values()))
 
     def of_type(self, type_: str) -> list[Desired]:
-        """Objects of a cloud type such as `gcp:redis/instance:Instance`."""
+        """Return the objects of a cloud type such as `gcp:redis/instance:Instance`."""
         return [desired for desired in self if desired.type == type_]
 
     def of_kind(self, kind: str, namespace: str | None = None) -> list[Desired]:
-        """Kubernetes objects of `kind`, in `namespace` if one is given."""
+        """Return the Kubernetes objects of `kind`, in `namespace` if given."""
         return [
             desired
             for desired in self

@@ -1,4 +1,4 @@
-"""Which resource types a provider hands over to the machine."""
+"""Resource types that providers pass to the host to be emulated by processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PREFIXES = ("kubernetes:", "cloudflare:")
 
 
 class EmulatedTypes(frozenset[str]):
-    """The type tokens by name, and every type of the packages of which all is handed over."""
+    """Set of emulated types: single type tokens, and packages of which all types are emulated."""
 
     def __contains__(self, item: object) -> bool:
         return frozenset.__contains__(self, item) or (isinstance(item, str) and item.startswith(_PREFIXES))

@@ -1,4 +1,4 @@
-"""Errors of the machine, for the user who caused or can fix them."""
+"""Errors of the host that a user can fix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rehearsal.errors import KingdomError
 
 
 class MachineError(KingdomError):
-    """An object did not become real; `reasons` are sentences for the user, the most specific first."""
+    """An object did not become ready; `reasons` are messages for the user, the most specific first."""
 
     def __init__(self, reasons: str | Iterable[str]) -> None:
         self.reasons: list[str] = [reasons] if isinstance(reasons, str) else list(reasons)
@@ -16,6 +16,6 @@ class MachineError(KingdomError):
 
 
 class OptionsError(MachineError):
-    """The section `rehearsal:machine` cannot be used as it is."""
+    """The section `rehearsal:machine` of the stack file is invalid."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""The settings of a machine: the section `rehearsal:machine` of a stack file."""
+"""Settings of the host: the section `rehearsal:machine` of a stack file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MachineOptions:
 
     @classmethod
     def from_config(cls, section: Mapping[str, Any]) -> MachineOptions:
-        """The options of the object `rehearsal:machine`. Raises OptionsError listing all that is wrong."""
+        """Parse the object `rehearsal:machine`. Raises OptionsError listing every problem."""
         reasons = [
             f"rehearsal:machine.{key} is not known: the settings are edgePort and webApp"
             for key in section
@@ -36,7 +36,7 @@ class MachineOptions:
         web_app = section.get("webApp", "")
         if not isinstance(web_app, str) or web_app.startswith("/") or ".." in web_app.split("/"):
             reasons.append(
-                f"rehearsal:machine.webApp is {web_app!r}: it must be a folder inside of the project, "
+                f"rehearsal:machine.webApp is {web_app!r}: it must be a folder inside the project, "
                 "such as mobile/dist/web"
             )
         if reasons:

@@ -1,4 +1,4 @@
-"""Paths of one machine: all below `.rehearsal/<stack>/machine/`, and nowhere else."""
+"""Paths of one host, all below `.rehearsal/<stack>/machine/`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _UNSAFE = re.compile(r"[^a-zA-Z0-9.-]+")
 
 
 def slug(name: str) -> str:
-    """A file name for `name`: readable, never hidden, and unique even where characters had to go."""
+    """Return a file name for `name`: readable, not hidden, and unique even if characters are replaced."""
     plain = _UNSAFE.sub("_", name).strip("._")[:80] or "_"
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folders of one stack's machine. `root` is the absolute `.rehearsal/<stack>`."""
+    """Folders of one stack's host. `root` is the absolute path of `.rehearsal/<stack>`."""
 
     root: Path
 
@@ -30,7 +30,7 @@ class Home:
 
     @property
     def authority(self) -> Path:
-        """Shared by all stacks, so that trusting it once is enough."""
+        """Folder of the certificate authority, shared by all stacks so that it is trusted once."""
         return self.root.parent / "ca"
 
     @property
@@ -59,7 +59,7 @@ class Home:
 
     @property
     def backups(self) -> Path:
-        """Beside the machine, so that what ruins its data leaves them alone."""
+        """Folder of backups, outside the machine folder so that its deletion does not remove them."""
         return self.root / "backups"
 
     @property
@@ -87,7 +87,7 @@ class Home:
         return self.logs / "supervisor.log"
 
     def make(self) -> None:
-        """Make every folder. Private: desired objects hold secrets in the plain."""
+        """Create all folders with access for this user only: desired objects contain plaintext secrets."""
         for folder in (self.machine, self.objects, self.records, self.logs, self.pods, self.envoy):
             make_folder(folder)
         for folder in (self.certificates, self.data, self.authority):

@@ -1,4 +1,4 @@
-"""Protocol of client and supervisor: JSON lines over a unix socket, one request a connection.
+"""Protocol of client and supervisor: JSON lines over a unix socket, one request per connection.
 
 A request is ``{"method": …, "params": {…}}``. The response is one line ``{"result": …}`` or
 ``{"error": [reasons]}``; a stream has lines ``{"item": …}`` before it.
@@ -23,7 +23,7 @@ Handler = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 
 async def serve(path: Path, handle: Handler) -> asyncio.Server:
-    """Serve requests at `path`. A handler's result that is an async iterator is sent item by item."""
+    """Serve requests at `path`. A result that is an async iterator is sent item by item."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
@@ -41,7 +41,7 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
         return
     request = json.loads(line)
     working = asyncio.ensure_future(_respond(request, writer, handle))
-    # A client that hangs up does not want to know any more.
+    # The client closed the connection and no longer reads the result.
     leaving = asyncio.ensure_future(reader.read(1))
     await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
     for task in (working, leaving):
@@ -69,11 +69,11 @@ async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
 
 
 class CancelledError(Exception):
-    """The call was cut off by `Calls.cancel`."""
+    """The call was cancelled by `Calls.cancel`."""
 
 
 class Calls:
-    """The connections of calls in progress, so that they can be cut off from another thread."""
+    """Connections of calls in progress, so that another thread can cancel them."""
 
     def __init__(self) -> None:
         self._open: set[socket.socket] = set()
@@ -107,7 +107,10 @@ class Calls:
 def stream(
     path: Path, method: str, params: dict[str, Any], timeout: float | None, calls: Calls | None = None
 ) -> Iterator[Any]:
-    """Items and then the result of a request. Raises MachineError, and OSError when no supervisor listens."""
+    """Yield the items and then the result of a request.
+
+    Raises MachineError, or OSError without a supervisor.
+    """
     with socket.socket(socket.AF_UNIX) as connection, (calls or Calls()).holding(connection):
         connection.settimeout(timeout)
         with address(path) as short:
@@ -122,13 +125,13 @@ def stream(
                     yield message["result"]
                     return
                 yield message["item"]
-    raise ConnectionResetError("the supervisor ended during the call")
+    raise ConnectionResetError("the supervisor exited during the call")
 
 
 def call(
     path: Path, method: str, params: dict[str, Any], timeout: float | None, calls: Calls | None = None
 ) -> Any:
-    """The result of a request that is not a stream. `calls` lets another thread cut it off."""
+    """Return the result of a request that is not a stream. `calls` lets another thread cancel it."""
     result = None
     for message in stream(path, method, params, timeout, calls):
         result = message

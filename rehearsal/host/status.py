@@ -1,4 +1,4 @@
-"""State of a machine, as `kingdom status` prints it."""
+"""Status of a host, as printed by `kingdom status`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """One process. `memory` is resident bytes, `cpu` a fraction of one core since the last look."""
+    """One process. `memory` is resident bytes, `cpu` a fraction of one core since the last measurement."""
 
     name: str
     kind: str
@@ -42,7 +42,7 @@ class AutoscalerStatus:
 
 @dataclass(frozen=True)
 class EventStatus:
-    """A Kubernetes event and how often it occurred. `last` is in seconds since 1970."""
+    """A Kubernetes event and how often it occurred. `last` is in seconds since the epoch."""
 
     object: str
     type: str
@@ -54,7 +54,7 @@ class EventStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The whole machine. `endpoints` maps a name to an address; `notes` state what is not enforced here."""
+    """Status of the host. `endpoints` maps names to addresses; `notes` list what is not enforced on it."""
 
     stack: str
     processes: list[ProcessStatus] = field(default_factory=list)

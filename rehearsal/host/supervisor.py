@@ -1,12 +1,12 @@
-"""The daemon that owns the processes of one stack's machine.
+"""Daemon that owns the processes of one stack's host.
 
-One at a time for a root (a lock that the kernel lets go when it dies), a session of its own, standard
-streams to a log. Killed, it leaves its children running, and the next one adopts them. SIGTERM and the
-request `stop` end everything, because their sender wants the machine to end.
+A file lock allows one supervisor per root. It runs in its own session and writes to a log. When it is killed,
+its children keep running and the next supervisor adopts them. SIGTERM and the request `stop` stop all
+processes.
 
 Run as ``python -m rehearsal.host.supervisor ROOT STACK PROJECT EDGE_PORT WEB_APP``;
-`client.Machine.ensure` does. It prints one JSON line, ``{"ready": true}`` or ``{"error": [reasons]}``, and
-then nothing more.
+`client.Machine.ensure` does so. It prints a single JSON line: ``{"ready": true}`` or ``{"error":
+[reasons]}``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rehearsal.host.backends.storage import Storage
 from rehearsal.host.backends.web_app import WebApp
 from rehearsal.host.backups import SCHEDULE, Backup, Backups, BackupSchedule
 from rehearsal.host.code_version import version
-from rehearsal.host.component import READY, Context, Outcome, Part
+from rehearsal.host.component import READY, Component, Context, Readiness
 from rehearsal.host.desired_state import Desired, Store
 from rehearsal.host.envoy.certificate_authority import Authority
 from rehearsal.host.envoy.configuration import Traffic
@@ -41,7 +41,7 @@ from rehearsal.host.kubernetes.controllers import Workloads
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.paths import Home
 from rehearsal.host.processes.atomic_files import write_atomic
-from rehearsal.host.processes.log_files import forget_dead, rotate
+from rehearsal.host.processes.log_files import delete_old_logs, rotate
 from rehearsal.host.processes.ports import Ports, require_free
 from rehearsal.host.processes.process import Process, Processes, State
 from rehearsal.host.processes.resource_usage import RESOLUTION_SECONDS
@@ -55,7 +55,7 @@ _DATA_KINDS = frozenset({"mongodb", "redis", "storage"})
 
 
 class Supervisor:
-    """Reconciles the desired objects with what runs, whenever either changes."""
+    """Reconcile desired objects and running processes whenever either changes."""
 
     def __init__(self, home: Home, stack: str, options: MachineOptions, project: Path) -> None:
         self._home = home
@@ -65,7 +65,7 @@ class Supervisor:
         self._keep_children = False
         self._rounds = 0
         self._errors: dict[str, list[str]] = {}
-        self._stores = asyncio.Lock()  # held while backends are started, and while their data is copied
+        self._stores = asyncio.Lock()  # held while backends are started or their data is copied
         self._backups = Backups(home.backups, home.data)
         self._context = Context(
             home=home,
@@ -82,7 +82,7 @@ class Supervisor:
         web_app = WebApp(self._context)
         self._backends = (redis, mongodb, storage, web_app)
         self._traffic = Traffic(self._context, self._envoy, self._backends, self._workloads, web_app)
-        self._parts: tuple[Part, ...] = (*self._backends, self._workloads, self._traffic)
+        self._components: tuple[Component, ...] = (*self._backends, self._workloads, self._traffic)
 
     async def run(self) -> None:
         """Run until `stop` or SIGTERM. The first line on stdout is written by `main`."""
@@ -92,7 +92,7 @@ class Supervisor:
         self._workloads.load()
         self._home.socket.unlink(missing_ok=True)
         server = await rpc.serve(self._home.socket, self._handle)
-        _say({"ready": True, "pid": os.getpid()})
+        _report({"ready": True, "pid": os.getpid()})
         tasks = [asyncio.create_task(self._reconcile()), asyncio.create_task(self._keep_house())]
         tasks += [asyncio.create_task(self._measure()), asyncio.create_task(self._workloads.autoscale())]
         await self._ended.wait()
@@ -110,11 +110,12 @@ class Supervisor:
         swept = False
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(0.01)  # changes come in bursts; one round serves many
+            await asyncio.sleep(0.01)  # debounce: changes come in bursts
             self._dirty.clear()
             async with self._stores:
                 await asyncio.gather(
-                    self._attempt("envoy", self._envoy.start), *(self._sync(part) for part in self._backends)
+                    self._attempt("envoy", self._envoy.start),
+                    *(self._sync(component) for component in self._backends),
                 )
             await self._sync(self._workloads)
             await self._sync(self._traffic)
@@ -123,8 +124,8 @@ class Supervisor:
                 swept = True
                 self._context.processes.end_orphans()
 
-    async def _sync(self, part: Part) -> None:
-        await self._attempt(type(part).__name__, part.sync)
+    async def _sync(self, component: Component) -> None:
+        await self._attempt(type(component).__name__, component.sync)
 
     async def _attempt(self, name: str, step: Any) -> None:
         try:
@@ -145,7 +146,7 @@ class Supervisor:
         asyncio.get_running_loop().call_later(1.0, self._dirty.set)
 
     async def _measure(self) -> None:
-        """CPU and memory of every process, as metrics-server provides them for a cluster."""
+        """Sample CPU and memory of every process, as metrics-server does."""
         while True:
             for process in self._context.processes:
                 await asyncio.to_thread(process.sample)
@@ -156,18 +157,18 @@ class Supervisor:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             for path in self._home.logs.glob("*.log"):
                 await asyncio.to_thread(rotate, path)
-            forget_dead(self._home.logs, {process.log for process in self._context.processes})
+            delete_old_logs(self._home.logs, {process.log for process in self._context.processes})
             await self._attempt("backups", self._back_up)
-            self._dirty.set()  # certificates that are due are renewed on the way
+            self._dirty.set()  # also renews certificates that are due
 
     # -- backups ------------------------------------------------------------------------------------------
 
     def _servers(self) -> list[Process]:
-        """The processes that have data."""
+        """Return the processes that have data."""
         return [process for process in self._context.processes if process.spec.kind in _DATA_KINDS]
 
     async def _back_up(self) -> None:
-        """Backups as the declared schedule wants them."""
+        """Create backups according to the declared schedule."""
         for desired in self._context.store.of_type(SCHEDULE):
             schedule, now = BackupSchedule.parse(desired), time.time()
             if schedule is not None:
@@ -187,13 +188,13 @@ class Supervisor:
         while waiting := await self._do_waiting():
             if time.monotonic() > ends:
                 raise MachineError(
-                    [f"the backup {backup.name} is restored, but not everything serves", *waiting]
+                    [f"the backup {backup.name} is restored, but not all objects are ready", *waiting]
                 )
             await asyncio.sleep(_LOOK_SECONDS)
         return asdict(backup)
 
     async def _restore(self, backup: Backup) -> None:
-        """Servers end, data is replaced, and the next round starts them."""
+        """Stop the servers and replace their data; the next reconciliation starts them."""
         async with self._stores:
             servers = [process.spec.name for process in self._servers()]
             await asyncio.gather(*(self._context.processes.stop(server, grace=0.0) for server in servers))
@@ -231,42 +232,42 @@ class Supervisor:
             self._workloads.admit_object(desired)
             await asyncio.to_thread(self._context.store.put, desired)
             self._dirty.set()
-        part = self._part_of(desired)
-        if part is None:
+        component = self._component_of(desired)
+        if component is None:
             return READY.outputs
-        if part is self._workloads:
+        if component is self._workloads:
             self._workloads.await_progress()
-        outcome = await self._wait(desired, part, seconds)
-        return outcome.outputs
+        readiness = await self._wait(desired, component, seconds)
+        return readiness.outputs
 
-    def _part_of(self, desired: Desired) -> Part | None:
-        for part in self._parts:
-            if desired.type in part.types or (desired.is_kubernetes and desired.kind in part.types):
-                return part
+    def _component_of(self, desired: Desired) -> Component | None:
+        for component in self._components:
+            if desired.type in component.types or (desired.is_kubernetes and desired.kind in component.types):
+                return component
         return None
 
-    async def _wait(self, desired: Desired, part: Part, seconds: float) -> Outcome:
+    async def _wait(self, desired: Desired, component: Component, seconds: float) -> Readiness:
         ends = time.monotonic() + seconds
         await self._two_rounds()
-        outcome = Outcome(ready=False)
+        readiness = Readiness(ready=False)
         while True:
             if self._context.store.get(desired.urn, desired.id) is None:
-                raise MachineError(f"{desired.label} was deleted while it was being made")
-            outcome = await part.outcome(desired)
-            if outcome.ready:
+                raise MachineError(f"{desired.label} was deleted before it became ready")
+            readiness = await component.readiness(desired)
+            if readiness.ready:
                 waiting = await self._traffic.settled(desired)
                 if not waiting:
-                    return outcome
-                outcome = Outcome(ready=False, reasons=waiting)
-            if outcome.failed or time.monotonic() > ends:
+                    return readiness
+                readiness = Readiness(ready=False, reasons=waiting)
+            if readiness.failed or time.monotonic() > ends:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
-        problem = "failed" if outcome.failed else f"was not ready after {seconds:g} s"
+        problem = "failed" if readiness.failed else f"was not ready after {seconds:g} s"
         errors = [reason for reasons in self._errors.values() for reason in reasons]
-        raise MachineError([f"{desired.label} {problem}", *outcome.reasons, *errors])
+        raise MachineError([f"{desired.label} {problem}", *readiness.reasons, *errors])
 
     async def _two_rounds(self) -> None:
-        """Two, because the round under way may have looked at the store before the last change."""
+        """Wait for two reconciliations: the current one may have read the store before the last change."""
         seen = self._rounds
         while self._rounds < seen + 2:
             self._dirty.set()
@@ -277,26 +278,26 @@ class Supervisor:
         if desired is None:
             return
         await self._two_rounds()
-        while not self._workloads.is_gone(desired):  # noqa: ASYNC110 (many events end this)
+        while not self._workloads.is_deleted(desired):  # noqa: ASYNC110 (no single event ends this wait)
             await asyncio.sleep(0.02)
 
     async def _do_read(self, urn: str, type_: str, id_: str) -> Any:
         desired = self._context.store.get(urn, id_)
         if desired is None:
             return None
-        part = self._part_of(desired)
-        return (await part.outcome(desired)).outputs if part else READY.outputs
+        component = self._component_of(desired)
+        return (await component.readiness(desired)).outputs if component else READY.outputs
 
     async def _do_waiting(self) -> list[str]:
-        """Declared objects that are not real yet, with pods that Envoy does not reach yet; [] if none."""
+        """Return the objects that are not ready, and pods that Envoy does not reach yet; [] if none."""
         if not self._rounds:
             return ["the supervisor has just started"]
         found = [reason for reasons in self._errors.values() for reason in reasons]
         for desired in self._context.store:
-            part = self._part_of(desired)
-            outcome = await part.outcome(desired) if part else READY
-            if not outcome.ready:
-                found += [f"{desired.label}: {reason}" for reason in outcome.reasons or ["not ready"]]
+            component = self._component_of(desired)
+            readiness = await component.readiness(desired) if component else READY
+            if not readiness.ready:
+                found += [f"{desired.label}: {reason}" for reason in readiness.reasons or ["not ready"]]
         return [*found, *await self._traffic.waiting()]
 
     async def _do_configure(self, edge_port: int, web_app: str) -> None:
@@ -339,15 +340,15 @@ class Supervisor:
     async def _do_autoscaler_trace(self, name: str) -> dict[str, Any]:
         found = self._workloads.autoscaler_trace(name)
         if found is None:
-            names = ", ".join(item.name for item in self._workloads.autoscalers()) or "none at all"
-            raise MachineError(f"there is no autoscaler {name!r}: there is {names}")
+            names = ", ".join(item.name for item in self._workloads.autoscalers()) or "none"
+            raise MachineError(f"autoscaler {name!r} does not exist; existing autoscalers: {names}")
         return found
 
     async def _do_stop(self) -> None:
         self._ended.set()
 
     async def _do_hand_over(self) -> None:
-        """End, and leave the children to the next supervisor."""
+        """Exit and leave the children to the next supervisor."""
         self._keep_children = True
         self._ended.set()
 
@@ -356,15 +357,15 @@ def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _say(message: dict[str, Any]) -> None:
-    """The one line for the starting process; from then on the stream is the log."""
+def _report(message: dict[str, Any]) -> None:
+    """Print the result for the process that started this one; later output goes to the log."""
     with suppress(OSError):
         os.write(1, json.dumps(message).encode() + b"\n")
     os.dup2(2, 1)
 
 
 def _lock(home: Home) -> int | None:
-    """A descriptor that holds the lock, or None: another supervisor has it."""
+    """Return a descriptor that holds the lock; None if another supervisor holds it."""
     descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
     os.set_inheritable(descriptor, False)
     try:
@@ -382,7 +383,7 @@ def main() -> None:
         home.make()
         descriptor = _lock(home)
         if descriptor is None:
-            _say({"running": True})
+            _report({"running": True})
             return
         options = MachineOptions(edge_port=int(edge_port), web_app=web_app)
         write_atomic(home.options, json.dumps({"stack": stack, "edge_port": int(edge_port)}))
@@ -392,11 +393,11 @@ def main() -> None:
 
         asyncio.run(live())
     except MachineError as error:
-        _say({"error": error.reasons})
+        _report({"error": error.reasons})
         sys.exit(1)
     except Exception as error:
         traceback.print_exc()
-        _say({"error": [f"the supervisor could not start ({error!r}): see {home.supervisor_log}"]})
+        _report({"error": [f"the supervisor could not start ({error!r}): see {home.supervisor_log}"]})
         sys.exit(1)
 
 

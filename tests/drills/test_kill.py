@@ -13,7 +13,7 @@ from tests.support.projects import Project, wait_for
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 
-PROCESSES = ["/api", "/worker", "redis/", "mongodb/kingdom", "mongodb/kingdom/gate", "storage", "envoy"]
+PROCESSES = ["/api", "/worker", "redis/", "mongodb/kingdom", "mongodb/kingdom/proxy", "storage", "envoy"]
 BACK_SECONDS = 30.0
 # What a worker held when it or its line died is somebody else's after half a minute.
 MADE_SECONDS = 60.0

@@ -104,7 +104,7 @@ def test_a_supervisor_that_dies_under_an_update_is_named_and_the_next_goes_on(li
     little.supervisor().kill()
     said, _ = child.communicate(timeout=60)
     assert child.returncode == 1, said
-    assert "the machine's supervisor is not there" in said
+    assert "the supervisor is not running" in said
     assert "run `kingdom up` again" in said
     assert "Traceback" not in said
     little.run("up")

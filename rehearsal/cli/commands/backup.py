@@ -79,7 +79,7 @@ _DONE = {"create": "created ", "restore": "restored ", "list": ""}
 def _line(item: Backup) -> str:
     taken = datetime.fromtimestamp(item.taken, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     size, pause = f"{item.bytes / _KIBIBYTE:.0f} KiB", f"{item.pause * 1000:.0f} ms"
-    return f"{item.name}  taken {taken}, {size}, servers stood still {pause}"
+    return f"{item.name}  taken {taken}, {size}, servers suspended for {pause}"
 
 
 def _moment(text: str) -> float:

@@ -1,6 +1,7 @@
-"""Atlas as a MongoDB server of this machine: `mongod` where it is installed, else `nx-27017` behind a gate.
+"""MongoDB Atlas clusters, emulated by a local server: `mongod` if installed, otherwise `nx-27017`.
 
-Envoy ends TLS before it and requires a client certificate of the local authority.
+`transaction_proxy` serializes the transactions of `nx-27017`. Envoy terminates TLS and requires a client
+certificate issued by the local certificate authority.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from rehearsal.host.component import Context, Front, Outcome, accepts, base_environment
+from rehearsal.host.component import Context, Readiness, TlsProxy, accepts, base_environment
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.paths import slug
 from rehearsal.host.processes.atomic_files import make_folder
@@ -25,7 +26,7 @@ _REPLICA_SET = "rehearsal"
 
 
 class MongoDB:
-    """Every declared cluster as one server, and every X.509 user as a certificate."""
+    """Run one server per declared cluster and issue one certificate per X.509 user."""
 
     types = frozenset({CLUSTER, USER})
 
@@ -36,51 +37,52 @@ class MongoDB:
     async def sync(self) -> None:
         wanted = {f"mongodb/{desired.name}" for desired in self._context.store.of_type(CLUSTER)}
         for process in self._context.processes:
-            if process.spec.kind == "mongodb" and process.spec.name.removesuffix("/gate") not in wanted:
+            if process.spec.kind == "mongodb" and process.spec.name.removesuffix("/proxy") not in wanted:
                 await self._remove(process.spec.name)
         for name in sorted(wanted):
             port = self._context.ports.take(name)
             if self._mongod:
                 await self._context.processes.ensure(
-                    self._real(name, port), lambda port=port: _initiated(port)
+                    self._mongod_process(name, port), lambda port=port: _initiated(port)
                 )
                 continue
             await self._context.processes.ensure(
                 self._wire_server(name, port), lambda port=port: accepts(port)
             )
-            gate = self._context.ports.take(f"{name}/gate")
+            proxy = self._context.ports.take(f"{name}/proxy")
             await self._context.processes.ensure(
-                self._gate(name, gate, port), lambda gate=gate: accepts(gate)
+                self._transaction_proxy(name, proxy, port), lambda proxy=proxy: accepts(proxy)
             )
 
-    def fronts(self) -> list[Front]:
+    def tls_proxies(self) -> list[TlsProxy]:
         return [
-            Front(
+            TlsProxy(
                 name=f"mongodb/{desired.name}",
                 port=self._context.ports.take(f"mongodb/{desired.name}/front"),
                 upstream=self._context.ports.take(
-                    f"mongodb/{desired.name}" if self._mongod else f"mongodb/{desired.name}/gate"
+                    f"mongodb/{desired.name}" if self._mongod else f"mongodb/{desired.name}/proxy"
                 ),
                 client_certificates=True,
             )
             for desired in self._context.store.of_type(CLUSTER)
         ]
 
-    async def outcome(self, desired: Desired) -> Outcome:
+    async def readiness(self, desired: Desired) -> Readiness:
         if desired.type == USER:
-            return Outcome(ready=True, outputs=self._certificate(desired))
+            return Readiness(ready=True, outputs=self._certificate(desired))
         name = f"mongodb/{desired.name}"
-        parts = [self._context.processes.get(name)]
+        processes = [self._context.processes.get(name)]
         if not self._mongod:
-            parts.append(self._context.processes.get(f"{name}/gate"))
-        if not all(part and part.ready for part in parts):
-            reasons = [reason for part in parts if part for reason in part.trouble()]
-            return Outcome(ready=False, reasons=reasons or [f"{desired.label} does not answer yet"])
-        front = self._context.ports.take(f"{name}/front")
-        # One member behind one address: a client must not go looking for the address it calls itself by.
+            processes.append(self._context.processes.get(f"{name}/proxy"))
+        if not all(process and process.ready for process in processes):
+            reasons = [reason for process in processes if process for reason in process.trouble()]
+            return Readiness(ready=False, reasons=reasons or [f"{desired.label} is not responding yet"])
+        port = self._context.ports.take(f"{name}/front")
+        # Without it, a driver would connect to the address in the replica set configuration, which bypasses
+        # TLS.
         direct = "&directConnection=true" if self._mongod else ""
-        address = f"mongodb://localhost:{front}/?tls=true{direct}"
-        return Outcome(
+        address = f"mongodb://localhost:{port}/?tls=true{direct}"
+        return Readiness(
             ready=True, outputs={"connectionStrings": {"standard": address, "standardSrv": address}}
         )
 
@@ -102,7 +104,7 @@ class MongoDB:
     def _folder(self, name: str) -> Path:
         return self._context.home.data / "mongodb" / slug(name.removeprefix("mongodb/"))
 
-    def _real(self, name: str, port: int) -> ProcessSpec:
+    def _mongod_process(self, name: str, port: int) -> ProcessSpec:
         folder = make_folder(self._folder(name))
         argv = (
             str(self._mongod),
@@ -123,21 +125,23 @@ class MongoDB:
         )
         return ProcessSpec(name, "mongodb", argv, folder, base_environment(), port=port, stale=(pid_file,))
 
-    def _gate(self, name: str, port: int, upstream: int) -> ProcessSpec:
+    def _transaction_proxy(self, name: str, port: int, upstream: int) -> ProcessSpec:
         argv = (sys.executable, "-m", "rehearsal.host.backends.transaction_proxy", str(port), str(upstream))
-        return ProcessSpec(f"{name}/gate", "mongodb", argv, self._folder(name), base_environment(), port=port)
+        return ProcessSpec(
+            f"{name}/proxy", "mongodb", argv, self._folder(name), base_environment(), port=port
+        )
 
     async def _remove(self, name: str) -> None:
-        """The server and its data: deleting a cluster deletes what it held, as it would in the cloud."""
+        """Stop the server and delete its data, as deleting an Atlas cluster does."""
         await self._context.processes.stop(name)
-        if not name.endswith("/gate"):
-            await self._context.processes.stop(f"{name}/gate")
-            self._context.ports.release([name, f"{name}/gate", f"{name}/front"])
+        if not name.endswith("/proxy"):
+            await self._context.processes.stop(f"{name}/proxy")
+            self._context.ports.release([name, f"{name}/proxy", f"{name}/front"])
             await asyncio.to_thread(shutil.rmtree, self._folder(name), ignore_errors=True)
 
 
 async def _initiated(port: int) -> bool:
-    """A mongod that is primary of its own replica set; starts the set where there is none yet."""
+    """Return whether mongod is the primary of its replica set; initiate the set on first use."""
     from pymongo import AsyncMongoClient
     from pymongo.errors import PyMongoError
 

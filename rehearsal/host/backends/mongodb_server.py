@@ -1,4 +1,4 @@
-"""`nx-27017` without its log of every command, which would hold whatever clients store.
+"""Run `nx-27017` without its command log, which would contain client data.
 
 Run as ``python -m rehearsal.host.backends.mongodb_server`` with the arguments of ``nx-27017``.
 """

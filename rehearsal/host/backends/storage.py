@@ -1,4 +1,4 @@
-"""Cloud Storage as one emulator process for all declared buckets, with Envoy ending TLS before it."""
+"""Cloud Storage, emulated by one process for all declared buckets behind Envoy, which terminates TLS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from rehearsal.host.component import Context, Front, Outcome, accepts, base_environment
+from rehearsal.host.component import Context, Readiness, TlsProxy, accepts, base_environment
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.errors import MachineError
 from rehearsal.host.processes.atomic_files import make_folder
@@ -22,7 +22,7 @@ NAME = "storage"
 
 
 class Storage:
-    """The emulator runs while there is a bucket. Buckets are made, and deleted, through its API."""
+    """Run the emulator while at least one bucket is declared; create and delete buckets through its API."""
 
     types = frozenset({TYPE})
 
@@ -53,19 +53,19 @@ class Storage:
             for bucket in sorted(self._made - wanted):
                 await self._remove(port, bucket)
 
-    def fronts(self) -> list[Front]:
+    def tls_proxies(self) -> list[TlsProxy]:
         if not self._context.store.of_type(TYPE):
             return []
         ports = self._context.ports
-        return [Front(NAME, ports.take(f"{NAME}/front"), ports.take(NAME), http=True)]
+        return [TlsProxy(NAME, ports.take(f"{NAME}/front"), ports.take(NAME), http=True)]
 
-    async def outcome(self, desired: Desired) -> Outcome:
+    async def readiness(self, desired: Desired) -> Readiness:
         process = self._context.processes.get(NAME)
         if process is None or not process.ready or desired.name not in self._made:
             trouble = process.trouble() if process else []
-            return Outcome(ready=False, reasons=trouble or [f"{desired.label} is not there yet"])
+            return Readiness(ready=False, reasons=trouble or [f"{desired.label} does not exist yet"])
         base = f"https://localhost:{self._context.ports.take(f'{NAME}/front')}"
-        return Outcome(
+        return Readiness(
             ready=True,
             outputs={"selfLink": f"{base}/storage/v1/b/{desired.name}", "url": f"gs://{desired.name}"},
         )
@@ -82,7 +82,7 @@ class Storage:
         self._made.add(bucket)
 
     async def _remove(self, port: int, bucket: str) -> None:
-        """The bucket and its objects. Whether it may go while it holds some, the cloud has decided."""
+        """Delete the bucket and its objects; the GCP provider has already checked `forceDestroy`."""
         base = f"/storage/v1/b/{quote(bucket, safe='')}"
         for name in await _names(port, f"{base}/o"):
             await _request(port, "DELETE", f"{base}/o/{quote(name, safe='')}")
@@ -98,7 +98,7 @@ async def _names(port: int, path: str) -> list[str]:
 async def _request(
     port: int, method: str, path: str, body: dict[str, Any] | None = None
 ) -> tuple[int, bytes]:
-    """Status and body of one request to the emulator."""
+    """Send one request to the emulator; return the status and the body."""
     content = json.dumps(body).encode() if body is not None else b""
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     try:

@@ -1,8 +1,8 @@
-"""The storage emulator as a process that may be killed at any moment.
+"""Run the storage emulator so that it can be killed at any time.
 
-`gcp-storage-emulator` keeps its index in one file, which it truncates and writes again at every change: a
-kill in between loses every object. Here that write is a rename. It also gives clients ``http://`` links to
-itself, where they have come through Envoy over TLS.
+`gcp-storage-emulator` rewrites its index file in place on every change, so a kill during the write loses all
+objects; here the write is an atomic rename. The emulator also returns ``http://`` links to itself; these are
+rewritten to the TLS address of Envoy.
 
 Run as ``python -m rehearsal.host.backends.storage_server FOLDER PORT``.
 """
@@ -22,7 +22,7 @@ from rehearsal.host.processes.atomic_files import write_atomic
 
 
 class DurableFiles(storage._FileStore):
-    """The emulator's files, each replaced whole."""
+    """File storage of the emulator that replaces files atomically."""
 
     def write_bytes(self, rel: str, content: bytes) -> None:
         path = self._disk_path(rel)
@@ -31,7 +31,7 @@ class DurableFiles(storage._FileStore):
 
 
 class SecureRequest(server.Request):
-    """A request whose links lead back through Envoy."""
+    """Request whose response links use the TLS address of Envoy."""
 
     def __init__(self, request_handler: Any, method: str) -> None:
         super().__init__(request_handler, method)
@@ -39,18 +39,21 @@ class SecureRequest(server.Request):
             setattr(self, name, getattr(self, name).replace("http://", "https://", 1))
 
 
-class Listener(HTTPServer):
-    """One request at a time, as the emulator's index demands; Envoy keeps the others waiting in order."""
+class StorageServer(HTTPServer):
+    """HTTP server that handles one request at a time, because the index is not thread-safe.
+
+    Envoy queues the rest.
+    """
 
     request_queue_size = 1024
 
 
-class Handler(server.RequestHandler):
-    # A client that stops in mid-request must not block all others indefinitely.
+class StorageHandler(server.RequestHandler):
+    # A client that stops sending must not block all others.
     timeout = 30
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name of the base class)
-        """Envoy has a log of its own."""
+        """Log nothing: Envoy writes the access log."""
 
 
 def main() -> None:
@@ -59,7 +62,7 @@ def main() -> None:
     storage._FileStore = DurableFiles
     server.Request = SecureRequest
     content = storage.Storage(data_dir=str(folder))
-    with Listener(("127.0.0.1", port), partial(Handler, content)) as listener:
+    with StorageServer(("127.0.0.1", port), partial(StorageHandler, content)) as listener:
         listener.serve_forever(poll_interval=3600)
 
 

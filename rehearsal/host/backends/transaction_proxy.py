@@ -1,14 +1,14 @@
-"""A gate before a MongoDB wire server that cannot run two transactions at once.
+"""Proxy that serializes transactions for a MongoDB wire server without transaction isolation.
 
-`nx-27017` keeps every session on one SQLite connection: an abort in one session rolls back what another
-has written, acknowledged or not. So while one session's transaction is open, the messages of all other
-sessions wait here, and a transaction starts only when no other operation is under way. That is
-serialisable. Only what the gate needs is read from a message: ``lsid``, ``txnNumber``, ``autocommit``,
-``startTransaction`` and the command's name (MongoDB wire protocol, OP_MSG section kind 0).
+`nx-27017` runs all sessions on one SQLite connection, so an abort in one session rolls back the writes of
+every other session, including acknowledged ones. While a transaction is open, the proxy queues the messages
+of all other sessions; a transaction starts only when no other operation is in progress. This makes
+transactions serializable. The proxy reads only ``lsid``, ``txnNumber``, ``autocommit``, ``startTransaction``
+and the command name of each message (MongoDB wire protocol, OP_MSG section kind 0).
 
-A transaction ends with its commit or abort, when its connection goes, or when it is older than
-`LIFETIME_SECONDS`; in the last two cases the gate aborts it at the server, and the session is told
-``NoSuchTransaction`` with the label ``TransientTransactionError``, on which drivers run it again.
+A transaction ends by commit or abort, when its connection closes, or after `LIFETIME_SECONDS`. In the last
+two cases the proxy aborts it on the server, and the session's next command fails with ``NoSuchTransaction``
+and the label ``TransientTransactionError``, on which drivers retry the transaction.
 
 Run as ``python -m rehearsal.host.backends.transaction_proxy PORT UPSTREAM_PORT``.
 """
@@ -31,11 +31,12 @@ _OP_MSG = 2013
 _MORE_TO_COME = 0x2
 _MAX_BYTES = 48_000_000
 _HEADER = struct.Struct("<iiii")
-# Commands that touch no data: a driver that gets no answer to them takes the server for dead.
+# Forwarded at any time: they access no data, and a driver without a response to them marks the server as
+# down.
 _FREE = frozenset(
     {"hello", "ismaster", "isMaster", "ping", "buildInfo", "buildinfo", "saslStart", "saslContinue"}
 )
-# May wait at the server for new events, for which a transaction need not wait.
+# Can block on the server until new events arrive; a transaction must not wait for that.
 _PATIENT = frozenset({"getMore"})
 _REMEMBERED = 1000
 
@@ -44,7 +45,7 @@ Key = tuple[bytes, int]
 
 @dataclass
 class Transaction:
-    """The one that is open: its session and number, and the connection that spoke for it last."""
+    """The open transaction: session ID and transaction number, and the connection that used it last."""
 
     key: Key
     connection: object
@@ -55,7 +56,7 @@ class Transaction:
 
 @dataclass
 class Message:
-    """One wire message, with what the gate wants to know about it."""
+    """One wire message with the fields that the lock depends on."""
 
     raw: bytes
     request: int
@@ -65,7 +66,7 @@ class Message:
     number: int | None = None
     transactional: bool = False
     starts: bool = False
-    answered: bool = True
+    expects_response: bool = True
 
     @property
     def key(self) -> Key | None:
@@ -79,12 +80,12 @@ class Message:
 
 
 def parse(raw: bytes) -> Message:
-    """What the gate needs of a message. Other opcodes and unreadable bodies pass as plain operations."""
+    """Parse the fields that the lock needs; other opcodes and malformed bodies count as plain operations."""
     _, request, _, opcode = _HEADER.unpack_from(raw)
     message = Message(raw, request)
     if opcode != _OP_MSG or len(raw) < 26 or raw[20] != 0:
         return message
-    message.answered = not struct.unpack_from("<I", raw, 16)[0] & _MORE_TO_COME
+    message.expects_response = not struct.unpack_from("<I", raw, 16)[0] & _MORE_TO_COME
     (length,) = struct.unpack_from("<i", raw, 21)
     try:
         body = bson.BSON(raw[21 : 21 + length]).decode(_LAZY)
@@ -105,8 +106,11 @@ _LAZY: Any = bson.CodecOptions(document_class=RawBSONDocument)
 
 
 @dataclass
-class Gate:
-    """Who may pass now. `operations` counts plain operations under way."""
+class TransactionLock:
+    """Lock that an open transaction holds exclusively; plain operations share it.
+
+    `operations` counts the plain operations in progress.
+    """
 
     operations: int = 0
     open: Transaction | None = None
@@ -120,19 +124,19 @@ class Gate:
         if key is not None:
             if self.open is not None:
                 return self.open.key == key
-            # A transaction waits for what is under way. Its later messages do not come here: it is open.
+            # A transaction starts only when no operation is in progress.
             return self.operations == 0
         return self.open is None and not self._starters
 
-    async def enter(self, message: Message, connection: object) -> bool:
-        """Wait for leave to send `message`; False when its transaction is no more."""
+    async def acquire(self, message: Message, connection: object) -> bool:
+        """Wait for release to send `message`; False when its transaction is no more."""
         key = message.key
         starting = key is not None and (self.open is None or self.open.key != key)
         if starting:
             self._starters += 1
         try:
             while True:
-                if key is not None and self._is_over(message, key):
+                if key is not None and self._is_closed(message, key):
                     return False
                 if self._may_pass(message):
                     break
@@ -152,13 +156,13 @@ class Gate:
         self.open.connection, self.open.busy = connection, True
         return True
 
-    def _is_over(self, message: Message, key: Key) -> bool:
-        """Only a first message may open a transaction: others belong to one that is open, or to none."""
+    def _is_closed(self, message: Message, key: Key) -> bool:
+        """Return whether the transaction was aborted or never started: only its first message may open it."""
         if self.open is not None and self.open.key == key:
             return False
         return key in self._aborted or not message.starts
 
-    def leave(self, message: Message, *, succeeded: bool) -> None:
+    def release(self, message: Message, *, succeeded: bool) -> None:
         if message.key is None:
             self.operations -= message.command not in _PATIENT
         elif self.open is not None and self.open.key == message.key:
@@ -171,10 +175,10 @@ class Gate:
         self._wake()
 
     def was_committed(self, message: Message) -> bool:
-        """A commit that is sent again, because its answer was lost, has the same answer."""
+        """Return whether this is a retry of a commit that succeeded, which gets the same response."""
         return message.command == "commitTransaction" and message.key in self._committed
 
-    def give_up(self) -> None:
+    def clear(self) -> None:
         if self.open is not None:
             _remember(self._aborted, self.open.key)
             self.open = None
@@ -194,11 +198,11 @@ def _remember(keys: OrderedDict[Key, None], key: Key) -> None:
 
 
 class Server:
-    """Accepts clients, and pairs each with a connection of its own to the server behind."""
+    """Accept clients and open one upstream connection per client."""
 
     def __init__(self, upstream: int) -> None:
         self._upstream = upstream
-        self._gate = Gate()
+        self._lock = TransactionLock()
         self._abort_wanted = asyncio.Event()
         self._aborting = asyncio.Lock()
 
@@ -209,25 +213,25 @@ class Server:
             tasks.create_task(server.serve_forever())
 
     async def _watch(self) -> None:
-        """Abort the transaction that is older than it may be, while none of its operations is under way."""
+        """Abort a transaction that exceeds its lifetime and has no operation in progress."""
         loop = asyncio.get_running_loop()
         while True:
-            transaction = self._gate.open
+            transaction = self._lock.open
             if transaction is None:
                 await asyncio.sleep(LIFETIME_SECONDS / 4)
                 continue
             await asyncio.sleep(max(0.05, transaction.deadline - loop.time()))
             if (
-                self._gate.open is transaction
+                self._lock.open is transaction
                 and loop.time() >= transaction.deadline
                 and not transaction.busy
             ):
                 await self._abort(transaction)
 
     async def _abort(self, transaction: Transaction) -> None:
-        """Roll back at the server what the session has left open; only then may others pass."""
+        """Abort the transaction on the server, then release the lock."""
         async with self._aborting:
-            if self._gate.open is not transaction:
+            if self._lock.open is not transaction:
                 return
             session, number = transaction.key
             command = {
@@ -245,7 +249,7 @@ class Server:
                     await _read(reader)
                 finally:
                     writer.close()
-            self._gate.give_up()
+            self._lock.clear()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = object()
@@ -257,16 +261,16 @@ class Server:
         try:
             while True:
                 message = parse(await _read(reader))
-                answer = await self._pass(message, connection, up_reader, up_writer)
-                if message.answered:
-                    writer.write(answer)
+                response = await self._pass(message, connection, up_reader, up_writer)
+                if message.expects_response:
+                    writer.write(response)
                     await writer.drain()
         except (OSError, asyncio.IncompleteReadError, ValueError):
             pass
         finally:
             writer.close()
             up_writer.close()
-            transaction = self._gate.open
+            transaction = self._lock.open
             if transaction is not None and transaction.connection is connection:
                 await self._abort(transaction)
 
@@ -279,19 +283,19 @@ class Server:
     ) -> bytes:
         if message.command in _FREE:
             return await _exchange(message, reader, writer)
-        if not await self._gate.enter(message, connection):
-            return _answer(message, committed=self._gate.was_committed(message))
+        if not await self._lock.acquire(message, connection):
+            return _end_response(message, committed=self._lock.was_committed(message))
         succeeded = False
         try:
-            answer = await _exchange(message, reader, writer)
-            succeeded = _is_ok(answer) if message.ends else True
-            return answer
+            response = await _exchange(message, reader, writer)
+            succeeded = _is_ok(response) if message.ends else True
+            return response
         finally:
-            self._gate.leave(message, succeeded=succeeded)
+            self._lock.release(message, succeeded=succeeded)
 
 
 async def _exchange(message: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """Send and await the answer. The server answers even what asks for none, so there is always one."""
+    """Send a message and read the response. `nx-27017` responds even to messages with `moreToCome`."""
     writer.write(message.raw)
     return await _read(reader)
 
@@ -300,17 +304,17 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
     header = await reader.readexactly(16)
     (length,) = struct.unpack_from("<i", header)
     if not 16 <= length <= _MAX_BYTES:
-        raise ValueError(f"a message of {length} bytes")
+        raise ValueError(f"invalid message length: {length} bytes")
     return header + await reader.readexactly(length - 16)
 
 
-def _is_ok(answer: bytes) -> bool:
+def _is_ok(response: bytes) -> bool:
     with contextlib.suppress(bson.errors.BSONError, IndexError, struct.error):
-        return bool(bson.decode(answer[21:]).get("ok"))
+        return bool(bson.decode(response[21:]).get("ok"))
     return False
 
 
-def _answer(message: Message, *, committed: bool) -> bytes:
+def _end_response(message: Message, *, committed: bool) -> bytes:
     document: dict[str, Any] = {"ok": 1.0}
     if not committed:
         document = {

@@ -1,10 +1,10 @@
-"""The built web app of `rehearsal:machine.webApp` as a process that the local edge serves below `/app/`."""
+"""Serve the built web app of `rehearsal:machine.webApp` below `/app/` of the local edge."""
 
 from __future__ import annotations
 
 import sys
 
-from rehearsal.host.component import Context, Front, Outcome, accepts, base_environment
+from rehearsal.host.component import Context, Readiness, TlsProxy, accepts, base_environment
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.processes.process import ProcessSpec
 
@@ -22,7 +22,7 @@ class WebApp:
 
     @property
     def port(self) -> int | None:
-        """The port of the server; None without the option, and before anything is declared."""
+        """The port of the server; None if the option is unset or no object is declared yet."""
         if not self._context.options.web_app or not any(True for _ in self._context.store):
             return None
         return self._context.ports.take(NAME)
@@ -41,10 +41,10 @@ class WebApp:
         spec = ProcessSpec(NAME, NAME, argv, self._context.project, base_environment(), port=port)
         await self._context.processes.ensure(spec, lambda: accepts(port))
 
-    def fronts(self) -> list[Front]:
-        """No listener of its own: the edge routes to it."""
+    def tls_proxies(self) -> list[TlsProxy]:
+        """Return none: the edge routes to the server without a separate listener."""
         return []
 
-    async def outcome(self, desired: Desired) -> Outcome:
-        """Never called: no declared type is realized here."""
+    async def readiness(self, desired: Desired) -> Readiness:
+        """Never called: this component emulates no declared type."""
         raise NotImplementedError(desired.type)

@@ -1,8 +1,8 @@
 """Serve the files of a built web app below one path, for the local edge.
 
-Files whose names carry a hash of their content may be cached for a year, all others are revalidated. A path
-without a file is a route of the app and gets its ``index.html``; a missing file with an extension is 404. A
-``.gz`` beside a file is sent to clients that accept it.
+Files with a content hash in their name are cacheable for one year; all others are revalidated. A path without
+a file is a client-side route and returns ``index.html``; a missing file with an extension returns 404.
+Clients that accept gzip receive the ``.gz`` file next to the requested one.
 
 Run as ``python -m rehearsal.host.backends.web_app_server FOLDER PREFIX PORT``.
 """
@@ -26,11 +26,11 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _REVALIDATED: Final = "no-cache"
 
 
-class Handler(BaseHTTPRequestHandler):
-    """GET and HEAD of one app."""
+class WebAppHandler(BaseHTTPRequestHandler):
+    """Serve GET and HEAD requests for one app."""
 
     protocol_version = "HTTP/1.1"
-    # A client that stops in the middle of a request does not hold its thread for longer, in seconds.
+    # Seconds after which a client that stops sending is disconnected, which frees its thread.
     timeout = 30
 
     def __init__(self, folder: Path, prefix: str, *args: object) -> None:
@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         self._respond(head=True)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name of the base class)
-        """Write nothing: Envoy has an access log of its own."""
+        """Log nothing: Envoy writes the access log."""
 
     def _respond(self, *, head: bool) -> None:
         path = self._file(unquote(urlsplit(self.path).path))
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, media_type, body, headers, head=head)
 
     def _file(self, path: str) -> Path | None:
-        """The file of a path below the prefix; ``index.html`` for a route of the app."""
+        """Return the file for a path below the prefix; ``index.html`` for a client-side route."""
         relative = path.removeprefix(self._prefix).lstrip("/")
         wanted = (self._folder / relative).resolve()
         index = self._folder / "index.html"
@@ -89,8 +89,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve(folder: Path, prefix: str, port: int) -> ThreadingHTTPServer:
-    """A server for ``folder``; the caller runs it."""
-    return ThreadingHTTPServer((LOOPBACK, port), partial(Handler, folder, prefix))
+    """Return a server for ``folder``; the caller runs it."""
+    return ThreadingHTTPServer((LOOPBACK, port), partial(WebAppHandler, folder, prefix))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What routes point at: a port of a Service, and the GKE policies that are attached to it."""
+"""Route backends: a port of a Service with the GKE policies attached to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 
 @dataclass(frozen=True)
 class Backend:
-    """A port of a Service, as routes refer to it."""
+    """Port of a Service, as referenced by `backendRefs`."""
 
     namespace: str
     service: str
@@ -25,13 +25,13 @@ class Backend:
 
 
 def duration(text: str) -> float:
-    """Seconds of a Gateway API duration such as `1m30s` or `500ms`."""
+    """Parse a Gateway API duration such as `1m30s` or `500ms` into seconds."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
     return sum(float(number) * units[unit] for number, unit in _DURATION.findall(text))
 
 
 def attached(store: Store, kind: str, backend: Backend) -> dict[str, Any]:
-    """`spec.default` of the policy of that kind that is attached to a Service; {} when there is none."""
+    """Return `spec.default` of the policy of `kind` attached to the Service; {} if none."""
     for policy in store.of_kind(kind, backend.namespace):
         targets = policy.spec.get("targetRefs") or [policy.spec.get("targetRef") or {}]
         if any(t.get("kind") == "Service" and t.get("name") == backend.service for t in targets):

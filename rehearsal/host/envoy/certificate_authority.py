@@ -1,4 +1,4 @@
-"""The machine's own certificate authority: made on first use in `.rehearsal/ca/`, shared by all stacks."""
+"""Local certificate authority, created on first use in `.rehearsal/ca/` and shared by all stacks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rehearsal.host.errors import MachineError
 from rehearsal.host.processes.atomic_files import make_folder, write_atomic
 
 _AUTHORITY_LIFE = dt.timedelta(days=3650)
-# What browsers will soon accept at most (CA/Browser Forum ballot SC-081v3 goes down to 47 days).
+# Below the 47 days that CA/Browser Forum ballot SC-081v3 will allow.
 _LEAF_LIFE = dt.timedelta(days=45)
 _RENEW_BEFORE = dt.timedelta(days=15)
-# Tolerates a clock that is set back a little after the certificate was made.
+# Tolerates a clock that is set back after the certificate was issued.
 _BACKDATE = dt.timedelta(hours=1)
 
 
@@ -36,7 +36,7 @@ class Leaf:
 
 
 class Authority:
-    """A local authority. Nothing outside this folder trusts it unless the user says so."""
+    """Issue server and client certificates; `bundle` is a trust store with this CA and the public ones."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = make_folder(folder)
@@ -60,7 +60,7 @@ class Authority:
         except ValueError as error:
             raise MachineError(
                 f"{self._folder} does not hold a readable certificate authority ({error}): delete the folder "
-                "and a new one is made; it has to be trusted anew"
+                "to create a new one, which browsers must be configured to trust again"
             ) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
             return None
@@ -83,24 +83,24 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        # The key first: a certificate without its key would be taken for a broken authority.
+        # The key first: a certificate without its key is treated as a damaged authority.
         write_atomic(self._key_file, _key_pem(key))
         write_atomic(self.certificate, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
         return certificate, key
 
     def _write_bundle(self) -> None:
-        """This authority and the public ones, as a node image's trust store would hold them."""
+        """Write the trust store of containers: this CA and the public ones of the machine."""
         public = next((path for path in _PUBLIC_BUNDLES if path.exists()), None)
         content = self.certificate.read_bytes() + (public.read_bytes() if public else b"")
         if not self.bundle.exists() or self.bundle.read_bytes() != content:
             write_atomic(self.bundle, content, mode=0o644)
 
     def server(self, folder: Path, names: Sequence[str]) -> Leaf:
-        """A server certificate for `names` (DNS names or addresses) in `folder`, renewed when it is due."""
+        """Return a server certificate for `names` (DNS names or IPs) in `folder`, renewed when due."""
         return self._leaf(make_folder(folder), names[0], names, ExtendedKeyUsageOID.SERVER_AUTH)
 
     def client(self, folder: Path, subject: str) -> Leaf:
-        """A client certificate whose common name is `subject`, in `folder`, renewed when it is due."""
+        """Return a client certificate with the common name `subject` in `folder`, renewed when due."""
         return self._leaf(make_folder(folder), subject, (), ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def _leaf(self, folder: Path, subject: str, names: Sequence[str], usage: x509.ObjectIdentifier) -> Leaf:
@@ -142,7 +142,7 @@ class Authority:
             if names:
                 extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
                 found = sorted(str(name.value) for name in extension.value)
-        except Exception:  # noqa: BLE001, RUF100 (whatever is wrong with it, it is made anew)
+        except Exception:  # noqa: BLE001, RUF100 (any malformed certificate is issued again)
             return False
         return common == subject[:64] and found == list(names) and not _is_due(certificate)
 
@@ -190,7 +190,7 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Two stacks that come up at once make one authority, not two."""
+    """Hold a file lock, so that two stacks that start at the same time create one authority."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

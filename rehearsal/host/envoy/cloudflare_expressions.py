@@ -1,7 +1,7 @@
-"""Cloudflare's rules language, as far as one machine can tell, turned into Envoy header matchers.
+"""Translate expressions of Cloudflare's rules language to Envoy header matchers.
 
-An expression becomes a list of alternatives, each a list of matchers that all must hold (disjunctive normal
-form), which is what routes, rate limits and access rules of Envoy are made of. The language:
+The result is in disjunctive normal form: a list of alternatives, each a list of matchers that must all match.
+Envoy's routes, rate limits and RBAC rules use this form. Language reference:
 https://developers.cloudflare.com/ruleset-engine/rules-language/
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 Matcher = dict[str, Any]
 Alternatives = list[list[Matcher]]
-_MOST_ALTERNATIVES = 64
+_MAX_ALTERNATIVES = 64
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<raw>r"[^"]*")|(?P<number>\d+(?![\w.]))"""
     r"""|(?P<symbol>&&|\|\||\^\^|==|!=|<=|>=|[(){}\[\],!~<>*])|(?P<word>[A-Za-z_][\w.]*)|(?P<other>\S+))"""
@@ -32,14 +32,14 @@ _QUERY = r"(\?.*)?"
 
 
 class UnsupportedError(Exception):
-    """The expression is malformed, or speaks of what cannot be seen here. The message says of what."""
+    """The expression is malformed or uses a field or operator that is not supported; the message names it."""
 
 
 def alternatives(expression: str) -> Alternatives:
-    """Header matchers for `expression`. [] never holds; [[]] always does. Raises UnsupportedError."""
+    """Return header matchers for `expression`: [] never matches, [[]] always. Raises UnsupportedError."""
     found = _Parser(expression).parse()
-    if len(found) > _MOST_ALTERNATIVES:
-        raise UnsupportedError(f"the expression has more than {_MOST_ALTERNATIVES} alternatives")
+    if len(found) > _MAX_ALTERNATIVES:
+        raise UnsupportedError(f"the expression has more than {_MAX_ALTERNATIVES} alternatives")
     return found
 
 
@@ -55,8 +55,8 @@ def _not(operand: Alternatives) -> Alternatives:
     result = _always()
     for conjunction in operand:
         result = _both(result, [[_inverted(matcher)] for matcher in conjunction])
-        if len(result) > _MOST_ALTERNATIVES**2:
-            raise UnsupportedError("the expression is too large when it is negated")
+        if len(result) > _MAX_ALTERNATIVES**2:
+            raise UnsupportedError("the negated expression has too many alternatives")
     return result
 
 
@@ -65,15 +65,15 @@ def _inverted(matcher: Matcher) -> Matcher:
 
 
 @dataclass(frozen=True)
-class Field:
-    """A field of the request, `lower` when compared without case."""
+class RequestField:
+    """Field of the request; `lower` compares case-insensitively."""
 
     name: str
     header: str | None = None
     lower: bool = False
 
     def matcher(self, pattern: str) -> Matcher:
-        """Holds when the whole field matches the regular expression `pattern`."""
+        """Return a matcher of the complete field against the regular expression `pattern`."""
         if self.header:
             return _header(self.header, pattern, self.lower)
         if self.name in _HEADERS:
@@ -90,11 +90,11 @@ class Field:
             case "http.request.uri.path.extension":
                 return _header(":path", rf"[^?]*\.(?:{pattern}){_QUERY}", self.lower)
             case _:
-                raise UnsupportedError(f"{self.name} is not known on one machine")
+                raise UnsupportedError(f"{self.name} is not supported by the local edge")
 
 
 def _without_query(pattern: str) -> str:
-    """`.` of the patterns made here must not run over into the query string."""
+    """Restrict the wildcard of generated patterns to the path, without the query string."""
     return pattern.replace("(?s:.*)", "[^?]*")
 
 
@@ -103,13 +103,13 @@ def _header(name: str, pattern: str, lower: bool) -> Matcher:
     return {
         "name": name,
         "string_match": {"safe_regex": {"regex": regex}},
-        # A header that is not there compares as empty, also when the comparison is turned round.
+        # A missing header compares as empty, also in an inverted comparison.
         "treat_missing_header_as_empty": True,
     }
 
 
 class _Parser:
-    """Recursive descent over `or`, `xor`, `and`, `not`, comparisons, functions."""
+    """Recursive-descent parser for `or`, `xor`, `and`, `not`, comparisons and functions."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -119,7 +119,7 @@ class _Parser:
     def parse(self) -> Alternatives:
         result = self._or()
         if self._at < len(self._tokens):
-            raise UnsupportedError(f"{self._peek()!r} is not expected in {self._text!r}")
+            raise UnsupportedError(f"{self._peek()!r} is unexpected in {self._text!r}")
         return result
 
     def _peek(self) -> str:
@@ -165,7 +165,7 @@ class _Parser:
 
     def _comparison(self) -> Alternatives:
         word = self._word()
-        if word in {"true", "ssl"}:  # the edge of one machine speaks TLS only
+        if word in {"true", "ssl"}:  # the local edge serves TLS only
             return _always()
         if word == "false":
             return []
@@ -186,27 +186,27 @@ class _Parser:
     def _word(self) -> str:
         kind, text = self._tokens[self._at] if self._at < len(self._tokens) else ("", "the end")
         if kind != "word":
-            raise UnsupportedError(f"{text!r} is not expected in {self._text!r}")
+            raise UnsupportedError(f"{text!r} is unexpected in {self._text!r}")
         self._at += 1
         return text
 
-    def _field(self, word: str) -> Field:
+    def _field(self, word: str) -> RequestField:
         if word == "lower":
             self._expect("(")
             field = self._field(self._word())
             self._expect(")")
-            return Field(field.name, field.header, lower=True)
+            return RequestField(field.name, field.header, lower=True)
         header = None
         if word == "http.request.headers":
             self._expect("[")
             header = self._literal().lower()
             self._expect("]")
-        if self._take("["):  # one value or all of them: a header is one string here
+        if self._take("["):  # `[0]` and `[*]` are equal: Envoy joins repeated headers into one string
             self._at += 1
             self._expect("]")
-        return Field(word, header)
+        return RequestField(word, header)
 
-    def _compare(self, field: Field) -> Alternatives:
+    def _compare(self, field: RequestField) -> Alternatives:
         if self._take("in"):
             self._expect("{")
             values = []
@@ -228,10 +228,10 @@ class _Parser:
                 if operator == "strict":
                     self._expect("wildcard")
                 pattern = "(?s:.*)".join(re.escape(part) for part in self._literal().split("*"))
-                return [[Field(field.name, field.header, operator == "wildcard").matcher(pattern)]]
+                return [[RequestField(field.name, field.header, operator == "wildcard").matcher(pattern)]]
             case _:
                 raise UnsupportedError(
-                    f"the operator {operator!r} on {field.name} is not known on one machine"
+                    f"the operator {operator!r} on {field.name} is not supported by the local edge"
                 )
 
     def _literal(self) -> str:
@@ -243,11 +243,11 @@ class _Parser:
             return text[2:-1]
         if kind in {"number", "word"}:
             return text
-        raise UnsupportedError(f"a value is expected instead of {text!r} in {self._text!r}")
+        raise UnsupportedError(f"expected a value instead of {text!r} in {self._text!r}")
 
 
 def _searching(pattern: str) -> str:
-    """A pattern that may match anywhere, as one that must match the whole."""
+    """Turn a pattern that may match anywhere into one that matches the complete field."""
     start = "" if pattern.startswith("^") else "(?s:.*)"
     end = "" if pattern.endswith("$") and not pattern.endswith("\\$") else "(?s:.*)"
     inner = pattern.removeprefix("^")

@@ -1,4 +1,4 @@
-"""Everything that Envoy does on this machine, put together from the parts and published when it changes."""
+"""Build the complete Envoy configuration from the declared objects and publish changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rehearsal.host.backends.web_app import NAME as WEB_APP
 from rehearsal.host.backends.web_app import PREFIX, WebApp
-from rehearsal.host.component import LOCAL_NAMES, READY, Context, Front, Outcome
+from rehearsal.host.component import LOCAL_NAMES, READY, Context, Readiness, TlsProxy
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.envoy import edge_listener, gateway_listener
 from rehearsal.host.envoy.process import NAME as ENVOY
@@ -29,16 +29,16 @@ _KINDS = frozenset(
 )
 
 
-class Backing(Protocol):
-    """A part with servers behind Envoy."""
+class ProxiedBackend(Protocol):
+    """Component whose servers are reached through Envoy."""
 
     types: frozenset[str]
 
-    def fronts(self) -> list[Front]: ...
+    def tls_proxies(self) -> list[TlsProxy]: ...
 
 
 class Traffic:
-    """Edge, gateway and fronts."""
+    """Edge, gateway and tls_proxies."""
 
     types = _KINDS
 
@@ -46,20 +46,22 @@ class Traffic:
         self,
         context: Context,
         envoy: Envoy,
-        backings: Sequence[Backing],
+        backends: Sequence[ProxiedBackend],
         workloads: Workloads,
         web_app: WebApp,
     ) -> None:
         self._context = context
         self._envoy = envoy
-        self._backings = backings
+        self._backends = backends
         self._workloads = workloads
         self._web_app = web_app
         self._notes: list[str] = []
 
     async def sync(self) -> None:
         context, store = self._context, self._context.store
-        fronts = [self._envoy.front(front) for backing in self._backings for front in backing.fronts()]
+        tls_proxies = [
+            self._envoy.tls_proxy(proxy) for component in self._backends for proxy in component.tls_proxies()
+        ]
         routing = gateway_listener.routing(store)
         names = [*LOCAL_NAMES, *(name for name in edge_listener.hostnames(store) if name not in LOCAL_NAMES)]
         leaf = context.authority.server(context.home.certificates / "edge", names)
@@ -72,7 +74,7 @@ class Traffic:
         web_app_port = self._web_app.port
         if web_app_port is not None:
             edge_listener.add_web_app(outer.routes, PREFIX, WEB_APP)
-        if edge_listener.filters_requests(store):  # else `/` belongs to the service
+        if edge_listener.filters_requests(store):  # otherwise the service serves `/`
             add_start_page(outer.routes, context.options.edge_port, "" if web_app_port is None else PREFIX)
         listeners = [
             outer.listener,
@@ -87,7 +89,7 @@ class Traffic:
             clusters.append(gateway_listener.cluster(backend, store, file))
             ready = self._workloads.backends(backend.namespace, backend.service, backend.port)
             endpoints[backend.cluster] = gateway_listener.assignment(backend, ready, store)
-        for listener, cluster in fronts:
+        for listener, cluster in tls_proxies:
             listeners.append(listener)
             clusters.append(cluster)
         self._envoy.publish(
@@ -98,37 +100,37 @@ class Traffic:
         )
         self._notes = [*outer.notes, *routing.notes]
 
-    async def outcome(self, desired: Desired) -> Outcome:
+    async def readiness(self, desired: Desired) -> Readiness:
         return READY
 
     async def settled(self, desired: Desired) -> list[str]:
-        """[] when Envoy has taken over what an object changed in its configuration; else why it has not."""
-        backed = any(desired.type in backing.types for backing in self._backings)
+        """Return why Envoy has not applied the configuration of `desired` yet; [] if it has."""
+        backed = any(desired.type in component.types for component in self._backends)
         if not backed and desired.kind not in self.types and desired.type not in self.types:
             return []
         try:
             return await self._envoy.applied()
         except OSError as error:
-            return [f"Envoy does not answer: {error}"]
+            return [f"Envoy is not responding: {error}"]
 
     async def waiting(self) -> list[str]:
-        """[] when Envoy runs what was published and reaches what is behind it; else what is missing."""
+        """Return why Envoy is not ready (configuration not applied, endpoints unhealthy); [] when ready."""
         try:
             return await self._envoy.applied() or await self._envoy.unserved()
         except OSError as error:
-            return [f"Envoy does not answer: {error}"]
+            return [f"Envoy is not responding: {error}"]
 
     def endpoints(self) -> dict[str, str]:
-        """Addresses to speak to, by name."""
+        """Return the addresses of all endpoints by name."""
         found = {"edge": f"https://localhost:{self._context.options.edge_port}"}
-        for backing in self._backings:
-            for front in backing.fronts():
-                found[front.name] = f"localhost:{front.port}"
+        for component in self._backends:
+            for tls_proxy in component.tls_proxies():
+                found[tls_proxy.name] = f"localhost:{tls_proxy.port}"
         if self._context.processes.get(ENVOY):
             found["envoy administration"] = f"unix:{self._envoy.folder / 'admin.sock'}"
         found["authority"] = str(self._context.authority.certificate)
         return found
 
     def notes(self) -> list[str]:
-        said = [note for backing in self._backings for note in getattr(backing, "notes", list)()]
-        return [*said, *self._notes]
+        notes = [note for component in self._backends for note in getattr(component, "notes", list)()]
+        return [*notes, *self._notes]

@@ -1,6 +1,6 @@
 """The Cloudflare zone as the outer listener of Envoy: TLS, cache, rate limits, rules, headers.
 
-What is declared is translated rule by rule; what one machine cannot tell is said in the notes.
+Declared rules are translated one by one; a rule that is not supported here is reported in the notes.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 SECURITY_POLICY = "gcp:compute/securityPolicy:SecurityPolicy"
 _CONTENT_LENGTH = re.compile(r"int\(request\.headers\['content-length'\]\) > (\d+)")
-# Limits that Cloudflare has for everybody, and that no resource declares.
+# Fixed limits of Cloudflare that no resource declares.
 _HEADER_SECONDS = 10.0
-_MAX_HEADERS_KIB = 96  # the service answers 431 from 16 KiB on; what is far beyond ends here
+_MAX_HEADERS_KIB = 96  # above the 16 KiB at which the service responds with 431
 _MAX_STREAMS = 100
 _MAX_CONNECTIONS = 16_384
 _FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
 _VARY = ("accept", "accept-encoding", "accept-language", "origin")
 
-# Cloudflare keeps what a rule says only of answers that may be kept at all, and takes cookies off those.
+# As in Cloudflare, a cache rule applies to responses with a cacheable status and removes their cookies.
 _LUA = """
-local kept = {["200"]=true, ["203"]=true, ["204"]=true, ["206"]=true, ["300"]=true, ["301"]=true,
-              ["308"]=true, ["404"]=true, ["410"]=true}
+local cacheable = {["200"]=true, ["203"]=true, ["204"]=true, ["206"]=true, ["300"]=true, ["301"]=true,
+                   ["308"]=true, ["404"]=true, ["410"]=true}
 function envoy_on_response(handle)
   local rule = handle:metadata():get("cache")
   if rule == nil then return end
   local headers = handle:headers()
-  if not kept[headers:get(":status")] then return end
-  local said = headers:get("cache-control") or ""
+  if not cacheable[headers:get(":status")] then return end
+  local directives = headers:get("cache-control") or ""
   if rule["edge"] == nil then
-    if said == "" or said:find("private") or said:find("no%-store") then return end
+    if directives == "" or directives:find("private") or directives:find("no%-store") then return end
   else
     local browser = rule["browser"] or rule["edge"]
     headers:replace("cache-control", "public, max-age=" .. browser .. ", s-maxage=" .. rule["edge"])
@@ -65,7 +65,7 @@ end
 
 @dataclass
 class Edge:
-    """Listener, routes and notes that come out of the declared zone."""
+    """Listener and routes of the declared zone, with notes about what is not enforced."""
 
     listener: Resource
     routes: Resource
@@ -73,7 +73,7 @@ class Edge:
 
 
 def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
-    """The edge on `port`. Without any declared zone it is plain TLS in front of the gateway."""
+    """Return the edge on `port`; without a declared zone it only terminates TLS."""
     notes: list[str] = []
     settings = _settings(store)
     filters = [
@@ -84,27 +84,27 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
         _cache_filter(),
         _lua_filter(),
     ]
-    longest = _longest_request(store)
+    max_request_seconds = _max_request_seconds(store)
     manager = connection_manager(
         NAME,
         {"rds": {"route_config_name": NAME, "config_source": watched(routes_file)}},
         filters,
         use_remote_address=True,
-        # As Cloudflare normalises before its rules look.
+        # Cloudflare normalizes paths before it evaluates rules.
         normalize_path=True,
         merge_slashes=True,
         stream_idle_timeout="300s",
-        # A client that dribbles its headers or its body holds a stream for so long, not for ever.
+        # Limits how long a slow client can hold a stream (slowloris).
         request_headers_timeout=seconds(_HEADER_SECONDS),
-        request_timeout=seconds(longest),
+        request_timeout=seconds(max_request_seconds),
         max_request_headers_kb=_MAX_HEADERS_KIB,
         common_http_protocol_options={
             "idle_timeout": "900s",
             "max_headers_count": 100,
-            # One client's connection: a day of requests, not a way to hold a worker.
+            # Bounds the lifetime of a client connection, so that connections are rebalanced between workers.
             "max_connection_duration": "3600s",
         },
-        # Methods that HTTP/1.1 parsers do not list reach the rules, which refuse them as HTTP/2's are.
+        # Unknown HTTP/1.1 methods reach the rules, which reject them as for HTTP/2.
         http_protocol_options={"allow_custom_methods": True},
         http2_protocol_options={"max_concurrent_streams": _MAX_STREAMS},
         local_reply_config=_local_replies(),
@@ -121,7 +121,7 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
     listener: Resource = {
         "name": NAME,
         "address": socket_address(port),
-        # What one connection may make Envoy hold: a window of a stream or two, not whole bodies.
+        # Bounds the memory per connection to about one stream window instead of complete bodies.
         "per_connection_buffer_limit_bytes": 1024 * 1024,
         "filter_chains": [
             {
@@ -139,21 +139,21 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
                 "domains": ["*"],
                 "routes": [
                     *_oversized(store),
-                    *_answered(_rules(store, "http_request_firewall_custom", notes)),
+                    *_block_routes(_rules(store, "http_request_firewall_custom", notes)),
                     *_routes(_rules(store, "http_request_cache_settings", notes), notes),
                 ],
             }
         ],
     }
-    others = {str(item.inputs.get("phase")) for item in store.of_type(RULESET)} - _REHEARSED
+    others = {str(item.inputs.get("phase")) for item in store.of_type(RULESET)} - _SUPPORTED_PHASES
     notes += [f"Cloudflare phase {phase}: stored, not enforced here" for phase in sorted(others)]
     if settings.get("http3") == "on":
-        notes.append("HTTP/3 is declared; the edge of one machine speaks HTTP/1.1 and HTTP/2")
+        notes.append("HTTP/3 is declared; the local edge serves HTTP/1.1 and HTTP/2")
     return Edge(listener, routes, notes)
 
 
-def _longest_request(store: Store) -> float:
-    """Seconds in which a request must have arrived: as long as the declared backends may take."""
+def _max_request_seconds(store: Store) -> float:
+    """Return the request timeout in seconds: the longest timeout of the declared backends."""
     declared = [
         float((item.spec.get("default") or {}).get("timeoutSec") or gateway_listener.DEFAULT_TIMEOUT)
         for item in store.of_kind("GCPBackendPolicy")
@@ -162,7 +162,7 @@ def _longest_request(store: Store) -> float:
 
 
 def _oversized(store: Store) -> list[Resource]:
-    """Bodies that Cloud Armor's declared rule refuses by their length: they never reach a pod."""
+    """Return routes that reject bodies by the size limit of the declared Cloud Armor rule."""
     found = []
     for policy in store.of_type(SECURITY_POLICY):
         for rule in policy.inputs.get("rules") or []:
@@ -180,8 +180,8 @@ def _oversized(store: Store) -> list[Resource]:
     return found
 
 
-def _answered(rules: Sequence[Rule]) -> list[Resource]:
-    """Rules that block with a response of their own; those without are the firewall's."""
+def _block_routes(rules: Sequence[Rule]) -> list[Resource]:
+    """Return routes of rules that block with a custom response; `_firewall` handles the others."""
     return [
         {
             "match": {"prefix": "/", "headers": matchers},
@@ -203,8 +203,8 @@ def _answered(rules: Sequence[Rule]) -> list[Resource]:
 
 
 def _local_replies() -> Resource:
-    """Errors that Envoy itself answers, as problem details: clients parse one format."""
-    # Envoy knows the method QUERY and refuses it without a content type, before any rule sees it.
+    """Return the format of errors that Envoy generates: problem details, as the service returns."""
+    # Envoy rejects QUERY without a content type before it evaluates rules.
     unknown_method = {
         "filter": {
             "and_filter": {
@@ -220,7 +220,7 @@ def _local_replies() -> Resource:
         },
         "status_code": 405,
     }
-    # The start page is a direct response, which the mappers would wrap as well.
+    # The start page is a direct response, which would be reformatted as an error.
     start_page = {
         "filter": {
             "status_code_filter": {
@@ -247,7 +247,7 @@ def _local_replies() -> Resource:
     }
 
 
-_REHEARSED = frozenset(
+_SUPPORTED_PHASES = frozenset(
     {
         "http_request_cache_settings",
         "http_ratelimit",
@@ -258,13 +258,13 @@ _REHEARSED = frozenset(
 
 
 def _settings(store: Store) -> dict[str, Any]:
-    """Zone settings by id."""
+    """Return the zone settings by ID."""
     return {str(item.inputs.get("settingId")): item.inputs.get("value") for item in store.of_type(SETTING)}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that is on, with its expression as header matchers."""
+    """An enabled rule with its expression as header matchers."""
 
     ref: str
     declared: dict[str, Any]
@@ -280,7 +280,7 @@ class Rule:
 
 
 def _rules(store: Store, phase: str, notes: list[str]) -> list[Rule]:
-    """Rules of a phase in their order; those that cannot be evaluated here are noted and left out."""
+    """Return the enabled rules of a phase in order; unsupported ones are reported in `notes`."""
     found = []
     for ruleset in store.of_type(RULESET):
         if ruleset.inputs.get("phase") != phase:
@@ -300,7 +300,7 @@ def _rules(store: Store, phase: str, notes: list[str]) -> list[Rule]:
 
 
 def _routes(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
-    """One route for each alternative of a cache rule, the last rule first since it wins; then the rest."""
+    """Return one route per alternative of a cache rule, the last rule first because it takes precedence."""
     routes = []
     for rule in reversed(rules):
         if rule.action != "set_cache_settings":
@@ -315,7 +315,7 @@ def _routes(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
 
 
 def _times(rule: Rule) -> Resource:
-    """Seconds to keep an answer at the edge and in the browser; {} leaves it to the origin's headers."""
+    """Return the TTLs in seconds for the edge and the browser; {} uses the origin's headers."""
     times: Resource = {}
     edge_ttl, browser_ttl = rule.parameters.get("edgeTtl") or {}, rule.parameters.get("browserTtl") or {}
     if edge_ttl.get("mode") == "override_origin":
@@ -328,7 +328,7 @@ def _times(rule: Rule) -> Resource:
 
 
 def _route(match: Resource, *, cached: bool, times: Resource | None = None) -> Resource:
-    # How long a request may take, the gateway says.
+    # The gateway sets the timeout.
     route: Resource = {"match": match, "route": {"cluster": gateway_listener.NAME, "timeout": "0s"}}
     if cached:
         route["metadata"] = {"filter_metadata": {"lua": {"cache": {"on": True, **(times or {})}}}}
@@ -341,8 +341,8 @@ def _route(match: Resource, *, cached: bool, times: Resource | None = None) -> R
 def add_web_app(routes: Resource, prefix: str, cluster: str) -> None:
     """Route `prefix` to the local web app, before all declared routes and without the zone's firewall.
 
-    The zone serves the API alone; the app has a host of its own in every environment but this machine, where
-    one origin for both needs no second certificate and no CORS.
+    The zone covers the API only. In deployed environments the app has a separate host; locally, a shared
+    origin avoids a second certificate and CORS.
     """
     off = typed(_FILTER_CONFIG, disabled=True)
     (host,) = routes["virtual_hosts"]
@@ -357,7 +357,7 @@ def add_web_app(routes: Resource, prefix: str, cluster: str) -> None:
 
 
 def web_app_cluster(name: str, port: int) -> Resource:
-    """The server of the local web app."""
+    """Return the cluster of the local web app server."""
     return {
         "name": name,
         "type": "STATIC",
@@ -384,18 +384,20 @@ def _lua_filter() -> Resource:
 
 
 def filters_requests(store: Store) -> bool:
-    """Return whether the zone has firewall rules, which refuse the paths that the service does not have."""
+    """Return whether the zone has firewall rules, which reject paths that the service does not have."""
     return bool(_rules(store, "http_request_firewall_custom", []))
 
 
 def _firewall(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
-    """Custom firewall rules that block. Rules that skip come first in Cloudflare's order and end there."""
+    """Return an RBAC filter of the custom rules that block."""
     policies = {}
     for rule in rules:
         if rule.action == "block" and rule.parameters.get("response"):
             continue
         if rule.action != "block":
-            notes.append(f"Cloudflare rule {rule.ref}: {rule.action} is not rehearsed")
+            notes.append(
+                f"Cloudflare rule {rule.ref}: the action {rule.action} is not supported on this host"
+            )
             continue
         permissions: list[Resource] = []
         for matchers in rule.when:
@@ -412,7 +414,7 @@ def _firewall(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
 
 
 def _rate_limits(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
-    """Limits by client address or header. A refusal lasts until the bucket is filled again."""
+    """Return rate limits by client address or header; a limit applies until the bucket is refilled."""
     limits: list[Resource] = []
     descriptors = []
     for rule in rules:
@@ -451,7 +453,7 @@ def _rate_limits(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
     config = typed(
         "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
         stat_prefix="edge_rate_limit",
-        # The bucket of all requests together has no bottom: only the rules count.
+        # The mandatory default bucket is unlimited; only the rules' buckets apply.
         token_bucket={"max_tokens": 4_000_000_000, "fill_interval": "1s"},
         always_consume_default_token_bucket=False,
         filter_enabled=everything,
@@ -475,20 +477,20 @@ def _waits(rules: Sequence[Rule]) -> list[int]:
 
 
 def _characteristic(name: str) -> tuple[Resource, str]:
-    """The rate limit action that tells clients apart, and the key of its descriptor."""
+    """Return the rate-limit action that identifies a client, and its descriptor key."""
     if name in {"ip.src", "cf.unique_visitor_id"}:
         return {"remote_address": {}}, "remote_address"
     if name.startswith('http.request.headers["'):
         header = name.split('"')[1].lower()
         return {"request_headers": {"header_name": header, "descriptor_key": header}}, header
-    raise UnsupportedError(f"the characteristic {name} is not known on one machine")
+    raise UnsupportedError(f"the characteristic {name} is not supported on this host")
 
 
 # -- headers ----------------------------------------------------------------------------------------------
 
 
 def _response_headers(settings: dict[str, Any], rules: Sequence[Rule], notes: list[str]) -> Resource:
-    """Strict-Transport-Security and what transform rules set on every answer, refusals included."""
+    """Return a filter that sets HSTS and the transform rules' headers on every response, errors included."""
     mutations: list[Resource] = []
     security = (settings.get("security_header") or {}).get("strict_transport_security") or {}
     if security.get("enabled"):
@@ -500,7 +502,9 @@ def _response_headers(settings: dict[str, Any], rules: Sequence[Rule], notes: li
             mutations.append(_set("x-content-type-options", "nosniff"))
     for rule in rules:
         if rule.when != [[]]:
-            notes.append(f"Cloudflare rule {rule.ref}: headers of some requests only are not rehearsed")
+            notes.append(
+                f"Cloudflare rule {rule.ref}: conditional header transforms are not supported on this host"
+            )
             continue
         for name, change in _named(rule.parameters.get("headers")):
             if change.get("operation") == "remove":
@@ -515,7 +519,7 @@ def _response_headers(settings: dict[str, Any], rules: Sequence[Rule], notes: li
 
 
 def _named(declared: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Header changes, declared as an object by name or as a list with names."""
+    """Return header changes by name, declared as an object or as a list."""
     if isinstance(declared, dict):
         return list(declared.items())
     return [(str(item.get("name")), item) for item in declared or []]
@@ -527,7 +531,7 @@ def _set(name: str, value: str) -> Resource:
 
 
 def _compression(settings: dict[str, Any]) -> list[Resource]:
-    """Brotli towards clients that take it, where the zone has it on. What is compressed already stays so."""
+    """Return a Brotli filter if the zone enables it; already compressed responses are passed through."""
     if settings.get("brotli") != "on":
         return []
     library = {
@@ -554,7 +558,7 @@ def _compression(settings: dict[str, Any]) -> list[Resource]:
 
 
 def hostnames(store: Store) -> list[str]:
-    """Names that the zone answers to: proxied records."""
+    """Return the host names of the zone's proxied records."""
     return sorted(
         {str(item.inputs.get("name")) for item in store.of_type(RECORD) if item.inputs.get("proxied")}
     )

@@ -1,7 +1,7 @@
-"""Gateway API and GKE's policies as the inner listener of Envoy: routing, balancing, health, stickiness.
+"""Translate Gateway API routes and GKE policies to the inner listener of Envoy.
 
-Sources: Gateway API v1 (precedence of matches), GKE's HealthCheckPolicy, GCPBackendPolicy and
-GCPTrafficDistributionPolicy. Nothing here knows the service: all of it is declared.
+Covers routing, load balancing, health checks and session affinity. Sources: Gateway API v1 (precedence of
+matches), GKE's HealthCheckPolicy, GCPBackendPolicy and GCPTrafficDistributionPolicy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rehearsal.host.envoy.session_affinity import affinity
 from rehearsal.host.kubernetes.pods import Pod
 
 NAME = "gateway"
-DEFAULT_TIMEOUT = 30.0  # of Google's load balancer
+DEFAULT_TIMEOUT = 30.0  # seconds; the default of Google's load balancer
 _RETRIES = "connect-failure,refused-stream,reset-before-request"
 _ALGORITHMS = {
     "ROUND_ROBIN": "ROUND_ROBIN",
@@ -31,7 +31,7 @@ _ALGORITHMS = {
 
 @dataclass
 class Routing:
-    """What the declared routes come to."""
+    """Route configuration of the declared HTTPRoutes, with the backends they refer to."""
 
     routes: Resource
     backends: list[Backend] = field(default_factory=list)
@@ -39,13 +39,15 @@ class Routing:
 
 
 def routing(store: Store) -> Routing:
-    """The route configuration of all HTTPRoutes that hang on a declared Gateway."""
+    """Return the route configuration of all HTTPRoutes whose parent is a declared Gateway."""
     result = Routing({"name": NAME, "virtual_hosts": []})
     by_host: dict[str, list[tuple[tuple[int, ...], Resource]]] = {}
     for route in store.of_kind("HTTPRoute"):
         listener_hosts = _listener_hosts(route, store)
         if listener_hosts is None:
-            result.notes.append(f"{route.label} hangs on no declared Gateway: it routes nothing")
+            result.notes.append(
+                f"{route.label}: parentRefs match no declared Gateway; the route has no effect"
+            )
             continue
         hosts = route.spec.get("hostnames") or listener_hosts or ["*"]
         for rule in route.spec.get("rules") or []:
@@ -57,7 +59,7 @@ def routing(store: Store) -> Routing:
         result.routes["virtual_hosts"].append(
             {"name": host, "domains": _domains(host), "routes": [entry for _, entry in entries]}
         )
-    _answer_locally_too(result.routes["virtual_hosts"])
+    _add_local_domains(result.routes["virtual_hosts"])
     if not by_host:
         result.routes["virtual_hosts"] = [{"name": "none", "domains": ["*"], "routes": [_NOTHING_YET]}]
     return result
@@ -65,12 +67,12 @@ def routing(store: Store) -> Routing:
 
 _NOTHING_YET: Resource = {
     "match": {"prefix": "/"},
-    "direct_response": {"status": 503, "body": {"inline_string": "nothing is routed here yet\n"}},
+    "direct_response": {"status": 503, "body": {"inline_string": "no route is configured yet\n"}},
 }
 
 
 def _listener_hosts(route: Desired, store: Store) -> list[str] | None:
-    """Hostnames of the listeners a route hangs on ([]: any host); None when there is no such Gateway."""
+    """Return the hostnames of the route's parent listeners ([]: any host); None without a parent Gateway."""
     hosts: list[str] = []
     found = False
     for parent in route.spec.get("parentRefs") or []:
@@ -85,12 +87,12 @@ def _listener_hosts(route: Desired, store: Store) -> list[str] | None:
 
 
 def _domains(host: str) -> list[str]:
-    """A host name with any port behind it."""
+    """Return the Envoy domains of a host name with and without a port."""
     return ["*"] if host == "*" else [host, f"{host}:*"] if not host.startswith("*") else [host]
 
 
-def _answer_locally_too(hosts: list[Resource]) -> None:
-    """Whatever the public name, it answers to `localhost` as well: nobody has to edit /etc/hosts."""
+def _add_local_domains(hosts: list[Resource]) -> None:
+    """Serve the first host at `localhost` as well, so that /etc/hosts does not need an entry."""
     taken = {domain for host in hosts for domain in host["domains"]}
     if hosts and "*" not in taken and "localhost" not in taken:
         hosts[0]["domains"] += ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
@@ -99,14 +101,14 @@ def _answer_locally_too(hosts: list[Resource]) -> None:
 def _rule(
     route: Desired, rule: dict[str, Any], store: Store, result: Routing
 ) -> Iterable[tuple[tuple[int, ...], Resource]]:
-    """Envoy routes of one rule with their precedence, the strongest first: exact, longest prefix, method."""
+    """Yield Envoy routes of one rule with their sort key: exact path, longest prefix, method."""
     action = _action(route, rule, store, result)
     for match in rule.get("matches") or [{}]:
         matcher, order = _matcher(match)
         if "route" not in action:
             yield order, {"match": matcher, **action}
             continue
-        # What only reads may be asked again wherever the answer got lost; a write only if it was never sent.
+        # Safe methods are retried after any reset; other methods only if the request was not sent.
         for methods, retries in (("GET|HEAD|OPTIONS", f"{_RETRIES},reset"), (None, _RETRIES)):
             chosen = matcher if methods is None else _with_method(matcher, methods)
             own = {**action["route"], "retry_policy": _retry_policy(retries)}
@@ -181,7 +183,7 @@ def _action(route: Desired, rule: dict[str, Any], store: Store, result: Routing)
             case "URLRewrite":
                 rewriting = _rewrite(item["urlRewrite"])
             case other:
-                result.notes.append(f"{route.label}: the filter {other} is not rehearsed")
+                result.notes.append(f"{route.label}: the filter {other} is not supported on this host")
     weighted = []
     for reference in rule.get("backendRefs") or []:
         namespace = reference.get("namespace") or route.namespace
@@ -259,7 +261,7 @@ def _header_changes(side: str, declared: dict[str, Any]) -> Resource:
 
 
 def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
-    """The cluster of a Service: algorithm, health checks, ejection, as declared for it."""
+    """Return the cluster of a Service: load-balancing algorithm, health checks and outlier detection."""
     health = attached(store, "HealthCheckPolicy", backend)
     distribution = attached(store, "GCPTrafficDistributionPolicy", backend)
     policy = attached(store, "GCPBackendPolicy", backend)
@@ -274,9 +276,9 @@ def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
         "eds_cluster_config": {"eds_config": watched(endpoints)},
         "connect_timeout": "2s",
         "lb_policy": _ALGORITHMS.get(algorithm, "ROUND_ROBIN"),
-        # A replica that has been taken out gets nothing more, whatever its health check still says.
+        # A removed endpoint receives no more requests, even if its health check still passes.
         "ignore_health_on_host_removal": True,
-        # As Google's balancer: with no healthy replica the answer is 503, not a try of the sick ones.
+        # As in Google's load balancer: 503 without a healthy endpoint, instead of sending to unhealthy ones.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {
             "thresholds": [
@@ -292,7 +294,7 @@ def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
             "split_external_local_origin_errors": True,
             "consecutive_local_origin_failure": 5,
             "enforcing_consecutive_local_origin_failure": 100,
-            # Errors that the service answers are its own business: Google's balancer does not eject on them.
+            # Google's load balancer does not eject endpoints that respond with errors.
             "enforcing_consecutive_5xx": 0,
             "enforcing_consecutive_gateway_failure": 0,
             "enforcing_success_rate": 0,
@@ -321,13 +323,13 @@ def _protocol(store: Store, backend: Backend) -> Resource:
     return typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         explicit_http_config=options,
-        # Shorter than servers keep idle connections: the gateway closes first, and no request meets a close.
+        # Shorter than the servers' keep-alive timeout, so that no request is sent on a closing connection.
         common_http_protocol_options={"idle_timeout": "10s"},
     )
 
 
 def _weighted_round_robin() -> Resource:
-    """Weights that the replicas report of themselves (ORCA); without reports, plain round robin."""
+    """Return a policy weighted by the load that endpoints report (ORCA); round robin without reports."""
     name = "envoy.load_balancing_policies.client_side_weighted_round_robin"
     type_ = (
         "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3."
@@ -337,7 +339,7 @@ def _weighted_round_robin() -> Resource:
 
 
 def health_port(store: Store, backend: Backend) -> int | None:
-    """The container port that the declared health check asks, where it names one."""
+    """Return the container port that the declared health check sets; None if it sets none."""
     config = attached(store, "HealthCheckPolicy", backend).get("config") or {}
     for name in ("httpHealthCheck", "httpsHealthCheck", "http2HealthCheck", "tcpHealthCheck"):
         if (config.get(name) or {}).get("port"):
@@ -346,7 +348,7 @@ def health_port(store: Store, backend: Backend) -> int | None:
 
 
 def assignment(backend: Backend, ready: Sequence[tuple[Pod, int]], store: Store) -> Resource:
-    """The load assignment of a backend: one endpoint for each ready pod."""
+    """Return the load assignment of a backend: one endpoint per ready pod."""
     checked = health_port(store, backend)
     endpoints = []
     for pod, port in ready:
@@ -359,7 +361,7 @@ def assignment(backend: Backend, ready: Sequence[tuple[Pod, int]], store: Store)
 
 
 def listener(routes: Any) -> Resource:
-    """The listener inside the process that the edge hands requests to."""
+    """Return the internal listener to which the edge forwards requests."""
     session = {
         "name": "stateful_session",
         "typed_config": typed("envoy.extensions.filters.http.stateful_session.v3.StatefulSession"),
@@ -369,7 +371,7 @@ def listener(routes: Any) -> Resource:
         {"rds": {"route_config_name": NAME, "config_source": watched(routes)}},
         [session],
         use_remote_address=False,
-        # The edge is the only one that comes here, and what it says about the client holds.
+        # Only the edge connects to this listener, so its client address headers are trusted.
         xff_num_trusted_hops=0,
         skip_xff_append=True,
         stream_idle_timeout="300s",
@@ -378,7 +380,7 @@ def listener(routes: Any) -> Resource:
 
 
 def inner_cluster() -> Resource:
-    """How the edge reaches the gateway: inside the process."""
+    """Return the cluster by which the edge reaches the internal listener."""
     endpoint = {"address": {"envoy_internal_address": {"server_listener_name": NAME}}}
     return {
         "name": NAME,

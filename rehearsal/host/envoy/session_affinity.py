@@ -1,4 +1,4 @@
-"""Session affinity: which replica a client comes back to, and for how long."""
+"""Session affinity: which replica receives the further requests of a client, and for how long."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rehearsal.host.envoy.process import Resource, seconds, typed
 
 
 def affinity(rule: dict[str, Any], store: Store, backend: Backend) -> Resource:
-    """Stickiness: a cookie with a lifetime that names the replica, or a hash of the client's address.
+    """Return the affinity of a rule: a cookie that names the replica, or a hash of the client address.
 
     Declared by the rule itself, by GCPTrafficDistributionPolicy, by GCPBackendPolicy or by the Service.
     """

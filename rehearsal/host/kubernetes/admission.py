@@ -1,4 +1,4 @@
-"""Admission as in the API server: LimitRange defaults and bounds, ResourceQuota, as Kubernetes does it.
+"""Admission control as in the API server: LimitRange defaults and bounds, and ResourceQuota.
 
 Sources: ``plugin/pkg/admission/limitranger``, ``plugin/pkg/admission/resourcequota`` and
 ``pkg/quota/v1/evaluator/core`` of Kubernetes.
@@ -18,14 +18,14 @@ from rehearsal.host.kubernetes.quantities import quantity, written
 Usage = dict[str, Decimal]
 
 
-class RefusedError(Exception):
-    """An object is forbidden; the message is the API server's."""
+class AdmissionError(Exception):
+    """The object is rejected; the message is the one of the API server."""
 
 
 def with_defaults(spec: Mapping[str, Any], limit_ranges: Iterable[Desired]) -> dict[str, Any]:
-    """The pod spec with requests and limits filled in from the container defaults of LimitRanges.
+    """Return the pod spec with the container defaults of LimitRanges applied.
 
-    A limit without a request is its own request, as everywhere in Kubernetes.
+    A limit without a request also sets the request.
     """
     result = copy.deepcopy(dict(spec))
     limits = [item for found in limit_ranges for item in found.spec.get("limits") or []]
@@ -46,7 +46,7 @@ def with_defaults(spec: Mapping[str, Any], limit_ranges: Iterable[Desired]) -> d
 
 
 def check_limits(pod: str, spec: Mapping[str, Any], limit_ranges: Iterable[Desired]) -> None:
-    """Raises RefusedError listing every bound of a LimitRange that the pod oversteps."""
+    """Raise AdmissionError with every LimitRange bound that the pod violates."""
     problems: list[str] = []
     for found in limit_ranges:
         for item in found.spec.get("limits") or []:
@@ -60,7 +60,7 @@ def check_limits(pod: str, spec: Mapping[str, Any], limit_ranges: Iterable[Desir
                 }
                 problems += _overstepped(item, total, "Pod")
     if problems:
-        raise RefusedError(f'pods "{pod}" is forbidden: {", ".join(problems)}')
+        raise AdmissionError(f'pods "{pod}" is forbidden: {", ".join(problems)}')
 
 
 def _overstepped(item: Mapping[str, Any], resources: Mapping[str, Any], kind: str) -> list[str]:
@@ -90,7 +90,7 @@ def _overstepped(item: Mapping[str, Any], resources: Mapping[str, Any], kind: st
 
 
 def _total(spec: Mapping[str, Any], group: str) -> dict[str, str]:
-    """A pod's request or limit: the sum of its containers, or its largest init container if that is more."""
+    """Return a pod's request or limit: the sum of its containers or the largest init container, if higher."""
     total: Usage = defaultdict(Decimal)
     for container in spec.get("containers") or []:
         for name, value in ((container.get("resources") or {}).get(group) or {}).items():
@@ -104,7 +104,7 @@ def _total(spec: Mapping[str, Any], group: str) -> dict[str, str]:
 
 
 def pod_usage(spec: Mapping[str, Any]) -> Usage:
-    """Amounts that a pod uses of a quota, under every name a quota may have for them."""
+    """Return the quota usage of a pod, under every resource name that a quota may use."""
     usage: Usage = {"pods": Decimal(1), "count/pods": Decimal(1)}
     for name, value in _total(spec, "requests").items():
         usage[f"requests.{name}"] = quantity(value)
@@ -118,9 +118,9 @@ def pod_usage(spec: Mapping[str, Any]) -> Usage:
 def check_quotas(
     pod: str, spec: Mapping[str, Any], others: Iterable[Mapping[str, Any]], quotas: Iterable[Desired]
 ) -> None:
-    """Raises RefusedError when a quota of the namespace would be exceeded, or leaves something unsaid.
+    """Raise AdmissionError if a quota would be exceeded or if a resource that it limits is not specified.
 
-    `others` are the specs of the pods that count: those that have not finished.
+    `others` are the specs of the pods that have not finished, which count against the quota.
     """
     others = list(others)
     for found in quotas:
@@ -131,7 +131,7 @@ def check_quotas(
         tracked = [name for name in hard if _is_compute(name)]
         unsaid = sorted(name for name in tracked if name not in asked)
         if unsaid:
-            raise RefusedError(
+            raise AdmissionError(
                 f'pods "{pod}" is forbidden: failed quota: {found.name}: must specify {_list(unsaid)}'
             )
         used: Usage = defaultdict(Decimal)
@@ -141,14 +141,14 @@ def check_quotas(
                     used[name] += value
         over = sorted(name for name in hard if name in asked and used[name] + asked[name] > hard[name])
         if over:
-            raise RefusedError(
+            raise AdmissionError(
                 f'pods "{pod}" is forbidden: exceeded quota: {found.name}, '
                 f"requested: {_pairs(over, asked)}, used: {_pairs(over, used)}, limited: {_pairs(over, hard)}"
             )
 
 
 def check_count(desired: Desired, store: Store) -> None:
-    """Raises RefusedError when `desired` is one object of its kind too many for a quota of its namespace."""
+    """Raise AdmissionError if `desired` exceeds an object count quota of its namespace."""
     plural = _PLURALS.get(desired.kind)
     if plural is None or not desired.is_kubernetes:
         return
@@ -161,7 +161,7 @@ def check_count(desired: Desired, store: Store) -> None:
         for name in sorted(names & set(found.spec.get("hard") or {})):
             limit = quantity(found.spec["hard"][name])
             if len(same) + 1 > limit:
-                raise RefusedError(
+                raise AdmissionError(
                     f'{plural} "{desired.name}" is forbidden: exceeded quota: {found.name}, '
                     f"requested: {name}=1, used: {name}={len(same)}, limited: {name}={limit:f}"
                 )

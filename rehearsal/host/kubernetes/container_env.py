@@ -1,4 +1,4 @@
-"""The environment of a container, as the kubelet makes it, and what one machine has to change in it."""
+"""Environment variables of a container, as the kubelet sets them, adapted to a single machine."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def environment(
     mounts: Mapping[str, str],
     bundle: str,
 ) -> dict[str, str]:
-    """All variables of `container`. `ports` maps container ports to ports of this machine.
+    """Return all variables of `container`. `ports` maps container ports to local ports.
 
-    Raises MissingError when a variable comes from what is not there.
+    Raises MissingError if a variable refers to an absent object.
     """
     declared: dict[str, str] = {}
     for source in container.get("envFrom") or []:
@@ -48,7 +48,7 @@ def environment(
         value = _value(variable, container, identity, store)
         if value is not None:
             declared[variable["name"]] = expanded(value, declared)
-    # One network for all pods: each listens on a port of its own, on the loopback interface only.
+    # All pods share the loopback interface, each with its own port.
     if declared.get("PORT", "").isdecimal():
         declared["PORT"] = str(ports.get(int(declared["PORT"]), declared["PORT"]))
     elif ports:
@@ -57,7 +57,8 @@ def environment(
     trust = {"SSL_CERT_FILE": bundle, "REQUESTS_CA_BUNDLE": bundle, "HOSTNAME": identity.name}
     if "/tmp" in mounts:  # noqa: S108 (the container's, not this machine's)
         trust["TMPDIR"] = mounts["/tmp"]  # noqa: S108
-    # Only what the container declares speaks of its mounts: this machine's own PATH may well lie below /tmp.
+    # Mount paths are rewritten only in declared values: this machine's PATH may contain a mount path such as
+    # /tmp.
     own = {name: rewritten(value, mounts) for name, value in declared.items()}
     return {**base_environment(), **trust, **own}
 
@@ -131,7 +132,10 @@ def _resource(reference: Mapping[str, Any], container: Mapping[str, Any]) -> str
 
 
 def expanded(value: str, variables: Mapping[str, str]) -> str:
-    """`$(NAME)` replaced by variables defined before; `$$` is one dollar; unknown names stay as written."""
+    """Expand `$(NAME)` with previously defined variables; `$$` is a dollar sign.
+
+    Unknown names are unchanged.
+    """
 
     def replace(match: re.Match[str]) -> str:
         if match[1] == "$":

@@ -1,4 +1,4 @@
-"""Deployments, Jobs and CronJobs as pods, and pods as the endpoints of Services."""
+"""Controllers of Deployments, Jobs and CronJobs, and the endpoints of Services."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rehearsal.host.component import READY, Context, Outcome
+from rehearsal.host.component import READY, Context, Readiness
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.errors import MachineError
 from rehearsal.host.kubernetes import jobs
 from rehearsal.host.kubernetes import pods as records
 from rehearsal.host.kubernetes.admission import (
-    RefusedError,
+    AdmissionError,
     check_count,
     check_limits,
     check_quotas,
@@ -30,15 +30,15 @@ from rehearsal.host.kubernetes.references import selects
 from rehearsal.host.kubernetes.rollout import Progress, Replica, Strategy, step
 from rehearsal.host.status import AutoscalerStatus
 
-# How long a refusal by a quota may last before waiting for it to go away is given up.
+# Seconds to wait for quota capacity before a rejected pod counts as failed.
 _REFUSED_SECONDS = 10.0
 # The default of progressDeadlineSeconds.
 _PROGRESS_SECONDS = 600.0
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as Kubernetes: no vowels, no words by accident
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in Kubernetes: no vowels, so that names do not form words
 
 
 class Workloads:
-    """All pods of the machine, and the controllers that make and end them."""
+    """All pods of the host, and the controllers that create and terminate them."""
 
     types = frozenset({"Deployment", "Job", "CronJob", "HorizontalPodAutoscaler"})
 
@@ -57,14 +57,14 @@ class Workloads:
     # -- what there is ------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Go on with the pods of an earlier supervisor."""
+        """Adopt the pods of an earlier supervisor."""
         for record in records.load(self._context.home.pods):
             pod = Pod(self._context, record, self._changed, self._scheduler.place)
             self._pods[record.name] = pod
             pod.start()
 
     def of(self, desired: Desired) -> list[Pod]:
-        """The pods of an object that are not on their way out, the oldest first."""
+        """Return the pods of an object that are not terminating, the oldest first."""
         owned = (pod for pod in self._pods.values() if pod.record.owner == owner(desired))
         return sorted((pod for pod in owned if not pod.terminating), key=lambda pod: pod.record.created)
 
@@ -79,7 +79,7 @@ class Workloads:
         ]
 
     def backends(self, namespace: str, service: str, port: int | str | None) -> list[tuple[Pod, int]]:
-        """The ready pods of a Service, each with the port of this machine where it listens."""
+        """Return the ready pods of a Service with their local ports."""
         found = self._context.store.find("Service", namespace, service)
         if found is None:
             return []
@@ -92,31 +92,31 @@ class Workloads:
         ports = ((pod, pod.host_port(target)) for pod in ready)
         return [(pod, number) for pod, number in ports if number is not None]
 
-    def is_gone(self, desired: Desired) -> bool:
-        """Whether nothing of a deleted object is left."""
+    def is_deleted(self, desired: Desired) -> bool:
+        """Return whether all pods of a deleted object have exited."""
         return not any(pod.record.owner == owner(desired) for pod in self._pods.values())
 
     # -- admission ----------------------------------------------------------------------------------------
 
     def admit_object(self, desired: Desired) -> None:
-        """Raises MachineError when a quota allows no more objects of this kind."""
+        """Raise MachineError if a quota allows no more objects of this kind."""
         try:
             check_count(desired, self._context.store)
-        except RefusedError as error:
+        except AdmissionError as error:
             raise MachineError(str(error)) from error
 
     def await_progress(self) -> None:
-        """A client waits from now on: how long a rollout stood still before does not count against it."""
+        """Restart the progress deadline: a client waits for the rollout from now on."""
         self._progress.clear()
 
     def create(self, desired: Desired, template: dict[str, Any], revision: str, prefix: str) -> Pod:
-        """A new pod, admitted as the API server would. Raises RefusedError."""
+        """Create a pod after admission control. Raises AdmissionError."""
         store, namespace = self._context.store, desired.namespace
         name = f"{prefix}-{''.join(secrets.choice(_ALPHABET) for _ in range(5))}"
         ranges = store.of_kind("LimitRange", namespace)
         spec = with_defaults(template.get("spec") or {}, ranges)
         check_limits(name, spec, ranges)
-        # Pods on their way out still hold what they were given.
+        # Terminating pods still count against quotas.
         others = [
             pod.spec for pod in self._pods.values() if pod.record.namespace == namespace and not pod.finished
         ]
@@ -201,38 +201,38 @@ class Workloads:
             try:
                 self.create(desired, template, revision, f"{desired.name}-{revision}")
                 self._refused.pop(desired.urn, None)
-            except RefusedError as error:
+            except AdmissionError as error:
                 self.refuse(desired, error)
                 break
         if not plan.create:
             self._refused.pop(desired.urn, None)
 
-    def refuse(self, desired: Desired, error: RefusedError) -> None:
-        """Remember a refusal, and try again in a while: room may come."""
+    def refuse(self, desired: Desired, error: AdmissionError) -> None:
+        """Record a rejection and schedule a retry, because capacity may become available."""
         since, _ = self._refused.get(desired.urn, (time.monotonic(), ""))
         self._refused[desired.urn] = (since, str(error))
         asyncio.get_running_loop().call_later(1.0, self._changed)
 
     def wake_at(self, key: str, when: float) -> None:
-        """Look again at a wall-clock time, once per key."""
+        """Schedule a reconciliation at a wall-clock time, once per key."""
         if self._wakes.get(key) != when:
             self._wakes[key] = when
             asyncio.get_running_loop().call_later(max(0.0, when - time.time()) + 0.01, self._changed)
 
-    async def outcome(self, desired: Desired) -> Outcome:
+    async def readiness(self, desired: Desired) -> Readiness:
         if (desired.metadata.get("annotations") or {}).get("pulumi.com/skipAwait") == "true":
             return READY
         match desired.kind:
             case "Deployment":
                 return self._deployed(desired)
             case "Job":
-                return jobs.outcome(desired, self)
+                return jobs.readiness(desired, self)
             case "HorizontalPodAutoscaler":
-                return await self._autoscalers.outcome(desired)
+                return await self._autoscalers.readiness(desired)
             case _:
                 return READY
 
-    def _deployed(self, desired: Desired) -> Outcome:
+    def _deployed(self, desired: Desired) -> Readiness:
         replicas, revision = self.replicas(desired), self.revision(desired)
         least = float(desired.spec.get("minReadySeconds") or 0)
         owned = self.of(desired)
@@ -244,22 +244,22 @@ class Workloads:
         since, refused = self._refused.get(desired.urn, (time.monotonic(), ""))
         if refused:
             reasons.append(refused)
-        # Two pods that fail do so for the same reason, as a rule.
+        # Two pods are enough: failing pods usually fail for the same reason.
         reasons += [reason for pod in [pod for pod in new if not pod.ready][:2] for reason in pod.trouble()]
         deadline = float(desired.spec.get("progressDeadlineSeconds") or _PROGRESS_SECONDS)
         progress = self._progress.get(desired.urn)
         stuck = progress is not None and time.monotonic() - progress.since > deadline
         if stuck:
-            reasons.insert(0, f"its rollout got no further for {deadline:g} s (progressDeadlineSeconds)")
+            reasons.insert(0, f"its rollout made no progress for {deadline:g} s (progressDeadlineSeconds)")
         failed = (
             stuck
             or any(pod.crashes() for pod in new)
             or (bool(refused) and time.monotonic() - since > _REFUSED_SECONDS)
         )
-        return Outcome(ready=False, reasons=reasons, failed=failed)
+        return Readiness(ready=False, reasons=reasons, failed=failed)
 
     async def autoscale(self) -> None:
-        """The autoscaler's loop; returns when it is cancelled."""
+        """Run the autoscaler until cancelled."""
         await self._autoscalers.run(self._changed)
 
     # -- looks --------------------------------------------------------------------------------------------
@@ -268,11 +268,11 @@ class Workloads:
         return self._autoscalers.status()
 
     def autoscaler_trace(self, name: str) -> dict[str, Any] | None:
-        """The recorded syncs of the autoscaler NAMESPACE/NAME; None when there is none of that name."""
+        """Return the recorded syncs of the autoscaler NAMESPACE/NAME; None if it does not exist."""
         return self._autoscalers.trace(name)
 
     def problems(self) -> list[str]:
-        """Pods that are not well, and refusals."""
+        """Return pods that are not ready, and rejections."""
         found = [
             f"pod {pod.record.namespace}/{pod.record.name}: {pod.message}"
             for pod in self._pods.values()
@@ -281,33 +281,36 @@ class Workloads:
         return found + [text for _, text in self._refused.values()]
 
     def notes(self) -> list[str]:
-        """Effects of the declared objects that Kubernetes has and one machine has not."""
+        """Return the effects of the declared objects that are not emulated on this host."""
         store = self._context.store
         notices = [
             (("NetworkPolicy",), "network policies are stored, not enforced: processes share one network"),
-            (("PodDisruptionBudget",), "disruption budgets are stored: one machine has no node to drain"),
-            (("VerticalPodAutoscaler",), "vertical autoscaling gives no recommendations here"),
+            (
+                ("PodDisruptionBudget",),
+                "disruption budgets are stored, not enforced: the only node is never drained",
+            ),
+            (("VerticalPodAutoscaler",), "vertical autoscalers give no recommendations on this host"),
             (
                 ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod"),
-                "runs no StatefulSet, DaemonSet, bare ReplicaSet or Pod",
+                "StatefulSets, DaemonSets, bare ReplicaSets and bare Pods are not run",
             ),
-            (("ServiceAccount",), "service accounts are stored: there is no API server to speak to"),
+            (("ServiceAccount",), "service accounts are stored, not used: pods cannot reach an API server"),
         ]
         notes = [text for kinds, text in notices if any(store.of_kind(kind) for kind in kinds)]
         if self._pods:
             notes.append(
-                "containers are plain processes: user ids, read-only roots, capabilities and the limits of "
-                "CPU and memory are not enforced (requests count for quotas and autoscaling)"
+                "containers are plain processes: user IDs, read-only root file systems, capabilities, "
+                "CPU limits and memory limits are not enforced (requests count for quotas and autoscaling)"
             )
             notes.append(
-                "all pods share one machine: spread over nodes and zones, and their loss, are not rehearsed"
+                "all pods run on one node: topology spread and the loss of nodes or zones are not emulated"
             )
         return notes
 
     # -- end ----------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """End the processes of all pods, but keep the pods: the next start brings them back."""
+        """Stop the processes of all pods; the pods remain stored and are started again on the next start."""
         for pod in self._pods.values():
             pod.detach()
         processes = [process for pod in self._pods.values() for process in pod.processes()]
@@ -315,5 +318,5 @@ class Workloads:
 
 
 def owner(desired: Desired) -> str:
-    """How a pod names the object that it belongs to."""
+    """Return the owner key by which a pod refers to `desired`."""
     return f"{desired.urn} {desired.id}"

@@ -1,4 +1,4 @@
-"""When a CronJob runs: the five fields of a cron line."""
+"""Cron schedules with five fields, for CronJobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HORIZON = dt.timedelta(days=366 * 5)
 
 @dataclass(frozen=True)
 class Schedule:
-    """Minutes, hours, days of the month, months and days of the week (0 is Sunday) at which it is due."""
+    """Minutes, hours, days of the month, months and days of the week (0 is Sunday) of a schedule."""
 
     minutes: frozenset[int]
     hours: frozenset[int]
@@ -39,16 +39,19 @@ class Schedule:
 
     @classmethod
     def parse(cls, line: str) -> Schedule:
-        """Raises ValueError that names the field."""
+        """Parse a cron expression. Raises ValueError naming the invalid field."""
         fields = _NAMES.get(line.strip(), line).split()
         if len(fields) != 5:
-            raise ValueError(f"schedule {line!r} has {len(fields)} fields: it needs five")
+            raise ValueError(f"schedule {line!r} has {len(fields)} fields: it must have five")
         sets = [_field(text, *_BOUNDS[n], _WORDS[n]) for n, text in enumerate(fields)]
         weekdays = frozenset(day % 7 for day in sets[4])
         return cls(sets[0], sets[1], sets[2], sets[3], weekdays, fields[2][0] in "*?", fields[4][0] in "*?")
 
     def due(self, moment: dt.datetime) -> bool:
-        """Whether it is due in the minute of `moment`. Two restricted day fields are alternatives."""
+        """Return whether it is due in the minute of `moment`.
+
+        If both day fields are restricted, either matches.
+        """
         if (
             moment.minute not in self.minutes
             or moment.hour not in self.hours
@@ -59,7 +62,7 @@ class Schedule:
         return (day and weekday) if self.any_day or self.any_weekday else (day or weekday)
 
     def after(self, moment: dt.datetime) -> dt.datetime | None:
-        """The first due minute after `moment`; None when there is none within five years."""
+        """Return the first due minute after `moment`; None if there is none within five years."""
         at = moment.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
         end = at + _HORIZON
         while at < end:

@@ -1,4 +1,4 @@
-"""Kubernetes events of this machine: what the controllers and the scheduler report about an object."""
+"""Kubernetes events that the controllers and the scheduler report about objects."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-# The API server drops events after an hour (--event-ttl); a long drill needs no more than these.
+# The API server drops events after an hour (--event-ttl); a count limit is sufficient here.
 _MAX_EVENTS = 200
 
 
 @dataclass(frozen=True)
 class EventRecord:
-    """An event with how often it occurred. `last` is in seconds since 1970."""
+    """An event with how often it occurred. `last` is in seconds since the epoch."""
 
     object: str
     type: str
@@ -23,7 +23,7 @@ class EventRecord:
 
 
 class EventLog:
-    """The most recent events; the same one again raises its count."""
+    """The most recent events; a repeated event increments its count."""
 
     def __init__(self) -> None:
         self._events: OrderedDict[tuple[str, str, str], EventRecord] = OrderedDict()
@@ -38,5 +38,5 @@ class EventLog:
             self._events.popitem(last=False)
 
     def recent(self, count: int = _MAX_EVENTS) -> list[EventRecord]:
-        """The last `count` events, the oldest first."""
+        """Return the last `count` events, the oldest first."""
         return list(self._events.values())[-count:]

@@ -1,4 +1,4 @@
-"""Jobs and CronJobs: pods that come to an end."""
+"""Controllers of Jobs and CronJobs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from rehearsal.host.component import READY, Outcome
+from rehearsal.host.component import READY, Readiness
 from rehearsal.host.desired_state import Desired
-from rehearsal.host.kubernetes.admission import RefusedError
+from rehearsal.host.kubernetes.admission import AdmissionError
 from rehearsal.host.kubernetes.cron import Schedule
 from rehearsal.host.kubernetes.pods import Pod
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sync_job(desired: Desired, workloads: Workloads) -> None:
-    """Keep as many pods at work as are needed, until enough have succeeded or too many have failed."""
+    """Run pods up to the parallelism until enough have succeeded or the backoff limit is reached."""
     _advance(desired, desired.spec, _digest(desired.spec), desired.name, workloads)
 
 
@@ -30,7 +30,7 @@ def _advance(
 ) -> None:
     own = [pod for pod in workloads.of(desired) if pod.record.revision == revision]
     for pod in workloads.of(desired):
-        # The pods of another template: a Job's is immutable, so this is a new Job under the same name.
+        # A Job's template is immutable, so pods of another template belong to an earlier Job of this name.
         if pod.record.revision != revision and desired.kind == "Job":
             workloads.end(pod)
     succeeded = _count(own, "Succeeded")
@@ -46,7 +46,7 @@ def _advance(
     for _ in range(max(0, wanted - len(active))):
         try:
             workloads.create(desired, template, revision, prefix)
-        except RefusedError as error:
+        except AdmissionError as error:
             workloads.refuse(desired, error)
             return
 
@@ -68,19 +68,19 @@ def _count(own: Sequence[Pod], phase: str) -> int:
     return sum(pod.record.phase == phase for pod in own)
 
 
-def outcome(desired: Desired, workloads: Workloads) -> Outcome:
-    """A Job is ready when it is complete, as Pulumi waits for it."""
+def readiness(desired: Desired, workloads: Workloads) -> Readiness:
+    """Return the readiness: a Job is ready when complete, as in Pulumi's await logic."""
     revision = _digest(desired.spec)
     own = [pod for pod in workloads.of(desired) if pod.record.revision == revision]
     if is_complete(desired.spec, own):
         return READY
     reasons = [f"{_count(own, 'Succeeded')} of {desired.spec.get('completions', 1)} pods have succeeded"]
     reasons += [reason for pod in own[-2:] for reason in pod.trouble()]
-    return Outcome(ready=False, reasons=reasons, failed=_has_failed(desired.spec, own))
+    return Readiness(ready=False, reasons=reasons, failed=_has_failed(desired.spec, own))
 
 
 def sync_cron_job(desired: Desired, workloads: Workloads) -> None:
-    """Start the run of this minute, once, unless one is still at work and may not be joined."""
+    """Start the run that is due, once, unless `concurrencyPolicy` forbids it while another is active."""
     spec = desired.spec
     runs: dict[str, list[Pod]] = {}
     for pod in workloads.of(desired):
@@ -88,7 +88,7 @@ def sync_cron_job(desired: Desired, workloads: Workloads) -> None:
     job = (spec.get("jobTemplate") or {}).get("spec") or {}
     for revision, own in runs.items():
         _advance(desired, job, revision, own[0].record.name.rpartition("-")[0], workloads)
-    _forget(spec, job, runs, workloads)
+    _delete_old_runs(spec, job, runs, workloads)
     zone = ZoneInfo(spec["timeZone"]) if spec.get("timeZone") else None
     now = dt.datetime.now(zone)
     schedule = Schedule.parse(str(spec["schedule"]))
@@ -110,10 +110,10 @@ def _over(job: dict[str, Any], own: Sequence[Pod]) -> bool:
     return is_complete(job, own) or _has_failed(job, own)
 
 
-def _forget(
+def _delete_old_runs(
     spec: dict[str, Any], job: dict[str, Any], runs: dict[str, list[Pod]], workloads: Workloads
 ) -> None:
-    """Retain the last runs only, up to the history limits."""
+    """Delete finished runs beyond the history limits."""
     done = sorted(revision for revision, own in runs.items() if _over(job, own))
     good = [revision for revision in done if is_complete(job, runs[revision])]
     bad = [revision for revision in done if revision not in good]
@@ -121,7 +121,7 @@ def _forget(
     this_minute = dt.datetime.now().strftime("%Y%m%d%H%M")  # noqa: DTZ005, RUF100 (local, as schedules are)
     for revisions, max_runs in ((good, limits[0]), (bad, limits[1])):
         for revision in revisions[: max(0, len(revisions) - max_runs)]:
-            # The run of this very minute stays: without it, it would be started again.
+            # The run of the current minute is retained: otherwise it would be started again.
             if revision != this_minute:
                 for pod in runs[revision]:
                     workloads.end(pod)

@@ -1,7 +1,7 @@
-"""This machine as the only node: which pods fit by what they request.
+"""The machine as the only node, and a scheduler that places pods on it by their requests.
 
-The rule is that of the scheduler's NodeResourcesFit plugin: the requests of all pods on the node must not
-exceed what is allocatable, whatever they really use.
+Follows the scheduler's NodeResourcesFit plugin: the requests of all pods on the node must not exceed its
+allocatable resources, independent of actual usage.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Node:
 
     @classmethod
     def this_machine(cls) -> Node:
-        """All of this machine's processors and memory."""
+        """Return a node with all processors and memory of this machine."""
         return cls(Decimal(os.cpu_count() or 1), Decimal(psutil.virtual_memory().total))
 
     def rejection(self, spec: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> str:
-        """Why a pod cannot be scheduled beside `others`, in the scheduler's words; "" when it can."""
+        """Return the scheduler's message why a pod does not fit beside `others`; "" if it fits."""
         placed = list(others)
         free = {"cpu": self.cpu, "memory": self.memory}
         short = [
@@ -52,10 +52,10 @@ class Node:
 
 
 def pod_request(spec: Mapping[str, Any], resource: str) -> Decimal:
-    """The request of a pod for a resource, as `resourcehelpers.PodRequests` computes it.
+    """Return the request of a pod for a resource, as `resourcehelpers.PodRequests` computes it.
 
-    That is the pod's own request, else the sum over its containers and sidecars, or the need of one of its
-    init containers if that is higher.
+    It is the pod-level request if set; otherwise the sum of containers and sidecars, or the highest request
+    during initialization.
     """
     own = ((spec.get("resources") or {}).get("requests") or {}).get(resource)
     if own is not None:
@@ -81,12 +81,12 @@ class SchedulablePod(Protocol):
 
     @property
     def label(self) -> str:
-        """How events name it."""
+        """Label in events."""
         ...
 
     @property
     def spec(self) -> dict[str, Any]:
-        """Its spec, with requests."""
+        """Pod spec with requests."""
         ...
 
     @property
@@ -96,7 +96,7 @@ class SchedulablePod(Protocol):
 
 
 class Scheduler:
-    """Places pods on the node while their requests fit, and reports those that do not."""
+    """Place pods on the node if their requests fit; record an event for those that do not."""
 
     def __init__(self, node: Node, pods: Callable[[], Iterable[SchedulablePod]], events: EventLog) -> None:
         self._node = node
@@ -105,7 +105,10 @@ class Scheduler:
         self._rejections: dict[str, str] = {}
 
     def place(self, pod: SchedulablePod) -> str:
-        """Why a pod cannot be scheduled now, "" when it can. A new reason becomes an event."""
+        """Place a pod; return why it cannot be scheduled, "" if placed.
+
+        A new reason is recorded as an event.
+        """
         others = [other.spec for other in self._pods() if other is not pod and other.occupies_node]
         rejection = self._node.rejection(pod.spec, others)
         if rejection and self._rejections.get(pod.label) != rejection:

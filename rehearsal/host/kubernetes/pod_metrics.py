@@ -1,4 +1,4 @@
-"""Metrics that pods expose at /metrics, as an autoscaler reads them."""
+"""Custom metrics of pods, read from their Prometheus endpoints for autoscalers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rehearsal.host.processes.ports import LOOPBACK
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a Prometheus exposition."""
+    """One sample of a Prometheus exposition."""
 
     name: str
     labels: Mapping[str, str]
@@ -26,7 +26,7 @@ class Series:
 
 
 def parse(text: str) -> list[Series]:
-    """The series of a Prometheus text exposition. Raises ValueError for another form."""
+    """Parse a Prometheus text exposition. Raises ValueError if it is malformed."""
     return [
         Series(sample.name, sample.labels, sample.value)
         for family in text_string_to_metric_families(text)
@@ -35,14 +35,14 @@ def parse(text: str) -> list[Series]:
 
 
 class UndeclaredError(Exception):
-    """An autoscaler declares a metric that no pod exposes; the message names it."""
+    """An autoscaler uses a metric that no declared resource exposes; the message names it."""
 
 
 @dataclass(frozen=True)
 class Source:
     """Source of a metric: its Prometheus name, the pod's port (None: its first), path and label filter.
 
-    `selector` are labels of the pods that expose it; those of others have no such metric.
+    `selector` are the labels of the pods that expose it.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Source:
     def of(cls, declared: str, namespace: str, store: Store) -> Source:
         """From a metric's name in an HPA. Raises UndeclaredError.
 
-        GKE writes `autoscaling.gke.io|<AutoscalingMetric>|<metric>` for what pods report themselves, and
-        `prometheus.googleapis.com|<name>|<kind>` for what managed Prometheus has collected of them.
+        GKE writes `autoscaling.gke.io|<AutoscalingMetric>|<metric>` for metrics that pods report, and
+        `prometheus.googleapis.com|<name>|<kind>` for metrics collected by Managed Service for Prometheus.
         """
         parts = declared.split("|")
         if len(parts) != 3:
@@ -65,7 +65,7 @@ class Source:
             return cls(parts[1])
         found = store.find("AutoscalingMetric", namespace, parts[1])
         if found is None:
-            raise UndeclaredError(f"there is no AutoscalingMetric {namespace}/{parts[1]}")
+            raise UndeclaredError(f"AutoscalingMetric {namespace}/{parts[1]} does not exist")
         for item in found.spec.get("metrics") or []:
             pod = item.get("pod") or {}
             for container in pod.get("containers") or []:
@@ -88,12 +88,15 @@ def _pairs(selector: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
 
 @dataclass
 class Counters:
-    """The last values of the counters of one pod: the first read gives no rate yet."""
+    """Last counter values of one pod, to compute rates; the first read yields none."""
 
     _seen: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def value(self, source: Source, selector: Mapping[str, str], series: list[Series]) -> float | None:
-        """The sum of a gauge, or the rate per second when it is a counter (`…_total`); None: not measured."""
+        """Return the sum of a gauge, or the rate per second of a counter (`…_total`).
+
+        None if not measured.
+        """
         wanted = {**dict(source.labels), **selector}
         values = [
             item.value
@@ -102,7 +105,7 @@ class Counters:
             and all(item.labels.get(key) == value for key, value in wanted.items())
         ]
         total = sum(values)
-        # Before a gauge was ever set, libraries show it as not a number.
+        # Client libraries expose a gauge that was never set as NaN.
         if not values or not math.isfinite(total):
             return None
         if not source.name.endswith("_total"):
@@ -117,7 +120,7 @@ class Counters:
 
 
 async def scrape(port: int, path: str = "/metrics") -> list[Series]:
-    """The series that a pod exposes; [] when it does not respond within two seconds, or not with metrics."""
+    """Return the samples that a pod exposes; [] if it does not respond with metrics within two seconds."""
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
         async with asyncio.timeout(2.0):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)

@@ -1,4 +1,4 @@
-"""A pod: its volumes, its containers as processes, their probes, its end."""
+"""Pod lifecycle: volumes, containers as processes, probes and termination."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CRASHES = 5
 
 @dataclass
 class PodRecord:
-    """The stored state of a pod: enough for the next supervisor to continue with it."""
+    """Stored state of a pod, from which the next supervisor continues."""
 
     name: str
     namespace: str
@@ -41,18 +41,18 @@ class PodRecord:
     ports: dict[str, int] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     ready: bool = False
-    # When its readiness last changed, in seconds since 1970.
+    # Time of the last readiness change, in seconds since the epoch.
     turned: float = 0.0
     initialized: bool = False
     phase: str = "Pending"
-    # Whether the node has capacity for it: from then on its requests count there.
+    # Whether it was scheduled: from then on its requests count on the node.
     scheduled: bool = False
 
 
 class Pod:
-    """One pod. `changed` is called whenever its readiness or phase may have.
+    """One pod. `changed` is called whenever its readiness or phase may have changed.
 
-    `schedule` places it on the node and returns why it cannot, "" when it could.
+    `schedule` places it on the node and returns why that failed, "" on success.
     """
 
     def __init__(
@@ -101,33 +101,33 @@ class Pod:
 
     @property
     def label(self) -> str:
-        """How events name it."""
+        """Label in events."""
         return f"Pod {self.record.namespace}/{self.record.name}"
 
     @property
     def occupies_node(self) -> bool:
-        """Whether its requests count against what is allocatable on the node."""
+        """Whether its requests count against the node's allocatable resources."""
         return self.record.scheduled and not self.finished
 
-    def available(self, least: float) -> bool:
-        """Ready for at least `least` seconds (minReadySeconds)."""
-        return self.ready and time.time() - self.record.turned >= least
+    def available(self, min_ready_seconds: float) -> bool:
+        """Return whether it has been ready for `min_ready_seconds`."""
+        return self.ready and time.time() - self.record.turned >= min_ready_seconds
 
     def processes(self) -> list[Process]:
         found = (self._context.processes.get(self._process(item)) for item in self.containers)
         return [process for process in found if process is not None]
 
     def container_usage(self) -> dict[str, Usage | None]:
-        """CPU and memory of each container over the last interval, None while it is not measured."""
+        """Return CPU and memory of each container over the last interval; None if not measured yet."""
         found = {item["name"]: self._context.processes.get(self._process(item)) for item in self.containers}
         return {name: process.usage() if process else None for name, process in found.items()}
 
     def crashes(self) -> bool:
-        """Whether it keeps ending before it gets ready: waiting for it is of no use."""
+        """Return whether it exits repeatedly before it becomes ready (crash loop)."""
         return not self.ready and any(process.restarts >= _CRASHES for process in self.processes())
 
     def trouble(self) -> list[str]:
-        """Why it is not ready, with the last log lines of containers that fail."""
+        """Return why it is not ready, with the last log lines of failing containers."""
         if self.ready:
             return []
         reasons = [f"pod {self.record.namespace}/{self.record.name}: {self.message or self.record.phase}"]
@@ -137,7 +137,7 @@ class Pod:
         return reasons
 
     def host_port(self, declared: str | int) -> int | None:
-        """The port of this machine behind a container port, by number or by name."""
+        """Return the local port of a container port, given by number or name."""
         for item in self.containers:
             for port in item.get("ports") or []:
                 if declared in {port.get("name"), port["containerPort"], str(port["containerPort"])}:
@@ -159,7 +159,7 @@ class Pod:
             write_atomic(self._folder / "pod.json", json.dumps(asdict(self.record)), durable=False)
 
     async def _await_scheduling(self) -> None:
-        """Pending until the node has room, as an unschedulable pod."""
+        """Remain Pending until the pod fits on the node."""
         while not self.record.scheduled:
             rejection = self._schedule(self)
             if rejection:
@@ -187,7 +187,7 @@ class Pod:
         self._settle()
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
-            # Mounted configuration and secrets follow their objects after a while, as a kubelet has them do.
+            # As the kubelet does, update mounted ConfigMaps and Secrets periodically.
             with suppress(MissingError, MachineError, OSError):
                 await asyncio.to_thread(self._volumes.refresh)
 
@@ -199,7 +199,7 @@ class Pod:
                 self.record.ports[number] = self._context.ports.take(name)
 
     async def _initialize(self) -> None:
-        """Init containers, one after the other, each to its successful end."""
+        """Run the init containers sequentially until each succeeds."""
         never = self.spec.get("restartPolicy") == "Never"
         for item in self.spec.get("initContainers") or []:
             policy = Restart.NEVER if never else Restart.ON_FAILURE
@@ -207,7 +207,7 @@ class Pod:
                 await self._run(item)
                 continue
             process = await self._context.processes.ensure(self._process_spec(item, policy))
-            self._say(f"init container {item['name']} runs")
+            self._say(f"init container {item['name']} is running")
             await process.ended()
             if process.state is State.FAILED:
                 self._finish("Failed")
@@ -221,7 +221,7 @@ class Pod:
         process = await self._context.processes.ensure(self._process_spec(item, policy))
         adopted = process.adopted and name in self.record.started
         if adopted and self.record.ready:
-            # It was serving when the last supervisor was there; the probes report if it no longer is.
+            # It was ready under the previous supervisor; the probes detect if it no longer is.
             process.ready = True
         else:
             self._unready.add(name)
@@ -232,7 +232,7 @@ class Pod:
     def _process_spec(self, item: dict[str, Any], restart: Restart) -> ProcessSpec:
         if not item.get("command"):
             raise MachineError(
-                f"container {item['name']} has no command: on one machine there is no image to take it from"
+                f"container {item['name']} has no command: images are not pulled on this host, set `command`"
             )
         mounts = self._volumes.mounts(item)
         ports = {int(number): port for number, port in self.record.ports.items()}
@@ -260,14 +260,17 @@ class Pod:
             grace=float(self.spec.get("terminationGracePeriodSeconds", 30)),
             restart=restart,
             port=self.record.ports[own[0]] if own else None,
-            # A container keeps the environment that it was started with, whatever has changed since.
+            # An adopted container has the environment with which it was started.
             identity=f"{self.record.name}/{self.record.revision}",
         )
 
     # -- probes -------------------------------------------------------------------------------------------
 
     async def _watch(self, item: dict[str, Any], process: Process, adopted: bool) -> None:
-        """From start to start: the startup probe, then readiness and liveness until the process ends."""
+        """Run the startup probe, then the readiness and liveness probes, until the process exits.
+
+        Repeat on restart.
+        """
         while True:
             while process.state is not State.RUNNING:
                 if process.state in {State.SUCCEEDED, State.FAILED}:
@@ -318,7 +321,7 @@ class Pod:
         await asyncio.sleep(probe.delay if not process.ready else 0)
         eager = not process.ready
         while True:
-            problem = await probe.ask(target)
+            problem = await probe.check(target)
             passed = True if eager and problem is None else probe.count(problem)
             if passed is not None:
                 eager = eager and not passed
@@ -332,9 +335,9 @@ class Pod:
         probe = Probe(item["livenessProbe"])
         await asyncio.sleep(probe.delay)
         while True:
-            problem = await probe.ask(target)
+            problem = await probe.check(target)
             if probe.count(problem) is False:
-                self._say(f"container {item['name']}: liveness probe failed: {problem}; started again")
+                self._say(f"container {item['name']}: liveness probe failed: {problem}; restarted")
                 process.end()
                 return
             await asyncio.sleep(probe.period)
@@ -353,7 +356,7 @@ class Pod:
             self._changed()
 
     def _settle(self) -> None:
-        """Phase and readiness from the containers' states."""
+        """Set phase and readiness from the container states."""
         processes = self.processes()
         ready = len(processes) == len(self.containers) > 0 and not self._unready
         if ready != self.record.ready:
@@ -389,7 +392,10 @@ class Pod:
                 await http_get(action["httpGet"], target)
 
     async def end(self, *, grace: float | None = None) -> None:
-        """preStop, SIGTERM, grace period, SIGKILL; then folder and ports are given back."""
+        """Terminate: preStop, SIGTERM, grace period, SIGKILL.
+
+        Then delete the folder and release the ports.
+        """
         self.terminating = True
         self._changed()
         if self._main:
@@ -409,18 +415,22 @@ class Pod:
         if item.get("lifecycle"):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hook(item, "preStop"), grace)
-        # The hook's time counts towards the grace period; two seconds are left in any case, as in Kubernetes.
+        # As in Kubernetes, the hook's time counts towards the grace period, with a minimum of two seconds
+        # left.
         left = max(min(2.0, grace), grace - (time.monotonic() - began))
         await self._context.processes.stop(self._process(item), grace=left)
 
     def detach(self) -> None:
-        """Stop looking after it; its processes go on."""
+        """Stop managing the pod; its processes continue."""
         for task in [*self._tasks, *([self._main] if self._main else [])]:
             task.cancel()
 
 
 def load(folder: Path) -> list[PodRecord]:
-    """The pods of an earlier supervisor. One whose file is damaged is dropped; its processes are orphans."""
+    """Load the pods of an earlier supervisor. A pod with a damaged file is dropped.
+
+    Its processes become orphans.
+    """
     found = []
     for path in sorted(folder.glob("*/pod.json")):
         try:

@@ -1,4 +1,4 @@
-"""Startup, readiness and liveness probes, sent and counted as a kubelet does."""
+"""Startup, readiness and liveness probes with the kubelet's semantics."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 
 from rehearsal.host.processes.ports import LOOPBACK
 
-# Until a container has responded for the first time it is probed this often, and failures count once a period
-# as declared: no client waits for the rest of a period in which the container has long come up.
+# Interval of startup probes in seconds, which detects a started container faster than `periodSeconds`;
+# failures still count once per period.
 _EAGER_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Target:
-    """Target of a probe: the container's ports on this machine, its environment, its folder."""
+    """Target of a probe: the container's local ports, environment and working folder."""
 
     ports: Mapping[int, int]
     names: Mapping[str, int]
@@ -29,7 +29,7 @@ class Target:
     folder: Path
 
     def port(self, declared: str | int) -> int:
-        """The port of this machine for a container port, by number or by name."""
+        """Return the local port of a container port, given by number or name."""
         number = (
             self.names.get(declared, 0)
             if isinstance(declared, str) and not declared.isdecimal()
@@ -61,17 +61,17 @@ class Probe:
     def timeout(self) -> float:
         return self._number("timeoutSeconds", 1)
 
-    async def ask(self, target: Target) -> str | None:
-        """None for a success, else why it failed."""
+    async def check(self, target: Target) -> str | None:
+        """Run the probe once; return None on success, otherwise why it failed."""
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._ask(target)
+                return await self._check(target)
         except TimeoutError:
-            return f"no answer within {self.timeout:g} s"
+            return f"no response within {self.timeout:g} s"
         except (OSError, EOFError, ValueError, IndexError) as error:
             return str(error) or type(error).__name__
 
-    async def _ask(self, target: Target) -> str | None:
+    async def _check(self, target: Target) -> str | None:
         if "httpGet" in self.declared:
             return await http_get(self.declared["httpGet"], target)
         if "tcpSocket" in self.declared:
@@ -82,10 +82,10 @@ class Probe:
             return None
         if "exec" in self.declared:
             return await execute(self.declared["exec"]["command"], target)
-        return None  # gRPC probes have no client here; the notes state it
+        return None  # gRPC probes are not supported and always succeed; the notes report it
 
     def count(self, problem: str | None) -> bool | None:
-        """Count a response: True or False when a threshold is reached, None before."""
+        """Count a result; return True or False when a threshold is reached, None before."""
         if problem is None:
             self.failures = 0
             self.successes += 1
@@ -96,12 +96,12 @@ class Probe:
 
 
 async def until_started(probe: Probe, target: Target) -> str | None:
-    """Probe until the first success (None) or until the threshold of failures (the last problem)."""
+    """Probe until the first success (None) or the failure threshold (the last failure)."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(probe.delay)
     counted = loop.time()
     while True:
-        problem = await probe.ask(target)
+        problem = await probe.check(target)
         if problem is None:
             return None
         if loop.time() - counted >= probe.period:
@@ -112,7 +112,7 @@ async def until_started(probe: Probe, target: Target) -> str | None:
 
 
 async def http_get(action: Mapping[str, Any], target: Target) -> str | None:
-    """A GET as the kubelet sends it: 200 to 399 is a success, certificates are not verified."""
+    """Send a GET as the kubelet does: 200 to 399 is success, certificates are not verified."""
     secure = str(action.get("scheme", "HTTP")).upper() == "HTTPS"
     context = ssl._create_unverified_context() if secure else None  # noqa: S323 (as the kubelet does)
     reader, writer = await asyncio.open_connection(LOOPBACK, target.port(action["port"]), ssl=context)
@@ -135,7 +135,7 @@ async def http_get(action: Mapping[str, Any], target: Target) -> str | None:
 
 
 async def execute(command: Sequence[str], target: Target) -> str | None:
-    """Run a command in a container's environment: None when it exits with 0."""
+    """Run a command in the container's environment; return None if it exits with 0."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=target.folder,

@@ -1,4 +1,4 @@
-"""Kubernetes quantities: `500m`, `1.5`, `128Mi`, `2e3`, as exact numbers."""
+"""Parse and format Kubernetes quantities such as `500m`, `1.5`, `128Mi` and `2e3`, exactly."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from policies.api import parse_quantity
 _UNITS: Final = {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGT", 1)}
 
 
-@lru_cache(maxsize=1024)  # an autoscaler reads the same few requests of every pod at every sync
+@lru_cache(maxsize=1024)  # autoscalers parse the same few quantities on every sync
 def quantity(value: str | float) -> Decimal:
-    """The number that a quantity stands for: cores, bytes or a count. Raises ValueError for another form."""
+    """Parse a quantity into cores, bytes or a count. Raises ValueError if it is malformed."""
     amount = parse_quantity(value)
     if amount is None:
         raise ValueError(f"{value!r} is not a quantity: write a number with a suffix such as 500m or 128Mi")
@@ -21,7 +21,7 @@ def quantity(value: str | float) -> Decimal:
 
 
 def written(amount: Decimal) -> str:
-    """`amount` the way kubectl shows it: milli for fractions, a binary suffix where it divides evenly."""
+    """Format `amount` as kubectl does: milli for fractions, a binary suffix for exact multiples."""
     if amount != amount.to_integral_value():
         return f"{(amount * 1000).normalize():f}m"
     for suffix in ("Ti", "Gi", "Mi", "Ki"):

@@ -1,4 +1,4 @@
-"""Looking things up in declared objects: config maps, secrets, Secret Manager versions, selectors."""
+"""Look up ConfigMaps, Secrets and Secret Manager versions in the declared objects, and match selectors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MissingError(Exception):
 
 
 def config_map(store: Store, namespace: str, name: str) -> dict[str, bytes]:
-    """Keys and content of a ConfigMap. Raises MissingError."""
+    """Return the data of a ConfigMap. Raises MissingError."""
     found = store.find("ConfigMap", namespace, name)
     if found is None:
         raise MissingError(f"ConfigMap {namespace}/{name} does not exist")
@@ -29,7 +29,7 @@ def config_map(store: Store, namespace: str, name: str) -> dict[str, bytes]:
 
 
 def secret(store: Store, namespace: str, name: str) -> dict[str, bytes]:
-    """Keys and content of a Kubernetes Secret. Raises MissingError."""
+    """Return the decoded data of a Kubernetes Secret. Raises MissingError."""
     found = store.find("Secret", namespace, name)
     if found is None:
         raise MissingError(f"Secret {namespace}/{name} does not exist")
@@ -45,7 +45,7 @@ def _decoded(value: str, holder: Desired) -> bytes:
 
 
 def provided_secrets(store: Store, namespace: str, name: str) -> dict[str, bytes]:
-    """Files of a SecretProviderClass of the Secret Manager driver. Raises MissingError."""
+    """Return the files of a SecretProviderClass of the Secret Manager driver. Raises MissingError."""
     found = store.find("SecretProviderClass", namespace, name)
     if found is None:
         raise MissingError(f"SecretProviderClass {namespace}/{name} does not exist")
@@ -57,7 +57,7 @@ def provided_secrets(store: Store, namespace: str, name: str) -> dict[str, bytes
 
 
 def secret_version(store: Store, resource: str) -> bytes:
-    """The payload of ``projects/P/secrets/NAME/versions/latest|N``. Raises MissingError."""
+    """Return the payload of ``projects/P/secrets/NAME/versions/latest|N``. Raises MissingError."""
     parts = resource.split("/")
     if len(parts) != 6 or parts[2] != "secrets" or parts[4] != "versions":
         raise MissingError(f"{resource!r} is not of the form projects/P/secrets/NAME/versions/latest")
@@ -76,7 +76,10 @@ def secret_version(store: Store, resource: str) -> bytes:
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector (or a Service's plain map) selects `labels`. Empty selects nothing."""
+    """Return whether a LabelSelector (or a Service's plain map) selects `labels`.
+
+    An empty one selects nothing.
+    """
     plain = selector.get("matchLabels")
     expressions = selector.get("matchExpressions") or []
     if plain is None and not expressions:

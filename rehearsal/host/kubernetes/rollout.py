@@ -1,4 +1,4 @@
-"""Which pods a Deployment makes and ends next. Pure: the same step from the same view.
+"""Compute the next step of a Deployment's rollout: pods to create and to terminate (pure functions).
 
 The rules are those of Kubernetes' deployment controller (``pkg/controller/deployment``): a rolling update
 never has more than replicas + maxSurge pods, nor fewer than replicas - maxUnavailable available ones.
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Replica:
-    """A pod that is not being ended, as the controller sees it. `revision` is its template's hash."""
+    """A pod that is not terminating. `revision` is the hash of its template."""
 
     name: str
     revision: str
@@ -25,7 +25,7 @@ class Replica:
 
 @dataclass(frozen=True)
 class Step:
-    """How many pods of the new revision to make, and which to end."""
+    """Number of pods of the new revision to create, and pods to terminate."""
 
     create: int = 0
     end: list[str] = field(default_factory=list)
@@ -41,13 +41,13 @@ class Strategy:
 
     @classmethod
     def of(cls, declared: dict[str, Any], replicas: int) -> Strategy:
-        """From `spec.strategy`. Percentages round up for the surge and down for what may be missing."""
+        """Parse `spec.strategy`. Percentages round up for maxSurge and down for maxUnavailable."""
         if declared.get("type") == "Recreate":
             return cls(0, replicas, recreate=True)
         rolling = declared.get("rollingUpdate") or {}
         surge = _resolved(rolling.get("maxSurge", "25%"), replicas, up=True)
         unavailable = _resolved(rolling.get("maxUnavailable", "25%"), replicas, up=False)
-        # Both zero would never move.
+        # With both zero, the rollout could not progress.
         return cls(surge, unavailable if surge or unavailable else 1)
 
 
@@ -55,8 +55,8 @@ class Strategy:
 class Progress:
     """Progress of a rollout, and the time of the last progress.
 
-    What counts is what counts for Kubernetes (``DeploymentProgressing`` in
-    ``pkg/controller/deployment/util``): another goal, more new pods, fewer old ones, more of them available.
+    Progress is defined as in Kubernetes (``DeploymentProgressing`` in ``pkg/controller/deployment/util``): a
+    changed goal, more updated replicas, fewer old replicas, or more available replicas.
     """
 
     since: float
@@ -64,7 +64,7 @@ class Progress:
     _counts: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def look(self, replicas: int, revision: str, pods: Sequence[Replica], now: float) -> None:
-        """Takes note of how far it is `now`, on a clock that only goes forward."""
+        """Record the progress at `now`, in seconds of a monotonic clock."""
         new = sum(pod.revision == revision for pod in pods)
         available, ready = sum(pod.available for pod in pods), sum(pod.ready for pod in pods)
         counts = (new, new - len(pods), ready, available)
@@ -83,7 +83,7 @@ def _resolved(value: str | int, replicas: int, *, up: bool) -> int:
 
 
 def step(replicas: int, revision: str, pods: Sequence[Replica], ending: int, strategy: Strategy) -> Step:
-    """The next step towards `replicas` pods of `revision`; `ending` pods are still on their way out."""
+    """Return the next step towards `replicas` pods of `revision`; `ending` pods are terminating."""
     new = [pod for pod in pods if pod.revision == revision]
     old = [pod for pod in pods if pod.revision != revision]
     if strategy.recreate:
@@ -98,7 +98,7 @@ def step(replicas: int, revision: str, pods: Sequence[Replica], ending: int, str
 
 
 def _scale(replicas: int, pods: Sequence[Replica]) -> Step:
-    """More pods, or fewer: first those that are not ready, then the youngest."""
+    """Return the step that scales up, or down: pods that are not ready first, then the youngest."""
     surplus = len(pods) - replicas
     if surplus <= 0:
         return Step(create=-surplus)
@@ -111,7 +111,7 @@ def _old_to_end(
 ) -> list[str]:
     least = replicas - strategy.unavailable
     unavailable_new = sum(not pod.available for pod in new) + create
-    # Old pods that serve no client can end at once, as long as the pods that remain could be enough.
+    # Old pods that are not available can be terminated immediately (cleanupUnhealthyReplicas).
     spare = len(new) + create + len(old) - least - unavailable_new
     broken = [pod for pod in sorted(old, key=lambda pod: pod.created) if not pod.available][: max(0, spare)]
     available = sum(pod.available for pod in (*new, *old))

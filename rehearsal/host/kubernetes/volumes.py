@@ -1,4 +1,4 @@
-"""Volumes of a pod as folders of this machine, and mount paths rewritten to them."""
+"""Pod volumes as local folders, and mount paths rewritten to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECRET_DRIVERS = frozenset({"secrets-store-gke.csi.k8s.io", "secrets-store.csi.
 
 
 class Volumes:
-    """The volumes of one pod, below `folder`. `refresh` writes what has changed, as a kubelet does."""
+    """Volumes of one pod below `folder`. `refresh` writes changed files, as the kubelet does."""
 
     def __init__(
         self, folder: Path, declared: Sequence[Mapping[str, Any]], namespace: str, store: Store
@@ -27,12 +27,12 @@ class Volumes:
         self._store = store
 
     def refresh(self) -> None:
-        """Bring every volume up to date. Raises MissingError when one refers to what is not there."""
+        """Update every volume. Raises MissingError if one refers to an absent object."""
         for volume in self._declared:
             folder = make_folder(self._path(volume["name"]))
             files = self._files(volume)
             if files is None:
-                continue  # an emptyDir is the pod's own
+                continue  # an emptyDir is created empty and not updated
             for name, content in files.items():
                 path = folder / name
                 make_folder(path.parent)
@@ -73,7 +73,7 @@ class Volumes:
             declared = source["secret"] or {}
             name = declared.get("secretName") or declared.get("name", "")
             return self._picked(declared, lambda: secret(self._store, self._namespace, name))
-        # Tokens and downward files have no API server to speak of here: an empty folder stands for them.
+        # Tokens and downward files need an API server; an empty folder is mounted instead.
         return {}
 
     @staticmethod
@@ -95,7 +95,7 @@ class Volumes:
         return {item["path"]: data[item["key"]] for item in items if item["key"] in data}
 
     def mounts(self, container: Mapping[str, Any]) -> dict[str, str]:
-        """Mount path to folder (or file, with a subPath) on this machine, the longest path first."""
+        """Return local folders (files with a subPath) by mount path, the longest path first."""
         found = {}
         for mount in container.get("volumeMounts") or []:
             path = self._path(mount["name"])
@@ -106,7 +106,7 @@ class Volumes:
 
 
 def rewritten(text: str, mounts: Mapping[str, str]) -> str:
-    """`text` with a mount path at its start replaced by what stands for it on this machine."""
+    """Replace a mount path at the start of `text` with its local path."""
     for path, host in mounts.items():
         if text == path or text.startswith(f"{path}/"):
             return host + text[len(path) :]

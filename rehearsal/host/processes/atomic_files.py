@@ -1,4 +1,4 @@
-"""Files that are either as they were or as they should be, whatever dies in between."""
+"""Write files atomically: after a crash a file has either its old or its new content."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rehearsal.host.errors import MachineError
 
 
 def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o600, durable: bool = True) -> None:
-    """Replace `path` by rename. `durable` waits for the disk, so that a power cut cannot undo it.
+    """Replace `path` by rename. `durable` syncs to disk, so that the write survives a power failure.
 
-    Raises MachineError naming the file when the disk is full or the folder cannot be written.
+    Raises MachineError naming the file if the disk is full or the folder is not writable.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -45,16 +45,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(path: Path, *, mode: int = 0o700) -> Path:
-    """`path`, made with its parents if it was not there. Raises MachineError naming it."""
+    """Create the folder `path` with its parents if absent; return it. Raises MachineError naming it."""
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"{path} could not be made: {error.strerror or error}") from error
+        raise MachineError(f"{path} could not be created: {error.strerror or error}") from error
     return path
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file. Raises FileNotFoundError, or MachineError naming a file that is not JSON."""
+    """Read a JSON file. Raises FileNotFoundError, or MachineError naming a file that is not valid JSON."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:

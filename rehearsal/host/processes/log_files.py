@@ -1,4 +1,4 @@
-"""Logs of processes: appended to by the process itself, cut by the supervisor, read by `kingdom logs`."""
+"""Process logs: appended to by the process, rotated by the supervisor, read by `kingdom logs`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from collections import deque
 from pathlib import Path
 
 MAX_BYTES = 8 * 1024 * 1024
-# Logs of ended pods are retained for diagnosis; the newest of them.
+# Number of logs of terminated pods to retain for diagnosis.
 _MAX_ENDED = 20
 
 
 def rotate(path: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Move what is in a log that has grown beyond `max_bytes` to `<path>.1`.
+    """Rotate a log larger than `max_bytes` to `<path>.1`.
 
-    The process keeps its descriptor (it may be older than this supervisor), so the file is copied and then
-    cut. It is open for appending, so the next line starts at the new end. Lines written between copy and
-    cut are lost, as with logrotate's copytruncate.
+    The process holds an open descriptor, so the file is copied and truncated, as by logrotate's copytruncate.
+    Lines written between copy and truncation are lost.
     """
     try:
         if path.stat().st_size <= max_bytes:
@@ -25,11 +24,11 @@ def rotate(path: Path, max_bytes: int = MAX_BYTES) -> None:
         shutil.copyfile(path, path.with_name(f"{path.name}.1"))
         os.truncate(path, 0)
     except OSError:
-        return  # a full disk: the next round tries again
+        return  # disk full: the next round retries
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """The last `lines` lines, reading at most a megabyte; [] when there is no such file."""
+    """Return the last `lines` lines, reading at most 1 MiB; [] if the file does not exist."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -40,8 +39,8 @@ def tail(path: Path, lines: int) -> list[str]:
     return list(found)
 
 
-def forget_dead(folder: Path, alive: set[Path]) -> None:
-    """Delete logs of ended pods, except the newest."""
+def delete_old_logs(folder: Path, alive: set[Path]) -> None:
+    """Delete the logs of terminated pods, except the newest."""
     dead = [path for path in folder.glob("pod_*.log") if path not in alive]
     dead.sort(key=lambda path: path.stat().st_mtime if path.exists() else 0.0, reverse=True)
     for path in dead[_MAX_ENDED:]:

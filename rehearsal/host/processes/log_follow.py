@@ -1,4 +1,4 @@
-"""Reading the logs of a machine, as `kingdom logs` shows them."""
+"""Read and follow process logs for `kingdom logs`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LOOK_SECONDS = 0.25
 
 
 def follow_logs(folder: Path, name: str | None, lines: int, follow: bool) -> Iterator[str]:
-    """Lines as `<log> | <text>`: the last `lines` of each log, then (`follow`) what is new.
+    """Yield lines as `<log> | <text>`: the last `lines` of each log, then (`follow`) new lines.
 
-    Raises InputError when no log has `name` in its own.
+    Raises InputError if no log name contains `name`.
     """
     at: dict[Path, int] = {}
     paths = _matching(folder, name)
@@ -47,7 +47,7 @@ def _new_lines(path: Path, at: dict[Path, int]) -> Iterator[str]:
     size = path.stat().st_size
     start = at.get(path, 0)
     if size < start:
-        start = 0  # the log was cut
+        start = 0  # the log was truncated
     with path.open("rb") as file:
         file.seek(start)
         content = file.read(size - start)

@@ -1,4 +1,4 @@
-"""Finding the processes of a machine by the mark in their environment, whatever started them."""
+"""Find the processes of a host by the marks in their environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSTANCE_MARK = "KINGDOM_INSTANCE"
 
 
 def marked(root: Path) -> Iterator[tuple[int, str]]:
-    """(pid, instance) of every living process that belongs to the machine at `root`."""
+    """Yield (pid, instance) of every running process that belongs to the host at `root`."""
     wanted = f"{ROOT_MARK}={root}".encode()
     if sys.platform == "linux":
         for entry in Path("/proc").iterdir():
@@ -39,7 +39,7 @@ def marked(root: Path) -> Iterator[tuple[int, str]]:
 
 
 def leaders(root: Path) -> dict[str, int]:
-    """Instance to pid of its leader: the process that was started, not what it started in turn."""
+    """Return the PID of the leader of each instance: the process started by the supervisor."""
     found: dict[str, int] = {}
     for pid, instance in marked(root):
         try:
@@ -51,9 +51,9 @@ def leaders(root: Path) -> dict[str, int]:
 
 
 def end(root: Path, *, spare: frozenset[str] = frozenset(), only: str | None = None) -> list[int]:
-    """Kill marked processes but those whose instance is in `spare`; with `only`, just that instance.
+    """Kill marked processes, except instances in `spare`; with `only`, kill that instance only.
 
-    A second look follows the first, since a process may start another one while it is being ended.
+    Searches repeatedly, because a process may start another one while it is being killed.
     """
     ended: list[int] = []
     for _ in range(2):

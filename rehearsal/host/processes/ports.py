@@ -1,4 +1,4 @@
-"""Ports on the loopback interface: picked free once, then kept, so that addresses stay stable."""
+"""Allocate ports on the loopback interface; an allocation is stored, so that addresses remain stable."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rehearsal.host.errors import MachineError
 from rehearsal.host.processes.atomic_files import read_json, write_atomic
 
 LOOPBACK = "127.0.0.1"
-# Below the range from which Linux and macOS take the ports of outgoing connections: one of those must not
-# stand in the way of a server that comes back on its own port.
+# Below the ephemeral port range of Linux and macOS: an outgoing connection must not occupy the port of a
+# server that restarts.
 _RANGE = range(18_000, 32_000)
 
 
 def is_free(port: int) -> bool:
-    """Whether no process listens on `port`. As for the servers here, TIME_WAIT does not count."""
+    """Return whether no process listens on `port`. TIME_WAIT does not count, as with SO_REUSEADDR."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -29,7 +29,7 @@ def is_free(port: int) -> bool:
         except OSError as error:
             if error.errno == errno.EACCES:
                 raise MachineError(
-                    f"port {port} may not be opened by this user: set rehearsal:machine.edgePort to "
+                    f"this user is not permitted to open port {port}: set rehearsal:machine.edgePort to "
                     "1024 or above"
                 ) from error
             return False
@@ -37,7 +37,7 @@ def is_free(port: int) -> bool:
 
 
 def holder_pid(port: int) -> int | None:
-    """The process that listens on `port`, where this user may see it."""
+    """Return the PID of the process that listens on `port`; None if not visible to this user."""
     try:
         connections = psutil.net_connections("tcp")
     except (psutil.Error, OSError):
@@ -47,7 +47,7 @@ def holder_pid(port: int) -> int | None:
 
 
 def holder(port: int) -> str | None:
-    """`name (pid N)` of the process that listens on `port`, where this user may see it."""
+    """Return `name (pid N)` of the process that listens on `port`; None if not visible to this user."""
     pid = holder_pid(port)
     if pid is None:
         return None
@@ -58,7 +58,7 @@ def holder(port: int) -> str | None:
 
 
 def require_free(port: int, setting: str) -> None:
-    """Raises MachineError with the port, who holds it, and which setting to change."""
+    """Raise MachineError with the port, the process that uses it, and the setting to change."""
     if not is_free(port):
         raise MachineError(
             f"port {port} is in use by {holder(port) or 'another process'}: "
@@ -67,7 +67,7 @@ def require_free(port: int, setting: str) -> None:
 
 
 class Ports:
-    """Names to ports, in a file. A port stays with its name until `release`."""
+    """Ports by name, stored in a file. A name retains its port until `release`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,7 +82,7 @@ class Ports:
         return self._ports.get(name)
 
     def take(self, name: str) -> int:
-        """The port of `name`, picked now if it has none."""
+        """Return the port of `name`; allocate one if it has none."""
         if name not in self._ports:
             taken = set(self._ports.values())
             while (port := secrets.choice(_RANGE)) in taken or not is_free(port):

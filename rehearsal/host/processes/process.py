@@ -1,9 +1,9 @@
-"""Child processes: started, watched, started again, stopped; and adopted by the next supervisor.
+"""Start, monitor, restart and stop child processes; adopt those of an earlier supervisor.
 
-A child is the leader of a session of its own and writes to its log file itself, so it does not notice when
-the supervisor dies. Its environment carries the machine's root and a fresh instance id; the id is on disk
-before the child exists. The next supervisor finds the child by that id: nothing is started twice, nothing
-is dropped, and a recycled pid is never mistaken for it.
+A child runs in its own session and writes its log file directly, so it is unaffected if the supervisor dies.
+Its environment contains the host's root and a new instance ID, which is on disk before the child is started.
+The next supervisor finds the child by this ID, so that no process is started twice or orphaned and a reused
+PID is not mistaken for it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Restart(StrEnum):
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """The command to run. `env` is the whole environment but for the two marks; `grace` is in seconds."""
+    """Command to run. `env` is the environment without the two marks; `grace` is in seconds."""
 
     name: str
     kind: str
@@ -67,9 +67,9 @@ class ProcessSpec:
     grace: float = 10.0
     restart: Restart = Restart.ALWAYS
     port: int | None = None
-    # Files that a killed predecessor leaves and that would keep the next one from starting.
+    # Files that a killed process leaves behind and that would prevent the next start.
     stale: tuple[Path, ...] = ()
-    # Identity of a running child, where it is not its command and environment.
+    # Identity of a running child; empty: its command and environment.
     identity: str = ""
 
     @cached_property
@@ -89,7 +89,7 @@ class Process:
         self.spec = spec
         self.state = State.STARTING
         self.ready = False
-        self.adopted = False  # an earlier supervisor started it, and it still runs
+        self.adopted = False  # started by an earlier supervisor and still running
         self.pid: int | None = None
         self.instance = ""
         self.restarts = 0
@@ -111,7 +111,10 @@ class Process:
     # -- life ---------------------------------------------------------------------------------------------
 
     def start(self, leaders: Mapping[str, int]) -> None:
-        """Adopt the child that an earlier supervisor started, if it lives and is the same; else start one."""
+        """Adopt the child of an earlier supervisor if it is running with the same identity.
+
+        Otherwise start one.
+        """
         pid: int | None = None
         with suppress(FileNotFoundError):
             record = read_json(self._record)
@@ -129,7 +132,7 @@ class Process:
         self._keeper = asyncio.create_task(self._keep(pid), name=f"keep {self.spec.name}")
 
     async def stop(self, *, grace: float | None = None) -> None:
-        """SIGTERM, the grace period, SIGKILL; then whatever the child has left behind."""
+        """Send SIGTERM, after the grace period SIGKILL; then kill remaining descendants."""
         self._stop.set()
         keeper = self._keeper
         if self.pid is not None and keeper is not None:
@@ -144,7 +147,7 @@ class Process:
         self._record.unlink(missing_ok=True)
 
     async def ended(self) -> None:
-        """Return when it has come to its last end: it will not be started again."""
+        """Return when the process has exited and will not be restarted."""
         if self._keeper is not None:
             await asyncio.wait([self._keeper])
 
@@ -155,7 +158,10 @@ class Process:
             await self._ended.wait()
 
     def end(self) -> None:
-        """End it now; the keeper then does what the restart policy states (failed liveness, for one)."""
+        """Terminate the child.
+
+        It is then restarted according to its restart policy (failed liveness probe).
+        """
         if self.pid is not None:
             with suppress(OSError):
                 os.kill(self.pid, signal.SIGTERM)
@@ -197,14 +203,14 @@ class Process:
         self._changed()
 
     async def _run(self, pid: int) -> int | None:
-        """Wait for the end of the child, calling `check` meanwhile until it returns True."""
+        """Wait until the child exits; meanwhile call `check` until it returns True."""
         checking = asyncio.create_task(self._until_ready(pid)) if self._check else None
         try:
             await _gone(pid)
         finally:
             if checking:
                 checking.cancel()
-        # While the leader is not yet reaped, its group's number cannot belong to anybody else.
+        # Until the leader is reaped, its process group ID cannot be reused.
         _kill_group(pid)
         return self._child.wait() if self._child else None
 
@@ -251,22 +257,22 @@ class Process:
             "started": self.started,
             "restarts": self.restarts,
         }
-        # Not synced to the disk: a power cut ends the process too.
+        # Not synced to disk: a power failure also ends the process.
         with suppress(MachineError):
             write_atomic(self._record, json.dumps(record), durable=False)
 
     # -- looks --------------------------------------------------------------------------------------------
 
     def sample(self) -> None:
-        """Measure CPU and memory; called at a steady pace, so that `usage` is over an interval."""
+        """Measure CPU and memory; called at a fixed interval, over which `usage` is computed."""
         self._meter.take(None if self.pid is None else measure(self.pid, self.started, time.time()))
 
     def usage(self) -> Usage | None:
-        """CPU and memory over the last interval; None while it has not run for long enough."""
+        """Return CPU and memory over the last interval; None if it has not run long enough."""
         return self._meter.usage()
 
     def usage_now(self) -> tuple[int, float]:
-        """Resident bytes now, and cores over the last interval, or since its start where it is young."""
+        """Return resident bytes now, and cores over the last interval or since a recent start."""
         point = None if self.pid is None else measure(self.pid, self.started, time.time())
         if point is None:
             return 0, 0.0
@@ -274,7 +280,7 @@ class Process:
         return point.memory, usage.cpu if usage else point.seconds / max(point.taken - point.started, 1.0)
 
     def trouble(self) -> list[str]:
-        """Why it is not ready, with the last lines of its log; [] when it is."""
+        """Return why it is not ready, with the last lines of its log; [] if ready."""
         if self.ready:
             return []
         lines = [f"{self.spec.name}: {self.message or self.state.value} ({self.restarts} restarts)"]
@@ -297,7 +303,7 @@ class Processes:
         return self._processes.get(name)
 
     async def ensure(self, spec: ProcessSpec, check: Check | None = None) -> Process:
-        """The process of `spec`, started or adopted; one with another command or environment is replaced."""
+        """Start or adopt the process of `spec`; replace one with another command or environment."""
         process = self._processes.get(spec.name)
         if process is not None and process.spec.digest != spec.digest:
             await self.stop(spec.name)
@@ -319,7 +325,7 @@ class Processes:
         await asyncio.gather(*(self.stop(name) for name in list(self._processes)))
 
     def end_orphans(self) -> list[int]:
-        """End what is marked as this machine's but was not started or adopted here."""
+        """Kill processes marked as this host's that were neither started nor adopted here."""
         spare = frozenset(process.instance for process in self._processes.values())
         for path in self._home.records.glob("*.json"):
             if path.stem not in {slug(name) for name in self._processes}:
@@ -329,7 +335,7 @@ class Processes:
 
 def _ended(code: int | None) -> str:
     if code is None:
-        return "ended while no supervisor was there to see how"
+        return "exited while no supervisor was running"
     if code < 0:
         with suppress(ValueError):
             return f"ended by {signal.Signals(-code).name}"
@@ -342,7 +348,7 @@ def _kill_group(pid: int) -> None:
 
 
 async def _gone(pid: int) -> None:
-    """Return when `pid` has ended, child or not."""
+    """Return when the process `pid` has exited, child or not."""
     if not hasattr(os, "pidfd_open"):
         while psutil.pid_exists(pid):  # noqa: ASYNC110 (another process sets no event)
             await asyncio.sleep(0.25)

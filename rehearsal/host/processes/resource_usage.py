@@ -1,7 +1,7 @@
-"""CPU and memory of processes, measured over intervals as metrics-server does it.
+"""Measure CPU and memory of processes over intervals, as metrics-server does.
 
-The rules are those of ``pkg/storage`` of kubernetes-sigs/metrics-server: a rate needs two points of the same
-start of a container; one that has just started is measured from its start on, once ten seconds are over.
+Follows ``pkg/storage`` of kubernetes-sigs/metrics-server: a rate needs two samples of the same container
+start; a new container is measured from its start after ten seconds.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import psutil
 
 # --metric-resolution of the manifests that metrics-server is installed with.
 RESOLUTION_SECONDS = 15.0
-# A shorter time measures how a process starts, not how it runs.
+# A shorter interval is dominated by startup.
 _FRESH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """`seconds` of CPU since the start and resident `memory` in bytes, as they were at `taken`."""
+    """CPU `seconds` since the start and resident `memory` in bytes at `taken`."""
 
     taken: float
     started: float
@@ -38,14 +38,14 @@ class Usage:
 
 
 class Meter:
-    """The last two points of one process that may be started again and again."""
+    """The last two samples of a process, across restarts."""
 
     def __init__(self) -> None:
         self._before: Point | None = None
         self._last: Point | None = None
 
     def take(self, point: Point | None) -> None:
-        """Add what was measured now; None: it does not run."""
+        """Record a sample; None means that the process is not running."""
         if point is None:
             self._before = self._last = None
             return
@@ -59,7 +59,7 @@ class Meter:
         self._last = point
 
     def usage(self) -> Usage | None:
-        """None until there are two points."""
+        """Return the usage; None until there are two samples."""
         if self._before is None or self._last is None:
             return None
         window = self._last.taken - self._before.taken
@@ -70,7 +70,7 @@ class Meter:
 
 
 def measure(pid: int, started: float, now: float) -> Point | None:
-    """`pid` and its descendants, those that have ended and were waited for included; None: it has ended."""
+    """Measure `pid` with its descendants, including reaped ones; None if it has exited."""
     memory, seconds = 0, 0.0
     try:
         leader = psutil.Process(pid)
@@ -82,13 +82,13 @@ def measure(pid: int, started: float, now: float) -> Point | None:
             memory += process.memory_info().rss
             times = process.cpu_times()
             seconds += times.user + times.system
-            # A process that was waited for is in no list of children any more. Not on every platform.
+            # Reaped children are no longer listed; their CPU time is not available on every platform.
             seconds += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
     return Point(now, started, seconds, memory)
 
 
 def together(usages: list[Usage | None]) -> Usage | None:
-    """The usage of a pod from that of its containers; None as long as one of them is not measured."""
+    """Return the usage of a pod as the sum of its containers; None if one is not measured yet."""
     known = [usage for usage in usages if usage is not None]
     if not known or len(known) < len(usages):
         return None

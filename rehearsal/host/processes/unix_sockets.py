@@ -1,4 +1,4 @@
-"""Unix sockets below folders whose names are longer than the 108 bytes that a socket address holds."""
+"""Unix sockets at paths longer than the 108 bytes of a socket address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_BYTES = 100
 
 @contextmanager
 def address(path: Path) -> Iterator[str]:
-    """A short name for `path`, valid inside the block: through an open descriptor if need be."""
+    """Yield a short address for `path`, valid inside the block; uses an open descriptor if required."""
     if len(os.fsencode(path)) <= _MAX_BYTES:
         yield str(path)
         return

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rehearsal.host.component import READY, Context, Outcome
+from rehearsal.host.component import READY, Context, Readiness
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.kubernetes.events import EventLog
 from rehearsal.host.kubernetes.hpa.algorithm import reconcile
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 # --horizontal-pod-autoscaler-sync-period of the controller manager.
 SYNC_SECONDS = 15.0
-# How soon an autoscaler that was added or changed is noticed; upstream gets a watch event at once.
+# Interval in seconds at which added and changed autoscalers are detected; upstream uses watch events.
 _NOTICE_SECONDS = 0.5
-# Four hours of syncs are kept for `kingdom status --record`.
+# Four hours of syncs are retained for `kingdom status --record`.
 _MAX_STEPS = 960
 
 _Step = tuple[float, dict[str, Any]]
@@ -108,14 +108,14 @@ class HorizontalPodAutoscalers:
             return None
         return self._context.store.find("Deployment", autoscaler.namespace, str(target.get("name")))
 
-    async def outcome(self, autoscaler: Desired) -> Outcome:
-        """Ready once it was synced and its target has the pods that it wants, so that `up` ends with them."""
+    async def readiness(self, autoscaler: Desired) -> Readiness:
+        """Return ready once it was synced and its target has the desired pods; `up` waits for this."""
         target = self._target_of(autoscaler)
         if target is None:
             return READY
         if self._entry(autoscaler).decision is None:
-            return Outcome(ready=False, reasons=["the autoscaler was not synced yet"])
-        return await self._workloads.outcome(target)
+            return Readiness(ready=False, reasons=["the autoscaler was not synced yet"])
+        return await self._workloads.readiness(target)
 
     # -- syncs --------------------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class HorizontalPodAutoscalers:
         )
 
     def _selected(self, namespace: str, selector: Mapping[str, Any]) -> list[Pod]:
-        """All pods that a selector matches, those that end included."""
+        """Return all pods that a selector matches, including terminating ones."""
         return [
             pod
             for pod in self._workloads.pods()
@@ -195,7 +195,8 @@ class HorizontalPodAutoscalers:
     def _selecting(self, autoscaler: Desired, pods: list[Pod]) -> list[tuple[str, str]]:
         """The autoscalers whose targets select any of these pods (`HPAsMatchingPods`).
 
-        Another one counts once a sync of it has read its selector, as upstream registers selectors.
+        Another autoscaler counts once one of its syncs has read its selector, as upstream registers
+        selectors.
         """
         found = []
         for other in self._context.store.of_kind("HorizontalPodAutoscaler", autoscaler.namespace):
@@ -219,7 +220,7 @@ class HorizontalPodAutoscalers:
         return list(await asyncio.gather(*(sample(pod) for pod in pods if not pod.finished)))
 
     def _source(self, metric: Mapping[str, Any], autoscaler: Desired) -> Source | str | None:
-        """The source of a metric that pods expose, or the reason for none; None for CPU and memory."""
+        """Return the source of a pod metric, or why there is none; None for CPU and memory."""
         kind = str(metric["type"])
         if kind not in {"Pods", "Object", "External"}:
             return None
@@ -244,7 +245,7 @@ class HorizontalPodAutoscalers:
     # -- what is shown ------------------------------------------------------------------------------------
 
     def status(self) -> list[AutoscalerStatus]:
-        """The status of every autoscaler, with conditions and the numbers behind them."""
+        """Return the status of every autoscaler with its conditions and metric values."""
         return [self._status(item) for item in self._context.store.of_kind("HorizontalPodAutoscaler")]
 
     def _status(self, autoscaler: Desired) -> AutoscalerStatus:
@@ -262,7 +263,10 @@ class HorizontalPodAutoscalers:
         )
 
     def trace(self, name: str) -> dict[str, Any] | None:
-        """The syncs of the autoscaler `NAMESPACE/NAME` so far, as a trace; None when there is none."""
+        """Return the syncs of the autoscaler `NAMESPACE/NAME` as a trace.
+
+        None if there is no such autoscaler.
+        """
         for autoscaler in self._context.store.of_kind("HorizontalPodAutoscaler"):
             if f"{autoscaler.namespace}/{autoscaler.name}" == name:
                 entry = self._entry(autoscaler)

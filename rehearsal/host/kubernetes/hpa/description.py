@@ -1,4 +1,4 @@
-"""An autoscaler's last sync in words, with the numbers behind it."""
+"""Describe an autoscaler's last sync with its metric values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def metric_lines(spec: AutoscalerSpec, state: AutoscalerState, decision: Scaling
 
 
 def outcome_line(spec: AutoscalerSpec, state: AutoscalerState, decision: ScalingDecision) -> str:
-    """One line: the result of the sync, or the reason for no change in the words of the conditions."""
+    """Return one line with the result of the sync, or the condition's reason for no change."""
     if decision.rescaled:
         return f"scaled to {decision.desired}: {decision.reason}"
     if decision.error:

@@ -48,7 +48,7 @@ def pod_state(pod: Pod) -> PodState:
         name=record.name,
         phase=record.phase,
         deleted=pod.terminating,
-        # A pod that waits for its containers has no start time yet.
+        # A pod whose containers are not created has no start time.
         started=record.created if pod.processes() else None,
         ready="True" if pod.ready else "False",
         ready_since=record.turned or record.created,
@@ -88,7 +88,7 @@ def shared_reading(
     counters: dict[str, Counters],
     kind: str,
 ) -> Reading:
-    """An object or external metric: the series of all pods stand for what a monitoring system collected."""
+    """An object or external metric, from the series of all pods instead of a monitoring system."""
     values = list(_values(samples, source, selector, counters).values())
     if not values:
         return UnavailableMetric(_NO_CUSTOM_METRICS if kind == "Object" else _NO_EXTERNAL_METRICS)

@@ -51,7 +51,7 @@ def group_pods(
     now: float,
     config: ControllerConfig,
 ) -> PodGroups:
-    """Sort pods by what their metrics are worth (`groupPods`). Only CPU is discounted for unready pods."""
+    """Group pods by how their metrics count (`groupPods`). Only CPU readings of unready pods are ignored."""
     ready = 0
     unready, missing, ignored = set[str](), set[str](), set[str]()
     for pod in pods:

@@ -32,7 +32,7 @@ _MAX_INT32 = 2**31 - 1
 
 @dataclass(frozen=True)
 class Limited:
-    """A replica count and why it is what it is, in upstream's words."""
+    """A replica count with upstream's reason for it."""
 
     replicas: int
     reason: str
@@ -128,7 +128,7 @@ def within_rate(
 
 
 def scale_up_limit(state: AutoscalerState, current: int, rules: ScalingRules, now: float) -> int:
-    """The most replicas that the policies allow (`calculateScaleUpLimitWithScalingRules`)."""
+    """Return the maximum replica count that the policies allow (`calculateScaleUpLimitWithScalingRules`)."""
     if rules.select == "Disabled":
         return current
     min_change = rules.select == "Min"
@@ -145,7 +145,7 @@ def scale_up_limit(state: AutoscalerState, current: int, rules: ScalingRules, no
 
 
 def scale_down_limit(state: AutoscalerState, current: int, rules: ScalingRules, now: float) -> int:
-    """The fewest replicas that the policies allow (`calculateScaleDownLimitWithBehaviors`)."""
+    """Return the minimum replica count that the policies allow (`calculateScaleDownLimitWithBehaviors`)."""
     if rules.select == "Disabled":
         return current
     min_change = rules.select == "Min"
@@ -161,7 +161,7 @@ def scale_down_limit(state: AutoscalerState, current: int, rules: ScalingRules, 
 
 
 def _replicas_at_start(state: AutoscalerState, current: int, period: int, now: float) -> int:
-    """How many replicas there were when the period of `period` seconds began."""
+    """Return the replica count at the start of the last `period` seconds."""
     return int32(
         current
         - replicas_changed(state.scale_ups, period, now)
@@ -177,7 +177,7 @@ def replicas_changed(events: list[ScaleEvent], period: int, now: float) -> int:
 def store_scale_event(
     state: AutoscalerState, up: ScalingRules, down: ScalingRules, before: int, after: int, now: float
 ) -> None:
-    """Remember a rescale for the policies, in place of an outdated event (`storeScaleEvent`)."""
+    """Record a rescale for the policies, in place of an outdated event (`storeScaleEvent`)."""
     events, rules = (state.scale_ups, up) if after > before else (state.scale_downs, down)
     cutoff, outdated = now - rules.max_period, None
     for index, event in enumerate(events):

@@ -1,4 +1,4 @@
-"""Traces of an autoscaler: what each sync saw, in a form that decides again elsewhere.
+"""Traces of an autoscaler: the inputs of each sync, in a form that can be replayed.
 
 A trace is one JSON object. `kingdom status --record` writes traces, the forecast replays them, and
 `tests/cluster/hpa` replays them in the real controller. Times are in seconds from the first step, values in
@@ -51,7 +51,7 @@ class Replayed:
 
 
 def reading_key(metric: Mapping[str, Any]) -> str:
-    """Under which key a step holds the reading of a declared metric."""
+    """Return the key of a declared metric in the readings of a step."""
     match metric["type"]:
         case "Resource":
             return f"{metric['resource']['name']}/"

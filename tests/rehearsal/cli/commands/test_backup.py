@@ -21,4 +21,4 @@ def test_a_malformed_time_is_an_error_with_an_example() -> None:
 
 def test_a_line_shows_when_how_large_and_how_long() -> None:
     line = _line(Backup("name", 1795610096.0, 2048, 0.006))
-    assert line == "name  taken 2026-11-25 12:34:56 UTC, 2 KiB, servers stood still 6 ms"
+    assert line == "name  taken 2026-11-25 12:34:56 UTC, 2 KiB, servers suspended for 6 ms"
