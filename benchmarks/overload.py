@@ -62,4 +62,4 @@ def goodput() -> Measurement:
     return Measurement(at_four["goodput"], reference, ratio, ok, note)
 
 
-BENCHMARKS = [Benchmark("overload-goodput", "itself at capacity", "answers/s", f"≥ {LEAST}", goodput)]
+BENCHMARKS = [Benchmark("overload-goodput", "itself at capacity", "responses/s", f"≥ {LEAST}", goodput)]

@@ -21,8 +21,8 @@ from typing import Any, Final
 FOLDER: Final = Path(__file__).parents[1] / "rehearsal" / "providers" / "constraints"
 MEASURED: Final = "2026-11"
 PACKAGES: Final = {"cloudflare": "cloudflare", "google": "gcp", "mongodbatlas": "mongodbatlas"}
-# Facts that are kept as they are.
-KEPT: Final = (
+# Facts that are copied unchanged.
+COPIED_FACTS: Final = (
     "required", "computed", "force_new", "enum", "min", "max", "min_length", "max_length", "patterns",
     "format", "max_items", "min_items", "sensitive", "write_only", "deprecated", "diff_suppressed",
 )  # fmt: skip
@@ -141,7 +141,7 @@ def add_rule(facts: dict[str, Any], path: str, rule: str) -> bool:
 
 def attribute(path: str, measured: dict[str, Any], left: Counter[str]) -> dict[str, Any]:
     """Return the compact facts of one attribute."""
-    facts = {name: measured[name] for name in KEPT if name in measured}
+    facts = {name: measured[name] for name in COPIED_FACTS if name in measured}
     facts["type"] = measured["type"]
     if "deprecated" in facts:
         facts["deprecated"] = True

@@ -80,7 +80,7 @@ class Channels(Component):
             notification_channels=[self._names[severity]],
             documentation={
                 "subject": f"{environment.name}: {title}",
-                "content": f"What to do: `{page_of(key)}` in the repository.",
+                "content": f"Runbook: `{page_of(key)}` in the repository.",
                 "mime_type": "text/markdown",
             },
             alert_strategy=strategy or {"auto_close": "86400s"},

@@ -121,9 +121,9 @@ def _publish_when_ready(send: Send, account: Account) -> None:
     account.feed = feed["items"]
 
 
-def _expect(answer: tuple[int, Any], status: int, what: str) -> Any:
-    if answer[0] != status:
+def _expect(response: tuple[int, Any], status: int, what: str) -> Any:
+    if response[0] != status:
         raise SetupError(
-            f"{what} returned {answer[0] or 'no response'}, not {status}: {str(answer[1])[:200]}"
+            f"{what} returned {response[0] or 'no response'}, not {status}: {str(response[1])[:200]}"
         )
-    return answer[1]
+    return response[1]

@@ -37,7 +37,7 @@ _DRAIN_SECONDS: Final = TIMEOUT_SECONDS + 1.0
 
 @dataclass
 class Plan:
-    """What a run sends, and where its results go. ``rates`` are arrivals per second over the run."""
+    """Load of a run and its recorder. ``rates`` are arrivals per second over the run."""
 
     rates: RateCurve
     mix: Mapping[str, float]
@@ -178,7 +178,7 @@ class ScheduledUser(FastHttpUser):
 
 
 def _class_of(error: BaseException | None) -> str:
-    """A short, stable name for the reason that there was no response."""
+    """Return a short, stable error class for a missing response."""
     text = f"{type(error).__name__} {error}".lower()
     if "timed out" in text or "timeout" in text:
         return "timeout"

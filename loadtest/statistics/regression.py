@@ -62,9 +62,9 @@ def compare(
     p is small, the whole interval lies beyond tolerance and noise, and its windows are larger in at least
     80 % of the pairs. Too few windows, or a base that differs from itself, make the comparison invalid.
     """
-    shortest = min(len(base), len(again), len(change))
-    if shortest < MIN_WINDOWS:
-        return _invalid(measure, f"{shortest} windows; at least {MIN_WINDOWS} are needed")
+    min_windows = min(len(base), len(again), len(change))
+    if min_windows < MIN_WINDOWS:
+        return _invalid(measure, f"{min_windows} windows; at least {MIN_WINDOWS} are needed")
     middle = median([*base, *again])
     if middle <= 0:
         return _invalid(measure, "the base has no positive median")

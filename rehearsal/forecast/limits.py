@@ -131,7 +131,7 @@ def findings(forecast: Forecast) -> list[Finding]:
 
 
 def advice(forecast: Forecast, first: ResourceLimit, seconds_per_request: float) -> list[str]:
-    """What to change so that the forecast's own peak is served, with the price."""
+    """Return the changes that are required to serve the forecast peak, with their cost."""
     api, calibration = forecast.platform.api, forecast.calibration
     peak = max(each.rate for each in forecast.seconds)
     if first.users >= peak * seconds_per_request and all(each.holds for each in findings(forecast)):

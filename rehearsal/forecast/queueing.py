@@ -34,7 +34,7 @@ class Station:
     """Servers with a rate of arrivals.
 
     `service` is the mean time of one visit in seconds, `variation` the squared coefficient of variation of
-    that time; arrivals are Poisson unless `arrival_variation` says otherwise.
+    that time; arrivals are Poisson unless `arrival_variation` is set.
     """
 
     servers: int

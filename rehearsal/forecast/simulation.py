@@ -124,8 +124,8 @@ class _Fleet:
         decision = reconcile(self.spec, self.state, observed, now, ControllerConfig(), rescale)
         proposals = [(count, index) for index, count in enumerate(decision.proposals) if count is not None]
         if proposals:
-            most = max(count for count, _ in proposals)
-            name = _kind(self.spec.metrics[next(index for count, index in proposals if count == most)])
+            max_count = max(count for count, _ in proposals)
+            name = _kind(self.spec.metrics[next(index for count, index in proposals if count == max_count)])
             self.deciding[name] = self.deciding.get(name, 0) + 1
 
     def _observed(self, count: int) -> list[PodState]:

@@ -1,4 +1,4 @@
-"""A client of one API server: plain HTTP with what a kubeconfig says, warnings kept."""
+"""HTTP client of one API server, configured by a kubeconfig; retains the server's warnings."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _T = TypeVar("_T")
 Object = Mapping[str, Any]
 
 
-class RefusedError(Exception):
-    """The API server's answer to what it did not take."""
+class ApiError(Exception):
+    """The API server rejected a request."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -35,20 +35,20 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An object as the server has it now, and what it warned of."""
+class ApiResponse:
+    """The returned object and the warnings of the response."""
 
     value: dict[str, Any]
     warnings: tuple[str, ...]
 
 
 class Api:
-    """One API server. Use it as a context manager."""
+    """Client of one API server, used as a context manager."""
 
     def __init__(self, server: str, *, verify: ssl.SSLContext | bool, token: str = "") -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=server, verify=verify, headers=headers, timeout=30.0)
-        self._places: dict[tuple[str, str], tuple[str, bool]] = {}
+        self._resource_names: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def __enter__(self) -> Api:
         return self
@@ -92,22 +92,24 @@ class Api:
         *,
         content_type: str = "application/json",
         **query: str,
-    ) -> Answer:
-        """One request. Raises RefusedError with the server's own message."""
+    ) -> ApiResponse:
+        """Send one request. Raises ApiError with the server's message."""
         content = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type} if content is not None else {}
-        answer = self._http.request(method, path, content=content, headers=headers, params=query)
-        if answer.is_error:
+        response = self._http.request(method, path, content=content, headers=headers, params=query)
+        if response.is_error:
             try:
-                message = str(answer.json()["message"])
+                message = str(response.json()["message"])
             except (ValueError, KeyError, TypeError):
-                message = answer.text
-            raise RefusedError(answer.status_code, message)
+                message = response.text
+            raise ApiError(response.status_code, message)
         warned = tuple(
-            text for header in answer.headers.get_list("warning") for text in _WARNING.findall(header)
+            text for header in response.headers.get_list("warning") for text in _WARNING.findall(header)
         )
-        value = answer.json() if "json" in answer.headers.get("content-type", "") else {"text": answer.text}
-        return Answer(value, warned)
+        value = (
+            response.json() if "json" in response.headers.get("content-type", "") else {"text": response.text}
+        )
+        return ApiResponse(value, warned)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         return self.request("GET", path, **query).value
@@ -115,58 +117,58 @@ class Api:
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
         return self.get(path, **query)["items"]
 
-    def apply(self, manifest: Object, *, dry_run: bool = False) -> Answer:
+    def apply(self, manifest: Object, *, dry_run: bool = False) -> ApiResponse:
         """Server-side apply, strict about unknown and duplicate fields."""
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"} | _dry(dry_run)
         path = self.path_of(manifest, named=True)
         return self.request("PATCH", path, manifest, content_type="application/apply-patch+yaml", **query)
 
-    def create(self, manifest: Object, *, dry_run: bool = False) -> Answer:
+    def create(self, manifest: Object, *, dry_run: bool = False) -> ApiResponse:
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"} | _dry(dry_run)
         return self.request("POST", self.path_of(manifest, named=False), manifest, **query)
 
-    def merge(self, path: str, change: Object) -> Answer:
+    def merge(self, path: str, change: Object) -> ApiResponse:
         return self.request("PATCH", path, change, content_type="application/merge-patch+json")
 
     def delete(self, manifest: Object) -> None:
         try:
             self.request("DELETE", self.path_of(manifest, named=True))
-        except RefusedError as error:
+        except ApiError as error:
             if error.code != httpx.codes.NOT_FOUND:
                 raise
 
     def exists(self, manifest: Object) -> bool:
         try:
             self.get(self.path_of(manifest, named=True))
-        except RefusedError as error:
+        except ApiError as error:
             if error.code == httpx.codes.NOT_FOUND:
                 return False
             raise
         return True
 
     def path_of(self, manifest: Object, *, named: bool) -> str:
-        """Where an object lives, by the server's own discovery."""
+        """Return the API path of an object, from the server's discovery API."""
         version, kind = manifest["apiVersion"], manifest["kind"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        if (version, kind) not in self._places:
+        if (version, kind) not in self._resource_names:
             for found in self.get(root)["resources"]:
                 if "/" not in found["name"]:
-                    self._places[version, found["kind"]] = (found["name"], found["namespaced"])
-        if (version, kind) not in self._places:
-            raise RefusedError(httpx.codes.NOT_FOUND, f"the server knows no {kind} in {version}")
-        plural, namespaced = self._places[version, kind]
+                    self._resource_names[version, found["kind"]] = (found["name"], found["namespaced"])
+        if (version, kind) not in self._resource_names:
+            raise ApiError(httpx.codes.NOT_FOUND, f"the server has no kind {kind} in {version}")
+        plural, namespaced = self._resource_names[version, kind]
         metadata = manifest["metadata"]
         within = f"/namespaces/{metadata['namespace']}" if namespaced else ""
         return f"{root}{within}/{plural}" + (f"/{metadata['name']}" if named else "")
 
 
 def wait_for(what: str, condition: Callable[[], _T | None], *, seconds: float = 60.0) -> _T:
-    """What `condition` answers once that is true. Raises AssertionError with the last thing it answered."""
+    """Return the first true result of `condition`. Raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
-        answer = condition()
-        if answer:
-            return answer
+        result = condition()
+        if result:
+            return result
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
         time.sleep(0.2)
 

@@ -1,7 +1,7 @@
-"""A real control plane's programs, built once from their Go modules and kept outside the tree.
+"""Build the programs of a Kubernetes control plane once from Go modules; cache them outside the repository.
 
-`go.mod` and `go.sum` beside this file pin Kubernetes with its staging modules, and etcd. What they name is
-downloaded and built by `go build`, in the order of size; a second call finds the programs and builds nothing.
+`go.mod` and `go.sum` beside this file pin Kubernetes with its staging modules, and etcd. The programs are
+built with `go build` in the order of size; later calls reuse them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LINKED: Final = " ".join(
     ["-s -w", *(f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in _STAMPED.items())]
 )
 # Modules whose folder holds the published definitions of custom resources, and what `go mod download` must
-# find in them. They are no part of go.mod: their own requirements would move Kubernetes'.
+# find in them. They are not in go.mod, because their requirements would change the versions of Kubernetes.
 DEFINITIONS: Final = {
     "sigs.k8s.io/gateway-api@v1.6.3": (
         "h1:lKpJa5bGlraC/QeACvCpsHLdmO6y0iKfzVl6gzaFEYc=",
@@ -48,11 +48,11 @@ BUILD_SECONDS: Final = float(os.environ.get("KINGDOM_CLUSTER_BUILD_SECONDS", "15
 
 
 class UnavailableError(Exception):
-    """There can be no control plane here; the message says why."""
+    """No control plane can be built here; the message states why."""
 
 
 def cache() -> Path:
-    """Where the programs of this go.mod are kept: another go.mod or machine kind has a folder of its own."""
+    """Return the cache folder of the programs, separate per go.mod and platform."""
     digest = hashlib.sha256(platform.machine().encode() + _LINKED.encode())
     for name in ("go.mod", "go.sum"):
         digest.update((MODULE / name).read_bytes())
@@ -61,16 +61,16 @@ def cache() -> Path:
 
 
 def built() -> Path:
-    """The folder with all programs; built first where they are missing. Raises UnavailableError."""
+    """Return the folder with all programs, building missing ones. Raises UnavailableError."""
     folder = cache()
     if all((folder / name).is_file() for name in PROGRAMS):
         return folder
     if shutil.which("go") is None:
-        raise UnavailableError("neither KUBECONFIG nor Go is there")
+        raise UnavailableError("KUBECONFIG is not set and Go is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + BUILD_SECONDS
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at once build once
+        fcntl.flock(lock, fcntl.LOCK_EX)  # concurrent test runs build once
         for name, package in PROGRAMS.items():
             if not (folder / name).is_file():
                 draft = folder / f"{name}.draft"
@@ -103,7 +103,7 @@ def run_go(arguments: list[str], deadline: float) -> str:
     """The output of a go command in the pinned module. Raises UnavailableError."""
     if shutil.which("go") is None:
         raise UnavailableError("Go is not on PATH")
-    # A checkout's own flags must not decide what is built.
+    # Go flags of the environment must not change the build.
     environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     try:
         done = subprocess.run(

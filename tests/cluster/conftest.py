@@ -1,4 +1,4 @@
-"""The cluster that tests run on: what KUBECONFIG names, or a control plane built from Go modules, or none."""
+"""The cluster for tests: the one of KUBECONFIG, or a control plane built from Go modules, or none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.infra.rehearsal import rehearse
 
 @dataclass(frozen=True)
 class Cluster:
-    """An API server; `own` says that it was made for this run and goes with it."""
+    """An API server; `own` is true if it was created for this test run."""
 
     api: Api
     own: bool
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster, or a skip that says why there is none."""
+    """Yield a cluster, or skip with the reason why there is none."""
     kubeconfig = os.environ.get("KUBECONFIG", "")
     if kubeconfig:
         with Api.from_kubeconfig(Path(kubeconfig.partition(os.pathsep)[0])) as api:
@@ -59,9 +59,9 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
 
 @pytest.fixture(scope="session")
 def custom_kinds(cluster: Cluster) -> Iterator[None]:
-    """The server knows every custom kind: as published where a module carries that, else as we wrote it.
+    """Install the CustomResourceDefinitions: published ones where available, otherwise those of tests/infra.
 
-    A cluster that has a definition keeps its own.
+    Definitions that the cluster already has are not changed.
     """
     try:
         found = [

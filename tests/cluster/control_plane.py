@@ -1,7 +1,7 @@
 """etcd, kube-apiserver and kube-controller-manager as processes of a test, on the loopback interface.
 
-There is no scheduler, no kubelet and no node: objects are admitted, stored and reconciled as on any cluster,
-and pods stay where nothing runs them.
+It has neither scheduler nor kubelets: objects are admitted, stored and reconciled as on any cluster, but pods
+remain Pending.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.cluster.api import Api, RefusedError, wait_for
+from tests.cluster.api import Api, ApiError, wait_for
 
 LOCAL = "127.0.0.1"
 READY_SECONDS = 90.0  # 3 s on an idle machine; CI shares its cores
@@ -29,7 +29,7 @@ STOP_SECONDS = 60.0  # the API server waits for its watches
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """A running one: its client, and where its logs are."""
+    """A running control plane: its client and its log folder."""
 
     api: Api
     folder: Path
@@ -37,7 +37,7 @@ class ControlPlane:
 
 @contextlib.contextmanager
 def running(binaries: Path, folder: Path) -> Iterator[ControlPlane]:
-    """A control plane with its data in `folder`, admitting as clusters do: quota, limits, Pod Security."""
+    """Run a control plane with data in `folder` that enforces quotas, LimitRanges and Pod Security."""
     token = secrets.token_hex(16)
     _identity(folder, token)
     etcd, peer, port = _free_ports(3)
@@ -68,7 +68,7 @@ def running(binaries: Path, folder: Path) -> Iterator[ControlPlane]:
             f"--service-account-key-file={folder / 'accounts.pem'}",
             f"--service-account-signing-key-file={folder / 'accounts.pem'}",
             "--service-cluster-ip-range=10.96.0.0/16",
-            "--endpoint-reconciler-type=none",  # the loopback address is no endpoint
+            "--endpoint-reconciler-type=none",  # loopback addresses are not allowed as endpoints
             "--profiling=false",
         )
         authority = folder / "certificates" / "apiserver.crt"
@@ -91,7 +91,8 @@ def running(binaries: Path, folder: Path) -> Iterator[ControlPlane]:
             "--kube-api-qps=500",
             "--kube-api-burst=500",
         )
-        # Namespaces get their account from a controller: once it is there, controllers run.
+        # A controller creates the default service account of a namespace: its existence shows that
+        # controllers run.
         wait_for(
             "the controllers",
             lambda: api.items("/api/v1/namespaces/default/serviceaccounts") or start.check(),
@@ -101,7 +102,7 @@ def running(binaries: Path, folder: Path) -> Iterator[ControlPlane]:
 
 
 class _Starter:
-    """Starts programs, says with its last lines when one has ended, and ends all of them, the last first."""
+    """Start programs, report the last log lines of one that exited, and stop all in reverse order."""
 
     def __init__(self, stack: contextlib.ExitStack, binaries: Path, folder: Path) -> None:
         self._stack = stack
@@ -118,11 +119,11 @@ class _Starter:
         self._stack.callback(_end, process)
 
     def check(self) -> None:
-        """Raises AssertionError when a program has ended."""
+        """Raise AssertionError if a program has exited."""
         for name, process in self._running.items():
             if process.poll() is not None:
                 lines = (self._folder / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
-                raise AssertionError("\n".join([f"{name} ended with {process.returncode}:", *lines]))
+                raise AssertionError("\n".join([f"{name} exited with {process.returncode}:", *lines]))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -137,7 +138,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _is_ready(api: Api) -> bool:
     try:
         return api.get("/readyz") == {"text": "ok"}
-    except (httpx.TransportError, RefusedError):
+    except (httpx.TransportError, ApiError):
         return False
 
 

@@ -1,7 +1,8 @@
-"""Pods and controllers that keep the restricted standard or break it, in every way that its controls name.
+"""Generate pods and controllers that comply with the restricted Pod Security standard or violate it.
 
-Each control is drawn by itself: mostly as the standard wants it, so that a fair share of objects keeps all
-of it, else from values on both sides of its line. What the API server calls invalid, the caller discards.
+Each control is drawn independently: mostly compliant, so that a sufficient share of objects complies with all
+controls, otherwise from compliant and violating values. The caller discards objects that the API server
+rejects as invalid.
 """
 
 from __future__ import annotations
@@ -90,16 +91,16 @@ ANNOTATIONS = ("runtime/default", "localhost/a", "unconfined", "localhost/")
 
 
 class Generator:
-    """A stream of objects from one seed."""
+    """Generate objects from one seed."""
 
     def __init__(self, seed: int, namespace: str) -> None:
         self._chance = random.Random(seed)
         self._namespace = namespace
         self._count = 0
-        self._faults = 0.0  # how likely a control is drawn from both sides of its line
+        self._faults = 0.0  # probability that a control is drawn from compliant and violating values
 
     def object(self) -> dict[str, Any]:
-        """A Pod, or a controller that would make such pods."""
+        """Return a Pod, or a controller with such a pod template."""
         self._count += 1
         self._faults = self._chance.choice((0.0, 0.02, 0.05, 0.15, 0.4))
         kind = "Pod" if self._chance.random() < 0.5 else self._chance.choice(list(KINDS)[1:])
@@ -156,7 +157,7 @@ class Generator:
         if self._chance.random() < 0.1:
             return None
         found: Spec = {}
-        split = self._chance.random() < 0.4  # leave it to the containers
+        split = self._chance.random() < 0.4  # set on the containers only
         _put(found, "runAsNonRoot", self._drawn(None if split else True, FLAGS))
         if windows:
             _put(found, "windowsOptions", self._windows())

@@ -1,8 +1,8 @@
-"""What pods use, told to the autoscaler over the real metrics APIs, by a server of the test's own.
+"""Serve pod metrics to the autoscaler over the aggregated metrics APIs.
 
-On a cluster metrics-server and GKE's adapter answer `metrics.k8s.io` and `custom.metrics.k8s.io`. Here pods
-run nowhere, so what they would use is made up: a share of what they request. The path from the autoscaler
-through the API server's aggregation to the answer is the real one.
+On a cluster, metrics-server and GKE's adapter serve `metrics.k8s.io` and `custom.metrics.k8s.io`. Pods do not
+run in these tests, so their usage is a given share of their requests. The autoscaler reads it through the API
+server's aggregation layer, as on a cluster.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _GAUGE: Final = re.compile(r"/apis/custom\.metrics\.k8s\.io/v1beta2/namespaces/(
 
 
 class Usage:
-    """What each container uses and what each gauge shows; changed by tests while the autoscaler asks."""
+    """Usage per container and value per gauge, changed by tests while the autoscaler polls."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.cpu = "1m"
         self.memory = "1Mi"
         self.gauge = "1m"
-        self.asked: set[str] = set()
+        self.requested: set[str] = set()
 
 
 @contextlib.contextmanager
 def served(api: Api, usage: Usage, folder: Path) -> Iterator[None]:
-    """The two APIs behind `api`'s aggregation, while the context lasts."""
+    """Serve both APIs behind the aggregation layer of `api` inside the context."""
     handler = type("Handler", (_Handler,), {"usage": usage})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        found = self._answer(unquote(url.path), parse_qs(url.query).get("labelSelector", [""])[0])
+        found = self._response(unquote(url.path), parse_qs(url.query).get("labelSelector", [""])[0])
         body = json.dumps(found or {}).encode()
         self.send_response(200 if found is not None else 404)
         self.send_header("Content-Type", "application/json")
@@ -81,19 +81,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: a test's output is its result."""
+        """Log nothing, to keep the test output short."""
 
-    def _answer(self, path: str, selector: str) -> dict[str, Any] | None:
+    def _response(self, path: str, selector: str) -> dict[str, Any] | None:
         if path == f"/apis/{RESOURCE}":
             return _resources(RESOURCE, "pods", "PodMetrics")
         if path == f"/apis/{CUSTOM}":
             return _resources(CUSTOM, "pods/any", "MetricValueList")
         if match := _PODS.match(path):
-            self.usage.asked.add("resources")
+            self.usage.requested.add("resources")
             items = [self._pod_metrics(pod) for pod in self._pods(match[1], selector)]
             return {"kind": "PodMetricsList", "apiVersion": RESOURCE, "metadata": {}, "items": items}
         if match := _GAUGE.match(path):
-            self.usage.asked.add(match[2])
+            self.usage.requested.add(match[2])
             items = [self._value(pod, match[2]) for pod in self._pods(match[1], selector)]
             return {"kind": "MetricValueList", "apiVersion": CUSTOM, "metadata": {}, "items": items}
         return None
@@ -130,7 +130,7 @@ def _resources(version: str, name: str, kind: str) -> dict[str, Any]:
 
 
 def _service() -> dict[str, Any]:
-    # The aggregation layer wants a Service; an ExternalName one leads out of the cluster.
+    # The aggregation layer requires a Service; ExternalName refers to a server outside the cluster.
     return {
         "apiVersion": "v1",
         "kind": "Service",

@@ -1,4 +1,4 @@
-"""The pack's restricted standard is the API server's: the same verdict on a thousand generated objects."""
+"""The pack's Pod Security rules and the API server's admission agree on a thousand generated objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from policies.rules import RULES
 from policies.testing import ResourceFixture, evaluate
-from tests.cluster.api import Api, RefusedError
+from tests.cluster.api import Api, ApiError
 from tests.cluster.conftest import Cluster
 from tests.cluster.generator import Generator
 
@@ -21,7 +21,7 @@ FORBIDDEN, INVALID = 403, (400, 422)
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace at level restricted, which refuses pods and warns of what would make such pods."""
+    """Create a namespace that enforces the level restricted for pods and warns for controllers."""
     levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     metadata = {"name": NAMESPACE, "labels": levels}
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
@@ -33,16 +33,16 @@ def namespace(cluster: Cluster) -> Iterator[str]:
         "kind": "ServiceAccount",
         "metadata": {"name": "default", "namespace": NAMESPACE},
     }
-    cluster.api.apply(account)  # a pod is refused for want of it before anything else is looked at
+    cluster.api.apply(account)  # pods are rejected without it before Pod Security is evaluated
     yield NAMESPACE
     cluster.api.delete(manifest)
 
 
 def admission(api: Api, manifest: dict[str, Any]) -> str | None:
-    """What Pod Security says against an object; empty where nothing, None where the object is invalid."""
+    """Return the Pod Security violations of an object; "" if none, None if the object is invalid."""
     try:
         warnings = api.create(manifest, dry_run=True).warnings
-    except RefusedError as error:
+    except ApiError as error:
         if error.code in INVALID:
             return None
         if error.code != FORBIDDEN or "violates PodSecurity" not in error.message:
@@ -52,7 +52,7 @@ def admission(api: Api, manifest: dict[str, Any]) -> str | None:
 
 
 def pack(manifest: dict[str, Any]) -> list[str]:
-    """What the pack's rules of the standard say against it."""
+    """Return the findings of the pack's Pod Security rules."""
     version = manifest["apiVersion"]
     token = f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
     given = ResourceFixture(token, manifest)
@@ -61,19 +61,21 @@ def pack(manifest: dict[str, Any]) -> list[str]:
 
 def test_pack_and_admission_agree_on_every_generated_object(cluster: Cluster, namespace: str) -> None:
     generator = Generator(37, namespace)
-    judged, kept, invalid = 0, 0, 0
+    evaluated, compliant, invalid = 0, 0, 0
     disagreements = []
-    while judged < OBJECTS:
+    while evaluated < OBJECTS:
         manifest = generator.object()
         server = admission(cluster.api, manifest)
         if server is None:
             invalid += 1
-            assert invalid < 2 * OBJECTS, "most of what is generated is invalid: nothing is compared"
+            assert invalid < 2 * OBJECTS, "most generated objects are invalid"
             continue
-        judged += 1
+        evaluated += 1
         ours = pack(manifest)
-        kept += not server
+        compliant += not server
         if bool(server) != bool(ours):
             disagreements.append({"object": manifest, "admission": server, "pack": ours})
-    assert OBJECTS / 5 < kept < 4 * OBJECTS / 5, "one verdict is too rare to mean something"
-    assert not disagreements, f"{len(disagreements)} of {judged}, the first: {disagreements[0]}"
+    assert OBJECTS / 5 < compliant < 4 * OBJECTS / 5, (
+        "compliant or violating objects are too rare for a comparison"
+    )
+    assert not disagreements, f"{len(disagreements)} of {evaluated}, the first: {disagreements[0]}"

@@ -1,4 +1,4 @@
-"""Production's objects on a real API server: taken, reconciled without complaint, room for exactly them."""
+"""A real API server admits and reconciles the objects of production without warnings, within exact quotas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from infra.settings.loader import parse
 from infra.settings.sizing import peak
 from rehearsal.cli.render import Object
-from tests.cluster.api import Api, RefusedError, wait_for
+from tests.cluster.api import Api, ApiError, wait_for
 from tests.cluster.conftest import Cluster
 from tests.cluster.metrics import Usage, served
 from tests.infra.rehearsal import configuration
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("custom_kinds")
 
 @pytest.fixture(scope="module")
 def applied(cluster: Cluster, production: list[Object]) -> Iterator[dict[str, tuple[str, ...]]]:
-    """All of production, first as a dry run and then for real; the server's warnings by object."""
+    """Apply all objects of production, first as a dry run; return the server's warnings by object."""
     manifests = [item.manifest for item in production]
     namespaces = [item for item in manifests if item["kind"] == "Namespace"]
     taken = [item["metadata"]["name"] for item in namespaces if cluster.api.exists(item)]
@@ -36,16 +36,16 @@ def applied(cluster: Cluster, production: list[Object]) -> Iterator[dict[str, tu
         pytest.skip(f"the cluster that KUBECONFIG names has the namespace {taken[0]} already: left alone")
     made: list[dict[str, Any]] = []
     try:
-        for manifest in namespaces:  # a dry run of what lives in a namespace needs the namespace
+        for manifest in namespaces:  # a dry run of a namespaced object needs the namespace
             cluster.api.apply(manifest)
             made.append(manifest)
         for manifest in manifests:
             cluster.api.apply(manifest, dry_run=True)
         warned = {}
         for item in production:
-            answer = cluster.api.apply(item.manifest)
+            response = cluster.api.apply(item.manifest)
             made.append(item.manifest)
-            warned[f"{item.kind}/{item.name}"] = answer.warnings
+            warned[f"{item.kind}/{item.name}"] = response.warnings
         yield warned
     finally:
         for manifest in reversed(made):
@@ -53,13 +53,13 @@ def applied(cluster: Cluster, production: list[Object]) -> Iterator[dict[str, tu
 
 
 def pods_of(api: Api, role: str) -> list[dict[str, Any]]:
-    """The pods of a role that are not on their way out."""
+    """Return the pods of a role that are not terminating."""
     found = api.items(PODS, labelSelector=f"app.kubernetes.io/name={role}")
     return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
 
 def run(api: Api, pod: dict[str, Any]) -> None:
-    """Says of a pod what a kubelet says of one that runs and is ready."""
+    """Set the status of a pod to running and ready, as the kubelet does."""
     since = pod["metadata"]["creationTimestamp"]
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": since, "lastProbeTime": since}
     name = pod["metadata"]["name"]
@@ -69,12 +69,12 @@ def run(api: Api, pod: dict[str, Any]) -> None:
 
 
 def conditions(api: Api, path: str) -> dict[str, tuple[str, str]]:
-    """Status and reason of each condition of an object."""
+    """Return status and reason of each condition of an object."""
     found = api.get(path).get("status", {}).get("conditions", [])
     return {item["type"]: (item["status"], item.get("reason", "")) for item in found}
 
 
-def test_every_object_is_taken_by_dry_run_and_for_real_without_a_warning(
+def test_every_object_is_admitted_without_a_warning(
     applied: dict[str, tuple[str, ...]], production: list[Object]
 ) -> None:
     assert len(applied) == len({(item.kind, item.name, item.namespace) for item in production})
@@ -92,13 +92,13 @@ def test_a_second_apply_changes_nothing(
         assert after.get("generation") == before.get("generation"), item.name
 
 
-def test_a_root_container_is_kept_out_of_the_namespace(
+def test_a_root_container_is_rejected(
     applied: dict[str, tuple[str, ...]], cluster: Cluster, production: list[Object]
 ) -> None:
     assert applied
     pod = pod_of(production, "api")
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
-    with pytest.raises(RefusedError, match='violates PodSecurity "restricted'):
+    with pytest.raises(ApiError, match='violates PodSecurity "restricted'):
         cluster.api.create(pod, dry_run=True)
 
 
@@ -107,7 +107,7 @@ def test_autoscalers_budgets_and_quota_report_no_error(
 ) -> None:
     assert applied
     if not cluster.own:
-        pytest.skip("what pods use is told by a server on this machine, which another cluster cannot reach")
+        pytest.skip("the metrics server runs on this machine, which another cluster cannot reach")
     api = cluster.api
     usage = Usage(api)
     usage.cpu, usage.memory = "100m", "128Mi"
@@ -139,8 +139,8 @@ def test_autoscalers_budgets_and_quota_report_no_error(
             )
         assert {
             f"autoscaling.gke.io|{role}|{key}" for role in ROLES for key in getattr(WORKLOAD, role).signals
-        } <= (usage.asked)
-    quota = wait_for("the quota's figures", lambda: quota_of(api) if quota_of(api)["used"] else None)
+        } <= (usage.requested)
+    quota = wait_for("the quota's usage", lambda: quota_of(api) if quota_of(api)["used"] else None)
     assert set(quota["used"]) == set(quota["hard"])
     complaints = Counter(
         f"{event['involvedObject']['kind']}/{event['involvedObject']['name']}: {event['reason']}"
@@ -157,28 +157,30 @@ def quota_of(api: Api) -> dict[str, Any]:
 
 
 def pod_of(production: list[Object], role: str) -> dict[str, Any]:
-    """A pod as the role's deployment makes it."""
+    """Return a pod from the role's deployment template."""
     deployment = next(item for item in production if (item.kind, item.name) == ("Deployment", role))
     template = copy.deepcopy(deployment.manifest["spec"]["template"])
     metadata = template["metadata"] | {"name": f"{role}-one-more", "namespace": WORKLOAD.namespace}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-def test_the_quota_admits_every_pod_at_most_replicas_and_surge_and_not_one_more(
+def test_the_quota_admits_exactly_the_pods_at_max_replicas_with_surge(
     applied: dict[str, tuple[str, ...]], cluster: Cluster, production: list[Object]
 ) -> None:
     assert applied
     api = cluster.api
     for role in ROLES:
-        # In place of a crowd: replicas set by hand, so the autoscaler must not set them back.
+        # Replicas are set manually instead of by load, so the autoscaler must not reset them.
         api.delete(
             next(i.manifest for i in production if (i.kind, i.name) == ("HorizontalPodAutoscaler", role))
         )
-        most = getattr(WORKLOAD, role).max_replicas
+        max_replicas = getattr(WORKLOAD, role).max_replicas
         deployment = f"/apis/apps/v1{HERE}/deployments/{role}"
-        api.merge(deployment, {"spec": {"replicas": most}})
+        api.merge(deployment, {"spec": {"replicas": max_replicas}})
         wait_for(
-            f"{most} of {role}", lambda role=role, most=most: len(pods_of(api, role)) == most, seconds=180
+            f"{max_replicas} of {role}",
+            lambda role=role, max_replicas=max_replicas: len(pods_of(api, role)) == max_replicas,
+            seconds=180,
         )
         rolled = {"kingdom.studio/configuration": "another"}
         api.merge(deployment, {"spec": {"template": {"metadata": {"annotations": rolled}}}})
@@ -190,6 +192,6 @@ def test_the_quota_admits_every_pod_at_most_replicas_and_surge_and_not_one_more(
             seconds=180,
         )
     for role in ROLES:
-        with pytest.raises(RefusedError, match="exceeded quota: room") as refused:
+        with pytest.raises(ApiError, match="exceeded quota: room") as refused:
             api.create(pod_of(production, role))
         assert refused.value.code == 403

@@ -58,7 +58,7 @@ ELSEWHERE = {
 
 @cache
 def load_options(command: str) -> set[str]:
-    """The options of `kingdom load COMMAND`, asked in a process whose sockets Locust may replace."""
+    """Return the options of `kingdom load COMMAND`, from a process of its own: Locust replaces sockets."""
     page = subprocess.run(
         [sys.executable, "-m", "loadtest", command, "-h"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What the observer derives from the status and the metrics of the platform."""
+"""The observer derives its samples from the status and the metrics of the platform."""
 
 from __future__ import annotations
 

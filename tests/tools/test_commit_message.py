@@ -17,7 +17,7 @@ from tools.commit_message import problems
     [
         "Bound the time that a request body may take",
         "Process events in one batch\n\nThe reason, in a sentence.",
-        "Pass the concern of a policy explicitly\n\n# a comment of the editor told to ignore",
+        "Pass the concern of a policy explicitly\n\n# a comment that git removes",
         "Merge branch 'topic' into main, whatever its subject is called in the end, however long it may get",
     ],
 )

@@ -1,4 +1,4 @@
-"""The steps of a workflow, run as GitHub's runner runs them."""
+"""Run the steps of a workflow as GitHub's runner does."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import yaml
 
 WORKFLOWS = Path(__file__).parents[2] / ".github" / "workflows"
-# What the runner makes of `shell:`; the empty name is a step that names none.
+# Command of each `shell:`; the empty name is a step without `shell:`.
 _SHELLS = {"": ("bash", "-e"), "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail")}
 _EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """How a step ended: its exit code, what it printed and the outputs it set."""
+    """Result of a step: exit code, printed output and the outputs that it set."""
 
     code: int
     output: str
@@ -28,9 +28,9 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs single steps of the workflow `file` in the folder `project`.
+    """Run single steps of the workflow `file` in the folder `project`.
 
-    `environment` is what the machine has; `context` gives the expressions of the workflow their values.
+    `environment` is the process environment; `context` has the values of the workflow's expressions.
     """
 
     file: str
@@ -40,7 +40,7 @@ class Runner:
     context: Mapping[str, str]
 
     def run(self, name: str) -> Stepped:
-        """Runs the step called `name`. Raises KeyError for an expression without a value."""
+        """Run the step `name`. Raises KeyError for an expression without a value."""
         workflow: dict[Any, Any] = yaml.safe_load((WORKFLOWS / self.file).read_text())
         job, step = next(
             (job, step)

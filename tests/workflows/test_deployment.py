@@ -1,7 +1,7 @@
-"""The deployment workflow's own commands under the real CLI: from nothing to a roll back, and the next night.
+"""Run the deployment workflow's steps with the Pulumi CLI: first deployment, update, rollback, drift check.
 
-The steps are taken from the files and run in order, on rehearsal clouds. What needs GitHub or a registry is
-left out, and a `curl` that only notes what it was asked stands in for a service that is not there.
+The steps are read from the workflow files and run in order on emulated clouds. Steps that need GitHub or a
+registry are skipped, and a fake `curl` records the requested URLs.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800), pytest.mark.xdist_g
 
 @dataclass
 class Deployed:
-    """What became of two deployments: the second one's steps by name, and the records around them."""
+    """Result of two deployments: steps by name, and the resource records before and after."""
 
     first: dict[str, Stepped]
     second: dict[str, Stepped]
     tampered: Stepped
-    strayed: Stepped
+    changed_meanwhile: Stepped
     before: list[dict[str, Any]]
     after: list[dict[str, Any]]
-    asked: str
+    requested_urls: str
     summary: str
     drift: Stepped
 
@@ -53,10 +53,10 @@ def _deploy(folders: pytest.TempPathFactory, providers: str) -> Deployed:
     project, home, temporary = (folders.mktemp(name) for name in ("project", "home", "temporary"))
     copy_project(project)
     shutil.copytree(ROOT / ".github" / "scripts", project / ".github" / "scripts")
-    asked = temporary / "asked"
+    requested_urls = temporary / "requested_urls"
     curl = temporary / "bin" / "curl"
     curl.parent.mkdir()
-    curl.write_text(f'#!/bin/sh\nfor url; do :; done\necho "$url" >> {asked}\n')
+    curl.write_text(f'#!/bin/sh\nfor url; do :; done\necho "$url" >> {requested_urls}\n')
     curl.chmod(0o755)
     pulumi = Pulumi(project, home, providers)
     environment = pulumi.environment()
@@ -75,9 +75,9 @@ def _deploy(folders: pytest.TempPathFactory, providers: str) -> Deployed:
     plan = _approved(runner, second["Plan"], temporary)
     tampered = _tampered(plan, temporary)
     second["approved"] = plan.run("The plan is the one that was approved")
-    second["before"] = plan.run("What runs now")
-    strayed = _strayed(pulumi, plan)
-    second["up"] = plan.run("Carry out the approved plan and no other")
+    second["before"] = plan.run("Record the running image")
+    changed_meanwhile = _change_meanwhile(pulumi, plan)
+    second["up"] = plan.run("Apply the approved plan")
     second["smoke"] = plan.run("Smoke test")
     before = pulumi.export("dev")
     back = replace(
@@ -91,15 +91,23 @@ def _deploy(folders: pytest.TempPathFactory, providers: str) -> Deployed:
     nightly = replace(runner, file="drift.yml", context={**runner.context, "matrix.stack": "dev"})
     drift = nightly.run("Compare")
     return Deployed(
-        first, second, tampered, strayed, before, pulumi.export("dev"), asked.read_text(), summary, drift
+        first,
+        second,
+        tampered,
+        changed_meanwhile,
+        before,
+        pulumi.export("dev"),
+        requested_urls.read_text(),
+        summary,
+        drift,
     )
 
 
 def _plan_and_up(runner: Runner, temporary: Path) -> dict[str, Stepped]:
     ran = {"Plan": runner.run("Plan")}
     plan = _approved(runner, ran["Plan"], temporary)
-    ran["before"] = plan.run("What runs now")
-    ran["up"] = plan.run("Carry out the approved plan and no other")
+    ran["before"] = plan.run("Record the running image")
+    ran["up"] = plan.run("Apply the approved plan")
     return ran
 
 
@@ -120,13 +128,13 @@ def _tampered(plan: Runner, temporary: Path) -> Stepped:
     return ended
 
 
-def _strayed(pulumi: Pulumi, plan: Runner) -> Stepped:
+def _change_meanwhile(pulumi: Pulumi, plan: Runner) -> Stepped:
     """The update with settings that differ from those of the approved plan; they are put back afterwards."""
     stack = pulumi.project / "stacks" / "Pulumi.dev.yaml"
     text = stack.read_text()
     assert text.count("keepImages: 10\n") == 1
     stack.write_text(text.replace("keepImages: 10\n", "keepImages: 11\n"))
-    ended = plan.run("Carry out the approved plan and no other")
+    ended = plan.run("Apply the approved plan")
     stack.write_text(text)
     return ended
 
@@ -164,7 +172,7 @@ def test_the_second_deployment_carries_out_its_plan(deployed: Deployed) -> None:
     assert all(image.endswith(NEW) for image in _images(deployed.before))
 
 
-def test_the_plan_is_shown_to_whoever_approves_it(deployed: Deployed) -> None:
+def test_the_plan_is_shown_to_the_approver(deployed: Deployed) -> None:
     assert f"service@{OLD}" in deployed.summary
     assert f"service@{NEW}" in deployed.summary
     assert deployed.second["Plan"].outputs["digest"] in deployed.summary
@@ -176,12 +184,12 @@ def test_a_plan_changed_after_its_approval_is_not_carried_out(deployed: Deployed
 
 
 def test_an_update_that_would_leave_the_plan_stops(deployed: Deployed) -> None:
-    assert deployed.strayed.code
-    assert "violates plan" in deployed.strayed.output, deployed.strayed.output
+    assert deployed.changed_meanwhile.code
+    assert "violates plan" in deployed.changed_meanwhile.output, deployed.changed_meanwhile.output
 
 
 def test_the_service_is_asked_where_its_users_find_it(deployed: Deployed) -> None:
-    assert set(deployed.asked.split()) == {"https://api.dev.kingdom.studio/openapi.json"}
+    assert set(deployed.requested_urls.split()) == {"https://api.dev.kingdom.studio/openapi.json"}
 
 
 def test_a_roll_back_takes_the_workload_back_and_nothing_else(deployed: Deployed) -> None:
@@ -196,6 +204,6 @@ def test_a_roll_back_takes_the_workload_back_and_nothing_else(deployed: Deployed
     assert {type_of(urn) for urn in touched} == {"kubernetes:apps/v1:Deployment"}
 
 
-def test_what_nobody_touched_has_not_drifted(deployed: Deployed) -> None:
+def test_unchanged_resources_have_no_drift(deployed: Deployed) -> None:
     assert deployed.drift.code == 0, deployed.drift.output
     assert deployed.drift.output.strip() == "no drift"

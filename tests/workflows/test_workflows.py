@@ -20,7 +20,7 @@ FOLDER = ROOT / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
-# What whoever opens a pull request chooses freely; in a shell script it would be run.
+# Values that the author of a pull request controls; in a shell script they would be executed.
 CHOSEN = re.compile(
     r"\$\{\{[^}]*(?:github\.event|github\.head_ref|inputs\.|steps\.|needs\.|matrix\.|github\.ref_name)"
 )
@@ -187,7 +187,7 @@ def test_a_deployment_carries_out_the_approved_plan_of_the_signed_image_or_nothi
 
 
 def test_only_a_deployment_runs_in_an_environment_with_reviewers() -> None:
-    """What runs at night, or plans, must not wait for a reviewer, and must not be able to change anything."""
+    """Scheduled runs and plans must not wait for a reviewer and must not have write access."""
     found = {
         (path.name, name): str(job["environment"])
         for path in FILES
@@ -224,7 +224,7 @@ def test_a_failed_or_cancelled_update_is_rolled_back_within_the_job() -> None:
     assert "steps.up.outcome != 'success'" in back["if"]  # failed, cancelled, timed out
     limits = [
         by_name[name]["timeout-minutes"]
-        for name in ("Carry out the approved plan and no other", "Smoke test", "Roll the workload back")
+        for name in ("Apply the approved plan", "Smoke test", "Roll the workload back")
     ]
     assert sum(limits) < job["timeout-minutes"]
 
@@ -345,7 +345,7 @@ def test_what_is_locked_is_audited_with_every_change_and_every_night() -> None:
         scripts_of = [step.get("run") for step in jobs(FOLDER / name)["audit"]["steps"]]
         assert "make audit" in scripts_of
     locked = re.findall(r"^[a-z0-9][\w.-]*==", (ROOT / "locks/platform.txt").read_text(), re.MULTILINE)
-    # Collects what would be asked about, and asks nobody.
+    # The dry run lists the packages without querying the vulnerability service.
     collected = subprocess.run(
         ["make", "audit", "ARGS=--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
     )

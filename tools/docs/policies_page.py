@@ -35,9 +35,9 @@ def policies_page() -> str:
 
 
 def _heading(concern: str) -> str:
-    """The concern's name, and what its module says of itself in a line."""
-    told = (CONCERNS[concern].__doc__ or "").split("\n\n")[0]
-    title, _, rest = " ".join(told.split()).partition(": ")
+    """Return the heading of a concern with the summary of its module."""
+    summary = (CONCERNS[concern].__doc__ or "").split("\n\n")[0]
+    title, _, rest = " ".join(summary.split()).partition(": ")
     return f"## {title}\n\n{rest[:1].upper()}{rest[1:]}\n"
 
 

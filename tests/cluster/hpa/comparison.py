@@ -1,4 +1,4 @@
-"""Decides traces with the real controller and here, and compares every step."""
+"""Compare every step of traces between the upstream controller and this implementation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANY_ORDER = re.compile(
 
 @dataclass(frozen=True)
 class Difference:
-    """The first step of a trace at which the two differ."""
+    """The first step of a trace at which the decisions differ."""
 
     trace: str
     step: int
@@ -34,14 +34,14 @@ class Difference:
 
 
 def build(folder: Path, deadline: float) -> Path:
-    """The test binary with the real controller, built in `folder`. Raises UnavailableError."""
+    """Build the test binary with the upstream controller in `folder`. Raises UnavailableError."""
     binary = folder / "hpa-oracle"
     run_go(["test", "-c", "-o", str(binary), "./hpa"], deadline)
     return binary
 
 
 def decide_upstream(binary: Path, traces: Sequence[Mapping[str, Any]], folder: Path) -> list[list[Any]]:
-    """The decisions of the real controller at each step of each trace."""
+    """Return the decisions of the upstream controller at each step of each trace."""
     given, found = folder / "traces.jsonl", folder / "decisions.jsonl"
     given.write_text("".join(json.dumps(trace) + "\n" for trace in traces))
     subprocess.run(
@@ -59,7 +59,7 @@ def decide_upstream(binary: Path, traces: Sequence[Mapping[str, Any]], folder: P
 def differences(
     traces: Sequence[Mapping[str, Any]], upstream: Iterable[Sequence[Mapping[str, Any]]]
 ) -> tuple[int, list[Difference]]:
-    """How many decisions were compared, and the first difference of each trace that has one."""
+    """Return the number of compared decisions and the first difference of each differing trace."""
     found: list[Difference] = []
     compared = 0
     for trace, decisions in zip(traces, upstream, strict=True):

@@ -1,6 +1,6 @@
-"""Proof against the real controller: compiled from its Go module, in virtual time, on random traces.
+"""Compare autoscaling decisions with the upstream controller on random traces, in virtual time.
 
-`--hpa-seed` and `--hpa-traces` choose others: `make cluster ARGS="tests/cluster/hpa --hpa-seed 7"`.
+`--hpa-seed` and `--hpa-traces` select other traces: `make cluster ARGS="tests/cluster/hpa --hpa-seed 7"`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BATCH = 500
 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real controller as a program, or a skip with the reason for none."""
+    """Build the upstream controller as a program, or skip with the reason."""
     deadline = time.monotonic() + binaries.BUILD_SECONDS
     try:
         return build(tmp_path_factory.mktemp("oracle"), deadline)
@@ -28,7 +28,7 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"no real controller: {error}")
 
 
-def test_every_decision_is_the_one_of_the_real_controller(
+def test_every_decision_equals_the_upstream_decision(
     oracle: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     seed, count = pytestconfig.getoption("hpa_seed"), pytestconfig.getoption("hpa_traces")

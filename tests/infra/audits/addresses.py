@@ -39,7 +39,7 @@ INSIDE: Final = tuple(
 )
 # GKE keeps naming an address for an endpoint that is switched off; `doors` looks whether it is.
 SWITCHED_OFF: Final = {("gcp:container/cluster:Cluster", "privateClusterConfig.publicEndpoint")}
-# Where pods may call out to any public address, and why no range will do.
+# Objects that allow egress to any public address, with the reason why a range is not possible.
 OUTBOUND: Final[Mapping[tuple[str, str], str]] = {
     (
         "isolation-to-mail",

@@ -66,11 +66,11 @@ def test_the_deployer_has_no_key(declared: Declared) -> None:
 def test_images_keep_their_tags_and_releases_stay(declared: Declared) -> None:
     repository = declared.one("Repository")
     assert repository["dockerConfig"] == {"immutableTags": True}
-    kept = next(item for item in repository["cleanupPolicies"] if item["action"] == "KEEP")
+    retained = next(item for item in repository["cleanupPolicies"] if item["action"] == "KEEP")
     wanted = configuration(declared.stack)["kingdom:delivery"]["keepImages"]
-    assert kept["mostRecentVersions"]["keepCount"] == wanted
-    gone = next(item for item in repository["cleanupPolicies"] if item["action"] == "DELETE")
-    assert gone["condition"] == {"tagState": "ANY", "olderThan": f"{30 * 86_400}s"}
+    assert retained["mostRecentVersions"]["keepCount"] == wanted
+    deleted = next(item for item in repository["cleanupPolicies"] if item["action"] == "DELETE")
+    assert deleted["condition"] == {"tagState": "ANY", "olderThan": f"{30 * 86_400}s"}
 
 
 def test_the_image_of_the_stack_is_in_its_own_registry(declared: Declared) -> None:

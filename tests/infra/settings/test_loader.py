@@ -1,4 +1,4 @@
-"""What the service is told: the same numbers as everybody else."""
+"""The service's configuration agrees with alert policies, database tiers and timeouts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def thresholds(declared: Declared) -> dict[str, Any]:
 def test_the_service_and_the_alert_policies_have_the_same_thresholds(
     declared: Declared, severity: str
 ) -> None:
-    told = thresholds(declared)
+    mounted = thresholds(declared)
     for requirement, signal in ALERTS.items():
         policy = declared.one("AlertPolicy", f"observability-{requirement}-{severity}")
         query = policy["conditions"][0]["conditionPrometheusQueryLanguage"]["query"]
-        assert query.endswith(f"> {told[signal][severity]:g}")
+        assert query.endswith(f"> {mounted[signal][severity]:g}")
     atlas = declared.one("AlertConfiguration", f"database-alerts-connections-{severity}")
-    assert atlas["metricThresholdConfig"]["threshold"] == told["databaseConnections"][severity]
+    assert atlas["metricThresholdConfig"]["threshold"] == mounted["databaseConnections"][severity]
 
 
 @pytest.mark.parametrize("role", ["api", "worker"])
@@ -45,17 +45,17 @@ def test_every_pod_reads_the_thresholds_from_a_mounted_file(declared: Declared, 
     assert mount["readOnly"]
 
 
-def test_the_pools_of_all_pods_fit_the_smallest_tier(declared: Declared) -> None:
+def test_the_pools_of_all_pods_fit_the_min_tier(declared: Declared) -> None:
     settings = parse(declared.stack, configuration(declared.stack))
     pool = int(declared.one("ConfigMap", "configuration")["data"]["KINGDOM_MONGODB_POOL"])
     pods = sum(map(peak, settings.workload.roles.values()))
     assert pods * (pool + MONITORS) < ATLAS_CONNECTIONS[AtlasSize(settings.database.min_size)] * 0.8
 
 
-def test_no_route_takes_longer_than_a_leaving_replica_finishes(declared: Declared) -> None:
-    longest = parse(declared.stack, configuration(declared.stack)).workload.request_seconds
+def test_no_route_timeout_exceeds_the_request_timeout_of_the_role(declared: Declared) -> None:
+    max_seconds = parse(declared.stack, configuration(declared.stack)).workload.request_seconds
     routes = [endpoint for part in PUBLIC for endpoint in part.endpoints]
-    assert not {route.path for route in routes if route.seconds >= longest}
+    assert not {route.path for route in routes if route.seconds >= max_seconds}
 
 
 def test_metrics_of_both_roles_are_collected(declared: Declared) -> None:
@@ -66,7 +66,7 @@ def test_metrics_of_both_roles_are_collected(declared: Declared) -> None:
         assert spec["endpoints"][0]["port"] == template["spec"]["containers"][0]["ports"][0]["name"]
 
 
-def test_pods_start_after_what_their_start_needs(prod: Declared) -> None:
+def test_pods_are_created_after_their_dependencies(prod: Declared) -> None:
     for role in ("api", "worker"):
         after = prod.state("Deployment", role).dependencies
         for needed in (
@@ -78,7 +78,7 @@ def test_pods_start_after_what_their_start_needs(prod: Declared) -> None:
             assert any(f":{needed}::" in urn for urn in after), f"{role} does not wait for {needed}"
 
 
-def test_those_that_people_wait_for_go_first(declared: Declared) -> None:
+def test_interactive_pods_have_the_higher_priority(declared: Declared) -> None:
     classes = {item["metadata"]["name"]: item["value"] for item in declared.of("PriorityClass").values()}
     named = {
         role: declared.one("Deployment", role)["spec"]["template"]["spec"]["priorityClassName"]

@@ -1,4 +1,4 @@
-"""A stack file is parsed once, into types; what is wrong with it is said all at once."""
+"""A stack file is parsed once, into types; every problem is reported at once."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_an_error_names_stack_file_key_value_and_remedy(values: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value", "said"),
+    ("section", "key", "value", "expected"),
     [
         ("workload", "apy", {}, "did you mean api?"),
         ("network", "nodes", "10.0.0.0", "IPv4 range such as 10.0.0.0/20"),
@@ -85,11 +85,11 @@ def test_an_error_names_stack_file_key_value_and_remedy(values: dict[str, Any]) 
         ("storage", "bucket", "Upper_Case", "globally unique bucket name"),
     ],
 )
-def test_a_wrong_value_is_met_with_what_would_be_right(
-    values: dict[str, Any], section: str, key: str, value: Any, said: str
+def test_a_wrong_value_is_reported_with_valid_values(
+    values: dict[str, Any], section: str, key: str, value: Any, expected: str
 ) -> None:
     values[f"kingdom:{section}"][key] = value
-    assert said in setting_problems(values)[f"kingdom:{section}.{key}"]
+    assert expected in setting_problems(values)[f"kingdom:{section}.{key}"]
 
 
 def test_a_misspelt_section_is_reported_with_the_one_that_was_meant(values: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def test_a_misspelt_section_is_reported_with_the_one_that_was_meant(values: dict
 
 
 @pytest.mark.parametrize(
-    ("section", "change", "said"),
+    ("section", "change", "expected"),
     [
         ("kingdom:workload", {"api": {"maxReplicas": 4}}, "maxReplicas 4 is below"),
         ("kingdom:database", {"minSize": "M80", "maxSize": "M40"}, "maxSize M40 is smaller"),
@@ -108,10 +108,10 @@ def test_a_misspelt_section_is_reported_with_the_one_that_was_meant(values: dict
     ],
 )
 def test_settings_that_contradict_each_other_are_reported(
-    values: dict[str, Any], section: str, change: dict[str, Any], said: str
+    values: dict[str, Any], section: str, change: dict[str, Any], expected: str
 ) -> None:
     merge(values[section], change)
-    assert said in "".join(setting_problems(values).values())
+    assert expected in "".join(setting_problems(values).values())
 
 
 def test_a_missing_section_lists_the_keys_it_needs(values: dict[str, Any]) -> None:

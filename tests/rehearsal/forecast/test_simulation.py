@@ -83,7 +83,7 @@ def test_connections_and_nodes_limit_before_cpu_where_they_are_scarce() -> None:
 
 
 @pytest.mark.parametrize("users", [5_000, 20_000, 40_000])
-def test_more_load_never_costs_less_and_never_answers_faster(users: float) -> None:
+def test_more_load_never_costs_less_and_is_never_served_faster(users: float) -> None:
     low, high = forecast(users), forecast(users * 1.2)
     assert sum(each.usd for each in high.seconds) >= sum(each.usd for each in low.seconds)
     assert high.seconds[-1].p95 >= low.seconds[-1].p95 * 0.9
