@@ -317,7 +317,7 @@ def findings_of(path: Path) -> list[Finding]:
 
 
 def files(paths: Sequence[str] = ()) -> list[Path]:
-    """Tracked and new files below `paths` (default: the repository), without locks, this module and its tests."""
+    """Tracked and new files below `paths` (default: all), without locks, this module and its tests."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths],
         cwd=ROOT, capture_output=True, text=True, check=True,

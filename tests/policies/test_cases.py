@@ -37,14 +37,14 @@ PASSES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.policy)
-def test_what_is_right_passes(case: Case) -> None:
-    verdict = evaluate(case.policy, *case.good, settings=case.settings)
-    assert verdict.findings == []
-    assert verdict.unevaluated == ""
+def test_compliant_resources_pass(case: Case) -> None:
+    result = evaluate(case.policy, *case.good, settings=case.settings)
+    assert result.findings == []
+    assert result.unevaluated == ""
 
 
 @pytest.mark.parametrize(("case", "change"), PASSES)
-def test_what_the_rule_allows_passes(case: Case, change: dict[str, object]) -> None:
+def test_allowed_changes_pass(case: Case, change: dict[str, object]) -> None:
     first, *rest = case.good
     given = [ResourceFixture(first.type, changed(first.props, change), first.name, first.protect), *rest]
     assert evaluate(case.policy, *given, settings=case.settings).findings == []
@@ -53,19 +53,19 @@ def test_what_the_rule_allows_passes(case: Case, change: dict[str, object]) -> N
 @pytest.mark.parametrize(("case", "change"), BREAKS)
 def test_what_is_wrong_is_found_at_its_place(case: Case, change: Break) -> None:
     given = case.broken(change)
-    verdict = evaluate(case.policy, *given, settings=case.settings)
-    assert verdict.found(change.expect), verdict.findings
+    result = evaluate(case.policy, *given, settings=case.settings)
+    assert result.found(change.expect), result.findings
 
 
 @pytest.mark.parametrize(("case", "change"), BREAKS)
 def test_an_unknown_value_is_listed_and_never_passes_silently(case: Case, change: Break) -> None:
-    """Where a wrong value would be a finding, an unknown one is a finding still or not evaluated."""
+    """An unknown value in place of a violation is a finding or unevaluated."""
     changes = {path: value for path, value in change.changes.items() if value is not DROP}
     if not changes or case.policy in LOOKS_AT_WHAT_IS_WRITTEN:
         return
     unknown = Break(dict.fromkeys(changes, UNKNOWN), "", change.index)
-    verdict = evaluate(case.policy, *case.broken(unknown), settings=case.settings)
-    assert not verdict.clean
+    result = evaluate(case.policy, *case.broken(unknown), settings=case.settings)
+    assert not result.clean
 
 
 def test_every_policy_has_cases_that_pass_and_that_fail() -> None:
@@ -76,7 +76,7 @@ def test_every_policy_has_cases_that_pass_and_that_fail() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_every_policy_says_what_it_prevents_how_bad_that_is_and_how_to_mend_it(rule: Rule) -> None:
+def test_every_policy_has_description_severity_and_remediation(rule: Rule) -> None:
     assert rule.description.endswith(".")
     assert rule.remediation.endswith(".")
     assert {tag.split(":")[0] for tag in rule.tags} & FRAMEWORKS.keys(), "names no framework"

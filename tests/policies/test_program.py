@@ -24,33 +24,33 @@ ROWS = (*kubernetes.ROWS, *clouds.ROWS)
 
 @dataclass
 class Production:
-    """What production declares, and a running pack that has judged each of its resources once."""
+    """The resources of production and a running pack that has evaluated each of them once."""
 
     resources: dict[str, ResourceState]  # by Kind/name
     pack: PolicyPack
 
-    def verdict(self, row: Row) -> list[Violation]:
-        """All that the pack says when `row` is what the program declares."""
+    def violations(self, row: Row) -> list[Violation]:
+        """Return all violations when the program declares `row`."""
         resources = dict(self.resources)
         if row.gone:
             del resources[row.resource]
-            return self._judged([], list(resources.values()))
+            return self._evaluate([], list(resources.values()))
         broken = planted(row) if row.plant else broke(resources[row.resource], row)
         resources[row.resource] = broken
         try:
-            return self._judged([broken], list(resources.values()))
+            return self._evaluate([broken], list(resources.values()))
         finally:
             # The pack goes on from what it saw declared last.
             if row.resource in self.resources:
-                self._judged([self.resources[row.resource]], None)
+                self._evaluate([self.resources[row.resource]], None)
 
-    def _judged(self, one: Sequence[ResourceState], every: list[ResourceState] | None) -> list[Violation]:
-        judge = PolicyChecks(self.pack)
+    def _evaluate(self, one: Sequence[ResourceState], every: list[ResourceState] | None) -> list[Violation]:
+        checks = PolicyChecks(self.pack)
         for resource in one:
-            judge.resource(resource, None)
+            checks.resource(resource, None)
         if every is not None:
-            judge.stack(every)
-        return judge.violations
+            checks.stack(every)
+        return checks.violations
 
 
 def broke(resource: ResourceState, row: Row) -> ResourceState:
@@ -93,11 +93,11 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         declared = rehearse("prod", tmp_path_factory.mktemp("prod")).resources
         resources = {key(resource): resource for resource in declared}
         assert len(resources) == len(declared), "kind and name identify a resource"
-        judge = PolicyChecks(pack)
+        checks = PolicyChecks(pack)
         for resource in declared:
-            judge.resource(resource, None)
-        judge.stack(declared)
-        assert judge.violations == [], "production as it is has no finding"
+            checks.resource(resource, None)
+        checks.stack(declared)
+        assert checks.violations == [], "production as it is has no finding"
         yield Production(resources, pack)
 
 
@@ -109,7 +109,7 @@ def test_every_rule_is_broken_once() -> None:
 def test_a_break_is_found_by_its_rule_alone_and_at_its_place(production: Production, row: Row) -> None:
     if not row.plant:
         assert row.resource in production.resources, "the program declares it no more: change the row"
-    found = production.verdict(row)
+    found = production.violations(row)
     about = production.resources.get(row.about) or planted(row)
     assert {(item.policy, name_of(item.urn), item.source) for item in found} == {
         (row.policy, name_of(about.urn), about.source_position)

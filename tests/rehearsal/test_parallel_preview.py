@@ -1,4 +1,4 @@
-"""Several stacks from one import: each child answers for itself alone."""
+"""Previews of several stacks in forked processes: each result is independent of the others."""
 
 from __future__ import annotations
 
@@ -91,27 +91,27 @@ def test_another_checkouts_program_is_its_own(tmp_path: Path) -> None:
     ]
 
 
-def test_a_child_that_dies_is_told_from_one_that_fails(tmp_path: Path) -> None:
-    suicide = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    toys = project(tmp_path, suicide, one="config: {}")
+def test_a_crashed_child_is_distinguished_from_a_failed_one(tmp_path: Path) -> None:
+    crash = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    toys = project(tmp_path, crash, one="config: {}")
     (outcome,) = preview_all(jobs(toys))
     assert "SIGKILL" in str(outcome.error)
     assert outcome.exit_code == 1
 
 
-def test_listeners_hear_of_every_step_of_their_own_stack(tmp_path: Path) -> None:
-    heard: list[tuple[str, str]] = []
+def test_listeners_receive_every_step_of_their_own_stack(tmp_path: Path) -> None:
+    received: list[tuple[str, str]] = []
 
-    class Ear(Silent):
+    class RecordingListener(Silent):
         def __init__(self, stack: str) -> None:
             self.stack = stack
 
         def done(self, step: Step) -> None:
-            heard.append((self.stack, step.name))
+            received.append((self.stack, step.name))
 
     toys = project(tmp_path, one="config: {toys:length: 1}", two="config: {toys:length: 2}")
-    preview_all(jobs(toys), listener=lambda job: Ear(job.stack))
-    assert {("one", "word"), ("two", "word")} <= set(heard)
+    preview_all(jobs(toys), listener=lambda job: RecordingListener(job.stack))
+    assert {("one", "word"), ("two", "word")} <= set(received)
 
 
 def test_fewer_side_by_side_than_stacks_still_does_all(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_an_interruption_ends_every_child(tmp_path: Path, number: signal.Signals
         assert parent.poll() is None
         time.sleep(0.02)
     parent.send_signal(number)
-    _, said = parent.communicate(timeout=30)
-    assert b"KeyboardInterrupt" in said
+    _, output = parent.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in output
     for mark in marks:
         with pytest.raises(ProcessLookupError):
             os.kill(int(mark.read_text()), 0)

@@ -1,4 +1,4 @@
-"""What each policy must pass and must find: a table, one file per concern.
+"""Cases of the policies that must pass or be found: one table per concern.
 
 A case starts from resources that the policy passes and breaks them in one place; the finding must name that
 place.

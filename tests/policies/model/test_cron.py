@@ -1,4 +1,4 @@
-"""How close together two runs of a cron job can be: never told longer than it is."""
+"""Minimum interval between two runs of a cron job: never overestimated."""
 
 from __future__ import annotations
 

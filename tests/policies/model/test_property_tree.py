@@ -1,4 +1,4 @@
-"""What is not known yet, over every rule: it never crashes one, never passes silently, never accuses.
+"""Unknown values in every rule: no crash, no silent pass and no false finding.
 
 Each value of every case, passing and failing, is replaced by an unknown, from single leaves up to whole
 trees. The value that will come may be the one of the case; so a failing case must stay a finding or be
@@ -74,15 +74,15 @@ def test_an_unknown_anywhere_neither_crashes_nor_hides_nor_accuses(rule: str) ->
     for case in BY_RULE[rule]:
         for given, passes in situations(case):
             for place, changed in everywhere(given, unknown):
-                verdict = evaluate_policy(policy, changed, case.settings)
+                result = evaluate_policy(policy, changed, case.settings)
                 if passes:
-                    assert verdict.findings == [], f"{place} unknown is no offence"
+                    assert result.findings == [], f"{place} unknown is not a violation"
                 elif rule not in LOOKS_AT_WHAT_IS_WRITTEN:
-                    assert not verdict.clean, f"{place} unknown hides the offence"
+                    assert not result.clean, f"{place} unknown hides the violation"
 
 
 @pytest.mark.parametrize("rule", BY_RULE)
-def test_a_secret_is_judged_as_any_other_value(rule: str) -> None:
+def test_a_secret_is_evaluated_as_any_other_value(rule: str) -> None:
     policy = named(rule).policy()
     for case in BY_RULE[rule]:
         for given, _ in situations(case):

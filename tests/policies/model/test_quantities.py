@@ -60,5 +60,5 @@ def test_percentages_round_as_the_controllers_do(percent: int, total: int) -> No
         ("pods", Fraction(7), "7"),
     ],
 )
-def test_people_read_short_numbers(key: str, amount: Fraction, text: str) -> None:
+def test_quantities_are_shown_with_a_suffix(key: str, amount: Fraction, text: str) -> None:
     assert show(key, amount) == text

@@ -1,4 +1,4 @@
-"""What a stack's file may say of the pack: what is wrong there is said before anything is judged."""
+"""Policy configuration in a stack file: problems are reported before any resource is evaluated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def configuration(stack: str) -> dict[str, Any]:
 
 
 def refusal(**keys: Any) -> str:
-    """What the pack says when it is started for a stack that has these keys under ``policies:``."""
+    """Return the error of the pack when it is started with these keys under ``policies:``."""
     config = {
         f"policies:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in keys.items()
@@ -80,7 +80,7 @@ def test_every_default_satisfies_its_own_schema() -> None:
         assert problems_with(SHAPES, {rule.name: rule.defaults}) == []
 
 
-def test_a_required_setting_that_nobody_gives_is_named() -> None:
+def test_a_missing_required_setting_is_named() -> None:
     shape = type(SHAPES[0])("one", "mandatory", {"limit": {"type": "integer"}}, ("limit",))
     with pytest.raises(ConfigurationError, match="one: limit is required"):
         reconcile([shape])

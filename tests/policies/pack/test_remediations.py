@@ -1,4 +1,4 @@
-"""What policies put right by themselves: only what they find, and nothing that somebody asked for."""
+"""Remediations change only what violates the policy, and no explicit setting."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def resource(inputs: Properties) -> ResourceState:
 
 @pytest.fixture(scope="module")
 def pack() -> Iterator[PolicyPack]:
-    """The pack's process for a stack that lets it put right all that it can."""
+    """Start the pack for a stack that enables every remediation."""
     config = {"policies:config": json.dumps(dict.fromkeys(REMEDIED, "remediate"))}
     with PolicyPack.start(
         ROOT / "policies", project="p", stack="s", dry_run=True, stack_config=config
@@ -73,10 +73,12 @@ def test_what_passes_is_left_alone(policy: str) -> None:
     assert remedied(policy, ResourceFixture(POD, right)) is None
 
 
-def test_what_somebody_asked_for_stays() -> None:
-    asked = pod(securityContext={"seccompProfile": {"type": "Unconfined"}}, automountServiceAccountToken=True)
-    assert remedied("pss-seccomp", ResourceFixture(POD, asked)) is None
-    assert remedied("service-account-token", ResourceFixture(POD, asked)) is None
+def test_explicit_settings_are_not_remediated() -> None:
+    declared = pod(
+        securityContext={"seccompProfile": {"type": "Unconfined"}}, automountServiceAccountToken=True
+    )
+    assert remedied("pss-seccomp", ResourceFixture(POD, declared)) is None
+    assert remedied("service-account-token", ResourceFixture(POD, declared)) is None
 
 
 def test_pods_that_need_their_token_keep_it() -> None:
@@ -122,9 +124,11 @@ def test_a_remediation_is_shown_as_a_diff_with_its_place(pack: PolicyPack) -> No
     assert "remedied pss-seccomp: a (infra/a.py:7)" in text
     assert '+ spec.securityContext: {"seccompProfile": {"type": "RuntimeDefault"}}' in text
     assert "unknown" not in text
-    told = {item["policy"]: item["changes"] for item in display.to_json(result, seconds=1)["remediations"]}
-    assert sorted(told) == sorted(REMEDIED)
-    assert told["service-account-token"] == [
+    remediations = {
+        item["policy"]: item["changes"] for item in display.to_json(result, seconds=1)["remediations"]
+    }
+    assert sorted(remediations) == sorted(REMEDIED)
+    assert remediations["service-account-token"] == [
         {
             "path": "spec.automountServiceAccountToken",
             "kind": "add",

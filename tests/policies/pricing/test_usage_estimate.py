@@ -20,7 +20,7 @@ ARMOR = ResourceFixture(
 SECONDS = 730 * 3600
 
 
-def scaler(smallest: int, largest: int, rate: str) -> ResourceFixture:
+def scaler(min_replicas: int, max_replicas: int, rate: str) -> ResourceFixture:
     """An autoscaler of pods that serve `rate` requests a second each."""
     metric: dict[str, Any] = {
         "type": "Pods",
@@ -29,7 +29,7 @@ def scaler(smallest: int, largest: int, rate: str) -> ResourceFixture:
             "target": {"type": "AverageValue", "averageValue": rate},
         },
     }
-    spec = {"minReplicas": smallest, "maxReplicas": largest, "metrics": [metric]}
+    spec = {"minReplicas": min_replicas, "maxReplicas": max_replicas, "metrics": [metric]}
     inputs = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "api"}, "spec": spec}
     return ResourceFixture("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", inputs, "api")
 

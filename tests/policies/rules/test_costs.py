@@ -15,17 +15,17 @@ def maximum(*given: ResourceFixture) -> float:
 
 
 def test_the_ceiling_is_the_last_amount_that_passes() -> None:
-    most = maximum(REDIS)
-    assert evaluate("monthly-cost-ceiling", REDIS, settings={"monthly": most}).clean
-    verdict = evaluate("monthly-cost-ceiling", REDIS, settings={"monthly": most - 0.01})
-    assert verdict.found("of the ceiling")
-    assert verdict.urns == [REDIS.urn]
+    amount = maximum(REDIS)
+    assert evaluate("monthly-cost-ceiling", REDIS, settings={"monthly": amount}).clean
+    result = evaluate("monthly-cost-ceiling", REDIS, settings={"monthly": amount - 0.01})
+    assert result.found("of the ceiling")
+    assert result.urns == [REDIS.urn]
 
 
-def test_what_has_no_price_is_said_and_adds_nothing() -> None:
+def test_resources_without_a_price_are_reported_and_add_nothing() -> None:
     assert maximum(REDIS, UNPRICED) == maximum(REDIS)
-    verdict = evaluate("monthly-cost-ceiling", REDIS, UNPRICED, settings={"monthly": 1})
-    assert verdict.found("no price is known for 1 more")
+    result = evaluate("monthly-cost-ceiling", REDIS, UNPRICED, settings={"monthly": 1})
+    assert result.found("no price is known for 1 more")
 
 
 def test_a_stack_that_costs_something_needs_a_ceiling() -> None:

@@ -1,4 +1,4 @@
-"""The restricted Pod Security Standard as a whole: any mix of offences, in any kind that makes pods."""
+"""The restricted Pod Security Standard: any mix of violations, in any kind with a pod template."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ POD: dict[str, Any] = {
     },
 }
 HOST = {"httpGet": {"host": "10.0.0.1", "port": 80}}
-# Policy to what a whole pod, and what one container, may do against it. A change is path to value.
-OFFENCES: dict[str, list[Mapping[str, Any]]] = {
+# Violations by policy, for pods and for containers. A change maps paths to values.
+VIOLATIONS: dict[str, list[Mapping[str, Any]]] = {
     "pss-host-namespaces": [{"spec.hostNetwork": True}, {"spec.hostPID": True}, {"spec.hostIPC": True}],
     "pss-windows-host-process": [{"spec.securityContext.windowsOptions": {"hostProcess": True}}],
     "pss-host-path": [{"spec.volumes[0]": {"name": "v", "hostPath": {"path": "/"}}}],
@@ -52,7 +52,7 @@ OFFENCES: dict[str, list[Mapping[str, Any]]] = {
     "pss-seccomp": [{"spec.securityContext.seccompProfile": None}],
     "pss-seccomp-baseline": [{"spec.securityContext.seccompProfile": {"type": "Unconfined"}}],
 }
-CONTAINER_OFFENCES: dict[str, list[Mapping[str, Any]]] = {
+CONTAINER_VIOLATIONS: dict[str, list[Mapping[str, Any]]] = {
     "pss-privileged": [{"securityContext.privileged": True}],
     "pss-windows-host-process": [{"securityContext.windowsOptions": {"hostProcess": True}}],
     "pss-capabilities": [
@@ -80,7 +80,7 @@ CONTAINER_OFFENCES: dict[str, list[Mapping[str, Any]]] = {
     "pss-run-as-user": [{"securityContext.runAsUser": 0}],
     "pss-seccomp-baseline": [{"securityContext.seccompProfile": {"type": "Unconfined"}}],
 }
-# What the standard allows on top, and what it no longer asks of a pod for it.
+# Allowed settings, with the policies that do not apply to a pod that has them.
 ALLOWED: list[tuple[Mapping[str, Any], frozenset[str]]] = [
     ({}, frozenset()),
     ({"spec.os": {"name": "linux"}}, frozenset()),
@@ -142,16 +142,16 @@ def offending(given: ResourceFixture) -> set[str]:
 
 @st.composite
 def pods(draw: st.DrawFn) -> tuple[dict[str, Any], set[str]]:
-    """A pod, and the policies that it offends."""
+    """Draw a pod and the policies that it violates."""
     allowed, spared = draw(st.sampled_from(ALLOWED))
     pod, expected = changed(POD, allowed), set[str]()
-    names = draw(st.sets(st.sampled_from(sorted(OFFENCES)), max_size=3))
+    names = draw(st.sets(st.sampled_from(sorted(VIOLATIONS)), max_size=3))
     for name in sorted(names):  # "pss-seccomp" before "pss-seccomp-baseline"
-        pod = changed(pod, draw(st.sampled_from(OFFENCES[name])))
+        pod = changed(pod, draw(st.sampled_from(VIOLATIONS[name])))
         expected.add(name)
-    for name in draw(st.sets(st.sampled_from(sorted(CONTAINER_OFFENCES)), max_size=3)):
+    for name in draw(st.sets(st.sampled_from(sorted(CONTAINER_VIOLATIONS)), max_size=3)):
         where = draw(st.sampled_from(["initContainers", "containers", "ephemeralContainers"]))
-        change = draw(st.sampled_from(CONTAINER_OFFENCES[name]))
+        change = draw(st.sampled_from(CONTAINER_VIOLATIONS[name]))
         pod = changed(pod, {f"spec.{where}[0].{path}": value for path, value in change.items()})
         expected.add(name)
     if "pss-seccomp-baseline" in expected:
@@ -161,12 +161,12 @@ def pods(draw: st.DrawFn) -> tuple[dict[str, Any], set[str]]:
     return pod, expected - spared
 
 
-def test_every_control_has_an_offence_here() -> None:
-    assert set(STANDARD) == OFFENCES.keys() | CONTAINER_OFFENCES.keys() | {"pss-proc-mount-restricted"}
+def test_every_control_has_a_violation_here() -> None:
+    assert set(STANDARD) == VIOLATIONS.keys() | CONTAINER_VIOLATIONS.keys() | {"pss-proc-mount-restricted"}
 
 
 @given(pods(), st.sampled_from(sorted(KINDS)), st.integers(0, 2))
-def test_any_mix_of_offences_is_found_in_any_kind_and_nothing_else(
+def test_exactly_the_violations_are_found_in_any_kind(
     made: tuple[dict[str, Any], set[str]], kind: str, lists: int
 ) -> None:
     pod, expected = made
@@ -174,14 +174,14 @@ def test_any_mix_of_offences_is_found_in_any_kind_and_nothing_else(
 
 
 @given(
-    st.sampled_from([(name, change) for name, changes in OFFENCES.items() for change in changes]),
+    st.sampled_from([(name, change) for name, changes in VIOLATIONS.items() for change in changes]),
     st.sampled_from(sorted(KINDS)),
     st.integers(0, 2),
 )
-def test_a_finding_names_the_place_within_its_kind(
-    offence: tuple[str, Mapping[str, Any]], kind: str, lists: int
+def test_a_finding_names_the_path_within_its_kind(
+    violation: tuple[str, Mapping[str, Any]], kind: str, lists: int
 ) -> None:
-    name, change = offence
+    name, change = violation
     pod = changed(POD, change)
     alone = evaluate(name, ResourceFixture("kubernetes:core/v1:Pod", pod)).findings
     wrapped = wrap(pod, kind, lists)
@@ -189,19 +189,19 @@ def test_a_finding_names_the_place_within_its_kind(
 
 
 @given(pods(), st.sampled_from(sorted(KINDS)), st.data())
-def test_an_offence_hidden_by_an_unknown_is_said_to_be_unevaluated(
+def test_a_violation_hidden_by_an_unknown_is_unevaluated(
     made: tuple[dict[str, Any], set[str]], kind: str, data: st.DataObject
 ) -> None:
-    """Whatever part of an offending pod is not known yet, no policy that it offends falls silent."""
+    """Each violated policy reports a finding or is unevaluated, for any unknown value of the pod."""
     pod, expected = made
     path = data.draw(
         st.sampled_from(["spec", "spec.securityContext", "spec.containers", "spec.containers[0]", "spec.os"])
     )
     hidden = wrap(changed(pod, {path: UNKNOWN}), kind, 0).given
-    # The annotation of AppArmor is outside of the spec and stays in sight; so does the other container.
+    # The annotation of AppArmor is outside the spec and remains known, as does the other container.
     for name in expected:
-        verdict = evaluate(name, hidden)
-        assert verdict.findings or verdict.unevaluated, name
+        result = evaluate(name, hidden)
+        assert result.findings or result.unevaluated, name
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ METADATA = {"namespace": "n"}
 
 @dataclass(frozen=True)
 class Fleet:
-    """One deployment in plain numbers, CPU in thousandths; `most` is None without an autoscaler."""
+    """One deployment in plain numbers, CPU in thousandths; `max_replicas` is None without an autoscaler."""
 
     replicas: int
-    most: int | None
+    max_replicas: int | None
     surge_percent: int
     main: int
     sidecar: int
@@ -27,9 +27,9 @@ class Fleet:
 
     @property
     def peak(self) -> int:
-        """CPU at the most replicas and surge, counted by hand."""
-        most = self.most or self.replicas
-        pods = most + math.ceil(most * self.surge_percent / 100)
+        """CPU at maxReplicas plus surge, computed independently."""
+        max_replicas = self.max_replicas or self.replicas
+        pods = max_replicas + math.ceil(max_replicas * self.surge_percent / 100)
         return pods * max(self.main + self.sidecar, self.init + self.sidecar)
 
     def resources(self, name: str) -> list[ResourceFixture]:
@@ -49,11 +49,15 @@ class Fleet:
             },
         }
         found = []
-        if self.most is None:
+        if self.max_replicas is None:
             spec["replicas"] = self.replicas
         else:
             target = {"kind": "Deployment", "name": name}
-            bounds = {"minReplicas": self.replicas, "maxReplicas": self.most, "scaleTargetRef": target}
+            bounds = {
+                "minReplicas": self.replicas,
+                "maxReplicas": self.max_replicas,
+                "scaleTargetRef": target,
+            }
             found.append(
                 ResourceFixture(
                     "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
@@ -68,7 +72,7 @@ class Fleet:
 FLEETS = st.builds(
     Fleet,
     replicas=st.integers(0, 20),
-    most=st.none() | st.integers(20, 100),
+    max_replicas=st.none() | st.integers(20, 100),
     surge_percent=st.integers(0, 100),
     main=st.integers(1, 4000),
     sidecar=st.integers(1, 500),
@@ -84,15 +88,15 @@ def test_the_sum_of_all_peaks_is_enough_and_a_thousandth_less_is_not(
     peak = sum(fleet.peak for fleet in fleets)
     resources = [item for at, fleet in enumerate(fleets) for item in fleet.resources(f"d{at}")]
 
-    def verdict(milli: int) -> list[str]:
+    def findings(milli: int) -> list[str]:
         quota = {"metadata": METADATA | {"name": "q"}, "spec": {"hard": {key: f"{milli}m"}}}
         return evaluate(
             "quota-covers-peak", ResourceFixture("kubernetes:core/v1:ResourceQuota", quota, "q"), *resources
         ).findings
 
-    assert verdict(peak) == []
+    assert findings(peak) == []
     if peak:
-        [found] = verdict(peak - 1)
+        [found] = findings(peak - 1)
         assert "less than the" in found
 
 

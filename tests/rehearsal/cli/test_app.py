@@ -1,4 +1,4 @@
-"""Input that cannot be used: each kind says what, where and what to do, and changes nothing."""
+"""Invalid input: each kind is reported with file, position and remedy, and changes nothing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def written(path: str, text: str) -> Callable[[Tiny], object]:
 
 
 def untouched(project: Tiny) -> None:
-    """What is wrong is in the command itself."""
+    """Change nothing: the command itself is invalid."""
 
 
 def removed(path: str) -> Callable[[Tiny], None]:
@@ -142,7 +142,7 @@ CASES = [
         replaced(STACK, "tiny:words: 2", "rehearsal:machine: { edgePort: 70000, edge: 1 }"),
         ("rehearsal:machine.edge ", "rehearsal:machine.edgePort is 70000", "1 to 65535"),
     ),
-    Case("a stack file that is no YAML", written(STACK, "config: [\n"), (f"{STACK}:2:1", "YAML")),
+    Case("a stack file that is not YAML", written(STACK, "config: [\n"), (f"{STACK}:2:1", "YAML")),
     Case("a stack file that is a list", written(STACK, "- config\n"), (STACK, "mapping")),
     # -- the project
     Case("an unknown stack", untouched, ("nowhere", "local"), command=("up", "--stack", "nowhere")),
@@ -173,13 +173,13 @@ CASES = [
         1,
     ),
     Case(
-        "a program that raises what nobody catches",
+        "a program that raises a BaseException",
         replaced(PROGRAM, "pulumi.export(", 'raise GeneratorExit("odd")\npulumi.export('),
         ("infra/__main__.py:6", "GeneratorExit", "odd"),
         1,
     ),
     Case(
-        "a program that is no Python",
+        "a program that is not Python",
         replaced(PROGRAM, "word = ", "word == = "),
         ("infra/__main__.py:4", "SyntaxError"),
         1,
@@ -191,7 +191,7 @@ CASES = [
         1,
     ),
     Case(
-        "a program of a cloud that is not rehearsed",
+        "a program of a cloud without an emulation",
         replaced(
             PROGRAM, "pulumi.export(", 'pulumi.CustomResource("nowhere:index:Thing", "t")\npulumi.export('
         ),
@@ -219,14 +219,14 @@ CASES = [
         ("up", "--policy-pack", "nowhere"),
     ),
     Case(
-        "a pack configured in a way it does not know",
+        "a pack with unknown configuration",
         replaced(STACK, "tiny:words: 2", "tiny:words: 2\n  policies:config: { no-such-policy: mandatory }"),
         ("policies:config", "no-such-policy"),
         1,
         ("up", "--policy-pack", str(ROOT / "policies")),
     ),
     Case(
-        "a pack configuration that is no JSON",
+        "a pack configuration that is not JSON",
         written("rules.json", "{"),
         ("rules.json",),
         command=("check", "stacks", "--policy-pack-config", "rules.json"),
@@ -275,20 +275,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     return project
 
 
-Judged = dict[str, tuple[subprocess.CompletedProcess[str], bool]]
+Results = dict[str, tuple[subprocess.CompletedProcess[str], bool]]
 
 
 @pytest.fixture(scope="module")
-def judged(made: Tiny, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    """What the command answered in each case, and whether it left all as it was; two at a time."""
+def results_by_case(
+    made: Tiny, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Results:
+    """Return per case the result of the command and whether it left all files unchanged.
 
-    def judge(case: Case) -> tuple[subprocess.CompletedProcess[str], bool]:
+    Two run in parallel.
+    """
+
+    def run_case(case: Case) -> tuple[subprocess.CompletedProcess[str], bool]:
         project = Tiny(tmp_path_factory.mktemp("case") / "tiny")
         shutil.copytree(made.root, project.root, symlinks=True)
         with ExitStack() as held:
-            spoilt = case.spoil(project)
-            if isinstance(spoilt, AbstractContextManager):
-                held.enter_context(spoilt)
+            context = case.spoil(project)
+            if isinstance(context, AbstractContextManager):
+                held.enter_context(context)
             before = project.tree()
             return project.run(
                 *case.command, env=case.env, full_disk=case.full_disk
@@ -296,23 +301,23 @@ def judged(made: Tiny, request: pytest.FixtureRequest, tmp_path_factory: pytest.
 
     chosen = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
     with ThreadPoolExecutor(2) as pool:
-        results = {case.name: pool.submit(judge, case) for case in CASES if case.name in chosen}
+        results = {case.name: pool.submit(run_case, case) for case in CASES if case.name in chosen}
         return {name: result.result() for name, result in results.items()}
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_unusable_input_is_explained_and_changes_nothing(case: Case, judged: Judged) -> None:
-    ended, unchanged = judged[case.name]
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == case.code, said
-    assert "Traceback" not in said
+def test_invalid_input_is_reported_and_changes_nothing(case: Case, results_by_case: Results) -> None:
+    ended, unchanged = results_by_case[case.name]
+    output = ended.stdout + ended.stderr
+    assert ended.returncode == case.code, output
+    assert "Traceback" not in output
     for words in case.says:
-        assert words in said
+        assert words in output
     assert unchanged
 
 
-def test_what_fails_before_anything_was_recorded_leaves_no_file(tmp_path: Path) -> None:
+def test_a_failure_before_the_first_record_leaves_no_file(tmp_path: Path) -> None:
     project = Tiny.make(tmp_path)
     replaced(STACK, "tiny:words", "tiny:others")(project)
     before = project.tree()
@@ -323,7 +328,7 @@ def test_what_fails_before_anything_was_recorded_leaves_no_file(tmp_path: Path) 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_a_program_that_hangs(tmp_path: Path, number: signal.Signals) -> None:
-    """Also where SIGINT is ignored, as in what a shell starts in the background."""
+    """Also if SIGINT is ignored, as in background jobs of a shell."""
     project = Tiny.make(tmp_path)
     reached = tmp_path / "reached"
     os.mkfifo(reached)
@@ -338,7 +343,7 @@ def test_an_interrupt_ends_a_program_that_hangs(tmp_path: Path, number: signal.S
     ) as process:
         reached.open().close()  # waits until the program opens it too
         process.send_signal(number)
-        said, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == "error: interrupted\n  Run the command again: it continues from the recorded state.\n"
+    assert output == "error: interrupted\n  Run the command again: it continues from the recorded state.\n"
     assert not project.state.parent.exists()

@@ -98,7 +98,7 @@ def test_what_is_no_longer_declared_goes_and_what_others_wrote_stays(tmp_path: P
     ]
 
 
-def test_a_file_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_file_not_written_by_render_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "01-namespace-shop.yaml").write_text("mine: true\n")
     with pytest.raises(InputError, match="did not write"):
         write("prod", objects(Snapshot(SHOP)), tmp_path)
@@ -150,7 +150,7 @@ def test_values_that_only_a_cloud_knows_are_named(tmp_path: Path) -> None:
     assert rendered.to_json()["objects"][0]["invented"] == ["data.URL"]
 
 
-def test_patches_and_releases_are_said_to_be_left_out() -> None:
+def test_omitted_patches_and_releases_are_reported() -> None:
     patch = resource("kubernetes:core/v1:NamespacePatch", "labels", kind="Namespace")
     release = resource("kubernetes:helm.sh/v3:Release", "chart", kind=None)
     snapshot = Snapshot((NAMESPACE, patch, release))

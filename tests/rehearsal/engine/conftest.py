@@ -1,4 +1,4 @@
-"""Small programs against the toy cloud, run by the engine in this process."""
+"""Fixtures that run small programs against the fake provider, in this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRELUDE = (
 
 @dataclass
 class Recorder:
-    """A listener that remembers."""
+    """A listener that records all events."""
 
     events: list[tuple[str, str]] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Recorder:
 
 @dataclass
 class Stack:
-    """A project in a folder of its own, one stack of it, and the cloud it lives in."""
+    """A project in a temporary folder, one stack, and the fake cloud of that stack."""
 
     root: Path
     cloud: Cloud
@@ -71,10 +71,11 @@ class Stack:
         return Store(self.folder, self.passphrase)
 
     def program(self, source: str, *, prelude: str = PRELUDE) -> Stack:
-        """Makes `source` the program. Its first line is line 4: three lines of imports come before it."""
+        """Set the program to `source`, which starts at line 4, after three lines of imports."""
         main = self.root / "program"
         main.mkdir(exist_ok=True)
-        # Compiled files are told apart by second and size: changed within a second, it would run as it was.
+        # Bytecode is invalidated by modification second and size, so a change within one second would be
+        # missed.
         shutil.rmtree(main / "__pycache__", ignore_errors=True)
         (main / "__main__.py").write_text(prelude + textwrap.dedent(source).lstrip("\n"))
         return self
@@ -119,11 +120,11 @@ class Stack:
         return self.store.load()
 
     def record(self, name: str) -> ResourceState:
-        """The live record of the resource called `name`."""
+        """Return the live record of the resource `name`."""
         return next(item for item in self.snapshot().live().values() if name_of(item.urn) == name)
 
     def names(self) -> set[str]:
-        """The names of the live custom resources that are recorded, providers left out."""
+        """Return the names of the recorded live custom resources without providers."""
         return {
             name_of(item.urn)
             for item in self.snapshot().live().values()
@@ -131,7 +132,7 @@ class Stack:
         }
 
     def consistent(self) -> None:
-        """The records and the cloud say the same, and nothing waits to be finished."""
+        """Return whether the records match the cloud and no operation is pending."""
         snapshot = self.snapshot()
         assert not snapshot.pending
         managed = {
@@ -143,7 +144,7 @@ class Stack:
 
 
 def ops(result: Result) -> dict[str, Op]:
-    """What was done by name, unchanged resources, providers and the stack itself left out."""
+    """Return the operations by resource name, without unchanged resources, providers and the stack."""
     return {
         step.name: step.op
         for step in result.steps
@@ -157,7 +158,7 @@ def messages(result: Result) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A million rounds of key derivation for each of these stacks would be most of the tests' time."""
+    """Reduce the key derivation rounds, which would take most of the test time."""
     monkeypatch.setattr(secrets, "ITERATIONS", 10)
 
 

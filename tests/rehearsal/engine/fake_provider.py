@@ -1,9 +1,4 @@
-"""A cloud of toys behind Pulumi's ResourceProvider protocol: in process, scriptable, and it keeps a log.
-
-Inputs steer it: a key that starts with ``fixed`` forces a replacement when it changes, an explicit ``name``
-is a physical name that two resources cannot share (so its replacement deletes first), ``bad…`` keys fail the
-check. Every resource gets the outputs ``computed`` and ``token``, a secret.
-"""
+"""In-process fake provider behind Pulumi's ResourceProvider protocol: scriptable, with a log of all calls."""
 
 from __future__ import annotations
 
@@ -44,11 +39,10 @@ def refused(reason: str) -> ProviderError:
 
 @dataclass
 class Cloud:
-    """What exists, by id. It survives operations, and with a `path` also the process.
+    """The existing resources by ID; with a `path` they are stored in a file, which outlives the process.
 
-    `before` and `after` hold what happens when a method is called for a resource, by (method, name), before
-    and after it took effect; a hook may raise, wait or end the process. `log` has (method, name, "begin" or
-    "end") in the order in which it happened.
+    `before` and `after` are hooks by (method, name), called before and after the effect of a method; a hook
+    may raise, wait or end the process. `log` has (method, name, "begin" or "end") in order.
     """
 
     path: Path | None = None
@@ -61,7 +55,7 @@ class Cloud:
     diff_unknown: bool = False
     drops_secrets: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
-    crash_at: int = 0  # the process ends at this many effects, counted before and after each
+    crash_at: int = 0  # the process exits at this effect, counted before and after each effect
     effects: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -73,7 +67,7 @@ class Cloud:
         return Provider(self, package)
 
     def calls(self, *methods: str) -> list[tuple[str, str]]:
-        """(method, name) of every call in order; only of `methods` where they are given."""
+        """Return (method, name) of every call in order, limited to `methods` if given."""
         return [
             (one, name) for one, name, phase in self.log if phase == "begin" and one in (methods or [one])
         ]
@@ -82,7 +76,7 @@ class Cloud:
         return [name for _, name in self.calls(method)]
 
     def names(self) -> set[str]:
-        """The logical names of what exists."""
+        """The logical names of the existing resources."""
         return {name_of(item["urn"]) for item in self.objects.values()}
 
     def changed(self) -> None:
@@ -92,7 +86,7 @@ class Cloud:
             temporary.rename(self.path)
 
     def effect(self) -> None:
-        """Counts one half of an effect; ends the process when its turn has come."""
+        """Count the start or end of an effect; exit the process at the configured one."""
         with self.lock:
             self.effects += 1
             if self.effects == self.crash_at:
@@ -100,7 +94,7 @@ class Cloud:
 
 
 class Provider:
-    """One configured instance. `Cloud` is shared by all of them."""
+    """A configured provider instance; all instances share one `Cloud`."""
 
     def __init__(self, cloud: Cloud, package: str) -> None:
         self.cloud = cloud
@@ -142,7 +136,7 @@ class Provider:
         if self.cloud.drops_secrets:
             inputs = unwrap(inputs)
         if "auto" not in inputs and "name" not in inputs and request.type.startswith("toy:"):
-            # As the contract has it: from the URN and what forces a replacement, or carried over.
+            # As in the provider contract: from the URN and the replacement cause, or carried over.
             inputs["auto"] = olds.get("auto") or f"{name_of(request.urn)}-{_hash(request.urn, inputs)}"
         return provider_pb2.CheckResponse(inputs=encode(inputs), failures=failures)
 
@@ -160,7 +154,7 @@ class Provider:
             if not any(path[: len(one)] == one for one in ignored) and path != ("auto",)
         }
         replaces = sorted({str(path[0]) for path in found if str(path[0]).startswith("fixed")})
-        answer = provider_pb2.DiffResponse(
+        result = provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
             replaces=replaces,
             diffs=sorted({str(path[0]) for path in found}),
@@ -169,8 +163,8 @@ class Provider:
         )
         for path, kind in found.items():
             detail = kind.name + ("_REPLACE" if str(path[0]) in replaces else "")
-            answer.detailedDiff[format_path(path)].kind = provider_pb2.PropertyDiff.Kind.Value(detail)
-        return answer
+            result.detailedDiff[format_path(path)].kind = provider_pb2.PropertyDiff.Kind.Value(detail)
+        return result
 
     def Create(self, request: provider_pb2.CreateRequest, context: Any) -> provider_pb2.CreateResponse:
         def create() -> provider_pb2.CreateResponse:
@@ -181,7 +175,7 @@ class Provider:
             id_ = _id(inputs)
             with self.cloud.lock:
                 there = self.cloud.objects.get(id_)
-                # The same resource again is fine: that is how an interrupted creation is resumed.
+                # Creating the same resource again is allowed: an interrupted creation is resumed this way.
                 if there is not None and there["urn"] != request.urn:
                     raise ProviderError(grpc.StatusCode.ALREADY_EXISTS, f"{id_} exists")
                 self.cloud.objects[id_] = {"urn": request.urn, "inputs": unwrap(inputs)}
@@ -206,7 +200,7 @@ class Provider:
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: Any) -> empty_pb2.Empty:
         def delete() -> empty_pb2.Empty:
-            # No id: the creation was interrupted, and its inputs say what it may have made.
+            # Without an ID the creation was interrupted; its inputs identify the resource.
             id_ = request.id or _id(decode(request.old_inputs))
             with self.cloud.lock:
                 self.cloud.objects.pop(id_, None)
@@ -257,12 +251,12 @@ class Provider:
                 self.cloud.effect()
             if hook := self.cloud.before.get((label, name)):
                 hook(request)
-            answer = work()
+            result = work()
             if hook := self.cloud.after.get((label, name)):
                 hook(request)
             if real:
                 self.cloud.effect()
-            return answer
+            return result
         finally:
             self.cloud.log.append((label, name, "end"))
 

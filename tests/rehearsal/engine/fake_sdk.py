@@ -1,4 +1,4 @@
-"""What programs of these tests import: the toy package's SDK, as small as one can be."""
+"""Minimal SDK of the fake provider, imported by the programs of these tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OUTPUTS = ("auto", "computed", "token", "value", "fixed", "name")
 
 
 class Thing(pulumi.CustomResource):
-    """A resource of the toy cloud; keyword arguments are its inputs."""
+    """A resource of the fake provider; keyword arguments are its inputs."""
 
     auto: pulumi.Output[str]
     computed: pulumi.Output[str]
@@ -38,7 +38,7 @@ class Group(pulumi.ComponentResource):
 
 
 class Provider(pulumi.ProviderResource):
-    """An explicit provider of the toy package."""
+    """An explicit instance of the fake provider."""
 
     def __init__(self, resource_name: str, opts: pulumi.ResourceOptions | None = None, **config: Any) -> None:
         super().__init__("toy", resource_name, config, opts)

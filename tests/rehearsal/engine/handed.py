@@ -1,4 +1,4 @@
-"""Small programs in folders of their own, run in this process on the stack `dev` without a policy pack."""
+"""Run programs from folders, in this process, on the stack `dev` without a policy pack."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Case:
         return self.root / ".rehearsal" / "dev" / "state.json"
 
     def at(self, step: int) -> Case:
-        """Goes to `step`, which programs read from the setting ``t:step``."""
+        """Set the step, which programs read from the setting ``t:step``."""
         path = self.root / "Pulumi.dev.yaml"
         before = next((n for n in range(10) if f"t:step: {n}" in path.read_text()), 0)
         path.write_text(path.read_text().replace(f"t:step: {before}", f"t:step: {step}"))
@@ -65,11 +65,11 @@ class Case:
         return list(self.session.store.load().resources)
 
     def record(self, name: str) -> ResourceState:
-        """The live record of the resource called `name`."""
+        """Return the live record of the resource `name`."""
         return next(item for item in self.records() if name_of(item.urn) == name and not item.delete)
 
     def raw(self, name: str) -> dict[str, Any]:
-        """The record of the resource called `name` as it is in the state file, secrets encrypted."""
+        """Return the record of the resource `name` from the state file, with encrypted secrets."""
         resources = json.loads(self.state.read_text())["deployment"]["resources"]
         return next(item for item in resources if name_of(item["urn"]) == name and not item.get("delete"))
 
@@ -83,7 +83,7 @@ def errors(result: Result) -> list[Diagnostic]:
 
 
 def ops(result: Result) -> dict[str, Op]:
-    """What was done by name, unchanged resources, default providers and the stack itself left out."""
+    """Return the operations by name, without unchanged resources, default providers and the stack."""
     return {
         step.name: step.op
         for step in result.steps

@@ -114,7 +114,7 @@ def test_protection_can_go_with_the_replacement(case: Open) -> None:
 
 def test_logged_error_is_not_a_failure(case: Open) -> None:
     result = case("program-logs-an-error").up()
-    assert [(item.severity, item.message) for item in result.diagnostics] == [(Severity.ERROR, "only said")]
+    assert [(item.severity, item.message) for item in result.diagnostics] == [(Severity.ERROR, "only logged")]
     assert not errors(result)
 
 
@@ -192,7 +192,7 @@ def test_virtual_environment_inside_the_program_folder(case: Open) -> None:
     ("statement", "status"),
     [("os._exit(3)", "3"), ("threading.Thread(target=os._exit, args=(4,)).start()", "4")],
 )
-def test_program_that_ends_the_process_is_told(case: Open, statement: str, status: str) -> None:
+def test_program_that_ends_the_process_is_reported(case: Open, statement: str, status: str) -> None:
     program = case("policy-pack-required")
     (program.root / "__main__.py").write_text(f"import os, threading, time\n{statement}\ntime.sleep(0.2)\n")
     with pytest.raises(ProgramError, match=rf"os\._exit\({status}\)"):

@@ -1,4 +1,4 @@
-"""A process that dies in the middle: whatever is declared before and after, nothing is lost track of."""
+"""A process that crashes during an operation: the next operation completes or reverts it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud
 
 _CRASHED = -9
-_MOST = 6
+_MAX_EFFECTS = 6
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource of a random program. What it takes its inputs from comes before it in the program."""
+    """One resource of a random program; the resources that it depends on precede it."""
 
     number: int
     value: int
@@ -43,10 +43,10 @@ class Declared:
 
 @st.composite
 def programs(draw: st.DrawFn) -> str:
-    """Some of six resources, with values that another draw is likely to have differently."""
+    """Return a strategy for programs with some of six resources, which differ between two draws."""
     lines: list[str] = []
     there: set[int] = set()
-    for number in range(_MOST):
+    for number in range(_MAX_EFFECTS):
         if not draw(st.integers(0, 3)):
             continue
         earlier = (
@@ -68,17 +68,14 @@ def programs(draw: st.DrawFn) -> str:
 
 @contextmanager
 def a_stack() -> Iterator[tuple[Stack, Path]]:
-    """A stack, and the file of its cloud, which outlives the process."""
+    """Create a stack and the file of its cloud, which remains after a crash."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         yield Stack(root, Cloud(root / "cloud.json")), root / "cloud.json"
 
 
-def dies(stack: Stack, cloud: Path, source: str | None, moment: int) -> bool:
-    """Runs an update to `source` (None: a deletion of all) in a process that dies at its effect `moment`.
-
-    Returns whether it came to that.
-    """
+def run_until_crash(stack: Stack, cloud: Path, source: str | None, moment: int) -> bool:
+    """Run an update to `source` (None: destroy) in a process that exits at effect number `moment`."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -95,8 +92,8 @@ def dies(stack: Stack, cloud: Path, source: str | None, moment: int) -> bool:
     return code == _CRASHED
 
 
-def require_whole(stack: Stack, source: str) -> None:
-    """The next update to `source` completes, and one more finds nothing to do."""
+def require_consistent(stack: Stack, source: str) -> None:
+    """Require that an update to `source` succeeds and that the next one has no changes."""
     stack.up(source)
     stack.consistent()
     assert not stack.up(source).changed
@@ -120,33 +117,33 @@ AFTER = """
 """
 
 
-def test_an_update_that_dies_at_any_effect_is_understood_by_what_comes_next() -> None:
-    """The next command in turn goes on, takes it back, or deletes all."""
+def test_an_update_that_crashes_at_any_effect_is_recovered_by_the_next_operation() -> None:
+    """The next command completes the update, reverts it, or destroys the stack."""
     for moment in range(1, 100):
         with a_stack() as (stack, cloud):
             stack.up(BEFORE)
-            died = dies(stack, cloud, AFTER, moment)
+            died = run_until_crash(stack, cloud, AFTER, moment)
             match moment % 3:
                 case 0:
-                    require_whole(stack, AFTER)
+                    require_consistent(stack, AFTER)
                 case 1:
-                    require_whole(stack, BEFORE)
+                    require_consistent(stack, BEFORE)
                 case _:
                     assert stack.destroy().ok
                     assert not stack.cloud.objects
                     assert not stack.file.exists()
             if not died:
-                assert moment > 20, "the update had few effects to die at"
+                assert moment > 20, "the update had too few effects"
                 return
 
 
-def test_a_deletion_that_dies_at_any_effect_is_understood_by_what_comes_next() -> None:
+def test_a_deletion_that_crashes_at_any_effect_is_recovered_by_the_next_operation() -> None:
     for moment in range(1, 100):
         with a_stack() as (stack, cloud):
             stack.up(BEFORE)
-            died = dies(stack, cloud, None, moment)
+            died = run_until_crash(stack, cloud, None, moment)
             if moment % 2:
-                require_whole(stack, AFTER)
+                require_consistent(stack, AFTER)
             else:
                 assert stack.destroy().ok
                 assert not stack.cloud.objects
@@ -158,13 +155,13 @@ def test_a_deletion_that_dies_at_any_effect_is_understood_by_what_comes_next() -
 @pytest.mark.timeout(600)  # eighty operations
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(programs(), programs(), programs(), st.lists(st.integers(1, 14), min_size=1, max_size=3))
-def test_updates_that_die_one_after_the_other_lose_nothing(
+def test_consecutive_crashes_lose_no_resource(
     first: str, second: str, third: str, moments: list[int]
 ) -> None:
     with a_stack() as (stack, cloud):
         stack.up(first)
         for number, moment in enumerate(moments):
-            dies(stack, cloud, (second, third)[number % 2], moment)
-        require_whole(stack, third)
+            run_until_crash(stack, cloud, (second, third)[number % 2], moment)
+        require_consistent(stack, third)
         assert stack.destroy().ok
         assert not stack.cloud.objects

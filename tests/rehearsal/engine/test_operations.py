@@ -1,4 +1,4 @@
-"""What an operation does to resources, shown on a cloud of toys."""
+"""Operations on resources of the fake provider."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHAIN = """
 """
 
 
-def test_what_depends_on_another_is_created_after_it(stack: Stack, cloud: Cloud) -> None:
+def test_a_dependent_is_created_after_its_dependency(stack: Stack, cloud: Cloud) -> None:
     stack.up(CHAIN)
     assert cloud.order("Create") == ["a", "b", "c"]
     stack.consistent()
@@ -46,7 +46,7 @@ def test_independent_resources_are_created_side_by_side(stack: Stack, cloud: Clo
     stack.up('Thing("a")\nThing("b")\n')
 
 
-def test_a_preview_knows_what_is_unknown_and_changes_nothing(stack: Stack, cloud: Cloud) -> None:
+def test_a_preview_reports_unknown_values_and_changes_nothing(stack: Stack, cloud: Cloud) -> None:
     result = stack.preview(CHAIN)
     assert result.ok
     assert ops(result) == {"a": Op.CREATE, "b": Op.CREATE, "c": Op.CREATE}
@@ -55,9 +55,7 @@ def test_a_preview_knows_what_is_unknown_and_changes_nothing(stack: Stack, cloud
     assert not stack.file.exists()
 
 
-def test_a_second_update_calls_nothing_that_changes_and_leaves_the_file_alone(
-    stack: Stack, cloud: Cloud
-) -> None:
+def test_a_second_update_makes_no_changes_and_does_not_write_the_state(stack: Stack, cloud: Cloud) -> None:
     stack.up(CHAIN)
     before = stack.file.read_bytes()
     result = stack.up()
@@ -83,7 +81,7 @@ def test_a_replacement_creates_before_it_deletes(stack: Stack, cloud: Cloud) -> 
     stack.consistent()
 
 
-def test_a_physical_name_of_ones_own_is_deleted_first_with_what_cannot_outlive_it(
+def test_a_resource_with_a_fixed_physical_name_is_deleted_before_replacement(
     stack: Stack, cloud: Cloud
 ) -> None:
     program = """
@@ -105,7 +103,7 @@ def test_a_physical_name_of_ones_own_is_deleted_first_with_what_cannot_outlive_i
     stack.consistent()
 
 
-def test_delete_before_replace_can_be_asked_for(stack: Stack, cloud: Cloud) -> None:
+def test_delete_before_replace_is_an_option(stack: Stack, cloud: Cloud) -> None:
     program = 'Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})\n'
     stack.up(program.format(n=1))
     stack.up(program.format(n=2))
@@ -113,7 +111,7 @@ def test_delete_before_replace_can_be_asked_for(stack: Stack, cloud: Cloud) -> N
     stack.consistent()
 
 
-def test_what_is_no_longer_declared_is_deleted_dependents_first(stack: Stack, cloud: Cloud) -> None:
+def test_undeclared_resources_are_deleted_dependents_first(stack: Stack, cloud: Cloud) -> None:
     stack.up(CHAIN)
     result = stack.up("pass\n")
     assert cloud.order("Delete") == ["c", "b", "a"]
@@ -121,7 +119,7 @@ def test_what_is_no_longer_declared_is_deleted_dependents_first(stack: Stack, cl
     stack.consistent()
 
 
-def test_destroying_leaves_nothing_and_forgets_the_stack(stack: Stack, cloud: Cloud) -> None:
+def test_destroy_deletes_all_resources_and_the_state(stack: Stack, cloud: Cloud) -> None:
     stack.up(CHAIN)
     assert stack.destroy().ok
     assert cloud.order("Delete") == ["c", "b", "a"]
@@ -170,7 +168,7 @@ def test_a_retained_resource_stays_in_the_cloud(stack: Stack, cloud: Cloud) -> N
     assert not stack.names()
 
 
-def test_what_goes_with_another_is_not_deleted_on_its_own(stack: Stack, cloud: Cloud) -> None:
+def test_a_resource_with_deleted_with_is_not_deleted_separately(stack: Stack, cloud: Cloud) -> None:
     stack.up('a = Thing("a")\nThing("b", ResourceOptions(deleted_with=a))\n')
     stack.destroy()
     assert cloud.order("Delete") == ["a"]
@@ -201,7 +199,7 @@ def test_components_hold_their_children_in_their_type(stack: Stack) -> None:
     assert stack.record("a").urn == "urn:pulumi:test::toys::my:index:Group$toy:index:Thing::a"
 
 
-def test_secrets_are_never_written_in_the_clear(stack: Stack) -> None:
+def test_secrets_are_never_written_in_plaintext(stack: Stack) -> None:
     result = stack.up(
         'a = Thing("a", value=pulumi.Output.secret("hunter2"))\n'
         'Thing("b", ResourceOptions(additional_secret_outputs=["computed"]), value="x")\n'
@@ -214,7 +212,7 @@ def test_secrets_are_never_written_in_the_clear(stack: Stack) -> None:
     assert stack.record("a").outputs["value"].element == "hunter2"
 
 
-def test_a_wrong_passphrase_is_told_from_damage(stack: Stack) -> None:
+def test_a_wrong_passphrase_is_distinguished_from_a_damaged_file(stack: Stack) -> None:
     stack.up('Thing("a")\n')
     stack.passphrase = PASSPHRASE + "?"
     with pytest.raises(StateError, match="passphrase"):
@@ -237,7 +235,7 @@ def test_failing_checks_of_all_resources_are_listed_in_one_preview(stack: Stack)
     assert not result.ok
 
 
-def test_a_failure_stops_what_follows_and_the_next_update_goes_on(stack: Stack, cloud: Cloud) -> None:
+def test_a_failure_stops_later_steps_and_the_next_update_resumes(stack: Stack, cloud: Cloud) -> None:
     def refuse(request: object) -> None:
         raise refused("no")
 
@@ -251,7 +249,7 @@ def test_a_failure_stops_what_follows_and_the_next_update_goes_on(stack: Stack, 
     stack.consistent()
 
 
-def test_a_program_ends_when_something_it_waits_for_failed(stack: Stack, cloud: Cloud) -> None:
+def test_a_program_ends_when_a_resource_it_awaits_failed(stack: Stack, cloud: Cloud) -> None:
     def refuse(request: object) -> None:
         raise refused("no")
 
@@ -284,7 +282,7 @@ def test_a_resource_that_never_became_ready_is_recorded_and_updated_next_time(
     assert not stack.record("a").init_errors
 
 
-def test_an_interrupt_lets_what_is_in_flight_finish_and_begins_no_more(stack: Stack, cloud: Cloud) -> None:
+def test_an_interrupt_waits_for_steps_in_progress_and_starts_no_more(stack: Stack, cloud: Cloud) -> None:
     def interrupt(request: object) -> None:
         assert stack.operation
         stack.operation.interrupt()
@@ -298,7 +296,7 @@ def test_an_interrupt_lets_what_is_in_flight_finish_and_begins_no_more(stack: St
     stack.consistent()
 
 
-def test_refresh_adopts_what_changed_and_forgets_what_is_gone(stack: Stack, cloud: Cloud) -> None:
+def test_refresh_adopts_changes_and_removes_deleted_resources(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", value=1)\nThing("b", value=1)\n')
     gone = stack.record("b").id
     del cloud.objects[gone]
@@ -308,7 +306,7 @@ def test_refresh_adopts_what_changed_and_forgets_what_is_gone(stack: Stack, clou
     assert ops(stack.up()) == {"b": Op.CREATE}
 
 
-def test_a_second_writer_is_turned_away_and_told_who_writes(stack: Stack) -> None:
+def test_a_second_writer_is_rejected_with_the_holder_of_the_lock(stack: Stack) -> None:
     with stack.store.lock("up --stack test"), pytest.raises(StateError, match="kingdom up --stack test"):
         stack.update('Thing("a")\n')
 
@@ -334,25 +332,25 @@ def test_a_program_that_raises_is_named_with_its_line_and_without_a_traceback(
     assert "Traceback" not in text
 
 
-def test_a_journal_cut_at_any_byte_is_understood(stack: Stack, cloud: Cloud, tmp_path: Path) -> None:
+def test_a_journal_truncated_at_any_byte_is_readable(stack: Stack, cloud: Cloud, tmp_path: Path) -> None:
     stack.up('Thing("a", value=1)\n')
     journal = stack.folder / "journal.jsonl"
-    kept: list[bytes] = []
+    journals: list[bytes] = []
     fold = type(stack.store).fold
 
-    def keep(self: object, snapshot: object) -> None:
-        kept.append(journal.read_bytes())
+    def record(self: object, snapshot: object) -> None:
+        journals.append(journal.read_bytes())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rehearsal.engine.state.store.Store.fold", keep)
+        patch.setattr("rehearsal.engine.state.store.Store.fold", record)
         stack.update('Thing("a", value=2)\nThing("b", value=3)\n')
     assert fold
-    header = kept[0].index(b"\n") + 1
-    for end in range(header, len(kept[0]) + 1, 7):
-        journal.write_bytes(kept[0][:end])
+    header = journals[0].index(b"\n") + 1
+    for end in range(header, len(journals[0]) + 1, 7):
+        journal.write_bytes(journals[0][:end])
         snapshot = stack.snapshot()
         assert {item.urn.rpartition("::")[2] for item in snapshot.resources} >= {"a"}
-    journal.write_bytes(kept[0][:header])
+    journal.write_bytes(journals[0][:header])
     stack.up()
     assert stack.names() == {"a", "b"}
 
@@ -360,32 +358,35 @@ def test_a_journal_cut_at_any_byte_is_understood(stack: Stack, cloud: Cloud, tmp
 @pytest.mark.parametrize(
     ("hangs", "place"),
     [
-        ("told.wait()", "it is at program/__main__.py:9"),
-        ("pulumi.export('never', pulumi.Output.from_input(heard()))", "an output that is never resolved"),
+        ("reported.wait()", "it is at program/__main__.py:9"),
+        (
+            "pulumi.export('never', pulumi.Output.from_input(wait_in_thread()))",
+            "an output that is never resolved",
+        ),
     ],
 )
-def test_a_program_that_hangs_is_named_with_its_place(
+def test_a_program_that_hangs_is_reported_with_its_line(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, hangs: str, place: str
 ) -> None:
     monkeypatch.setattr(hang_detector, "PATIENCE_SECONDS", 1.5)
-    said: list[str] = []
-    told = threading.Event()
-    monkeypatch.setattr(fake_sdk, "told", told, raising=False)
+    notices: list[str] = []
+    reported = threading.Event()
+    monkeypatch.setattr(fake_sdk, "reported", reported, raising=False)
 
     def notice(text: str) -> None:
-        said.append(text)
-        told.set()
+        notices.append(text)
+        reported.set()
 
     stack.program(f"""
         import asyncio
         from tests.rehearsal.engine import fake_sdk
-        told = fake_sdk.told
-        heard = lambda: asyncio.to_thread(told.wait)
+        reported = fake_sdk.reported
+        wait_in_thread = lambda: asyncio.to_thread(reported.wait)
         Thing("a")
         {hangs}
     """)
     operation = stack.make()
     operation.notice = notice
     assert operation.preview().ok
-    assert len(said) == 1
-    assert place in said[0]
+    assert len(notices) == 1
+    assert place in notices[0]

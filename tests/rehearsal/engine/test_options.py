@@ -1,4 +1,4 @@
-"""Resource options, in combinations that meet in practice: what the engine of the CLI does with them."""
+"""Combinations of resource options, with the behavior of the CLI's engine."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from tests.rehearsal.engine.fake_provider import Cloud, refused
 # -- deleteBeforeReplace and what depends on it ----------------------------------------------------------
 
 
-def test_a_deletion_first_takes_dependents_along_level_by_level(stack: Stack, cloud: Cloud) -> None:
-    """`d` only updates when `c` changes, so it stays; all others cannot outlive what they are made from."""
+def test_delete_before_replace_deletes_dependents_level_by_level(stack: Stack, cloud: Cloud) -> None:
+    """`d` is only updated when `c` changes, so it stays.
+
+    All others must be replaced with their dependency.
+    """
     program = """
         a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
         b = Thing("b", fixed=a.computed)
@@ -33,9 +36,7 @@ def test_a_deletion_first_takes_dependents_along_level_by_level(stack: Stack, cl
     assert not stack.up().changed
 
 
-def test_a_protected_dependent_keeps_what_it_depends_on_from_being_deleted_first(
-    stack: Stack, cloud: Cloud
-) -> None:
+def test_a_protected_dependent_prevents_deletion_of_its_dependency(stack: Stack, cloud: Cloud) -> None:
     program = """
         a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
         Thing("b", ResourceOptions(protect=True), fixed=a.computed)
@@ -48,7 +49,7 @@ def test_a_protected_dependent_keeps_what_it_depends_on_from_being_deleted_first
     stack.consistent()
 
 
-def test_a_failed_creation_after_a_deletion_first_is_made_up_for_by_the_next_update(
+def test_a_failed_creation_after_delete_before_replace_is_retried_by_the_next_update(
     stack: Stack, cloud: Cloud
 ) -> None:
     program = """
@@ -58,7 +59,7 @@ def test_a_failed_creation_after_a_deletion_first_is_made_up_for_by_the_next_upd
     stack.up(program.format(n=1))
 
     def refuse(request: Any) -> None:
-        raise refused("no room")
+        raise refused("quota exceeded")
 
     cloud.before[("Create", "a")] = refuse
     assert not stack.update(program.format(n=2)).ok
@@ -83,7 +84,7 @@ def test_a_protected_resource_that_is_no_longer_declared_stays_with_all_others(
     assert stack.names() == {"a", "b"}
 
 
-def test_protection_that_is_taken_away_first_lets_a_resource_go(stack: Stack, cloud: Cloud) -> None:
+def test_a_resource_is_deleted_after_its_protection_is_removed(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", ResourceOptions(protect=True))\n')
     stack.up('Thing("a")\n')
     stack.up("pass\n")
@@ -101,7 +102,7 @@ def test_a_retained_resource_is_left_behind_when_it_is_replaced(stack: Stack, cl
     ]
 
 
-def test_retention_counts_as_last_recorded_when_the_declaration_goes_with_it(
+def test_retention_is_read_from_the_record_when_the_resource_is_undeclared(
     stack: Stack, cloud: Cloud
 ) -> None:
     stack.up('Thing("a", ResourceOptions(retain_on_delete=True))\n')
@@ -110,14 +111,14 @@ def test_retention_counts_as_last_recorded_when_the_declaration_goes_with_it(
     assert cloud.order("Delete") == ["a"]
 
 
-def test_what_goes_with_another_that_stays_is_deleted_on_its_own(stack: Stack, cloud: Cloud) -> None:
+def test_deleted_with_a_remaining_resource_is_deleted_separately(stack: Stack, cloud: Cloud) -> None:
     stack.up('a = Thing("a")\nThing("b", ResourceOptions(deleted_with=a))\n')
     stack.up('Thing("a")\n')
     assert cloud.order("Delete") == ["b"]
     stack.consistent()
 
 
-def test_what_goes_with_another_is_replaced_with_it_and_deleted_with_it(stack: Stack, cloud: Cloud) -> None:
+def test_deleted_with_is_replaced_and_deleted_together(stack: Stack, cloud: Cloud) -> None:
     stack.up('a = Thing("a", fixed=1)\nThing("b", ResourceOptions(deleted_with=a))\n')
     result = stack.up('a = Thing("a", fixed=2)\nThing("b", ResourceOptions(deleted_with=a))\n')
     assert ops(result) == {"a": Op.REPLACE, "b": Op.REPLACE}
@@ -127,7 +128,7 @@ def test_what_goes_with_another_is_replaced_with_it_and_deleted_with_it(stack: S
 # -- import ------------------------------------------------------------------------------------------------
 
 
-def test_what_exists_is_imported_and_never_replaced_while_its_id_is_named(stack: Stack, cloud: Cloud) -> None:
+def test_an_existing_resource_is_imported_and_not_replaced_while_imported(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", name="one", value=1)\n')
     (stack.folder / "state.json").unlink()
     result = stack.up('Thing("b", ResourceOptions(import_="one"), name="one", value=1)\n')
@@ -139,7 +140,7 @@ def test_what_exists_is_imported_and_never_replaced_while_its_id_is_named(stack:
     assert stack.record("b").id == "one"
 
 
-def test_nothing_is_imported_where_nothing_is(stack: Stack) -> None:
+def test_an_import_of_a_missing_resource_fails(stack: Stack) -> None:
     result = stack.update('Thing("b", ResourceOptions(import_="one"), name="one")\n')
     assert "cannot import 'one': no resource has this id" in messages(result)[0]
     assert not stack.names()
@@ -148,7 +149,7 @@ def test_nothing_is_imported_where_nothing_is(stack: Stack) -> None:
 # -- aliases -----------------------------------------------------------------------------------------------
 
 
-# What was declared before, and after, line by line.
+# The declarations before and after, line by line.
 RENAMES: dict[str, tuple[list[str], list[str]]] = {
     "name": (
         ['Thing("old", value=1)'],
@@ -206,7 +207,7 @@ RENAMES: dict[str, tuple[list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("renamed", RENAMES)
-def test_an_alias_carries_a_resource_over_without_a_call_that_makes_or_ends_it(
+def test_an_alias_renames_a_resource_without_create_or_delete(
     stack: Stack, cloud: Cloud, renamed: str
 ) -> None:
     before, after = RENAMES[renamed]
@@ -218,9 +219,7 @@ def test_an_alias_carries_a_resource_over_without_a_call_that_makes_or_ends_it(
     assert not stack.up().changed
 
 
-def test_what_depends_on_a_renamed_resource_refers_to_it_under_its_new_name(
-    stack: Stack, cloud: Cloud
-) -> None:
+def test_dependents_of_a_renamed_resource_refer_to_the_new_name(stack: Stack, cloud: Cloud) -> None:
     stack.up('a = Thing("a", value=1)\nThing("b", value=a.value)\n')
     stack.up(
         'a = Thing("z", ResourceOptions(aliases=[Alias(name="a")]), value=1)\nThing("b", value=a.value)\n'
@@ -263,7 +262,7 @@ def test_changes_under_an_ignored_path_are_ignored_and_no_others(
     assert inputs["replicas"] == (2 if paths == ["spec.template.containers[1].image"] else 1)
 
 
-def test_an_ignored_path_matters_again_when_it_is_no_longer_ignored(stack: Stack, cloud: Cloud) -> None:
+def test_a_path_that_is_no_longer_ignored_is_compared_again(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", value=1)\n')
     stack.up('Thing("a", ResourceOptions(ignore_changes=["value"]), value=2)\n')
     assert stack.record("a").inputs["value"] == 1
@@ -281,7 +280,9 @@ def test_an_ignored_path_matters_again_when_it_is_no_longer_ignored(stack: Stack
     ],
     ids=str,
 )
-def test_a_change_under_a_chosen_path_replaces(stack: Stack, cloud: Cloud, paths: list[str], op: Op) -> None:
+def test_a_change_under_a_replace_on_changes_path_replaces(
+    stack: Stack, cloud: Cloud, paths: list[str], op: Op
+) -> None:
     program = (
         'Thing("a", ResourceOptions(replace_on_changes={paths}, delete_before_replace=True), '
         'spec={{"size": {n}}}, rules=[{{"port": {n}}}])\n'
@@ -300,7 +301,7 @@ def test_ignored_changes_do_not_replace(stack: Stack, cloud: Cloud) -> None:
 # -- time-outs -----------------------------------------------------------------------------------------------
 
 
-def test_time_outs_of_the_program_reach_the_provider_and_the_records(stack: Stack, cloud: Cloud) -> None:
+def test_custom_timeouts_reach_the_provider_and_the_records(stack: Stack, cloud: Cloud) -> None:
     seen: dict[str, float] = {}
 
     def watch(method: str) -> None:
@@ -324,7 +325,7 @@ def test_unsupported_option_is_refused_by_name(stack: Stack) -> None:
     assert messages(result) == ["the option env_var_mappings is not supported by kingdom"]
 
 
-def test_a_time_out_that_is_none_is_told_with_its_line(stack: Stack, cloud: Cloud) -> None:
+def test_an_invalid_timeout_is_reported_with_its_line(stack: Stack, cloud: Cloud) -> None:
     result = stack.update(
         'Thing("a", ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="soon")))\n'
     )
@@ -354,7 +355,7 @@ def test_transformations_change_inputs_and_options_of_children_too(stack: Stack,
     assert (stack.record("b").inputs["value"], stack.record("b").protect) == (21, False)
 
 
-def test_outputs_of_components_and_of_the_stack_are_recorded_and_kept_after_a_failure(
+def test_outputs_of_components_and_of_the_stack_are_recorded_and_retained_after_a_failure(
     stack: Stack, cloud: Cloud
 ) -> None:
     program = """
@@ -385,7 +386,9 @@ def test_outputs_of_components_and_of_the_stack_are_recorded_and_kept_after_a_fa
 # -- functions -----------------------------------------------------------------------------------------
 
 
-def test_functions_are_asked_with_what_is_known_and_their_answers_flow_on(stack: Stack, cloud: Cloud) -> None:
+def test_functions_are_called_with_known_arguments_and_their_results_are_inputs(
+    stack: Stack, cloud: Cloud
+) -> None:
     cloud.functions["toy:index:double"] = lambda args: {"twice": args["of"] * 2}
     stack.up("""
         found = pulumi.runtime.invoke("toy:index:double", {"of": 4}).value
@@ -394,12 +397,12 @@ def test_functions_are_asked_with_what_is_known_and_their_answers_flow_on(stack:
     assert stack.record("a").inputs["value"] == 8
 
 
-def test_a_function_of_something_unknown_is_not_asked_in_a_preview(stack: Stack, cloud: Cloud) -> None:
+def test_a_function_with_unknown_arguments_is_not_called_in_a_preview(stack: Stack, cloud: Cloud) -> None:
     cloud.functions["toy:index:double"] = lambda args: {"twice": args["of"] * 2}
     program = """
         a = Thing("a", value=2)
         found = pulumi.runtime.invoke_output("toy:index:double", {"of": a.computed})
-        Thing("b", value=found.apply(lambda answer: answer["twice"]))
+        Thing("b", value=found.apply(lambda result: result["twice"]))
     """
     result = stack.preview(program)
     assert result.ok, result.diagnostics

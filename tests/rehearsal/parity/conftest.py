@@ -1,4 +1,4 @@
-"""Each stack is taken through its life once under each engine; the tests look at what was seen."""
+"""Run each stack through its lifecycle once under each engine; the tests compare the results."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ STACKS = ("dev", "staging", "prod")
 
 @dataclass(frozen=True)
 class Life:
-    """What an engine answered on the way from nothing to a stack and back.
+    """Results of an engine from the creation of a stack to its deletion.
 
-    `records` are those of the stack as it stood; `refused` is the answer to an attempt to delete what is
-    protected, and `kept` are the records after it.
+    `records` are the resource records after creation; `refused` is the result of an attempt to delete
+    protected resources, and `after_refusal` are the records after it.
     """
 
     ran: dict[str, Ran]
     records: dict[str, Record]
     refused: Ran | None = None
-    kept: dict[str, Record] = field(default_factory=dict)
+    after_refusal: dict[str, Record] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="session")
 def providers() -> Iterator[str]:
-    """The rehearsal clouds, served to the CLI: the value of PULUMI_DEBUG_PROVIDERS."""
+    """Serve the rehearsal providers to the CLI; yield the value of PULUMI_DEBUG_PROVIDERS."""
     if shutil.which("pulumi") is None:
         pytest.skip("the Pulumi CLI is not on PATH")
     with clouds() as value:
@@ -43,7 +43,7 @@ def providers() -> Iterator[str]:
 def lives(
     request: pytest.FixtureRequest, providers: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Life, Life]:
-    """One stack's life under the Pulumi CLI, and under `kingdom`; side by side, to save time."""
+    """Run one stack under the Pulumi CLI and `kingdom` in parallel."""
     stack = request.param
     project = copy_project(tmp_path_factory.mktemp(f"{stack}-pulumi"))
     pulumi = Pulumi(project, tmp_path_factory.mktemp(f"{stack}-home"), providers)
@@ -73,13 +73,13 @@ def _under_pulumi(pulumi: Pulumi, stack: str) -> Life:
     records = comparable(pulumi.export(stack))
     protected = any(record.get("protect") for record in records.values())
     refused = pulumi.run("destroy", *on, "--yes") if protected else None
-    kept = comparable(pulumi.export(stack))
+    after_refusal = comparable(pulumi.export(stack))
     if protected:
         ran["unprotect"] = pulumi.run("config", "set", *on, "--path", "kingdom:environment.protect", "false")
         ran["unprotected"] = pulumi.run("up", *on, "--yes", "--skip-preview")
     ran["destroy"] = pulumi.run("destroy", *on, "--yes", "--skip-preview")
     ran["rm"] = pulumi.run("stack", "rm", stack, "--yes")
-    return Life(ran, records, refused, kept)
+    return Life(ran, records, refused, after_refusal)
 
 
 def _under_kingdom(kingdom: Kingdom, stack: str) -> Life:
@@ -92,7 +92,7 @@ def _under_kingdom(kingdom: Kingdom, stack: str) -> Life:
     records = comparable(kingdom.export(stack))
     protected = any(record.get("protect") for record in records.values())
     refused = kingdom.run("down", *on) if protected else None
-    kept = comparable(kingdom.export(stack))
+    after_refusal = comparable(kingdom.export(stack))
     if protected:
         file = kingdom.project / "stacks" / f"Pulumi.{stack}.yaml"
         text = file.read_text()
@@ -100,4 +100,4 @@ def _under_kingdom(kingdom: Kingdom, stack: str) -> Life:
         file.write_text(text.replace("    protect: true\n", "    protect: false\n"))
         ran["unprotected"] = kingdom.run("up", *on, "--policy-pack", "witness")
     ran["destroy"] = kingdom.run("down", *on)
-    return Life(ran, records, refused, kept)
+    return Life(ran, records, refused, after_refusal)

@@ -1,4 +1,4 @@
-"""`kingdom` in a copy of the project: the other of the two engines."""
+"""Run `kingdom` in a copy of the project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.rehearsal.parity.pulumi_cli import PASSPHRASE, Finding, Ran, search_p
 
 @dataclass(frozen=True)
 class Kingdom:
-    """The command line of this repository in the folder `project`."""
+    """The `kingdom` command in the folder `project`."""
 
     project: Path
 
@@ -33,7 +33,7 @@ class Kingdom:
         return Ran(ended.returncode, ended.stdout + ended.stderr, _findings(json.loads(ended.stdout)))
 
     def export(self, stack: str) -> list[dict[str, Any]]:
-        """The records of `stack`, secrets in the clear."""
+        """Return the resource records of `stack` with secrets in plaintext."""
         path = self.project / ".rehearsal" / stack / "state.json"
         deployment = json.loads(path.read_text())["deployment"]
         salt = deployment["secrets_providers"]["state"]["salt"]
@@ -41,7 +41,7 @@ class Kingdom:
 
 
 def _findings(result: dict[str, Any]) -> frozenset[Finding]:
-    """What the pack said. What it could not judge yet is an advisory in the CLI's words."""
+    """Return the pack's findings; unevaluated policies are advisory findings in the CLI."""
     return frozenset(
         (
             item["policy"],

@@ -1,4 +1,4 @@
-"""Real provider plugins: found where the Pulumi CLI finds them, and called over the same protocol.
+"""Find provider plugins where the Pulumi CLI finds them, and call them over the same protocol.
 
 A plugin is started without credentials and with a proxy that refuses every connection, so that nothing leaves
 this machine. Only `Check` and `Diff` are called: both work before the provider is configured.
@@ -33,7 +33,7 @@ def find(package: str) -> Path | None:
 
 @contextlib.contextmanager
 def running(plugin: Path) -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
-    """Start a plugin, yield a stub of it, and end it."""
+    """Start a plugin, yield a stub of it, and stop it."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": "/nonexistent",

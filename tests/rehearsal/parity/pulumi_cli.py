@@ -1,4 +1,4 @@
-"""The real Pulumi CLI in a copy of the project, against the rehearsal's clouds."""
+"""Run the Pulumi CLI in a copy of the project with the rehearsal providers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Finding = tuple[str, str, str, str]  # policy, level, URN, message
 
 
 def alike(findings: frozenset[Finding]) -> set[Finding]:
-    """Findings without the pack's version: the SDK says 0.0.1 of every pack, and `kingdom` mends that."""
+    """Return findings without the pack's version, which the SDK always reports as 0.0.1."""
     return {(policy, level, urn, re.sub(r"@v\S+(?=')", "", text)) for policy, level, urn, text in findings}
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command answered."""
+    """Result of a command."""
 
     code: int
     output: str
@@ -38,9 +38,9 @@ class Ran:
 
 
 def copy_project(folder: Path, program: Path | None = None) -> Path:
-    """What both engines need of the project, in `folder`; the CLI writes into stack files.
+    """Copy the files that both engines need to `folder`, because the CLI writes to stack files.
 
-    `program` is a file that takes the place of the project's own program.
+    `program` is a file that replaces the project's program.
     """
     for name in _COPIED:
         source = ROOT / name
@@ -58,19 +58,19 @@ def copy_project(folder: Path, program: Path | None = None) -> Path:
 
 
 def search_path(project: Path) -> str:
-    """For PYTHONPATH: the copy's `infra` and `policies`, and `rehearsal` of the checkout under test."""
+    """Return the PYTHONPATH: the copy's `infra` and `policies`, and `rehearsal` of this checkout."""
     return os.pathsep.join([str(project), str(ROOT)])
 
 
 def surroundings() -> dict[str, str]:
-    """The environment without what whoever runs the tests has set for stacks of their own."""
+    """Return the environment without Pulumi and stack settings of the user."""
     own = ("PULUMI_", "KINGDOM_")
     return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 
 
 @contextlib.contextmanager
 def clouds() -> Iterator[str]:
-    """The rehearsal clouds, served to the CLI: the value of PULUMI_DEBUG_PROVIDERS."""
+    """Serve the rehearsal providers to the CLI; yield the value of PULUMI_DEBUG_PROVIDERS."""
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("kingdom")), "cloud", "--json"],
         env=surroundings() | {"PYTHONPATH": str(ROOT)},
@@ -89,7 +89,7 @@ def clouds() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Pulumi:
-    """The CLI with a home and a file backend of its own; `providers` is what `kingdom cloud` printed."""
+    """The CLI with a separate home and file backend; `providers` is the output of `kingdom cloud`."""
 
     project: Path
     home: Path
@@ -111,7 +111,7 @@ class Pulumi:
         return Ran(ended.returncode, ended.stdout, _findings(log))
 
     def export(self, stack: str) -> list[dict[str, Any]]:
-        """The records of `stack`, secrets in the clear."""
+        """Return the resource records of `stack` with secrets in plaintext."""
         ended = subprocess.run(
             ["pulumi", "stack", "export", "--show-secrets", "--stack", stack],
             cwd=self.project,
@@ -126,7 +126,7 @@ class Pulumi:
     def environment(self) -> dict[str, str]:
         backend = self.home / "backend"
         backend.mkdir(parents=True, exist_ok=True)
-        # Programs without a virtual environment of their own run with the first `python3` on PATH.
+        # Programs without a virtual environment run with the first `python3` on PATH.
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         return surroundings() | {
             "PATH": search,

@@ -1,7 +1,7 @@
-"""Random small programs over two to four steps: resources, options, and what changes from step to step.
+"""Generate random programs of two to four steps with resources, options and changes between the steps.
 
-A program is one function. Several programs share one stack, each with its own prefix of names, because a run
-of an engine costs seconds whatever is in it.
+A program is one function. Several programs share one stack, each with its own name prefix, because every run
+of an engine takes seconds.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ _EXPORTS = {
 
 
 def source(seed: int, indexes: range, step: int) -> str:
-    """The program of one stack at `step`: those of `indexes` one after the other."""
+    """Return the source of a stack's program at `step`, consisting of the programs `indexes`."""
     parts = [PRELUDE]
     for index in indexes:
         steps = program(seed, index)
@@ -133,7 +133,7 @@ def source(seed: int, indexes: range, step: int) -> str:
 
 
 def program(seed: int, index: int) -> list[list[Item]]:
-    """The resources of program `index` at each of its steps; a function of its arguments alone."""
+    """Return the resources of program `index` at each step; deterministic."""
     random = Random(f"{seed}/{index}")
     first = [_item(random, index, at) for at in range(random.randint(2, 5))]
     first = [_with_options(random, item, first[:at], at) for at, item in enumerate(first)]
@@ -159,7 +159,7 @@ _KINDS = [*["Bucket"] * 4, *["Pet"] * 4, *["Password", "Map", "Box", "Provider"]
 
 
 def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
-    """Random inputs; a text may be a secret. Texts with one `prefix` are of one resource."""
+    """Return random inputs; a string may be a secret. Strings of one resource share a `prefix`."""
     text = f'"{prefix}-{random.randint(0, 3)}"'
     if random.random() < 0.2:
         text = f"Output.secret({text})"
@@ -191,7 +191,7 @@ def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
 
 
 def _with_options(random: Random, item: Item, before: list[Item], at: int) -> Item:
-    """`item` with random options; it may refer to the resources `before` it."""
+    """Return `item` with random options, which may refer to the resources `before` it."""
     options: dict[str, str] = {}
     inputs = dict(item.inputs)
     if item.kind == "Read":
@@ -208,7 +208,7 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
     elif custom and chance(0.08):
         options["parent"] = f"r{random.choice(custom)}"
         options["protect"] = "False"  # not that of the parent, under which a replacement is an error
-    if custom and chance(0.3):  # a component would bring its children along, this resource perhaps among them
+    if custom and chance(0.3):  # a component includes its children, possibly this resource
         options["depends_on"] = f"[r{random.choice(custom)}]"
     if custom and chance(0.2) and item.kind != "Provider":
         options["deleted_with"] = f"r{random.choice(custom)}"
@@ -226,7 +226,7 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
         options["hooks"] = f"ResourceHookBinding({listed})"
     if item.kind == "Box" and clouds and chance(0.4):
         options["providers"] = f"[r{random.choice(clouds)}]"
-    # What is protected may not be replaced, so it has no option through which another resource replaces it.
+    # A protected resource must not be replaced, so it gets no option by which another resource replaces it.
     bound = options.keys() & {"parent", "deleted_with", "replace_with"}
     if item.kind == "Bucket" and chance(0.15) and not bound:
         options["protect"] = "True"
@@ -271,7 +271,7 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
 
 
 def _next(random: Random, items: list[Item], step: int) -> list[Item]:
-    """The next step: some inputs and options change, some resources go, come back or get another name."""
+    """Return the next step: changed inputs and options; removed, re-added and renamed resources."""
     used = {name for item in items if item.declared for name in _references(item)}
     found = []
     for at, item in enumerate(items):
@@ -280,12 +280,12 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
             item = replace(item, aliases=())
         if draw < 0.35:
             fresh = _inputs(random, item.kind, item.prefix)
-            kept = {k: v for k, v in item.inputs.items() if ".id" in v or k == "name"}
+            unchanged = {k: v for k, v in item.inputs.items() if ".id" in v or k == "name"}
             if item.options.get("protect") == "True":
-                kept["location"] = item.inputs["location"]
-            item = replace(item, inputs=fresh | kept)
+                unchanged["location"] = item.inputs["location"]
+            item = replace(item, inputs=fresh | unchanged)
         elif draw < 0.5:
-            # Where one of these goes away in the step in which its target is deleted before it is replaced,
+            # If one of these is removed in the step in which its target is deleted before replacement,
             # the CLI deletes the resource after its registration and does not create it again.
             # It also fails if that resource's former default provider is not used any more.
             lasting = ("replace_with", "deleted_with", "version", "plugin_download_url")
@@ -307,7 +307,7 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
 
 
 def _moved(random: Random, item: Item, before: list[Item]) -> Item:
-    """`item` with another parent and an alias that names the former one."""
+    """Return `item` with another parent and an alias for the former one."""
     boxes = [n for n, other in enumerate(before) if other.kind == "Box" and other.declared]
     former = item.options.get("parent")
     options = {key: value for key, value in item.options.items() if key != "parent"}
@@ -325,7 +325,7 @@ def _references(item: Item) -> set[str]:
 
 
 def _closed(items: list[Item]) -> list[Item]:
-    """`items` with everything declared that a declared one refers to."""
+    """Return `items` closed under references: every referenced item is declared."""
     found = list(items)
     for at in reversed(range(len(found))):
         if found[at].declared:

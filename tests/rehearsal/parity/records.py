@@ -1,4 +1,4 @@
-"""Exported records in a form in which those of two engines can be compared."""
+"""Normalize exported resource records, so that those of two engines are comparable."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rehearsal.pulumi.properties import SECRET_SIGNATURE, SIGNATURE
 
 Record = dict[str, Any]
 
-# When and where something was written differs from run to run, and the CLI keeps whole stack traces.
+# Times and positions differ between runs, and the CLI stores complete stack traces.
 _OF_THE_RUN = ("created", "modified", "sourcePosition", "stackTrace")
 
 
 def comparable(records: list[Record]) -> dict[str, Record]:
-    """`records` by URN, without what two runs of one engine may differ in."""
+    """Return `records` by URN without values that differ between runs of one engine."""
     names = {
         item["id"]: f"<{item['urn']}>" for item in records if item["type"].startswith("pulumi:providers:")
     }
@@ -24,14 +24,14 @@ def comparable(records: list[Record]) -> dict[str, Record]:
 
 def _comparable(record: Record, providers: dict[str, str]) -> Record:
     found = {key: _opened(value) for key, value in record.items() if key not in _OF_THE_RUN}
-    # The order in which dependencies are found is that of a race between coroutines of the SDK.
+    # The order of dependencies depends on the scheduling of the SDK's coroutines.
     if "dependencies" in found:
         found["dependencies"] = sorted(found["dependencies"])
     # The CLI writes no properties without dependencies.
     uses = {key: sorted(urns) for key, urns in found.pop("propertyDependencies", {}).items() if urns}
     if uses:
         found["propertyDependencies"] = uses
-    # An empty bag of the CLI's own, for where to download a plugin from.
+    # An empty object that the CLI writes for plugin download settings.
     if found.get("inputs", {}).get("__internal") == {}:
         del found["inputs"]["__internal"]
     # A provider's id is a random UUID; references to it end in it.
@@ -44,7 +44,7 @@ def _comparable(record: Record, providers: dict[str, str]) -> Record:
 
 
 def _opened(value: Any) -> Any:
-    """`value` with secrets parsed: their JSON may be written in more than one way."""
+    """Return `value` with secrets parsed, because their JSON formatting differs."""
     match value:
         case dict() if value.get(SIGNATURE) == SECRET_SIGNATURE:
             return {"secret": json.loads(value["plaintext"])}
@@ -57,7 +57,7 @@ def _opened(value: Any) -> Any:
 
 
 def differences(one: dict[str, Record], other: dict[str, Record]) -> list[str]:
-    """A line for each place in which two sets of records differ."""
+    """Return one line per difference between two sets of records."""
     return [f"{urn}{path}: {a!r} / {b!r}" for urn in sorted(one.keys() | other.keys())
             for path, a, b in _places("", one.get(urn), other.get(urn))]  # fmt: skip
 

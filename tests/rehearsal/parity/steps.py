@@ -1,4 +1,4 @@
-"""Steps of an operation by resource, in terms that are common to both engines."""
+"""Normalize the steps of an operation to terms that are common to both engines."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def of_kingdom(output: str) -> Steps:
 
 
 def differing(one: Steps, other: Steps) -> list[str]:
-    """Return a line for each resource with which two engines did different things."""
+    """Return one line per resource whose steps differ between two engines."""
     return [
         f"steps of {urn}: {sorted(one[urn])} / {sorted(other[urn])}"
         for urn in sorted(one.keys() | other.keys())

@@ -1,4 +1,4 @@
-"""A program that breaks policies: both engines find the same, stop before anything is made, and say why."""
+"""A program with policy violations: same findings in both engines, which create nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900), pytest.mark.xdist_gr
 
 @dataclass(frozen=True)
 class Refused:
-    """What both engines answered to the broken program, and what the CLI recorded."""
+    """Results of both engines for the program, and the records of the CLI."""
 
     pulumi: dict[str, Ran]
     kingdom: dict[str, Ran]
@@ -40,7 +40,7 @@ def refused(providers: str, tmp_path_factory: pytest.TempPathFactory) -> Refused
 
 
 def _project(folders: pytest.TempPathFactory) -> Path:
-    """The broken program in dev, where two policies mend what they find."""
+    """Copy the project with the program in dev, where two policies remediate their findings."""
     project = copy_project(folders.mktemp("broken"), PROGRAM)
     stack = project / "stacks" / "Pulumi.dev.yaml"
     text, remedied = stack.read_text(), "".join(f"    {name}: remediate\n" for name in sorted(REMEDIED))
@@ -50,18 +50,18 @@ def _project(folders: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])
-def test_both_engines_find_the_same(refused: Refused, command: str) -> None:
+def test_both_engines_report_the_same_findings(refused: Refused, command: str) -> None:
     theirs, ours = alike(refused.pulumi[command].findings), alike(refused.kingdom[command].findings)
     assert ours == theirs
     assert len({policy for policy, level, _, _ in ours if level == "mandatory"}) > 15
 
 
-def test_what_a_remediation_mends_is_no_finding(refused: Refused) -> None:
+def test_a_remediated_violation_is_not_a_finding(refused: Refused) -> None:
     for ran in (refused.pulumi["preview"], refused.kingdom["preview"]):
         assert not REMEDIED & {policy for policy, _, _, _ in ran.findings}
 
 
-def test_a_mandatory_finding_stops_both_before_anything_is_made(refused: Refused) -> None:
+def test_a_mandatory_finding_stops_both_before_anything_is_created(refused: Refused) -> None:
     assert all(ran.code for ran in (*refused.pulumi.values(), *refused.kingdom.values()))
     assert not [record for record in refused.records if record["custom"]]
     assert "mandatory" in refused.pulumi["up"].output

@@ -1,4 +1,4 @@
-"""What a resource's options do: both engines plan the same, do the same and record the same, step by step."""
+"""Resource options: both engines plan, execute and record the same steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900), pytest.mark.xdist_gr
 
 @dataclass(frozen=True)
 class Stood:
-    """What an engine planned, did and recorded at one step."""
+    """Plan, executed steps and records of an engine at one step."""
 
     planned: Counter[str]
     done: Counter[str]
@@ -33,7 +33,7 @@ class Stood:
 
 @pytest.fixture(scope="module")
 def stood(providers: str, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Stood, Stood]]:
-    """Of each step the two engines' accounts: the CLI's, and `kingdom`'s."""
+    """Return the results of both engines per step: the CLI's and `kingdom`'s."""
     pulumi = Pulumi(_project(tmp_path_factory), tmp_path_factory.mktemp("home"), providers)
     kingdom = Kingdom(_project(tmp_path_factory))
     _go_to(pulumi.project, 0)
@@ -85,7 +85,7 @@ def _succeeded(ran: Ran) -> Ran:
 
 
 def _alike(counts: dict[str, int]) -> Counter[str]:
-    """The CLI counts no reads, and has a word of its own for what it forgets and does not delete."""
+    """Normalize steps: the CLI omits reads and names the removal of retained resources differently."""
     found = Counter({op: count for op, count in counts.items() if op not in ("read", "discard")})
     found["delete"] += counts.get("discard", 0)
     return found

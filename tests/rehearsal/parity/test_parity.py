@@ -1,4 +1,4 @@
-"""The Pulumi CLI and `kingdom` do the same with the one program."""
+"""The Pulumi CLI and `kingdom` have the same results for the platform's program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.rehearsal.parity.conftest import Life
 from tests.rehearsal.parity.pulumi_cli import Finding, alike
 from tests.rehearsal.parity.records import differences
 
-# The first test of a stack waits for its whole life under both engines.
+# The first test of a stack waits for its complete lifecycle under both engines.
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800), pytest.mark.xdist_group("parity")]
 
 
@@ -26,7 +26,7 @@ def test_nothing_warns_and_nothing_is_deprecated(lives: tuple[Life, Life]) -> No
     for life in lives:
         for name, ran in life.ran.items():
             if name == "again":
-                continue  # the witness recites whole resources, words of warning in alerts among them
+                continue  # the witness pack prints complete resources, including the word warning in alerts
             text = ran.output.lower()
             # Alerts are named `…-warning`; the engines write `warning: …`, and as JSON a severity.
             assert not re.search(r'\bwarning:|"severity": "warning"', text), f"{name}: {ran.output}"
@@ -49,11 +49,11 @@ def test_both_engines_record_the_same_resources(lives: tuple[Life, Life]) -> Non
     assert differences(theirs.records, ours.records) == []
 
 
-def test_what_is_protected_is_not_destroyed(lives: tuple[Life, Life]) -> None:
-    """Both refuse and say why, and both go once the stack's file says `protect: false`."""
+def test_protected_resources_are_not_destroyed(lives: tuple[Life, Life]) -> None:
+    """Both engines refuse with the reason, and delete once the stack file sets `protect: false`."""
     held = {name_of(urn) for urn, record in lives[0].records.items() if record.get("protect")}
     for life in lives:
-        assert life.kept == life.records
+        assert life.after_refusal == life.records
         if held:
             assert life.refused is not None
             assert life.refused.code

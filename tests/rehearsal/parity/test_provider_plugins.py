@@ -17,7 +17,7 @@ from tests.rehearsal.providers.calls import Calls, urn
 from tests.rehearsal.providers.constraints.mutations import invalid
 from tests.rehearsal.providers.constraints.stacks import planned
 
-# Differences that are meant, by type token and property: the reason.
+# Intended differences by type token and property, with the reason.
 ACCEPTED: dict[tuple[str, str], str] = {}
 
 FAKE = f"""#!{sys.executable}
@@ -36,7 +36,7 @@ server.wait_for_termination()
 
 @pytest.fixture(params=PACKAGES)
 def real(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
-    """The stub of each real plugin that is installed."""
+    """Return the stub of each installed plugin."""
     plugin = find(request.param)
     if plugin is None:
         pytest.skip(f"no pulumi-resource-{request.param} on PATH or among the CLI's plugins")
@@ -45,14 +45,14 @@ def real(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
 
 
 def refused(stub: Any, token: str, inputs: dict[str, Any]) -> set[str]:
-    """The top-level properties at which `Check` finds something."""
+    """Return the top-level properties for which `Check` reports a failure."""
     request = provider_pb2.CheckRequest(urn=urn(token), type=token, news=encode(inputs), randomSeed=b"0" * 32)
     return {failure.property.partition(".")[0].partition("[")[0] for failure in stub.Check(request).failures}
 
 
 @pytest.mark.providers
 @pytest.mark.timeout(1800)
-def test_the_rehearsal_refuses_what_the_real_provider_refuses(real: tuple[str, Any]) -> None:
+def test_the_rehearsal_rejects_inputs_that_the_real_provider_rejects(real: tuple[str, Any]) -> None:
     package, stub = real
     rehearsed = Calls.of(package).stub
     differing: list[tuple[str, str]] = []
@@ -66,7 +66,7 @@ def test_the_rehearsal_refuses_what_the_real_provider_refuses(real: tuple[str, A
 
 
 @pytest.mark.providers
-def test_the_rehearsal_fills_in_no_other_inputs_than_the_real_provider(real: tuple[str, Any]) -> None:
+def test_the_rehearsal_sets_the_same_default_inputs_as_the_real_provider(real: tuple[str, Any]) -> None:
     package, stub = real
     for token, inputs in dict(planned("prod")).items():
         if token.startswith(f"{package}:"):
@@ -76,7 +76,7 @@ def test_the_rehearsal_fills_in_no_other_inputs_than_the_real_provider(real: tup
 
 
 def test_a_plugin_is_found_started_and_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the rehearsal's own provider as the plugin: the protocol of the tier itself."""
+    """Use a rehearsal provider as the plugin, to test the protocol without a real one."""
     plugin = tmp_path / "plugins" / "resource-random-v4.0.0" / "pulumi-resource-random"
     plugin.parent.mkdir(parents=True)
     plugin.write_text(FAKE)

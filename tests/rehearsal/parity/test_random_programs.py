@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("indexes", batches, ids=[f"{one.start}-{one.stop - 1}" for one in batches])
 
 
-def test_random_programs_go_the_same_way(
+def test_random_programs_have_the_same_steps_exit_code_and_state(
     indexes: range, request: pytest.FixtureRequest, providers: str, tmp_path: Path
 ) -> None:
     seed = request.config.getoption("--seed")
@@ -68,7 +68,7 @@ def _as_secret_as(value: Any, model: Any) -> Any:
     """`value` with a secret wherever `model` has that very value as a secret.
 
     The CLI leaves outputs in plaintext when an input below them becomes secret and nothing else changes; a
-    rehearsal encrypts them. That is the one difference that is meant.
+    rehearsal encrypts them. This is the only intended difference.
     """
     match value, model:
         case _, {"secret": element} if value == element:

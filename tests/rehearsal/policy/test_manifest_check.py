@@ -1,4 +1,4 @@
-"""`kingdom check`: plain manifests, judged by the pack, with file and line."""
+"""`kingdom check`: plain manifests evaluated by the policy pack, with file and line."""
 
 from __future__ import annotations
 
@@ -125,12 +125,12 @@ def test_empty_documents_null_items_and_lists_in_lists_are_read_through(tmp_path
     assert (found.line, found.kind, found.name) == (19, "Deployment", "web")
 
 
-def test_what_the_api_server_would_refuse_is_said_as_advice(tmp_path: Path) -> None:
+def test_objects_that_the_api_server_would_reject_are_advisory_findings(tmp_path: Path) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(GOOD + "    ports:\n    - containerPort: '80'\n  restartpolicy: Never\n")
     report = check([str(file)])
-    said = {(item.path, item.level, item.line) for item in report.remarks if item.policy == "schema"}
-    assert said == {
+    remarks = {(item.path, item.level, item.line) for item in report.remarks if item.policy == "schema"}
+    assert remarks == {
         ("spec.containers[0].ports[0].containerPort", "advisory", 11),
         ("spec.restartpolicy", "advisory", 12),
     }
@@ -161,7 +161,7 @@ def test_a_filter_that_matches_no_policy_is_refused(tmp_path: Path) -> None:
         check([str(tmp_path)], only=("pss-secomp",))
 
 
-def test_what_could_not_be_judged_is_listed(tmp_path: Path) -> None:
+def test_unevaluated_documents_are_listed(tmp_path: Path) -> None:
     (tmp_path / "quota.yaml").write_text(
         "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: a}\n"
         "spec: {hard: {count/widgets.example.com: '3', gpus.example.com/x: '1', strange: '1'}}\n"
@@ -207,14 +207,14 @@ def test_a_kind_is_text(tmp_path: Path, kind: str) -> None:
         check([str(file)])
 
 
-def test_a_template_is_told_from_a_typing_error(tmp_path: Path) -> None:
+def test_a_template_is_distinguished_from_a_syntax_error(tmp_path: Path) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n")
     with pytest.raises(InputError, match="looks like a template: render it first"):
         check([str(file)])
 
 
-def test_a_key_that_is_written_twice_is_said_and_the_last_one_counts(tmp_path: Path) -> None:
+def test_a_duplicate_key_is_reported_and_the_last_one_applies(tmp_path: Path) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(GOOD + "  hostPID: false\n  hostPID: true\n")
     report = check([str(file)])
@@ -364,7 +364,7 @@ def test_pod_templates_of_any_kind_are_evaluated(tmp_path: Path, spec: str) -> N
     assert found.path.endswith("containers[0].securityContext.privileged")
 
 
-def test_a_container_outside_of_a_pod_template_is_listed_as_not_judged(tmp_path: Path) -> None:
+def test_a_container_outside_a_pod_template_is_listed_as_unevaluated(tmp_path: Path) -> None:
     file = tmp_path / "workflow.yaml"
     file.write_text(
         "apiVersion: example.com/v1\nkind: Flow\nmetadata: {name: a}\n"

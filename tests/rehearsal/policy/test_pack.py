@@ -88,7 +88,7 @@ def test_configuration_reaches_the_policy(pack_of: Callable[..., PolicyPack]) ->
     assert found.enforcementLevel == analyzer_pb2.ADVISORY
 
 
-def test_wrong_configuration_is_listed_whole_before_anything_is_judged(
+def test_every_problem_of_the_configuration_is_listed_before_any_evaluation(
     pack_of: Callable[..., PolicyPack],
 ) -> None:
     pack = pack_of(
@@ -158,7 +158,7 @@ def test_a_pack_that_prints_much_does_not_block(pack_of: Callable[..., PolicyPac
     assert pack.analyze(request()) == []
 
 
-def test_no_pack_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_pack_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PolicyPackError, match=r"no PulumiPolicy\.yaml"):
         PolicyPack.start(tmp_path, project="p", stack="s", dry_run=True)
     (tmp_path / "PulumiPolicy.yaml").write_text("runtime: nodejs")
@@ -206,7 +206,7 @@ def test_a_configuration_file_that_is_no_json_names_line_and_column(tmp_path: Pa
 
 
 def ended(pid: int, within: float = 10) -> bool:
-    """Whether the process is gone, or gone within so many seconds."""
+    """Return whether the process exits within so many seconds."""
     deadline = time.monotonic() + within
     pause = 0.01
     while True:

@@ -1,6 +1,6 @@
 """Ten kinds of pull requests, reviewed for real: ``python -m tests.rehearsal.review.examples`` records them.
 
-Each is a change of one small project, judged by this repository's policy pack. The recorded comments
+Each is a change of one small project, evaluated by this repository's policy pack. The recorded comments
 are read in reviews of this repository: they are what a reviewer gets.
 """
 
@@ -186,7 +186,7 @@ def recorded(file: str, text: str, folder: Path | None = None) -> str:
         text = re.sub(r"(<summary>which</summary>\n\n  )`.*`", r"\1…", text)
     if file == "junit.xml":
         text = re.sub(r' (?:time="[\d.]+"|tests="\d+"|failures="\d{2,}")', "", text)
-        # A case for each policy that found nothing says nothing here, nor one for each disabled rule.
+        # Omit cases of policies without findings and of disabled rules.
         text = re.sub(r"\n +<testcase [^>]*/>", "", text)
         text = re.sub(
             r'\n +<testcase name="(?!no-public-members)[^"]*" classname="rules">.*?</testcase>', "", text,
@@ -198,17 +198,17 @@ def recorded(file: str, text: str, folder: Path | None = None) -> str:
 def recorded_sarif(text: str) -> str:
     """The results and notifications of a log; its rules are those of the pack."""
     (run,) = json.loads(text)["runs"]
-    kept = {"invocations": run["invocations"], "results": run["results"]}
-    for result in kept["results"]:
+    stable = {"invocations": run["invocations"], "results": run["results"]}
+    for result in stable["results"]:
         del result["ruleIndex"]
-    for invocation in kept["invocations"]:
+    for invocation in stable["invocations"]:
         invocation["toolExecutionNotifications"] = [
             notice
             for notice in invocation["toolExecutionNotifications"]
             if "weaker rule" not in notice["message"]["text"]
             or "no-public-members" in notice["message"]["text"]
         ]
-    return json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(stable, indent=2, ensure_ascii=False) + "\n"
 
 
 def record(names: list[str]) -> None:

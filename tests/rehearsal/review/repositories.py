@@ -45,7 +45,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
     def git(self, *arguments: str) -> str:
-        """What git says. Raises CalledProcessError."""
+        """Run git and return its output. Raises CalledProcessError."""
         done = subprocess.run(["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
@@ -55,5 +55,5 @@ class Repository:
         return [line.removeprefix("worktree ") for line in lines if line.startswith("worktree ")][1:]
 
     def leftovers(self) -> list[Path]:
-        """What is left of checkouts of bases; the lock of their folder stays."""
+        """Return remaining checkouts of base commits, without the lock of their folder."""
         return [path for path in (self.root / ".rehearsal/bases").glob("*") if path.name != "lock"]

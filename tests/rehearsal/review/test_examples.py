@@ -26,8 +26,8 @@ def comment(name: str) -> str:
     return (FOLDER / name / "comment.md").read_text()
 
 
-def test_every_comment_answers_in_its_first_lines() -> None:
-    """What a reader must know is above the table of stacks."""
+def test_every_comment_starts_with_its_conclusion() -> None:
+    """The conclusion is above the table of stacks."""
     wanted = {
         "documentation": "**Nothing changes** in any stack",
         "larger-cache": "Redis fails over",

@@ -66,7 +66,7 @@ def test_nothing_changes_against_oneself(repository: Repository) -> None:
     assert "**Nothing changes** in any stack" in text
 
 
-def test_every_kind_of_change_of_a_stack_is_told(repository: Repository) -> None:
+def test_every_kind_of_change_of_a_stack_is_reported(repository: Repository) -> None:
     repository.stack("dev", count=1)
     repository.git("mv", "stacks/Pulumi.prod.yaml", "stacks/Pulumi.staging.yaml")
     repository.write(

@@ -1,4 +1,4 @@
-"""What is on disk: secrets, one writer at a time, and what is known of resources that are not well."""
+"""The state on disk: secrets, the lock of the writer, and resources whose creation or update failed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def resource(name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> Reso
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(properties, properties, properties)
-def test_secrets_of_any_shape_come_back_and_never_stand_in_a_file(
+def test_secrets_of_any_type_are_restored_and_never_written_in_plaintext(
     inputs: dict[str, Any], outputs: dict[str, Any], pending: dict[str, Any]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -72,12 +72,10 @@ def test_secrets_of_any_shape_come_back_and_never_stand_in_a_file(
         assert reader.load() == snapshot
         before = store.path.read_bytes()
         reader.fold(reader.load())
-        assert store.path.read_bytes() == before, "what did not change is the same to the byte"
+        assert store.path.read_bytes() == before, "unchanged secrets have the same ciphertext"
 
 
-def test_the_journal_of_an_update_that_dies_holds_no_secret_in_the_clear(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_the_journal_of_a_crashed_update_has_no_plaintext_secret(stack: Stack, tmp_path: Path) -> None:
     cloud = tmp_path / "cloud.json"
     stack.program('Thing("a", value=pulumi.Output.secret("hunter2"))\nThing("b", value=1)\n')
     child = os.fork()
@@ -96,7 +94,7 @@ def test_the_journal_of_an_update_that_dies_holds_no_secret_in_the_clear(
     assert stack.record("a").inputs["value"] == Secret("hunter2")
 
 
-def test_a_secret_stays_one_through_what_is_made_of_it(stack: Stack) -> None:
+def test_values_derived_from_a_secret_are_secret(stack: Stack) -> None:
     result = stack.up("""
         a = Thing("a", value=pulumi.Output.secret("hunter2"))
         b = Thing("b", value=a.value.apply(lambda text: text + "!"), plain=1)
@@ -109,7 +107,7 @@ def test_a_secret_stays_one_through_what_is_made_of_it(stack: Stack) -> None:
     assert result.outputs["shown"] == "hunter2!"
 
 
-def test_an_output_that_is_called_secret_later_is_one_from_then_on(stack: Stack) -> None:
+def test_an_output_marked_secret_later_is_encrypted_from_then_on(stack: Stack) -> None:
     stack.up('Thing("a", value=1)\n')
     assert stack.record("a").outputs["computed"] == "a-computed"
     stack.up('Thing("a", ResourceOptions(additional_secret_outputs=["computed"]), value=1)\n')
@@ -129,12 +127,12 @@ def test_a_wrong_passphrase_changes_no_file(stack: Stack) -> None:
 # -- one writer at a time ------------------------------------------------------------------------------------
 
 
-def test_the_lock_of_a_process_that_died_holds_nobody_up(stack: Stack) -> None:
-    ready, told = os.pipe()
+def test_the_lock_of_a_crashed_process_is_released(stack: Stack) -> None:
+    ready, ready_pipe = os.pipe()
     child = os.fork()
     if child == 0:
         with stack.store.lock("up --stack test"):
-            os.write(told, b"x")
+            os.write(ready_pipe, b"x")
             signal.pause()
         os._exit(0)
     assert os.read(ready, 1) == b"x"
@@ -146,30 +144,30 @@ def test_the_lock_of_a_process_that_died_holds_nobody_up(stack: Stack) -> None:
     stack.up('Thing("a")\n')
 
 
-def test_of_many_writers_at_once_one_works_and_the_others_are_turned_away(stack: Stack) -> None:
-    """The lock's file comes and goes with its holder, and still there is never more than one."""
-    inside, most, turned_away = 0, 0, 0
+def test_one_of_many_concurrent_writers_succeeds_and_the_others_are_rejected(stack: Stack) -> None:
+    """The lock file is created and deleted by its holder; there is never more than one holder."""
+    inside, max_inside, rejected = 0, 0, 0
     counting = threading.Lock()
 
     def write() -> None:
-        nonlocal inside, most, turned_away
+        nonlocal inside, max_inside, rejected
         for _ in range(200):
             try:
                 with stack.store.lock("test"):
                     with counting:
                         inside += 1
-                        most = max(most, inside)
+                        max_inside = max(max_inside, inside)
                     with counting:
                         inside -= 1
             except StateError:
                 with counting:
-                    turned_away += 1
+                    rejected += 1
 
     with ThreadPoolExecutor(8) as pool:
         for writer in [pool.submit(write) for _ in range(8)]:
             writer.result()
-    assert most == 1
-    assert turned_away
+    assert max_inside == 1
+    assert rejected
     assert not (stack.folder / "lock").exists()
 
 
@@ -185,22 +183,20 @@ def test_previews_need_no_lock(stack: Stack) -> None:
 def never_ready(cloud: Cloud) -> Any:
     def unready(request: Any) -> None:
         *_, object_id = (id_ for id_, item in cloud.objects.items() if item["urn"] == request.urn)
-        raise InitFailedError(object_id, {"value": 1}, {"value": 1}, ["still starting", "no room"])
+        raise InitFailedError(object_id, {"value": 1}, {"value": 1}, ["still starting", "quota exceeded"])
 
     return unready
 
 
-def test_what_never_became_ready_keeps_what_follows_from_being_made_until_it_is(
-    stack: Stack, cloud: Cloud
-) -> None:
+def test_a_resource_that_is_not_ready_blocks_its_dependents_until_it_is(stack: Stack, cloud: Cloud) -> None:
     program = 'a = Thing("a", value=1)\nThing("b", value=a.computed)\n'
     cloud.after[("Create", "a")] = cloud.after[("Update", "a")] = never_ready(cloud)
     result = stack.update(program)
     assert "still starting" in messages(result)[0]
-    assert "no room" in messages(result)[0]
+    assert "quota exceeded" in messages(result)[0]
     assert stack.names() == {"a"}
     assert not stack.update(program).ok
-    assert stack.record("a").init_errors == ("still starting", "no room")
+    assert stack.record("a").init_errors == ("still starting", "quota exceeded")
     assert cloud.calls("Create", "Update", "Delete") == [("Update", "a")]
     cloud.after.clear()
     assert ops(stack.up()) == {"a": Op.UPDATE, "b": Op.CREATE}
@@ -209,7 +205,9 @@ def test_what_never_became_ready_keeps_what_follows_from_being_made_until_it_is(
 
 
 @pytest.mark.parametrize("then", ["pass\n", 'Thing("a", value=1, fixed=2)\n'], ids=["goes", "is replaced"])
-def test_what_never_became_ready_can_go_and_be_replaced(stack: Stack, cloud: Cloud, then: str) -> None:
+def test_a_resource_that_never_became_ready_can_be_deleted_and_replaced(
+    stack: Stack, cloud: Cloud, then: str
+) -> None:
     cloud.after[("Create", "a")] = never_ready(cloud)
     stack.update('Thing("a", value=1)\n')
     cloud.after.clear()
@@ -218,9 +216,7 @@ def test_what_never_became_ready_can_go_and_be_replaced(stack: Stack, cloud: Clo
     assert ("Delete", "a") in cloud.calls()
 
 
-def test_a_replacement_that_never_became_ready_keeps_the_old_one_until_it_is(
-    stack: Stack, cloud: Cloud
-) -> None:
+def test_the_old_resource_is_retained_until_its_replacement_is_ready(stack: Stack, cloud: Cloud) -> None:
     program = 'Thing("a", fixed={n})\n'
     stack.up(program.format(n=1))
     cloud.after[("Create", "a")] = never_ready(cloud)
@@ -232,9 +228,7 @@ def test_a_replacement_that_never_became_ready_keeps_the_old_one_until_it_is(
     stack.consistent()
 
 
-def test_an_update_that_failed_is_asked_for_again_though_nothing_was_declared_anew(
-    stack: Stack, cloud: Cloud
-) -> None:
+def test_a_failed_update_is_repeated_without_a_changed_declaration(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", value=1)\n')
 
     def refuse(request: Any) -> None:
@@ -243,13 +237,13 @@ def test_an_update_that_failed_is_asked_for_again_though_nothing_was_declared_an
     cloud.after[("Update", "a")] = refuse
     assert not stack.update('Thing("a", value=2)\n').ok
     cloud.after.clear()
-    # Taken back, it looks unchanged to the records, while the cloud has the half of it.
+    # After a revert the records are unchanged, but the cloud has a part of the update.
     stack.up('Thing("a", value=1)\n')
     assert next(iter(cloud.objects.values()))["inputs"]["value"] == 1
     stack.consistent()
 
 
-def test_a_deletion_that_failed_keeps_what_it_needs_and_is_made_up_for(stack: Stack, cloud: Cloud) -> None:
+def test_a_failed_deletion_retains_dependencies_and_is_retried(stack: Stack, cloud: Cloud) -> None:
     stack.up('a = Thing("a")\nb = Thing("b", value=a.computed)\nThing("c")\n')
 
     def refuse(request: Any) -> None:
@@ -267,7 +261,9 @@ def test_a_deletion_that_failed_keeps_what_it_needs_and_is_made_up_for(stack: St
 # -- unknowns ----------------------------------------------------------------------------------------
 
 
-def test_a_preview_of_an_update_knows_what_stays_and_what_may_change(stack: Stack, cloud: Cloud) -> None:
+def test_a_preview_of_an_update_distinguishes_unchanged_and_unknown_outputs(
+    stack: Stack, cloud: Cloud
+) -> None:
     program = """
         a = Thing("a", value={n}, fixed={fixed})
         b = Thing("b", value=a.computed)
@@ -281,7 +277,7 @@ def test_a_preview_of_an_update_knows_what_stays_and_what_may_change(stack: Stac
     assert [(change.path, contains_unknown(change.new)) for change in b.changes] == [(("value",), True)]
 
 
-def test_code_in_apply_does_not_run_on_what_is_unknown(stack: Stack) -> None:
+def test_code_in_apply_does_not_run_on_unknown_values(stack: Stack) -> None:
     program = """
         def check(value):
             assert value == "a-computed", value

@@ -1,4 +1,4 @@
-"""Metrics that pods report of themselves, and where an autoscaler's declaration says to find them."""
+"""Custom metrics of pods, and the resources that declare where autoscalers read them."""
 
 from __future__ import annotations
 
@@ -96,6 +96,6 @@ def test_a_name_of_gke_leads_to_the_gauge_that_the_custom_resource_declares(stor
 
 
 @pytest.mark.parametrize("name", ["api|latency", "worker|requests"])
-def test_what_no_custom_resource_exposes_is_said_to_be_missing(store: Store, name: str) -> None:
+def test_a_metric_that_no_custom_resource_exposes_is_reported(store: Store, name: str) -> None:
     with pytest.raises(UndeclaredError, match=name.partition("|")[2 if name.startswith("api") else 0]):
         Source.of(f"autoscaling.gke.io|{name}", "kingdom", store)

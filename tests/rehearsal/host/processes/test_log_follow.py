@@ -1,4 +1,4 @@
-"""`kingdom logs`: which lines it shows, and what it says of a name that no log has."""
+"""`kingdom logs`: the lines it shows, and the error for a name that matches no log."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_what_comes_later_is_followed_also_in_a_new_log(folder: Path) -> None:
     with (folder / "envoy.log").open("a") as log:
         log.write("a request")
     (folder / "storage.log").write_text("begun\n")
-    assert next(lines) == "storage | begun", "half a line is not one"
+    assert next(lines) == "storage | begun", "an incomplete line is not shown"
     with (folder / "envoy.log").open("a") as log:
-        log.write(" answered\n")
-    assert next(lines) == "envoy | a request answered"
+        log.write(" completed\n")
+    assert next(lines) == "envoy | a request completed"
 
 
 @pytest.mark.parametrize("follow", [False, True])
-def test_a_name_that_no_log_has_is_said_with_those_there_are(folder: Path, follow: bool) -> None:
+def test_an_unknown_name_is_reported_with_the_existing_logs(folder: Path, follow: bool) -> None:
     with pytest.raises(InputError, match="'worker'") as caught:
         list(follow_logs(folder, "worker", 5, follow))
     assert "envoy" in str(caught.value)

@@ -22,7 +22,7 @@ def test_a_rate_is_over_the_time_between_two_points() -> None:
     assert meter.usage() == Usage(cpu=0.2, memory=30, taken=115, window=15)
 
 
-def test_another_start_begins_the_measurement_anew() -> None:
+def test_a_restart_resets_the_measurement() -> None:
     meter = Meter()
     for item in (point(100, 20), point(115, 23), point(130, 0.1, started=125)):
         meter.take(item)

@@ -1,4 +1,4 @@
-"""A small program that a policy pack has much against: the two engines must say the same of it."""
+"""A program with many policy violations; both engines must report the same findings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ core.Pod(
                 name="root",
                 image="docker.io/library/nginx:latest",
                 security_context=core.SecurityContextArgs(privileged=True, run_as_user=0),
-                # Known only once the cache exists: what is said of it differs between preview and update.
+                # Known after the cache is created: the findings differ between preview and update.
                 env=[core.EnvVarArgs(name="CACHE", value=pulumi.Output.concat("redis://", cache.host))],
             )
         ],

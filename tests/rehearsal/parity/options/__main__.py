@@ -1,6 +1,6 @@
-"""What each option of a resource means, told in steps: `kingdom:step` says which of them the program is at.
+"""Program that uses every resource option, in steps selected by the setting `kingdom:step`.
 
-Each function is a little story of its own. They share a stack, so that a step costs one run of an engine.
+Each function covers one group of options. They share a stack, so that a step needs one run of an engine.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ BUCKET, PET = "gcp:storage/bucket:Bucket", "random:index/randomPet:RandomPet"
 
 
 class Bucket(pulumi.CustomResource):
-    """By its token alone: this program is about the engine, and importing an SDK takes seconds."""
+    """A bucket declared by type token, because importing the SDK takes seconds."""
 
     name: Output[str]
     location: Output[str]
     url: Output[str]
 
-    def __init__(self, called: str, opts: ResourceOptions | None = None, **inputs: Any) -> None:
-        super().__init__(BUCKET, called, {"location": "EU", "name": None, "url": None, **inputs}, opts)
+    def __init__(self, resource_name: str, opts: ResourceOptions | None = None, **inputs: Any) -> None:
+        super().__init__(BUCKET, resource_name, {"location": "EU", "name": None, "url": None, **inputs}, opts)
 
 
 class Pet(pulumi.CustomResource):
-    """Every input of it is fixed: another value means another pet."""
+    """A resource that every input change replaces."""
 
     length: Output[int]
 
@@ -34,29 +34,29 @@ class Pet(pulumi.CustomResource):
 
 
 class Zoo(pulumi.ComponentResource):
-    """Two pets and a bucket, the one beside the other."""
+    """A component with two pets and a bucket."""
 
     def __init__(
         self, name: str, opts: ResourceOptions | None = None, *, kind: str = "Zoo", **inputs: Any
     ) -> None:
         super().__init__(f"toys:index:{kind}", name, inputs, opts)
-        mine = ResourceOptions(parent=self)
-        first = Pet(f"{name}-first", mine)
+        child = ResourceOptions(parent=self)
+        first = Pet(f"{name}-first", child)
         after = ResourceOptions(parent=self, depends_on=[first])
         self.second = Pet(f"second-of-{name}", after, **inputs)
-        self.bucket = Bucket(f"{name}-bucket", mine, labels={"of": first.id})
+        self.bucket = Bucket(f"{name}-bucket", child, labels={"of": first.id})
         self.register_outputs({"second": self.second.id, "hidden": Output.secret(first.id)})
 
 
 def aliases(step: int) -> None:
-    """A new name, then a new parent, then a component with a new name and a new type."""
+    """Aliases: a new name, then a new parent, then a component with a new name and type."""
     old = "fido" if step == 1 else None
     parent = Zoo("park")
-    moved = ResourceOptions(
+    options = ResourceOptions(
         parent=parent if step >= 2 else None,
         aliases=[Alias(name=old)] if old else [Alias(parent=pulumi.ROOT_STACK_RESOURCE)] if step == 2 else [],
     )
-    pet = Pet("rex" if step else "fido", moved)
+    pet = Pet("rex" if step else "fido", options)
     Bucket("kennel", labels={"of": pet.id})
     if step == 0:
         Zoo("small")
@@ -65,7 +65,7 @@ def aliases(step: int) -> None:
 
 
 def ignored(step: int) -> None:
-    """Paths into maps and lists, with wildcards, of what is added, changed and taken away."""
+    """`ignore_changes` with paths and wildcards, for added, changed and removed values."""
     labels = [{"a": "1", "b": "1"}, {"a": "2", "b": "1"}, {"a": "3", "b": "2", "c": "1"}, {"b": "2"}][step]
     Bucket("ignores-a", ResourceOptions(ignore_changes=["labels.a"] if step else []), labels=labels)
     Bucket("ignores-labels", ResourceOptions(ignore_changes=["labels"] if step else []), labels=labels)
@@ -85,7 +85,7 @@ def ignored(step: int) -> None:
 
 
 def replaced(step: int) -> None:
-    """Replacements that are asked for, and those that drag others along."""
+    """Replacements by option, and replacements of dependents."""
     labels = {"a": str(step), "b": "1"}
     Bucket("replaces-on-a", ResourceOptions(replace_on_changes=["labels.a"]), labels=labels)
     Bucket("replaces-on-b", ResourceOptions(replace_on_changes=["labels.b"]), labels=labels)
@@ -100,8 +100,8 @@ def replaced(step: int) -> None:
     Bucket("named", name="two" if step > 1 else "one", location="US" if step in (1, 2) else "EU")
 
 
-def kept(step: int) -> None:
-    """What is retained, what goes along with another, what has its own time-outs."""
+def retained(step: int) -> None:
+    """`retain_on_delete`, `deleted_with` and custom timeouts."""
     if step < 2:
         Bucket("retained", ResourceOptions(retain_on_delete=True))
         host = Pet("host", keepers={"step": str(step)})
@@ -114,7 +114,7 @@ def kept(step: int) -> None:
 
 
 def hidden(step: int) -> None:
-    """Secrets: as inputs, deep inside, by option, through what is made of them."""
+    """Secrets: as inputs, nested, by option and through derived values."""
     word = Output.secret(f"word-{step // 2}")
     bucket = Bucket("hides", labels={"word": word, "open": "x"})
     Bucket("hides-name", ResourceOptions(additional_secret_outputs=["name", "labels"] if step else []))
@@ -127,7 +127,7 @@ def hidden(step: int) -> None:
 
 
 def provided(step: int) -> None:
-    """Providers: one's own, inherited, with other settings, in place of the default."""
+    """Providers: explicit, inherited, reconfigured, and replacing the default one."""
     settings = {"project": "mine", "region": "europe-west1" if step < 2 else "europe-west4"}
     own = pulumi.ProviderResource("gcp", "own", settings)
     other = pulumi.ProviderResource("gcp", "other", {"project": "theirs" if step < 3 else "nobodys"})
@@ -139,7 +139,7 @@ def provided(step: int) -> None:
 
 
 def transformed(step: int) -> None:
-    """Transformations, of a component and all that is in it."""
+    """Transformations of a component and its children."""
 
     def labelled(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if args.type_ != BUCKET:
@@ -151,7 +151,7 @@ def transformed(step: int) -> None:
 
 
 def related(step: int) -> None:
-    """Dependencies: on components, on lists, through what is made of many."""
+    """Dependencies: on components, on lists and through combined outputs."""
     zoo = Zoo("related", length=2 + step // 2)
     pets = [Pet(f"many-{index}", ResourceOptions(depends_on=[zoo])) for index in range(3 - step // 2)]
     joined = Output.all(*[pet.id for pet in pets], zoo.second.id).apply("-".join)
@@ -162,7 +162,7 @@ def related(step: int) -> None:
 
 
 def read(step: int) -> None:
-    """What exists already: looked up, then no more; and what is made under a name that was looked up."""
+    """Reads of existing resources: added, removed, and replaced by a managed resource of the same name."""
     if step < 3:
         known = Bucket("read", ResourceOptions(id="somebodys-bucket"))
         Bucket("beside-read", labels={"of": known.location})
@@ -170,5 +170,5 @@ def read(step: int) -> None:
 
 
 STEP = pulumi.Config().require_int("step")
-for story in (aliases, ignored, replaced, kept, hidden, provided, transformed, related, read):
-    story(STEP)
+for scenario in (aliases, ignored, replaced, retained, hidden, provided, transformed, related, read):
+    scenario(STEP)

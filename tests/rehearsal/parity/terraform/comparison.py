@@ -61,7 +61,7 @@ class Comparison:
         return mapped, block, terraform_config(block, mapped, inputs)
 
     def refusals(self, token: str, inputs: Mapping[str, Any]) -> list[Finding]:
-        """What the provider finds in a new resource, in its validation or its plan."""
+        """Return the errors of the provider for a new resource, from its validation or its plan."""
         mapped, _, config = self.config(token, inputs)
         name = mapped.resource.name
         found = self.provider.validate(name, config)

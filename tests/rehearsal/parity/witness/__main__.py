@@ -1,4 +1,4 @@
-"""A policy pack that finds fault with everything, and says in full what it was shown."""
+"""A policy pack that reports every resource with its complete inputs, to compare the engines' requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program whose every resource has wrong inputs; only those of WRONG_PACKAGE, where that is set."""
+"""A program whose resources all have invalid inputs; WRONG_PACKAGE limits it to one package."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_every_source_is_of_a_price() -> None:
     assert {price.source for price in listed.prices} == set(listed.sources)
 
 
-def test_a_node_pool_costs_its_fewest_and_its_most_nodes_with_their_disks() -> None:
+def test_a_node_pool_costs_its_min_and_max_nodes_with_their_disks() -> None:
     costs = costs_of(pool())
     hour = next(item.usd for item in price_list().prices if item.id == "gce/n2d-standard-4/on-demand")
     assert math.isclose(costs.minimum, 3 * (hour * HOURS + 100 * 0.1))

@@ -1,4 +1,4 @@
-"""What a plan does to the platform, in words, and what the cloud would refuse."""
+"""Description of a plan's effects on the platform, and changes that the cloud would reject."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def result(steps: tuple[Step, ...], **inputs: dict[str, Any]) -> Result:
         ),
     ],
 )  # fmt: skip
-def test_what_happens_is_said_in_words(steps: tuple[Step, ...], weight: Weight, text: str) -> None:
+def test_effects_are_described(steps: tuple[Step, ...], weight: Weight, text: str) -> None:
     (effect,) = effects(result(steps), result(()))
     assert effect.weight is weight
     assert effect.text.startswith(text)

@@ -86,7 +86,7 @@ def test_what_an_autoscaler_changed_is_no_drift() -> None:
     assert not list(drifts(refreshed(NODE_POOL, {"nodeCount": 1}, {"nodeCount": 3})))
 
 
-def test_what_nobody_may_change_is_drift_with_its_path() -> None:
+def test_an_unexpected_change_is_drift_with_its_path() -> None:
     (found,) = drifts(
         refreshed(
             NODE_POOL, {"nodeCount": 1, "nodeConfig": {"spot": True}}, {"nodeCount": 3, "nodeConfig": {}}

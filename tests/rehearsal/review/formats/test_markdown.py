@@ -1,4 +1,4 @@
-"""What a review looks like: it fits, it says everything or counts it, and nobody else's text is markup."""
+"""The comment of a review: its length limit, its omissions, and the escaping of untrusted text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def large(stacks: int, each: int) -> Review:
     )
 
 
-def test_nothing_to_do_is_said_in_words() -> None:
+def test_a_review_without_changes_states_so() -> None:
     text = markdown(review_of(stack_of("dev"), stack_of("prod")))
     assert text.startswith(MARKER)
     assert "✅ No findings. **Nothing changes** in any stack." in text
@@ -61,14 +61,14 @@ def test_secrets_are_shown_in_no_format() -> None:
         assert "lion" not in text
 
 
-def test_the_same_finding_in_two_stacks_is_said_once() -> None:
+def test_the_same_finding_in_two_stacks_is_listed_once() -> None:
     review = review_of(*(stack_of(name, (), (violation(name, "pod"),)) for name in ("dev", "prod")))
     (finding,) = review.findings
     assert finding.stacks == ("dev", "prod")
     assert "`infra/pods.py:12` `pod` in `prod`, `dev`: runs as root" in markdown(review)
 
 
-def test_what_must_be_mended_comes_first() -> None:
+def test_blocking_findings_come_first() -> None:
     given_ = (violation("dev", "a", "advisory", "a-policy"), violation("dev", "b", "mandatory", "z-policy"))
     review = review_of(stack_of("dev", (), given_))
     assert [item.level for item in review.findings] == ["mandatory", "advisory"]

@@ -42,7 +42,7 @@ WAYS = {
     "a stack file in another folder": ChangedFile(
         "environments/Pulumi.prod.yaml", STACK, STACK.replace("10000", "99999"), "stacks/Pulumi.prod.yaml"
     ),
-    "a stack file nobody can read": ChangedFile("stacks/Pulumi.prod.yaml", STACK, "config: [\n"),
+    "an unreadable stack file": ChangedFile("stacks/Pulumi.prod.yaml", STACK, "config: [\n"),
     "the program ends the process": ChangedFile("infra/cache.py", "", "import os\nos._exit(0)\n"),
     "the program changes the tool": ChangedFile("infra/cache.py", "", "import rehearsal.policy.pack as a\n"),
     "the program finds the tool": ChangedFile("infra/cache.py", "", "import sys\nsys.modules['x']\n"),
@@ -57,7 +57,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("file", WAYS.values(), ids=WAYS)
-def test_what_changes_the_judge_needs_an_owner_on_the_newest_commit(file: ChangedFile) -> None:
+def test_a_change_of_the_rules_requires_an_owner_on_the_newest_commit(file: ChangedFile) -> None:
     approved = [Approval(HEAD, ("@someone", OWNER))]
     assert decide([file], [], [OWNER], HEAD, "author").state == "failure"
     assert decide([file], [Approval(HEAD, ("@someone",))], [OWNER], HEAD, "author").state == "failure"
@@ -66,7 +66,7 @@ def test_what_changes_the_judge_needs_an_owner_on_the_newest_commit(file: Change
 
 
 @pytest.mark.parametrize("file", HARMLESS.values(), ids=HARMLESS)
-def test_what_does_not_change_the_judge_needs_nobody(file: ChangedFile) -> None:
+def test_other_changes_require_no_approval(file: ChangedFile) -> None:
     assert list(reasons_of(file)) == []
     assert decide([file], [], [OWNER], HEAD, "author") == Decision("success", "no rule is changed")
 
