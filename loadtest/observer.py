@@ -19,8 +19,8 @@ import psutil
 
 from rehearsal.host.client import Machine
 from rehearsal.host.errors import MachineError
-from rehearsal.host.kubernetes.pod_metrics import Series, scrape
-from rehearsal.host.status import ProcessStatus, Status
+from rehearsal.host.kubernetes.pod_metrics import MetricSample, scrape
+from rehearsal.host.status import ProcessStatus, HostStatus
 
 _INTERVAL_SECONDS: Final = 1.0
 # Metrics of pods are read less often: a scrape costs the service time too.
@@ -63,7 +63,7 @@ def component(status: ProcessStatus) -> str:
     return workload(status.name) if status.kind == "pod" else status.kind
 
 
-def replicas(status: Status) -> dict[str, int]:
+def replicas(status: HostStatus) -> dict[str, int]:
     """Ready pods by workload."""
     found: dict[str, int] = {}
     for item in status.processes:
@@ -73,7 +73,7 @@ def replicas(status: Status) -> dict[str, int]:
     return found
 
 
-def pod_memory(status: Status) -> dict[str, float]:
+def pod_memory(status: HostStatus) -> dict[str, float]:
     """Mean resident bytes of a ready pod by workload."""
     found: dict[str, list[int]] = {}
     for item in status.processes:
@@ -104,7 +104,7 @@ def competing_seconds(nice: int, processes: Path = Path("/proc")) -> Spent:
     return found
 
 
-def cache_hits(series: Iterable[Series]) -> tuple[float, float]:
+def cache_hits(series: Iterable[MetricSample]) -> tuple[float, float]:
     """Hits and reads of all caches since the pod started."""
     hits = reads = 0.0
     for item in series:
@@ -115,7 +115,7 @@ def cache_hits(series: Iterable[Series]) -> tuple[float, float]:
     return hits, reads
 
 
-def queue_depth(series: Iterable[Series]) -> float | None:
+def queue_depth(series: Iterable[MetricSample]) -> float | None:
     """Jobs that are ready to run, from the metrics of one worker; None when it exposes none."""
     ready = [
         item.value
@@ -169,7 +169,7 @@ class Observer:
             found.update(await self._metrics(status))
         return found
 
-    def _competing(self, status: Status, platform: set[int]) -> Spent:
+    def _competing(self, status: HostStatus, platform: set[int]) -> Spent:
         """CPU time of processes that neither belong to the platform or the load test nor give way to it."""
         nice = 0
         for item in status.processes:
@@ -179,7 +179,7 @@ class Observer:
         ours = platform | self._load
         return {key: seconds for key, seconds in competing_seconds(nice).items() if key[1] not in ours}
 
-    async def _metrics(self, status: Status) -> dict[str, Any]:
+    async def _metrics(self, status: HostStatus) -> dict[str, Any]:
         depth, hits, reads = None, 0.0, 0.0
         for item in status.processes:
             if item.kind != "pod" or not item.ready or item.port is None:

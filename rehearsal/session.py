@@ -22,7 +22,7 @@ from rehearsal.engine.state.store import Store
 from rehearsal.errors import KingdomError
 from rehearsal.host.client import Machine
 from rehearsal.host.options import MachineOptions
-from rehearsal.host.status import Status
+from rehearsal.host.status import HostStatus
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
 from rehearsal.pulumi.stack_outputs import StackOutputs
@@ -185,7 +185,7 @@ class Session:
 
     def wait_ready(
         self, machine: Machine, waiting_for: Callable[[Sequence[str]], None] = lambda names: None
-    ) -> Status:
+    ) -> HostStatus:
         """Wait until all processes and routes are ready. Raises KingdomError with those that are not."""
         deadline = time.monotonic() + READY_TIMEOUT
         while True:

@@ -22,7 +22,7 @@ from infra.settings.sizing import REDIS_POOL, Sizing
 from infra.storage import Storage
 from infra.workload.autoscaling import Scaling, ScalingArgs
 from infra.workload.config_maps import Configuration, ConfigurationArgs
-from infra.workload.deployment import Role, RoleArgs
+from infra.workload.deployment import RoleArgs, RoleWorkload
 from infra.workload.gateway import Gateway, GatewayArgs
 from infra.workload.namespace import Namespace, NamespaceArgs
 from infra.workload.network_policies import Isolation, IsolationArgs
@@ -69,7 +69,7 @@ class Workload(Component):
         )
         priorities = Priorities("priorities", PrioritiesArgs(environment), self.child())
         for role, replicas in settings.roles.items():
-            deployed = Role(
+            deployed = RoleWorkload(
                 role,
                 RoleArgs(
                     environment,

@@ -12,7 +12,7 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from infra.component import Component, Environment
 from infra.settings.service import RoleSettings, Signal
-from infra.workload.deployment import METRICS_PATH, PORT, Role
+from infra.workload.deployment import METRICS_PATH, PORT, RoleWorkload
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
 
 
@@ -22,7 +22,7 @@ class ScalingArgs:
 
     environment: Environment
     namespace: Namespace
-    role: Role
+    role: RoleWorkload
     settings: RoleSettings
 
 

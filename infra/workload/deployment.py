@@ -46,7 +46,7 @@ class RoleArgs:
     after: Sequence[pulumi.Resource]
 
 
-class Role(Component):
+class RoleWorkload(Component):
     """Account, SecretProviderClass and Deployment of one role (`api` or `worker`).
 
     The deployment names no `replicas`: they are the autoscaler's. Configuration and secret versions are part

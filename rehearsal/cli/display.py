@@ -22,7 +22,7 @@ from rehearsal.engine.events import (
     Step,
     Violation,
 )
-from rehearsal.host.status import Status
+from rehearsal.host.status import HostStatus
 from rehearsal.pulumi.properties import UNKNOWN, Change, Secret, Value, format_path
 from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of
 
@@ -334,7 +334,7 @@ def show_outputs(console: Console, outputs: Mapping[str, Value]) -> None:
         console.print(Text.assemble((f"  {name:<{width}}", "bold"), f"  {text}"))
 
 
-def show_autoscalers(console: Console, status: Status) -> None:
+def show_autoscalers(console: Console, status: HostStatus) -> None:
     """Print each autoscaler with its replicas, metrics, last sync and conditions, then recent events."""
     for scaler in status.autoscalers:
         bounds = f"{scaler.desired} desired, {scaler.minimum} to {scaler.maximum}"
@@ -353,7 +353,7 @@ def show_autoscalers(console: Console, status: Status) -> None:
         )
 
 
-def show_machine(console: Console, status: Status, *, brief: bool) -> None:
+def show_machine(console: Console, status: HostStatus, *, brief: bool) -> None:
     """Print the processes and endpoints of this machine; `brief` omits the table of processes."""
     if not brief:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -383,7 +383,7 @@ def show_machine(console: Console, status: Status, *, brief: bool) -> None:
         console.print(f"  {escape(name)}  {escape(address)}")
 
 
-def show_next_steps(console: Console, status: Status) -> None:
+def show_next_steps(console: Console, status: HostStatus) -> None:
     """Print what to open and run after `kingdom up` has started the processes of a stack."""
     stack = "" if status.stack == "local" else f" --stack {status.stack}"
     console.print("Next:")
@@ -394,7 +394,7 @@ def show_next_steps(console: Console, status: Status) -> None:
     console.print(f"  kingdom down{stack}              stop all processes and delete their data")
 
 
-def show_limits(console: Console, status: Status) -> None:
+def show_limits(console: Console, status: HostStatus) -> None:
     """Print the declared properties that this machine does not enforce."""
     if not status.notes:
         console.print("everything that is declared is enforced on this machine")

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from rehearsal.host import rpc
 from rehearsal.host.backups import Backup, Backups
 from rehearsal.host.code_version import version
-from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.emulated_types import EMULATED_TYPES, EmulatedTypes
 from rehearsal.host.errors import MachineError
 from rehearsal.host.options import MachineOptions
@@ -28,7 +28,7 @@ from rehearsal.host.paths import Home
 from rehearsal.host.processes import orphans
 from rehearsal.host.processes.log_follow import follow_logs
 from rehearsal.host.processes.ports import holder_pid, is_free, require_free
-from rehearsal.host.status import Status
+from rehearsal.host.status import HostStatus
 
 _START_SECONDS = 30.0
 _BACKUP_SECONDS = 300.0
@@ -137,7 +137,7 @@ class Machine:
 
     def desired(self) -> list[Desired]:
         """Return the applied objects as declared."""
-        return list(Store(self._home.objects))
+        return list(DesiredStore(self._home.objects))
 
     # -- backups ------------------------------------------------------------------------------------------
 
@@ -163,8 +163,8 @@ class Machine:
 
     # -- state ----------------------------------------------------------------------------------------
 
-    def status(self) -> Status:
-        return Status.from_json(self._call("status"))
+    def status(self) -> HostStatus:
+        return HostStatus.from_json(self._call("status"))
 
     def autoscaler_trace(self, name: str) -> dict[str, Any]:
         """Return the recorded syncs of the autoscaler NAMESPACE/NAME as a trace. Raises MachineError."""

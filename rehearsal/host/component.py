@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy.certificate_authority import Authority
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.paths import Home
@@ -60,7 +60,7 @@ class Context:
     home: Home
     options: MachineOptions
     project: Path
-    store: Store
+    store: DesiredStore
     ports: Ports
     authority: Authority
     processes: Processes

@@ -65,7 +65,7 @@ class Desired:
         )
 
 
-class Store:
+class DesiredStore:
     """Store of desired objects, one file each. Reads use memory; writes are durable when they return."""
 
     def __init__(self, folder: Path) -> None:

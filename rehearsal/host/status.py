@@ -53,7 +53,7 @@ class EventStatus:
 
 
 @dataclass(frozen=True)
-class Status:
+class HostStatus:
     """Status of the host. `endpoints` maps names to addresses; `notes` list what is not enforced on it."""
 
     stack: str
@@ -67,7 +67,7 @@ class Status:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Status:
+    def from_json(cls, data: dict[str, Any]) -> HostStatus:
         return cls(
             stack=data["stack"],
             processes=[ProcessStatus(**item) for item in data["processes"]],

@@ -32,7 +32,7 @@ from rehearsal.host.backends.web_app import WebApp
 from rehearsal.host.backups import SCHEDULE, Backup, Backups, BackupSchedule
 from rehearsal.host.code_version import version
 from rehearsal.host.component import READY, Component, Context, Readiness
-from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy.certificate_authority import Authority
 from rehearsal.host.envoy.configuration import Traffic
 from rehearsal.host.envoy.process import Envoy
@@ -45,7 +45,7 @@ from rehearsal.host.processes.log_files import delete_old_logs, rotate
 from rehearsal.host.processes.ports import Ports, require_free
 from rehearsal.host.processes.process import Process, Processes, State
 from rehearsal.host.processes.resource_usage import RESOLUTION_SECONDS
-from rehearsal.host.status import EventStatus, ProcessStatus, Status
+from rehearsal.host.status import EventStatus, HostStatus, ProcessStatus
 
 _HOUSEKEEPING_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
@@ -71,7 +71,7 @@ class Supervisor:
             home=home,
             options=options,
             project=project,
-            store=Store(home.objects),
+            store=DesiredStore(home.objects),
             ports=Ports(home.ports),
             authority=Authority(home.authority),
             processes=Processes(home, self._dirty.set),
@@ -328,7 +328,7 @@ class Supervisor:
                 )
             )
         errors = [reason for reasons in self._errors.values() for reason in reasons]
-        return Status(
+        return HostStatus(
             stack=self._stack,
             processes=sorted(processes, key=lambda status: (status.kind, status.name)),
             endpoints=self._traffic.endpoints(),

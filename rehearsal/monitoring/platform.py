@@ -15,7 +15,7 @@ from rehearsal.host.client import Machine
 from rehearsal.host.errors import MachineError
 from rehearsal.host.kubernetes.quantities import quantity
 from rehearsal.host.paths import Home
-from rehearsal.host.status import AutoscalerStatus, ProcessStatus, Status
+from rehearsal.host.status import AutoscalerStatus, HostStatus, ProcessStatus
 from rehearsal.monitoring.promql.evaluator import NAME, Labels
 from rehearsal.monitoring.store import Event
 
@@ -47,7 +47,7 @@ class PlatformState:
 
     targets: Sequence[ScrapeTarget] = ()
     gauges: Mapping[Labels, float] = field(default_factory=dict)
-    status: Status | None = None
+    status: HostStatus | None = None
     events: Sequence[Event] = ()
 
 
@@ -83,7 +83,7 @@ class LocalPlatform:
             return None
         return self.observation(status, at)
 
-    def observation(self, status: Status, at: float) -> PlatformState:
+    def observation(self, status: HostStatus, at: float) -> PlatformState:
         """The targets, metrics and events of a status."""
         targets: list[ScrapeTarget] = []
         gauges: dict[Labels, float] = {}

@@ -9,12 +9,12 @@ from rehearsal.providers import dynamic
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.cloudflare import Cloudflare
 from rehearsal.providers.gcp.provider import Google
-from rehearsal.providers.host_protocol import Machine
+from rehearsal.providers.host_protocol import EmulationHost
 from rehearsal.providers.kubernetes.provider import Kubernetes
 from rehearsal.providers.mongodbatlas import Atlas
 from rehearsal.providers.random import Random
 
-_CLOUDS: Final[Mapping[str, Callable[[Machine | None], Cloud]]] = {
+_CLOUDS: Final[Mapping[str, Callable[[EmulationHost | None], Cloud]]] = {
     "cloudflare": Cloudflare,
     "gcp": Google,
     "kubernetes": Kubernetes,
@@ -25,7 +25,7 @@ PACKAGES: Final = (*_CLOUDS, dynamic.PACKAGE)
 CLOUDS: Final = tuple(_CLOUDS)  # those that can be served to the Pulumi CLI
 
 
-def provider(package: str, machine: Machine | None = None) -> Any:
+def provider(package: str, machine: EmulationHost | None = None) -> Any:
     """A new provider of `package`, one of :data:`PACKAGES`. Raises KeyError for another.
 
     With a `machine`, the resources it can make real are handed to it.

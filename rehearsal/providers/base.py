@@ -34,7 +34,7 @@ from rehearsal.providers.constraints.replacement import (
 from rehearsal.providers.constraints.sensitivity import mark_sensitive
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.providers.function_results import declared_function
-from rehearsal.providers.host_protocol import Machine
+from rehearsal.providers.host_protocol import EmulationHost
 from rehearsal.providers.outputs import Place
 from rehearsal.providers.schema import ResourceType, Scalar, provider_type, resource_type
 from rehearsal.providers.validation import DEFAULTS_KEY, Problem, Rules, check_object, coerce, problem
@@ -56,7 +56,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     rules: ClassVar[Rules] = Rules(coerces=True)
     functions: ClassVar[Mapping[str, Function]] = {}
 
-    def __init__(self, machine: Machine | None = None) -> None:
+    def __init__(self, machine: EmulationHost | None = None) -> None:
         self.machine = machine
         self.place = Place()
         self.accepts_secrets = True

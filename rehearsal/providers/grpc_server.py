@@ -26,7 +26,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from rehearsal.providers import CLOUDS, provider
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.errors import InitFailedError, ProviderError
-from rehearsal.providers.host_protocol import Machine
+from rehearsal.providers.host_protocol import EmulationHost
 from rehearsal.pulumi.properties import encode
 
 VARIABLE: Final = "PULUMI_DEBUG_PROVIDERS"
@@ -70,7 +70,7 @@ def serve(
     on_ready: Callable[[Endpoints], None],
     *,
     packages: Iterable[str] = CLOUDS,
-    machine: Machine | None = None,
+    machine: EmulationHost | None = None,
     stop: threading.Event | None = None,
 ) -> None:
     """Serve `packages` on free loopback ports until SIGINT, SIGTERM or `stop`; blocks.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 
-class Machine(Protocol):
-    """Makes declared resources real on this host; `rehearsal.host.client.Machine` is one.
+class EmulationHost(Protocol):
+    """Emulates declared resources on this host; `rehearsal.host.client.Machine` is one.
 
     `inputs` are plain JSON values: no secrets, no unknowns. A resource that cannot become ready raises an
     exception with a list of readable `reasons`.

@@ -16,7 +16,7 @@ FILE: Final = Path(__file__).parents[2] / "mobile" / "journeys.json"
 
 
 @dataclass(frozen=True)
-class Step:
+class JourneyStep:
     """``think_seconds`` pass before the step, on average; ``requests`` are operations (`GET /v1/feed`)."""
 
     name: str
@@ -30,7 +30,7 @@ class Journey:
 
     name: str
     weight: int
-    steps: tuple[Step, ...]
+    steps: tuple[JourneyStep, ...]
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def journeys(file: Path = FILE) -> tuple[Journey, ...]:
         Journey(
             name,
             journey.weight,
-            tuple(Step(step.name, step.think_seconds, tuple(step.requests)) for step in journey.steps),
+            tuple(JourneyStep(step.name, step.think_seconds, tuple(step.requests)) for step in journey.steps),
         )
         for name, journey in stored.items()
     )

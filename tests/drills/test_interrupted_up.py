@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rehearsal.engine.state.store import Store
-from rehearsal.host.desired_state import Store as Objects
+from rehearsal.host.desired_state import DesiredStore
 from rehearsal.host.emulated_types import EMULATED_TYPES
 from rehearsal.host.paths import Home
 from tests.support import projects
@@ -69,7 +69,7 @@ def require_whole(project: Project, generation: int, replicas: int) -> None:
     recorded = {
         (item.urn, item.id) for item in snapshot.resources if item.custom and item.type in EMULATED_TYPES
     }
-    assert {desired.key for desired in Objects(Home(project.state).objects)} == recorded
+    assert {desired.key for desired in DesiredStore(Home(project.state).objects)} == recorded
     pods = [process.name for process in project.status().processes if process.kind == "pod"]
     assert len(pods) == replicas, pods
     wait_for("no command's process is left", lambda: not project.commands(), 10)

@@ -18,7 +18,7 @@ from loadtest.observer import (
     workload,
 )
 from rehearsal.host.kubernetes.pod_metrics import parse
-from rehearsal.host.status import ProcessStatus, Status
+from rehearsal.host.status import HostStatus, ProcessStatus
 
 METRICS = """
 kingdom_cache_reads_total{cache="feed",outcome="memory"} 60
@@ -35,7 +35,7 @@ def pod(name: str, ready: bool = True, memory: int = 100, pid: int | None = None
     return ProcessStatus(name, "pod", "running", ready, pid, 0, 18000, memory, 0.0)
 
 
-STATUS = Status(
+STATUS = HostStatus(
     "local",
     [
         pod("pod/kingdom/api-5d9c-x1/api", memory=100),

@@ -21,7 +21,7 @@ import psutil
 from rehearsal.host.client import Machine
 from rehearsal.host.processes import orphans
 from rehearsal.host.processes.ports import is_free
-from rehearsal.host.status import Status
+from rehearsal.host.status import HostStatus
 from tests.support.backends import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ class Project:
         assert not re.search(r"^Traceback", output, re.MULTILINE), output
         return output
 
-    def status(self) -> Status:
+    def status(self) -> HostStatus:
         machine = Machine.find(self.state)
         assert machine is not None, "the supervisor does not run"
         return machine.status()

@@ -14,12 +14,12 @@ def quotas(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
     The granted quota is the lowest default of a new project, or `quotas:granted` in the stack file. The exit
     code is 1 where less is granted than the largest scale needs.
     """
-    from rehearsal.providers.fresh_project.model import FreshProject, Plan
+    from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject
     from rehearsal.providers.fresh_project.quotas import needs
 
     session = session_of(stack)
     plan = session.plan_from_nothing()
-    found = needs(FreshProject.of_stack(session.stack.config), Plan.of(plan.snapshot.resources))
+    found = needs(FreshProject.of_stack(session.stack.config), CreationPlan.of(plan.snapshot.resources))
     enough = all(need.granted >= need.max_scale for need in found)
     if as_json:
         rows = {

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.host.desired_state import Store
+from rehearsal.host.desired_state import DesiredStore
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 
@@ -30,7 +30,7 @@ def duration(text: str) -> float:
     return sum(float(number) * units[unit] for number, unit in _DURATION.findall(text))
 
 
-def attached(store: Store, kind: str, backend: Backend) -> dict[str, Any]:
+def attached(store: DesiredStore, kind: str, backend: Backend) -> dict[str, Any]:
     """Return `spec.default` of the policy of `kind` attached to the Service; {} if none."""
     for policy in store.of_kind(kind, backend.namespace):
         targets = policy.spec.get("targetRefs") or [policy.spec.get("targetRef") or {}]

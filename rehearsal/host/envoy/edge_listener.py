@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rehearsal.host.desired_state import Store
+from rehearsal.host.desired_state import DesiredStore
 from rehearsal.host.envoy import gateway_listener
 from rehearsal.host.envoy.certificate_authority import Leaf
 from rehearsal.host.envoy.cloudflare_expressions import Alternatives, UnsupportedError, alternatives
@@ -72,7 +72,7 @@ class Edge:
     notes: list[str] = field(default_factory=list)
 
 
-def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
+def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
     """Return the edge on `port`; without a declared zone it only terminates TLS."""
     notes: list[str] = []
     settings = _settings(store)
@@ -152,7 +152,7 @@ def edge(store: Store, port: int, leaf: Leaf, routes_file: Path) -> Edge:
     return Edge(listener, routes, notes)
 
 
-def _max_request_seconds(store: Store) -> float:
+def _max_request_seconds(store: DesiredStore) -> float:
     """Return the request timeout in seconds: the longest timeout of the declared backends."""
     declared = [
         float((item.spec.get("default") or {}).get("timeoutSec") or gateway_listener.DEFAULT_TIMEOUT)
@@ -161,7 +161,7 @@ def _max_request_seconds(store: Store) -> float:
     return max(declared, default=gateway_listener.DEFAULT_TIMEOUT)
 
 
-def _oversized(store: Store) -> list[Resource]:
+def _oversized(store: DesiredStore) -> list[Resource]:
     """Return routes that reject bodies by the size limit of the declared Cloud Armor rule."""
     found = []
     for policy in store.of_type(SECURITY_POLICY):
@@ -257,7 +257,7 @@ _SUPPORTED_PHASES = frozenset(
 )
 
 
-def _settings(store: Store) -> dict[str, Any]:
+def _settings(store: DesiredStore) -> dict[str, Any]:
     """Return the zone settings by ID."""
     return {str(item.inputs.get("settingId")): item.inputs.get("value") for item in store.of_type(SETTING)}
 
@@ -279,7 +279,7 @@ class Rule:
         return self.declared.get("actionParameters") or {}
 
 
-def _rules(store: Store, phase: str, notes: list[str]) -> list[Rule]:
+def _rules(store: DesiredStore, phase: str, notes: list[str]) -> list[Rule]:
     """Return the enabled rules of a phase in order; unsupported ones are reported in `notes`."""
     found = []
     for ruleset in store.of_type(RULESET):
@@ -383,7 +383,7 @@ def _lua_filter() -> Resource:
 # -- rules ------------------------------------------------------------------------------------------------
 
 
-def filters_requests(store: Store) -> bool:
+def filters_requests(store: DesiredStore) -> bool:
     """Return whether the zone has firewall rules, which reject paths that the service does not have."""
     return bool(_rules(store, "http_request_firewall_custom", []))
 
@@ -557,7 +557,7 @@ def _compression(settings: dict[str, Any]) -> list[Resource]:
     return [{"name": "brotli", "typed_config": config}]
 
 
-def hostnames(store: Store) -> list[str]:
+def hostnames(store: DesiredStore) -> list[str]:
     """Return the host names of the zone's proxied records."""
     return sorted(
         {str(item.inputs.get("name")) for item in store.of_type(RECORD) if item.inputs.get("proxied")}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy.backends import Backend, attached, duration
 from rehearsal.host.envoy.health_checks import health_check
 from rehearsal.host.envoy.process import Resource, connection_manager, seconds, socket_address, typed, watched
@@ -38,7 +38,7 @@ class Routing:
     notes: list[str] = field(default_factory=list)
 
 
-def routing(store: Store) -> Routing:
+def routing(store: DesiredStore) -> Routing:
     """Return the route configuration of all HTTPRoutes whose parent is a declared Gateway."""
     result = Routing({"name": NAME, "virtual_hosts": []})
     by_host: dict[str, list[tuple[tuple[int, ...], Resource]]] = {}
@@ -71,7 +71,7 @@ _NOTHING_YET: Resource = {
 }
 
 
-def _listener_hosts(route: Desired, store: Store) -> list[str] | None:
+def _listener_hosts(route: Desired, store: DesiredStore) -> list[str] | None:
     """Return the hostnames of the route's parent listeners ([]: any host); None without a parent Gateway."""
     hosts: list[str] = []
     found = False
@@ -99,7 +99,7 @@ def _add_local_domains(hosts: list[Resource]) -> None:
 
 
 def _rule(
-    route: Desired, rule: dict[str, Any], store: Store, result: Routing
+    route: Desired, rule: dict[str, Any], store: DesiredStore, result: Routing
 ) -> Iterable[tuple[tuple[int, ...], Resource]]:
     """Yield Envoy routes of one rule with their sort key: exact path, longest prefix, method."""
     action = _action(route, rule, store, result)
@@ -169,7 +169,7 @@ def _string(item: dict[str, Any]) -> Resource:
     return {"exact": item["value"]}
 
 
-def _action(route: Desired, rule: dict[str, Any], store: Store, result: Routing) -> Resource:
+def _action(route: Desired, rule: dict[str, Any], store: DesiredStore, result: Routing) -> Resource:
     action: Resource = {}
     rewriting: Resource = {}
     for item in rule.get("filters") or []:
@@ -260,7 +260,7 @@ def _header_changes(side: str, declared: dict[str, Any]) -> Resource:
 # -- policies ---------------------------------------------------------------------------------------------
 
 
-def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
+def cluster(backend: Backend, store: DesiredStore, endpoints: Any) -> Resource:
     """Return the cluster of a Service: load-balancing algorithm, health checks and outlier detection."""
     health = attached(store, "HealthCheckPolicy", backend)
     distribution = attached(store, "GCPTrafficDistributionPolicy", backend)
@@ -314,7 +314,7 @@ def cluster(backend: Backend, store: Store, endpoints: Any) -> Resource:
     return result
 
 
-def _protocol(store: Store, backend: Backend) -> Resource:
+def _protocol(store: DesiredStore, backend: Backend) -> Resource:
     service = store.find("Service", backend.namespace, backend.service)
     ports = (service.spec.get("ports") or []) if service else []
     declared = next((p.get("appProtocol") for p in ports if p.get("port") == backend.port), None)
@@ -338,7 +338,7 @@ def _weighted_round_robin() -> Resource:
     return {"policies": [{"typed_extension_config": {"name": name, "typed_config": typed(type_)}}]}
 
 
-def health_port(store: Store, backend: Backend) -> int | None:
+def health_port(store: DesiredStore, backend: Backend) -> int | None:
     """Return the container port that the declared health check sets; None if it sets none."""
     config = attached(store, "HealthCheckPolicy", backend).get("config") or {}
     for name in ("httpHealthCheck", "httpsHealthCheck", "http2HealthCheck", "tcpHealthCheck"):
@@ -347,7 +347,7 @@ def health_port(store: Store, backend: Backend) -> int | None:
     return None
 
 
-def assignment(backend: Backend, ready: Sequence[tuple[Pod, int]], store: Store) -> Resource:
+def assignment(backend: Backend, ready: Sequence[tuple[Pod, int]], store: DesiredStore) -> Resource:
     """Return the load assignment of a backend: one endpoint per ready pod."""
     checked = health_port(store, backend)
     endpoints = []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.host.desired_state import Store
+from rehearsal.host.desired_state import DesiredStore
 from rehearsal.host.envoy.backends import Backend, attached, duration
 from rehearsal.host.envoy.process import Resource, seconds, typed
 
 
-def affinity(rule: dict[str, Any], store: Store, backend: Backend) -> Resource:
+def affinity(rule: dict[str, Any], store: DesiredStore, backend: Backend) -> Resource:
     """Return the affinity of a rule: a cookie that names the replica, or a hash of the client address.
 
     Declared by the rule itself, by GCPTrafficDistributionPolicy, by GCPBackendPolicy or by the Service.

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.kubernetes.quantities import quantity, written
 
 Usage = dict[str, Decimal]
@@ -147,7 +147,7 @@ def check_quotas(
             )
 
 
-def check_count(desired: Desired, store: Store) -> None:
+def check_count(desired: Desired, store: DesiredStore) -> None:
     """Raise AdmissionError if `desired` exceeds an object count quota of its namespace."""
     plural = _PLURALS.get(desired.kind)
     if plural is None or not desired.is_kubernetes:

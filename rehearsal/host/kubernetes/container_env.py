@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.host.component import base_environment
-from rehearsal.host.desired_state import Store
+from rehearsal.host.desired_state import DesiredStore
 from rehearsal.host.kubernetes.quantities import quantity
 from rehearsal.host.kubernetes.references import MissingError, config_map, secret
 from rehearsal.host.kubernetes.volumes import rewritten
@@ -32,7 +32,7 @@ class Identity:
 def environment(
     container: Mapping[str, Any],
     identity: Identity,
-    store: Store,
+    store: DesiredStore,
     ports: Mapping[int, int],
     mounts: Mapping[str, str],
     bundle: str,
@@ -63,7 +63,7 @@ def environment(
     return {**base_environment(), **trust, **own}
 
 
-def _from_source(source: Mapping[str, Any], namespace: str, store: Store) -> dict[str, str]:
+def _from_source(source: Mapping[str, Any], namespace: str, store: DesiredStore) -> dict[str, str]:
     reference = source.get("configMapRef") or source.get("secretRef") or {}
     read = config_map if source.get("configMapRef") else secret
     try:
@@ -77,7 +77,7 @@ def _from_source(source: Mapping[str, Any], namespace: str, store: Store) -> dic
 
 
 def _value(
-    variable: Mapping[str, Any], container: Mapping[str, Any], identity: Identity, store: Store
+    variable: Mapping[str, Any], container: Mapping[str, Any], identity: Identity, store: DesiredStore
 ) -> str | None:
     source = variable.get("valueFrom")
     if not source:

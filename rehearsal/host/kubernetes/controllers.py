@@ -27,7 +27,7 @@ from rehearsal.host.kubernetes.hpa.controller import HorizontalPodAutoscalers
 from rehearsal.host.kubernetes.node import Node, Scheduler
 from rehearsal.host.kubernetes.pods import Pod, PodRecord
 from rehearsal.host.kubernetes.references import selects
-from rehearsal.host.kubernetes.rollout import Progress, Replica, Strategy, step
+from rehearsal.host.kubernetes.rollout import Replica, RolloutProgress, Strategy, step
 from rehearsal.host.status import AutoscalerStatus
 
 # Seconds to wait for quota capacity before a rejected pod counts as failed.
@@ -49,7 +49,7 @@ class Workloads:
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._wakes: dict[str, float] = {}
-        self._progress: dict[str, Progress] = {}
+        self._progress: dict[str, RolloutProgress] = {}
         self.events = EventLog()
         self._scheduler = Scheduler(Node.this_machine(), self.pods, self.events)
         self._autoscalers = HorizontalPodAutoscalers(context, self, self.events)
@@ -185,7 +185,7 @@ class Workloads:
             Replica(pod.record.name, pod.record.revision, pod.ready, pod.available(least), pod.record.created)
             for pod in alive
         ]
-        progress = self._progress.setdefault(desired.urn, Progress(time.monotonic()))
+        progress = self._progress.setdefault(desired.urn, RolloutProgress(time.monotonic()))
         progress.look(replicas, revision, views, time.monotonic())
         for pod in alive:
             if pod.ready and not pod.available(least):

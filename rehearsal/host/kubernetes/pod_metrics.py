@@ -12,12 +12,12 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from rehearsal.host.desired_state import Store
+from rehearsal.host.desired_state import DesiredStore
 from rehearsal.host.processes.ports import LOOPBACK
 
 
 @dataclass(frozen=True)
-class Series:
+class MetricSample:
     """One sample of a Prometheus exposition."""
 
     name: str
@@ -25,21 +25,21 @@ class Series:
     value: float
 
 
-def parse(text: str) -> list[Series]:
+def parse(text: str) -> list[MetricSample]:
     """Parse a Prometheus text exposition. Raises ValueError if it is malformed."""
     return [
-        Series(sample.name, sample.labels, sample.value)
+        MetricSample(sample.name, sample.labels, sample.value)
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     ]
 
 
-class UndeclaredError(Exception):
+class UndeclaredMetricError(Exception):
     """An autoscaler uses a metric that no declared resource exposes; the message names it."""
 
 
 @dataclass(frozen=True)
-class Source:
+class MetricSource:
     """Source of a metric: its Prometheus name, the pod's port (None: its first), path and label filter.
 
     `selector` are the labels of the pods that expose it.
@@ -52,8 +52,8 @@ class Source:
     selector: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, declared: str, namespace: str, store: Store) -> Source:
-        """From a metric's name in an HPA. Raises UndeclaredError.
+    def of(cls, declared: str, namespace: str, store: DesiredStore) -> MetricSource:
+        """From a metric's name in an HPA. Raises UndeclaredMetricError.
 
         GKE writes `autoscaling.gke.io|<AutoscalingMetric>|<metric>` for metrics that pods report, and
         `prometheus.googleapis.com|<name>|<kind>` for metrics collected by Managed Service for Prometheus.
@@ -65,7 +65,7 @@ class Source:
             return cls(parts[1])
         found = store.find("AutoscalingMetric", namespace, parts[1])
         if found is None:
-            raise UndeclaredError(f"AutoscalingMetric {namespace}/{parts[1]} does not exist")
+            raise UndeclaredMetricError(f"AutoscalingMetric {namespace}/{parts[1]} does not exist")
         for item in found.spec.get("metrics") or []:
             pod = item.get("pod") or {}
             for container in pod.get("containers") or []:
@@ -79,7 +79,7 @@ class Source:
                             _pairs(gauge.get("filter")),
                             _pairs(pod.get("selector")),
                         )
-        raise UndeclaredError(f"AutoscalingMetric {namespace}/{parts[1]} exposes no gauge {parts[2]}")
+        raise UndeclaredMetricError(f"AutoscalingMetric {namespace}/{parts[1]} exposes no gauge {parts[2]}")
 
 
 def _pairs(selector: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
@@ -92,7 +92,9 @@ class Counters:
 
     _seen: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def value(self, source: Source, selector: Mapping[str, str], series: list[Series]) -> float | None:
+    def value(
+        self, source: MetricSource, selector: Mapping[str, str], series: list[MetricSample]
+    ) -> float | None:
         """Return the sum of a gauge, or the rate per second of a counter (`…_total`).
 
         None if not measured.
@@ -119,7 +121,7 @@ class Counters:
         return (total - before[1]) / (now - before[0])
 
 
-async def scrape(port: int, path: str = "/metrics") -> list[Series]:
+async def scrape(port: int, path: str = "/metrics") -> list[MetricSample]:
     """Return the samples that a pod exposes; [] if it does not respond with metrics within two seconds."""
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
         async with asyncio.timeout(2.0):

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.desired_state import Desired, DesiredStore
 
 SECRET_VERSION = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105 (a resource type)
 
@@ -18,7 +18,7 @@ class MissingError(Exception):
     """An object that a pod refers to is absent; the message names it."""
 
 
-def config_map(store: Store, namespace: str, name: str) -> dict[str, bytes]:
+def config_map(store: DesiredStore, namespace: str, name: str) -> dict[str, bytes]:
     """Return the data of a ConfigMap. Raises MissingError."""
     found = store.find("ConfigMap", namespace, name)
     if found is None:
@@ -28,7 +28,7 @@ def config_map(store: Store, namespace: str, name: str) -> dict[str, bytes]:
     return data | binary
 
 
-def secret(store: Store, namespace: str, name: str) -> dict[str, bytes]:
+def secret(store: DesiredStore, namespace: str, name: str) -> dict[str, bytes]:
     """Return the decoded data of a Kubernetes Secret. Raises MissingError."""
     found = store.find("Secret", namespace, name)
     if found is None:
@@ -44,7 +44,7 @@ def _decoded(value: str, holder: Desired) -> bytes:
         raise MissingError(f"{holder.label} holds data that is not base64") from error
 
 
-def provided_secrets(store: Store, namespace: str, name: str) -> dict[str, bytes]:
+def provided_secrets(store: DesiredStore, namespace: str, name: str) -> dict[str, bytes]:
     """Return the files of a SecretProviderClass of the Secret Manager driver. Raises MissingError."""
     found = store.find("SecretProviderClass", namespace, name)
     if found is None:
@@ -56,7 +56,7 @@ def provided_secrets(store: Store, namespace: str, name: str) -> dict[str, bytes
     }
 
 
-def secret_version(store: Store, resource: str) -> bytes:
+def secret_version(store: DesiredStore, resource: str) -> bytes:
     """Return the payload of ``projects/P/secrets/NAME/versions/latest|N``. Raises MissingError."""
     parts = resource.split("/")
     if len(parts) != 6 or parts[2] != "secrets" or parts[4] != "versions":

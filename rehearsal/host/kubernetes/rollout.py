@@ -24,7 +24,7 @@ class Replica:
 
 
 @dataclass(frozen=True)
-class Step:
+class RolloutStep:
     """Number of pods of the new revision to create, and pods to terminate."""
 
     create: int = 0
@@ -52,7 +52,7 @@ class Strategy:
 
 
 @dataclass
-class Progress:
+class RolloutProgress:
     """Progress of a rollout, and the time of the last progress.
 
     Progress is defined as in Kubernetes (``DeploymentProgressing`` in ``pkg/controller/deployment/util``): a
@@ -82,28 +82,30 @@ def _resolved(value: str | int, replicas: int, *, up: bool) -> int:
     return int(value)
 
 
-def step(replicas: int, revision: str, pods: Sequence[Replica], ending: int, strategy: Strategy) -> Step:
+def step(
+    replicas: int, revision: str, pods: Sequence[Replica], ending: int, strategy: Strategy
+) -> RolloutStep:
     """Return the next step towards `replicas` pods of `revision`; `ending` pods are terminating."""
     new = [pod for pod in pods if pod.revision == revision]
     old = [pod for pod in pods if pod.revision != revision]
     if strategy.recreate:
         if old or (ending and not new):
-            return Step(end=[pod.name for pod in old])
+            return RolloutStep(end=[pod.name for pod in old])
         return _scale(replicas, new)
     if not old:
         return _scale(replicas, new)
     room = replicas + strategy.surge - len(pods)
     create = max(0, min(room, replicas - len(new)))
-    return Step(create, _old_to_end(replicas, strategy, new, old, create) + _scale(replicas, new).end)
+    return RolloutStep(create, _old_to_end(replicas, strategy, new, old, create) + _scale(replicas, new).end)
 
 
-def _scale(replicas: int, pods: Sequence[Replica]) -> Step:
+def _scale(replicas: int, pods: Sequence[Replica]) -> RolloutStep:
     """Return the step that scales up, or down: pods that are not ready first, then the youngest."""
     surplus = len(pods) - replicas
     if surplus <= 0:
-        return Step(create=-surplus)
+        return RolloutStep(create=-surplus)
     ordered = sorted(pods, key=lambda pod: (pod.ready, -pod.created))
-    return Step(end=[pod.name for pod in ordered[:surplus]])
+    return RolloutStep(end=[pod.name for pod in ordered[:surplus]])
 
 
 def _old_to_end(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehearsal.host.desired_state import Store
+from rehearsal.host.desired_state import DesiredStore
 from rehearsal.host.kubernetes.references import MissingError, config_map, provided_secrets, secret
 from rehearsal.host.paths import slug
 from rehearsal.host.processes.atomic_files import make_folder, write_atomic
@@ -19,7 +19,7 @@ class Volumes:
     """Volumes of one pod below `folder`. `refresh` writes changed files, as the kubelet does."""
 
     def __init__(
-        self, folder: Path, declared: Sequence[Mapping[str, Any]], namespace: str, store: Store
+        self, folder: Path, declared: Sequence[Mapping[str, Any]], namespace: str, store: DesiredStore
     ) -> None:
         self._folder = folder
         self._declared = declared

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rehearsal.engine.state import ResourceState
 from rehearsal.providers.fresh_project import entitlements, order, quotas
-from rehearsal.providers.fresh_project.model import FreshProject, Obstacle, Plan
+from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
 
 __all__ = ["FreshProject", "Obstacle", "obstacles"]
 
@@ -24,8 +24,8 @@ def obstacles(
     `planned` are the resources of the plan, in which values of resources to be created are unknown; `created`
     are the same resources after a rehearsal, in which they are known.
     """
-    plan = Plan.of(planned)
-    known = Plan.of(created or planned)
+    plan = CreationPlan.of(planned)
+    known = CreationPlan.of(created or planned)
     found = [
         *order.apis(project, plan),
         *order.service_agents(plan),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rehearsal.providers.fresh_project.model import FreshProject, Obstacle, Plan
+from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
 from rehearsal.pulumi.properties import UNKNOWN
 from rehearsal.pulumi.urn import name_of
 
@@ -25,7 +25,7 @@ _ENTERPRISE: Final = ("cloudflare:index/regionalTieredCache:RegionalTieredCache"
 _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
 
 
-def names(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
+def names(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     """Names that are taken: by the network of a new project, or by what an earlier deployment left."""
     for urn, inputs in plan.of_type(_NETWORK):
         if inputs.get("name") in project.networks:
@@ -42,7 +42,7 @@ def names(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
                 )
 
 
-def cluster(plan: Plan) -> Iterator[Obstacle]:
+def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
     """Versions, scans and arguments of a cluster that GKE refuses or never gets."""
     for urn, inputs in plan.of_type(_CLUSTER):
         version = inputs.get("minMasterVersion")
@@ -76,7 +76,7 @@ def cluster(plan: Plan) -> Iterator[Obstacle]:
             )
 
 
-def features(plan: Plan) -> Iterator[Obstacle]:
+def features(plan: CreationPlan) -> Iterator[Obstacle]:
     """Features of manifests that not every version allowed by `minMasterVersion` has."""
     for urn, inputs in plan.of_type(_CLUSTER):
         version = inputs.get("minMasterVersion")
@@ -109,7 +109,7 @@ def _lowest(version: str) -> tuple[int, ...]:
     return tuple((*numbers, 0, 0, 0, 0)[:4])
 
 
-def edge(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
+def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     """Settings that a Cloudflare plan does not include, and values that Cloudflare stores in another form."""
     for urn, _ in plan.of_type(*_ENTERPRISE):
         if project.plan != "enterprise":
@@ -143,7 +143,7 @@ def edge(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
             )
 
 
-def teardown(plan: Plan) -> Iterator[Obstacle]:
+def teardown(plan: CreationPlan) -> Iterator[Obstacle]:
     """Resources that a destroy cannot delete: the peering of managed services outlives its last instance."""
     for urn, inputs in plan.of_type("gcp:servicenetworking/connection:Connection"):
         if inputs.get("deletionPolicy") != "ABANDON":

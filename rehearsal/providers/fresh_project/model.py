@@ -57,7 +57,7 @@ class FreshProject:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CreationPlan:
     """The resources of a plan by URN, with plain inputs and what each waits for."""
 
     resources: Mapping[str, ResourceState]
@@ -65,7 +65,7 @@ class Plan:
     _before: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, resources: Sequence[ResourceState]) -> Plan:
+    def of(cls, resources: Sequence[ResourceState]) -> CreationPlan:
         """The plan of these resources; components and providers are there for their dependencies."""
         return cls(
             {item.urn: item for item in resources},

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rehearsal.providers.fresh_project.model import FreshProject, Obstacle, Plan
+from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
 from rehearsal.pulumi.properties import UNKNOWN
 
 _SERVICE: Final = "gcp:projects/service:Service"
@@ -57,7 +57,7 @@ def api_of(type_: str) -> str | None:
     return _API_OF_MODULE.get(module, module)
 
 
-def apis(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
+def apis(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     """A resource whose API is not enabled before it: the API returns 403, `SERVICE_DISABLED`."""
     enabling = {
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_SERVICE)
@@ -74,7 +74,7 @@ def apis(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
             )
 
 
-def service_agents(plan: Plan) -> Iterator[Obstacle]:
+def service_agents(plan: CreationPlan) -> Iterator[Obstacle]:
     """A grant to a service agent that does not exist yet: IAM returns 400, `does not exist`."""
     identities = {
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_IDENTITY)
@@ -111,7 +111,7 @@ def _members(inputs: dict[str, Any]) -> Iterator[str]:
             yield value
 
 
-def zone_settings(plan: Plan) -> Iterator[Obstacle]:
+def zone_settings(plan: CreationPlan) -> Iterator[Obstacle]:
     """`webp` before `polish`: Cloudflare returns error 1020 (terraform-provider-cloudflare#495)."""
     settings = {
         inputs.get("settingId"): (urn, inputs)
@@ -128,7 +128,7 @@ def zone_settings(plan: Plan) -> Iterator[Obstacle]:
         )
 
 
-def app_check(plan: Plan) -> Iterator[Obstacle]:
+def app_check(plan: CreationPlan) -> Iterator[Obstacle]:
     """App Check right after its app: it does not recognize the app for up to 30 seconds.
 
     The examples of the provider sleep in between (`firebase_app_check_play_integrity_config`).

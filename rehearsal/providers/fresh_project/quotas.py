@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal.providers.fresh_project.model import FreshProject, Obstacle, Plan
+from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _POOL: Final = "gcp:container/nodePool:NodePool"
@@ -31,7 +31,7 @@ class Need:
     max_scale: int
 
 
-def needs(project: FreshProject, plan: Plan) -> list[Need]:
+def needs(project: FreshProject, plan: CreationPlan) -> list[Need]:
     """Return the quotas that the plan's nodes use, by name."""
     first, max_scale = Counter[str](), Counter[str]()
     for _, inputs in plan.of_type(_POOL):
@@ -51,7 +51,7 @@ def needs(project: FreshProject, plan: Plan) -> list[Need]:
     ]
 
 
-def first_deployment(project: FreshProject, plan: Plan) -> Iterator[Obstacle]:
+def first_deployment(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     """Quotas that the first nodes exceed: the instance group reports `QUOTA_EXCEEDED`, and GKE waits."""
     pools = [urn for urn, _ in plan.of_type(_POOL, _CLUSTER)]
     for need in needs(project, plan):

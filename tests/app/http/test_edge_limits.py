@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rehearsal.host.desired_state import Desired, Store
+from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy import gateway_listener
 from rehearsal.host.envoy.backends import Backend
 from rehearsal.host.envoy.certificate_authority import Authority
@@ -29,10 +29,10 @@ NAMESPACE = "kingdom"
 SECONDS = 4  # the declared time of a request, short for the tests
 
 
-def declared(folder: Path) -> Store:
+def declared(folder: Path) -> DesiredStore:
     """What the program declares about the edge, as far as these tests need it."""
     folder.mkdir()
-    store = Store(folder)
+    store = DesiredStore(folder)
     named = {"metadata": {"name": "api", "namespace": NAMESPACE}}
     target = {"group": "", "kind": "Service", "name": "api"}
     objects: list[tuple[str, dict[str, Any]]] = [

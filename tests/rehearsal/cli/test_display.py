@@ -8,7 +8,7 @@ from rich.console import Console
 
 from rehearsal.cli import display
 from rehearsal.engine.events import Diagnostic, Op, PropertyChange, Result, Severity, Step
-from rehearsal.host.status import Status
+from rehearsal.host.status import HostStatus
 from rehearsal.pulumi.properties import Change, Secret
 from tests.rehearsal.cli.test_summary import BUCKET, CLUSTER, NETWORK, PROVIDER, STEPS, SUBNET
 
@@ -50,7 +50,7 @@ def test_verbose_lists_every_resource() -> None:
 
 
 def test_limits_are_printed_on_request_only() -> None:
-    status = Status("local", endpoints={"site": "https://localhost:8443"}, notes=["network policies"])
+    status = HostStatus("local", endpoints={"site": "https://localhost:8443"}, notes=["network policies"])
     text = io.StringIO()
     console = Console(file=text, width=200, highlight=False)
     display.show_machine(console, status, brief=True)

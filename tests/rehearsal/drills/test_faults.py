@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rehearsal.drills.faults import FaultError, Platform, _repeatedly
-from rehearsal.host.status import ProcessStatus, Status
+from rehearsal.host.status import HostStatus, ProcessStatus
 
 
 class FakeMachine:
@@ -18,8 +18,8 @@ class FakeMachine:
     def __init__(self, *processes: ProcessStatus) -> None:
         self._processes = list(processes)
 
-    def status(self) -> Status:
-        return Status("local", self._processes)
+    def status(self) -> HostStatus:
+        return HostStatus("local", self._processes)
 
 
 def process(name: str, *, ready: bool = True) -> ProcessStatus:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rehearsal.host.administrator import grant_administrator
 from rehearsal.host.client import Machine
 from rehearsal.host.paths import Home
-from rehearsal.host.status import ProcessStatus, Status
+from rehearsal.host.status import HostStatus, ProcessStatus
 
 
 class _Machine(Machine):
@@ -17,8 +17,8 @@ class _Machine(Machine):
         super().__init__(Home(folder))
         self._processes = processes
 
-    def status(self) -> Status:
-        return Status("local", self._processes)
+    def status(self) -> HostStatus:
+        return HostStatus("local", self._processes)
 
 
 def process(name: str, pid: int | None, kind: str = "pod") -> ProcessStatus:

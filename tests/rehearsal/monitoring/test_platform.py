@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.host.status import AutoscalerStatus, ProcessStatus, Status
+from rehearsal.host.status import AutoscalerStatus, HostStatus, ProcessStatus
 from rehearsal.monitoring.platform import LocalPlatform, changed_paths
 
 
@@ -30,7 +30,7 @@ def pod(folder: Path, name: str, revision: str, created: float, image: str = "on
 
 def test_usage_has_the_metric_names_of_gke(tmp_path: Path) -> None:
     found = LocalPlatform(tmp_path, "local").observation(
-        Status("local", [pod(tmp_path, "api-1", "r1", 1.0)]), 5.0
+        HostStatus("local", [pod(tmp_path, "api-1", "r1", 1.0)]), 5.0
     )
     values = {dict(labels)["__name__"].partition(":")[2]: value for labels, value in found.gauges.items()}
     assert values == {
@@ -45,20 +45,20 @@ def test_usage_has_the_metric_names_of_gke(tmp_path: Path) -> None:
 def test_a_new_revision_is_a_deployment_with_what_changed(tmp_path: Path) -> None:
     platform = LocalPlatform(tmp_path, "local")
     first = pod(tmp_path, "api-1", "r1", 1.0)
-    assert not platform.observation(Status("local", [first]), 5.0).events
+    assert not platform.observation(HostStatus("local", [first]), 5.0).events
     second = pod(tmp_path, "api-2", "r2", 10.0, image="two")
-    (event,) = platform.observation(Status("local", [first, second]), 20.0).events
+    (event,) = platform.observation(HostStatus("local", [first, second]), 20.0).events
     assert (event.kind, event.title) == ("deployment", "api: new revision")
     assert event.detail["changes"] == ["spec.containers[0].image"]
-    assert not platform.observation(Status("local", [first, second]), 35.0).events
+    assert not platform.observation(HostStatus("local", [first, second]), 35.0).events
 
 
 def test_a_scaling_decision_has_its_reason(tmp_path: Path) -> None:
     platform = LocalPlatform(tmp_path, "local")
 
-    def status(desired: int) -> Status:
+    def status(desired: int) -> HostStatus:
         scaler = AutoscalerStatus("kingdom/api", 2, desired, 2, 4, ["cpu 130 %"], "scaled up: cpu")
-        return Status("local", autoscalers=[scaler])
+        return HostStatus("local", autoscalers=[scaler])
 
     assert not platform.observation(status(2), 5.0).events
     (event,) = platform.observation(status(4), 20.0).events

@@ -9,7 +9,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.providers import provider
 from rehearsal.providers.base import Cloud
-from rehearsal.providers.host_protocol import Machine
+from rehearsal.providers.host_protocol import EmulationHost
 from rehearsal.pulumi.properties import decode, encode
 
 PROJECT = "kingdom-test"
@@ -39,7 +39,7 @@ class Calls:
         self.stub.Configure(provider_pb2.ConfigureRequest(args=encode(config), acceptSecrets=True))
 
     @classmethod
-    def of(cls, package: str, machine: Machine | None = None) -> Calls:
+    def of(cls, package: str, machine: EmulationHost | None = None) -> Calls:
         cloud: Cloud = provider(package, machine)
         return cls(cloud)
 

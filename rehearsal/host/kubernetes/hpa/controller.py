@@ -34,7 +34,13 @@ from rehearsal.host.kubernetes.hpa.observation import (
     shared_reading,
 )
 from rehearsal.host.kubernetes.hpa.trace import recorded_step, started_trace
-from rehearsal.host.kubernetes.pod_metrics import Counters, Series, Source, UndeclaredError, scrape
+from rehearsal.host.kubernetes.pod_metrics import (
+    Counters,
+    MetricSample,
+    MetricSource,
+    UndeclaredMetricError,
+    scrape,
+)
 from rehearsal.host.kubernetes.pods import Pod
 from rehearsal.host.kubernetes.references import selects
 from rehearsal.host.processes.atomic_files import read_json, write_atomic
@@ -212,22 +218,22 @@ class HorizontalPodAutoscalers:
 
     async def _samples(self, pods: list[Pod], spec: AutoscalerSpec, autoscaler: Desired) -> list[PodSample]:
         found = (self._source(metric, autoscaler) for metric in spec.metrics)
-        sources = {source for source in found if isinstance(source, Source)}
+        sources = {source for source in found if isinstance(source, MetricSource)}
 
         async def sample(pod: Pod) -> PodSample:
             return PodSample.of(pod, {source: await _read(pod, source) for source in sources})
 
         return list(await asyncio.gather(*(sample(pod) for pod in pods if not pod.finished)))
 
-    def _source(self, metric: Mapping[str, Any], autoscaler: Desired) -> Source | str | None:
+    def _source(self, metric: Mapping[str, Any], autoscaler: Desired) -> MetricSource | str | None:
         """Return the source of a pod metric, or why there is none; None for CPU and memory."""
         kind = str(metric["type"])
         if kind not in {"Pods", "Object", "External"}:
             return None
         name = str(metric[kind.lower()]["metric"]["name"])
         try:
-            return Source.of(name, autoscaler.namespace, self._context.store)
-        except UndeclaredError as error:
+            return MetricSource.of(name, autoscaler.namespace, self._context.store)
+        except UndeclaredMetricError as error:
             return str(error)
 
     def _reading(self, metric: Mapping[str, Any], autoscaler: Desired, samples: list[PodSample]) -> Reading:
@@ -274,7 +280,7 @@ class HorizontalPodAutoscalers:
         return None
 
 
-async def _read(pod: Pod, source: Source) -> list[Series]:
+async def _read(pod: Pod, source: MetricSource) -> list[MetricSample]:
     if any(pod.labels.get(key) != value for key, value in source.selector):
         return []
     port = next(iter(pod.record.ports.values()), None) if source.port is None else pod.host_port(source.port)

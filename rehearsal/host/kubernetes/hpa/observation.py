@@ -16,7 +16,7 @@ from rehearsal.host.kubernetes.hpa.model import (
     Reading,
     UnavailableMetric,
 )
-from rehearsal.host.kubernetes.pod_metrics import Counters, Series, Source
+from rehearsal.host.kubernetes.pod_metrics import Counters, MetricSample, MetricSource
 from rehearsal.host.kubernetes.pods import Pod
 from rehearsal.host.processes.resource_usage import Usage, together
 
@@ -33,10 +33,10 @@ class PodSample:
 
     pod: Pod
     usage: Mapping[str, Usage | None]
-    series: Mapping[Source, Sequence[Series]]
+    series: Mapping[MetricSource, Sequence[MetricSample]]
 
     @classmethod
-    def of(cls, pod: Pod, series: Mapping[Source, Sequence[Series]]) -> PodSample:
+    def of(cls, pod: Pod, series: Mapping[MetricSource, Sequence[MetricSample]]) -> PodSample:
         """The pod with what its processes used over the last interval."""
         return cls(pod, pod.container_usage(), series)
 
@@ -69,7 +69,7 @@ def resource_reading(samples: Sequence[PodSample], resource: str, container: str
 
 def pods_reading(
     samples: Sequence[PodSample],
-    source: Source,
+    source: MetricSource,
     selector: Mapping[str, str],
     counters: dict[str, Counters],
     now: float,
@@ -83,7 +83,7 @@ def pods_reading(
 
 def shared_reading(
     samples: Sequence[PodSample],
-    source: Source,
+    source: MetricSource,
     selector: Mapping[str, str],
     counters: dict[str, Counters],
     kind: str,
@@ -96,7 +96,10 @@ def shared_reading(
 
 
 def _values(
-    samples: Sequence[PodSample], source: Source, selector: Mapping[str, str], counters: dict[str, Counters]
+    samples: Sequence[PodSample],
+    source: MetricSource,
+    selector: Mapping[str, str],
+    counters: dict[str, Counters],
 ) -> dict[str, int]:
     found: dict[str, int] = {}
     for sample in samples:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.host.desired_state import Desired, Store
-from rehearsal.host.kubernetes.pod_metrics import Counters, Source, UndeclaredError, parse
+from rehearsal.host.desired_state import Desired, DesiredStore
+from rehearsal.host.kubernetes.pod_metrics import Counters, MetricSource, UndeclaredMetricError, parse
 
 EXPOSITION = """\
 # HELP kingdom_http_requests_per_second Requests a second.
@@ -21,11 +21,11 @@ kingdom_http_requests_total{code="200"} 1e3 1700000000000
 """
 
 
-def source(name: str, **more: Any) -> Source:
-    return Source(name, **more)
+def source(name: str, **more: Any) -> MetricSource:
+    return MetricSource(name, **more)
 
 
-def value(found: Source, text: str = EXPOSITION, **selector: str) -> float | None:
+def value(found: MetricSource, text: str = EXPOSITION, **selector: str) -> float | None:
     return Counters().value(found, selector, parse(text))
 
 
@@ -52,7 +52,7 @@ def test_a_counter_is_read_as_a_rate_from_the_second_look_on(monkeypatch: pytest
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> DesiredStore:
     declared = {
         "apiVersion": "autoscaling.gke.io/v1beta1",
         "kind": "AutoscalingMetric",
@@ -82,20 +82,20 @@ def store(tmp_path: Path) -> Store:
             ]
         },
     }
-    store = Store(tmp_path)
+    store = DesiredStore(tmp_path)
     type_ = "kubernetes:autoscaling.gke.io/v1beta1:AutoscalingMetric"
     store.put(Desired("urn:pulumi:local::k::t::api", type_, "kingdom/api", declared))
     return store
 
 
-def test_a_name_of_gke_leads_to_the_gauge_that_the_custom_resource_declares(store: Store) -> None:
-    found = Source.of("autoscaling.gke.io|api|requests", "kingdom", store)
+def test_a_name_of_gke_leads_to_the_gauge_that_the_custom_resource_declares(store: DesiredStore) -> None:
+    found = MetricSource.of("autoscaling.gke.io|api|requests", "kingdom", store)
     role = (("role", "api"),)
-    assert found == Source("kingdom_http_requests_per_second", 8080, "/metrics", role, role)
-    assert Source.of("autoscaling.gke.io|api|plain", "kingdom", store).name == "plain"
+    assert found == MetricSource("kingdom_http_requests_per_second", 8080, "/metrics", role, role)
+    assert MetricSource.of("autoscaling.gke.io|api|plain", "kingdom", store).name == "plain"
 
 
 @pytest.mark.parametrize("name", ["api|latency", "worker|requests"])
-def test_a_metric_that_no_custom_resource_exposes_is_reported(store: Store, name: str) -> None:
-    with pytest.raises(UndeclaredError, match=name.partition("|")[2 if name.startswith("api") else 0]):
-        Source.of(f"autoscaling.gke.io|{name}", "kingdom", store)
+def test_a_metric_that_no_custom_resource_exposes_is_reported(store: DesiredStore, name: str) -> None:
+    with pytest.raises(UndeclaredMetricError, match=name.partition("|")[2 if name.startswith("api") else 0]):
+        MetricSource.of(f"autoscaling.gke.io|{name}", "kingdom", store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearsal.host.kubernetes.rollout import Progress, Replica, Strategy, step
+from rehearsal.host.kubernetes.rollout import Replica, RolloutProgress, Strategy, step
 
 
 def pods(revision: str, count: int, *, available: bool = True) -> list[Replica]:
@@ -70,7 +70,7 @@ def test_a_rolling_update_keeps_its_bounds_and_ends(
 
 
 def test_a_rollout_gets_further_by_new_pods_old_ones_gone_and_more_that_serve() -> None:
-    progress = Progress(0.0)
+    progress = RolloutProgress(0.0)
     looks = [
         (1.0, (2, "b"), pods("a", 2), 1.0),  # another goal
         (2.0, (2, "b"), pods("a", 2), 1.0),
