@@ -20,7 +20,7 @@ import psutil
 from rehearsal.host.client import Machine
 from rehearsal.host.errors import MachineError
 from rehearsal.host.kubernetes.pod_metrics import MetricSample, scrape
-from rehearsal.host.status import ProcessStatus, HostStatus
+from rehearsal.host.status import HostStatus, ProcessStatus
 
 _INTERVAL_SECONDS: Final = 1.0
 # Metrics of pods are read less often: a scrape costs the service time too.
