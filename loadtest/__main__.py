@@ -50,7 +50,7 @@ def parser(catalog: Catalog) -> argparse.ArgumentParser:
         "capacity", help="the highest rate of arrivals at which TGT1 and TGT3 hold"
     )
     capacity.add_argument("--mix", metavar="|".join(catalog.mixes), default="mixed")
-    capacity.add_argument("--seconds", type=float, default=15.0, help="of each step (default: 15)")
+    capacity.add_argument("--seconds", type=float, default=20.0, help="of each step (default: 20)")
     compared = commands.add_parser("compare", help="the platform that is up against another commit")
     compared.add_argument("--base", required=True, metavar="REF", help="branch, tag or commit")
     compared.add_argument("--mix", metavar="|".join(catalog.mixes), default="mixed")

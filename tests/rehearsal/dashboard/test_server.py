@@ -14,8 +14,10 @@ import pytest
 from app.monitoring.prometheus import PrometheusSource
 from rehearsal.monitoring.recorder import Recorder
 from tests.rehearsal.dashboard.serving import recorded, served
+from tests.repository._tree import ROOT
 
 CHROMIUM = shutil.which("chromium")
+AXE = ROOT / "mobile" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,30 @@ def test_the_page_works_with_the_keyboard_and_on_a_phone(
     page.wait_for_function("() => document.querySelectorAll('.panel canvas').length > 5")
     assert messages == []
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "tab", "shown"),
+    [("light", 1280, "application", ".panel canvas"), ("dark", 390, "overview", ".numbers")],
+)
+def test_axe_finds_no_serious_problem(
+    dashboard: tuple[str, Recorder], browser: Any, scheme: str, width: int, tab: str, shown: str
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: run `make mobile-test`")
+    # The script comes from outside of the page, whose policy would refuse it.
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(f"{dashboard[0]}/#{tab}")
+    page.wait_for_selector(shown)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("() => axe.run()")
+    assert found["passes"]
+    serious = [item for item in found["violations"] if item["impact"] in {"serious", "critical"}]
+    assert [(item["id"], item["nodes"][0]["html"][:200]) for item in serious] == []
+    context.close()
 
 
 def test_an_unavailable_server_is_stated(browser: Any) -> None:
