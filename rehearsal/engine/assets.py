@@ -26,9 +26,9 @@ class AssetError(ValueError):
 
 
 def with_hashes(value: Value, folder: Path, at: str = "") -> Any:
-    """`value` with a ``hash`` in every asset and archive that has none; paths are relative to `folder`.
+    """Return `value` with a ``hash`` in every asset and archive that has none, members of archives included.
 
-    `at` is the path of `value`, for messages. Raises AssetError.
+    Paths are relative to `folder`; `at` is the path of `value`, for messages. Raises AssetError.
     """
     match value:
         case Asset() if not value.hash:
@@ -53,13 +53,15 @@ def with_hashes(value: Value, folder: Path, at: str = "") -> Any:
 
 def _hashed(asset: Asset, folder: Path) -> Asset:
     digest = hashlib.sha256()
+    body = {key: item for key, item in asset.body if key != "text" or item}  # an empty text is left out
     if asset.signature == ASSET_SIGNATURE:
         digest.update(_content(asset, folder))
     elif (source := _archive_file(asset, folder)) is not None:
         digest.update(source.read_bytes())
     else:
         _write_tar(_members(asset, folder), digest.update)
-    body = {key: item for key, item in asset.body if key != "text" or item}  # an empty text is left out
+        if assets := asset.fields.get("assets"):
+            body["assets"] = {name: _hashed(member, folder) for name, member in assets.items()}
     return Asset(asset.signature, tuple(sorted({**body, "hash": digest.hexdigest()}.items())))
 
 
@@ -104,6 +106,8 @@ def _members(archive: Asset, folder: Path) -> Iterator[tuple[str, bytes]]:
     assets: Mapping[str, Any] = fields.get("assets") or {}
     for name in sorted(assets, key=str.encode):
         member = assets[name]
+        if not isinstance(member, Asset):
+            raise ValueError(f"the member {name} of the archive must be an asset or an archive")
         if member.signature == ASSET_SIGNATURE:
             yield name, _content(member, folder)
         else:

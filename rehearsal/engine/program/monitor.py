@@ -14,6 +14,7 @@ from typing import Any, Final
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resource_pb2
 
+from rehearsal.engine.assets import AssetError, with_hashes
 from rehearsal.engine.callbacks.client import CallbackError
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.deployment_executor import DeploymentExecutor
@@ -133,7 +134,10 @@ class Monitor:
         self, request: resource_pb2.RegisterResourceOutputsRequest
     ) -> empty_pb2.Empty:
         try:
-            self._executor.register_outputs(request.urn, decode(request.outputs))
+            outputs = with_hashes(decode(request.outputs), Path.cwd())
+            self._executor.register_outputs(request.urn, outputs)
+        except AssetError as error:
+            self._deployment.step_followed_by_failure(request.urn, str(error))
         except KingdomError as error:
             self._end(error)
         return empty_pb2.Empty()

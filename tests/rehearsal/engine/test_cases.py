@@ -70,6 +70,46 @@ def test_changed_file_of_an_asset_is_a_change(case: Open) -> None:
     assert "source: cannot read" in messages(result)[0]
 
 
+def test_members_of_archives_and_assets_in_outputs_have_hashes(case: Open) -> None:
+    program = case("asset-content-change-unseen")
+    (program.root / "__main__.py").write_text(_NESTED_ARCHIVE)
+    program.up()
+    # The hashes that the CLI computes; those of the assets are the SHA-256 of "fx" and "1".
+    text = "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
+    file = "6956e1dffd6851cfa0b5461772d12f1dd7d22676f5eee2aad3ae7c0b630d5c80"
+    nested = "5d90eb97eb12e0c6001bf60c5e0137ca9752a2693dfac0169e6e4b632678bb2e"
+    members = program.raw("archive")["inputs"]["source"]["assets"]
+    assert (members["a"]["hash"], members["n"]["hash"], members["n"]["assets"]["f"]["hash"]) == (
+        text,
+        nested,
+        file,
+    )
+    outputs = program.raw("t-dev")["outputs"]
+    assert (outputs["asset"]["hash"], outputs["archive"]["assets"]["f"]["hash"]) == (text, file)
+
+
+_NESTED_ARCHIVE = """\
+import pathlib, pulumi
+from pulumi import AssetArchive, FileAsset, StringAsset
+pathlib.Path("f.txt").write_text("fx")
+nested = AssetArchive({"f": FileAsset("f.txt")})
+source = AssetArchive({"a": StringAsset("1"), "n": nested})
+pulumi.CustomResource("gcp:storage/bucketObject:BucketObject", "archive", {"bucket": "b", "source": source})
+pulumi.export("asset", StringAsset("1"))
+pulumi.export("archive", nested)
+"""
+
+
+def test_output_asset_without_a_file_is_an_error(case: Open) -> None:
+    program = case("asset-content-change-unseen")
+    (program.root / "__main__.py").write_text(
+        'import pulumi\npulumi.export("asset", pulumi.FileAsset("absent.txt"))\n'
+    )
+    result = program.update()
+    assert not result.ok
+    assert "asset: cannot read" in messages(result)[0]
+
+
 def test_resource_as_component_input(case: Open) -> None:
     result = case("resource-as-component-input").up()
     assert ops(result) == {"pet": Op.CREATE, "box": Op.CREATE}
