@@ -17,7 +17,7 @@ from typing import Any, Final
 from rehearsal.engine.events import Listener, Result, Silent
 from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.state.resource_state import Snapshot
-from rehearsal.engine.state.secrets import passphrase
+from rehearsal.engine.state.secrets import passphrase, stored_passphrase
 from rehearsal.engine.state.store import Store
 from rehearsal.errors import KingdomError
 from rehearsal.host.client import Machine
@@ -34,8 +34,8 @@ class Session:
     """Stack `name` of `project`, for one operation.
 
     `policies` is the folder of the policy pack; None for none. `state` is the folder of the state, by default
-    that of the project; another folder also has its own passphrase. `policy_config` replaces
-    the ``policies:`` keys of the stack file for the pack.
+    that of the project; another folder is temporary and has a random passphrase of its own. `policy_config`
+    replaces the ``policies:`` keys of the stack file for the pack.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Session:
         self.project = project
         self.stack: Stack = project.stack(name)
         self.folder = state or project.state_folder(name)
+        self._temporary = state is not None
         self._secrets = state or project.root / STATE_FOLDER
         self._policies = policies
         self._policy_config = policy_config
@@ -61,7 +62,11 @@ class Session:
     @property
     def store(self) -> Store:
         if self._store is None:
-            self._store = Store(self.folder, lambda new: passphrase(self._secrets, new=new))
+            self._store = (
+                Store(self.folder, lambda new: stored_passphrase(self._secrets, new=new), temporary=True)
+                if self._temporary
+                else Store(self.folder, lambda new: passphrase(self._secrets, new=new))
+            )
         return self._store
 
     def preview(self, listener: Listener) -> Result:
@@ -75,7 +80,8 @@ class Session:
         Raises KingdomError with the errors of a plan that fails.
         """
         with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
-            plan = self._operation(Silent(), None, None, Store(Path(folder), secrets.token_hex())).preview()
+            store = Store(Path(folder), secrets.token_hex(), temporary=True)
+            plan = self._operation(Silent(), None, None, store).preview()
         if not plan.ok:
             raise KingdomError(
                 f"{self.stack.name} cannot be planned from nothing", details=list(map(str, plan.errors))
@@ -88,7 +94,7 @@ class Session:
         All values are known in the result. Uses neither machine nor policy pack, and leaves nothing on disk.
         """
         with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
-            store = Store(Path(folder), secrets.token_hex())
+            store = Store(Path(folder), secrets.token_hex(), temporary=True)
             plan = self._operation(Silent(), None, None, store).preview()
             operation = self._operation(listener, None, None, store)
             with store.lock(f"rehearse --stack {self.stack.name}"), _interruptible(operation, self.notice):

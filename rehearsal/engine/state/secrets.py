@@ -21,6 +21,8 @@ from typing import Final
 from rehearsal.errors import StateError
 
 ITERATIONS: Final = 1_000_000
+# For temporary states: their passphrases have at least 144 random bits, which stretching does not improve.
+TEMPORARY_ITERATIONS: Final = 1
 _CANARY: Final = "pulumi"
 
 
@@ -38,22 +40,23 @@ class Crypter:
         self.state = state
 
     @classmethod
-    def create(cls, passphrase: str) -> Crypter:
-        """Create a crypter with a new random salt."""
+    def create(cls, passphrase: str, *, temporary: bool = False) -> Crypter:
+        """Create a crypter with a new random salt; `temporary` is for a random passphrase."""
         salt = os.urandom(8)
-        crypter = cls(_derive(passphrase, salt), "")
+        crypter = cls(_key(passphrase, salt, temporary=temporary), "")
         crypter.state = f"v1:{base64.b64encode(salt).decode()}:{crypter.encrypt(_CANARY)}"
         return crypter
 
     @classmethod
-    def open(cls, passphrase: str, state: str, where: str) -> Crypter:
+    def open(cls, passphrase: str, state: str, where: str, *, temporary: bool = False) -> Crypter:
         """Open the crypter of `state`, read from `where`. Raises StateError for a wrong passphrase."""
         version, _, rest = state.partition(":")
         salt, _, canary = rest.partition(":")
         try:
             if version != "v1":
                 raise ValueError
-            crypter = cls(_derive(passphrase, base64.b64decode(salt, validate=True)), state)
+            decoded = base64.b64decode(salt, validate=True)
+            crypter = cls(_key(passphrase, decoded, temporary=temporary), state)
         except (ValueError, binascii.Error):
             raise StateError(
                 f"{where}: secrets_providers.state.salt is not of the form v1:<salt>:<canary>",
@@ -104,9 +107,13 @@ class Crypter:
         return text
 
 
+def _key(passphrase: str, salt: bytes, *, temporary: bool) -> bytes:
+    return _derive(passphrase, salt, TEMPORARY_ITERATIONS if temporary else ITERATIONS)
+
+
 @lru_cache(maxsize=8)  # a preview and its update use the same key; a derivation takes 0.3 s
-def _derive(passphrase: str, salt: bytes) -> bytes:
-    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ITERATIONS, 32)
+def _derive(passphrase: str, salt: bytes, iterations: int) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, iterations, 32)
 
 
 def given_passphrase() -> str | None:
@@ -127,11 +134,18 @@ def given_passphrase() -> str | None:
 def passphrase(folder: Path, *, new: bool) -> str:
     """Return the passphrase of the environment, as the Pulumi CLI reads it, or one stored in `folder`.
 
-    The stored one is random, readable by its owner only, and created for the first `new` state, so that no
-    set-up is needed. Raises StateError, also if there is none and the state is not new.
+    Raises StateError, also if there is none and the state is not new.
     """
-    if (given := given_passphrase()) is not None:
-        return given
+    given = given_passphrase()
+    return stored_passphrase(folder, new=new) if given is None else given
+
+
+def stored_passphrase(folder: Path, *, new: bool) -> str:
+    """Return the passphrase stored in `folder`, which is random and readable by its owner only.
+
+    It is created for the first `new` state, so that no set-up is needed. Raises StateError, also if there is
+    none and the state is not new.
+    """
     stored = folder / "passphrase"
     try:
         try:

@@ -35,11 +35,14 @@ class Store:
     """State of a stack, stored in `folder`. One writer at a time: see :meth:`lock`.
 
     `passphrase` is the passphrase of its secrets, or a function that returns it; its argument is True for a
-    new state.
+    new state. The passphrase of a `temporary` state is random, and its key is derived quickly.
     """
 
-    def __init__(self, folder: Path, passphrase: str | Callable[[bool], str]) -> None:
+    def __init__(
+        self, folder: Path, passphrase: str | Callable[[bool], str], *, temporary: bool = False
+    ) -> None:
         self.folder = folder
+        self._temporary = temporary
         self.path = folder / "state.json"
         self._journal_path = folder / "journal.jsonl"
         self._given = passphrase
@@ -48,7 +51,7 @@ class Store:
     @property
     def crypter(self) -> Crypter:
         if self._crypter is None:
-            self._crypter = Crypter.create(self._passphrase(new=True))
+            self._crypter = Crypter.create(self._passphrase(new=True), temporary=self._temporary)
         return self._crypter
 
     def _passphrase(self, *, new: bool) -> str:
@@ -56,7 +59,8 @@ class Store:
 
     def _open_crypter(self, salt: str, where: Path) -> Crypter:
         if self._crypter is None or self._crypter.state != salt:
-            self._crypter = Crypter.open(self._passphrase(new=False), salt, str(where))
+            passphrase = self._passphrase(new=False)
+            self._crypter = Crypter.open(passphrase, salt, str(where), temporary=self._temporary)
         return self._crypter
 
     @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,19 +29,40 @@ ON = ("--stack", "dev")
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900), pytest.mark.xdist_group("parity")]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_public_program_has_the_same_steps_and_records(
-    name: str, request: pytest.FixtureRequest, providers: str, tmp_path: Path
-) -> None:
+Run = Callable[..., tuple[Pulumi, Kingdom]]
+
+
+@pytest.fixture
+def engines(request: pytest.FixtureRequest, providers: str, tmp_path: Path) -> Run:
+    """Copies of a public program, configured, one for each engine."""
     clones = request.config.getoption("--public-programs")
     if not clones:
         pytest.skip("--public-programs names no folder")
-    source = Path(clones) / name
-    pulumi = Pulumi(_copy(source, tmp_path / "pulumi"), tmp_path / "home", providers)
-    kingdom = Kingdom(_copy(source, tmp_path / "kingdom"))
-    _configure(pulumi, PROGRAMS[name])
-    # The stack file as the CLI wrote it, with encrypted values.
-    shutil.copy2(pulumi.project / "Pulumi.dev.yaml", kingdom.project)
+
+    def copies(name: str, *, edited: bool) -> tuple[Pulumi, Kingdom]:
+        source, edits = Path(clones) / name, PROGRAMS[name].get("edits", {}) if edited else {}
+        pulumi = Pulumi(_copy(source, tmp_path / "pulumi", edits), tmp_path / "home", providers)
+        kingdom = Kingdom(_copy(source, tmp_path / "kingdom", edits))
+        _configure(pulumi, PROGRAMS[name])
+        # The stack file as the CLI wrote it, with encrypted values; none without configuration.
+        if (written := pulumi.project / "Pulumi.dev.yaml").exists():
+            shutil.copy2(written, kingdom.project)
+        return pulumi, kingdom
+
+    return copies
+
+
+@pytest.mark.parametrize("name", [name for name, settings in PROGRAMS.items() if "refused" in settings])
+def test_public_program_is_refused_by_both_engines(name: str, engines: Run) -> None:
+    pulumi, kingdom = engines(name, edited=False)
+    for ran in (pulumi.run("preview", *ON), kingdom.run("preview", *ON)):
+        assert ran.code == 1
+        assert PROGRAMS[name]["refused"] in ran.output
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_public_program_has_the_same_steps_and_records(name: str, engines: Run) -> None:
+    pulumi, kingdom = engines(name, edited=True)
     log = pulumi.home / "events.jsonl"
     with ThreadPoolExecutor() as pool:
         ours = pool.submit(kingdom.run, "preview", *ON)
@@ -54,8 +76,14 @@ def test_public_program_has_the_same_steps_and_records(
     assert differences(comparable(pulumi.export("dev")), comparable(kingdom.export("dev"))) == []
 
 
-def _copy(source: Path, target: Path) -> Path:
+def _copy(source: Path, target: Path, edits: Mapping[str, Mapping[str, str]]) -> Path:
     shutil.copytree(source, target)
+    for name, replacements in edits.items():
+        text = (target / name).read_text()
+        for old, new in replacements.items():
+            assert old in text, f"{source / name} does not contain {old!r}"
+            text = text.replace(old, new)
+        (target / name).write_text(text)
     project = target / "Pulumi.yaml"
     text = project.read_text().replace("${PROJECT}", "public").replace("${DESCRIPTION}", "An example")
     project.write_text(text)

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.engine.events import Silent
+from rehearsal.engine.state import secrets as state_secrets
+from rehearsal.pulumi.project import Project
+from rehearsal.pulumi.properties import Secret
+from rehearsal.session import Session
 from tests.rehearsal.engine.handed import Case, messages
 from tests.rehearsal.parity import random_programs
 
@@ -32,3 +37,20 @@ def test_state_of_random_programs_holds_no_secret_in_plaintext(tmp_path: Path, s
         state = case.state.read_text()
         assert {value for value in secrets - plain if f'"{value}"' in state} == set()
     assert hidden > 10
+
+
+def test_temporary_state_has_a_random_passphrase_and_a_quick_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case.copy("policy-pack-required", tmp_path / "program")
+    (case.root / "__main__.py").write_text(
+        'import pulumi\npulumi.export("key", pulumi.Output.secret("hunter2"))\n'
+    )
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of the user")
+    monkeypatch.setattr(state_secrets, "ITERATIONS", 10**10)  # would take an hour
+    folder = tmp_path / "state"
+    for _ in range(2):
+        session = Session(Project.at(case.root), "dev", policies=None, state=folder)
+        assert session.apply(Silent()).outputs["key"] == Secret("hunter2")
+    assert "hunter2" not in (folder / "state.json").read_text()
+    assert (folder / "passphrase").read_text().strip() != "of the user"
