@@ -9,7 +9,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.diff import interpret
 from rehearsal.engine.providers.registry import Provider
-from rehearsal.engine.state.resource_state import ResourceState, in_order
+from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.engine.state.snapshot_manager import SnapshotManager
 from rehearsal.pulumi.properties import UNKNOWN, encode
 from rehearsal.pulumi.urn import is_provider, name_of, split_reference
@@ -70,7 +70,7 @@ def dependent_replacements(
     """
     replaced = {root.urn}
     chosen: list[ResourceState] = []
-    for resource in in_order(item for item in snapshot.all() if not item.delete):
+    for resource in snapshot.dependents(root.urn):
         if resource.urn in replaced or resource.urn in planned or resource.pending_replacement:
             continue
         if resource.external:

@@ -38,6 +38,11 @@ class SnapshotManager:
         with self._lock:
             return list(self._records.resources.values())
 
+    def dependents(self, urn: str) -> tuple[ResourceState, ...]:
+        """Return the live records that refer to `urn`, directly or through others, each after its targets."""
+        with self._lock:
+            return self._records.dependents(urn)
+
     def pending(self) -> list[PendingOperation]:
         with self._lock:
             return list(self._records.pending.values())

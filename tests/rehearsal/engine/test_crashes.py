@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,10 +68,11 @@ def programs(draw: st.DrawFn) -> str:
 
 
 @contextmanager
-def a_stack() -> Iterator[tuple[Stack, Path]]:
-    """Create a stack and the file of its cloud, which remains after a crash."""
+def a_stack(of: Path | None = None) -> Iterator[tuple[Stack, Path]]:
+    """Create a stack, or copy the one in the folder `of`, and the file of its cloud, which survives a crash."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root = Path(folder) / "stack"
+        shutil.copytree(of, root) if of else root.mkdir()
         yield Stack(root, Cloud(root / "cloud.json")), root / "cloud.json"
 
 
@@ -117,11 +119,18 @@ AFTER = """
 """
 
 
-def test_an_update_that_crashes_at_any_effect_is_recovered_by_the_next_operation() -> None:
+@pytest.fixture
+def before() -> Iterator[Path]:
+    """Return the folder of a stack in which the resources of `BEFORE` exist."""
+    with a_stack() as (stack, _):
+        stack.up(BEFORE)
+        yield stack.root
+
+
+def test_an_update_that_crashes_at_any_effect_is_recovered_by_the_next_operation(before: Path) -> None:
     """The next command completes the update, reverts it, or destroys the stack."""
     for moment in range(1, 100):
-        with a_stack() as (stack, cloud):
-            stack.up(BEFORE)
+        with a_stack(before) as (stack, cloud):
             died = run_until_crash(stack, cloud, AFTER, moment)
             match moment % 3:
                 case 0:
@@ -137,10 +146,9 @@ def test_an_update_that_crashes_at_any_effect_is_recovered_by_the_next_operation
                 return
 
 
-def test_a_deletion_that_crashes_at_any_effect_is_recovered_by_the_next_operation() -> None:
+def test_a_deletion_that_crashes_at_any_effect_is_recovered_by_the_next_operation(before: Path) -> None:
     for moment in range(1, 100):
-        with a_stack() as (stack, cloud):
-            stack.up(BEFORE)
+        with a_stack(before) as (stack, cloud):
             died = run_until_crash(stack, cloud, None, moment)
             if moment % 2:
                 require_consistent(stack, AFTER)
