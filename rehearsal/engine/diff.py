@@ -81,6 +81,8 @@ def _reset_index(
     previous: Callable[[Any], Any],
     below: Callable[[Any, Any], bool] | None,
 ) -> bool:
+    if key < 0:
+        return False
     if not isinstance(old, list) or not isinstance(new, list):
         return not isinstance(old, list) and not isinstance(new, list)
     if below is None and key >= len(old) and key >= len(new):

@@ -40,13 +40,23 @@ def patterns(*texts: str) -> frozenset[Pattern]:
 def changed(
     old: Mapping[str, Any], new: Mapping[str, Any], ignored: Iterable[str] = ()
 ) -> dict[Path, Change]:
-    """Return the changes between two sets of checked inputs, without the `ignored` property paths."""
-    skip = [parse_path(text) for text in ignored]
+    """Return the changes between two sets of checked inputs, without the `ignored` property paths.
+
+    Empty paths and those that cannot be parsed ignore nothing, as in the engine.
+    """
+    skip = [path for text in ignored if (path := _parsed(text))]
     return {
         path: change
         for path, change in differences(_plain(old), _plain(new)).items()
         if not any(_covers(one, path) for one in skip)
     }
+
+
+def _parsed(text: str) -> Path:
+    try:
+        return parse_path(text)
+    except ValueError:
+        return ()
 
 
 def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ hashing one raises ``TypeError``, and a wrapper object stands around every leaf.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -263,38 +264,29 @@ def with_secrets_of(value: Value, model: Value) -> Any:
     return value
 
 
+_PART = re.compile(r'\.*(?:\["(?P<key>(?:\\"|[^"])*)"\]|\[(?P<index>\*|[+-]?[0-9]+)\]|(?P<name>[^.\[]+))')
+
+
 def parse_path(text: str) -> Path:
-    """The inverse of :func:`format_path`; ``*`` stays a part of its own. Raises ValueError."""
+    """The inverse of :func:`format_path`; ``*`` stays a part of its own. Raises ValueError.
+
+    It accepts what ``parsePropertyPath`` of ``sdk/go/common/resource/properties_path.go`` accepts, such as a
+    dot before a bracket.
+    """
     parts: list[str | int] = []
     at = 0
     while at < len(text):
-        if text.startswith('["', at):
-            end = at + 2
-            key = ""
-            while not text.startswith('"]', end):
-                if end >= len(text):
-                    raise ValueError(f"unclosed '[\"' in property path {text!r}")
-                end += text.startswith('\\"', end)
-                key += text[end]
-                end += 1
-            parts.append(key)
-            at = end + 2
-        elif text[at] == "[":
-            end = text.find("]", at)
-            if end < 0:
-                raise ValueError(f"unclosed '[' in property path {text!r}")
-            index = text[at + 1 : end]
-            if index != "*" and not index.isdecimal():
-                raise ValueError(f"invalid array index {index!r} in property path {text!r}")
-            parts.append(int(index) if index != "*" else index)
-            at = end + 1
+        found = _PART.match(text, at)
+        if found is None or text[0] == ".":
+            raise ValueError(f"{text!r} is not a property path: error at {text[at:]!r}")
+        key, index, name = found.group("key", "index", "name")
+        if key is not None:
+            parts.append(key.replace('\\"', '"'))
+        elif index is not None:
+            parts.append(index if index == "*" else int(index))
         else:
-            at += text[at] == "." and at > 0
-            end = min((i for i in (text.find(".", at), text.find("[", at)) if i >= 0), default=len(text))
-            if end == at:
-                raise ValueError(f"empty part in property path {text!r}")
-            parts.append(text[at:end])
-            at = end
+            parts.append(name)
+        at = found.end()
     return tuple(parts)
 
 

@@ -165,9 +165,11 @@ def _rewritten(
     changed.deleteBeforeReplaceDefined = options.HasField("delete_before_replace")
     changed.deleteBeforeReplace = options.delete_before_replace
     found = {key: set(_dependencies(value)) for key, value in properties.fields.items()}
-    if recompute:
+    changed.ClearField("dependencies")
+    if not recompute:  # the CLI drops dependencies that transforms of a parent or of the stack add
+        changed.dependencies.extend(request.dependencies)
+    else:
         every = set(options.depends_on).union(*found.values())
-        changed.ClearField("dependencies")
         changed.dependencies.extend(sorted(every))
         changed.ClearField("propertyDependencies")
     for key, urns in found.items():

@@ -123,6 +123,18 @@ def test_ignored_changes_of_added_elements_are_not_ignored(case: Open) -> None:
     assert len(program.record("c").inputs["lifecycleRules"]) == 2
 
 
+def test_paths_that_cannot_be_followed_ignore_nothing(case: Open) -> None:
+    program = case("ignore-changes-new-list-items")
+    paths = ["labels[0]", "labels[-1]", "", ".labels", "labels["]
+    (program.root / "__main__.py").write_text(
+        "import pulumi\nfrom toys import *\n"
+        f'Bucket("b", RO(ignore_changes={paths}), labels={{"x": str(STEP)}})\n'
+        'Bucket("c", RO(ignore_changes=["labels..x"]), labels={"x": str(STEP)})\n'
+    )
+    program.at(0).up()
+    assert ops(program.at(1).up()) == {"b": Op.UPDATE}
+
+
 def test_replacement_takes_the_declared_value_of_an_ignored_property(case: Open) -> None:
     program = case("ignore-changes-on-replacement")
     program.at(0).up()

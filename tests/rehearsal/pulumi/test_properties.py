@@ -52,6 +52,8 @@ def test_values_survive_the_wire_format(value: Any) -> None:
         ("a[*]", ("a", "*")),
         ('a["x.y"].b', ("a", "x.y", "b")),
         ("*", ("*",)),
+        ('["x\\"y"]', ('x"y',)),
+        ("a[-1]", ("a", -1)),
     ],
 )
 def test_property_path(text: str, path: tuple[str | int, ...]) -> None:
@@ -59,7 +61,12 @@ def test_property_path(text: str, path: tuple[str | int, ...]) -> None:
     assert parse_path(format_path(path)) == path
 
 
-@pytest.mark.parametrize("text", ["a[", "a[x]", 'a["b'])
+@pytest.mark.parametrize(("text", "path"), [("a..b", ("a", "b")), ("a.[0]", ("a", 0)), ("", ())])
+def test_loose_property_path(text: str, path: tuple[str | int, ...]) -> None:
+    assert parse_path(text) == path
+
+
+@pytest.mark.parametrize("text", ["a[", "a[x]", 'a["b', ".a", "a.", 'a["b"x]', "a[]"])
 def test_malformed_path_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_path(text)

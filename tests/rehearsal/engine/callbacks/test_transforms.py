@@ -51,6 +51,23 @@ def test_transform_keeps_secrets_and_dependencies(stack: Stack) -> None:
     assert "hidden-value" not in stack.file.read_text()
 
 
+def test_dependency_that_a_transform_adds_counts_for_its_own_resource_only(stack: Stack) -> None:
+    """The CLI's engine ignores it for children, and for resources that a transform of the stack reaches."""
+    stack.up("""
+        first = Thing("first", value=1)
+
+        def later(args):
+            opts = ResourceOptions.merge(args.opts, ResourceOptions(depends_on=[first]))
+            return pulumi.ResourceTransformResult(args.props, opts)
+
+        Thing("own", ResourceOptions(transforms=[later]), value=1)
+        g = Group("g", ResourceOptions(transforms=[later]))
+        Thing("child", ResourceOptions(parent=g), value=1)
+    """)
+    assert stack.record("own").dependencies == (stack.record("first").urn,)
+    assert stack.record("child").dependencies == ()
+
+
 def test_invoke_transform_changes_arguments(stack: Stack, cloud: Cloud) -> None:
     cloud.functions["toy:index:double"] = lambda args: {"result": args["value"] * 2}
     result = stack.up("""
