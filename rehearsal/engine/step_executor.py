@@ -308,11 +308,12 @@ def _creation(goal: ResourceState, *, preview: bool) -> provider_pb2.CreateReque
 
 
 def _provider_outputs(goal: ResourceState) -> Properties:
-    """Return the inputs of a provider resource without those that only the engine reads.
+    """Return the inputs of a provider resource without those that only the engine reads, secrets marked.
 
     This is ``FilterProviderConfig`` of ``pkg/resource/deploy/providers/registry.go``.
     """
-    return {key: value for key, value in goal.inputs.items() if key != "__internal"}
+    outputs = {key: value for key, value in goal.inputs.items() if key != "__internal"}
+    return with_additional_secrets(outputs, goal.additional_secret_outputs)
 
 
 def _reasons(error: InitFailedError) -> str:
