@@ -61,6 +61,7 @@ def merged(
             problems.append(f"config.{name}: {error}")
     missing = []
     for name, spec in declared.items():
+        spec = dict[str, Any]() if spec is None else spec
         try:
             key = full_key(str(name), project)
         except ValueError as error:
@@ -101,7 +102,10 @@ def _fallback(spec: Any) -> Any:
 
 def _declaration_problems(spec: Any, *, own: bool) -> list[str]:
     if not isinstance(spec, dict):
-        return []
+        if isinstance(spec, (str, bool, list)) or (isinstance(spec, int) and -(2**63) <= spec < 2**63):
+            return []
+        key = "default" if own else "value"
+        return [f"{kind_of(spec)} needs the long form, {{{key}: {spec}}}"]
     kind, value, default = spec.get("type"), spec.get("value"), spec.get("default")
     found = []
     if value is not None and default is not None:

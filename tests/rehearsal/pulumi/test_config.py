@@ -109,3 +109,26 @@ def test_problems_are_listed_together() -> None:
     )
     assert len(problems) == 3
     assert "config.a:b:c:d: a key has the form namespace:name" in problems
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (7, ""),
+        ("text", ""),
+        (True, ""),
+        ([1.5], ""),
+        (1.5, "1.5 needs the long form, {default: 1.5}"),
+        (2**63, f"{2**63} needs the long form"),
+        (None, "Pulumi.yaml declares a without a default"),
+    ],
+)
+def test_short_form_of_a_declaration_is_what_the_cli_accepts(spec: object, problem: str) -> None:
+    _, problems = merged({}, {"a": spec}, "t", lambda text: text)
+    assert len(problems) == bool(problem)
+    assert problem in "".join(problems)
+
+
+def test_setting_of_a_provider_without_text_in_short_form_needs_a_value() -> None:
+    _, problems = merged({}, {"gcp:scale": 1.5}, "t", lambda text: text)
+    assert problems == ["Pulumi.yaml: config.gcp:scale: 1.5 needs the long form, {value: 1.5}"]
