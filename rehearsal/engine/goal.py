@@ -13,7 +13,16 @@ from pulumi.runtime.proto import resource_pb2, source_pb2
 from rehearsal.engine.assets import with_hashes
 from rehearsal.engine.providers.versions import installed_version
 from rehearsal.engine.state.resource_state import ResourceState
-from rehearsal.pulumi.properties import Properties, Value, decode, decode_value, format_path, parse_path
+from rehearsal.pulumi.properties import (
+    Properties,
+    Secret,
+    Value,
+    contains_unknown,
+    decode,
+    decode_value,
+    format_path,
+    parse_path,
+)
 from rehearsal.pulumi.urn import (
     alias_urns,
     inherited_alias,
@@ -75,6 +84,9 @@ class Goal:
         trigger = (
             decode_value(request.replacement_trigger) if request.HasField("replacement_trigger") else None
         )
+        # The CLI's engine records no value for a secret trigger, so that a change of it replaces nothing.
+        if isinstance(trigger, Secret) and not contains_unknown(trigger):
+            trigger = Secret(None)
         return cls(
             urn=make_urn(stack, project, request.type, request.name, request.parent),
             type=request.type,

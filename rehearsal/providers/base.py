@@ -9,7 +9,7 @@ call from many threads: a provider holds no state beside its configuration.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
@@ -349,11 +349,17 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             importing = not inputs and not state
             inputs = inputs or self.imported(token, request.id, state)
             state = self.outputs(token, request.id, inputs) | state
+            for name in self.always_present(token):
+                state.setdefault(name, {})
             if importing:
                 inputs |= {IMPORTED_KEY: True}
         return provider_pb2.ReadResponse(
             id=request.id, properties=self._encode(state), inputs=self._encode(inputs)
         )
+
+    def always_present(self, token: str) -> Collection[str]:
+        """Outputs that every existing resource of the type has, as objects, whatever is known of it."""
+        return ()
 
     def imported(self, token: str, id_: str, state: Mapping[str, Any]) -> dict[str, Any]:
         """Inputs of a resource that is known by its id only."""

@@ -7,7 +7,7 @@ Names and IDs" and "Labels and Selectors".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final
 
@@ -159,10 +159,14 @@ class Kubernetes(Cloud):
         status = validation.status(kind, seed, unwrap(dict(inputs)))
         if status is not None and (declared is None or "status" in declared.outputs):
             outputs["status"] = status
-        if kind == "Service" and isinstance(spec := outputs.get("spec"), dict):
+        if kind == "Service" and isinstance(spec := outputs.get("spec", {}), dict):
             address = fake_values.address("10.112.0.0/14", seed, "clusterIP")
             outputs["spec"] = {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], **spec}
         return self._marked(declared, outputs) if declared else outputs
+
+    def always_present(self, token: str) -> Collection[str]:
+        declared = resource_type(token)
+        return ("spec",) if declared is not None and "spec" in declared.outputs else ()
 
     def imported(self, token: str, id_: str, state: Mapping[str, Any]) -> dict[str, Any]:
         group, kind = _kind_of(token)

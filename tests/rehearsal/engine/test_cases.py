@@ -209,6 +209,18 @@ def test_read_records_no_inputs_of_the_cloud(case: Open) -> None:
     program.up()
     assert program.record("svc").inputs == {}
     assert program.record("svc").outputs["metadata"]["name"] == "kube-dns"
+    assert program.record("svc").outputs["spec"]["clusterIP"].startswith("10.")
+
+
+def test_existing_object_that_is_read_has_a_spec(case: Open) -> None:
+    program = case("read-records-inputs")
+    (program.root / "__main__.py").write_text(
+        "import pulumi, pulumi_kubernetes as k8s\n"
+        'found = k8s.apps.v1.Deployment.get("d", "default/web")\n'
+        'pulumi.export("replicas", found.spec.replicas)\n'
+    )
+    program.up()
+    assert program.record("d").outputs["spec"] == {}
 
 
 def test_hidden_diffs_are_recorded(case: Open) -> None:
@@ -352,6 +364,16 @@ def test_replace_with(case: Open) -> None:
     program.at(0).up()
     assert ops(program.at(1).up()) == {"p": Op.REPLACE, "b": Op.REPLACE}
     assert program.raw("b")["replaceWith"] == [program.record("p").urn]
+
+
+def test_secret_replacement_trigger_is_recorded_without_its_value(case: Open) -> None:
+    """As the CLI does: it never replaces the resource."""
+    program = case("replacement-trigger")
+    text = (program.root / "__main__.py").read_text()
+    (program.root / "__main__.py").write_text(text.replace("str(STEP)", "Output.secret(str(STEP))"))
+    program.at(0).up()
+    assert program.record("rt").replacement_trigger == Secret(None)
+    assert not ops(program.at(1).up())
 
 
 def test_replacement_trigger(case: Open) -> None:

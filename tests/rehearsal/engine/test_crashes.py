@@ -69,7 +69,7 @@ def programs(draw: st.DrawFn) -> str:
 
 @contextmanager
 def a_stack(of: Path | None = None) -> Iterator[tuple[Stack, Path]]:
-    """Create a stack, or copy the one in the folder `of`, and the file of its cloud, which survives a crash."""
+    """Create a stack, or copy the one in the folder `of`; return it with the file of its cloud."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "stack"
         shutil.copytree(of, root) if of else root.mkdir()
