@@ -20,7 +20,7 @@ def test_every_variable_is_documented_and_no_other() -> None:
 
 def test_every_command_is_documented() -> None:
     documented = {row[0].strip("`").split()[3] for row in table(PAGE, "Commands")}
-    assert documented == {*Role, "grant", "advise"}
+    assert documented == {*Role, "grant", "advise", "jobs"}
 
 
 def test_every_file_the_page_names_is_there() -> None:
