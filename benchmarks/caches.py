@@ -20,7 +20,7 @@ READERS = 500
 
 def _hit(peer: Callable[[], Figures], note: Callable[[Figures], str]) -> Measurement:
     with _sides.redis() as server:
-        turns = [(_sides.ours("cache_ours", server.url), peer()) for _ in range(ROUNDS)]
+        turns = [(_sides.ours("cache.hit_ours", server.url), peer()) for _ in range(ROUNDS)]
     ours, theirs = (_sides.median(side) for side in zip(*turns, strict=True))
     return Measurement.max_ratio(0.2, ours=ours["hit"], peer=theirs["get"], note=note(theirs))
 
@@ -28,14 +28,14 @@ def _hit(peer: Callable[[], Figures], note: Callable[[Figures], str]) -> Measure
 def hit_beside_cashews() -> Measurement:
     """Ours ÷ cashews'."""
     return _hit(
-        lambda: _sides.peer("cache_cashews"),
+        lambda: _sides.peer("cache.hit_cashews"),
         lambda theirs: f"cashews by its decorator: {theirs['decorated']:.3g} µs; median of {ROUNDS}",
     )
 
 
 def hit_beside_aiocache() -> Measurement:
     """Ours ÷ aiocache's."""
-    return _hit(lambda: _sides.peer("cache_aiocache"), lambda _: f"median of {ROUNDS}")
+    return _hit(lambda: _sides.peer("cache.hit_aiocache"), lambda _: f"median of {ROUNDS}")
 
 
 def _herd(python: str, module: str, url: str) -> Figures:
@@ -54,9 +54,9 @@ def _herd(python: str, module: str, url: str) -> Figures:
 def herd() -> Measurement:
     """Calls of the source; the target is one."""
     with _sides.redis() as server:
-        ours = _herd(sys.executable, "herd_ours", server.url)
+        ours = _herd(sys.executable, "cache.herd_ours", server.url)
         server.empty()
-        theirs = _herd(_sides.peer_python(), "herd_cashews", server.url)
+        theirs = _herd(_sides.peer_python(), "cache.herd_cashews", server.url)
     note = f"a source of 200 ms; all 1,000 served after {ours['seconds']:.2f} s, {theirs['seconds']:.2f} s"
     loads = ours["loads"]
     return Measurement(loads, theirs["loads"], loads / theirs["loads"], loads == 1, note)

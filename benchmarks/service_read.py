@@ -24,9 +24,9 @@ from typing import Final
 import httpx
 import psutil
 
-from benchmarks._bare import FRAMEWORKS
 from benchmarks._benchmark import Benchmark, Measurement, NotMeasurableError
-from benchmarks._http import LoadResult, request, send_load
+from benchmarks._web_frameworks.client import LoadResult, request, send_load
+from benchmarks._web_frameworks.servers import FRAMEWORKS
 from tests.app.conftest import sign_up
 from tests.support import backends
 
@@ -78,7 +78,7 @@ def turns() -> dict[str, list[LoadResult]]:
 @contextmanager
 def _bare(name: str) -> Iterator[Served]:
     port = backends.free_port()
-    command = [str(PEERS), str(Path(__file__).with_name("_bare.py")), name, str(port)]
+    command = [str(PEERS), str(Path(__file__).with_name("_web_frameworks") / "servers.py"), name, str(port)]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         backends.wait_for(name, lambda: backends.listens(port))

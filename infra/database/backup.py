@@ -1,8 +1,9 @@
-"""Snapshots of the database: how often, how long, where else, and who cannot delete them."""
+"""Database snapshots: frequency, retention, copies in another region, and protection from deletion."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import pulumi
 import pulumi_mongodbatlas as atlas
@@ -40,30 +41,10 @@ class DatabaseBackup(Component):
             reference_hour_of_day=2,
             reference_minute_of_hour=0,
             restore_window_days=backup.restore_days,
-            policy_item_hourly={
-                "frequency_interval": backup.hourly_every,
-                "retention_unit": "days",
-                "retention_value": backup.hourly_days,
-            },
-            policy_item_daily={
-                "frequency_interval": 1,
-                "retention_unit": "days",
-                "retention_value": backup.daily_days,
-            },
-            policy_item_weeklies=[
-                {
-                    "frequency_interval": WEEKLY_ON_SATURDAY,
-                    "retention_unit": "weeks",
-                    "retention_value": backup.weekly_weeks,
-                }
-            ],
-            policy_item_monthlies=[
-                {
-                    "frequency_interval": MONTHLY_ON_THE_LAST_DAY,
-                    "retention_unit": "months",
-                    "retention_value": backup.monthly_months,
-                }
-            ],
+            policy_item_hourly=retention("days", backup.hourly_days, backup.hourly_every),
+            policy_item_daily=retention("days", backup.daily_days),
+            policy_item_weeklies=[retention("weeks", backup.weekly_weeks, WEEKLY_ON_SATURDAY)],
+            policy_item_monthlies=[retention("months", backup.monthly_months, MONTHLY_ON_THE_LAST_DAY)],
             # Each copy policy item has its own retention; listing frequencies alone is deprecated.
             copy_policy_items_enabled=backup.copy_region is not None,
             copy_settings=copies(args) if backup.copy_region else None,
@@ -89,32 +70,25 @@ class DatabaseBackup(Component):
             encryption_at_rest_enabled=args.settings.customer_key,
             pit_enabled=args.settings.point_in_time_recovery,
             restore_window_days=backup.restore_days,
-            on_demand_policy_item={
-                "frequency_interval": 1,
-                "retention_unit": "days",
-                "retention_value": backup.daily_days,
-            },
-            policy_item_daily={
-                "frequency_interval": 1,
-                "retention_unit": "days",
-                "retention_value": backup.daily_days,
-            },
-            policy_item_weeklies=[
-                {
-                    "frequency_interval": WEEKLY_ON_SATURDAY,
-                    "retention_unit": "weeks",
-                    "retention_value": backup.weekly_weeks,
-                }
-            ],
-            policy_item_monthlies=[
-                {
-                    "frequency_interval": MONTHLY_ON_THE_LAST_DAY,
-                    "retention_unit": "months",
-                    "retention_value": backup.monthly_months,
-                }
-            ],
+            on_demand_policy_item=retention("days", backup.daily_days),
+            policy_item_daily=retention("days", backup.daily_days),
+            policy_item_weeklies=[retention("weeks", backup.weekly_weeks, WEEKLY_ON_SATURDAY)],
+            policy_item_monthlies=[retention("months", backup.monthly_months, MONTHLY_ON_THE_LAST_DAY)],
             opts=self.child(protect=args.environment.protect, depends_on=[schedule]),
         )
+
+
+class Retention(TypedDict):
+    """A policy item of a backup schedule, in the fields that all of the SDK's policy item types share."""
+
+    frequency_interval: int
+    retention_unit: str
+    retention_value: int
+
+
+def retention(unit: str, value: int, interval: int = 1) -> Retention:
+    """Return a policy item: snapshots at `interval`, retained for `value` units (days, weeks or months)."""
+    return {"frequency_interval": interval, "retention_unit": unit, "retention_value": value}
 
 
 def copies(args: DatabaseBackupArgs) -> list[atlas.CloudBackupScheduleCopySettingArgsDict]:

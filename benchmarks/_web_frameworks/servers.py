@@ -1,4 +1,4 @@
-"""``python _bare.py NAME PORT``: one framework that only responds, on granian as the service is.
+"""``python servers.py NAME PORT``: one framework that only responds, on granian as the service is.
 
 Run in the environment of the peers, so it imports nothing of this project and only the named framework. The
 response is a JSON object of about 550 bytes, serialized for every request.

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.herd_cashews URL READERS`: as `tests.app.cache.source`, with cashews' lock."""
+"""`python -m benchmarks.sides.cache.herd_cashews URL READERS`: the same herd with the lock of cashews."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.cache_ours URL`: a hit in the first layer of `app.cache`."""
+"""`python -m benchmarks.sides.cache.hit_ours URL`: a hit in the first layer of `app.cache`."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.herd_ours URL READERS`: half of a herd that reads one missing key."""
+"""`python -m benchmarks.sides.cache.herd_ours URL READERS`: half of a herd that reads one missing key."""
 
 import asyncio
 import json

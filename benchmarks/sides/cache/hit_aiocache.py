@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.cache_aiocache`: a hit in aiocache's memory."""
+"""`python -m benchmarks.sides.cache.hit_aiocache`: a hit in aiocache's memory."""
 
 import json
 

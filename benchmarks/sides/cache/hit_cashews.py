@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.cache_cashews`: a hit in cashews' memory, by `get` and by its decorator."""
+"""`python -m benchmarks.sides.cache.hit_cashews`: a hit in cashews' memory, by `get` and by its decorator."""
 
 import json
 
