@@ -142,7 +142,12 @@ def test_pods_that_never_serve_fail_the_update_which_goes_on_after_the_mend(litt
         before = asked(client)["mounted"]
         little.change(broken='"yes"')
         said = little.run("up", code=1, seconds=30)
-        for words in ("api-deployment", "made no progress for 3 s", "HTTP 503", "cannot serve: BROKEN is yes"):
+        for words in (
+            "api-deployment",
+            "made no progress for 3 s",
+            "HTTP 503",
+            "cannot serve: BROKEN is yes",
+        ):
             assert words in said
         client.cookies.clear()
         assert asked(client)["mounted"] == before, "the old replicas serve on"
