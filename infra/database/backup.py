@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any
 
 import pulumi
 import pulumi_mongodbatlas as atlas
@@ -78,16 +78,11 @@ class DatabaseBackup(Component):
         )
 
 
-class Retention(TypedDict):
-    """A policy item of a backup schedule, in the fields that all of the SDK's policy item types share."""
+def retention(unit: str, value: int, interval: int = 1) -> Any:
+    """Return a policy item: snapshots at `interval`, retained for `value` units (days, weeks or months).
 
-    frequency_interval: int
-    retention_unit: str
-    retention_value: int
-
-
-def retention(unit: str, value: int, interval: int = 1) -> Retention:
-    """Return a policy item: snapshots at `interval`, retained for `value` units (days, weeks or months)."""
+    The SDK has a type for each frequency; all have these fields.
+    """
     return {"frequency_interval": interval, "retention_unit": unit, "retention_value": value}
 
 
