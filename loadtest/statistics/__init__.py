@@ -1,1 +1,1 @@
-"""Statistics of measured windows: rank tests, regressions, change points."""
+"""Statistics of measured windows: rank tests and regressions."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rehearsal.drills.history import Completion, History, RecordedOperation
+from rehearsal.percentiles import percentile
 
 WINDOW_SECONDS = 10.0
 _STEP_SECONDS = 1.0
@@ -54,12 +55,6 @@ class Measurements:
 def is_error(operation: RecordedOperation) -> bool:
     """Whether a client would call it one: no response, or a 5xx."""
     return operation.outcome is not Completion.OK and (operation.status is None or operation.status >= 500)
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile; 0 without values."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
 
 
 def within_targets(operations: Sequence[RecordedOperation]) -> bool:

@@ -49,7 +49,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What one machine cannot measure, in seconds; each is stated in the report."""
+    """Durations in seconds that cannot be measured on one machine; the report states each."""
 
     pod_start: float = 20.0
     node_start: float = 120.0

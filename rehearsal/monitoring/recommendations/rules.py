@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from app.monitoring.signals import Signals
 from app.monitoring.source import Source, TimeSeries
+from rehearsal.percentiles import percentile
 
 _STEP_SECONDS: Final = 60.0
 MIN_HOURS: Final = 3.0  # as Robusta's KRR
@@ -91,12 +92,6 @@ def hours_of(series: TimeSeries) -> float:
 def enough(series: TimeSeries) -> bool:
     """Whether a line is long enough for a recommendation."""
     return len(series.values) >= _MIN_POINTS and hours_of(series) >= MIN_HOURS
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
 def memory(history: RecordedHistory) -> list[StackRecommendation]:
@@ -193,10 +188,10 @@ def cache_size(history: RecordedHistory) -> list[StackRecommendation]:
     hits = history.lines("cache-hits")
     current = int(history.config["kingdom:cache"]["workingSetMi"])
     worst = min(
-        ((percentile(series.values, 0.5), name) for name, series in hits.items() if enough(series)),
+        ((percentile(series.values, 50), name) for name, series in hits.items() if enough(series)),
         default=None,
     )
-    if worst is None or not evictions or percentile(evictions, 0.5) <= 0 or worst[0] >= 80:
+    if worst is None or not evictions or percentile(evictions, 50) <= 0 or worst[0] >= 80:
         return []
     share, name = worst
     new = math.ceil(current * 1.5)
@@ -207,7 +202,7 @@ def cache_size(history: RecordedHistory) -> list[StackRecommendation]:
             ("kingdom:cache", "workingSetMi"),
             str(current),
             str(new),
-            {"hit_percent": share, "evictions_per_second": percentile(evictions, 0.5)},
+            {"hit_percent": share, "evictions_per_second": percentile(evictions, 50)},
             ExpectedEffect("cache hits", "%", share, share, 100 - (100 - share) / 1.5),
             "More memory in Redis.",
             f"Set workingSetMi to {current} again.",
@@ -223,7 +218,7 @@ def database_tier(history: RecordedHistory) -> list[StackRecommendation]:
     upper = str(history.config["kingdom:database"]["maxSize"])
     if limit is None or not enough(series) or current not in _SIZES or current == upper:
         return []
-    used = percentile(series.values, 0.95)
+    used = percentile(series.values, 95)
     if used <= limit:
         return []
     new = _SIZES[_SIZES.index(current) + 1]

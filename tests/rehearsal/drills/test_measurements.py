@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.drills.history import Completion, History, RecordedOperation
-from rehearsal.drills.measurements import measure, percentile, within_targets
+from rehearsal.drills.measurements import measure, within_targets
 
 
 def request(at: float, seconds: float = 0.05, *, status: int | None = 200) -> RecordedOperation:
@@ -13,12 +13,6 @@ def request(at: float, seconds: float = 0.05, *, status: int | None = 200) -> Re
 
 def steady(first: int, last: int) -> list[RecordedOperation]:
     return [request(second + tenth / 10) for second in range(first, last) for tenth in range(10)]
-
-
-def test_percentiles_are_of_the_nearest_rank() -> None:
-    assert percentile([1, 2, 3, 4], 50) == 2
-    assert percentile([1, 2, 3, 4], 99) == 4
-    assert percentile([], 50) == 0
 
 
 def test_slow_or_failed_requests_are_outside_the_targets() -> None:

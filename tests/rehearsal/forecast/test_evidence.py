@@ -1,4 +1,4 @@
-"""What a forecast states about its own basis."""
+"""Evidence of a forecast: the measurements and assumptions that it states."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def urn(name: object) -> str:
 
 
 def record(random: Random, number: int) -> ResourceState:
-    """A record that refers to some with a lower number, so that there is no cycle."""
+    """Return a record that refers only to records with a lower number, which excludes cycles."""
     targets = [urn(random.randrange(number)) for _ in range(random.randrange(3))] if number else []
     parent, *others = [*targets, "", "", ""]
     return ResourceState(
