@@ -28,7 +28,7 @@ class ResourceLimit:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TargetResult:
     """A target, its limit and the forecast value, as texts, and whether it holds."""
 
     target: str
@@ -95,7 +95,7 @@ def _highest_rate(pods: int, service: float, latency: Latency) -> float:
     return low
 
 
-def findings(forecast: Forecast) -> list[Finding]:
+def target_results(forecast: Forecast) -> list[TargetResult]:
     """The targets over the whole forecast. Percentiles are weighted by the requests of each second."""
     seconds = forecast.seconds
     total = sum(each.rate for each in seconds)
@@ -108,7 +108,7 @@ def findings(forecast: Forecast) -> list[Finding]:
         missed = sum(each.rate for each, value in zip(seconds, values, strict=True) if value >= limit)
         share = missed / total if total else 0.0
         found.append(
-            Finding(
+            TargetResult(
                 f"TGT1 {name}",
                 f"< {limit * 1000:.0f} ms in 99% of the requests' seconds",
                 f"missed in {share:.2%}, worst {max(values) * 1000:,.0f} ms",
@@ -119,14 +119,14 @@ def findings(forecast: Forecast) -> list[Finding]:
     errors = sum(each.errors * each.rate for each in seconds) / total if total else 0.0
     peak = max(each.rate for each in seconds)
     found.append(
-        Finding(
+        TargetResult(
             "TGT2 requests served",
             f"≥ {SERVED_SHARE:.0%}",
             f"{min(1.0, served):.2%}, at most {peak:,.0f} requests/s",
             served >= SERVED_SHARE,
         )
     )
-    found.append(Finding("TGT3 errors", f"< {ERROR_SHARE:.0%}", f"{errors:.2%}", errors < ERROR_SHARE))
+    found.append(TargetResult("TGT3 errors", f"< {ERROR_SHARE:.0%}", f"{errors:.2%}", errors < ERROR_SHARE))
     return found
 
 
@@ -134,7 +134,7 @@ def advice(forecast: Forecast, first: ResourceLimit, seconds_per_request: float)
     """Return the changes that are required to serve the forecast peak, with their cost."""
     api, calibration = forecast.platform.api, forecast.calibration
     peak = max(each.rate for each in forecast.seconds)
-    if first.users >= peak * seconds_per_request and all(each.holds for each in findings(forecast)):
+    if first.users >= peak * seconds_per_request and all(each.holds for each in target_results(forecast)):
         return []
     percent = _cpu_percent(api)
     needed = math.ceil(peak * calibration.cpu["api"].mean / (percent * api.cpu_request))

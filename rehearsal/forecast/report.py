@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rehearsal.forecast.evidence import evidence
-from rehearsal.forecast.limits import TARGETS, ResourceLimit, advice, findings, limits
+from rehearsal.forecast.limits import TARGETS, ResourceLimit, advice, limits, target_results
 from rehearsal.forecast.simulation import Forecast, Second
 from rehearsal.report.page import Limit, Page, Plot, Series, TableBlock, render
 
@@ -35,7 +35,7 @@ def to_json(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
     """
     mean = forecasts[1]
     first, users = first_limit(forecasts, seconds_per_request)
-    found = findings(mean)
+    found = target_results(mean)
     return {
         "stack": mean.platform.stack,
         "scenario": scenario,
@@ -70,7 +70,7 @@ def to_text(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
     lines = [
         f"{mean.platform.stack} under {scenario}: {result}",
         *(f"  {each.target}: {each.value} ({each.limit}): {'holds' if each.holds else 'missed'}"
-          for each in findings(mean)),
+          for each in target_results(mean)),
         f"  first limit: {data['firstLimit']['resource']}, at {data['firstLimit']['users']}",
         f"  replicas of api: {replicas}; {data['decidingMetric']} decides",
         f"  cost: {data['usdPerHour']['low']:.2f} to {data['usdPerHour']['peak']:.2f} USD/h",
@@ -83,7 +83,7 @@ def to_text(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
 def to_html(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: float) -> str:
     """The report."""
     mean = forecasts[1]
-    data, found = to_json(forecasts, scenario, seconds_per_request), findings(mean)
+    data, found = to_json(forecasts, scenario, seconds_per_request), target_results(mean)
     step = max(1, len(mean.seconds) // _POINTS)
     facts = [
         ("first limit", f"{data['firstLimit']['resource']}, at {data['firstLimit']['users']}"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rehearsal.forecast.calibration import Calibration, Estimate
-from rehearsal.forecast.limits import advice, findings, limits
+from rehearsal.forecast.limits import advice, limits, target_results
 from rehearsal.forecast.report import to_html, to_json, to_text
 from rehearsal.forecast.scalability import ScalabilityLaw
 from rehearsal.forecast.simulation import SYNC_SECONDS, Forecast, Latency, simulate
@@ -38,7 +38,7 @@ def test_replicas_follow_the_cpu_target() -> None:
     # 2,000 requests/s of 5 ms are 10 cores; 65 % of half a core is 0.325 of one.
     assert found.seconds[-1].api == pytest.approx(10 / 0.325, rel=0.12)
     assert found.deciding_metric == "cpu"
-    assert all(each.holds for each in findings(found))
+    assert all(each.holds for each in target_results(found))
     assert (
         advice(found, limits(found.platform, found.calibration, SECONDS_PER_REQUEST)[0], SECONDS_PER_REQUEST)
         == []
@@ -58,7 +58,7 @@ def test_decisions_are_made_every_sync_and_pods_take_time_to_start() -> None:
 
 def test_an_overload_is_missed_targets_errors_and_a_backlog() -> None:
     found = forecast(60_000, max_replicas=20)
-    missed = {each.target for each in findings(found) if not each.holds}
+    missed = {each.target for each in target_results(found) if not each.holds}
     assert missed == {"TGT1 P50", "TGT1 P95", "TGT1 P99", "TGT2 requests served", "TGT3 errors"}
     assert found.seconds[-1].served == pytest.approx(20 / 0.005)
     assert found.seconds[-1].backlog > 0
@@ -71,8 +71,8 @@ def test_an_overload_is_missed_targets_errors_and_a_backlog() -> None:
 def test_the_first_limit_is_where_the_targets_stop_to_hold() -> None:
     first = limits(platform(20), calibration(), SECONDS_PER_REQUEST)[0]
     assert first.resource == "CPU of api at 20 replicas"
-    assert all(each.holds for each in findings(forecast(first.users * 0.95, max_replicas=20)))
-    assert not all(each.holds for each in findings(forecast(first.users * 1.08, max_replicas=20)))
+    assert all(each.holds for each in target_results(forecast(first.users * 0.95, max_replicas=20)))
+    assert not all(each.holds for each in target_results(forecast(first.users * 1.08, max_replicas=20)))
 
 
 def test_connections_and_nodes_limit_before_cpu_where_they_are_scarce() -> None:
