@@ -1,10 +1,13 @@
-"""The policy pack over production's whole plan, called as an engine calls it.
+"""The policy pack over production's whole plan, called as an engine calls it, and over manifests.
 
 Every resource of prod is evaluated by itself and then all of them together, through the pack's process and
 Pulumi's Analyzer protocol, once the process is up. The same is done with ten times the resources: copies
 under other names, in namespaces of their own. Each turn has a fresh process, since the pack remembers what
 it has seen; both sizes are measured in turns. The figures are the least of the turns: what else the machine
 does can only add to them.
+
+`kingdom check` evaluates manifests in this process: a thousand documents of four kinds, first in a namespace
+each, then all in one. Its floor is PyYAML's safe loader, which reads the same text into values.
 """
 
 import copy
@@ -17,9 +20,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks._benchmark import Benchmark, Measurement
 from rehearsal.engine.policy_checks import PolicyChecks
 from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.policy.manifest_check import check
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.pulumi import gc_pause
 from tests.infra.rehearsal import ROOT, configuration, rehearse
@@ -94,7 +100,94 @@ def _growth() -> Measurement:
     return Measurement.max_ratio(GROWTH, ours=many, peer=one, note=note)
 
 
+DOCUMENTS = 1000
+CHECK_SECONDS = 1.5
+CHECK_ROUNDS = 5
+LOADER_TIMES = 5
+MANIFESTS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: d{0}, namespace: {1}}}
+spec:
+  replicas: 3
+  selector: {{matchLabels: {{app: d{0}}}}}
+  template:
+    metadata: {{labels: {{app: d{0}}}}}
+    spec:
+      securityContext: {{runAsNonRoot: true, seccompProfile: {{type: RuntimeDefault}}}}
+      containers:
+        - name: main
+          image: example.com/main:1.2.3
+          ports: [{{name: http, containerPort: 8080}}]
+          env: [{{name: MODE, value: production}}, {{name: LIMIT, value: "100"}}]
+          readinessProbe: {{httpGet: {{path: /ready, port: http}}}}
+          resources: {{requests: {{cpu: 100m, memory: 128Mi}}, limits: {{cpu: 200m, memory: 256Mi}}}}
+          securityContext:
+            allowPrivilegeEscalation: false
+            capabilities: {{drop: [ALL]}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: d{0}, namespace: {1}}}
+spec: {{maxUnavailable: 1, selector: {{matchLabels: {{app: d{0}}}}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: d{0}, namespace: {1}}}
+spec: {{selector: {{app: d{0}}}, ports: [{{port: 80, targetPort: http}}]}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {{name: d{0}, namespace: {1}}}
+spec: {{maxReplicas: 4, scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: d{0}}}}}
+---
+"""
+
+
+def manifests(*, one_namespace: bool) -> str:
+    numbers = range(DOCUMENTS // 4)
+    return "".join(MANIFESTS.format(at, "one" if one_namespace else f"n{at}") for at in numbers)
+
+
+@cache
+def check_seconds() -> tuple[float, float, float]:
+    """Processor seconds: checking in many namespaces, in one, and PyYAML's safe loader."""
+    turns = []
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, name) for name in ("many.yaml", "one.yaml")]
+        for file in files:
+            file.write_text(manifests(one_namespace=file.stem == "one"))
+        for _ in range(CHECK_ROUNDS):
+            turn = []
+            for file in files:
+                began = time.process_time()
+                report = check([str(file)])
+                turn.append(time.process_time() - began)
+                assert report.objects == DOCUMENTS
+            began = time.process_time()
+            list(yaml.load_all(files[0].read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+            turns.append((*turn, time.process_time() - began))
+    many, one, loader = map(min, zip(*turns, strict=True))
+    return many, one, loader
+
+
+def _check() -> Measurement:
+    many, one, _ = check_seconds()
+    note = f"{DOCUMENTS} documents, processor time, all in one namespace {one:.2f} s; least of {CHECK_ROUNDS}"
+    return Measurement.max_ratio(1, ours=max(many, one), peer=CHECK_SECONDS, note=note)
+
+
+def _check_loader() -> Measurement:
+    many, _, loader = check_seconds()
+    note = f"{DOCUMENTS} documents, processor time, least of {CHECK_ROUNDS}"
+    return Measurement.max_ratio(LOADER_TIMES, ours=many, peer=loader, note=note)
+
+
 BENCHMARKS = [
     Benchmark("policy-pack", "the limit", "s", "≤ 1", _whole_plan),
     Benchmark("policy-pack-growth", "a tenth of the resources", "s", f"≤ {GROWTH}", _growth),
+    Benchmark("check-manifests", "the limit", "s", "≤ 1", _check),
+    Benchmark(
+        "check-manifests-loader", "PyYAML's safe loader alone", "s", f"≤ {LOADER_TIMES}", _check_loader
+    ),
 ]

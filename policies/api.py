@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from policies.model.cron import min_interval
+    from policies.model.cron import Schedule, min_interval, parse_schedule
     from policies.model.node_pools import pool_of
     from policies.model.paths import Path, format_path
     from policies.model.pods import list_unevaluated
@@ -45,6 +45,7 @@ _PLACES: Final[dict[str, str]] = {
     "Resource": "model.stack",
     "Rule": "pack.rule",
     "SHAPES": "rules",
+    "Schedule": "model.cron",
     "Stack": "model.stack",
     "UNKNOWN": "model.unknown",
     "Unknown": "model.unknown",
@@ -52,6 +53,7 @@ _PLACES: Final[dict[str, str]] = {
     "list_unevaluated": "model.pods",
     "monthly": "pricing.cost_estimate",
     "parse_quantity": "model.quantities:parse",
+    "parse_schedule": "model.cron",
     "pool_of": "model.node_pools",
     "problems_with": "pack.configuration",
     "reconcile": "pack.configuration",
@@ -74,6 +76,7 @@ __all__ = [
     "PolicyShape",
     "Resource",
     "Rule",
+    "Schedule",
     "Stack",
     "Unknown",
     "format_path",
@@ -81,6 +84,7 @@ __all__ = [
     "min_interval",
     "monthly",
     "parse_quantity",
+    "parse_schedule",
     "pool_of",
     "problems_with",
     "reconcile",

@@ -125,11 +125,28 @@ def is_reference(value: str) -> bool:
 def no_secret_values(resource: Resource, _: Settings) -> Iterator[Finding]:
     if _CARRIERS.fullmatch(resource.type):
         return
+    # Most resources have no such text, and the paths take more time than the texts.
+    if not any(map(recognised, _texts(resource.node.raw))):
+        return
     # Unknown values are left out: only written ones can be in plain text.
     for text, path in _written(resource.node):
         kind = recognised(text)
         if kind is not None:
             yield Finding(f"looks like {kind}", path, resource.urn)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts below a value that are long enough to be a secret, in any order."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            if len(value) >= _MIN_SECRET:
+                yield value
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
 
 
 def _written(node: Node) -> Iterator[tuple[str, Path]]:

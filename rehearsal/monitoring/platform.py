@@ -18,6 +18,7 @@ from rehearsal.host.paths import Home
 from rehearsal.host.status import AutoscalerStatus, HostStatus, ProcessStatus
 from rehearsal.monitoring.promql.evaluator import NAME, Labels
 from rehearsal.monitoring.store import Event
+from rehearsal.pulumi.properties import differences, format_path
 
 _CONTAINER: Final = "k8s_container"
 EMULATED: Final = frozenset(
@@ -150,7 +151,7 @@ class LocalPlatform:
         self._revisions[pod.role] = pod
         if before is None or before.revision == pod.revision:
             return []
-        changes = changed_paths(before.template, pod.template)
+        changes = sorted(format_path(path) for path in differences(before.template, pod.template))
         detail = {"role": pod.role, "revision": pod.revision, "changes": changes}
         return [Event(at, "deployment", f"{pod.role}: new revision", detail)]
 
@@ -164,23 +165,6 @@ class LocalPlatform:
         role = autoscaler.name.rpartition("/")[2]
         detail = {"role": role, "outcome": autoscaler.outcome, "metrics": list(autoscaler.metrics)}
         return [Event(at, "scaling", f"{role}: {before[1]} to {now[1]} replicas", detail)]
-
-
-def changed_paths(before: Any, after: Any, path: str = "") -> list[str]:
-    """Paths whose values differ, such as `spec.containers[0].image`."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        found: list[str] = []
-        for key in sorted({*before, *after}):
-            found += changed_paths(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
-        return found
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        pairs = zip(before, after, strict=True)
-        return [
-            found
-            for index, (one, two) in enumerate(pairs)
-            for found in changed_paths(one, two, f"{path}[{index}]")
-        ]
-    return [] if before == after else [path]
 
 
 def _labels(name: str, **labels: str) -> Labels:

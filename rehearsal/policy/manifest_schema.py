@@ -16,7 +16,8 @@ from pulumi_policy import Severity
 
 from policies.api import Finding, Path
 from rehearsal.policy.manifests import Manifest
-from rehearsal.providers.kubernetes.provider import Kubernetes
+from rehearsal.providers.kubernetes import validation
+from rehearsal.providers.kubernetes.declared_types import declared_inputs
 from rehearsal.pulumi.properties import parse_path
 
 
@@ -50,15 +51,20 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
     value = manifest.resource.node.raw
     if manifest.kind == "CustomResourceDefinition":
         value = _without_schemas(value)
-    cloud = Kubernetes()
     token = manifest.resource.type
-    yield from _repeated(manifest.tree, manifest.resource.urn)
+    if manifest.may_repeat_keys:
+        yield from _repeated(manifest.tree, manifest.resource.urn)
     version = value.get("apiVersion")  # an item of a list may take the list's
     if isinstance(version, str) and not GROUP_VERSION.fullmatch(version):
         reason = f"{version[:80]!r} is not an API version: write VERSION or GROUP/VERSION, such as apps/v1"
         yield Finding(reason, ("apiVersion",), manifest.resource.urn)
         return
-    for found in (*cloud.type_problems(token, value), *cloud.problems(token, value)):
+    custom = declared_inputs(token) is None
+    problems = (
+        *validation.type_problems(token, value),
+        *validation.problems(value, manifest.kind, custom=custom),
+    )
+    for found in problems:
         path = parse_path(found.path)
         if not _accepted(path, found.reason):
             yield Finding(found.reason, path, manifest.resource.urn)

@@ -6,7 +6,7 @@ import fnmatch
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,13 @@ import yaml
 
 from policies.api import Node, Resource
 from rehearsal.errors import InputError
-from rehearsal.policy.yaml_documents import TooLargeError, child, documents, nodes_below
+from rehearsal.policy.yaml_documents import (
+    TooLargeError,
+    child,
+    documents,
+    json_without_object,
+    nodes_below,
+)
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
@@ -29,6 +35,8 @@ class Manifest:
     kind: str
     name: str
     namespace: str
+    # False if no object in it has the same key twice.
+    may_repeat_keys: bool = True
 
     def lines(self, path: tuple[str | int, ...]) -> list[int]:
         """The lines of the object and of each key and list item on the way to the value at `path`."""
@@ -105,6 +113,8 @@ def read(paths: list[str], *, exclude: tuple[str, ...] = ()) -> Reading:
 
 
 def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
+    if not strict and json_without_object(text):
+        return
     problems = reading.problems
     found: list[Manifest] = []
     try:
@@ -199,7 +209,10 @@ def _documents(name: str, text: str, *, strict: bool, problems: list[str]) -> It
                 f"{name}:{document.bad_number_line}: not a number: JSON has neither .inf nor .nan"
             )
         elif document.tree is not None and document.value is not None:
-            yield from _objects(name, document.tree, document.value, "", "", strict=strict, problems=problems)
+            for item in _objects(
+                name, document.tree, document.value, "", "", strict=strict, problems=problems
+            ):
+                yield item if document.may_repeat_keys else replace(item, may_repeat_keys=False)
 
 
 def _objects(

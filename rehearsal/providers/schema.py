@@ -26,6 +26,8 @@ from typing import Any, Final, ForwardRef, Literal, get_args, get_origin
 
 import pulumi
 
+from rehearsal.providers.constraints import docstring_enums
+
 _NAME_ATTRIBUTE: Final = "_pulumi_name"  # set by the public `pulumi.getter` decorator
 _SDK: Final = {
     "gcp": "pulumi_gcp",
@@ -110,6 +112,11 @@ class Field:
     @property
     def doc(self) -> str:
         return self._function.__doc__ or ""
+
+    @cached_property
+    def closed_set(self) -> tuple[str, ...]:
+        """The values that the documentation lists as the only ones; empty if it lists none."""
+        return docstring_enums.closed_set(self.doc)
 
     @property
     def _function(self) -> types.FunctionType:

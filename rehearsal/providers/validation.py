@@ -61,7 +61,7 @@ def check_object(
 def _check_field(field: Field, value: Any, rules: Rules, path: Path) -> Iterator[Problem]:
     problems = list(check_value(field.type, value, rules, path))
     yield from problems
-    if not problems and rules.reads_documentation and (values := docstring_enums.closed_set(field.doc)):
+    if not problems and rules.reads_documentation and (values := field.closed_set):
         yield from _check_closed_set(field.type, values, value, path)
 
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from policies.api import parse_schedule
 from rehearsal.host.component import READY, Readiness
 from rehearsal.host.desired_state import Desired
 from rehearsal.host.kubernetes.admission import AdmissionError
-from rehearsal.host.kubernetes.cron import Schedule
+from rehearsal.host.kubernetes.cron import is_due, next_run
 from rehearsal.host.kubernetes.pods import Pod
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def sync_cron_job(desired: Desired, workloads: Workloads) -> None:
     _delete_old_runs(spec, job, runs, workloads)
     zone = ZoneInfo(spec["timeZone"]) if spec.get("timeZone") else None
     now = dt.datetime.now(zone)
-    schedule = Schedule.parse(str(spec["schedule"]))
-    if schedule.due(now) and not spec.get("suspend"):
+    schedule = parse_schedule(str(spec["schedule"]))
+    if is_due(schedule, now) and not spec.get("suspend"):
         minute = now.strftime("%Y%m%d%H%M")
         busy = [own for revision, own in runs.items() if not _over(job, own) and revision != minute]
         policy = spec.get("concurrencyPolicy", "Allow")
@@ -101,7 +102,7 @@ def sync_cron_job(desired: Desired, workloads: Workloads) -> None:
                 for pod in (pod for own in busy for pod in own):
                     workloads.end(pod)
             _advance(desired, job, minute, f"{desired.name}-{minute}", workloads)
-    upcoming = schedule.after(now)
+    upcoming = next_run(schedule, now)
     if upcoming is not None:
         workloads.wake_at(desired.urn, upcoming.timestamp())
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from zoneinfo import available_timezones
 
+from policies.api import parse_schedule
 from rehearsal.providers.kubernetes.pod_validation import (
     MAX_PORT,
     numbers,
@@ -29,17 +30,6 @@ _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _SPEC: Final = ("spec",)
 _TEMPLATE: Final = ("spec", "template", "spec")
-_CRON_RANGES: Final = (
-    (0, 59),
-    (0, 23),
-    (1, 31),
-    (1, 12),
-    (0, 6),
-)  # of robfig/cron, which the controller uses
-_CRON_NAMES: Final = re.compile(
-    r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b"
-)
-_CRON_MACROS: Final = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 _ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _TLS_KEYS: Final = ("tls.crt", "tls.key")
 _QUOTA_SCOPES: Final = (
@@ -166,11 +156,11 @@ def _job_spec(spec: Mapping[str, Any], path: Path) -> Found:
 def _cron_job(inputs: Mapping[str, Any]) -> Found:
     spec = _mapping(inputs.get("spec"))
     schedule, zone = opened(spec.get("schedule")), opened(spec.get("timeZone"))
-    if isinstance(schedule, str) and schedule is not UNKNOWN and not _is_schedule(schedule):
-        yield problem(
-            ("spec", "schedule"),
-            f'{schedule!r} is not a schedule: minute, hour, day, month, weekday, such as "0 3 * * *"',
-        )
+    if isinstance(schedule, str):
+        try:
+            parse_schedule(schedule)
+        except ValueError as error:
+            yield problem(("spec", "schedule"), f"{error}")
     if isinstance(zone, str) and zone is not UNKNOWN and zone not in available_timezones():
         yield problem(("spec", "timeZone"), f'{zone!r} is not a time zone, such as "Etc/UTC"')
     bounds = ("failedJobsHistoryLimit", "startingDeadlineSeconds", "successfulJobsHistoryLimit")
@@ -179,29 +169,6 @@ def _cron_job(inputs: Mapping[str, Any]) -> Found:
     if isinstance(name, str) and name is not UNKNOWN and len(name) > 52:
         yield problem(("metadata", "name"), f"has {len(name)} characters; a CronJob's name has at most 52")
     yield from _job_spec(_mapping(_at(spec, "jobTemplate", "spec")), ("spec", "jobTemplate", "spec"))
-
-
-def _is_schedule(text: str) -> bool:
-    if text in _CRON_MACROS or re.fullmatch(r"@every \S+", text):
-        return True
-    fields = _CRON_NAMES.sub("1", text.removeprefix("TZ=").strip()).split()
-    return len(fields) == 5 and all(map(_is_cron_field, fields, _CRON_RANGES))
-
-
-def _is_cron_field(field: str, bounds: tuple[int, int]) -> bool:
-    low, high = bounds
-    for part in field.split(","):
-        span, _, step = part.partition("/")
-        if step and not (step.isdigit() and int(step) > 0):
-            return False
-        first, _, last = span.partition("-")
-        if span in ("*", "?"):
-            continue
-        if not first.isdigit() or (last and not last.isdigit()):
-            return False
-        if not low <= int(first) <= int(last or first) <= high:
-            return False
-    return True
 
 
 def _service(inputs: Mapping[str, Any]) -> Found:

@@ -8,7 +8,6 @@ Names and IDs" and "Labels and Selectors".
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
 from typing import Any, ClassVar, Final
 
 import yaml
@@ -17,11 +16,13 @@ from pulumi.runtime.proto import provider_pb2
 from rehearsal.providers import diff, fake_values
 from rehearsal.providers.base import Cloud, Function, name_of
 from rehearsal.providers.kubernetes import validation
+from rehearsal.providers.kubernetes.declared_types import declared_inputs
 from rehearsal.providers.kubernetes.functions import FUNCTIONS
 from rehearsal.providers.kubernetes.immutability import refused_changes
 from rehearsal.providers.kubernetes.kinds import CLUSTER_SCOPED, CONTENT, FIXED, FIXED_ALWAYS
-from rehearsal.providers.schema import Type, resource_type
-from rehearsal.providers.validation import Problem, Rules, check_value, problem
+from rehearsal.providers.kubernetes.validation import kind_of
+from rehearsal.providers.schema import resource_type
+from rehearsal.providers.validation import Problem, Rules, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, decode, unwrap
 
 AUTONAMED: Final = "pulumi.com/autonamed"
@@ -34,20 +35,13 @@ class Kubernetes(Cloud):
     functions: ClassVar[Mapping[str, Function]] = FUNCTIONS
 
     def type_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        if resource_type(token) is not None or not _names_a_kind(token):
-            for found in super().type_problems(token, inputs):
-                if not validation.is_numeric_quantity(found):
-                    yield found
-            return
-        # A custom resource: its definition lives in the cluster, so only what every object has is typed.
-        for key, right in zip(("apiVersion", "kind"), _kind_of(token), strict=True):
-            if inputs.get(key) not in (None, UNKNOWN, right):
-                yield problem((key,), f'expected "{right}", by the resource type')
-        if inputs.get("metadata") is not None:
-            yield from check_value(_object_meta(), inputs["metadata"], self.rules, ("metadata",))
+        if declared_inputs(token) is None and resource_type(token) is not None:  # a Patch or a Release
+            yield from super().type_problems(token, inputs)
+        else:
+            yield from validation.type_problems(token, inputs)
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        yield from validation.problems(inputs, _kind_of(token)[1], custom=resource_type(token) is None)
+        yield from validation.problems(inputs, kind_of(token)[1], custom=resource_type(token) is None)
 
     # Names and ids.
 
@@ -105,7 +99,7 @@ class Kubernetes(Cloud):
     # Diff.
 
     def fixed(self, token: str) -> frozenset[diff.Pattern]:
-        version, kind = _kind_of(token)
+        version, kind = kind_of(token)
         found = FIXED_ALWAYS | FIXED.get((version.rpartition("/")[0], kind), frozenset())
         if (kind == "ConfigMap" and not self.mutable_config_maps) or (
             kind == "Secret" and not self.mutable_secrets
@@ -115,13 +109,13 @@ class Kubernetes(Cloud):
 
     def replaces(self, token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         # A change to the content of an immutable object replaces it, however the provider is configured.
-        frozen = unwrap(old.get("immutable")) is True and _kind_of(token)[1] in ("ConfigMap", "Secret")
+        frozen = unwrap(old.get("immutable")) is True and kind_of(token)[1] in ("ConfigMap", "Secret")
         if frozen and diff.forces_replacement(path, old, new, CONTENT):
             return True
         return super().replaces(token, path, old, new)
 
     def refuse_update(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-        found = list(refused_changes(_kind_of(token)[1], old, new)) if resource_type(token) else []
+        found = list(refused_changes(kind_of(token)[1], old, new)) if resource_type(token) else []
         return "; ".join(found) or None
 
     # Outputs.
@@ -136,7 +130,7 @@ class Kubernetes(Cloud):
     ) -> dict[str, Any]:
         if token == RELEASE:
             return _release(dict(inputs), preview=preview)
-        group, kind = _kind_of(token)
+        group, kind = kind_of(token)
         outputs = {**inputs, "apiVersion": inputs.get("apiVersion", group), "kind": inputs.get("kind", kind)}
         declared = resource_type(token)
         if preview:
@@ -169,7 +163,7 @@ class Kubernetes(Cloud):
         return ("spec",) if declared is not None and "spec" in declared.outputs else ()
 
     def imported(self, token: str, id_: str, state: Mapping[str, Any]) -> dict[str, Any]:
-        group, kind = _kind_of(token)
+        group, kind = kind_of(token)
         namespace, _, name = id_.rpartition("/")
         metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
         return {"apiVersion": group, "kind": kind, "metadata": metadata} | dict(state)
@@ -210,26 +204,8 @@ class Kubernetes(Cloud):
         return path[0] in ("kubeconfig", "context", "cluster") and _servers(old) != _servers(new)
 
 
-def _kind_of(token: str) -> tuple[str, str]:
-    """``kubernetes:apps/v1:Deployment`` gives ("apps/v1", "Deployment"); the core group is written "v1"."""
-    group, _, kind = token.partition(":")[2].rpartition(":")  # a malformed version may have colons
-    return group.removeprefix("core/"), kind
-
-
-def _names_a_kind(token: str) -> bool:
-    parts = token.split(":")
-    return len(parts) == 3 and "/" in parts[1] and "." in parts[1].split("/")[0]
-
-
 def _cluster_scoped(token: str) -> bool:
-    return _kind_of(token)[1] in CLUSTER_SCOPED
-
-
-@cache
-def _object_meta() -> Type:
-    namespace = resource_type("kubernetes:core/v1:Namespace")
-    assert namespace is not None
-    return namespace.inputs.fields["metadata"].type
+    return kind_of(token)[1] in CLUSTER_SCOPED
 
 
 def _is_true(value: Any) -> bool:

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from rehearsal.providers import fake_values
+from rehearsal.providers.kubernetes.declared_types import declared_inputs
 from rehearsal.providers.kubernetes.kinds import CLOSED
 from rehearsal.providers.kubernetes.object_validation import object_problems
-from rehearsal.providers.validation import Problem, problem, suggestion
+from rehearsal.providers.schema import Type
+from rehearsal.providers.validation import (
+    Problem,
+    Rules,
+    check_object,
+    check_value,
+    problem,
+    suggestion,
+)
 from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, parse_path
+
+# The API server takes no text for a number, nor a number for text.
+RULES: Final = Rules(coerces=False)
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -42,6 +55,44 @@ def is_numeric_quantity(found: Problem) -> bool:
     is_text = name == "value" and holder in _VARIABLES
     is_quantity = holder in _QUANTITY_MAPS | _LIMIT_RANGE_MAPS or (name in _QUANTITIES and not is_text)
     return is_quantity and found.reason.startswith("expected a string, got the number ")
+
+
+def type_problems(token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Where an object differs from the declared type of its kind, or a custom resource from every object."""
+    declared = declared_inputs(token)
+    if declared is not None:
+        for found in check_object(declared, inputs, RULES):
+            if not is_numeric_quantity(found):
+                yield found
+        return
+    if not _may_be_custom(token):
+        yield problem((), f'unknown resource type "{token}": the installed SDK of kubernetes has no such')
+        return
+    # A custom resource: its definition lives in the cluster, so only what every object has is typed.
+    for key, right in zip(("apiVersion", "kind"), kind_of(token), strict=True):
+        if inputs.get(key) not in (None, UNKNOWN, right):
+            yield problem((key,), f'expected "{right}", by the resource type')
+    if inputs.get("metadata") is not None:
+        yield from check_value(_object_meta(), inputs["metadata"], RULES, ("metadata",))
+
+
+def kind_of(token: str) -> tuple[str, str]:
+    """``kubernetes:apps/v1:Deployment`` gives ("apps/v1", "Deployment"); the core group is written "v1"."""
+    group, _, kind = token.partition(":")[2].rpartition(":")  # a malformed version may have colons
+    return group.removeprefix("core/"), kind
+
+
+def _may_be_custom(token: str) -> bool:
+    """Whether `token` can name a custom resource: its API group is a domain."""
+    parts = token.split(":")
+    return len(parts) == 3 and "/" in parts[1] and "." in parts[1].split("/")[0]
+
+
+@cache
+def _object_meta() -> Type:
+    namespace = declared_inputs("kubernetes:core/v1:Namespace")
+    assert namespace is not None
+    return namespace.fields["metadata"].type
 
 
 def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> Iterator[Problem]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.model.cron import min_interval
+from policies.model.cron import min_interval, parse_schedule
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,13 @@ from policies.model.cron import min_interval
         ("a b c d e", 60),
         ("*/0 * * * *", 60),
         ("5-1 * * * *", 60),
+        ("0 3 * * 7", 60),
+        ("0 3 * * */2", 86400),
+        ("@every 1.5h", 5400),
+        ("@every 1ms", 1),
+        ("@every -1h", 1),
+        ("@every soon", 60),
+        ("@EVERY 1h", 60),
     ],
 )
 def test_the_min_interval_of_a_schedule(schedule: str, seconds: int) -> None:
@@ -65,3 +73,32 @@ def test_no_two_runs_of_a_month_are_closer(
 @given(st.text(alphabet="0123456789*/,-? @abcdefmonr", max_size=20))
 def test_no_schedule_makes_it_raise(schedule: str) -> None:
     assert min_interval(schedule) >= 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "text"),
+    [
+        ("60 * * * *", "minute '60': '60' is not a number from 0 to 59"),
+        ("0 3 * * 7", "day of the week '7': '7' is not a number from 0 to 6 or a name"),
+        ("0 3 0 * *", "day of the month"),
+        ("0 3 * foo *", "month 'foo'"),
+        ("*/0 * * * *", "is not a step"),
+        ("5-1 * * * *", "'1' is not a number from 5 to 59"),
+        ("0 3 * *", "4 fields"),
+        ("0 0 3 * * *", "6 fields"),
+        ("TZ=Etc/UTC 0 3 * * *", "timeZone"),
+        ("@reboot", "@hourly"),
+        ("@every 5", "duration"),
+        ("@every 9999999999h", "292 years"),
+    ],
+)
+def test_error_names_the_field_and_what_is_valid(schedule: str, text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse_schedule(schedule)
+
+
+def test_star_with_a_step_is_a_restriction_of_the_day() -> None:
+    """`parser.go` of robfig/cron: a step of more than one clears the star."""
+    assert parse_schedule("0 0 * * mon").any_day
+    assert not parse_schedule("0 0 */2 * mon").any_day
+    assert parse_schedule("0 0 */1 * mon").any_day

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.host.status import AutoscalerStatus, HostStatus, ProcessStatus
-from rehearsal.monitoring.platform import LocalPlatform, changed_paths
+from rehearsal.monitoring.platform import LocalPlatform
 
 
 def pod(folder: Path, name: str, revision: str, created: float, image: str = "one") -> ProcessStatus:
@@ -68,7 +68,3 @@ def test_a_scaling_decision_has_its_reason(tmp_path: Path) -> None:
 
 def test_a_machine_that_does_not_run_is_not_observed(tmp_path: Path) -> None:
     assert LocalPlatform(tmp_path, "local").observe(1.0) is None
-
-
-def test_changed_paths_are_the_deepest_that_differ() -> None:
-    assert changed_paths({"a": {"b": [1, 2]}, "c": 1}, {"a": {"b": [1, 3]}}) == ["a.b[1]", "c"]

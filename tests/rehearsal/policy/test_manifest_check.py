@@ -384,3 +384,17 @@ def test_patterns_of_policy_engines_are_no_pods(tmp_path: Path) -> None:
     )
     report = check([str(file)], only=("PSS",))
     assert (report.remarks, report.unevaluated) == ((), ())
+
+
+def test_json_that_is_no_manifest_is_left_out_of_a_folder_and_reported_by_name(tmp_path: Path) -> None:
+    (tmp_path / "dashboard.json").write_text('{"panels": [{"kind": "row"}]}')
+    (tmp_path / "broken.json").write_text('{"panels": [')
+    (tmp_path / "pod.json").write_text(
+        '{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod",'
+        ' "metadata": {"name": "a"}, "spec": {"hostNetwork": true, "containers": []}}]}'
+    )
+    report = check([str(tmp_path)], only=("pss-host-namespaces",))
+    assert [remark.name for remark in report.remarks] == ["a"]
+    assert [Path(line.split(":")[0]).name for line in report.unreadable] == ["broken.json"]
+    with pytest.raises(InputError, match=r"dashboard\.json:1: no Kubernetes object"):
+        check([str(tmp_path / "dashboard.json")])
