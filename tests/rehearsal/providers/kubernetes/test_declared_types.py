@@ -1,4 +1,4 @@
-"""The index of the Kubernetes SDK's input types says what the SDK says."""
+"""The index of the Kubernetes SDK's input types is current, and replaces the import of the SDK."""
 
 from __future__ import annotations
 
@@ -10,26 +10,11 @@ from importlib.metadata import version
 import pytest
 
 from rehearsal.providers.kubernetes.declared_types import INDEX, SDK, declared_inputs
-from tools.kubernetes_types import index_of
-
-KINDS = [
-    "kubernetes:apps/v1:Deployment",
-    "kubernetes:core/v1:Pod",
-    "kubernetes:core/v1:Service",
-    "kubernetes:core/v1:ConfigMap",
-]
 
 
 def test_index_is_of_the_installed_sdk() -> None:
     """After an update of the SDK, run `python -m tools.kubernetes_types`."""
     assert json.loads(INDEX.read_text())["version"] == version(SDK)
-
-
-def test_index_has_the_types_of_the_sdk() -> None:
-    stored, found = json.loads(INDEX.read_text()), index_of(KINDS)
-    assert {kind: stored["kinds"][kind] for kind in KINDS} == found["kinds"]
-    assert len(found["objects"]) > 100
-    assert {name: stored["objects"][name] for name in found["objects"]} == found["objects"]
 
 
 @pytest.mark.parametrize("token", ["kubernetes:core/v1:Policy", "kubernetes:example.com/v1:Deployment"])
