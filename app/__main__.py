@@ -1,10 +1,10 @@
 """``python -m app api|worker``: run one role of the service.
 
-``python -m app grant EMAIL ROLE`` makes the first administrator, which nobody can do through the API;
-``python -m app advise [--apply] [--json]`` says which indexes the queries need; ``python -m app jobs`` shows
-the queue and puts dead letters right.
+``python -m app grant EMAIL ROLE`` grants a role to an account, which the API allows only to administrators;
+``python -m app advise [--apply] [--json]`` recommends database indexes; ``python -m app jobs`` inspects the
+job queue and requeues or discards dead letters.
 
-Exit codes: 0 after a drain, 1 when the server could not go on, 2 when the settings are not right.
+Exit codes: 0 after a drain, 1 if the server exited unexpectedly, 2 for invalid settings or arguments.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import asyncio
 import os
 import sys
 
-from app.settings import Role, SettingsError, load
+from app.settings import ProcessRole, SettingsError, load
 
-_USAGE = f"""usage: python -m app {"|".join(Role)}
+_USAGE = f"""usage: python -m app {"|".join(ProcessRole)}
        python -m app grant EMAIL ROLE
        python -m app advise [--apply] [--json]
        python -m app jobs [dead | requeue ID… | discard ID… | result ID] [--json]"""
 
 
 def main(arguments: list[str]) -> int:
-    """Run what is asked for; settings that are not right are told, all at once."""
+    """Run the given command and return its exit code. Invalid settings are all reported at once."""
     try:
         return _run(arguments)
     except SettingsError as error:
-        print("The settings are not right:", *error.problems, sep="\n  - ", file=sys.stderr)
+        print("Invalid settings:", *error.problems, sep="\n  - ", file=sys.stderr)
         return 2
 
 
@@ -43,12 +43,12 @@ def _run(arguments: list[str]) -> int:
         from app.queue.cli import main as operate
 
         return asyncio.run(operate(arguments[1:], os.environ))
-    if len(arguments) != 1 or arguments[0] not in set(Role):
+    if len(arguments) != 1 or arguments[0] not in set(ProcessRole):
         print(_USAGE, file=sys.stderr)
         return 2
-    role = Role(arguments[0])
+    role = ProcessRole(arguments[0])
     settings = load(os.environ)
-    # Imported late: an error in the settings is told at once, without two seconds of imports.
+    # Imported late: invalid settings are reported without waiting 2 s for these imports.
     import uvloop
 
     from app.server import serve

@@ -1,4 +1,4 @@
-"""The time of day, as MongoDB keeps it."""
+"""The current time, in the resolution that MongoDB stores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The time in UTC, cut to milliseconds: what is answered now is what is read later."""
+    """Return the UTC time truncated to milliseconds, so that it equals the value read back from MongoDB."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

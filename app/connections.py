@@ -1,4 +1,4 @@
-"""The connections of a pod to what it depends on, opened from settings, with verified TLS."""
+"""Connections to Redis and MongoDB, opened from settings, with verified TLS."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ log = structlog.get_logger()
 _DEMOTED: Final = ("READONLY", "LOADING", "MASTERDOWN")
 _FAILOVER_SECONDS: Final = 1.0
 
-# What a command raises when Redis is unavailable.
-REDIS_GONE: Final = (RedisError, OSError)
+# Errors that a command raises while Redis is unavailable.
+REDIS_ERRORS: Final = (RedisError, OSError)
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
 
 
-class _Named(AbstractConnection):
-    """Calls a lost connection one: redis-py (8.1) raises an ``AttributeError`` of its own when one that was
-    just made is closed before its first command is written.
+class _NormalizesErrors(AbstractConnection):
+    """Raises ``redis.ConnectionError`` for a lost connection.
+
+    redis-py (8.1) raises an ``AttributeError`` if a new connection is closed before its first command is
+    written.
     """
 
     async def send_packed_command(
@@ -50,12 +52,12 @@ class _Named(AbstractConnection):
             raise ConnectionLostError("the connection was closed before the command was written") from error
 
 
-class _DropsDemoted(_Named):
-    """Drops connections to a server that stopped being the primary.
+class _DropsDemoted(_NormalizesErrors):
+    """Drops connections to a server that is no longer the primary.
 
-    After a failover the old primary keeps its connections and answers READONLY (or LOADING, or MASTERDOWN)
-    on them for ever; only a new connection reaches the new primary. All connections of the pool lead to the
-    same server, so ``on_demoted`` is called, and the caller receives a lost connection.
+    After a failover the old primary keeps its connections open and responds with READONLY, LOADING or
+    MASTERDOWN; only a new connection reaches the new primary. Such a response raises
+    ``redis.ConnectionError`` and calls ``on_demoted``, because all connections of the pool are affected.
     """
 
     def __init__(self, *, on_demoted: Callable[[], None], **options: Any) -> None:
@@ -71,31 +73,31 @@ class _DropsDemoted(_Named):
         except BusyLoadingError as error:
             await self._check(error)
             raise
-        if isinstance(response, list):  # of a transaction: errors stand among the responses
-            for each in response:
-                if isinstance(each, RedisError):
-                    await self._check(each)
+        if isinstance(response, list):  # of a transaction: its items may be errors
+            for item in response:
+                if isinstance(item, RedisError):
+                    await self._check(item)
         return response
 
     async def _check(self, error: RedisError) -> None:
-        # Inside a script the error is wrapped: "Error running script …: -READONLY You can't write …".
+        # A script wraps the error: "Error running script …: -READONLY You can't write …".
         demoted = isinstance(error, ReadOnlyError | BusyLoadingError | MasterDownError)
         if demoted or any(f"-{code} " in str(error) for code in _DEMOTED):
             await self.disconnect(nowait=True)
             self._on_demoted()
-            raise ConnectionLostError(f"the server is not the primary any more: {error}") from error
+            raise ConnectionLostError(f"the server is no longer the primary: {error}") from error
 
 
-class _Plain(_DropsDemoted, Connection):
+class _PlainConnection(_DropsDemoted, Connection):
     pass
 
 
-class _Encrypted(_DropsDemoted, SSLConnection):
+class _TlsConnection(_DropsDemoted, SSLConnection):
     pass
 
 
-class _Failover:
-    """Disconnects a whole pool when its server was demoted, once per :data:`_FAILOVER_SECONDS`."""
+class _PoolReset:
+    """Closes all connections of a pool after a failover, at most once per :data:`_FAILOVER_SECONDS`."""
 
     def __init__(self) -> None:
         self.pool: BlockingConnectionPool | None = None
@@ -107,19 +109,19 @@ class _Failover:
         if self.pool is None or now < self._next_at:
             return
         self._next_at = now + _FAILOVER_SECONDS
-        log.warning("Redis server is not the primary any more: reconnecting")
-        # With those in use: subscriptions and blocking reads would stay with the old primary otherwise.
+        log.warning("redis server is no longer the primary, reconnecting")
+        # Including those in use: subscriptions and blocking reads would stay on the old primary otherwise.
         self._task = asyncio.create_task(self.pool.disconnect(inuse_connections=True))
 
 
 @asynccontextmanager
 async def open_redis(settings: RedisSettings) -> AsyncIterator[Redis]:
-    """A client with a bounded pool. Nothing is sent before the first command.
+    """Open a Redis client with a bounded pool. It connects with the first command.
 
-    Commands fail fast and are not retried here: the callers know which of theirs may be repeated, and a
-    retry below them would multiply with their own.
+    Commands fail fast and are not retried here: only the callers know which commands are idempotent, and
+    retries on two levels would multiply.
     """
-    failover = _Failover()
+    pool_reset = _PoolReset()
     security: Mapping[str, Any] = {}
     if settings.ca is not None:
         security = {"ssl_ca_certs": str(settings.ca), "ssl_cert_reqs": "required"}
@@ -133,12 +135,12 @@ async def open_redis(settings: RedisSettings) -> AsyncIterator[Redis]:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         decode_responses=False,
-        on_demoted=failover,
+        on_demoted=pool_reset,
         **security,
     )
-    failover.pool = pool
-    encrypted = issubclass(pool.connection_class, SSLConnection)  # as the scheme of the address says
-    pool.connection_class = _Encrypted if encrypted else _Plain
+    pool_reset.pool = pool
+    encrypted = issubclass(pool.connection_class, SSLConnection)  # set by the scheme of the URL
+    pool.connection_class = _TlsConnection if encrypted else _PlainConnection
     client = Redis(connection_pool=pool)
     try:
         yield client
@@ -154,7 +156,10 @@ async def open_mongodb(
     app_name: str,
     listeners: Sequence[CommandListener | ConnectionPoolListener] = (),
 ) -> AsyncIterator[Database]:
-    """A database whose writes are acknowledged by a majority, on disk, before they return."""
+    """Open the database of the settings, with majority read and write concern and journaling.
+
+    ``app_name`` identifies the process in MongoDB's logs.
+    """
     security: dict[str, Any] = {}
     if settings.certificate is not None:
         security["tlsCertificateKeyFile"] = str(settings.certificate)
@@ -175,7 +180,7 @@ async def open_mongodb(
         waitQueueTimeoutMS=2_000,
         connectTimeoutMS=2_000,
         serverSelectionTimeoutMS=2_000,
-        timeoutMS=5_000,  # half of what a request has: one that cannot be served is refused in time
+        timeoutMS=5_000,  # half of a request's deadline, so that a 503 can still be sent
         event_listeners=list(listeners),
         **security,
     )
@@ -189,10 +194,10 @@ async def open_mongodb(
 async def open_members(
     settings: MongoSettings, database: Database, *, app_name: str
 ) -> AsyncIterator[list[Database]]:
-    """One handle for each member of the replica set that ``database`` leads to, connected to it alone.
+    """Open one direct connection to each member of the replica set of ``database``.
 
-    For what a member knows only of itself, such as ``$indexStats``. Raises what PyMongo raises, also when a
-    member of the set is not connected.
+    For per-member data such as ``$indexStats``. Raises PyMongo's errors, ``AutoReconnect`` if a member is
+    not connected.
     """
     client = database.client
     hello = await client.admin.command("hello")

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562). They sort by the time they were made: indexes grow at one end."""
+"""Identifiers: UUID version 7 (RFC 9562). They sort by creation time, so indexes grow at one end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _latest = 0
 
 
 def new_id() -> str:
-    """A fresh identifier, 36 characters; later ones of the same process sort later.
+    """Return a new identifier of 36 characters. Identifiers of one process are strictly increasing.
 
-    The 12 bits after the milliseconds count parts of one (RFC 9562, section 6.2, method 3), and are pushed on
-    when two fall together.
+    The 12 bits after the milliseconds are a fraction of a millisecond (RFC 9562, section 6.2, method 3),
+    incremented if two identifiers would be equal.
     """
     global _latest
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)

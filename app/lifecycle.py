@@ -138,7 +138,7 @@ class Lifecycle:
             log.info("serving")
 
     def drain(self) -> None:
-        """Report not ready from now on; requests that still arrive are answered."""
+        """Report not ready from now on; requests that still arrive are served."""
         self.stage = Stage.DRAINING
         self.draining.set()
         log.info("draining")

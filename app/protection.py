@@ -1,4 +1,4 @@
-"""What a pod defends itself with, put together once: room, limits, deadlines, and the count of it all."""
+"""Overload protection of a process: concurrency limiter, rate limits, deadlines, and their metrics."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from app.http.client_address import Addresses
+from app.http.client_address import ClientAddresses
 from app.rate_limits import Limiter
 from app.rate_limits.policies import RateLimitPolicies
 from app.resilience import DeadlineWatchdog
 from app.resilience.concurrency_limiter import ConcurrencyLimiter
-from app.settings import EngineSettings
+from app.settings import ProtectionSettings
 from app.telemetry import metrics
 from app.telemetry.error_groups import ErrorGroups
 from app.telemetry.http_metrics import HttpMetrics
@@ -23,10 +23,10 @@ from app.telemetry.system_metrics import SystemMetrics
 
 
 @dataclass(frozen=True)
-class Engine:
-    """The parts. One of each in a process."""
+class Protection:
+    """The components of overload protection; one instance per process."""
 
-    addresses: Addresses
+    client_addresses: ClientAddresses
     concurrency: ConcurrencyLimiter
     limiter: Limiter
     policies: RateLimitPolicies
@@ -37,11 +37,11 @@ class Engine:
 
 
 @asynccontextmanager
-async def open_engine(settings: EngineSettings, redis: Redis) -> AsyncIterator[Engine]:
-    """The engine, its watch running, its numbers among the metrics."""
+async def open_protection(settings: ProtectionSettings, redis: Redis) -> AsyncIterator[Protection]:
+    """Create the components; run their background tasks and register their metrics until the context ends."""
     http_metrics = HttpMetrics()
-    engine = Engine(
-        addresses=Addresses(settings.trusted_proxies),
+    protection = Protection(
+        client_addresses=ClientAddresses(settings.trusted_proxies),
         concurrency=ConcurrencyLimiter(),
         limiter=Limiter(redis),
         policies=RateLimitPolicies(settings.limits_factor),
@@ -50,13 +50,18 @@ async def open_engine(settings: EngineSettings, redis: Redis) -> AsyncIterator[E
         error_groups=ErrorGroups(),
         load_report=LoadReport(http_metrics),
     )
-    tasks = [asyncio.create_task(engine.deadlines.run()), asyncio.create_task(engine.load_report.run())]
+    tasks = [
+        asyncio.create_task(protection.deadlines.run()),
+        asyncio.create_task(protection.load_report.run()),
+    ]
     loop = asyncio.get_running_loop()
     metrics.event_loop_tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
-    protection_metrics = metrics.ProtectionMetrics(engine.concurrency, engine.limiter, engine.deadlines)
-    with metrics.registered(engine.http_metrics, protection_metrics, SystemMetrics()):
+    protection_metrics = metrics.ProtectionMetrics(
+        protection.concurrency, protection.limiter, protection.deadlines
+    )
+    with metrics.registered(protection.http_metrics, protection_metrics, SystemMetrics()):
         try:
-            yield engine
+            yield protection
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,8 +1,8 @@
-"""One pod: one process, one event loop, one port.
+"""The server of a pod: one process, one event loop, one port.
 
-granian is embedded instead of started through its own command: its command keeps a second process that
-outlives or orphans the serving one when either is killed, and gives no place between SIGTERM and the end of
-the listening socket, which a drain needs.
+granian is embedded instead of run by its own command, because the command adds a supervisor process, which
+may survive or orphan the server if either is killed, and closes the listening socket on SIGTERM, which makes
+a drain impossible.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from pymongo.errors import PyMongoError
 from app.application import application
 from app.lifecycle import Lifecycle
 from app.services import Services, open_services
-from app.settings import Role, Settings
+from app.settings import ProcessRole, Settings
 from app.worker import working
 
 log = structlog.get_logger()
 
 _BACKLOG: Final = 1024
 _CONNECTIONS: Final = 4096
-# Who dribbles a head (slow loris) holds a connection for so long, and a buffer of so much.
-_HEAD_SECONDS: Final = 10_000  # in milliseconds
-_HEAD_BYTES: Final = 64 * 1024
-_FIRST_CONTACT_SECONDS: Final = 1.0
+# Bounds on clients that send their headers slowly (slow loris).
+_HEADER_TIMEOUT_MILLISECONDS: Final = 10_000
+_MAX_HEADER_BYTES: Final = 64 * 1024
+_STARTUP_RETRY_SECONDS: Final = 1.0
 
 
-async def serve(role: Role, settings: Settings) -> int:
-    """Serve until SIGTERM (or SIGINT), drain, and give the exit code."""
+async def serve(role: ProcessRole, settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, drain, and return the exit code."""
     lifecycle = Lifecycle()
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(role, settings, lifecycle))
@@ -44,26 +44,28 @@ async def serve(role: Role, settings: Settings) -> int:
             address=settings.host,
             port=settings.port,
             interface=Interfaces.ASGINL,
-            http=HTTPModes.http1,  # what the gateway speaks to pods
+            http=HTTPModes.http1,  # the protocol between the gateway and pods
             websockets=False,
             backlog=_BACKLOG,
             backpressure=_CONNECTIONS,
-            http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS, max_buffer_size=_HEAD_BYTES),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=_HEADER_TIMEOUT_MILLISECONDS, max_buffer_size=_MAX_HEADER_BYTES
+            ),
             log_enabled=False,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _begin_drain, lifecycle)
-        first_contact = asyncio.create_task(_first_contact(services))
+        startup = asyncio.create_task(_prepare(services))
         stopping = asyncio.create_task(_stop(server, lifecycle, settings.drain_seconds))
-        if role is Role.WORKER:
+        if role is ProcessRole.WORKER:
             await stack.enter_async_context(working(services))
         log.info("listening", host=settings.host, port=settings.port)
         await server.serve()
-        first_contact.cancel()
+        startup.cancel()
         if not lifecycle.draining.is_set():
             stopping.cancel()
-            log.error("the server ended by itself")
+            log.error("server exited unexpectedly")
             return 1
     log.info("stopped")
     return 0
@@ -75,19 +77,23 @@ def _begin_drain(lifecycle: Lifecycle) -> None:
 
 
 async def _stop(server: Server, lifecycle: Lifecycle, seconds: float) -> None:
-    """After SIGTERM go on serving until the load balancer has heard of it, then end what is in flight."""
+    """Stop the server ``seconds`` after the drain began, when the load balancer has deregistered the pod.
+
+    The server then completes the requests in flight.
+    """
     await lifecycle.draining.wait()
     await asyncio.sleep(seconds)
     server.stop()
 
 
-async def _first_contact(services: Services) -> None:
+async def _prepare(services: Services) -> None:
+    """Create the indexes, retrying until MongoDB is available, then report the pod as started."""
     while True:
         try:
             await services.prepare()
         except PyMongoError as error:
-            log.warning("no contact with MongoDB yet", error=str(error)[:300])
-            await asyncio.sleep(_FIRST_CONTACT_SECONDS)
+            log.warning("waiting for MongoDB", error=str(error)[:300])
+            await asyncio.sleep(_STARTUP_RETRY_SECONDS)
         else:
             services.lifecycle.serve()
             return

@@ -1,4 +1,4 @@
-"""Everything a request or a job may use, put together once per process."""
+"""Services that requests and jobs use, created once per process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.analytics.ingestion import Ingestion
 from app.analytics.summaries import Summaries
 from app.auth.tokens import Tokens
 from app.cache import Cache
-from app.connections import REDIS_GONE, Database, open_redis
+from app.connections import REDIS_ERRORS, Database, open_redis
 from app.content.feed import Feed
 from app.content.generation import ContentGeneration
 from app.content.generator import Generator, GrammarGenerator
@@ -32,7 +32,7 @@ from app.content.openai import open_openai
 from app.content.progress import Progress
 from app.content.service import Contents, content_cache
 from app.database.client import open_database
-from app.database.monitor import Pools
+from app.database.monitor import PoolMetrics
 from app.lifecycle import Dependency, Lifecycle
 from app.media.decoder import Decoder
 from app.media.deletion import ObjectDeletions
@@ -43,11 +43,11 @@ from app.media.variant_jobs import VariantJobs
 from app.media.visibility import Visibility
 from app.middleware.response_cache import CachedResponse, response_cache
 from app.orders.service import Orders
-from app.protection import Engine, open_engine
+from app.protection import Protection, open_protection
 from app.queue import Queue
 from app.resilience import Breaker
 from app.resilience.breaker import BreakerConfig
-from app.settings import Role, Settings
+from app.settings import ProcessRole, Settings
 from app.storage import Bucket, open_bucket
 from app.telemetry import metrics
 from app.telemetry.load_report import CpuUsage
@@ -59,11 +59,11 @@ _FLUSH_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of a pod, connected."""
+    """The services of a process, and the connections they use."""
 
-    role: Role
+    role: ProcessRole
     settings: Settings
-    engine: Engine
+    protection: Protection
     lifecycle: Lifecycle
     redis: Redis
     database: Database
@@ -90,7 +90,7 @@ class Services:
     responses: Cache[CachedResponse]
 
     async def prepare(self) -> None:
-        """First contact: indexes are made; raises what the driver raises when MongoDB is not there."""
+        """Create the indexes. Raises PyMongo's errors if MongoDB is unavailable."""
         await self.accounts.prepare()
         await self.recovery.prepare()
         await self.registration.prepare()
@@ -103,20 +103,22 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[Services]:
-    """Open everything; nothing is asked of a dependency yet, so this does not fail when one is gone."""
+async def open_services(
+    role: ProcessRole, settings: Settings, lifecycle: Lifecycle
+) -> AsyncIterator[Services]:
+    """Open connections and create the services. No dependency is called, so an outage does not fail this."""
     passwords = Passwords()
     tokens = Tokens(settings.session_keys)
-    pools = Pools(settings.mongodb.pool)
+    pools = PoolMetrics(settings.mongodb.pool)
     decoder = Decoder()
     async with (
         AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
-        open_engine(settings.engine, redis) as engine,
+        open_protection(settings.protection, redis) as protection,
         open_database(settings.mongodb, redis, pools, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
-        # The jobs of a worker that died begin anew within it; half a minute is what is promised of recovery.
+        # Jobs of a crashed worker are redelivered after this time; recovery is to take at most 30 s.
         queue = Queue(redis, visibility=_VISIBILITY_SECONDS)
         cache, responses = content_cache(redis), response_cache(redis)
         signed_urls, progress = SignedUrls(settings.session_keys), Progress(redis)
@@ -124,7 +126,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         # All api pods share these dependencies: if readiness required one, its outage would take every pod
         # out of service at once, and with them the cached reads. Workers receive no traffic; their readiness
         # stops a rollout.
-        worker = role is Role.WORKER
+        worker = role is ProcessRole.WORKER
         lifecycle.watch(
             {
                 "mongodb": Dependency(lambda: database.command("ping"), required=worker),
@@ -140,26 +142,26 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
         orders = Orders(database, redis, results)
         active_accounts = ActiveAccounts(redis)
         summaries = Summaries(database, redis, active_accounts)
-        kept = (results.cache, contents.results.cache, orders.results.cache, summaries.results.cache)
-        caches: tuple[Cache[Any], ...] = (cache, responses, visibility.cache, *kept)
-        listening = (
+        queries = (results.cache, contents.results.cache, orders.results.cache, summaries.results.cache)
+        caches: tuple[Cache[Any], ...] = (cache, responses, visibility.cache, *queries)
+        loops = (
             *(each.run() for each in caches),
             revocations.run(),
             progress.run(),
             active_accounts.run(),
         )
-        background = [asyncio.create_task(each) for each in listening]
+        background = [asyncio.create_task(loop) for loop in loops]
         background.append(asyncio.create_task(lifecycle.monitor()))
         background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
         metrics.observe_caches(*caches)
         for each in caches:
             each.probe_with(lambda: database.command("ping"))
-        if settings.engine.thresholds is not None:
-            threshold_monitor = ThresholdMonitor(settings.engine.thresholds, _measures(engine, pools))
+        if settings.protection.thresholds is not None:
+            threshold_monitor = ThresholdMonitor(settings.protection.thresholds, _measures(protection, pools))
             background.append(asyncio.create_task(threshold_monitor.run()))
             stack.enter_context(metrics.registered(threshold_monitor))
         refresh_sessions = RefreshSessions(database, revocations)
-        guard = SignInGuard(engine.limiter, engine.policies)
+        guard = SignInGuard(protection.limiter, protection.policies)
         accounts = Accounts(database, passwords, tokens, refresh_sessions, results, guard)
         mailer = open_mailer(settings.mail, settings.public_url)
         stack.push_async_callback(mailer.close)
@@ -168,7 +170,7 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
             yield Services(
                 role=role,
                 settings=settings,
-                engine=engine,
+                protection=protection,
                 lifecycle=lifecycle,
                 redis=redis,
                 database=database,
@@ -206,23 +208,23 @@ async def open_services(role: Role, settings: Settings, lifecycle: Lifecycle) ->
                 responses=responses,
             )
         finally:
-            with contextlib.suppress(*REDIS_GONE):
+            with contextlib.suppress(*REDIS_ERRORS):
                 async with asyncio.timeout(_FLUSH_SECONDS):
                     await asyncio.gather(*(each.flush() for each in caches))
             for task in background:
                 task.cancel()
-            # Waited for while their connections are open: one that is closed under them swallows the end.
+            # Awaited while the connections are open: a closed connection can swallow the cancellation.
             await asyncio.gather(*background, return_exceptions=True)
             passwords.close()
 
 
-def _measures(engine: Engine, pools: Pools) -> Measures:
-    """What the pod watches itself by."""
+def _measures(protection: Protection, pools: PoolMetrics) -> Measures:
+    """Return the functions that read the values of the threshold monitor."""
     return {
         "cpu": CpuUsage(),
         "memory": memory_percent,
-        "response_time": lambda: engine.http_metrics.quantile(0.95),
-        "error_rate": lambda: 100 * engine.http_metrics.errors(),
+        "response_time": lambda: protection.http_metrics.quantile(0.95),
+        "error_rate": lambda: 100 * protection.http_metrics.errors(),
         "database_connections": lambda: pools.used,
     }
 
@@ -232,11 +234,11 @@ async def _open_generator(settings: Settings) -> AsyncIterator[Generator]:
     if settings.generator is None:
         yield GrammarGenerator()
         return
-    # A text takes seconds by its nature: only one that nearly runs into its deadline is slow.
+    # Generating a text takes seconds, so a call counts as slow only if it nearly exceeds its deadline.
     slow = settings.generator.seconds * 0.9
-    # What waits for it begins within half a minute of its return: a shorter break than the usual one.
-    thresholds = BreakerConfig(window=20, minimum=5, slow_seconds=slow, open_max=10.0, probes=2)
-    async with open_openai(settings.generator, Breaker("generator", thresholds)) as generator:
+    # open_max is below the default, so that waiting jobs start within 30 s of a recovery.
+    config = BreakerConfig(window=20, minimum=5, slow_seconds=slow, open_max=10.0, probes=2)
+    async with open_openai(settings.generator, Breaker("generator", config)) as generator:
         yield generator
 
 

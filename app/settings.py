@@ -1,7 +1,7 @@
-"""The settings of a pod, parsed once at the edge into types.
+"""The settings of a pod, parsed once at startup into types.
 
-Everything comes from the environment and one mounted folder of secrets. A pod that cannot be right does not
-start: :func:`load` lists *every* problem at once, each with what was found and what would be right.
+Settings are read from the environment and from one folder of mounted secrets. Invalid settings prevent the
+start; :func:`load` reports all problems at once, each with the value found and the values allowed.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ GOOGLE_STORAGE: Final = "https://storage.googleapis.com"
 Network: TypeAlias = IPv4Network | IPv6Network
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_SHORTEST_KEY: Final = 32  # bytes; HMAC-SHA256 gains nothing from more and loses strength with fewer
+_MIN_KEY_BYTES: Final = (
+    32  # the output size of HMAC-SHA256: a shorter key is weaker, a longer one not stronger
+)
 
 
-class Role(StrEnum):
-    """What a process of the one image does."""
+class ProcessRole(StrEnum):
+    """The role of a process; all roles use the same image."""
 
     API = "api"
     WORKER = "worker"
 
 
 class LogLevel(StrEnum):
-    """The least severe line that is written."""
+    """The minimum severity of log lines."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -46,14 +48,14 @@ class LogLevel(StrEnum):
 
 
 class MongoAuth(StrEnum):
-    """How the client certificate is used: as the database user, or at the TLS layer only."""
+    """Use of the client certificate: to authenticate as the database user, or in the TLS handshake only."""
 
     X509 = "x509"
     CERTIFICATE = "certificate"
 
 
 class Advisor(StrEnum):
-    """What workers do about indexes: nothing, say what would be better, or do it (within limits)."""
+    """Mode of the index advisor: off, recommend changes, or apply them (within limits)."""
 
     OFF = "off"
     ADVISE = "advise"
@@ -61,7 +63,7 @@ class Advisor(StrEnum):
 
 
 class SettingsError(Exception):
-    """The environment is not one a pod can run in; ``problems`` has a line for each thing to put right."""
+    """The settings are invalid; ``problems`` has one line for each problem."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -70,7 +72,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class RedisSettings:
-    """Where Redis is. ``ca`` is set exactly when the URL is ``rediss``. ``pool``: connections, at most."""
+    """Connection to Redis. ``ca`` is set if and only if the URL is ``rediss``. ``pool``: max. connections."""
 
     url: str
     password: str | None
@@ -80,9 +82,9 @@ class RedisSettings:
 
 @dataclass(frozen=True)
 class MongoSettings:
-    """Where MongoDB is. ``certificate`` (certificate and key in one PEM) is set exactly when TLS is on.
-    ``pool``: connections to one member, at most; ``slow``: seconds after which a query is logged;
-    ``advisor``: what workers do about indexes."""
+    """Connection to MongoDB. ``certificate`` (certificate and key in one PEM file) is set if and only if TLS
+    is enabled. ``pool``: maximum connections per member; ``slow``: threshold of the slow-query log in
+    seconds; ``advisor``: mode of the index advisor in workers."""
 
     url: str
     database: str
@@ -95,7 +97,7 @@ class MongoSettings:
 
 @dataclass(frozen=True)
 class StorageSettings:
-    """The bucket for media. ``anonymous`` when the endpoint is not Google's own."""
+    """The bucket for media. ``anonymous`` if the endpoint is not Google's, but an emulator."""
 
     bucket: str
     endpoint: str
@@ -107,8 +109,7 @@ class StorageSettings:
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """An OpenAI-compatible generator of texts: its base address, the model to name, the most seconds for one
-    text, and the key to show."""
+    """An OpenAI-compatible text generator: base URL, model, timeout per text in seconds, and API key."""
 
     url: str
     model: str
@@ -126,9 +127,9 @@ class MailSettings:
 
 
 @dataclass(frozen=True)
-class EngineSettings:
-    """How a pod defends itself: whose word on client addresses counts, a factor on every rate limit (above 1
-    for load tests, which come from one address), and the file of thresholds it watches itself by."""
+class ProtectionSettings:
+    """Overload protection: networks of trusted proxies, a factor for all rate limits (above 1 for load tests,
+    whose requests come from one address), and the file with the thresholds of the threshold monitor."""
 
     trusted_proxies: tuple[Network, ...] = LOOPBACK
     limits_factor: float = 1.0
@@ -137,7 +138,7 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of a pod's settings. ``session_keys``: the first signs, every one verifies (so keys can rotate).
+    """All settings of a pod. ``session_keys``: the first signs, all verify, so that keys can be rotated.
     ``dependency_seconds``: timeout of a background check of a dependency; shorter than the probe's timeout.
     """
 
@@ -157,23 +158,23 @@ class Settings:
     mail: MailSettings | None = None
     confirms_addresses: bool = False
     cors_origins: frozenset[str] = frozenset()
-    engine: EngineSettings = field(default_factory=EngineSettings)
+    protection: ProtectionSettings = field(default_factory=ProtectionSettings)
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """Parse ``environ`` and the secrets folder it names; :class:`SettingsError` lists all that is wrong."""
+    """Parse ``environ`` and the secrets folder it names. Raises :class:`SettingsError` with all problems."""
     source = _Source(environ)
     secrets = source.folder("KINGDOM_SECRETS_DIR")
     settings = Settings(
         environment=source.text("KINGDOM_ENVIRONMENT"),
         public_url=source.url("KINGDOM_PUBLIC_URL", secure="https", plain="http").rstrip("/"),
         host=environ.get("HOST", "0.0.0.0"),  # noqa: S104 (a pod listens on its own address)
-        port=source.whole("PORT", 8080, least=1, most=65535),
+        port=source.integer("PORT", 8080, minimum=1, maximum=65535),
         pod=environ.get("POD_NAME", "local"),
         log_level=source.choice("KINGDOM_LOG_LEVEL", LogLevel, LogLevel.INFO),
-        drain_seconds=source.number("KINGDOM_DRAIN_SECONDS", 10.0, least=0, most=600),
+        drain_seconds=source.number("KINGDOM_DRAIN_SECONDS", 10.0, minimum=0, maximum=600),
         dependency_seconds=source.number(
-            "KINGDOM_DEPENDENCY_SECONDS", CHECK_TIMEOUT_SECONDS, least=0.05, most=10
+            "KINGDOM_DEPENDENCY_SECONDS", CHECK_TIMEOUT_SECONDS, minimum=0.05, maximum=10
         ),
         redis=_redis(source, secrets),
         mongodb=_mongodb(source, secrets),
@@ -186,9 +187,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         mail=_mail(source, secrets, environ),
         confirms_addresses=_confirms_addresses(source, environ),
         cors_origins=source.origins("KINGDOM_CORS_ORIGINS"),
-        engine=EngineSettings(
+        protection=ProtectionSettings(
             trusted_proxies=source.networks("KINGDOM_TRUSTED_PROXIES", LOOPBACK),
-            limits_factor=source.number("KINGDOM_LIMITS_FACTOR", 1.0, least=0.01, most=1e6),
+            limits_factor=source.number("KINGDOM_LIMITS_FACTOR", 1.0, minimum=0.01, maximum=1e6),
             thresholds=_thresholds(source),
         ),
     )
@@ -198,8 +199,8 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 def _redis(source: _Source, secrets: Path) -> RedisSettings:
     url = source.url("KINGDOM_REDIS_URL", secure="rediss", plain="redis")
-    # One is held by each of the listeners to the other pods, and one by a worker's wait for jobs.
-    pool = source.whole("KINGDOM_REDIS_POOL", 32, least=8, most=10_000)
+    # Each subscription to other pods occupies one connection, and so does a worker's blocking read of jobs.
+    pool = source.integer("KINGDOM_REDIS_POOL", 32, minimum=8, maximum=10_000)
     if not url.startswith("rediss:"):
         optional = secrets / "redis-auth"
         password = optional.read_text().strip() if optional.is_file() else None
@@ -215,28 +216,26 @@ def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
     parts = urlsplit(url)
     encrypted = parts.scheme == "mongodb+srv"
     if url and parts.scheme not in {"mongodb", "mongodb+srv"}:
-        source.problem(f"{name} is not a mongodb:// or mongodb+srv:// address")
+        source.problem(f"{name} is not a mongodb:// or mongodb+srv:// URL")
     elif url and not encrypted:
         query = parse_qs(parts.query)
         encrypted = "true" in query.get("tls", []) + query.get("ssl", [])
         if not encrypted and not is_loopback(parts.netloc):
-            source.problem(
-                f"{name} has no TLS; add tls=true (only an address of this machine may go without)"
-            )
+            source.problem(f"{name} has no TLS; add tls=true (only loopback addresses may omit it)")
     return MongoSettings(
         url=url,
         database=source.text("KINGDOM_MONGODB_DATABASE"),
         auth=source.choice("KINGDOM_MONGODB_AUTH", MongoAuth, MongoAuth.X509),
         certificate=source.file(secrets, "mongodb-client.pem") if encrypted else None,
-        pool=source.whole("KINGDOM_MONGODB_POOL", 64, least=1, most=10_000),
-        slow=source.number("KINGDOM_SLOW_QUERY_SECONDS", 0.1, least=0.001, most=60),
+        pool=source.integer("KINGDOM_MONGODB_POOL", 64, minimum=1, maximum=10_000),
+        slow=source.number("KINGDOM_SLOW_QUERY_SECONDS", 0.1, minimum=0.001, maximum=60),
         advisor=source.choice("KINGDOM_INDEX_ADVISOR", Advisor, Advisor.ADVISE),
     )
 
 
 def _generator(source: _Source, secrets: Path, environ: Mapping[str, str]) -> GeneratorSettings | None:
-    """The generator; ``None``, which means the embedded one, without an address."""
-    seconds = source.number("KINGDOM_GENERATOR_SECONDS", 60.0, least=1, most=600)
+    """Return the settings of the text generator; ``None`` without a URL, which selects the embedded one."""
+    seconds = source.number("KINGDOM_GENERATOR_SECONDS", 60.0, minimum=1, maximum=600)
     if not environ.get("KINGDOM_GENERATOR_URL"):
         return None
     key = secrets / "generator-key"
@@ -249,7 +248,7 @@ def _generator(source: _Source, secrets: Path, environ: Mapping[str, str]) -> Ge
 
 
 def _mail(source: _Source, secrets: Path, environ: Mapping[str, str]) -> MailSettings | None:
-    """The mail server; ``None``, which means that messages are kept in memory, without an address."""
+    """Return the settings of the mail server; ``None`` without a URL: messages are then stored in memory."""
     if not environ.get("KINGDOM_SMTP_URL"):
         return None
     password = secrets / "smtp-password"
@@ -261,10 +260,10 @@ def _mail(source: _Source, secrets: Path, environ: Mapping[str, str]) -> MailSet
 
 
 def _confirms_addresses(source: _Source, environ: Mapping[str, str]) -> bool:
-    """Whether a sign-up needs the code of a mail; without a setting, if there is a mail server."""
+    """Return whether a sign-up requires a code sent by mail; by default, if a mail server is configured."""
     has_mail = bool(environ.get("KINGDOM_SMTP_URL"))
     confirms = source.flag("KINGDOM_CONFIRM_ADDRESSES", has_mail)
-    # On one machine the outbox of the pod replaces the mail server.
+    # In a local environment the outbox of the pod replaces the mail server.
     local = is_loopback(urlsplit(environ.get("KINGDOM_PUBLIC_URL", "")).netloc)
     if confirms and not has_mail and not local:
         source.problem(
@@ -291,10 +290,10 @@ def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:
         except binascii.Error:
             source.problem(f"{secrets / 'session-key'}, line {number}: not base64")
             continue
-        if len(key) < _SHORTEST_KEY:
+        if len(key) < _MIN_KEY_BYTES:
             source.problem(
-                f"{secrets / 'session-key'}, line {number}: {len(key)} bytes; at least {_SHORTEST_KEY} "
-                "random bytes are needed"
+                f"{secrets / 'session-key'}, line {number}: {len(key)} bytes; at least {_MIN_KEY_BYTES} "
+                "random bytes are required"
             )
         keys.append(key)
     return tuple(keys)
@@ -305,12 +304,13 @@ def _origin(parts: SplitResult) -> str:
 
 
 def is_loopback(netloc: str) -> bool:
+    """Return whether all hosts of the network location of a URL are loopback addresses."""
     hosts = netloc.rpartition("@")[2].split(",")
     return all((urlsplit(f"//{host}").hostname or "") in _LOOPBACK for host in hosts)
 
 
 class _Source:
-    """Reads variables and files, remembering each problem; what could not be read becomes a placeholder."""
+    """Reads variables and files and collects the problems; an invalid value is replaced by a placeholder."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -330,7 +330,7 @@ class _Source:
         if not value:
             others = [key for key in self._environ if key.startswith("KINGDOM_") and key not in self._known]
             close = difflib.get_close_matches(name, others, n=1, cutoff=0.85)
-            hint = f" (did you mean it by {close[0]}?)" if close else ""
+            hint = f" (is {close[0]} misspelled?)" if close else ""
             self.problem(f"{name} is {'empty' if name in self._environ else 'not set'}{hint}")
         return value
 
@@ -340,15 +340,13 @@ class _Source:
             return value
         parts = urlsplit(value)
         if parts.scheme not in {secure, plain} or not parts.hostname:
-            self.problem(f"{name} is not a {secure}:// address")
+            self.problem(f"{name} is not a {secure}:// URL")
         elif parts.scheme == plain and parts.hostname not in _LOOPBACK:
-            self.problem(
-                f"{name} has no TLS; use {secure}:// (only an address of this machine may go without)"
-            )
+            self.problem(f"{name} has no TLS; use {secure}:// (only loopback addresses may omit it)")
         return value
 
     def origins(self, name: str) -> frozenset[str]:
-        """Origins of web pages (scheme, host, port), separated by commas."""
+        """Return web origins (scheme, host, port), separated by commas in the variable."""
         found = {part.strip() for part in self._environ.get(name, "").split(",") if part.strip()}
         for origin in sorted(found):
             parts = urlsplit(origin)
@@ -358,7 +356,7 @@ class _Source:
         return frozenset(found)
 
     def networks(self, name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:
-        """Networks such as 10.0.0.0/8, separated by commas."""
+        """Return networks such as 10.0.0.0/8, separated by commas in the variable."""
         found: list[Network] = []
         for part in self._environ.get(name, "").split(","):
             if part.strip():
@@ -369,7 +367,7 @@ class _Source:
         return tuple(found) or default
 
     def optional_file(self, name: str) -> Path | None:
-        """A file that need not be named, but must be there when it is."""
+        """Return the path of a file that must exist if the variable is set; ``None`` otherwise."""
         value = self._environ.get(name, "")
         if value and not Path(value).is_file():
             self.problem(f"{name} is {value!r}, which is not a file")
@@ -389,7 +387,7 @@ class _Source:
             self.problem(f"{name} is {value!r}; it must be true or false")
         return value == "true" if value else default
 
-    def number(self, name: str, default: float, *, least: float, most: float) -> float:
+    def number(self, name: str, default: float, *, minimum: float, maximum: float) -> float:
         value = self._environ.get(name, "")
         if not value:
             return default
@@ -397,17 +395,17 @@ class _Source:
             parsed = float(value)
         except ValueError:
             parsed = float("nan")
-        if not least <= parsed <= most:
-            self.problem(f"{name} is {value!r}; it must be a number from {least:g} to {most:g}")
+        if not minimum <= parsed <= maximum:
+            self.problem(f"{name} is {value!r}; it must be a number from {minimum:g} to {maximum:g}")
             return default
         return parsed
 
-    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+    def integer(self, name: str, default: int, *, minimum: int, maximum: int) -> int:
         value = self._environ.get(name, "")
         if not value:
             return default
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            self.problem(f"{name} is {value!r}; it must be a whole number from {least} to {most}")
+        if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
+            self.problem(f"{name} is {value!r}; it must be an integer from {minimum} to {maximum}")
             return default
         return int(value)
 

@@ -1,7 +1,7 @@
-"""The media bucket, over the JSON API of Cloud Storage.
+"""Client of the media bucket, based on the JSON API of Cloud Storage.
 
-Google's own client is synchronous and costs 1.5 s and 60 MB to import, on every start of every pod; three
-calls of a public HTTP API are all that is needed, and this way they stream and can be cancelled.
+Google's client library is synchronous, and its import takes 1.5 s and 60 MB at each start. The service needs
+only a few operations, which this client streams and which can be cancelled.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _REACHES: Final = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
-# Half of what a request has: a hung bucket is a 503 in time. Without the breaker each request would wait that
-# long and occupy the capacity of those that need no storage.
+# Half of a request's deadline, so that a 503 can still be sent if the bucket hangs. Without the breaker each
+# request would wait that long and occupy concurrency of requests that need no storage.
 _READ_SECONDS: Final = 5.0
 _BREAKER: Final = BreakerConfig(
     window=20, minimum=3, slow_seconds=_READ_SECONDS, open_initial=1.0, open_max=5.0, probes=1
@@ -35,24 +35,27 @@ _SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 class StorageError(Exception):
-    """The bucket did not do what was asked, or could not be reached."""
+    """An operation of the bucket failed."""
 
 
 class StorageUnavailable(StorageError):  # noqa: N818 (a state)
     """The bucket did not respond in time, responded with 5xx, or the circuit breaker is open."""
 
 
-class ObjectMissing(StorageError):  # noqa: N818 (an answer, not a failure)
-    """There is no object of that name."""
+class ObjectMissing(StorageError):  # noqa: N818 (a result, not a failure)
+    """No object with that name exists."""
 
 
-class RangeMissing(StorageError):  # noqa: N818 (an answer, not a failure)
-    """The object does not reach that far."""
+class RangeMissing(StorageError):  # noqa: N818 (a result, not a failure)
+    """The requested range begins after the end of the object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object, or a part of one, on its way. ``release`` it, read or not."""
+    """An object or a range of it, being downloaded. Call ``release`` in any case, read or unread.
+
+    ``range`` is the value of ``Content-Range``, ``None`` for a complete object; ``length`` is in bytes.
+    """
 
     chunks: AsyncGenerator[bytes]
     length: int | None
@@ -61,7 +64,7 @@ class Found:
 
 
 class GoogleAuth(httpx.Auth):
-    """Bearer tokens of the pod's own workload identity, refreshed off the event loop before they expire."""
+    """Bearer tokens of the pod's workload identity, refreshed in a thread before they expire."""
 
     def __init__(self) -> None:
         self._credentials: Any = None
@@ -84,7 +87,7 @@ class GoogleAuth(httpx.Auth):
 
 
 class Bucket:
-    """Objects by name. Every method raises :class:`StorageError` when the bucket cannot be reached."""
+    """Objects by name. All methods raise :class:`StorageError`, :class:`StorageUnavailable` in an outage."""
 
     def __init__(self, client: httpx.AsyncClient, name: str) -> None:
         self._client = client
@@ -94,8 +97,7 @@ class Bucket:
     async def put(
         self, name: str, data: bytes | AsyncIterator[bytes], *, media_type: str, size: int | None = None
     ) -> None:
-        """Store an object, of ``size`` bytes when it comes piece by piece; the same name again replaces it,
-        so a repeated job has one effect."""
+        """Store an object, replacing one with the same name. ``size`` (bytes) is required for an iterator."""
         length = {} if size is None else {"content-length": str(size)}
         await self._ask(
             "POST",
@@ -106,7 +108,10 @@ class Bucket:
         )
 
     async def open(self, name: str, part: str | None = None) -> Found:
-        """An object piece by piece, or a ``part`` of it, as a ``Range`` header has it."""
+        """Open an object as a stream, or the ``part`` of it that is given like a ``Range`` header.
+
+        Raises :class:`ObjectMissing` and :class:`RangeMissing`.
+        """
         request = self._client.build_request(
             "GET",
             f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}",
@@ -116,7 +121,7 @@ class Bucket:
         response = await self._guarded(self._open, request, name)
         reaches = _REACHES.fullmatch(response.headers.get("content-range", ""))
         if reaches is not None and int(reaches[1]) >= int(reaches[2]):
-            # What Cloud Storage answers with 416, the emulator of one machine answers with nothing.
+            # Cloud Storage responds with 416 here, the local emulator with an empty body.
             await response.aclose()
             raise RangeMissing(name)
         length = response.headers.get("content-length", "")
@@ -140,17 +145,17 @@ class Bucket:
         return response
 
     async def delete(self, name: str) -> None:
-        """Remove an object, if it is there."""
+        """Delete an object, if it exists."""
         with contextlib.suppress(ObjectMissing):
             await self._ask("DELETE", f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}")
 
     async def get(self, name: str) -> bytes:
-        """An object's bytes; :class:`ObjectMissing` when there is none."""
+        """Return the content of an object. Raises :class:`ObjectMissing`."""
         path = f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}"
         return (await self._ask("GET", path, params={"alt": "media"})).content
 
     async def check(self) -> None:
-        """Read the bucket itself, also while the circuit breaker is open."""
+        """Read the bucket's metadata, bypassing the circuit breaker, as a health check."""
         await self._send("GET", f"/storage/v1/b/{self._name}", params={"fields": "name"})
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
@@ -179,7 +184,7 @@ def _check(response: httpx.Response, what: str) -> None:
     if response.is_server_error:
         raise StorageUnavailable(f"the bucket responded with {response.status_code}")
     if response.is_error:
-        raise StorageError(f"the bucket answered {response.status_code}")
+        raise StorageError(f"the bucket responded with {response.status_code}")
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes]:
@@ -192,7 +197,7 @@ async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes]:
 
 @asynccontextmanager
 async def open_bucket(settings: StorageSettings) -> AsyncIterator[Bucket]:
-    """The bucket of the settings, over verified TLS (``SSL_CERT_FILE`` names another authority)."""
+    """Open the bucket of the settings, with verified TLS (``SSL_CERT_FILE`` can name a different CA)."""
     async with httpx.AsyncClient(
         base_url=settings.endpoint,
         auth=None if settings.anonymous else GoogleAuth(),

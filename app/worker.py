@@ -1,4 +1,4 @@
-"""What the worker role does besides answering its probes: the jobs, and the watch over them."""
+"""The worker role: runs jobs and recurring tasks, and reports queue metrics."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pymongo.errors import PyMongoError
 from app import clock
 from app.accounts.recovery import ERASURE_SECONDS
 from app.analytics.summaries import Summaries
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 from app.content.schemas import Generate
 from app.content.service import GENERATE
 from app.database.index_advisor.inventory import Busy
-from app.database.index_advisor.maintenance import look_after
+from app.database.index_advisor.maintenance import run_once
 from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
 from app.queue import Consumer, EmptyBody, Priority, RetryLater, Tasks
@@ -42,7 +42,7 @@ _GRACE_SECONDS: Final = 20.0
 
 @asynccontextmanager
 async def working(services: Services) -> AsyncIterator[None]:
-    """Do jobs while the context is open; at its end, finish what runs or hand it back."""
+    """Run jobs while the context is open; at its end, complete running jobs or return them to the queue."""
     tasks = Tasks()
     variant_jobs = services.variant_jobs
     tasks.add(MAKE_VARIANTS, MakeVariants, variant_jobs.make_variants, on_dead=variant_jobs.give_up)
@@ -52,7 +52,7 @@ async def working(services: Services) -> AsyncIterator[None]:
     hourly("add-up-days", partial(_roll_up_days, services))
     tasks.every(ERASURE_SECONDS / 2, "erase-accounts", partial(_erase_accounts, services))
     if services.settings.mongodb.advisor is not Advisor.OFF:
-        # To build an index may take long; a second one is not begun meanwhile.
+        # Building an index may take long; the time limit prevents a second run in the meantime.
         hourly("look-after-indexes", partial(_look_after_indexes, services), seconds=_HOUR_SECONDS)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     registry = WorkerRegistry(services.redis)
@@ -71,15 +71,15 @@ async def working(services: Services) -> AsyncIterator[None]:
 
 
 async def _stop_when_draining(services: Services, consumer: Consumer, registry: WorkerRegistry) -> None:
-    # A worker gets no traffic that a drain would wait for: it stops taking jobs at once.
+    # A worker receives no traffic that a drain would wait for, so it stops taking jobs immediately.
     await services.lifecycle.draining.wait()
-    with contextlib.suppress(*REDIS_GONE):  # silence says the same, a little later
+    with contextlib.suppress(*REDIS_ERRORS):  # the registration expires without a heartbeat
         await registry.deregister(services.settings.pod)
     await consumer.stop(_GRACE_SECONDS)
 
 
 class SweepCounts(msgspec.Struct):
-    """How many jobs were handed in again."""
+    """Number of requeued jobs."""
 
     contents: int
     media: int
@@ -87,30 +87,30 @@ class SweepCounts(msgspec.Struct):
 
 
 class RolledUp(msgspec.Struct):
-    """How many days were written down."""
+    """Number of days whose analytics were stored."""
 
     days: int
 
 
 @contextlib.contextmanager
-def _again_later() -> Iterator[None]:
-    """An outage is no failure of the job: it is tried again."""
+def _retry_on_outage() -> Iterator[None]:
+    """Raise :class:`RetryLater` instead of the errors of an unavailable dependency."""
     try:
         yield
-    except (LeaseLost, PyMongoError, *REDIS_GONE) as error:
-        raise RetryLater(f"it was interrupted: {type(error).__name__}") from error
+    except (LeaseLost, PyMongoError, *REDIS_ERRORS) as error:
+        raise RetryLater(f"interrupted: {type(error).__name__}") from error
 
 
 async def _sweep(services: Services, _: EmptyBody) -> SweepCounts:
-    """Hand in again what the queue lost: what is written down and not done is the truth, jobs are not."""
-    with _again_later():
+    """Requeue jobs that the queue lost, according to the documents in MongoDB, the source of truth."""
+    with _retry_on_outage():
         swept = SweepCounts(
             await services.generation.requeue(),
             await services.variant_jobs.requeue(),
             await services.deletions.sweep(),
         )
     if swept.contents or swept.media:
-        log.warning("jobs handed in again", contents=swept.contents, media=swept.media)
+        log.warning("requeued lost jobs", contents=swept.contents, media=swept.media)
     return swept
 
 
@@ -119,34 +119,34 @@ async def _erase_accounts(services: Services, _: EmptyBody) -> None:
 
 
 async def _roll_up_days(services: Services, _: EmptyBody) -> RolledUp:
-    """Write down the days of analytics that are over."""
-    with _again_later():
+    """Store the analytics of past days."""
+    with _retry_on_outage():
         return RolledUp(await services.summaries.roll_up(clock.now().date()))
 
 
 async def _look_after_indexes(services: Services, _: EmptyBody) -> None:
-    """Advise on indexes, or act on it, as the settings say."""
+    """Run the index advisor in the mode of the settings."""
     try:
-        with _again_later():
-            await look_after(services.database, services.redis, services.settings.mongodb)
+        with _retry_on_outage():
+            await run_once(services.database, services.redis, services.settings.mongodb)
     except Busy:
-        log.info("indexes are being changed by another process")
+        log.info("index maintenance already running")
 
 
 async def _show_audience(summaries: Summaries) -> None:
-    """Put the active accounts among the metrics, until cancelled."""
+    """Update the metric of active accounts until cancelled."""
     while True:
         try:
             audience = await summaries.audience()
             for window in ("day", "week", "month"):
                 business_metrics.active_accounts.labels(window).set(getattr(audience, window))
-        except REDIS_GONE as error:
-            log.warning("active accounts cannot be counted", error=type(error).__name__)
+        except REDIS_ERRORS as error:
+            log.warning("active accounts metric update failed", error=type(error).__name__)
         await pause(_AUDIENCE_SECONDS)
 
 
 async def _watch(services: Services, registry: WorkerRegistry) -> None:
-    """Every few seconds: measure the queue."""
+    """Update the queue metrics until cancelled."""
     while True:
         try:
             depth = await services.queue.depth()
@@ -159,8 +159,8 @@ async def _watch(services: Services, registry: WorkerRegistry) -> None:
             if not services.lifecycle.draining.is_set():
                 workers = await registry.heartbeat(services.settings.pod)
                 metrics.workers.set(workers)
-                # Every worker says the same, so the autoscaler's average over them is the number itself.
+                # All workers report the same value, so the autoscaler's average over them is that value.
                 metrics.backlog.set(sum(depth.ready.values()) / workers)
-        except REDIS_GONE as error:
-            log.warning("the watch over the queue was interrupted", error=type(error).__name__)
+        except REDIS_ERRORS as error:
+            log.warning("queue metrics collection failed", error=type(error).__name__)
         await pause(_WATCH_SECONDS)

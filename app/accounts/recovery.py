@@ -38,7 +38,7 @@ from app.auth.tokens import Session, Tokens
 from app.connections import Database, Document
 from app.content.feed import Feed
 from app.database.indexes import create_indexes
-from app.http.problems import RESET_OVER, Problem
+from app.http.problems import RESET_EXPIRED, Problem
 from app.media.service import MediaLibrary
 
 log = structlog.get_logger()
@@ -94,7 +94,7 @@ class Recovery:
             if document is None:
                 return
             expires = int(time.time() + RESET_LIFETIME.total_seconds())
-            reset = tokens.Reset(document["_id"], document.get("credential", 0), expires)
+            reset = tokens.ResetClaims(document["_id"], document.get("credential", 0), expires)
             minutes = int(RESET_LIFETIME.total_seconds() // 60)
             text = (
                 f"A client requested a new password for your account at {self._base}.\n\n"
@@ -106,11 +106,11 @@ class Recovery:
             log.warning("password reset not sent", error=type(error).__name__)
 
     async def reset(self, body: Reset, client: Client) -> SignedIn:
-        """Set the password with a token, end every session, and sign in. Raises ``reset-over``."""
+        """Set the password with a token, end every session, and sign in. Raises ``reset-expired``."""
         reset = self._tokens.verify_reset(body.token)
         document = await self._documents.find_one({"_id": reset.account})
         if document is None or document.get("credential", 0) != reset.credential or "deleted_at" in document:
-            raise Problem(RESET_OVER, "Request another code.")
+            raise Problem(RESET_EXPIRED, "Request another code.")
         require_strong(body.password, document["email"], document["name"])
         changed = await self._accounts.set_password(document, body.password)
         await self._refresh_sessions.end_others(reset.account)

@@ -17,10 +17,10 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from app import clock
 from app.accounts.revocations import Revocations
 from app.accounts.schemas import SignInDevice
-from app.auth.tokens import Refresh, Session
+from app.auth.tokens import RefreshClaims, Session
 from app.connections import Database, Document
 from app.database.indexes import create_indexes
-from app.http.problems import NOT_FOUND, SESSION_OVER, Problem
+from app.http.problems import NOT_FOUND, SESSION_EXPIRED, Problem
 from app.ids import new_id
 from app.telemetry import metrics
 
@@ -47,7 +47,7 @@ class RefreshSessions:
         """Create the indexes."""
         await create_indexes(self._sessions, self.INDEXES)
 
-    async def open(self, account: str, device: str, *, credential: int, address: str = "") -> Refresh:
+    async def open(self, account: str, device: str, *, credential: int, address: str = "") -> RefreshClaims:
         """Open a session of an account, bound to the version of its credential.
 
         ``address`` is a digest of the client's address.
@@ -64,15 +64,15 @@ class RefreshSessions:
             "renewed": _renewed(now),
         }
         await self._sessions.insert_one(document)
-        return Refresh(document["_id"], 1)
+        return RefreshClaims(document["_id"], 1)
 
     async def has_address(self, account: str, address: str) -> bool:
         """Whether a session of the account was opened from that address."""
         return await self._sessions.find_one({"account": account, "address": address}, {"_id": 1}) is not None
 
-    async def renew(self, refresh: Refresh) -> tuple[str, int, Refresh]:
+    async def renew(self, refresh: RefreshClaims) -> tuple[str, int, RefreshClaims]:
         """Consume a refresh token; return the account, the credential version of the session, and the next
-        token. Raises ``session-over`` for a used or expired token."""
+        token. Raises ``session-expired`` for a used or expired token."""
         now = clock.now()
         following = refresh.generation + 1
         # One statement decides between two concurrent uses of a token.
@@ -84,13 +84,13 @@ class RefreshSessions:
         if renewed is None:
             renewed = await self._sessions.find_one({"_id": refresh.session, "renewed.until": {"$gt": now}})
             if renewed is None:
-                raise Problem(SESSION_OVER, "Sign in again.")
+                raise Problem(SESSION_EXPIRED, "Sign in again.")
             if renewed["generation"] != following or now - renewed["renewed"]["at"] > RETRY_WINDOW:
                 log.warning("refresh token used twice", session=refresh.session)
                 metrics.refresh_reuse.inc()
                 await self.end(renewed["account"], refresh.session)
-                raise Problem(SESSION_OVER, "This token was used before; sign in again.")
-        return renewed["account"], renewed.get("credential", 0), Refresh(refresh.session, following)
+                raise Problem(SESSION_EXPIRED, "This token was used before; sign in again.")
+        return renewed["account"], renewed.get("credential", 0), RefreshClaims(refresh.session, following)
 
     async def end(self, account: str, session: str) -> None:
         """End a session of an account. Raises ``not-found`` when the account has no such session."""

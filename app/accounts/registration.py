@@ -29,7 +29,7 @@ from app.accounts.service import Accounts, Client, key, require_strong
 from app.auth.tokens import Tokens
 from app.connections import Database, Document
 from app.database.indexes import create_indexes
-from app.http.problems import CONFIRMATION_OVER, Problem
+from app.http.problems import CONFIRMATION_EXPIRED, Problem
 from app.ids import new_id
 from app.telemetry import metrics
 
@@ -98,7 +98,7 @@ class Registration:
         return SignUpAccepted(Confirmation.NONE)
 
     async def confirm(self, body: Confirming, client: Client) -> SignedIn:
-        """Create the account of a mailed code and sign in. Raises ``confirmation-over``."""
+        """Create the account of a mailed code and sign in. Raises ``confirmation-expired``."""
         sign_up = await self._sign_ups.find_one({"_id": self._tokens.verify_confirmation(body.code)})
         # The TTL index deletes with a delay of up to a minute.
         if sign_up is None or "password" not in sign_up or sign_up["received"]["until"] <= clock.now():
@@ -160,4 +160,6 @@ class Registration:
 
 
 def _over() -> Problem:
-    return Problem(CONFIRMATION_OVER, "Sign in if you have confirmed the address; sign up again otherwise.")
+    return Problem(
+        CONFIRMATION_EXPIRED, "Sign in if you have confirmed the address; sign up again otherwise."
+    )

@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import Redis
 
 from app.auth.tokens import LIFETIME_SECONDS
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 from app.redis.cancellation import pause
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class Revocations:
             self._ended[session] = self._unpublished[session] = now
         try:
             await self._publish()
-        except REDIS_GONE as error:
+        except REDIS_ERRORS as error:
             log.warning("sign-out not published yet: Redis unavailable", error=type(error).__name__)
 
     async def run(self) -> None:
@@ -55,7 +55,7 @@ class Revocations:
             try:
                 await self._publish()
                 await self.read()
-            except REDIS_GONE as error:
+            except REDIS_ERRORS as error:
                 log.debug("sign-outs of other pods not read: Redis unavailable", error=type(error).__name__)
             await pause(_PAUSE_SECONDS)
 

@@ -18,15 +18,15 @@ from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.schemas import Account, NewPassword, Profile, SignedIn, SignIn, SignIns
 from app.auth import tokens as sessions
 from app.auth.roles import Plan, Role
-from app.auth.tokens import Refresh, Session, Tokens
+from app.auth.tokens import RefreshClaims, Session, Tokens
 from app.connections import Database, Document
 from app.database.indexes import create_indexes
-from app.database.query_cache import Results
+from app.database.query_cache import QueryCache
 from app.http import preconditions
 from app.http.problems import (
     INVALID,
     NOT_FOUND,
-    SESSION_OVER,
+    SESSION_EXPIRED,
     UNAUTHENTICATED,
     WRONG_CREDENTIALS,
     FieldError,
@@ -35,7 +35,7 @@ from app.http.problems import (
 from app.http.text import address_key
 from app.telemetry import metrics
 
-AccountResults: TypeAlias = Results[Account]
+AccountResults: TypeAlias = QueryCache[Account]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Accounts:
         document = await self.find(account_id)
         if document.get("credential", 0) != credential:
             await self._refresh_sessions.end(account_id, refresh.session)
-            raise Problem(SESSION_OVER, "The password was changed; sign in again.")
+            raise Problem(SESSION_EXPIRED, "The password was changed; sign in again.")
         return self._signed_in(document, refresh)
 
     async def sign_out(self, account: str, session: str) -> None:
@@ -161,7 +161,7 @@ class Accounts:
         return await self._results.fetch(account_id, "", load)
 
     async def change_profile(self, account_id: str, body: Profile, condition: str | None) -> Account:
-        """Change the name. Raises ``changed-since`` when ``condition`` (an ``If-Match``) does not hold."""
+        """Change the name. Raises ``precondition-failed`` if ``condition`` (``If-Match``) does not match."""
         document = await self.find(account_id)
         preconditions.check(condition, account(document))
         # The update requires the name that was checked, or one of two concurrent changes would be lost.
@@ -173,7 +173,7 @@ class Accounts:
                 return_document=ReturnDocument.AFTER,
             )
             if changed is None:
-                raise preconditions.changed_since()
+                raise preconditions.precondition_failed()
         return account(changed)
 
     async def set_roles(self, account_id: str, roles: list[Role]) -> Account:
@@ -206,7 +206,7 @@ class Accounts:
             raise Problem(UNAUTHENTICATED, "The account was deleted.")
         return document
 
-    def _signed_in(self, document: Document, refresh: Refresh) -> SignedIn:
+    def _signed_in(self, document: Document, refresh: RefreshClaims) -> SignedIn:
         session = Session(
             account=document["_id"],
             expires=int(time.time()) + sessions.LIFETIME_SECONDS,
@@ -246,7 +246,7 @@ def plan_of(document: Document) -> Plan:
 
 def account_results(redis: Redis) -> AccountResults:
     """The cache of accounts by ID."""
-    return Results(redis, "accounts", Account)
+    return QueryCache(redis, "accounts", Account)
 
 
 def key(email: str) -> str:

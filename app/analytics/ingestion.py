@@ -22,7 +22,7 @@ from app import clock
 from app.analytics.active_accounts import ActiveAccounts
 from app.analytics.schemas import TIMINGS, Event, EventsTaken
 from app.connections import Database, Document
-from app.database.concerns import counted
+from app.database.concerns import with_w1
 from app.database.indexes import create_indexes
 from app.http.problems import UNAVAILABLE, Problem
 from app.redis.batcher import Batcher
@@ -46,7 +46,7 @@ class Ingestion:
     )
 
     def __init__(self, database: Database, active_accounts: ActiveAccounts) -> None:
-        self._events = counted(database, "events")
+        self._events = with_w1(database, "events")
         self._active_accounts = active_accounts
         self._pending = 0  # events that are not written yet
         self._batcher: Batcher[list[Document], EventsTaken] = Batcher(

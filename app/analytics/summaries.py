@@ -28,8 +28,8 @@ from app.analytics.schemas import (
     Summary,
 )
 from app.connections import Database, Document
-from app.database.concerns import reported
-from app.database.query_cache import Results
+from app.database.concerns import from_secondary
+from app.database.query_cache import QueryCache
 
 _LATE_DAYS: Final = 8  # events may arrive a week late
 _TODAY_SECONDS: Final = 10.0
@@ -46,10 +46,12 @@ class Summaries:
     """Aggregates events and stores daily counts."""
 
     def __init__(self, database: Database, redis: Redis, active_accounts: ActiveAccounts) -> None:
-        self._events = reported(database, "events")
+        self._events = from_secondary(database, "events")
         self._days = database["event_days"]
         self._active_accounts = active_accounts
-        self.results: Results[DayCounts] = Results(redis, "event-days", DayCounts, seconds=_TODAY_SECONDS)
+        self.results: QueryCache[DayCounts] = QueryCache(
+            redis, "event-days", DayCounts, seconds=_TODAY_SECONDS
+        )
 
     async def audience(self) -> Audience:
         """Return the number of active accounts. Raises ``redis.RedisError``."""

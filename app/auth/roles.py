@@ -1,4 +1,4 @@
-"""What an account may do, and how much of it."""
+"""Roles of accounts, and the quotas of their plans."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 
 
 class Role(StrEnum):
-    """A right beyond an account's own things. Given by an administrator, carried in the session."""
+    """A right beyond an account's own resources. Granted by an administrator, stored in the session token."""
 
     ANALYST = "analyst"
     ADMINISTRATOR = "administrator"
 
 
 class Plan(StrEnum):
-    """What an account has bought."""
+    """The product tier of an account."""
 
     FREE = "free"
     CREATOR = "creator"
@@ -23,9 +23,8 @@ class Plan(StrEnum):
 
 
 @dataclass(frozen=True)
-class Allowance:
-    """What a plan includes: pieces of content waiting to be made at once, bytes of one upload and of all of
-    them together."""
+class PlanQuota:
+    """Quotas of a plan: concurrent content generations, bytes of one upload, and bytes of all uploads."""
 
     unfinished: int
     upload_bytes: int
@@ -33,9 +32,9 @@ class Allowance:
 
 
 _MIB: Final = 1024 * 1024
-ALLOWANCES: Final = {
-    Plan.FREE: Allowance(unfinished=20, upload_bytes=10 * _MIB, media_bytes=200 * _MIB),
-    Plan.CREATOR: Allowance(unfinished=100, upload_bytes=25 * _MIB, media_bytes=5_000 * _MIB),
-    Plan.STUDIO: Allowance(unfinished=500, upload_bytes=25 * _MIB, media_bytes=50_000 * _MIB),
+PLAN_QUOTAS: Final = {
+    Plan.FREE: PlanQuota(unfinished=20, upload_bytes=10 * _MIB, media_bytes=200 * _MIB),
+    Plan.CREATOR: PlanQuota(unfinished=100, upload_bytes=25 * _MIB, media_bytes=5_000 * _MIB),
+    Plan.STUDIO: PlanQuota(unfinished=500, upload_bytes=25 * _MIB, media_bytes=50_000 * _MIB),
 }
-LARGEST_UPLOAD: Final = max(allowance.upload_bytes for allowance in ALLOWANCES.values())
+MAX_UPLOAD_BYTES: Final = max(quota.upload_bytes for quota in PLAN_QUOTAS.values())

@@ -1,10 +1,10 @@
-"""Session tokens: signed by any pod, verified by any pod with nothing but the key.
+"""Session tokens: signed and verified by any pod with the shared keys, without a database query.
 
-A token is a JSON Web Token (RFC 7519) with HMAC-SHA256. The header is not negotiable: a token whose first
-part is not, byte for byte, the one written here is refused, which leaves no algorithm to be confused about.
+An access token is a JSON Web Token (RFC 7519) with HMAC-SHA256. A token whose header differs from the one
+written here is rejected, which excludes algorithm confusion.
 
-A refresh token names its session and a generation, and is signed too: a made-up one costs no look-up, and a
-copy of the database holds nothing that could be presented.
+Refresh, reset and confirmation tokens are signed as well: a forged one is rejected without a database query,
+and a copy of the database contains no usable token.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Final
 
 import msgspec
 
-from app.http.problems import CONFIRMATION_OVER, RESET_OVER, SESSION_OVER, UNAUTHENTICATED, Problem
+from app.http.problems import CONFIRMATION_EXPIRED, RESET_EXPIRED, SESSION_EXPIRED, UNAUTHENTICATED, Problem
 
 LIFETIME_SECONDS: Final = 900
-_MOST_KNOWN: Final = 10_000  # tokens, about 5 MB of them
+_MAX_CACHED: Final = 10_000  # tokens, about 5 MB
 _HEADER: Final = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 _REFRESH: Final = re.compile(r"([0-9a-f-]{36})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _CONFIRMATION: Final = re.compile(r"([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})", re.ASCII)
@@ -30,7 +30,7 @@ _RESET: Final = re.compile(r"([0-9a-f-]{36})\.([0-9]{1,9})\.([0-9]{1,12})\.([A-Z
 
 
 class Session(msgspec.Struct, frozen=True):
-    """Who is asking. ``account`` is the account's id, ``id`` the sign-in's, ``expires`` in Unix time."""
+    """The claims of an access token. ``id`` identifies the session, ``expires`` is in Unix time."""
 
     account: str = msgspec.field(name="sub")
     expires: int = msgspec.field(name="exp")
@@ -40,17 +40,20 @@ class Session(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Refresh:
-    """What a refresh token says: which session, and how often it had been renewed."""
+class RefreshClaims:
+    """The claims of a refresh token: the session, and the number of its refreshes plus 1."""
 
     session: str
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
-    """What a token of a password reset says. It is good while the account has that credential version, so
-    once, and until ``expires`` (Unix time)."""
+class ResetClaims:
+    """The claims of a password-reset token.
+
+    The token is valid until ``expires`` (Unix time) and while the account has the credential version
+    ``credential``. A reset increments that version, so a token can be used once.
+    """
 
     account: str
     credential: int
@@ -58,108 +61,108 @@ class Reset:
 
 
 class Tokens:
-    """Signs with the first key, verifies with every key, so that keys can be changed one after the other."""
+    """Signs with the first key and verifies with all keys, so that keys can be rotated."""
 
     def __init__(self, keys: tuple[bytes, ...]) -> None:
         self._keys = keys
-        self._known: dict[str, Session] = {}
+        self._verified: dict[str, Session] = {}
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Session)
 
     def sign(self, session: Session) -> str:
-        """The token of a session."""
+        """Return the access token of a session."""
         payload = base64.urlsafe_b64encode(self._encoder.encode(session)).rstrip(b"=")
         signed = _HEADER + b"." + payload
         return (signed + b"." + _signature(self._keys[0], signed)).decode()
 
     def verify(self, token: str) -> Session:
-        """The session of a token; :class:`Problem` (401) when it is forged, spoiled or over."""
-        # A client shows the same token with every request of a quarter of an hour: the work is done once.
-        session = self._known.get(token)
+        """Decode an access token. Raises :class:`Problem` (401) if it is invalid, malformed or expired."""
+        # A client sends the same token for up to 15 minutes, so the verification is cached.
+        session = self._verified.get(token)
         if session is None:
             session = self._read(token)
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[token] = session
+            if len(self._verified) >= _MAX_CACHED:
+                self._verified.clear()
+            self._verified[token] = session
         if session.expires <= time.time():
-            raise _refused("The session is over; refresh it or sign in again.")
+            raise _invalid_token("The session has expired. Refresh it or sign in again.")
         return session
 
     def _read(self, token: str) -> Session:
         signed, _, signature = token.encode("ascii", "replace").rpartition(b".")
         header, _, payload = signed.partition(b".")
-        if not self._fits(signed, signature) or header != _HEADER:
-            raise _refused("The session token is not valid.")
+        if not self._is_signed(signed, signature) or header != _HEADER:
+            raise _invalid_token("The session token is invalid.")
         try:
             return self._decoder.decode(base64.urlsafe_b64decode(payload + b"=="))
         except (binascii.Error, msgspec.DecodeError) as error:
-            raise _refused("The session token is not valid.") from error
+            raise _invalid_token("The session token is invalid.") from error
 
-    def sign_refresh(self, refresh: Refresh) -> str:
-        """The refresh token; the same for the same generation while the signing key is."""
+    def sign_refresh(self, refresh: RefreshClaims) -> str:
+        """Return the refresh token; deterministic for a session, a generation and a signing key."""
         signature = _signature(self._keys[0], _refresh_bytes(refresh)).decode()
         return f"{refresh.session}.{refresh.generation}.{signature}"
 
-    def verify_refresh(self, token: str) -> Refresh:
-        """What a refresh token says; :class:`Problem` (401) when it is forged."""
+    def verify_refresh(self, token: str) -> RefreshClaims:
+        """Decode a refresh token. Raises :class:`Problem` (401) if it is invalid."""
         match = _REFRESH.fullmatch(token)
         if match is None:
-            raise Problem(SESSION_OVER, "The refresh token is not valid.")
-        refresh = Refresh(match[1], int(match[2]))
-        if not self._fits(_refresh_bytes(refresh), match[3].encode()):
-            raise Problem(SESSION_OVER, "The refresh token is not valid.")
+            raise Problem(SESSION_EXPIRED, "The refresh token is invalid.")
+        refresh = RefreshClaims(match[1], int(match[2]))
+        if not self._is_signed(_refresh_bytes(refresh), match[3].encode()):
+            raise Problem(SESSION_EXPIRED, "The refresh token is invalid.")
         return refresh
 
     def sign_device(self, email_key: str) -> str:
-        """Proof that a device has signed in to the account of an address; it says nothing else."""
+        """Return a token that proves that a device has signed in to the account of an e-mail address."""
         return _signature(self._keys[0], _device_bytes(email_key)).decode()
 
     def is_device_of(self, email_key: str, token: str) -> bool:
-        """Whether ``token`` was signed for that address."""
-        return bool(token) and self._fits(_device_bytes(email_key), token.encode("ascii", "replace"))
+        """Return whether ``token`` was signed for that e-mail address."""
+        return bool(token) and self._is_signed(_device_bytes(email_key), token.encode("ascii", "replace"))
 
-    def sign_reset(self, reset: Reset) -> str:
-        """The token of a password reset."""
+    def sign_reset(self, reset: ResetClaims) -> str:
+        """Return the token of a password reset."""
         signature = _signature(self._keys[0], _reset_bytes(reset)).decode()
         return f"{reset.account}.{reset.credential}.{reset.expires}.{signature}"
 
-    def verify_reset(self, token: str) -> Reset:
-        """What a reset token says; :class:`Problem` (401) when it is forged or over."""
+    def verify_reset(self, token: str) -> ResetClaims:
+        """Decode a password-reset token. Raises :class:`Problem` (401) if it is invalid or expired."""
         match = _RESET.fullmatch(token)
         if match is not None:
-            reset = Reset(match[1], int(match[2]), int(match[3]))
-            if self._fits(_reset_bytes(reset), match[4].encode()) and reset.expires > time.time():
+            reset = ResetClaims(match[1], int(match[2]), int(match[3]))
+            if self._is_signed(_reset_bytes(reset), match[4].encode()) and reset.expires > time.time():
                 return reset
-        raise Problem(RESET_OVER, "Ask for another one.")
+        raise Problem(RESET_EXPIRED, "Request a new password reset.")
 
     def sign_confirmation(self, sign_up: str) -> str:
-        """The code that confirms the address of a sign-up."""
+        """Return the code that confirms the e-mail address of a sign-up."""
         return f"{sign_up}.{_signature(self._keys[0], _confirmation_bytes(sign_up)).decode()}"
 
     def verify_confirmation(self, code: str) -> str:
-        """The ID of a sign-up. Raises ``confirmation-over`` for a forged code."""
+        """Return the ID of the sign-up. Raises :class:`Problem` (401) for an invalid code."""
         match = _CONFIRMATION.fullmatch(code)
-        if match is None or not self._fits(_confirmation_bytes(match[1]), match[2].encode()):
-            raise Problem(CONFIRMATION_OVER, "Sign up again.")
+        if match is None or not self._is_signed(_confirmation_bytes(match[1]), match[2].encode()):
+            raise Problem(CONFIRMATION_EXPIRED, "Sign up again.")
         return match[1]
 
-    def _fits(self, signed: bytes, signature: bytes) -> bool:
-        # Every key is tried, so the time taken does not tell which one fitted.
-        fits = [hmac.compare_digest(_signature(key, signed), signature) for key in self._keys]
-        return any(fits)
+    def _is_signed(self, signed: bytes, signature: bytes) -> bool:
+        # All keys are tried, so that the duration does not reveal which one matched.
+        matches = [hmac.compare_digest(_signature(key, signed), signature) for key in self._keys]
+        return any(matches)
 
 
-def _refresh_bytes(refresh: Refresh) -> bytes:
-    # Without a dot it can never be read as the first two parts of a session token.
+def _refresh_bytes(refresh: RefreshClaims) -> bytes:
+    # Contains no dot, so it cannot be mistaken for header and payload of an access token.
     return f"refresh:{refresh.session}:{refresh.generation}".encode()
 
 
 def _device_bytes(email_key: str) -> bytes:
-    # Without a dot, as above; a colon in an address cannot make one kind of token look like another.
+    # Base64, because an address may contain dots and colons, which separate the parts of other tokens.
     return b"device:" + base64.urlsafe_b64encode(email_key.encode("utf-8", "replace"))
 
 
-def _reset_bytes(reset: Reset) -> bytes:
+def _reset_bytes(reset: ResetClaims) -> bytes:
     return f"reset:{reset.account}:{reset.credential}:{reset.expires}".encode()
 
 
@@ -171,5 +174,5 @@ def _signature(key: bytes, signed: bytes) -> bytes:
     return base64.urlsafe_b64encode(hmac.digest(key, signed, "sha256")).rstrip(b"=")
 
 
-def _refused(detail: str) -> Problem:
+def _invalid_token(detail: str) -> Problem:
     return Problem(UNAUTHENTICATED, detail, headers={"www-authenticate": 'Bearer error="invalid_token"'})

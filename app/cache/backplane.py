@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 from app.redis.cancellation import pause, raise_if_cancelled
 
 log = structlog.get_logger()
@@ -80,7 +80,7 @@ class Backplane:
                     self._on_gap()
                     delay = _RECONNECT_SECONDS
                     await self._listen(subscription)
-            except REDIS_GONE as error:
+            except REDIS_ERRORS as error:
                 log.warning(
                     "invalidation channel disconnected", channel=self.channel, error=type(error).__name__
                 )

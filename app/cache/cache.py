@@ -38,7 +38,7 @@ from app.cache.backplane import Backplane, InvalidationMessage
 from app.cache.memory_layer import Entry, MemoryLayer
 from app.cache.redis_layer import EVERYTHING, MAX_LIFETIME_SECONDS, Lookup, RedisLayer
 from app.cache.uncertain_writes import Probe, UncertainWrites, is_outcome_unknown
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -417,7 +417,7 @@ class Cache(Generic[T]):
         """
         try:
             await self._redis_layer.publish_invalidation(names, wait=wait)
-        except REDIS_GONE as error:
+        except REDIS_ERRORS as error:
             if wait:
                 raise
             log.warning(
@@ -435,7 +435,7 @@ class Cache(Generic[T]):
         while self._unpublished:
             try:
                 await self._publish(dict(self._unpublished), wait=True)
-            except REDIS_GONE:
+            except REDIS_ERRORS:
                 await asyncio.sleep(_REPUBLISH_SECONDS)
 
     def _spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:

@@ -19,7 +19,7 @@ from redis import ConnectionError as ConnectionLostError
 from redis.asyncio import Redis
 
 from app.cache.backplane import InvalidationMessage, LoadedMessage
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 MAX_LIFETIME_SECONDS: Final = 24 * 3600.0  # maximum lifetime of a value
@@ -77,7 +77,7 @@ class RedisLayer:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 arguments = [self._token, self._load_ms, int(early * 1000)]
                 reply = await self._read_script(keys=self._keys(key, names), args=arguments)
-        except REDIS_GONE:
+        except REDIS_ERRORS:
             self._pause()
             self._release_in_background(key, names)  # the reply may be lost, and with it the lock
             return None
@@ -93,7 +93,7 @@ class RedisLayer:
         lifetimes = int(fresh * 1000), max(1, int(expires * 1000))
         try:
             return await self._settle(key, names, versions, data, *lifetimes)
-        except REDIS_GONE:
+        except REDIS_ERRORS:
             self._pause()
             self._release_in_background(key, names)
             return None
@@ -102,7 +102,7 @@ class RedisLayer:
         """Release the load lock after a failed load, so that another pod can load."""
         try:
             await self._settle(key, names, b"", b"", 0, 0)
-        except REDIS_GONE:
+        except REDIS_ERRORS:
             self._pause()
             self._release_in_background(key, names)
 
@@ -124,7 +124,7 @@ class RedisLayer:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await self._invalidate_script(keys=self._counters(names), args=arguments)
-        except REDIS_GONE:
+        except REDIS_ERRORS:
             self._pause()
             raise
 
@@ -162,7 +162,7 @@ class RedisLayer:
             await asyncio.sleep(delay)
             try:
                 await self._settle(key, names, b"", b"", 0, 0)
-            except REDIS_GONE:
+            except REDIS_ERRORS:
                 continue
             return  # otherwise the lock expires
 

@@ -11,8 +11,8 @@ from app.content.schemas import Content, ContentPage, FeedItem, FeedPage, NewCon
 from app.http import idempotency
 from app.http.idempotency import KEY, REPLAYED
 from app.http.pagination import PageQuery
-from app.http.problems import ALLOWANCE_USED, CONFLICT, INVALID, KEY_REUSED
-from app.http.routing import Access, Answer, Call, Raw, Routes, Stream
+from app.http.problems import CONFLICT, INVALID, KEY_REUSED, QUOTA_EXCEEDED
+from app.http.routing import Access, Raw, RequestContext, Response, Routes, Stream
 from app.ids import Id
 from app.middleware.response_cache import CachePolicy
 from app.rate_limits.policies import RateLimitClass
@@ -31,101 +31,103 @@ _SHORT_LIVED: Final = (b"cache-control", b"public, max-age=1, stale-while-revali
 @contents.post(
     "",
     status=202,
-    kinds=[ALLOWANCE_USED, INVALID, KEY_REUSED],
+    problem_types=[QUOTA_EXCEEDED, INVALID, KEY_REUSED],
     headers=[KEY],
-    answer_headers=["Location", "Idempotency-Replayed"],
+    response_headers=["Location", "Idempotency-Replayed"],
     priority=RequestPriority.BULK,
-    limits=RateLimitClass.GENERATE,
+    rate_limit_class=RateLimitClass.GENERATE,
 )
-async def create(call: Call, body: NewContent) -> Answer[Content]:
+async def create(context: RequestContext, body: NewContent) -> Response[Content]:
     """Request the generation of a content item.
 
     It is generated in the background: follow its events, or poll the URL in `Location` until its state is no
     longer `queued`.
     """
-    request = idempotency.request(call, body)
-    content, replayed = await call.services.contents.create(call.session, body, request)
+    request = idempotency.request(context, body)
+    content, replayed = await context.services.contents.create(context.session, body, request)
     location = (b"location", f"/v1/contents/{content.id}".encode())
-    return Answer(content, headers=[location, REPLAYED] if replayed else [location])
+    return Response(content, headers=[location, REPLAYED] if replayed else [location])
 
 
 @contents.get("")
-async def list_own(call: Call, query: PageQuery) -> ContentPage:
+async def list_own(context: RequestContext, query: PageQuery) -> ContentPage:
     """List the account's content, newest first."""
-    return await call.services.contents.list_own(call.session.account, query)
+    return await context.services.contents.list_own(context.session.account, query)
 
 
-@contents.get("/{content_id}", shared=True)
-async def read(call: Call, content_id: Id) -> Content:
+@contents.get("/{content_id}", cached=True)
+async def read(context: RequestContext, content_id: Id) -> Content:
     """Get a content item of the account."""
-    return await call.services.contents.read(call.session.account, content_id)
+    return await context.services.contents.read(context.session.account, content_id)
 
 
 @contents.delete("/{content_id}", status=204)
-async def delete(call: Call, content_id: Id) -> None:
+async def delete(context: RequestContext, content_id: Id) -> None:
     """Delete a content item.
 
     It is removed from the lists and the feed immediately, copies of its image in caches expire within five
     minutes, and the image is removed from the storage.
     """
-    await call.services.feed.delete(call.session.account, content_id)
+    await context.services.feed.delete(context.session.account, content_id)
 
 
-@contents.get("/{content_id}/image", media_type=MEDIA_TYPE, answer_headers=["Cache-Control"])
-async def image(call: Call, content_id: Id) -> Answer[Raw]:
+@contents.get("/{content_id}/image", media_type=MEDIA_TYPE, response_headers=["Cache-Control"])
+async def image(context: RequestContext, content_id: Id) -> Response[Raw]:
     """Get the image of a content item."""
-    return Answer(
-        Raw(await call.services.contents.image(call.session.account, content_id)), headers=[_IMMUTABLE]
+    return Response(
+        Raw(await context.services.contents.image(context.session.account, content_id)), headers=[_IMMUTABLE]
     )
 
 
 @contents.get(
     "/{content_id}/events", media_type="text/event-stream", headers=[LAST_EVENT_ID], other_statuses=[204]
 )
-async def events(call: Call, content_id: Id) -> Answer[Stream | None]:
+async def events(context: RequestContext, content_id: Id) -> Response[Stream | None]:
     """Stream the generation progress of a content item as server-sent events.
 
     `started` (again on a retry), `text` with a fragment of the text, and finally `ready` or `failed` with the
     content item. A stream is closed after 25 seconds or when its server shuts down; reconnect with
     `Last-Event-ID` to resume. 204 if there are no more events.
     """
-    return await follow(call, content_id)
+    return await follow(context, content_id)
 
 
-@contents.put("/{content_id}/publication", kinds=[CONFLICT])
-async def publish(call: Call, content_id: Id) -> Content:
+@contents.put("/{content_id}/publication", problem_types=[CONFLICT])
+async def publish(context: RequestContext, content_id: Id) -> Content:
     """Publish a content item to the feed."""
-    return await call.services.feed.publish(call.session.account, content_id)
+    return await context.services.feed.publish(context.session.account, content_id)
 
 
 @contents.delete("/{content_id}/publication", status=204)
-async def withdraw(call: Call, content_id: Id) -> None:
+async def withdraw(context: RequestContext, content_id: Id) -> None:
     """Withdraw a content item from the feed.
 
     Its image is no longer public; copies in caches expire within five minutes.
     """
-    await call.services.feed.withdraw(call.session.account, content_id)
+    await context.services.feed.withdraw(context.session.account, content_id)
 
 
 @feed.get(
     "",
     access=Access.ANYONE,
-    shared=True,
-    answer_headers=["Cache-Control"],
-    kept=CachePolicy(fresh=1.0, stale=30.0, names=(FEED,)),
+    cached=True,
+    response_headers=["Cache-Control"],
+    cache_policy=CachePolicy(fresh=1.0, stale=30.0, names=(FEED,)),
 )
-async def browse(call: Call, query: PageQuery) -> Answer[FeedPage]:
+async def browse(context: RequestContext, query: PageQuery) -> Response[FeedPage]:
     """List published content, newest first."""
-    return Answer(await call.services.feed.page(query), headers=[_SHORT_LIVED])
+    return Response(await context.services.feed.page(query), headers=[_SHORT_LIVED])
 
 
 @feed.get(
     "/{content_id}",
     access=Access.ANYONE,
-    shared=True,
-    answer_headers=["Cache-Control"],
-    kept=CachePolicy(fresh=1.0, stale=30.0, names=(FEED,), on_hit=business_metrics.contents_viewed.inc),
+    cached=True,
+    response_headers=["Cache-Control"],
+    cache_policy=CachePolicy(
+        fresh=1.0, stale=30.0, names=(FEED,), on_hit=business_metrics.contents_viewed.inc
+    ),
 )
-async def view(call: Call, content_id: Id) -> Answer[FeedItem]:
+async def view(context: RequestContext, content_id: Id) -> Response[FeedItem]:
     """Get a published content item."""
-    return Answer(await call.services.feed.read(content_id), headers=[_SHORT_LIVED])
+    return Response(await context.services.feed.read(content_id), headers=[_SHORT_LIVED])

@@ -11,7 +11,7 @@ from typing import Final
 from app.content.progress import FIRST, ProgressEvent, position
 from app.content.schemas import ContentState
 from app.http.responses import encode
-from app.http.routing import Answer, Call, RequestHeader, Stream
+from app.http.routing import RequestContext, RequestHeader, Response, Stream
 
 LAST_EVENT_ID: Final = RequestHeader("Last-Event-ID", "ID of the last received event.")
 _LIFETIME_SECONDS: Final = 25.0  # the load balancer closes requests after 30 s
@@ -20,26 +20,28 @@ _HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"
 _FINAL_EVENTS: Final = frozenset({ContentState.READY.value, ContentState.FAILED.value})
 
 
-async def follow(call: Call, content_id: str) -> Answer[Stream | None]:
+async def follow(context: RequestContext, content_id: str) -> Response[Stream | None]:
     """Return the event stream of a content item, resumed after the client's ``Last-Event-ID``. Raises
     :class:`Problem` (404, 429, 503).
     """
-    services = call.services
-    content = await services.contents.read(call.session.account, content_id)
-    last_event_id = call.header(b"last-event-id")
+    services = context.services
+    content = await services.contents.read(context.session.account, content_id)
+    last_event_id = context.header(b"last-event-id")
     after = position(last_event_id)
     if content.state is not ContentState.QUEUED and after != FIRST:
         missed = await services.progress.read(content_id, after)
         if not missed:
-            return Answer(None, status=204)  # stops the reconnection of a browser's EventSource
+            return Response(None, status=204)  # stops the reconnection of a browser's EventSource
     cleanup = AsyncExitStack()
-    changed = cleanup.enter_context(services.progress.subscribe(call.session.account, content_id))
-    stream = Stream(_events(call, content_id, after, changed), release=cleanup.aclose)
-    return Answer(stream, headers=_HEADERS)
+    changed = cleanup.enter_context(services.progress.subscribe(context.session.account, content_id))
+    stream = Stream(_events(context, content_id, after, changed), release=cleanup.aclose)
+    return Response(stream, headers=_HEADERS)
 
 
-async def _events(call: Call, content_id: str, after: str, changed: asyncio.Event) -> AsyncGenerator[bytes]:
-    services = call.services
+async def _events(
+    context: RequestContext, content_id: str, after: str, changed: asyncio.Event
+) -> AsyncGenerator[bytes]:
+    services = context.services
     deadline = time.monotonic() + _LIFETIME_SECONDS
     yield b"retry: 1000\n\n"
     while not services.progress.closing and time.monotonic() < deadline:
@@ -49,7 +51,7 @@ async def _events(call: Call, content_id: str, after: str, changed: asyncio.Even
             yield _render(event)
             if event.name in _FINAL_EVENTS:
                 return
-        content = await services.contents.read(call.session.account, content_id)
+        content = await services.contents.read(context.session.account, content_id)
         if content.state is not ContentState.QUEUED:
             # The final event was lost or not published yet; the document contains its data.
             yield _render(ProgressEvent("", content.state.value, encode(content)))

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 from app.http.problems import TOO_MANY_REQUESTS, UNAVAILABLE, Problem
 from app.redis.cancellation import pause, raise_if_cancelled
 
@@ -60,14 +60,14 @@ class Progress:
                 pipe.xadd(key, {"name": name, "data": data}, maxlen=_MAX_EVENTS, approximate=False)
                 pipe.expire(key, _RETENTION_SECONDS).publish(_CHANNEL, content_id)
                 await pipe.execute()
-        except REDIS_GONE as error:
+        except REDIS_ERRORS as error:
             log.debug("progress event dropped", error=type(error).__name__)
 
     async def read(self, content_id: str, after: str) -> list[ProgressEvent]:
         """Return the events after the given ID; empty while Redis is unavailable."""
         try:
             found = await self._redis.xrange(_key(content_id), min=f"({after}", count=_MAX_EVENTS)
-        except REDIS_GONE:
+        except REDIS_ERRORS:
             return []
         return [
             ProgressEvent(name.decode(), fields[b"name"].decode(), fields[b"data"]) for name, fields in found
@@ -75,7 +75,7 @@ class Progress:
 
     async def discard(self, content_id: str) -> None:
         """Delete the events of deleted content; without Redis they expire within an hour."""
-        with contextlib.suppress(*REDIS_GONE):
+        with contextlib.suppress(*REDIS_ERRORS):
             await self._redis.delete(_key(content_id))
 
     @contextmanager
@@ -116,7 +116,7 @@ class Progress:
     async def run(self) -> None:
         """Receive notifications until cancelled, also across Redis outages."""
         while True:
-            with contextlib.suppress(*REDIS_GONE):
+            with contextlib.suppress(*REDIS_ERRORS):
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(_CHANNEL)
                     self._notify(*self._subscribers)  # notifications may have been missed in between

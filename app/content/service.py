@@ -18,17 +18,17 @@ from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 
 from app import clock
-from app.auth.roles import ALLOWANCES, Plan
+from app.auth.roles import PLAN_QUOTAS, Plan
 from app.auth.tokens import Session
 from app.cache import Cache, Loaded
-from app.connections import REDIS_GONE, Database, Document
+from app.connections import REDIS_ERRORS, Database, Document
 from app.content.schemas import Content, ContentPage, ContentState, Form, Generate, NewContent
 from app.database.indexes import create_indexes
-from app.database.query_cache import Results
+from app.database.query_cache import QueryCache
 from app.http import pagination
-from app.http.idempotency import Request
+from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
-from app.http.problems import ALLOWANCE_USED, NOT_FOUND, UNAVAILABLE, Problem
+from app.http.problems import NOT_FOUND, QUOTA_EXCEEDED, UNAVAILABLE, Problem
 from app.ids import new_id
 from app.media.deletion import POSTER, ObjectDeletions
 from app.media.signed_urls import object_name
@@ -88,14 +88,14 @@ class Contents:
         self._visibility = visibility
         self._deletions = deletions
         # Lists of an account's own content, invalidated by owner on every change.
-        self.results: Results[ContentPage] = Results(redis, "own-contents", ContentPage, seconds=30.0)
+        self.results: QueryCache[ContentPage] = QueryCache(redis, "own-contents", ContentPage, seconds=30.0)
 
     async def prepare(self) -> None:
         """Create the indexes of the queries below."""
         await create_indexes(self._contents, self.INDEXES)
 
     async def create(
-        self, session: Session, body: NewContent, request: Request | None
+        self, session: Session, body: NewContent, request: IdempotentRequest | None
     ) -> tuple[Content, bool]:
         """Persist the request, then enqueue it. Return the content and whether it already existed.
 
@@ -106,10 +106,10 @@ class Contents:
             request.check(existing)
             return describe(existing), True
         plan = Plan(session.plan)
-        limit = ALLOWANCES[plan].unfinished
+        limit = PLAN_QUOTAS[plan].unfinished
         unfinished = {"owner": session.account, "state": ContentState.QUEUED.value}
         if await self._contents.count_documents(unfinished, limit=limit) >= limit:
-            raise Problem(ALLOWANCE_USED, f"The plan allows {limit} concurrent generations.")
+            raise Problem(QUOTA_EXCEEDED, f"The plan allows {limit} concurrent generations.")
         if self._queue.full:
             headers = {"retry-after": "5"}
             raise Problem(UNAVAILABLE, "The generation queue is full. Retry later.", headers=headers)
@@ -223,7 +223,7 @@ class Contents:
             return 0
         try:
             return sum(await self._queue.enqueue(*jobs))
-        except (*REDIS_GONE, QueueFull) as error:
+        except (*REDIS_ERRORS, QueueFull) as error:
             log.warning("enqueue failed, will retry", error=type(error).__name__, count=len(jobs))
             return 0
 

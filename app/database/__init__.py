@@ -1,1 +1,1 @@
-"""What the service knows about its database: pools, commands, slow queries, indexes, transactions."""
+"""MongoDB access: metrics of pools and commands, slow-query log, indexes, query cache, transactions."""

@@ -1,4 +1,4 @@
-"""The service's database, with its eyes on."""
+"""MongoDB client instrumented with metrics and the slow-query log."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from redis.asyncio import Redis
 
 from app.connections import Database, open_mongodb
 from app.database.index_advisor.explain import explain
-from app.database.index_advisor.query_stats import Workload
-from app.database.monitor import Commands, Pools
+from app.database.index_advisor.query_stats import QueryRecorder
+from app.database.monitor import CommandMetrics, PoolMetrics
 from app.settings import MongoSettings
 from app.telemetry import metrics
 
 
 @asynccontextmanager
 async def open_database(
-    settings: MongoSettings, redis: Redis, pools: Pools, *, app_name: str
+    settings: MongoSettings, redis: Redis, pools: PoolMetrics, *, app_name: str
 ) -> AsyncIterator[Database]:
-    """A database whose connections, commands and slow queries are among the metrics, and whose queries all
-    pods tell Redis of, for the index advisor.
+    """Open the database and register metrics of its connections, commands and slow queries.
+
+    Query statistics of all pods are collected in Redis, for the index advisor.
     """
-    workload = Workload(settings.slow)
-    commands = Commands(workload.finished)
+    recorder = QueryRecorder(settings.slow)
+    commands = CommandMetrics(recorder.finished)
     async with open_mongodb(settings, app_name=app_name, listeners=[pools, commands]) as database:
-        workload.explain = partial(explain, database)
-        watching = asyncio.create_task(workload.run(redis))
+        recorder.explain = partial(explain, database)
+        recording = asyncio.create_task(recorder.run(redis))
         try:
-            with metrics.registered(pools, commands, workload):
+            with metrics.registered(pools, commands, recorder):
                 yield database
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            recording.cancel()
+            await asyncio.gather(recording, return_exceptions=True)

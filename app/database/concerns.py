@@ -1,7 +1,7 @@
-"""How sure a read or a write must be, by what it is for.
+"""Read and write concerns that are weaker and cheaper than the default.
 
-The database as it is opened is fit for the truth: writes are acknowledged by most members from their disks,
-reads see only what cannot be rolled back. Some things need less and are cheaper for it.
+By default writes are acknowledged by a majority with journaling, and reads return only data that cannot be
+rolled back.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ from pymongo.write_concern import WriteConcern
 
 from app.connections import Database, Document
 
-_OLDEST_SECONDS = 120  # a member that is further behind is not asked; the least the server allows is 90
+_MAX_STALENESS_SECONDS = 120  # the server allows no less than 90
 
 
-def counted(database: Database, name: str) -> AsyncCollection[Document]:
-    """A collection of things that are counted, not looked up: a write is acknowledged by the primary alone.
-    A fail-over within the moment can lose the latest.
+def with_w1(database: Database, name: str) -> AsyncCollection[Document]:
+    """Return a collection with write concern 1: the primary alone acknowledges a write.
+
+    A failover can lose the latest writes. For data that is aggregated, not looked up.
     """
     return database.get_collection(name, write_concern=WriteConcern(w=1))
 
 
-def reported(database: Database, name: str) -> AsyncCollection[Document]:
-    """A collection as reports read it: from a secondary where there is one, up to two minutes behind, so
-    that a long aggregation never stands in the way of a sign-in.
+def from_secondary(database: Database, name: str) -> AsyncCollection[Document]:
+    """Return a collection that is read from a secondary, if there is one, with local read concern.
+
+    The data may be up to 120 s old. For reports, so that long aggregations do not slow down the primary.
     """
     return database.get_collection(
         name,
         read_concern=ReadConcern("local"),
-        read_preference=SecondaryPreferred(max_staleness=_OLDEST_SECONDS),
+        read_preference=SecondaryPreferred(max_staleness=_MAX_STALENESS_SECONDS),
     )

@@ -9,12 +9,12 @@ import pymongo
 from pymongo import IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 
-# Building an index over a large collection takes minutes. Under the time-out of a request the build would be
-# aborted and begun again by every pod that starts.
+# Building an index over a large collection takes minutes. With the timeout of a request, the build would be
+# aborted and started again by every pod that starts.
 BUILD_SECONDS: Final = 3600.0
 
 
 async def create_indexes(collection: AsyncCollection[Any], models: Sequence[IndexModel]) -> None:
-    """Create the indexes that are missing, within :data:`BUILD_SECONDS`. Raises what PyMongo raises."""
+    """Create the missing indexes, within :data:`BUILD_SECONDS`. Raises PyMongo's errors."""
     with pymongo.timeout(BUILD_SECONDS):
         await collection.create_indexes(list(models))

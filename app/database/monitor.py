@@ -1,7 +1,7 @@
-"""What goes between a pod and MongoDB, as PyMongo reports it: connections and commands.
+"""Metrics of connections and commands, from PyMongo's monitoring events.
 
-The listeners are called on the event loop in the middle of a command, so they only count; what costs more
-(normalising a query, asking for its plan) happens to slow commands, or once for each shape.
+The listeners run on the event loop within each command, so they only update counters. Expensive work, such as
+explaining a query, is limited to slow commands.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from pymongo import monitoring
 
 _BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _OVERHEAD: Final = frozenset({"hello", "ismaster", "ping", "endSessions", "killCursors", "getMore"})
-_MOST_PENDING: Final = 10_000
+_MAX_PENDING: Final = 10_000
 
 Finished = Callable[[Mapping[str, Any], float], None]
 
 
-class Pools(monitoring.ConnectionPoolListener, Collector):
-    """The connections of the pools: one pool a member of the replica set."""
+class PoolMetrics(monitoring.ConnectionPoolListener, Collector):
+    """Metrics of the connection pools; there is one pool per member of the replica set.
+
+    ``limit`` is the maximum number of connections per pool.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -37,12 +40,12 @@ class Pools(monitoring.ConnectionPoolListener, Collector):
 
     @property
     def used(self) -> float:
-        """Connections that are open, in percent of those that may be."""
+        """Open connections in percent of the limit."""
         return 100 * self.open / self.limit
 
     @property
     def limit(self) -> int:
-        """Connections that may be open to the members this pod has met."""
+        """Maximum number of connections to all members known to this pod."""
         return self._limit * max(1, len(self._pools))
 
     def pool_created(self, event: monitoring.PoolCreatedEvent) -> None:
@@ -82,29 +85,30 @@ class Pools(monitoring.ConnectionPoolListener, Collector):
 
     def collect(self) -> Iterator[Metric]:
         for name, text, value in (
-            ("kingdom_mongodb_connections", "Connections to MongoDB that are open.", self.open),
+            ("kingdom_mongodb_connections", "Open connections to MongoDB.", self.open),
             ("kingdom_mongodb_connections_busy", "Connections to MongoDB in use.", self.busy),
             (
                 "kingdom_mongodb_connections_limit",
-                "Connections that may be open to the members this pod has met.",
+                "Maximum number of connections to all members known to this pod.",
                 self.limit,
             ),
-            ("kingdom_mongodb_connections_waited_for", "Commands that wait for a connection.", self.waiting),
+            ("kingdom_mongodb_connections_waited_for", "Commands waiting for a connection.", self.waiting),
         ):
             yield GaugeMetricFamily(name, text, value=value)
         yield CounterMetricFamily(
             "kingdom_mongodb_connections_refused",
-            "Times no connection came within the wait.",
+            "Connection checkouts that failed or timed out.",
             value=self.refused,
         )
         yield CounterMetricFamily(
-            "kingdom_mongodb_pools_cleared", "Times a pool was emptied after an error.", value=self.cleared
+            "kingdom_mongodb_pools_cleared", "Times a pool was cleared after an error.", value=self.cleared
         )
 
 
-class Commands(monitoring.CommandListener, Collector):
-    """The commands: how long each kind takes, by collection; ``finished`` hears of each that reads or
-    writes.
+class CommandMetrics(monitoring.CommandListener, Collector):
+    """Metrics of commands: durations by command and collection, and failures by command.
+
+    ``finished`` is called with each successful command and its duration in seconds.
     """
 
     def __init__(self, finished: Finished) -> None:
@@ -116,7 +120,7 @@ class Commands(monitoring.CommandListener, Collector):
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         if event.command_name in _OVERHEAD:
             return
-        if len(self._pending) >= _MOST_PENDING:  # cannot be, unless PyMongo forgets to say how some ended
+        if len(self._pending) >= _MAX_PENDING:  # only if PyMongo fails to report the end of commands
             self._pending.clear()
         self._pending[event.request_id] = event.command
 
@@ -143,7 +147,7 @@ class Commands(monitoring.CommandListener, Collector):
     def collect(self) -> Iterator[Metric]:
         times = HistogramMetricFamily(
             "kingdom_mongodb_command_seconds",
-            "Time MongoDB took to answer, with the way there and back.",
+            "Duration of MongoDB commands including the network.",
             labels=("command", "collection"),
         )
         bounds = [*(str(float(bound)) for bound in _BOUNDS), "+Inf"]
@@ -151,7 +155,7 @@ class Commands(monitoring.CommandListener, Collector):
             counts = list(zip(bounds, accumulate(buckets), strict=True))
             times.add_metric((name, collection), counts, total[0])
         failures = CounterMetricFamily(
-            "kingdom_mongodb_commands_failed", "Commands that failed, by kind.", labels=("command",)
+            "kingdom_mongodb_commands_failed", "Failed commands.", labels=("command",)
         )
         for name, count in self._failures.items():
             failures.add_metric((name,), count)

@@ -1,8 +1,8 @@
-"""Results of queries, kept in the process and in Redis until something they rest on is written (DBO4).
+"""Query results cached in the process and in Redis until their data changes (DBO4).
 
-Invalidation is exact: a result belongs to a *scope* (an account, say), whoever writes to the scope says so,
-and every result of that scope, and none of another, is gone in every pod. What
-:class:`app.cache.Cache` promises holds here: a query that a write overtook is asked again and never kept.
+A result belongs to a *scope*, such as an account. A write to the scope must invalidate it, which removes the
+results of this scope, and no others, in all pods. As with :class:`app.cache.Cache`, a result that was loaded
+while a write happened is not cached.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from app.cache import Cache, Loaded
 T = TypeVar("T")
 
 
-class Results(Generic[T]):
-    """Results of one kind. ``seconds`` bounds how long one is kept when nothing is written."""
+class QueryCache(Generic[T]):
+    """Cache of query results of the type ``kind``. A result expires after ``seconds`` without a write."""
 
     def __init__(self, redis: Redis, name: str, kind: Any, *, seconds: float = 60.0) -> None:
         decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind)
@@ -29,18 +29,21 @@ class Results(Generic[T]):
         )
         self._seconds = seconds
 
-    async def fetch(self, scope: str, question: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a question about a scope; asked of the database by one caller for all."""
+    async def fetch(self, scope: str, query: str, run: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``query``, which identifies it within the scope.
+
+        If it is not cached, ``run`` is called, once for concurrent callers; its errors are raised.
+        """
 
         async def load() -> Loaded[T]:
-            return Loaded(await ask(), self._seconds)
+            return Loaded(await run(), self._seconds)
 
-        return await self.cache.fetch(f"{scope} {question}", load, (scope,))
+        return await self.cache.fetch(f"{scope} {query}", load, (scope,))
 
     async def written(self, *scopes: str) -> None:
-        """Something in these scopes has been written: call it after the write, before it is acknowledged."""
+        """Invalidate the scopes after a write. Call this before the write is acknowledged to the client."""
         await self.cache.invalidate(*scopes)
 
     def writing(self, *scopes: str) -> AbstractAsyncContextManager[None]:
-        """Around a write to these scopes: as :meth:`written`, and also when its outcome is unknown."""
+        """Invalidate the scopes when the context ends, also after an error, when the outcome is unknown."""
         return self.cache.writing(*scopes)

@@ -1,10 +1,10 @@
-"""Several documents changed together, or not at all.
+"""Multi-document transactions.
 
-The loop is PyMongo's own ``with_transaction``: what the server calls transient is tried again with growing,
-jittered waits (5 ms to 500 ms), and an unknown commit is asked about again. Added here: a deadline (its own
-is two minutes), concerns that are fit for money, and the count of it.
+PyMongo's ``with_transaction`` retries transient errors with exponential backoff and jitter (5 ms to 500 ms)
+and repeats a commit whose outcome is unknown. Added here: a deadline (PyMongo's is 120 s), strict read and
+write concerns, and metrics.
 
-The work may run several times, so it must change nothing but the database, and only through its session.
+The callback may run several times, so it must have no effects except on the database, through its session.
 """
 
 from __future__ import annotations
@@ -25,30 +25,31 @@ from app.resilience.deadline import remaining
 T = TypeVar("T")
 Work = Callable[[AsyncClientSession], Awaitable[T]]
 
-transactions: Final = Counter("kingdom_transactions_total", "Transactions, by how they ended.", ("outcome",))
-repeated: Final = Counter("kingdom_transactions_repeated_total", "Times a transaction had to run again.")
+transactions: Final = Counter("kingdom_transactions_total", "Transactions by outcome.", ("outcome",))
+repeated: Final = Counter("kingdom_transactions_repeated_total", "Retries of transactions.")
 
-_SECONDS: Final = 5.0
-# All reads of a transaction see one moment, and what was committed is on disk on most members.
-_READS: Final = ReadConcern("snapshot")
-_WRITES: Final = WriteConcern("majority", j=True)
+_TIMEOUT_SECONDS: Final = 5.0
+# All reads of a transaction see one snapshot; a commit is journaled on a majority of the members.
+_READ_CONCERN: Final = ReadConcern("snapshot")
+_WRITE_CONCERN: Final = WriteConcern("majority", j=True)
 
 
 class Transactions:
-    """Runs work in transactions of one database."""
+    """Runs callbacks in transactions of one database."""
 
     def __init__(self, database: Database) -> None:
         self._client = database.client
 
-    async def run(self, work: Work[T], *, seconds: float = _SECONDS) -> T:
-        """What ``work(session)`` gives, committed; within ``seconds``, or sooner if the request must end.
+    async def run(self, work: Work[T], *, seconds: float = _TIMEOUT_SECONDS) -> T:
+        """Run ``work(session)`` in a transaction, commit it, and return its result.
 
-        Raises what ``work`` raises, with nothing changed; and what the driver raises: with a time-out while
-        it commits, nobody knows what came of it, and only a request with a name can be sent again.
+        The time limit is ``seconds`` or the remaining time of the request, whichever is shorter. An error of
+        ``work`` aborts the transaction and is raised. PyMongo's errors are raised too; after a timeout during
+        the commit the outcome is unknown, so that only an idempotent request can be repeated.
         """
         runs = 0
 
-        async def counted(session: AsyncClientSession) -> T:
+        async def counting_retries(session: AsyncClientSession) -> T:
             nonlocal runs
             runs += 1
             if runs > 1:
@@ -60,9 +61,9 @@ class Transactions:
             with pymongo.timeout(min(seconds, remaining())):
                 async with self._client.start_session() as session:
                     result = await session.with_transaction(
-                        counted,
-                        read_concern=_READS,
-                        write_concern=_WRITES,
+                        counting_retries,
+                        read_concern=_READ_CONCERN,
+                        write_concern=_WRITE_CONCERN,
                         read_preference=ReadPreference.PRIMARY,
                     )
             outcome = "committed"

@@ -1,7 +1,7 @@
-"""Whose request it is: the address of the client, believed only as far as the proxies are trusted.
+"""Determine the client address from ``X-Forwarded-For``, honoring only entries added by trusted proxies.
 
-``X-Forwarded-For`` is a list that every proxy appends to; whatever stands left of the first address that is
-not a trusted proxy's was written by the client and can say anything.
+Every proxy appends to ``X-Forwarded-For``. The list is read from its end; entries before the first address
+that is not a trusted proxy were written by the client and are ignored, because they can be forged.
 """
 
 from __future__ import annotations
@@ -15,44 +15,47 @@ from starlette.types import Scope
 from app.http.requests import raw_header
 from app.settings import Network
 
-_MOST_KNOWN: Final = 20_000
-_LONGEST_LIST: Final = 512
+_MAX_CACHED: Final = 20_000
+_MAX_HEADER_BYTES: Final = 512
 
 
-class Addresses:
-    """Reads client addresses. ``trusted``: the networks of our own proxies."""
+class ClientAddresses:
+    """Client addresses of requests. ``trusted`` are the networks of the platform's own proxies."""
 
     def __init__(self, trusted: Iterable[Network]) -> None:
         self._trusted = tuple(trusted)
-        # Parsing costs more than everything else here, and the same clients come again and again.
-        self._known: dict[tuple[str, bytes], str] = {}
+        # Parsing is the most expensive step, and the same clients send many requests.
+        self._cache: dict[tuple[str, bytes], str] = {}
 
-    def of(self, scope: Scope) -> str:
-        """What the limits count: an IPv4 address, or the /64 of an IPv6 one (a household has that many)."""
+    def find(self, scope: Scope) -> str:
+        """Return the key for per-client limits: an IPv4 address, or the /64 network of an IPv6 address.
+
+        A household usually has a whole /64. Returns ``unknown`` for a peer without an IP address.
+        """
         client = scope["client"]
         peer = client[0] if client else ""
         forwarded = b""
         if raw_header(scope, b"x-forwarded-for") is not None:
             forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         key = (peer, forwarded)
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            known = self._read(peer, forwarded)
-            if len(forwarded) <= _LONGEST_LIST:
-                self._known[key] = known
-        return known
+        found = self._cache.get(key)
+        if found is None:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            found = self._read(peer, forwarded)
+            if len(forwarded) <= _MAX_HEADER_BYTES:
+                self._cache[key] = found
+        return found
 
     def _read(self, peer: str, forwarded: bytes) -> str:
         address = _parse(peer)
         if address is None:
             return "unknown"  # a Unix socket, or no peer at all: one bucket for all of them
-        hops = forwarded[-_LONGEST_LIST:].decode("latin-1").split(",") if forwarded else []
+        hops = forwarded[-_MAX_HEADER_BYTES:].decode("latin-1").split(",") if forwarded else []
         while hops and self._trusts(address):
             before = _parse(hops.pop().strip())
             if before is None:
-                break  # a trusted proxy passed on nonsense: what is known ends at that proxy
+                break  # a trusted proxy forwarded a malformed entry: its own address is the best known one
             address = before
         if isinstance(address, IPv6Address):
             return str(IPv6Network((address, 64), strict=False))

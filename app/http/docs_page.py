@@ -1,8 +1,8 @@
-"""The documentation page: Swagger UI over the OpenAPI document, and the list of problems.
+"""The documentation page: Swagger UI for the OpenAPI document, and the list of problem types.
 
-The files of Swagger UI come from a package and are served from here: nothing is fetched from elsewhere, and
-the content security policy allows no other source. Without JavaScript the list of problems is still there,
-because the ``type`` of every error leads to it.
+The files of Swagger UI come from a Python package and are served by the service itself, so the content
+security policy allows no other origin. The list of problem types, which the ``type`` of every error links to,
+is plain HTML and needs no JavaScript.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib.metadata
 from html import escape
 from typing import Any, Final
 
-from app.http.problems import KINDS
+from app.http.problems import PROBLEM_TYPES
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -47,10 +47,10 @@ code { font: 0.9em ui-monospace, monospace; overflow-wrap: anywhere; }
 
 
 def page(document: dict[str, Any]) -> bytes:
-    """The page of an OpenAPI document."""
+    """Return the HTML page for an OpenAPI document."""
     kinds = "".join(
         f'<tr id="{kind.slug}"><td><code>{kind.slug}</code><td>{kind.status}<td>{escape(kind.title)}'
-        for kind in KINDS
+        for kind in PROBLEM_TYPES
     )
     title = escape(document["info"]["title"])
     return (
@@ -66,7 +66,7 @@ def page(document: dict[str, Any]) -> bytes:
 
 
 def files() -> dict[str, tuple[str, bytes]]:
-    """Media type and bytes of each file of the page, by its name below ``/docs``."""
+    """Return the media type and the content of each file of the page, by its name below ``/docs``."""
     found = {"start.js": ("text/javascript; charset=utf-8", _START.encode())}
     for path in importlib.metadata.files(_PACKAGE) or []:
         if path.name in _FILES:

@@ -1,4 +1,4 @@
-"""Examples of request bodies for the OpenAPI document, by the name of their type."""
+"""Example request bodies for the OpenAPI document, by the name of their type."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Requests that may be sent twice and are carried out once.
+"""Idempotency keys: a request that is sent again is executed once.
 
-After draft-ietf-httpapi-idempotency-key-header-07: the client names a request with the header
-``Idempotency-Key``. What the request makes carries that name under a unique index, in the same write as the
-effect, so there is no moment at which one is there without the other; the same name again gives what was made
-the first time, and 422 when it comes with another body.
+Implements draft-ietf-httpapi-idempotency-key-header-07. The client identifies a request with the header
+``Idempotency-Key``. The key is stored in the document that the request creates, under a unique index, so key
+and effect are written atomically. A repeated key returns the first result, or 422 if the body differs.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from app.http.text import END
 
 if TYPE_CHECKING:
     from app.connections import Document
-    from app.http.routing import Call
+    from app.http.routing import RequestContext
 
 _PATTERN: Final = r'^"?[A-Za-z0-9_.:+/=-]{8,128}"?' + END
 _KEY: Final = re.compile(_PATTERN, re.ASCII)
@@ -29,48 +28,55 @@ REPLAYED: Final = (b"idempotency-replayed", b"true")
 
 KEY: Final = RequestHeader(
     "Idempotency-Key",
-    "Names the request, so that it can be sent again without being carried out twice: 8 to 128 characters, "
-    "best a UUID.",
+    "Identifies the request, so that a retry is not executed twice: 8 to 128 characters, preferably a UUID.",
     pattern=_PATTERN,
 )
 REQUIRED_KEY: Final = RequestHeader(KEY.name, KEY.description, required=True, pattern=_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A named request of an account; what it makes keeps :meth:`fields`."""
+class IdempotentRequest:
+    """A request with an idempotency key; the document it creates stores :meth:`fields`.
+
+    ``name`` is the account and the key, ``fingerprint`` the SHA-256 of method, path and body.
+    """
 
     name: str
     fingerprint: str
 
     def fields(self) -> Document:
-        """What a document must carry; ``request`` under a unique index."""
+        """Return the fields to store in the created document; ``request`` needs a unique index."""
         return {"request": self.name, "fingerprint": self.fingerprint}
 
-    def check(self, made: Document) -> None:
-        """That ``made`` is the work of this request; :class:`Problem` (422) when it is another's."""
-        if made["fingerprint"] != self.fingerprint:
+    def check(self, created: Document) -> None:
+        """Raise :class:`Problem` (422) if ``created`` results from a different request with the same key."""
+        if created["fingerprint"] != self.fingerprint:
             raise Problem(KEY_REUSED, "Use a new key for another request, or send the first one unchanged.")
 
 
-def request(call: Call, body: msgspec.Struct) -> Request | None:
-    """The named request, or ``None`` when it has no name."""
-    return None if call.header(b"idempotency-key") is None else required(call, body)
+def request(context: RequestContext, body: msgspec.Struct) -> IdempotentRequest | None:
+    """Return the request's key and fingerprint; ``None`` without an ``Idempotency-Key`` header.
+
+    Raises :class:`Problem` (422) for a malformed key.
+    """
+    return None if context.header(b"idempotency-key") is None else required(context, body)
 
 
-def required(call: Call, body: msgspec.Struct) -> Request:
-    """The named request; :class:`Problem` (422) when it has no name, or none that can be one."""
-    value = call.header(b"idempotency-key")
+def required(context: RequestContext, body: msgspec.Struct) -> IdempotentRequest:
+    """Like :func:`request`, but raise :class:`Problem` (422) also for a missing key."""
+    value = context.header(b"idempotency-key")
     if value is None:
-        raise _wrong("is missing")
+        raise _invalid_key("is missing")
     if _KEY.fullmatch(value) is None:
-        raise _wrong("must be 8 to 128 letters, digits and _.:+/=-")
-    # The route is part of the body's meaning; the account, of the name: nobody can guess at another's.
-    what = f"{call.scope['method']} {call.scope['path']} ".encode() + msgspec.json.encode(body)
-    return Request(f"{call.session.account}:{value.strip(chr(34))}", hashlib.sha256(what).hexdigest())
+        raise _invalid_key("must be 8 to 128 letters, digits and _.:+/=-")
+    # The same body means something else on another route. The account in the name separates the keys of
+    # accounts, so that one account cannot probe for the keys of another.
+    content = f"{context.scope['method']} {context.scope['path']} ".encode() + msgspec.json.encode(body)
+    name = f"{context.session.account}:{value.strip(chr(34))}"
+    return IdempotentRequest(name, hashlib.sha256(content).hexdigest())
 
 
-def _wrong(detail: str) -> Problem:
+def _invalid_key(detail: str) -> Problem:
     return Problem(
         INVALID,
         f"The header Idempotency-Key {detail}.",

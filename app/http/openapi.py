@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the same signatures that read and write the requests."""
+"""The OpenAPI 3.1 document, generated from the signatures of the route handlers."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Any, Final, get_args
 import msgspec
 
 from app.http import examples, problems
-from app.http.problems import Kind, ProblemDetails
+from app.http.problems import ProblemDetails, ProblemType
 from app.http.requests import Upload
 from app.http.routing import Access, Endpoint, Stream
 from app.http.text import END
 
 _REFERENCE: Final = "#/components/schemas/{name}"
-# What can happen to any request: too many, a head or an address too large, a fault of ours, an overload.
+# Problems that any API request can cause, whatever its route.
 _EVERYWHERE: Final = (
     problems.TOO_MANY_REQUESTS,
-    problems.ADDRESS_TOO_LONG,
-    problems.HEAD_TOO_LARGE,
+    problems.URI_TOO_LONG,
+    problems.HEADER_FIELDS_TOO_LARGE,
     problems.INTERNAL,
     problems.UNAVAILABLE,
     problems.DEADLINE,
 )
 _HEADERS: Final = {
-    "ETag": "Names this state of the answer; send it back in If-None-Match.",
-    "Location": "Where what was made is found.",
-    "Cache-Control": "Who may keep the answer, and how long.",
-    "Accept-Ranges": "Parts can be asked for by bytes.",
-    "Content-Range": "Which part this is.",
-    "Idempotency-Replayed": "`true` when the request had been carried out before, and this is its result.",
+    "ETag": "Entity tag of this representation; send it in If-None-Match.",
+    "Location": "URL of the created resource.",
+    "Cache-Control": "Caching directives for the response.",
+    "Accept-Ranges": "`bytes`: byte ranges can be requested.",
+    "Content-Range": "Byte range of the body and total size.",
+    "Idempotency-Replayed": "`true` if the request was executed before and this is its first result.",
 }
 TAGS: Final = {
     "accounts": "Sign up, change the profile or the password, export the data, delete the account.",
-    "sessions": "Sign in, keep a session alive, see and end sessions.",
-    "contents": "Have texts and images made, follow how they are made, publish them.",
-    "feed": "What everybody has published. Needs no session.",
-    "media": "Upload images; public addresses of their variants.",
+    "sessions": "Sign in, refresh a session, list and end sessions.",
+    "contents": "Generate texts and images, follow the progress, publish the results.",
+    "feed": "Published content of all accounts. Requires no session.",
+    "media": "Upload images; public URLs of their variants.",
     "orders": "Products, orders and payments.",
-    "analytics": "Events of the app, and what follows from them.",
+    "analytics": "Events of the app, and reports about them.",
 }
 _GETTING_STARTED: Final = """The backend of Kingdom Studios' app for creators.
 
@@ -49,30 +49,31 @@ _GETTING_STARTED: Final = """The backend of Kingdom Studios' app for creators.
 1. Sign up: `POST /v1/accounts` with an e-mail address, a password and a name. Then sign in:
    `POST /v1/sessions`, or send the code of the mail to `POST /v1/accounts/confirmation` if the response has
    `confirmation: mail`. Both return a session.
-2. Send its token with every request: `Authorization: Bearer <token>`. It is good for 15 minutes; then
+2. Send its token with every request: `Authorization: Bearer <token>`. It expires after 15 minutes; then
    `POST /v1/sessions/refresh` exchanges the refresh token for the next pair.
 3. Create content: `POST /v1/contents` with a prompt, then read it at its `Location` or follow its events.
-4. Publish it: `PUT /v1/contents/{content_id}/publication`. Everybody finds it at `GET /v1/feed`.
+4. Publish it: `PUT /v1/contents/{content_id}/publication`. It is listed publicly at `GET /v1/feed`.
 
-**Rules that hold everywhere**
+**Conventions**
 
-- Errors are `application/problem+json` (RFC 9457). Their `type` leads to the list of problems on this page.
-- `RateLimit` and `RateLimit-Policy` show what is left; after 429 and 503 wait for `RetryLater-After` seconds.
-- Requests that create something take an `Idempotency-Key`: sent again, they are carried out once.
-- Lists have `limit` and `cursor`; the `next` of a page is the cursor of the one after it.
+- Errors are `application/problem+json` (RFC 9457). Their `type` links to the list of problems on this page.
+- `RateLimit` and `RateLimit-Policy` report the remaining quota; after 429 and 503 wait for `Retry-After`
+  seconds.
+- Requests that create something accept an `Idempotency-Key`: a retry with the same key is not executed again.
+- Lists have `limit` and `cursor`; the `next` of a page is the cursor of the following page.
 - Changes can be conditional: send the `ETag` of a read in `If-Match`.
 """
 _BYTES: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 
 
 def document(endpoints: Iterable[Endpoint], *, base: str, version: str) -> dict[str, Any]:
-    """The document of ``endpoints``, served below ``base``."""
+    """Return the OpenAPI document for ``endpoints``. ``base`` is the public URL of the service."""
     endpoints = list(endpoints)
     types = [kind for endpoint in endpoints for kind in _types(endpoint)] + [ProblemDetails]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     colliding = [name for name in components if not name.isidentifier()]
-    # msgspec names a type by its module when two have one name; generated clients drop such types.
-    assert not colliding, f"two types have one name; rename one of each: {', '.join(colliding)}"
+    # msgspec adds the module to the names of types that collide; client generators drop such types.
+    assert not colliding, f"two types share a name; rename one of each: {', '.join(colliding)}"
     by_type = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
@@ -93,12 +94,12 @@ def document(endpoints: Iterable[Endpoint], *, base: str, version: str) -> dict[
 
 
 def _order(methods: dict[str, Any]) -> int:
-    """The position of a path's tag: operations appear as a user meets them."""
+    """Return the position of a path's tag, so that operations are sorted in the order of ``TAGS``."""
     return min(list(TAGS).index(operation["tags"][0]) for operation in methods.values())
 
 
 def _portable(value: Any) -> Any:
-    """The schema with patterns as other languages write them: there, ``$`` is the end and nothing else."""
+    """Return the schema with portable patterns: ``$`` for the end, as in ECMA 262."""
     if isinstance(value, dict):
         return {
             key: each.replace(END, "$") if key == "pattern" and isinstance(each, str) else _portable(each)
@@ -108,7 +109,7 @@ def _portable(value: Any) -> Any:
 
 
 def _types(endpoint: Endpoint) -> list[Any]:
-    candidates = (endpoint.body, endpoint.query, endpoint.answer)
+    candidates = (endpoint.body, endpoint.query, endpoint.response_type)
     return [kind for kind in candidates if kind is not None and not _is_raw(kind)]
 
 
@@ -128,7 +129,7 @@ def _operation(endpoint: Endpoint, by_type: dict[int, Any], components: dict[str
             *_header_parameters(endpoint),
         ],
         "responses": {
-            **{str(status): _answer(endpoint, by_type, status) for status in _statuses(endpoint)},
+            **{str(status): _response(endpoint, by_type, status) for status in _statuses(endpoint)},
             **_problems(endpoint),
         },
     }
@@ -177,7 +178,7 @@ def _query_parameters(
 ) -> list[dict[str, Any]]:
     if endpoint.query is None:
         return []
-    # A query is an object to the handler and a list of parameters to the client, so it is no component.
+    # Parameters are listed one by one, so the query type itself is not among the components.
     schema = components[by_type[id(endpoint.query)]["$ref"].rpartition("/")[2]]
     required = schema.get("required", [])
     return [
@@ -192,44 +193,45 @@ def _statuses(endpoint: Endpoint) -> tuple[int, ...]:
 
 
 def _has_tag(endpoint: Endpoint) -> bool:
-    return endpoint.method == "GET" and not _is_raw(endpoint.answer)
+    return endpoint.method == "GET" and not _is_raw(endpoint.response_type)
 
 
-def _answer(endpoint: Endpoint, by_type: dict[int, Any], status: int) -> dict[str, Any]:
+def _response(endpoint: Endpoint, by_type: dict[int, Any], status: int) -> dict[str, Any]:
     if status == 304:
-        return {"description": "What the client has still holds.", "headers": _answer_headers(("ETag",))}
-    answer: dict[str, Any] = {"description": _success(endpoint, status)}
-    names = (*endpoint.answer_headers, *(("ETag",) if _has_tag(endpoint) else ()))
+        return {"description": "Not modified.", "headers": _header_objects(("ETag",))}
+    response: dict[str, Any] = {"description": _success(endpoint, status)}
+    names = (*endpoint.response_headers, *(("ETag",) if _has_tag(endpoint) else ()))
     if names:
-        answer["headers"] = _answer_headers(names)
+        response["headers"] = _header_objects(names)
     if status == 204:
-        return answer
-    if _is_raw(endpoint.answer):
+        return response
+    if _is_raw(endpoint.response_type):
         anything: dict[str, Any] = {}
-        answer["content"] = {endpoint.media_type: anything}
-    elif endpoint.answer is not None:
-        answer["content"] = {"application/json": {"schema": by_type[id(endpoint.answer)]}}
-    return answer
+        response["content"] = {endpoint.media_type: anything}
+    elif endpoint.response_type is not None:
+        response["content"] = {"application/json": {"schema": by_type[id(endpoint.response_type)]}}
+    return response
 
 
 def _success(endpoint: Endpoint, status: int) -> str:
-    """What a client gets: the description of the type, after what the status adds to it."""
-    if status == 204 or endpoint.answer is None:
+    """Return the description of a successful response: of its status and of its type."""
+    if status == 204 or endpoint.response_type is None:
         return {202: "Accepted; the response has no body."}.get(status, "Done; the response has no body.")
-    if _is_raw(endpoint.answer):
+    if _is_raw(endpoint.response_type):
         return f"The data, as `{endpoint.media_type}`."
-    before = {201: "Created. ", 202: "Accepted; the work goes on in the background. "}.get(status, "")
-    return before + (inspect.getdoc(endpoint.answer) or endpoint.answer.__name__).partition("\n")[0]
+    before = {201: "Created. ", 202: "Accepted; the work continues in the background. "}.get(status, "")
+    text = inspect.getdoc(endpoint.response_type) or endpoint.response_type.__name__
+    return before + text.partition("\n")[0]
 
 
-def _answer_headers(names: Iterable[str]) -> dict[str, Any]:
+def _header_objects(names: Iterable[str]) -> dict[str, Any]:
     return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
 
 
 def _problems(endpoint: Endpoint) -> dict[str, Any]:
     titles: dict[int, list[str]] = {}
-    kinds: tuple[Kind, ...] = (*endpoint.kinds, *_EVERYWHERE)
-    for kind in kinds:
+    problem_types: tuple[ProblemType, ...] = (*endpoint.problem_types, *_EVERYWHERE)
+    for kind in problem_types:
         titles.setdefault(kind.status, []).append(kind.title)
     schema = {"$ref": _REFERENCE.format(name=ProblemDetails.__name__)}
     return {

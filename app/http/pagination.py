@@ -1,4 +1,4 @@
-"""Places in lists, as clients carry them: to be sent back as they came, so that what is inside can change."""
+"""Cursor pagination. Cursors are opaque to clients, so that their content can change."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ _VERSION: Final = "1-"
 Cursor = Annotated[
     str,
     Meta(
-        pattern=f"^{_VERSION}{PATTERN.removeprefix('^')}", description="From the `next` of the part before."
+        pattern=f"^{_VERSION}{PATTERN.removeprefix('^')}",
+        description="The `next` of the previous page.",
     ),
 ]
 
 
 class PageQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which part of a list."""
+    """Page size and position in a list."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
     cursor: Cursor | UnsetType = UNSET
 
     @property
     def before(self) -> str | None:
-        """The place that the part begins after; ``None`` for the first part."""
+        """Sort key of the last item of the previous page; ``None`` for the first page."""
         return None if self.cursor is UNSET else decode(self.cursor)
 
 
 def encode(order: str) -> str:
-    """The cursor of what comes after the item with that place."""
+    """Return the cursor of the page after the item with the sort key ``order``."""
     return _VERSION + order
 
 
 def decode(cursor: Cursor) -> str:
-    """The place that a cursor stands for."""
+    """Return the sort key in a cursor."""
     return cursor.removeprefix(_VERSION)
 
 
 def cut(documents: list[Document], limit: int) -> tuple[list[Document], str | None]:
-    """The part to show of ``limit + 1`` documents, and the cursor of what follows, if anything does."""
-    shown = documents[:limit]
-    return shown, encode(shown[-1]["order"]) if len(documents) > limit else None
+    """Return the first ``limit`` documents and the cursor of the next page, ``None`` if there is none.
+
+    The caller queries ``limit + 1`` documents.
+    """
+    page = documents[:limit]
+    return page, encode(page[-1]["order"]) if len(documents) > limit else None

@@ -1,4 +1,4 @@
-"""Changes that are meant for one state of a thing, and refused when another change was quicker (If-Match)."""
+"""Preconditions of changes (``If-Match``): a change is rejected if the resource was modified in between."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.http.problems import CHANGED_SINCE, Problem
+from app.http.problems import PRECONDITION_FAILED, Problem
 from app.http.responses import encode, entity_tag
 from app.http.routing import RequestHeader
 
 if TYPE_CHECKING:
-    from app.http.routing import Call
+    from app.http.routing import RequestContext
 
 IF_MATCH: Final = RequestHeader(
-    "If-Match", "The entity tag that a read of it gave: the change is made to that state or not at all."
+    "If-Match", "Entity tag of a previous read: the change is applied only if the resource is unmodified."
 )
 
 
-def condition(call: Call) -> str | None:
-    """What the request's ``If-Match`` says; ``None`` when it has none."""
-    return call.header(b"if-match")
+def condition(context: RequestContext) -> str | None:
+    """Return the ``If-Match`` header of the request; ``None`` without one."""
+    return context.header(b"if-match")
 
 
 def check(condition: str | None, current: msgspec.Struct) -> None:
-    """That the condition holds for what a read would answer now; :class:`Problem` (412) when it does not.
-    Tags are compared strongly (RFC 9110, section 13.1.1): a weak one never matches.
+    """Raise :class:`Problem` (412) if ``current``, as a read would return it, does not match the condition.
+
+    Tags are compared strongly (RFC 9110, section 13.1.1): a weak tag never matches.
     """
     if condition is None:
         return
     tags = [part.strip() for part in condition.split(",")]
     if tags != ["*"] and entity_tag(encode(current)) not in tags:
-        raise changed_since()
+        raise precondition_failed()
 
 
-def changed_since() -> Problem:
-    """The answer to whoever was too slow."""
-    return Problem(CHANGED_SINCE, "Read it again, and decide again.")
+def precondition_failed() -> Problem:
+    """Return the problem (412) for a failed precondition."""
+    return Problem(PRECONDITION_FAILED, "The resource was modified. Fetch it again and retry.")

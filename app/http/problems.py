@@ -1,7 +1,7 @@
-"""Every error a client can see, as problem details (RFC 9457).
+"""Errors returned to clients, as problem details (RFC 9457).
 
-``type`` leads to the paragraph of the documentation page that explains the kind; ``title`` is the same for
-every occurrence of it; ``detail`` is about this one; ``errors`` points at the members that are wrong.
+``type`` is a link to the problem type in the documentation page, ``title`` is fixed per type, ``detail``
+describes the occurrence, and ``errors`` lists the invalid members of the request.
 """
 
 from __future__ import annotations
@@ -14,59 +14,58 @@ import msgspec
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of problem: its place in the documentation, its status and its title."""
+class ProblemType:
+    """A problem type: its anchor in the documentation page, its HTTP status and its title."""
 
     slug: str
     status: int
     title: str
 
 
-MALFORMED: Final = Kind("malformed", 400, "The request cannot be read")
-NOT_SHARED: Final = Kind("not-shared", 400, "Pages of that origin may not ask this")
-UNAUTHENTICATED: Final = Kind("unauthenticated", 401, "Sign in first")
-WRONG_CREDENTIALS: Final = Kind("wrong-credentials", 401, "The e-mail address or the password is wrong")
-SESSION_OVER: Final = Kind("session-over", 401, "The session is over")
-CONFIRMATION_OVER: Final = Kind(
-    "confirmation-over", 401, "The confirmation code has expired or was used already"
+MALFORMED: Final = ProblemType("malformed", 400, "Malformed request")
+ORIGIN_NOT_ALLOWED: Final = ProblemType("origin-not-allowed", 400, "Origin not allowed")
+UNAUTHENTICATED: Final = ProblemType("unauthenticated", 401, "Authentication required")
+WRONG_CREDENTIALS: Final = ProblemType("wrong-credentials", 401, "Wrong e-mail address or password")
+SESSION_EXPIRED: Final = ProblemType("session-expired", 401, "Session expired")
+CONFIRMATION_EXPIRED: Final = ProblemType(
+    "confirmation-expired", 401, "Confirmation code expired or already used"
 )
-RESET_OVER: Final = Kind("reset-over", 401, "The password reset has expired or was used already")
-PAYMENT_REQUIRED: Final = Kind("payment-required", 402, "The balance does not cover it")
-FORBIDDEN: Final = Kind("forbidden", 403, "Not allowed")
-NOT_FOUND: Final = Kind("not-found", 404, "There is nothing here")
-METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "This cannot be done here")
-BODY_TIMEOUT: Final = Kind("body-timeout", 408, "The body of the request did not arrive in time")
-CONFLICT: Final = Kind("conflict", 409, "The present state does not allow it")
-IN_PROGRESS: Final = Kind("in-progress", 409, "The same request is being carried out now")
-CHANGED_SINCE: Final = Kind("changed-since", 412, "It has changed since it was read")
-TOO_LARGE: Final = Kind("too-large", 413, "The body is too large")
-ADDRESS_TOO_LONG: Final = Kind("address-too-long", 414, "The address is too long")
-UNSUPPORTED_MEDIA_TYPE: Final = Kind(
-    "unsupported-media-type", 415, "The body is of a type that is not read here"
+RESET_EXPIRED: Final = ProblemType("reset-expired", 401, "Password reset expired or already used")
+INSUFFICIENT_BALANCE: Final = ProblemType("insufficient-balance", 402, "Insufficient balance")
+FORBIDDEN: Final = ProblemType("forbidden", 403, "Forbidden")
+NOT_FOUND: Final = ProblemType("not-found", 404, "Not found")
+METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "Method not allowed")
+BODY_TIMEOUT: Final = ProblemType("body-timeout", 408, "Request body timeout")
+CONFLICT: Final = ProblemType("conflict", 409, "Conflict with the current state")
+PRECONDITION_FAILED: Final = ProblemType("precondition-failed", 412, "Precondition failed")
+TOO_LARGE: Final = ProblemType("too-large", 413, "Request body too large")
+URI_TOO_LONG: Final = ProblemType("uri-too-long", 414, "URI too long")
+UNSUPPORTED_MEDIA_TYPE: Final = ProblemType("unsupported-media-type", 415, "Unsupported media type")
+RANGE_NOT_SATISFIABLE: Final = ProblemType("range-not-satisfiable", 416, "Range not satisfiable")
+INVALID: Final = ProblemType("invalid", 422, "Invalid request")
+KEY_REUSED: Final = ProblemType("idempotency-key-reused", 422, "Idempotency key used by another request")
+QUOTA_EXCEEDED: Final = ProblemType("quota-exceeded", 403, "Plan quota exceeded")
+IMAGE_REJECTED: Final = ProblemType("image-rejected", 422, "Image rejected")
+TOO_MANY_REQUESTS: Final = ProblemType("too-many-requests", 429, "Too many requests")
+HEADER_FIELDS_TOO_LARGE: Final = ProblemType(
+    "header-fields-too-large", 431, "Request header fields too large"
 )
-RANGE_NOT_SATISFIABLE: Final = Kind("range-not-satisfiable", 416, "There is no such part of it")
-INVALID: Final = Kind("invalid", 422, "The request is not valid")
-KEY_REUSED: Final = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
-ALLOWANCE_USED: Final = Kind("allowance-used", 403, "The plan does not include more")
-PICTURE_REFUSED: Final = Kind("picture-refused", 422, "The picture cannot be accepted")
-TOO_MANY_REQUESTS: Final = Kind("too-many-requests", 429, "Too many requests")
-HEAD_TOO_LARGE: Final = Kind("head-too-large", 431, "The head of the request is too large")
-INTERNAL: Final = Kind("internal", 500, "Something went wrong on our side")
-DEADLINE: Final = Kind("deadline-exceeded", 504, "It took too long")
-UNAVAILABLE: Final = Kind("unavailable", 503, "The service is temporarily unavailable")
+INTERNAL: Final = ProblemType("internal", 500, "Internal server error")
+DEADLINE: Final = ProblemType("deadline-exceeded", 504, "Deadline exceeded")
+UNAVAILABLE: Final = ProblemType("unavailable", 503, "Service unavailable")
 
-KINDS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
+PROBLEM_TYPES: Final = tuple(value for value in list(globals().values()) if isinstance(value, ProblemType))
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One wrong member: where it is (a JSON path, or a parameter's name) and what is wrong."""
+    """One invalid member: ``at`` is a JSON path or the name of a parameter or header."""
 
     at: str
     detail: str
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error, as RFC 9457 lays it out; ``request_id`` and ``errors`` are extension members."""
+    """An error in the format of RFC 9457; ``request_id`` and ``errors`` are extension members."""
 
     type: str
     title: str
@@ -76,12 +75,12 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
-class Problem(Exception):  # noqa: N818 (the word of the standard)
-    """Raised anywhere below a route, sent to the client as problem details."""
+class Problem(Exception):  # noqa: N818 (the term of RFC 9457)
+    """An error to be returned to the client as problem details."""
 
     def __init__(
         self,
-        kind: Kind,
+        kind: ProblemType,
         detail: str = "",
         *,
         errors: Sequence[FieldError] = (),
@@ -94,7 +93,7 @@ class Problem(Exception):  # noqa: N818 (the word of the standard)
         self.headers = dict(headers or {})
 
     def details(self, base: str, request_id: str) -> ProblemDetails:
-        """The body; ``base`` is the service's public address, ``request_id`` names it in the logs."""
+        """Return the response body. ``base`` is the public URL of the service."""
         return ProblemDetails(
             type=f"{base}/docs#{self.kind.slug}",
             title=self.kind.title,

@@ -1,4 +1,4 @@
-"""What handlers give back, and how it is sent."""
+"""Return types of handlers, and functions that send them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 Headers = list[tuple[bytes, bytes]]
 
 JSON: Final = (b"content-type", b"application/json")
-# A client may keep it, but must ask whether it still holds before it uses it.
+# A client may cache the response, but must revalidate it before each use.
 _REVALIDATE: Final = (b"cache-control", b"private, no-cache")
 NOT_MODIFIED: Final = 304
 _BODILESS: Final = frozenset({204, NOT_MODIFIED})
@@ -27,8 +27,8 @@ encode = _encoder.encode
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """A body with headers of its own, or another status than the route's."""
+class Response(Generic[T]):
+    """A body with additional headers, or with a status other than the route's."""
 
     body: T
     headers: Sequence[tuple[bytes, bytes]] = ()
@@ -36,27 +36,27 @@ class Answer(Generic[T]):
 
 
 class Raw(bytes):
-    """A body that is sent as it is. Its media type stands in the route."""
+    """A body that is sent without encoding. The route declares its media type."""
 
 
-async def _nothing() -> None:
-    """Nothing to let go of."""
+async def _no_release() -> None:
+    """Default of :attr:`Stream.release`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A body that is sent as it comes. Without ``length`` it ends when the iterator does.
+    """A streamed body of ``length`` bytes; ``None`` if the length is unknown.
 
-    ``release`` is called when it has ended, however it did, even if nothing of it was ever sent.
+    ``release`` is called once the stream has ended, also after an error and if nothing was sent.
     """
 
     chunks: AsyncGenerator[bytes]
     length: int | None = None
-    release: Callable[[], Awaitable[None]] = _nothing
+    release: Callable[[], Awaitable[None]] = _no_release
 
 
 async def write(send: Send, status: int, headers: Headers, payload: bytes, *, head: bool = False) -> None:
-    """Send a whole answer."""
+    """Send a complete response. ``head`` omits the body, for ``HEAD`` requests."""
     if status not in _BODILESS:
         headers.append((b"content-length", b"%d" % len(payload)))
     start: Message = {"type": "http.response.start", "status": status, "headers": headers}
@@ -67,7 +67,11 @@ async def write(send: Send, status: int, headers: Headers, payload: bytes, *, he
 async def write_json(
     scope: Scope, send: Send, status: int, headers: Headers, payload: bytes, *, tagged: bool
 ) -> None:
-    """Send JSON; when ``tagged``, a good answer to a GET gets an entity tag, and no body the client has."""
+    """Send a JSON response.
+
+    If ``tagged``, a 200 response to ``GET`` or ``HEAD`` gets an entity tag, and the status is 304 if the tag
+    matches the request's ``If-None-Match``.
+    """
     if tagged and status == 200 and scope["method"] in {"GET", "HEAD"}:
         tag = entity_tag(payload)
         headers.append((b"etag", tag.encode()))
@@ -83,10 +87,10 @@ async def write_json(
 async def write_stream(
     scope: Scope, receive: Receive, send: Send, status: int, headers: Headers, stream: Stream
 ) -> None:
-    """Send a stream until it ends or the client goes away."""
+    """Send a stream until it ends or the client disconnects."""
     if stream.length is not None:
         headers.append((b"content-length", b"%d" % stream.length))
-    scope["streaming"] = True  # it may last: whoever counts requests need not count this one any more
+    scope["streaming"] = True  # its duration depends on the client, so it is left out of latency metrics
     try:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if scope["method"] == "HEAD":
@@ -112,12 +116,12 @@ async def _send_until_gone(receive: Receive, send: Send, stream: Stream) -> None
 
 
 def entity_tag(payload: bytes) -> str:
-    """The strong validator of a body, quotes included."""
+    """Return the strong entity tag of a body, including the quotes."""
     return f'"{hashlib.blake2b(payload, digest_size=12).hexdigest()}"'
 
 
 def matches(condition: str | None, tag: str) -> bool:
-    """Whether an ``If-None-Match`` names ``tag``, compared weakly (RFC 9110, section 13.1.2)."""
+    """Return whether an ``If-None-Match`` header matches ``tag``, compared weakly (RFC 9110, 13.1.2)."""
     if condition is None:
         return False
     tags = [part.strip().removeprefix("W/") for part in condition.split(",")]

@@ -1,13 +1,13 @@
 """Routes as typed functions.
 
-A handler's signature is its contract, and the only one: ``body`` is read from JSON into its type, ``query``
-from the query string, every other parameter from the path, and what it returns is written as JSON. The same
-signature becomes the OpenAPI document (:mod:`app.http.openapi`), so the two cannot disagree.
+The signature of a handler is the contract of its route: ``body`` is decoded from JSON into its type,
+``query`` from the query string, every other parameter from the path, and the return value is encoded as JSON.
+The OpenAPI document (:mod:`app.http.openapi`) is generated from the same signature, so the two cannot differ.
 
     contents = Routes("/v1/contents", tag="content")
 
     @contents.post("/", status=202, access=Access.SESSION)
-    async def create(call: Call, body: NewContent) -> Content: ...
+    async def create(context: RequestContext, body: NewContent) -> Content: ...
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from app.auth.roles import Role
 from app.http import problems
-from app.http.problems import Kind, Problem
-from app.http.requests import LARGEST_JSON, Upload, header, invalid, read_body, read_query
-from app.http.responses import Answer, Headers, Raw, Stream, encode, write, write_json, write_stream
+from app.http.problems import Problem, ProblemType
+from app.http.requests import MAX_JSON_BYTES, Upload, header, invalid, read_body, read_query
+from app.http.responses import Headers, Raw, Response, Stream, encode, write, write_json, write_stream
 from app.middleware.response_cache import CachePolicy
 from app.rate_limits.policies import RateLimitClass
 from app.resilience.priority import RequestPriority
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from app.auth.tokens import Session
     from app.services import Services
 
-__all__ = ["Access", "Answer", "Call", "Endpoint", "Raw", "RequestHeader", "Routes", "Stream"]
+__all__ = ["Access", "Endpoint", "Raw", "RequestContext", "RequestHeader", "Response", "Routes", "Stream"]
 
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
 
 
 class Access(Enum):
-    """Who may call a route."""
+    """Whether a route requires a session."""
 
     ANYONE = "anyone"
     SESSION = "session"
@@ -49,7 +49,7 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RequestHeader:
-    """A header that a route reads besides the usual ones, for the OpenAPI document."""
+    """A request header specific to a route, for the OpenAPI document."""
 
     name: str
     description: str
@@ -58,8 +58,8 @@ class RequestHeader:
 
 
 @dataclass(slots=True)  # not frozen: that would cost each request as much as all its fields
-class Call:
-    """One request, as a handler sees it. ``session`` is there exactly when the route asks for one."""
+class RequestContext:
+    """The context of one request for its handler. ``signed_in`` is ``None`` without a session."""
 
     scope: Scope
     services: Services
@@ -67,18 +67,22 @@ class Call:
 
     @property
     def session(self) -> Session:
-        """Who is asking; only for routes with :attr:`Access.SESSION`."""
-        assert self.signed_in is not None, "the route does not ask for a session"
+        """The session of the request; only for routes with :attr:`Access.SESSION`."""
+        assert self.signed_in is not None, "the route does not require a session"
         return self.signed_in
 
     def header(self, name: bytes) -> str | None:
-        """The first value of a header; ``name`` in lower case."""
+        """Return the first value of a header; ``None`` without one. ``name`` is lower case."""
         return header(self.scope, name)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One operation: a method on a path, its handler, and what the handler's signature says."""
+    """One operation: a method on a path, its handler, and the types of the handler's signature.
+
+    ``takes`` are the media types of the request body. ``cached`` marks handlers that read through a cache
+    shared by all requests, so one request's deadline must not limit the load. ``seconds`` is the deadline.
+    """
 
     method: str
     path: str
@@ -87,28 +91,28 @@ class Endpoint:
     status: int
     access: Access
     role: Role | None
-    kinds: tuple[Kind, ...]
+    problem_types: tuple[ProblemType, ...]
     media_type: str
     takes: tuple[str, ...] = ("application/json",)
     headers: tuple[RequestHeader, ...] = ()
-    answer_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
     other_statuses: tuple[int, ...] = ()
     priority: RequestPriority = RequestPriority.READ
-    limits: RateLimitClass = RateLimitClass.READ
+    rate_limit_class: RateLimitClass = RateLimitClass.READ
     seconds: float = 10.0
-    kept: CachePolicy | None = None
-    shared: bool = False
+    cache_policy: CachePolicy | None = None
+    cached: bool = False
     body: type | None = None
     query: type | None = None
-    answer: Any = None
+    response_type: Any = None
     path_parameters: dict[str, Any] = field(default_factory=dict)
     _decoder: msgspec.json.Decoder[Any] | None = field(default=None, repr=False)
     _path: type[msgspec.Struct] | None = field(default=None, repr=False)
 
     @property
     def streams(self) -> bool:
-        """Whether what it answers is sent as it comes."""
-        return Stream in (get_args(self.answer) or (self.answer,))
+        """Whether the response is streamed."""
+        return Stream in (get_args(self.response_type) or (self.response_type,))
 
     @property
     def summary(self) -> str:
@@ -117,11 +121,14 @@ class Endpoint:
 
     @property
     def description(self) -> str:
-        """The rest of it."""
+        """The handler's docstring without its first line."""
         return (inspect.getdoc(self.handler) or "").partition("\n")[2].strip()
 
     async def respond(self, services: Services, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, authorise, handle, write. Who is asking has been found out before."""
+        """Check the role, decode the arguments, call the handler and send its result.
+
+        The admission middleware has authenticated the request before. Raises :class:`Problem`.
+        """
         signed_in: Session | None = scope.get("session")
         if self.role is not None and (signed_in is None or self.role not in signed_in.roles):
             raise Problem(problems.FORBIDDEN, f"Only for accounts with the role {self.role}.")
@@ -131,19 +138,19 @@ class Endpoint:
         if self._decoder is not None:
             arguments["body"] = await self._read_body(scope, receive)
         elif self.body is Upload:
-            scope["leave"]()
+            scope["release_slot"]()
             arguments["body"] = Upload(scope, receive)
-        result = await self.handler(Call(scope, services, signed_in), **arguments)
+        result = await self.handler(RequestContext(scope, services, signed_in), **arguments)
         headers: Headers = []
         status = self.status
-        if isinstance(result, Answer):
+        if isinstance(result, Response):
             headers.extend(result.headers)
             status = result.status or status
             result = result.body
         if isinstance(result, Stream):
             if not any(name == b"content-type" for name, _ in headers):
                 headers.append((b"content-type", self.media_type.encode()))
-            scope["release"]()
+            scope["release_for_stream"]()
             await write_stream(scope, receive, send, status, headers, result)
         elif result is None:
             await write(send, status, headers, b"", head=scope["method"] == "HEAD")
@@ -151,18 +158,18 @@ class Endpoint:
             headers.append((b"content-type", self.media_type.encode()))
             await write(send, status, headers, result, head=scope["method"] == "HEAD")
         else:
-            # A probe's state is nobody's to keep; what is an account's, or says how long it holds, may be.
-            kept = self.access is Access.SESSION or any(name == b"cache-control" for name, _ in headers)
-            await write_json(scope, send, status, headers, encode(result), tagged=kept)
+            # Clients may cache data of an account and responses with Cache-Control, but not probe results.
+            cacheable = self.access is Access.SESSION or any(name == b"cache-control" for name, _ in headers)
+            await write_json(scope, send, status, headers, encode(result), tagged=cacheable)
 
     async def _read_body(self, scope: Scope, receive: Receive) -> Any:
         media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
-        # A client on a slow network must not hold the place of one that could be answered now.
-        scope["leave"]()
-        data = await read_body(scope, receive, LARGEST_JSON)
-        scope["reenter"]()
+        # A client on a slow network must not occupy the slot of a request that could run now.
+        scope["release_slot"]()
+        data = await read_body(scope, receive, MAX_JSON_BYTES)
+        scope["reacquire_slot"]()
         assert self._decoder is not None
         try:
             return self._decoder.decode(data)
@@ -173,7 +180,7 @@ class Endpoint:
 
 
 class Routes:
-    """The operations of one feature, below one prefix."""
+    """The operations of one feature, below one path prefix and with one OpenAPI tag."""
 
     def __init__(self, prefix: str, *, tag: str) -> None:
         self.prefix = prefix
@@ -200,30 +207,30 @@ class Routes:
         status: int = 200,
         access: Access = Access.SESSION,
         role: Role | None = None,
-        kinds: Sequence[Kind] = (),
+        problem_types: Sequence[ProblemType] = (),
         media_type: str = "application/json",
         takes: Sequence[str] = ("application/json",),
         headers: Sequence[RequestHeader] = (),
-        answer_headers: Sequence[str] = (),
+        response_headers: Sequence[str] = (),
         other_statuses: Sequence[int] = (),
         priority: RequestPriority | None = None,
-        limits: RateLimitClass | None = None,
+        rate_limit_class: RateLimitClass | None = None,
         seconds: float = 10.0,
-        kept: CachePolicy | None = None,
-        shared: bool = False,
+        cache_policy: CachePolicy | None = None,
+        cached: bool = False,
     ) -> Callable[[Handler], Handler]:
         reads = method == "GET"
-        # What is kept is given to anybody, and only a read can be.
-        assert kept is None or (reads and access is Access.ANYONE and role is None)
+        # A cached response is sent to every client, so it must be a public read.
+        assert cache_policy is None or (reads and access is Access.ANYONE and role is None)
 
         def register(handler: Handler) -> Handler:
             local = {"Services": object, "Session": object}
             hints = get_type_hints(handler, localns=local, include_extras=True)
-            answer = hints.pop("return")
-            if get_origin(answer) is Answer:
-                (answer,) = get_args(answer)
+            response_type = hints.pop("return")
+            if get_origin(response_type) is Response:
+                (response_type,) = get_args(response_type)
             body, query = hints.pop("body", None), hints.pop("query", None)
-            hints.pop("call")
+            hints.pop("context")
             self.endpoints.append(
                 Endpoint(
                     method=method,
@@ -233,31 +240,31 @@ class Routes:
                     status=status,
                     access=access,
                     role=role,
-                    kinds=(*kinds, *_implied(access, role, body, query, hints)),
+                    problem_types=(*problem_types, *_implied(access, role, body, query, hints)),
                     media_type=media_type,
                     takes=tuple(takes),
                     headers=tuple(headers),
-                    answer_headers=tuple(answer_headers),
+                    response_headers=tuple(response_headers),
                     other_statuses=tuple(other_statuses),
                     priority=priority
                     if priority is not None
                     else RequestPriority.READ
                     if reads
                     else RequestPriority.WRITE,
-                    limits=limits
-                    if limits is not None
+                    rate_limit_class=rate_limit_class
+                    if rate_limit_class is not None
                     else RateLimitClass.READ
                     if reads
                     else RateLimitClass.WRITE,
                     seconds=seconds,
-                    kept=kept,
-                    shared=shared,
+                    cache_policy=cache_policy,
+                    cached=cached,
                     body=body,
                     query=query,
-                    answer=None if answer is type(None) else answer,
+                    response_type=None if response_type is type(None) else response_type,
                     path_parameters=hints,
                     _decoder=None if body is None or body is Upload else msgspec.json.Decoder(body),
-                    # A type of its own: msgspec keeps what it learns of one, but not of an annotation.
+                    # A type instead of annotations: msgspec caches its analysis of types only.
                     _path=msgspec.defstruct("Path", list(hints.items())) if hints else None,
                 )
             )
@@ -267,7 +274,7 @@ class Routes:
 
 
 class Responder:
-    """One operation as an ASGI application."""
+    """ASGI application of one operation."""
 
     def __init__(self, endpoint: Endpoint, services: Services) -> None:
         self._endpoint = endpoint
@@ -278,7 +285,7 @@ class Responder:
 
 
 def authenticate(services: Services, scope: Scope) -> Session:
-    """The session of the request's bearer token; :class:`Problem` (401) without a good one."""
+    """Return the session of the request's bearer token. Raises :class:`Problem` (401) without a valid one."""
     scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Problem(
@@ -290,7 +297,7 @@ def authenticate(services: Services, scope: Scope) -> Session:
     if session.id in services.revocations:
         raise Problem(
             problems.UNAUTHENTICATED,
-            "The session was ended; sign in again.",
+            "The session was revoked. Sign in again.",
             headers={"www-authenticate": 'Bearer error="invalid_token"'},
         )
     return session
@@ -300,24 +307,25 @@ def _read_path(kind: type[msgspec.Struct], scope: Scope) -> dict[str, Any]:
     try:
         return msgspec.structs.asdict(msgspec.convert(scope["path_params"], kind, strict=False))
     except msgspec.ValidationError as error:
-        # What cannot be the name of anything is the name of nothing.
-        raise Problem(problems.NOT_FOUND, "Nothing can be called that.") from error
+        # A malformed ID cannot match any resource.
+        raise Problem(problems.NOT_FOUND, "Invalid identifier.") from error
 
 
 def _implied(
     access: Access, role: Role | None, body: type | None, query: type | None, path: dict[str, Any]
-) -> list[Kind]:
-    kinds: list[Kind] = [problems.METHOD_NOT_ALLOWED]
+) -> list[ProblemType]:
+    """Return the problem types that follow from a route's access and from the types of its parameters."""
+    problem_types: list[ProblemType] = [problems.METHOD_NOT_ALLOWED]
     if access is Access.SESSION:
-        kinds.append(problems.UNAUTHENTICATED)
+        problem_types.append(problems.UNAUTHENTICATED)
     if role is not None:
-        kinds.append(problems.FORBIDDEN)
+        problem_types.append(problems.FORBIDDEN)
     if body is not None:
-        kinds += [problems.BODY_TIMEOUT, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE]
+        problem_types += [problems.BODY_TIMEOUT, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE]
     if body is not None and body is not Upload:
-        kinds += [problems.MALFORMED, problems.INVALID]
+        problem_types += [problems.MALFORMED, problems.INVALID]
     elif query is not None:
-        kinds.append(problems.INVALID)
+        problem_types.append(problems.INVALID)
     if path:
-        kinds.append(problems.NOT_FOUND)
-    return kinds
+        problem_types.append(problems.NOT_FOUND)
+    return problem_types

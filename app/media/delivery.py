@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.http.problems import NOT_FOUND, RANGE_NOT_SATISFIABLE, UNAVAILABLE, Problem
-from app.http.responses import Answer, Stream, matches
+from app.http.responses import Response, Stream, matches
 from app.media.signed_urls import SignedUrls, object_name
 from app.media.visibility import MAX_CACHED_SECONDS, Visibility
 from app.storage import Bucket, ObjectMissing, RangeMissing, StorageError
@@ -40,7 +40,7 @@ class MediaDelivery:
 
     async def fetch(
         self, media: str, name: str, expires: int, signature: str, conditions: ConditionalHeaders
-    ) -> Answer[Stream | None]:
+    ) -> Response[Stream | None]:
         """Return the image ``name`` of ``media``, or the requested byte range of it.
 
         Raises :class:`Problem`: 403 for an invalid or expired signature, 404 if the image is not public or
@@ -63,7 +63,7 @@ class MediaDelivery:
             (b"content-security-policy", b"default-src 'none'; sandbox"),
         ]
         if matches(conditions.if_none_match, tag):
-            return Answer(None, headers=headers, status=304)
+            return Response(None, headers=headers, status=304)
         range_ = conditions.range if conditions.if_range in {None, tag} else None
         try:
             found = await self._bucket.open(object_name(media, name), _one_range(range_))
@@ -85,7 +85,7 @@ class MediaDelivery:
         if found.range is not None:
             headers.append((b"content-range", found.range.encode()))
         stream = Stream(found.chunks, length=found.length, release=found.release)
-        return Answer(stream, headers=headers, status=200 if found.range is None else 206)
+        return Response(stream, headers=headers, status=200 if found.range is None else 206)
 
 
 def _one_range(value: str | None) -> str | None:

@@ -6,18 +6,18 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from app.auth.roles import ALLOWANCES, Plan
+from app.auth.roles import PLAN_QUOTAS, Plan
 from app.http.pagination import PageQuery
 from app.http.problems import (
-    ALLOWANCE_USED,
     FORBIDDEN,
-    PICTURE_REFUSED,
+    IMAGE_REJECTED,
+    QUOTA_EXCEEDED,
     RANGE_NOT_SATISFIABLE,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
 )
 from app.http.requests import Upload
-from app.http.routing import Access, Answer, Call, RequestHeader, Routes, Stream
+from app.http.routing import Access, RequestContext, RequestHeader, Response, Routes, Stream
 from app.http.text import END
 from app.ids import Id
 from app.media.delivery import ConditionalHeaders
@@ -36,61 +36,63 @@ _MEDIA_TYPES: Final = (*(kind.value for kind in ImageFormat), UNDECLARED)
     "",
     status=202,
     takes=_MEDIA_TYPES,
-    kinds=[ALLOWANCE_USED, PICTURE_REFUSED],
-    answer_headers=["Location"],
+    problem_types=[QUOTA_EXCEEDED, IMAGE_REJECTED],
+    response_headers=["Location"],
     seconds=25.0,  # mobile devices on slow networks
 )
-async def upload(call: Call, body: Upload) -> Answer[Media]:
+async def upload(context: RequestContext, body: Upload) -> Response[Media]:
     """Upload an image.
 
     Variants in several widths are generated in the background: poll the URL in `Location` until the state is
     no longer `processing`. Uploading the same image again returns the existing media.
     """
-    declared = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+    declared = (context.header(b"content-type") or "").partition(";")[0].strip().lower()
     if declared not in _MEDIA_TYPES:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be one of: {', '.join(_MEDIA_TYPES)}.")
-    max_bytes = ALLOWANCES[Plan(call.session.plan)].upload_bytes
-    uploaded = await call.services.media.upload(call.session, declared, body.chunks(max_bytes))
-    return Answer(uploaded, headers=[(b"location", f"/v1/uploads/{uploaded.id}".encode())])
+    max_bytes = PLAN_QUOTAS[Plan(context.session.plan)].upload_bytes
+    uploaded = await context.services.media.upload(context.session, declared, body.chunks(max_bytes))
+    return Response(uploaded, headers=[(b"location", f"/v1/uploads/{uploaded.id}".encode())])
 
 
 @uploads.get("")
-async def list_own(call: Call, query: PageQuery) -> MediaPage:
+async def list_own(context: RequestContext, query: PageQuery) -> MediaPage:
     """List the account's uploads, newest first."""
-    return await call.services.media.list_own(call.session.account, query)
+    return await context.services.media.list_own(context.session.account, query)
 
 
 @uploads.get("/{media_id}")
-async def read(call: Call, media_id: Id) -> Media:
+async def read(context: RequestContext, media_id: Id) -> Media:
     """Get an upload with the signed URLs of its variants."""
-    return await call.services.media.read(call.session.account, media_id)
+    return await context.services.media.read(context.session.account, media_id)
 
 
 @uploads.delete("/{media_id}", status=204)
-async def delete(call: Call, media_id: Id) -> None:
+async def delete(context: RequestContext, media_id: Id) -> None:
     """Delete an upload.
 
     Its signed URLs stop working immediately, copies in caches expire within five minutes, and its objects are
     removed from the storage.
     """
-    await call.services.media.delete(call.session.account, media_id)
+    await context.services.media.delete(context.session.account, media_id)
 
 
 @media.get(
     "/{media_id}/{name}",
     access=Access.ANYONE,
     media_type="image/*",
-    kinds=[FORBIDDEN, RANGE_NOT_SATISFIABLE],
+    problem_types=[FORBIDDEN, RANGE_NOT_SATISFIABLE],
     headers=[
         RequestHeader("Range", "A single byte range."),
         RequestHeader("If-None-Match", "Entity tag of the cached copy."),
     ],
-    answer_headers=["ETag", "Cache-Control", "Accept-Ranges", "Content-Range"],
+    response_headers=["ETag", "Cache-Control", "Accept-Ranges", "Content-Range"],
     other_statuses=[206, 304],
 )
-async def fetch(call: Call, media_id: Id, name: Name, query: SignedQuery) -> Answer[Stream | None]:
+async def fetch(
+    context: RequestContext, media_id: Id, name: Name, query: SignedQuery
+) -> Response[Stream | None]:
     """Get an image by its signed URL."""
     conditions = ConditionalHeaders(
-        call.header(b"range"), call.header(b"if-range"), call.header(b"if-none-match")
+        context.header(b"range"), context.header(b"if-range"), context.header(b"if-none-match")
     )
-    return await call.services.delivery.fetch(media_id, name, query.expires, query.signature, conditions)
+    return await context.services.delivery.fetch(media_id, name, query.expires, query.signature, conditions)

@@ -17,16 +17,16 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from app import clock
-from app.auth.roles import ALLOWANCES, Plan
+from app.auth.roles import PLAN_QUOTAS, Plan
 from app.auth.tokens import Session
-from app.connections import REDIS_GONE, Database, Document
+from app.connections import REDIS_ERRORS, Database, Document
 from app.database.indexes import create_indexes
 from app.http import pagination
 from app.http.pagination import PageQuery
 from app.http.problems import (
-    ALLOWANCE_USED,
+    IMAGE_REJECTED,
     NOT_FOUND,
-    PICTURE_REFUSED,
+    QUOTA_EXCEEDED,
     UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
@@ -150,9 +150,9 @@ class MediaLibrary:
         request = f"{session.account}:{digest}"
         if existing := await self._media.find_one({"request": request}):
             return self._describe(existing)
-        quota = ALLOWANCES[Plan(session.plan)].media_bytes
+        quota = PLAN_QUOTAS[Plan(session.plan)].media_bytes
         if await self._used(session.account) + size > quota:
-            raise Problem(ALLOWANCE_USED, f"The plan includes {quota} bytes of media.")
+            raise Problem(QUOTA_EXCEEDED, f"The plan includes {quota} bytes of media.")
         now = clock.now()
         media_id = new_id()
         document: Document = {
@@ -221,7 +221,7 @@ class MediaLibrary:
             return 0
         try:
             return sum(await self._queue.enqueue(*jobs))
-        except (*REDIS_GONE, QueueFull) as error:
+        except (*REDIS_ERRORS, QueueFull) as error:
             log.warning("enqueue failed, will retry", error=type(error).__name__, count=len(jobs))
             return 0
 
@@ -258,7 +258,7 @@ def _checked_header(head: bytes, declared: str) -> ImageHeader:
             UNSUPPORTED_MEDIA_TYPE, f"The body is {header.kind}, but the declared media type is {declared}."
         )
     if (reason := header.limit_exceeded) is not None:
-        raise Problem(PICTURE_REFUSED, reason)
+        raise Problem(IMAGE_REJECTED, reason)
     return header
 
 

@@ -43,13 +43,13 @@ class AdmissionMiddleware:
     def __init__(self, app: ASGIApp, endpoint: Endpoint, services: Services) -> None:
         self._app = app
         self._services = services
-        self._limiter = services.engine.concurrency
-        self._watchdog = services.engine.deadlines
+        self._limiter = services.protection.concurrency
+        self._watchdog = services.protection.deadlines
         self._route = f"{endpoint.method} {endpoint.path}"
         self._priority = endpoint.priority
-        self._limit_class = endpoint.limits
+        self._limit_class = endpoint.rate_limit_class
         self._seconds = endpoint.seconds
-        self._shared = endpoint.shared
+        self._cached = endpoint.cached
         self._requires_session = endpoint.access is Access.SESSION
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,10 +81,14 @@ class AdmissionMiddleware:
             release_early()
             self._watchdog.unwatch(task)
 
-        scope["leave"], scope["reenter"], scope["release"] = release_early, acquire_again, release_for_stream
+        scope["release_slot"], scope["reacquire_slot"], scope["release_for_stream"] = (
+            release_early,
+            acquire_again,
+            release_for_stream,
+        )
         try:
             limits = await self._applicable_limits(scope)
-            rate_limiter = self._services.engine.limiter
+            rate_limiter = self._services.protection.limiter
             decision = rate_limiter.decide_locally(limits)
             if decision is None:
                 decision = await rate_limiter.decide(limits)
@@ -101,22 +105,24 @@ class AdmissionMiddleware:
         """Authenticate the request and return the rate limits it is charged to. Raises :class:`Problem` (401,
         403).
         """
-        services, engine = self._services, self._services.engine
-        address = engine.addresses.of(scope)
+        services, protection = self._services, self._services.protection
+        address = protection.client_addresses.find(scope)
         scope["session"] = None
         if not self._requires_session:
-            return engine.policies.applicable(self._limit_class, address)
+            return protection.policies.applicable(self._limit_class, address)
         try:
             session = scope["session"] = authenticate(services, scope)
         except Problem as problem:
             if problem.kind is UNAUTHENTICATED:
-                self._check(scope, await engine.limiter.decide(engine.policies.invalid_token(address)))
+                self._check(
+                    scope, await protection.limiter.decide(protection.policies.invalid_token(address))
+                )
             raise
         services.active_accounts.seen.add(session.account)
-        return engine.policies.applicable(self._limit_class, address, session.account, session.plan)
+        return protection.policies.applicable(self._limit_class, address, session.account, session.plan)
 
     def _check(self, scope: Scope, decision: Decision) -> None:
-        scope["answer_headers"].extend(decision.headers())
+        scope["response_headers"].extend(decision.headers())
         if not decision.allowed:
             metrics.limited.labels(decision.rule.name).inc()
             raise Problem(TOO_MANY_REQUESTS, f"The rate limit {decision.rule.name!r} is exceeded.")
@@ -133,7 +139,7 @@ class AdmissionMiddleware:
         self._watchdog.watch(task, deadline)
         token = set_deadline(deadline)
         try:
-            if has_deadline and not self._shared:
+            if has_deadline and not self._cached:
                 # PyMongo passes the remaining time to the server (maxTimeMS), so that the database stops too.
                 # Otherwise operations have their own, shorter timeouts; a shared load must not use the
                 # deadline of one caller.

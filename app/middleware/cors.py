@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app.http.problems import NOT_SHARED, Problem
+from app.http.problems import ORIGIN_NOT_ALLOWED, Problem
 from app.http.responses import encode
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
@@ -59,13 +59,13 @@ class ProblemCORSMiddleware(CORSMiddleware):
     def preflight_response(self, request_headers: Headers) -> Response:
         """Return the response to a preflight request."""
         response = super().preflight_response(request_headers)
-        if response.status_code < NOT_SHARED.status:
+        if response.status_code < ORIGIN_NOT_ALLOWED.status:
             return response
-        problem = Problem(NOT_SHARED, f"{bytes(response.body).decode()}.")
+        problem = Problem(ORIGIN_NOT_ALLOWED, f"{bytes(response.body).decode()}.")
         body = encode(problem.details(self._base, ""))
         headers = {key: value for key, value in response.headers.items() if key != "content-length"}
         headers["content-type"] = "application/problem+json"
-        return Response(body, NOT_SHARED.status, headers)
+        return Response(body, ORIGIN_NOT_ALLOWED.status, headers)
 
 
 def with_cors(app: ASGIApp, origins: AbstractSet[str], base: str) -> ASGIApp:

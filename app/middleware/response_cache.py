@@ -146,7 +146,7 @@ def fill_scope(scope: Scope, query: str) -> Scope:
         "route": scope.get("route", ""),
         "query_string": query.encode("ascii"),
         "headers": headers,
-        "answer_headers": list(headers),
+        "response_headers": list(headers),
         "request_id": "",
     }
 

@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.problems import ADDRESS_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, MALFORMED, UNAVAILABLE, Problem
-from app.http.requests import ClientGone, discard_body, raw_header
+from app.http.problems import HEADER_FIELDS_TOO_LARGE, INTERNAL, MALFORMED, UNAVAILABLE, URI_TOO_LONG, Problem
+from app.http.requests import ClientDisconnected, discard_body, raw_header
 from app.http.responses import encode, write
 from app.telemetry import context, metrics
 from app.telemetry.error_groups import ErrorGroups, is_outage
@@ -67,7 +67,7 @@ class TelemetryMiddleware:
             (b"traceparent", b"00-%b-%b-%b" % (trace, span, flags)),
         ]
         # Inner middleware may add to these headers; they are sent with every response, errors included.
-        scope["answer_headers"] = response_headers
+        scope["response_headers"] = response_headers
         status = 0
 
         def observed(message: Message) -> Awaitable[None]:
@@ -95,18 +95,16 @@ class TelemetryMiddleware:
         try:
             if size > MAX_HEADER_BYTES:
                 raise Problem(
-                    HEAD_TOO_LARGE, f"The request headers may have at most {MAX_HEADER_BYTES} bytes."
+                    HEADER_FIELDS_TOO_LARGE, f"The request headers may have at most {MAX_HEADER_BYTES} bytes."
                 )
             repeated = len(scope["named_headers"]) < len(scope["headers"])
             if repeated and sum(name == b"host" for name, _ in scope["headers"]) > 1:
                 # A proxy may have used either one (RFC 9112, section 3.2).
                 raise Problem(MALFORMED, "The request must have exactly one Host header.")
             if len(scope["path"]) + len(scope["query_string"]) > MAX_URI_LENGTH:
-                raise Problem(
-                    ADDRESS_TOO_LONG, f"The request URI may have at most {MAX_URI_LENGTH} characters."
-                )
+                raise Problem(URI_TOO_LONG, f"The request URI may have at most {MAX_URI_LENGTH} characters.")
             await self._app(scope, receive, observed)
-        except ClientGone:
+        except ClientDisconnected:
             # The server reports a body with invalid framing as a disconnected client. If the client did
             # disconnect, the response is discarded; if not, it is better than the server's own 500.
             scope["body_abandoned"] = True

@@ -8,8 +8,8 @@ from app.auth.roles import Role
 from app.http import idempotency
 from app.http.idempotency import REPLAYED, REQUIRED_KEY
 from app.http.pagination import PageQuery
-from app.http.problems import CONFLICT, KEY_REUSED, PAYMENT_REQUIRED
-from app.http.routing import Access, Answer, Call, Routes
+from app.http.problems import CONFLICT, INSUFFICIENT_BALANCE, KEY_REUSED
+from app.http.routing import Access, RequestContext, Response, Routes
 from app.ids import Id
 from app.orders.schemas import (
     Catalogue,
@@ -28,53 +28,53 @@ payments = Routes("/v1/accounts", tag="orders")
 _CACHEABLE: Final = (b"cache-control", b"public, max-age=300")
 
 
-@products.get("", access=Access.ANYONE, answer_headers=["Cache-Control"])
-async def catalogue(call: Call) -> Answer[Catalogue]:
+@products.get("", access=Access.ANYONE, response_headers=["Cache-Control"])
+async def catalogue(context: RequestContext) -> Response[Catalogue]:
     """List the products."""
-    return Answer(CATALOGUE, headers=[_CACHEABLE])
+    return Response(CATALOGUE, headers=[_CACHEABLE])
 
 
 @orders.post(
     "",
     status=201,
-    kinds=[CONFLICT, KEY_REUSED, PAYMENT_REQUIRED],
+    problem_types=[CONFLICT, KEY_REUSED, INSUFFICIENT_BALANCE],
     headers=[REQUIRED_KEY],
-    answer_headers=["Location", "Idempotency-Replayed"],
+    response_headers=["Location", "Idempotency-Replayed"],
 )
-async def place(call: Call, body: NewOrder) -> Answer[Order]:
+async def place(context: RequestContext, body: NewOrder) -> Response[Order]:
     """Buy a plan, paid from the account's balance.
 
     Buying the current plan extends it; a higher plan starts immediately. Takes effect in each session at its
     next token refresh.
     """
-    request = idempotency.required(call, body)
-    order, replayed = await call.services.orders.place(call.session.account, body, request)
+    request = idempotency.required(context, body)
+    order, replayed = await context.services.orders.place(context.session.account, body, request)
     location = (b"location", f"/v1/orders/{order.id}".encode())
-    return Answer(order, headers=[location, REPLAYED] if replayed else [location])
+    return Response(order, headers=[location, REPLAYED] if replayed else [location])
 
 
 @orders.get("")
-async def list_own(call: Call, query: PageQuery) -> OrderPage:
+async def list_own(context: RequestContext, query: PageQuery) -> OrderPage:
     """List the account's orders, newest first."""
-    return await call.services.orders.list_own(call.session.account, query)
+    return await context.services.orders.list_own(context.session.account, query)
 
 
 @orders.get("/{order_id}")
-async def read(call: Call, order_id: Id) -> Order:
+async def read(context: RequestContext, order_id: Id) -> Order:
     """Get an order of the account."""
-    return await call.services.orders.read(call.session.account, order_id)
+    return await context.services.orders.read(context.session.account, order_id)
 
 
 @payments.post(
     "/{account_id}/payments",
     status=201,
     role=Role.ADMINISTRATOR,
-    kinds=[KEY_REUSED],
+    problem_types=[KEY_REUSED],
     headers=[REQUIRED_KEY],
-    answer_headers=["Idempotency-Replayed"],
+    response_headers=["Idempotency-Replayed"],
 )
-async def pay_in(call: Call, account_id: Id, body: NewPayment) -> Answer[Payment]:
+async def pay_in(context: RequestContext, account_id: Id, body: NewPayment) -> Response[Payment]:
     """Add a received payment to an account's balance."""
-    request = idempotency.required(call, body)
-    payment, replayed = await call.services.orders.pay_in(account_id, body, request)
-    return Answer(payment, headers=[REPLAYED] if replayed else [])
+    request = idempotency.required(context, body)
+    payment, replayed = await context.services.orders.pay_in(account_id, body, request)
+    return Response(payment, headers=[REPLAYED] if replayed else [])

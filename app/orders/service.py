@@ -14,14 +14,14 @@ from app import clock
 from app.accounts.service import AccountResults
 from app.auth.roles import Plan
 from app.connections import Database, Document
-from app.database.concerns import reported
+from app.database.concerns import from_secondary
 from app.database.indexes import create_indexes
-from app.database.query_cache import Results
+from app.database.query_cache import QueryCache
 from app.database.transactions import Transactions
 from app.http import pagination
-from app.http.idempotency import Request
+from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
-from app.http.problems import CONFLICT, NOT_FOUND, PAYMENT_REQUIRED, UNAUTHENTICATED, Problem
+from app.http.problems import CONFLICT, INSUFFICIENT_BALANCE, NOT_FOUND, UNAUTHENTICATED, Problem
 from app.ids import new_id
 from app.orders.catalogue import CURRENCY, OFFERS, Offer, Product
 from app.orders.schemas import (
@@ -61,21 +61,21 @@ class Orders:
         self._orders = database["orders"]
         self._payments = database["payments"]
         self._accounts = database["accounts"]
-        self._reported = reported(database, "orders")
+        self._reported = from_secondary(database, "orders")
         self._transactions = Transactions(database)
         self._account_results = accounts
-        self.results: Results[OrderPage] = Results(redis, "orders", OrderPage)
+        self.results: QueryCache[OrderPage] = QueryCache(redis, "orders", OrderPage)
 
     async def prepare(self) -> None:
         """Create the indexes; the unique ones make requests idempotent."""
         await create_indexes(self._orders, self.INDEXES)
         await create_indexes(self._payments, self.PAYMENT_INDEXES)
 
-    async def place(self, account: str, body: NewOrder, request: Request) -> tuple[Order, bool]:
+    async def place(self, account: str, body: NewOrder, request: IdempotentRequest) -> tuple[Order, bool]:
         """Buy a product from the balance. Return the order and whether it already existed.
 
-        Raises :class:`Problem`: ``payment-required`` if the balance is too low, ``conflict`` while a higher
-        plan is active.
+        Raises :class:`Problem`: ``insufficient-balance`` if the balance is too low, ``conflict`` while a
+        higher plan is active.
         """
         if existing := await self._orders.find_one({"request": request.name}):
             request.check(existing)
@@ -118,7 +118,9 @@ class Orders:
 
         return await self.results.fetch(account, f"{query.limit} {before or ''}", query_page)
 
-    async def pay_in(self, account: str, body: NewPayment, request: Request) -> tuple[Payment, bool]:
+    async def pay_in(
+        self, account: str, body: NewPayment, request: IdempotentRequest
+    ) -> tuple[Payment, bool]:
         """Add to a balance. Return the payment and whether it already existed. Raises :class:`Problem`
         (404).
         """
@@ -159,7 +161,12 @@ class Orders:
         )
 
     async def _purchase(
-        self, session: AsyncClientSession, account: str, product: Product, offer: Offer, request: Request
+        self,
+        session: AsyncClientSession,
+        account: str,
+        product: Product,
+        offer: Offer,
+        request: IdempotentRequest,
     ) -> Document:
         """Insert the order and update balance and plan in one transaction."""
         buyer = await self._accounts.find_one({"_id": account}, session=session)
@@ -187,7 +194,7 @@ class Orders:
         )
         if changed.matched_count == 0:
             detail = f"The price is {offer.price} cents; the balance is {buyer['balance']} cents."
-            raise Problem(PAYMENT_REQUIRED, detail)
+            raise Problem(INSUFFICIENT_BALANCE, detail)
         order_id = new_id()
         day = f"{now:%Y-%m-%d}"
         document: Document = {
@@ -206,7 +213,7 @@ class Orders:
         return document
 
     async def _pay(
-        self, session: AsyncClientSession, account: str, amount: int, request: Request
+        self, session: AsyncClientSession, account: str, amount: int, request: IdempotentRequest
     ) -> Document:
         changed = await self._accounts.find_one_and_update(
             {"_id": account}, {"$inc": {"balance": amount}}, return_document=True, session=session

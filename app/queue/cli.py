@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from app.connections import REDIS_GONE, open_redis
+from app.connections import REDIS_ERRORS, open_redis
 from app.queue.jobs import DeadLetter
 from app.queue.queue import Queue
 from app.settings import Settings, load
@@ -52,7 +52,7 @@ async def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = load(environ)
     try:
         return await _run(settings, verb, names, as_json="--json" in arguments)
-    except REDIS_GONE as error:
+    except REDIS_ERRORS as error:
         print(f"Redis is unavailable: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
         return 1
 

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from prometheus_client import Histogram
 
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 from app.queue.jobs import JobResult, Lease, Outcome, RetryLater
 from app.queue.queue import Queue
 from app.queue.tasks import PermanentError, Tasks
@@ -55,7 +55,7 @@ class Consumer:
             while not self._stopping.is_set():
                 try:
                     await self._lease_jobs()
-                except REDIS_GONE as error:
+                except REDIS_ERRORS as error:
                     log.warning("queue unavailable", error=type(error).__name__)
                     await self._pause(1.0)
         finally:
@@ -147,13 +147,13 @@ class Consumer:
         try:
             held = await retry(
                 lambda: self._settlements.submit(result),
-                retry_on=REDIS_GONE,
+                retry_on=REDIS_ERRORS,
                 budget=self._retry_budget,
                 attempts=8,
                 wait_initial=0.1,
                 wait_max=self._queue.visibility / 4,
             )
-        except REDIS_GONE as error:
+        except REDIS_ERRORS as error:
             # The lease expires and the job runs again; tasks are idempotent.
             log.warning("failed to settle job", error=type(error).__name__)
             return "unsettled"
@@ -212,7 +212,7 @@ class Consumer:
                 continue
             try:
                 alive = await self._queue.extend([lease for _, lease in held])
-            except REDIS_GONE:
+            except REDIS_ERRORS:
                 continue
             for (task, lease), still in zip(held, alive, strict=True):
                 if not still and task in self._executing:
@@ -223,7 +223,7 @@ class Consumer:
         """Add due recurring jobs. Every worker runs this; the queue adds each job once."""
         while not self._stopping.is_set():
             wait = 1.0
-            with contextlib.suppress(*REDIS_GONE):
+            with contextlib.suppress(*REDIS_ERRORS):
                 wait = await self._queue.recur(self._tasks.recurring)
             await pause(max(0.01, wait))
 

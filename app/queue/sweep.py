@@ -17,7 +17,7 @@ from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 
 from app import clock
-from app.connections import REDIS_GONE, Document
+from app.connections import REDIS_ERRORS, Document
 from app.queue.queue import Queue
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ async def sweep(
             break
         try:
             dead = await queue.are_dead(*(document["_id"] for document in batch))
-        except REDIS_GONE as error:
+        except REDIS_ERRORS as error:
             log.warning("sweep interrupted: Redis unavailable", error=type(error).__name__)
             break
         for document, is_dead in zip(batch, dead, strict=True):

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 from redis.asyncio import Redis
 
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 from app.rate_limits.rules import Rule
 
 log = structlog.get_logger()
@@ -188,7 +188,7 @@ class Limiter:
                 try:
                     async with asyncio.timeout(_TIMEOUT_SECONDS):
                         await self._send(batch)
-                except REDIS_GONE as error:
+                except REDIS_ERRORS as error:
                     log.warning("Redis unavailable, rate limits are per pod", error=type(error).__name__)
                     self._redis_paused_until = self._clock() + _REDIS_PAUSE_SECONDS
                     # Requests that arrived meanwhile must not wait for the same timeout.

@@ -12,7 +12,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from app.connections import REDIS_GONE
+from app.connections import REDIS_ERRORS
 from app.redis.cancellation import pause
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
@@ -49,7 +49,7 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
             now = asyncio.get_running_loop().time()
             try:
                 held = await extend(keys=[key], args=[token, milliseconds])
-            except REDIS_GONE:
+            except REDIS_ERRORS:
                 if now + seconds / 3 < valid_until:
                     continue
                 held = 0
@@ -69,5 +69,5 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
         raise LeaseLost(name) from None
     finally:
         extending.cancel()
-        with contextlib.suppress(*REDIS_GONE):  # it expires without a release
+        with contextlib.suppress(*REDIS_ERRORS):  # it expires without a release
             await release(keys=[key], args=[token])

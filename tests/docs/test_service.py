@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from app.settings import Role
+from app.settings import ProcessRole
 from tests.repository._tree import ROOT
 from tools.docs.markdown import table
 
@@ -20,7 +20,7 @@ def test_every_variable_is_documented_and_no_other() -> None:
 
 def test_every_command_is_documented() -> None:
     documented = {row[0].strip("`").split()[3] for row in table(PAGE, "Commands")}
-    assert documented == {*Role, "grant", "advise", "jobs"}
+    assert documented == {*ProcessRole, "grant", "advise", "jobs"}
 
 
 def test_every_file_the_page_names_is_there() -> None:

@@ -159,7 +159,7 @@ class Client:
                 if answer.status_code == 202:
                     self.history.pieces[key] = answer.json()["id"]
                 else:  # as many are unfinished as the plan has
-                    assert answer.json()["type"].endswith("#allowance-used"), answer.text
+                    assert answer.json()["type"].endswith("#quota-exceeded"), answer.text
                     self.history.sent.discard(key)
                 return
             if enough.wait(0.5):

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.application import PUBLIC
 from app.http import openapi
-from app.http.problems import KINDS
+from app.http.problems import PROBLEM_TYPES
 
 HEAD = """# The API
 
@@ -19,7 +19,7 @@ def api_page() -> str:
     endpoints = [endpoint for part in PUBLIC for endpoint in part.endpoints]
     document = openapi.document(endpoints, base="https://api.example.com", version="1")
     roles = {f"{each.method} {each.path}": each.role for each in endpoints}
-    kinds = [f"| `{kind.slug}` | {kind.status} | {kind.title} |" for kind in KINDS]
+    kinds = [f"| `{kind.slug}` | {kind.status} | {kind.title} |" for kind in PROBLEM_TYPES]
     lines = [HEAD]
     for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints):
         rows = [_row(name, operation, roles[name]) for name, operation in _operations(document, tag)]

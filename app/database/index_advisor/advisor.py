@@ -1,8 +1,8 @@
-"""Which indexes the queries that are really asked would need, and which nobody needs.
+"""Index advisor: recommends indexes for the recorded queries, and the removal of unused ones.
 
-The order of fields is MongoDB's own rule (manual, "The ESR Guideline"): first what is compared for equality,
-then what the result is sorted by, then ranges. Every advice says what it rests on. Pure functions: what is
-known of the database comes in, advice comes out, nothing is changed here.
+The order of fields follows MongoDB's manual ("The ESR Guideline"): fields compared for equality, then sort
+fields, then range fields. These are pure functions from query statistics and existing indexes to advice;
+:mod:`app.database.index_advisor.inventory` reads and changes the indexes.
 """
 
 from __future__ import annotations
@@ -16,39 +16,43 @@ from typing import Final, TypeAlias
 import msgspec
 
 from app.database.index_advisor.query_shapes import VALUE, Condition, Shape
-from app.database.index_advisor.query_stats import Use
+from app.database.index_advisor.query_stats import QueryStats
 
 Keys: TypeAlias = tuple[tuple[str, int], ...]
 
-# From the limits of MongoDB: 64 indexes a collection, 32 fields an index. Long before that, writes suffer.
-MOST_INDEXES: Final = 16
-_MOST_FIELDS: Final = 8
-_SELDOM: Final = 10  # a query that was asked less often in a week is no reason for an index
-_MOST_WRITES_A_READ: Final = 10.0
+# MongoDB allows 64 indexes per collection and 32 fields per index, but writes become slow far below that.
+MAX_INDEXES: Final = 16
+_MAX_FIELDS: Final = 8
+_MIN_COUNT: Final = 10  # queries that ran less often in the past week do not justify an index
+_MAX_WRITES_PER_READ: Final = 10.0
 _UNUSED_FOR: Final = timedelta(days=14)
 _EQUALITY: Final = frozenset({"$eq", "$in"})
 _RANGES: Final = frozenset(
     {"$gt", "$gte", "$lt", "$lte", "$exists", "$regex", "$not", "$ne", "$nin", "$type"}
 )
-# Conditions that rule out little: a scan of the index would hardly be shorter than one of the collection.
+# Conditions with low selectivity: an index scan would hardly be shorter than a collection scan.
 _WEAK: Final = frozenset({"$ne", "$nin", "$not", "$exists", "$type"})
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index that is there. ``kept`` says why it stays even when nothing reads it (``unique``, …);
-    ``reads`` since ``since``, where the server tells."""
+    """An existing index.
+
+    ``protection`` is the reason why it must not be dropped even if unused: ``_id``, ``unique``, ``ttl``,
+    ``special`` or empty. ``declared`` is true if the service creates it at startup. ``reads`` is the number
+    of reads since ``since``, ``None`` if the server does not report them.
+    """
 
     collection: str
     name: str
     keys: Keys
-    kept: str = ""
+    protection: str = ""
     declared: bool = False
     reads: int | None = None
     since: datetime | None = None
 
 
 class Need(msgspec.Struct, frozen=True):
-    """What one query, or one branch of an ``$or``, asks of an index."""
+    """The fields that an index for a query, or for one branch of an ``$or``, must have."""
 
     equal: frozenset[str]
     sort: Keys = ()
@@ -61,7 +65,8 @@ class Action(StrEnum):
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """What to do, and why. ``reads`` and ``writes`` a week: what it would help, and what would pay for it."""
+    """A recommended index change. ``reads`` and ``writes`` are the operations of the past week that the index
+    would speed up and slow down."""
 
     action: Action
     collection: str
@@ -74,14 +79,16 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 def needs(shape: Shape) -> list[Need]:
-    """What a query asks of indexes; nothing when it has neither conditions nor an order."""
+    """Return the index needs of a query; empty for one without indexable conditions and sort order."""
     found = [_need(branch, shape.sort) for branch in _branches(shape.conditions)]
     return [need for need in found if need.equal or need.sort or need.ranges]
 
 
 def advised(need: Need, *, popular: Mapping[str, int] | None = None) -> Keys:
-    """The index for a need: equality, sort, range. Among equals, what more queries ask for comes first, so
-    that one index can serve several as its prefix.
+    """Return the keys of an index for ``need``: equality, sort, range.
+
+    Among equality fields, those with a higher count in ``popular`` come first, so that a prefix of the index
+    can serve other queries.
     """
     weight = popular or {}
 
@@ -91,84 +98,86 @@ def advised(need: Need, *, popular: Mapping[str, int] | None = None) -> Keys:
     keys = [(field, 1) for field in order(need.equal)]
     keys += need.sort
     keys += [(field, 1) for field in order(need.ranges - {field for field, _ in need.sort})]
-    return tuple(keys[:_MOST_FIELDS])
+    return tuple(keys[:_MAX_FIELDS])
 
 
 def serves(keys: Keys, need: Need) -> bool:
-    """Whether an index finds what is asked for without sorting in memory: its first fields are exactly the
-    equal ones in any order, then come those of the sort, all in its direction or all against it, and when
-    there is neither, its first field is of a range.
+    """Return whether an index serves ``need`` without a sort in memory.
+
+    Its first fields must be the equality fields in any order, followed by the sort fields, all in the order's
+    direction or all in reverse. For a need with range fields only, its first field must be one of them.
     """
     head, rest = keys[: len(need.equal)], keys[len(need.equal) :]
     if {field for field, _ in head} != need.equal:
         return False
     if need.sort:
-        part = rest[: len(need.sort)]
-        back = tuple((field, -way) for field, way in part)
-        return need.sort in (part, back)
+        following = rest[: len(need.sort)]
+        return need.sort in (following, _reversed(following))
     return bool(need.equal) or (bool(rest) and rest[0][0] in need.ranges)
 
 
 def covers(longer: Keys, shorter: Keys) -> bool:
-    """Whether everything ``shorter`` does is done by ``longer``: it is a true prefix of it, or of it read
-    backwards.
-    """
+    """Return whether ``shorter`` is a proper prefix of ``longer`` or of its reverse, and so is redundant."""
     prefix = longer[: len(shorter)]
-    return len(longer) > len(shorter) and shorter in (prefix, tuple((field, -way) for field, way in prefix))
+    return len(longer) > len(shorter) and shorter in (prefix, _reversed(prefix))
+
+
+def _reversed(keys: Keys) -> Keys:
+    return tuple((field, -direction) for field, direction in keys)
 
 
 def advise(
-    workload: Mapping[Shape, Use], indexes: Sequence[Index], *, now: datetime, most_new: int = 3
+    stats: Mapping[Shape, QueryStats], indexes: Sequence[Index], *, now: datetime, max_new: int = 3
 ) -> list[Advice]:
-    """What to create, the most useful first and at most ``most_new``, then what to drop."""
-    return [*_creations(workload, indexes)[:most_new], *_drops(indexes, now)]
+    """Return at most ``max_new`` indexes to create, most frequently needed first, then the ones to drop."""
+    return [*_creations(stats, indexes)[:max_new], *_drops(indexes, now)]
 
 
 def name_of(keys: Keys) -> str:
-    """The name of an index the advisor made: by it, and only by it, it knows its own."""
-    return "advised_" + "_".join(f"{field.replace('.', '-')}_{way}" for field, way in keys)
+    """Return the name of an index created by the advisor; its prefix marks the advisor's own indexes."""
+    return "advised_" + "_".join(f"{field.replace('.', '-')}_{direction}" for field, direction in keys)
 
 
-def _creations(workload: Mapping[Shape, Use], indexes: Sequence[Index]) -> list[Advice]:
-    wanted: dict[tuple[str, Need], Use] = {}
-    for shape, use in workload.items():
+def _creations(stats: Mapping[Shape, QueryStats], indexes: Sequence[Index]) -> list[Advice]:
+    needed: dict[tuple[str, Need], QueryStats] = {}
+    for shape, entry in stats.items():
         if not shape.reads:
             continue
         for need in needs(shape):
-            total = wanted.setdefault((shape.collection, need), Use())
-            total.count += use.count
-            total.seconds += use.seconds
+            total = needed.setdefault((shape.collection, need), QueryStats())
+            total.count += entry.count
+            total.seconds += entry.seconds
     popular: Counter[str] = Counter()
-    for (collection, need), use in wanted.items():
+    for (collection, need), entry in needed.items():
         for field in need.equal:
-            popular[f"{collection} {field}"] += use.count
-    there: dict[str, list[Keys]] = {}
-    singles: dict[str, list[frozenset[str]]] = {}
+            popular[f"{collection} {field}"] += entry.count
+    existing: dict[str, list[Keys]] = {}
+    unique: dict[str, list[frozenset[str]]] = {}
     for index in indexes:
-        there.setdefault(index.collection, []).append(index.keys)
-        if index.kept in {"_id", "unique"}:
+        existing.setdefault(index.collection, []).append(index.keys)
+        if index.protection in {"_id", "unique"}:
             fields = frozenset(field for field, _ in index.keys)
-            singles.setdefault(index.collection, []).append(fields)
+            unique.setdefault(index.collection, []).append(fields)
     advice: list[Advice] = []
-    # The longest first: what they bring often serves the shorter ones too.
-    for (collection, need), use in sorted(wanted.items(), key=_by_length):
-        known = there.setdefault(collection, [])
-        if use.count < _SELDOM or any(serves(keys, need) for keys in known):
+    # Needs with more fields first, because their indexes often serve shorter needs too.
+    for (collection, need), entry in sorted(needed.items(), key=_by_length):
+        known = existing.setdefault(collection, [])
+        if entry.count < _MIN_COUNT or any(serves(keys, need) for keys in known):
             continue
-        if any(single <= need.equal for single in singles.get(collection, ())):
-            continue  # at most one document has these values: there is nothing left to sort or to search
+        if any(fields <= need.equal for fields in unique.get(collection, ())):
+            continue  # a unique index finds the single matching document
         weight = {field: popular[f"{collection} {field}"] for field in need.equal}
         keys = advised(need, popular=weight)
-        writes = _writes(workload, collection, keys)
-        if len(known) >= MOST_INDEXES or writes > use.count * _MOST_WRITES_A_READ:
-            continue  # each write would pay for what few reads gain
+        writes = _writes(stats, collection, keys)
+        if len(known) >= MAX_INDEXES or writes > entry.count * _MAX_WRITES_PER_READ:
+            continue  # the index would cost writes more than it saves reads
         known.append(keys)
-        why = f"asked {use.count} times, {use.mean * 1000:.1f} ms each, and no index serves it"
-        advice.append(Advice(Action.CREATE, collection, name_of(keys), keys, why, use.count, writes))
+        why = f"{entry.count} queries, {entry.mean * 1000:.1f} ms on average, and no index serves them"
+        advice.append(Advice(Action.CREATE, collection, name_of(keys), keys, why, entry.count, writes))
     return sorted(advice, key=lambda each: -each.reads)
 
 
-def _by_length(item: tuple[tuple[str, Need], Use]) -> tuple[int, str, str]:
+def _by_length(item: tuple[tuple[str, Need], QueryStats]) -> tuple[int, str, str]:
     (collection, need), _ = item
     return -(len(need.equal) + len(need.sort) + len(need.ranges)), collection, repr(advised(need))
 
@@ -176,22 +185,22 @@ def _by_length(item: tuple[tuple[str, Need], Use]) -> tuple[int, str, str]:
 def _drops(indexes: Sequence[Index], now: datetime) -> list[Advice]:
     advice: list[Advice] = []
     for index in indexes:
-        if index.kept:
+        if index.protection:
             continue
         longer = next(
             (
                 other
                 for other in indexes
                 if other.collection == index.collection
-                and other.kept in {"", "unique"}
+                and other.protection in {"", "unique"}
                 and covers(other.keys, index.keys)
             ),
             None,
         )
         if longer is not None:
-            why = f"{longer.name} begins with the same fields"
+            why = f"{longer.name} starts with the same fields"
         elif index.reads == 0 and index.since is not None and now - index.since > _UNUSED_FOR:
-            why = f"not read once since {index.since:%Y-%m-%d}"
+            why = f"unused since {index.since:%Y-%m-%d}"
         else:
             continue
         advice.append(
@@ -200,18 +209,18 @@ def _drops(indexes: Sequence[Index], now: datetime) -> list[Advice]:
     return advice
 
 
-def _writes(workload: Mapping[Shape, Use], collection: str, keys: Keys) -> int:
-    """How many writes would have to change an index."""
+def _writes(stats: Mapping[Shape, QueryStats], collection: str, keys: Keys) -> int:
+    """Return the number of recorded writes that would update an index with these keys."""
     fields = {field for field, _ in keys}
     return sum(
-        use.count
-        for shape, use in workload.items()
+        entry.count
+        for shape, entry in stats.items()
         if shape.collection == collection and shape.writes and _touches(shape.changes, fields)
     )
 
 
 def _touches(changes: Sequence[str], fields: set[str]) -> bool:
-    """Whether a change of a field, or of what holds it or what it holds, is one of these fields."""
+    """Return whether a change affects one of the fields: the field itself, its parent or its children."""
     return any(
         changed == "*"
         or changed == field
@@ -223,16 +232,16 @@ def _touches(changes: Sequence[str], fields: set[str]) -> bool:
 
 
 def _branches(conditions: Mapping[str, Condition]) -> list[dict[str, Condition]]:
-    """The filters of which each needs an index: every branch of an ``$or``, with what holds for all."""
+    """Return the filters that each need an index: the branches of an ``$or``, with the common conditions."""
     common: dict[str, Condition] = {}
     choices: list[dict[str, Condition]] = []
     for name, value in conditions.items():
         if name == "$and" and isinstance(value, list):
-            for part in value:
-                if isinstance(part, dict):
-                    common.update(part)
+            for item in value:
+                if isinstance(item, dict):
+                    common.update(item)
         elif name == "$or" and isinstance(value, list):
-            choices += [part for part in value if isinstance(part, dict)]
+            choices += [item for item in value if isinstance(item, dict)]
         elif not name.startswith("$"):
             common[name] = value
     return [{**common, **choice} for choice in choices] or [common]
@@ -245,11 +254,11 @@ def _need(conditions: Mapping[str, Condition], sort: Keys) -> Need:
         if field.startswith("$"):
             continue
         operators = set(value) if isinstance(value, dict) else set()
-        # Many values in the order of another field are merged by the server; as a range they would not be.
+        # $in counts as equality, because the server then merges the sorted results of the values.
         if value == VALUE or operators & _EQUALITY:
             equal.add(field)
         elif operators & (_RANGES - _WEAK):
             ranges.add(field)
-    # What equals one value needs no order.
-    ordered = tuple((field, way) for field, way in sort if field not in equal)
+    # Sorting by a field that is compared for equality has no effect.
+    ordered = tuple((field, direction) for field, direction in sort if field not in equal)
     return Need(frozenset(equal), ordered, frozenset(ranges))

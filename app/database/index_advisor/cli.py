@@ -1,7 +1,7 @@
-"""``python -m app advise [--apply] [--json]``: what the queries of the last week say about the indexes.
+"""``python -m app advise [--apply] [--json]``: recommend index changes from the queries of the past week.
 
-Without ``--apply`` nothing is changed. Exit codes: 0, 1 when MongoDB or Redis cannot be asked or another
-process changes indexes just now, 2 when the settings are not right.
+Changes are made only with ``--apply``. Exit codes: 0 success, 1 if MongoDB or Redis is unavailable or another
+process is changing indexes, 2 for invalid settings.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from app.accounts.refresh_sessions import RefreshSessions
 from app.accounts.registration import Registration
 from app.accounts.service import Accounts
 from app.analytics.ingestion import Ingestion
-from app.connections import REDIS_GONE, open_members, open_mongodb, open_redis
+from app.connections import REDIS_ERRORS, open_members, open_mongodb, open_redis
 from app.content.feed import Feed
 from app.content.service import Contents
 from app.database.index_advisor.advisor import Advice, Keys, advise
-from app.database.index_advisor.inventory import Busy, apply, take_stock
-from app.database.index_advisor.query_stats import told
+from app.database.index_advisor.inventory import Busy, apply, read_indexes
+from app.database.index_advisor.query_stats import load_stats
 from app.media.deletion import ObjectDeletions
 from app.media.service import MediaLibrary
 from app.orders.service import Orders
@@ -48,17 +48,17 @@ _DECLARED: Final[tuple[tuple[str, tuple[IndexModel, ...]], ...]] = (
 
 
 class Report(msgspec.Struct):
-    """What was found. ``said`` is what was done about it, with ``--apply``."""
+    """Numbers of query shapes and indexes, and the advice; ``changes`` lists the results of ``--apply``."""
 
     shapes: int
     indexes: int
     advice: list[Advice]
     notes: list[str]
-    said: list[str]
+    changes: list[str]
 
 
 def declared() -> dict[str, list[Keys]]:
-    """The keys of the indexes that the service makes at its start, by collection."""
+    """Return the keys of the indexes that the service creates at startup, by collection."""
     found: dict[str, list[Keys]] = {}
     for collection, models in _DECLARED:
         for model in models:
@@ -67,39 +67,39 @@ def declared() -> dict[str, list[Keys]]:
 
 
 async def report(settings: Settings, *, change: bool) -> Report:
-    """Look, and with ``change`` do something about it. Raises what the drivers raise, and :class:`Busy`."""
+    """Compute the advice, and apply it if ``change``. Raises errors of the drivers, and :class:`Busy`."""
     async with (
         open_redis(settings.redis) as redis,
         open_mongodb(settings.mongodb, app_name="kingdom-advise") as database,
     ):
-        workload = await told(redis)
+        stats = await load_stats(redis)
         async with open_members(settings.mongodb, database, app_name="kingdom-advise") as members:
-            stock = await take_stock(database, members, declared())
-            advice = advise(workload, stock.indexes, now=clock.now())
-            said = await apply(database, members, redis, advice, declared()) if change else []
-        notes = stock.notes + ([] if workload else ["no query has been told of yet"])
-        return Report(len(workload), len(stock.indexes), advice, notes, said)
+            inventory = await read_indexes(database, members, declared())
+            advice = advise(stats, inventory.indexes, now=clock.now())
+            changes = await apply(database, members, redis, advice, declared()) if change else []
+        notes = inventory.notes + ([] if stats else ["no query statistics have been recorded yet"])
+        return Report(len(stats), len(inventory.indexes), advice, notes, changes)
 
 
 async def main(arguments: list[str], environ: Mapping[str, str]) -> int:
-    """The command. Raises :class:`app.settings.SettingsError`."""
+    """Run the command and return its exit code. Raises :class:`app.settings.SettingsError`."""
     settings = load(environ)
     try:
         found = await report(settings, change="--apply" in arguments)
     except Busy:
-        print("Another process changes indexes just now; try again later.", file=sys.stderr)
+        print("Another process is changing indexes. Retry later.", file=sys.stderr)
         return 1
-    except (LeaseLost, PyMongoError, *REDIS_GONE) as error:
-        print(f"Not possible now: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
+    except (LeaseLost, PyMongoError, *REDIS_ERRORS) as error:
+        print(f"MongoDB or Redis failed: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
         return 1
     if "--json" in arguments:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return 0
-    print(f"{found.shapes} kinds of query, {found.indexes} indexes")
+    print(f"{found.shapes} query shapes, {found.indexes} indexes")
     for each in found.advice:
-        keys = ", ".join(f"{field} {way}" for field, way in each.keys)
-        print(f"{each.action} {each.collection}.{each.name} ({keys}): {each.why}; {each.writes} writes pay")
+        keys = ", ".join(f"{field} {direction}" for field, direction in each.keys)
+        print(f"{each.action} {each.collection}.{each.name} ({keys}): {each.why}; slows {each.writes} writes")
     if not found.advice:
-        print("nothing to advise")
-    print(*(f"note: {note}" for note in found.notes), *found.said, sep="\n")
+        print("no changes recommended")
+    print(*(f"note: {note}" for note in found.notes), *found.changes, sep="\n")
     return 0

@@ -1,4 +1,4 @@
-"""What MongoDB means to do with a query, as one line."""
+"""Query plans of MongoDB as one line, for the slow-query log."""
 
 from __future__ import annotations
 
@@ -10,42 +10,43 @@ from pymongo.errors import PyMongoError
 from app.connections import Database
 
 _EXPLAINED: Final = frozenset({"find", "count", "distinct", "aggregate", "update", "delete", "findAndModify"})
-# The envelope of a command: sessions, transactions and cluster times are of the original alone.
+# Fields of a command that concern its session, transaction or transport and are not part of the query.
 _ENVELOPE: Final = frozenset(
     {"lsid", "$db", "$clusterTime", "$readPreference", "txnNumber", "startTransaction", "autocommit"}
     | {"readConcern", "writeConcern", "maxTimeMS", "apiVersion"}
 )
-UNTOLD: Final = "not told by this server"
+NO_PLAN: Final = "the server reported no plan"
 
 
 async def explain(database: Database, command: Mapping[str, Any]) -> str:
-    """The plan of ``command``, which is not run again; why there is none when there is none. Never raises
-    what the driver raises.
+    """Return the plan of ``command`` without running it again, or the reason why there is none.
+
+    PyMongo's errors are not raised, but returned as the reason.
     """
     name = next(iter(command), "")
     if name not in _EXPLAINED:
         return f"no plan for {name}"
     inner = {key: value for key, value in command.items() if key not in _ENVELOPE}
     try:
-        answer = await database.command({"explain": inner, "verbosity": "queryPlanner"})
+        result = await database.command({"explain": inner, "verbosity": "queryPlanner"})
     except PyMongoError as error:
         return f"no plan: {type(error).__name__}"
-    return summary(answer)
+    return summary(result)
 
 
-def summary(answer: Mapping[str, Any]) -> str:
-    """The stages of an ``explain``, from what reads to what answers, as ``IXSCAN own > FETCH``."""
-    planner = answer.get("queryPlanner")
-    if planner is None:  # an aggregation that the query engine does only in part
-        stages = answer.get("stages") or [{}]
+def summary(result: Mapping[str, Any]) -> str:
+    """Return the stages in the result of an ``explain``, innermost first, such as ``IXSCAN own > FETCH``."""
+    planner = result.get("queryPlanner")
+    if planner is None:  # an aggregation of which the query engine executes only the first stages
+        stages = result.get("stages") or [{}]
         planner = stages[0].get("$cursor", {}).get("queryPlanner", {})
     plan = planner.get("winningPlan")
-    if isinstance(plan, list):  # the wire server of one machine: SQLite's own plan
-        return " > ".join(str(step.get("detail")) for step in plan) or UNTOLD
+    if isinstance(plan, list):  # the local wire server returns the plan of SQLite
+        return " > ".join(str(step.get("detail")) for step in plan) or NO_PLAN
     if not isinstance(plan, Mapping):
-        return UNTOLD
-    described = _stages(plan.get("queryPlan", plan))
-    return " > ".join(reversed(described)) if described not in ([], ["EOF"]) else UNTOLD
+        return NO_PLAN
+    stages = _stages(plan.get("queryPlan", plan))
+    return " > ".join(reversed(stages)) if stages not in ([], ["EOF"]) else NO_PLAN
 
 
 def _stages(plan: Mapping[str, Any]) -> list[str]:

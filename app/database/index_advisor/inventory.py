@@ -1,4 +1,4 @@
-"""The indexes that are there, and the two changes the advisor may make to them."""
+"""Inventory of the existing indexes, and application of the advisor's changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pymongo.read_concern import ReadConcern
 from redis.asyncio import Redis
 
 from app.connections import Database
-from app.database.index_advisor.advisor import MOST_INDEXES, Action, Advice, Index, Keys
+from app.database.index_advisor.advisor import MAX_INDEXES, Action, Advice, Index, Keys
 from app.database.indexes import BUILD_SECONDS
 from app.redis.lease import lease
 
@@ -24,24 +24,24 @@ _LEASE: Final = "index-advisor"
 
 @dataclass(frozen=True)
 class Inventory:
-    """The indexes, and what the server would not tell (``notes``)."""
+    """The indexes. ``notes`` lists information that the server did not provide."""
 
     indexes: list[Index]
     notes: list[str]
 
 
 class Busy(Exception):  # noqa: N818 (a state, not an error)
-    """Another process changes indexes at this moment."""
+    """Another process is changing indexes."""
 
 
-async def take_stock(
+async def read_indexes(
     database: Database, members: Sequence[Database], declared: Mapping[str, Collection[Keys]]
 ) -> Inventory:
-    """All indexes of the collections. ``declared`` has the keys that the service makes itself at its start,
-    by collection.
+    """Return the indexes of all collections, with their number of reads.
 
-    Each of ``members`` is connected to one member of the replica set: every member counts the reads of its
-    own queries only, and an index that secondaries use must not look unused.
+    ``declared`` has the keys of the indexes that the service creates at startup, by collection. Each of
+    ``members`` is connected to one member of the replica set: a member counts only the reads of its own
+    queries, and an index used by secondaries must not appear unused.
     """
     indexes: list[Index] = []
     notes: set[str] = set()
@@ -52,7 +52,7 @@ async def take_stock(
         try:
             reads = merged([await _reads(member, collection) for member in members])
         except PyMongoError as error:
-            # Of all members or of none: what one of them reads would be missing.
+            # Without one member's counts an index could appear unused, so all counts are discarded.
             notes.add(
                 f"no $indexStats of every member, so unused indexes are unknown: {type(error).__name__}"
             )
@@ -61,7 +61,13 @@ async def take_stock(
             count, since = reads.get(index.name, (None, None))
             indexes.append(
                 Index(
-                    collection, index.name, index.keys, index.kept, index.declared, reads=count, since=since
+                    collection,
+                    index.name,
+                    index.keys,
+                    index.protection,
+                    index.declared,
+                    reads=count,
+                    since=since,
                 )
             )
     return Inventory(indexes, sorted(notes))
@@ -74,30 +80,31 @@ async def apply(
     advice: list[Advice],
     declared: Mapping[str, Collection[Keys]],
     *,
-    most: int = 2,
+    max_changes: int = 2,
 ) -> list[str]:
-    """Do what is advised, at most ``most`` changes, and say what was done and what was not, and why.
+    """Apply at most ``max_changes`` of the advice. Return one line per item: applied, or skipped and why.
 
-    Guarded: under a lease (:class:`Busy` when another holds it), with a fresh look at what is there, never
-    beyond ``MOST_INDEXES`` of a collection, and only what the advisor itself once made is dropped.
+    Runs under a lease and raises :class:`Busy` if another process holds it. The indexes are read again before
+    each change, a collection never gets more than ``MAX_INDEXES``, and only indexes created by the advisor
+    are dropped.
     """
     async with lease(redis, _LEASE) as held:
         if not held:
             raise Busy
-        said: list[str] = []
+        results: list[str] = []
         changes = 0
         for each in advice:
-            what = f"{each.action} {each.name} on {each.collection}"
-            there = [
+            change = f"{each.action} {each.name} on {each.collection}"
+            existing = [
                 index
-                for index in (await take_stock(database, members, declared)).indexes
+                for index in (await read_indexes(database, members, declared)).indexes
                 if index.collection == each.collection
             ]
-            reason = obstacle(each, there)
-            if reason is None and changes >= most:
-                reason = f"{most} changes are enough for one run"
+            reason = obstacle(each, existing)
+            if reason is None and changes >= max_changes:
+                reason = f"at most {max_changes} changes per run"
             if reason is not None:
-                said.append(f"not done: {what}: {reason}")
+                results.append(f"skipped: {change}: {reason}")
                 continue
             if each.action is Action.CREATE:
                 with pymongo.timeout(BUILD_SECONDS):
@@ -105,49 +112,49 @@ async def apply(
             else:
                 await database[each.collection].drop_index(each.name)
             changes += 1
-            said.append(f"done: {what}")
-        return said
+            results.append(f"applied: {change}")
+        return results
 
 
-def obstacle(advice: Advice, there: list[Index]) -> str | None:
-    """Why the advisor may not do it, given the indexes of the collection; ``None`` when it may."""
+def obstacle(advice: Advice, existing: list[Index]) -> str | None:
+    """Return why the advice must not be applied, given the collection's indexes; ``None`` if it may be."""
     if advice.action is Action.CREATE:
-        if any(index.keys == advice.keys for index in there):
-            return "it is there"
-        if len(there) >= MOST_INDEXES:
-            return f"the collection has {len(there)} indexes"
+        if any(index.keys == advice.keys for index in existing):
+            return "the index exists already"
+        if len(existing) >= MAX_INDEXES:
+            return f"the collection has {len(existing)} indexes"
         return None
-    if all(index.name != advice.name for index in there):
-        return "it is gone"
+    if all(index.name != advice.name for index in existing):
+        return "the index does not exist"
     if advice.declared:
-        return "the service makes it at its start; take it out of the code"
+        return "the service creates the index at startup; remove it from the code"
     if not advice.name.startswith(_OWN):
-        return "a person made it, so a person should drop it"
+        return "the index was not created by the advisor; drop it manually"
     return None
 
 
 def _index(collection: str, described: Mapping[str, Any], declared: Collection[Keys]) -> Index:
-    keys: Keys = tuple((field, -1 if way == -1 else 1) for field, way in described["key"].items())
-    special = [way for way in described["key"].values() if not isinstance(way, int | float)]
-    kept = ""
+    keys: Keys = tuple((field, -1 if direction == -1 else 1) for field, direction in described["key"].items())
+    special = [kind for kind in described["key"].values() if not isinstance(kind, int | float)]
+    protection = ""
     if described["name"] == "_id_":
-        kept = "_id"
+        protection = "_id"
     elif described.get("unique"):
-        kept = "unique"
+        protection = "unique"
     elif "expireAfterSeconds" in described:
-        kept = "ttl"
+        protection = "ttl"
     elif special or described.get("sparse") or "partialFilterExpression" in described:
-        kept = "special"
-    # By fields only: the wire server of one machine tells no directions.
+        protection = "special"
+    # Compares fields only, because the local wire server does not report directions.
     fields = [field for field, _ in keys]
     known = any([field for field, _ in one] == fields for one in declared)
-    return Index(collection, described["name"], keys, kept, declared=known)
+    return Index(collection, described["name"], keys, protection, declared=known)
 
 
 def merged(members: Sequence[Reads]) -> Reads:
-    """Reads of each index by all members together, since the moment from which all of them have counted.
+    """Return the total reads of each index by all members, and the time since which all have counted.
 
-    Empty unless every member knows the index: one that builds it still has counted nothing.
+    Omits indexes that a member does not report, because a member that is still building one counts no reads.
     """
     found: Reads = {}
     for name in set.intersection(*(set(each) for each in members)) if members else ():
@@ -159,8 +166,8 @@ def merged(members: Sequence[Reads]) -> Reads:
 
 
 async def _reads(member: Database, collection: str) -> Reads:
-    """Reads of each index by one member; raises ``OperationFailure`` where the server does not count."""
-    # $indexStats refuses every read concern but this one.
+    """Return the reads of each index by one member. Raises ``OperationFailure`` without ``$indexStats``."""
+    # $indexStats supports only the read concern "local".
     source = member.get_collection(collection, read_concern=ReadConcern("local"))
     found: Reads = {}
     async for each in await source.aggregate([{"$indexStats": {}}]):

@@ -1,9 +1,8 @@
-"""Queries without their values: two commands have the same shape exactly when they differ in values only.
+"""Query shapes: commands without their values.
 
-What counts: the collection, what is done, which fields are compared by which operators, the order of the
-sort, and which fields a write changes. What does not: values, how many there are in a list, the order of
-conditions, limits and skips. A shape names fields and operators of this service's code, never what people
-typed, so it may be logged.
+A shape consists of the collection, the operation, the fields and operators of the conditions, the sort order
+and the fields that a write changes. It does not include values, the length of lists, the order of conditions,
+limits or skips. Shapes contain names from this service's code and no user input, so they may be logged.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ _READS: Final = {"find": "filter", "count": "query", "distinct": "query"}
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """``where`` is JSON of the conditions, each value a ``?``; ``sort`` has ``(field, 1 or -1)``; ``changes``
-    names the fields a write sets (``*``: all of them)."""
+    """A query shape. ``where`` is the filter as JSON with ``?`` for each value, ``sort`` has pairs of a field
+    and 1 or -1, and ``changes`` lists the fields that a write sets (``*`` for all)."""
 
     collection: str
     operation: str
@@ -33,17 +32,17 @@ class Shape(msgspec.Struct, frozen=True):
 
     @property
     def conditions(self) -> dict[str, Condition]:
-        """``where``, read."""
+        """``where``, decoded."""
         return msgspec.json.decode(self.where)
 
     @property
     def reads(self) -> bool:
-        """Whether an index can help to find what it is about."""
+        """Whether an index can speed up finding the documents."""
         return self.operation != "insert"
 
     @property
     def writes(self) -> bool:
-        """Whether it changes documents."""
+        """Whether the operation changes documents."""
         return self.operation in {"insert", "update", "delete", "findAndModify"}
 
     def __str__(self) -> str:
@@ -52,8 +51,8 @@ class Shape(msgspec.Struct, frozen=True):
         return f"{self.operation} {self.collection} {self.where}{sort}{changes}"
 
 
-def shapes(command: Mapping[str, Any]) -> list[Shape]:
-    """The shapes of a command as PyMongo sends it: one for each statement; none when it is of no interest."""
+def query_shapes(command: Mapping[str, Any]) -> list[Shape]:
+    """Return the shapes of a MongoDB command, one per statement; empty for commands other than queries."""
     operation = next(iter(command), "")
     collection = command.get(operation)
     if not isinstance(collection, str):
@@ -80,12 +79,12 @@ def shapes(command: Mapping[str, Any]) -> list[Shape]:
 
 
 def condition(value: object) -> Condition:
-    """A filter without its values."""
+    """Return the condition on a field without its values."""
     if not isinstance(value, Mapping):
         return VALUE
     names = list(value)
     if not any(isinstance(name, str) and name.startswith("$") for name in names):
-        return VALUE  # a document to be equal to
+        return VALUE  # equality with an embedded document
     return {name: _operand(name, value[name]) for name in sorted(names)}
 
 
@@ -110,11 +109,11 @@ def _filter(where: Mapping[str, Any]) -> dict[str, Condition]:
 
 
 def _branches(value: object) -> Condition:
-    """The parts of an ``$and`` or ``$or``: in no order, each once."""
-    parts = value if isinstance(value, Sequence) else ()
-    branches = [_filter(part) for part in parts if isinstance(part, Mapping)]
-    known = {msgspec.json.encode(branch, order="sorted"): branch for branch in branches}
-    return [known[key] for key in sorted(known)]
+    """Return the distinct branches of an ``$and``, ``$or`` or ``$nor``, sorted."""
+    items = value if isinstance(value, Sequence) else ()
+    branches = [_filter(item) for item in items if isinstance(item, Mapping)]
+    distinct = {msgspec.json.encode(branch, order="sorted"): branch for branch in branches}
+    return [distinct[key] for key in sorted(distinct)]
 
 
 def _operand(name: str, value: object) -> Condition:
@@ -128,11 +127,11 @@ def _operand(name: str, value: object) -> Condition:
 def _sort(sort: object) -> tuple[tuple[str, int], ...]:
     if not isinstance(sort, Mapping):
         return ()
-    return tuple((name, -1 if way == -1 else 1) for name, way in sort.items())
+    return tuple((name, -1 if direction == -1 else 1) for name, direction in sort.items())
 
 
 def _changed(update: object) -> tuple[str, ...]:
-    """The fields an update sets; ``*`` for a whole document or a pipeline."""
+    """Return the fields that an update sets; ``*`` for a replacement document or a pipeline."""
     if not isinstance(update, Mapping) or not all(str(name).startswith("$") for name in update):
         return ("*",)
     return tuple(
@@ -141,7 +140,7 @@ def _changed(update: object) -> tuple[str, ...]:
 
 
 def _aggregated(collection: str, pipeline: Iterable[Mapping[str, Any]]) -> Shape:
-    """Indexes help the ``$match`` and ``$sort`` that a pipeline begins with."""
+    """Return the shape of the leading ``$match`` and ``$sort`` stages; only these can use indexes."""
     where: object = None
     sort: object = None
     for stage in pipeline:

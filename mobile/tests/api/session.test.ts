@@ -34,7 +34,7 @@ test('a refused refresh ends the session; a lost connection does not', async () 
   service.on('POST /v1/sessions/refresh', () => problem(503, 'unavailable'));
   await expect(accessToken()).rejects.toThrow('503');
   expect(session()).not.toBeNull();
-  service.on('POST /v1/sessions/refresh', () => problem(401, 'session-over'));
+  service.on('POST /v1/sessions/refresh', () => problem(401, 'session-expired'));
   expect(await accessToken()).toBeNull();
   expect(session()).toBeNull();
 });

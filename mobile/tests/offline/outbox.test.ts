@@ -57,10 +57,10 @@ test('a write survives a restart under the same idempotency key', async () => {
 test('a refused write leaves the outbox and is reported', async () => {
   const settled: Settled[] = [];
   const stop = onSettled((each) => settled.push(each));
-  service.on('POST /v1/contents', () => problem(403, 'allowance-used'));
+  service.on('POST /v1/contents', () => problem(403, 'quota-exceeded'));
   await expect(submit(WRITE)).rejects.toThrow(ApiError);
   stop();
-  expect(settled.map((each) => each.error?.slug)).toEqual(['allowance-used']);
+  expect(settled.map((each) => each.error?.slug)).toEqual(['quota-exceeded']);
   expect(pending()).toEqual([]);
 });
 

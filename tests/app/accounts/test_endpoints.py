@@ -28,13 +28,13 @@ def test_a_change_is_seen_by_the_next_read(ada: Person) -> None:
 
 @pytest.mark.parametrize("tag", ['"other"', "other", 'W/"weak"'])
 def test_a_change_for_another_state_is_refused(ada: Person, tag: str) -> None:
-    problem(rename(ada, "Countess", tag), 412, "changed-since")
+    problem(rename(ada, "Countess", tag), 412, "precondition-failed")
     assert ada.client.get("/v1/accounts/me").json()["name"] == "Ada"
 
 
 def test_a_weak_tag_of_the_right_state_is_refused_too(ada: Person) -> None:
     tag = ada.client.get("/v1/accounts/me").headers["etag"]
-    problem(rename(ada, "Countess", f"W/{tag}"), 412, "changed-since")
+    problem(rename(ada, "Countess", f"W/{tag}"), 412, "precondition-failed")
     assert rename(ada, "Countess", f'"other", {tag}').status_code == 200
     assert rename(ada, "Lady", "*").status_code == 200
 

@@ -42,7 +42,7 @@ def test_a_forgotten_password_is_replaced_once_and_every_session_ends(
     problem(client.post("/v1/sessions", json=old), 401, "wrong-credentials")
     assert client.post("/v1/sessions", json=old | {"password": NEW}).status_code == 201
     again = client.post("/v1/password-resets/completion", json={"token": token, "password": NEW + "!"})
-    problem(again, 401, "reset-over")
+    problem(again, 401, "reset-expired")
 
 
 def test_a_reset_code_is_void_after_another_change_and_when_it_is_forged(
@@ -53,7 +53,7 @@ def test_a_reset_code_is_void_after_another_change_and_when_it_is_forged(
     assert ada.client.put("/v1/accounts/me/password", json=change).status_code == 204
     for each in (token, token[:-1] + ("A" if token[-1] != "A" else "B"), "x.1.1.y", token + "\n"):
         body = {"token": each, "password": "another fine lantern"}
-        problem(client.post("/v1/password-resets/completion", json=body), 401, "reset-over")
+        problem(client.post("/v1/password-resets/completion", json=body), 401, "reset-expired")
 
 
 def test_the_response_to_a_reset_does_not_tell_who_has_an_account(ada: Person, client: httpx.Client) -> None:
@@ -89,7 +89,7 @@ def test_no_session_opened_with_the_old_password_survives_its_change(platform: P
             tokens: list[dict[str, Any]] = [each.json() for each in answers if each.status_code == 201]
             for each in tokens:
                 again = client.post("/v1/sessions/refresh", json={"refresh_token": each["refresh_token"]})
-                problem(again, 401, "session-over")
+                problem(again, 401, "session-expired")
                 mine = {"authorization": f"Bearer {each['token']}"}
                 assert client.get("/v1/accounts/me", headers=mine).status_code == 401
             assert person.client.get("/v1/accounts/me").status_code == 200, "the one that changed it goes on"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app.auth.tokens import Refresh, Session, Tokens
+from app.auth.tokens import RefreshClaims, Session, Tokens
 from app.http.problems import Problem
 from tests.app.conftest import Person
 from tests.support.backends import ROOT, Platform, Process, pod, wait_for
@@ -64,7 +64,7 @@ def test_a_refresh_token_that_was_used_before_ends_the_session(ada: Person, clie
     third = refresh(client, second["refresh_token"]).json()
     reused = refresh(client, first["refresh_token"])
     assert reused.status_code == 401
-    assert reused.json()["type"].endswith("#session-over")
+    assert reused.json()["type"].endswith("#session-expired")
     assert refresh(client, third["refresh_token"]).status_code == 401, "neither of the two goes on"
     assert client.get("/v1/accounts/me", headers=bearer(third["token"])).status_code == 401
     assert ada.client.get("/v1/accounts/me").status_code == 200, "other sign-ins are not touched"
@@ -73,7 +73,7 @@ def test_a_refresh_token_that_was_used_before_ends_the_session(ada: Person, clie
 @pytest.mark.parametrize("token", ["", "x", "e30.1.x", f"{'0' * 8}-0000-7000-8000-{'0' * 12}.1.{'A' * 43}"])
 def test_a_forged_refresh_token_is_refused(client: httpx.Client, token: str) -> None:
     answer = refresh(client, token)
-    assert (answer.status_code, answer.json()["type"].rpartition("#")[2]) == (401, "session-over")
+    assert (answer.status_code, answer.json()["type"].rpartition("#")[2]) == (401, "session-expired")
 
 
 def test_signing_out_ends_the_session_in_every_pod(
@@ -167,7 +167,9 @@ def test_keys_change_without_ending_a_session() -> None:
     )
     with pytest.raises(Problem):
         after.verify(token)
-    assert between.verify_refresh(before.sign_refresh(Refresh("0" * 36, 3))) == Refresh("0" * 36, 3)
+    assert between.verify_refresh(before.sign_refresh(RefreshClaims("0" * 36, 3))) == RefreshClaims(
+        "0" * 36, 3
+    )
 
 
 def test_a_session_token_is_no_refresh_token_and_the_other_way_round() -> None:
@@ -175,7 +177,7 @@ def test_a_session_token_is_no_refresh_token_and_the_other_way_round() -> None:
     with pytest.raises(Problem):
         tokens.verify_refresh(tokens.sign(session()))
     with pytest.raises(Problem):
-        tokens.verify(tokens.sign_refresh(Refresh("0" * 36, 1)))
+        tokens.verify(tokens.sign_refresh(RefreshClaims("0" * 36, 1)))
 
 
 @pytest.mark.parametrize("header", ['{"alg":"none"}', '{"alg":"HS256"}', '{"alg":"RS256","typ":"JWT"}'])

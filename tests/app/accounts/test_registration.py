@@ -126,7 +126,7 @@ def test_an_account_is_created_with_the_code_of_the_mail_once(confirming: str) -
     session = next(each.json() for each in responses if each.status_code == 201)
     assert (session["account"]["email"], session["account"]["name"]) == (email, "Ada")
     assert sign_in(confirming, email).json()["account"]["id"] == session["account"]["id"]
-    problem(confirm(confirming, mailed), 401, "confirmation-over")
+    problem(confirm(confirming, mailed), 401, "confirmation-expired")
 
 
 def test_without_its_code_a_sign_up_shows_nothing_of_an_address(confirming: str, ada: Person) -> None:
@@ -149,8 +149,8 @@ def test_a_forged_or_used_up_code_is_refused(confirming: str, ada: Person) -> No
     changed = mailed[:-1] + ("A" if mailed[-1] != "A" else "B")
     other = f"{ada.account['id']}.{mailed.partition('.')[2]}"
     for each in (changed, other, mailed + "\n", "", "x.y"):
-        problem(confirm(confirming, each), 401, "confirmation-over")
+        problem(confirm(confirming, each), 401, "confirmation-expired")
     assert sign_up(confirming, email).status_code == 202
     wait_for("a second mail", lambda: len(mails(confirming, email)) == 2)
     assert confirm(confirming, code(confirming, email)).status_code == 201
-    problem(confirm(confirming, mailed), 401, "confirmation-over")
+    problem(confirm(confirming, mailed), 401, "confirmation-expired")

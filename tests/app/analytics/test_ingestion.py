@@ -18,7 +18,7 @@ from app.analytics.active_accounts import ActiveAccounts
 from app.analytics.ingestion import Ingestion
 from app.analytics.schemas import Event, EventName
 from app.connections import Database, open_mongodb
-from app.database.monitor import Commands
+from app.database.monitor import CommandMetrics
 from app.http.problems import Problem
 from app.settings import MongoAuth, MongoSettings
 from tests.support.backends import Platform, free_port
@@ -45,7 +45,7 @@ async def database(platform: Platform, inserts: list[int]) -> AsyncIterator[Data
     settings = MongoSettings(
         f"mongodb://127.0.0.1:{platform.mongodb.port}/", "kingdom", MongoAuth.CERTIFICATE, None
     )
-    async with open_mongodb(settings, app_name="test", listeners=[Commands(finished)]) as database:
+    async with open_mongodb(settings, app_name="test", listeners=[CommandMetrics(finished)]) as database:
         yield database
 
 

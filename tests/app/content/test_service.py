@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from app.auth.roles import ALLOWANCES, Plan
+from app.auth.roles import PLAN_QUOTAS, Plan
 from app.auth.tokens import Session
 from app.connections import Database
 from app.content.schemas import Content, ContentState, NewContent
 from app.content.service import Contents, content_cache
-from app.http.idempotency import Request
+from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
 from app.http.problems import Problem
 from app.media.deletion import ObjectDeletions
@@ -40,7 +40,7 @@ class Service:
 
     async def create(self, account: str = "ada", *, plan: str = "studio", key: str = "") -> Content:
         session = Session(account, int(time.time()) + 60, "session", plan)
-        request = Request(key, "fingerprint") if key else None
+        request = IdempotentRequest(key, "fingerprint") if key else None
         content, _ = await self.contents.create(session, NewContent("a lighthouse"), request)
         return content
 
@@ -70,7 +70,7 @@ async def test_created_content_is_queued_with_the_priority_of_its_plan(service: 
 
 
 async def test_unfinished_content_is_limited_by_the_plan(service: Service) -> None:
-    limit = ALLOWANCES[Plan.FREE].unfinished
+    limit = PLAN_QUOTAS[Plan.FREE].unfinished
     created = [await service.create(plan="free") for _ in range(limit)]
     with pytest.raises(Problem) as caught:
         await service.create(plan="free")

@@ -220,7 +220,7 @@ TABLE: dict[str, Row] = {
     "DELETE /v1/sessions/current": Row(plain("/v1/sessions/current")),
     "DELETE /v1/sessions/{session_id}": Row(of_session, owned=True),
     "POST /v1/accounts": Row(signing_up, anyone=True),
-    "POST /v1/accounts/confirmation": Row(confirming, anyone=True, refused_as="confirmation-over"),
+    "POST /v1/accounts/confirmation": Row(confirming, anyone=True, refused_as="confirmation-expired"),
     "GET /v1/accounts/me": Row(plain("/v1/accounts/me")),
     "PUT /v1/accounts/me/profile": Row(plain("/v1/accounts/me/profile", {"name": "Countess"})),
     "PUT /v1/accounts/me/password": Row(password),

@@ -1,4 +1,4 @@
-"""Results of queries in two pods against a simple model, under writes."""
+"""QueryCache of queries in two pods against a simple model, under writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.connections import open_mongodb
-from app.database.query_cache import Results
+from app.database.query_cache import QueryCache
 from app.settings import MongoAuth, MongoSettings
 from tests.support.backends import Platform, until
 
@@ -32,8 +32,8 @@ class Table:
         return rows
 
 
-def results(redis: Redis) -> Results[list[int]]:
-    return Results(redis, "table", list[int])
+def results(redis: Redis) -> QueryCache[list[int]]:
+    return QueryCache(redis, "table", list[int])
 
 
 async def test_a_question_is_asked_once_until_its_scope_is_written(redis: Redis) -> None:
@@ -66,7 +66,7 @@ async def test_what_a_pod_has_written_it_never_misses_whoever_else_reads(redis: 
     chance = random.Random(7)
     owners = ["ada", "eve", "bob"]
 
-    async def write(pod: Results[list[int]], rounds: int) -> None:
+    async def write(pod: QueryCache[list[int]], rounds: int) -> None:
         for number in range(rounds):
             owner = chance.choice(owners)
             table.rows.setdefault(owner, []).append(number)
@@ -76,7 +76,7 @@ async def test_what_a_pod_has_written_it_never_misses_whoever_else_reads(redis: 
             seen = await pod.fetch(owner, "all", partial(table.ask, owner))
             assert len(seen) >= least, f"{owner}: {len(seen)} of {least} rows"
 
-    async def read(pod: Results[list[int]]) -> None:
+    async def read(pod: QueryCache[list[int]]) -> None:
         while True:
             owner = chance.choice(owners)
             await pod.fetch(owner, "all", partial(table.ask, owner))
@@ -117,7 +117,7 @@ async def test_who_has_no_time_left_spoils_nothing_for_those_who_wait(
 ) -> None:
     """PyMongo carries a request's deadline in its context; a load that others wait for must not have it."""
     url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
-    kept: Results[int] = Results(redis, "counts", int)
+    kept: QueryCache[int] = QueryCache(redis, "counts", int)
     asked = asyncio.Event()
     async with open_mongodb(
         MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None), app_name="test"

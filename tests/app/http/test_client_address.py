@@ -4,14 +4,14 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.http.client_address import Addresses
+from app.http.client_address import ClientAddresses
 
-PROXIES = Addresses([ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")])
+PROXIES = ClientAddresses([ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")])
 
 
-def of(peer: str, *forwarded: str) -> str:
+def client_address(peer: str, *forwarded: str) -> str:
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
-    return PROXIES.of({"client": (peer, 1), "headers": headers})
+    return PROXIES.find({"client": (peer, 1), "headers": headers})
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def of(peer: str, *forwarded: str) -> str:
     ],
 )
 def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], client: str) -> None:
-    assert of(peer, *forwarded) == client
+    assert client_address(peer, *forwarded) == client
 
 
 def test_a_long_list_is_read_from_its_trusted_end() -> None:
-    assert of("10.0.0.1", "1.1.1.1, " * 10_000 + "198.51.100.1") == "198.51.100.1"
+    assert client_address("10.0.0.1", "1.1.1.1, " * 10_000 + "198.51.100.1") == "198.51.100.1"

@@ -7,7 +7,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
-from app.http.router import Paths, Resource
+from app.http.router import Resource, Router
 
 PATHS = ["/", "/v1/things", "/v1/things/{thing}", "/v1/things/current", "/v1/things/{thing}/parts/{part}"]
 
@@ -22,12 +22,12 @@ def named(name: str) -> ASGIApp:
 
 
 @pytest.fixture
-def paths() -> Paths:
+def paths() -> Router:
     resources = [Resource(path, {"GET": named(path), "PUT": named(path)}) for path in PATHS]
-    return Paths([*resources, Resource("/v1/things/current/owner", {"GET": named("owner")})])
+    return Router([*resources, Resource("/v1/things/current/owner", {"GET": named("owner")})])
 
 
-async def ask(paths: Paths, path: str, method: str = "GET") -> Scope:
+async def ask(paths: Router, path: str, method: str = "GET") -> Scope:
     scope: Scope = {"type": "http", "method": method, "path": path}
 
     async def receive() -> MutableMapping[str, Any]:
@@ -53,13 +53,13 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_a_path_leads_to_its_route_with_its_parameters(
-    paths: Paths, path: str, route: str, parameters: dict[str, str]
+    paths: Router, path: str, route: str, parameters: dict[str, str]
 ) -> None:
     scope = await ask(paths, path)
     assert (scope["route"], scope["answered_by"], scope["path_params"]) == (route, route, parameters)
 
 
-async def test_what_is_written_out_wins_over_what_is_not(paths: Paths) -> None:
+async def test_what_is_written_out_wins_over_what_is_not(paths: Router) -> None:
     assert (await ask(paths, "/v1/things/current"))["route"] == "/v1/things/current"
     # …but does not hide what only the other way leads to.
     scope = await ask(paths, "/v1/things/current/parts/one")
@@ -70,13 +70,13 @@ async def test_what_is_written_out_wins_over_what_is_not(paths: Paths) -> None:
     "path",
     ["", "/v1", "/v1/", "/v1/things/", "/v1//seven", "/v1/things/seven/parts", "/v1/things/a/parts/b/c"],
 )
-async def test_no_other_path_leads_anywhere(paths: Paths, path: str) -> None:
+async def test_no_other_path_leads_anywhere(paths: Router, path: str) -> None:
     with pytest.raises(Problem) as refusal:
         await ask(paths, path)
     assert refusal.value.kind is NOT_FOUND
 
 
-async def test_a_head_is_answered_as_a_get_and_other_methods_are_named(paths: Paths) -> None:
+async def test_a_head_is_answered_as_a_get_and_other_methods_are_named(paths: Router) -> None:
     assert (await ask(paths, "/v1/things", "HEAD"))["answered_by"] == "/v1/things"
     with pytest.raises(Problem) as refusal:
         await ask(paths, "/v1/things/current/owner", "PUT")
@@ -85,5 +85,5 @@ async def test_a_head_is_answered_as_a_get_and_other_methods_are_named(paths: Pa
 
 def test_a_path_is_there_once() -> None:
     one = Resource("/v1/{a}", {"GET": named("one")})
-    with pytest.raises(AssertionError, match="twice"):
-        Paths([one, Resource("/v1/{b}", {"GET": named("other")})])
+    with pytest.raises(AssertionError, match="duplicate path"):
+        Router([one, Resource("/v1/{b}", {"GET": named("other")})])

@@ -178,7 +178,7 @@ def test_decompression_bomb_is_rejected_before_decoding(ada: Person) -> None:
     data = bomb(30_000, 30_000)
     assert len(data) < 100_000
     response = upload(ada, data)
-    assert (response.status_code, slug(response)) == (422, "picture-refused")
+    assert (response.status_code, slug(response)) == (422, "image-rejected")
 
 
 def test_damaged_image_is_rejected_by_the_worker(ada: Person) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
-from app.auth.roles import ALLOWANCES, Plan
+from app.auth.roles import PLAN_QUOTAS, Plan
 from app.auth.tokens import Session
 from app.connections import Database
 from app.http.pagination import PageQuery
@@ -105,7 +105,7 @@ async def test_format_is_detected_if_it_is_not_declared(library: Library) -> Non
 
 
 async def test_quota_of_the_plan_is_reached_exactly_and_not_exceeded(library: Library) -> None:
-    data, quota = sample_image(60, 40), ALLOWANCES[Plan.FREE].media_bytes
+    data, quota = sample_image(60, 40), PLAN_QUOTAS[Plan.FREE].media_bytes
     used = {"_id": "used", "request": "used", "owner": "ada", "size": quota - len(data) + 1}
     await library.database["media"].insert_one(used)
     with pytest.raises(Problem) as caught:

@@ -87,7 +87,7 @@ async def call(
 
     scope: Scope = {"method": method, "path": "/v1/feed", "query_string": query.encode(), "headers": headers}
     added: Headers = []
-    scope.update(answer_headers=added, client=("203.0.113.9", 1), session=object())
+    scope.update(response_headers=added, client=("203.0.113.9", 1), session=object())
     raw_header(scope, b"x-request-id")  # as the outermost middleware does: it indexes the headers
     await app(scope, receive, send)
     return received[0]["status"], dict(received[0]["headers"]), received[1]["body"]
@@ -213,7 +213,7 @@ async def test_spellings_of_one_request_share_an_entry_and_others_do_not(redis: 
     others = ["limit=2&cursor=x", "limit=1", "limit=1&cursor=y", "cursor=limit%3D1%26cursor%3Dx"]
     bodies = {(await ask(app, query))[2] for query in others}
     assert len(bodies) == len(others)
-    with pytest.raises(Problem, match="twice"):
+    with pytest.raises(Problem, match="repeated"):
         await ask(app, "limit=1&limit=2")
     calls = route.calls
     assert (await ask(app))[2] == (await ask(app, "limit=20"))[2]

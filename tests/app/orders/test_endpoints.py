@@ -76,7 +76,7 @@ def test_same_plan_is_extended_and_a_lower_one_is_rejected(ada: Person, administ
 
 def test_insufficient_balance_buys_nothing(ada: Person, administrator: Person) -> None:
     administrator.pay_in(ada, 899)
-    problem(buy(ada, "creator-month"), 402, "payment-required")
+    problem(buy(ada, "creator-month"), 402, "insufficient-balance")
     assert balance(ada) == 899
     assert ada.client.get("/v1/orders").json()["items"] == []
     assert ada.client.get("/v1/accounts/me").json()["plan"] == "free"

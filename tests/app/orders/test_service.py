@@ -12,7 +12,7 @@ from app import clock
 from app.accounts.service import account_results
 from app.auth.roles import Plan
 from app.connections import Database
-from app.http.idempotency import Request
+from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
 from app.http.problems import Problem
 from app.orders.catalogue import OFFERS, Product
@@ -30,7 +30,7 @@ class Shop:
         self.orders = Orders(database, redis, account_results(redis))
 
     async def buy(self, product: Product = Product.CREATOR_MONTH, key: str = "") -> tuple[Order, bool]:
-        request = Request(key or uuid4().hex, "fingerprint")
+        request = IdempotentRequest(key or uuid4().hex, "fingerprint")
         return await self.orders.place("ada", NewOrder(product), request)
 
     async def balance(self) -> int:
@@ -52,7 +52,7 @@ async def test_exact_balance_is_enough_and_one_cent_less_is_not(shop: Shop) -> N
     with pytest.raises(Problem) as caught:
         await shop.buy()
     assert (caught.value.kind.status, await shop.balance()) == (402, PRICE - 1)
-    await shop.orders.pay_in("ada", NewPayment(1), Request("pay", "fingerprint"))
+    await shop.orders.pay_in("ada", NewPayment(1), IdempotentRequest("pay", "fingerprint"))
     order, replayed = await shop.buy()
     assert (order.plan, order.price, replayed, await shop.balance()) == (Plan.CREATOR, PRICE, False, 0)
 
@@ -76,13 +76,13 @@ async def test_same_plan_is_extended_and_a_lower_one_conflicts(shop: Shop) -> No
 
 
 async def test_repeated_payment_is_added_once(shop: Shop) -> None:
-    request = Request("pay", "fingerprint")
+    request = IdempotentRequest("pay", "fingerprint")
     first, replayed = await shop.orders.pay_in("ada", NewPayment(50), request)
     again, replayed_again = await shop.orders.pay_in("ada", NewPayment(50), request)
     assert (first.balance, again.id) == (PRICE + 50, first.id)
     assert (replayed, replayed_again, await shop.balance()) == (False, True, PRICE + 50)
     with pytest.raises(Problem) as caught:
-        await shop.orders.pay_in("missing", NewPayment(50), Request("other", "fingerprint"))
+        await shop.orders.pay_in("missing", NewPayment(50), IdempotentRequest("other", "fingerprint"))
     assert caught.value.kind.status == 404
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.auth.roles import LARGEST_UPLOAD
+from app.auth.roles import MAX_UPLOAD_BYTES
 from infra.edge.load_balancer import shares
 from infra.settings.loader import parse
 from tests.infra.rehearsal import Declared, configuration, rehearse
@@ -120,7 +120,7 @@ def test_the_origin_denies_clients_that_bypass_the_edge(declared: Declared) -> N
 def test_no_body_larger_than_an_upload_reaches_a_replica(declared: Declared) -> None:
     rules = {rule["priority"]: rule for rule in declared.one("SecurityPolicy")["rules"]}
     limit = int(rules[600]["match"]["expr"]["expression"].rpartition("> ")[2])
-    assert LARGEST_UPLOAD < limit < LARGEST_UPLOAD * 1.1
+    assert MAX_UPLOAD_BYTES < limit < MAX_UPLOAD_BYTES * 1.1
 
 
 def test_the_service_believes_only_the_edge_about_who_the_client_is(declared: Declared) -> None:

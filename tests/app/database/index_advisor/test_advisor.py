@@ -18,7 +18,7 @@ from app.database.index_advisor.advisor import (
     serves,
 )
 from app.database.index_advisor.query_shapes import VALUE, Shape
-from app.database.index_advisor.query_stats import Use
+from app.database.index_advisor.query_stats import QueryStats
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FIELD = st.sampled_from("abcdef")
@@ -41,7 +41,7 @@ def query(where: str, sort: Keys = (), collection: str = "t") -> Shape:
 
 
 def conditions(wanted: Need) -> str:
-    """The conditions of a query that needs this."""
+    """Conditions of a query with this need."""
     where = dict.fromkeys(wanted.equal, VALUE) | {key: {"$gt": VALUE} for key in wanted.ranges}
     return msgspec.json.encode(where).decode()
 
@@ -50,8 +50,8 @@ def index(*keys: tuple[str, int], **more: object) -> Index:
     return Index("t", "_".join(field for field, _ in keys), keys, **more)  # pyrefly: ignore
 
 
-def creations(workload: dict[Shape, Use], *indexes: Index) -> list[Keys]:
-    return [each.keys for each in advise(workload, indexes, now=NOW) if each.action is Action.CREATE]
+def creations(stats: dict[Shape, QueryStats], *indexes: Index) -> list[Keys]:
+    return [each.keys for each in advise(stats, indexes, now=NOW) if each.action is Action.CREATE]
 
 
 @given(need())
@@ -68,27 +68,27 @@ def test_the_advised_index_is_equality_then_sort_then_range(wanted: Need) -> Non
 
 
 @given(need(), KEYS, st.booleans())
-def test_what_a_longer_index_covers_it_serves_too(wanted: Need, more: Keys, back: bool) -> None:
+def test_covering_index_serves_the_needs_of_the_shorter_one(wanted: Need, more: Keys, back: bool) -> None:
     shorter = advised(wanted)
     used = {field for field, _ in shorter}
     longer = (*shorter, *(key for key in more if key[0] not in used), ("z", 1))
     if back:
-        longer = tuple((field, -way) for field, way in longer)
+        longer = tuple((field, -direction) for field, direction in longer)
     assert covers(longer, shorter)
     assert serves(longer, wanted)
 
 
 @given(st.lists(need(), min_size=1, max_size=5))
-def test_after_the_advice_is_taken_there_is_nothing_more_to_create(wanted: list[Need]) -> None:
-    workload = {query(conditions(each), each.sort): Use(100, 1.0) for each in wanted}
-    advice = advise(workload, [], now=NOW, most_new=100)
+def test_applied_advice_leaves_no_index_to_create(wanted: list[Need]) -> None:
+    stats = {query(conditions(each), each.sort): QueryStats(100, 1.0) for each in wanted}
+    advice = advise(stats, [], now=NOW, max_new=100)
     assert advice
-    assert creations(workload, *(Index("t", each.name, each.keys) for each in advice)) == []
+    assert creations(stats, *(Index("t", each.name, each.keys) for each in advice)) == []
 
 
-def test_one_index_serves_the_queries_it_begins_with() -> None:
-    workload = {query('{"a":"?"}'): Use(500, 1), query('{"a":"?"}', (("b", -1),)): Use(100, 1)}
-    assert creations(workload) == [(("a", 1), ("b", -1))]
+def test_one_index_serves_queries_on_its_prefix() -> None:
+    stats = {query('{"a":"?"}'): QueryStats(500, 1), query('{"a":"?"}', (("b", -1),)): QueryStats(100, 1)}
+    assert creations(stats) == [(("a", 1), ("b", -1))]
 
 
 def test_every_branch_of_an_or_needs_its_own_index() -> None:
@@ -96,32 +96,37 @@ def test_every_branch_of_an_or_needs_its_own_index() -> None:
     assert (one.equal, other.equal) == ({"a", "c"}, {"b", "c"})
 
 
-def test_what_finds_one_document_needs_no_more() -> None:
-    workload = {query('{"_id":"?","state":"?"}'): Use(1000, 1), query('{"email":"?","x":"?"}'): Use(1000, 1)}
-    assert creations(workload, index(("_id", 1), kept="_id"), index(("email", 1), kept="unique")) == []
+def test_unique_index_needs_no_further_index() -> None:
+    stats = {
+        query('{"_id":"?","state":"?"}'): QueryStats(1000, 1),
+        query('{"email":"?","x":"?"}'): QueryStats(1000, 1),
+    }
+    assert (
+        creations(stats, index(("_id", 1), protection="_id"), index(("email", 1), protection="unique")) == []
+    )
 
 
-def test_a_seldom_query_is_no_reason() -> None:
-    assert creations({query('{"a":"?"}'): Use(3, 9.0)}) == []
+def test_rare_query_justifies_no_index() -> None:
+    assert creations({query('{"a":"?"}'): QueryStats(3, 9.0)}) == []
 
 
 def test_many_writes_outweigh_few_reads() -> None:
-    reads = {query('{"a":"?"}'): Use(100, 1)}
-    assert creations(reads | {Shape("t", "insert", changes=("*",)): Use(999, 1)}) != []
-    assert creations(reads | {Shape("t", "insert", changes=("*",)): Use(1001, 1)}) == []
+    reads = {query('{"a":"?"}'): QueryStats(100, 1)}
+    assert creations(reads | {Shape("t", "insert", changes=("*",)): QueryStats(999, 1)}) != []
+    assert creations(reads | {Shape("t", "insert", changes=("*",)): QueryStats(1001, 1)}) == []
     elsewhere = Shape("t", "update", '{"_id":"?"}', changes=("b",))
-    assert creations(reads | {elsewhere: Use(5000, 1)}, index(("_id", 1), kept="_id")) != []
+    assert creations(reads | {elsewhere: QueryStats(5000, 1)}, index(("_id", 1), protection="_id")) != []
 
 
-def test_a_prefix_of_another_index_is_redundant_unless_it_promises_something() -> None:
+def test_prefix_of_another_index_is_redundant_unless_unique() -> None:
     longer, shorter = index(("a", 1), ("b", 1)), index(("a", 1))
     (advice,) = advise({}, [longer, shorter], now=NOW)
     assert (advice.action, advice.name) == (Action.DROP, "a")
-    assert advise({}, [longer, index(("a", 1), kept="unique")], now=NOW) == []
+    assert advise({}, [longer, index(("a", 1), protection="unique")], now=NOW) == []
     assert advise({}, [longer, index(("b", 1))], now=NOW) == []
 
 
-def test_an_index_is_unused_only_when_the_server_has_counted_for_long() -> None:
+def test_index_is_unused_only_after_a_long_count() -> None:
     def drops(since: timedelta, reads: int | None = 0) -> int:
         return len(advise({}, [index(("a", 1), reads=reads, since=NOW - since)], now=NOW))
 

@@ -1,4 +1,4 @@
-"""The advisor on a real server: from queries that were asked to indexes that are there."""
+"""Index advisor on a real server: from recorded queries to existing indexes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from redis.asyncio import Redis
 from app.connections import Database, open_members, open_mongodb
 from app.database.index_advisor.advisor import Action, Advice, Index, name_of
 from app.database.index_advisor.cli import Report, declared
-from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle, take_stock
-from app.database.index_advisor.maintenance import look_after
-from app.database.index_advisor.query_stats import Workload
-from app.database.monitor import Commands
+from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle, read_indexes
+from app.database.index_advisor.maintenance import run_once
+from app.database.index_advisor.query_stats import QueryRecorder
+from app.database.monitor import CommandMetrics
 from app.redis.lease import LeaseLost, lease
 from app.settings import Advisor, MongoAuth, MongoSettings
 from tests.app.conftest import Person
@@ -40,12 +40,12 @@ def settings(platform: Platform) -> MongoSettings:
 async def database(settings: MongoSettings) -> AsyncIterator[Database]:
     async with open_mongodb(settings, app_name="test") as database:
         yield database
-        # Not the database: the wire server of one machine has only one, and would drop everybody's.
+        # Not the database: the local wire server has a single one, which other tests use.
         await database.drop_collection("t")
 
 
 async def fields(database: Database) -> set[tuple[str, ...]]:
-    """The fields of each index of ``t``; the wire server of one machine keeps nothing else of them."""
+    """Fields of each index of ``t``; the local wire server stores no directions."""
     indexes = await (await database["t"].list_indexes()).to_list()
     return {tuple(index["key"]) for index in indexes} - {("_id",)}
 
@@ -54,68 +54,69 @@ def advice_for(action: Action, *keys: tuple[str, int], name: str | None = None) 
     return Advice(action, "t", name or name_of(keys), keys, "because")
 
 
-async def test_queries_that_are_asked_get_their_index_only_when_the_advisor_may(
+async def test_index_for_recorded_queries_is_created_only_in_apply_mode(
     settings: MongoSettings, database: Database, redis: Redis
 ) -> None:
     await database["t"].insert_many([{"owner": str(number % 7), "at": number} for number in range(50)])
-    workload = Workload(slow=10)
-    listeners = [Commands(workload.finished)]
+    recorder = QueryRecorder(slow=10)
+    listeners = [CommandMetrics(recorder.finished)]
     async with open_mongodb(settings, app_name="test", listeners=listeners) as observed:
         for number in range(20):
             await observed["t"].find({"owner": str(number % 7)}).sort("at", -1).to_list()
-    await workload.tell(redis)
-    await look_after(database, redis, replace(settings, advisor=Advisor.ADVISE))
+    await recorder.flush_stats(redis)
+    await run_once(database, redis, replace(settings, advisor=Advisor.ADVISE))
     assert await fields(database) == set()
-    await look_after(database, redis, replace(settings, advisor=Advisor.APPLY))
+    await run_once(database, redis, replace(settings, advisor=Advisor.APPLY))
     assert await fields(database) == {("owner", "at")}
     assert len(await database["t"].find({"owner": "3"}).sort("at", -1).to_list()) == 7
 
 
 @pytest.mark.parametrize(
-    ("advice", "told"),
+    ("advice", "reason"),
     [
         (advice_for(Action.DROP, ("a", 1)), None),
-        (advice_for(Action.DROP, ("b", 1), name="by_hand"), "a person made it, so a person should drop it"),
-        (advice_for(Action.DROP, ("x", 1)), "it is gone"),
+        (
+            advice_for(Action.DROP, ("b", 1), name="by_hand"),
+            "the index was not created by the advisor; drop it manually",
+        ),
+        (advice_for(Action.DROP, ("x", 1)), "the index does not exist"),
         (
             msgspec.structs.replace(advice_for(Action.DROP, ("a", 1)), declared=True),
-            "the service makes it at its start; take it out of the code",
+            "the service creates the index at startup; remove it from the code",
         ),
-        (advice_for(Action.CREATE, ("b", 1)), "it is there"),
+        (advice_for(Action.CREATE, ("b", 1)), "the index exists already"),
         (advice_for(Action.CREATE, ("c", 1)), None),
     ],
 )
-def test_only_what_the_advisor_made_is_dropped_and_nothing_is_made_twice(
-    advice: Advice, told: str | None
-) -> None:
-    there = [Index("t", "advised_a_1", (("a", 1),)), Index("t", "by_hand", (("b", 1),))]
-    assert obstacle(advice, there) == told
+def test_only_own_indexes_are_dropped_and_none_is_created_twice(advice: Advice, reason: str | None) -> None:
+    existing = [Index("t", "advised_a_1", (("a", 1),)), Index("t", "by_hand", (("b", 1),))]
+    assert obstacle(advice, existing) == reason
 
 
-def test_a_collection_with_many_indexes_gets_no_more() -> None:
-    there = [Index("t", str(number), ((f"f{number}", 1),)) for number in range(16)]
-    assert obstacle(advice_for(Action.CREATE, ("z", 1)), there) == "the collection has 16 indexes"
+def test_number_of_indexes_of_a_collection_is_limited() -> None:
+    existing = [Index("t", str(number), ((f"f{number}", 1),)) for number in range(16)]
+    assert obstacle(advice_for(Action.CREATE, ("z", 1)), existing) == "the collection has 16 indexes"
 
 
-async def test_one_run_makes_few_changes(database: Database, redis: Redis) -> None:
+async def test_number_of_changes_per_run_is_limited(database: Database, redis: Redis) -> None:
     created = [advice_for(Action.CREATE, (field, 1)) for field in "abcd"]
-    said = await apply(database, [database], redis, created, {}, most=2)
+    results = await apply(database, [database], redis, created, {}, max_changes=2)
     assert await fields(database) == {("a",), ("b",)}
-    assert sum(line.startswith("not done") for line in said) == 2
+    assert sum(line.startswith("skipped") for line in results) == 2
 
 
-async def test_two_never_change_indexes_at_once(database: Database, redis: Redis) -> None:
+async def test_concurrent_changes_of_indexes_are_rejected(database: Database, redis: Redis) -> None:
     async with lease(redis, "index-advisor") as held:
         assert held
         with pytest.raises(Busy):
             await apply(database, [database], redis, [advice_for(Action.CREATE, ("a", 1))], {})
     assert await fields(database) == set()
     assert await apply(database, [database], redis, [advice_for(Action.CREATE, ("a", 1))], {}) == [
-        "done: create advised_a_1 on t"
+        "applied: create advised_a_1 on t"
     ]
 
 
-async def test_who_loses_the_lease_is_stopped(redis: Redis) -> None:
+async def test_loss_of_the_lease_cancels_the_work(redis: Redis) -> None:
     async def work() -> None:
         async with lease(redis, "x", seconds=0.2) as held:
             assert held
@@ -124,10 +125,10 @@ async def test_who_loses_the_lease_is_stopped(redis: Redis) -> None:
 
     with pytest.raises(LeaseLost):
         await work()
-    assert await redis.get("lease:x") == b"another", "what another holds is left alone"
+    assert await redis.get("lease:x") == b"another", "the lease of another holder is not released"
 
 
-async def test_a_lease_is_kept_for_as_long_as_the_work_lasts(redis: Redis) -> None:
+async def test_lease_is_extended_while_the_work_runs(redis: Redis) -> None:
     async with lease(redis, "x", seconds=0.3) as held:
         assert held
         end = time.monotonic() + 0.8
@@ -138,18 +139,17 @@ async def test_a_lease_is_kept_for_as_long_as_the_work_lasts(redis: Redis) -> No
         assert again
 
 
-async def test_every_index_of_the_service_is_known_as_declared(platform: Platform, ada: Person) -> None:
+async def test_all_indexes_of_the_service_are_recognized_as_declared(platform: Platform, ada: Person) -> None:
     url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
     kingdom = MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None)
     ada.create("an index")
     async with open_mongodb(kingdom, app_name="test") as database:
-        stock = await take_stock(database, [database], declared())
-    strangers = [index.name for index in stock.indexes if index.name != "_id_" and not index.declared]
-    assert strangers == []
-    assert len(stock.indexes) > 6
+        inventory = await read_indexes(database, [database], declared())
+    assert [each.name for each in inventory.indexes if each.name != "_id_" and not each.declared] == []
+    assert len(inventory.indexes) > 6
 
 
-def test_the_command_advises_and_changes_nothing(platform: Platform, ada: Person) -> None:
+def test_command_without_apply_changes_nothing(platform: Platform, ada: Person) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "app", "advise", "--json"],
         cwd=ROOT,
@@ -161,10 +161,10 @@ def test_the_command_advises_and_changes_nothing(platform: Platform, ada: Person
     assert ended.returncode == 0, ended.stderr
     report = msgspec.json.decode(ended.stdout, type=Report)
     assert report.indexes > 3
-    assert report.said == []
+    assert report.changes == []
 
 
-def test_the_command_says_which_settings_are_wrong(platform: Platform) -> None:
+def test_command_reports_invalid_settings(platform: Platform) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "app", "advise"],
         cwd=ROOT,
@@ -178,8 +178,8 @@ def test_the_command_says_which_settings_are_wrong(platform: Platform) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_reads_of_all_members_are_added_up_from_when_all_counted() -> None:
-    """An index that only a secondary reads is not unused."""
+def test_reads_of_all_members_are_summed_since_all_have_counted() -> None:
+    """An index that only a secondary reads is not reported as unused."""
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
     primary: Reads = {"own": (5, early), "reports": (0, early), "new": (0, late)}
     secondary: Reads = {"own": (1, late), "reports": (7, late)}
@@ -188,7 +188,7 @@ def test_reads_of_all_members_are_added_up_from_when_all_counted() -> None:
     assert merged([]) == {}
 
 
-async def test_members_are_reached_each_by_itself(platform: Platform) -> None:
+async def test_members_are_connected_directly(platform: Platform) -> None:
     kingdom = MongoSettings(
         f"mongodb://127.0.0.1:{platform.mongodb.port}/", "kingdom", MongoAuth.CERTIFICATE, None
     )

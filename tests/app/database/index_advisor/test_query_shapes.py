@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.database.index_advisor.query_shapes import Shape, shapes
+from app.database.index_advisor.query_shapes import Shape, query_shapes
 
 FIELDS = st.sampled_from(["owner", "state", "order", "a.b", "email"])
 COMPARISONS = st.sampled_from(["$gt", "$lt", "$in", "$exists", "$ne"])
@@ -46,7 +46,7 @@ VALUES = st.lists(LITERALS, min_size=1, max_size=4)
 
 
 def shape(where: dict[str, Any], **more: Any) -> Shape:
-    (found,) = shapes({"find": "contents", "filter": where, **more})
+    (found,) = query_shapes({"find": "contents", "filter": where, **more})
     return found
 
 
@@ -90,16 +90,16 @@ def test_the_order_of_a_sort_matters() -> None:
 
 def test_an_update_names_what_it_changes() -> None:
     command = {"update": "t", "updates": [{"q": {"_id": 1}, "u": {"$set": {"b": 1}, "$inc": {"a": 1}}}]}
-    assert shapes(command)[0].changes == ("a", "b")
-    assert shapes({"update": "t", "updates": [{"q": {}, "u": {"a": 1}}]})[0].changes == ("*",)
+    assert query_shapes(command)[0].changes == ("a", "b")
+    assert query_shapes({"update": "t", "updates": [{"q": {}, "u": {"a": 1}}]})[0].changes == ("*",)
 
 
 def test_a_pipeline_is_known_by_how_it_begins() -> None:
     pipeline = [{"$match": {"a": 1}}, {"$sort": {"b": -1}}, {"$group": {"_id": "$c"}}, {"$match": {"d": 2}}]
-    (found,) = shapes({"aggregate": "t", "pipeline": pipeline})
+    (found,) = query_shapes({"aggregate": "t", "pipeline": pipeline})
     assert (found.where, found.sort) == ('{"a":"?"}', (("b", -1),))
 
 
 def test_what_is_no_query_has_no_shape() -> None:
-    assert shapes({"ping": 1}) == []
-    assert shapes({"explain": {"find": "t"}}) == []
+    assert query_shapes({"ping": 1}) == []
+    assert query_shapes({"explain": {"find": "t"}}) == []
