@@ -44,7 +44,7 @@ PUBLIC: Sequence[Routes] = (
 
 
 def application(services: Services) -> ASGIApp:
-    """Return the application of ``services.role``. All roles serve probes and metrics, ``api`` the API too."""
+    """Return the application for ``services.role``: probes and metrics, and for ``api`` also the API."""
     base = services.settings.public_url
     by_path: dict[str, dict[str, ASGIApp]] = {}
     in_flight = InFlightRequests()

@@ -1,4 +1,4 @@
-"""QueryCache of queries in two pods against a simple model, under writes."""
+"""Query cache: two pods against a simple model, under writes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Table:
     async def ask(self, owner: str) -> list[int]:
         self.asked += 1
         rows = list(self.rows.get(owner, ()))
-        await asyncio.sleep(0)  # a write may come between the read and the answer
+        await asyncio.sleep(0)  # a write may come between the read and the response
         return rows
 
 
