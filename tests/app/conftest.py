@@ -29,17 +29,17 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One platform for the tests that leave it as they found it."""
-    whole = backends.platform(tmp_path_factory.mktemp("platform"))
+    """One platform, shared by the tests that do not change its processes."""
+    shared = backends.platform(tmp_path_factory.mktemp("platform"))
     try:
-        yield whole
+        yield shared
     finally:
-        backends.end(whole)
+        backends.end(shared)
 
 
 @pytest.fixture(scope="session")
 def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A Redis of its own for the tests of what is built on it; some of them kill it and start it again."""
+    """A separate Redis process; some tests kill and restart it."""
     process = backends.redis(tmp_path_factory.mktemp("redis"))
     process.start()
     try:
@@ -50,20 +50,20 @@ def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]
 
 @pytest.fixture
 async def redis(redis_process: Process) -> AsyncIterator[Redis]:
-    """A client of an empty Redis."""
+    """Client of an empty Redis."""
     async with open_redis(RedisSettings(f"redis://127.0.0.1:{redis_process.port}/0", None, None)) as client:
-        await backends.until(lambda: _emptied(client))  # a restarted one reads its file first
+        await backends.until(lambda: _emptied(client))  # a restarted Redis loads its file first
         yield client
-        # What goes on in the background would connect anew after the client is closed.
-        left = {task for task in asyncio.all_tasks() if _is_ours(task)}
-        for task in left:
+        # Remaining background tasks would reconnect after the client is closed.
+        remaining = {task for task in asyncio.all_tasks() if _is_service_task(task)}
+        for task in remaining:
             task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=5)
+        if remaining:
+            await asyncio.wait(remaining, timeout=5)
 
 
-def _is_ours(task: asyncio.Task[Any]) -> bool:
-    """Whether the service started it."""
+def _is_service_task(task: asyncio.Task[Any]) -> bool:
+    """Return whether code of the service runs in the task."""
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and Path(code.co_filename).is_relative_to(backends.ROOT / "app")
 
@@ -77,7 +77,7 @@ async def _emptied(client: Redis) -> bool:
 
 @pytest.fixture
 async def own_database(platform: Platform) -> AsyncIterator[Database]:
-    """An empty database on the platform's MongoDB, which the platform's processes do not use."""
+    """An empty database on the platform's MongoDB that the platform's processes do not use."""
     settings = MongoSettings(
         f"mongodb://127.0.0.1:{platform.mongodb.port}/",
         f"test-{uuid4().hex[:8]}",
@@ -91,7 +91,7 @@ async def own_database(platform: Platform) -> AsyncIterator[Database]:
 
 @dataclass
 class Person:
-    """Somebody with an account, signed in."""
+    """A signed-in user and the client with the user's session."""
 
     client: httpx.Client
     account: dict[str, Any]
@@ -99,48 +99,48 @@ class Person:
     password: str
 
     def sign_in(self) -> None:
-        """Another session, with what the account may do by now."""
-        answer = self.client.post("/v1/sessions", json={"email": self.email, "password": self.password})
-        assert answer.status_code == 201, answer.text
-        self.client.headers["authorization"] = f"Bearer {answer.json()['token']}"
+        """Open another session, which has the current roles of the account."""
+        response = self.client.post("/v1/sessions", json={"email": self.email, "password": self.password})
+        assert response.status_code == 201, response.text
+        self.client.headers["authorization"] = f"Bearer {response.json()['token']}"
 
     def pay_in(self, to: Person, amount: int) -> None:
-        """As an administrator: money for somebody's account."""
+        """Credit ``amount`` cents to another account, as an administrator."""
         path = f"/v1/accounts/{to.account['id']}/payments"
-        named = {"idempotency-key": uuid4().hex}
-        answer = self.client.post(path, json={"amount": amount}, headers=named)
-        assert answer.status_code == 201, answer.text
+        headers = {"idempotency-key": uuid4().hex}
+        response = self.client.post(path, json={"amount": amount}, headers=headers)
+        assert response.status_code == 201, response.text
 
     def create(self, prompt: str) -> dict[str, Any]:
-        """Ask for content."""
-        answer = self.client.post("/v1/contents", json={"prompt": prompt})
-        assert answer.status_code == 202, answer.text
-        return answer.json()
+        """Request a content item and return its representation."""
+        response = self.client.post("/v1/contents", json={"prompt": prompt})
+        assert response.status_code == 202, response.text
+        return response.json()
 
     def finished(self, content_id: str) -> dict[str, Any]:
-        """The content, once it is no longer queued."""
+        """Wait until the content item is no longer queued, and return it."""
         latest: dict[str, Any] = {}
 
         def settled() -> bool:
-            answer = self.client.get(f"/v1/contents/{content_id}")
+            response = self.client.get(f"/v1/contents/{content_id}")
             latest.clear()
-            latest.update(answer.json())
-            return answer.status_code == 200 and latest["state"] != "queued"
+            latest.update(response.json())
+            return response.status_code == 200 and latest["state"] != "queued"
 
         backends.wait_for("content finished", settled)
         return latest
 
 
 def sign_up(url: str) -> Person:
-    """A new person at that service."""
+    """Create an account at the service and sign in."""
     client = httpx.Client(base_url=url, timeout=20)
     email, password = f"{uuid4().hex}@example.com", "correct horse battery"
     signed_up = client.post("/v1/accounts", json={"email": email, "password": password, "name": "Ada"})
     assert signed_up.status_code == 202, signed_up.text
-    answer = client.post("/v1/sessions", json={"email": email, "password": password})
-    assert answer.status_code == 201, answer.text
-    client.headers["authorization"] = f"Bearer {answer.json()['token']}"
-    return Person(client, answer.json()["account"], email, password)
+    response = client.post("/v1/sessions", json={"email": email, "password": password})
+    assert response.status_code == 201, response.text
+    client.headers["authorization"] = f"Bearer {response.json()['token']}"
+    return Person(client, response.json()["account"], email, password)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def eve(platform: Platform) -> Iterator[Person]:
 
 @contextlib.contextmanager
 def with_role(platform: Platform, role: str) -> Iterator[Person]:
-    """Somebody to whom an operator gave a role."""
+    """Create an account, grant it a role with the command line, and sign in."""
     person = sign_up(platform.url)
     command = [sys.executable, "-m", "app", "grant", person.email, role]
     subprocess.run(command, cwd=backends.ROOT, env=platform.settings, check=True, capture_output=True)
@@ -168,36 +168,36 @@ def with_role(platform: Platform, role: str) -> Iterator[Person]:
         yield person
 
 
-class Holders:
-    """Accounts with a role, shared by tests until their access token (15 minutes) might end during one."""
+class RoleHolders:
+    """Accounts with a role, shared by tests and replaced before their access tokens expire (15 minutes)."""
 
-    def __init__(self, platform: Platform, closed: contextlib.ExitStack) -> None:
+    def __init__(self, platform: Platform, stack: contextlib.ExitStack) -> None:
         self._platform = platform
-        self._closed = closed
-        self._made: dict[str, tuple[float, Person]] = {}
+        self._stack = stack
+        self._created: dict[str, tuple[float, Person]] = {}
 
-    def of(self, role: str) -> Person:
-        made_at, person = self._made.get(role, (0.0, None))
-        if person is None or time.monotonic() - made_at > 600:
-            person = self._closed.enter_context(with_role(self._platform, role))
-            self._made[role] = (time.monotonic(), person)
+    def find(self, role: str) -> Person:
+        created_at, person = self._created.get(role, (0.0, None))
+        if person is None or time.monotonic() - created_at > 600:
+            person = self._stack.enter_context(with_role(self._platform, role))
+            self._created[role] = (time.monotonic(), person)
         return person
 
 
 @pytest.fixture(scope="session")
-def holders(platform: Platform) -> Iterator[Holders]:
-    with contextlib.ExitStack() as closed:
-        yield Holders(platform, closed)
+def holders(platform: Platform) -> Iterator[RoleHolders]:
+    with contextlib.ExitStack() as stack:
+        yield RoleHolders(platform, stack)
 
 
 @pytest.fixture
-def administrator(holders: Holders) -> Person:
-    return holders.of("administrator")
+def administrator(holders: RoleHolders) -> Person:
+    return holders.find("administrator")
 
 
 @pytest.fixture
-def analyst(holders: Holders) -> Person:
-    return holders.of("analyst")
+def analyst(holders: RoleHolders) -> Person:
+    return holders.find("analyst")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The whole service, over HTTP, against real parts."""
+"""End-to-end tests of the service over HTTP, with real backends."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from tests.app.conftest import Person
 from tests.support.backends import Platform, pod, status
 
 
-def problem(answer: httpx.Response, code: int, slug: str) -> dict[str, object]:
-    assert answer.status_code == code, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
+def problem(response: httpx.Response, code: int, slug: str) -> dict[str, object]:
+    assert response.status_code == code, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
     assert body["type"].endswith(f"/docs#{slug}")
     assert body["status"] == code
-    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["request_id"] == response.headers["x-request-id"]
     return body
 
 
-def test_content_is_made_by_the_worker_and_read_back(ada: Person) -> None:
+def test_content_is_generated_by_the_worker(ada: Person) -> None:
     content = ada.create("a fox in the snow")
     assert content["state"] == "queued"
     made = ada.finished(content["id"])
     assert made["state"] == "ready"
     assert "a fox in the snow" in made["text"]
-    picture = ada.client.get(made["image"])
-    assert picture.headers["content-type"] == "image/webp"
-    assert picture.content[8:12] == b"WEBP"
+    image = ada.client.get(made["image"])
+    assert image.headers["content-type"] == "image/webp"
+    assert image.content[8:12] == b"WEBP"
     assert made["created_at"] == content["created_at"]
 
 
-def test_a_read_soon_after_another_comes_from_memory(platform: Platform, ada: Person) -> None:
-    content = ada.create("twice told")
+def test_repeated_read_is_served_from_memory(platform: Platform, ada: Person) -> None:
+    content = ada.create("read twice")
     ada.finished(content["id"])
     assert ada.client.get(f"/v1/contents/{content['id']}").status_code == 200
 
@@ -49,7 +49,7 @@ def test_a_read_soon_after_another_comes_from_memory(platform: Platform, ada: Pe
     assert hits() == before + 1
 
 
-def test_a_list_has_every_piece_once_newest_first(ada: Person) -> None:
+def test_list_has_every_item_once_newest_first(ada: Person) -> None:
     made = [ada.create(f"number {number}")["id"] for number in range(5)]
     seen: list[str] = []
     cursor: str | None = None
@@ -63,7 +63,7 @@ def test_a_list_has_every_piece_once_newest_first(ada: Person) -> None:
     assert seen == made[::-1]
 
 
-def test_what_is_another_persons_is_not_there(ada: Person, eve: Person) -> None:
+def test_content_of_other_accounts_is_not_found(ada: Person, eve: Person) -> None:
     content = ada.create("mine")
     ada.finished(content["id"])
     for path in (f"/v1/contents/{content['id']}", f"/v1/contents/{content['id']}/image"):
@@ -72,17 +72,17 @@ def test_what_is_another_persons_is_not_there(ada: Person, eve: Person) -> None:
     assert eve.client.get("/v1/contents").json()["items"] == []
 
 
-def test_signing_in_needs_the_right_password(client: httpx.Client, ada: Person) -> None:
+def test_sign_in_requires_the_password(client: httpx.Client, ada: Person) -> None:
     right = client.post("/v1/sessions", json={"email": ada.email.upper(), "password": ada.password})
     assert right.status_code == 201
     assert right.json()["account"]["id"] == ada.account["id"]
     wrong = client.post("/v1/sessions", json={"email": ada.email, "password": "wrong password"})
     problem(wrong, 401, "wrong-credentials")
-    nobody = client.post("/v1/sessions", json={"email": "nobody@example.com", "password": "wrong password"})
-    assert nobody.json()["detail"] == wrong.json()["detail"]
+    unknown = client.post("/v1/sessions", json={"email": "nobody@example.com", "password": "wrong password"})
+    assert unknown.json()["detail"] == wrong.json()["detail"]
 
 
-def test_an_address_has_one_account(client: httpx.Client, ada: Person) -> None:
+def test_address_belongs_to_one_account(client: httpx.Client, ada: Person) -> None:
     again = {"email": ada.email.upper(), "password": "another password", "name": "Eve"}
     assert client.post("/v1/accounts", json=again).status_code == 202
     other = {"email": ada.email, "password": again["password"]}
@@ -94,15 +94,15 @@ def test_an_address_has_one_account(client: httpx.Client, ada: Person) -> None:
 @pytest.mark.parametrize(
     "path", ["/v1/contents", "/v1/accounts/me", "/v1/contents/x", "/v1/contents/x/image"]
 )
-def test_without_a_session_nothing_is_shown(client: httpx.Client, path: str) -> None:
-    answer = client.get(path)
-    problem(answer, 401, "unauthenticated")
-    assert answer.headers["www-authenticate"] == "Bearer"
+def test_requests_without_a_session_are_rejected(client: httpx.Client, path: str) -> None:
+    response = client.get(path)
+    problem(response, 401, "unauthenticated")
+    assert response.headers["www-authenticate"] == "Bearer"
     client.headers["authorization"] = "Bearer e30.e30.e30"
     problem(client.get(path), 401, "unauthenticated")
 
 
-def test_errors_say_what_and_where(ada: Person) -> None:
+def test_errors_state_the_problem_and_its_position(ada: Person) -> None:
     post = ada.client.post
     assert problem(post("/v1/contents", json={"prompt": 3}), 422, "invalid")["errors"] == [
         {"at": "$.prompt", "detail": "Expected `str`, got `int`"}
@@ -120,22 +120,22 @@ def test_errors_say_what_and_where(ada: Person) -> None:
     assert refused.headers["allow"] == "GET, HEAD, POST"
 
 
-def test_operators_do_not_reach_the_database(client: httpx.Client, ada: Person) -> None:
+def test_operators_in_credentials_are_rejected(client: httpx.Client, ada: Person) -> None:
     attempt = {"email": {"$ne": ""}, "password": {"$ne": ""}}
     problem(client.post("/v1/sessions", json=attempt), 422, "invalid")
     problem(ada.client.get("/v1/contents/%7B%22$ne%22:1%7D"), 404, "not-found")
 
 
-def test_answers_carry_secure_headers_and_the_callers_request_id(client: httpx.Client) -> None:
-    answer = client.get("/livez", headers={"x-request-id": "0123-abcd"})
-    assert answer.headers["x-request-id"] == "0123-abcd"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "no-store"
+def test_responses_have_security_headers_and_the_request_id(client: httpx.Client) -> None:
+    response = client.get("/livez", headers={"x-request-id": "0123-abcd"})
+    assert response.headers["x-request-id"] == "0123-abcd"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
     forged = client.get("/livez", headers={"x-request-id": 'x" forged="1'})
     assert forged.headers["x-request-id"] != 'x" forged="1'
 
 
-def test_probes_tell_of_the_dependencies(platform: Platform) -> None:
+def test_readiness_reports_the_dependencies(platform: Platform) -> None:
     for process in (platform.api, platform.worker):
         ready = httpx.get(f"http://127.0.0.1:{process.port}/readyz")
         assert ready.json() == {"stage": "serving", "mongodb": "ok", "redis": "ok", "storage": "ok"}
@@ -148,7 +148,7 @@ def test_a_worker_has_no_api(platform: Platform) -> None:
     assert status(platform.worker, "/v1/contents") == 404
 
 
-def test_the_documentation_needs_nothing_from_elsewhere(client: httpx.Client) -> None:
+def test_documentation_page_loads_no_external_resources(client: httpx.Client) -> None:
     page = client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     policy = page.headers["content-security-policy"]
@@ -164,15 +164,15 @@ def test_the_documentation_needs_nothing_from_elsewhere(client: httpx.Client) ->
     assert 'id="body-timeout"' in page.text, "the type of a problem leads to its paragraph"
 
 
-def test_a_pod_drains_before_it_ends(platform: Platform) -> None:
+def test_pod_drains_before_it_stops(platform: Platform) -> None:
     api = pod("api", platform.folder, platform.settings | {"KINGDOM_DRAIN_SECONDS": "1"})
     api.start()
     platform.wait_until_ready(api)
     with httpx.Client(base_url=f"http://127.0.0.1:{api.port}") as client:
         assert client.get("/readyz").status_code == 200
         api.signal(signal.SIGTERM)
-        while (answer := client.get("/readyz")).status_code == 200:
+        while (response := client.get("/readyz")).status_code == 200:
             pass
-        assert (answer.status_code, answer.json()["stage"]) == (503, "draining")
-        assert client.get("/docs").status_code == 200, "what still arrives is answered"
+        assert (response.status_code, response.json()["stage"]) == (503, "draining")
+        assert client.get("/docs").status_code == 200, "requests are served while draining"
     assert api.wait() == 0

@@ -1,4 +1,4 @@
-"""Nothing is said to whoever cannot prove to be Redis, MongoDB or the bucket: tried with wrong proofs."""
+"""Connections to Redis, MongoDB and the bucket: certificate verification and failover."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that the service does not know."""
+    """A certificate authority that the service does not trust."""
     return Authority(tmp_path_factory.mktemp("stranger"))
 
 
 @asynccontextmanager
-async def front(upstream: int, leaf: Leaf, heard: list[bytes]) -> AsyncIterator[int]:
-    """TLS in front of a part of the platform, as Envoy ends it; ``heard`` gets what clients say inside."""
+async def front(upstream: int, leaf: Leaf, received: list[bytes]) -> AsyncIterator[int]:
+    """TLS proxy in front of a backend, like Envoy; ``received`` collects the decrypted data from clients."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(leaf.certificate, leaf.key)
 
@@ -53,7 +53,7 @@ async def front(upstream: int, leaf: Leaf, heard: list[bytes]) -> AsyncIterator[
             with contextlib.suppress(OSError, ssl.SSLError):
                 while data := await source.read(65536):
                     if note:
-                        heard.append(data)
+                        received.append(data)
                     target.write(data)
                     await target.drain()
             target.close()
@@ -96,7 +96,7 @@ PARTS: dict[str, tuple[Ask, type[Exception]]] = {
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("proof", ["right", "of a strange authority", "for another name"])
-async def test_only_the_right_proof_opens_a_connection(
+async def test_connections_require_a_valid_certificate(
     platform: Platform,
     authority: Authority,
     stranger: Authority,
@@ -113,23 +113,23 @@ async def test_only_the_right_proof_opens_a_connection(
     client = tmp_path / "client.pem"
     client.write_bytes(own.certificate.read_bytes() + own.key.read_bytes())
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
-    heard: list[bytes] = []
-    async with front(upstream, leaf, heard) as port:
+    received: list[bytes] = []
+    async with front(upstream, leaf, received) as port:
         if proof == "right":
             await ask(platform, port, authority.certificate, client)
-            assert heard
+            assert received
         else:
             with pytest.raises(refusal, match=r"(?i)certificate"):
                 await ask(platform, port, authority.certificate, client)
-            assert heard == [], "not a byte was said"
+            assert received == [], "no data was sent over the untrusted connection"
     with warnings.catch_warnings():
-        # What a failed handshake leaves to the garbage collector is collected here, not in another test.
+        # A failed handshake leaves garbage with warnings; collected here, so that no other test reports them.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
 class Address:
-    """A TCP address whose new connections lead to ``target``; connections that exist stay where they are."""
+    """TCP proxy whose new connections lead to ``target``; existing connections keep their target."""
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -147,8 +147,8 @@ class Address:
         await asyncio.gather(forward(reader, inner_writer), forward(inner_reader, writer))
 
 
-async def test_after_a_failover_no_connection_stays_with_the_old_primary(tmp_path: Path) -> None:
-    """Two servers, one address: the primary becomes the replica of the other, and keeps its connections."""
+async def test_failover_drops_connections_to_the_old_primary(tmp_path: Path) -> None:
+    """Two servers behind one address: the primary becomes a replica and its connections stay open."""
     primary, replica = redis_server(tmp_path / "one"), redis_server(tmp_path / "two")
     for process in (primary, replica):
         process.start()
@@ -192,7 +192,7 @@ async def test_after_a_failover_no_connection_stays_with_the_old_primary(tmp_pat
 
             await until(writes, 5.0)
             assert failures >= 1, "the old connections were in use"
-            # The subscription too: the cache hears what is published at the new primary.
+            # Subscriptions too: the cache receives messages that are published at the new primary.
             await until(lambda: cache.receives_invalidations)
             await until(lambda: _subscribed(new))
             listening.cancel()
@@ -212,7 +212,7 @@ async def _subscribed(client: Redis) -> bool:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"-READONLY You can't write against a read only replica.\r\n",
         b"-LOADING Redis is loading the dataset in memory\r\n",
@@ -220,7 +220,7 @@ async def _subscribed(client: Redis) -> bool:
         b"-ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write\r\n",
     ],
 )
-async def test_an_answer_of_a_server_that_is_no_primary_closes_the_connection(answer: bytes) -> None:
+async def test_response_of_a_demoted_server_closes_the_connection(response: bytes) -> None:
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -228,7 +228,7 @@ async def test_an_answer_of_a_server_that_is_no_primary_closes_the_connection(an
         connections += 1
         with contextlib.suppress(ConnectionError):
             while await reader.read(65536):
-                writer.write(answer)
+                writer.write(response)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

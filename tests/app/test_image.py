@@ -1,4 +1,4 @@
-"""The image, built and run without a container daemon, where Debian's tools for that are installed."""
+"""Container image: built and run without a container daemon, if the Debian tools for that are installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The built image, on a base made from Debian's own packages."""
+    """The built image, on a base image created from Debian packages."""
     folder = tmp_path_factory.mktemp("image")
     run(
         "debootstrap",
@@ -49,7 +49,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     run("buildah", "copy", "--quiet", container, str(folder / "base"), "/")
     run("buildah", "commit", "--quiet", container, BASE)
     run("buildah", "rm", container)
-    # The package index of this machine may be reached through an authority that only this machine knows.
+    # The package index may use a certificate authority that is trusted only on this machine.
     authority = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
     (folder / "pip.conf").write_text("[global]\ncert = /etc/kingdom-test-ca.crt\n")
     run(
@@ -65,13 +65,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run("buildah", "rmi", "--force", IMAGE, BASE)
 
 
-def test_the_image_runs_neither_as_root_nor_with_a_shell_for_a_start(image: str) -> None:
+def test_image_runs_as_non_root_without_a_shell(image: str) -> None:
     config = json.loads(run("buildah", "inspect", "--type", "image", image))["OCIv1"]["config"]
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == ["python", "-m", "app"]
 
 
-def test_the_image_serves_with_nothing_writable_and_no_privileges(image: str, platform: Platform) -> None:
+def test_image_runs_with_a_read_only_root_and_no_privileges(image: str, platform: Platform) -> None:
     port = backends.free_port()
     secrets = platform.settings["KINGDOM_SECRETS_DIR"]
     Path(secrets).chmod(0o755)

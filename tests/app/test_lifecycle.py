@@ -1,4 +1,4 @@
-"""The three probes of a pod mean different things."""
+"""Startup, readiness and liveness probes of a pod."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from app.lifecycle import MAX_AGE_SECONDS, Dependency, DependencyMonitor, Lifecy
 from tests.support import backends
 from tests.support.backends import Platform, Process, status
 
-PROBE_SECONDS = 1.0  # the shortest timeout of a declared readiness probe
+PROBE_SECONDS = 1.0  # the minimum timeout of the declared readiness probes
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Process]:
-    """A MongoDB that is not there yet."""
+    """A MongoDB that is not running yet."""
     process = backends.mongodb(tmp_path / "late")
     try:
         yield process
@@ -30,11 +30,11 @@ def database(tmp_path: Path) -> Iterator[Process]:
 
 
 def probes(pod: Process) -> tuple[int, int, int]:
-    """Startup, readiness, liveness."""
+    """Return the statuses of startup, readiness and liveness probes."""
     return status(pod, "/startupz"), status(pod, "/readyz"), status(pod, "/livez")
 
 
-def test_a_pod_lives_before_it_has_started_starts_with_its_database_and_outlives_it(
+def test_startup_waits_for_mongodb_and_liveness_ignores_it(
     platform: Platform, database: Process, tmp_path: Path
 ) -> None:
     own = {"KINGDOM_MONGODB_URL": f"mongodb://127.0.0.1:{database.port}/"}
@@ -45,7 +45,7 @@ def test_a_pod_lives_before_it_has_started_starts_with_its_database_and_outlives
         database.start()
         backends.wait_for("started", lambda: probes(pod) == (200, 200, 200))
         database.kill()
-        # All pods share the database: without it they still serve what is cached.
+        # All pods share the database: without it they stay ready and serve cached responses.
         backends.wait_for("the outage is noticed", lambda: report(pod).get("mongodb") != "ok")
         assert probes(pod) == (200, 200, 200)
         database.start()
@@ -63,10 +63,8 @@ _URLS = {
 
 
 @pytest.mark.parametrize("name", list(_SERVERS))
-def test_a_dependency_that_hangs_leaves_an_api_pod_ready(
-    platform: Platform, tmp_path: Path, name: str
-) -> None:
-    """SIGSTOP, not a kill: connections stay open and no response ever comes."""
+def test_hung_dependency_leaves_an_api_pod_ready(platform: Platform, tmp_path: Path, name: str) -> None:
+    """SIGSTOP instead of a kill: connections stay open without a response."""
     stopped = _SERVERS[name](tmp_path / name)
     stopped.start()
     variable, url = _URLS[name]
@@ -80,8 +78,8 @@ def test_a_dependency_that_hangs_leaves_an_api_pod_ready(
         backends.wait_for("the hang is noticed", lambda: report(pod).get(name) != "ok", 10)
         for _ in range(20):
             began = time.monotonic()
-            answer = httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS)
-            assert (answer.status_code, answer.json()[name] == "ok") == (200, False)
+            response = httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS)
+            assert (response.status_code, response.json()[name] == "ok") == (200, False)
             assert time.monotonic() - began < PROBE_SECONDS
         stopped.signal(signal.SIGCONT)
         backends.wait_for("all is well again", lambda: report(pod).get(name) == "ok", 30)
@@ -90,9 +88,7 @@ def test_a_dependency_that_hangs_leaves_an_api_pod_ready(
         stopped.kill()
 
 
-def test_a_dependency_that_a_worker_needs_makes_it_unready_in_time_when_it_hangs(
-    platform: Platform, tmp_path: Path
-) -> None:
+def test_hung_dependency_makes_a_worker_unready(platform: Platform, tmp_path: Path) -> None:
     database = backends.mongodb(tmp_path / "database")
     database.start()
     own = {"KINGDOM_MONGODB_URL": f"mongodb://127.0.0.1:{database.port}/"}
@@ -102,8 +98,8 @@ def test_a_dependency_that_a_worker_needs_makes_it_unready_in_time_when_it_hangs
         backends.wait_for("ready", lambda: probes(pod) == (200, 200, 200))
         database.signal(signal.SIGSTOP)
         backends.wait_for("not ready", lambda: report(pod).get("mongodb") != "ok", 10)
-        answer = httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS)
-        assert answer.status_code == 503
+        response = httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS)
+        assert response.status_code == 503
         database.signal(signal.SIGCONT)
         backends.wait_for("ready again", lambda: probes(pod) == (200, 200, 200))
     finally:
@@ -112,14 +108,14 @@ def test_a_dependency_that_a_worker_needs_makes_it_unready_in_time_when_it_hangs
 
 
 def report(pod: Process) -> dict[str, str]:
-    """What readiness reports, within the timeout of the probe; empty when it takes longer."""
+    """Return the readiness report, or an empty one if it exceeds the timeout of the probe."""
     with contextlib.suppress(httpx.TimeoutException):
         return httpx.get(f"http://127.0.0.1:{pod.port}/readyz", timeout=PROBE_SECONDS).json()
     return {}
 
 
 @pytest.mark.anyio
-async def test_a_check_that_ignores_its_cancellation_delays_nothing_and_does_not_accumulate() -> None:
+async def test_check_that_ignores_cancellation_delays_no_report() -> None:
     release, running = asyncio.Event(), 0
 
     async def stubborn() -> None:
@@ -144,7 +140,7 @@ async def test_a_check_that_ignores_its_cancellation_delays_nothing_and_does_not
 
 
 @pytest.mark.anyio
-async def test_a_result_that_nothing_renews_does_not_count_for_long() -> None:
+async def test_outdated_check_result_is_reported() -> None:
     now = 0.0
 
     async def well() -> None:

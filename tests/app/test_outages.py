@@ -1,4 +1,4 @@
-"""What a pod answers while something it needs is away: at once and plainly, and what it can without it."""
+"""Responses of a pod while a dependency is unavailable: fast failures, and operations that still work."""
 
 from __future__ import annotations
 
@@ -40,26 +40,24 @@ def without_redis(platform: Platform) -> Iterator[httpx.Client]:
     process.kill()
 
 
-def test_without_mongodb_uncached_reads_are_to_be_retried(
-    without_mongodb: httpx.Client, analyst: Person
-) -> None:
-    # PyMongo goes on trying until the request's time is over, which is how an election is survived.
+def test_uncached_reads_without_mongodb_return_503(without_mongodb: httpx.Client, analyst: Person) -> None:
+    # PyMongo retries until the request's deadline, which bridges the election of a new primary.
     hurried = {"authorization": analyst.client.headers["authorization"], "x-deadline-ms": "1500"}
     paths = ["/v1/contents", "/v1/accounts/me", "/v1/analytics/revenue"]
     with ThreadPoolExecutor(len(paths)) as clients:
-        asking = [clients.submit(without_mongodb.get, path, headers=hurried) for path in paths]
-        answers = [each.result() for each in asking]
-    for answer in answers:
-        assert answer.status_code in {503, 504}, answer.text
-        assert answer.json()["type"].rpartition("#")[2] in {"unavailable", "deadline-exceeded"}
-        assert answer.elapsed.total_seconds() < 5
+        requests = [clients.submit(without_mongodb.get, path, headers=hurried) for path in paths]
+        responses = [each.result() for each in requests]
+    for response in responses:
+        assert response.status_code in {503, 504}, response.text
+        assert response.json()["type"].rpartition("#")[2] in {"unavailable", "deadline-exceeded"}
+        assert response.elapsed.total_seconds() < 5
     assert without_mongodb.get("/livez").status_code == 200
     assert without_mongodb.get("/readyz").status_code == 503
     assert without_mongodb.get("/v1/products").status_code == 200
-    assert without_mongodb.get("/errorz").json() == [], "an outage is no fault of the code"
+    assert without_mongodb.get("/errorz").json() == [], "outages are not recorded as unhandled errors"
 
 
-def test_without_redis_only_what_is_made_of_it_is_away(
+def test_reads_and_writes_work_without_redis(
     without_redis: httpx.Client, ada: Person, analyst: Person
 ) -> None:
     content = ada.create("no redis")
@@ -73,15 +71,15 @@ def test_without_redis_only_what_is_made_of_it_is_away(
         "/v1/orders",
     ):
         assert without_redis.get(path, headers=headers).status_code == 200
-    wish = {"name": "Countess"}
-    assert without_redis.put("/v1/accounts/me/profile", json=wish, headers=headers).status_code == 200
+    payload = {"name": "Countess"}
+    assert without_redis.put("/v1/accounts/me/profile", json=payload, headers=headers).status_code == 200
     assert without_redis.get("/v1/accounts/me", headers=headers).json()["name"] == "Countess"
     as_analyst = {"authorization": analyst.client.headers["authorization"]}
     problem(without_redis.get("/v1/analytics/audience", headers=as_analyst), 503, "unavailable")
 
 
 @pytest.mark.parametrize(
-    ("error", "away"),
+    ("error", "outage"),
     [
         (NetworkTimeout("x"), True),
         (WaitQueueTimeoutError("x"), True),
@@ -93,5 +91,5 @@ def test_without_redis_only_what_is_made_of_it_is_away(
         (ValueError("x"), False),
     ],
 )
-def test_what_is_wrong_with_the_code_is_no_outage(error: Exception, away: bool) -> None:
-    assert is_outage(error) is away
+def test_programming_errors_are_not_reported_as_outages(error: Exception, outage: bool) -> None:
+    assert is_outage(error) is outage

@@ -36,7 +36,7 @@ def encrypted(environ: dict[str, str], folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_local_environment_is_read(environ: dict[str, str]) -> None:
+def test_local_environment_is_parsed(environ: dict[str, str]) -> None:
     settings = load(environ)
     assert settings.port == 8080
     assert settings.drain_seconds == 0.2
@@ -79,26 +79,26 @@ def test_every_problem_is_listed_at_once() -> None:
         ("KINGDOM_PUBLIC_URL", "http://api.example.com"),
     ],
 )
-def test_connections_that_leave_the_machine_need_tls(environ: dict[str, str], name: str, value: str) -> None:
+def test_remote_connections_require_tls(environ: dict[str, str], name: str, value: str) -> None:
     (line,) = problems({**environ, name: value})
     assert line.startswith(f"{name} has no TLS")
 
 
 @pytest.mark.parametrize("name", ["redis-auth", "redis-ca.pem", "mongodb-client.pem", "session-key"])
-def test_a_missing_secret_is_named(environ: dict[str, str], tmp_path: Path, name: str) -> None:
+def test_missing_secret_is_reported(environ: dict[str, str], tmp_path: Path, name: str) -> None:
     secure = encrypted(environ, tmp_path)
     (tmp_path / name).unlink()
     assert problems(secure) == [f"{tmp_path / name} is missing from the mounted secrets"]
 
 
-def test_a_short_session_key_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
+def test_short_session_key_is_rejected(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "session-key").write_text(base64.b64encode(b"short").decode() + "\n***\n")
     text = "\n".join(problems(environ))
     assert "line 1: 5 bytes; at least 32" in text
     assert "line 2: not base64" in text
 
 
-def test_a_bad_environment_ends_with_code_2_and_no_traceback() -> None:
+def test_invalid_environment_exits_with_2_and_no_traceback() -> None:
     bare = {"PATH": os.environ["PATH"]}
     ended = subprocess.run(
         [sys.executable, "-m", "app", "api"], env=bare, cwd=ROOT, capture_output=True, text=True, check=False
@@ -108,7 +108,7 @@ def test_a_bad_environment_ends_with_code_2_and_no_traceback() -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_an_unknown_role_is_told_the_roles() -> None:
+def test_unknown_role_prints_the_usage() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "app", "king"], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The media bucket while it hangs or fails."""
+"""Client of the media bucket while the bucket hangs or fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def bucket(respond: Callable[[httpx.Request], httpx.Response]) -> Bucket:
     return Bucket(httpx.AsyncClient(transport=transport, base_url="http://storage"), "media")
 
 
-async def test_a_bucket_that_hangs_is_not_called_again_by_every_request() -> None:
+async def test_circuit_breaker_opens_for_a_hung_bucket() -> None:
     sent = 0
 
     def hang(request: httpx.Request) -> httpx.Response:
@@ -37,7 +37,7 @@ async def test_a_bucket_that_hangs_is_not_called_again_by_every_request() -> Non
     assert sent == 4, "the background check sees when the bucket responds again"
 
 
-async def test_missing_objects_leave_the_bucket_in_use() -> None:
+async def test_missing_objects_do_not_open_the_circuit_breaker() -> None:
     sent = 0
 
     def missing(request: httpx.Request) -> httpx.Response:

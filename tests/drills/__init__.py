@@ -1,1 +1,1 @@
-"""Drills: the real platform and a little one, with what goes wrong done to them on purpose."""
+"""Drills: fault injection on the real platform and on a minimal one."""

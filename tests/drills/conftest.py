@@ -10,7 +10,7 @@ from tests.support.projects import Project
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Project]:
-    """The real platform, brought up once for all drills; stopped whatever happens."""
+    """The real platform, started once for all drills and stopped at the end."""
     with projects.platform() as project:
         project.run("up", seconds=180)
         yield project
@@ -18,7 +18,7 @@ def platform() -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def little() -> Iterator[Project]:
-    """The little project of a module's drills, up."""
+    """The minimal project, started once per module."""
     with projects.little() as project:
         project.run("up")
         yield project

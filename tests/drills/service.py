@@ -1,5 +1,5 @@
-"""The service on real parts without anybody who restarts them, so that what is gone stays gone until it is
-brought back; and what a drill puts in between: a generator that can hang, a storage that can be slow."""
+"""The service with real backends and without a supervisor, so that a killed process stays down until the
+drill restarts it; and fakes for drills: a text generator that can hang, a proxy that delays the storage."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @contextmanager
 def serving(handler: Handler, port: int) -> Iterator[None]:
-    """A TCP server on a thread of its own."""
+    """Run a TCP server in a separate thread while the context is open."""
     loop = asyncio.new_event_loop()
-    begun, enough = threading.Event(), asyncio.Event()
+    started, stop = threading.Event(), asyncio.Event()
 
     async def run() -> None:
         async with await asyncio.start_server(handler, "127.0.0.1", port):
-            begun.set()
-            await enough.wait()
+            started.set()
+            await stop.wait()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -42,17 +42,17 @@ def serving(handler: Handler, port: int) -> Iterator[None]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
     thread.start()
-    assert begun.wait(10)
+    assert started.wait(10)
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(enough.set)
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
 
 
 class Delay:
-    """Stands in front of the port ``target`` and holds back what it answers for ``seconds``."""
+    """TCP proxy to the port ``target`` that delays each chunk of the responses by ``seconds``."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -60,11 +60,13 @@ class Delay:
         self.seconds = 0.0
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, asks = await asyncio.open_connection("127.0.0.1", self.target)
+        from_target, to_target = await asyncio.open_connection("127.0.0.1", self.target)
         try:
-            await asyncio.gather(self._pass(reader, asks, late=False), self._pass(answers, writer, late=True))
+            await asyncio.gather(
+                self._pass(reader, to_target, late=False), self._pass(from_target, writer, late=True)
+            )
         finally:
-            for end in (asks, writer):
+            for end in (to_target, writer):
                 end.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, late: bool) -> None:
@@ -78,7 +80,7 @@ class Delay:
 
 
 class Model:
-    """A generator that speaks OpenAI's protocol; with ``hanging`` it begins a text and does not end it."""
+    """Fake text generator with OpenAI's API; with ``hanging`` it starts a text and does not complete it."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -88,11 +90,11 @@ class Model:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-        wish = json.loads(await reader.readexactly(length))
+        payload = json.loads(await reader.readexactly(length))
         self.begun += 1
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
-        prompt = wish["messages"][-1]["content"]
-        for text in ("A text that is long enough to be told at once, ", f"about {prompt}."):
+        prompt = payload["messages"][-1]["content"]
+        for text in ("A text that is long enough to be published at once, ", f"about {prompt}."):
             writer.write(_chunk(text))
             await writer.drain()
             if self.hanging:
@@ -109,28 +111,28 @@ def _chunk(text: str | None) -> bytes:
 
 @dataclass
 class Service:
-    """The parts, with the delay in front of the storage and the model."""
+    """The processes of the service, with the proxy in front of the storage and the fake generator."""
 
     whole: Platform
     delay: Delay
     model: Model
 
     def client(self) -> httpx.Client:
-        """A client of the api, without a session."""
+        """Return a client of the api, without a session."""
         return httpx.Client(base_url=self.whole.url, timeout=20)
 
     def readiness(self, process: Process) -> tuple[int, dict[str, Any]]:
-        """Status and report of a pod's readiness probe."""
-        answer = httpx.get(f"http://127.0.0.1:{process.port}/readyz", timeout=10)
-        return answer.status_code, dict(answer.json())
+        """Return the status and the report of a pod's readiness probe."""
+        response = httpx.get(f"http://127.0.0.1:{process.port}/readyz", timeout=10)
+        return response.status_code, dict(response.json())
 
     def is_ready(self) -> bool:
-        """Both roles want work, and every dependency is as it should be."""
+        """Return whether both roles are ready and all dependencies available."""
         reports = [self.readiness(process) for process in (self.whole.api, self.whole.worker)]
         return all(status == 200 and set(report.values()) == {"serving", "ok"} for status, report in reports)
 
     def ends(self, piece: str) -> list[str]:
-        """The ends of a piece that its watchers were told of; one, however often its job ran."""
+        """Return the final events of a content item: one, even if its job ran several times."""
         with contextlib.closing(Redis(port=self.whole.redis.port)) as redis:
             events: Any = redis.xrange(f"progress:{piece}")
         names = [fields[b"name"].decode() for _, fields in events]
@@ -139,7 +141,7 @@ class Service:
 
 @contextmanager
 def service(folder: Path, *, modelled: bool = False) -> Iterator[Service]:
-    """All of it, ready; ``modelled``: texts come from the model, not from the embedded generator."""
+    """Start the service; ``modelled`` uses the fake generator instead of the embedded one."""
     delay, model = Delay(), Model()
     settings = {"KINGDOM_STORAGE_ENDPOINT": f"http://127.0.0.1:{delay.port}"}
     if modelled:

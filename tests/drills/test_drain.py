@@ -1,4 +1,4 @@
-"""Pods that come and go while people use the service: nobody notices."""
+"""Rolling updates and scaling under traffic lose no request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 
 
 def pods(platform: Project) -> set[str]:
-    """The api pods that run."""
+    """Return the names of the running api pods."""
     return {process.name for process in platform.status().processes if "/api" in process.name}
 
 
@@ -23,7 +23,7 @@ def test_a_rolling_update_under_traffic_loses_no_request(platform: Project) -> N
         rewrite(platform, "    logLevel: info", "    logLevel: warning")
         platform.run("up", seconds=180)
         wait_for("every process is ready", platform.is_healthy)
-    assert pods(platform).isdisjoint(before), "every pod is another one"
+    assert pods(platform).isdisjoint(before), "every pod was replaced"
     print(f"{traffic.served} answered")
     traffic.require_nothing_lost()
     with platform.client() as client:
@@ -46,7 +46,7 @@ def test_scaling_up_and_down_under_traffic_loses_no_request(platform: Project) -
 
 
 def scale(platform: Project, replicas: int) -> None:
-    """Hold the api at so many pods, whatever its autoscaler sees."""
+    """Set minimum and maximum of the api's autoscaler to ``replicas``."""
     bounds = r"(    api:\n      minReplicas: )\d+(\n      maxReplicas: )\d+"
     rewrite(platform, bounds, rf"\g<1>{replicas}\g<2>{replicas}")
 

@@ -43,7 +43,7 @@ KINDS = ("feed", "catalog", "content", "account", "sign-in", "write", "image")
 
 @dataclass(frozen=True)
 class Promise:
-    """What docs/failure-modes.md promises while a dependency hangs: the kinds of requests that are served
+    """The guarantees of docs/failure-modes.md for a hung dependency: kinds of requests that are served
     throughout, and those that are served for the first :data:`FEED_STALE_SECONDS`."""
 
     served: tuple[str, ...]

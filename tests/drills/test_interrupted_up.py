@@ -1,4 +1,4 @@
-"""`kingdom up` and `down` ended at any moment: the next one completes, and nothing is left half done."""
+"""`kingdom up` and `down` killed or interrupted at random moments: the next run completes the operation."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from tests.support.projects import PASSPHRASE, Project, wait_for
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 
 SEED = 20_261_124
-# Two projects side by side: commands share the processors, which moves the moments about.
+# Two projects run concurrently, which varies the timing of the commands.
 KILLS_A_LANE = 10
 INTERRUPTS_A_LANE = 1
-# From the first record of an operation to its end, and a bit.
+# Slightly longer than an operation takes after its first journal entry.
 OPERATION_SECONDS = 0.8
 
 
 @dataclass(frozen=True)
 class Moment:
-    """`signal` is sent `seconds` after the start, or after the operation's first record with `working`."""
+    """When to send `signal`: `seconds` after the start, or with `working` after the first journal entry."""
 
     signal: signal.Signals
     command: str
@@ -45,7 +45,7 @@ class Moment:
 
 
 def end_at(project: Project, moment: Moment) -> tuple[int, str]:
-    """Runs the command and sends it the signal; returns how it ended. It may have been faster."""
+    """Run the command and send it the signal; return its exit code and output. It may complete earlier."""
     journal = project.state / "journal.jsonl"
     child = project.begin(moment.command)
     while moment.working and child.poll() is None and not journal.exists():
@@ -55,12 +55,12 @@ def end_at(project: Project, moment: Moment) -> tuple[int, str]:
         child.kill()
     elif child.poll() is None:
         os.killpg(child.pid, moment.signal)  # as a terminal does
-    said, _ = child.communicate(timeout=60)
-    return child.returncode, said
+    output, _ = child.communicate(timeout=60)
+    return child.returncode, output
 
 
 def require_whole(project: Project, generation: int, replicas: int) -> None:
-    """The records, the machine's objects, its processes and what is served all say the same."""
+    """Require that the state, the host's objects, its processes and the served responses are consistent."""
     snapshot = Store(project.state, PASSPHRASE).load()
     assert not snapshot.pending
     assert not (project.state / "journal.jsonl").exists()
@@ -78,17 +78,17 @@ def require_whole(project: Project, generation: int, replicas: int) -> None:
 
     def all_serve() -> bool:
         with project.client() as client:
-            answer: dict[str, Any] = client.get("/").json()
-        assert answer["mounted"]["generation"] == str(generation)
-        assert answer["hidden"] == f"hidden {generation}"
-        served.add(answer["pod"])
+            response: dict[str, Any] = client.get("/").json()
+        assert response["mounted"]["generation"] == str(generation)
+        assert response["hidden"] == f"hidden {generation}"
+        served.add(response["pod"])
         return len(served) == replicas
 
     wait_for(f"{replicas} pods serve", all_serve)
 
 
 def live_through(lane: int) -> dict[str, int]:
-    """A project's life with one command after the other ended; how many were ended in mid-work."""
+    """Run a project through killed and interrupted commands; return the counts of those ended early."""
     dice = random.Random(SEED + lane)
     moments = [Moment.at_random(dice, signal.SIGKILL, "up") for _ in range(KILLS_A_LANE)]
     moments.append(Moment.at_random(dice, signal.SIGKILL, "down"))
@@ -99,9 +99,9 @@ def live_through(lane: int) -> dict[str, int]:
         for generation, moment in enumerate(moments, start=1):
             replicas = dice.randint(1, 3)
             project.change(generation=generation, replicas=replicas)
-            code, said = end_at(project, moment)
+            code, output = end_at(project, moment)
             try:
-                assert "Traceback" not in said
+                assert "Traceback" not in output
                 if moment.signal is signal.SIGKILL:
                     assert code in {0, -signal.SIGKILL}
                     ended["killed"] += code != 0
@@ -117,20 +117,22 @@ def live_through(lane: int) -> dict[str, int]:
                     assert (project.state / "state.json").read_bytes() == before
             except AssertionError as error:
                 error.add_note(
-                    f"lane {lane}, generation {generation}, {moment}; it ended with {code}:\n{said}"
+                    f"lane {lane}, generation {generation}, {moment}; it ended with {code}:\n{output}"
                 )
                 raise
-        code, said = end_at(project, Moment(signal.SIGKILL, "down", working=True, seconds=dice.random() / 3))
+        code, output = end_at(
+            project, Moment(signal.SIGKILL, "down", working=True, seconds=dice.random() / 3)
+        )
         project.run("down")
         assert project.is_gone(), f"{project.commands()} {project.root}"
         assert not (project.state / "state.json").exists()
     return ended
 
 
-def test_the_next_command_completes_what_was_ended_at_any_moment() -> None:
+def test_next_command_completes_an_interrupted_one() -> None:
     with ThreadPoolExecutor(2) as lanes:
         ended = list(lanes.map(live_through, range(2)))
     print(ended)
-    # Most were ended before they were done, or this drill shows little.
+    # The drill is significant only if most commands were ended before they completed.
     assert sum(lane["killed"] for lane in ended) >= 14
     assert sum(lane["resumed"] for lane in ended) >= 6

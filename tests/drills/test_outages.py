@@ -1,5 +1,5 @@
-"""What the service does while something that it depends on is gone or slow, as docs/failure-modes.md has it,
-and that it recovers by itself: nothing acknowledged is lost, and nothing is made twice.
+"""Outages and slowness of dependencies: behavior as in docs/failure-modes.md, and recovery without loss of
+acknowledged writes and without duplicates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.projects import wait_for
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
 
 BACK_SECONDS = 30.0
-_WISHES = 16  # a free plan has 20 at a time
+_REQUESTS = 16  # a free plan has 20 at a time
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def modelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def ledger(running: Service) -> Ledger:
-    """An account with pieces that are made."""
+    """An account with generated content items."""
     return settled(running)
 
 
@@ -53,7 +53,7 @@ def settled(whole: Service) -> Ledger:
 
 
 def require_back(whole: Service, *ledgers: Ledger) -> None:
-    """Everything works within half a minute, and all that was acknowledged is there, made, and made once."""
+    """Require recovery within 30 s, and that each acknowledged item exists and was generated once."""
     began = time.monotonic()
 
     def left() -> float:
@@ -69,7 +69,7 @@ def require_back(whole: Service, *ledgers: Ledger) -> None:
         for ledger in ledgers:
             ledger.require_readable(client)
             for _, piece, _ in ledger.pieces:
-                assert whole.ends(piece) in (["ready"], []), "watchers hear of one end"
+                assert whole.ends(piece) in (["ready"], []), "one final event per item"
 
 
 def headers(ledger: Ledger) -> dict[str, str]:
@@ -77,77 +77,73 @@ def headers(ledger: Ledger) -> dict[str, str]:
     return {"authorization": f"Bearer {ledger.tokens[account]}"}
 
 
-def require_refusal(answer: httpx.Response) -> None:
-    """A 503 that says when to come back, as problem details."""
-    assert answer.status_code == 503, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert int(answer.headers["retry-after"]) >= 1
+def require_refusal(response: httpx.Response) -> None:
+    """Require a 503 with Retry-After and problem details."""
+    assert response.status_code == 503, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert int(response.headers["retry-after"]) >= 1
 
 
 @contextmanager
-def gone(whole: Service, name: str) -> Iterator[None]:
-    """A part is killed, and started again at the end."""
-    part = getattr(whole.whole, name)
-    part.kill()
+def killed(whole: Service, name: str) -> Iterator[None]:
+    """Kill a process, and restart it at the end of the context."""
+    process = getattr(whole.whole, name)
+    process.kill()
     try:
         yield
     finally:
-        part.start()
+        process.start()
 
 
-def test_without_redis_people_sign_in_read_and_ask_and_all_of_it_is_made_after(
+def test_without_redis_reads_and_writes_work_and_jobs_run_after_recovery(
     running: Service, ledger: Ledger
 ) -> None:
     account, piece, prompt = ledger.pieces[0]
     with running.client() as client:
-        with gone(running, "redis"):
+        with killed(running, "redis"):
             wait_for("the worker is not ready", lambda: running.readiness(running.whole.worker)[0] == 503, 10)
             code, report = running.readiness(running.whole.api)
-            assert (code, report["stage"]) == (200, "serving"), "an api pod goes on"
+            assert (code, report["stage"]) == (200, "serving"), "an api pod stays ready"
             assert report["redis"] != "ok"
             assert ledger.read(client, account, piece)["prompt"] == prompt
             assert client.get("/v1/feed").status_code == 200
             during = Ledger()
-            during.write(client)  # an account, and pieces that the queue never hears of
+            during.write(client)  # an account, and content items whose jobs cannot be enqueued
             during.require_readable(client)
         require_back(running, ledger, during)
 
 
-def test_without_mongodb_what_is_in_memory_is_read_and_nothing_is_promised(
-    running: Service, ledger: Ledger
-) -> None:
+def test_without_mongodb_cached_reads_work_and_writes_are_rejected(running: Service, ledger: Ledger) -> None:
     account, piece, prompt = ledger.pieces[0]
     api = running.whole.api
     with running.client() as client:
         ledger.read(client, account, piece)
         assert client.get("/v1/feed").status_code == 200
-        with gone(running, "mongodb"):
+        with killed(running, "mongodb"):
             assert ledger.read(client, account, piece)["prompt"] == prompt
             wait_for("the outage is noticed", lambda: running.readiness(api)[1]["mongodb"] != "ok", 10)
             assert running.readiness(api)[0] == 200, "cached reads are served"
-            assert status(api, "/livez") == 200, "a restart would mend nothing"
+            assert status(api, "/livez") == 200, "a restart would not repair MongoDB"
             assert status(api, "/startupz") == 200
             assert client.get("/v1/feed").status_code == 200, "stale, for a while"
             credentials = {"email": ledger.emails[account], "password": "correct horse battery"}
             require_refusal(client.post("/v1/sessions", json=credentials))
-            wish = {"prompt": "never acknowledged"}
-            require_refusal(client.post("/v1/contents", json=wish, headers=headers(ledger)))
+            payload = {"prompt": "never acknowledged"}
+            require_refusal(client.post("/v1/contents", json=payload, headers=headers(ledger)))
         require_back(running, ledger)
 
 
 @pytest.mark.parametrize("name", ["redis", "mongodb"])
-def test_who_writes_through_an_outage_loses_nothing_that_was_acknowledged(
-    running: Service, name: str
-) -> None:
+def test_acknowledged_writes_survive_an_outage(running: Service, name: str) -> None:
     with writing(running) as ledger:
-        with gone(running, name):
-            time.sleep(3)  # how long it is away, not a wait for anything
+        with killed(running, name):
+            time.sleep(3)  # the duration of the outage, not a wait for a condition
         wait_for("the service works", lambda: is_serving(running), BACK_SECONDS)
     print(f"{len(ledger.pieces)} pieces acknowledged, {ledger.refused} rounds refused")
     require_back(running, ledger)
 
 
-def test_a_slow_storage_holds_up_pictures_and_nothing_else(running: Service, ledger: Ledger) -> None:
+def test_slow_storage_delays_only_images(running: Service, ledger: Ledger) -> None:
     account, piece, _ = ledger.pieces[0]
     mine = headers(ledger)
     with running.client() as client:
@@ -164,15 +160,15 @@ def test_a_slow_storage_holds_up_pictures_and_nothing_else(running: Service, led
             wait_for("slowness noticed", lambda: running.readiness(running.whole.api)[1]["storage"] != "ok")
             code, _ = running.readiness(running.whole.api)
             assert code == 200, "a pod without storage serves the rest"
-            picture = client.get(f"/v1/contents/{piece}/image", headers=mine)
-            assert picture.status_code in {200, 503}, picture.text
+            image = client.get(f"/v1/contents/{piece}/image", headers=mine)
+            assert image.status_code in {200, 503}, image.text
         finally:
             running.delay.seconds = 0.0
         require_back(running, ledger, during)
         during.require_image(client)
 
 
-def test_without_the_generator_wishes_wait_and_are_made_when_it_is_back(modelled: Service) -> None:
+def test_without_the_generator_requests_wait_until_it_recovers(modelled: Service) -> None:
     with modelled.client() as client:
         with serving(modelled.model.handle, modelled.model.port):
             known = settled(modelled)
@@ -180,18 +176,18 @@ def test_without_the_generator_wishes_wait_and_are_made_when_it_is_back(modelled
         during = Ledger()
         during.write(client)
         assert known.read(client, account, piece)["prompt"] == prompt
-        assert modelled.is_ready(), "the rest of the service does not mind"
+        assert modelled.is_ready(), "the pods stay ready without the generator"
         with serving(modelled.model.handle, modelled.model.port):
             require_back(modelled, known, during)
 
 
-def test_a_worker_killed_in_mid_job_loses_no_job_and_makes_none_twice(modelled: Service) -> None:
+def test_killed_worker_loses_and_duplicates_no_job(modelled: Service) -> None:
     worker = modelled.whole.worker
     with serving(modelled.model.handle, modelled.model.port), modelled.client() as client:
         modelled.model.hanging, before = True, modelled.model.begun
         ledger = Ledger()
         ledger.write(client)
-        wait_for("a job is half done", lambda: modelled.model.begun > before)
+        wait_for("a job is in progress", lambda: modelled.model.begun > before)
         worker.kill()
         modelled.model.hanging = False
         worker.start()
@@ -200,34 +196,34 @@ def test_a_worker_killed_in_mid_job_loses_no_job_and_makes_none_twice(modelled: 
             assert modelled.ends(piece) == ["ready"]
 
 
-def test_an_api_killed_in_mid_request_keeps_what_it_acknowledged_and_repeats_nothing(
+def test_killed_api_pod_loses_no_acknowledged_write_and_duplicates_none(
     running: Service,
 ) -> None:
-    """Each request carries a key; those without an answer are sent again, as a client would."""
+    """Each request has an idempotency key; those without a response are sent again, as by a client."""
     api = running.whole.api
     ledger = Ledger()
     with running.client() as client:
         account = ledger.sign_up(client)
     mine = {"authorization": f"Bearer {ledger.tokens[account]}"}
-    wishes = {uuid4().hex: f"in flight {number}" for number in range(_WISHES)}
+    prompts = {uuid4().hex: f"in flight {number}" for number in range(_REQUESTS)}
     acknowledged: dict[str, str] = {}
 
-    def ask(key: str) -> None:
+    def send(key: str) -> None:
         with running.client() as client, contextlib.suppress(httpx.HTTPError):
-            acknowledged[key] = wish(client, key, wishes[key], mine)
+            acknowledged[key] = request_content(client, key, prompts[key], mine)
 
-    with ThreadPoolExecutor(_WISHES) as people:
-        for key in wishes:
-            people.submit(ask, key)
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        for key in prompts:
+            pool.submit(send, key)
         wait_for("the first is acknowledged", lambda: acknowledged)
         api.kill()
-    cut_off = len(wishes) - len(acknowledged)
+    cut_off = len(prompts) - len(acknowledged)
     assert cut_off, "nothing was in flight"
     api.start()
     running.whole.wait_until_ready(api)
     with running.client() as client:
-        for key, prompt in wishes.items():
-            piece = wish(client, key, prompt, mine)
+        for key, prompt in prompts.items():
+            piece = request_content(client, key, prompt, mine)
             assert acknowledged.get(key, piece) == piece
             ledger.pieces.append((account, piece, prompt))
         listed = client.get("/v1/contents?limit=50", headers=mine).json()["items"]
@@ -236,8 +232,8 @@ def test_an_api_killed_in_mid_request_keeps_what_it_acknowledged_and_repeats_not
     require_back(running, ledger)
 
 
-def wish(client: httpx.Client, key: str, prompt: str, mine: dict[str, str]) -> str:
-    """Ask for a piece under a key; its id. Raises httpx.HTTPError without an answer."""
-    answer = client.post("/v1/contents", json={"prompt": prompt}, headers=mine | {"idempotency-key": key})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
+def request_content(client: httpx.Client, key: str, prompt: str, mine: dict[str, str]) -> str:
+    """Request a content item with an idempotency key; return its ID. Raises httpx.HTTPError."""
+    response = client.post("/v1/contents", json={"prompt": prompt}, headers=mine | {"idempotency-key": key})
+    assert response.status_code == 202, response.text
+    return str(response.json()["id"])

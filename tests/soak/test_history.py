@@ -66,7 +66,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @dataclass
 class Write:
-    """A name that was written as version ``number``; ``ended`` when it was acknowledged."""
+    """A write of version ``number`` of the name; ``ended`` is set when it was acknowledged."""
 
     number: int
     began: float
@@ -75,7 +75,7 @@ class Write:
 
 @dataclass
 class Read:
-    """A name that a pod returned: the read ``began`` then, and saw version ``number``."""
+    """A read of the name from one pod: its start time, and the version it returned."""
 
     pod: int
     number: int
@@ -84,7 +84,7 @@ class Read:
 
 @dataclass
 class History:
-    """What one account did, and what it was answered."""
+    """Recorded operations of one account and their results."""
 
     names: list[Write] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
@@ -95,7 +95,7 @@ class History:
 
 
 class Client:
-    """One account, used by one thread. Requests without an answer are sent again with their key."""
+    """One account, used by one thread. Requests without a response are sent again with their key."""
 
     def __init__(self, cluster: Cluster, person: Person, administrator: Person, seed: int) -> None:
         self.history = History()
@@ -119,32 +119,32 @@ class Client:
 
     def _send(self, method: str, path: str, **options: object) -> httpx.Response | None:
         try:
-            answer = self._random.choice(self._clients).request(method, path, **options)  # type: ignore[arg-type]
+            response = self._random.choice(self._clients).request(method, path, **options)  # type: ignore[arg-type]
         except httpx.HTTPError:
-            answer = None
-        if answer is None or answer.status_code >= 500 or answer.status_code == 429:
+            response = None
+        if response is None or response.status_code >= 500 or response.status_code == 429:
             self.history.refused += 1
             return None
-        return answer
+        return response
 
     def _rename(self, enough: threading.Event) -> None:
         write = Write(len(self.history.names) + 1, time.monotonic())
         self.history.names.append(write)
         # One attempt: an outcome that stays unknown is part of the history.
-        answer = self._send("PUT", "/v1/accounts/me/profile", json={"name": f"v{write.number}"})
-        if answer is not None:
-            assert answer.status_code == 200, answer.text
+        response = self._send("PUT", "/v1/accounts/me/profile", json={"name": f"v{write.number}"})
+        if response is not None:
+            assert response.status_code == 200, response.text
             write.ended = time.monotonic()
 
     def _read(self, enough: threading.Event) -> None:
         pod = self._random.randrange(2)
         began = time.monotonic()
         try:
-            answer = self._clients[pod].get("/v1/accounts/me")
+            response = self._clients[pod].get("/v1/accounts/me")
         except httpx.HTTPError:
             return
-        if answer.status_code == 200:
-            name = answer.json()["name"]
+        if response.status_code == 200:
+            name = response.json()["name"]
             self.history.reads.append(Read(pod, int(name[1:]) if name.startswith("v") else 0, began))
 
     def _create(self, enough: threading.Event) -> None:
@@ -154,12 +154,12 @@ class Client:
         self.history.sent.add(key)
         headers = {"idempotency-key": key}
         for _ in range(8):
-            answer = self._send("POST", "/v1/contents", json={"prompt": f"soak {key}"}, headers=headers)
-            if answer is not None:
-                if answer.status_code == 202:
-                    self.history.pieces[key] = answer.json()["id"]
-                else:  # as many are unfinished as the plan has
-                    assert answer.json()["type"].endswith("#quota-exceeded"), answer.text
+            response = self._send("POST", "/v1/contents", json={"prompt": f"soak {key}"}, headers=headers)
+            if response is not None:
+                if response.status_code == 202:
+                    self.history.pieces[key] = response.json()["id"]
+                else:  # the quota of concurrent generations is exhausted
+                    assert response.json()["type"].endswith("#quota-exceeded"), response.text
                     self.history.sent.discard(key)
                 return
             if enough.wait(0.5):
@@ -171,9 +171,9 @@ class Client:
         path = f"/v1/accounts/{self.person.account['id']}/payments"
         # Until it is acknowledged, through any outage: then it counts exactly once.
         while True:
-            answer = self._send("POST", path, json={"amount": CENTS}, headers=headers)
-            if answer is not None:
-                assert answer.status_code == 201, answer.text
+            response = self._send("POST", path, json={"amount": CENTS}, headers=headers)
+            if response is not None:
+                assert response.status_code == 201, response.text
                 self.history.paid.add(key)
                 return
             time.sleep(0.5)
@@ -245,8 +245,8 @@ def test_the_history_of_ten_minutes_of_faults(cluster: Cluster) -> None:
     print(f"KINGDOM_SOAK_SEED={SEED}")
     administrator = sign_up(cluster.platform.url)
     grant(cluster, administrator, "administrator")
-    people = [sign_up(cluster.platform.url) for _ in range(WRITERS)]
-    clients = [Client(cluster, person, administrator, SEED + at) for at, person in enumerate(people)]
+    users = [sign_up(cluster.platform.url) for _ in range(WRITERS)]
+    clients = [Client(cluster, person, administrator, SEED + at) for at, person in enumerate(users)]
     faults, enough = Faults(cluster, SEED), threading.Event()
     refreshing = threading.Thread(target=faults.run, args=(SECONDS,))
     with ThreadPoolExecutor(WRITERS) as threads:
@@ -299,8 +299,8 @@ def check(cluster: Cluster, client: Client) -> None:
 
 
 def ended(client: httpx.Client, piece: str) -> bool:
-    answer = client.get(f"/v1/contents/{piece}")
-    return answer.status_code == 200 and answer.json()["state"] in {"ready", "failed"}
+    response = client.get(f"/v1/contents/{piece}")
+    return response.status_code == 200 and response.json()["state"] in {"ready", "failed"}
 
 
 def listed(client: httpx.Client) -> list[dict[str, str]]:

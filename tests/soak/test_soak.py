@@ -1,6 +1,6 @@
-"""Ten minutes of everything: memory stays flat, and no task or connection is left behind.
+"""Soak test: ten minutes of mixed load; memory stays flat, and no tasks or connections leak.
 
-``KINGDOM_SOAK_SECONDS`` makes it shorter, to try it.
+``KINGDOM_SOAK_SECONDS`` overrides the duration.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.support import backends
 from tests.support.backends import Platform, Process, wait_for
 
 SECONDS = float(os.environ.get("KINGDOM_SOAK_SECONDS", "600"))
-PEOPLE = 4
+USERS = 4
 SAMPLES = 50
-# The steady part begins after a fifth: until then code is warmed, pools and caches are filled.
+# The first fifth is warm-up, in which pools and caches are filled.
 GROWTH = 1.10
 PATIENCE_SECONDS = 60.0
-# Connections of a pod come and go with the load inside the bounds of its pools.
+# The number of connections varies with the load within the bounds of the pools.
 SLACK = 8
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(SECONDS + 300)]
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(SECONDS + 300)]
 
 @dataclass(frozen=True)
 class Sample:
-    """What a pod holds: bytes of memory, tasks of its loop, open files (sockets among them)."""
+    """Resources of a pod: resident memory in bytes, asyncio tasks, open files including sockets."""
 
     memory: float
     tasks: float
@@ -45,8 +45,8 @@ class Sample:
     @classmethod
     def of(cls, pod: Process) -> Sample:
         lines = httpx.get(f"http://127.0.0.1:{pod.port}/metrics", timeout=10).text.splitlines()
-        told = (line.rpartition(" ") for line in lines if not line.startswith("#"))
-        values = {name: float(value) for name, _, value in told}
+        lines_with_values = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        values = {name: float(value) for name, _, value in lines_with_values}
         return cls(
             values["process_resident_memory_bytes"],
             values["kingdom_event_loop_tasks"],
@@ -56,7 +56,7 @@ class Sample:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A platform of its own, whose memory nobody else has used."""
+    """A separate platform, whose memory is not affected by other tests."""
     whole = backends.platform(tmp_path_factory.mktemp("soak"))
     try:
         yield whole
@@ -65,7 +65,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def use(person: Person, number: int) -> None:
-    """One round of somebody who uses all there is."""
+    """Run one round of a user who uses all features."""
     client = person.client
     piece = person.create(f"a soak, round {number}")["id"]
     seen = 0
@@ -79,8 +79,8 @@ def use(person: Person, number: int) -> None:
         "/v1/contents/nothing",
     ):
         for _ in range(3):
-            answer = client.get(path)
-            assert answer.status_code == (404 if path.endswith("nothing") else 200), answer.text
+            response = client.get(path)
+            assert response.status_code == (404 if path.endswith("nothing") else 200), response.text
             seen += 1
     made = person.finished(piece)
     assert client.get(made["image"]).status_code == 200
@@ -96,7 +96,7 @@ def use(person: Person, number: int) -> None:
 
 
 def keep_using(person: Person, enough: threading.Event) -> int:
-    """Rounds until it is enough; how many."""
+    """Run rounds until the event is set; return their number."""
     number = 0
     while not enough.is_set():
         number += 1
@@ -105,7 +105,7 @@ def keep_using(person: Person, enough: threading.Event) -> int:
 
 
 def sampled(pods: Sequence[Process]) -> list[list[Sample]]:
-    """What the pods hold, ``SAMPLES`` times over the whole time."""
+    """Take ``SAMPLES`` samples of the pods' resources, distributed over the test duration."""
     began, taken = time.monotonic(), list[list[Sample]]()
     for number in range(1, SAMPLES + 1):
         time.sleep(max(0.0, began + SECONDS * number / SAMPLES - time.monotonic()))
@@ -114,26 +114,26 @@ def sampled(pods: Sequence[Process]) -> list[list[Sample]]:
 
 
 def connections(platform: Platform) -> int:
-    """Clients of Redis."""
+    """Return the number of clients of Redis."""
     with Redis(port=platform.redis.port) as redis:
         return int(redis.info("clients")["connected_clients"])
 
 
-def test_memory_stays_flat_and_nothing_is_left_behind(platform: Platform) -> None:
+def test_memory_stays_flat_and_no_connections_leak(platform: Platform) -> None:
     pods = (platform.api, platform.worker)
-    people = [sign_up(platform.url) for _ in range(PEOPLE)]
-    for person in people:
+    users = [sign_up(platform.url) for _ in range(USERS)]
+    for person in users:
         use(person, 1)  # what is opened once and kept is open now
     idle, clients = [Sample.of(pod) for pod in pods], connections(platform)
     enough = threading.Event()
-    with ThreadPoolExecutor(PEOPLE) as threads:
-        using = [threads.submit(keep_using, person, enough) for person in people]
+    with ThreadPoolExecutor(USERS) as threads:
+        using = [threads.submit(keep_using, person, enough) for person in users]
         try:
             samples = sampled(pods)
         finally:
             enough.set()
     rounds = sum(each.result() for each in using)
-    for person in people:
+    for person in users:
         person.client.close()
     print(f"{rounds} rounds")
     for role, taken in zip(("api", "worker"), zip(*samples, strict=True), strict=True):

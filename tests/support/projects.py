@@ -1,4 +1,4 @@
-"""Projects that a drill brings up, hurts and takes down again: copies, each with an edge port of its own."""
+"""Copies of projects for drills, each with its own edge port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KINGDOM = Path(sys.executable).with_name("kingdom")
 
 
 def wait_for(what: str, holds: Callable[[], object], seconds: float = 30.0) -> float:
-    """Until `holds()` is true; returns how long that took. Fails after `seconds`."""
+    """Wait until `holds()` is true and return the seconds it took. Fails after `seconds`."""
     began = time.monotonic()
     while not holds():
         assert time.monotonic() < began + seconds, f"{what}: not within {seconds:g} s"
@@ -61,12 +61,12 @@ class Project:
         return self.root / _STACK
 
     def client(self) -> httpx.Client:
-        """A client that trusts only the local authority."""
+        """Return a client that trusts only the local certificate authority."""
         trust = ssl.create_default_context(cafile=str(self.root / ".rehearsal" / "ca" / "ca.pem"))
         return httpx.Client(base_url=self.url, verify=trust, timeout=10)
 
     def change(self, **settings: object) -> None:
-        """Other values for settings that the stack has already."""
+        """Change the values of existing stack settings."""
         text = self.settings.read_text()
         for name, value in settings.items():
             text, found = re.subn(rf"(?m)^(  \w+:{name}): .*$", rf"\1: {value}", text)
@@ -74,7 +74,7 @@ class Project:
         self.settings.write_text(text)
 
     def begin(self, *arguments: str, file_bytes: int = 0) -> subprocess.Popen[str]:
-        """`kingdom` with `arguments`, not waited for; in a group of its own, as a terminal starts it.
+        """Start `kingdom` with `arguments` in its own process group, like a terminal, without waiting.
 
         With `file_bytes` no file that it writes grows beyond that many: the disk is full in the middle.
         """
@@ -95,7 +95,7 @@ class Project:
         )
 
     def run(self, *arguments: str, code: int = 0, seconds: float = 120.0, file_bytes: int = 0) -> str:
-        """Output of `kingdom` with `arguments`; it must exit with `code`."""
+        """Run `kingdom` with `arguments`, require the exit code `code`, and return the output."""
         child = self.begin(*arguments, file_bytes=file_bytes)
         try:
             output, _ = child.communicate(timeout=seconds)
@@ -119,7 +119,7 @@ class Project:
         return bool(processes) and all(process.ready for process in processes)
 
     def supervisor(self) -> psutil.Process:
-        """The one supervisor of this project."""
+        """Return the supervisor process of this project."""
         found = [process for process in psutil.process_iter(["cmdline"]) if self._supervises(process)]
         assert len(found) == 1, found
         return found[0]
@@ -129,7 +129,7 @@ class Project:
         return "rehearsal.host.supervisor" in words and str(self.state) in words
 
     def commands(self) -> list[psutil.Process]:
-        """Processes of commands: what works in this project's folder, its supervisor and machine left out."""
+        """Return the processes of commands in this folder, without the supervisor and its children."""
         machine = {pid for pid, _ in orphans.marked(self.state)}
         found = []
         for process in psutil.process_iter(["cmdline", "cwd", "status"]):
@@ -139,23 +139,23 @@ class Project:
         return found
 
     def orphans(self) -> list[psutil.Process]:
-        """Processes that carry this machine's mark and belong to none that its supervisor knows."""
+        """Return processes with this host's marker that its supervisor does not manage."""
         known = {process.pid for process in self.status().processes}
         leaders = set(orphans.leaders(self.state).values())
         return [psutil.Process(pid) for pid in leaders - known]
 
     def files(self) -> set[str]:
-        """Every file and folder below the root, but for what is below `.rehearsal`."""
+        """Return all files and folders below the root, except those below `.rehearsal`."""
         paths = (path.relative_to(self.root) for path in self.root.rglob("*"))
         return {str(path) for path in paths if path.parts[0] not in {".rehearsal", ".venv"}}
 
     def is_gone(self) -> bool:
-        """No process of it lives and its edge port is free."""
+        """Return whether no process of the project runs and its edge port is free."""
         supervises = any(self._supervises(process) for process in psutil.process_iter(["cmdline"]))
         return not supervises and not list(orphans.marked(self.state)) and is_free(self.port)
 
     def clear(self) -> None:
-        """End whatever still runs, however it came to that."""
+        """Kill all remaining processes of the project."""
         for process in psutil.process_iter(["cmdline"]):
             if self._supervises(process):
                 process.kill()
@@ -172,21 +172,21 @@ def _limited(file_bytes: int) -> list[str]:
 
 @contextmanager
 def platform() -> Iterator[Project]:
-    """The whole platform of this repository, not yet up."""
+    """A copy of this repository's project, not started."""
     with _copied({name: ROOT / name for name in _PLATFORM}) as project:
         yield project
 
 
 @contextmanager
 def little() -> Iterator[Project]:
-    """The little project, not yet up."""
+    """A copy of the minimal project, not started."""
     with _copied({path.name: path for path in LITTLE.iterdir()}) as project:
         yield project
 
 
 @contextmanager
 def _copied(parts: dict[str, Path]) -> Iterator[Project]:
-    """Below this repository's `.rehearsal`: git and the linters look past that, and it is on a real disk."""
+    """A folder below this repository's `.rehearsal`, which git and linters ignore and which is on a disk."""
     drills = ROOT / ".rehearsal" / "drills"
     drills.mkdir(parents=True, exist_ok=True)
     root = Path(tempfile.mkdtemp(dir=drills))

@@ -13,21 +13,21 @@ import httpx
 from tests.support.client import Ledger, Reachable
 from tests.support.projects import wait_for
 
-_PAUSE_SECONDS = 0.02  # leaves the processors to what is being changed meanwhile
+_PAUSE_SECONDS = 0.02  # leaves CPU time to the operation under test
 _READS_A_WRITE = 4
-_MAX_PIECES = 10  # of one account; a free plan has 20 at a time
+_MAX_PIECES = 10  # per account; the free plan allows 20 concurrent generations
 
 
 @dataclass
 class Traffic:
-    """Counts of good responses, and the lost requests."""
+    """The number of successful requests, and the lost ones."""
 
     ledger: Ledger = field(default_factory=Ledger)
     served: int = 0
     lost: list[str] = field(default_factory=list)
 
     def visit(self, target: Reachable, enough: threading.Event) -> None:
-        """One person, until it is enough. A new connection for every round: drains end old ones."""
+        """Simulate one user until the event is set, with a new connection per round."""
         while not enough.is_set():
             with target.client() as client:
                 self._round(client, enough)
@@ -55,7 +55,7 @@ class Traffic:
 
 @contextmanager
 def running_traffic(target: Reachable, clients: int = 3) -> Iterator[Traffic]:
-    """Traffic before, during and after the block."""
+    """Run traffic before, during and after the block."""
     traffic, enough = Traffic(), threading.Event()
     threads = [threading.Thread(target=traffic.visit, args=(target, enough)) for _ in range(clients)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""A forgotten password, the data of an account, and its end, over HTTP."""
+"""Password reset, export and deletion of an account, over HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEW = "seven quiet lanterns"
 
 
 def code(platform: Platform, email: str) -> str:
-    """The reset code that was last sent to an address; empty without one."""
+    """Latest reset code sent to an address; empty without one."""
     outbox = httpx.get(f"{platform.url}/outboxz").json()
     texts = [message["text"] for message in outbox if message["to"] == email]
     return texts[0].split("\n\n")[2] if texts else ""
@@ -30,7 +30,7 @@ def request_code(platform: Platform, client: httpx.Client, email: str) -> str:
     return code(platform, email)
 
 
-def test_a_forgotten_password_is_replaced_once_and_every_session_ends(
+def test_reset_replaces_the_password_once_and_revokes_all_sessions(
     platform: Platform, ada: Person, client: httpx.Client
 ) -> None:
     token = request_code(platform, client, ada.email)
@@ -45,7 +45,7 @@ def test_a_forgotten_password_is_replaced_once_and_every_session_ends(
     problem(again, 401, "reset-expired")
 
 
-def test_a_reset_code_is_void_after_another_change_and_when_it_is_forged(
+def test_reset_code_is_rejected_after_a_password_change_or_if_forged(
     platform: Platform, ada: Person, client: httpx.Client
 ) -> None:
     token = request_code(platform, client, ada.email)
@@ -56,18 +56,19 @@ def test_a_reset_code_is_void_after_another_change_and_when_it_is_forged(
         problem(client.post("/v1/password-resets/completion", json=body), 401, "reset-expired")
 
 
-def test_the_response_to_a_reset_does_not_tell_who_has_an_account(ada: Person, client: httpx.Client) -> None:
-    answers = [
+def test_reset_response_does_not_reveal_accounts(ada: Person, client: httpx.Client) -> None:
+    responses = [
         client.post("/v1/password-resets", json={"email": email})
         for email in (ada.email, "nobody@example.com", "no address")
     ]
-    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
-    assert len({tuple(sorted(set(answer.headers) - {"endpoint-load-metrics"})) for answer in answers}) == 1
+    assert {(response.status_code, response.content) for response in responses} == {(202, b"")}
+    assert (
+        len({tuple(sorted(set(response.headers) - {"endpoint-load-metrics"})) for response in responses}) == 1
+    )
 
 
 def test_no_session_opened_with_the_old_password_survives_its_change(platform: Platform) -> None:
-    """Sign-ins and the change at the same time, over and over: whoever signed in with the old password is
-    either refused or signed out."""
+    """Sign-ins with the old password, concurrent with its change, are rejected or their sessions revoked."""
     with httpx.Client(base_url=platform.url, timeout=30) as client:
         for _ in range(3):
             person = sign_up(platform.url)
@@ -85,18 +86,20 @@ def test_no_session_opened_with_the_old_password_survives_its_change(platform: P
                 started.wait()
                 change = {"current": person.password, "new": NEW}
                 assert person.client.put("/v1/accounts/me/password", json=change).status_code == 204
-                answers = [answer for each in signing for answer in each.result()]
-            tokens: list[dict[str, Any]] = [each.json() for each in answers if each.status_code == 201]
+                responses = [response for each in signing for response in each.result()]
+            tokens: list[dict[str, Any]] = [each.json() for each in responses if each.status_code == 201]
             for each in tokens:
                 again = client.post("/v1/sessions/refresh", json={"refresh_token": each["refresh_token"]})
                 problem(again, 401, "session-expired")
                 mine = {"authorization": f"Bearer {each['token']}"}
                 assert client.get("/v1/accounts/me", headers=mine).status_code == 401
-            assert person.client.get("/v1/accounts/me").status_code == 200, "the one that changed it goes on"
+            assert person.client.get("/v1/accounts/me").status_code == 200, (
+                "the session that changed the password stays valid"
+            )
             person.client.close()
 
 
-def test_an_export_has_what_the_account_has_made(ada: Person) -> None:
+def test_export_contains_the_data_of_the_account(ada: Person) -> None:
     content = ada.create("a thing to take along")
     ada.finished(content["id"])
     taken = ada.client.get("/v1/accounts/me/export").json()
@@ -107,11 +110,11 @@ def test_an_export_has_what_the_account_has_made(ada: Person) -> None:
     assert (taken["media"], taken["orders"]) == ([], [])
 
 
-def test_a_deleted_account_is_anonymous_at_once_and_erased_soon(
+def test_deleted_account_is_anonymized_at_once_and_erased_later(
     platform: Platform, client: httpx.Client
 ) -> None:
     person = sign_up(platform.url)
-    content = person.create("something to forget")["id"]
+    content = person.create("something to delete")["id"]
     made = person.finished(content)
     assert person.client.put(f"/v1/contents/{content}/publication").status_code == 200
     wait_for("the piece in the feed", lambda: client.get(f"/v1/feed/{content}").status_code == 200)
@@ -146,13 +149,13 @@ def test_a_deleted_account_is_anonymous_at_once_and_erased_soon(
         "kingdomkingdom",
     ],
 )
-def test_passwords_that_everybody_guesses_are_refused(client: httpx.Client, password: str) -> None:
+def test_common_passwords_are_rejected(client: httpx.Client, password: str) -> None:
     body = {"email": f"{uuid4().hex}@example.com", "password": password, "name": "Ada"}
     refused = problem(client.post("/v1/accounts", json=body), 422, "invalid")
     assert refused["errors"][0]["at"] == "$.password"  # type: ignore[index]
 
 
-def test_a_password_made_of_the_address_is_refused(client: httpx.Client) -> None:
+def test_password_derived_from_the_address_is_rejected(client: httpx.Client) -> None:
     body = {"email": "grandmothers@example.com", "password": "Grandmothers1", "name": "Ada"}
     problem(client.post("/v1/accounts", json=body), 422, "invalid")
 
@@ -170,12 +173,12 @@ def test_a_password_made_of_the_address_is_refused(client: httpx.Client) -> None
         ("name", "A\nB"),
     ],
 )
-def test_addresses_and_names_have_no_hidden_characters(client: httpx.Client, field: str, value: str) -> None:
+def test_hidden_characters_are_rejected(client: httpx.Client, field: str, value: str) -> None:
     body = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery", "name": "Ada"}
     problem(client.post("/v1/accounts", json=body | {field: value}), 422, "invalid")
 
 
-def test_spellings_of_one_address_are_one_account(client: httpx.Client) -> None:
+def test_spellings_of_an_address_belong_to_one_account(client: httpx.Client) -> None:
     name = uuid4().hex
     body = {"email": f"{name}\u00e9@b\u00fccher.example", "password": "correct horse battery", "name": "Ada"}
     assert client.post("/v1/accounts", json=body).status_code == 202

@@ -1,4 +1,4 @@
-"""Sessions over HTTP: rotation, re-use, sign-out, several pods, changing keys."""
+"""Refresh sessions over HTTP: rotation, reuse detection, sign-out, several pods, key rotation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def other_pod(platform: Platform) -> Iterator[Process]:
         process.kill()
 
 
-def test_a_refresh_gives_the_next_pair(ada: Person, client: httpx.Client) -> None:
+def test_refresh_returns_the_next_token_pair(ada: Person, client: httpx.Client) -> None:
     first = sign_in(ada)
     second = refresh(client, first["refresh_token"]).json()
     assert second["refresh_token"] != first["refresh_token"]
@@ -51,32 +51,32 @@ def test_a_refresh_gives_the_next_pair(ada: Person, client: httpx.Client) -> Non
     assert third.status_code == 200
 
 
-def test_an_answer_that_was_lost_can_be_asked_for_again(ada: Person, client: httpx.Client) -> None:
+def test_repeated_refresh_returns_the_same_token(ada: Person, client: httpx.Client) -> None:
     first = sign_in(ada)
     lost = refresh(client, first["refresh_token"]).json()
     again = refresh(client, first["refresh_token"])
     assert again.json()["refresh_token"] == lost["refresh_token"]
 
 
-def test_a_refresh_token_that_was_used_before_ends_the_session(ada: Person, client: httpx.Client) -> None:
+def test_refresh_token_reuse_revokes_the_session(ada: Person, client: httpx.Client) -> None:
     first = sign_in(ada)
     second = refresh(client, first["refresh_token"]).json()
     third = refresh(client, second["refresh_token"]).json()
     reused = refresh(client, first["refresh_token"])
     assert reused.status_code == 401
     assert reused.json()["type"].endswith("#session-expired")
-    assert refresh(client, third["refresh_token"]).status_code == 401, "neither of the two goes on"
+    assert refresh(client, third["refresh_token"]).status_code == 401, "both tokens are revoked"
     assert client.get("/v1/accounts/me", headers=bearer(third["token"])).status_code == 401
-    assert ada.client.get("/v1/accounts/me").status_code == 200, "other sign-ins are not touched"
+    assert ada.client.get("/v1/accounts/me").status_code == 200, "other sessions stay valid"
 
 
 @pytest.mark.parametrize("token", ["", "x", "e30.1.x", f"{'0' * 8}-0000-7000-8000-{'0' * 12}.1.{'A' * 43}"])
-def test_a_forged_refresh_token_is_refused(client: httpx.Client, token: str) -> None:
-    answer = refresh(client, token)
-    assert (answer.status_code, answer.json()["type"].rpartition("#")[2]) == (401, "session-expired")
+def test_forged_refresh_token_is_rejected(client: httpx.Client, token: str) -> None:
+    response = refresh(client, token)
+    assert (response.status_code, response.json()["type"].rpartition("#")[2]) == (401, "session-expired")
 
 
-def test_signing_out_ends_the_session_in_every_pod(
+def test_sign_out_revokes_the_session_in_every_pod(
     platform: Platform, other_pod: Process, ada: Person
 ) -> None:
     session = sign_in(ada)
@@ -84,16 +84,18 @@ def test_signing_out_ends_the_session_in_every_pod(
     with httpx.Client(base_url=f"http://127.0.0.1:{other_pod.port}") as elsewhere:
         assert elsewhere.get("/v1/accounts/me", headers=headers).status_code == 200
         assert ada.client.delete("/v1/sessions/current", headers=headers).status_code == 204
-        assert ada.client.get("/v1/accounts/me", headers=headers).status_code == 401, "here at once"
+        assert ada.client.get("/v1/accounts/me", headers=headers).status_code == 401, (
+            "revoked immediately on this pod"
+        )
         wait_for(
-            "the sign-out is heard of",
+            "the sign-out reaches the other pod",
             lambda: elsewhere.get("/v1/accounts/me", headers=headers).status_code == 401,
             seconds=5,
         )
         assert refresh(elsewhere, session["refresh_token"]).status_code == 401
 
 
-def test_sign_ins_are_listed_and_can_be_ended_one_by_one(ada: Person, eve: Person) -> None:
+def test_sessions_are_listed_and_revoked_individually(ada: Person, eve: Person) -> None:
     other = sign_in(ada)
     listed = ada.client.get("/v1/sessions").json()["items"]
     assert [item["current"] for item in listed] == [False, True]
@@ -104,20 +106,20 @@ def test_sign_ins_are_listed_and_can_be_ended_one_by_one(ada: Person, eve: Perso
     assert len(ada.client.get("/v1/sessions").json()["items"]) == 1
 
 
-def test_another_password_ends_the_other_sessions(ada: Person) -> None:
+def test_password_change_revokes_the_other_sessions(ada: Person) -> None:
     other = sign_in(ada)
     put = ada.client.put
     wrong = put("/v1/accounts/me/password", json={"current": "not this one", "new": "another password"})
     assert wrong.status_code == 401
-    wish = {"current": ada.password, "new": "another password"}
-    assert put("/v1/accounts/me/password", json=wish).status_code == 204
+    payload = {"current": ada.password, "new": "another password"}
+    assert put("/v1/accounts/me/password", json=payload).status_code == 204
     assert ada.client.get("/v1/accounts/me", headers=bearer(other["token"])).status_code == 401
     assert ada.client.get("/v1/accounts/me").status_code == 200
     credentials = {"email": ada.email, "password": ada.password}
     assert ada.client.post("/v1/sessions", json=credentials).status_code == 401
 
 
-def test_a_role_comes_with_the_next_refresh(platform: Platform, ada: Person) -> None:
+def test_role_takes_effect_at_the_next_refresh(platform: Platform, ada: Person) -> None:
     path = f"/v1/accounts/{ada.account['id']}/roles"
     assert ada.client.put(path, json={"roles": ["analyst"]}).status_code == 403
     session = sign_in(ada)
@@ -131,16 +133,16 @@ def test_a_role_comes_with_the_next_refresh(platform: Platform, ada: Person) -> 
     )
     assert granted.returncode == 0, granted.stderr
     token = refresh(ada.client, session["refresh_token"]).json()["token"]
-    answer = ada.client.put(path, json={"roles": ["analyst", "administrator"]}, headers=bearer(token))
-    assert answer.json()["roles"] == ["administrator", "analyst"]
+    response = ada.client.put(path, json={"roles": ["analyst", "administrator"]}, headers=bearer(token))
+    assert response.json()["roles"] == ["administrator", "analyst"]
 
 
-def test_hashing_does_not_hold_up_other_requests(platform: Platform, ada: Person) -> None:
-    """Sign-ins by the dozen, and a probe between them answers in a fraction of one."""
+def test_password_hashing_does_not_block_other_requests(platform: Platform, ada: Person) -> None:
+    """During two dozen sign-ins the liveness probe responds much faster than one sign-in takes."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(8) as people:
-        signing_in = [people.submit(sign_in, ada) for _ in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        signing_in = [pool.submit(sign_in, ada) for _ in range(24)]
         slowest = 0.0
         while not all(each.done() for each in signing_in):
             began = time.perf_counter()
@@ -157,7 +159,7 @@ def session(expires_in: float = 60) -> Session:
     return Session("an account", int(time.time() + expires_in), "a session")
 
 
-def test_keys_change_without_ending_a_session() -> None:
+def test_key_rotation_keeps_sessions_valid() -> None:
     old, new = key(), key()
     before, between, after = Tokens((old, new)), Tokens((new, old)), Tokens((new,))
     token, following = before.sign(session()), between.sign(session())
@@ -172,7 +174,7 @@ def test_keys_change_without_ending_a_session() -> None:
     )
 
 
-def test_a_session_token_is_no_refresh_token_and_the_other_way_round() -> None:
+def test_access_and_refresh_tokens_are_not_interchangeable() -> None:
     tokens = Tokens((key(),))
     with pytest.raises(Problem):
         tokens.verify_refresh(tokens.sign(session()))
@@ -181,7 +183,7 @@ def test_a_session_token_is_no_refresh_token_and_the_other_way_round() -> None:
 
 
 @pytest.mark.parametrize("header", ['{"alg":"none"}', '{"alg":"HS256"}', '{"alg":"RS256","typ":"JWT"}'])
-def test_no_other_algorithm_is_accepted(header: str) -> None:
+def test_other_signature_algorithms_are_rejected(header: str) -> None:
     tokens = Tokens((key(),))
     _, payload, signature = tokens.sign(session()).split(".")
     other = base64.urlsafe_b64encode(header.encode()).decode().rstrip("=")
@@ -191,7 +193,7 @@ def test_no_other_algorithm_is_accepted(header: str) -> None:
         tokens.verify(f"{other}.{payload}.")
 
 
-def test_a_token_that_is_over_is_refused() -> None:
+def test_expired_token_is_rejected() -> None:
     tokens = Tokens((key(),))
     with pytest.raises(Problem):
         tokens.verify(tokens.sign(session(-1)))

@@ -4,11 +4,11 @@ import pytest
 
 from tests.app.conftest import Person
 
-ENOUGH = 5_000  # cents, for five of the cheapest
+BALANCE = 5_000  # cents; covers five orders of the cheapest product
 
 
 @pytest.fixture
 def ada(ada: Person, administrator: Person) -> Person:
-    """Somebody who can pay."""
-    administrator.pay_in(ada, ENOUGH)
+    """A user with a balance."""
+    administrator.pay_in(ada, BALANCE)
     return ada

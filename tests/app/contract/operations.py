@@ -1,4 +1,4 @@
-"""Every operation of the API, with who may call it, and a way to call it rightly."""
+"""Table of all API operations: who may call each one, and how to build a valid request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERATIONS = {
 
 @dataclass(frozen=True)
 class Request:
-    """A request that its rightful caller would be answered well."""
+    """A request that succeeds for an authorized caller."""
 
     path: str
     json: Any = None
@@ -36,7 +36,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def send(self, client: httpx.Client, method: str, **headers: str) -> httpx.Response:
-        """By that client, with these headers in addition."""
+        """Send the request with ``client``, with additional headers."""
         return client.request(
             method,
             self.path,
@@ -51,9 +51,11 @@ Make = Callable[[Person], Request]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. ``owned``: the path leads to something of the account that ``make`` is given;
-    ``role``: only accounts with it may; ``anyone``: no session is needed; ``refused_as``: the problem that
-    even a caller with a session gets, because ``make`` cannot obtain what the operation consumes.
+    """One row of the table.
+
+    ``owned``: the path identifies a resource of the account passed to ``make``. ``role``: required role.
+    ``anyone``: no session is required. ``refused_as``: the problem that every request gets, because ``make``
+    cannot obtain the input that the operation consumes.
     """
 
     make: Make
@@ -64,20 +66,20 @@ class Row:
 
 
 def plain(path: str, body: Any = None) -> Make:
-    """A request that needs nothing of anybody."""
+    """A request that needs no existing resource."""
     return lambda person: Request(path, body)
 
 
 def named(path: str, body: Any) -> Make:
-    """The same, with an idempotency key."""
+    """Like :func:`plain`, with an idempotency key."""
     return lambda person: Request(path, body, headers={"idempotency-key": uuid4().hex})
 
 
 def of_content(path: str) -> Make:
-    """A request about a piece of content that is ready."""
+    """A request for a content item in the state ready."""
 
     def make(person: Person) -> Request:
-        content = person.create("somebody's own")["id"]
+        content = person.create("a private item")["id"]
         person.finished(content)
         return Request(path.format(content_id=content))
 
@@ -85,7 +87,7 @@ def of_content(path: str) -> Make:
 
 
 def of_published(path: str) -> Make:
-    """A request about a piece of content that everybody may see."""
+    """A request for a published content item."""
 
     def make(person: Person) -> Request:
         request = of_content(path)(person)
@@ -96,29 +98,29 @@ def of_published(path: str) -> Make:
     return make
 
 
-def picture(person: Person) -> Request:
-    """An upload."""
+def image(person: Person) -> Request:
+    """An image upload."""
     return Request("/v1/uploads", content=draw(uuid4().hex), headers={"content-type": "image/webp"})
 
 
 def of_upload(path: str) -> Make:
-    """A request about an uploaded picture."""
+    """A request for an uploaded image."""
 
     def make(person: Person) -> Request:
-        made = picture(person).send(person.client, "POST")
-        assert made.status_code == 202, made.text
-        return Request(path.format(media_id=made.json()["id"]))
+        uploaded = image(person).send(person.client, "POST")
+        assert uploaded.status_code == 202, uploaded.text
+        return Request(path.format(media_id=uploaded.json()["id"]))
 
     return make
 
 
 def of_address(person: Person) -> Request:
-    """A request with a signed address."""
+    """A request for a signed URL."""
     return Request(of_published("/v1/feed/{content_id}")(person).send(person.client, "GET").json()["image"])
 
 
 def of_session(person: Person) -> Request:
-    """A request about another sign-in of the account."""
+    """A request for another session of the account."""
     credentials = {"email": person.email, "password": person.password}
     token = person.client.post("/v1/sessions", json=credentials).json()["refresh_token"]
     return Request(f"/v1/sessions/{token.partition('.')[0]}")
@@ -143,14 +145,14 @@ def signing_up(person: Person) -> Request:
 
 
 def confirming(person: Person) -> Request:
-    """A code without a sign-up: the platform of these tests does not mail any."""
+    """A code without a sign-up: the platform of these tests sends no codes."""
     return Request("/v1/accounts/confirmation", {"code": f"{person.account['id']}.{'A' * 43}"})
 
 
 def password(person: Person) -> Request:
-    """A change of the password to the same."""
-    wish = {"current": person.password, "new": person.password}
-    return Request("/v1/accounts/me/password", wish)
+    """A password change to the same password."""
+    payload = {"current": person.password, "new": person.password}
+    return Request("/v1/accounts/me/password", payload)
 
 
 def closing(person: Person) -> Request:
@@ -174,27 +176,27 @@ def resetting(person: Person) -> Request:
 
 
 def roles(person: Person) -> Request:
-    """Somebody's roles."""
+    """A change of an account's roles."""
     return Request(f"/v1/accounts/{person.account['id']}/roles", {"roles": []})
 
 
 def payment(person: Person) -> Request:
-    """Money for somebody."""
+    """A payment to an account."""
     path = f"/v1/accounts/{person.account['id']}/payments"
     return Request(path, {"amount": 900}, headers={"idempotency-key": uuid4().hex})
 
 
 def of_order(person: Person) -> Request:
-    """A request about an order, for somebody who can pay it."""
+    """A request for an order; requires a balance."""
     placed = named("/v1/orders", {"product": "creator-month"})(person).send(person.client, "POST")
     assert placed.status_code == 201, placed.text
     return Request(placed.headers["location"])
 
 
-def telling(person: Person) -> Request:
-    """An event."""
-    event = {"id": uuid4().hex, "name": "app.opened", "at": "2026-11-25T00:00:00Z"}
-    return Request("/v1/events", {"events": [event]})
+def event(person: Person) -> Request:
+    """A batch with one analytics event."""
+    body = {"id": uuid4().hex, "name": "app.opened", "at": "2026-11-25T00:00:00Z"}
+    return Request("/v1/events", {"events": [body]})
 
 
 CONTENT = "/v1/contents/{content_id}"
@@ -209,7 +211,7 @@ TABLE: dict[str, Row] = {
     f"DELETE {CONTENT}/publication": Row(of_content(f"{CONTENT}/publication"), owned=True),
     "GET /v1/feed": Row(plain("/v1/feed"), anyone=True),
     "GET /v1/feed/{content_id}": Row(of_published("/v1/feed/{content_id}"), anyone=True),
-    "POST /v1/uploads": Row(picture),
+    "POST /v1/uploads": Row(image),
     "GET /v1/uploads": Row(plain("/v1/uploads")),
     "GET /v1/uploads/{media_id}": Row(of_upload("/v1/uploads/{media_id}"), owned=True),
     "DELETE /v1/uploads/{media_id}": Row(of_upload("/v1/uploads/{media_id}"), owned=True),
@@ -234,7 +236,7 @@ TABLE: dict[str, Row] = {
     "POST /v1/orders": Row(named("/v1/orders", {"product": "creator-month"})),
     "GET /v1/orders": Row(plain("/v1/orders")),
     "GET /v1/orders/{order_id}": Row(of_order, owned=True),
-    "POST /v1/events": Row(telling),
+    "POST /v1/events": Row(event),
     "GET /v1/analytics/me": Row(plain("/v1/analytics/me")),
     "GET /v1/analytics/audience": Row(plain("/v1/analytics/audience"), role=Role.ANALYST),
     "GET /v1/analytics/summary": Row(plain("/v1/analytics/summary"), role=Role.ANALYST),

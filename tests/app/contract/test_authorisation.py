@@ -1,4 +1,4 @@
-"""Who may call what: a table of every operation, each tried by everybody who may not, and by one who may."""
+"""Authorization: every operation is called by unauthorized callers and by an authorized one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def part(value: object) -> str:
 
 
 def bad_tokens(platform: Platform, account: str) -> dict[str, str]:
-    """Tokens that are none, each wrong in one way only."""
+    """Invalid tokens, each with a single defect."""
     now = int(time.time())
     good = Session(account, now + 900, new_id(), roles=tuple(Role))
     signed = Tokens((key(platform),)).sign(good)
@@ -56,58 +56,58 @@ def bad_tokens(platform: Platform, account: str) -> dict[str, str]:
 
 
 def test_every_operation_is_in_the_table() -> None:
-    assert set(TABLE) == set(OPERATIONS), "a new route needs a line that says who may call it"
+    assert set(TABLE) == set(OPERATIONS), "a new route needs a row in the table of operations"
 
 
-def test_the_document_says_what_the_table_says() -> None:
+def test_document_matches_the_access_table() -> None:
     assert {name for name, operation in OPERATIONS.items() if "security" in operation} == set(GUARDED)
-    told = {
+    declared = {
         name
         for name, operation in OPERATIONS.items()
         if "Only for the role" in operation.get("description", "")
     }
-    assert told == set(BY_ROLE)
+    assert declared == set(BY_ROLE)
 
 
 @pytest.mark.parametrize("name", GUARDED)
-def test_without_a_good_token_nobody_gets_in(platform: Platform, client: httpx.Client, name: str) -> None:
+def test_invalid_tokens_are_rejected(platform: Platform, client: httpx.Client, name: str) -> None:
     account = new_id()
     path = name.partition(" ")[2]
     for parameter in OPERATIONS[name]["parameters"]:
         path = path.replace(f"{{{parameter['name']}}}", new_id())
     request = Request(path)
     problem(request.send(client, method(name)), 401, "unauthenticated")
-    for what, token in bad_tokens(platform, account).items():
+    for defect, token in bad_tokens(platform, account).items():
         refused = request.send(client, method(name), authorization=f"Bearer {token}")
-        assert refused.status_code == 401, f"a token {what} was taken"
+        assert refused.status_code == 401, f"a token was accepted: {defect}"
     basic = request.send(client, method(name), authorization="Basic YWRhOmFkYQ==")
     problem(basic, 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("name", OPEN)
-def test_what_is_open_needs_no_token(client: httpx.Client, ada: Person, name: str) -> None:
+def test_public_operations_need_no_token(client: httpx.Client, ada: Person, name: str) -> None:
     row = TABLE[name]
-    answer = row.make(ada).send(client, method(name))
+    response = row.make(ada).send(client, method(name))
     if row.refused_as:
-        problem(answer, 401, row.refused_as)
+        problem(response, 401, row.refused_as)
     else:
-        assert answer.is_success, answer.text
+        assert response.is_success, response.text
 
 
 @pytest.mark.parametrize("name", OWNED)
-def test_what_is_another_accounts_is_as_absent_as_nothing(ada: Person, eve: Person, name: str) -> None:
+def test_resources_of_other_accounts_are_not_found(ada: Person, eve: Person, name: str) -> None:
     request = TABLE[name].make(ada)
     refused = request.send(eve.client, method(name))
     absent = problem(refused, 404, "not-found")
     nothing = Request("/".join(new_id() if len(each) == 36 else each for each in request.path.split("/")))
     assert problem(nothing.send(eve.client, method(name)), 404, "not-found")["detail"] == absent["detail"]
-    # Last, because some of them remove it: for the one it belongs to it is there, as before.
+    # Last, because some operations delete the resource: its owner still has access.
     allowed = request.send(ada.client, method(name))
     assert allowed.is_success, allowed.text
 
 
 @pytest.mark.parametrize("name", BY_ROLE)
-def test_a_role_is_needed_and_no_other_stands_for_it(
+def test_operations_require_their_exact_role(
     name: str, ada: Person, eve: Person, administrator: Person, analyst: Person
 ) -> None:
     holders = {Role.ADMINISTRATOR: administrator, Role.ANALYST: analyst}
@@ -115,33 +115,33 @@ def test_a_role_is_needed_and_no_other_stands_for_it(
     problem(request.send(ada.client, method(name)), 403, "forbidden")
     problem(request.send(eve.client, method(name)), 403, "forbidden")
     for role, holder in holders.items():
-        answer = request.send(holder.client, method(name))
+        response = request.send(holder.client, method(name))
         if role is TABLE[name].role:
-            assert answer.is_success, answer.text
+            assert response.is_success, response.text
         else:
-            problem(answer, 403, "forbidden")
+            problem(response, 403, "forbidden")
 
 
 LISTS = [name for name in GUARDED if name.startswith("GET") and "{" not in name and name not in BY_ROLE]
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_list_has_nothing_of_anybody_else(ada: Person, eve: Person, name: str) -> None:
+def test_lists_exclude_resources_of_other_accounts(ada: Person, eve: Person, name: str) -> None:
     for make in ("POST /v1/contents", "POST /v1/uploads", "POST /v1/orders", "POST /v1/events"):
         assert TABLE[make].make(ada).send(ada.client, "POST").is_success
     hers = TABLE[name].make(ada).send(ada.client, "GET").text
-    answer = TABLE[name].make(eve).send(eve.client, "GET")
-    assert answer.is_success
-    assert ada.account["id"] not in answer.text
-    shown = answer.json()
+    response = TABLE[name].make(eve).send(eve.client, "GET")
+    assert response.is_success
+    assert ada.account["id"] not in response.text
+    shown = response.json()
     assert shown.get("items", []) == [] or name == "GET /v1/sessions"
     assert shown.get("events", []) == []
-    assert answer.text != hers
+    assert response.text != hers
 
 
 @pytest.mark.parametrize("name", GUARDED)
-def test_who_may_is_answered_well(ada: Person, administrator: Person, analyst: Person, name: str) -> None:
+def test_authorized_callers_succeed(ada: Person, administrator: Person, analyst: Person, name: str) -> None:
     row = TABLE[name]
     caller = {Role.ADMINISTRATOR: administrator, Role.ANALYST: analyst, None: ada}[row.role]
-    answer = row.make(ada).send(caller.client, method(name))
-    assert answer.is_success, answer.text
+    response = row.make(ada).send(caller.client, method(name))
+    assert response.is_success, response.text

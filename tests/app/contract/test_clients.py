@@ -33,7 +33,7 @@ def document() -> dict[str, Any]:
     return openapi.document(ENDPOINTS, base="/", version="1")
 
 
-def test_names_of_types_and_operations_suit_every_language() -> None:
+def test_names_of_types_and_operations_are_valid_identifiers() -> None:
     found = document()
     names = list(found["components"]["schemas"])
     assert all(name.isidentifier() and name[0].isupper() for name in names)
@@ -44,7 +44,7 @@ def test_names_of_types_and_operations_suit_every_language() -> None:
     assert "(?!" not in json.dumps(found), "patterns are those of every language"
 
 
-def test_operations_are_grouped_and_ordered_as_a_user_meets_them() -> None:
+def test_operations_are_sorted_by_tag() -> None:
     found = document()
     order = [tag["name"] for tag in found["tags"]]
     assert order[:3] == ["accounts", "sessions", "contents"]
@@ -53,7 +53,7 @@ def test_operations_are_grouped_and_ordered_as_a_user_meets_them() -> None:
     assert "Getting started" in found["info"]["description"]
 
 
-def test_success_is_described_and_bodies_have_examples_that_are_valid() -> None:
+def test_responses_are_described_and_body_examples_are_valid() -> None:
     found = document()
     for methods in found["paths"].values():
         for operation in methods.values():
@@ -65,7 +65,7 @@ def test_success_is_described_and_bodies_have_examples_that_are_valid() -> None:
             msgspec.convert(examples.BODIES[endpoint.body.__name__], endpoint.body)
 
 
-def test_a_generated_python_client_signs_up_creates_and_uploads(
+def test_generated_python_client_works(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "openapi.json").write_bytes(httpx.get(f"{platform.url}/openapi.json").content)
@@ -104,7 +104,7 @@ def test_a_generated_python_client_signs_up_creates_and_uploads(
         each.get_httpx_client().close()
 
 
-def test_generated_typescript_types_are_those_of_the_mobile_client(tmp_path: Path) -> None:
+def test_mobile_client_types_are_up_to_date(tmp_path: Path) -> None:
     generator = ROOT / "mobile" / "node_modules" / ".bin" / "openapi-typescript"
     if not generator.exists() or shutil.which("node") is None:
         pytest.skip("mobile/node_modules is not installed")

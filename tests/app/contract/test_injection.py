@@ -1,4 +1,4 @@
-"""Operators of the database in every place that a request has: none of them means anything there."""
+"""Database operators in all inputs of a request: they are rejected or treated as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITH_BODY = [
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every member of a body, at any depth."""
+    """Paths of all members of a body, at any depth."""
     members = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
@@ -47,7 +47,7 @@ def caller(name: str, ada: Person, administrator: Person, analyst: Person) -> ht
 
 
 @pytest.mark.parametrize("name", WITH_BODY)
-def test_no_member_of_a_body_takes_an_operator(
+def test_body_members_reject_operators(
     name: str, ada: Person, administrator: Person, analyst: Person
 ) -> None:
     client = caller(name, ada, administrator, analyst)
@@ -58,14 +58,14 @@ def test_no_member_of_a_body_takes_an_operator(
         for operator in OPERATORS:
             body = replaced(request.json, path, operator)
             sent = Request(request.path, body, headers=request.headers)
-            answer = sent.send(client, name.partition(" ")[0])
-            assert answer.status_code == 422, f"{path} took {operator}: {answer.text}"
+            response = sent.send(client, name.partition(" ")[0])
+            assert response.status_code == 422, f"{path} took {operator}: {response.text}"
     extra = Request(request.path, {**request.json, "$where": "1"}, headers=request.headers)
     assert extra.send(client, name.partition(" ")[0]).status_code == 422
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if "{" in name])
-def test_no_part_of_a_path_takes_an_operator(
+def test_path_parameters_reject_operators(
     name: str, ada: Person, administrator: Person, analyst: Person
 ) -> None:
     client = caller(name, ada, administrator, analyst)
@@ -76,12 +76,12 @@ def test_no_part_of_a_path_takes_an_operator(
         for parameter in parameters:
             odd = odd.replace(f"{{{parameter}}}", quote(value, safe=""))
         body = TABLE[name].make(ada).json if "requestBody" in OPERATIONS[name] else None
-        answer = Request(odd, body).send(client, method)
-        assert answer.status_code in {404, 405, 422}, f"{odd}: {answer.status_code}"
+        response = Request(odd, body).send(client, method)
+        assert response.status_code in {404, 405, 422}, f"{odd}: {response.status_code}"
 
 
 @pytest.mark.parametrize("name", [name for name, each in OPERATIONS.items() if each["parameters"]])
-def test_no_parameter_of_a_query_takes_an_operator(
+def test_query_parameters_reject_operators(
     name: str, ada: Person, administrator: Person, analyst: Person
 ) -> None:
     client = caller(name, ada, administrator, analyst)
@@ -90,11 +90,11 @@ def test_no_parameter_of_a_query_takes_an_operator(
     path = request.path.partition("?")[0]
     for parameter in queried:
         for query in ({f"{parameter}[$ne]": "1"}, {parameter: '{"$ne":null}'}, {parameter: "$where"}):
-            answer = client.request(name.partition(" ")[0], path, params=query)
-            assert answer.status_code == 422, f"{query}: {answer.text}"
+            response = client.request(name.partition(" ")[0], path, params=query)
+            assert response.status_code == 422, f"{query}: {response.text}"
 
 
-def test_text_that_looks_like_an_operator_is_text(ada: Person) -> None:
+def test_text_that_resembles_an_operator_is_stored_as_text(ada: Person) -> None:
     prompt = '{"$where": "sleep(1000)"} $ne \x00 ..'
     content = ada.create(prompt)
     assert ada.finished(content["id"])["prompt"] == prompt

@@ -1,4 +1,4 @@
-"""The service does what its OpenAPI document says: Schemathesis asks, with all of its checks."""
+"""Conformance of the service to its OpenAPI document, tested with all checks of Schemathesis."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.support.backends import ROOT, Platform
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
 
-def everybody(platform: Platform, person: Person) -> str:
-    """A token of somebody who may do everything, of a session that no request can end."""
+def token_with_all_roles(platform: Platform, person: Person) -> str:
+    """Return an access token with all roles, for a session that no request can revoke."""
     key = (Path(platform.settings["KINGDOM_SECRETS_DIR"]) / "session-key").read_text()
     session = Session(
         account=person.account["id"],
@@ -30,16 +30,16 @@ def everybody(platform: Platform, person: Person) -> str:
     return Tokens((base64.b64decode(key),)).sign(session)
 
 
-def examine(platform: Platform, person: Person, folder: Path, *options: str) -> str:
-    """The report of a run, which found nothing."""
+def run_schemathesis(platform: Platform, person: Person, folder: Path, *options: str) -> str:
+    """Run Schemathesis, require that it finds nothing, and return its report."""
     rules = ["--config-file", str(ROOT / "schemathesis.toml")]
     command = [str(SCHEMATHESIS), *rules, "run", f"{platform.url}/openapi.json", "--url", platform.url]
-    token = f"Authorization: Bearer {everybody(platform, person)}"
-    # Ending the session that asks would leave the rest of the run without one; test_sessions has it.
+    token = f"Authorization: Bearer {token_with_all_roles(platform, person)}"
+    # Signing out would revoke the session used by the rest of the run; test_refresh_sessions covers it.
     rest = ["--exclude-operation-id", "sessions_sign_out", "--header", token, "--no-color"]
     ended = subprocess.run(
         [*command, *rest, *options],
-        cwd=folder,  # it keeps notes where it stands
+        cwd=folder,  # Schemathesis writes files to the current folder
         capture_output=True,
         text=True,
         check=False,
@@ -48,16 +48,16 @@ def examine(platform: Platform, person: Person, folder: Path, *options: str) -> 
     return ended.stdout
 
 
-def test_the_document_is_true(platform: Platform, ada: Person, tmp_path: Path) -> None:
+def test_responses_match_the_openapi_schema(platform: Platform, ada: Person, tmp_path: Path) -> None:
     content = ada.create("for the examples")
     ada.finished(content["id"])
     brief = ("--phases", "coverage,fuzzing", "--max-examples", "4")
-    report = examine(platform, ada, tmp_path, *brief, "--seed", "1")
-    assert "Authentication failed" not in report, "what is refused at the door is not examined"
+    report = run_schemathesis(platform, ada, tmp_path, *brief, "--seed", "1")
+    assert "Authentication failed" not in report, "requests rejected with 401 are not checked"
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(600)
-def test_the_document_is_true_at_length(platform: Platform, ada: Person, tmp_path: Path) -> None:
-    """Longer, and in sequences: what one operation makes, the next ones are asked about."""
-    examine(platform, ada, tmp_path, "--max-examples", "60", "--seed", "2")
+def test_stateful_sequences_match_the_openapi_schema(platform: Platform, ada: Person, tmp_path: Path) -> None:
+    """More examples, and sequences in which operations use the resources created by earlier ones."""
+    run_schemathesis(platform, ada, tmp_path, "--max-examples", "60", "--seed", "2")

@@ -1,4 +1,4 @@
-"""Indexes are built without the time-out of a request."""
+"""Creation of indexes, with its own timeout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Builds(CommandListener):
-    """The milliseconds that each build of indexes may take."""
+    """Records the timeout in milliseconds of each index build."""
 
     def __init__(self) -> None:
         self.allowed: list[int] = []
@@ -29,7 +29,7 @@ class Builds(CommandListener):
     def failed(self, event: CommandFailedEvent) -> None: ...
 
 
-async def test_a_build_may_take_longer_than_a_request(platform: Platform) -> None:
+async def test_index_build_has_its_own_timeout(platform: Platform) -> None:
     builds = Builds()
     url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
     settings = MongoSettings(url, "indexes", MongoAuth.CERTIFICATE, None)

@@ -19,50 +19,50 @@ pytestmark = pytest.mark.anyio
 
 
 class Table:
-    """What a database would be: rows by owner, and how often it was asked."""
+    """Fake database: rows by owner, and the number of queries."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list[int]] = {}
-        self.asked = 0
+        self.queries = 0
 
-    async def ask(self, owner: str) -> list[int]:
-        self.asked += 1
+    async def query(self, owner: str) -> list[int]:
+        self.queries += 1
         rows = list(self.rows.get(owner, ()))
-        await asyncio.sleep(0)  # a write may come between the read and the response
+        await asyncio.sleep(0)  # a write may happen between the read and the return
         return rows
 
 
-def results(redis: Redis) -> QueryCache[list[int]]:
+def open_cache(redis: Redis) -> QueryCache[list[int]]:
     return QueryCache(redis, "table", list[int])
 
 
-async def test_a_question_is_asked_once_until_its_scope_is_written(redis: Redis) -> None:
-    table, kept = Table(), results(redis)
+async def test_query_runs_once_until_its_scope_is_written(redis: Redis) -> None:
+    table, cache = Table(), open_cache(redis)
     for _ in range(5):
-        assert await kept.fetch("ada", "all", partial(table.ask, "ada")) == []
-        assert await kept.fetch("eve", "all", partial(table.ask, "eve")) == []
-    assert table.asked == 2
+        assert await cache.fetch("ada", "all", partial(table.query, "ada")) == []
+        assert await cache.fetch("eve", "all", partial(table.query, "eve")) == []
+    assert table.queries == 2
     table.rows["ada"] = [1]
-    await kept.written("ada")
-    assert await kept.fetch("ada", "all", partial(table.ask, "ada")) == [1]
-    assert await kept.fetch("eve", "all", partial(table.ask, "eve")) == []
-    assert table.asked == 3, "the other scope is not asked again"
+    await cache.written("ada")
+    assert await cache.fetch("ada", "all", partial(table.query, "ada")) == [1]
+    assert await cache.fetch("eve", "all", partial(table.query, "eve")) == []
+    assert table.queries == 3, "the query of the other scope does not run again"
 
 
-async def test_every_question_of_a_scope_is_asked_again_after_a_write(redis: Redis) -> None:
-    table, kept = Table(), results(redis)
-    questions = ["first", "second", "third"]
-    for question in questions:
-        await kept.fetch("ada", question, partial(table.ask, "ada"))
+async def test_write_invalidates_all_queries_of_the_scope(redis: Redis) -> None:
+    table, cache = Table(), open_cache(redis)
+    queries = ["first", "second", "third"]
+    for query in queries:
+        await cache.fetch("ada", query, partial(table.query, "ada"))
     table.rows["ada"] = [7]
-    await kept.written("ada")
-    for question in questions:
-        assert await kept.fetch("ada", question, partial(table.ask, "ada")) == [7]
+    await cache.written("ada")
+    for query in queries:
+        assert await cache.fetch("ada", query, partial(table.query, "ada")) == [7]
 
 
-async def test_what_a_pod_has_written_it_never_misses_whoever_else_reads(redis: Redis) -> None:
-    table, pods = Table(), [results(redis), results(redis)]
-    hearing = [asyncio.create_task(pod.cache.run()) for pod in pods]
+async def test_pod_reads_its_own_writes(redis: Redis) -> None:
+    table, pods = Table(), [open_cache(redis), open_cache(redis)]
+    listeners = [asyncio.create_task(pod.cache.run()) for pod in pods]
     chance = random.Random(7)
     owners = ["ada", "eve", "bob"]
 
@@ -70,17 +70,17 @@ async def test_what_a_pod_has_written_it_never_misses_whoever_else_reads(redis: 
         for number in range(rounds):
             owner = chance.choice(owners)
             table.rows.setdefault(owner, []).append(number)
-            least = len(table.rows[owner])
+            min_rows = len(table.rows[owner])
             await pod.written(owner)
-            # Others may have written since: never fewer rows than at that moment.
-            seen = await pod.fetch(owner, "all", partial(table.ask, owner))
-            assert len(seen) >= least, f"{owner}: {len(seen)} of {least} rows"
+            # Concurrent writes may have added rows since.
+            seen = await pod.fetch(owner, "all", partial(table.query, owner))
+            assert len(seen) >= min_rows, f"{owner}: {len(seen)} of {min_rows} rows"
 
     async def read(pod: QueryCache[list[int]]) -> None:
         while True:
             owner = chance.choice(owners)
-            await pod.fetch(owner, "all", partial(table.ask, owner))
-            await asyncio.sleep(0)  # what is in memory is answered without a turn for anybody else
+            await pod.fetch(owner, "all", partial(table.query, owner))
+            await asyncio.sleep(0)  # a hit in memory does not yield to the event loop
 
     readers = [asyncio.create_task(read(pod)) for pod in pods]
     try:
@@ -88,44 +88,42 @@ async def test_what_a_pod_has_written_it_never_misses_whoever_else_reads(redis: 
         for reader in readers:
             assert not reader.done()
     finally:
-        for task in (*readers, *hearing):
+        for task in (*readers, *listeners):
             task.cancel()
-        await asyncio.gather(*readers, *hearing, return_exceptions=True)
+        await asyncio.gather(*readers, *listeners, return_exceptions=True)
 
 
-async def test_the_other_pod_hears_of_a_write(redis: Redis) -> None:
-    table, (one, other) = Table(), (results(redis), results(redis))
-    hearing = [asyncio.create_task(pod.cache.run()) for pod in (one, other)]
+async def test_write_invalidates_the_results_in_the_other_pod(redis: Redis) -> None:
+    table, (one, other) = Table(), (open_cache(redis), open_cache(redis))
+    listeners = [asyncio.create_task(pod.cache.run()) for pod in (one, other)]
     try:
         await until(lambda: all(pod.cache._backplane.synced_at > 0 for pod in (one, other)))
-        assert await other.fetch("ada", "all", partial(table.ask, "ada")) == []
+        assert await other.fetch("ada", "all", partial(table.query, "ada")) == []
         table.rows["ada"] = [1]
         await one.written("ada")
 
         async def new() -> bool:
-            return await other.fetch("ada", "all", partial(table.ask, "ada")) == [1]
+            return await other.fetch("ada", "all", partial(table.query, "ada")) == [1]
 
         await until(new, seconds=1.5)
     finally:
-        for task in hearing:
+        for task in listeners:
             task.cancel()
-        await asyncio.gather(*hearing, return_exceptions=True)
+        await asyncio.gather(*listeners, return_exceptions=True)
 
 
-async def test_who_has_no_time_left_spoils_nothing_for_those_who_wait(
-    platform: Platform, redis: Redis
-) -> None:
-    """PyMongo carries a request's deadline in its context; a load that others wait for must not have it."""
+async def test_expired_caller_does_not_fail_other_waiters(platform: Platform, redis: Redis) -> None:
+    """PyMongo stores the deadline in the context of the caller; a shared load must not inherit it."""
     url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
-    kept: QueryCache[int] = QueryCache(redis, "counts", int)
-    asked = asyncio.Event()
+    cache: QueryCache[int] = QueryCache(redis, "counts", int)
+    called = asyncio.Event()
     async with open_mongodb(
         MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None), app_name="test"
     ) as database:
 
-        async def ask() -> int:
-            asked.set()
-            await until(lambda: left() <= 0)  # the first one's time is over
+        async def query() -> int:
+            called.set()
+            await until(lambda: left() <= 0)  # the deadline of the first caller has passed
             return await database["absent"].count_documents({"owner": "ada"})
 
         began = asyncio.get_running_loop().time()
@@ -134,6 +132,6 @@ async def test_who_has_no_time_left_spoils_nothing_for_those_who_wait(
             return began + 0.05 - asyncio.get_running_loop().time()
 
         with pymongo.timeout(0.05):
-            first = asyncio.create_task(kept.fetch("ada", "all", ask))
-            await asked.wait()
-        assert await asyncio.gather(first, kept.fetch("ada", "all", ask)) == [0, 0]
+            first = asyncio.create_task(cache.fetch("ada", "all", query))
+            await called.wait()
+        assert await asyncio.gather(first, cache.fetch("ada", "all", query)) == [0, 0]

@@ -1,4 +1,4 @@
-"""Transactions on a real server, behind the gate that the wire server of one machine needs."""
+"""Transactions on a real server, through the transaction proxy of the local wire server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def purses(database: Database) -> dict[str, int]:
     return {each["_id"]: each["cents"] for each in await database["purses"].find().to_list()}
 
 
-async def test_all_of_it_or_nothing(database: Database) -> None:
+async def test_failed_transaction_changes_nothing(database: Database) -> None:
     async def broken(session: AsyncClientSession) -> None:
         await move(database, session, 30)
         await database["purses"].insert_one({"_id": "a"}, session=session)
@@ -55,7 +55,7 @@ async def test_all_of_it_or_nothing(database: Database) -> None:
     assert await purses(database) == {"a": 100, "b": 100}
 
 
-async def test_what_is_transient_runs_again_and_counts_once(database: Database) -> None:
+async def test_transient_error_is_retried(database: Database) -> None:
     runs = 0
 
     async def work(session: AsyncClientSession) -> str:
@@ -74,7 +74,7 @@ async def test_what_is_transient_runs_again_and_counts_once(database: Database) 
 
 
 @pytest.mark.parametrize("whose", ["its own", "the request's"])
-async def test_it_gives_up_at_the_nearer_deadline(database: Database, whose: str) -> None:
+async def test_transaction_ends_at_the_earlier_deadline(database: Database, whose: str) -> None:
     async def work(session: AsyncClientSession) -> None:
         await move(database, session, 10)
         raise transient()
@@ -87,7 +87,7 @@ async def test_it_gives_up_at_the_nearer_deadline(database: Database, whose: str
     assert await purses(database) == {"a": 100, "b": 100}
 
 
-async def test_transactions_at_the_same_time_lose_nothing(database: Database) -> None:
+async def test_concurrent_transactions_lose_no_update(database: Database) -> None:
     transactions = Transactions(database)
 
     async def work(session: AsyncClientSession) -> None:
@@ -97,7 +97,7 @@ async def test_transactions_at_the_same_time_lose_nothing(database: Database) ->
     assert await purses(database) == {"a": 75, "b": 125}
 
 
-async def test_who_is_cancelled_changes_nothing(database: Database) -> None:
+async def test_cancelled_transaction_changes_nothing(database: Database) -> None:
     inside = asyncio.Event()
 
     async def work(session: AsyncClientSession) -> None:

@@ -28,9 +28,9 @@ def client_address(peer: str, *forwarded: str) -> str:
         ("", ["198.51.100.1"], "unknown"),
     ],
 )
-def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], client: str) -> None:
+def test_only_entries_of_trusted_proxies_are_honored(peer: str, forwarded: list[str], client: str) -> None:
     assert client_address(peer, *forwarded) == client
 
 
-def test_a_long_list_is_read_from_its_trusted_end() -> None:
+def test_long_header_is_read_from_its_end() -> None:
     assert client_address("10.0.0.1", "1.1.1.1, " * 10_000 + "198.51.100.1") == "198.51.100.1"

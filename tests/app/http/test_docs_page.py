@@ -1,4 +1,4 @@
-"""The files of the documentation page."""
+"""Files of the documentation page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.http import docs_page
 from tests.support.backends import ROOT
 
 
-def test_the_image_has_the_files_of_the_viewer_and_no_second_framework() -> None:
+def test_image_has_the_files_of_swagger_ui_and_no_second_framework() -> None:
     locked = re.findall(r"^([\w.-]+)==", (ROOT / "locks" / "service.txt").read_text(), re.MULTILINE)
     assert docs_page._PACKAGE in locked
     assert not {"fastapi", "pydantic", "jinja2"} & set(locked)

@@ -1,4 +1,4 @@
-"""The service behind the local edge and gateway, as clients of HTTP/1.1 and HTTP/2 see it."""
+"""Limits of the local edge and gateway in front of the service, for clients of HTTP/1.1 and HTTP/2."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tests.support.backends import Platform, Process, free_port
 
 MIB = 1024 * 1024
 NAMESPACE = "kingdom"
-SECONDS = 4  # the declared time of a request, short for the tests
+SECONDS = 4  # the declared request timeout, short for the tests
 
 
 def declared(folder: Path) -> DesiredStore:
-    """What the program declares about the edge, as far as these tests need it."""
+    """The part of the edge's declaration that these tests need."""
     folder.mkdir()
     store = DesiredStore(folder)
     named = {"metadata": {"name": "api", "namespace": NAMESPACE}}
@@ -137,7 +137,7 @@ def edge_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.mark.parametrize("http2", [False, True])
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_a_refusal_of_a_large_body_reaches_every_client(
+def test_rejection_of_a_large_body_reaches_the_client(
     edge_of: Edge, ada: Person, http2: bool, signed_in: bool
 ) -> None:
     own = {"authorization": ada.client.headers["authorization"]} if signed_in else {}
@@ -146,27 +146,27 @@ def test_a_refusal_of_a_large_body_reaches_every_client(
         for number in range(12):
             path = ("/v1/contents", "/v1/uploads")[number % 2]
             kind = ("application/json", "image/png")[number % 2]
-            answer = client.post(path, content=b"x" * (11 * MIB), headers=own | {"content-type": kind})
-            found.append((answer.status_code, answer.headers["content-type"]))
+            response = client.post(path, content=b"x" * (11 * MIB), headers=own | {"content-type": kind})
+            found.append((response.status_code, response.headers["content-type"]))
     assert set(found) == {(413 if signed_in else 401, "application/problem+json")}
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_curl_gets_the_refusal_as_well(edge_of: Edge, tmp_path: Path, version: str) -> None:
+def test_rejection_of_a_large_body_reaches_curl(edge_of: Edge, tmp_path: Path, version: str) -> None:
     body = tmp_path / "body"
     body.write_bytes(b"x" * (11 * MIB))
     for _ in range(4):
         assert curl(edge_of, version, body) == "401"
 
 
-def test_a_body_larger_than_any_upload_ends_at_the_edge(edge_of: Edge, tmp_path: Path) -> None:
+def test_body_larger_than_any_upload_is_rejected_at_the_edge(edge_of: Edge, tmp_path: Path) -> None:
     body = tmp_path / "body"
     body.write_bytes(b"x" * (27 * MIB))
     assert curl(edge_of, "--http1.1", body) == "413"
 
 
 def curl(edge_of: Edge, version: str, body: Path) -> str:
-    """The status that curl reports for a POST of the file."""
+    """Return the status that curl reports for a POST of the file."""
     command = ["curl", "--silent", "--show-error", version, "--cacert", str(edge_of.ca), "--data-binary"]
     command += [f"@{body}", "--header", "content-type: application/json", "--write-out", "%{http_code}"]
     url = f"https://localhost:{edge_of.port}/v1/contents"
@@ -176,7 +176,7 @@ def curl(edge_of: Edge, version: str, body: Path) -> str:
     return done.stdout[-3:]
 
 
-def test_headers_and_bodies_that_never_arrive_end_after_the_declared_time(edge_of: Edge) -> None:
+def test_incomplete_headers_and_bodies_time_out(edge_of: Edge) -> None:
     began = time.monotonic()
     with edge_of.connect() as body, edge_of.connect() as head:
         body.sendall(b"POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{")
@@ -188,9 +188,9 @@ def test_headers_and_bodies_that_never_arrive_end_after_the_declared_time(edge_o
 
 
 @pytest.mark.parametrize("http2", [False, True])
-def test_methods_that_the_api_does_not_have_are_not_allowed(edge_of: Edge, http2: bool) -> None:
+def test_unsupported_methods_are_not_allowed(edge_of: Edge, http2: bool) -> None:
     with edge_of.client(http2=http2) as client:
         for method in ("QUERY", "PROPFIND", "TRACE", "BREW"):
-            answer = client.request(method, "/v1/feed")
-            assert answer.status_code == 405, (method, answer.text, answer.headers)
+            response = client.request(method, "/v1/feed")
+            assert response.status_code == 405, (method, response.text, response.headers)
         assert client.get("/v1/feed").status_code == 200

@@ -1,4 +1,4 @@
-"""Request bodies that are late, missing or too large, over plain sockets."""
+"""Late, missing and too large request bodies, sent over plain sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 
 
 def head(path: str, length: int | str, **headers: str) -> bytes:
-    """The head of a POST that announces a JSON body of ``length`` bytes, or a chunked one."""
+    """Return the header section of a POST with a JSON body of ``length`` bytes, or a chunked body."""
     body = "transfer-encoding: chunked" if length == "chunked" else f"content-length: {length}"
     others = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     return (
@@ -28,7 +28,7 @@ def head(path: str, length: int | str, **headers: str) -> bytes:
 
 
 def everything(connection: socket.socket) -> bytes:
-    """What arrives until the server closes the connection."""
+    """Return all bytes received until the server closes the connection."""
     received = b""
     while piece := connection.recv(65536):
         received += piece
@@ -39,28 +39,28 @@ def everything(connection: socket.socket) -> bytes:
 @pytest.mark.parametrize(
     ("path", "status"), [("/v1/contents", b"401"), ("/v1/nothing", b"404"), ("/livez", b"405")]
 )
-def test_a_refusal_does_not_wait_for_a_body_that_never_arrives(
+def test_rejection_does_not_wait_for_a_missing_body(
     platform: Platform, path: str, status: bytes, length: int | str
 ) -> None:
     with socket.create_connection(("127.0.0.1", platform.api.port), timeout=10) as connection:
         began = time.monotonic()
         connection.sendall(head(path, length))
-        answer = everything(connection)  # and then the connection is closed
-        assert answer.startswith(b"HTTP/1.1 " + status)
-        assert b"connection: close" in answer
+        response = everything(connection)  # returns because the connection is closed
+        assert response.startswith(b"HTTP/1.1 " + status)
+        assert b"connection: close" in response
         assert time.monotonic() - began < MAX_DISCARD_IDLE_SECONDS + 3
 
 
-def test_a_body_that_stops_is_given_up_before_the_deadline(platform: Platform) -> None:
+def test_stalled_body_times_out_before_the_deadline(platform: Platform) -> None:
     with socket.create_connection(("127.0.0.1", platform.api.port), timeout=10) as connection:
         connection.sendall(head("/v1/sessions", 100, x_deadline_ms="1000") + b'{"email')
-        answer = everything(connection)
-    assert answer.startswith(b"HTTP/1.1 408")
-    assert b"#body-timeout" in answer
+        response = everything(connection)
+    assert response.startswith(b"HTTP/1.1 408")
+    assert b"#body-timeout" in response
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_a_body_that_is_too_large_is_refused_on_a_connection_that_lives_on(
+def test_too_large_body_is_rejected_and_the_connection_reused(
     platform: Platform, ada: Person, signed_in: bool
 ) -> None:
     own = {"authorization": ada.client.headers["authorization"]} if signed_in else {}
@@ -68,21 +68,21 @@ def test_a_body_that_is_too_large_is_refused_on_a_connection_that_lives_on(
         for _ in range(5):
             for path in ("/v1/contents", "/v1/uploads"):
                 kind = {"content-type": "application/json" if path == "/v1/contents" else "image/png"}
-                answer = client.post(path, content=b"x" * (11 * MIB), headers=own | kind)
-                assert answer.status_code == (413 if signed_in else 401)
-                assert answer.headers["content-type"] == "application/problem+json"
+                response = client.post(path, content=b"x" * (11 * MIB), headers=own | kind)
+                assert response.status_code == (413 if signed_in else 401)
+                assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_a_body_beyond_all_bounds_is_not_read(platform: Platform) -> None:
+def test_body_beyond_the_discard_limit_closes_the_connection(platform: Platform) -> None:
     with socket.create_connection(("127.0.0.1", platform.api.port), timeout=10) as connection:
         connection.sendall(head("/v1/contents", MAX_DISCARD_BYTES + 1))
-        answer = everything(connection)
-    assert answer.startswith(b"HTTP/1.1 401")
+        response = everything(connection)
+    assert response.startswith(b"HTTP/1.1 401")
 
 
 @contextlib.contextmanager
 def waiting(platform: Platform, number: int) -> Iterator[list[socket.socket]]:
-    """So many requests whose bodies do not arrive."""
+    """Open ``number`` requests whose bodies do not arrive."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, number + 500)), hard))
     with contextlib.ExitStack() as stack:
@@ -94,21 +94,21 @@ def waiting(platform: Platform, number: int) -> Iterator[list[socket.socket]]:
         yield connections
 
 
-def test_requests_that_wait_for_their_bodies_take_the_place_of_no_other(platform: Platform) -> None:
+def test_requests_waiting_for_bodies_occupy_no_slot(platform: Platform) -> None:
     with waiting(platform, 200), httpx.Client(base_url=platform.url, timeout=5) as client:
-        # All of them at once are more than the pod admits; once they wait, they are none.
+        # Together they exceed the concurrency limit; while they wait for bodies they occupy no slots.
         wait_for("the burst is over", lambda: client.get("/v1/feed").status_code == 200, 5)
         for _ in range(20):
             assert client.get("/v1/feed").status_code == 200
             assert client.get("/v1/products").status_code == 200
 
 
-def test_a_pod_refuses_more_waiting_requests_than_it_can_hold(platform: Platform) -> None:
+def test_number_of_requests_waiting_for_bodies_is_limited(platform: Platform) -> None:
     with waiting(platform, MAX_WAITING + 50) as connections:
         refused = 0
         for connection in connections[-50:]:
-            answer = everything(connection)
-            refused += answer.startswith(b"HTTP/1.1 503")
+            response = everything(connection)
+            refused += response.startswith(b"HTTP/1.1 503")
         assert refused >= 40
         with httpx.Client(base_url=platform.url, timeout=1) as client:
             assert client.get("/livez").status_code == 200

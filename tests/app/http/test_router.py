@@ -13,30 +13,30 @@ PATHS = ["/", "/v1/things", "/v1/things/{thing}", "/v1/things/current", "/v1/thi
 
 
 def named(name: str) -> ASGIApp:
-    """An application that only notes that it was asked."""
+    """Return an application that records in the scope that it was called."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["answered_by"] = name
+        scope["handled_by"] = name
 
     return app
 
 
 @pytest.fixture
-def paths() -> Router:
+def router() -> Router:
     resources = [Resource(path, {"GET": named(path), "PUT": named(path)}) for path in PATHS]
     return Router([*resources, Resource("/v1/things/current/owner", {"GET": named("owner")})])
 
 
-async def ask(paths: Router, path: str, method: str = "GET") -> Scope:
+async def dispatch(router: Router, path: str, method: str = "GET") -> Scope:
     scope: Scope = {"type": "http", "method": method, "path": path}
 
     async def receive() -> MutableMapping[str, Any]:
-        raise AssertionError("nothing is read here")
+        raise AssertionError("the router must not read the request")
 
     async def send(message: MutableMapping[str, Any]) -> None:
-        raise AssertionError("nothing is answered here")
+        raise AssertionError("the router must not send a response")
 
-    await paths(scope, receive, send)
+    await router(scope, receive, send)
     return scope
 
 
@@ -52,17 +52,17 @@ pytestmark = pytest.mark.anyio
         ("/v1/things/seven/parts/x y", PATHS[-1], {"thing": "seven", "part": "x y"}),
     ],
 )
-async def test_a_path_leads_to_its_route_with_its_parameters(
-    paths: Router, path: str, route: str, parameters: dict[str, str]
+async def test_path_is_routed_with_its_parameters(
+    router: Router, path: str, route: str, parameters: dict[str, str]
 ) -> None:
-    scope = await ask(paths, path)
-    assert (scope["route"], scope["answered_by"], scope["path_params"]) == (route, route, parameters)
+    scope = await dispatch(router, path)
+    assert (scope["route"], scope["handled_by"], scope["path_params"]) == (route, route, parameters)
 
 
-async def test_what_is_written_out_wins_over_what_is_not(paths: Router) -> None:
-    assert (await ask(paths, "/v1/things/current"))["route"] == "/v1/things/current"
-    # …but does not hide what only the other way leads to.
-    scope = await ask(paths, "/v1/things/current/parts/one")
+async def test_literal_segments_take_precedence(router: Router) -> None:
+    assert (await dispatch(router, "/v1/things/current"))["route"] == "/v1/things/current"
+    # A literal prefix does not hide a route that is reached through the parameter only.
+    scope = await dispatch(router, "/v1/things/current/parts/one")
     assert scope["path_params"] == {"thing": "current", "part": "one"}
 
 
@@ -70,20 +70,20 @@ async def test_what_is_written_out_wins_over_what_is_not(paths: Router) -> None:
     "path",
     ["", "/v1", "/v1/", "/v1/things/", "/v1//seven", "/v1/things/seven/parts", "/v1/things/a/parts/b/c"],
 )
-async def test_no_other_path_leads_anywhere(paths: Router, path: str) -> None:
+async def test_unknown_paths_are_not_found(router: Router, path: str) -> None:
     with pytest.raises(Problem) as refusal:
-        await ask(paths, path)
+        await dispatch(router, path)
     assert refusal.value.kind is NOT_FOUND
 
 
-async def test_a_head_is_answered_as_a_get_and_other_methods_are_named(paths: Router) -> None:
-    assert (await ask(paths, "/v1/things", "HEAD"))["answered_by"] == "/v1/things"
+async def test_head_is_served_by_get_and_allowed_methods_are_listed(router: Router) -> None:
+    assert (await dispatch(router, "/v1/things", "HEAD"))["handled_by"] == "/v1/things"
     with pytest.raises(Problem) as refusal:
-        await ask(paths, "/v1/things/current/owner", "PUT")
+        await dispatch(router, "/v1/things/current/owner", "PUT")
     assert (refusal.value.kind, refusal.value.headers) == (METHOD_NOT_ALLOWED, {"allow": "GET, HEAD"})
 
 
-def test_a_path_is_there_once() -> None:
+def test_duplicate_paths_are_rejected() -> None:
     one = Resource("/v1/{a}", {"GET": named("one")})
     with pytest.raises(AssertionError, match="duplicate path"):
         Router([one, Resource("/v1/{b}", {"GET": named("other")})])

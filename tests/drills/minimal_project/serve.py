@@ -1,4 +1,4 @@
-"""What a pod of the little project serves: what it was given, as JSON. Not ready while `BROKEN` says so."""
+"""Server of the minimal project: returns the mounted configuration as JSON; `BROKEN` fails readiness."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Handler(BaseHTTPRequestHandler):
             broken = os.environ["BROKEN"] == "yes"
             if broken:
                 print("cannot serve: BROKEN is yes")
-            self.answer(503 if broken else 200, {})
+            self.response(503 if broken else 200, {})
             return
         mounted = {
             path.name: path.read_text() for path in Path(os.environ["HERE"]).iterdir() if path.is_file()
         }
         hidden = Path(os.environ["HIDDEN"]).read_text()
-        self.answer(200, {"pod": os.environ["POD_NAME"], "mounted": mounted, "hidden": hidden})
+        self.response(200, {"pod": os.environ["POD_NAME"], "mounted": mounted, "hidden": hidden})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (as the base names it)
         """Requests are not worth a line."""
 
-    def answer(self, status: int, data: dict[str, object]) -> None:
+    def response(self, status: int, data: dict[str, object]) -> None:
         body = json.dumps(data).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")

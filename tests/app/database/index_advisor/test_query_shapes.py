@@ -13,7 +13,7 @@ LITERALS = st.one_of(st.integers(), st.text(max_size=5), st.none(), st.booleans(
 
 
 def fill(skeleton: dict[str, Any], literals: list[Any]) -> dict[str, Any]:
-    """A filter of that structure with values from the list, over and over."""
+    """Return a filter with the structure of ``skeleton`` and values taken from ``literals`` in turn."""
     at = 0
 
     def value() -> Any:
@@ -21,10 +21,10 @@ def fill(skeleton: dict[str, Any], literals: list[Any]) -> dict[str, Any]:
         at += 1
         return literals[at % len(literals)]
 
-    def put(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {name: [value(), value()] if name == "$in" else put(inner) for name, inner in part.items()}
-        return [put(inner) for inner in part] if isinstance(part, list) else value()
+    def put(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {name: [value(), value()] if name == "$in" else put(inner) for name, inner in node.items()}
+        return [put(inner) for inner in node] if isinstance(node, list) else value()
 
     return put(skeleton)
 
@@ -51,7 +51,9 @@ def shape(where: dict[str, Any], **more: Any) -> Shape:
 
 
 @given(SKELETONS, VALUES, VALUES)
-def test_other_values_are_the_same_shape(skeleton: dict[str, Any], one: list[Any], other: list[Any]) -> None:
+def test_queries_that_differ_in_values_have_the_same_shape(
+    skeleton: dict[str, Any], one: list[Any], other: list[Any]
+) -> None:
     assert shape(fill(skeleton, one)) == shape(fill(skeleton, other))
 
 
@@ -62,7 +64,7 @@ def test_the_order_of_conditions_does_not_matter(skeleton: dict[str, Any], value
 
 
 @given(SKELETONS, SKELETONS, VALUES)
-def test_another_structure_is_another_shape(
+def test_different_structures_have_different_shapes(
     one: dict[str, Any], other: dict[str, Any], values: list[Any]
 ) -> None:
     same = shape(fill(one, values)) == shape(fill(other, values))
@@ -70,15 +72,15 @@ def test_another_structure_is_another_shape(
 
 
 def canonical(skeleton: Any) -> Any:
-    """Structures that mean the same are equal after this: an independent, simple model."""
+    """Canonical form of a structure: an independent, simple model of query shapes."""
     if isinstance(skeleton, dict):
         return frozenset((name, canonical(inner)) for name, inner in skeleton.items())
-    if isinstance(skeleton, list):  # of an $or: in no order, each once
+    if isinstance(skeleton, list):  # the branches of an $or are an unordered set
         return frozenset(canonical(inner) for inner in skeleton)
     return None
 
 
-def test_no_value_is_in_a_shape() -> None:
+def test_shape_contains_no_values() -> None:
     text = str(shape({"email": "ada@example.com", "age": {"$gt": 41}, "$or": [{"name": "Ada"}]}))
     assert "ada" not in text.lower()
     assert "41" not in text
@@ -88,18 +90,18 @@ def test_the_order_of_a_sort_matters() -> None:
     assert shape({}, sort={"a": 1, "b": -1}) != shape({}, sort={"b": -1, "a": 1})
 
 
-def test_an_update_names_what_it_changes() -> None:
+def test_shape_of_an_update_lists_the_changed_fields() -> None:
     command = {"update": "t", "updates": [{"q": {"_id": 1}, "u": {"$set": {"b": 1}, "$inc": {"a": 1}}}]}
     assert query_shapes(command)[0].changes == ("a", "b")
     assert query_shapes({"update": "t", "updates": [{"q": {}, "u": {"a": 1}}]})[0].changes == ("*",)
 
 
-def test_a_pipeline_is_known_by_how_it_begins() -> None:
+def test_shape_of_a_pipeline_is_that_of_its_leading_stages() -> None:
     pipeline = [{"$match": {"a": 1}}, {"$sort": {"b": -1}}, {"$group": {"_id": "$c"}}, {"$match": {"d": 2}}]
     (found,) = query_shapes({"aggregate": "t", "pipeline": pipeline})
     assert (found.where, found.sort) == ('{"a":"?"}', (("b", -1),))
 
 
-def test_what_is_no_query_has_no_shape() -> None:
+def test_commands_without_a_query_have_no_shape() -> None:
     assert query_shapes({"ping": 1}) == []
     assert query_shapes({"explain": {"find": "t"}}) == []
