@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
+from app.background import BackgroundTasks
 from app.settings import MailSettings, is_loopback
 
 log = structlog.get_logger()
@@ -91,23 +92,20 @@ class SmtpMailer:
 
     def __init__(self, settings: MailSettings) -> None:
         self._settings = settings
-        self._pending: set[asyncio.Task[None]] = set()
+        self._pending = BackgroundTasks()
 
     def send(self, message: Message) -> None:
         if len(self._pending) >= _MAX_PENDING:
             log.error("mail dropped: the mail server is too slow", subject=message.subject)
             return
-        task = asyncio.create_task(self._deliver(message))
-        self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
+        self._pending.start(self._deliver(message))
 
     @property
     def outbox(self) -> list[Message]:
         return []
 
     async def close(self) -> None:
-        if self._pending:
-            await asyncio.wait(self._pending, timeout=_TIMEOUT_SECONDS)
+        await self._pending.wait(_TIMEOUT_SECONDS)
 
     async def _deliver(self, message: Message) -> None:
         try:

@@ -35,6 +35,7 @@ from app.accounts.schemas import (
 from app.accounts.service import Accounts, Client, account, key, require_strong
 from app.auth import tokens
 from app.auth.tokens import Session, Tokens
+from app.background import BackgroundTasks
 from app.connections import Database, Document
 from app.content.feed import Feed
 from app.database.indexes import create_indexes
@@ -72,7 +73,7 @@ class Recovery:
         self._guard = guard
         self._mailer = mailer
         self._base = base
-        self._sending: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     async def prepare(self) -> None:
         """Create the index that the erasure reads."""
@@ -81,9 +82,7 @@ class Recovery:
     def request_reset(self, body: NewReset) -> None:
         """Send a token to the address if it has an account. Returns at once in both cases, so that the time
         of the response does not differ."""
-        task = asyncio.create_task(self._send_reset(body.email))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        self._tasks.start(self._send_reset(body.email))
 
     async def _send_reset(self, email: str) -> None:
         try:

@@ -11,10 +11,8 @@ mode is for platforms that cannot read mail: one machine, and load tests.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from pymongo import IndexModel
@@ -27,6 +25,7 @@ from app.accounts.passwords import Passwords
 from app.accounts.schemas import Confirmation, Confirming, SignedIn, SignUp, SignUpAccepted
 from app.accounts.service import Accounts, Client, key, require_strong
 from app.auth.tokens import Tokens
+from app.background import BackgroundTasks
 from app.connections import Database, Document
 from app.database.indexes import create_indexes
 from app.http.problems import CONFIRMATION_EXPIRED, Problem
@@ -64,7 +63,7 @@ class Registration:
         self._mailer = mailer
         self._base = base
         self._confirms = confirms
-        self._mailing: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     async def prepare(self) -> None:
         """Create the indexes."""
@@ -82,7 +81,7 @@ class Registration:
         }
         if self._confirms:
             await self._record(account)
-            self._in_background(self._mail_code(account, body.password))
+            self._tasks.start(self._mail_code(account, body.password))
             return SignUpAccepted(Confirmation.MAIL)
         # The same calls for a known and an unknown address: one read, one durable write.
         known = await self._documents.find_one({"email_key": account["email_key"]})
@@ -94,7 +93,7 @@ class Registration:
         else:
             await self._record({"_id": account["_id"], "email_key": account["email_key"]})
         if known is not None:
-            self._in_background(self._mail_notice(known, body.password))
+            self._tasks.start(self._mail_notice(known, body.password))
         return SignUpAccepted(Confirmation.NONE)
 
     async def confirm(self, body: Confirming, client: Client) -> SignedIn:
@@ -120,11 +119,6 @@ class Registration:
     async def _record(self, sign_up: Document) -> None:
         now = clock.now()
         await self._sign_ups.insert_one(sign_up | {"received": {"at": now, "until": now + LIFETIME}})
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._mailing.add(task)
-        task.add_done_callback(self._mailing.discard)
 
     async def _mail_code(self, account: Document, password: str) -> None:
         try:

@@ -64,7 +64,7 @@ def test_every_problem_is_listed_at_once() -> None:
         "KINGDOM_SECRETS_DIR",
     ):
         assert f"{name} is not set" in text
-    assert "PORT is '99999'; it must be a whole number from 1 to 65535" in lines
+    assert "PORT is '99999'; it must be an integer from 1 to 65535" in lines
     assert "KINGDOM_LOG_LEVEL is 'loud'; it must be one of debug, info, warning, error" in lines
     assert "is KINGDOM_REDIS_URI misspelled?" in text
 
