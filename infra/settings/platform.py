@@ -140,7 +140,7 @@ class CustodianSettings(Section):
 class DatabaseSettings(Section):
     """The Atlas project and cluster."""
 
-    organization: Annotated[ObjectId, Field(description="Atlas organisation id, 24 hexadecimal digits")]
+    organization: Annotated[ObjectId, Field(description="Atlas organization id, 24 hexadecimal digits")]
     region: Annotated[
         str,
         Field(pattern=r"^[A-Z_]+$", description="Atlas name of the Google region, such as WESTERN_EUROPE"),

@@ -23,9 +23,9 @@ DRILLS = {
     for drill in (
         Drill("replica-killed", "one replica of api is killed", faults.replica_killed),
         Drill("zone-lost", "every replica of one of three zones is killed", faults.zone_lost),
-        Drill("replica-hung", "one replica of api stands still", faults.replica_hung),
-        Drill("redis-failover", "Redis is killed and comes back", faults.redis_failover),
-        Drill("database-restart", "the database server is killed and comes back", faults.database_restart),
+        Drill("replica-hung", "one replica of api is suspended", faults.replica_hung),
+        Drill("redis-failover", "Redis is killed and restarted", faults.redis_failover),
+        Drill("database-restart", "the database server is killed and restarted", faults.database_restart),
         Drill("storage-errors", "object storage fails for 10 s", faults.storage_errors),
         Drill("slow-dependency", "the database is slow for 15 s", faults.slow_dependency),
         Drill("origin-lost", "an origin behind the edge refuses connections for 15 s", faults.origin_lost),

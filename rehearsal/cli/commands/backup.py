@@ -34,7 +34,7 @@ def _machine(stack: str) -> Machine:
 )
 def backup(
     action: Annotated[str, typer.Argument(help="`create`, `list` or `restore`.")],
-    name: Annotated[str, typer.Argument(help="For `restore`: the backup, the latest unless given.")] = "",
+    name: Annotated[str, typer.Argument(help="For `restore`: name of the backup; default: the latest.")] = "",
     stack: StackOption = "local",
     as_json: JsonOption = False,
     at: Annotated[

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 app: Final = typer.Typer(
     name="kingdom",
-    help="The platform of Kingdom Studios: planned, evaluated and run on this machine, without a cloud.",
+    help="Plan, evaluate and run the platform of Kingdom Studios on this machine, without a cloud account.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="Exit codes: 0 done and clean, 1 failed, 2 the input cannot be used, 3 a mandatory policy is"
+    epilog="Exit codes: 0 success, 1 failure, 2 the input cannot be used, 3 a mandatory policy is"
     " violated, 130 interrupted.",
 )
 # Without a terminal, lines are not wrapped.

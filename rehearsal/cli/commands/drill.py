@@ -41,17 +41,19 @@ def drill(
     as_json: JsonOption = False,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Chooses victims, and drills for `random`; drawn and shown if absent."),
+        typer.Option(
+            "--seed", help="Seed that selects victims, and the drills of `random`; drawn and shown if absent."
+        ),
     ] = None,
     clients: Annotated[
-        int, typer.Option("--clients", min=1, max=64, help="Clients that put load on it.")
+        int, typer.Option("--clients", min=1, max=64, help="Number of clients that send load.")
     ] = 8,
     html: Annotated[Path | None, typer.Option("--html", help="Write a report to this file.")] = None,
     history: Annotated[
         Path | None, typer.Option("--history", help="Write the operations of each drill to this folder.")
     ] = None,
 ) -> None:
-    """Run failure drills on a stack that is up on this machine, and check what was acknowledged.
+    """Run failure drills on a stack that is up on this machine, and check that no acknowledged write is lost.
 
     Load goes to this machine's edge only. Ctrl-C undoes the fault and ends the load.
     """

@@ -41,7 +41,7 @@ def dashboard(
 ) -> None:
     """Record a platform on this machine and serve its dashboard on loopback.
 
-    It goes on in the background until the platform has been stopped or `--stop` is given. Recordings stay in
+    It runs in the background until the platform stops or `--stop` is given. Recordings stay in
     `.rehearsal/<stack>/monitoring`.
     """
     from rehearsal.dashboard import process

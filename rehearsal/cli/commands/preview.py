@@ -40,14 +40,16 @@ FORMATS: Final = ("text", "markdown", "json", "sarif", "junit")  # as in reviews
 )
 def preview(
     stack: StackOption = "local",
-    every: Annotated[bool, typer.Option("--all", help="Every stack that has a file.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Plan every stack that has a stack file.")] = False,
     base: Annotated[
         str, typer.Option("--base", help="Compare with this branch, tag or commit.", metavar="REF")
     ] = "",
     head: Annotated[
         str,
         typer.Option(
-            "--head", help="The commit to name as the change, where a merge is checked out.", metavar="REF"
+            "--head",
+            help="The commit to report as the change, if a merge commit is checked out.",
+            metavar="REF",
         ),
     ] = "",
     format_: Annotated[
@@ -57,12 +59,14 @@ def preview(
     write: Annotated[
         list[str] | None,
         typer.Option(
-            "--write", help="Write the review to a file too; again for more.", metavar="FORMAT=FILE"
+            "--write", help="Also write the review to a file; may be repeated.", metavar="FORMAT=FILE"
         ),
     ] = None,
     save_plan: Annotated[
         Path | None,
-        typer.Option("--save-plan", help="Write the plan's digests, for `up --expect-plan`.", metavar="FILE"),
+        typer.Option(
+            "--save-plan", help="Write the plan's digests to a file, for `up --expect-plan`.", metavar="FILE"
+        ),
     ] = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,

@@ -29,11 +29,11 @@ def up(
     verbose: VerboseOption = False,
     policy_pack: PackOption = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="First refresh the records from the clouds.")
+        bool, typer.Option("--refresh", help="Refresh the state from the rehearsal clouds first.")
     ] = False,
     expect_plan: Annotated[
         str,
-        typer.Option("--expect-plan", help="Stop unless this is the plan.", metavar="DIGEST|FILE"),
+        typer.Option("--expect-plan", help="Stop if the plan differs from this one.", metavar="DIGEST|FILE"),
     ] = "",
     fresh_project: Annotated[
         bool,
@@ -121,7 +121,7 @@ def down(
 
 @app.command(epilog=examples("kingdom refresh --stack prod"))
 def refresh(stack: StackOption = "local", as_json: JsonOption = False) -> None:
-    """Compare the recorded resources with the clouds and record the differences."""
+    """Compare the state with the rehearsal clouds and adopt their values."""
     from rehearsal.cli import display, progress
 
     session = session_of(stack)

@@ -41,7 +41,9 @@ def status(
     record: Annotated[
         Path | None,
         typer.Option(
-            "--record", help="Write what the autoscalers saw to this file until Ctrl-C.", metavar="FILE"
+            "--record",
+            help="Write the metrics and decisions of the autoscalers to this file until Ctrl-C.",
+            metavar="FILE",
         ),
     ] = None,
 ) -> None:
@@ -134,9 +136,9 @@ def logs(
     name: Annotated[str | None, typer.Argument(help="Only logs whose name contains this.")] = None,
     stack: StackOption = "local",
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="How many lines of each to begin with.")
+        int, typer.Option("--lines", "-n", min=0, help="Number of past lines to print of each log.")
     ] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")] = False,
 ) -> None:
     """Print the logs of a stack's processes on this machine."""
     machine = session_of(stack).machine()
@@ -162,7 +164,7 @@ def execute(
     name: Annotated[str, typer.Argument(help="The first running pod whose name contains this.")],
     stack: StackOption = "local",
 ) -> None:
-    """Run a command beside a pod on this machine, in its folder and with its environment.
+    """Run a command with the folder and the environment of a pod on this machine.
 
     As `kubectl exec` does; the exit code is the command's.
     """
