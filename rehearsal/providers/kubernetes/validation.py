@@ -58,7 +58,7 @@ def is_numeric_quantity(found: Problem) -> bool:
 
 
 def type_problems(token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """Where an object differs from the declared type of its kind, or a custom resource from every object."""
+    """Yield differences from the declared type; of a custom resource, only metadata has a type."""
     declared = declared_inputs(token)
     if declared is not None:
         for found in check_object(declared, inputs, RULES):
