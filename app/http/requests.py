@@ -24,8 +24,8 @@ MAX_JSON_BYTES: Final = 64 * 1024
 MAX_BODY_IDLE_SECONDS: Final = 8.0
 # A response before the body was read closes the connection, often before the client has received the
 # response. So a rejected body is read and discarded, up to a size that costs an attacker as much as the pod.
-MAX_DISCARD_BYTES: Final = 27 * 1024 * 1024  # more than the edge lets through
-MAX_DISCARD_SECONDS: Final = 5.0
+MAX_DISCARD_BYTES: Final = 100 * 1024 * 1024  # more than Cloudflare lets through
+MAX_DISCARD_SECONDS: Final = 8.0
 MAX_DISCARD_IDLE_SECONDS: Final = 1.0
 # Requests of one pod that wait for their bodies. Each holds a connection; the server accepts 4,096.
 MAX_WAITING: Final = 1_024

@@ -19,7 +19,7 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 60.0
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from rehearsal.host.backends.web_app import NAME as WEB_APP
 from rehearsal.host.backends.web_app import PREFIX, WebApp
 from rehearsal.host.component import LOCAL_NAMES, READY, Context, Readiness, TlsProxy
 from rehearsal.host.desired_state import Desired
-from rehearsal.host.envoy import edge_listener, gateway_listener
+from rehearsal.host.envoy import edge_listener, gateway_listener, oversized_bodies, session_affinity
 from rehearsal.host.envoy.process import NAME as ENVOY
 from rehearsal.host.envoy.process import Envoy, Resource
 from rehearsal.host.envoy.start_page import add_start_page
@@ -56,6 +57,7 @@ class Traffic:
         self._workloads = workloads
         self._web_app = web_app
         self._notes: list[str] = []
+        self._refusing: asyncio.Server | None = None
 
     async def sync(self) -> None:
         context, store = self._context, self._context.store
@@ -80,15 +82,19 @@ class Traffic:
             outer.listener,
             gateway_listener.listener(self._envoy.routes_file(gateway_listener.NAME)),
         ]
-        clusters = [gateway_listener.inner_cluster()]
+        clusters = [gateway_listener.inner_cluster(), await self._oversized_bodies()]
         if web_app_port is not None:
-            clusters.append(edge_listener.web_app_cluster(WEB_APP, web_app_port))
+            clusters.append(edge_listener.local_cluster(WEB_APP, web_app_port))
         endpoints: dict[str, Resource] = {}
+        replica_ports: set[int] = set()
         for backend in routing.backends:
             file = self._envoy.endpoints_file(backend.cluster)
             clusters.append(gateway_listener.cluster(backend, store, file))
             ready = self._workloads.backends(backend.namespace, backend.service, backend.port)
+            replica_ports.update(port for _, port in ready)
             endpoints[backend.cluster] = gateway_listener.assignment(backend, ready, store)
+        key = session_affinity.token_key(self._envoy.folder / "affinity.key")
+        session_affinity.add_replicas(routing.routes, replica_ports, key)
         for listener, cluster in tls_proxies:
             listeners.append(listener)
             clusters.append(cluster)
@@ -99,6 +105,12 @@ class Traffic:
             {edge_listener.NAME: outer.routes, gateway_listener.NAME: routing.routes},
         )
         self._notes = [*outer.notes, *routing.notes]
+
+    async def _oversized_bodies(self) -> Resource:
+        """The cluster of the server that refuses oversized bodies, started at the first call."""
+        if self._refusing is None:
+            self._refusing = await oversized_bodies.serve()
+        return edge_listener.local_cluster(oversized_bodies.NAME, oversized_bodies.port_of(self._refusing))
 
     async def readiness(self, desired: Desired) -> Readiness:
         return READY

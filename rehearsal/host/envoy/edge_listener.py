@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.host.desired_state import DesiredStore
-from rehearsal.host.envoy import gateway_listener
+from rehearsal.host.envoy import gateway_listener, oversized_bodies
 from rehearsal.host.envoy.certificate_authority import Leaf
 from rehearsal.host.envoy.cloudflare_expressions import Alternatives, UnsupportedError, alternatives
 from rehearsal.host.envoy.process import (
@@ -38,6 +38,7 @@ _MAX_HEADERS_KIB = 96  # above the 16 KiB at which the service responds with 431
 _MAX_STREAMS = 100
 _MAX_CONNECTIONS = 16_384
 _FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
+_CONTENT_TOO_LARGE: dict[str, Any] = {"status": 413, "body": {"inline_string": ""}}
 _VARY = ("accept", "accept-encoding", "accept-language", "origin")
 
 # As in Cloudflare, a cache rule applies to responses with a cacheable status and removes their cookies.
@@ -162,22 +163,36 @@ def _max_request_seconds(store: DesiredStore) -> float:
 
 
 def _oversized(store: DesiredStore) -> list[Resource]:
-    """Return routes that reject bodies by the size limit of the declared Cloud Armor rule."""
-    found = []
+    """Return routes that reject bodies by the size limit of the declared Cloud Armor rule; no pod gets them."""
+    found: list[Resource] = []
     for policy in store.of_type(SECURITY_POLICY):
         for rule in policy.inputs.get("rules") or []:
             expression = ((rule.get("match") or {}).get("expr") or {}).get("expression") or ""
             length = _CONTENT_LENGTH.search(str(expression))
             if length is None:
                 continue
-            matcher = {"name": "content-length", "range_match": {"start": int(length[1]) + 1, "end": 2**62}}
-            found.append(
-                {
-                    "match": {"prefix": "/", "headers": [matcher]},
-                    "direct_response": {"status": 413, "body": {"inline_string": ""}},
-                }
-            )
+            unread = {
+                "match": _longer_than(oversized_bodies.MAX_BYTES),
+                "direct_response": _CONTENT_TOO_LARGE,
+            }
+            read = {
+                "match": _longer_than(int(length[1])),
+                "route": {
+                    "cluster": oversized_bodies.NAME,
+                    "timeout": seconds(gateway_listener.DEFAULT_TIMEOUT),
+                },
+                "typed_per_filter_config": {
+                    name: typed(_FILTER_CONFIG, disabled=True) for name in ("cache", "lua")
+                },
+            }
+            found += [unread, read]
     return found
+
+
+def _longer_than(size: int) -> Resource:
+    """Match requests whose Content-Length exceeds `size` bytes."""
+    matcher = {"name": "content-length", "range_match": {"start": size + 1, "end": 2**62}}
+    return {"prefix": "/", "headers": [matcher]}
 
 
 def _block_routes(rules: Sequence[Rule]) -> list[Resource]:
@@ -356,8 +371,8 @@ def add_web_app(routes: Resource, prefix: str, cluster: str) -> None:
     )
 
 
-def web_app_cluster(name: str, port: int) -> Resource:
-    """Return the cluster of the local web app server."""
+def local_cluster(name: str, port: int) -> Resource:
+    """Return the cluster of a server of this machine that the edge reaches without the gateway."""
     return {
         "name": name,
         "type": "STATIC",

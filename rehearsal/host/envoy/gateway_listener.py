@@ -14,7 +14,7 @@ from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy.backends import Backend, attached, duration
 from rehearsal.host.envoy.health_checks import health_check
 from rehearsal.host.envoy.process import Resource, connection_manager, seconds, socket_address, typed, watched
-from rehearsal.host.envoy.session_affinity import affinity
+from rehearsal.host.envoy.session_affinity import affinity, filters, route_options
 from rehearsal.host.kubernetes.pods import Pod
 
 NAME = "gateway"
@@ -209,7 +209,7 @@ def _action(route: Desired, rule: dict[str, Any], store: DesiredStore, result: R
     if sticky.get("hash_policy"):
         target["hash_policy"] = sticky["hash_policy"]
     if sticky.get("cookie"):
-        action["typed_per_filter_config"] = {"stateful_session": sticky["cookie"]}
+        action |= route_options(sticky["cookie"])
     return {"route": target, **action}
 
 
@@ -362,14 +362,10 @@ def assignment(backend: Backend, ready: Sequence[tuple[Pod, int]], store: Desire
 
 def listener(routes: Any) -> Resource:
     """Return the internal listener to which the edge forwards requests."""
-    session = {
-        "name": "stateful_session",
-        "typed_config": typed("envoy.extensions.filters.http.stateful_session.v3.StatefulSession"),
-    }
     manager = connection_manager(
         NAME,
         {"rds": {"route_config_name": NAME, "config_source": watched(routes)}},
-        [session],
+        filters(),
         use_remote_address=False,
         # Only the edge connects to this listener, so its client address headers are trusted.
         xff_num_trusted_hops=0,

@@ -1,11 +1,16 @@
-"""Limits of the local edge and gateway in front of the service, for clients of HTTP/1.1 and HTTP/2."""
+"""The service behind the local edge and gateway, as clients of HTTP/1.1 and HTTP/2 see it."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import io
 import json
+import re
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,22 +20,24 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.edge.rulesets import HIDDEN
 from rehearsal.host.desired_state import Desired, DesiredStore
-from rehearsal.host.envoy import gateway_listener
+from rehearsal.host.envoy import gateway_listener, oversized_bodies, session_affinity
 from rehearsal.host.envoy.backends import Backend
 from rehearsal.host.envoy.certificate_authority import Authority
-from rehearsal.host.envoy.edge_listener import RULESET, SECURITY_POLICY, edge
+from rehearsal.host.envoy.edge_listener import RULESET, SECURITY_POLICY, edge, local_cluster
 from rehearsal.host.envoy.process import binary, static_endpoints
 from tests.app.conftest import Person
 from tests.support.backends import Platform, Process, free_port
 
 MIB = 1024 * 1024
+AFFINITY = {"type": "STRONG_COOKIE_AFFINITY", "cookie": {"name": "replica", "path": "/", "ttl": "60s"}}
 NAMESPACE = "kingdom"
-SECONDS = 4  # the declared request timeout, short for the tests
+SECONDS = 10  # seconds of a request, short for the tests; 27 MiB take four on a busy core
 
 
 def declared(folder: Path) -> DesiredStore:
-    """The part of the edge's declaration that these tests need."""
+    """What the program declares about the edge, as far as these tests need it."""
     folder.mkdir()
     store = DesiredStore(folder)
     named = {"metadata": {"name": "api", "namespace": NAMESPACE}}
@@ -58,6 +65,13 @@ def declared(folder: Path) -> DesiredStore:
                 "spec": {"targetRef": target, "default": {"timeoutSec": SECONDS}},
             },
         ),
+        (
+            "kubernetes:networking.gke.io/v1:GCPTrafficDistributionPolicy",
+            {
+                "kind": "GCPTrafficDistributionPolicy",
+                "spec": {"targetRefs": [target], "default": {"sessionAffinity": AFFINITY}},
+            },
+        ),
     ]
     for type_, inputs in objects:
         store.put(Desired(f"urn:pulumi:x::y::{type_}::api", type_, "kingdom/api", {**named, **inputs}))
@@ -74,8 +88,17 @@ def declared(folder: Path) -> DesiredStore:
             "response": {"statusCode": 405, "contentType": "application/json", "content": '{"status": 405}'}
         },
     }
-    rules = {"phase": "http_request_firewall_custom", "rules": [methods]}
-    store.put(Desired(f"urn:pulumi:x::y::{RULESET}::x", RULESET, "x", rules))
+    hidden = {name: {"operation": "remove"} for name in HIDDEN}
+    hiding = {
+        "ref": "headers",
+        "expression": "true",
+        "action": "rewrite",
+        "actionParameters": {"headers": hidden},
+    }
+    phases = {"http_request_firewall_custom": methods, "http_response_headers_transform": hiding}
+    for phase, rule in phases.items():
+        ruleset = {"phase": phase, "rules": [rule]}
+        store.put(Desired(f"urn:pulumi:x::y::{RULESET}::{phase}", RULESET, phase, ruleset))
     return store
 
 
@@ -99,7 +122,21 @@ class Edge:
 
 
 @pytest.fixture(scope="module")
-def edge_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+def refusing() -> Iterator[int]:
+    """The port of the server for oversized bodies, which runs in the supervisor otherwise."""
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(oversized_bodies.serve())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield oversized_bodies.port_of(server)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    server.close()
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def edge_of(platform: Platform, refusing: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     folder = tmp_path_factory.mktemp("edge")
     store, port, admin = declared(folder / "store"), free_port(), free_port()
     authority = Authority(folder / "ca")
@@ -107,6 +144,7 @@ def edge_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Ite
     made = edge(store, port, leaf, folder / "edge.json")
     assert not made.notes
     routing = gateway_listener.routing(store)
+    session_affinity.add_replicas(routing.routes, [platform.api.port], b"key")
     inner = gateway_listener.listener(folder / "gateway.json")
     cluster = gateway_listener.cluster(Backend(NAMESPACE, "api", 80), store, folder / "none.json")
     cluster |= {"type": "STATIC", "load_assignment": static_endpoints(cluster["name"], [platform.api.port])}
@@ -123,7 +161,11 @@ def edge_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Ite
         ],
         "static_resources": {
             "listeners": [made.listener, inner],
-            "clusters": [gateway_listener.inner_cluster(), cluster],
+            "clusters": [
+                gateway_listener.inner_cluster(),
+                local_cluster(oversized_bodies.NAME, refusing),
+                cluster,
+            ],
         },
     }
     (folder / "bootstrap.json").write_text(json.dumps(bootstrap))
@@ -137,46 +179,52 @@ def edge_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.mark.parametrize("http2", [False, True])
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_rejection_of_a_large_body_reaches_the_client(
+def test_a_refusal_of_a_large_body_reaches_every_client(
     edge_of: Edge, ada: Person, http2: bool, signed_in: bool
 ) -> None:
     own = {"authorization": ada.client.headers["authorization"]} if signed_in else {}
-    found = []
+    refused = 413 if signed_in else 401
+    # The edge refuses a length over 26 MiB; a body without a declared length reaches the service.
+    cases = [(11, True, refused), (27, True, 413), (11, True, refused), (27, False, refused)]
     with edge_of.client(http2=http2) as client:
-        for number in range(12):
-            path = ("/v1/contents", "/v1/uploads")[number % 2]
-            kind = ("application/json", "image/png")[number % 2]
-            response = client.post(path, content=b"x" * (11 * MIB), headers=own | {"content-type": kind})
-            found.append((response.status_code, response.headers["content-type"]))
-    assert set(found) == {(413 if signed_in else 401, "application/problem+json")}
+        for number, (size, declared, status) in enumerate(cases):
+            path = ("/v1/contents", "/v1/uploads")[number // 2]
+            headers = own | {"content-type": ("application/json", "image/png")[number // 2]}
+            # Not as one string: httpcore copies its rest for each HTTP/2 frame.
+            content = io.BytesIO(b"x" * (size * MIB)) if declared else iter([b"x" * MIB] * size)
+            response = client.post(path, content=content, headers=headers)
+            found = (response.status_code, response.headers["content-type"], response.http_version)
+            expected = (status, "application/problem+json", "HTTP/2" if http2 else "HTTP/1.1")
+            assert found == expected, (number, size, declared)
+            assert response.json()["status"] == status
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_rejection_of_a_large_body_reaches_curl(edge_of: Edge, tmp_path: Path, version: str) -> None:
+@pytest.mark.parametrize(("size", "declared", "status"), [(11, True, 401), (27, True, 413), (27, False, 401)])
+def test_a_refusal_reaches_curl_at_every_attempt(
+    edge_of: Edge, tmp_path: Path, version: str, size: int, declared: bool, status: int
+) -> None:
     body = tmp_path / "body"
-    body.write_bytes(b"x" * (11 * MIB))
-    for _ in range(4):
-        assert curl(edge_of, version, body) == "401"
+    body.write_bytes(b"x" * (size * MIB))
+    for _ in range(12):
+        assert curl(edge_of, version, body, declared=declared) == status
 
 
-def test_body_larger_than_any_upload_is_rejected_at_the_edge(edge_of: Edge, tmp_path: Path) -> None:
-    body = tmp_path / "body"
-    body.write_bytes(b"x" * (27 * MIB))
-    assert curl(edge_of, "--http1.1", body) == "413"
-
-
-def curl(edge_of: Edge, version: str, body: Path) -> str:
-    """Return the status that curl reports for a POST of the file."""
-    command = ["curl", "--silent", "--show-error", version, "--cacert", str(edge_of.ca), "--data-binary"]
-    command += [f"@{body}", "--header", "content-type: application/json", "--write-out", "%{http_code}"]
+def curl(edge_of: Edge, version: str, body: Path, *, declared: bool) -> int:
+    """The status that curl reports for a POST of the file, with a Content-Length if `declared`."""
+    command = ["curl", "--silent", "--show-error", version, "--cacert", str(edge_of.ca), "--request", "POST"]
+    command += ["--data-binary", f"@{body}"] if declared else ["--upload-file", "-"]
+    command += ["--header", "content-type: application/json", "--write-out", "%{http_code}"]
     url = f"https://localhost:{edge_of.port}/v1/contents"
-    done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
+    with body.open("rb") as stdin:
+        done = subprocess.run([*command, url], stdin=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout[:-3])["status"] == int(done.stdout[-3:])
-    return done.stdout[-3:]
+    status = int(done.stdout[-3:])
+    assert json.loads(done.stdout[:-3])["status"] == status
+    return status
 
 
-def test_incomplete_headers_and_bodies_time_out(edge_of: Edge) -> None:
+def test_headers_and_bodies_that_never_arrive_end_after_the_declared_time(edge_of: Edge) -> None:
     began = time.monotonic()
     with edge_of.connect() as body, edge_of.connect() as head:
         body.sendall(b"POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{")
@@ -184,13 +232,47 @@ def test_incomplete_headers_and_bodies_time_out(edge_of: Edge) -> None:
         assert body.recv(65536).startswith((b"HTTP/1.1 408", b"HTTP/1.1 504", b"HTTP/1.1 415"))
         assert time.monotonic() - began < SECONDS + 2
         assert head.recv(65536).startswith((b"HTTP/1.1 408", b""))
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < SECONDS + 4
 
 
 @pytest.mark.parametrize("http2", [False, True])
-def test_unsupported_methods_are_not_allowed(edge_of: Edge, http2: bool) -> None:
+def test_methods_that_the_api_does_not_have_are_not_allowed(edge_of: Edge, http2: bool) -> None:
     with edge_of.client(http2=http2) as client:
         for method in ("QUERY", "PROPFIND", "TRACE", "BREW"):
-            response = client.request(method, "/v1/feed")
-            assert response.status_code == 405, (method, response.text, response.headers)
+            answer = client.request(method, "/v1/feed")
+            assert answer.status_code == 405, (method, answer.text, answer.headers)
         assert client.get("/v1/feed").status_code == 200
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_clients_see_neither_the_load_nor_the_address_of_a_replica(
+    edge_of: Edge, platform: Platform, http2: bool
+) -> None:
+    address = f"127.0.0.1:{platform.api.port}"
+    visible = (address, base64.b64encode(address.encode()).decode().rstrip("="), str(platform.api.port))
+    with edge_of.client(http2=http2) as client:
+        first = client.get("/v1/products")
+        responses = [
+            first,
+            client.get("/v1/accounts/me"),
+            client.get("/v1/none"),
+            client.request("BREW", "/"),
+        ]
+    assert {response.status_code for response in responses} == {200, 401, 404, 405}
+    for response in responses:
+        assert not {"endpoint-load-metrics", "x-replica-address", *HIDDEN} & set(response.headers)
+        assert not [text for text in visible if text in str(response.headers)], response.headers
+    assert re.fullmatch(
+        "replica=[0-9a-f]{16}; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Lax",
+        first.headers["set-cookie"],
+    )
+    assert "set-cookie" not in responses[1].headers, "the cookie was sent back"
+
+
+def test_a_client_cannot_choose_a_replica_by_its_address(edge_of: Edge, platform: Platform) -> None:
+    address = base64.b64encode(f"127.0.0.1:{platform.api.port}".encode()).decode()
+    with edge_of.client(http2=False) as client:
+        for headers in ({"x-replica-address": address}, {"cookie": f"replica={address}"}):
+            response = client.get("/v1/products", headers=headers)
+            assert response.headers["set-cookie"].startswith("replica="), "the choice was ignored"
+            client.cookies.clear()

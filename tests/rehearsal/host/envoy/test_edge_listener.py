@@ -15,5 +15,5 @@ def test_the_web_app_comes_before_declared_routes_and_without_the_firewall() -> 
     first, second = host["routes"]
     assert second is declared
     assert first["match"] == {"path_separated_prefix": "/app"}
-    assert first["route"]["cluster"] == edge_listener.web_app_cluster("web-app", 1234)["name"]
+    assert first["route"]["cluster"] == edge_listener.local_cluster("web-app", 1234)["name"]
     assert first["typed_per_filter_config"]["firewall"]["disabled"] is True
