@@ -121,8 +121,8 @@ def seed(client: httpx.Client, appoint: Callable[[str], None]) -> list[str]:
     order = ada.call("POST", "/v1/orders", json={"product": "creator-month"}, headers=key)
     balance = ada.call("GET", "/v1/accounts/me")["balance"]
     return [
-        f"feed     {client.base_url}/v1/feed",
-        f"docs     {client.base_url}/docs",
+        f"feed     {client.base_url.join('/v1/feed')}",
+        f"docs     {client.base_url.join('/docs')}",
         f"order    {order['product']} until {order['plan_until'][:10]}, {balance} cents left",
         *(f"account  {name}@example.com  password: {PASSWORD}" for name in ACCOUNTS),
     ]

@@ -14,7 +14,8 @@ from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
 
 STATE_FOLDER: Final = ".rehearsal"
 FILES: Final = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")  # names of a project file
-# Configuration of kingdom itself, which is not passed to the program.
+# Configuration of kingdom itself. The program receives `machine`, as from the Pulumi CLI: the port of the
+# edge is part of every URL.
 _OWN_NAMESPACE: Final = "rehearsal"
 POLICY_NAMESPACE: Final = "policies:"
 
@@ -121,11 +122,15 @@ class Project:
         if not isinstance(config, dict):
             raise InputError(f"{path}: config must be a mapping, not {kind_of(config)}")
         config = dict(config)
-        machine = config.pop(f"{_OWN_NAMESPACE}:machine", None)
+        machine = config.get(f"{_OWN_NAMESPACE}:machine")
         if machine is not None and not isinstance(machine, dict):
             raise InputError(f"{path}: config.{_OWN_NAMESPACE}:machine must be a mapping, not {machine!r}")
         references = config.pop(f"{_OWN_NAMESPACE}:stackReferences", None)
-        unknown = [key for key in config if str(key).startswith(f"{_OWN_NAMESPACE}:")]
+        unknown = [
+            key
+            for key in config
+            if str(key).startswith(f"{_OWN_NAMESPACE}:") and key != f"{_OWN_NAMESPACE}:machine"
+        ]
         merged, problems = merge_config(config, self.config, self.name, self._decrypter(data, path))
         problems += [f"config.{key}: unknown; the keys are machine and stackReferences" for key in unknown]
         if problems:

@@ -27,7 +27,7 @@ from tests.support.backends import free_port
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "of no consequence"
 LITTLE = ROOT / "tests" / "drills" / "minimal_project"
-_PLATFORM = ("Pulumi.yaml", "infra", "policies", "stacks", "app", "rehearsal")
+_PLATFORM = ("Pulumi.yaml", "infra", "policies", "stacks", "app", "rehearsal", "tools")
 _STACK = Path("stacks") / "Pulumi.local.yaml"
 _KINGDOM = Path(sys.executable).with_name("kingdom")
 
@@ -73,20 +73,20 @@ class Project:
             assert found == 1, name
         self.settings.write_text(text)
 
+    def environment(self) -> dict[str, str]:
+        """The environment of commands in this project."""
+        known = {"PYTHONPATH": str(self.root), "COLUMNS": "400", "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
+        return os.environ | known
+
     def begin(self, *arguments: str, file_bytes: int = 0) -> subprocess.Popen[str]:
         """Start `kingdom` with `arguments` in its own process group, like a terminal, without waiting.
 
         With `file_bytes` no file that it writes grows beyond that many: the disk is full in the middle.
         """
-        known = {
-            "PYTHONPATH": str(self.root),
-            "COLUMNS": "400",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        }
         return subprocess.Popen(
             [*_limited(file_bytes), str(_KINGDOM), *arguments],
             cwd=self.root,
-            env=os.environ | known,
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -197,9 +197,10 @@ def _copied(parts: dict[str, Path]) -> Iterator[Project]:
             shutil.copy(source, root / name)
     (root / ".venv").symlink_to(sys.prefix)
     project = Project(root, free_port())
-    text = project.settings.read_text()
-    assert "8443" in text
-    project.settings.write_text(re.sub(r"\b8443\b", str(project.port), text))
+    # No other setting: the port of every URL follows from it.
+    text, found = re.subn(r"\bedgePort: 8443\b", f"edgePort: {project.port}", project.settings.read_text())
+    assert found == 1, "the stack local sets rehearsal:machine.edgePort to 8443"
+    project.settings.write_text(text)
     try:
         yield project
     finally:

@@ -14,10 +14,10 @@ HEAD = """# Settings of a stack
 Every key of `stacks/Pulumi.<env>.yaml`. All keys are required: without defaults, a stack file describes its
 environment completely. Written by `make docs` from `infra/settings/__init__.py`; edit there.
 
-The namespace `rehearsal:` belongs to the rehearsal and is not seen by the program:
+The namespace `rehearsal:` belongs to the rehearsal:
 `rehearsal:machine: {edgePort: 8443}` runs the stack as processes on this machine, with its
-edge on that port; `webApp: mobile/dist/web` serves the web build of the mobile client below `/app/`. Only
-`local` has it.
+edge on that port, which is then the port of every URL (`kingdom:edge.port` is not used);
+`webApp: mobile/dist/web` serves the web build of the mobile client below `/app/`. Only `local` has it.
 """
 
 
