@@ -28,39 +28,21 @@ _THRESHOLDS: Final = BreakerConfig(
 )
 
 
-class _Outage(Exception):  # noqa: N818 (wraps the error)
-    """A dependency of the route was unavailable; wraps the original error."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 class CircuitBreakerMiddleware:
     """Circuit breaker around ``app``; ``route`` is its name in logs and metrics."""
 
     def __init__(self, app: ASGIApp, route: str) -> None:
         self._app = app
-        self._breaker = Breaker(route, _THRESHOLDS, failures=(_Outage,), on_change=_record_change)
+        self._breaker = Breaker(route, _THRESHOLDS, failures=is_outage, on_change=_record_change)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._breaker.call(self._try, scope, receive, send)
+            await self._breaker.call(self._app, scope, receive, send)
         except BreakerOpen as refusal:
             after = {"retry-after": str(max(1, math.ceil(refusal.retry_after)))}
             raise Problem(
                 UNAVAILABLE, "A required backend is unavailable. Retry later.", headers=after
             ) from None
-        except _Outage as outage:
-            raise outage.error from None
-
-    async def _try(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except Exception as error:
-            if is_outage(error):
-                raise _Outage(error) from error
-            raise
 
 
 def _record_change(route: str, state: BreakerState) -> None:

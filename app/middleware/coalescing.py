@@ -11,14 +11,15 @@ and after a crash. Public reads are cached instead (:mod:`app.middleware.respons
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.problems import Problem
-from app.http.requests import header
+from app.http.requests import raw_header
 
 if TYPE_CHECKING:
     from app.auth.tokens import Session
@@ -27,7 +28,7 @@ coalesced: Final = Counter(
     "kingdom_requests_shared_total", "Requests served from a coalesced in-flight request."
 )
 
-_RequestKey = tuple[str, bytes, str | None]
+_RequestKey = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -55,26 +56,46 @@ class RecordedResponse:
         await send({"type": "http.response.body", "body": b"".join(self.body)})
 
 
+class InFlightRead:
+    """A read in progress. Its future is created on demand: most reads end before an identical one begins."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[RecordedResponse | None] | None = None
+
+    async def wait(self) -> RecordedResponse | None:
+        """Return the response when it is complete; ``None`` if it cannot be shared."""
+        if self._future is None:
+            self._future = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._future)
+
+    def end(self, response: RecordedResponse | None) -> None:
+        """Give the response to the waiting requests."""
+        if self._future is not None:
+            self._future.set_result(response)
+
+
 class InFlightRequests:
     """Reads in progress, by account."""
 
     def __init__(self) -> None:
-        self._in_flight: dict[str, dict[_RequestKey, asyncio.Future[RecordedResponse | None]]] = {}
+        self._in_flight: dict[str, dict[_RequestKey, InFlightRead]] = {}
 
-    def get(self, account: str, key: _RequestKey) -> asyncio.Future[RecordedResponse | None] | None:
-        """Return the future of an identical read in progress, if there is one."""
+    def get(self, account: str, key: _RequestKey) -> InFlightRead | None:
+        """Return an identical read in progress, if there is one."""
         requests = self._in_flight.get(account)
         return None if requests is None else requests.get(key)
 
-    def add(self, account: str, key: _RequestKey) -> asyncio.Future[RecordedResponse | None]:
-        """Register a read. Its future gets ``None`` if the response cannot be shared."""
-        future = self._in_flight.setdefault(account, {})[key] = asyncio.get_running_loop().create_future()
-        return future
+    def add(self, account: str, key: _RequestKey) -> InFlightRead:
+        """Register a read."""
+        read = self._in_flight.setdefault(account, {})[key] = InFlightRead()
+        return read
 
-    def remove(self, account: str, key: _RequestKey, future: asyncio.Future[RecordedResponse | None]) -> None:
+    def remove(self, account: str, key: _RequestKey, read: InFlightRead) -> None:
         """Unregister a finished read."""
         requests = self._in_flight.get(account)
-        if requests is not None and requests.get(key) is future:
+        if requests is not None and requests.get(key) is read:
             del requests[key]
             if not requests:
                 del self._in_flight[account]
@@ -98,20 +119,28 @@ class CoalescingMiddleware:
         session: Session = scope["session"]
         account = session.account
         # The response may depend on any property of the session, so all of them are part of the key.
-        identity = f"{scope['method']} {scope['path']} {session.id} {session.plan} {session.roles}"
-        key = (identity, scope["query_string"], header(scope, b"if-none-match"))
-        while (future := self._in_flight.get(account, key)) is not None:
-            response = await asyncio.shield(future)
-            if response is not None:
+        key = (
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            raw_header(scope, b"if-none-match"),
+            session.id,
+            session.plan,
+            session.roles,
+        )
+        while (read := self._in_flight.get(account, key)) is not None:
+            shared = await read.wait()
+            if shared is not None:
                 coalesced.inc()
-                await response.replay(send)
+                await shared.replay(send)
                 return
-        future = self._in_flight.add(account, key)
+        read = self._in_flight.add(account, key)
         response, complete = RecordedResponse(), False
 
-        async def record_and_send(message: Message) -> None:
+        # Not a coroutine: every message of every read passes here.
+        def record_and_send(message: Message) -> Awaitable[None]:
             response.record(message)
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, record_and_send)
@@ -121,8 +150,8 @@ class CoalescingMiddleware:
             raise
         finally:
             # Cancelled, aborted or failed: waiting callers run the request themselves.
-            future.set_result(response if complete else None)
-            self._in_flight.remove(account, key, future)
+            read.end(response if complete else None)
+            self._in_flight.remove(account, key, read)
 
 
 class InvalidateOnWriteMiddleware:

@@ -58,8 +58,8 @@ class BreakerConfig:
 class Breaker:
     """A circuit breaker for one dependency, in one event loop.
 
-    ``failures`` are the exceptions that count as failed. ``on_change`` is called with the name and the new
-    state.
+    ``failures`` are the exceptions that count as failed, or a function that returns whether an exception
+    does. ``on_change`` is called with the name and the new state.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Breaker:
         name: str,
         thresholds: BreakerConfig | None = None,
         *,
-        failures: tuple[type[Exception], ...] = (Exception,),
+        failures: tuple[type[Exception], ...] | Callable[[BaseException], bool] = (Exception,),
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str, BreakerState], None] | None = None,
     ) -> None:
@@ -119,7 +119,8 @@ class Breaker:
 
     def _outcome(self, error: BaseException, seconds: float) -> int:
         """Return how an error counts."""
-        if isinstance(error, self._failures):
+        failures = self._failures
+        if isinstance(error, failures) if isinstance(failures, tuple) else failures(error):
             return _FAILED
         if seconds > self._slow_seconds:
             return _SLOW  # including a cancelled call: it was slow before it was cancelled
