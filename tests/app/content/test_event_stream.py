@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import httpx
 
 from tests.app.conftest import Person
-from tests.support.backends import Platform, pod
+from tests.support.backends import Platform, Process, pod, wait_for
 
 
 def parse(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -103,4 +106,60 @@ def test_open_streams_per_account_are_limited(platform: Platform, ada: Person) -
         assert freed.is_set()
     finally:
         platform.worker.signal(signal.SIGCONT)
+    ada.finished(content["id"])
+
+
+STREAMS = 6  # of one account
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER without a time: close sends RST instead of FIN
+
+
+@contextmanager
+def stopped(*processes: Process) -> Iterator[None]:
+    """Stop processes with SIGSTOP, and continue them at the end."""
+    for process in processes:
+        process.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.signal(signal.SIGCONT)
+
+
+def begin_stream(platform: Platform, person: Person, path: str, *, reset: bool) -> socket.socket:
+    """A connection on which a stream was requested; closing it sends RST if ``reset``, else FIN."""
+    connection = socket.create_connection(("127.0.0.1", platform.api.port), timeout=10)
+    if reset:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    authorization = person.client.headers["authorization"]
+    connection.sendall(
+        f"GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n\r\n".encode()
+    )
+    return connection
+
+
+def places_are_free(person: Person, path: str) -> bool:
+    """Whether as many streams can be opened at once as an account may have."""
+    with ExitStack() as streams:
+        opened = [streams.enter_context(person.client.stream("GET", path)) for _ in range(STREAMS)]
+        return [response.status_code for response in opened] == [200] * STREAMS
+
+
+def test_a_stream_whose_client_leaves_during_setup_releases_its_place(
+    platform: Platform, ada: Person
+) -> None:
+    with stopped(platform.worker):
+        content = ada.create("left before it began")
+        path = f"/v1/contents/{content['id']}/events"
+        # The requests arrive while the pod does not run: it sets up streams whose clients have left.
+        for reset in (False, True):
+            with stopped(platform.api):
+                for _ in range(STREAMS):
+                    begin_stream(platform, ada, path, reset=reset).close()
+            wait_for("the places are free", lambda: places_are_free(ada, path), 5)
+        # Resets at any moment of the set-up, which takes a few milliseconds.
+        for number in range(3 * STREAMS):
+            connection = begin_stream(platform, ada, path, reset=True)
+            time.sleep(number * 0.0005)
+            connection.close()
+        wait_for("the places are free", lambda: places_are_free(ada, path), 5)
     ada.finished(content["id"])
