@@ -104,15 +104,57 @@ def test_generated_python_client_works(
         each.get_httpx_client().close()
 
 
-def test_mobile_client_types_are_up_to_date(tmp_path: Path) -> None:
-    generator = ROOT / "mobile" / "node_modules" / ".bin" / "openapi-typescript"
-    if not generator.exists() or shutil.which("node") is None:
-        pytest.skip("mobile/node_modules is not installed")
-    (tmp_path / "openapi.json").write_text(json.dumps(document()))
-    made = tmp_path / "schema.ts"
-    command = [str(generator), str(tmp_path / "openapi.json"), "--default-non-nullable=false"]
+@pytest.fixture
+def typescript(tmp_path: Path) -> Path:
+    """The folder of the TypeScript generator and compiler; skips where they are not installed."""
+    tools = ROOT / "mobile" / "node_modules" / ".bin"
+    if shutil.which("node") is None or not (tools / "openapi-typescript").exists():
+        pytest.skip("needs Node.js and mobile/node_modules: make mobile-test installs them")
+    return tools
+
+
+def write_types(tools: Path, document: str, folder: Path) -> Path:
+    """The generated TypeScript types of an OpenAPI document."""
+    (folder / "openapi.json").write_text(document)
+    made = folder / "schema.ts"
+    command = [
+        str(tools / "openapi-typescript"),
+        str(folder / "openapi.json"),
+        "--default-non-nullable=false",
+    ]
     subprocess.run([*command, "--output", str(made)], check=True, capture_output=True)
-    text = made.read_text()
+    return made
+
+
+def test_mobile_client_types_are_up_to_date(typescript: Path, tmp_path: Path) -> None:
+    text = write_types(typescript, json.dumps(document()), tmp_path).read_text()
     assert text == (ROOT / "mobile" / "src" / "api" / "schema.ts").read_text()
     for endpoint in ENDPOINTS:
         assert f"{endpoint.tag}_{endpoint.handler.__name__}" in text
+
+
+def test_generated_typescript_client_works(
+    platform: Platform, typescript: Path, tmp_path: Path
+) -> None:
+    write_types(typescript, httpx.get(f"{platform.url}/openapi.json").text, tmp_path)
+    shutil.copy(Path(__file__).with_name("client.ts"), tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "node_modules").symlink_to(ROOT / "mobile" / "node_modules")
+    options = ["--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "--types", "node"]
+    compiled = run([str(typescript / "tsc"), *options, "client.ts"], tmp_path)
+    assert compiled.returncode == 0, compiled.stdout
+    email = f"{uuid4().hex}@example.com"
+    called = run(["node", "client.js", platform.url, email, "correct horse battery"], tmp_path)
+    assert called.returncode == 0, called.stderr
+    assert json.loads(called.stdout) == {
+        "confirmation": "none",
+        "account": email,
+        "created": [202, "queued"],
+        "prompt": "from a generated client",
+        "uploaded": [202, "processing"],
+        "anonymous": 401,
+    }
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
