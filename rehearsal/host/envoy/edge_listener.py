@@ -163,7 +163,7 @@ def _max_request_seconds(store: DesiredStore) -> float:
 
 
 def _oversized(store: DesiredStore) -> list[Resource]:
-    """Return routes that reject bodies by the size limit of the declared Cloud Armor rule; no pod gets them."""
+    """Return routes that reject bodies by the size limit of the Cloud Armor rule; no pod gets them."""
     found: list[Resource] = []
     for policy in store.of_type(SECURITY_POLICY):
         for rule in policy.inputs.get("rules") or []:

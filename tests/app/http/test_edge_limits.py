@@ -206,7 +206,7 @@ def test_a_refusal_reaches_curl_at_every_attempt(
 ) -> None:
     body = tmp_path / "body"
     body.write_bytes(b"x" * (size * MIB))
-    for _ in range(12):
+    for _ in range(5):
         assert curl(edge_of, version, body, declared=declared) == status
 
 
