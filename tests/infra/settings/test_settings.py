@@ -6,6 +6,7 @@ import ast
 import copy
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -15,6 +16,7 @@ from infra.settings import Settings
 from infra.settings.errors import SettingsError
 from infra.settings.loader import parse, with_edge_port
 from infra.settings.roles import ROLES
+from rehearsal.pulumi.project import Project
 from tests.infra.rehearsal import ROOT, STACKS, configuration, merge
 
 
@@ -149,6 +151,18 @@ def test_every_setting_is_read_by_the_program() -> None:
         if name not in read and name not in ROLES  # read by the names in the table
     }
     assert unread == set()
+
+
+def test_the_program_receives_the_edge_port_of_a_machine(tmp_path: Path) -> None:
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra" / "__main__.py").touch()
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+    file = (ROOT / "stacks" / "Pulumi.local.yaml").read_text().replace("edgePort: 8443", "edgePort: 9443")
+    (tmp_path / "stacks" / "Pulumi.local.yaml").write_text(file)
+    stack = Project.at(tmp_path).stack("local")
+    assert json.loads(stack.config["rehearsal:machine"]) == stack.machine
+    assert parse("local", with_edge_port(stack.config)).edge.port == 9443
 
 
 @pytest.mark.parametrize("as_text", [False, True])
