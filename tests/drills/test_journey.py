@@ -1,4 +1,4 @@
-"""What a newcomer sees of the platform of one machine: the documented journey to an order, and the edge."""
+"""The documented journey to an order, and the edge of the platform of one machine as clients see it."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_clients_see_neither_the_load_nor_the_address_of_a_pod(platform: Project
 
 
 def decoded(value: str) -> str:
-    """What the words of a header value contain in Base64."""
+    """Decode the words of a header value from Base64."""
     found = ""
     for word in re.findall(r"[A-Za-z0-9+/_-]{8,}", value):
         with suppress(binascii.Error):
