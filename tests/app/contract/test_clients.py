@@ -133,9 +133,7 @@ def test_mobile_client_types_are_up_to_date(typescript: Path, tmp_path: Path) ->
         assert f"{endpoint.tag}_{endpoint.handler.__name__}" in text
 
 
-def test_generated_typescript_client_works(
-    platform: Platform, typescript: Path, tmp_path: Path
-) -> None:
+def test_generated_typescript_client_works(platform: Platform, typescript: Path, tmp_path: Path) -> None:
     write_types(typescript, httpx.get(f"{platform.url}/openapi.json").text, tmp_path)
     shutil.copy(Path(__file__).with_name("client.ts"), tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
