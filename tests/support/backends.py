@@ -123,10 +123,10 @@ def redis(folder: Path) -> Process:
 
 
 def mongodb(folder: Path) -> Process:
-    """The MongoDB wire server on SQLite."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The MongoDB wire server on SQLite, with a file for each database: one file would share their collections."""
+    (folder / "data").mkdir(parents=True, exist_ok=True)
     port = free_port()
-    command = [str(_BIN / "nx-27017"), "--db", str(folder / "nx.db"), "--port", str(port)]
+    command = [str(_BIN / "nx-27017"), "--data-dir", str(folder / "data"), "--port", str(port)]
     files = ["--pid-file", str(folder / "nx.pid"), "--log-file", str(folder / "nx-own.log")]
     return Process([*command, *files], port, folder / "nx.log")
 

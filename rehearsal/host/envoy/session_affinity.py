@@ -86,7 +86,7 @@ def filters() -> list[Resource]:
 
 
 def route_options(cookie: Resource) -> Resource:
-    """What a route with a cookie of :func:`affinity` needs; :func:`add_replicas` completes it."""
+    """Return the options of a route with an :func:`affinity` cookie; :func:`add_replicas` completes them."""
     state = typed("envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState", name=_HEADER)
     session = typed(
         "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",

@@ -37,7 +37,7 @@ SECONDS = 10  # seconds of a request, short for the tests; 27 MiB take four on a
 
 
 def declared(folder: Path) -> DesiredStore:
-    """What the program declares about the edge, as far as these tests need it."""
+    """Return the declared resources of the edge that these tests need."""
     folder.mkdir()
     store = DesiredStore(folder)
     named = {"metadata": {"name": "api", "namespace": NAMESPACE}}
@@ -239,8 +239,8 @@ def test_headers_and_bodies_that_never_arrive_end_after_the_declared_time(edge_o
 def test_methods_that_the_api_does_not_have_are_not_allowed(edge_of: Edge, http2: bool) -> None:
     with edge_of.client(http2=http2) as client:
         for method in ("QUERY", "PROPFIND", "TRACE", "BREW"):
-            answer = client.request(method, "/v1/feed")
-            assert answer.status_code == 405, (method, answer.text, answer.headers)
+            response = client.request(method, "/v1/feed")
+            assert response.status_code == 405, (method, response.text, response.headers)
         assert client.get("/v1/feed").status_code == 200
 
 
