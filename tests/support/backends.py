@@ -123,7 +123,7 @@ def redis(folder: Path) -> Process:
 
 
 def mongodb(folder: Path) -> Process:
-    """The MongoDB wire server on SQLite, with a file for each database: one file would share their collections."""
+    """The MongoDB wire server on SQLite, with a file per database: one file would share the collections."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [str(_BIN / "nx-27017"), "--data-dir", str(folder / "data"), "--port", str(port)]
