@@ -199,6 +199,7 @@ const de: Texts = {
   orders: {
     title: 'Guthaben und Bestellungen',
     products: 'Tarife',
+    list: 'Bestellungen',
     empty: 'Noch keine Bestellungen.',
     days: (days) => `${days} Tage`,
     bought: (plan) => `Du hast den Tarif ${plan}.`,
