@@ -68,7 +68,7 @@ def test_make_demo_prints_accounts_and_an_order_and_changes_nothing_again(platfo
 
 def test_the_documented_commands_lead_from_a_sign_up_to_an_order(platform: Project) -> None:
     wait_for("the service works", lambda: is_serving(platform))
-    (command,) = re.findall(r"^(kingdom exec .*?) *#", SERVICE_PAGE.read_text(), re.MULTILINE)
+    (command,) = re.findall(r"^\.venv/bin/(kingdom exec .*?) *#", SERVICE_PAGE.read_text(), re.MULTILINE)
     section = SERVICE_PAGE.read_text().partition("## From sign-up")[2].partition("\n## ")[0]
     payment, order = re.findall(r"with `(\{.*?\})`", section)
     with platform.client() as client:
