@@ -18,6 +18,7 @@ import msgspec
 from redis import ConnectionError as ConnectionLostError
 from redis.asyncio import Redis
 
+from app.background import BackgroundTasks
 from app.cache.backplane import InvalidationMessage, LoadedMessage
 from app.connections import REDIS_ERRORS
 
@@ -60,7 +61,7 @@ class RedisLayer:
         self._token = secrets.token_hex(8)
         self._load_ms = int(load_seconds * 1000)
         self._paused_until = 0.0
-        self._releasing: set[asyncio.Task[None]] = set()
+        self._releasing = BackgroundTasks()
         self._read_script = self._script("read")
         self._fill_script = self._script("fill")
         self._invalidate_script = self._script("invalidate")
@@ -153,9 +154,7 @@ class RedisLayer:
 
     def _release_in_background(self, key: str, names: tuple[str, ...]) -> None:
         """Release the load lock in the background; until then other pods wait for this one."""
-        releasing = asyncio.create_task(self._release_with_retries(key, names))
-        self._releasing.add(releasing)
-        releasing.add_done_callback(self._releasing.discard)
+        self._releasing.start(self._release_with_retries(key, names))
 
     async def _release_with_retries(self, key: str, names: tuple[str, ...]) -> None:
         for delay in _RELEASE_DELAYS:

@@ -31,7 +31,7 @@ RELEASE: Final = "kubernetes:helm.sh/v3:Release"
 
 class Kubernetes(Cloud):
     package: ClassVar[str] = "kubernetes"
-    rules: ClassVar[Rules] = Rules(coerces=False)
+    rules: ClassVar[Rules] = validation.RULES
     functions: ClassVar[Mapping[str, Function]] = FUNCTIONS
 
     def type_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
