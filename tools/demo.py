@@ -28,6 +28,35 @@ ACCOUNTS: Final = {"ada": "Ada", "grace": "Grace", "root": "Operator"}
 PROMPTS: Final = ("a lighthouse in the fog", "a market before dawn")
 CREDIT_CENTS: Final = 2_000
 SETTLED_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 60.0
+RETRIED: Final = frozenset({429, 503})
+
+
+class RetryingTransport(httpx.BaseTransport):
+    """Sends a request again after a 429 or 503, for up to 60 seconds.
+
+    It waits for the ``Retry-After`` of the response, or a second without one. Requests of this program have
+    an idempotency key or change nothing when they are repeated.
+    """
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the first response of another status, or the last one."""
+        end = time.monotonic() + RETRY_SECONDS
+        while True:
+            response = self._transport.handle_request(request)
+            after = response.headers.get("retry-after", "1")
+            seconds = int(after) if after.isdigit() else 1
+            if response.status_code not in RETRIED or time.monotonic() + seconds > end:
+                return response
+            response.close()
+            time.sleep(seconds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
 
 
 @dataclass
@@ -57,7 +86,7 @@ def sign_in(client: httpx.Client, name: str) -> Account:
     email = f"{name}@example.com"
     credentials = {"email": email, "password": PASSWORD}
     response = client.post("/v1/sessions", json=credentials)
-    if response.is_error:
+    if response.status_code == httpx.codes.UNAUTHORIZED:
         body(client.post("/v1/accounts", json={**credentials, "name": ACCOUNTS[name]}))
         response = client.post("/v1/sessions", json=credentials)
     session = body(response)
@@ -128,6 +157,13 @@ def seed(client: httpx.Client, appoint: Callable[[str], None]) -> list[str]:
     ]
 
 
+def connect(url: str, root: Path) -> httpx.Client:
+    """A client that trusts the authority of the project in ``root`` and repeats refused requests."""
+    trust = ssl.create_default_context(cafile=str(root / ".rehearsal" / "ca" / "ca.pem"))
+    transport = RetryingTransport(httpx.HTTPTransport(verify=trust))
+    return httpx.Client(base_url=url, transport=transport, timeout=20)
+
+
 def main() -> None:
     """Seed the platform that runs on this machine."""
     outputs = subprocess.run(
@@ -136,8 +172,7 @@ def main() -> None:
     if outputs.returncode:
         sys.exit("the platform does not run on this machine: run `make up` first")
     url = json.loads(outputs.stdout)["url"]
-    trust = ssl.create_default_context(cafile=str(ROOT / ".rehearsal" / "ca" / "ca.pem"))
-    with httpx.Client(base_url=url, verify=trust, timeout=20) as client:
+    with connect(url, ROOT) as client:
         print("\n".join(seed(client, appoint)))
 
 

@@ -20,6 +20,7 @@ from infra.edge.rulesets import HIDDEN
 from infra.workload.gateway import AFFINITY_COOKIE
 from tests.support.client import is_serving
 from tests.support.projects import ROOT, Project, wait_for
+from tools.demo import connect
 
 pytestmark = pytest.mark.drill
 
@@ -43,8 +44,10 @@ def signed_in(client: httpx.Client, email: str) -> dict[str, str]:
     credentials = {"email": email, "password": PASSWORD}
     response = client.post("/v1/sessions", json=credentials)
     if response.status_code == 401:
-        assert client.post("/v1/accounts", json={**credentials, "name": "Ada"}).status_code < 300
+        created = client.post("/v1/accounts", json={**credentials, "name": "Ada"})
+        assert created.status_code == 202, created.text
         response = client.post("/v1/sessions", json=credentials)
+    assert response.status_code == 201, response.text
     return {"authorization": f"Bearer {response.json()['token']}"}
 
 
@@ -71,7 +74,7 @@ def test_the_documented_commands_lead_from_a_sign_up_to_an_order(platform: Proje
     (command,) = re.findall(r"^\.venv/bin/(kingdom exec .*?) *#", SERVICE_PAGE.read_text(), re.MULTILINE)
     section = SERVICE_PAGE.read_text().partition("## From sign-up")[2].partition("\n## ")[0]
     payment, order = re.findall(r"with `(\{.*?\})`", section)
-    with platform.client() as client:
+    with connect(platform.url, platform.root) as client:
         signed_in(client, "root@example.com")
         shell(platform, *shlex.split(command))
         administrator = signed_in(client, "root@example.com")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import backends
 from tests.support.backends import ROOT, Platform
-from tools.demo import CREDIT_CENTS, seed, sign_in
+from tools.demo import CREDIT_CENTS, RetryingTransport, seed, sign_in
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +37,26 @@ def test_two_runs_make_one_journey(platform: Platform) -> None:
         assert len(ada.call("GET", "/v1/uploads")["items"]) == 1
         assert 0 < ada.call("GET", "/v1/accounts/me")["balance"] < CREDIT_CENTS
         assert len(client.get("/v1/feed").json()["items"]) == 4
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(200, 1), (401, 1), (429, 3), (500, 1), (503, 3)])
+def test_request_is_repeated_while_the_service_asks_for_it(status: int, attempts: int) -> None:
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(status if len(seen) < 3 else 201, headers={"retry-after": "0"})
+
+    transport = RetryingTransport(httpx.MockTransport(respond))
+    with httpx.Client(base_url="https://localhost", transport=transport) as client:
+        response = client.post("/v1/orders", json={"product": "creator-month"})
+    assert response.status_code == (status if attempts == 1 else 201)
+    assert [request.content for request in seen] == [seen[0].content] * attempts
+
+
+def test_retry_ends_when_the_service_asks_for_too_long() -> None:
+    transport = RetryingTransport(
+        httpx.MockTransport(lambda _: httpx.Response(503, headers={"retry-after": "3600"}))
+    )
+    with httpx.Client(base_url="https://localhost", transport=transport) as client:
+        assert client.get("/v1/feed").status_code == 503
