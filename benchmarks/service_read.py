@@ -110,13 +110,17 @@ def _service() -> Iterator[Served]:
 def _require_every_layer(served: Served, responses: int) -> None:
     """Assert by the service's counters that the requests passed limits, cache and metrics."""
     lines = httpx.get(f"http://127.0.0.1:{served.port}/metrics").text.splitlines()
-    for counter in (
-        'kingdom_cache_reads_total{cache="contents",outcome="memory"}',
-        'kingdom_limit_decisions_total{mode="leased"}',
-        'kingdom_http_request_seconds_count{method="GET",route="/v1/contents/{content_id}",status="200"}',
+    for counter, least in (
+        ('kingdom_cache_reads_total{cache="contents",outcome="memory"}', 0.99),
+        # Leases end while the peers take their turns; each turn begins with some decisions of Redis.
+        ('kingdom_limit_decisions_total{mode="leased"}', 0.9),
+        (
+            'kingdom_http_request_seconds_count{method="GET",route="/v1/contents/{content_id}",status="200"}',
+            0.99,
+        ),
     ):
         counted = sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(counter))
-        if counted < responses * 0.99:
+        if counted < responses * least:
             raise RuntimeError(f"{counter} counted {counted:.0f} of {responses}")
 
 
