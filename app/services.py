@@ -237,7 +237,8 @@ async def _open_generator(settings: Settings) -> AsyncIterator[Generator]:
     # Generating a text takes seconds, so a call counts as slow only if it nearly exceeds its deadline.
     slow = settings.generator.seconds * 0.9
     # open_max is below the default, so that waiting jobs start within 30 s of a recovery.
-    config = BreakerConfig(window=20, minimum=5, slow_seconds=slow, open_max=10.0, probes=2)
+    # The first hung calls occupy the slots of a worker, so a few failures must open it.
+    config = BreakerConfig(window=20, minimum=4, slow_seconds=slow, open_max=10.0, probes=2)
     async with open_openai(settings.generator, Breaker("generator", config)) as generator:
         yield generator
 

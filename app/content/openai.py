@@ -23,6 +23,7 @@ from app.telemetry.tracing import add_headers
 _MAX_TEXT_LENGTH: Final = 16_000
 _MAX_LINE_LENGTH: Final = 64_000
 _MAX_RETRY_AFTER: Final = 60.0
+_SILENCE_SECONDS: Final = 10.0
 _TASKS: Final = {
     Form.STORY: "Write a story of three to six sentences on the subject named by the user.",
     Form.CAPTION: "Write a caption of one sentence for an image of the subject named by the user.",
@@ -46,7 +47,11 @@ class _Chunk(msgspec.Struct):
 
 
 class OpenAI:
-    """A generator over HTTP. ``seconds`` limits each text; while the breaker is open, no request is sent."""
+    """A generator over HTTP. ``seconds`` limits each text; while the breaker is open, no request is sent.
+
+    A generator that sends nothing for 10 seconds hangs: waiting for ``seconds`` would keep the slots of the
+    worker from its other jobs.
+    """
 
     def __init__(self, client: httpx.AsyncClient, breaker: Breaker, *, model: str, seconds: float) -> None:
         self._client = client
@@ -135,7 +140,7 @@ async def open_openai(settings: GeneratorSettings, breaker: Breaker) -> AsyncIte
     async with httpx.AsyncClient(
         base_url=settings.url,
         headers=headers,
-        timeout=httpx.Timeout(settings.seconds, connect=3.0, pool=3.0),
+        timeout=httpx.Timeout(min(settings.seconds, _SILENCE_SECONDS), connect=3.0, pool=3.0),
         event_hooks={"request": [add_headers]},
         limits=httpx.Limits(max_connections=16, max_keepalive_connections=8),
     ) as client:
