@@ -31,6 +31,8 @@ from rehearsal.host.processes.ports import holder_pid, is_free, require_free
 from rehearsal.host.status import HostStatus
 
 _START_SECONDS = 30.0
+# How long to wait for another supervisor that holds the lock, before trying to start one again.
+_LOCK_SECONDS = 1.0
 _BACKUP_SECONDS = 300.0
 _STOP_SECONDS = 90.0
 _MIN_FREE_BYTES = 200 * 1024 * 1024
@@ -225,10 +227,25 @@ class Machine:
             time.sleep(0.02)
 
     def _start(self, stack: str, options: MachineOptions, project: Path) -> None:
+        """Start the supervisor and wait until one responds.
+
+        While another one holds the lock, which may be stopping its processes, it is started again.
+        """
         command = [sys.executable, "-m", "rehearsal.host.supervisor"]
         command += [str(self._home.root), stack, str(project), str(options.edge_port), options.web_app]
-        marks = {orphans.ROOT_MARK, orphans.INSTANCE_MARK}
         self._home.make()
+        ends = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < ends:
+            reported = self._spawn(command, project)
+            if "error" in reported:
+                raise MachineError([*reported["error"], f"its log is {self._home.supervisor_log}"])
+            if self._responds_within(_START_SECONDS if "ready" in reported else _LOCK_SECONDS):
+                return
+        raise MachineError(f"the supervisor is not responding: see {self._home.supervisor_log}")
+
+    def _spawn(self, command: list[str], project: Path) -> dict[str, Any]:
+        """Start a supervisor process and return the line that it prints."""
+        marks = {orphans.ROOT_MARK, orphans.INSTANCE_MARK}
         with self._home.supervisor_log.open("ab") as log:
             child = subprocess.Popen(
                 command,
@@ -244,15 +261,13 @@ class Machine:
         assert child.stdout
         with child.stdout as stream:
             line = stream.readline()
-        reported = json.loads(line) if line else {"error": ["the supervisor exited immediately"]}
-        if "error" in reported:
-            raise MachineError([*reported["error"], f"its log is {self._home.supervisor_log}"])
-        ends = time.monotonic() + _START_SECONDS
-        # A concurrent `ensure` started the supervisor, which is about to listen.
-        while self._hello() is None:
-            if time.monotonic() > ends:
-                raise MachineError(f"the supervisor is not responding: see {self._home.supervisor_log}")
+        return dict(json.loads(line)) if line else {"error": ["the supervisor exited immediately"]}
+
+    def _responds_within(self, seconds: float) -> bool:
+        ends = time.monotonic() + seconds
+        while (hello := self._hello()) is None and time.monotonic() < ends:
             time.sleep(0.02)
+        return hello is not None
 
 
 def _is_ours(home: Home, port: int) -> bool:

@@ -121,8 +121,11 @@ class Supervisor:
             await self._sync(self._traffic)
             self._rounds += 1
             if not swept:
-                swept = True
-                self._context.processes.end_orphans()
+                await self._attempt("orphans", self._end_orphans)
+                swept = "orphans" not in self._errors
+
+    async def _end_orphans(self) -> None:
+        self._context.processes.end_orphans()
 
     async def _sync(self, component: Component) -> None:
         await self._attempt(type(component).__name__, component.sync)
@@ -216,6 +219,8 @@ class Supervisor:
             ) from error
 
     async def _do_hello(self) -> dict[str, Any]:
+        if self._ended.is_set():
+            raise MachineError("the supervisor is stopping")
         return {
             "pid": os.getpid(),
             "stack": self._stack,

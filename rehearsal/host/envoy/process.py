@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ CLUSTER = f"{_TYPES}envoy.config.cluster.v3.Cluster"
 ENDPOINTS = f"{_TYPES}envoy.config.endpoint.v3.ClusterLoadAssignment"
 ROUTES = f"{_TYPES}envoy.config.route.v3.RouteConfiguration"
 _MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+# Clusters come first, so that listeners do not refer to missing ones.
+_WATCHED = ("clusters", "listeners")
+_RETRY_SECONDS = 1.0
 
 Resource = dict[str, Any]
 
@@ -92,6 +96,7 @@ class Envoy:
         self._context = context
         self._folder = make_folder(context.home.envoy)
         self._written: dict[Path, bytes] = {}
+        self._retry_at = 0.0
 
     @property
     def folder(self) -> Path:
@@ -201,8 +206,24 @@ class Envoy:
                 write_atomic(path, content, durable=False)
             self._written[path] = content
 
+    def _retry(self) -> None:
+        """Replace the files by themselves once a second, because Envoy reads a file only when it changes.
+
+        It rejects a listener whose port is still in use, and would not try again.
+        """
+        now = time.monotonic()
+        if now < self._retry_at:
+            return
+        self._retry_at = now + _RETRY_SECONDS
+        for name in _WATCHED:
+            path = self._folder / f"{name}.json"
+            write_atomic(path, path.read_bytes(), durable=False)
+
     async def applied(self) -> list[str]:
-        """Return why Envoy has not applied the published configuration, with its errors; [] if it has."""
+        """Return why Envoy has not applied the published configuration, with its errors; [] if it has.
+
+        A configuration that it has rejected or not noticed is offered again.
+        """
         process = self._context.processes.get(NAME)
         if process is None or not process.ready:
             return (process.trouble() if process else []) or ["Envoy is not responding yet"]
@@ -215,6 +236,7 @@ class Envoy:
         behind = [name for name, version in wanted.items() if found.get(name) != version]
         if not behind:
             return []
+        self._retry()
         rejected = [line for line in tail(process.log, 40) if "rejected" in line or "Error" in line]
         return ["Envoy has not applied the new configuration yet", *rejected[-3:]]
 

@@ -122,6 +122,7 @@ class Process:
             instance = str(record.get("instance", ""))
             if instance in leaders and record.get("digest") == self.spec.digest:
                 pid, self.instance, self.adopted = leaders[instance], instance, True
+                self.pid = pid  # known to a `stop` before the keeper has begun
                 self.started = float(record.get("started") or time.time())
             elif instance:
                 orphans.end(self._home.root, only=instance)
@@ -172,7 +173,7 @@ class Process:
             _kill_group(pid)
 
     async def _keep(self, pid: int | None) -> None:
-        while not self._stop.is_set():
+        while pid is not None or not self._stop.is_set():
             if pid is None:
                 pid = self._spawn()
             if pid is None:
