@@ -19,9 +19,9 @@ NUMBER = 500
 
 @pytest.fixture(scope="module")
 def resources() -> dict[str, list[dict[str, Any]]]:
-    """Distinct inputs by type, of every resource in the largest stack."""
+    """Inputs by type, of every resource in the largest stack, in the same order in every run."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for token, inputs in planned("prod"):
+    for token, inputs in sorted(planned("prod"), key=repr):  # resources are registered concurrently
         if len(found[token]) < 10:
             found[token].append(inputs)
     return found
@@ -60,8 +60,13 @@ def test_what_the_facts_forbid_is_refused(resources: dict[str, list[dict[str, An
 def test_what_the_facts_allow_is_accepted(resources: dict[str, list[dict[str, Any]]]) -> None:
     mutations = chosen(resources, valid)
     assert len(mutations) == NUMBER
-    refused = {str(mutation): found for mutation in mutations if (found := refusals(mutation))}
+    refused = {str(mutation): found for mutation in mutations if (found := by_facts(refusals(mutation)))}
     assert not refused
+
+
+def by_facts(failures: dict[str, str]) -> dict[str, str]:
+    """The failures that come from the facts, without those of rules that only the API knows."""
+    return {path: reason for path, reason in failures.items() if "API validates this" not in reason}
 
 
 REDIS = "gcp:redis/instance:Instance"
