@@ -1,10 +1,11 @@
-"""``python -m app api|worker``: run one role of the service.
+"""``python -m app api|worker|monitor``: run one role of the service.
 
 ``python -m app grant EMAIL ROLE`` grants a role to an account, which the API allows only to administrators;
 ``python -m app advise [--apply] [--json]`` recommends database indexes; ``python -m app jobs`` inspects the
 job queue and requeues or discards dead letters.
 
-Exit codes: 0 after a drain, 1 if the server exited unexpectedly, 2 for invalid settings or arguments.
+Exit codes: 0 after a drain, or after the monitor has written its report; 1 if the server exited unexpectedly
+or the report could not be written; 2 for invalid settings or arguments.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import os
 import sys
 
-from app.settings import ProcessRole, SettingsError, load
+from app.settings import ProcessRole, SettingsError, load, load_monitor
 
 _USAGE = f"""usage: python -m app {"|".join(ProcessRole)}
        python -m app grant EMAIL ROLE
@@ -47,6 +48,8 @@ def _run(arguments: list[str]) -> int:
         print(_USAGE, file=sys.stderr)
         return 2
     role = ProcessRole(arguments[0])
+    if role is ProcessRole.MONITOR:
+        return _monitor()
     settings = load(os.environ)
     # Imported late: invalid settings are reported without waiting 2 s for these imports.
     import uvloop
@@ -56,6 +59,15 @@ def _run(arguments: list[str]) -> int:
 
     logging.configure(settings.log_level, role=role.value, pod=settings.pod)
     return uvloop.run(serve(role, settings))
+
+
+def _monitor() -> int:
+    settings = load_monitor(os.environ)
+    from app.monitoring.monitor import run
+    from app.telemetry import logging
+
+    logging.configure(settings.log_level, role=ProcessRole.MONITOR.value, pod=settings.pod)
+    return asyncio.run(run(settings))
 
 
 if __name__ == "__main__":

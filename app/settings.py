@@ -18,6 +18,7 @@ from typing import Final, TypeAlias, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from app.lifecycle import CHECK_TIMEOUT_SECONDS
+from app.monitoring.signals import Signals, SignalsError, decode
 from app.telemetry import thresholds
 
 T = TypeVar("T", bound=StrEnum)
@@ -30,12 +31,15 @@ _MIN_KEY_BYTES: Final = (
     32  # the output size of HMAC-SHA256: a shorter key is weaker, a longer one not stronger
 )
 
+_REPORTED: Final = ("requests", "replicas", "max-replicas")  # signals that every report has
+
 
 class ProcessRole(StrEnum):
     """The role of a process; all roles use the same image."""
 
     API = "api"
     WORKER = "worker"
+    MONITOR = "monitor"
 
 
 class LogLevel(StrEnum):
@@ -52,6 +56,13 @@ class MongoAuth(StrEnum):
 
     X509 = "x509"
     CERTIFICATE = "certificate"
+
+
+class PrometheusAuth(StrEnum):
+    """Authentication to the Prometheus HTTP API: none, or an access token of the pod's workload identity."""
+
+    NONE = "none"
+    GOOGLE = "google"
 
 
 class Advisor(StrEnum):
@@ -159,6 +170,55 @@ class Settings:
     confirms_addresses: bool = False
     cors_origins: frozenset[str] = frozenset()
     protection: ProtectionSettings = field(default_factory=ProtectionSettings)
+
+
+@dataclass(frozen=True)
+class MonitorSettings:
+    """All settings of the `monitor` role. ``prometheus_url``: the address below which ``/api/v1`` is;
+    ``reports``: the bucket that reports are written to. In seconds: ``period``, which a report is about;
+    ``deadline`` of the run; ``scrape``, how long the metrics stay available after the report."""
+
+    environment: str
+    host: str
+    port: int
+    pod: str
+    log_level: LogLevel
+    prometheus_url: str
+    prometheus_auth: PrometheusAuth
+    signals: Signals
+    reports: StorageSettings
+    period: float
+    deadline: float
+    scrape: float
+
+
+def load_monitor(environ: Mapping[str, str]) -> MonitorSettings:
+    """Parse ``environ`` for the `monitor` role. Raises :class:`SettingsError` with all problems."""
+    source = _Source(environ)
+    settings = MonitorSettings(
+        environment=source.text("KINGDOM_ENVIRONMENT"),
+        host=environ.get("HOST", "0.0.0.0"),  # noqa: S104 (a pod listens on its own address)
+        port=source.integer("PORT", 8080, minimum=1, maximum=65535),
+        pod=environ.get("POD_NAME", "local"),
+        log_level=source.choice("KINGDOM_LOG_LEVEL", LogLevel, LogLevel.INFO),
+        prometheus_url=source.url("KINGDOM_PROMETHEUS_URL", secure="https", plain="http").rstrip("/"),
+        prometheus_auth=source.choice("KINGDOM_PROMETHEUS_AUTH", PrometheusAuth, PrometheusAuth.NONE),
+        signals=_signals(source),
+        reports=StorageSettings(
+            bucket=source.text("KINGDOM_REPORT_BUCKET"),
+            endpoint=source.url("KINGDOM_STORAGE_ENDPOINT", secure="https", plain="http").rstrip("/"),
+        ),
+        period=source.number("KINGDOM_REPORT_SECONDS", 86_400.0, minimum=3600, maximum=30 * 86_400),
+        deadline=source.number("KINGDOM_MONITOR_DEADLINE_SECONDS", 600.0, minimum=1, maximum=3600),
+        scrape=source.number("KINGDOM_MONITOR_SCRAPE_SECONDS", 90.0, minimum=0, maximum=600),
+    )
+    if settings.scrape >= settings.deadline:
+        source.problem(
+            f"KINGDOM_MONITOR_SCRAPE_SECONDS is {settings.scrape:g}; it must be less than"
+            f" KINGDOM_MONITOR_DEADLINE_SECONDS, which is {settings.deadline:g}"
+        )
+    source.finish()
+    return settings
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -280,6 +340,23 @@ def _thresholds(source: _Source) -> Path | None:
         except thresholds.ThresholdsError as error:
             source.problem(f"KINGDOM_THRESHOLDS_FILE: {error}")
     return path
+
+
+def _signals(source: _Source) -> Signals:
+    """Return the signals of the mounted file; none if it is not valid, which is a problem."""
+    name = "KINGDOM_SIGNALS_FILE"
+    value = source.text(name)
+    if value:
+        try:
+            found = decode(Path(value).read_bytes())
+        except (OSError, SignalsError) as error:
+            source.problem(f"{name} is {value!r}: {error}")
+        else:
+            missing = [signal for signal in _REPORTED if signal not in found.signals]
+            if missing:
+                source.problem(f"{name} is {value!r}, which lacks the signals {', '.join(missing)}")
+            return found
+    return Signals({}, {}, {}, {})
 
 
 def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:

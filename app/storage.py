@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import httpx
 
+from app.google_auth import AccessTokenError, AccessTokens
 from app.resilience.breaker import Breaker, BreakerConfig, BreakerOpen
 from app.settings import StorageSettings
 from app.telemetry.tracing import add_headers
@@ -66,24 +67,23 @@ class Found:
 class GoogleAuth(httpx.Auth):
     """Bearer tokens of the pod's workload identity, refreshed in a thread before they expire."""
 
-    def __init__(self) -> None:
-        self._credentials: Any = None
+    def __init__(self, tokens: AccessTokens | None = None) -> None:
+        self._tokens = tokens or AccessTokens(_SCOPE)
         self._lock = asyncio.Lock()
 
     async def async_auth_flow(self, request: httpx.Request) -> Any:
-        async with self._lock:
-            if self._credentials is None or not self._credentials.valid:
-                await asyncio.to_thread(self._refresh)
-        request.headers["authorization"] = f"Bearer {self._credentials.token}"
+        try:
+            async with self._lock:
+                # A valid token is returned without a switch of threads.
+                token = (
+                    self._tokens.token()
+                    if self._tokens.valid
+                    else await asyncio.to_thread(self._tokens.token)
+                )
+        except AccessTokenError as error:
+            raise httpx.ConnectError(str(error), request=request) from error
+        request.headers["authorization"] = f"Bearer {token}"
         yield request
-
-    def _refresh(self) -> None:
-        import google.auth
-        import google.auth.transport.requests
-
-        if self._credentials is None:
-            self._credentials, _ = google.auth.default(scopes=[_SCOPE])
-        self._credentials.refresh(google.auth.transport.requests.Request())
 
 
 class Bucket:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx
 
+from app.google_auth import AccessTokenError
 from app.monitoring.source import SourceError, TimeSeries
 
 _TIMEOUT_SECONDS: Final = 30.0
@@ -18,7 +19,8 @@ _MAX_POINTS: Final = 11_000
 class PrometheusSource:
     """Queries `url`, the address below which ``/api/v1/query_range`` is.
 
-    `token` returns a bearer token for each request; None sends no Authorization header.
+    `token` returns a bearer token for each request and may raise AccessTokenError; None sends no
+    Authorization header.
     """
 
     def __init__(
@@ -33,15 +35,20 @@ class PrometheusSource:
         self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport)
 
     def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
-        """Return the series of `query`. Values that are not a number are left out. Raises SourceError."""
+        """Return the series of `query`, without values that are not finite and series without any other.
+
+        Raises SourceError.
+        """
         step = max(step, (end - start) / (_MAX_POINTS - 1))
-        headers = {} if self._token is None else {"authorization": f"Bearer {self._token()}"}
         try:
+            headers = {} if self._token is None else {"authorization": f"Bearer {self._token()}"}
             response = self._client.post(
                 f"{self.url}/api/v1/query_range",
                 data={"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"},
                 headers=headers,
             )
+        except AccessTokenError as error:
+            raise SourceError(f"{self.url} was not queried: {error}") from error
         except httpx.HTTPError as error:
             raise SourceError(
                 f"{self.url} is unavailable ({type(error).__name__}: {error}): check that the address is that"
@@ -55,6 +62,11 @@ class PrometheusSource:
 
 
 def _series(url: str, query: str, response: httpx.Response) -> list[TimeSeries]:
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise SourceError(
+            f"{url} refused access ({response.status_code}: {response.text[:300]}): check the token and that"
+            " its service account may read metrics (roles/monitoring.viewer)"
+        )
     try:
         body: dict[str, Any] = response.json()
         if body.get("status") != "success":
@@ -62,12 +74,13 @@ def _series(url: str, query: str, response: httpx.Response) -> list[TimeSeries]:
                 f"{url} refused a query ({body.get('errorType', response.status_code)}:"
                 f" {str(body.get('error'))[:300]}): {query}"
             )
-        return [_parse(item) for item in body["data"]["result"]]
+        found = [_parse(item) for item in body["data"]["result"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(
             f"{url} returned status {response.status_code} and no Prometheus result ({error!r}): check that"
             " the address is that of a Prometheus HTTP API, without /api/v1"
         ) from error
+    return [series for series in found if series.values]
 
 
 def _parse(item: dict[str, Any]) -> TimeSeries:

@@ -87,9 +87,14 @@ def build(
     end: float,
     seconds: float,
     happenings: Sequence[Happening] = (),
+    *,
+    cluster: bool = False,
     **more: Any,
 ) -> MonitoringReport:
-    """The report of the `seconds` before `end`. Raises SourceError."""
+    """The report of the `seconds` before `end`; `cluster` adds the plots of metrics of Google Cloud.
+
+    Raises SourceError.
+    """
     step = _MIN_STEP * max(1, math.ceil(seconds / _POINTS / _MIN_STEP))
     start = end - seconds
 
@@ -102,7 +107,7 @@ def build(
             lines = [
                 Line(" ".join(part for part in (legend, series.label) if part), series.times, series.values)
                 for legend, name in panel.lines.items()
-                if signals.signals[name].only != "cluster"
+                if cluster or signals.signals[name].only != "cluster"
                 for series in read(name)
             ]
             lines.sort(key=lambda line: -max(line.values))

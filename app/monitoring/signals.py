@@ -124,4 +124,9 @@ def decode(content: Any) -> Signals:
             )
         if signal.load and signal.load not in found.signals:
             raise SignalsError(f"signal {signal.name}: load {signal.load!r} is not a declared signal")
+    for panels in found.dashboards.values():
+        for panel in panels:
+            for line in panel.lines.values():
+                if line not in found.signals:
+                    raise SignalsError(f"panel {panel.title!r}: {line!r} is not a declared signal")
     return found

@@ -113,4 +113,4 @@ def test_unknown_role_prints_the_usage() -> None:
         [sys.executable, "-m", "app", "king"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert ended.stderr.startswith("usage: python -m app api|worker\n")
+    assert ended.stderr.startswith("usage: python -m app api|worker|monitor\n")

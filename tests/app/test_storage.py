@@ -7,7 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from app.storage import Bucket, ObjectMissing, StorageUnavailable
+from app.google_auth import AccessTokenError, AccessTokens
+from app.storage import Bucket, GoogleAuth, ObjectMissing, StorageUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -50,3 +51,15 @@ async def test_missing_objects_do_not_open_the_circuit_breaker() -> None:
         with pytest.raises(ObjectMissing):
             await empty.get("an object")
     assert sent == 20
+
+
+async def test_a_bucket_is_unavailable_without_an_access_token() -> None:
+    class Refused(AccessTokens):
+        def token(self) -> str:
+            raise AccessTokenError("no access token")
+
+    auth = GoogleAuth(Refused("a-scope"))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    refused = Bucket(httpx.AsyncClient(transport=transport, base_url="http://storage", auth=auth), "media")
+    with pytest.raises(StorageUnavailable, match="no access token"):
+        await refused.get("an object")

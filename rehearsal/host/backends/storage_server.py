@@ -1,8 +1,8 @@
 """Run the storage emulator so that it can be killed at any time.
 
 `gcp-storage-emulator` rewrites its index file in place on every change, so a kill during the write loses all
-objects; here the write is an atomic rename. The emulator also returns ``http://`` links to itself; these are
-rewritten to the TLS address of Envoy.
+objects; here the write is an atomic rename. The emulator also parses uploaded JSON instead of storing it, and
+returns ``http://`` links to itself; these are rewritten to the TLS address of Envoy.
 
 Run as ``python -m rehearsal.host.backends.storage_server FOLDER PORT``.
 """
@@ -31,12 +31,19 @@ class DurableFiles(storage._FileStore):
 
 
 class SecureRequest(server.Request):
-    """Request whose response links use the TLS address of Envoy."""
+    """Request whose response links use the TLS address of Envoy, and whose uploads are stored as sent."""
 
     def __init__(self, request_handler: Any, method: str) -> None:
         super().__init__(request_handler, method)
         for name in ("_base_url", "_full_url"):
             setattr(self, name, getattr(self, name).replace("http://", "https://", 1))
+
+    @property
+    def data(self) -> Any:
+        if self._data is server._UNSET and self._query.get("uploadType") == ["media"]:
+            raw = server._read_raw_data(self._request_handler)
+            self._data = server._decode_raw_data(raw, self._request_handler) or b""
+        return super().data
 
 
 class StorageServer(HTTPServer):

@@ -35,6 +35,12 @@ def test_values_that_are_not_numbers_are_left_out() -> None:
     assert (series.label, series.times, series.values) == ("/v1/feed", [1.0], [2.5])
 
 
+def test_a_series_without_any_number_is_left_out() -> None:
+    result = [{"metric": {"a": "b"}, "values": [[1.0, "NaN"], [16.0, "-Inf"]]}]
+    response = httpx.Response(200, json={"status": "success", "data": {"result": result}})
+    assert source(response).query_range("up", 0.0, 60.0, 15.0) == []
+
+
 def test_a_step_never_asks_for_more_points_than_prometheus_gives() -> None:
     requests: list[httpx.Request] = []
 
@@ -57,6 +63,11 @@ def test_a_step_never_asks_for_more_points_than_prometheus_gives() -> None:
             httpx.Response(400, json={"status": "error", "errorType": "bad_data", "error": "parse error"}),
             "refused a query .bad_data: parse error",
         ),
+        (
+            httpx.Response(403, json={"error": {"message": "Permission denied"}}),
+            "refused access .403: .*Permission denied.*roles/monitoring.viewer",
+        ),
+        (httpx.Response(401, text="expired"), "refused access .401: expired.: check the token"),
         (httpx.Response(200, text="<html>"), "no Prometheus result"),
         (httpx.Response(200, json=[]), "no Prometheus result"),
         (httpx.Response(200, json={"status": "success", "data": {}}), "no Prometheus result"),

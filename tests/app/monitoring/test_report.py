@@ -57,3 +57,12 @@ def test_the_page_is_self_contained_and_escaped() -> None:
     assert "<moved>" not in text
     for expected in ("Objectives", "api &lt;new&gt;", "10 USD a month", "+++ b", "<svg", "polyline"):
         assert expected in text
+
+
+def test_metrics_of_google_cloud_are_plotted_where_they_exist() -> None:
+    node = Signal("node-cpu", "CPU of nodes", "%", "requests", only="cluster")
+    panel = Panel("CPU of nodes", {"": "node-cpu"})
+    signals = Signals({**SIGNALS.signals, "node-cpu": node}, {"system": (panel,)}, {}, {})
+    assert build(Given(), signals, "local", 36_000.0, 3600.0).plots == []
+    (plot,) = build(Given(), signals, "prod", 36_000.0, 3600.0, cluster=True).plots
+    assert plot.title == "CPU of nodes"

@@ -46,6 +46,13 @@ def test_what_cannot_be_used_is_named(changes: dict[str, Any], message: str) -> 
         resolve(content(**changes), "kingdom", OBSERVABILITY)
 
 
+def test_a_panel_names_declared_signals() -> None:
+    panel = {"title": "Errors", "lines": {"failed": "nothing"}}
+    wrong = {**content(), "dashboards": {"application": [panel]}}
+    with pytest.raises(SignalsError, match="panel 'Errors': 'nothing' is not a declared signal"):
+        resolve(wrong, "kingdom", OBSERVABILITY)
+
+
 def test_thresholds_are_ordered() -> None:
     wrong = {**OBSERVABILITY, "thresholds": {"errorPercent": {"warning": 10, "critical": 5}}}
     with pytest.raises(SignalsError, match="signal errors: warning 10"):
