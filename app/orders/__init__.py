@@ -1,1 +1,1 @@
-"""Orders: product catalogue, purchases paid from an account's balance, payments and revenue."""
+"""Orders: product catalog, purchases paid from an account's balance, payments and revenue."""

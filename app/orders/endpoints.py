@@ -12,14 +12,14 @@ from app.http.problems import CONFLICT, INSUFFICIENT_BALANCE, KEY_REUSED
 from app.http.routing import Access, RequestContext, Response, Routes
 from app.ids import Id
 from app.orders.schemas import (
-    Catalogue,
+    Catalog,
     NewOrder,
     NewPayment,
     Order,
     OrderPage,
     Payment,
 )
-from app.orders.service import CATALOGUE
+from app.orders.service import CATALOG
 
 products = Routes("/v1/products", tag="orders")
 orders = Routes("/v1/orders", tag="orders")
@@ -29,9 +29,9 @@ _CACHEABLE: Final = (b"cache-control", b"public, max-age=300")
 
 
 @products.get("", access=Access.ANYONE, response_headers=["Cache-Control"])
-async def catalogue(context: RequestContext) -> Response[Catalogue]:
+async def catalog(context: RequestContext) -> Response[Catalog]:
     """List the products."""
-    return Response(CATALOGUE, headers=[_CACHEABLE])
+    return Response(CATALOG, headers=[_CACHEABLE])
 
 
 @orders.post(

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from app.auth.roles import Plan
-from app.orders.catalogue import Product
+from app.orders.catalog import Product
 
 Cents = Annotated[int, Meta(description="Amount in cents.")]
 
@@ -24,7 +24,7 @@ class OfferedProduct(msgspec.Struct, frozen=True):
     currency: str
 
 
-class Catalogue(msgspec.Struct, frozen=True):
+class Catalog(msgspec.Struct, frozen=True):
     """All products."""
 
     items: list[OfferedProduct]

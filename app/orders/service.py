@@ -23,9 +23,9 @@ from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
 from app.http.problems import CONFLICT, INSUFFICIENT_BALANCE, NOT_FOUND, UNAUTHENTICATED, Problem
 from app.ids import new_id
-from app.orders.catalogue import CURRENCY, OFFERS, Offer, Product
+from app.orders.catalog import CURRENCY, OFFERS, Offer, Product
 from app.orders.schemas import (
-    Catalogue,
+    Catalog,
     NewOrder,
     NewPayment,
     OfferedProduct,
@@ -39,7 +39,7 @@ from app.telemetry import business_metrics
 
 _PLANS_BY_RANK: Final = list(Plan)  # in ascending order of price
 
-CATALOGUE: Final = Catalogue(
+CATALOG: Final = Catalog(
     [
         OfferedProduct(product, offer.plan, offer.days, offer.price, CURRENCY)
         for product, offer in OFFERS.items()

@@ -181,7 +181,7 @@ def rate_rule(ref: str, rule: RateRule) -> Rule:
         "expression": below(rule.path),
         "action": "block",
         "ratelimit": {
-            # Counted in each data centre, as Cloudflare requires.
+            # Counted in each data center, as Cloudflare requires.
             "characteristics": ["ip.src", "cf.colo.id"],
             "period": rule.period_seconds,
             "requests_per_period": rule.requests,

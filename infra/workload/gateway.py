@@ -203,7 +203,7 @@ def distribution(settings: WorkloadSettings) -> dict[str, object]:
     """How requests spread over replicas, zones and time.
 
     The cookie names a replica: it works with every algorithm and survives that the pool grows and shrinks.
-    A *generated* cookie is only hashed, and GKE honours it with `MAGLEV` and `RING_HASH` alone.
+    A *generated* cookie is only hashed, and GKE honors it with `MAGLEV` and `RING_HASH` alone.
     """
     spread: dict[str, object] = {
         "localityLbAlgorithm": ALGORITHMS[settings.algorithm],

@@ -45,6 +45,10 @@ MODULES: Final = (
     kubernetes,
     cloud,
 )
+# An interrupted one of these continues where the state says.
+RESUMABLE: Final = frozenset({"up", "down", "refresh"})
+# These may run for minutes or days.
+LONG_RUNNING: Final = frozenset({"cloud", "drill", "forecast", "load", "logs", "recommend", "report"})
 _ORDER: Final = [module.__name__ for module in MODULES]
 app.registered_commands.sort(key=lambda command: _ORDER.index(getattr(command.callback, "__module__", "")))
 
@@ -52,11 +56,11 @@ app.registered_commands.sort(key=lambda command: _ORDER.index(getattr(command.ca
 def run() -> NoReturn:
     """`main` in a process of its own, which it ends.
 
-    Commands are short and what they import stays, so the cyclic collector is off (`cloud`, which is not
-    short, turns it on again); nor is everything taken apart at the end. Together that was a quarter of a
-    preview, measured.
+    Most commands are short and what they import stays, so the cyclic collector is off for them; nor is
+    everything taken apart at the end. Together that was a quarter of a preview, measured.
     """
-    gc.disable()
+    if not LONG_RUNNING.intersection(sys.argv[1:2]):
+        gc.disable()
     code: object = 0
     try:
         main()
@@ -85,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     except SystemExit as end:
         if not _is_interrupt(end):
             raise
-        _fail(_InterruptedError(), arguments)
+        _fail(_InterruptedError(next(iter(arguments), "")), arguments)
     except KingdomError as error:
         _fail(error, arguments)
     except OSError as error:
@@ -99,8 +103,11 @@ class _InterruptedError(KingdomError):
 
     exit_code = INTERRUPTED
 
-    def __init__(self) -> None:
-        super().__init__("interrupted", remedy="Run the command again: it continues from the recorded state.")
+    def __init__(self, command: str) -> None:
+        again = "Run the command again" + (
+            ": it continues from the recorded state." if command in RESUMABLE else "."
+        )
+        super().__init__("interrupted", remedy=again)
 
 
 def _is_interrupt(end: SystemExit) -> bool:

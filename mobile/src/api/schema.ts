@@ -465,7 +465,7 @@ export interface paths {
             cookie?: never;
         };
         /** List the products. */
-        get: operations["orders_catalogue"];
+        get: operations["orders_catalog"];
         put?: never;
         post?: never;
         delete?: never;
@@ -983,10 +983,10 @@ export interface components {
             password: string;
         };
         /**
-         * Catalogue
+         * Catalog
          * @description All products.
          */
-        Catalogue: {
+        Catalog: {
             items: components["schemas"]["OfferedProduct"][];
         };
         /**
@@ -1003,7 +1003,7 @@ export interface components {
         };
         /**
          * Product
-         * @description A product of the catalogue.
+         * @description A product of the catalog.
          * @enum {unknown}
          */
         Product: "creator-month" | "creator-year" | "studio-month" | "studio-year";
@@ -4988,7 +4988,7 @@ export interface operations {
             };
         };
     };
-    orders_catalogue: {
+    orders_catalog: {
         parameters: {
             query?: never;
             header?: never;
@@ -5007,7 +5007,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Catalogue"];
+                    "application/json": components["schemas"]["Catalog"];
                 };
             };
             /** @description Not modified. */

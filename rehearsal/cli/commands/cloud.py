@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 from rehearsal.cli.commands.base import JsonOption, app, err, examples
 
 
@@ -15,8 +13,6 @@ def cloud(as_json: JsonOption = False) -> None:
     these clouds in place of the real ones.
     """
     from rehearsal.providers import grpc_server
-
-    gc.enable()  # this command may run for days
 
     def ready(endpoints: grpc_server.Endpoints) -> None:
         if as_json:

@@ -170,7 +170,7 @@ def test_revenue_and_payments_are_exported_as_metrics(
     assert revenue() == before + 900
 
 
-def test_catalogue_is_public_and_cacheable(client: httpx.Client) -> None:
+def test_catalog_is_public_and_cacheable(client: httpx.Client) -> None:
     response = client.get("/v1/products")
     assert response.headers["cache-control"] == "public, max-age=300"
     assert {item["product"]: item["price"] for item in response.json()["items"]} == {

@@ -15,7 +15,7 @@ from app.connections import Database
 from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
 from app.http.problems import Problem
-from app.orders.catalogue import OFFERS, Product
+from app.orders.catalog import OFFERS, Product
 from app.orders.schemas import NewOrder, NewPayment, Order
 from app.orders.service import Orders
 

@@ -16,7 +16,7 @@ NAMES: Final = ("resourceLabels", "userLabels", "labels", "tags")
 # Types whose property of that name is none of ours, and why.
 OTHERWISE: Final[Mapping[str, str]] = {
     "cloudflare:index/dnsRecord:DnsRecord": "words for searching in the console, of plans that are paid for",
-    "mongodbatlas:index/advancedCluster:AdvancedCluster": "tags; its labels are deprecated in their favour",
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": "tags; its labels are deprecated in their favor",
 }
 PREFERRED: Final = {"mongodbatlas:index/advancedCluster:AdvancedCluster": "tags"}
 # Labels of what a resource makes in turn.

@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import typer
 
+from rehearsal.cli import app as command_line
+from rehearsal.cli.commands.base import app
 from tests.rehearsal.minimal import KINGDOM, Tiny
 
 pytestmark = pytest.mark.slow
@@ -326,15 +329,27 @@ def test_a_failure_before_the_first_record_leaves_no_file(tmp_path: Path) -> Non
         assert project.tree() == before, command
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_a_program_that_hangs(tmp_path: Path, number: signal.Signals) -> None:
+AGAIN = "error: interrupted\n  Run the command again"
+
+
+@pytest.mark.parametrize(
+    ("command", "number", "says"),
+    [
+        ("up", signal.SIGINT, f"{AGAIN}: it continues from the recorded state.\n"),
+        ("up", signal.SIGTERM, f"{AGAIN}: it continues from the recorded state.\n"),
+        ("preview", signal.SIGINT, f"{AGAIN}.\n"),
+    ],
+)
+def test_an_interrupt_ends_a_program_that_hangs(
+    tmp_path: Path, command: str, number: signal.Signals, says: str
+) -> None:
     """Also if SIGINT is ignored, as in background jobs of a shell."""
     project = Tiny.make(tmp_path)
     reached = tmp_path / "reached"
     os.mkfifo(reached)
     replaced(PROGRAM, "word = ", f"open({str(reached)!r}, 'w')\nwhile True: pass\nword = ")(project)
     with subprocess.Popen(
-        [str(KINGDOM), "up"],
+        [str(KINGDOM), command],
         cwd=project.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -345,5 +360,11 @@ def test_an_interrupt_ends_a_program_that_hangs(tmp_path: Path, number: signal.S
         process.send_signal(number)
         output, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert output == "error: interrupted\n  Run the command again: it continues from the recorded state.\n"
+    assert output == says
     assert not project.state.parent.exists()
+
+
+@pytest.mark.parametrize("names", [command_line.LONG_RUNNING, command_line.RESUMABLE])
+def test_commands_that_are_listed_exist(names: frozenset[str]) -> None:
+    command = typer.main.get_command(app)
+    assert names <= set(getattr(command, "commands", {}))

@@ -5,7 +5,7 @@ import { randomUUID } from 'expo-crypto';
 export type Order = Schemas['Order'];
 export type Product = Schemas['OfferedProduct'];
 
-export const productsQuery = cachedQuery<Schemas['Catalogue']>(['products'], (etag) =>
+export const productsQuery = cachedQuery<Schemas['Catalog']>(['products'], (etag) =>
   conditional(api.GET('/v1/products', { headers: ifNoneMatch(etag) })),
 );
 

@@ -12,7 +12,7 @@ CURRENCY: Final = "EUR"
 
 
 class Product(StrEnum):
-    """A product of the catalogue."""
+    """A product of the catalog."""
 
     CREATOR_MONTH = "creator-month"
     CREATOR_YEAR = "creator-year"

@@ -1,11 +1,11 @@
-"""The catalogue: every product has an offer; a year costs less than twelve months."""
+"""The catalog: every product has an offer; a year costs less than twelve months."""
 
 from __future__ import annotations
 
 import pytest
 
 from app.auth.roles import Plan
-from app.orders.catalogue import OFFERS, Product
+from app.orders.catalog import OFFERS, Product
 
 
 def test_every_product_has_an_offer() -> None:
