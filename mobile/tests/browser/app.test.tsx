@@ -83,6 +83,11 @@ function start(path: string): () => void {
   return () => root.unmount();
 }
 
+// One start in ten records events; these do, so that what that needs is there in every run.
+beforeEach(() =>
+  jest.requireActual<typeof import('@/performance/events')>('../../src/performance/events').setSampled(true),
+);
+
 it('shows the feed, switches tabs, opens a screen above them and leads back', async () => {
   const stop = start('/');
   await shown(byText('h1', 'Feed'), 'the feed');

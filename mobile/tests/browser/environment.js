@@ -7,5 +7,7 @@ module.exports = class extends TestEnvironment {
     for (const name of ['Request', 'Response', 'Headers', 'TextEncoder', 'TextDecoder', 'ReadableStream']) {
       this.global[name] ??= globalThis[name];
     }
+    // jsdom's own has no randomUUID.
+    Object.defineProperty(this.global, 'crypto', { value: globalThis.crypto, configurable: true });
   }
 };
