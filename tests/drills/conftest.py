@@ -12,7 +12,7 @@ from tests.support.projects import Project
 def platform() -> Iterator[Project]:
     """The real platform, started once for all drills and stopped at the end."""
     with projects.platform() as project:
-        project.run("up", seconds=180)
+        project.run("up", seconds=300)
         yield project
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.projects import Project, wait_for
 from tests.support.traffic import running_traffic
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 
 
 def pods(platform: Project) -> set[str]:
@@ -21,7 +21,7 @@ def test_a_rolling_update_under_traffic_loses_no_request(platform: Project) -> N
     before = pods(platform)
     with running_traffic(platform) as traffic:
         rewrite(platform, "    logLevel: info", "    logLevel: warning")
-        platform.run("up", seconds=180)
+        platform.run("up", seconds=300)
         wait_for("every process is ready", platform.is_healthy)
     assert pods(platform).isdisjoint(before), "every pod was replaced"
     print(f"{traffic.served} answered")
@@ -35,7 +35,7 @@ def test_scaling_up_and_down_under_traffic_loses_no_request(platform: Project) -
     with running_traffic(platform) as traffic:
         for replicas in (few + 1, few):
             scale(platform, replicas)
-            platform.run("up", seconds=180)
+            platform.run("up", seconds=300)
             wait_for(
                 "as many pods serve",
                 lambda replicas=replicas: len(pods(platform)) == replicas and platform.is_healthy(),

@@ -19,7 +19,7 @@ from rehearsal.host.paths import Home
 from tests.support import projects
 from tests.support.projects import PASSPHRASE, Project, wait_for
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 
 SEED = 20_261_124
 # Two projects run concurrently, which varies the timing of the commands.

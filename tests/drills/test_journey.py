@@ -20,11 +20,10 @@ from infra.edge.rulesets import HIDDEN
 from infra.workload.gateway import AFFINITY_COOKIE
 from tests.support.client import is_serving
 from tests.support.projects import ROOT, Project, wait_for
-from tools.demo import connect
+from tools.demo import PASSWORD, connect
 
 pytestmark = pytest.mark.drill
 
-PASSWORD = "correct horse battery"
 SERVICE_PAGE = ROOT / "docs" / "service.md"
 
 
@@ -40,7 +39,10 @@ def shell(project: Project, *command: str) -> str:
 
 
 def signed_in(client: httpx.Client, email: str) -> dict[str, str]:
-    """The authorization header of a new session; creates the account if there is none."""
+    """The authorization header of a new session; creates the account if there is none.
+
+    The password is the demo's, which may have created the account before.
+    """
     credentials = {"email": email, "password": PASSWORD}
     response = client.post("/v1/sessions", json=credentials)
     if response.status_code == 401:

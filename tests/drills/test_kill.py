@@ -11,7 +11,7 @@ import pytest
 from tests.support.client import Ledger, is_serving, writing
 from tests.support.projects import Project, wait_for
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 
 PROCESSES = ["/api", "/worker", "redis/", "mongodb/kingdom", "mongodb/kingdom/proxy", "storage", "envoy"]
 BACK_SECONDS = 30.0
@@ -66,7 +66,8 @@ def test_killed_supervisor_stops_no_process_and_up_restarts_it(
         output = platform.run("up")
     written.append(ledger)
     assert "no changes" in output
-    assert {process.name: process.pid for process in platform.status().processes} == before
+    after = {process.name: process.pid for process in platform.status().processes}
+    assert before.items() <= after.items()  # the autoscaler may have added replicas
     assert not platform.orphans()
     with platform.client() as client:
         ledger.require_readable(client)

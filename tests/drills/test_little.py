@@ -16,7 +16,7 @@ import pytest
 from rehearsal.engine.state.store import Store
 from tests.support.projects import PASSPHRASE, Project, wait_for
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(400)]
 
 
 def get_response(client: httpx.Client) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.support.backends import status
 from tests.support.client import Ledger, is_serving, writing
 from tests.support.projects import wait_for
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 
 BACK_SECONDS = 30.0
 _REQUESTS = 16  # a free plan has 20 at a time

@@ -94,7 +94,7 @@ class Project:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, code: int = 0, seconds: float = 120.0, file_bytes: int = 0) -> str:
+    def run(self, *arguments: str, code: int = 0, seconds: float = 240.0, file_bytes: int = 0) -> str:
         """Run `kingdom` with `arguments`, require the exit code `code`, and return the output."""
         child = self.begin(*arguments, file_bytes=file_bytes)
         try:
