@@ -77,6 +77,9 @@ class Deployment:
         )
         self.outputs: Properties = {}
         self.registered: dict[str, Goal] = {}
+        self.adopted: dict[str, str] = {}  # former URNs of resources whose record was found by an alias
+        self._adopters: dict[str, str] = {}  # the same by the former URN
+        self._recorded = {item.urn for item in snapshot.resources if not item.delete}
         self._failed: set[str] = set()
         self._replaced: set[str] = set()
         self._lock = threading.Lock()
@@ -108,6 +111,28 @@ class Deployment:
         """Record `goal` again after its provider is resolved."""
         with self._lock:
             self.registered[goal.urn] = goal
+
+    def adopter(self, urn: str) -> str:
+        """Return the URN of the resource that adopted the record `urn` by an alias, or an empty string."""
+        with self._lock:
+            return self._adopters.get(urn, "")
+
+    def adopt(self, alias: str, urn: str) -> bool:
+        """Record that `urn` adopts the record `alias`; return False if there was none at the beginning.
+
+        Raises ValueError if another declared resource has that record, as the CLI does
+        (``getOldResource`` in ``pkg/resource/deploy/step_generator.go``).
+        """
+        if alias == urn or alias not in self._recorded:
+            return False
+        with self._lock:
+            if owner := self._adopters.get(alias) or (alias if alias in self.registered else ""):
+                raise ValueError(
+                    f"its alias {alias} is the resource {owner}: two resources cannot be the same one. Remove"
+                    " one of the aliases"
+                )
+            self.adopted[urn], self._adopters[alias] = alias, urn
+            return True
 
     def note_replacement(self, urn: str) -> None:
         with self._lock:

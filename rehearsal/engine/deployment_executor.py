@@ -35,7 +35,7 @@ class DeploymentExecutor:
     def register(self, goal: Goal) -> ResourceState:
         """Run the step that `goal` needs and return its record. Raises StepFailedError or SkippedError."""
         if (parent := self.deployment.registered.get(goal.parent)) is not None:
-            goal = goal.inheriting(parent)
+            goal = goal.inheriting(parent, self.deployment.adopted.get(parent.urn, ""))
         self._declare(goal)
         try:
             self.deployment.stop_after_failure()

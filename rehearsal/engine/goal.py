@@ -68,8 +68,14 @@ class Goal:
 
     @classmethod
     def from_request(
-        cls, request: resource_pb2.RegisterResourceRequest, stack: str, project: str, root: Path
+        cls,
+        request: resource_pb2.RegisterResourceRequest,
+        stack: str,
+        project: str,
+        root: Path,
+        adopted: Mapping[str, str],
     ) -> Goal:
+        """Decode `request`; `adopted` has the former URNs of resources that were found by an alias."""
         timeouts = {
             key: seconds(text)
             for key in ("create", "update", "delete", "read")
@@ -123,6 +129,7 @@ class Goal:
                             type_=request.type,
                             name=request.name,
                             parent=request.parent,
+                            adopted=adopted,
                         ),
                     ]
                 )
@@ -133,13 +140,14 @@ class Goal:
             source=source_text(request.sourcePosition, root),
         )
 
-    def inheriting(self, parent: Goal) -> Goal:
+    def inheriting(self, parent: Goal, former: str = "") -> Goal:
         """Return this goal with the options inherited from its `parent` where it sets none itself.
 
-        The options are those of ``inheritFromParent`` in ``pkg/resource/deploy/source_eval.go``.
+        The options are those of ``inheritFromParent`` in ``pkg/resource/deploy/source_eval.go``. `former` is
+        the URN by which the record of the parent was found, if that was an alias.
         """
         goal = replace(
-            self.with_aliases_of(parent),
+            self._with_alias_of(parent, former) if former else self,
             protect=parent.protect if self.protect is None else self.protect,
             retain_on_delete=parent.retain_on_delete
             if self.retain_on_delete is None
@@ -158,13 +166,13 @@ class Goal:
             return replace(goal, provider=parent.provider)
         return replace(goal, provider=self.providers.get(package) or parent.providers.get(package, ""))
 
-    def with_aliases_of(self, parent: Goal) -> Goal:
-        """Return this goal with the aliases that follow from those of its `parent`."""
-        inherited = [
-            inherited_alias(urn, parent.urn, alias)
-            for urn in (self.urn, *self.aliases)
-            for alias in parent.aliases
-        ]
+    def _with_alias_of(self, parent: Goal, former: str) -> Goal:
+        """Return this goal with the aliases that follow from the `former` URN of its `parent`.
+
+        Aliases of the parent by which no record was found mean nothing for its children
+        (``generateAliases`` in ``pkg/resource/deploy/step_generator.go``).
+        """
+        inherited = [inherited_alias(urn, parent.urn, former) for urn in (self.urn, *self.aliases)]
         return replace(self, aliases=tuple(dict.fromkeys([*self.aliases, *inherited])))
 
     def references(self) -> Iterable[str]:

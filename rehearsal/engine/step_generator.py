@@ -164,14 +164,22 @@ class StepGenerator:
             )
 
     def _adopt(self, goal: Goal) -> ResourceState | None:
-        """Return the record of `goal`: that of its URN, or that of one of its aliases, renamed."""
-        if (old := self._snapshot.live(goal.urn)) is not None:
-            return None if old.external else old
-        for alias in goal.aliases:
-            old = self._snapshot.live(alias)
-            if old is not None and not old.external and alias not in self._deployment.registered:
-                return self._snapshot.rename(old, goal.urn, goal.parent)
-        return None
+        """Return the record of `goal`: that of its URN, or that of one of its aliases, renamed.
+
+        There is none if the record is external: such a resource was only read.
+        """
+        if adopter := self._deployment.adopter(goal.urn):
+            self._reject(goal, f"it is the resource {adopter} by an alias of that one. Remove the alias")
+        old = self._snapshot.live(goal.urn)
+        for alias in () if old is not None else goal.aliases:
+            try:
+                adopted = self._deployment.adopt(alias, goal.urn)
+            except ValueError as error:
+                self._reject(goal, str(error))
+            if adopted and (former := self._snapshot.live(alias)) is not None:
+                old = self._snapshot.rename(former, goal.urn, goal.parent)
+                break
+        return None if old is None or old.external else old
 
     def _with_provider(self, goal: Goal) -> Goal:
         if is_provider(goal.type) or goal.provider:

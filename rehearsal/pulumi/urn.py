@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 ROOT_STACK_TYPE: Final = "pulumi:pulumi:Stack"
@@ -51,26 +51,37 @@ def package_of(type_: str) -> str:
 def inherited_alias(urn: str, parent: str, parent_alias: str) -> str:
     """The URN that the child `urn` of `parent` had while the parent was `parent_alias`.
 
-    A child named after its parent is taken to have been so before: ``inheritedChildAlias`` in
-    ``pkg/resource/deploy/step_generator.go``.
+    A child named after its parent is taken to have been so before, and to have been in the stack and the
+    project of its parent: ``inheritedChildAlias`` in ``pkg/resource/deploy/step_generator.go``.
     """
     name, prefix = name_of(urn), name_of(parent)
     if name.startswith(prefix):
         name = name_of(parent_alias) + name.removeprefix(prefix)
-    stack, project = parent_alias.removeprefix("urn:pulumi:").split("::")[:2]
+    stack, project = parent.removeprefix("urn:pulumi:").split("::")[:2]
     return make_urn(stack, project, type_of(urn), name, parent_alias)
 
 
 def alias_urns(
-    aliases: Iterable[Any], *, stack: str, project: str, type_: str, name: str, parent: str
+    aliases: Iterable[Any],
+    *,
+    stack: str,
+    project: str,
+    type_: str,
+    name: str,
+    parent: str,
+    adopted: Mapping[str, str],
 ) -> Iterator[str]:
-    """The URNs that alias specifications stand for, for a resource of that type, name and parent."""
+    """The URNs that alias specifications stand for, for a resource of that type, name and parent.
+
+    `adopted` has the former URN of each resource that was found by an alias: a specification with that
+    resource as the parent means its former URN.
+    """
     for alias in aliases:
         if alias.WhichOneof("alias") == "urn":
             yield alias.urn
             continue
         spec = alias.spec
-        above = "" if spec.noParent else spec.parentUrn or parent
+        above = "" if spec.noParent else adopted.get(spec.parentUrn, spec.parentUrn) or parent
         yield make_urn(
             spec.stack or stack, spec.project or project, spec.type or type_, spec.name or name, above
         )

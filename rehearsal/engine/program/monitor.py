@@ -118,7 +118,9 @@ class Monitor:
                 option = "env_var_mappings" if request.envVarMappings else "state_migrations"
                 raise ValueError(f"the option {option} is not supported by kingdom")
             request = deployment.transforms.resource(request, urn)
-            return Goal.from_request(request, deployment.stack, deployment.project, self._root)
+            return Goal.from_request(
+                request, deployment.stack, deployment.project, self._root, deployment.adopted
+            )
         except (ValueError, CallbackError) as error:
             source = source_text(request.sourcePosition, self._root)
             deployment.recorder.error(urn, source, str(error))

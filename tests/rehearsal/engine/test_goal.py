@@ -74,6 +74,10 @@ def test_provider_of_another_package_is_not_inherited() -> None:
     assert replace(CHILD, type="other:index:Thing").inheriting(PARENT).provider == ""
 
 
-def test_child_inherits_aliases_of_its_parent() -> None:
-    former = replace(PARENT, aliases=("urn:pulumi:dev::p::my:index:Group::former",))
-    assert len(CHILD.inheriting(former).aliases) == 1
+def test_child_inherits_the_alias_by_which_its_parent_was_found() -> None:
+    former, unused = (f"urn:pulumi:dev::p::my:index:{type_}::g" for type_ in ("Former", "Unused"))
+    parent = replace(PARENT, aliases=(unused, former))
+    assert CHILD.inheriting(parent).aliases == ()
+    assert CHILD.inheriting(parent, former).aliases == (
+        "urn:pulumi:dev::p::my:index:Former$toy:index:Thing::a",
+    )

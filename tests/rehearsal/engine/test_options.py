@@ -203,6 +203,14 @@ RENAMES: dict[str, tuple[list[str], list[str]]] = {
             'Thing("n-h-a", ResourceOptions(parent=h), value=1)',
         ],
     ),
+    "out of a component that is renamed and has another type": (
+        ['g = Group("g")', 'Thing("a", ResourceOptions(parent=g), value=1)'],
+        [
+            'was = ResourceOptions(aliases=[Alias(type_="my:index:Group", name="g")])',
+            'g = Group("n", was, kind="my:index:Team")',
+            'Thing("a", ResourceOptions(aliases=[Alias(parent=g)]), value=1)',
+        ],
+    ),
 }
 
 
@@ -228,6 +236,47 @@ def test_dependents_of_a_renamed_resource_refer_to_the_new_name(stack: Stack, cl
     assert stack.record("b").dependencies == (stack.record("z").urn,)
     stack.destroy()
     assert cloud.order("Delete") == ["b", "z"]
+
+
+def test_aliases_that_found_no_record_mean_nothing_for_children(stack: Stack, cloud: Cloud) -> None:
+    group = 'g = Group("new", ResourceOptions(aliases=[Alias(name="old")]))\n'
+    stack.up(group + 'Thing("old-a", ResourceOptions(parent=g), value=1)\n')
+    stack.up(group + 'Thing("new-a", ResourceOptions(parent=g), value=1)\n')
+    assert cloud.calls("Create", "Delete") == [("Create", "new-a"), ("Delete", "old-a")]
+
+
+A = 'Thing("a", value=1)'
+B_WAS_A = 'b = Thing("b", ResourceOptions(aliases=[Alias(name="a")]), value=1)'
+C_WAS_A = 'Thing("c", ResourceOptions(aliases=[Alias(name="a")]), value=1)'
+
+
+@pytest.mark.parametrize(
+    "declarations",
+    [
+        [A, B_WAS_A],
+        [B_WAS_A, 'Thing("a", ResourceOptions(depends_on=[b]), value=1)'],
+        [B_WAS_A, C_WAS_A],
+    ],
+    ids=["the former name is declared", "the former name is declared later", "two aliases"],
+)
+def test_two_resources_with_the_record_of_one_are_refused(
+    stack: Stack, cloud: Cloud, declarations: list[str]
+) -> None:
+    stack.up(A)
+    result = stack.preview("\n".join(declarations))
+    assert [item.message for item in result.errors if "alias" in item.message]
+    assert not stack.update().ok
+    assert len(cloud.objects) == len(stack.names()) == 1
+
+
+def test_a_resource_that_was_read_is_created_under_its_new_name(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", value=1)\n')
+    id_ = stack.record("a").id
+    stack.up(f'Thing("r", ResourceOptions(id={id_!r}))\nThing("a", value=1)\n')
+    program = 'Thing("n", ResourceOptions(aliases=[Alias(name="r")]), value=1)\nThing("a", value=1)\n'
+    assert ops(stack.up(program)) == {"n": Op.REPLACE}
+    assert cloud.calls("Create", "Delete") == [("Create", "n")]
+    assert not stack.up().changed
 
 
 # -- ignoreChanges and replaceOnChanges ----------------------------------------------------------------------

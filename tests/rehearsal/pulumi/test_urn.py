@@ -59,13 +59,30 @@ def test_alias_specification_defaults_to_the_resource() -> None:
         alias_pb2.Alias(spec=alias_pb2.Alias.Spec(noParent=True, project="old")),
         alias_pb2.Alias(spec=alias_pb2.Alias.Spec(type="toy:index:Other", parentUrn=GROUP)),
     ]
-    found = alias_urns(aliases, stack="dev", project="p", type_="toy:index:Thing", name="a", parent=GROUP)
+    found = alias_urns(
+        aliases, stack="dev", project="p", type_="toy:index:Thing", name="a", parent=GROUP, adopted={}
+    )
     assert list(found) == [
         "urn:pulumi:dev::p::a:b:C::x",
         "urn:pulumi:dev::p::my:index:Group$toy:index:Thing::former",
         "urn:pulumi:dev::old::toy:index:Thing::a",
         "urn:pulumi:dev::p::my:index:Group$toy:index:Other::a",
     ]
+
+
+def test_alias_with_a_renamed_parent_has_its_former_urn() -> None:
+    former = make_urn("dev", "p", "my:index:Old", "old", STACK)
+    aliases = [alias_pb2.Alias(spec=alias_pb2.Alias.Spec(parentUrn=GROUP))]
+    found = alias_urns(
+        aliases,
+        stack="dev",
+        project="p",
+        type_="toy:index:Thing",
+        name="a",
+        parent=STACK,
+        adopted={GROUP: former},
+    )
+    assert list(found) == ["urn:pulumi:dev::p::my:index:Old$toy:index:Thing::a"]
 
 
 def test_child_named_after_its_parent_is_renamed_with_it() -> None:
@@ -76,6 +93,8 @@ def test_child_named_after_its_parent_is_renamed_with_it() -> None:
         "dev", "p", "toy:index:Thing", "old-disk", former
     )
     assert inherited_alias(other, GROUP, former) == make_urn("dev", "p", "toy:index:Thing", "disk", former)
+    elsewhere = make_urn("old", "q", "my:index:Group", "old", STACK)
+    assert inherited_alias(other, GROUP, elsewhere) == make_urn("dev", "p", "toy:index:Thing", "disk", former)
 
 
 def test_provider_reference() -> None:
