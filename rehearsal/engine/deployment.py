@@ -23,6 +23,7 @@ from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.snapshot_manager import SnapshotManager
 from rehearsal.engine.step_executor import StepExecutor, StepFailedError
 from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
+from rehearsal.pulumi.urn import split_reference
 
 
 class Deployment:
@@ -133,6 +134,11 @@ class Deployment:
                 )
             self.adopted[urn], self._adopters[alias] = alias, urn
             return True
+
+    def was_adopted(self, reference: str) -> bool:
+        """Return whether the provider of `reference` was found by an alias: then it is the same provider."""
+        with self._lock:
+            return split_reference(reference)[0] in self.adopted
 
     def note_replacement(self, urn: str) -> None:
         with self._lock:

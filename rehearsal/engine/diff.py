@@ -145,6 +145,9 @@ class Diff:
         return self.replace or bool(self.changes)
 
 
+_INIT_ERROR: Path = ("#initerror",)  # initErrorSpecialKey of the CLI's engine
+
+
 def property_changes(old: Properties, new: Properties) -> tuple[PropertyChange, ...]:
     """Return the changed properties with their old and new values."""
     return tuple(
@@ -159,16 +162,22 @@ def interpret(
     new_inputs: Properties,
     *,
     replace_on_changes: Sequence[str] = (),
+    unready: bool = False,
 ) -> Diff:
     """Convert a provider's Diff response to a :class:`Diff`.
 
-    For ``DIFF_UNKNOWN`` the engine compares the inputs itself.
+    For ``DIFF_UNKNOWN`` the engine compares the inputs itself. A resource that is `unready` after its
+    creation or update is replaced if a path of `replace_on_changes` covers ``#initerror``.
     """
+    wanted = [parse_path(text) for text in replace_on_changes]
+    failed = ()
+    if unready and any(_matches(pattern, _INIT_ERROR) for pattern in wanted):
+        failed = (PropertyChange(_INIT_ERROR, Change.UPDATE, replaces=True),)
     if response.changes == provider_pb2.DiffResponse.DIFF_NONE:
-        return Diff()
+        return Diff(failed, bool(failed))
     found = differences(old_inputs, new_inputs)
     if response.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN and not found and not response.replaces:
-        return Diff()
+        return Diff(failed, bool(failed))
     changed: dict[Path, tuple[Change, bool]] = {}
     for text, detail in response.detailedDiff.items():
         kind, replaces = _KINDS[detail.kind]
@@ -179,8 +188,7 @@ def interpret(
         prefix = parse_path(text)
         if not any(path[: len(prefix)] == prefix and replaces for path, (_, replaces) in changed.items()):
             changed[prefix] = (changed.get(prefix, (Change.UPDATE, True))[0], True)
-    wanted = [parse_path(text) for text in replace_on_changes]
-    changes = tuple(
+    changes = failed + tuple(
         PropertyChange(
             path,
             kind,

@@ -75,23 +75,29 @@ def dependent_replacements(
             continue
         if resource.external:
             continue
-        # ``findDependentCascadeReplacements``: of any kind, but bound to the root only.
-        along = root.urn in resource.replace_with or resource.deleted_with == root.urn
-        if along:
+        if resource.custom and _replaced_after(resource, replaced, provider_of):
             replaced.add(resource.urn)
             chosen.append(resource)
-            continue
-        if not resource.custom:
-            continue
-        touched = [key for key, urns in resource.property_dependencies.items() if replaced & set(urns)]
-        if (
-            (resource.provider and split_reference(resource.provider)[0] in replaced)
-            or resource.deleted_with in replaced
-            or (touched and _would_be_replaced(resource, touched, provider_of))
-        ):
-            replaced.add(resource.urn)
+        # ``findDependentCascadeReplacements``: of any kind, but bound to the root only. Dependents of such a
+        # resource are not replaced before their own registration.
+        elif root.urn in resource.replace_with or resource.deleted_with == root.urn:
             chosen.append(resource)
     return chosen[::-1]
+
+
+def _replaced_after(
+    resource: ResourceState, replaced: Collection[str], provider_of: Callable[[str], Provider]
+) -> bool:
+    if resource.provider and split_reference(resource.provider)[0] in replaced:
+        return True
+    if resource.deleted_with in replaced:
+        return True
+    touched = [
+        key
+        for key, urns in resource.property_dependencies.items()
+        if key in resource.inputs and not set(replaced).isdisjoint(urns)
+    ]
+    return bool(touched) and _would_be_replaced(resource, touched, provider_of)
 
 
 def _would_be_replaced(

@@ -279,8 +279,16 @@ class StepGenerator:
             return Diff((PropertyChange((reason,), Change.UPDATE, replaces=True),), replace=True)
         try:
             response = (provider.DiffConfig if is_provider(goal.type) else provider.Diff)(request, None)
-            moved = self._registry.moved(old.provider, goal.provider)
-            diff = interpret(response, old.inputs, goal.inputs, replace_on_changes=goal.replace_on_changes)
+            moved = not self._deployment.was_adopted(old.provider) and self._registry.moved(
+                old.provider, goal.provider
+            )
+            diff = interpret(
+                response,
+                old.inputs,
+                goal.inputs,
+                replace_on_changes=goal.replace_on_changes,
+                unready=bool(old.init_errors),
+            )
         except ProviderError as error:
             self._reject(goal, str(error))
         except ValueError as error:
@@ -373,9 +381,11 @@ class StepGenerator:
             self._deployment.refuse_protected(
                 *((item, refusal("replaced along with what it depends on", item)) for item in protected)
             )
+            deleted = {item.urn for item in [*dependents, old]}
             for item in [*dependents, old]:
                 owner = self._registry.get(item.provider) if item.provider else None
-                self._executor.delete(owner, item, ask=not item.retain_on_delete, awaits_replacement=True)
+                ask = not item.retain_on_delete and item.deleted_with not in deleted
+                self._executor.delete(owner, item, ask=ask, awaits_replacement=True)
         finally:
             self._claims.release(dependents)
 

@@ -51,6 +51,13 @@ def test_engine_compares_inputs_for_an_unknown_diff() -> None:
     assert (change.path, change.kind, change.old, change.new) == (("a",), Change.UPDATE, 1, 2)
 
 
+@pytest.mark.parametrize(("paths", "replace"), [(["*"], True), (["#initerror"], True), (["a"], False)])
+def test_unready_resource_is_replaced_if_a_path_covers_it(paths: list[str], replace: bool) -> None:
+    response = provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+    assert interpret(response, {}, {}, replace_on_changes=paths, unready=True).replace is replace
+    assert not interpret(response, {}, {}, replace_on_changes=paths)
+
+
 def test_replaced_property_forces_a_replacement() -> None:
     diff = interpret(provider_pb2.DiffResponse(changes=SOME, replaces=["a"]), {"a": 1}, {"a": 2})
     assert diff.replace

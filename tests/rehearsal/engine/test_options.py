@@ -36,6 +36,40 @@ def test_delete_before_replace_deletes_dependents_level_by_level(stack: Stack, c
     assert not stack.up().changed
 
 
+def test_dependents_of_a_resource_with_replace_with_are_replaced_by_their_own_diff(
+    stack: Stack, cloud: Cloud
+) -> None:
+    program = """
+        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
+        b = Thing("b", ResourceOptions(replace_with=[a]), value=1)
+        Thing("c", fixed=b.computed)
+    """
+    stack.up(program.format(n=1))
+    assert ops(stack.up(program.format(n=2))) == dict.fromkeys("ab", Op.REPLACE)
+    assert cloud.order("Delete") == ["b", "a"]
+    stack.consistent()
+
+
+def test_deleted_with_a_resource_that_is_deleted_before_replacement(stack: Stack, cloud: Cloud) -> None:
+    program = """
+        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
+        Thing("b", ResourceOptions(deleted_with=a), value=1)
+    """
+    stack.up(program.format(n=1))
+    assert ops(stack.up(program.format(n=2))) == dict.fromkeys("ab", Op.REPLACE)
+    assert cloud.order("Delete") == ["a"]
+    assert cloud.order("Create") == ["a", "b"]
+
+
+def test_resources_of_a_provider_that_is_renamed_and_replaced_stay(stack: Stack, cloud: Cloud) -> None:
+    thing = 'Thing("a", ResourceOptions(provider=p), value=1)\n'
+    stack.up('p = Provider("p", fixed="north")\n' + thing)
+    was = 'ResourceOptions(aliases=[Alias(name="p")])'
+    assert ops(stack.up(f'p = Provider("q", {was}, fixed="south")\n{thing}')) == {}
+    assert not cloud.calls("Create", "Delete")
+    assert stack.record("a").provider == f"{stack.record('q').urn}::{stack.record('q').id}"
+
+
 def test_a_protected_dependent_prevents_deletion_of_its_dependency(stack: Stack, cloud: Cloud) -> None:
     program = """
         a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
