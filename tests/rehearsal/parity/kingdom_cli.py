@@ -33,8 +33,10 @@ class Kingdom:
         return Ran(ended.returncode, ended.stdout + ended.stderr, _findings(json.loads(ended.stdout)))
 
     def export(self, stack: str) -> list[dict[str, Any]]:
-        """Return the resource records of `stack` with secrets in plaintext."""
+        """Return the resource records of `stack` with secrets in plaintext; none after `kingdom down`."""
         path = self.project / ".rehearsal" / stack / "state.json"
+        if not path.exists():
+            return []
         deployment = json.loads(path.read_text())["deployment"]
         salt = deployment["secrets_providers"]["state"]["salt"]
         return _opened(deployment["resources"], Crypter.open(PASSPHRASE, salt, str(path)))

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 PRELUDE = """\
+import pathlib
+
 import pulumi
-from pulumi import Alias, CustomTimeouts, Output, ResourceHook, ResourceHookBinding, ResourceOptions
+from pulumi import Alias, AssetArchive, FileArchive, FileAsset, StringAsset
+from pulumi import CustomTimeouts, Output, ResourceHook, ResourceHookBinding, ResourceOptions
 
 BUCKET, PET = "gcp:storage/bucket:Bucket", "random:index/randomPet:RandomPet"
 PASSWORD, CONFIG = "random:index/randomPassword:RandomPassword", "kubernetes:core/v1:ConfigMap"
+OBJECT = "gcp:storage/bucketObject:BucketObject"
 
 
 class Bucket(pulumi.CustomResource):
@@ -49,13 +53,29 @@ class Map(pulumi.CustomResource):
         super().__init__(CONFIG, called, {**fixed, **inputs}, opts)
 
 
+class Object(pulumi.CustomResource):
+    def __init__(self, called, opts=None, **inputs):
+        super().__init__(OBJECT, called, {"bucket": "objects", **inputs}, opts)
+
+
+def file(name, text):
+    path = pathlib.Path("files", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+def folder(name, text):
+    return str(pathlib.Path(file(f"{name}/text", text)).parent)
+
+
 class Read(Bucket):
     pass  # exists already: the program only reads it
 
 
 class Box(pulumi.ComponentResource):
-    def __init__(self, called, opts=None, outputs=None, **inputs):
-        super().__init__("toys:index:Box", called, inputs, opts)
+    def __init__(self, called, opts=None, outputs=None, kind="Box", **inputs):
+        super().__init__(f"toys:index:{kind}", called, inputs, opts)
         if outputs is not None:
             self.register_outputs(outputs)
 
@@ -95,14 +115,18 @@ class Item:
     aliases: tuple[str, ...] = ()
     declared: bool = True
     exported: bool = False
+    named_after_parent: bool = False
 
     def source(self, variable: str) -> str:
+        name = repr(self.name)
+        if self.named_after_parent and "parent" in self.options:
+            name = f"{self.options['parent']}.pulumi_resource_name + {'-' + self.name!r}"
         options = dict(self.options)
         if self.aliases:
             options["aliases"] = f"[{', '.join(self.aliases)}]"
         listed = ", ".join(f"{key}={value}" for key, value in options.items())
         inputs = "".join(f", {key}={value}" for key, value in self.inputs.items())
-        text = f"{variable} = {self.kind}({self.name!r}, ResourceOptions({listed}){inputs})"
+        text = f"{variable} = {self.kind}({name}, ResourceOptions({listed}){inputs})"
         if self.exported:
             text += f"; pulumi.export({self.prefix!r}, {variable}.{_EXPORTS[self.kind]})"
         return text
@@ -114,6 +138,7 @@ _EXPORTS = {
     "Pet": "id",
     "Password": "result",
     "Map": "metadata",
+    "Object": "urn",
     "Read": "id",
     "Box": "urn",
     "Provider": "urn",
@@ -152,10 +177,11 @@ def _item(random: Random, index: int, at: int) -> Item:
         _inputs(random, kind, prefix),
         prefix=prefix,
         exported=random.random() < 0.2,
+        named_after_parent=random.random() < 0.3,
     )
 
 
-_KINDS = [*["Bucket"] * 4, *["Pet"] * 4, *["Password", "Map", "Box", "Provider"] * 2, "Read"]
+_KINDS = [*["Bucket"] * 4, *["Pet"] * 4, *["Password", "Map", "Box", "Provider"] * 2, "Object", "Read"]
 
 
 def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
@@ -179,6 +205,8 @@ def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
             return {"keepers": f'{{"k": {text}}}'}
         case "Map":
             return {"data": f'{{"k": {text}}}'}
+        case "Object":
+            return {"source": _source(random, prefix)}
         case "Read":
             return {}
         case "Provider":
@@ -188,6 +216,20 @@ def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
             if random.random() < 0.5:
                 found["outputs"] = f'{{"o": {text}}}'
             return found
+
+
+def _source(random: Random, prefix: str) -> str:
+    """Return a random asset or archive; files and folders are written by the program."""
+    text = f'"{prefix}-{random.randint(0, 2)}"'
+    found = random.choice(
+        [
+            f"StringAsset({text})",
+            f'FileAsset(file("{prefix}", {text}))',
+            f'FileArchive(folder("{prefix}-folder", {text}))',
+            f'AssetArchive({{"a": StringAsset({text}), "f": FileArchive(folder("{prefix}-f", {text}))}})',
+        ]
+    )
+    return f"Output.secret({found})" if random.random() < 0.2 else found
 
 
 def _with_options(random: Random, item: Item, before: list[Item], at: int) -> Item:
@@ -246,11 +288,12 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
         pets = [n for n in custom if before[n].kind == "Pet"]
         if pets and chance(0.4):
             inputs["labels"] = f'{{"a": r{random.choice(pets)}.id, "b": "1"}}'
-    if item.kind in ("Pet", "Map", "Box") and chance(0.15):
-        options["ignore_changes"] = {"Pet": '["keepers"]', "Map": '["data.k"]', "Box": '["a"]'}[item.kind]
+    ignored = {"Pet": '["keepers"]', "Map": '["data.k"]', "Box": '["a"]', "Object": '["source"]'}
+    if item.kind in ignored and chance(0.15):
+        options["ignore_changes"] = ignored[item.kind]
     if item.kind == "Map" and chance(0.2):
         options["replace_on_changes"] = random.choice(['["data"]', '["data.k"]', '["*"]'])
-    if item.kind in ("Bucket", "Pet", "Map") and chance(0.2):
+    if item.kind in ("Bucket", "Pet", "Map", "Object") and chance(0.2):
         options["delete_before_replace"] = random.choice(["True", "False"])
     # The SDK cannot serialize the trigger of a resource that has transforms.
     if item.kind in ("Pet", "Bucket", "Map", "Box") and "transforms" not in options and chance(0.15):
@@ -280,7 +323,7 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
             item = replace(item, aliases=())
         if draw < 0.35:
             fresh = _inputs(random, item.kind, item.prefix)
-            unchanged = {k: v for k, v in item.inputs.items() if ".id" in v or k == "name"}
+            unchanged = {k: v for k, v in item.inputs.items() if ".id" in v or k in ("name", "kind")}
             if item.options.get("protect") == "True":
                 unchanged["location"] = item.inputs["location"]
             item = replace(item, inputs=fresh | unchanged)
@@ -300,6 +343,11 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
         elif draw < 0.68 and item.declared:
             alias = f"Alias(name={item.name!r})"
             item = replace(item, name=f"{item.name}-{step}", aliases=(alias, *item.aliases))
+            if item.kind == "Box" and random.random() < 0.4:  # children have another URN with its type
+                kind = item.inputs.get("kind", '"Box"')
+                alias = f'Alias(name={item.name.removesuffix(f"-{step}")!r}, type_="toys:index:" + {kind})'
+                inputs = {**item.inputs, "kind": f'"Box{step}"'}
+                item = replace(item, inputs=inputs, aliases=(alias, *item.aliases[1:]))
         elif draw < 0.72 and item.declared and item.kind not in ("Read", "Provider"):
             item = _moved(random, item, items[:at])
         found.append(item)
