@@ -235,17 +235,31 @@ def hook_bindings(
     return {kind: names for kind, names in found.items() if names}
 
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+# The micro sign and the Greek letter mu are both accepted.
+_UNITS = {
+    "h": 3600.0,
+    "m": 60.0,
+    "s": 1.0,
+    "ms": 1e-3,
+    "us": 1e-6,
+    "\N{MICRO SIGN}s": 1e-6,
+    "\N{GREEK SMALL LETTER MU}s": 1e-6,
+    "ns": 1e-9,
+}
 
 
 def seconds(text: str) -> float:
-    """Convert a Go duration such as ``1h5m30s`` to seconds. Raises ValueError."""
+    """Convert a Go duration such as ``1h5m30s`` to seconds (``time.ParseDuration``). Raises ValueError."""
     import re
 
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    sign, unsigned = (-1 if text.startswith("-") else 1), re.sub(r"^[-+]", "", text)
+    if unsigned == "0":
+        return 0.0
+    units = "|".join(sorted(_UNITS, key=len, reverse=True))
+    parts = re.findall(rf"(\d+\.?\d*|\.\d+)({units})", unsigned)
+    if not parts or "".join(number + unit for number, unit in parts) != unsigned:
         raise ValueError(f"{text!r} is not a duration such as 90s or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return sign * sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def source_text(position: source_pb2.SourcePosition, root: Path) -> str:

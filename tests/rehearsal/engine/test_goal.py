@@ -32,7 +32,19 @@ CHILD = Goal(
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("90s", 90), ("1h30m", 5400), ("1.5h", 5400), ("250ms", 0.25), ("1m1s", 61)]
+    ("text", "value"),
+    [
+        ("90s", 90),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("250ms", 0.25),
+        ("1m1s", 61),
+        ("0", 0),
+        (".5h", 1800),
+        ("1.m", 60),
+        ("+1m", 60),
+        ("-1m30s", -90),
+    ],
 )
 def test_duration_in_seconds(text: str, value: float) -> None:
     assert seconds(text) == value
