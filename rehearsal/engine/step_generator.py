@@ -316,10 +316,8 @@ class StepGenerator:
     def _import(self, goal: Goal, provider: Provider, old: ResourceState | None) -> PlannedStep:
         """Plan the import of an existing resource; a resource recorded before is retired."""
         step = self._step(Op.IMPORT if old is None else Op.REPLACE, goal)
-        if old is not None and old.protect and goal.protect:
-            self._reject(goal, refusal("replaced", old))
-        if old is not None and old.external:
-            old = None
+        if old is not None:
+            self._warn_of_retired(old, "imported")
 
         def read() -> ResourceState:
             requested = replace(goal.state(), id=goal.import_id, inputs={}, outputs={})
@@ -334,6 +332,19 @@ class StepGenerator:
             return self._snapshot.put(found, retires=old)
 
         return PlannedStep(step, goal, read)
+
+    def _warn_of_retired(self, old: ResourceState, another: str) -> None:
+        """Warn of a protected resource that is deleted after the import or read of another one.
+
+        The CLI checks the protection of resources that it replaces or deletes, but not of these.
+        """
+        if old.protect:
+            self._deployment.log(
+                Severity.WARNING,
+                f"it is protected, and {old.id} is deleted nevertheless, because another resource is"
+                f" {another} in its place. To keep it, set retainOnDelete and run `up` first.",
+                old.urn,
+            )
 
     def _undo_replacement(self, goal: Goal, provider: Provider, live: ResourceState) -> bool:
         """Remove what an interrupted replacement that is no longer needed may have created.
@@ -398,8 +409,8 @@ class StepGenerator:
         provider = self._provider_for(goal)
         old = self._snapshot.live(goal.urn)
         retires = old if old and not old.external and old.id != id_ else None
-        if retires is not None and retires.protect:
-            self._reject(goal, refusal("replaced", retires))
+        if retires is not None:
+            self._warn_of_retired(retires, "read")
 
         def execute() -> ResourceState:
             requested = replace(goal.state(), id=id_, outputs=goal.inputs)

@@ -118,6 +118,21 @@ def test_a_protected_resource_that_is_no_longer_declared_stays_with_all_others(
     assert stack.names() == {"a", "b"}
 
 
+@pytest.mark.parametrize("other", ['import_="auto-b"', 'id="auto-b"'], ids=["import", "read"])
+def test_protection_does_not_extend_to_imports_and_reads_of_others(
+    stack: Stack, cloud: Cloud, other: str
+) -> None:
+    """As with the CLI, which deletes the protected resource; here a warning is reported."""
+    stack.up('Thing("a", ResourceOptions(protect=True), auto="auto-a")\nThing("b", auto="auto-b")\n')
+    read = f'Thing("a", ResourceOptions(protect=True, {other}), auto="auto-b")\nThing("b", auto="auto-b")\n'
+    preview = stack.preview(read)
+    assert preview.ok
+    assert any("auto-a is deleted nevertheless" in message for message in messages(preview))
+    stack.up(read)
+    assert cloud.order("Delete") == ["a"]
+    assert stack.record("a").id == "auto-b"
+
+
 def test_a_resource_is_deleted_after_its_protection_is_removed(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", ResourceOptions(protect=True))\n')
     stack.up('Thing("a")\n')
