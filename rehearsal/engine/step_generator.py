@@ -97,6 +97,8 @@ class StepGenerator:
         provider, imported = self._provider_for(goal), False
         if goal.import_id and (old is None or goal.import_id != (old.import_id or old.id)):
             old, imported = self._run(self._import(goal, provider, old)), True
+            # The CLI records no trigger with the update that follows an import.
+            goal = replace(goal, replacement_trigger=None)
         if old is not None and old.pending_replacement:
             self._deployment.note_replacement(goal.urn)
             return self._create(self._remediated(self._checked(goal, provider, None)), provider, Op.REPLACE)
@@ -123,6 +125,7 @@ class StepGenerator:
         outputs = outputs_of(goal.state(), old.outputs)
         state = replace(goal.state(), id=old.id, outputs=outputs)
         if imported:  # the import is reported already
+            state = replace(state, replacement_trigger=old.replacement_trigger)
             return PlannedStep(None, goal, lambda: self._snapshot.put(state))
         step = self._step(Op.SAME, goal)
         return PlannedStep(step, goal, lambda: self._enable(self._snapshot.put(state)))

@@ -195,6 +195,19 @@ def test_an_import_of_a_missing_resource_fails(stack: Stack) -> None:
     assert not stack.names()
 
 
+def test_an_import_with_changes_records_no_replacement_trigger(stack: Stack, cloud: Cloud) -> None:
+    """As with the CLI: the next update with another trigger replaces nothing."""
+    cloud.objects["one"] = {"urn": "", "inputs": {"name": "one", "value": 1}}
+    program = 'Thing("b", ResourceOptions(import_="one", replacement_trigger="{n}"), name="one", value={n})\n'
+    stack.up(program.format(n=1))
+    assert stack.record("b").replacement_trigger == "1"
+    stack.up('Thing("c")\n')
+    cloud.objects["one"] = {"urn": "", "inputs": {"name": "one", "value": 1}}
+    stack.up(program.format(n=2))
+    assert stack.record("b").replacement_trigger is None
+    assert ops(stack.up(program.format(n=3))) == {"b": Op.UPDATE}
+
+
 # -- aliases -----------------------------------------------------------------------------------------------
 
 
