@@ -30,7 +30,7 @@ RECOVERY_SECONDS = 30.0
 # Until the breaker opens, images wait for calls that hang: a call ends after 10 seconds without a byte.
 IMAGE_SECONDS = 15.0
 # More texts than the slots of a worker; a free plan allows 20 at once.
-PEOPLE = 4
+USERS = 4
 TEXTS = 60
 PNG = gradient(64, 40)
 
@@ -67,11 +67,11 @@ def test_a_hung_generator_delays_texts_and_nothing_else(
     service: Platform, generator: Process, seconds: float
 ) -> None:
     with contextlib.ExitStack() as stack:
-        people = [sign_up(service.url).client for _ in range(PEOPLE)]
-        for client in people:
+        users = [sign_up(service.url).client for _ in range(USERS)]
+        for client in users:
             stack.enter_context(contextlib.closing(client))
-        first = people[0].post("/v1/contents", json={"prompt": "a fox"}).json()["id"]
-        wait_for("a text", lambda: state(people[0], f"/v1/contents/{first}") == "ready")
+        first = users[0].post("/v1/contents", json={"prompt": "a fox"}).json()["id"]
+        wait_for("a text", lambda: state(users[0], f"/v1/contents/{first}") == "ready")
         waiting: list[tuple[httpx.Client, str]] = []
         slowest = 0.0
         generator.signal(signal.SIGSTOP)
@@ -79,20 +79,20 @@ def test_a_hung_generator_delays_texts_and_nothing_else(
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 began = time.monotonic()
-                for client in people:
+                for client in users:
                     if len(waiting) < TEXTS:
                         created = client.post("/v1/contents", json={"prompt": f"a fox {len(waiting)}"})
                         assert created.status_code == 202, created.text
                         waiting.append((client, f"/v1/contents/{created.json()['id']}"))
-                assert people[0].get(f"/v1/contents/{first}").status_code == 200
-                assert people[0].get("/v1/feed").status_code == 200
+                assert users[0].get(f"/v1/contents/{first}").status_code == 200
+                assert users[0].get("/v1/feed").status_code == 200
                 assert backends.status(service.worker, "/readyz") == 200
                 slowest = max(slowest, time.monotonic() - began)
-                image = people[0].post("/v1/uploads", content=PNG, headers={"content-type": "image/png"})
+                image = users[0].post("/v1/uploads", content=PNG, headers={"content-type": "image/png"})
                 path = f"/v1/uploads/{image.json()['id']}"
                 wait_for(
                     "an image is processed",
-                    lambda path=path: state(people[0], path) == "ready",
+                    lambda path=path: state(users[0], path) == "ready",
                     IMAGE_SECONDS,
                 )
         finally:
