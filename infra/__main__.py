@@ -15,16 +15,18 @@ from infra.kms import Keys, KeysArgs
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs
 from infra.project import Foundation, FoundationArgs, wait_for_apis
+from infra.reports import Reports, ReportsArgs
 from infra.service_identity import Identity, IdentityArgs
 from infra.settings.loader import load
 from infra.storage import Storage, StorageArgs
 from infra.workload import Workload, WorkloadArgs
 
 environment, settings, sizing = load()
+monitor = settings.observability.monitor
 
 foundation = Foundation("foundation", FoundationArgs(environment))
 wait_for_apis(foundation.services)
-keys = Keys("keys", KeysArgs(environment, settings.storage.location, foundation))
+keys = Keys("keys", KeysArgs(environment, settings.storage.location, foundation, monitor is not None))
 network = Network("network", NetworkArgs(environment, settings.network))
 cluster = Cluster(
     "cluster",
@@ -59,11 +61,27 @@ identity = Identity(
         settings.mail.password_version,
     ),
 )
+reports = (
+    Reports("reports", ReportsArgs(environment, keys, settings.workload.namespace, monitor))
+    if monitor is not None
+    else None
+)
 origin = Origin("origin", OriginArgs(environment, settings.edge.hostname))
 workload = Workload(
     "workload",
     WorkloadArgs(
-        environment, settings, sizing, network, cluster, database, cache, storage, identity, delivery, origin
+        environment,
+        settings,
+        sizing,
+        network,
+        cluster,
+        database,
+        cache,
+        storage,
+        identity,
+        delivery,
+        origin,
+        reports,
     ),
 )
 edge = Edge(

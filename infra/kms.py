@@ -24,6 +24,7 @@ class Use(StrEnum):
     CLUSTER = "cluster"
     DISKS = "disks"
     MEDIA = "media"
+    REPORTS = "reports"
     CACHE = "cache"
     SECRETS = "secrets"
     IMAGES = "images"
@@ -39,6 +40,7 @@ AGENTS: Mapping[Use, tuple[str, str | None]] = {
     Use.CLUSTER: ("container-engine-robot", "container"),
     Use.DISKS: ("compute-system", None),
     Use.MEDIA: ("gs-project-accounts", None),
+    Use.REPORTS: ("gs-project-accounts", None),
     Use.CACHE: ("cloud-redis", "redis"),
     Use.SECRETS: ("gcp-sa-secretmanager", "secretmanager"),
     Use.IMAGES: ("gcp-sa-artifactregistry", "artifactregistry"),
@@ -49,11 +51,14 @@ AGENTS: Mapping[Use, tuple[str, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class KeysArgs:
-    """The environment, the location of the media bucket and of its key, and the enabled APIs."""
+    """The environment, the location of the media bucket and of its key, the enabled APIs, and whether reports
+    need a key.
+    """
 
     environment: Environment
     media_location: str
     foundation: Foundation
+    reports: bool
 
 
 class Keys(Component):
@@ -79,7 +84,7 @@ class Keys(Component):
         }
         self.keys: dict[Use, kms.CryptoKey] = {}
         self.ready: dict[Use, list[pulumi.Resource]] = {}
-        for use in Use:
+        for use in [use for use in Use if args.reports or use is not Use.REPORTS]:
             key = kms.CryptoKey(
                 f"{name}-{use}",
                 name=use.value,
@@ -111,7 +116,7 @@ class Keys(Component):
     def _agent(self, use: Use, environment: Environment) -> tuple[pulumi.Input[str], list[pulumi.Resource]]:
         """Return the member name of the service agent for a use, and the resources that create the agent."""
         agent, api = AGENTS[use]
-        if use is Use.MEDIA:
+        if use in (Use.MEDIA, Use.REPORTS):
             enabled = self._services["storage"]
             found = storage.get_project_service_account_output(
                 project=environment.project,

@@ -10,6 +10,7 @@ from pulumi_gcp import iam, projects, serviceaccount
 
 from infra.component import Component, Environment
 from infra.node_pools import NODE_ROLES
+from infra.reports import VIEWER
 from infra.settings.service import DeliverySettings
 
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -129,17 +130,17 @@ class Deployer(Component):
             member=account.member,
             opts=self.child(),
         )
-        # It may grant what the program grants to nodes and nothing else: not to itself, not to others. A
-        # workflow that was taken over cannot make itself owner; a wider deployer is a human's decision.
+        # It may grant what the program grants to nodes and to the monitor and nothing else. A workflow that
+        # was taken over cannot make itself owner; a wider deployer is a human's decision.
         projects.IAMMember(
             f"{name}-grants",
             project=environment.project,
             role=GRANTS,
             member=account.member,
             condition={
-                "title": "only-what-nodes-need",
-                "description": "Grants of the roles that nodes have",
-                "expression": grantable(NODE_ROLES.values()),
+                "title": "only-what-the-program-grants",
+                "description": "Grants of the roles of nodes and of the monitor",
+                "expression": grantable([*NODE_ROLES.values(), VIEWER]),
             },
             opts=self.child(),
         )

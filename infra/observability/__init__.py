@@ -13,6 +13,7 @@ from pulumi_gcp import monitoring
 from infra.component import Component, Environment
 from infra.observability.audit_alerts import Notices, NoticesArgs
 from infra.observability.dashboards import Dashboards, DashboardsArgs
+from infra.observability.early_warnings import EarlyWarnings, EarlyWarningsArgs
 from infra.observability.log_retention import Logs, LogsArgs
 from infra.observability.notification_channels import Channels, ChannelsArgs, Severity, promql
 from infra.observability.signals import signals
@@ -63,6 +64,10 @@ class Observability(Component):
             ObjectivesArgs(environment, channels, settings.objectives, declared),
             self.child(),
         )
+        if settings.monitor is not None:
+            EarlyWarnings(
+                f"{name}-trends", EarlyWarningsArgs(channels, settings.monitor.every_hours), self.child()
+            )
         Notices(f"{name}-notices", NoticesArgs(channels, args.namespace), self.child())
         Dashboards(
             f"{name}-dashboards",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -63,10 +65,37 @@ class Signals:
         return Template(self.objectives[objective]).substitute(window=window)
 
 
+@cache
 def declared() -> Mapping[str, Any]:
     """Return the content of `signals.yaml`."""
     content: Mapping[str, Any] = yaml.safe_load(FILE.read_text())
     return content
+
+
+def published(namespace: str, settings: ObservabilitySettings) -> str:
+    """The declared signals as JSON, in the form in which the service's monitor reads them."""
+    found, content = signals(namespace, settings), declared()
+    objectives = settings.objectives
+    return json.dumps(
+        {
+            "signals": {
+                name: {
+                    **{key: value for key, value in content["signals"][name].items() if key != "policy"},
+                    "name": name,
+                    "query": signal.query,
+                    "threshold": None if signal.threshold is None else signal.threshold.model_dump(),
+                }
+                for name, signal in found.signals.items()
+            },
+            "dashboards": content["dashboards"],
+            "objectives": found.objectives,
+            "allowed": {
+                "availability": 1 - objectives.availability_percent / 100,
+                "latency": 1 - objectives.fast_percent / 100,
+            },
+        },
+        indent=1,
+    )
 
 
 def signals(namespace: str, settings: ObservabilitySettings) -> Signals:

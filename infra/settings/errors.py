@@ -97,8 +97,16 @@ def _walk(
             if len(parts) > index + 2 and isinstance(value, type) and issubclass(value, BaseModel):
                 return _walk(value, parts[index + 2 :])
             return None, field
-        owner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        owner = _section(annotation)
     return owner, field
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The model of a section, also of one that may be null."""
+    for item in (annotation, *get_args(annotation)):
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            return item
+    return None
 
 
 def fields_by_alias(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
@@ -108,10 +116,8 @@ def fields_by_alias(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
 
 def _members(field: FieldInfo | None) -> str:
     """For a missing section: the keys it needs."""
-    annotation = None if field is None else field.annotation
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f" (an object with {', '.join(fields_by_alias(annotation))})"
-    return ""
+    section = None if field is None else _section(field.annotation)
+    return "" if section is None else f" (an object with {', '.join(fields_by_alias(section))})"
 
 
 def _unknown(name: str, owner: type[BaseModel] | None, top: bool) -> str:

@@ -41,3 +41,6 @@ ROLES: Final[Mapping[str, Role]] = {
 }
 # The role that the load balancer sends requests to.
 PUBLIC: Final = "api"
+# The role that a CronJob runs, which has neither replicas nor secrets; it ends within minutes.
+MONITOR: Final = "monitor"
+MONITOR_POOL: Final = NodePoolKind.SPOT

@@ -210,6 +210,18 @@ class ObjectiveSettings(Section):
     fast_seconds: Annotated[float, Field(gt=0, le=10, description="what fast is; a bucket of the histogram")]
 
 
+class MonitorSettings(Section):
+    """The `monitor` role: a CronJob that writes reports and exports early warnings."""
+
+    every_hours: Annotated[
+        Literal[1, 2, 3, 4, 6],
+        Field(description="hours between reports: 1, 2, 3, 4 or 6, which divide a day"),
+    ]
+    report_hours: Annotated[int, Field(ge=1, le=720, description="period of a report, in hours")]
+    keep_days: Annotated[Days, Field(description="days a report is retained")]
+    resources: ResourceSettings
+
+
 class ObservabilitySettings(Section):
     """Notification channels, and the retention of logs and metrics."""
 
@@ -219,6 +231,10 @@ class ObservabilitySettings(Section):
     thresholds: ThresholdSettings
     objectives: ObjectiveSettings
     log_days: Annotated[Days, Field(description="days logs are retained")]
+    monitor: Annotated[
+        MonitorSettings | None,
+        Field(description="reports and early warnings; null on one machine, whose dashboard has both"),
+    ]
 
 
 class BackupSettings(Section):

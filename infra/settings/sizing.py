@@ -9,8 +9,8 @@ from math import ceil
 from infra.settings import Settings
 from infra.settings.machine_types import allocatable
 from infra.settings.platform import ClusterSettings, DatabaseSettings, PoolSettings
-from infra.settings.roles import ROLES, NodePoolKind
-from infra.settings.service import RoleSettings, WorkloadSettings
+from infra.settings.roles import MONITOR, MONITOR_POOL, ROLES, NodePoolKind
+from infra.settings.service import ResourceSettings, RoleSettings, WorkloadSettings
 from infra.settings.types import AtlasSize
 
 # Connections a node of each Atlas tier accepts: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
@@ -96,11 +96,20 @@ class Sizing:
     @classmethod
     def of(cls, settings: Settings) -> Sizing:
         """Derive all of it."""
-        workload, cluster = settings.workload, settings.cluster
+        workload, cluster, monitor = settings.workload, settings.cluster, settings.observability.monitor
+        quota = sum((peak_resources(role, rolling=True) for role in workload.roles.values()), NO_RESOURCES)
+        single = {MONITOR_POOL: [monitor.resources]} if monitor is not None else {}
+        on_demand, spot = (
+            nodes(on_pool(workload, kind), pool, cluster, single.get(kind, []))
+            for kind, pool in (
+                (NodePoolKind.ON_DEMAND, cluster.on_demand),
+                (NodePoolKind.SPOT, cluster.spot),
+            )
+        )
         return cls(
-            quota=sum((peak_resources(role, rolling=True) for role in workload.roles.values()), NO_RESOURCES),
-            on_demand=nodes(on_pool(workload, NodePoolKind.ON_DEMAND), cluster.on_demand, cluster),
-            spot=nodes(on_pool(workload, NodePoolKind.SPOT), cluster.spot, cluster),
+            quota=quota if monitor is None else quota + total(1, monitor.resources),
+            on_demand=on_demand,
+            spot=spot,
             mongodb_pool=mongodb_pool(settings),
             redis_gb=redis_gb(settings),
         )
@@ -122,7 +131,11 @@ def peak_resources(role: RoleSettings, *, rolling: bool = False) -> ResourceTota
     While a Deployment is `rolling` out, the pods of a wave still terminate, and count against the quota, when
     their replacements are created (https://github.com/kubernetes/kubernetes/issues/98656).
     """
-    pods, resources = peak(role) + (surge(role) if rolling else 0), role.resources
+    return total(peak(role) + (surge(role) if rolling else 0), role.resources)
+
+
+def total(pods: int, resources: ResourceSettings) -> ResourceTotals:
+    """The resources of a number of equal pods."""
     return ResourceTotals(
         pods,
         pods * resources.cpu_milli,
@@ -132,10 +145,10 @@ def peak_resources(role: RoleSettings, *, rolling: bool = False) -> ResourceTota
     )
 
 
-def pods_per_node(role: RoleSettings, pool: PoolSettings) -> int:
-    """How many pods of a role one node holds, by its requests; 0 when not even one."""
+def pods_per_node(resources: ResourceSettings, pool: PoolSettings) -> int:
+    """How many pods with these requests one node holds; 0 when not even one."""
     share = allocatable(pool.machine_type)
-    by_request = min(share.cpu_milli // role.resources.cpu_milli, share.memory_mi // role.resources.memory_mi)
+    by_request = min(share.cpu_milli // resources.cpu_milli, share.memory_mi // resources.memory_mi)
     return min(by_request, MAX_PODS_PER_NODE)
 
 
@@ -144,17 +157,22 @@ def on_pool(workload: WorkloadSettings, kind: NodePoolKind) -> list[RoleSettings
     return [settings for name, settings in workload.roles.items() if ROLES[name].pool is kind]
 
 
-def nodes(roles: Sequence[RoleSettings], pool: PoolSettings, cluster: ClusterSettings) -> Nodes:
-    """Bounds of the pool that `roles` run on.
+def nodes(
+    roles: Sequence[RoleSettings],
+    pool: PoolSettings,
+    cluster: ClusterSettings,
+    single: Sequence[ResourceSettings] = (),
+) -> Nodes:
+    """Bounds of the pool that `roles` run on, and `single` pods from time to time.
 
     At least what `minReplicas` need, and one node in as many zones as there are replicas to spread. At most
     what the peaks need, filled up to the same number in each zone, as a balanced pool grows. Roles are
     counted as if they shared no node.
     """
     zones = len(cluster.zones)
-    needed, peaks, spread = 0, 0, 0
+    needed, peaks, spread = 0, len(single), 0
     for role in roles:
-        held = max(pods_per_node(role, pool), 1)
+        held = max(pods_per_node(role.resources, pool), 1)
         needed += ceil(role.min_replicas / held)
         peaks += ceil(peak(role) / held)
         spread = max(spread, min(role.min_replicas, zones))
@@ -194,15 +212,18 @@ def cross_field_errors(settings: Settings) -> list[tuple[str, object, str]]:
         NodePoolKind.ON_DEMAND: ("onDemand", cluster.on_demand),
         NodePoolKind.SPOT: ("spot", cluster.spot),
     }
-    for name, role in workload.roles.items():
-        key, pool = pools[ROLES[name].pool]
+    pods = [(name, ROLES[name].pool, role.resources) for name, role in workload.roles.items()]
+    if (monitor := settings.observability.monitor) is not None:
+        pods.append((MONITOR, MONITOR_POOL, monitor.resources))
+    for name, kind, resources in pods:
+        key, pool = pools[kind]
         try:
-            held = pods_per_node(role, pool)
+            held = pods_per_node(resources, pool)
         except ValueError as error:
             found.append((f"cluster.{key}.machineType", pool.machine_type, str(error)))
             continue
         if held < 1:
-            request = f"{role.resources.cpu_milli}m CPU and {role.resources.memory_mi} MiB"
+            request = f"{resources.cpu_milli}m CPU and {resources.memory_mi} MiB"
             remedy = f"is too small for one pod of {name}, {request}: give a larger type or request less"
             found.append((f"cluster.{key}.machineType", pool.machine_type, remedy))
     found += _connections(settings.database, mongodb_pool(settings))

@@ -14,9 +14,11 @@ from infra.delivery import Delivery
 from infra.edge.address_ranges import CLOUDFLARE, LOAD_BALANCERS
 from infra.edge.origin import Origin
 from infra.network import Network
+from infra.observability.signals import published
+from infra.reports import Reports
 from infra.service_identity import Identity
 from infra.settings import Settings
-from infra.settings.roles import ROLES
+from infra.settings.roles import MONITOR, ROLES
 from infra.settings.shutdown_timing import Termination
 from infra.settings.sizing import REDIS_POOL, Sizing
 from infra.storage import Storage
@@ -24,6 +26,7 @@ from infra.workload.autoscaling import Scaling, ScalingArgs
 from infra.workload.config_maps import Configuration, ConfigurationArgs
 from infra.workload.deployment import RoleArgs, RoleWorkload
 from infra.workload.gateway import Gateway, GatewayArgs
+from infra.workload.monitor import Monitor, MonitorArgs
 from infra.workload.namespace import Namespace, NamespaceArgs
 from infra.workload.network_policies import Isolation, IsolationArgs
 from infra.workload.pod_monitoring import Scraping, ScrapingArgs
@@ -45,10 +48,11 @@ class WorkloadArgs:
     identity: Identity
     delivery: Delivery
     origin: Origin
+    reports: Reports | None
 
 
 class Workload(Component):
-    """Namespace, configuration, the roles with their autoscalers, network policies and the gateway."""
+    """Namespace, configuration, roles with autoscalers, the monitor, network policies and the gateway."""
 
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         provided = pulumi.ResourceOptions.merge(
@@ -57,8 +61,10 @@ class Workload(Component):
         super().__init__("kingdom:workload:Workload", name, provided)
         environment, settings = args.environment, args.settings.workload
 
+        monitor = args.settings.observability.monitor
+        single = [] if monitor is None else [monitor.resources]
         namespace = Namespace(
-            "namespace", NamespaceArgs(environment, settings, args.sizing.quota), self.child()
+            "namespace", NamespaceArgs(environment, settings, args.sizing.quota, single), self.child()
         )
         configuration = Configuration(
             "configuration",
@@ -85,6 +91,16 @@ class Workload(Component):
             )
             Scaling(f"{role}-scaling", ScalingArgs(environment, namespace, deployed, replicas), self.child())
             Scraping(f"{role}-scraping", ScrapingArgs(environment, namespace, role), self.child())
+        if monitor is not None and args.reports is not None:
+            declared = published(settings.namespace, args.settings.observability)
+            Monitor(
+                MONITOR,
+                MonitorArgs(
+                    environment, namespace, args.reports, declared, settings, monitor, args.delivery.ready
+                ),
+                self.child(),
+            )
+            Scraping(f"{MONITOR}-scraping", ScrapingArgs(environment, namespace, MONITOR), self.child())
         Isolation(
             "isolation",
             IsolationArgs(

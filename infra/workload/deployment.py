@@ -20,6 +20,7 @@ from infra.settings.service import RoleSettings, WorkloadSettings
 from infra.settings.shutdown_timing import PROBE_FAILURES, Termination
 from infra.workload.config_maps import FILES, FILES_DIR, VARIABLES, Configuration
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
+from infra.workload.pod_security import container_security, pod_security
 from infra.workload.priority_classes import class_name
 
 PORT = 8080
@@ -28,7 +29,6 @@ METRICS_PATH = "/metrics"
 PORT_NAME = "http"
 SECRETS_DIR = "/var/run/secrets/kingdom"
 SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
-USER = 10001
 IMAGE_PATH = "spec.template.spec.containers[0].image"
 
 
@@ -128,16 +128,7 @@ class RoleWorkload(Component):
             "automount_service_account_token": False,  # set on pod and account: a pod overrides its account
             "enable_service_links": False,  # pods get no environment variables of other services
             "termination_grace_period_seconds": Termination.of(args.settings).grace,
-            "security_context": {
-                "run_as_non_root": True,  # an image that runs as root does not start
-                "run_as_user": USER,
-                "run_as_group": USER,
-                "fs_group": USER,
-                # System calls that no service makes, and escapes from containers do, are refused.
-                "seccomp_profile": {"type": "RuntimeDefault"},
-                # Nor does a process that broke out of the service write to what of the node it can see.
-                "app_armor_profile": {"type": "RuntimeDefault"},
-            },
+            "security_context": pod_security(),
             "node_selector": {POOL_LABEL: args.pool},
             "tolerations": [
                 {"key": POOL_LABEL, "operator": "Equal", "value": args.pool, "effect": "NoSchedule"}
@@ -196,16 +187,7 @@ def container(role: str, args: RoleArgs) -> Any:
             "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
             "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
         },
-        "security_context": {
-            "allow_privilege_escalation": False,  # a setuid program in the image gains nothing
-            "privileged": False,  # no devices of the node
-            "read_only_root_filesystem": True,  # what breaks in cannot install itself
-            "run_as_non_root": True,
-            "run_as_user": USER,
-            "run_as_group": USER,
-            "capabilities": {"drop": ["ALL"]},  # none is needed above port 1024
-            "seccomp_profile": {"type": "RuntimeDefault"},
-        },
+        "security_context": container_security(),
         # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.
         "liveness_probe": probe("/livez", period=10, failures=3),
         "readiness_probe": probe(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_kubernetes.core import v1 as core
 
 from infra.component import Component, Environment
-from infra.settings.service import WorkloadSettings
+from infra.settings.service import ResourceSettings, WorkloadSettings
 from infra.settings.sizing import ResourceTotals
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceArgs:
-    """The environment and the workload that must fit."""
+    """The environment, and the workload that must fit: `single` are pods beside those of the roles."""
 
     environment: Environment
     settings: WorkloadSettings
     quota: ResourceTotals
+    single: Sequence[ResourceSettings] = ()
 
 
 class Namespace(Component):
@@ -60,7 +62,7 @@ class Namespace(Component):
             },
             opts=self.child(depends_on=[namespace]),
         )
-        resources = [role.resources for role in settings.roles.values()]
+        resources = [*(role.resources for role in settings.roles.values()), *args.single]
         max_cpu_milli = max(item.cpu_limit_milli for item in resources)
         memory = max(item.memory_mi for item in resources)
         scratch = max(item.scratch_mi for item in resources)

@@ -12,13 +12,18 @@ from infra.component import Component, Environment
 from infra.database.access import Destination
 from infra.edge.address_ranges import LOAD_BALANCERS
 from infra.network import GOOGLE_APIS, PRIVATE_RANGES
-from infra.settings.roles import PUBLIC
+from infra.settings.roles import PUBLIC, ROLES
 from infra.workload.deployment import PORT
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
 
 METADATA_SERVER = "169.254.169.254/32"  # where a pod gets its Google identity
 
 ALL_PODS = {"match_labels": {"app.kubernetes.io/part-of": "kingdom"}}
+# The monitor reads metrics and writes reports: it reaches Google's APIs and nothing else.
+SERVICE_PODS = {
+    **ALL_PODS,
+    "match_expressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": list(ROLES)}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +104,27 @@ def egress(args: IsolationArgs) -> dict[str, Any]:
     google = [{"to": [{"ip_block": {"cidr": GOOGLE_APIS}}], "ports": [{"port": 443, "protocol": "TCP"}]}]
     # A mail server has a name and changing public addresses.
     public = {"ip_block": {"cidr": "0.0.0.0/0", "except_": list(PRIVATE_RANGES)}}
-    mail = {"to-mail": _to([public], [{"port": args.mail_port, "protocol": "TCP"}])}
+    mail = {"to-mail": _to([public], [{"port": args.mail_port, "protocol": "TCP"}], SERVICE_PODS)}
     return {
         **(mail if args.mail_port else {}),
         "to-names": _to([_dns_pods()], [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]),
         "to-cache": _to(
-            [{"ip_block": {"cidr": args.cache_range}}], [{"port": args.cache_port, "protocol": "TCP"}]
+            [{"ip_block": {"cidr": args.cache_range}}],
+            [{"port": args.cache_port, "protocol": "TCP"}],
+            SERVICE_PODS,
         ),
         "to-identity": _to([{"ip_block": {"cidr": METADATA_SERVER}}], [{"port": 80, "protocol": "TCP"}]),
-        "to-database": _to([{"ip_block": database}], [{"port": first, "end_port": last, "protocol": "TCP"}]),
+        "to-database": _to(
+            [{"ip_block": database}], [{"port": first, "end_port": last, "protocol": "TCP"}], SERVICE_PODS
+        ),
         "to-google": {"pod_selector": ALL_PODS, "policy_types": ["Egress"], "egress": google},
     }
 
 
-def _to(peers: list[Any], ports: list[Any]) -> dict[str, Any]:
-    """Return a policy that opens ports of these peers to all pods of the service."""
+def _to(peers: list[Any], ports: list[Any], pods: Any = ALL_PODS) -> dict[str, Any]:
+    """Return a policy that opens ports of these peers to `pods`."""
     return {
-        "pod_selector": ALL_PODS,
+        "pod_selector": pods,
         "policy_types": ["Egress"],
         "egress": [{"to": peers, "ports": ports}],
     }

@@ -51,12 +51,21 @@ def _row(key: str, field: Schema, definitions: dict[str, Schema]) -> Iterator[tu
     what = _cell(str(field.get("description") or model.get("description", "")))
     if "properties" in model:
         yield from _rows(f"{key}.", model, definitions)
+    elif (section := _nullable(model, definitions)) is not None:
+        yield key, what, "object or `null`"
+        yield from _rows(f"{key}.", section, definitions)
     elif isinstance(held, dict):
         yield from _row(f"{key}.NAME", {"description": what, **held}, definitions)
     elif model.get("type") == "array" and isinstance(model.get("items"), dict):
         yield from _row(f"{key}[]", {"description": what, **model["items"]}, definitions)
     else:
         yield key, what, _allowed(model)
+
+
+def _nullable(model: Schema, definitions: dict[str, Schema]) -> Schema | None:
+    """The section of a field that is a section or null."""
+    found = [_resolve(choice, definitions) for choice in model.get("anyOf", [])]
+    return next((choice for choice in found if "properties" in choice), None)
 
 
 def _resolve(field: Schema, definitions: dict[str, Schema]) -> Schema:

@@ -23,6 +23,7 @@ PREFERRED: Final = {"mongodbatlas:index/advancedCluster:AdvancedCluster": "tags"
 WITHIN: Final[Mapping[str, str]] = {
     "gcp:container/nodePool:NodePool": "nodeConfig.resourceLabels",
     "kubernetes:apps/v1:Deployment": "spec.template.metadata.labels",
+    "kubernetes:batch/v1:CronJob": "spec.jobTemplate.spec.template.metadata.labels",
     "kubernetes:batch/v1:Job": "spec.template.metadata.labels",
 }
 

@@ -94,3 +94,6 @@ def test_an_update_by_hand_leaves_the_deployed_image(declared: Declared) -> None
     for role in declared.of("Deployment"):
         ignored = declared.state("Deployment", role).ignore_changes
         assert tuple(ignored) == ("spec.template.spec.containers[0].image",), role
+    if declared.stack != "local":
+        ignored = declared.state("CronJob", "monitor").ignore_changes
+        assert tuple(ignored) == ("spec.jobTemplate.spec.template.spec.containers[0].image",)

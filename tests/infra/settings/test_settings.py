@@ -121,6 +121,34 @@ def test_a_missing_section_lists_the_keys_it_needs(values: dict[str, Any]) -> No
     assert "version, minGb" in setting_problems(values)["kingdom:cache"]
 
 
+@pytest.mark.parametrize(
+    ("change", "key", "expected"),
+    [
+        ({"everyHour": 1}, "everyHour", "did you mean everyHours?"),
+        ({"everyHours": 5}, "everyHours", "hours between reports: 1, 2, 3, 4 or 6"),
+        ({"resources": {"cpuMilli": 2000}}, "resources", "cpuLimitMilli 1000 is below cpuMilli 2000"),
+    ],
+)
+def test_a_wrong_value_in_a_section_that_may_be_null_is_reported(
+    values: dict[str, Any], change: dict[str, Any], key: str, expected: str
+) -> None:
+    merge(values["kingdom:observability"]["monitor"], change)
+    assert expected in setting_problems(values)[f"kingdom:observability.monitor.{key}"]
+
+
+def test_a_section_that_may_be_null_is_still_required(values: dict[str, Any]) -> None:
+    del values["kingdom:observability"]["monitor"]
+    found = setting_problems(values)["kingdom:observability.monitor"]
+    assert "(an object with everyHours, reportHours, keepDays, resources)" in found
+
+
+def test_a_monitor_that_fits_on_no_node_is_refused(values: dict[str, Any]) -> None:
+    resources = values["kingdom:observability"]["monitor"]["resources"]
+    resources |= {"cpuMilli": 60_000, "cpuLimitMilli": 60_000}
+    found = setting_problems(values)["kingdom:cluster.spot.machineType"]
+    assert "too small for one pod of monitor, 60000m CPU" in found
+
+
 def test_keys_of_other_namespaces_belong_to_others(values: dict[str, Any]) -> None:
     values["cloudflare:retries"] = 3
     assert parse("prod", values)

@@ -1,0 +1,176 @@
+"""The `monitor` role on the cluster: a CronJob that writes reports and exports early warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.batch import v1 as batch
+from pulumi_kubernetes.core import v1 as core
+
+from infra.component import Component, Environment
+from infra.node_pools import POOL_LABEL
+from infra.reports import Reports
+from infra.settings.roles import MONITOR, MONITOR_POOL
+from infra.settings.service import MonitorSettings, WorkloadSettings
+from infra.workload.deployment import PORT, PORT_NAME, SCRATCH_DIR
+from infra.workload.namespace import Namespace, kubernetes_labels
+from infra.workload.pod_monitoring import INTERVAL_SECONDS
+from infra.workload.pod_security import container_security, pod_security
+
+SIGNALS = "signals"
+SIGNALS_DIR = "/etc/kingdom"
+SIGNALS_FILE = "signals.json"
+IMAGE_PATH = "spec.jobTemplate.spec.template.spec.containers[0].image"
+MINUTE = 7
+DEADLINE_SECONDS = 600
+SCRAPE_SECONDS = 3 * INTERVAL_SECONDS
+RETRIES = 1
+GRACE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorArgs:
+    """The environment, the namespace, the Google side, the signals as JSON, and the settings.
+
+    `after` are the resources that precede its pods.
+    """
+
+    environment: Environment
+    namespace: Namespace
+    reports: Reports
+    signals: str
+    workload: WorkloadSettings
+    settings: MonitorSettings
+    after: Sequence[pulumi.Resource]
+
+
+class Monitor(Component):
+    """Account, ConfigMap of the signals, and CronJob of the `monitor` role. It mounts no secret.
+
+    It starts at minute `MINUTE`, because most scheduled jobs start at minute 0.
+    """
+
+    def __init__(self, name: str, args: MonitorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:Monitor", name, opts)
+        namespace = args.namespace.metadata_name
+        labels = kubernetes_labels(args.environment, MONITOR)
+        account = core.ServiceAccount(
+            name,
+            metadata={
+                "name": MONITOR,
+                "namespace": namespace,
+                "labels": labels,
+                "annotations": {"iam.gke.io/gcp-service-account": args.reports.account},
+            },
+            automount_service_account_token=False,  # the monitor never calls the API server
+            opts=self.child(depends_on=args.namespace.ready),
+        )
+        signals = core.ConfigMap(
+            f"{name}-signals",
+            metadata={"name": SIGNALS, "namespace": namespace, "labels": labels},
+            data={SIGNALS_FILE: args.signals},
+            opts=self.child(depends_on=args.namespace.ready),
+        )
+        batch.CronJob(
+            name,
+            metadata={"name": MONITOR, "namespace": namespace, "labels": labels},
+            spec={
+                "schedule": f"{MINUTE} */{args.settings.every_hours} * * *",
+                "time_zone": "Etc/UTC",
+                "concurrency_policy": "Forbid",  # a second run would exceed the quota
+                "starting_deadline_seconds": DEADLINE_SECONDS,
+                "successful_jobs_history_limit": 1,
+                "failed_jobs_history_limit": 3,
+                "job_template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "backoff_limit": RETRIES,
+                        # A run whose own deadline does not end it.
+                        "active_deadline_seconds": (RETRIES + 1) * (DEADLINE_SECONDS + GRACE_SECONDS),
+                        "template": {"metadata": {"labels": labels}, "spec": pod(args)},
+                    },
+                },
+            },
+            opts=self.child(
+                depends_on=[account, signals, *args.reports.ready, *args.after],
+                # As for the Deployments: an update by hand must not replace the image that runs.
+                ignore_changes=[IMAGE_PATH] if args.workload.image.keeps_deployed else [],
+            ),
+        )
+        self.register_outputs({})
+
+
+def pod(args: MonitorArgs) -> Any:
+    """The pod of one run."""
+    pool = MONITOR_POOL.value
+    return {
+        "service_account_name": MONITOR,
+        "automount_service_account_token": False,  # set on pod and account: a pod overrides its account
+        "enable_service_links": False,  # pods get no environment variables of other services
+        "restart_policy": "Never",
+        "termination_grace_period_seconds": GRACE_SECONDS,
+        "security_context": pod_security(),
+        "node_selector": {POOL_LABEL: pool},
+        "tolerations": [{"key": POOL_LABEL, "operator": "Equal", "value": pool, "effect": "NoSchedule"}],
+        "containers": [container(args)],
+        "volumes": [
+            {
+                "name": "scratch",
+                "empty_dir": {"size_limit": f"{args.settings.resources.scratch_mi}Mi"},
+            },
+            {"name": SIGNALS, "config_map": {"name": SIGNALS, "default_mode": 0o444}},
+        ],
+    }
+
+
+def container(args: MonitorArgs) -> Any:
+    """The one container of the pod."""
+    resources = args.settings.resources
+    fixed = {"memory": f"{resources.memory_mi}Mi", "ephemeral-storage": f"{resources.scratch_mi}Mi"}
+    return {
+        "name": MONITOR,
+        "image": args.workload.image.reference,
+        "image_pull_policy": "Always",  # each start proves that this node may have the image
+        "command": ["python", "-m", "app"],
+        "args": [MONITOR],
+        "ports": [{"name": PORT_NAME, "container_port": PORT, "protocol": "TCP"}],
+        "env": [
+            {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
+            *({"name": key, "value": value} for key, value in variables(args).items()),
+        ],
+        "resources": {
+            "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
+            "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
+        },
+        "security_context": container_security(),
+        "volume_mounts": [
+            {"name": "scratch", "mount_path": SCRATCH_DIR},
+            {"name": SIGNALS, "mount_path": SIGNALS_DIR, "read_only": True},
+        ],
+    }
+
+
+def variables(args: MonitorArgs) -> dict[str, pulumi.Input[str]]:
+    """Return the environment variables of the role."""
+    return {
+        "PORT": str(PORT),
+        "TMPDIR": SCRATCH_DIR,
+        "KINGDOM_ENVIRONMENT": args.environment.name,
+        "KINGDOM_LOG_LEVEL": args.workload.log_level.value,
+        "KINGDOM_PROMETHEUS_URL": prometheus(args.environment.project),
+        "KINGDOM_PROMETHEUS_AUTH": "google",
+        "KINGDOM_SIGNALS_FILE": f"{SIGNALS_DIR}/{SIGNALS_FILE}",
+        "KINGDOM_REPORT_BUCKET": args.reports.bucket,
+        "KINGDOM_STORAGE_ENDPOINT": "https://storage.googleapis.com",
+        "KINGDOM_REPORT_SECONDS": str(args.settings.report_hours * 3600),
+        "KINGDOM_MONITOR_DEADLINE_SECONDS": str(DEADLINE_SECONDS),
+        "KINGDOM_MONITOR_SCRAPE_SECONDS": str(SCRAPE_SECONDS),
+    }
+
+
+def prometheus(project: str) -> str:
+    """The Prometheus HTTP API of Google Managed Service for Prometheus."""
+    return f"https://monitoring.googleapis.com/v1/projects/{project}/location/global/prometheus"
