@@ -30,6 +30,8 @@ class DeploymentExecutor:
         self.default_providers = DefaultProviders(
             deployment.stack, deployment.project, deployment.config, self.register
         )
+        self._root = ""
+        self._former_outputs: Properties = {}  # of the stack
         self._generator = StepGenerator(deployment, self.default_providers, self._claims, self._run)
 
     def register(self, goal: Goal) -> ResourceState:
@@ -84,10 +86,22 @@ class DeploymentExecutor:
             return
         if record.type == ROOT_STACK_TYPE:
             deployment.outputs = outputs
+            self._root, self._former_outputs = urn, record.outputs
         # Outputs that depend on a failed resource are unknown: the previous outputs stay recorded.
         if deployment.preview or not contains_unknown(outputs):
             record = deployment.snapshot.put(replace(record, outputs=with_secrets_of(outputs, record.inputs)))
         deployment.executor.component_finished(record)
+
+    def keep_former_outputs(self) -> None:
+        """Record former stack outputs again that were not registered before a failure of the deployment.
+
+        They may not have been removed from the program (``executeRegisterResourceOutputs`` in
+        ``pkg/resource/deploy/step_executor.go``).
+        """
+        record = self.deployment.snapshot.live(self._root)
+        if record is not None and not self.deployment.preview:
+            outputs = {**self._former_outputs, **record.outputs}
+            self.deployment.snapshot.put(replace(record, outputs=outputs))
 
     def resume(self) -> None:
         """Finish deletions that an earlier operation started and did not record as finished."""

@@ -169,6 +169,7 @@ class Operation:
         except KingdomError as error:
             if monitor.fatal is not None:
                 raise monitor.fatal from None
+            executor.keep_former_outputs()
             # An earlier failure may be the cause of the program's: report both.
             failures = [
                 _described(item)
@@ -179,6 +180,8 @@ class Operation:
             raise
         if monitor.fatal is not None:
             raise monitor.fatal
+        if deployment.failed:
+            executor.keep_former_outputs()
         return self._result(deployment)
 
     def _note_unreadable(self, *, previewing: bool) -> None:

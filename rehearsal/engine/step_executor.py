@@ -326,10 +326,10 @@ def outputs_of(goal: ResourceState, outputs: Properties) -> Properties:
 
 
 def with_additional_secrets(outputs: Properties, keys: Iterable[str]) -> Properties:
-    """Return `outputs` with the values of `keys` marked as secret."""
+    """Return `outputs` with the values of `keys` marked as secret, except ``id``, which cannot be secret."""
     result: dict[str, Any] = dict(outputs)
     for key in keys:
-        if key in result and not isinstance(result[key], Secret):
+        if key != "id" and key in result and not isinstance(result[key], Secret):
             result[key] = Secret(result[key])
     return result
 

@@ -93,6 +93,8 @@ class StepGenerator:
     def custom(self, goal: Goal) -> PlannedStep:
         """Plan the step of a custom resource. An import that precedes it is executed."""
         goal = self._with_provider(goal)
+        if "id" in goal.additional_secret_outputs:
+            self._deployment.log(Severity.WARNING, "additionalSecretOutputs: id cannot be secret", goal.urn)
         old = self._adopt(goal)
         provider, imported = self._provider_for(goal), False
         if goal.import_id and (old is None or goal.import_id != (old.import_id or old.id)):

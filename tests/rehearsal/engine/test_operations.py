@@ -12,7 +12,7 @@ from rehearsal.engine.program import hang_detector
 from rehearsal.engine.program.runner import ProgramError
 from rehearsal.errors import StateError
 from rehearsal.providers.errors import InitFailedError
-from rehearsal.pulumi.properties import contains_unknown
+from rehearsal.pulumi.properties import Secret, contains_unknown
 from tests.rehearsal.engine import fake_sdk
 from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud, refused
@@ -247,6 +247,28 @@ def test_a_failure_stops_later_steps_and_the_next_update_resumes(stack: Stack, c
     stack.up()
     assert stack.names() == {"a", "b", "c"}
     stack.consistent()
+
+
+def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
+    def refuse(request: object) -> None:
+        raise refused("quota exceeded")
+
+    stack.up('pulumi.export("x", 1)\npulumi.export("y", 1)\n')
+    cloud.before[("Create", "b")] = refuse
+    assert not stack.update('pulumi.export("x", 2)\nThing("b")\n').ok
+    assert stack.record("toys-test").outputs == {"x": 2, "y": 1}
+    with pytest.raises(ProgramError):
+        stack.update('pulumi.export("x", 3)\nraise ValueError("stopped")\n')
+    assert stack.record("toys-test").outputs["y"] == 1
+    stack.up('pulumi.export("x", 2)\n')
+    assert stack.record("toys-test").outputs == {"x": 2}
+
+
+def test_an_id_is_never_secret(stack: Stack) -> None:
+    result = stack.up('Thing("a", ResourceOptions(additional_secret_outputs=["id", "computed"]), id="i")\n')
+    assert stack.record("a").outputs["id"] == "i"
+    assert stack.record("a").outputs["computed"] == Secret("a-computed")
+    assert messages(result) == ["additionalSecretOutputs: id cannot be secret"]
 
 
 def test_a_program_ends_when_a_resource_it_awaits_failed(stack: Stack, cloud: Cloud) -> None:
