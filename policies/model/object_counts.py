@@ -40,9 +40,11 @@ class Claim:
     """A volume claim that is declared or made from a template, and how many times."""
 
     what: str
-    storage_class: str
+    # None where the cluster's default is used and not known here.
+    storage_class: str | None
     size: Fraction
     times: int
+    attributes_class: str = ""
 
 
 @dataclass
@@ -53,12 +55,15 @@ class Holdings:
     load_balancers: int = 0
     node_ports: int = 0
     claims: list[Claim] = field(default_factory=list)
+    # Why there may be more of the objects of a plural, by plural.
+    unproven: dict[str, list[str]] = field(default_factory=dict)
 
 
 def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str, Holdings]:
     """The objects of each namespace when all its workloads (`peaks`) are at their maximum."""
     found: dict[str, Holdings] = {}
     seen: set[tuple[str, str, str, str]] = set()
+    default_class = _default_class(objects)
     for item in objects:
         key = (item.group, item.kind, item.namespace, item.name)
         if item.name and item.namespace != "?":
@@ -70,14 +75,49 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
         if item.kind == "Service":
             _count_ports(own, item.node["spec"])
         elif item.kind == "PersistentVolumeClaim":
-            own.claims.append(_claim(item.label, item.node["spec"], 1))
+            own.claims.append(_claim(item.label, item.node, 1, default_class))
     for namespace, workloads in peaks.items():
         own = found.setdefault(namespace, Holdings())
         for workload in workloads:
-            own.claims.extend(_claims_of(workload))
+            own.claims.extend(_claims_of(workload, default_class))
         own.plurals[_CLAIMS] += sum(claim.times for claim in own.claims) - own.plurals[_CLAIMS]
         _count_controlled(own, workloads)
+        for workload in workloads:
+            _note_unproven(own, workload)
     return found
+
+
+def _default_class(objects: list[Object]) -> str | None:
+    """The storage class of claims that name none; None where several or none are declared."""
+    names = {
+        item.name
+        for item in objects
+        if item.kind == "StorageClass"
+        and any(item.node.at("metadata", "annotations", key).is_one_of("true") for key in _DEFAULT_CLASS)
+    }
+    return names.pop() if len(names) == 1 else None
+
+
+_DEFAULT_CLASS: Final = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
+
+
+def _note_unproven(own: Holdings, item: Demand) -> None:
+    """Note the plurals of which a workload may have more objects than are counted."""
+    why = "has values that are not known yet" if item.doubtful else item.unbounded
+    if not why:
+        return
+    plurals = ["pods"]
+    if item.workload.kind == "CronJob":
+        plurals.append("jobs.batch")
+    templates = item.workload.node.at("spec", "volumeClaimTemplates")
+    ephemeral = any(volume["ephemeral"].present for volume in item.template.spec["volumes"].items())
+    if templates.present or ephemeral:
+        plurals.append(_CLAIMS)
+    for plural in plurals:
+        own.unproven.setdefault(plural, []).append(f"{item.workload.label}: {why}")
 
 
 def plural_of(item: Object) -> str:
@@ -104,13 +144,61 @@ def needed(key: str, own: Holdings) -> int | Fraction | None:
     if key == "services.nodeports":
         return own.node_ports
     if of_class is not None:
-        claims = [claim for claim in own.claims if claim.storage_class == of_class["name"]]
-        return _storage(claims) if of_class["key"] == _STORAGE else sum(claim.times for claim in claims)
+        return _of_claims(
+            of_class["key"], [claim for claim in own.claims if claim.storage_class == of_class["name"]]
+        )
     if key == _STORAGE:
         return _storage(own.claims)
     if key in PLAIN or key.startswith("count/"):
         return own.plurals[plural] + _GIVEN.get(plural, 0)
     return None
+
+
+def unproven(key: str, own: Holdings) -> list[str]:
+    """Why a namespace may need more of a quota's `key` than :func:`needed` returns."""
+    plural = key.removeprefix("count/")
+    of_class = _CLASS_KEY.fullmatch(key)
+    found = []
+    if plural in _AT_RUN_TIME:
+        found.append("controllers and clients create such objects while they run")
+    if of_class is not None:
+        found += [
+            f"{claim.what} names no storage class, and no default one is declared"
+            for claim in own.claims
+            if claim.storage_class is None
+        ]
+    if of_class is not None or key == _STORAGE:
+        plural = _CLAIMS
+    return [*found, *own.unproven.get(plural, ())]
+
+
+# Objects of which no declaration determines the number.
+_AT_RUN_TIME: Final = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
+
+
+def needed_in_scope(key: str, own: Holdings, expressions: list[tuple[str, str, list[str]]]) -> int | None:
+    """How many claims a quota counts whose scopes are `expressions` (scope, operator, values).
+
+    None for any other key, and where a scope is not about claims.
+    """
+    if key not in (_CLAIMS, f"count/{_CLAIMS}") or any(scope != _ATTRIBUTES for scope, *_ in expressions):
+        return None
+    claims = own.claims
+    for _, operator, values in expressions:
+        claims = [claim for claim in claims if _in_class(claim.attributes_class, operator, values)]
+    return sum(claim.times for claim in claims)
+
+
+_ATTRIBUTES: Final = "VolumeAttributesClass"
+
+
+def _in_class(name: str, operator: str, values: list[str]) -> bool:
+    held = {"In": name in values, "NotIn": name not in values, "DoesNotExist": not name}
+    return held.get(operator, bool(name))
+
+
+def _of_claims(key: str, claims: list[Claim]) -> int | Fraction:
+    return _storage(claims) if key == _STORAGE else sum(claim.times for claim in claims)
 
 
 def _storage(claims: list[Claim]) -> Fraction:
@@ -129,21 +217,28 @@ def _count_ports(own: Holdings, spec: Node) -> None:
     own.node_ports += len(ports)
 
 
-def _claim(what: str, spec: Node, times: int) -> Claim:
+def _claim(what: str, claim: Node, times: int, default_class: str | None) -> Claim:
+    spec = claim["spec"]
     size = spec.at("resources", "requests", "storage")
     amount = parse(size.raw) if size.known() else None
-    return Claim(what, spec["storageClassName"].text(), amount or Fraction(0), times)
+    annotated = claim.at("metadata", "annotations", _CLASS_ANNOTATION)
+    named = annotated if annotated.present else spec["storageClassName"]
+    storage_class = named.text() if named.present else default_class
+    return Claim(what, storage_class, amount or Fraction(0), times, spec["volumeAttributesClassName"].text())
 
 
-def _claims_of(item: Demand) -> Iterator[Claim]:
+_CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
+
+
+def _claims_of(item: Demand, default_class: str | None) -> Iterator[Claim]:
     """Claims made for a workload's pods: of a stateful set, and of ephemeral volumes."""
     for template in item.workload.node.at("spec", "volumeClaimTemplates").items():
         if item.workload.kind == "StatefulSet":
-            yield _claim(item.workload.label, template["spec"], item.pods)
+            yield _claim(item.workload.label, template, item.pods, default_class)
     for volume in item.template.spec["volumes"].items():
-        spec = volume.at("ephemeral", "volumeClaimTemplate", "spec")
-        if spec.present:
-            yield _claim(item.workload.label, spec, item.pods)
+        template = volume.at("ephemeral", "volumeClaimTemplate")
+        if template["spec"].present:
+            yield _claim(item.workload.label, template, item.pods, default_class)
 
 
 def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:

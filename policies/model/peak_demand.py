@@ -51,6 +51,8 @@ class Demand:
     terminating: int = 0
     # Whether something that decides it is not known yet.
     doubtful: bool = False
+    # The quality-of-service class of the pods, which the overhead of a runtime class does not change.
+    best_effort: bool = False
 
     def of(self, key: str) -> Fraction:
         """The certain amount of ``requests.cpu``, ``limits.memory``, ``pods`` …"""
@@ -73,8 +75,14 @@ def demand(
     with workload.node.track_unknowns() as unknown:
         pods, why, unbounded = peak_pods(workload, scaling, nodes)
         scaler = scaling.vertical.get(key_of(workload))
-        per_pod = pod_requests(template, defaults, scaler, growing)
-        if not template.spec["overhead"].present:
+        per_pod = pod_requests(template, defaults, scaler, growing, overhead=False)
+        best_effort = not growing and not any(per_pod.get(key) for key in _COMPUTE)
+        other = scaling.other_scalers.get(key_of(workload))
+        if other is not None:
+            unbounded = f"{other.label} may change the number of its pods"
+        if template.spec["overhead"].present:
+            _add_overhead(per_pod, template.spec["overhead"])
+        else:
             # Admission takes it from the class.
             name = template.spec["runtimeClassName"].text()
             runtime = scaling.objects.get(("", "RuntimeClass", name)) if name else None
@@ -83,7 +91,17 @@ def demand(
         missing = _missing(template, defaults)
         terminating = _terminating(workload, template, scaling)
     return Demand(
-        workload, template, pods, why, per_pod, unbounded, growing, missing, terminating, bool(unknown)
+        workload,
+        template,
+        pods,
+        why,
+        per_pod,
+        unbounded,
+        growing,
+        missing,
+        terminating,
+        bool(unknown),
+        best_effort,
     )
 
 
@@ -92,7 +110,7 @@ def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[in
     spec = workload.node["spec"]
     _, maximum = scaling.replicas(workload)
     if workload.kind not in TEMPLATES or workload.group not in ("", "apps", "batch", "extensions"):
-        counted = spec["replicas"].present
+        counted = spec["replicas"].present or scaling.is_scaled(workload)
         reason = f"the number of pods of a {workload.kind} is not known here"
         return (maximum if counted else 0), f"{maximum if counted else 0}", reason
     match workload.kind:

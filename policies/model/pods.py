@@ -101,12 +101,17 @@ class PodSources:
 def pod_sources(owner: Object) -> PodSources:
     """Find everything in `owner` that makes pods.
 
-    Kinds that are not built in are searched: an object under a key that ends with "template" and has
+    Kinds that are not built in are searched: an object under a key that contains "template" and has
     ``spec.containers`` is a pod template, as in a Rollout, a DeploymentConfig or a JobSet.
     """
     if owner.group in _TEMPLATE_GROUPS:
         path = TEMPLATES.get(owner.kind)
-        return PodSources() if path is None else PodSources((PodTemplate(owner, owner.node.at(*path)),))
+        if path is None:
+            # A kind of a distribution in the core group, such as the first DeploymentConfig of OpenShift.
+            path = ("spec", "template")
+            if not _has_containers(owner.node.fresh().at(*path, "spec").raw):
+                return PodSources()
+        return PodSources((PodTemplate(owner, owner.node.at(*path)),))
     if owner.group in _NO_CONTAINERS or not isinstance(owner.node.raw, Mapping):
         return PodSources()
     if owner.group == "serving.knative.dev" and owner.kind == "Revision":
@@ -134,14 +139,18 @@ class _Search:
         self.visited += 1
         if self.visited > _MAX_VISITED or depth > _MAX_DEPTH:
             return
-        named = bool(path) and isinstance(path[-1], str) and path[-1].lower().endswith("template")
+        keys = [part for part in path[-2:] if isinstance(part, str)]
+        key = keys[-1].lower() if keys else ""
+        named = "template" in key
         if value is UNKNOWN:
             if named:
                 self.unknown.append(path)
         elif isinstance(value, Mapping):
             if named and _has_containers(value.get("spec")):
                 self.templates.append(path)
-            elif isinstance(value.get("image"), str) and not _CONTAINER_MARKS.isdisjoint(value):
+            elif isinstance(value.get("image"), str) and (
+                key.endswith("containers") or not _CONTAINER_MARKS.isdisjoint(value)
+            ):
                 self.containers.append(path)
             else:
                 for key, item in value.items():
@@ -189,6 +198,14 @@ def list_unevaluated(resource: Resource) -> None:
 
 
 _MAX_LISTED: Final = 5
+
+
+def running_containers(pod: PodTemplate) -> Iterator[Node]:
+    """The containers that run as long as the pod: its main containers and its sidecars."""
+    yield from pod.containers("containers")
+    for container in pod.containers("initContainers"):
+        if container["restartPolicy"].is_one_of("Always"):
+            yield container
 
 
 def title(container: Node) -> str:

@@ -44,7 +44,7 @@ def parse(value: Any) -> Fraction | None:
         return parse(repr(value)) if math.isfinite(value) else None
     if not isinstance(value, str) or len(value) > _MAX_DIGITS:
         return None
-    match = _FORM.fullmatch(value.strip())
+    match = _FORM.fullmatch(value)
     if match is None:
         return None
     number, unit = match.groups()
@@ -103,7 +103,7 @@ def int_or_percent(value: Any, total: int, *, up: bool) -> int | None:
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int(value) if math.isfinite(value) else None
-    if isinstance(value, str) and _PERCENT.fullmatch(value.strip()):
-        share = Fraction(int(value.strip()[:-1]) * total, 100)
+    if isinstance(value, str) and _PERCENT.fullmatch(value):
+        share = Fraction(int(value[:-1]) * total, 100)
         return math.ceil(share) if up else math.floor(share)
     return None

@@ -14,6 +14,9 @@ SCALABLE: Final = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationContro
 Key = tuple[str, str, str]
 _KEDA_GROUP: Final = "keda.sh"
 _KEDA_MAX: Final = 100  # what KEDA takes where maxReplicaCount is absent
+_KEDA_PAUSED: Final = "autoscaling.keda.sh/paused-replicas"
+# Kinds that are evaluated by name, or that change no replicas.
+_KNOWN_SCALERS: Final = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"})
 
 
 class Scaling:
@@ -75,14 +78,39 @@ class Scaling:
         }
 
     @cached_property
-    def event_driven(self) -> dict[Key, Object]:
-        """ScaledObjects of KEDA by namespace, kind and name of their target."""
-        found: dict[Key, Object] = {}
-        for item in self._stack.of_kind("ScaledObject"):
-            if item.group == _KEDA_GROUP:
+    def scalers(self) -> dict[Key, list[Object]]:
+        """The HorizontalPodAutoscalers and the ScaledObjects of KEDA by their target."""
+        found: dict[Key, list[Object]] = {}
+        for item in self._stack.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
+            if item.kind != "ScaledObject" or item.group == _KEDA_GROUP:
                 namespace, kind, name = self.target_of(item, "scaleTargetRef")
-                found[namespace, kind or "Deployment", name] = item
+                found.setdefault((namespace, kind or "Deployment", name), []).append(item)
         return found
+
+    def is_scaled(self, workload: Object) -> bool:
+        """Whether an autoscaler with known bounds sets the replicas of a workload."""
+        return key_of(workload) in self.scalers
+
+    @cached_property
+    def other_scalers(self) -> dict[Key, Object]:
+        """Custom resources that target a workload and may change the number of its pods, by their target.
+
+        Such as an HTTPScaledObject of KEDA, a MultidimPodAutoscaler of GKE, or a Canary of Flagger.
+        """
+        found: dict[Key, Object] = {}
+        for item in self._stack.objects:
+            if "." not in item.group or item.kind in _KNOWN_SCALERS:
+                continue
+            for field in ("scaleTargetRef", "targetRef"):
+                key = self.target_of(item, field) if item.node.at("spec", field).present else ("", "", "")
+                if key[1] in SCALABLE and key[2]:
+                    found[key] = item
+        return found
+
+    @cached_property
+    def limit_ranges(self) -> list[Object]:
+        """All LimitRanges."""
+        return self._stack.of_kind("LimitRange")
 
     @cached_property
     def vertical(self) -> dict[Key, Object]:
@@ -111,15 +139,11 @@ class Scaling:
         spec = workload.node["spec"]
         declared = max(0, spec["replicas"].integer(1)) if spec["replicas"].present else None
         minimum = maximum = 1 if declared is None else declared
-        scaler, events = self.horizontal.get(key_of(workload)), self.event_driven.get(key_of(workload))
-        if scaler is not None:
-            limits = scaler.node["spec"]
-            minimum = max(0, limits["minReplicas"].integer(1))
-            maximum = max(0, limits["maxReplicas"].integer(1))
-        elif events is not None:
-            limits = events.node["spec"]
-            minimum = max(0, limits["minReplicaCount"].integer(0))
-            maximum = max(0, limits["maxReplicaCount"].integer(_KEDA_MAX))
+        # Several autoscalers of one workload compete, so that any of them may decide.
+        bounds = [found for item in self.scalers.get(key_of(workload), ()) for found in _bounds(item)]
+        if bounds:
+            minimum = max(0, min(low for low, _ in bounds))
+            maximum = max(0, *(high for _, high in bounds))
         # The declared number is created first; the autoscaler changes it afterwards.
         return minimum, max(maximum, declared or 0)
 
@@ -179,6 +203,18 @@ class _LabelIndex:
         for pair in labels.items():
             if isinstance(pair[1], (str, int, float, bool)):
                 self.by_label.setdefault(pair, []).append(entry)
+
+
+def _bounds(scaler: Object) -> Iterator[tuple[int, int]]:
+    """The minimum and maximum replicas that an autoscaler may set."""
+    limits = scaler.node["spec"]
+    if scaler.kind == "HorizontalPodAutoscaler":
+        yield limits["minReplicas"].integer(1), limits["maxReplicas"].integer(1)
+        return
+    yield limits["minReplicaCount"].integer(0), limits["maxReplicaCount"].integer(_KEDA_MAX)
+    paused = scaler.node.at("metadata", "annotations", _KEDA_PAUSED)
+    if paused.present:
+        yield paused.integer(0), paused.integer(0)
 
 
 def key_of(item: Object) -> Key:

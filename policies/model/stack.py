@@ -29,6 +29,8 @@ class Resource:
     protect: bool = False
     ignore_changes: tuple[str, ...] = ()
     parent: str = ""
+    # The file of a manifest; "" for a resource of a program.
+    source: str = ""
     # Look-ups that several rules share; emptied when the resource becomes part of another stack.
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -59,6 +61,7 @@ class Object:
     kind: str
     node: Node
     urn: str
+    source: str = ""
 
     @property
     def group(self) -> str:
@@ -98,20 +101,20 @@ def objects_of(resource: Resource) -> list[Object]:
         found = []
         if resource.type.startswith("kubernetes:"):
             _, version, kind = resource.type.split(":", 2)
-            found = list(_taken_apart(version.removeprefix("core/"), kind, resource.node, resource.urn))
+            found = list(_taken_apart(version.removeprefix("core/"), kind, resource.node, resource))
         resource.memo["objects"] = found
     return found
 
 
-def _taken_apart(version: str, kind: str, node: Node, urn: str) -> Iterator[Object]:
+def _taken_apart(version: str, kind: str, node: Node, resource: Resource) -> Iterator[Object]:
     if not kind.endswith("List") or not node["items"].present:
-        yield Object(version, kind, node, urn)
+        yield Object(version, kind, node, resource.urn, resource.source)
         return
     for item in node["items"].items():
         own = item.fresh()
         # The items of a typed list need not repeat what they are.
         item_kind = str(own["kind"].raw or kind.removesuffix("List"))
-        yield from _taken_apart(str(own["apiVersion"].raw or version), item_kind, item, urn)
+        yield from _taken_apart(str(own["apiVersion"].raw or version), item_kind, item, resource)
 
 
 @dataclass
@@ -149,10 +152,16 @@ class Stack:
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Object]]:
-        index: dict[str, list[Object]] = {}
+        index: dict[str, dict[tuple[object, ...], Object]] = {}
         for item in self.objects:
-            index.setdefault(item.kind, []).append(item)
-        return index
+            metadata = item.node["metadata"].fresh()
+            name, namespace = metadata["name"].raw, metadata["namespace"].raw
+            # Declared twice in one file, an object replaces itself.
+            same = bool(item.source and isinstance(name, str) and name)
+            key = (item.source, item.group, namespace or "default", name) if same else (id(item),)
+            index.setdefault(item.kind, {})[key] = item
+        return {kind: list(found.values()) for kind, found in index.items()}
 
     def of_kind(self, *kinds: str) -> list[Object]:
+        """The objects of these kinds, each once."""
         return [item for kind in kinds for item in self._by_kind.get(kind, ())]

@@ -8,8 +8,9 @@ from typing import Final
 
 from pulumi_policy import Severity
 
+from policies.model.limit_range_defaults import Defaults
 from policies.model.peak_demand import ACTING
-from policies.model.pods import PodTemplate
+from policies.model.pods import PodTemplate, running_containers
 from policies.model.property_tree import Finding, Node
 from policies.model.quantities import int_or_percent
 from policies.model.scale_targets import SCALABLE, Key, Scaling, key_of, policy_of
@@ -99,6 +100,9 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
         metrics = [
             Node(_DEFAULT_METRIC, spec["metrics"].path, spec["metrics"].unevaluated, spec["metrics"].urn)
         ]
+    defaults = Defaults.of(
+        [item for item in scaling.limit_ranges if item.namespace == key[0]] if templates else ()
+    )
     for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]
@@ -111,9 +115,10 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
                 continue
             if not one and not whole.at("requests", resource).is_one_of(None):
                 continue
-            if asked.at("requests", resource).is_one_of(None) and asked.at("limits", resource).is_one_of(
+            unset = asked.at("requests", resource).is_one_of(None) and asked.at("limits", resource).is_one_of(
                 None
-            ):
+            )
+            if unset and f"requests.{resource}" not in defaults.fill({}):
                 yield asked.at("requests", resource).finding(
                     f"the HPA measures {resource} against a request that is missing"
                 )
@@ -123,7 +128,8 @@ _DEFAULT_METRIC: Final = {"resource": {"name": "cpu", "target": {"type": "Utiliz
 
 
 def _containers(pods: list[PodTemplate]) -> Iterator[tuple[PodTemplate, Node]]:
-    return ((pod, found) for pod in pods for found in pod.containers("containers"))
+    """The containers that run as long as their pods: main containers and sidecars."""
+    return ((pod, found) for pod in pods for found in running_containers(pod))
 
 
 @rule(
@@ -169,32 +175,41 @@ def hpa_vpa_conflict(stack: Stack, _: Settings) -> Iterator[Finding]:
     pods = {key_of(item): pod for found in scaling.workloads.values() for item, pod in found}
     for vertical in stack.of_kind("VerticalPodAutoscaler"):
         key = scaling.target_of(vertical, "targetRef")
-        horizontal = scaling.horizontal.get(key)
         spec = vertical.node["spec"]
-        if horizontal is None or not spec.at("updatePolicy", "updateMode").is_one_of(None, *ACTING):
+        if key not in scaling.scalers or not spec.at("updatePolicy", "updateMode").is_one_of(None, *ACTING):
             continue
-        for resource in sorted(_measured(horizontal) & _controlled(vertical, pods.get(key))):
+        measured = {found for scaler in scaling.scalers[key] for found in _measured(scaler)}
+        for resource in sorted(
+            {name for name, container in measured if name in _controlled(vertical, pods.get(key), container)}
+        ):
             yield spec["resourcePolicy"].finding(
                 f"the VPA changes requests of {resource}, which the HPA measures"
             )
 
 
-def _measured(horizontal: Object) -> set[str]:
-    """The resources that an HPA scales on; CPU is what it takes without metrics."""
-    metrics = list(horizontal.node.at("spec", "metrics").items())
+def _measured(scaler: Object) -> Iterator[tuple[str, str]]:
+    """The resources that an autoscaler scales on, each with a container, or "" for the whole pod."""
+    if scaler.kind == "ScaledObject":
+        for trigger in scaler.node.at("spec", "triggers").items():
+            yield trigger["type"].text(), trigger.at("metadata", "containerName").text()
+        return
+    metrics = list(scaler.node.at("spec", "metrics").items())
     if not metrics:
-        return {"cpu"}
-    return {
-        metric.at(part, "name").text() for metric in metrics for part in ("resource", "containerResource")
-    }
+        yield "cpu", ""  # what it takes without metrics
+    for metric in metrics:
+        yield metric.at("resource", "name").text(), ""
+        one = metric["containerResource"]
+        yield one["name"].text(), one["container"].text()
 
 
-def _controlled(vertical: Object, pod: PodTemplate | None) -> set[str]:
-    """The resources that a VPA may change in any container of its target (in any that it names, without)."""
+def _controlled(vertical: Object, pod: PodTemplate | None, container: str) -> set[str]:
+    """The resources that a VPA may change in a container of its target, or in any where that is ""."""
     policies = list(vertical.node.at("spec", "resourcePolicy", "containerPolicies").items())
     named: list[Node | None] = list(policies) or [None]
-    if pod is not None:
-        names = [container["name"].text() for container in pod.containers("containers")]
+    if container:
+        named = [policy_of(vertical, container)]
+    elif pod is not None:
+        names = [item["name"].text() for item in pod.containers("containers")]
         named = [policy_of(vertical, name) for name in names]
     found: set[str] = set()
     for policy in named:
@@ -210,17 +225,24 @@ def _controlled(vertical: Object, pod: PodTemplate | None) -> set[str]:
 class _Budget:
     """A disruption budget and the workloads whose pods it selects, each with its fewest replicas.
 
-    `uncounted` is a workload that it selects and whose number of pods is not known here.
+    `uncounted` is a workload that it selects and whose number of pods is not known here; `scaleless` is one
+    whose kind has no scale, from which the disruption controller takes percentages and maxUnavailable.
     """
 
     item: Object
     selected: tuple[tuple[Object, int], ...]
     uncounted: Object | None = None
+    scaleless: Object | None = None
 
     @property
     def min_pods(self) -> int:
         """All selected pods together, which is what the disruption controller counts."""
         return sum(count for _, count in self.selected)
+
+    @property
+    def scale(self) -> int:
+        """The pods of the selected controllers; a pod without a controller has no scale."""
+        return sum(count for item, count in self.selected if item.kind != "Pod")
 
 
 def _budgets(stack: Stack) -> list[_Budget]:
@@ -236,15 +258,23 @@ def _budgets(stack: Stack) -> list[_Budget]:
 
 def _budget(budget: Object, scaling: Scaling) -> _Budget:
     selected: list[tuple[Object, int]] = []
-    uncounted = None
-    for item, _ in scaling.selected_by(budget.node.at("spec", "selector"), budget.namespace):
-        if item.kind == "Pod":
+    uncounted = scaleless = None
+    selector = budget.node.at("spec", "selector")
+    if budget.api_version == "policy/v1beta1" and selector.raw == {}:
+        return _Budget(budget, ())  # selects no pod, and every pod only in policy/v1
+    for item, _ in scaling.selected_by(selector, budget.namespace):
+        if item.kind in _WITHOUT_SCALE and item.group in ("apps", "batch", "extensions"):
+            scaleless = uncounted = item
+        elif item.kind == "Pod" and not list(item.node.at("metadata", "ownerReferences").items()):
             selected.append((item, 1))
         elif item.kind in SCALABLE or (item.node.at("spec", "replicas").present and "." in item.group):
             selected.append((item, scaling.replicas(item)[0]))
         else:
             uncounted = item
-    return _Budget(budget, tuple(selected), uncounted)
+    return _Budget(budget, tuple(selected), uncounted, scaleless)
+
+
+_WITHOUT_SCALE: Final = frozenset({"CronJob", "DaemonSet", "Job"})
 
 
 def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
@@ -287,17 +317,44 @@ def pdb_allows_disruption(stack: Stack, _: Settings) -> Iterator[Finding]:
             yield maximum.finding(f"{maximum.shown} allows no disruption{_of(budget)}")
         elif minimum.is_one_of("100%"):
             yield minimum.finding(f"{minimum.shown} allows no disruption{_of(budget)}")
-        elif maximum.present or not maximum.known() or not minimum.known() or budget.min_pods <= 0:
+        elif not (maximum.known() and minimum.known()):
             continue
-        elif budget.uncounted is not None:
+        elif not maximum.present and not minimum.present:
+            yield spec.finding("sets neither minAvailable nor maxUnavailable, which allows no disruption")
+        else:
+            yield from _blocked(budget, minimum, maximum)
+
+
+def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]:
+    """Whether a budget blocks by what it selects (``getExpectedPodCount``, pkg/controller/disruption)."""
+    by_scale = maximum.present or isinstance(minimum.raw, str)
+    place = maximum if maximum.present else minimum
+    if by_scale and budget.scaleless is not None:
+        yield place.finding(
+            f"{place.shown} allows no disruption: {budget.scaleless.label} has no scale, "
+            "so only an integer minAvailable counts its pods"
+        )
+    elif by_scale and budget.selected and not budget.scale and budget.uncounted is None:
+        if all(item.kind == "Pod" for item, _ in budget.selected):
+            yield place.finding(
+                f"{place.shown} allows no disruption{_of(budget)}: pods without a controller have no scale, "
+                "so only an integer minAvailable counts them"
+            )
+    elif maximum.present:
+        return
+    else:
+        required = int_or_percent(minimum.raw, budget.scale, up=True)
+        if required is None or (required < budget.min_pods and (not by_scale or budget.uncounted is None)):
+            return
+        if budget.uncounted is not None:
             minimum.mark_unevaluated(
                 f"is not proven: how many pods {budget.uncounted.label} has is not known here"
             )
-        else:
-            raw = 1 if minimum.raw is None else minimum.raw  # what the API server fills in
-            remaining = int_or_percent(raw, budget.min_pods, up=True)
-            if remaining is not None and remaining >= budget.min_pods:
-                yield minimum.finding(f"{Node(raw).shown} allows no disruption{_of(budget)}")
+        elif not budget.selected:
+            if required:
+                minimum.mark_unevaluated("is not proven: no workload that it selects is declared here")
+        elif budget.min_pods > 0:
+            yield minimum.finding(f"{minimum.shown} allows no disruption{_of(budget)}")
 
 
 def _of(budget: _Budget) -> str:
@@ -305,7 +362,8 @@ def _of(budget: _Budget) -> str:
     if not budget.selected:
         return ""
     names = ", ".join(item.label for item, _ in budget.selected[:_NAMED])
-    return f" of {names} ({budget.min_pods} pods at the fewest)"
+    count = f"{budget.min_pods} pod" + ("s" if budget.min_pods != 1 else "")
+    return f" of {names} ({count} at minimum)"
 
 
 _NAMED: Final = 5

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pulumi_policy import Severity
 
-from policies.model.pods import POD_TYPES, PodTemplate, pod_templates, title
+from policies.model.pods import POD_TYPES, PodTemplate, pod_templates, running_containers, title
 from policies.model.property_tree import Finding, Node
 from policies.model.scale_targets import Scaling, key_of
 from policies.model.stack import Object, Resource, Stack
@@ -19,7 +19,16 @@ CONCERN: Final = "consistency"
 _DRAIN: Final = ("KINGDOM_DRAIN_SECONDS", "DRAIN_SECONDS")
 _CHECK: Final = ("KINGDOM_DEPENDENCY_SECONDS", "DEPENDENCY_CHECK_SECONDS")
 # ``sleep`` of GNU and BusyBox: one or several numbers, each with a unit.
-_SLEEP: Final = re.compile(r"\bsleep((?:\s+(?:[0-9]{0,15}\.?[0-9]{1,15}[smhd]?|infinity|inf)\b)+)")
+_SLEEP: Final = re.compile(
+    r"(?<![\w-])(?P<before>(?:echo|printf)\s[^;&|]{0,200}|timeout\s+(?P<limit>[0-9]{1,9}[smhd]?)\s+(?:/\S{0,200}/)?)?"
+    r"(?<![\w-])sleep(?P<times>(?:\s+(?:[0-9]{0,15}\.?[0-9]{1,15}[smhd]?|infinity|inf)\b)+)"
+)
+# ``sleep`` of other languages: ``time.sleep(5)``, and PowerShell's.
+_SLEEP_CALL: Final = re.compile(r"\bsleep\(\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*\)")
+_START_SLEEP: Final = re.compile(
+    r"\bstart-sleep\s+(?:-s(?:econds)?\s+)?([0-9]{1,9})|\bstart-sleep\s+-m(?:illiseconds)?\s+([0-9]{1,12})",
+    re.IGNORECASE,
+)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PERIOD: Final = 10  # Kubernetes' default for a probe's periodSeconds
 _FAILURES: Final = 3
@@ -82,7 +91,7 @@ def _disagreements(
     policy: Object, check: Node, handler: str, item: Object, pod: PodTemplate
 ) -> Iterator[Finding]:
     """How a health check differs from the readiness probes of a pod, all of which decide on its readiness."""
-    declared = [found["readinessProbe"] for found in pod.containers("containers")]
+    declared = [found["readinessProbe"] for found in running_containers(pod)]
     declared = [probe for probe in declared if probe.present]
     probes = [probe[handler] for probe in declared if probe[handler].present]
     place = policy.node.at("spec", "default")
@@ -183,12 +192,22 @@ def slept(command: str) -> float:
     """Seconds that the ``sleep`` commands in a shell line take: ``sleep 1m 30s`` is 90."""
     seconds = 0.0
     for found in _SLEEP.finditer(command):
-        for part in found[1].split():
-            if part.startswith("inf"):
-                return math.inf
-            unit = _UNITS.get(part[-1])
-            seconds += float(part if unit is None else part[:-1]) * (unit or 1)
+        if found["before"] and not found["limit"]:
+            continue  # printed, not run
+        asleep = sum(map(_duration, found["times"].split()))
+        seconds += min(asleep, _duration(found["limit"])) if found["limit"] else asleep
+    seconds += sum(float(found[1]) for found in _SLEEP_CALL.finditer(command))
+    for found in _START_SLEEP.finditer(command):
+        seconds += float(found[1]) if found[1] else float(found[2]) / 1000
     return seconds
+
+
+def _duration(text: str) -> float:
+    """The seconds of ``30``, ``2m`` or ``infinity``."""
+    if text.startswith("inf"):
+        return math.inf
+    unit = _UNITS.get(text[-1])
+    return float(text if unit is None else text[:-1]) * (unit or 1)
 
 
 @rule(
@@ -214,13 +233,14 @@ def termination_grace_period(stack: Stack, _: Settings) -> Iterator[Finding]:
             grace = pod.spec["terminationGracePeriodSeconds"]
             drain = 0.0
             with item.node.track_unknowns() as unknown:
-                for container in pod.containers("containers"):
+                for container in running_containers(pod):
                     found = _seconds(_configured(scaling, item, container, _DRAIN))
                     paused = _paused(container.at("lifecycle", "preStop"))
                     drain = max(drain, (found or 0.0) + paused)
                 patience = grace.number(30)
             if grace.known() and drain and patience <= drain:
-                yield grace.finding(f"grace period {patience:g} s is shorter than the drain ({drain:g} s)")
+                shorter = "shorter" if patience < drain else "not longer"
+                yield grace.finding(f"grace period {patience:g} s is {shorter} than the drain ({drain:g} s)")
             if not unknown:
                 drains[key_of(item)] = drain, patience
     for policy in stack.of_kind("HealthCheckPolicy"):
@@ -306,7 +326,7 @@ def probe_timeout_exceeds_checks(stack: Stack, _: Settings) -> Iterator[Finding]
 )
 def probes_add_up(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
-        for container in pod.containers("containers"):
+        for container in running_containers(pod):
             liveness, readiness = container["livenessProbe"], container["readinessProbe"]
             if liveness.present and readiness.present and _patience(liveness) < _patience(readiness):
                 yield liveness.finding(

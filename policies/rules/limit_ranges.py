@@ -45,14 +45,31 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
         own = defaults.get(namespace, Defaults())
         for item, template in workloads:
             yield from _refused(item, template, own)
+            for spec in _claim_templates(item, template):
+                yield from _claim_refused(f"{item.label}, volume claim template,", spec, own)
     for claim in stack.of_kind("PersistentVolumeClaim"):
         own = defaults.get(claim.namespace, Defaults())
-        place = claim.node.at("spec", "resources")
-        amounts = {f"requests.{key}": amount for key, amount in quantities(place["requests"]).items()}
-        if place["requests"].known() and place.at("requests", "storage").known():
-            for bound in own.every("PersistentVolumeClaim"):
-                for part, reason in violations(bound, amounts):
-                    yield place[part].finding(f"{claim.label} {reason}")
+        yield from _claim_refused(claim.label, claim.node["spec"], own)
+
+
+def _claim_templates(item: Object, template: PodTemplate) -> Iterator[Node]:
+    """The specs of the volume claims that controllers create for the pods of a workload."""
+    if item.kind == "StatefulSet":
+        for claim in item.node.at("spec", "volumeClaimTemplates").items():
+            yield claim["spec"]
+    for volume in template.spec["volumes"].items():
+        claim = volume.at("ephemeral", "volumeClaimTemplate")
+        if claim.present:
+            yield claim["spec"]
+
+
+def _claim_refused(label: str, spec: Node, defaults: Defaults) -> Iterator[Finding]:
+    place = spec["resources"]
+    amounts = {f"requests.{key}": amount for key, amount in quantities(place["requests"]).items()}
+    if place["requests"].known() and place.at("requests", "storage").known():
+        for bound in defaults.every("PersistentVolumeClaim"):
+            for part, reason in violations(bound, amounts):
+                yield place[part].finding(f"{label} {reason}")
 
 
 def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterator[Finding]:

@@ -216,7 +216,7 @@ def _denies(item: Object) -> set[str]:
     "NetworkPolicies must not allow every source, or every destination on every port. "
     "They restrict nothing otherwise.",
     concern=CONCERN,
-    types=r"kubernetes:networking\.k8s\.io/\w+:NetworkPolicy(List)?",
+    types=r"kubernetes:(networking\.k8s\.io|extensions)/\w+:NetworkPolicy(List)?",
     remediation="Name ranges and ports; take private ranges out of 0.0.0.0/0 with except.",
     severity=Severity.HIGH,
     tags=(*_TAGS, "KUB4"),
@@ -241,7 +241,7 @@ def _open_egress(entry: Node) -> Iterator[Finding]:
     ports = entry["ports"]
     if not (entry.known() and ports.known() and entry["to"].known()):
         return
-    unlimited = [port for port in ports.items() if _is_every_port(port)]
+    unlimited = _every_port(ports)
     if _empty(entry["to"]):
         if not list(ports.items()):
             yield entry.finding("allows every destination on every port: it has neither to nor ports")
@@ -254,18 +254,33 @@ def _open_egress(entry: Node) -> Iterator[Finding]:
             continue
         if not list(ports.items()) or unlimited:
             yield block["cidr"].finding("allows every destination on every port: list the ports")
-        elif not block["except"].present:
+        elif block["except"].known() and not block["except"].raw:
             yield block["cidr"].finding("also allows every private range: list those ranges in except")
 
 
-def _is_every_port(port: Node) -> bool:
-    """Whether one item of ``ports`` is known and leaves a protocol without a limit."""
-    if not (port.known() and port["port"].known() and port["endPort"].known()):
-        return False
-    if not port["port"].present:
-        return True
-    last = port["endPort"].number() if port["endPort"].present else port["port"].number()
-    return port["port"].number() <= 1 and last >= _LAST_PORT
+def _every_port(ports: Node) -> list[Node]:
+    """The items of ``ports`` that together leave a protocol without a limit, one for each protocol."""
+    found: dict[str, Node] = {}
+    ranges: dict[str, list[tuple[float, float, Node]]] = {}
+    for port in ports.items():
+        if not (port.known() and port["port"].known() and port["endPort"].known()):
+            continue
+        protocol = port["protocol"].text() or "TCP"
+        number = port["port"]
+        if not number.present:
+            found.setdefault(protocol, port)
+        elif isinstance(number.raw, (int, float)):  # a named port is one port, and has no range
+            last = port["endPort"].number() if port["endPort"].present else number.number()
+            ranges.setdefault(protocol, []).append((number.number(), last, port))
+    for protocol, items in ranges.items():
+        reached = 0.0
+        for first, last, port in sorted(items, key=lambda item: item[:2]):
+            if first > reached + 1:
+                break
+            reached = max(reached, last)
+            if reached >= _LAST_PORT:
+                found.setdefault(protocol, port)
+    return list(found.values())
 
 
 _LAST_PORT: Final = 65_535

@@ -30,20 +30,38 @@ _SHAPES: Final = {
     "a Slack token": re.compile(r"\bxox[abpors]-[0-9A-Za-z-]{10,}"),
     "a Stripe key": re.compile(r"\b[rs]k_live_[0-9A-Za-z]{16,}\b"),
     "a JSON web token": re.compile(r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}"),
-    "a password in a URL": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@$]*:(?!\$)[^\s/:@${}]+@", re.IGNORECASE),
+    "a password in a URL": re.compile(
+        r"\b[a-z][a-z0-9+.-]*://[^\s/:@$]*:(?!\$|\*|%[sv(]|x{4,}@)[^\s/:@${}<>]+@", re.IGNORECASE
+    ),
+    "a password in a data source name": re.compile(
+        r"[^\s:/@\"']:(?![$*<%{])[^\s@${}<>\"']+@(?:tcp|udp|unix)\("
+    ),
+    "a GitLab token": re.compile(r"\bglpat-[0-9A-Za-z_-]{20,}"),
+    "an OpenAI or Anthropic key": re.compile(r"\bsk-[0-9A-Za-z_-]{40,}"),
+    "an npm token": re.compile(r"\bnpm_[0-9A-Za-z]{36}\b"),
+    "a Vault token": re.compile(r"\bhv[sb]\.[0-9A-Za-z_-]{24,}"),
+    "a SendGrid key": re.compile(r"\bSG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}"),
+    "a DigitalOcean token": re.compile(r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
+    "a Slack webhook": re.compile(r"\bhooks\.slack\.com/services/T[0-9A-Z]+/B[0-9A-Z]+/[0-9A-Za-z]{16,}"),
+    "an Azure access key": re.compile(r"\b(?:AccountKey|SharedAccessKey)\s*=\s*[0-9A-Za-z+/]{20,}"),
+    "an authorization header": re.compile(
+        r"\bauthorization:\s*(?:basic|bearer|token)\s+[0-9A-Za-z+/_.=~-]{16,}", re.IGNORECASE
+    ),
+    "a registry password": re.compile(r'"auths"\s*:[^\0]{0,200}?"(?:auth|password)"\s*:\s*"[^"$<{]{4,}"'),
 }
 # Words in the name of a variable that holds a secret.
 _NAME: Final = re.compile(
-    r"(?:^|_)(?:PASS|PWD|SECRET|TOKEN|CREDENTIALS?|AUTH_STRING|SECRET_KEY_BASE|REDISCLI_AUTH|REDIS_AUTH)(?:$|_)"
+    r"(?:^|_)(?:PASS|PWD|SECRET|TOKEN|CREDENTIALS?|AUTH_STRING|SECRET_KEY_BASE|REDISCLI_AUTH|REDIS_AUTH"
+    r"|NEO4_?J_AUTH|ERLANG_COOKIE|DOCKER_AUTH_CONFIG)(?:$|_)|_PAT$|REQUIREPASS|MASTERAUTH"
     # Joined to other words too: PGPASSWORD, DBPASSWORD, ROOTPASSWD.
     r"|PASSWORD|PASSWD|PASSPHRASE"
     r"|(?:AUTH|ACCESS|BEARER|API|BOT|REFRESH|SESSION|WEBHOOK)TOKEN(?:$|_)|(?:CLIENT|APP|API|SHARED)SECRET(?:$|_)"
     r"|(?:DB|SQL|PG|ROOT|USER|ADMIN|SMTP|MAIL|FTP|LDAP|REDIS|RABBITMQ)PASS(?:$|_)"
     # The families of keys that open or sign something.
     r"|(?:^|_)(?:API|APP|APPLICATION|ACCESS|ACCOUNT|ADMIN|AES|AUTH|CIPHER|CLIENT|COOKIE|CRYPT|CRYPTO|DATA|DEPLOY"
-    r"|ENCRYPTION|HASH|HMAC|INTEGRATION|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RAILS_MASTER|ROOT|RSA|SECRET|SERVER"
+    r"|CONSUMER|DECRYPT|DECRYPTION|ENCRYPT|ENCRYPTION|FERNET|HASH|HMAC|INGEST|INTEGRATION|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RAILS_MASTER|ROOT|RSA|SECRET|SERVER"
     r"|SERVICE_ACCOUNT|SESSION|SHARED|SIGNATURE|SIGNING|SSH|SSL|STORAGE|STRIPE|SUBSCRIPTION|TLS|UNSEAL|VAULT"
-    r"|WEBHOOK|WIREGUARD)_?KEY(?:$|_)",
+    r"|WEBHOOK|WIREGUARD|WRITE)_?KEY(?:$|_)",
     re.IGNORECASE,
 )
 # A variable with such a name that has only the place, kind or use of the secret.
@@ -52,7 +70,11 @@ _POINTER: Final = re.compile(
     r"|EXPIRY|EXPIRATION|HEADER|ISSUER|AUDIENCE|SCOPES?|ROUNDS|LENGTH|SIZE|COUNT|LIMIT|MIN|MAX|ENABLED|DISABLED"
     r"|REQUIRED|ALGORITHM|TYPE|VERSION|MODE|POLICY|BACKEND|PROVIDER|STORE|REF|ARN|NAMESPACE|KEYS?_PREFIX|PREFIX"
     r"|INTERVAL|TIMEOUT|DURATION|ROTATION|REFRESH|LOCATION|FORMAT|ENCODING|ENDPOINT|VALIDITY|LIFETIME|FIELD"
-    r"|ATTRIBUTE|COLUMN|CLASS|DRIVER)$"
+    r"|ATTRIBUTE|COLUMN|CLASS|DRIVER|PROJECT|REGION|ZONE|ADDR|ADDRESS|SERVER|SERVICE|USER|USERNAME|SOURCE|ENGINE"
+    r"|MOUNT|LABELS?|ANNOTATIONS?|SCHEDULE|CRON|EXPIRES|EXPIRE|EXPIRES_(?:IN|AT|AFTER)|AGE|LIFESPAN|HOURS|WEEKS|MS"
+    r"|MILLIS|PERIOD|WINDOW|HASHER|ENCODER|ALG|ALGO|(?<!ERLANG_)COOKIE|THROUGH|METHOD|POST|API|DOMAIN|GROUP|ROLE"
+    r"|TABLE|BUCKET|TOPIC|QUEUE|STRATEGY|STRENGTH|REGEX|PATTERN|TEMPLATE|PLACEHOLDER|HINT|PROMPT|MESSAGE|STATUS"
+    r"|KIND|CHARS|CHARSET|CHARACTERS|PARAM|PARAMETER|QUERY|REVIEWER|REQUEST|RESPONSE|COMMAND|SCRIPT)$"
     r"|^(?:ALLOW|DISABLE|ENABLE|HAS|IS|NO|REQUIRE|SKIP|USE|SHOW|HIDE|CHECK|VALIDATE|RESET)_"
     r"|_(?:ALLOW|ENABLE|DISABLE|SKIP|REQUIRE)_|(?:^|_)PUBLIC_?KEY|^ALLOW|INITIAL_CLUSTER_TOKEN$",
     re.IGNORECASE,
@@ -61,11 +83,16 @@ _POINTER: Final = re.compile(
 _ARGUMENT: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)[= ](?P<value>\S.*)")
 _FLAG: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # between the words of camelCase
+# A variable that the kubelet or a shell replaces, anywhere in a value.
+_EXPANSION: Final = re.compile(r"\$\([A-Za-z_][\w.-]*\)|\$\{[A-Za-z_]")
 # Values that refer to a secret, or that are not usable as one.
 _REFERENCE: Final = re.compile(
-    r"\s*(?:\$[({\w].*|\{\{.*|%\{?\w.*|<[^>]*>"
+    r"\s*(?:\$[({\w].*|`.*|\{\{.*|%\{?\w.*|<[^>]*>"
     r"|(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|[0-9]{1,4})"
     r"|/[\w./@-]+|\.{1,2}/[\w./@-]+|file:.*|[\w.+-]+://(?![^/@]*:[^/@]*@).*|(?:op|ref\+|vault:|arn:|sm:|secretref:).*"
+    r"|(?:[0-9]{1,9}(?:ns|us|ms|s|m|h|d|w|y)){1,6}|\*{3,}|x{4,}|redacted|[A-Za-z]:\\.*"
+    r"|[\w.-]{1,100}\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env|pub|conf|ini|toml|xml|properties)"
+    r"|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+)\s.*|-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE).*"
     r"|projects/[^/]+/secrets/.*|(?:insert|your|replace)[_ -].*|.*_here)\s*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -75,6 +102,9 @@ _CONNECTION: Final = re.compile(
 _SERVER: Final = re.compile(
     r"(?:^|;)\s*(?:server|data source|host|user id|uid|accountname|endpoint)\s*=", re.IGNORECASE
 )
+# The keyword/value form of libpq: ``host=db user=a password=b``.
+_LIBPQ: Final = re.compile(r"(?:^|\s)password\s*=\s*(?![$<{*%\s])\S")
+_LIBPQ_SERVER: Final = re.compile(r"(?:^|\s)(?:host|hostaddr|dbname)\s*=\s*\S")
 # Types whose very purpose is to carry secrets; their providers mark these inputs as secret.
 _CARRIERS: Final = re.compile(
     r"gcp:secretmanager/secretVersion:SecretVersion|kubernetes:core/v1:Secret|pulumi:.*|random:.*|tls:.*"
@@ -90,6 +120,8 @@ def recognised(text: str) -> str | None:
                 return name
     if ";" in text and "=" in text and _SERVER.search(text) and _CONNECTION.search(text):
         return "a password in a connection string"
+    if "password" in text and "\n" not in text and _LIBPQ_SERVER.search(text) and _LIBPQ.search(text):
+        return "a password in a connection string"
     return None
 
 
@@ -104,13 +136,24 @@ _MARKS: Final = {
     "a Stripe key": ("_live_",),
     "a JSON web token": ("eyJ",),
     "a password in a URL": ("://",),
+    "a password in a data source name": ("@tcp(", "@udp(", "@unix("),
+    "a GitLab token": ("glpat-",),
+    "an OpenAI or Anthropic key": ("sk-",),
+    "an npm token": ("npm_",),
+    "a Vault token": ("hvs.", "hvb."),
+    "a SendGrid key": ("SG.",),
+    "a DigitalOcean token": ("_v1_",),
+    "a Slack webhook": ("hooks.slack.com",),
+    "an Azure access key": ("AccountKey", "SharedAccessKey"),
+    "an authorization header": ("uthorization:", "UTHORIZATION:"),
+    "a registry password": ('"auths"',),
 }
 _ANY_MARK: Final = re.compile("|".join(re.escape(mark) for marks in _MARKS.values() for mark in marks))
 
 
 def is_reference(value: str) -> bool:
     """Whether the value of a variable only refers to a secret, is a switch, or is empty."""
-    return not value.strip() or _REFERENCE.fullmatch(value) is not None
+    return not value.strip(" \t\r\n\"'") or bool(_REFERENCE.fullmatch(value) or _EXPANSION.search(value))
 
 
 @rule(
@@ -187,8 +230,49 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         if item.kind == "ConfigMap":
             for key, value in item.node["data"].entries():
-                if _names_secret(key) and _is_written(value) and "\n" not in value.text().strip():
+                if "\n" in value.text().strip():
+                    yield from _secret_lines(key, value)
+                elif _names_secret(key) and _is_written(value):
                     yield value.finding("the ConfigMap contains a credential")
+
+
+# A setting in a file: ``name = value``, ``name: value`` or ``export NAME=value``.
+_SETTING: Final = re.compile(
+    r"^[ \t]*(?:-[ \t]+|export[ \t]+)?[\"']?(?P<name>[A-Za-z_][\w.-]{0,100})[\"']?[ \t]*[=:][ \t]*"
+    r"(?P<value>\S[^\n]{0,1000})$",
+    re.MULTILINE,
+)
+_CONFIG_FILE: Final = re.compile(r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml)$", re.IGNORECASE)
+
+
+def _secret_lines(key: str, value: Node) -> Iterator[Finding]:
+    """Settings that carry a secret in a configuration file of a ConfigMap."""
+    if not _CONFIG_FILE.search(key):
+        return
+    text = value.text()[:_MAX_FILE]
+    for found in _SETTING.finditer(text):
+        setting = found["value"].rstrip(" \t\r,;").strip("\"'")
+        if _names_secret(found["name"]) and not _is_code(found["name"], setting):
+            line = text.count("\n", 0, found.start("name")) + 1
+            yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
+
+
+_MAX_FILE: Final = 200_000
+
+
+def _is_code(name: str, value: str) -> bool:
+    """Whether a value only refers to a secret, as a variable, a call or a list of a program does."""
+    return (
+        is_reference(value)
+        or value.startswith(("#", "!", "&", "*", "|", ">", "[", "{", "("))
+        or _CALL.match(value) is not None
+        or _spelt(value.rstrip("),;")) == _spelt(name)
+    )
+
+
+_CALL: Final = re.compile(
+    r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*[\[(]|(?:[A-Za-z_]\w*\.)+(?:env|environ|config|settings)\b"
+)
 
 
 def _secret_arguments(container: Node) -> Iterator[Finding]:
@@ -205,6 +289,31 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
                 flag = alone["name"]
             elif given is not None and _names_secret(given["name"]) and not is_reference(given["value"]):
                 yield argument.finding(f"{title(container)} has {given['name']} in plain text")
+            else:
+                for name in sorted(_assigned(text)):
+                    yield argument.finding(f"{title(container)} has {name} in plain text")
+
+
+# ``NAME=value`` and ``--name value`` within a command line. The value is not consumed: it may be another.
+_QUOTED: Final = r"\"[^\"\n]{0,1000}\"|'[^'\n]{0,1000}'|[^\s;&|\"'<>]{0,1000}"
+_ASSIGNMENT: Final = re.compile(
+    rf"(?<![\w.$/-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]{{0,100}})=(?=(?P<value>{_QUOTED}))"
+)
+_OPTION: Final = re.compile(
+    rf"(?<!\S)--(?P<name>[A-Za-z][\w.-]{{0,100}})[ \t]+(?![-])(?=(?P<value>{_QUOTED}))"
+)
+_MAX_COMMAND: Final = 20_000
+
+
+def _assigned(command: str) -> set[str]:
+    """The names that a command line sets to a secret."""
+    text = command[:_MAX_COMMAND]
+    return {
+        found["name"]
+        for pattern in (_ASSIGNMENT, _OPTION)
+        for found in pattern.finditer(text)
+        if _names_secret(found["name"]) and not _is_code(found["name"], found["value"].strip("\"'"))
+    }
 
 
 def _is_written(value: Node) -> bool:
@@ -215,8 +324,13 @@ def _is_written(value: Node) -> bool:
 
 
 def _names_secret(name: str) -> bool:
-    spelt = _HUMP.sub("_", name).replace("-", "_").replace(".", "_")
+    spelt = _spelt(name)
     return _NAME.search(spelt) is not None and _POINTER.search(spelt) is None
+
+
+def _spelt(name: str) -> str:
+    """A name in the form of variables: ``clientSecret`` is ``client_Secret``."""
+    return _HUMP.sub("_", name).replace("-", "_").replace(".", "_")
 
 
 @rule(

@@ -11,7 +11,7 @@ from pulumi_policy import Severity
 
 from policies.model.limit_range_defaults import Defaults
 from policies.model.node_pools import Pool, pool_of
-from policies.model.object_counts import Holdings, holdings, needed
+from policies.model.object_counts import Holdings, holdings, needed, needed_in_scope, unproven
 from policies.model.peak_demand import Demand, demand
 from policies.model.property_tree import UNKNOWN, Finding, Node
 from policies.model.quantities import parse, show
@@ -23,7 +23,13 @@ CONCERN: Final = "quotas"
 _TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
 # Keys of a ResourceQuota that mean requests.
 _PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
-_COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
+# Keys whose quantities the API server requires to be integers (``IsIntegerResourceName``).
+_INTEGERS: Final = frozenset(
+    {
+        "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets",
+        "services", "services.loadbalancers", "services.nodeports",
+    }
+)  # fmt: skip
 
 
 def _in_doubt(items: list[Object]) -> bool:
@@ -116,20 +122,20 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
     for quota in quotas:
         inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item, scaling)]
         opaque = scaling.opaque.get(quota.namespace, [])
-        scoped = quota.node.at("spec", "scopes").present or quota.node.at("spec", "scopeSelector").present
+        own = holds.get(quota.namespace, Holdings())
         for key, limit in quota.node.at("spec", "hard").entries():
             amount = parse(limit.raw) if limit.known() else None
             if amount is None:
                 if limit.raw is not UNKNOWN:
                     yield limit.finding(f"{limit.raw!r} is not a valid quantity")
                 continue
+            if amount < 0 or (key in _INTEGERS and amount.denominator != 1):
+                wanted = "must not be negative" if amount < 0 else "must be an integer"
+                yield limit.finding(f"{limit.raw!r} is not valid: it {wanted}")
+                continue
             name = _full_name(key)
-            count = needed(key, holds.get(quota.namespace, Holdings()))
-            if count is not None:
-                # A quota with scopes counts pods only.
-                if count > amount and not scoped:
-                    wanted = f"{show(key, Fraction(count))} that are declared or kept"
-                    yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
+            if needed(key, own) is not None:
+                yield from _too_few(quota, key, amount, limit, own, inside, opaque)
             elif name == "pods" or name.startswith(("requests.", "limits.")):
                 if quota.namespace == "?":
                     limit.mark_unevaluated("is not proven: its namespace is not known yet")
@@ -144,6 +150,36 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 _NAMED: Final = 5
+
+
+def _too_few(
+    quota: Object,
+    key: str,
+    amount: Fraction,
+    limit: Node,
+    own: Holdings,
+    inside: list[Demand],
+    opaque: list[Object],
+) -> Iterator[Finding]:
+    """Whether a quota's `key` that counts objects holds those of its namespace."""
+    scopes = _scopes(quota)
+    count: int | Fraction | None = needed(key, own)
+    reasons = unproven(key, own)
+    if scopes:
+        # Of the keys that count objects, scopes restrict those of pods and of claims.
+        count = needed_in_scope(key, own, scopes)
+        if key == "count/pods":
+            count = sum(item.pods for item in inside)
+            reasons.append("pods that have ended count too")
+        elif count is None:
+            return
+    if key == "count/pods":
+        reasons += [f"how many pods {item.label} makes is not known here" for item in opaque[:_NAMED]]
+    if count is not None and count > amount:
+        wanted = f"{show(key, Fraction(count))} that are declared or kept"
+        yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
+    elif reasons:
+        limit.mark_unevaluated(f"is not proven: {_shortened(reasons)}")
 
 
 def _full_name(key: str) -> str:
@@ -239,22 +275,18 @@ def _terminating(item: Demand, key: str) -> Fraction:
 
 def _in_scope(quota: Object, item: Demand, scaling: Scaling) -> bool:
     """Whether a quota's scopes count this workload's pods."""
-    spec = quota.node["spec"]
-    scopes = [(scope.text(), "Exists", []) for scope in spec["scopes"].items()]
-    for expression in spec.at("scopeSelector", "matchExpressions").items():
-        values = [str(value.raw) for value in expression["values"].items()]
-        scopes.append((expression["scopeName"].text(), expression["operator"].text(), values))
-    best_effort = not any(amount and key in _COMPUTE for key, amount in item.per_pod.items())
+    best_effort = item.best_effort
     ends = item.template.spec["activeDeadlineSeconds"].present
     priority = item.template.spec["priorityClassName"].text() or scaling.default_priority_class
     across = _affine_across(item)
-    for scope, operator, values in scopes:
+    for scope, operator, values in _scopes(quota):
         held = {
             "BestEffort": best_effort,
             "NotBestEffort": not best_effort,
             "Terminating": ends,
             "NotTerminating": not ends,
             "CrossNamespacePodAffinity": across,
+            "VolumeAttributesClass": False,  # counts claims only
             "PriorityClass": {
                 "In": priority in values,
                 "NotIn": priority not in values,
@@ -267,6 +299,18 @@ def _in_scope(quota: Object, item: Demand, scaling: Scaling) -> bool:
     return True
 
 
+def _scopes(quota: Object) -> list[tuple[str, str, list[str]]]:
+    """The scopes of a quota, each with its operator and values."""
+    spec = quota.node["spec"]
+    scopes: list[tuple[str, str, list[str]]] = [
+        (scope.text(), "Exists", []) for scope in spec["scopes"].items()
+    ]
+    for expression in spec.at("scopeSelector", "matchExpressions").items():
+        values = [str(value.raw) for value in expression["values"].items()]
+        scopes.append((expression["scopeName"].text(), expression["operator"].text(), values))
+    return scopes
+
+
 def _affine_across(item: Demand) -> bool:
     """Whether a pod's affinity looks into other namespaces."""
     for kind in ("podAffinity", "podAntiAffinity"):
@@ -274,7 +318,7 @@ def _affine_across(item: Demand) -> bool:
         terms = list(rules["requiredDuringSchedulingIgnoredDuringExecution"].items())
         preferred = rules["preferredDuringSchedulingIgnoredDuringExecution"].items()
         terms += [weighted["podAffinityTerm"] for weighted in preferred]
-        if any(term["namespaces"].present or term["namespaceSelector"].present for term in terms):
+        if any(list(term["namespaces"].items()) or term["namespaceSelector"].present for term in terms):
             return True
     return False
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from pulumi_policy import Severity
 
+from policies.model.connection_urls import urls_in, weakness
 from policies.model.pods import POD_TYPES, pod_templates
 from policies.model.property_tree import Finding, Node
-from policies.model.stack import Resource, Stack, objects_of
+from policies.model.stack import Object, Resource, Stack, objects_of
 from policies.pack.rule import Settings, rule
 
 CONCERN: Final = "tls"
@@ -58,20 +58,35 @@ def atlas(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 @rule(
     "tls-gateway",
-    "Every listener of a Gateway must terminate TLS. Content is served over plain HTTP otherwise.",
+    "Every listener of a Gateway must terminate TLS, or redirect to HTTPS. "
+    "Content is served over plain HTTP otherwise.",
     concern=CONCERN,
-    types=r"kubernetes:gateway\.networking\.k8s\.io/\w+:Gateway",
-    remediation="Use protocol HTTPS with a certificate on each listener; the edge redirects port 80.",
+    scope="stack",
+    remediation=(
+        "Use protocol HTTPS with a certificate on each listener; on port 80, attach only redirects to HTTPS."
+    ),
     severity=Severity.CRITICAL,
     tags=_TAGS,
+    url="https://gateway-api.sigs.k8s.io/guides/http-redirect-rewrite/",
 )
-def gateway(resource: Resource, _: Settings) -> Iterator[Finding]:
-    for item in objects_of(resource):
+def gateway(stack: Stack, _: Settings) -> Iterator[Finding]:
+    routes: dict[tuple[str, str], list[tuple[Object, Node]]] = {}
+    for route in stack.of_kind("HTTPRoute", "GRPCRoute"):
+        for parent in route.node.at("spec", "parentRefs").items():
+            key = parent["namespace"].text() or route.namespace, parent["name"].text()
+            routes.setdefault(key, []).append((route, parent))
+    for item in stack.of_kind("Gateway"):
+        if item.group != "gateway.networking.k8s.io":
+            continue
         # GKE takes certificates from a map named on the gateway, too.
         mapped = item.node.at("metadata", "annotations", "networking.gke.io/certmap")
         for listener in item.node.at("spec", "listeners").items():
             if listener["protocol"].is_not_one_of("HTTPS", "TLS"):
-                yield listener["protocol"].finding("must be HTTPS")
+                attached = routes.get((item.namespace, item.name), ())
+                with item.node.track_unknowns() as unknown:
+                    redirects = listener["protocol"].is_one_of("HTTP") and _only_redirects(listener, attached)
+                if not redirects and not unknown:
+                    yield listener["protocol"].finding("must be HTTPS")
             elif listener.at("tls", "mode").is_one_of(None, "Terminate"):
                 named = listener.at("tls", "certificateRefs")
                 if (
@@ -80,6 +95,25 @@ def gateway(resource: Resource, _: Settings) -> Iterator[Finding]:
                     and mapped.is_one_of(None)
                 ):
                     yield named.finding("the listener names no certificate")
+
+
+def _only_redirects(listener: Node, attached: Iterable[tuple[Object, Node]]) -> bool:
+    """Whether the routes attached to a listener, at least one, all redirect to HTTPS."""
+    own = [
+        route
+        for route, parent in attached
+        if parent["sectionName"].is_one_of(None, listener["name"].raw)
+        and parent["port"].is_one_of(None, listener["port"].raw)
+    ]
+    return bool(own) and all(_is_redirect(route) for route in own)
+
+
+def _is_redirect(route: Object) -> bool:
+    rules = list(route.node.at("spec", "rules").items())
+    return bool(rules) and all(
+        any(entry.at("requestRedirect", "scheme").is_one_of("https") for entry in found["filters"].items())
+        for found in rules
+    )
 
 
 @rule(
@@ -112,9 +146,11 @@ _CERTIFICATES: Final = frozenset(
         "networking.gke.io/managed-certificates", "networking.gke.io/pre-shared-certs",
         "nginx.ingress.kubernetes.io/ssl-passthrough", "route.openshift.io/termination",
         "service.beta.kubernetes.io/aws-load-balancer-ssl-cert", "traefik.ingress.kubernetes.io/router.tls",
+        "traefik.ingress.kubernetes.io/router.tls.certresolver",
     }
 )  # fmt: skip
 _LISTEN_PORTS: Final = "alb.ingress.kubernetes.io/listen-ports"
+_ENTRY_POINTS: Final = "traefik.ingress.kubernetes.io/router.entrypoints"
 _FRONTEND: Final = "networking.gke.io/v1beta1.FrontendConfig"
 # Annotations that switch the redirect to HTTPS, by what follows the controller's prefix.
 _REDIRECTS: Final = frozenset({"ssl-redirect", "redirect-to-https", "https-redirect"})
@@ -126,6 +162,11 @@ def _tls_by_annotation(annotations: Node) -> bool:
         return True
     for key, value in annotations.entries():
         if key in _CERTIFICATES and (not value.known() or value.raw not in ("", "false", None)):
+            return True
+        if key == _ENTRY_POINTS and "websecure" in _names(value):
+            value.mark_unevaluated(
+                "is not proven: TLS depends on the configuration of the entry point websecure"
+            )
             return True
         # The load balancer of AWS finds certificates by host name.
         if key == _LISTEN_PORTS and (not value.known() or "HTTPS" in value.text()):
@@ -149,10 +190,16 @@ def _hosts_without_tls(spec: Node) -> Iterator[Finding]:
         if not hosts.known() or not names or [name for name in names if not name.known()]:
             return
         covered |= {name.text().lower() for name in names}
+    other = "serves hosts that are in no entry of tls over plain HTTP"
+    for backend in (spec["defaultBackend"], spec["backend"]):
+        if backend.present and backend.known() and "*" not in covered:
+            yield backend.finding(other)
     for rule_ in spec["rules"].items():
         host = rule_["host"]
-        if not host.present or not host.known():
+        if not host.known():
             continue
+        if host.raw in (None, "") and "*" not in covered:
+            yield rule_.finding(f"has no host, so it {other}")
         name = host.text().lower()
         wildcard = f"*.{name.partition('.')[2]}"
         if name and name not in covered and wildcard not in covered and "*" not in covered:
@@ -177,19 +224,37 @@ def _plain_http(spec: Node, annotations: Node) -> Iterator[Finding]:
     )
     for key, value in annotations.entries():
         name = key.rpartition("/")[2]
-        if name in _REDIRECTS and value.is_one_of("false", False) and not forced:
+        if name in _REDIRECTS and value.is_one_of(*_FALSE, False) and not forced:
             yield value.finding('must not be "false": plain HTTP is then served without a redirect')
-        elif key == "traefik.ingress.kubernetes.io/router.entrypoints" and value.known():
-            if "web" in value.text().replace(" ", "").split(","):
+        elif key == _ENTRY_POINTS and value.known():
+            if "web" in _names(value):
                 yield value.finding("serves plain HTTP: it names the entry point web")
         elif key == "konghq.com/protocols" and value.known():
             redirected = annotations["konghq.com/https-redirect-status-code"].present
-            if "http" in value.text().replace(" ", "").split(",") and not redirected:
+            if "http" in _names(value) and not redirected:
                 yield value.finding("serves plain HTTP: it names the protocol http")
         elif key == _LISTEN_PORTS and value.known():
-            redirected = any(other.endswith("/ssl-redirect") for other, _ in annotations.entries())
+            redirected = any(
+                other.endswith("/ssl-redirect") or _redirects(other, action)
+                for other, action in annotations.entries()
+            )
             if re.search(r'"HTTP"', value.text()) and not redirected:
                 yield value.finding("serves plain HTTP: it names a port for HTTP and no ssl-redirect")
+
+
+# What Go reads as false (``strconv.ParseBool``).
+_FALSE: Final = ("false", "False", "FALSE", "f", "F", "0")
+_TO_HTTPS: Final = re.compile(r'"protocol"\s*:\s*"HTTPS"', re.IGNORECASE)
+
+
+def _redirects(key: str, value: Node) -> bool:
+    """Whether an annotation declares an action of the AWS load balancer that redirects to HTTPS."""
+    return key.startswith("alb.ingress.kubernetes.io/actions.") and bool(_TO_HTTPS.search(value.text()))
+
+
+def _names(value: Node) -> list[str]:
+    """The items of a comma-separated text."""
+    return value.text().replace(" ", "").split(",")
 
 
 _EDGE: Final = {
@@ -374,113 +439,6 @@ def bucket_origins(resource: Resource, _: Settings) -> Iterator[Finding]:
                 yield origin.finding(f"{origin.raw!r} is not an HTTPS origin")
 
 
-_URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s\"'<>]+", re.IGNORECASE)
-_PLAIN: Final = frozenset(
-    {
-        "http",
-        "ws",
-        "redis",
-        "amqp",
-        "mqtt",
-        "ldap",
-        "ftp",
-        "smtp",
-        "imap",
-        "pop3",
-        "nats",
-        "stomp",
-        "tcp",
-        "grpc",
-    }
-)
-_NEEDS_OPTION: Final = frozenset(
-    {"mongodb", "postgres", "postgresql", "mysql", "mariadb", "sqlserver", "kafka", "memcached"}
-)
-_REQUIRED: Final = (
-    "require", "required", "verify-ca", "verify-full", "verify_ca", "verify_identity", "verify-identity",
-)  # fmt: skip
-_OPTIONS: Final = frozenset(
-    {
-        *((name, "true") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
-        *((name, "1") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
-        *((name, value) for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl", "tls") for value in _REQUIRED),
-        *(("security.protocol", value) for value in ("ssl", "sasl_ssl")),
-        *(("security_protocol", value) for value in ("ssl", "sasl_ssl")),
-        ("encrypt", "true"), ("encrypt", "strict"), ("encryption", "true"), ("enabletls", "true"),
-    }
-)  # fmt: skip
-# Options whose presence makes a client use TLS: they name its trust or its key.
-_NAMED_OPTIONS: Final = frozenset({"ssl_ca", "ssl-ca", "sslca", "ssl_cert", "ssl-cert", "serversslcert"})
-# Options that keep TLS but switch its checks off, or leave TLS to chance.
-_UNCHECKED: Final = frozenset(
-    {
-        ("tlsinsecure", "true"), ("tlsallowinvalidcertificates", "true"),
-        ("tlsallowinvalidhostnames", "true"), ("ssl_cert_reqs", "none"), ("verify", "false"),
-        ("insecure", "true"), ("verifyservercertificate", "false"), ("trustservercertificate", "true"),
-        ("sslmode", "no-verify"), ("sslmode", "trust"), ("tls", "skip-verify"), ("tls", "preferred"),
-        ("ssl_verify_cert", "false"), ("sslnoverify", "true"), ("encrypt", "false"),
-        *((name, value) for name in ("tls", "ssl", "usessl", "secure") for value in ("false", "0")),
-        *(
-            (name, value)
-            for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl")
-            for value in ("disable", "disabled", "allow", "prefer", "preferred")
-        ),
-    }
-)  # fmt: skip
-
-
-# Hosts that are this machine, and those whose URLs only name a vocabulary.
-_LOCAL: Final = (
-    *("localhost", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
-    *("metadata.google.internal", "169.254.169.254"),
-)
-_NAMES: Final = ("www.w3.org", "json-schema.org", "schemas.xmlsoap.org")
-
-
-def _query_of(rest: str) -> set[tuple[str, str]]:
-    """The options of a URL in lower case: after ``?``, or after ``;`` as in ``sqlserver://h;encrypt=true``."""
-    rest = rest.partition("#")[0].replace("&amp;", "&")
-    path, _, query = rest.partition("?")
-    if not query and ";" in path:
-        query = path.partition(";")[2]
-    pairs = (part.partition("=") for part in re.split(r"[&;]", query[:_MAX_QUERY]))
-    return {(unquote(key).lower(), unquote(value).lower()) for key, equals, value in pairs if equals}
-
-
-_MAX_QUERY: Final = 4_096
-
-
-def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
-    """Why a URL's connection is not protected; None when it is, or when its host is allowed."""
-    scheme, _, rest = url.partition("://")
-    query = _query_of(rest)
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        host = ""  # a placeholder, such as [host]
-    if host in (*_LOCAL, *_NAMES, *allowed):
-        return None
-    scheme = scheme.lower()
-    if scheme not in ("mongodb+srv", "http+unix"):
-        scheme, plus, driver = scheme.partition("+")  # the driver after it does not affect the connection
-        if plus and driver in ("ssl", "tls", "sasl_ssl"):
-            return None
-    off = query & _UNCHECKED
-    if off:
-        key, value = min(off)
-        return f"{key}={value} gives up the protection of TLS"
-    protected = bool(query & _OPTIONS) or any(key in _NAMED_OPTIONS for key, _ in query)
-    if scheme in _PLAIN and not (protected and scheme not in _WEB):
-        return f"{scheme}:// is not encrypted"
-    if scheme in _NEEDS_OPTION and not protected:
-        return f"{scheme}:// without a TLS option is not encrypted"
-    return None
-
-
-# Schemes of which an option cannot change the transport.
-_WEB: Final = frozenset({"http", "ws", "ftp"})
-
-
 @rule(
     "tls-urls",
     "URLs in environment variables, arguments and configuration must use TLS. "
@@ -531,7 +489,7 @@ def _weak(node: Node, allowed: tuple[str, ...], text: str | None = None) -> Iter
     """Findings at `node` for the URLs in `text`, or else in the value itself."""
     if not node.known() or not isinstance(node.raw, str):
         return
-    for match in _URL.finditer(node.raw if text is None else text):
-        reason = weakness(match.group(0), allowed)
+    for url in urls_in(node.raw if text is None else text):
+        reason = weakness(url, allowed)
         if reason is not None:
             yield node.finding(reason)

@@ -101,11 +101,16 @@ def _accepted(path: Path, reason: str) -> bool:
     names = [part for part in path if isinstance(part, str)]
     if names[:1] == ["status"]:
         return True
+    if _WHOLE_FLOAT.fullmatch(reason):  # kubectl sends 2.0 as 2
+        return True
     if reason.startswith("expected a string, got the number") and names:
         inside = len(names) > 1 and names[-2] in _QUANTITY_MAPS
         single = names[-1] in _QUANTITIES and (names[-1] != "value" or _QUANTITY_VALUES_IN & set(names))
         return bool(inside or single)
     return False
+
+
+_WHOLE_FLOAT: Final = re.compile(r"expected an integer, got the number -?[0-9]+\.0")
 
 
 def _repeated(tree: yaml.Node, urn: str) -> Iterator[Finding]:

@@ -239,5 +239,5 @@ def _objects(
     metadata = value.get("metadata") if isinstance(value.get("metadata"), dict) else {}
     label = str(metadata.get("name") or metadata.get("generateName") or "")
     urn = f"{name}:{tree.start_mark.line + 1}:{tree.start_mark.column}"
-    resource = Resource(urn, f"kubernetes:{group}:{kind}", label, Node(value))
+    resource = Resource(urn, f"kubernetes:{group}:{kind}", label, Node(value), source=name)
     yield Manifest(name, tree, resource, kind, label, str(metadata.get("namespace") or ""))

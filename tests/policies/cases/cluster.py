@@ -213,7 +213,7 @@ CASES = (
         "termination-grace-period",
         (API, SERVICE, HEALTH, BACKEND),
         (
-            Break({"spec.template.spec.terminationGracePeriodSeconds": 10}, "is shorter than the drain"),
+            Break({"spec.template.spec.terminationGracePeriodSeconds": 10}, "than the drain"),
             Break({"spec.template.spec.terminationGracePeriodSeconds": 40}, "is killed after 40 s"),
             Break({"spec.template.spec.containers[0].env[0].value": "5"}, "drains for 5 s, but"),
             Break({"spec.template.spec.containers[0].env": []}, "drains for 0 s, but"),

@@ -144,7 +144,10 @@ STATEFUL = ResourceFixture(
 )
 CLAIM = ResourceFixture(
     "kubernetes:core/v1:PersistentVolumeClaim",
-    {"metadata": {"name": "c", **HERE}, "spec": {"resources": {"requests": {"storage": "10Gi"}}}},
+    {
+        "metadata": {"name": "c", **HERE},
+        "spec": {"storageClassName": "slow", "resources": {"requests": {"storage": "10Gi"}}},
+    },
     "claim",
 )
 # Every half hour for at most an hour and its grace period: three runs at once.

@@ -13,13 +13,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from policies.model.connection_urls import urls_in, weakness
 from policies.model.cron import min_interval
 from policies.model.property_tree import Node
 from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
 from policies.model.scale_targets import matches
 from policies.rules.consistency import slept
 from policies.rules.plaintext_secrets import is_reference, recognised
-from policies.rules.tls import weakness
 from rehearsal.policy.manifest_check import check
 
 # Seconds and bytes that one parser may take for one text of at most a few kilobytes, on a loaded machine.
@@ -47,6 +47,7 @@ def _parsers(text: str) -> None:
     int_or_percent(text, 2**31, up=True)
     min_interval(text)
     weakness(text)
+    list(urls_in(text))
     slept(text)
     recognised(text)
     is_reference(text)

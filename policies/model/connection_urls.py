@@ -1,0 +1,146 @@
+"""URLs of connections, and whether their scheme or options protect them with TLS.
+
+Drivers differ in the spelling of their options: libpq, asyncpg, the MySQL and MariaDB connectors for Java,
+Go, Python and Node, Prisma, R2DBC, the SQL Server driver, MongoDB and Kafka clients.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+_URL: Final = re.compile(
+    r"(?P<tls>\br2dbcs:(?:pool:)?)?\b[a-z][a-z0-9+.-]*://(?:[^\s\"'<>{]|\{[^\s'<>{}]{0,200}\}|\{)+",
+    re.IGNORECASE,
+)
+# Places in a file where a URL is only a name or a remark: comments, XML namespaces and document types.
+_COMMENT: Final = re.compile(r"^[ \t]*(?:#|//|;|\*|<!--|/\*).*$", re.MULTILINE)
+_NAMESPACE: Final = re.compile(
+    r"\b(?:xmlns(?::[\w.-]{1,80})?|[\w.-]{1,80}:schemaLocation|namespace|\$schema)\"?\s*[=:]\s*(?:\"[^\"]{0,4000}\"|'[^']{0,4000}')"
+    r"|<!DOCTYPE[^>]{0,1000}>"
+)
+_PLAIN: Final = frozenset(
+    {
+        "http", "ws", "redis", "amqp", "mqtt", "ldap", "ftp", "smtp", "imap", "pop3", "nats", "stomp", "tcp",
+        "grpc", "telnet", "git", "bolt", "neo4j", "couchbase", "clickhouse",
+    }
+)  # fmt: skip
+_NEEDS_OPTION: Final = frozenset(
+    {
+        "mongodb", "postgres", "postgresql", "mysql", "mariadb", "sqlserver", "mssql", "kafka", "memcached",
+        "cockroach", "cockroachdb",
+    }
+)  # fmt: skip
+# Drivers after a plus sign that use TLS, and those that use it without a check of the certificate.
+_TLS_DRIVERS: Final = frozenset({"ssl", "tls", "sasl_ssl", "starttls", "s"})
+_UNCHECKED_DRIVERS: Final = frozenset({"ssc"})
+_REQUIRED: Final = (
+    "require", "required", "verify-ca", "verify-full", "verify_ca", "verify_identity", "verify-identity",
+)  # fmt: skip
+_OPTIONS: Final = frozenset(
+    {
+        *((name, "true") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
+        *((name, "1") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
+        *((name, value) for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl", "tls") for value in _REQUIRED),
+        ("sslaccept", "strict"), ("encrypt", "yes"), ("encrypt", "mandatory"),
+        *(("security.protocol", value) for value in ("ssl", "sasl_ssl")),
+        *(("security_protocol", value) for value in ("ssl", "sasl_ssl")),
+        ("encrypt", "true"), ("encrypt", "strict"), ("encryption", "true"), ("enabletls", "true"),
+    }
+)  # fmt: skip
+# Options whose presence makes a client use TLS: they name its trust or its key.
+_NAMED_OPTIONS: Final = frozenset({"ssl_ca", "ssl-ca", "sslca", "ssl_cert", "ssl-cert", "serversslcert"})
+# Options that keep TLS but switch its checks off, or leave TLS to chance.
+_UNCHECKED: Final = frozenset(
+    {
+        ("tlsinsecure", "true"), ("tlsallowinvalidcertificates", "true"),
+        ("tlsallowinvalidhostnames", "true"), ("ssl_cert_reqs", "none"), ("verify", "false"),
+        ("insecure", "true"), ("verify", "verify_none"), ("sslaccept", "accept_invalid_certs"),
+        ("encrypt", "no"), ("encrypt", "disable"), ("encrypt", "optional"), ("trustservercertificate", "yes"),
+        ("security.protocol", "plaintext"), ("security.protocol", "sasl_plaintext"),
+        ("verifyservercertificate", "false"), ("trustservercertificate", "true"),
+        ("sslmode", "no-verify"), ("sslmode", "trust"), ("tls", "skip-verify"), ("tls", "preferred"),
+        ("ssl_verify_cert", "false"), ("sslnoverify", "true"), ("encrypt", "false"),
+        *((name, value) for name in ("tls", "ssl", "usessl", "secure") for value in ("false", "0")),
+        *(
+            (name, value)
+            for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl")
+            for value in ("disable", "disabled", "allow", "prefer", "preferred")
+        ),
+    }
+)  # fmt: skip
+
+
+# Hosts that are this machine, and those whose URLs only name a vocabulary.
+_LOCAL: Final = (
+    *("localhost", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
+    *("metadata.google.internal", "169.254.169.254"),
+)
+_NAMES: Final = ("www.w3.org", "json-schema.org", "schemas.xmlsoap.org")
+_LOOPBACK: Final = re.compile(r"127(?:\.[0-9]{1,3}){3}")
+# The ``ssl`` object of drivers for Node.
+_REJECTS_NOTHING: Final = re.compile(r'"rejectunauthorized"\s*:\s*(?:false|0)')
+
+
+def _query_of(rest: str) -> set[tuple[str, str]]:
+    """The options of a URL in lower case: after ``?``, or after ``;`` as in ``sqlserver://h;encrypt=true``."""
+    rest = rest.partition("#")[0].replace("&amp;", "&")
+    path, _, query = rest.partition("?")
+    if not query and ";" in path:
+        query = path.partition(";")[2]
+    pairs = (part.partition("=") for part in re.split(r"[&;]", query[:_MAX_QUERY]))
+    return {(unquote(key).lower(), unquote(value).lower()) for key, equals, value in pairs if equals}
+
+
+_MAX_QUERY: Final = 4_096
+
+
+def urls_in(text: str) -> Iterator[str]:
+    """The URLs of connections in `text`, which may be a whole file: not those of comments and namespaces."""
+    if "://" not in text:
+        return
+    if "\n" in text:
+        text = _COMMENT.sub("", text)
+    if "xmlns" in text or "schema" in text or "<!DOCTYPE" in text:
+        text = _NAMESPACE.sub("", text)
+    for found in _URL.finditer(text):
+        if not found["tls"]:
+            yield found.group(0)
+
+
+def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
+    """Why a URL's connection is not protected; None when it is, or when its host is allowed."""
+    scheme, _, rest = url.partition("://")
+    query = _query_of(rest)
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""  # a placeholder, such as [host]
+    if host in (*_LOCAL, *_NAMES, *allowed) or _LOOPBACK.fullmatch(host):
+        return None
+    scheme = scheme.lower()
+    if scheme not in ("mongodb+srv", "http+unix"):
+        scheme, plus, driver = scheme.partition("+")  # the driver after it does not affect the connection
+        if plus and driver in _TLS_DRIVERS:
+            return None
+        if plus and driver in _UNCHECKED_DRIVERS:
+            return f"{scheme}+{driver}:// accepts any certificate"
+    off = query & _UNCHECKED
+    if off:
+        key, value = min(off)
+        return f"{key}={value} gives up the protection of TLS"
+    objects = [value for key, value in query if key in ("ssl", "tls") and value.startswith("{")]
+    if any(_REJECTS_NOTHING.search(value) for value in objects):
+        return "rejectUnauthorized=false gives up the protection of TLS"
+    protected = bool(objects or query & _OPTIONS) or any(key in _NAMED_OPTIONS for key, _ in query)
+    if scheme in _PLAIN and not (protected and scheme not in _WEB):
+        return f"{scheme}:// is not encrypted"
+    if scheme in _NEEDS_OPTION and not protected:
+        return f"{scheme}:// without a TLS option is not encrypted"
+    return None
+
+
+# Schemes of which an option cannot change the transport.
+_WEB: Final = frozenset({"http", "ws", "ftp"})

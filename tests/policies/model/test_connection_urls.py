@@ -1,0 +1,49 @@
+"""Connection URLs in the spelling of each driver."""
+
+from __future__ import annotations
+
+import pytest
+
+from policies.model.connection_urls import urls_in, weakness
+
+PROTECTED = (
+    "jdbc:mysql://h/d?useSSL=true", "jdbc:mysql://h/d?sslMode=REQUIRED", "jdbc:mysql://h/d?sslMode=VERIFY_CA",
+    "jdbc:mariadb://h/d?sslMode=verify-full", "jdbc:postgresql://h/d?ssl=true",
+    "jdbc:sqlserver://h:1433;databaseName=d;encrypt=true", "jdbc:oracle:thin:@tcps://h:1522/s",
+    "postgresql+asyncpg://h/d?ssl=require", "mysql+pymysql://h/d?ssl_ca=/ca.pem", "mysql://h/d?sslaccept=strict",
+    'mysql://h/d?ssl={"rejectUnauthorized":true}', "r2dbcs:mysql://h/d", "r2dbc:mysql://h/d?sslMode=REQUIRED",
+    "kafka://h:9093?security.protocol=SASL_SSL", "kafka+ssl://h", "mongodb+srv://h/d", "mongodb://h/d?tls=true",
+    "rediss://h", "amqps://h", "smtp+starttls://h:587", "neo4j+s://h", "clickhouse://h?secure=true",
+    "mssql+pyodbc://h/d?Encrypt=yes", "cockroachdb://h/d?sslmode=verify-full", "http://127.0.0.53",
+    "http://localhost:8080", "http://[::1]:80", "http+unix://%2Fvar%2Frun", "unix:///var/run/x",
+)  # fmt: skip
+WEAK = (
+    "jdbc:mysql://h/d", "jdbc:mysql://h/d?sslMode=PREFERRED", "jdbc:mariadb://h/d?sslMode=trust",
+    "jdbc:sqlserver://h;encrypt=true;trustServerCertificate=true", "jdbc:sqlserver://h;encrypt=false",
+    "jdbc:oracle:thin:@tcp://h:1522/s", "postgres://h/d?sslmode=prefer", "postgresql+asyncpg://h/d",
+    "mysql://h/d?sslaccept=accept_invalid_certs", 'mysql://h/d?ssl={"rejectUnauthorized":false}',
+    "r2dbc:postgresql://h/d", "kafka://h?security.protocol=SASL_PLAINTEXT", "rediss://h?ssl_cert_reqs=none",
+    "amqps://h?verify=verify_none", "neo4j://h", "neo4j+ssc://h", "bolt://h", "clickhouse://h", "couchbase://h",
+    "mssql+pyodbc://h/d?Encrypt=no", "telnet://h", "mongodb+srv://h/d?tls=false",
+    "postgres://h/d?sslmode=require&sslmode=disable",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PROTECTED)
+def test_protected_connections_are_accepted(text: str) -> None:
+    assert [weakness(url) for url in urls_in(text)] in ([None], [])
+
+
+@pytest.mark.parametrize("text", WEAK)
+def test_weak_connections_have_a_reason(text: str) -> None:
+    [url] = urls_in(text)
+    assert weakness(url)
+
+
+def test_comments_and_namespaces_are_left_out() -> None:
+    text = "# http://a\n // http://b\n<x xmlns:y=\"http://c\"\n xsi:schemaLocation='http://d http://e'/>\nhttp://f\n"
+    assert list(urls_in(text)) == ["http://f"]
+
+
+def test_options_of_a_shell_line_are_not_comments() -> None:
+    assert list(urls_in("app\n  --url=http://f\n")) == ["http://f"]

@@ -1,0 +1,143 @@
+"""Disruption budgets and autoscalers: results as the disruption controller and the HPA calculate them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.manifests import manifest, outcome, workload
+
+SELECTOR = "selector: {matchLabels: {app: a}}"
+JOB = "template: {metadata: {labels: {app: a}}, spec: {containers: [{name: c, image: i}]}}"
+TARGET = "{apiVersion: apps/v1, kind: Deployment, name: a}"
+SIDE = "initContainers: [{name: side, image: i, restartPolicy: Always}]"
+
+
+def _budget(
+    spec: str, selector: str = SELECTOR, *, api: str = "policy/v1", namespace: str = "q", name: str = "b"
+) -> str:
+    text = ", ".join(filter(None, (spec, selector)))
+    return manifest(api, "PodDisruptionBudget", text, name=name, namespace=namespace)
+
+
+def _pod(name: str, more: str = "") -> str:
+    metadata = f"labels: {{app: a}}{more}"
+    return manifest("v1", "Pod", "containers: [{name: c, image: i}]", name=name, more=metadata)
+
+
+OWNED = ", ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: r, uid: u, controller: true}]"
+BUDGETS = {
+    # Neither field is filled in by the API server: no disruption is allowed.
+    "neither field": (workload(replicas=3) + _budget(""), "found"),
+    "neither field, no workload": (_budget(""), "found"),
+    "percentage rounded up to all": (workload(replicas=3) + _budget("minAvailable: 67%"), "found"),
+    "percentage rounded up to fewer": (workload(replicas=3) + _budget("minAvailable: 66%"), "clean"),
+    "one percent may go": (workload(replicas=3) + _budget("maxUnavailable: 1%"), "clean"),
+    "more than there are": (workload(replicas=3) + _budget("minAvailable: 5"), "found"),
+    "none required": (workload() + _budget("minAvailable: 0"), "clean"),
+    # Kinds without a scale: an integer minAvailable counts pods, everything else fails.
+    "daemon set, integer": (workload("DaemonSet", replicas=None) + _budget("minAvailable: 1"), "unproven"),
+    "daemon set, maxUnavailable": (
+        workload("DaemonSet", replicas=None) + _budget("maxUnavailable: 1"),
+        "found",
+    ),
+    "daemon set, percentage": (workload("DaemonSet", replicas=None) + _budget("minAvailable: 50%"), "found"),
+    "job, maxUnavailable": (manifest("batch/v1", "Job", JOB) + _budget("maxUnavailable: 1"), "found"),
+    "daemon set beside enough pods": (
+        workload("DaemonSet", name="d", replicas=None) + workload(replicas=3) + _budget("minAvailable: 2"),
+        "clean",
+    ),
+    # Pods without a controller.
+    "bare pods, fewer": (_pod("x") + _pod("y") + _budget("minAvailable: 1"), "clean"),
+    "bare pods, all": (_pod("x") + _pod("y") + _budget("minAvailable: 2"), "found"),
+    "bare pods, maxUnavailable": (_pod("x") + _pod("y") + _budget("maxUnavailable: 1"), "found"),
+    "bare pods, percentage": (_pod("x") + _pod("y") + _budget("minAvailable: 50%"), "found"),
+    "owned pods, maxUnavailable": (_pod("x", OWNED) + _budget("maxUnavailable: 1"), "clean"),
+    "bare pod beside a workload": (_pod("x") + workload(replicas=3) + _budget("maxUnavailable: 1"), "clean"),
+    # Nothing that is selected is known.
+    "no workload, minAvailable": (_budget("minAvailable: 1"), "unproven"),
+    "no workload, maxUnavailable": (_budget("maxUnavailable: 1"), "clean"),
+    "workload elsewhere": (workload(namespace="x") + _budget("minAvailable: 1"), "unproven"),
+    "empty selector of v1": (workload() + _budget("minAvailable: 1", "selector: {}"), "found"),
+    "empty selector of v1beta1": (
+        workload() + _budget("minAvailable: 1", "selector: {}", api="policy/v1beta1"),
+        "unproven",
+    ),
+    # Declared twice in one file, it is one budget.
+    "same budget twice": (
+        workload(replicas=3) + _budget("maxUnavailable: 1") + _budget("maxUnavailable: 1"),
+        "clean",
+    ),
+    "two budgets": (
+        workload(replicas=3) + _budget("maxUnavailable: 1") + _budget("maxUnavailable: 1", name="b2"),
+        "found",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_budget_allows_what_the_disruption_controller_calculates(name: str) -> None:
+    text, expected = BUDGETS[name]
+    assert outcome(text, "pdb-allows-disruption").result == expected
+
+
+def _hpa(metrics: str = "") -> str:
+    spec = f"minReplicas: 2, maxReplicas: 4, scaleTargetRef: {TARGET}{metrics}"
+    return manifest("autoscaling/v2", "HorizontalPodAutoscaler", spec)
+
+
+def _vpa(policies: str = "") -> str:
+    spec = f"targetRef: {TARGET}"
+    spec += f", resourcePolicy: {{containerPolicies: [{policies}]}}" if policies else ""
+    return manifest("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", spec)
+
+
+def _of_container(name: str) -> str:
+    target = "target: {type: Utilization, averageUtilization: 50}"
+    measured = f"containerResource: {{container: {name}, name: cpu, {target}}}"
+    return f", metrics: [{{type: ContainerResource, {measured}}}]"
+
+
+MEASURED = {
+    "request from a LimitRange": (
+        workload(replicas=None, resources="{}")
+        + manifest("v1", "LimitRange", "limits: [{type: Container, defaultRequest: {cpu: 100m}}]")
+        + _hpa(),
+        "clean",
+    ),
+    "sidecar without a request": (workload(replicas=None, pod=SIDE) + _hpa(), "found"),
+    "container without a request": (workload(replicas=None, resources="{}") + _hpa(), "found"),
+}
+CONFLICTS = {
+    "container that is measured is left alone": (
+        workload(replicas=None) + _hpa(_of_container("c")) + _vpa('{containerName: c, mode: "Off"}'),
+        "clean",
+    ),
+    "container that is measured is changed": (
+        workload(replicas=None) + _hpa(_of_container("c")) + _vpa('{containerName: other, mode: "Off"}'),
+        "found",
+    ),
+    "CPU trigger of KEDA": (
+        workload(replicas=None)
+        + manifest("keda.sh/v1alpha1", "ScaledObject", "scaleTargetRef: {name: a}, triggers: [{type: cpu}]")
+        + _vpa(),
+        "found",
+    ),
+    "cron trigger of KEDA": (
+        workload(replicas=None)
+        + manifest("keda.sh/v1alpha1", "ScaledObject", "scaleTargetRef: {name: a}, triggers: [{type: cron}]")
+        + _vpa(),
+        "clean",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_metric_needs_a_request_of_every_running_container(name: str) -> None:
+    text, expected = MEASURED[name]
+    assert outcome(text, "hpa-bounds").result == expected
+
+
+@pytest.mark.parametrize("name", CONFLICTS)
+def test_autoscalers_conflict_by_container(name: str) -> None:
+    text, expected = CONFLICTS[name]
+    assert outcome(text, "hpa-vpa-conflict").result == expected

@@ -1,0 +1,41 @@
+"""LimitRanges: what the admission plugin rejects."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.manifests import manifest, outcome, workload
+
+STORAGE = manifest("v1", "LimitRange", "limits: [{type: PersistentVolumeClaim, max: {storage: 1Gi}}]")
+CPU = manifest("v1", "LimitRange", "limits: [{type: Container, max: {cpu: 500m}}]")
+BIG = "{resources: {requests: {storage: 2Gi}}}"
+CASES = {
+    "claim template of a StatefulSet": (
+        STORAGE
+        + workload("StatefulSet", spec=f"volumeClaimTemplates: [{{metadata: {{name: d}}, spec: {BIG}}}]"),
+        "found",
+    ),
+    "ephemeral volume": (
+        STORAGE
+        + workload(pod=f"volumes: [{{name: v, ephemeral: {{volumeClaimTemplate: {{spec: {BIG}}}}}}}]"),
+        "found",
+    ),
+    "claim": (STORAGE + manifest("v1", "PersistentVolumeClaim", BIG.strip("{}") + "}}"), "found"),
+    "sidecar": (
+        CPU
+        + workload(pod="initContainers: [{name: s, restartPolicy: Always, resources: {limits: {cpu: 1}}}]"),
+        "found",
+    ),
+    "Rollout": (
+        CPU + workload("Rollout", api="argoproj.io/v1alpha1", resources="{limits: {cpu: 1}}"),
+        "found",
+    ),
+    "maximum fills in the default": (CPU + workload(resources="{}"), "clean"),
+    "request above the filled-in limit": (CPU + workload(resources="{requests: {cpu: 700m}}"), "found"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_limit_ranger_rejects_is_found(name: str) -> None:
+    text, expected = CASES[name]
+    assert outcome(text, "limit-range-admits").result == expected

@@ -1,0 +1,40 @@
+"""NetworkPolicies: which peers and ports are every peer and every port."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.manifests import manifest, outcome
+
+EGRESS = {
+    "empty rule": ("[{}]", "found"),
+    "one port": ("[{ports: [{protocol: UDP, port: 53}]}]", "clean"),
+    "whole range": ("[{ports: [{port: 1, endPort: 65535}]}]", "found"),
+    "two ranges that meet": (
+        "[{ports: [{port: 32768, endPort: 65535}, {port: 1, endPort: 32767}]}]",
+        "found",
+    ),
+    "two ranges with a gap": (
+        "[{ports: [{port: 1, endPort: 32766}, {port: 32768, endPort: 65535}]}]",
+        "clean",
+    ),
+    "ranges of two protocols": (
+        "[{ports: [{port: 1, endPort: 32767}, {protocol: UDP, port: 32768, endPort: 65535}]}]",
+        "clean",
+    ),
+    "named port": ("[{ports: [{port: http}]}]", "clean"),
+    "named port with an end": ("[{ports: [{port: http, endPort: 65535}]}]", "clean"),
+    "empty except": ("[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: []}}], ports: [{port: 443}]}]", "found"),
+    "except": ("[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}], ports: [{port: 443}]}]", "clean"),
+    "two halves": ("[{to: [{ipBlock: {cidr: 0.0.0.0/1}}, {ipBlock: {cidr: 128.0.0.0/1}}]}]", "found"),
+    "all namespaces": ("[{to: [{namespaceSelector: {}}]}]", "clean"),
+    "no rule": ("[]", "clean"),
+}
+
+
+@pytest.mark.parametrize("name", EGRESS)
+@pytest.mark.parametrize("api", ["networking.k8s.io/v1", "extensions/v1beta1"])
+def test_egress_to_everywhere_is_found(name: str, api: str) -> None:
+    rules, expected = EGRESS[name]
+    text = manifest(api, "NetworkPolicy", f"podSelector: {{}}, policyTypes: [Egress], egress: {rules}")
+    assert outcome(text, "network-policy-open").result == expected

@@ -1,0 +1,112 @@
+"""Credentials in variables, arguments and ConfigMaps, and values that only resemble them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from policies.rules.plaintext_secrets import recognised
+from tests.support.manifests import outcome, workload
+
+SECRET_NAMES = (
+    "PGPASSWORD", "MYSQL_PWD", "DBPASS", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "GITLAB_PAT",
+    "SECRET_KEY_BASE",
+    "AIRFLOW__CORE__FERNET_KEY", "ENCRYPT_KEY", "CONSUMER_KEY", "SEGMENT_WRITE_KEY", "HONEYCOMB_WRITEKEY",
+    "RABBITMQ_ERLANG_COOKIE", "NEO4J_AUTH", "spring.datasource.password", "clientSecret",
+    "DOCKER_AUTH_CONFIG",
+)  # fmt: skip
+# Names and values that hold no secret.
+NO_SECRETS = (
+    ("TLS_KEY", "tls.key"), ("GOOGLE_APPLICATION_CREDENTIALS", "key.json"), ("SECRET_MANAGER_PROJECT", "p"),
+    ("PASSWORD", "prefix-$(OTHER)"), ("PASSWORD", "a${OTHER}"), ("ACCESS_TOKEN_EXPIRES_IN", "15m"),
+    ("REFRESH_TOKEN_MAX_AGE", "30d"), ("PASSWORD_HASHER", "argon2"), ("SSH_KEY", "ssh-ed25519 AAAAC3Nz"),
+    ("JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----"), ("SIGNING_KEY", "-----BEGIN CERTIFICATE-----"),
+    ("CSRF_TOKEN_COOKIE", "csrf"), ("API_TOKEN_USER", "bob"), ("VAULT_SECRET_ENGINE", "kv"),
+    ("TOKEN_LIFESPAN", "1h30m"), ("COOKIE_SECRET_SOURCE", "file"), ("DB_PASSWORD", "C:\\secrets\\pw.txt"),
+    ("MQTT_PASS_THROUGH", "all"), ("TOKEN_ENDPOINT_AUTH_METHOD", "client_secret_post"),
+    ("DB_PASSWORD", "***"),
+    ("SECRET_ROTATION_SCHEDULE", "0 0 * * *"), ("NEO4J_AUTH", "none"), ("PASSWORD", '""'), ("KEY_FILE", "a"),
+    ("PARTITION_KEY", "tenant"), ("STRIPE_PUBLISHABLE_KEY", "pk_live_a"), ("USE_PASSWORD", "sometimes"),
+)  # fmt: skip
+SHAPES = (
+    "root:secret@tcp(db:3306)/x", "host=h user=u password=s3cret dbname=d", "glpat-" + "a1B2" * 5,
+    "AccountName=x;AccountKey=" + "abcd" * 10 + "==", "SharedAccessKeyName=R;SharedAccessKey=" + "abcd" * 8,
+    "sk-proj-" + "a1B2" * 12, "npm_" + "a" * 36, "hvs." + "A" * 30, f"SG.{'a' * 22}.{'b' * 43}",
+    "dop_v1_" + "a" * 64, "https://hooks.slack.com/services/T0/B0/" + "X" * 24,
+    "Authorization: Bearer abcdef0123456789abcdef", '{"auths": {"r.example": {"auth": "dTpwYXNz"}}}',
+    "redis://:s3cret@h:6379", "postgres://u:p4ss@h/d",
+)  # fmt: skip
+NO_SHAPES = (
+    "postgres://u:<password>@h/d", "postgres://u:%s@h/d", "postgres://u:****@h/d", "postgres://u:$(P)@h/d",
+    "host=h user=u dbname=d", "u:$(P)@tcp(db:3306)/x", "Authorization: Bearer $TOKEN", "AccountKey=$(KEY)",
+    "host=h password=$(P)", "https://host:8080/path@v2", "basic authentication is required here",
+)  # fmt: skip
+SECRET_LINES = (
+    ["sh", "-c", "export PASSWORD=s3cretX; app"], ["sh", "-c", "PGPASSWORD=s3cretX psql -h db"],
+    ["sh", "-c", "mysql -u root --password=s3cretX"], ["sh", "-c", "app --db-password s3cretX --v"],
+    ["redis-server", "--requirepass", "s3cretX"], ["--set", "auth.password=s3cretX"], ["PASSWORD=s3cretX"],
+    ["--from-literal=password=s3cretX"], ["sh", "-c", "app --password='s3 cret'"],
+)  # fmt: skip
+PLAIN_LINES = (
+    ["sh", "-c", "mysql --password=$MYSQL_PASSWORD"], ["sh", "-c", 'mysql --password="${MYSQL_PASSWORD}"'],
+    ["sh", "-c", "export PASSWORD=$(cat /run/pw); app"], ["sh", "-c", "export TOKEN=`cat /run/t`; app"],
+    ["sh", "-c", 'if [ -z "$PASSWORD" ]; then exit 1; fi'], ["--password=''"], ["--password="],
+    ["python3", "-c", "connect(password=os.environ['P'])"], ["python3", "-c", "connect(password=password)"],
+    ["--token-auth-file=/x"], ["--secret-name=foo"], ["--auth-token-webhook-cache-ttl=10s"],
+    ["redis-server", "--requirepass", "$(REDIS_PASSWORD)"], ["sh", "-c", "app --token-file /run/t"],
+)  # fmt: skip
+
+
+def _variable(name: str, value: str) -> str:
+    return workload(container=f"env: [{{name: {name}, value: {json.dumps(value)}}}]")
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_variables_that_hold_a_secret_are_found(name: str) -> None:
+    assert outcome(_variable(name, "hunter2Xy9AbCd"), "no-secret-variables").result == "found"
+
+
+@pytest.mark.parametrize(("name", "value"), NO_SECRETS)
+def test_variables_that_only_refer_to_a_secret_pass(name: str, value: str) -> None:
+    assert outcome(_variable(name, value), "no-secret-variables").result == "clean"
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_secrets_are_recognised_by_their_shape(text: str) -> None:
+    assert recognised(text)
+
+
+@pytest.mark.parametrize("text", NO_SHAPES)
+def test_placeholders_are_not_recognised_as_secrets(text: str) -> None:
+    assert recognised(text) is None
+
+
+@pytest.mark.parametrize("line", SECRET_LINES, ids=" ".join)
+def test_secrets_within_command_lines_are_found(line: list[str]) -> None:
+    text = workload(container=f"args: {json.dumps(line)}")
+    assert outcome(text, "no-secret-variables").result == "found"
+
+
+@pytest.mark.parametrize("line", PLAIN_LINES, ids=" ".join)
+def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
+    text = workload(container=f"args: {json.dumps(line)}")
+    assert outcome(text, "no-secret-variables").result == "clean"
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "expected"),
+    [
+        ("application.properties", "port=80\nspring.datasource.password=s3cretX\n", "found"),
+        ("application.properties", "port=80\nspring.datasource.password=${DB_PASSWORD}\n", "clean"),
+        (".env", "A=b\nDB_PASSWORD=s3cretX\n", "found"),
+        ("app.yaml", "db:\n  password: s3cretX\n", "found"),
+        ("app.yaml", "db:\n  passwordFile: /run/pw\n  password: ''\n", "clean"),
+        ("x.conf", "# password=foo\nport 1\n", "clean"),
+        ("run.py", "password = os.environ['P']\nprint()\n", "clean"),
+    ],
+)
+def test_settings_in_files_of_config_maps(key: str, content: str, expected: str) -> None:
+    data = f"{{{key}: {json.dumps(content)}}}"
+    text = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {data}\n"
+    assert outcome(text, "no-secret-variables").result == expected

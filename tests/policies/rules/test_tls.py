@@ -1,0 +1,117 @@
+"""Ingresses and Gateways: which hosts and listeners end up with plain HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.support.manifests import manifest, outcome
+
+TLS = "[{hosts: [a.example], secretName: s}]"
+BACKEND = "{service: {name: s, port: {number: 80}}}"
+ALB = "alb.ingress.kubernetes.io"
+BOTH_PORTS = (
+    f"""{ALB}/certificate-arn: "arn:aws:acm:x", {ALB}/listen-ports: \'[{{"HTTP": 80}}, {{"HTTPS": 443}}]\'"""
+)
+ACTION = (
+    f"""{ALB}/actions.ssl-redirect: \'{{"Type": "redirect", "RedirectConfig": {{"Protocol": "HTTPS"}}}}\'"""
+)
+ENTRY_POINTS = "traefik.ingress.kubernetes.io/router.entrypoints"
+RESOLVER = "traefik.ingress.kubernetes.io/router.tls.certresolver: le"
+
+
+def _ingress(
+    annotations: str = "", *, tls: str = TLS, hosts: Sequence[str] = ("a.example",), default: bool = False
+) -> str:
+    paths = f"http: {{paths: [{{path: /, pathType: Prefix, backend: {BACKEND}}}]}}"
+    names = [f"host: '{host}', " if host else "" for host in hosts]
+    rules = ", ".join(f"{{{name}{paths}}}" for name in names)
+    spec = f"ingressClassName: c, rules: [{rules}]"
+    spec += f", tls: {tls}" if tls else ""
+    spec += f", defaultBackend: {BACKEND}" if default else ""
+    return manifest("networking.k8s.io/v1", "Ingress", spec, more=f"annotations: {{{annotations}}}")
+
+
+def _nginx(value: str) -> str:
+    return _ingress(f'nginx.ingress.kubernetes.io/ssl-redirect: "{value}"')
+
+
+INGRESSES = {
+    "covered": (_ingress(), "clean"),
+    "wildcard": (_ingress(tls='[{hosts: ["*.example"]}]'), "clean"),
+    "wildcard of another level": (_ingress(tls='[{hosts: ["*.example"]}]', hosts=("a.b.example",)), "found"),
+    "wildcard host": (_ingress(hosts=("*.example",)), "found"),
+    "rule without a host": (_ingress(hosts=("a.example", "")), "found"),
+    "rule without a host, TLS for all": (_ingress(tls="[{secretName: s}]", hosts=("",)), "clean"),
+    "default backend": (_ingress(default=True), "found"),
+    "default backend, TLS for all": (_ingress(tls="[{secretName: s}]", default=True), "clean"),
+    **{f"redirect {value}": (_nginx(value), "found") for value in ("false", "False", "FALSE", "f", "0")},
+    "redirect true": (_nginx("true"), "clean"),
+    "both ports": (_ingress(BOTH_PORTS, tls=""), "found"),
+    "both ports, action that redirects": (_ingress(f"{BOTH_PORTS}, {ACTION}", tls=""), "clean"),
+    "certificate resolver": (_ingress(RESOLVER, tls=""), "clean"),
+    "entry point websecure": (_ingress(f"{ENTRY_POINTS}: websecure", tls=""), "unproven"),
+    "entry points web and websecure": (_ingress(f"{ENTRY_POINTS}: 'web, websecure'"), "found"),
+}
+
+
+@pytest.mark.parametrize("name", INGRESSES)
+def test_hosts_with_plain_http_are_found(name: str) -> None:
+    text, expected = INGRESSES[name]
+    assert outcome(text, "tls-ingress").result == expected
+
+
+API = "gateway.networking.k8s.io/v1"
+HTTPS = "{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}}"
+HTTP = "{name: http, port: 80, protocol: HTTP}"
+REDIRECT = "filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]"
+SERVED = "backendRefs: [{name: s, port: 80}]"
+GATEWAY = manifest(API, "Gateway", f"gatewayClassName: c, listeners: [{HTTPS}, {HTTP}]", name="g")
+
+
+def _route(rule: str, listener: str = "http", name: str = "r") -> str:
+    parent = f"{{name: g{f', sectionName: {listener}' if listener else ''}}}"
+    return manifest(API, "HTTPRoute", f"parentRefs: [{parent}], rules: [{{{rule}}}]", name=name)
+
+
+GATEWAYS = {
+    "no route": (GATEWAY, "found"),
+    "redirect": (GATEWAY + _route(REDIRECT), "clean"),
+    "redirect, and a route on HTTPS": (
+        GATEWAY + _route(REDIRECT) + _route(SERVED, "https", "app"),
+        "clean",
+    ),
+    "redirect, and a route on every listener": (
+        GATEWAY + _route(REDIRECT) + _route(SERVED, "", "app"),
+        "found",
+    ),
+    "redirect that keeps the scheme": (
+        GATEWAY + _route("filters: [{type: RequestRedirect, requestRedirect: {hostname: b.example}}]"),
+        "found",
+    ),
+    "another Gateway": (
+        manifest("networking.istio.io/v1", "Gateway", "listeners: [{protocol: HTTP}]"),
+        "clean",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_listeners_with_plain_http_are_found(name: str) -> None:
+    text, expected = GATEWAYS[name]
+    assert outcome(text, "tls-gateway").result == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("# see http://www.apache.org/licenses/LICENSE-2.0\\nport 1\\n", "clean"),
+        ("<a xmlns='http://maven.apache.org/POM/4.0.0'\\n/>", "clean"),
+        ("url = http://backend.example\\n", "found"),
+        ("app\\n --url=http://backend.example\\n", "found"),
+    ],
+)
+def test_urls_of_comments_and_namespaces_are_no_connections(content: str, expected: str) -> None:
+    text = f'---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{file: "{content}"}}\n'
+    assert outcome(text, "tls-urls").result == expected
