@@ -18,7 +18,7 @@ from typing import Any, Final
 MAX_AMOUNT: Final = Fraction(10**40)
 _MAX_DIGITS: Final = 1_000
 _NANO: Final = Fraction(1, 10**9)
-_FORM: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
+_FORM: Final = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
 _PERCENT: Final = re.compile(r"[0-9]{1,9}%")
 _SCALE: Final = {
     "n": Fraction(1, 10**9),

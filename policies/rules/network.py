@@ -241,7 +241,7 @@ def _open_egress(entry: Node) -> Iterator[Finding]:
     ports = entry["ports"]
     if not (entry.known() and ports.known() and entry["to"].known()):
         return
-    unlimited = _every_port(ports)
+    unlimited = every_port(ports)
     if _empty(entry["to"]):
         if not list(ports.items()):
             yield entry.finding("allows every destination on every port: it has neither to nor ports")
@@ -258,7 +258,7 @@ def _open_egress(entry: Node) -> Iterator[Finding]:
             yield block["cidr"].finding("also allows every private range: list those ranges in except")
 
 
-def _every_port(ports: Node) -> list[Node]:
+def every_port(ports: Node) -> list[Node]:
     """The items of ``ports`` that together leave a protocol without a limit, one for each protocol."""
     found: dict[str, Node] = {}
     ranges: dict[str, list[tuple[float, float, Node]]] = {}

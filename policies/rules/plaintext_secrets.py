@@ -231,7 +231,7 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
         if item.kind == "ConfigMap":
             for key, value in item.node["data"].entries():
                 if "\n" in value.text().strip():
-                    yield from _secret_lines(key, value)
+                    yield from secret_lines(key, value)
                 elif _names_secret(key) and _is_written(value):
                     yield value.finding("the ConfigMap contains a credential")
 
@@ -245,7 +245,7 @@ _SETTING: Final = re.compile(
 _CONFIG_FILE: Final = re.compile(r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml)$", re.IGNORECASE)
 
 
-def _secret_lines(key: str, value: Node) -> Iterator[Finding]:
+def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     """Settings that carry a secret in a configuration file of a ConfigMap."""
     if not _CONFIG_FILE.search(key):
         return
@@ -290,7 +290,7 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
             elif given is not None and _names_secret(given["name"]) and not is_reference(given["value"]):
                 yield argument.finding(f"{title(container)} has {given['name']} in plain text")
             else:
-                for name in sorted(_assigned(text)):
+                for name in sorted(assigned(text)):
                     yield argument.finding(f"{title(container)} has {name} in plain text")
 
 
@@ -305,7 +305,7 @@ _OPTION: Final = re.compile(
 _MAX_COMMAND: Final = 20_000
 
 
-def _assigned(command: str) -> set[str]:
+def assigned(command: str) -> set[str]:
     """The names that a command line sets to a secret."""
     text = command[:_MAX_COMMAND]
     return {

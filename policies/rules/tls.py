@@ -242,7 +242,7 @@ def _plain_http(spec: Node, annotations: Node) -> Iterator[Finding]:
                 yield value.finding("serves plain HTTP: it names a port for HTTP and no ssl-redirect")
 
 
-# What Go reads as false (``strconv.ParseBool``).
+# Values that Go parses as false (``strconv.ParseBool``).
 _FALSE: Final = ("false", "False", "FALSE", "f", "F", "0")
 _TO_HTTPS: Final = re.compile(r'"protocol"\s*:\s*"HTTPS"', re.IGNORECASE)
 

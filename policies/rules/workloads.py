@@ -67,8 +67,13 @@ def image_digest(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for container in pod.containers():
             image = container["image"]
-            if image.known() and not _DIGEST.fullmatch(str(image.raw or "")):
+            if image.known() and not is_pinned(str(image.raw or "")):
                 yield image.finding(f"{title(container)} must name its image by digest, not {image.raw!r}")
+
+
+def is_pinned(image: str) -> bool:
+    """Whether the name of an image ends with a valid digest."""
+    return _DIGEST.fullmatch(image) is not None
 
 
 @rule(

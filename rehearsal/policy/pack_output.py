@@ -12,7 +12,8 @@ from typing import Any, Final
 
 _FRAME: Final = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _ERROR: Final = re.compile(
-    r"^(?P<error>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|[A-Z]\w*): .*)", re.MULTILINE
+    r"^(?P<error>[A-Za-z_][\w.]{0,200}?(?:Error|Exception|Exit|Interrupt|Warning|[A-Z]\w{0,200}): .*)",
+    re.MULTILINE,
 )
 
 

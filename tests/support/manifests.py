@@ -12,7 +12,7 @@ from rehearsal.policy.manifest_check import check
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one policy reports for a manifest: its findings, and what it could not evaluate or prove."""
+    """The findings of one policy on a manifest, and the values that it could not evaluate or prove."""
 
     findings: tuple[str, ...]
     unevaluated: tuple[str, ...]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import importlib
+import pkgutil
+import re
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +18,20 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import policies
+import rehearsal.policy
 from policies.model.connection_urls import urls_in, weakness
-from policies.model.cron import min_interval
+from policies.model.cron import min_interval, parse_schedule
 from policies.model.property_tree import Node
 from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
 from policies.model.scale_targets import matches
 from policies.rules.consistency import slept
-from policies.rules.plaintext_secrets import is_reference, recognised
+from policies.rules.network import every_port, is_everyone
+from policies.rules.plaintext_secrets import assigned, is_reference, recognised, secret_lines
+from policies.rules.workloads import is_pinned
 from rehearsal.policy.manifest_check import check
+from rehearsal.policy.yaml_documents import TooLargeError, documents
+from rehearsal.pulumi.properties import parse_path
 
 # Seconds and bytes that one parser may take for one text of at most a few kilobytes, on a loaded machine.
 MAX_SECONDS = 2.0
@@ -38,39 +49,96 @@ HOSTILE = [
     "sleep " + "1s " * 6_000, "http://" + "a" * 20_000, "a://" * 5_000, "a://b?" + "c=d&" * 5_000,
     "a://" + ":" * 10_000 + "@", "*/1," * 5_000, "1-59/" * 4_000, "@every " + "1h" * 5_000, "eyJ" * 7_000,
     "Server=a;" * 3_000, "password=" * 3_000, "$(" * 10_000, "-----BEGIN " + "A " * 10_000, "{{" * 10_000,
-    "projects/" + "a/" * 10_000, "https://a:" * 3_000, "AKIA" * 5_000, "1e" + "9" * 4_000, "." * 20_000,
+    "projects/" + "a/" * 10_000,
+    "@every " + "9" * 20_000, "https://a:" * 3_000, "AKIA" * 5_000, "1e" + "9" * 4_000, "." * 20_000,
 ]  # fmt: skip
 
 
-def _parsers(text: str) -> None:
-    parse(text)
-    int_or_percent(text, 2**31, up=True)
-    min_interval(text)
-    weakness(text)
-    list(urls_in(text))
-    slept(text)
-    recognised(text)
-    is_reference(text)
-    Node(text).number()
-    Node(text).integer()
-    matches(Node({"matchLabels": {text: text}}), Node({text: text}))
+def _of_value(check_value: Callable[[Node], Any]) -> Callable[[str], Any]:
+    return lambda text: check_value(Node(text))
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:12])
-def test_no_parser_takes_long_or_much_for_a_hostile_text(text: str) -> None:
-    tracemalloc.start()
+# Every parser of the pack and of `kingdom check`, by what it parses.
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "quantity": parse,
+    "integer or percentage": lambda text: int_or_percent(text, 2**31, up=True),
+    "number": _of_value(Node.number),
+    "integer": _of_value(Node.integer),
+    "cron schedule": parse_schedule,
+    "interval of a schedule": min_interval,
+    "label selector": lambda text: matches(Node({"matchLabels": {text: text}}), Node({text: text})),
+    "selector expression": lambda text: matches(
+        Node({"matchExpressions": [{"key": text, "operator": "In", "values": [text]}]}), Node({text: text})
+    ),
+    "connection URLs in a text": lambda text: list(urls_in(text)),
+    "connection URL": weakness,
+    "address range": _of_value(is_everyone),
+    "ports of a NetworkPolicy": lambda text: every_port(Node([{"port": text, "endPort": text}])),
+    "image digest": is_pinned,
+    "shell command": slept,
+    "secret by shape": recognised,
+    "reference to a secret": is_reference,
+    "command line": assigned,
+    "configuration file": lambda text: list(secret_lines("app.properties", Node(text + "\n" + text))),
+    "path of a value": parse_path,
+    "YAML": lambda text: list(documents(text)),
+}
+
+
+# The errors by which a parser rejects a text; the others return None or a bound.
+REJECTIONS: dict[str, tuple[type[Exception], ...]] = {
+    "cron schedule": (ValueError,),
+    "path of a value": (ValueError,),
+    "YAML": (yaml.YAMLError, TooLargeError, ValueError),
+}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_no_parser_takes_long_or_much_for_a_hostile_text(name: str) -> None:
+    for text in HOSTILE:
+        tracemalloc.start()
+        started = time.process_time()
+        with contextlib.suppress(*REJECTIONS.get(name, ())):
+            PARSERS[name](text)
+        took = time.process_time() - started
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert took < MAX_SECONDS, text[:20]
+        assert peak < MAX_BYTES, text[:20]
+
+
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """The regular expressions at the top level of every module of the pack and of `kingdom check`."""
+    found: dict[str, re.Pattern[str]] = {}
+    for package in (policies, rehearsal.policy):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if info.name.endswith("__main__"):
+                continue
+            for name, value in vars(importlib.import_module(info.name)).items():
+                held = value.values() if isinstance(value, dict) else [value]
+                for at, item in enumerate(held):
+                    if isinstance(item, re.Pattern) and isinstance(item.pattern, str):
+                        found[f"{info.name}.{name}.{at}"] = item
+    return found
+
+
+PATTERNS = _patterns()
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_pattern_backtracks_without_a_bound(name: str) -> None:
     started = time.process_time()
-    _parsers(text)
-    took = time.process_time() - started
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert took < MAX_SECONDS
-    assert peak < MAX_BYTES
+    for text in HOSTILE:
+        PATTERNS[name].fullmatch(text)
+        PATTERNS[name].search(text[:2_000])
+        assert time.process_time() - started < MAX_SECONDS, text[:20]
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[0-9.eE+\-%kKmMGTPEinu*/, @:;=?&a-z$({]{0,60}", fullmatch=True))
 def test_no_parser_raises(text: str) -> None:
-    _parsers(text)
+    for name, parser in PARSERS.items():
+        with contextlib.suppress(*REJECTIONS.get(name, ())):
+            parser(text)
 
 
 @given(st.integers(-(10**6), 10**6), st.integers(-(10**12), 10**12))
