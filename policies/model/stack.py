@@ -156,9 +156,10 @@ class Stack:
         for item in self.objects:
             metadata = item.node["metadata"].fresh()
             name, namespace = metadata["name"].raw, metadata["namespace"].raw
+            key: tuple[object, ...] = (id(item),)
             # Declared twice in one file, an object replaces itself.
-            same = bool(item.source and isinstance(name, str) and name)
-            key = (item.source, item.group, namespace or "default", name) if same else (id(item),)
+            if item.source and isinstance(name, str) and name and isinstance(namespace, (str, type(None))):
+                key = item.source, item.group, namespace or "default", name
             index.setdefault(item.kind, {})[key] = item
         return {kind: list(found.values()) for kind, found in index.items()}
 
