@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,7 +29,8 @@ async def test_task_is_cancelled_at_its_deadline_and_others_continue() -> None:
 
 async def test_task_is_cancelled_at_its_deadline_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    clock = SimpleNamespace(monotonic=lambda: now)  # other threads of the tests read the real one
+    monkeypatch.setattr("app.resilience.deadline_watchdog.time", clock)
     monkeypatch.setattr("app.resilience.deadline_watchdog._TICK_SECONDS", 0.0)
     watchdog = DeadlineWatchdog()
     task = asyncio.create_task(asyncio.Event().wait())
