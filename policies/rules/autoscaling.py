@@ -100,9 +100,7 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
         metrics = [
             Node(_DEFAULT_METRIC, spec["metrics"].path, spec["metrics"].unevaluated, spec["metrics"].urn)
         ]
-    defaults = Defaults.of(
-        [item for item in scaling.limit_ranges if item.namespace == key[0]] if templates else ()
-    )
+    defaults = Defaults.of(scaling.limit_ranges.get(key[0], ()) if templates else ())
     for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]
