@@ -122,7 +122,7 @@ class Keys(Component):
                 project=environment.project,
                 opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[enabled]),
             )
-            return found.member, []
+            return found.member, [enabled]
         member = f"serviceAccount:service-{environment.project_number}@{agent}.iam.gserviceaccount.com"
         if api is None:
             return member, [self._services["compute"]]
