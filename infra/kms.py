@@ -122,7 +122,9 @@ class Keys(Component):
                 project=environment.project,
                 opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[enabled]),
             )
-            return found.member, [enabled]
+            # A preview cannot know the result yet, and the SDK then leaves out what the call depends on: the
+            # Pulumi CLI would refuse the update for a dependency that the plan does not have.
+            return pulumi.Output.all(found.member, enabled.id).apply(lambda values: values[0]), []
         member = f"serviceAccount:service-{environment.project_number}@{agent}.iam.gserviceaccount.com"
         if api is None:
             return member, [self._services["compute"]]

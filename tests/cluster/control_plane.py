@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import socket
 import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.cluster.api import Api, ApiError, wait_for
+from tests.support.backends import free_port
 
 LOCAL = "127.0.0.1"
 READY_SECONDS = 90.0  # 3 s on an idle machine; CI shares its cores
@@ -40,7 +40,7 @@ def running(binaries: Path, folder: Path) -> Iterator[ControlPlane]:
     """Run a control plane with data in `folder` that enforces quotas, LimitRanges and Pod Security."""
     token = secrets.token_hex(16)
     _identity(folder, token)
-    etcd, peer, port = _free_ports(3)
+    etcd, peer, port = (free_port() for _ in range(3))
     server = f"https://{LOCAL}:{port}"
     with contextlib.ExitStack() as stack:
         start = _Starter(stack, binaries, folder)
@@ -171,11 +171,3 @@ def _kubeconfig(server: str, authority: Path, token: str) -> str:
             "users": [{"name": "test", "user": {"token": token}}],
         }
     )
-
-
-def _free_ports(count: int) -> Sequence[int]:
-    with contextlib.ExitStack() as stack:
-        bound = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for item in bound:
-            item.bind((LOCAL, 0))
-        return [item.getsockname()[1] for item in bound]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import secrets
 import signal
@@ -22,11 +23,24 @@ _BIN = Path(sys.executable).parent
 _PATIENCE_SECONDS = 60.0
 
 
+# Outside the range of which any outgoing connection may take a port before the server of a test listens, and
+# outside the range of the platform on one machine.
+_PORTS = range(10_000, 18_000)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a port without a listener."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port without a listener, another one in each call."""
+    while True:
+        port = secrets.choice(_PORTS)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                _given.add(port)
+                return port
 
 
 def wait_for(what: str, ready: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> None:

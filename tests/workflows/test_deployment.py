@@ -193,7 +193,9 @@ def test_the_service_is_asked_where_its_users_find_it(deployed: Deployed) -> Non
 
 
 def test_a_roll_back_takes_the_workload_back_and_nothing_else(deployed: Deployed) -> None:
-    assert f"runs {OLD} again" in deployed.second["back"].output, deployed.second["back"].output
+    assert f"runs {OLD} of an unknown commit again" in deployed.second["back"].output, deployed.second[
+        "back"
+    ].output
     assert all(image.endswith(OLD) for image in _images(deployed.after))
     before, after = (
         {record["urn"]: record.get("inputs") for record in found}
@@ -201,7 +203,10 @@ def test_a_roll_back_takes_the_workload_back_and_nothing_else(deployed: Deployed
     )
     assert before.keys() == after.keys()
     touched = {urn for urn, inputs in before.items() if inputs != after[urn]}
-    assert {type_of(urn) for urn in touched} == {"kubernetes:apps/v1:Deployment"}
+    assert {type_of(urn) for urn in touched} == {
+        "kubernetes:apps/v1:Deployment",
+        "kubernetes:batch/v1:CronJob",
+    }
 
 
 def test_unchanged_resources_have_no_drift(deployed: Deployed) -> None:

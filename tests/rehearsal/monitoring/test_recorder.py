@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from app.monitoring.source import TimeSeries
 from rehearsal.monitoring.promql.evaluator import Labels
 from rehearsal.monitoring.store import Recording
 from tests.rehearsal.monitoring.recording import MadeUp
+from tests.support.backends import free_port
 
 
 def by_labels(found: list[TimeSeries]) -> dict[Labels, tuple[list[float], list[float]]]:
@@ -147,9 +147,7 @@ def test_values_that_are_not_numbers_are_left_out() -> None:
 
 @contextmanager
 def prometheus(folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "prometheus.yml"
     config.write_text("")
     process = subprocess.Popen(
