@@ -114,7 +114,11 @@ class Keys(Component):
         return [grant]
 
     def _agent(self, use: Use, environment: Environment) -> tuple[pulumi.Input[str], list[pulumi.Resource]]:
-        """Return the member name of the service agent for a use, and the resources that create the agent."""
+        """Return the member name of the service agent for a use, and the resources that create the agent.
+
+        The result of a call that a preview cannot make has no dependencies, and the Pulumi CLI refuses an
+        update that has one more than its plan; so the API is a dependency of its own.
+        """
         agent, api = AGENTS[use]
         if use in (Use.MEDIA, Use.REPORTS):
             enabled = self._services["storage"]
@@ -122,9 +126,8 @@ class Keys(Component):
                 project=environment.project,
                 opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[enabled]),
             )
-            # A preview cannot know the result yet, and the SDK then leaves out what the call depends on: the
-            # Pulumi CLI would refuse the update for a dependency that the plan does not have.
-            return pulumi.Output.all(found.member, enabled.id).apply(lambda values: values[0]), []
+            known = pulumi.Output.all(found.member, enabled.id)
+            return known.apply(lambda values: values[0]), []
         member = f"serviceAccount:service-{environment.project_number}@{agent}.iam.gserviceaccount.com"
         if api is None:
             return member, [self._services["compute"]]
