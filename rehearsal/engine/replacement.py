@@ -86,7 +86,7 @@ def dependent_replacements(
 
 
 def _replaced_after(
-    resource: ResourceState, replaced: Collection[str], provider_of: Callable[[str], Provider]
+    resource: ResourceState, replaced: set[str], provider_of: Callable[[str], Provider]
 ) -> bool:
     if resource.provider and split_reference(resource.provider)[0] in replaced:
         return True
@@ -95,7 +95,7 @@ def _replaced_after(
     touched = [
         key
         for key, urns in resource.property_dependencies.items()
-        if key in resource.inputs and not set(replaced).isdisjoint(urns)
+        if key in resource.inputs and not replaced.isdisjoint(urns)
     ]
     return bool(touched) and _would_be_replaced(resource, touched, provider_of)
 
