@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
 from policies.model.peak_demand import Demand
+from policies.model.pods import claim_templates
 from policies.model.property_tree import Node
 from policies.model.quantities import parse
 from policies.model.stack import Object
@@ -79,7 +79,10 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
     for namespace, workloads in peaks.items():
         own = found.setdefault(namespace, Holdings())
         for workload in workloads:
-            own.claims.extend(_claims_of(workload, default_class))
+            own.claims.extend(
+                _claim(workload.workload.label, claim, workload.pods, default_class)
+                for claim in claim_templates(workload.workload, workload.template)
+            )
         own.plurals[_CLAIMS] += sum(claim.times for claim in own.claims) - own.plurals[_CLAIMS]
         _count_controlled(own, workloads)
         for workload in workloads:
@@ -228,17 +231,6 @@ def _claim(what: str, claim: Node, times: int, default_class: str | None) -> Cla
 
 
 _CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
-
-
-def _claims_of(item: Demand, default_class: str | None) -> Iterator[Claim]:
-    """Claims made for a workload's pods: of a stateful set, and of ephemeral volumes."""
-    for template in item.workload.node.at("spec", "volumeClaimTemplates").items():
-        if item.workload.kind == "StatefulSet":
-            yield _claim(item.workload.label, template, item.pods, default_class)
-    for volume in item.template.spec["volumes"].items():
-        template = volume.at("ephemeral", "volumeClaimTemplate")
-        if template["spec"].present:
-            yield _claim(item.workload.label, template, item.pods, default_class)
 
 
 def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:

@@ -75,7 +75,7 @@ def demand(
     with workload.node.track_unknowns() as unknown:
         pods, why, unbounded = peak_pods(workload, scaling, nodes)
         scaler = scaling.vertical.get(key_of(workload))
-        per_pod = pod_requests(template, defaults, scaler, growing, overhead=False)
+        per_pod = pod_requests(template, defaults, scaler, growing)
         best_effort = not growing and not any(per_pod.get(key) for key in _COMPUTE)
         other = scaling.other_scalers.get(key_of(workload))
         if other is not None:
@@ -202,13 +202,12 @@ def pod_requests(
     defaults: Defaults,
     scaler: Object | None = None,
     growing: dict[str, str] | None = None,
-    *,
-    overhead: bool = True,
 ) -> Amounts:
     """``requests.*`` and ``limits.*`` of one pod, as quota counts them, with the defaults of LimitRanges.
 
     `scaler` is the VerticalPodAutoscaler that may raise what the pod's main containers request; the keys that
-    it raises without a bound are added to `growing`. The LimitRanger leaves the `overhead` out.
+    it raises without a bound are added to `growing`. The overhead of the pod is left out: the LimitRanger and
+    the quality-of-service class do not count it.
     """
     running: Amounts = {}
     for item in template.containers("containers"):
@@ -244,8 +243,6 @@ def pod_requests(
             continue
         if part == "limits" or whole.at("requests", name).present or key not in running:
             running[key] = amount
-    if overhead:
-        _add_overhead(running, template.spec["overhead"])
     return running
 
 

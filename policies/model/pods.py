@@ -208,6 +208,16 @@ def running_containers(pod: PodTemplate) -> Iterator[Node]:
             yield container
 
 
+def claim_templates(workload: Object, pod: PodTemplate) -> Iterator[Node]:
+    """The volume claims that controllers create for each pod: of a stateful set, and of ephemeral volumes."""
+    if workload.kind == "StatefulSet":
+        yield from workload.node.at("spec", "volumeClaimTemplates").items()
+    for volume in pod.spec["volumes"].items():
+        claim = volume.at("ephemeral", "volumeClaimTemplate")
+        if claim.present:
+            yield claim
+
+
 def title(container: Node) -> str:
     """``container "app"``, for messages."""
     name = container.fresh()["name"].raw

@@ -108,14 +108,6 @@ class Scaling:
         return found
 
     @cached_property
-    def limit_ranges(self) -> dict[str, list[Object]]:
-        """The LimitRanges by namespace."""
-        index: dict[str, list[Object]] = {}
-        for item in self._stack.of_kind("LimitRange"):
-            index.setdefault(item.namespace, []).append(item)
-        return index
-
-    @cached_property
     def vertical(self) -> dict[Key, Object]:
         """VerticalPodAutoscalers by namespace, kind and name of their target."""
         return {

@@ -166,3 +166,14 @@ class Stack:
     def of_kind(self, *kinds: str) -> list[Object]:
         """The objects of these kinds, each once."""
         return [item for kind in kinds for item in self._by_kind.get(kind, ())]
+
+    def by_namespace(self, kind: str) -> dict[str, list[Object]]:
+        """The objects of a kind by namespace ("?" where it is unknown), each once."""
+        key = f"{kind} by namespace"
+        if key not in self.memo:
+            index: dict[str, list[Object]] = {}
+            for item in self.of_kind(kind):
+                index.setdefault(item.namespace, []).append(item)
+            self.memo[key] = index
+        found: dict[str, list[Object]] = self.memo[key]
+        return found

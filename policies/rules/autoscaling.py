@@ -82,10 +82,12 @@ def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
             yield maximum.finding(f"must be at most {int(settings['maxReplicas'])}")
         if minimum.known() and maximum.known() and maximum.number() < minimum.number(1):
             yield maximum.finding("must not be less than minReplicas")
-        yield from _unmeasured(scaling, key, spec)
+        yield from _unmeasured(scaling, key, spec, stack.by_namespace("LimitRange").get(key[0], []))
 
 
-def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iterator[Finding]:
+def _unmeasured(
+    scaling: Scaling, key: tuple[str, str, str], spec: Node, ranges: list[Object]
+) -> Iterator[Finding]:
     """Utilization is a share of requests: a container without one makes the HPA fail.
 
     Without metrics, the API server fills in the utilization of CPU (pkg/apis/autoscaling/v2/defaults.go).
@@ -100,7 +102,7 @@ def _unmeasured(scaling: Scaling, key: tuple[str, str, str], spec: Node) -> Iter
         metrics = [
             Node(_DEFAULT_METRIC, spec["metrics"].path, spec["metrics"].unevaluated, spec["metrics"].urn)
         ]
-    defaults = Defaults.of(scaling.limit_ranges.get(key[0], ()) if templates else ())
+    defaults = Defaults.of(ranges if templates else ())
     for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]

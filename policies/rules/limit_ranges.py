@@ -9,7 +9,7 @@ from pulumi_policy import Severity
 
 from policies.model.limit_range_defaults import Bounds, Defaults, contradiction, quantities, violations
 from policies.model.peak_demand import container_amounts, pod_requests
-from policies.model.pods import PodTemplate, title
+from policies.model.pods import PodTemplate, claim_templates, title
 from policies.model.property_tree import Finding, Node
 from policies.model.quantities import show
 from policies.model.scale_targets import Scaling
@@ -35,32 +35,20 @@ _PAGE: Final = "https://kubernetes.io/docs/concepts/policy/limit-range/"
     url=_PAGE,
 )
 def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
-    ranges: dict[str, list[Object]] = {}
     for item in stack.of_kind("LimitRange"):
-        ranges.setdefault(item.namespace, []).append(item)
         for limit in item.node.at("spec", "limits").items():
             yield from _contradictions(limit)
+    ranges = stack.by_namespace("LimitRange")
     defaults = {namespace: Defaults.of(items) for namespace, items in ranges.items()}
     for namespace, workloads in Scaling.of(stack).workloads.items():
         own = defaults.get(namespace, Defaults())
         for item, template in workloads:
             yield from _refused(item, template, own)
-            for spec in _claim_templates(item, template):
-                yield from _claim_refused(f"{item.label}, volume claim template,", spec, own)
-    for claim in stack.of_kind("PersistentVolumeClaim"):
-        own = defaults.get(claim.namespace, Defaults())
-        yield from _claim_refused(claim.label, claim.node["spec"], own)
-
-
-def _claim_templates(item: Object, template: PodTemplate) -> Iterator[Node]:
-    """The specs of the volume claims that controllers create for the pods of a workload."""
-    if item.kind == "StatefulSet":
-        for claim in item.node.at("spec", "volumeClaimTemplates").items():
-            yield claim["spec"]
-    for volume in template.spec["volumes"].items():
-        claim = volume.at("ephemeral", "volumeClaimTemplate")
-        if claim.present:
-            yield claim["spec"]
+            for claim in claim_templates(item, template):
+                yield from _claim_refused(f"{item.label}, volume claim template,", claim["spec"], own)
+    for item in stack.of_kind("PersistentVolumeClaim"):
+        own = defaults.get(item.namespace, Defaults())
+        yield from _claim_refused(item.label, item.node["spec"], own)
 
 
 def _claim_refused(label: str, spec: Node, defaults: Defaults) -> Iterator[Finding]:
@@ -77,7 +65,7 @@ def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterato
     if not defaults.bounds:
         return
     with item.node.track_unknowns() as unknown:
-        whole = pod_requests(template, defaults, overhead=False)
+        whole = pod_requests(template, defaults)
     if unknown:
         return
     for bound in defaults.every("Pod"):

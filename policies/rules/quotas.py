@@ -49,7 +49,7 @@ def _in_doubt(items: list[Object]) -> bool:
     platform_specific=True,
 )
 def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
-    by_namespace = _by_namespace(stack.of_kind("ResourceQuota"))
+    by_namespace = stack.by_namespace("ResourceQuota")
     for namespace in stack.of_kind("Namespace"):
         if not namespace.identified:
             continue
@@ -79,7 +79,7 @@ def namespace_quota(stack: Stack, _: Settings) -> Iterator[Finding]:
     platform_specific=True,
 )
 def namespace_limit_range(stack: Stack, _: Settings) -> Iterator[Finding]:
-    by_namespace = _by_namespace(stack.of_kind("LimitRange"))
+    by_namespace = stack.by_namespace("LimitRange")
     for namespace in stack.of_kind("Namespace"):
         if not namespace.identified:
             continue
@@ -333,7 +333,7 @@ def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
 
 def _peaks(stack: Stack) -> dict[str, list[Demand]]:
     scaling = Scaling.of(stack)
-    ranges = _by_namespace(stack.of_kind("LimitRange"))
+    ranges = stack.by_namespace("LimitRange")
     pools = [pool_of(resource, {}) for resource in stack.of_type("gcp:container/nodePool:NodePool")]
     known = [pool for pool in pools if pool is not None]
     found: dict[str, list[Demand]] = {}
@@ -347,13 +347,6 @@ def _peaks(stack: Stack) -> dict[str, list[Demand]]:
                 nodes = None if unknown else nodes
             found.setdefault(namespace, []).append(demand(item, template, scaling, defaults, nodes))
     return found
-
-
-def _by_namespace(items: list[Object]) -> dict[str, list[Object]]:
-    index: dict[str, list[Object]] = {}
-    for item in items:
-        index.setdefault(item.namespace, []).append(item)
-    return index
 
 
 # Requests of GKE's daemons on every node. The program subtracts the same (`infra/settings/machine_types.py`).
