@@ -47,17 +47,17 @@ async def run(settings: MonitorSettings) -> int:
     registry = CollectorRegistry()
     try:
         with _serving(settings, registry):
-            evaluated = await _until(stop, end, _evaluate(settings))
-            if isinstance(evaluated, MonitoringReport):
+            report = await _until(stop, end, _evaluate(settings))
+            if report is not None:
                 # Exported before it is written: alerts do not depend on the bucket.
-                registry.register(TrendMetrics(evaluated.findings, evaluated.end))
-                written = await _until(stop, end, _write(settings, evaluated))
+                registry.register(TrendMetrics(report.findings, report.end))
+                written = await _until(stop, end, _write(settings, report))
                 if written is not None:
                     await _until(stop, min(end, loop.time() + settings.scrape), stop.wait())
                     return 0 if written else 1
-            elif evaluated is not None:
-                log.error("monitor failed: metrics source", error=str(evaluated))
-                return 1
+    except SourceError as error:
+        log.error("monitor failed: metrics source", error=str(error))
+        return 1
     except OSError as error:
         log.error("monitor failed: port unavailable", port=settings.port, error=str(error))
         return 1
@@ -66,11 +66,9 @@ async def run(settings: MonitorSettings) -> int:
     return 1
 
 
-async def _evaluate(settings: MonitorSettings) -> MonitoringReport | SourceError:
-    try:
-        report = await _in_thread(lambda: _built(settings))
-    except SourceError as error:
-        return error
+async def _evaluate(settings: MonitorSettings) -> MonitoringReport:
+    """Return the report; it names the problem if no signal has a value. Raises SourceError."""
+    report = await _in_thread(lambda: _built(settings))
     if report.plots:
         return report
     log.warning("no signal has a value", url=settings.prometheus_url)

@@ -37,6 +37,14 @@ MAX_SECONDS = 11.0
 
 pytestmark = pytest.mark.timeout(LONG_SECONDS + 300)
 
+SHORT_AND_LONG = pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(SHORT_SECONDS, id="short", marks=pytest.mark.drill),
+        pytest.param(LONG_SECONDS, id="long", marks=pytest.mark.soak),
+    ],
+)
+
 
 KINDS = ("feed", "catalog", "content", "account", "sign-in", "write", "image")
 
@@ -179,13 +187,7 @@ def hung(project: Project, prefix: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", list(PROMISES))
-@pytest.mark.parametrize(
-    "seconds",
-    [
-        pytest.param(SHORT_SECONDS, id="short", marks=pytest.mark.drill),
-        pytest.param(LONG_SECONDS, id="long", marks=pytest.mark.soak),
-    ],
-)
+@SHORT_AND_LONG
 def test_a_hung_dependency_costs_what_is_documented_and_is_used_again(
     platform: Project, name: str, seconds: float
 ) -> None:

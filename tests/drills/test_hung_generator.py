@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.app.conftest import sign_up
-from tests.drills.test_hangs import LONG_SECONDS, SHORT_SECONDS
+from tests.drills.test_hangs import LONG_SECONDS, RECOVERY_SECONDS, SHORT_AND_LONG
 from tests.support import backends
 from tests.support.backends import Platform, Process, free_port
 from tests.support.projects import wait_for
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.timeout(LONG_SECONDS + 120)
 
 # The bound on one text; the breaker opens after several of them.
 TEXT_SECONDS = 60
-RECOVERY_SECONDS = 30.0
 # Until the breaker opens, images wait for calls that hang: a call ends after 10 seconds without a byte.
 IMAGE_SECONDS = 15.0
 # More texts than the slots of a worker; a free plan allows 20 at once.
@@ -56,13 +55,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, generator: Process) -> Ite
     backends.end(whole)
 
 
-@pytest.mark.parametrize(
-    "seconds",
-    [
-        pytest.param(SHORT_SECONDS, id="short", marks=pytest.mark.drill),
-        pytest.param(LONG_SECONDS, id="long", marks=pytest.mark.soak),
-    ],
-)
+@SHORT_AND_LONG
 def test_a_hung_generator_delays_texts_and_nothing_else(
     service: Platform, generator: Process, seconds: float
 ) -> None:
