@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_gcp import projects, serviceaccount, storage
+from pulumi_gcp import projects, storage
 
 from infra.component import Component, Environment
 from infra.kms import Keys, Use
+from infra.service_identity import workload_identity
 from infra.settings.roles import MONITOR
 from infra.settings.service import MonitorSettings
 
@@ -50,20 +51,7 @@ class Reports(Component):
             labels=environment.label("reports"),
             opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.REPORTS]),
         )
-        account = serviceaccount.Account(
-            f"{name}-monitor",
-            account_id=f"kingdom-{MONITOR}",
-            display_name=f"The {MONITOR} role of the service",
-            opts=self.child(),
-        )
-        # Only the Kubernetes account of the same name may act as this identity; it has no key.
-        federated = serviceaccount.IAMMember(
-            f"{name}-monitor-workload",
-            service_account_id=account.name,
-            role="roles/iam.workloadIdentityUser",
-            member=f"serviceAccount:{environment.project}.svc.id.goog[{args.namespace}/{MONITOR}]",
-            opts=self.child(),
-        )
+        account, federated = workload_identity(self, MONITOR, environment, args.namespace)
         reads = projects.IAMMember(
             f"{name}-monitor-metrics",
             project=environment.project,

@@ -125,20 +125,7 @@ class Identity(Component):
 
     def _account(self, role: str, args: IdentityArgs) -> serviceaccount.Account:
         environment = args.environment
-        account = serviceaccount.Account(
-            f"{self.name}-{role}",
-            account_id=f"kingdom-{role}",
-            display_name=f"The {role} role of the service",
-            opts=self.child(),
-        )
-        # Only the Kubernetes account of the same name may act as this identity; it has no key.
-        serviceaccount.IAMMember(
-            f"{self.name}-{role}-workload",
-            service_account_id=account.name,
-            role="roles/iam.workloadIdentityUser",
-            member=f"serviceAccount:{environment.project}.svc.id.goog[{args.namespace}/{role}]",
-            opts=self.child(),
-        )
+        account, _ = workload_identity(self, role, environment, args.namespace)
         storage.BucketIAMMember(
             f"{self.name}-{role}-media",
             bucket=args.bucket,
@@ -147,6 +134,27 @@ class Identity(Component):
             opts=self.child(),
         )
         return account
+
+
+def workload_identity(
+    owner: Component, role: str, environment: Environment, namespace: str
+) -> tuple[serviceaccount.Account, serviceaccount.IAMMember]:
+    """Declare the Google identity of a role, and the grant by which its pods act as it, below `owner`."""
+    account = serviceaccount.Account(
+        f"{owner.name}-{role}",
+        account_id=f"kingdom-{role}",
+        display_name=f"The {role} role of the service",
+        opts=owner.child(),
+    )
+    # Only the Kubernetes account of the same name may act as this identity; it has no key.
+    federated = serviceaccount.IAMMember(
+        f"{owner.name}-{role}-workload",
+        service_account_id=account.name,
+        role="roles/iam.workloadIdentityUser",
+        member=f"serviceAccount:{environment.project}.svc.id.goog[{namespace}/{role}]",
+        opts=owner.child(),
+    )
+    return account, federated
 
 
 def secret_id(file: str) -> str:

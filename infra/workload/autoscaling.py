@@ -12,8 +12,9 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from infra.component import Component, Environment
 from infra.settings.service import RoleSettings, Signal
-from infra.workload.deployment import METRICS_PATH, PORT, RoleWorkload
+from infra.workload.deployment import METRICS_PATH, RoleWorkload
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
+from infra.workload.pods import PORT
 
 
 @dataclass(frozen=True, slots=True)

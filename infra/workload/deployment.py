@@ -11,24 +11,19 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps import v1 as apps
-from pulumi_kubernetes.core import v1 as core
 
 from infra.component import Component, Environment
-from infra.node_pools import POOL_LABEL
 from infra.service_identity import Identity
 from infra.settings.service import RoleSettings, WorkloadSettings
 from infra.settings.shutdown_timing import PROBE_FAILURES, Termination
 from infra.workload.config_maps import FILES, FILES_DIR, VARIABLES, Configuration
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
-from infra.workload.pod_security import container_security, pod_security
+from infra.workload.pods import PORT_NAME, container, pod, service_account
 from infra.workload.priority_classes import class_name
 
-PORT = 8080
 READINESS_PATH = "/readyz"
 METRICS_PATH = "/metrics"
-PORT_NAME = "http"
 SECRETS_DIR = "/var/run/secrets/kingdom"
-SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
 IMAGE_PATH = "spec.template.spec.containers[0].image"
 
 
@@ -57,17 +52,7 @@ class RoleWorkload(Component):
         super().__init__("kingdom:workload:Role", role, opts)
         namespace = args.namespace.metadata_name
         labels = kubernetes_labels(args.environment, role)
-        account = core.ServiceAccount(
-            role,
-            metadata={
-                "name": role,
-                "namespace": namespace,
-                "labels": labels,
-                "annotations": {"iam.gke.io/gcp-service-account": args.identity.accounts[role]},
-            },
-            automount_service_account_token=False,  # the service never talks to the API server
-            opts=self.child(depends_on=args.namespace.ready),
-        )
+        account = service_account(self, role, args.environment, args.namespace, args.identity.accounts[role])
         secrets = CustomResource(
             f"{role}-secrets",
             api_version="secrets-store.csi.x-k8s.io/v1",
@@ -122,17 +107,21 @@ class RoleWorkload(Component):
             }
             for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
         ]
+        volumes = [
+            {"name": "files", "config_map": {"name": FILES, "default_mode": 0o444}},
+            {
+                "name": "secrets",
+                "csi": {
+                    "driver": "secrets-store-gke.csi.k8s.io",
+                    "read_only": True,
+                    "volume_attributes": {"secretProviderClass": f"{role}-secrets"},
+                },
+            },
+        ]
         return {
-            "service_account_name": role,
+            **pod(role, args.pool, args.replicas.resources, volumes),
             "priority_class_name": class_name(role),
-            "automount_service_account_token": False,  # set on pod and account: a pod overrides its account
-            "enable_service_links": False,  # pods get no environment variables of other services
             "termination_grace_period_seconds": Termination.of(args.settings).grace,
-            "security_context": pod_security(),
-            "node_selector": {POOL_LABEL: args.pool},
-            "tolerations": [
-                {"key": POOL_LABEL, "operator": "Equal", "value": args.pool, "effect": "NoSchedule"}
-            ],
             "topology_spread_constraints": spread,
             # The spread counts the pods of one rollout; this keeps those of two off one node as well.
             "affinity": {
@@ -148,58 +137,22 @@ class RoleWorkload(Component):
                     ]
                 }
             },
-            "containers": [container(role, args)],
-            "volumes": [
-                {"name": "scratch", "empty_dir": {"size_limit": f"{args.replicas.resources.scratch_mi}Mi"}},
-                {"name": "files", "config_map": {"name": FILES, "default_mode": 0o444}},
-                {
-                    "name": "secrets",
-                    "csi": {
-                        "driver": "secrets-store-gke.csi.k8s.io",
-                        "read_only": True,
-                        "volume_attributes": {"secretProviderClass": f"{role}-secrets"},
-                    },
-                },
-            ],
+            "containers": [self._container(role, args)],
         }
 
-
-def container(role: str, args: RoleArgs) -> Any:
-    """The one container of a pod."""
-    resources = args.replicas.resources
-    fixed = {"memory": f"{resources.memory_mi}Mi", "ephemeral-storage": f"{resources.scratch_mi}Mi"}
-    return {
-        "name": role,
-        "image": args.settings.image.reference,
-        # Named by digest, it is the same image; but each start proves again that this node may have it.
-        "image_pull_policy": "Always",
-        "command": ["python", "-m", "app"],
-        "args": [role],
-        "ports": [{"name": PORT_NAME, "container_port": PORT, "protocol": "TCP"}],
-        "env": [
-            {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
-            {"name": "PORT", "value": str(PORT)},
-            {"name": "TMPDIR", "value": SCRATCH_DIR},
-            {"name": "KINGDOM_SECRETS_DIR", "value": SECRETS_DIR},
-        ],
-        "env_from": [{"config_map_ref": {"name": VARIABLES}}],
-        "resources": {
-            "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
-            "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
-        },
-        "security_context": container_security(),
-        # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.
-        "liveness_probe": probe("/livez", period=10, failures=3),
-        "readiness_probe": probe(
-            READINESS_PATH, period=Termination.of(args.settings).probe, failures=PROBE_FAILURES
-        ),
-        "startup_probe": probe("/startupz", period=2, failures=30),
-        "volume_mounts": [
-            {"name": "scratch", "mount_path": SCRATCH_DIR},
-            {"name": "files", "mount_path": FILES_DIR, "read_only": True},
-            {"name": "secrets", "mount_path": SECRETS_DIR, "read_only": True},
-        ],
-    }
+    def _container(self, role: str, args: RoleArgs) -> Any:
+        variables = {"KINGDOM_SECRETS_DIR": SECRETS_DIR}
+        mounts = {"files": FILES_DIR, "secrets": SECRETS_DIR}
+        return {
+            **container(role, args.settings.image, args.replicas.resources, variables, mounts),
+            "env_from": [{"config_map_ref": {"name": VARIABLES}}],
+            # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.
+            "liveness_probe": probe("/livez", period=10, failures=3),
+            "readiness_probe": probe(
+                READINESS_PATH, period=Termination.of(args.settings).probe, failures=PROBE_FAILURES
+            ),
+            "startup_probe": probe("/startupz", period=2, failures=30),
+        }
 
 
 def probe(path: str, *, period: int, failures: int) -> Any:

@@ -15,8 +15,9 @@ from infra.settings.roles import PUBLIC
 from infra.settings.service import WorkloadSettings
 from infra.settings.shutdown_timing import PROBE_FAILURES, Termination
 from infra.settings.types import Algorithm
-from infra.workload.deployment import PORT, PORT_NAME, READINESS_PATH
+from infra.workload.deployment import READINESS_PATH
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
+from infra.workload.pods import PORT, PORT_NAME
 
 # Paths that the gateway routes. Health and metrics are not public.
 ROUTED = ("/v1", "/docs", "/openapi.json")

@@ -11,14 +11,12 @@ from pulumi_kubernetes.batch import v1 as batch
 from pulumi_kubernetes.core import v1 as core
 
 from infra.component import Component, Environment
-from infra.node_pools import POOL_LABEL
 from infra.reports import Reports
 from infra.settings.roles import MONITOR, MONITOR_POOL
 from infra.settings.service import MonitorSettings, WorkloadSettings
-from infra.workload.deployment import PORT, PORT_NAME, SCRATCH_DIR
 from infra.workload.namespace import Namespace, kubernetes_labels
 from infra.workload.pod_monitoring import INTERVAL_SECONDS
-from infra.workload.pod_security import container_security, pod_security
+from infra.workload.pods import container, pod, service_account
 
 SIGNALS = "signals"
 SIGNALS_DIR = "/etc/kingdom"
@@ -57,17 +55,7 @@ class Monitor(Component):
         super().__init__("kingdom:workload:Monitor", name, opts)
         namespace = args.namespace.metadata_name
         labels = kubernetes_labels(args.environment, MONITOR)
-        account = core.ServiceAccount(
-            name,
-            metadata={
-                "name": MONITOR,
-                "namespace": namespace,
-                "labels": labels,
-                "annotations": {"iam.gke.io/gcp-service-account": args.reports.account},
-            },
-            automount_service_account_token=False,  # the monitor never calls the API server
-            opts=self.child(depends_on=args.namespace.ready),
-        )
+        account = service_account(self, MONITOR, args.environment, args.namespace, args.reports.account)
         signals = core.ConfigMap(
             f"{name}-signals",
             metadata={"name": SIGNALS, "namespace": namespace, "labels": labels},
@@ -90,7 +78,7 @@ class Monitor(Component):
                         "backoff_limit": RETRIES,
                         # A run whose own deadline does not end it.
                         "active_deadline_seconds": (RETRIES + 1) * (DEADLINE_SECONDS + GRACE_SECONDS),
-                        "template": {"metadata": {"labels": labels}, "spec": pod(args)},
+                        "template": {"metadata": {"labels": labels}, "spec": _pod(args)},
                     },
                 },
             },
@@ -103,61 +91,23 @@ class Monitor(Component):
         self.register_outputs({})
 
 
-def pod(args: MonitorArgs) -> Any:
+def _pod(args: MonitorArgs) -> Any:
     """The pod of one run."""
-    pool = MONITOR_POOL.value
+    volumes = [{"name": SIGNALS, "config_map": {"name": SIGNALS, "default_mode": 0o444}}]
+    resources = args.settings.resources
     return {
-        "service_account_name": MONITOR,
-        "automount_service_account_token": False,  # set on pod and account: a pod overrides its account
-        "enable_service_links": False,  # pods get no environment variables of other services
+        **pod(MONITOR, MONITOR_POOL.value, resources, volumes),
         "restart_policy": "Never",
         "termination_grace_period_seconds": GRACE_SECONDS,
-        "security_context": pod_security(),
-        "node_selector": {POOL_LABEL: pool},
-        "tolerations": [{"key": POOL_LABEL, "operator": "Equal", "value": pool, "effect": "NoSchedule"}],
-        "containers": [container(args)],
-        "volumes": [
-            {
-                "name": "scratch",
-                "empty_dir": {"size_limit": f"{args.settings.resources.scratch_mi}Mi"},
-            },
-            {"name": SIGNALS, "config_map": {"name": SIGNALS, "default_mode": 0o444}},
-        ],
-    }
-
-
-def container(args: MonitorArgs) -> Any:
-    """The one container of the pod."""
-    resources = args.settings.resources
-    fixed = {"memory": f"{resources.memory_mi}Mi", "ephemeral-storage": f"{resources.scratch_mi}Mi"}
-    return {
-        "name": MONITOR,
-        "image": args.workload.image.reference,
-        "image_pull_policy": "Always",  # each start proves that this node may have the image
-        "command": ["python", "-m", "app"],
-        "args": [MONITOR],
-        "ports": [{"name": PORT_NAME, "container_port": PORT, "protocol": "TCP"}],
-        "env": [
-            {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
-            *({"name": key, "value": value} for key, value in variables(args).items()),
-        ],
-        "resources": {
-            "requests": {"cpu": f"{resources.cpu_milli}m", **fixed},
-            "limits": {"cpu": f"{resources.cpu_limit_milli}m", **fixed},
-        },
-        "security_context": container_security(),
-        "volume_mounts": [
-            {"name": "scratch", "mount_path": SCRATCH_DIR},
-            {"name": SIGNALS, "mount_path": SIGNALS_DIR, "read_only": True},
+        "containers": [
+            container(MONITOR, args.workload.image, resources, variables(args), {SIGNALS: SIGNALS_DIR})
         ],
     }
 
 
 def variables(args: MonitorArgs) -> dict[str, pulumi.Input[str]]:
-    """Return the environment variables of the role."""
+    """Return the environment variables that only this role has."""
     return {
-        "PORT": str(PORT),
-        "TMPDIR": SCRATCH_DIR,
         "KINGDOM_ENVIRONMENT": args.environment.name,
         "KINGDOM_LOG_LEVEL": args.workload.log_level.value,
         "KINGDOM_PROMETHEUS_URL": prometheus(args.environment.project),

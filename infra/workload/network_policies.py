@@ -13,8 +13,8 @@ from infra.database.access import Destination
 from infra.edge.address_ranges import LOAD_BALANCERS
 from infra.network import GOOGLE_APIS, PRIVATE_RANGES
 from infra.settings.roles import PUBLIC, ROLES
-from infra.workload.deployment import PORT
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
+from infra.workload.pods import PORT
 
 METADATA_SERVER = "169.254.169.254/32"  # where a pod gets its Google identity
 

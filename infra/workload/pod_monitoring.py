@@ -8,8 +8,9 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from infra.component import Component, Environment
-from infra.workload.deployment import METRICS_PATH, PORT_NAME
+from infra.workload.deployment import METRICS_PATH
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
+from infra.workload.pods import PORT_NAME
 
 INTERVAL_SECONDS = 30  # a five-minute rate has ten points; half of that would cost twice as much
 

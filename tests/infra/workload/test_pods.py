@@ -1,4 +1,4 @@
-"""Every pod has the same security contexts."""
+"""The pods of all roles have the same security contexts."""
 
 from __future__ import annotations
 
