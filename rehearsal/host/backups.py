@@ -111,7 +111,9 @@ class Backups:
         chosen = [backup for backup in self.list() if backup.taken <= moment]
         if not chosen:
             at = datetime.fromtimestamp(moment, UTC).isoformat()
-            raise MachineError(f"{self._folder} holds no backup from {at} or before")
+            raise MachineError(
+                f"{self._folder} holds no backup from {at} or before; `kingdom backup list` shows them"
+            )
         return chosen[-1]
 
     def restore(self, backup: Backup) -> None:

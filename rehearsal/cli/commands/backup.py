@@ -39,7 +39,9 @@ def backup(
     as_json: JsonOption = False,
     at: Annotated[
         str,
-        typer.Option("--at", help="For `restore`: the latest backup at or before this time.", metavar="TIME"),
+        typer.Option(
+            "--at", help="For `restore`: the latest backup at or before this UTC time.", metavar="TIME"
+        ),
     ] = "",
 ) -> None:
     """Back up the data of a stack on this machine, or restore it.
@@ -83,10 +85,13 @@ def _line(item: Backup) -> str:
 
 
 def _moment(text: str) -> float:
+    """Parse a time to seconds since the epoch. Without a fraction, as `list` prints it, its second counts."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise InputError(
             f"--at {text!r} is not a time", remedy="Write it as 2026-11-25T12:34:56Z."
         ) from error
+    if "." not in text and "," not in text:
+        moment = moment.replace(microsecond=999_999)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
