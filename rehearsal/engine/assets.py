@@ -51,6 +51,61 @@ def with_hashes(value: Value, folder: Path, at: str = "") -> Any:
             return value
 
 
+def without_contents(value: Value) -> Any:
+    """Return `value` with the hashes of its assets and archives only, as a provider's Read receives them."""
+    match value:
+        case Asset():
+            return Asset(value.signature, (("hash", value.hash),) if value.hash else ())
+        case Secret(element):
+            return Secret(without_contents(element))
+        case dict():
+            return {key: without_contents(item) for key, item in value.items()}
+        case list():
+            return [without_contents(item) for item in value]
+        case _:
+            return value
+
+
+def with_contents_of(value: Value, inputs: Value) -> Any:
+    """Return what a provider read with the contents of the assets that `inputs` has under the same hash.
+
+    Archives stay empty, as ``restoreElidedAssetContents`` of the Pulumi SDK leaves them: an archive without
+    contents is read as one without members, which counts as contents there.
+    """
+    return _with_contents(value, {asset.hash: asset for asset in _assets(inputs)})
+
+
+def _with_contents(value: Value, known: Mapping[str, Asset]) -> Any:
+    match value:
+        case Asset() if not value.fields.keys() - {"hash"}:
+            if value.signature != ASSET_SIGNATURE:
+                return Asset(value.signature, (("assets", {}), *value.body))
+            return known.get(value.hash, value)
+        case Secret(element):
+            return Secret(_with_contents(element, known))
+        case dict():
+            return {key: _with_contents(item, known) for key, item in value.items()}
+        case list():
+            return [_with_contents(item, known) for item in value]
+        case _:
+            return value
+
+
+def _assets(value: Value) -> Iterator[Asset]:
+    """Yield the assets in `value` that have a hash, without archives and their members."""
+    match value:
+        case Asset() if value.signature == ASSET_SIGNATURE and value.hash:
+            yield value
+        case Secret(element):
+            yield from _assets(element)
+        case dict():
+            for item in value.values():
+                yield from _assets(item)
+        case list():
+            for item in value:
+                yield from _assets(item)
+
+
 def _hashed(asset: Asset, folder: Path) -> Asset:
     digest = hashlib.sha256()
     body = {key: item for key, item in asset.body if key != "text" or item}  # an empty text is left out

@@ -45,6 +45,21 @@ class Deletion:
         self._half_created(declared)
         self._all(to_delete)
 
+    def refuse_hooks(self) -> bool:
+        """Report every resource with delete hooks as an error; return whether there is one."""
+        found = False
+        for item in self._snapshot.all():
+            if names := [
+                name for kind in ("BeforeDelete", "AfterDelete") for name in item.hooks.get(kind, ())
+            ]:
+                found = True
+                message = (
+                    f"it has delete hooks ({', '.join(names)}), which only a running program can call. Remove"
+                    " the resource or its hooks from the program and run `up` first."
+                )
+                self._error(item, message)
+        return found
+
     def resume(self) -> None:
         """Finish deletions that an earlier operation started and did not record as finished.
 

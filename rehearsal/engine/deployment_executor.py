@@ -119,5 +119,13 @@ class DeploymentExecutor:
         deployment.policy_checks.stack([state for state in live if state is not None])
 
     def delete_everything(self, *, unprotect: bool) -> None:
-        """Delete all recorded resources in reverse order."""
-        Deletion(self.deployment).of_undeclared({}, unprotect=unprotect)
+        """Finish interrupted deletions, then delete all recorded resources in reverse order.
+
+        Delete hooks are functions of the program, which does not run: a resource with one is reported as an
+        error and nothing is deleted, as the Pulumi CLI does (``pkg/engine/destroy.go``).
+        """
+        deletion = Deletion(self.deployment)
+        if deletion.refuse_hooks():
+            return
+        deletion.resume()
+        deletion.of_undeclared({}, unprotect=unprotect)

@@ -83,7 +83,8 @@ class Operation:
     def destroy(self, *, unprotect: bool = False) -> Result:
         """Delete all resources of the stack in reverse order. The store's lock must be held.
 
-        If a resource is protected, nothing is deleted, unless `unprotect` is set.
+        If a resource is protected, nothing is deleted, unless `unprotect` is set. If a resource has delete
+        hooks, which only a running program can call, nothing is deleted either.
         """
         snapshot = self.store.load()
         if not snapshot.resources and not snapshot.pending:
@@ -93,9 +94,7 @@ class Operation:
 
         def work() -> Result:
             deployment = self._deployment(snapshot, journal)
-            executor = DeploymentExecutor(deployment)
-            executor.resume()
-            executor.delete_everything(unprotect=unprotect)
+            DeploymentExecutor(deployment).delete_everything(unprotect=unprotect)
             return self._result(deployment)
 
         result = self._journalled(journal, work)

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pulumi.runtime.proto import provider_pb2
 
+from rehearsal.engine.assets import with_contents_of, without_contents
 from rehearsal.engine.callbacks.hooks import HookError, Hooks
 from rehearsal.engine.providers.registry import Provider
 from rehearsal.engine.state.resource_state import ResourceState
@@ -246,8 +247,8 @@ class StepExecutor:
                     urn=resource.urn,
                     name=name_of(resource.urn),
                     type=resource.type,
-                    properties=encode(resource.outputs),
-                    inputs=encode(resource.inputs),
+                    properties=encode(without_contents(resource.outputs)),
+                    inputs=encode(without_contents(resource.inputs)),
                 ),
                 None,
             )
@@ -264,9 +265,11 @@ class StepExecutor:
         return replace(
             resource,
             id=id_,
-            inputs=with_secrets_of(inputs, resource.inputs),
+            inputs=with_secrets_of(with_contents_of(inputs, resource.inputs), resource.inputs),
             # Secret outputs stay secret although a provider reads them back in plaintext.
-            outputs=with_secrets_of(outputs_of(resource, outputs), resource.outputs),
+            outputs=with_secrets_of(
+                outputs_of(resource, with_contents_of(outputs, resource.inputs)), resource.outputs
+            ),
             init_errors=errors,
         )
 

@@ -70,6 +70,16 @@ def test_changed_file_of_an_asset_is_a_change(case: Open) -> None:
     assert "source: cannot read" in messages(result)[0]
 
 
+def test_refresh_records_of_an_archive_its_hash_only(case: Open) -> None:
+    program = case("asset-content-change-unseen")
+    program.up()
+    file, folder = (program.record(name).inputs["source"].fields for name in ("file", "folder"))
+    program.refresh()
+    assert program.record("file").inputs["source"].fields == file
+    assert program.record("folder").inputs["source"].fields == {"hash": folder["hash"], "assets": {}}
+    assert ops(program.preview()) == {}
+
+
 def test_members_of_archives_and_assets_in_outputs_have_hashes(case: Open) -> None:
     program = case("asset-content-change-unseen")
     (program.root / "__main__.py").write_text(_NESTED_ARCHIVE)

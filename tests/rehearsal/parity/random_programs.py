@@ -131,6 +131,9 @@ class Item:
             text += f"; pulumi.export({self.prefix!r}, {variable}.{_EXPORTS[self.kind]})"
         return text
 
+    def without_hooks(self) -> Item:
+        return replace(self, options={key: value for key, value in self.options.items() if key != "hooks"})
+
 
 # The output of each class that a program may export.
 _EXPORTS = {
@@ -145,13 +148,17 @@ _EXPORTS = {
 }
 
 
-def source(seed: int, indexes: range, step: int) -> str:
-    """Return the source of a stack's program at `step`, consisting of the programs `indexes`."""
+def source(seed: int, indexes: range, step: int, *, hooks: bool = True) -> str:
+    """Return the source of a stack's program at `step`, consisting of the programs `indexes`.
+
+    Without `hooks`, no resource has a hook, so that a destruction needs no running program.
+    """
     parts = [PRELUDE]
     for index in indexes:
         steps = program(seed, index)
         items = enumerate(steps[min(step, len(steps) - 1)])
-        lines = [f"    {item.source(f'r{at}')}" for at, item in items if item.declared]
+        declared = [(at, item if hooks else item.without_hooks()) for at, item in items if item.declared]
+        lines = [f"    {item.source(f'r{at}')}" for at, item in declared]
         body = "\n".join(lines or ["    pass"])
         parts.append(f"def program_{index}():\n{body}\n\n\nprogram_{index}()\n")
     return "\n\n".join(parts)

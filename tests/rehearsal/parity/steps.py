@@ -23,11 +23,15 @@ _STEPS_OF_A_REPLACEMENT = {
 
 
 def of_pulumi(event_log: Path) -> Steps:
-    """Return the operations by URN that the CLI reported in its event log, unchanged resources left out."""
+    """Return the operations by URN in the CLI's event log, unchanged resources left out.
+
+    Of a preview and the update after it, the update counts.
+    """
     found: Steps = defaultdict(set)
     replaced: set[str] = set()
-    for line in event_log.read_text().splitlines():
-        event = json.loads(line).get("resourcePreEvent")
+    events = [json.loads(line) for line in event_log.read_text().splitlines()]
+    began = max((at for at, event in enumerate(events) if "preludeEvent" in event), default=0)
+    for event in (one.get("resourcePreEvent") for one in events[began:]):
         if event and event["metadata"]["op"] != "same":
             metadata = event["metadata"]
             found[metadata["urn"]].add(_STEPS_OF_A_REPLACEMENT.get(metadata["op"], metadata["op"]))

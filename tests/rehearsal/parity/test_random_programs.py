@@ -42,15 +42,18 @@ def test_random_programs_have_the_same_steps_exit_code_and_state(
 
 
 def found_differences(pulumi: Pulumi, kingdom: Kingdom, seed: int, indexes: range) -> tuple[list[str], str]:
-    """Run all steps, a refresh and a destruction; return the first differences and the last program."""
+    """Run all steps, a refresh and a destruction; return the first differences and the last program.
+
+    One more update takes the hooks away: neither engine destroys a stack with delete hooks.
+    """
     text = ""
     with ThreadPoolExecutor() as pool:
-        for step in range(STEPS):
-            text = random_programs.source(seed, indexes, step)
+        for step in range(STEPS + 1):
+            text = random_programs.source(seed, indexes, step, hooks=step < STEPS)
             for project in (pulumi.project, kingdom.project):
                 (project / "infra" / "__main__.py").write_text(text)
             ours = pool.submit(kingdom.run, "up", *ON)
-            theirs = pulumi.run("up", *ON, "--yes", "--skip-preview")
+            theirs = pulumi.run("up", *ON, "--yes")  # with its preview, as `kingdom up` plans first
             if found := _compared(pulumi, theirs, kingdom, ours.result()):
                 return [f"step {step}: {line}" for line in found], text
         ours = pool.submit(kingdom.run, "refresh", *ON)
@@ -62,7 +65,8 @@ def found_differences(pulumi: Pulumi, kingdom: Kingdom, seed: int, indexes: rang
         theirs = pulumi.run("destroy", *ON, "--yes")
         if found := _compared(pulumi, theirs, kingdom, ours.result(), steps_of=False):
             return [f"destruction: {line}" for line in found], text
-        if theirs.code:
+        # A failed update may have left hooks in the records.
+        if theirs.code and "delete hooks" not in theirs.output:
             ours = pool.submit(kingdom.run, "down", *ON, "--unprotect")
             pulumi.run("state", "unprotect", *ON, "--all", "--yes")
             theirs = pulumi.run("destroy", *ON, "--yes", "--skip-preview")

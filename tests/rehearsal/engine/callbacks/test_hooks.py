@@ -49,6 +49,15 @@ def test_delete_hook_that_the_program_no_longer_declares_is_an_error(stack: Stac
     assert cloud.names() == {"a"}
 
 
+def test_destruction_deletes_nothing_where_a_resource_has_a_delete_hook(stack: Stack, cloud: Cloud) -> None:
+    stack.up(DELETE_HOOK.format('Thing("a", opts, value=1)\n    Thing("b", value=1)'))
+    result = stack.destroy()
+    assert not result.ok
+    assert "it has delete hooks (h, h), which only a running program can call" in messages(result)[0]
+    assert cloud.names() == {"a", "b"}
+    assert stack.record("b")
+
+
 @pytest.mark.parametrize("operation", ["Create", "Update"])
 def test_error_hook_requests_retries(stack: Stack, cloud: Cloud, operation: str) -> None:
     if operation == "Update":

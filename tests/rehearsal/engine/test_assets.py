@@ -1,0 +1,80 @@
+"""Tests of assets and archives: their hashes, and what a refresh records of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rehearsal.engine.assets import with_contents_of, without_contents
+from rehearsal.pulumi.properties import ARCHIVE_SIGNATURE, ASSET_SIGNATURE, Asset, Secret, unwrap
+from tests.rehearsal.engine.conftest import Stack
+from tests.rehearsal.engine.fake_provider import Cloud
+
+PROGRAM = """
+    from pulumi import AssetArchive, FileAsset, Output, StringAsset
+    Thing("text", value={}(StringAsset("hello")))
+    Thing("file", value={}(FileAsset("__main__.py")))
+    Thing("archive", value={}(AssetArchive({{"a": StringAsset("hello"), "n": AssetArchive({{}})}})))
+"""
+
+
+@pytest.mark.parametrize("wrapper", ["Output.from_input", "Output.secret"])
+def test_refresh_sends_hashes_and_keeps_the_contents_of_assets(
+    stack: Stack, cloud: Cloud, wrapper: str
+) -> None:
+    stack.up(PROGRAM.format(*[wrapper] * 3))
+    names = ("text", "file", "archive")
+    before = {name: _source(stack, name) for name in names}
+    received: list[str] = []
+    for name in names:
+        cloud.before["Read", name] = lambda request: received.append(str(request))
+    assert stack.refresh().ok
+    assert {name: _source(stack, name) for name in names} == before
+    assert len(received) == 3
+    assert not any("hello" in text or "__main__.py" in text for text in received)
+
+
+def test_update_after_a_refresh_changes_nothing(stack: Stack) -> None:
+    program = PROGRAM.format(*["Output.from_input"] * 3)
+    stack.up(program)
+    stack.refresh()
+    assert not stack.up(program).changed
+
+
+def _source(stack: Stack, name: str) -> dict[str, Any]:
+    asset = unwrap(stack.record(name).inputs["value"])
+    assert isinstance(asset, Asset)
+    return asset.fields
+
+
+HASHES = st.sampled_from(["h1", "h2", "h3"])
+ASSETS = HASHES.map(lambda value: Asset(ASSET_SIGNATURE, (("hash", value), ("text", f"text of {value}"))))
+ARCHIVES = HASHES.map(lambda value: Asset(ARCHIVE_SIGNATURE, (("hash", value), ("path", value))))
+VALUES = st.recursive(
+    ASSETS | ARCHIVES | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | inner.map(Secret),
+)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_contents_return_where_the_inputs_have_the_hash(inputs: dict[str, Any]) -> None:
+    read = without_contents(inputs)
+    assert "text of" not in repr(unwrap(read))
+    assert unwrap(with_contents_of(read, inputs)) == unwrap(_with_empty_archives(inputs))
+
+
+def _with_empty_archives(value: Any) -> Any:
+    match value:
+        case Asset() if value.signature == ARCHIVE_SIGNATURE:
+            return Asset(ARCHIVE_SIGNATURE, (("assets", {}), ("hash", value.hash)))
+        case Secret(element):
+            return Secret(_with_empty_archives(element))
+        case dict():
+            return {key: _with_empty_archives(item) for key, item in value.items()}
+        case list():
+            return [_with_empty_archives(item) for item in value]
+        case _:
+            return value
