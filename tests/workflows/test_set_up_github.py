@@ -31,7 +31,8 @@ elif path.startswith("orgs/"):
     print(json.dumps({"id": 7}))
 elif path.endswith("/protection") and path in state:
     found = state[path]
-    print(json.dumps(found | {"enforce_admins": {"enabled": found["enforce_admins"]}}))
+    switches = ("enforce_admins", "allow_force_pushes", "allow_deletions")
+    print(json.dumps(found | {name: {"enabled": found[name]} for name in switches}))
 elif path.endswith("/variables") and "STATE" not in path:
     names = ["IDENTITY_PROVIDER", "PULUMI_BACKEND_URL", "SERVICE_ACCOUNT"]
     names += [] if "-read/" in path else ["IMAGE_REPOSITORY", "REGISTRY"]
@@ -74,6 +75,35 @@ def test_what_it_sets_up_passes_its_own_check_and_nothing_else_does(tmp_path: Pa
     state = json.loads((tmp_path / "state.json").read_text())
     assert state["repos/o/r/environments/prod"]["reviewers"] == [{"type": "Team", "id": 7}]
     assert state["repos/o/r/environments/prod-read"]["reviewers"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value", "line"),
+    [
+        ("actions/permissions/workflow", "can_approve_pull_request_reviews", True, "workflows: may approve"),
+        (
+            "actions/permissions/workflow",
+            "default_workflow_permissions",
+            "write",
+            "workflows: rights by default",
+        ),
+        ("branches/main/protection", "allow_force_pushes", True, "main: forced pushes and deletion"),
+        ("branches/main/protection", "enforce_admins", False, "main: administrators too"),
+    ],
+)
+def test_a_setting_that_was_changed_is_reported(
+    tmp_path: Path, path: str, key: str, value: object, line: str
+) -> None:
+    assert run(tmp_path, "o/r", "prod").returncode == 0
+    file = tmp_path / "state.json"
+    state = json.loads(file.read_text())
+    state[f"repos/o/r/{path}"][key] = value
+    file.write_text(json.dumps(state))
+    after = run(tmp_path, "--check", "o/r", "prod")
+    assert after.returncode == 1
+    differs = [text for text in after.stdout.splitlines() if text.startswith("differs")]
+    assert len(differs) == 1
+    assert line in differs[0]
 
 
 def test_the_required_statuses_are_names_of_jobs() -> None:

@@ -234,6 +234,8 @@ def test_a_commit_is_tested_before_it_is_built_and_before_it_is_merged() -> None
     assert jobs(FOLDER / "deploy.yml")["checks"]["uses"] == "./.github/workflows/checks.yml"
     assert jobs(FOLDER / "preview.yml")["checks"]["uses"] == "./.github/workflows/checks.yml"
     assert {"pull_request", "merge_group"} <= set(workflow(FOLDER / "preview.yml")["on"])
+    # One into another branch would set the same statuses on the same commit.
+    assert workflow(FOLDER / "preview.yml")["on"]["pull_request"] == {"branches": ["main"]}
 
 
 def test_the_stacks_are_read_from_their_files() -> None:

@@ -3,58 +3,30 @@
     python -m rehearsal.review.rules.approval
 
 Runs in the workflow rules.yml, from the default branch, and reads the pull request through GitHub's API.
-A change of the policy pack, of the tool that plans and reviews, of the workflows, of a stack's ``policies:``
-keys, or a program that reaches into the tool while it is planned, needs the approval of a code owner of
-``policies/`` on the newest commit.
+A change that can alter what a review finds (`reasons_of`) needs the approval of a code owner of ``policies/``
+on the newest commit. So does a commit that is also the head of a pull request into another branch: the
+workflows of that branch report statuses of the same names on it.
 """
 
 from __future__ import annotations
 
-import ast
 import fnmatch
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from rehearsal.review.rules.reasons import ChangedFile, needs_text, reasons_of
 
 CONTEXT: Final = "Rules"
-# The files that decide what is found, and how it is reported.
-RULE_FILES: Final = (
-    "policies/",
-    "rehearsal/",
-    ".github/",
-    ".ci/",
-    "locks/",
-    "Makefile",
-    "Pulumi.yaml",
-    "pyproject.toml",
-)
-_STACK_FILE: Final = re.compile(r"(?:.*/)?Pulumi\.[^/]+\.ya?ml")
-_NAMESPACE: Final = "policies:"
-_RELAXING: Final = "policies:config"
-# The program runs in the process that plans it. With these it could change what that process reports.
-_PACKAGES: Final = frozenset({"rehearsal", "policies", "importlib", "ctypes", "gc", "inspect", "builtins"})
-_NAMES: Final = frozenset({"__import__", "eval", "exec", "compile", "globals", "setattr", "vars"})
-_ATTRIBUTES: Final = frozenset({"_exit", "modules", "settrace", "setprofile", "meta_path", "__globals__"})
 _MAX_FILES: Final = 3_000  # GitHub lists no more files of a pull request
 _MAX_DESCRIPTION: Final = 140  # characters of a commit status
-
-
-@dataclass(frozen=True)
-class ChangedFile:
-    """One file of a pull request: its text before and after, "" where there is none."""
-
-    path: str
-    before: str = ""
-    after: str = ""
-    previous: str = ""  # its path at the base, where it was renamed
+# Neither has a text that can be compared: a link's target is changed without the link.
+_NO_FILES: Final = {"120000": "a symbolic link", "160000": "a submodule"}
 
 
 @dataclass(frozen=True)
@@ -80,12 +52,13 @@ def decide(
     owners: Iterable[str],
     head: str,
     author: str,
+    more: Iterable[str] = (),
 ) -> Decision:
     """The status for a pull request of `author` at the commit `head`. `owners` are those of ``policies/``.
 
-    An author cannot approve the own change.
+    `more` are reasons beyond the changed files. An author cannot approve the own change.
     """
-    reasons = tuple(dict.fromkeys(reason for file in files for reason in reasons_of(file)))
+    reasons = tuple(dict.fromkeys([*more, *(reason for file in files for reason in reasons_of(file))]))
     if len(files) >= _MAX_FILES:
         reasons = (f"{len(files)} files are changed, more than GitHub lists", *reasons)
     if not reasons:
@@ -94,64 +67,8 @@ def decide(
     for approval in approvals:
         if approval.commit == head and allowed & {owner.lower() for owner in approval.owners}:
             return Decision("success", f"{approval.owners[0]} approved the changed rules", reasons)
-    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
-    return Decision("failure", f"an owner must approve: {reasons[0]}{more}", reasons)
-
-
-def reasons_of(file: ChangedFile) -> Iterator[str]:
-    """Why a change of `file` needs an owner's approval."""
-    for path in filter(None, (file.path, file.previous)):
-        if path.startswith(tuple(one for one in RULE_FILES if one.endswith("/"))) or path in RULE_FILES:
-            yield f"{path} is changed"
-    if any(_STACK_FILE.fullmatch(path) for path in filter(None, (file.path, file.previous))):
-        yield from _policy_keys(file)
-    elif file.path.endswith(".py") and not file.path.startswith(("tests/", "app/")):
-        yield from _reaches(file)
-
-
-def _policy_keys(file: ChangedFile) -> Iterator[str]:
-    try:
-        before, after = _keys(file.before), _keys(file.after)
-    except (yaml.YAMLError, AttributeError, TypeError):
-        yield f"{file.path} cannot be read"
-        return
-    for key in sorted({*before, *after}):
-        if before.get(key) == after.get(key):
-            continue
-        # A new environment sets its ceiling; relaxing a rule needs an approval.
-        if file.before or key == _RELAXING:
-            yield f"{file.path}: {key} is changed"
-
-
-def _keys(text: str) -> dict[str, Any]:
-    config = (yaml.safe_load(text) or {}).get("config") or {}
-    return {str(key): value for key, value in config.items() if str(key).startswith(_NAMESPACE)}
-
-
-def _reaches(file: ChangedFile) -> Iterator[str]:
-    try:
-        before, after = _used(file.before), _used(file.after)
-    except (SyntaxError, ValueError):
-        yield f"{file.path} is not valid Python"
-        return
-    for name in sorted(after - before):
-        yield f"{file.path} uses {name}: a program can change with it what is reported"
-
-
-def _used(text: str) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
-        match node:
-            case ast.Import():
-                found |= {alias.name for alias in node.names if alias.name.partition(".")[0] in _PACKAGES}
-            case ast.ImportFrom():
-                if (node.module or "").partition(".")[0] in _PACKAGES:
-                    found.add(str(node.module))
-            case ast.Name() if node.id in _NAMES:
-                found.add(node.id)
-            case ast.Attribute() if node.attr in _ATTRIBUTES:
-                found.add(node.attr)
-    return found
+    others = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return Decision("failure", f"an owner must approve: {reasons[0]}{others}", reasons)
 
 
 def owners_of(codeowners: str, path: str) -> tuple[str, ...]:
@@ -179,10 +96,28 @@ class GitHub:
     def __init__(self, repository: str) -> None:
         self._repository = repository
 
-    def pull_at(self, owner: str, branch: str, sha: str) -> dict[str, Any] | None:
-        """The open pull request whose newest commit is `sha`."""
-        pulls = self._pages(f"pulls?state=open&head={owner}:{branch}")
+    def pull_at(self, owner: str, branch: str, sha: str, base: str) -> dict[str, Any] | None:
+        """The open pull request into `base` whose newest commit is `sha`."""
+        pulls = self._pages(f"pulls?state=open&base={base}&head={owner}:{branch}")
         return next((pull for pull in pulls if pull["head"]["sha"] == sha), None)
+
+    def other_bases(self, sha: str, base: str) -> list[str]:
+        """Pull requests of the commit `sha` into other branches, whose workflows report on it too."""
+        return [
+            f"#{pull['number']} has the same commit and is for the branch {pull['base']['ref']}"
+            for pull in self._pages(f"commits/{sha}/pulls")
+            if pull["head"]["sha"] == sha and pull["base"]["ref"] != base
+        ]
+
+    def not_files(self, sha: str) -> list[str]:
+        """Links and submodules of the commit `sha`, whose text cannot be compared."""
+        tree = json.loads(self._call(f"git/trees/{sha}?recursive=1"))
+        found = [
+            f"{item['path']} is {_NO_FILES[item['mode']]}"
+            for item in tree["tree"]
+            if item["mode"] in _NO_FILES
+        ]
+        return [*found, "the repository has more files than GitHub lists"] if tree["truncated"] else found
 
     def files(self, pull: Mapping[str, Any]) -> list[ChangedFile]:
         """The changed files, with their texts where a decision needs them."""
@@ -193,7 +128,7 @@ class GitHub:
 
     def _file(self, item: Mapping[str, Any], base: str, head: str) -> ChangedFile:
         path, previous, status = item["filename"], item.get("previous_filename", ""), item["status"]
-        if not path.endswith((".py", ".yaml", ".yml")):
+        if not needs_text(path) and not needs_text(previous):
             return ChangedFile(path, previous=previous)
         before = "" if status == "added" else self._text(previous or path, base)
         after = "" if status == "removed" else self._text(path, head)
@@ -260,13 +195,15 @@ def main(environment: Mapping[str, str]) -> int:
         # GitHub queues only what has this status; the commit of the queue needs it too.
         github.set_status(sha, Decision("success", "decided before it was queued"))
         return 0
-    pull = github.pull_at(environment["OWNER"], environment["BRANCH"], sha)
+    base = environment["BASE"]
+    pull = github.pull_at(environment["OWNER"], environment["BRANCH"], sha, base)
     if pull is None:
-        print("no open pull request is at this commit any more")
+        print(f"no open pull request into {base} is at this commit")
         return 0
     owners = owners_of(Path(".github/CODEOWNERS").read_text(), "policies/__main__.py")
     author = pull["user"]["login"]
-    decision = decide(github.files(pull), github.approvals(pull), owners, sha, author)
+    more = [*github.other_bases(sha, base), *github.not_files(sha)]
+    decision = decide(github.files(pull), github.approvals(pull), owners, sha, author, more)
     for reason in decision.reasons:
         print(f"- {reason}")
     print(f"{decision.state}: {decision.description}")
