@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -63,7 +63,7 @@ class Object:
     urn: str
     source: str = ""
 
-    @property
+    @cached_property
     def group(self) -> str:
         """The API group; "" for the core group."""
         group, slash, _ = self.api_version.partition("/")
@@ -142,6 +142,11 @@ class Stack:
         for resource in self.resources:
             index.setdefault(resource.type, []).append(resource)
         return index
+
+    @property
+    def types(self) -> Iterable[str]:
+        """The type tokens of all resources, each once."""
+        return self._by_type.keys()
 
     def of_type(self, *types: str) -> list[Resource]:
         return [resource for wanted in types for resource in self._by_type.get(wanted, ())]

@@ -122,8 +122,9 @@ class Rule:
             yield from _guarded(self, self.check_stack(stack, merged), "the stack")
             return
         assert self.check is not None
+        types = {name for name in stack.types if self.applies_to(name)}
         for resource in stack.resources:
-            if self.applies_to(resource.type):
+            if resource.type in types:
                 for found in _guarded(self, self.check(resource, merged), resource.urn):
                     yield Finding(found.message, found.path, resource.urn)
 

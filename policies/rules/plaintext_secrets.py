@@ -125,6 +125,15 @@ def recognised(text: str) -> str | None:
     return None
 
 
+def _may_be_recognised(text: str) -> bool:
+    """Whether any part of `text` may be :func:`recognised`."""
+    # Links are frequent; only those with a user are of interest.
+    if any(mark in text for mark in _RARE_MARKS) or _LINK_WITH_USER.search(text):
+        return True
+    lowered = text.lower()
+    return ("password" in lowered or "pwd" in lowered) and _PASSWORD_SET.search(lowered) is not None
+
+
 # A substring of every match of a shape.
 _MARKS: Final = {
     "a private key": ("PRIVATE KEY-----",),
@@ -149,6 +158,9 @@ _MARKS: Final = {
     "a registry password": ('"auths"',),
 }
 _ANY_MARK: Final = re.compile("|".join(re.escape(mark) for marks in _MARKS.values() for mark in marks))
+_RARE_MARKS: Final = tuple(mark for marks in _MARKS.values() for mark in marks if mark != "://")
+_LINK_WITH_USER: Final = re.compile(r"://[^\s/]*@")
+_PASSWORD_SET: Final = re.compile(r"(?:password|pwd)\s*=")
 
 
 def is_reference(value: str) -> bool:
@@ -168,8 +180,9 @@ def is_reference(value: str) -> bool:
 def no_secret_values(resource: Resource, _: Settings) -> Iterator[Finding]:
     if _CARRIERS.fullmatch(resource.type):
         return
-    # Most resources have no such text, and the paths take more time than the texts.
-    if not any(map(recognised, _texts(resource.node.raw))):
+    # Most resources have no such text, and one search over all texts is far cheaper than one in each.
+    texts = list(_texts(resource.node.raw))
+    if not _may_be_recognised("\0".join(texts)) or not any(map(recognised, texts)):
         return
     # Unknown values are left out: only written ones can be in plain text.
     for text, path in _written(resource.node):

@@ -174,10 +174,12 @@ def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: t
         if chosen.level == "disabled" or not _selected(rule, only):
             continue
         level = "mandatory" if chosen.level == "remediate" else chosen.level
+        remedies: dict[str, tuple[tuple[str, str], ...]] = {}
         for finding in rule.evaluate(stack, chosen.properties):
             manifest = by_urn.get(finding.urn)
-            remedy = _remedy(rule, manifest, chosen) if manifest is not None else ()
-            remark = replace(_remark(rule, level, finding, manifest), remedy=remedy)
+            if manifest is not None and finding.urn not in remedies:
+                remedies[finding.urn] = _remedy(rule, manifest, chosen)
+            remark = _remark(rule, level, finding, manifest, remedies.get(finding.urn, ()))
             found.append(_Found(remark, manifest, finding))
     found += _own_checks(reading, only)
     remaining, ignored, comments = _apply_ignores(found, reading, complete=not only)
@@ -339,7 +341,13 @@ def _check_selection(only: tuple[str, ...], settings: Mapping[str, PolicySetting
             )
 
 
-def _remark(rule: Rule | Schema, level: str, finding: Finding, manifest: Manifest | None) -> Remark:
+def _remark(
+    rule: Rule | Schema,
+    level: str,
+    finding: Finding,
+    manifest: Manifest | None,
+    remedy: tuple[tuple[str, str], ...] = (),
+) -> Remark:
     return Remark(
         level=level,
         severity=rule.severity.value,
@@ -355,6 +363,7 @@ def _remark(rule: Rule | Schema, level: str, finding: Finding, manifest: Manifes
         description=rule.description,
         remediation=rule.remediation,
         url=rule.url,
+        remedy=remedy,
     )
 
 

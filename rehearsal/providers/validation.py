@@ -51,7 +51,10 @@ def check_object(
         # The Kubernetes SDK writes the `x-kubernetes-…` keys of a definition with underscores.
         if (field := fields.get(name) or fields.get(name.replace("-", "_"))) is None:
             yield problem((*path, name), f"unknown property{suggestion(name, fields)}")
-        elif value is not None:
+        elif value is not None and not (
+            _is_exact(field.type, value)
+            and not (value.__class__ is str and rules.reads_documentation and field.closed_set)
+        ):
             yield from _check_field(field, value, rules, (*path, name))
     for name, field in fields.items():
         if field.required and inputs.get(name) is None:
@@ -63,6 +66,15 @@ def _check_field(field: Field, value: Any, rules: Rules, path: Path) -> Iterator
     yield from problems
     if not problems and rules.reads_documentation and (values := field.closed_set):
         yield from _check_closed_set(field.type, values, value, path)
+
+
+# Scalars whose class alone shows that they fit.
+_EXACT: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"}
+
+
+def _is_exact(declared: Type, value: Any) -> bool:
+    """Whether a value is of the declared class, as most are: a generator for each takes most of the time."""
+    return declared.__class__ is Scalar and _EXACT.get(value.__class__) == declared.kind
 
 
 def _check_closed_set(declared: Type, values: tuple[str, ...], value: Any, path: Path) -> Iterator[Problem]:
@@ -102,13 +114,14 @@ def check_value(declared: Type, value: Any, rules: Rules, path: Path) -> Iterato
                 yield problem(path, f"expected a list, got {describe(value)}")
                 return
             for index, item in enumerate(value):
-                yield from check_value(element, item, rules, (*path, index))
+                if not _is_exact(element, item):
+                    yield from check_value(element, item, rules, (*path, index))
         case MapOf(element):
             if not isinstance(value, dict):
                 yield problem(path, f"expected a map, got {describe(value)}")
                 return
             for key, item in value.items():
-                if key != DEFAULTS_KEY:
+                if key != DEFAULTS_KEY and not _is_exact(element, item):
                     yield from check_value(element, item, rules, (*path, key))
         case ObjectType():
             if not isinstance(value, dict):

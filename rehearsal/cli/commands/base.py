@@ -27,8 +27,9 @@ app: Final = typer.Typer(
 )
 # Without a terminal, lines are not wrapped.
 _WIDE: Final = None if sys.stdout.isatty() else 400
-out: Final = Console(highlight=False, soft_wrap=True, width=_WIDE)
-err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without emoji, since `web.yaml:100:` has the code of one.
+out: Final = Console(highlight=False, emoji=False, soft_wrap=True, width=_WIDE)
+err: Final = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 POLICIES: Final = Path("policies")
 VIOLATED: Final = 3

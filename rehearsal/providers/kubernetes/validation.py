@@ -166,15 +166,22 @@ def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
     # Secrets stay closed: a reason quotes what it found.
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk(item, (*path, index), kind)
+            if isinstance(item, _COLLECTIONS):
+                yield from _walk(item, (*path, index), kind)
+            elif isinstance(item, str):
+                yield from _closed(item, (*path, index))
         return
-    if isinstance(value, str):
-        yield from _closed(value, path)
     if not isinstance(value, Mapping):
         return
     for key, item in value.items():
+        if isinstance(item, str):
+            if key in _CLOSED_KEYS:
+                yield from _closed(item, (*path, key))
+            continue
+        if not isinstance(item, _COLLECTIONS):
+            continue
         below = (*path, key)
-        if isinstance(item, Mapping):
+        if not isinstance(item, list):
             if key in ("labels", "matchLabels", "nodeSelector") and _holds_text(item):
                 yield from _labels(item, below)
                 continue
@@ -188,6 +195,11 @@ def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
                 yield from _quantities(item, below)
                 continue
         yield from _walk(item, below, kind)
+
+
+_COLLECTIONS: Final = (dict, list, Mapping)  # dict is a Mapping, but found ten times as fast
+# The last names of the paths whose values are a closed set.
+_CLOSED_KEYS: Final = frozenset(name.rpartition(".")[2] for name in CLOSED)
 
 
 def _closed(value: str, path: Path) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,22 @@ def test_everything_that_cannot_be_read_is_listed_at_once(tmp_path: Path) -> Non
     for part in ("a.yaml:2", "b.yaml:1: no Kubernetes object", "c.yaml", "d.yaml: No such file"):
         assert part in text
     assert caught.value.exit_code == 2
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pod.yaml").write_text(GOOD)
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    report = check([str(tmp_path)])
+    assert (report.objects, report.unreadable) == (1, (f"{tmp_path}/closed: Permission denied",))
+    assert report.exit_code == 2
 
 
 def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:

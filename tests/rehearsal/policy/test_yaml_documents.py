@@ -14,6 +14,16 @@ TEXTS = {
     "8080: a\ntrue: b\nnull: c\n1.5: d\n": {"8080": "a", "true": "b", "null": "c", "1.5": "d"},
     "on: yes\nmode: 0o644\nold: 0644\n": {"true": True, "mode": "0o644", "old": 420},
     "at: 2026-01-01\n": {"at": "2026-01-01"},
+    "a: 0\nb: -1\nc: 0x1F\nd: 1_000\ne: 12345678901234567890\nf: True\ng: 12:30\n": {
+        "a": 0,
+        "b": -1,
+        "c": 31,
+        "d": 1000,
+        "e": 12345678901234567890,
+        "f": True,
+        "g": 750,
+    },
+    "{.inf: a, 007: b}": {"inf": "a", "7": "b"},
     "a: &x {k: v}\nb: *x\nc:\n  <<: *x\n  n: 1\n": {
         "a": {"k": "v"},
         "b": {"k": "v"},
@@ -65,6 +75,12 @@ DEEP = {
     "dashes": "- " * (MAX_DEPTH + 1),
     "indentation": "".join(f"{' ' * at}a:\n" for at in range(MAX_DEPTH + 1)),
     "questions": "? " * (MAX_DEPTH + 1),
+    **{
+        f"indentation after {line_break!a}": "".join(
+            f"{' ' * at}a:{line_break}" for at in range(MAX_DEPTH + 1)
+        )
+        for line_break in ("\r", "\x85", "\u2028")
+    },
 }
 
 
