@@ -32,12 +32,14 @@ from policies.api import (
 from rehearsal.policy.pack_files import PolicyConfigError, PolicyPackError, manifest_of, python_of
 from rehearsal.policy.pack_info import PackInfo, pack_info
 from rehearsal.policy.pack_output import FirstLine, Tail, drain
+from rehearsal.policy.pack_start import Activity, Hang, await_line
 
 if TYPE_CHECKING:
     import grpc
     from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-# Seconds a pack may take from its start to its port. An SDK import takes one or two on a busy machine.
+# Seconds that a pack may be idle, and of processor time that it may use, before it prints its port. An SDK
+# import takes one or two of the latter.
 START_TIMEOUT: Final = 60.0
 # Seconds for one call. A policy that loops must not block a deployment indefinitely.
 CALL_TIMEOUT: Final = 60.0
@@ -82,7 +84,7 @@ class PolicyPack:
         self._stack = stack
         self._config = config
         self._config_source = config_source
-        self._deadline = time.monotonic() + start_timeout
+        self._start_timeout = start_timeout
         self._lock = threading.RLock()
         self._channel: grpc.Channel | None = None
         self._stub: analyzer_pb2_grpc.AnalyzerStub | None = None
@@ -269,14 +271,13 @@ class PolicyPack:
         limits = [("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", -1)]
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=limits)
         stub = analyzer_pb2_grpc.AnalyzerStub(self._channel)
-        timeout = max(1.0, self._deadline - time.monotonic())
         request = analyzer_pb2.AnalyzerStackConfigureRequest(**self._stack)
         with contextlib.suppress(_UnimplementedError):
-            self._call(lambda: stub.ConfigureStack(request, timeout=timeout), "its configuration")
+            self._call(lambda: stub.ConfigureStack(request, timeout=CALL_TIMEOUT), "its configuration")
         from google.protobuf import empty_pb2
 
         described = self._call(
-            lambda: stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=timeout), "its policies"
+            lambda: stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=CALL_TIMEOUT), "its policies"
         )
         settings = self._settings(described)
         self._info = pack_info(described, self._manifest, settings)
@@ -286,7 +287,7 @@ class PolicyPack:
             entry.enforcementLevel = LEVELS.index(setting.level)  # pyrefly: ignore
             if setting.properties:
                 entry.properties.update(setting.properties)
-        self._call(lambda: stub.Configure(configure, timeout=timeout), "its configuration")
+        self._call(lambda: stub.Configure(configure, timeout=CALL_TIMEOUT), "its configuration")
         return stub
 
     def _settings(self, described: analyzer_pb2.AnalyzerInfo) -> dict[str, PolicySettings]:
@@ -321,12 +322,10 @@ class PolicyPack:
             ) from None
 
     def _await_port(self) -> int:
-        line = self._port.wait(max(0.0, self._deadline - time.monotonic()))
-        if line is None:
+        line = await_line(self._port.wait, lambda: Activity.of(self.pid), self._start_timeout)
+        if isinstance(line, Hang):
             raise PolicyPackError(
-                f"the policy pack {self.path} printed no port in time: it hangs before `PolicyPack(...)` is "
-                f"reached{self._reported()}",
-                remedy="Look for a loop, a prompt or a network call at import time.",
+                f"the policy pack {self.path} {line.reason}{self._reported()}", remedy=line.remedy
             )
         if line == "":
             self._errors.wait_for_end(2)
@@ -357,8 +356,8 @@ class PolicyPack:
                 raise _UnimplementedError(str(error)) from None
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise PolicyPackError(
-                    f"the policy pack {self.path} did not return a result on {about} in time: a policy loops"
-                    + self._reported(),
+                    f"the policy pack {self.path} did not return a result on {about} within "
+                    f"{CALL_TIMEOUT:.0f} s: a policy loops{self._reported()}",
                     remedy="Fix the policy, or disable it in the policy configuration.",
                 ) from None
             if code is grpc.StatusCode.UNAVAILABLE:
