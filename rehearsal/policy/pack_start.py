@@ -1,4 +1,4 @@
-"""Wait for a policy pack's port, and tell a pack that hangs from one on a slow machine.
+"""Wait for a policy pack's port, and detect a pack that hangs, also on a slow machine.
 
 Elapsed time alone does not distinguish them: on an overloaded machine the imports of a pack may take minutes.
 A pack hangs when it neither runs nor waits for the disk, or when it uses far more processor time than any
@@ -19,6 +19,7 @@ _MAX_TIMES: Final = 10
 # Share of the elapsed time below which a sleeping process does nothing but poll.
 _MIN_SHARE: Final = 0.01
 _STEP: Final = 0.5  # seconds between two looks at the process
+_HANGING: Final = "it hangs before `PolicyPack(...)` is reached"
 _RUNNING: Final = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
 
 
@@ -77,12 +78,12 @@ def await_line(
         waited = f"printed no port in {now - began:.0f} s"
         if idle >= limit:
             return Hang(
-                f"{waited}, and was idle for {idle:.0f} s of them: it hangs before `PolicyPack(...)` is reached",
+                f"{waited}, and was idle for {idle:.0f} s of them: {_HANGING}",
                 "Look for a prompt, a lock or a network call at import time.",
             )
         if used >= limit:
             return Hang(
-                f"{waited}, and used {used:.0f} s of processor time: it hangs before `PolicyPack(...)` is reached",
+                f"{waited}, and used {used:.0f} s of processor time: {_HANGING}",
                 "Look for a loop at import time.",
             )
         if now - began >= _MAX_TIMES * limit:

@@ -130,10 +130,8 @@ def test_a_pack_that_does_not_start_says_why_and_where(
 
 
 def test_a_pack_that_hangs_is_given_up(pack_of: Callable[..., PolicyPack]) -> None:
-    pack = pack_of("import threading; threading.Event().wait()", start_timeout=1)
-    with pytest.raises(
-        PolicyPackError, match=r"printed no port in \d+ s, and was idle for \d s .* hangs before"
-    ):
+    pack = pack_of("import threading; threading.Event().wait()", start_timeout=3)
+    with pytest.raises(PolicyPackError, match=r"printed no port in \d+ s, and .*: it hangs before"):
         _ = pack.info
     assert ended(pack.pid)
 

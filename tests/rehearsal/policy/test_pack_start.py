@@ -10,6 +10,8 @@ import pytest
 from rehearsal.policy.pack_start import Activity, Hang, await_line
 
 LIMIT = 60.0
+SLOW = "the machine is too slow, or the pack imports too much"
+HANGING = "it hangs before `PolicyPack(...)` is reached"
 
 
 class Machine:
@@ -47,23 +49,22 @@ def test_pack_that_gets_little_processor_time_is_awaited(share: float) -> None:
 HANGS: dict[str, tuple[Machine, str, str]] = {
     "waits": (
         Machine(needed=1, share=0, running=False),
-        "printed no port in 60 s, and was idle for 60 s of them: it hangs before `PolicyPack(...)` is reached",
+        f"printed no port in 60 s, and was idle for 60 s of them: {HANGING}",
         "Look for a prompt, a lock or a network call at import time.",
     ),
     "polls": (
         Machine(needed=100, share=0.001, running=False),
-        "printed no port in 60 s, and was idle for 60 s of them: it hangs before `PolicyPack(...)` is reached",
+        f"printed no port in 60 s, and was idle for 60 s of them: {HANGING}",
         "Look for a prompt, a lock or a network call at import time.",
     ),
     "loops": (
         Machine(needed=1000, share=0.8),
-        "printed no port in 75 s, and used 60 s of processor time: it hangs before `PolicyPack(...)` is reached",
+        f"printed no port in 75 s, and used 60 s of processor time: {HANGING}",
         "Look for a loop at import time.",
     ),
     "starves": (
         Machine(needed=10, share=0.001),
-        "printed no port in 600 s, of which it was idle for 0 s and used 1 s of processor time: the machine is "
-        "too slow, or the pack imports too much",
+        f"printed no port in 600 s, of which it was idle for 0 s and used 1 s of processor time: {SLOW}",
         "Run it again when the machine has less load.",
     ),
 }
