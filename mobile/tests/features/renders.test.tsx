@@ -2,7 +2,7 @@
 import { QueryClientProvider } from '@tanstack/react-query';
 import { act, render, screen, waitFor } from '@testing-library/react-native';
 
-import { cache, queryClient, setItems } from '@/data';
+import { cache, expirePages, queryClient, setItems } from '@/data';
 import { FeedScreen } from '@/features/feed/FeedScreen';
 import type { FeedItem } from '@/features/feed/queries';
 import { LibraryScreen } from '@/features/content/LibraryScreen';
@@ -15,7 +15,9 @@ jest.mock('@shopify/flash-list', () => {
   const { FlatList } = jest.requireActual<typeof import('react-native')>('react-native');
   return { FlashList: FlatList };
 });
+let mockFocused = true;
 jest.mock('expo-router', () => ({
+  useIsFocused: () => mockFocused,
   Link: ({ children }: { children: React.ReactNode }) => children,
   useRouter: () => ({ push: () => undefined }),
 }));
@@ -45,6 +47,7 @@ function since(before: Record<string, number>): Record<string, number> {
 let service: Service;
 
 beforeEach(() => {
+  mockFocused = true;
   service = new Service();
 });
 afterEach(async () => {
@@ -53,13 +56,15 @@ afterEach(async () => {
   await cache.clear();
 });
 
+const feedScreen = () => (
+  <QueryClientProvider client={queryClient}>
+    <FeedScreen />
+  </QueryClientProvider>
+);
+
 async function showFeed(): Promise<void> {
   service.on('GET /v1/feed', () => json({ items: IDS.map(item) }, 200, { ETag: '"1"' }));
-  render(
-    <QueryClientProvider client={queryClient}>
-      <FeedScreen />
-    </QueryClientProvider>,
-  );
+  render(feedScreen());
   await waitFor(() => expect(screen.getByText('text of e')).toBeTruthy());
 }
 
@@ -87,6 +92,17 @@ test('a refetch that returns the same items renders no row', async () => {
   await act(async () => queryClient.refetchQueries({ queryKey: ['feed'] }));
   expect(service.requests).toHaveLength(2);
   expect(since(before)).toEqual({});
+});
+
+test('a feed that a write expired is fetched when its screen is shown again, not before', async () => {
+  await showFeed();
+  mockFocused = false;
+  screen.rerender(feedScreen());
+  await act(async () => expirePages(['feed']));
+  expect(service.requests).toHaveLength(1);
+  mockFocused = true;
+  screen.rerender(feedScreen());
+  await waitFor(() => expect(service.requests).toHaveLength(2));
 });
 
 test('a published piece renders its row in the library once', async () => {

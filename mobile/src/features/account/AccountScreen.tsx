@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { useRouter } from 'expo-router';
+import { useIsFocused, useRouter } from 'expo-router';
 import { useEffect, useState } from 'react';
 import { StyleSheet, Switch, Text, View } from 'react-native';
 
@@ -21,7 +21,7 @@ export function AccountScreen() {
 }
 
 function Profile() {
-  const account = useQuery(accountQuery);
+  const account = useQuery({ ...accountQuery, subscribed: useIsFocused() });
   const shown = account.data !== undefined;
   useEffect(() => {
     if (shown) interactive('account');

@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { Link } from 'expo-router';
+import { Link, useIsFocused } from 'expo-router';
 import { memo, useEffect } from 'react';
 import { Pressable, StyleSheet, Text, View } from 'react-native';
 
@@ -22,7 +22,7 @@ export function LibraryScreen() {
 }
 
 function Library() {
-  const contents = useInfiniteQuery(contentsQuery);
+  const contents = useInfiniteQuery({ ...contentsQuery, subscribed: useIsFocused() });
   const settled = contents.data !== undefined || contents.isError;
   useEffect(() => {
     if (settled) interactive('library');

@@ -1,4 +1,5 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
+import { useIsFocused } from 'expo-router';
 import { useEffect } from 'react';
 
 import { FeedRow } from '@/features/feed/FeedRow';
@@ -10,7 +11,8 @@ import { Body, ErrorMessage, Heading, Loading, Notice } from '@/ui/components';
 import { List } from '@/ui/List';
 
 export function FeedScreen() {
-  const feed = useInfiniteQuery(feedQuery);
+  // The screen stays mounted below others: an expired feed is fetched when it is shown again.
+  const feed = useInfiniteQuery({ ...feedQuery, subscribed: useIsFocused() });
   const online = useOnline();
   const items = feed.data?.pages.flatMap((page) => page.items) ?? [];
   const settled = feed.data !== undefined || feed.isError;
