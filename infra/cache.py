@@ -60,7 +60,10 @@ class Cache(Component):
             deletion_protection=environment.protect,
             labels=environment.label("cache"),
             opts=self.child(
-                protect=environment.protect, depends_on=[args.network.peering, *args.keys.ready[Use.CACHE]]
+                protect=environment.protect,
+                # `pulumi up --replace` creates first by default, and a name in use is refused with 409.
+                delete_before_replace=True,
+                depends_on=[args.network.peering, *args.keys.ready[Use.CACHE]],
             ),
         )
         self.instance = instance

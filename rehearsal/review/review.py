@@ -60,6 +60,17 @@ class Status(StrEnum):
     UNCOMPARED = "not compared"  # planned from nothing, for the base cannot be planned
 
 
+_REMOVED: Final = Effect(
+    Weight.LOSS,
+    "the stack is removed: nothing is deployed to it or watches it, and what it declared stays in the clouds"
+    " (docs/runbooks/teardown.md)",
+)
+_UNDEPLOYED: Final = Effect(
+    Weight.LOSS,
+    "rehearsal:machine takes the stack out of deployments and of the search for drift, and nothing is priced",
+)
+
+
 @dataclass(frozen=True)
 class StackReview:
     """One stack. `head` is the outcome of its plan, `base` that of the same stack at the base.
@@ -67,7 +78,8 @@ class StackReview:
     Without a base, or for a new stack, `base` is None and the plan is against the recorded state or against
     nothing. `base_error` is the reason why the base cannot be planned: the plan is then against nothing too.
     `billed` is false for a stack that runs on this machine. `base_evaluated` is the same plan, evaluated
-    by the policy pack and the configuration of the base, if these differ.
+    by the policy pack and the configuration of the base, if these differ. `undeployed` is true if the change
+    makes a deployed stack one of a single machine.
     """
 
     stack: str
@@ -78,13 +90,19 @@ class StackReview:
     base_evaluated: Outcome | None = None
     stack_file: Path | None = None
     changed_settings: tuple[ChangedSetting, ...] = ()
+    undeployed: bool = False
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
-        """The effects of the plan on the platform, the most severe first; none without a base."""
-        if self.result is None or self.base is None:
+        """The effects of the plan, the most severe first; without a base only names that are taken."""
+        if self.head is None:
+            return (_REMOVED,)
+        if self.result is None:
             return ()
-        return tuple(effects(self.result, self.base.result))
+        found = effects(self.result, self.base.result if self.base is not None else None)
+        if self.base is None:
+            found = [item for item in found if item.weight is Weight.CONFLICT]
+        return (_UNDEPLOYED, *found) if self.undeployed else tuple(found)
 
     @property
     def conflicts(self) -> tuple[Effect, ...]:
@@ -173,8 +191,8 @@ class StackReview:
 
     @cached_property
     def capacity(self) -> tuple[CapacityChange, ...]:
-        """The capacity numbers that change against the base."""
-        if self.base is None or self.error:
+        """The capacity numbers that change against the base; none of a stack that is removed as a whole."""
+        if self.base is None or self.head is None or self.error:
             return ()
         before, after = (
             capacity(declared(outcome.result.snapshot)) if outcome and outcome.result else {}
@@ -448,15 +466,17 @@ def _reviewed(
     base_error: str = "",
     base_evaluated: Outcome | None = None,
 ) -> StackReview:
-    path, changed = project.stacks / f"Pulumi.{stack}.yaml", ()
+    path, changed, undeployed = project.stacks / f"Pulumi.{stack}.yaml", (), False
     try:
         declared_ = project.stack(stack)
         billed = declared_.machine is None
         if base is not None and head is not None:
-            changed = changed_settings(base.job.project.stack(stack), declared_)
+            before = base.job.project.stack(stack)
+            changed = changed_settings(before, declared_)
+            undeployed = before.machine is None and not billed
     except InputError:
         billed = True  # its own error is reported instead
-    return StackReview(stack, head, base, billed, base_error, base_evaluated, path, changed)
+    return StackReview(stack, head, base, billed, base_error, base_evaluated, path, changed, undeployed)
 
 
 def _subject(item: Finding) -> tuple[str, str, str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from itertools import chain
@@ -21,8 +23,9 @@ from infra.service_identity import secret_id
 from infra.settings import Settings
 from policies.pack.configuration import problems_with
 from policies.rules import SHAPES
+from rehearsal.engine.goal import Goal
 from tests.docs._shell import Command, commands
-from tests.infra.rehearsal import configuration
+from tests.infra.rehearsal import configuration, operation
 from tests.repository._tree import ROOT
 from tools.docs.markdown import Block, blocks, prose
 
@@ -238,6 +241,56 @@ def test_patterns_of_resources_match_some() -> None:
     assert all(of_type(kind) for kind in types if not kind.startswith('"'))
 
 
+@pytest.mark.slow
+def test_a_resource_with_a_fixed_name_is_deleted_before_a_runbook_replaces_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--replace` calls no provider, so that the engine creates first and the cloud refuses it with 409."""
+    from_request: Any = Goal.from_request
+    first: dict[str, bool | None] = {}
+
+    def recorded(*arguments: Any, **options: Any) -> Goal:
+        goal: Goal = from_request(*arguments, **options)
+        first[f"{goal.type}::{goal.name}"] = goal.delete_before_replace
+        return goal
+
+    monkeypatch.setattr(Goal, "from_request", recorded)
+    operation("prod", tmp_path).preview()
+    patterns = set(re.findall(r"--replace '\*\*([^']+)'", everything()))
+    assert len(patterns) >= 2
+    for pattern in patterns:
+        assert pattern in resources()
+        assert first[pattern] is True or "name" not in resources()[pattern], pattern
+
+
+@pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not on PATH")
+def test_gcloud_itself_knows_the_options() -> None:
+    """By the tree of commands that gcloud's own completion reads."""
+    binary = Path(str(shutil.which("gcloud"))).resolve()
+    tree = runpy.run_path(str(binary.parents[1] / "data/cli/gcloud_completions.py"))[
+        "STATIC_COMPLETION_CLI_TREE"
+    ]
+    for subcommand, options in KNOWN["gcloud"].items():
+        node, flags = tree, set(tree["flags"])
+        for word in subcommand.split():
+            assert word in node["commands"], subcommand
+            node = node["commands"][word]
+            flags |= set(node["flags"])
+        positive = {option.replace("--no-", "--") for option in options}
+        assert positive <= flags | {option.replace("--no-", "--") for option in flags}, subcommand
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")
+@pytest.mark.parametrize("subcommand", KNOWN["kubectl"])
+def test_kubectl_itself_knows_the_options(subcommand: str) -> None:
+    text = "".join(
+        subprocess.run(["kubectl", *words], capture_output=True, text=True, check=True).stdout
+        for words in ([*subcommand.split(), "--help"], ["options"])
+    )
+    for option in KNOWN["kubectl"][subcommand]:
+        assert re.search(rf"(?<![\w-]){option}\b", text), option
+
+
 def test_github_gets_what_the_workflows_ask_for() -> None:
     workflows = "\n".join(path.read_text() for path in WORKFLOWS.glob("*.yml"))
     given = {kind: set(re.findall(rf"gh {kind} set (\w+)", everything())) for kind in ("variable", "secret")}
@@ -283,6 +336,56 @@ def test_every_runbook_has_what_an_on_call_engineer_needs() -> None:
             text = prose(runbook).lower()
             for part in ("prerequisites", "expected", "verify", "way back", "escalation"):
                 assert part in text, f"{runbook.name} has no {part}"
+
+
+def exceptions() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The exception of each block, and the settings that the block changes for its update."""
+    for runbook in RUNBOOKS:
+        for block in scripts(runbook):
+            for text in re.findall(r"echo '(\{.+\})' > \w+\.json", block.body):
+                changed = re.findall(r"--path (kingdom:\S+) (\S+)$", block.body, re.MULTILINE)
+                yield text, {key: json.loads(value) for key, value in changed}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("exception", "settings"), dict(exceptions()).items())
+def test_an_exception_lets_the_update_of_its_runbook_through(
+    tmp_path: Path, exception: str, settings: dict[str, Any]
+) -> None:
+    """On production: the pack takes from a stack file what `--policy-pack-config` gives it in an update."""
+    for name in ("infra", "policies"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
+    (tmp_path / "stacks").mkdir()
+    values = configuration("prod") | {"policies:config": json.loads(exception)}
+    assert settings
+    for path, value in settings.items():
+        tree, *parts = values, *path.split(".")
+        for part in parts[:-1]:
+            tree = tree[part]
+        tree[parts[-1]] = value
+    (tmp_path / "stacks/Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": values}))
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("kingdom")), "preview", "--stack", "prod", "--format", "json"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    findings = {(item["policy"], item["level"]) for item in json.loads(done.stdout)["findings"]}
+    assert findings
+    assert {level for _, level in findings} == {"advisory"}
+    assert {policy for policy, _ in findings} <= set(json.loads(exception))
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda path: path.stem)
+def test_every_step_says_what_to_expect_and_how_to_go_back(runbook: Path) -> None:
+    head, *parts = re.split(r"(?m)^(#{2,3} .+)$", runbook.read_text())
+    steps = [(title, body) for title, body in zip(parts[::2], parts[1::2], strict=True) if "```sh" in body]
+    for title, body in steps:
+        assert re.search("Expected|Verify", body), title
+        if runbook != OVERVIEW:
+            assert "way back" in " ".join((head + body).lower().split()), title
 
 
 def test_files_and_scripts_that_are_named_exist() -> None:

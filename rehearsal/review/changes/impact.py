@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from rehearsal.engine.events import Op, Result, Step
 from rehearsal.engine.state import ResourceState
-from rehearsal.pulumi.properties import differences, format_path, unwrap
+from rehearsal.pulumi.properties import contains_unknown, differences, format_path, unwrap
+from rehearsal.pulumi.urn import name_of, type_of
 
 
 class Weight(IntEnum):
@@ -114,9 +115,12 @@ _WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet")
 # The input that is the resource's name in the cloud, most specific first, and what the name is unique in.
 _NAMES: Final = ("metadata.name", "accountId", "repositoryId", "secretId", "workloadIdentityPoolId", "name")
 _SCOPES: Final = (
-    "project", "projectId", "location", "region", "zone", "cluster", "keyRing", "zoneId",
+    "project", "projectId", "location", "region", "zone", "cluster", "clusterName", "keyRing", "zoneId",
+    "network", "bucket", "topic", "instance", "database", "dataset", "managedZone", "parent", "type",
     "metadata.namespace",
 )  # fmt: skip
+# Elsewhere a name is a label, which several resources may have.
+_UNIQUE: Final = ("gcp:", "kubernetes:", "mongodbatlas:")
 
 
 def effects(result: Result, base: Result | None) -> list[Effect]:
@@ -160,34 +164,63 @@ def _updated(steps: Iterable[Step]) -> Iterator[Effect]:
 
 
 def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> Iterator[Effect]:
-    """New resources that look like a renamed one, with a conflict where the cloud's name is the same."""
-    if base is None:
-        return
-    new, old = _inputs(result.snapshot.resources), _inputs(base.snapshot.resources)
-    deleted = [step for step in steps if step.op is Op.DELETE and step.urn in old]
+    """Names that the cloud has already, and new resources that look like a renamed one."""
+    new = _inputs(result.snapshot.resources)
+    old = _inputs(base.snapshot.resources) if base is not None else {}
+    yield from _taken_names(steps, new, old)
     for step in steps:
         if step.op is not Op.CREATE or step.urn not in new:
             continue
-        for old_step in deleted:
-            if old_step.type != step.type or old_step.urn == step.urn:
+        for other in steps:
+            if other.op is not Op.DELETE or other.type != step.type or other.urn not in old:
                 continue
-            inputs, before = new[step.urn], old[old_step.urn]
-            name = _physical(inputs)
-            same = name is not None and name == _physical(before)
-            alias = f'opts=ResourceOptions(aliases=[Alias(name="{old_step.name}")])'
-            if same:
-                yield Effect(
-                    Weight.CONFLICT,
-                    f"{step.name} is created while {old_step.name} still has the same name in the cloud"
-                    f" ({_text(name)}), which is refused with 409 (already exists). If this is a rename, keep"
-                    f" the resource with {alias}",
-                )
-            elif old_step.name != step.name and _alike(inputs, before):
+            inputs, before = new[step.urn], old[other.urn]
+            same = _physical(inputs) is not None and _physical(inputs) == _physical(before)
+            if not same and other.name != step.name and _alike(inputs, before):
                 yield Effect(
                     Weight.HINT,
-                    f"{old_step.name} looks renamed to {step.name}: it is deleted and created again. To"
-                    f" keep it, add {alias}",
+                    f"{other.name} looks renamed to {step.name}: it is deleted and created again. To keep it,"
+                    f" add {_alias(other.name)}",
                 )
+
+
+def _taken_names(steps: Sequence[Step], new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Effect]:
+    """Resources that are created with a name that another one still has, or a new one has too."""
+    taken: dict[tuple[str, tuple[str, ...]], str] = {}
+    for urn, inputs in old.items():
+        name = _physical(inputs)
+        if name is not None and type_of(urn).startswith(_UNIQUE):
+            taken.setdefault((type_of(urn), name), urn)
+    deleted = {step.urn for step in steps if step.op is Op.DELETE}
+    for step in steps:
+        created = step.op is Op.CREATE or (step.op is Op.REPLACE and not step.delete_before_replace)
+        name = _physical(new.get(step.urn))
+        if not created or name is None or not step.type.startswith(_UNIQUE):
+            continue
+        owner = taken.setdefault((step.type, name), step.urn)
+        if owner == step.urn and step.op is Op.CREATE:
+            continue
+        yield Effect(Weight.CONFLICT, _refused(step, name[0], owner, owner in deleted))
+
+
+def _refused(step: Step, name: str, owner: str, deleted: bool) -> str:
+    """Why the cloud refuses `name` for the resource of `step`: `owner`, maybe `deleted` later, has it."""
+    other, why = name_of(owner), f"({name}), which is refused with 409 (already exists)"
+    if owner == step.urn:
+        return (
+            f"{step.name} is created again before the old one is deleted, and has the same name in the cloud"
+            f" {why}. Replace it with opts=ResourceOptions(delete_before_replace=True)"
+        )
+    if deleted:
+        return (
+            f"{step.name} is created while {other} still has the same name in the cloud {why}. If this is a"
+            f" rename, keep the resource with {_alias(other)}"
+        )
+    return f"{step.name} and {other} have the same name in the cloud {why}. Give the new one another name"
+
+
+def _alias(name: str) -> str:
+    return f'opts=ResourceOptions(aliases=[Alias(name="{name}")])'
 
 
 def _inputs(resources: Iterable[ResourceState]) -> dict[str, Any]:
@@ -195,16 +228,15 @@ def _inputs(resources: Iterable[ResourceState]) -> dict[str, Any]:
 
 
 def _physical(inputs: Any) -> tuple[str, ...] | None:
-    """The name in the cloud and what it is unique in; None where the cloud chooses the name."""
+    """The name in the cloud and what it is unique in; None if the cloud chooses it or it is not known yet."""
     for key in _NAMES:
         name = _at(inputs, key)
         if isinstance(name, str) and name:
-            return (name, *(str(_at(inputs, scope) or "") for scope in _SCOPES))
+            scopes = [_at(inputs, scope) for scope in _SCOPES]
+            if any(contains_unknown(scope) for scope in scopes):
+                return None
+            return (name, *("" if scope is None else str(scope) for scope in scopes))
     return None
-
-
-def _text(name: tuple[str, ...] | None) -> str:
-    return name[0] if name else ""
 
 
 def _at(inputs: Any, path: str) -> Any:

@@ -99,17 +99,20 @@ def _failed(review: Review) -> Iterator[Section]:
     failed = [item for item in _in_order(review) if item.status is Status.FAILED]
     if not failed:
         return
-    parts: list[str] = []
+    alike: dict[tuple[str, ...], list[str]] = {}
     for item in failed:
-        parts.append(f"\n{code(item.stack)}\n\n")
-        if item.wrong_settings and item.stack_file is not None:
-            parts += [
-                f"- {code(f'stacks/{item.stack_file.name}:{wrong.line}')} {prose(wrong.message)}\n"
-                for wrong in item.wrong_settings
-            ]
-        else:
-            parts.append(block(item.error))
+        alike.setdefault(tuple(_reasons(item)), []).append(item.stack)
+    parts = [text for lines, stacks in alike.items() for text in (f"\n{_names_of(stacks)}\n\n", *lines)]
     yield Section("\n### Failed\n", parts, what="lines on failures")
+
+
+def _reasons(item: StackReview) -> Iterator[str]:
+    """Why a stack could not be planned: its wrong settings with their lines, or the error."""
+    if item.wrong_settings and item.stack_file is not None:
+        for wrong in item.wrong_settings:
+            yield f"- {code(f'stacks/{item.stack_file.name}:{wrong.line}')} {prose(wrong.message)}\n"
+    else:
+        yield block(item.error)
 
 
 def _refused(review: Review) -> Iterator[Section]:
@@ -145,23 +148,21 @@ def _rules(review: Review) -> Iterator[Section]:
         " checked. A code owner of `policies/` must approve this.\n\n",
         [
             *(
-                f"- the base's rules find: {_level(item)} {code(item.rule.name)}"
-                f" {code(item.source) + ' ' if item.source else ''}{_subject(item)} in {_stacks(item)}:"
-                f" {prose(item.message)}\n"
-                for item in review.withheld
-            ),
-            *(
-                f"- {prose(described(change))} in {_names(change.stacks)}\n"
+                f"- {prose(described(change))} in {_rule_stacks(change)}\n"
                 for changes in alike.values()
                 if len(changes) <= _SHOWN
                 for change in changes
             ),
             *(
-                f"- {len(changes)} rules are {changes[0].kind} in {_names(changes[0].stacks)}\n"
+                f"- {len(changes)} rules are {changes[0].kind} in {_rule_stacks(changes[0])}\n"
                 f"  <details><summary>which</summary>\n\n"
                 f"  {', '.join(code(change.rule) for change in changes)}\n\n  </details>\n"
                 for changes in alike.values()
                 if len(changes) > _SHOWN
+            ),
+            *(
+                f"- the base's rules find: {_cause(group).removeprefix('- ')}"
+                for group in causes(review.withheld)
             ),
         ],
         what="weaker rules",
@@ -178,6 +179,10 @@ def _rules(review: Review) -> Iterator[Section]:
             ],
             what="stacks",
         )
+
+
+def _rule_stacks(change: RuleChange) -> str:
+    return _names(tuple(reversed(change.stacks)))
 
 
 def _of(review: Review) -> str:
@@ -226,7 +231,10 @@ def _result(review: Review) -> str:
     if advisory:
         parts.append(_count(advisory, "advisory finding"))
     if not (mandatory or review.failed or review.refused or review.weakened):
-        parts.insert(0, "✅ No mandatory finding" if advisory else "✅ No findings")
+        clean = "No mandatory finding" if advisory else "No findings"
+        lost = [item for item in review.stacks if any(one.weight is Weight.LOSS for one in item.effects)]
+        sign = f"❌ **Losses in {_count(len(lost), 'stack')}, see below**. " if lost else "✅ "
+        parts.insert(0, sign + clean)
     return ". ".join(parts) + "."
 
 
@@ -377,7 +385,9 @@ def _capacity(review: Review) -> Iterator[Section]:
 
 def _costs(review: Review) -> Iterator[Section]:
     compared = [
-        item for item in _in_order(review) if item.billed and item.base is not None and not item.error
+        item
+        for item in _in_order(review)
+        if item.billed and item.base is not None and item.head is not None and not item.error
     ]
     found: dict[Position, list[str]] = {}
     for item in compared:

@@ -1,4 +1,4 @@
-"""Ten kinds of pull requests, reviewed for real: ``python -m tests.rehearsal.review.examples`` records them.
+"""Kinds of pull requests, reviewed for real: ``python -m tests.rehearsal.review.examples`` records them.
 
 Each is a change of one small project, evaluated by this repository's policy pack. The recorded comments
 are read in reviews of this repository: they are what a reviewer gets.
@@ -78,6 +78,20 @@ apps.Deployment(
     },
 )
 """
+SECOND: Final = """
+storage.Bucket(
+    "archive",
+    name=f"kingdom-{pulumi.get_stack()}-media",
+    location="EU",
+    uniform_bucket_level_access=True,
+    public_access_prevention="enforced",
+    force_destroy=False,
+    versioning={"enabled": True},
+    soft_delete_policy={"retention_duration_seconds": 2592000},
+    labels=labels,
+    opts=pulumi.ResourceOptions(protect=True),
+)
+"""
 PUBLIC: Final = """
 storage.BucketIAMMember(
     "everyone", bucket="kingdom-prod-media", role="roles/storage.objectViewer", member="allUsers"
@@ -100,10 +114,10 @@ def stack(name: str, gib: int, ceiling: int = 1000, more: str = "") -> str:
     )
 
 
-def edit(old: str, new: str) -> Callable[[Repository], None]:
+def edit(old: str, new: str, more: str = "") -> Callable[[Repository], None]:
     def change(repository: Repository) -> None:
         assert old in PROGRAM
-        repository.write("infra/__main__.py", PROGRAM.replace(old, new))
+        repository.write("infra/__main__.py", PROGRAM.replace(old, new) + more)
 
     return change
 
@@ -141,6 +155,8 @@ EXAMPLES: Final = {
         lambda repository: repository.write("infra/__main__.py", PROGRAM + DEPLOYMENT), 3
     ),
     "rules-disabled": Example(no_rules, 4),
+    "name-used-twice": Example(edit(PROGRAM, PROGRAM, more=SECOND), 1),
+    "stack-removed": Example(lambda repository: (repository.root / "stacks/Pulumi.prod.yaml").unlink(), 0),
     "program-fails": Example(broken, 1),
     "program-repaired": Example(repaired, 0),
 }

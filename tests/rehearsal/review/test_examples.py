@@ -1,4 +1,4 @@
-"""Ten kinds of pull requests: their comment, SARIF, JUnit and exit code are those that are recorded."""
+"""Kinds of pull requests: their comment, SARIF, JUnit and exit code are those that are recorded."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def test_every_comment_starts_with_its_conclusion() -> None:
         "renamed-resource": "refused with 409",
         "new-deployment": "mandatory findings",
         "rules-disabled": "weaker than at the base",
+        "name-used-twice": "archive and media have the same name in the cloud (kingdom-prod-media)",
+        "stack-removed": "the stack is removed: nothing is deployed to it",
         "program-fails": "2 stacks could not be planned",
         "program-repaired": "No findings",
     }

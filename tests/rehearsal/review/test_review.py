@@ -159,6 +159,26 @@ def test_a_program_that_fails_is_in_the_comment_and_hides_no_other_stack(reposit
     assert "| `prod` | unchanged |" in done.stdout
 
 
+def test_the_same_failure_of_several_stacks_is_shown_once(repository: Repository) -> None:
+    repository.write("infra/__main__.py", "import nowhere\n")
+    done = kingdom(repository, "preview", "--all", "--base", "HEAD", "--format", "markdown")
+    assert done.stdout.count("No module named 'nowhere'") == 1
+    assert "`prod`, `dev`" in done.stdout.partition("### Failed")[2]
+
+
+def test_a_stack_that_is_removed_or_no_longer_deployed_is_the_first_line(repository: Repository) -> None:
+    repository.git("rm", "--quiet", "stacks/Pulumi.prod.yaml")
+    path = repository.root / "stacks/Pulumi.dev.yaml"
+    path.write_text(path.read_text() + "  rehearsal:machine: {edgePort: 8444}\n")
+    text = kingdom(repository, "preview", "--all", "--base", "HEAD", "--format", "markdown").stdout
+    first, _, rest = text.partition("\n| stack |")
+    assert "✅" not in first
+    assert "`prod`: the stack is removed" in first
+    assert "`dev`: rehearsal:machine takes the stack out of deployments" in first
+    assert "### Capacity" not in rest
+    assert "### Costs" not in rest
+
+
 def test_a_base_that_cannot_be_planned_does_not_fail_the_change_that_repairs_it(
     repository: Repository,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from rehearsal.engine.events import Op, PropertyChange, Result, Step
 from rehearsal.engine.state import ResourceState, Snapshot
-from rehearsal.pulumi.properties import Change
+from rehearsal.pulumi.properties import UNKNOWN, Change
 from rehearsal.pulumi.urn import make_urn
 from rehearsal.review.changes.impact import Weight, effects
 from rehearsal.review.changes.stack_file import cause, changed_settings, line_of, wrong_settings
@@ -81,6 +82,48 @@ def test_a_name_that_is_still_taken_is_refused_and_an_alias_suggested() -> None:
     assert [item.weight for item in effects(result(steps, sessions=elsewhere), result((), cache=inputs))] == [
         Weight.LOSS
     ]
+
+
+NAMED = {"name": "kingdom", "region": "europe-west1"}
+
+
+def test_a_name_that_another_resource_keeps_is_refused() -> None:
+    found = effects(
+        result((step(Op.CREATE, REDIS, "second"),), second=NAMED, first=NAMED), result((), first=NAMED)
+    )
+    assert [item.weight for item in found] == [Weight.CONFLICT]
+    assert found[0].text.startswith("second and first have the same name in the cloud (kingdom), which is")
+
+
+def test_two_new_resources_of_one_name_are_refused_without_a_base() -> None:
+    steps = (step(Op.CREATE, REDIS, "first"), step(Op.CREATE, REDIS, "second"))
+    (found,) = effects(result(steps, first=NAMED, second=NAMED), None)
+    assert "second and first have the same name" in found.text
+    elsewhere = {**NAMED, "region": "us-east1"}
+    assert effects(result(steps, first=NAMED, second=elsewhere), None) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "weights"), [(True, [Weight.LOSS]), (False, [Weight.CONFLICT, Weight.LOSS])]
+)
+def test_a_replacement_of_the_same_name_must_delete_first(first: bool, weights: list[Weight]) -> None:
+    steps = (replace(step(Op.REPLACE, REDIS, "cache"), delete_before_replace=first),)
+    found = effects(result(steps, cache=NAMED), result((), cache=NAMED))
+    assert [item.weight for item in found] == weights
+
+
+def test_a_name_in_what_is_not_known_yet_is_not_compared() -> None:
+    steps = (step(Op.CREATE, REDIS, "first"), step(Op.CREATE, REDIS, "second"))
+    somewhere = {"name": "kingdom", "region": UNKNOWN}
+    assert effects(result(steps, first=somewhere, second=somewhere), None) == []
+
+
+def test_a_label_that_is_called_name_may_repeat() -> None:
+    kind = "cloudflare:index/dnsRecord:DnsRecord"
+    urns = [make_urn("prod", "kingdom", kind, name) for name in ("ipv4", "text")]
+    resources = tuple(ResourceState(urn, kind, True, inputs={"name": "api"}) for urn in urns)
+    steps = tuple(Step(Op.CREATE, urn, kind, True) for urn in urns)
+    assert effects(Result("prod", steps, snapshot=Snapshot(resources)), None) == []
 
 
 def test_a_rename_of_what_the_cloud_names_suggests_an_alias() -> None:
