@@ -18,12 +18,14 @@ process.env.RUNNER_TEMP = folder;
 const outputs = {};
 const posted = [];
 const sha = 'a'.repeat(40);
-const context = { repo: { owner: 'o', repo: 'r' }, payload: { workflow_run: {
+const context = { repo: { owner: 'o', repo: 'r' }, payload: {
+  repository: { default_branch: 'main' }, workflow_run: {
   event, head_sha: sha, head_branch: 'b', html_url: 'https://github.com/o/r/actions/runs/1',
   conclusion: 'success', head_repository: { owner: { login: 'someone' } } } } };
 const core = { info() {}, setOutput(name, value) { outputs[name] = String(value); } };
 const github = {
-  paginate: async (method) => method === 'pulls' ? [{ number: 7, head: { sha } }] : [],
+  paginate: async (method, { base }) =>
+    method === 'pulls' && base === 'main' ? [{ number: 7, head: { sha } }] : [],
   rest: { pulls: { list: 'pulls' }, issues: { listComments: 'comments',
     createComment: async (one) => posted.push(one.body), updateComment: async () => {} } } };
 const body = fs.readFileSync(script, 'utf8');
@@ -51,6 +53,10 @@ HOSTILE = {
     "GH-12": "GH-12",
     "gh-12": "gh-12",
     r"GH\-12": r"GH\-12",
+    "```mermaid\nclick A href\n```": "mermaid",
+    "- ~~~ geojson\n  ~~~": "geojson",
+    "1. ````stl\n   ````": "stl",
+    "safe \u202eexe.evil\u2066": "\u202e",
     "<img src=x>": "<img",
     "<details open>": "<details open",
     "</table>": "</table",
