@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from policies.model.cron import Schedule, min_interval, parse_schedule
     from policies.model.node_pools import pool_of
     from policies.model.paths import Path, format_path
-    from policies.model.pods import list_unevaluated
+    from policies.model.pods import list_unevaluated, pod_templates
     from policies.model.property_tree import Finding, Node
     from policies.model.quantities import parse as parse_quantity
     from policies.model.stack import Object, Resource, Stack
@@ -54,6 +54,7 @@ _PLACES: Final[dict[str, str]] = {
     "monthly": "pricing.cost_estimate",
     "parse_quantity": "model.quantities:parse",
     "parse_schedule": "model.cron",
+    "pod_templates": "model.pods",
     "pool_of": "model.node_pools",
     "problems_with": "pack.configuration",
     "reconcile": "pack.configuration",
@@ -85,6 +86,7 @@ __all__ = [
     "monthly",
     "parse_quantity",
     "parse_schedule",
+    "pod_templates",
     "pool_of",
     "problems_with",
     "reconcile",

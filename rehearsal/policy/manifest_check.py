@@ -177,6 +177,9 @@ def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: t
         remedies: dict[str, tuple[tuple[str, str], ...]] = {}
         for finding in rule.evaluate(stack, chosen.properties):
             manifest = by_urn.get(finding.urn)
+            if manifest is not None and _is_elsewhere(reading, manifest, finding):
+                manifest.resource.node.mark_unevaluated(_PATCH)
+                continue
             if manifest is not None and finding.urn not in remedies:
                 remedies[finding.urn] = _remedy(rule, manifest, chosen)
             remark = _remark(rule, level, finding, manifest, remedies.get(finding.urn, ()))
@@ -195,6 +198,20 @@ def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: t
         tuple(dict.fromkeys(reading.problems)),
         tuple(dict.fromkeys(ignored)),
     )
+
+
+_PATCH: Final = "is a patch: what is absent here may be in the object that it changes; check that one"
+
+
+def _is_elsewhere(reading: Reading, manifest: Manifest, finding: Finding) -> bool:
+    """Whether a finding is about a value that is absent in a patch, and so may be in the patched object."""
+    value = manifest.resource.node.raw
+    for part in finding.path:
+        if isinstance(part, int):
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return value is None and reading.is_patch(manifest)
 
 
 @dataclass(frozen=True)

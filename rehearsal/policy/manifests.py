@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from policies.api import Node, Resource
+from policies.api import Node, Resource, pod_templates
 from rehearsal.errors import InputError
 from rehearsal.policy.yaml_documents import (
     TooLargeError,
@@ -89,6 +89,21 @@ class Reading:
     # One line each, with file and line.
     problems: list[str] = field(default_factory=list)
     ignores: list[Ignore] = field(default_factory=list)
+    # The files that a kustomization names as patches of other objects.
+    patches: set[Path] = field(default_factory=set)
+
+    def is_patch(self, manifest: Manifest) -> bool:
+        """Whether a manifest changes an object that is declared elsewhere, so that it need not be complete.
+
+        The API server requires an image of every container; a patch without one leaves it to the object.
+        """
+        if Path(manifest.file).resolve() in self.patches:
+            return True
+        return any(
+            container["image"].raw is None
+            for template in pod_templates(manifest.resource)
+            for container in template.containers("initContainers", "containers")
+        )
 
 
 def read(paths: list[str], *, exclude: tuple[str, ...] = ()) -> Reading:
@@ -120,7 +135,7 @@ def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
     found: list[Manifest] = []
     try:
         # Up to the first that cannot be read: those before it are still checked.
-        found.extend(_documents(name, text, strict=strict, problems=problems))
+        found.extend(_documents(name, text, strict=strict, reading=reading))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
@@ -211,8 +226,26 @@ def _files(place: Path, exclude: tuple[str, ...], problems: list[str]) -> list[P
     )
 
 
-def _documents(name: str, text: str, *, strict: bool, problems: list[str]) -> Iterator[Manifest]:
+_KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+
+
+def _patches(name: str, kustomization: Any) -> Iterator[Path]:
+    """The files that a kustomization names as patches."""
+    if not isinstance(kustomization, dict):
+        return
+    for key in ("patches", "patchesStrategicMerge"):
+        patches = kustomization.get(key)
+        for patch in patches if isinstance(patches, list) else ():
+            path = patch.get("path") if isinstance(patch, dict) else patch
+            if isinstance(path, str) and path and "\n" not in path:
+                yield Path(name).parent.joinpath(path).resolve()
+
+
+def _documents(name: str, text: str, *, strict: bool, reading: Reading) -> Iterator[Manifest]:
+    problems = reading.problems
     for document in documents(text):
+        if Path(name).name in _KUSTOMIZATIONS:
+            reading.patches.update(_patches(name, document.value))
         if document.bad_number_line:
             problems.append(
                 f"{name}:{document.bad_number_line}: not a number: JSON has neither .inf nor .nan"

@@ -81,6 +81,43 @@ def test_everything_that_cannot_be_read_is_listed_at_once(tmp_path: Path) -> Non
     assert caught.value.exit_code == 2
 
 
+PATCH = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      hostNetwork: true
+      containers: [{name: a, image: nginx}]
+"""
+
+
+@pytest.mark.parametrize("key", ["patchesStrategicMerge: [web.yaml]", "patches: [{path: ./web.yaml}]"])
+@pytest.mark.parametrize("head", ["", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"])
+def test_absent_values_of_a_patch_are_not_evaluated(tmp_path: Path, key: str, head: str) -> None:
+    (tmp_path / "web.yaml").write_text(PATCH)
+    assert "pss-seccomp" in {item.policy for item in check([str(tmp_path)]).remarks}
+    (tmp_path / "kustomization.yaml").write_text(f"{head}{key}\n")
+    report = check([str(tmp_path)])
+    assert [(item.policy, item.path) for item in report.remarks if item.level == "mandatory"] == [
+        ("pss-host-namespaces", "spec.template.spec.hostNetwork")
+    ]
+    [line] = report.unevaluated
+    assert line.startswith(f"{tmp_path}/web.yaml:1: Deployment web: is a patch: what is absent here")
+
+
+def test_container_without_an_image_belongs_to_a_patch(tmp_path: Path) -> None:
+    # As in the patches of a kubeadm configuration; the API server requires an image.
+    (tmp_path / "manager.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n"
+        "  - {name: a, env: [{name: DB_PASSWORD, value: hunter2hunter2}]}\n"
+    )
+    report = check([str(tmp_path)])
+    assert [item.policy for item in report.remarks if item.level == "mandatory"] == ["no-secret-variables"]
+    assert len(report.unevaluated) == 1
+
+
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pod.yaml").write_text(GOOD)
     (tmp_path / "closed").mkdir()
