@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from policies.model.pods import list_unevaluated, pod_templates
     from policies.model.property_tree import Finding, Node
     from policies.model.quantities import parse as parse_quantity
-    from policies.model.stack import Object, Resource, Stack
+    from policies.model.stack import Object, Resource, Stack, served_group
     from policies.model.unknown import UNKNOWN, Unknown
     from policies.pack.configuration import (
         LEVELS,
@@ -58,6 +58,7 @@ _PLACES: Final[dict[str, str]] = {
     "pool_of": "model.node_pools",
     "problems_with": "pack.configuration",
     "reconcile": "pack.configuration",
+    "served_group": "model.stack",
     "min_interval": "model.cron",
 }
 
@@ -90,6 +91,7 @@ __all__ = [
     "pool_of",
     "problems_with",
     "reconcile",
+    "served_group",
 ]
 
 

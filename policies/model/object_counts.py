@@ -17,7 +17,7 @@ from policies.model.peak_demand import Demand
 from policies.model.pods import claim_templates
 from policies.model.property_tree import Node
 from policies.model.quantities import parse
-from policies.model.stack import Object
+from policies.model.stack import Object, served_group
 
 # The plain keys of quotas, which need no "count/".
 PLAIN: Final = frozenset(
@@ -65,7 +65,7 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
     seen: set[tuple[str, str, str, str]] = set()
     default_class = _default_class(objects)
     for item in objects:
-        key = (item.group, item.kind, item.namespace, item.name)
+        key = (item.served_group, item.kind, item.namespace, item.name)
         if item.name and item.namespace != "?":
             if key in seen:
                 continue  # declared twice, it replaces itself
@@ -135,6 +135,7 @@ def plural_of(item: Object) -> str:
     else:
         plural = f"{name}s"
     group, slash, _ = item.api_version.partition("/")
+    group = served_group(group, item.kind)
     return f"{plural}.{group}" if slash and item.api_version not in _KINDS_OF_GROUP_CORE else plural
 
 

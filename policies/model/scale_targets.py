@@ -47,7 +47,7 @@ class Scaling:
                     continue
                 for at, template in enumerate(sources_of(resource, item).templates):
                     own = index.setdefault(item.namespace, {})
-                    key: tuple[object, ...] = (item.group, item.kind, item.name, at)
+                    key: tuple[object, ...] = (item.served_group, item.kind, item.name, at)
                     own[key if item.name else (id(item), at)] = (item, template)
         return {namespace: list(found.values()) for namespace, found in index.items()}
 

@@ -53,6 +53,20 @@ class Resource:
         return f"{self.type.rsplit(':', 1)[-1]} {self.name!r}"
 
 
+# Kinds that were served as ``extensions/v1beta1``, by the group that they are in now: it is the same object
+# (https://kubernetes.io/docs/reference/using-api/deprecation-guide/#v1-16).
+_MOVED: Final = {
+    **dict.fromkeys(("DaemonSet", "Deployment", "ReplicaSet"), "apps"),
+    **dict.fromkeys(("Ingress", "NetworkPolicy"), "networking.k8s.io"),
+    "PodSecurityPolicy": "policy",
+}
+
+
+def served_group(group: str, kind: str) -> str:
+    """The API group that a kind is in now. Those of ``extensions`` moved, and name the same objects."""
+    return _MOVED.get(kind, group) if group == "extensions" else group
+
+
 @dataclass(frozen=True)
 class Object:
     """A Kubernetes object inside a resource (itself, or an item of a List)."""
@@ -68,6 +82,11 @@ class Object:
         """The API group; "" for the core group."""
         group, slash, _ = self.api_version.partition("/")
         return group if slash and group != "core" else ""
+
+    @property
+    def served_group(self) -> str:
+        """The API group that the object is in now: see :func:`served_group`."""
+        return served_group(self.group, self.kind)
 
     @property
     def name(self) -> str:
@@ -164,7 +183,7 @@ class Stack:
             key: tuple[object, ...] = (id(item),)
             # Declared twice in one file, an object replaces itself.
             if item.source and isinstance(name, str) and name and isinstance(namespace, (str, type(None))):
-                key = item.source, item.group, namespace or "default", name
+                key = item.source, item.served_group, namespace or "default", name
             index.setdefault(item.kind, {})[key] = item
         return {kind: list(found.values()) for kind, found in index.items()}
 

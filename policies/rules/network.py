@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterator
 from typing import Final
@@ -252,10 +253,53 @@ def _open_egress(entry: Node) -> Iterator[Finding]:
         block = target["ipBlock"]
         if not is_everyone(block["cidr"]):
             continue
-        if not list(ports.items()) or unlimited:
+        if not all_known([block["except"], *block["except"].items()]):
+            continue
+        private = _private_ranges(block)
+        if private == _ALL and (not list(ports.items()) or unlimited):
             yield block["cidr"].finding("allows every destination on every port: list the ports")
-        elif block["except"].known() and not block["except"].raw:
+        elif private == _SOME and (not list(ports.items()) or unlimited):
+            yield block["cidr"].finding(
+                "allows most destinations on every port: list the ports, or every private range in except"
+            )
+        elif private == _ALL:
             yield block["cidr"].finding("also allows every private range: list those ranges in except")
+
+
+# The private ranges by version of IP.
+_PRIVATE: Final = {4: ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"), 6: ("fc00::/7",)}
+_NONE, _SOME, _ALL = "none", "some", "all"
+
+
+def _private_ranges(block: Node) -> str:
+    """How many of the private ranges a block of every address still allows: `_NONE`, `_SOME` or `_ALL`.
+
+    An exception within such a range, as that of a cluster's own network, leaves out some.
+    """
+    version = 6 if ":" in block["cidr"].text() else 4
+    excluded: list[tuple[int, int]] = []
+    for item in block["except"].items():
+        with contextlib.suppress(ValueError):
+            network = ipaddress.ip_network(item.text().strip(), strict=False)
+            if network.version == version:
+                excluded.append(_bounds(network))
+    private = [_bounds(ipaddress.ip_network(text)) for text in _PRIVATE[version]]
+    if all(_covered(first, last, excluded) for first, last in private):
+        return _NONE
+    overlaps = any(low <= last and first <= high for first, last in private for low, high in excluded)
+    return _SOME if overlaps else _ALL
+
+
+def _bounds(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[int, int]:
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def _covered(first: int, last: int, ranges: list[tuple[int, int]]) -> bool:
+    """Whether ranges together contain every address from `first` to `last`."""
+    for low, high in sorted(ranges):
+        if low <= first <= high:
+            first = high + 1
+    return first > last
 
 
 def every_port(ports: Node) -> list[Node]:

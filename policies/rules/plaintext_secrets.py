@@ -7,7 +7,7 @@ module of that name.)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from pulumi_policy import Severity
@@ -239,10 +239,16 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
                 name = variable["name"].text()
                 if _names_secret(name) and _is_written(variable["value"]):
                     yield variable["value"].finding(f"{title(container)} has {name} in plain text")
+                elif variable["value"].present and sets_password(variable["value"].text()):
+                    yield variable["value"].finding(
+                        f"{title(container)} sets a password of a database in {name} in plain text"
+                    )
             yield from _secret_arguments(container)
     for item in objects_of(resource):
         if item.kind == "ConfigMap":
             for key, value in item.node["data"].entries():
+                if sets_password(value.text()):
+                    yield value.finding("the ConfigMap sets a password of a database in plain text")
                 if "\n" in value.text().strip():
                     yield from secret_lines(key, value)
                 elif _names_secret(key) and _is_written(value):
@@ -290,9 +296,14 @@ _CALL: Final = re.compile(
 
 def _secret_arguments(container: Node) -> Iterator[Finding]:
     """Arguments that carry a secret: ``--password=x``, or ``--password`` followed by ``x``."""
-    for field in ("command", "args"):
+    commands = [container["command"], container["args"]]
+    handlers = [container[probe] for probe in _PROBES]
+    handlers += [container.at("lifecycle", hook) for hook in ("postStart", "preStop")]
+    commands += [handler.at("exec", "command") for handler in handlers if handler.present]
+    for command in commands:
         flag = ""
-        for argument in container[field].items():
+        words = list(command.items())
+        for argument in words:
             text = argument.text()
             if flag and text and not text.startswith("-") and _is_written(argument):
                 yield argument.finding(f"{title(container)} has {flag} in plain text")
@@ -305,6 +316,83 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
             else:
                 for name in sorted(assigned(text)):
                     yield argument.finding(f"{title(container)} has {name} in plain text")
+            if sets_password(text):
+                yield argument.finding(f"{title(container)} sets a password of a database in plain text")
+    # The client is often the command, and its options the arguments.
+    for line in (
+        [*commands[0].items(), *commands[1].items()],
+        *(command.items() for command in commands[2:]),
+    ):
+        for argument, option in _client_passwords(line):
+            yield argument.finding(f"{title(container)} has the password of {option} in plain text")
+
+
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+_MYSQL: Final = ("", "admin", "dump", "check", "import", "show", "slap", "pump")
+_MONGO: Final = ("mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport")
+_LDAP: Final = ("ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd", "ldapwhoami")
+# Command-line clients to their options for a password, and whether its value may be joined to the option, be
+# the next word, or both.
+_JOINED, _NEXT, _BOTH = "joined", "next", "both"
+_CLIENTS: Final[dict[str, dict[str, str]]] = {
+    **{f"mysql{name}": {"-p": _JOINED} for name in _MYSQL},
+    **{f"mariadb{f'-{name}' if name else ''}": {"-p": _JOINED} for name in _MYSQL},
+    **{name: {"-p": _NEXT} for name in _MONGO},
+    **{name: {"-w": _BOTH} for name in _LDAP},
+    "redis-cli": {"-a": _NEXT},
+    "sqlcmd": {"-P": _BOTH},
+    "sshpass": {"-p": _BOTH},
+}
+_CLIENT_NAME: Final = re.compile("mysql|mariadb|mongo|ldap|redis-cli|sqlcmd|sshpass")
+_WORD: Final = re.compile(r"[;&|\n]|[^\s;&|]+")
+
+
+def _client_passwords(words: Iterable[Node]) -> Iterator[tuple[Node, str]]:
+    """The arguments that give a client its password by a short option, each with client and option."""
+    client = pending = ""
+    words = list(words)
+    if not any(_CLIENT_NAME.search(node.text()) for node in words):
+        return
+    for node in words:
+        text = node.text()[:_MAX_COMMAND]
+        # A word without a space is one argument, and not a line of a shell.
+        for word in _WORD.findall(text) if re.search(r"\s", text) else [text]:
+            name = word.rpartition("/")[2].strip("\"'")
+            if pending and not is_reference(word.strip("\"'")) and not word.startswith("-"):
+                yield node, pending
+            pending = ""
+            if word in (";", "&", "|", "\n"):
+                client = ""
+            elif name in _CLIENTS:
+                client = name
+            for option, form in _CLIENTS.get(client, {}).items():
+                if word == option and form != _JOINED:
+                    pending = f"{client} {option}"
+                elif form != _NEXT and word.startswith(option) and not is_reference(word[2:].strip("\"'")):
+                    yield node, f"{client} {option}"
+
+
+# Statements that set the password of a database's user: ``CREATE USER u IDENTIFIED BY 'x'`` (MySQL, Oracle),
+# ``ALTER ROLE u PASSWORD 'x'`` (PostgreSQL), ``CREATE LOGIN u WITH PASSWORD = 'x'`` (SQL Server).
+_SQL: Final = re.compile(
+    r"\b(?:(?:CREATE|ALTER)\s+(?:USER|ROLE|LOGIN)|GRANT|SET\s+PASSWORD)\b[^;]{0,400}?"
+    r"(?:\bIDENTIFIED(?:\s+WITH\s+\S{1,60})?\s+(?:BY|AS)|\bPASSWORD(?:\s*[=(])?|=)\s*N?"
+    r"(?P<quote>['\"])(?P<value>[^'\"\n]{1,200})(?P=quote)",
+    re.IGNORECASE,
+)
+# Hashes of MySQL and PostgreSQL.
+_HASH: Final = re.compile(r"\*[0-9A-F]{40}|SCRAM-SHA-256\$.*|md5[0-9a-f]{32}|\$A?[0-9]\w*\$.*")
+
+
+def sets_password(text: str) -> bool:
+    """Whether SQL in `text` sets a password that is written there."""
+    lowered = text.lower()
+    if "password" not in lowered and "identified" not in lowered:
+        return False
+    return any(
+        not is_reference(found["value"]) and not _HASH.fullmatch(found["value"])
+        for found in _SQL.finditer(text[:_MAX_FILE])
+    )
 
 
 # ``NAME=value`` and ``--name value`` within a command line. The value is not consumed: it may be another.

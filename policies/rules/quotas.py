@@ -243,9 +243,12 @@ _LISTED: Final = 20
     url="https://github.com/kubernetes/kubernetes/issues/98656",
 )
 def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding]:
+    quotas = stack.of_kind("ResourceQuota")
+    if not quotas:
+        return
     peaks = peaks_by_namespace(stack)
     scaling = Scaling.of(stack)
-    for quota in stack.of_kind("ResourceQuota"):
+    for quota in quotas:
         inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item, scaling)]
         rolling = [item for item in inside if item.terminating and not item.doubtful]
         if not rolling or quota.namespace == "?":

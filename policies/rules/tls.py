@@ -134,6 +134,7 @@ def ingress(resource: Resource, _: Settings) -> Iterator[Finding]:
             annotations = item.node.at("metadata", "annotations")
             if not _tls_by_annotation(annotations):
                 yield from _hosts_without_tls(item.node["spec"])
+                yield from _alb_without_https(item.node["spec"], annotations)
             yield from _plain_http(item.node["spec"], annotations)
 
 
@@ -172,6 +173,28 @@ def _tls_by_annotation(annotations: Node) -> bool:
         if key == _LISTEN_PORTS and (not value.known() or "HTTPS" in value.text()):
             return True
     return False
+
+
+def _alb_without_https(spec: Node, annotations: Node) -> Iterator[Finding]:
+    """An entry of tls that the AWS Load Balancer Controller does not use.
+
+    It looks for the certificates of its hosts only for a listener of HTTPS, and without a certificate-arn its
+    listeners are [{"HTTP": 80}] (guide/ingress/cert_discovery and annotations.md#listen-ports of its
+    documentation). Annotations of another Ingress of the same group may declare that listener.
+    """
+    named = (annotations["kubernetes.io/ingress.class"], spec["ingressClassName"])
+    if not any(name.is_one_of("alb") for name in named) or annotations[_LISTEN_PORTS].present:
+        return
+    if not list(spec["tls"].items()):
+        return  # reported as without a certificate
+    if annotations["alb.ingress.kubernetes.io/group.name"].present:
+        spec["tls"].mark_unevaluated(
+            "is not proven: another Ingress of the group may add a listener of HTTPS"
+        )
+        return
+    yield spec["tls"].finding(
+        f"has no effect without {_LISTEN_PORTS} of HTTPS or a certificate-arn: plain HTTP is served"
+    )
 
 
 def _hosts_without_tls(spec: Node) -> Iterator[Finding]:

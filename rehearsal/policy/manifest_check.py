@@ -19,6 +19,7 @@ from policies.api import (
     list_unevaluated,
     problems_with,
     reconcile,
+    served_group,
 )
 from rehearsal.engine.diff import property_changes
 from rehearsal.errors import InputError
@@ -211,7 +212,12 @@ def _is_elsewhere(reading: Reading, manifest: Manifest, finding: Finding) -> boo
             value = value[part] if isinstance(value, list) and part < len(value) else None
         else:
             value = value.get(part) if isinstance(value, dict) else None
-    return value is None and reading.is_patch(manifest)
+    if value is not None:
+        return False
+    memo = manifest.resource.memo
+    if "is_patch" not in memo:
+        memo["is_patch"] = reading.is_patch(manifest)
+    return bool(memo["is_patch"])
 
 
 @dataclass(frozen=True)
@@ -233,7 +239,7 @@ def _own_checks(reading: Reading, only: tuple[str, ...]) -> Iterator[_Found]:
         return
     seen: dict[tuple[str, ...], Manifest] = {}
     for manifest in reading.manifests:
-        group = manifest.resource.type.split(":")[1].rpartition("/")[0]
+        group = served_group(manifest.resource.type.split(":")[1].rpartition("/")[0], manifest.kind)
         # Folders often hold variants of one object, in a file each.
         key = (manifest.file, group, manifest.kind, manifest.namespace or "default", manifest.name)
         first = seen.setdefault(key, manifest)

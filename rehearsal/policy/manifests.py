@@ -97,7 +97,7 @@ class Reading:
 
         The API server requires an image of every container; a patch without one leaves it to the object.
         """
-        if Path(manifest.file).resolve() in self.patches:
+        if self.patches and Path(manifest.file).resolve() in self.patches:
             return True
         return any(
             container["image"].raw is None

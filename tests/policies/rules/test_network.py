@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.manifests import manifest, outcome
 
+HALVES = "10.0.0.0/9, 10.128.0.0/9, 172.16.0.0/12, 192.168.0.0/16"
 EGRESS = {
     "empty rule": ("[{}]", "found"),
     "one port": ("[{ports: [{protocol: UDP, port: 53}]}]", "clean"),
@@ -26,6 +27,31 @@ EGRESS = {
     "named port with an end": ("[{ports: [{port: http, endPort: 65535}]}]", "clean"),
     "empty except": ("[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: []}}], ports: [{port: 443}]}]", "found"),
     "except": ("[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}], ports: [{port: 443}]}]", "clean"),
+    "except of another range": (
+        "[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}}], ports: [{port: 443}]}]",
+        "found",
+    ),
+    "except of the cluster's range": (
+        "[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.64.0.0/14]}}], ports: [{port: 443}]}]",
+        "clean",
+    ),
+    "public addresses": (
+        "[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]}}]}]",
+        "clean",
+    ),
+    "public addresses in halves": (
+        f"[{{to: [{{ipBlock: {{cidr: 0.0.0.0/0, except: [{HALVES}]}}}}]}}]",
+        "clean",
+    ),
+    "all ports but one private range": (
+        "[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]}]",
+        "found",
+    ),
+    "public IPv6 addresses": ("[{to: [{ipBlock: {cidr: '::/0', except: ['fc00::/7']}}]}]", "clean"),
+    "IPv6 with an except of IPv4": (
+        "[{to: [{ipBlock: {cidr: '::/0', except: [10.0.0.0/8]}}], ports: [{port: 443}]}]",
+        "found",
+    ),
     "two halves": ("[{to: [{ipBlock: {cidr: 0.0.0.0/1}}, {ipBlock: {cidr: 128.0.0.0/1}}]}]", "found"),
     "all namespaces": ("[{to: [{namespaceSelector: {}}]}]", "clean"),
     "no rule": ("[]", "clean"),

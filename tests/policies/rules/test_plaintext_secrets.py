@@ -47,6 +47,13 @@ SECRET_LINES = (
     ["sh", "-c", "mysql -u root --password=s3cretX"], ["sh", "-c", "app --db-password s3cretX --v"],
     ["redis-server", "--requirepass", "s3cretX"], ["--set", "auth.password=s3cretX"], ["PASSWORD=s3cretX"],
     ["--from-literal=password=s3cretX"], ["sh", "-c", "app --password='s3 cret'"],
+    ["mysqladmin", "ping", "-uroot", "-ps3cretX"], ["sh", "-c", "sleep 1; /bin/mysql -u root -ps3cretX db"],
+    ["sh", "-c", "mariadb-dump -p's3cretX' db > f"], ["redis-cli", "-a", "s3cretX", "ping"],
+    ["mongosh", "-u", "root", "-p", "s3cretX"], ["sshpass", "-p", "s3cretX", "ssh", "h"],
+    ["sh", "-c", "ldapsearch -D cn=a -w s3cretX"],
+    ["psql", "-c", "ALTER USER app WITH PASSWORD 's3cretX'"],
+    ["sh", "-c", "mysql -e \"CREATE USER 'a'@'%' IDENTIFIED BY 's3cretX'\""],
+    ["mysql", "-e", "SET PASSWORD FOR 'a'@'%' = 's3cretX';"],
 )  # fmt: skip
 PLAIN_LINES = (
     ["sh", "-c", "mysql --password=$MYSQL_PASSWORD"], ["sh", "-c", 'mysql --password="${MYSQL_PASSWORD}"'],
@@ -55,6 +62,11 @@ PLAIN_LINES = (
     ["python3", "-c", "connect(password=os.environ['P'])"], ["python3", "-c", "connect(password=password)"],
     ["--token-auth-file=/x"], ["--secret-name=foo"], ["--auth-token-webhook-cache-ttl=10s"],
     ["redis-server", "--requirepass", "$(REDIS_PASSWORD)"], ["sh", "-c", "app --token-file /run/t"],
+    ["mysqladmin", "ping", "-p$(MYSQL_PASSWORD)"], ["sh", "-c", 'mysql -uroot -p"$MYSQL_ROOT_PASSWORD" db'],
+    ["mysql", "-u", "root", "-p", "db"], ["mkdir", "-pv", "/data/x"], ["sh", "-c", "mysql -uroot; mkdir -pv"],
+    ["redis-cli", "-a", "$REDIS_PASSWORD"], ["mongosh", "-p", "$(MONGO_PASSWORD)"], ["server", "-psecret"],
+    ["psql", "-c", "ALTER USER app PASSWORD :'pw'"], ["psql", "-c", "ALTER USER a PASSWORD '${PW}'"],
+    ["psql", "-c", "ALTER USER a PASSWORD 'SCRAM-SHA-256$4096:abc'"], ["psql", "-c", "SELECT password = 'x'"],
 )  # fmt: skip
 
 
@@ -104,9 +116,30 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
         ("app.yaml", "db:\n  passwordFile: /run/pw\n  password: ''\n", "clean"),
         ("x.conf", "# password=foo\nport 1\n", "clean"),
         ("run.py", "password = os.environ['P']\nprint()\n", "clean"),
+        ("init.sql", "CREATE USER app\n  IDENTIFIED BY 's3cretX';\n", "found"),
+        ("init.sql", "CREATE ROLE app LOGIN PASSWORD 's3cretX';", "found"),
+        ("init.sql", "CREATE LOGIN app WITH PASSWORD = N's3cretX';", "found"),
+        (
+            "init.sql",
+            "CREATE TABLE users (password text DEFAULT 'x');\nALTER USER a VALID UNTIL '2030';\n",
+            "clean",
+        ),
+        ("init.sh", "psql <<E\nCREATE USER a PASSWORD '$PASSWORD';\nE\n", "clean"),
     ],
 )
 def test_settings_in_files_of_config_maps(key: str, content: str, expected: str) -> None:
     data = f"{{{key}: {json.dumps(content)}}}"
     text = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {data}\n"
     assert outcome(text, "no-secret-variables").result == expected
+
+
+def test_passwords_in_the_commands_of_probes_are_found() -> None:
+    probe = "livenessProbe: {exec: {command: [mysqladmin, ping, -ps3cretX]}}"
+    assert outcome(workload(container=probe), "no-secret-variables").result == "found"
+
+
+def test_client_in_the_command_takes_its_password_from_the_arguments() -> None:
+    text = workload(container="command: [mysqladmin]\nargs: [ping, -ps3cretX]")
+    assert outcome(text, "no-secret-variables").findings == (
+        'container "c" has the password of mysqladmin -p in plain text',
+    )

@@ -287,6 +287,14 @@ OUTCOMES = {
     "events": (quota("count/events: 5"), "unproven"),
     "leases": (quota("count/leases.coordination.k8s.io: 5"), "unproven"),
     # Declared twice in one file: the last one counts.
+    "deployment in its former group too": (
+        workload(replicas=2, api="extensions/v1beta1") + workload(replicas=2) + quota("pods: 3"),
+        "clean",
+    ),
+    "deployment in its former group too, counted": (
+        workload(api="extensions/v1beta1") + workload() + quota("count/deployments.apps: 1"),
+        "clean",
+    ),
     "quota twice": (workload(replicas=3) + quota("pods: 1") + quota("pods: 4"), "clean"),
     "limit range twice": (
         workload(resources="{}", spec=RECREATE)

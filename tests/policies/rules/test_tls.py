@@ -14,6 +14,7 @@ ALB = "alb.ingress.kubernetes.io"
 BOTH_PORTS = (
     f"""{ALB}/certificate-arn: "arn:aws:acm:x", {ALB}/listen-ports: \'[{{"HTTP": 80}}, {{"HTTPS": 443}}]\'"""
 )
+HTTPS_PORT = f"""{ALB}/listen-ports: '[{{"HTTPS": 443}}]'"""
 ACTION = (
     f"""{ALB}/actions.ssl-redirect: \'{{"Type": "redirect", "RedirectConfig": {{"Protocol": "HTTPS"}}}}\'"""
 )
@@ -50,6 +51,20 @@ INGRESSES = {
     "redirect true": (_nginx("true"), "clean"),
     "both ports": (_ingress(BOTH_PORTS, tls=""), "found"),
     "both ports, action that redirects": (_ingress(f"{BOTH_PORTS}, {ACTION}", tls=""), "clean"),
+    **{
+        f"load balancer of AWS, {name}": (
+            _ingress(annotations, tls=tls).replace("Name: c", "Name: alb"),
+            expected,
+        )
+        for name, annotations, tls, expected in (
+            ("tls only", "", TLS, "found"),
+            ("nothing", "", "", "found"),
+            ("tls and HTTPS", HTTPS_PORT, TLS, "clean"),
+            ("HTTPS by host", HTTPS_PORT, "", "clean"),
+            ("certificate", f'{ALB}/certificate-arn: "arn:aws:acm:x"', "", "clean"),
+            ("tls in a group", f"{ALB}/group.name: g", TLS, "unproven"),
+        )
+    },
     "certificate resolver": (_ingress(RESOLVER, tls=""), "clean"),
     "entry point websecure": (_ingress(f"{ENTRY_POINTS}: websecure", tls=""), "unproven"),
     "entry points web and websecure": (_ingress(f"{ENTRY_POINTS}: 'web, websecure'"), "found"),
