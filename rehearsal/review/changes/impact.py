@@ -198,9 +198,14 @@ def _taken_names(steps: Sequence[Step], new: Mapping[str, Any], old: Mapping[str
         if not created or name is None or not step.type.startswith(_UNIQUE):
             continue
         owner = taken.setdefault((step.type, name), step.urn)
-        if owner == step.urn and step.op is Op.CREATE:
+        if owner == step.urn and (step.op is Op.CREATE or _is_generated(name[0], step.name)):
             continue
         yield Effect(Weight.CONFLICT, _refused(step, name[0], owner, owner in deleted))
+
+
+def _is_generated(name: str, logical: str) -> bool:
+    """Whether `name` was made from the logical name, so that a replacement gets another one."""
+    return re.fullmatch(rf"{re.escape(logical)}-[0-9a-z]{{7,8}}", name) is not None
 
 
 def _refused(step: Step, name: str, owner: str, deleted: bool) -> str:

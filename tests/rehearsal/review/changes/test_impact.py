@@ -110,6 +110,9 @@ def test_a_replacement_of_the_same_name_must_delete_first(first: bool, weights: 
     steps = (replace(step(Op.REPLACE, REDIS, "cache"), delete_before_replace=first),)
     found = effects(result(steps, cache=NAMED), result((), cache=NAMED))
     assert [item.weight for item in found] == weights
+    generated = {**NAMED, "name": "cache-4fdf6d9"}
+    found = effects(result(steps, cache=generated), result((), cache=generated))
+    assert [item.weight for item in found] == [Weight.LOSS]
 
 
 def test_a_name_in_what_is_not_known_yet_is_not_compared() -> None:
