@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 
 from infra.settings.loader import parse
 from infra.settings.sizing import Sizing, peak, surge
+from policies.api import monthly
 from rehearsal.engine.state import ResourceState
 from rehearsal.pulumi.properties import contains_secret, unwrap
-from tests.infra.rehearsal import STACKS, Declared, configuration, rehearse, strings
+from rehearsal.review.changes.cost_diff import span
+from rehearsal.review.rules.policy_view import declared as as_stack
+from tests.infra.rehearsal import ROOT, STACKS, Declared, configuration, rehearse, strings
 
 LABELLED = ("labels", "userLabels", "resourceLabels", "tags")
 
@@ -26,6 +30,17 @@ def test_every_stack_is_created_without_a_word_of_complaint(declared: Declared) 
 def test_a_second_update_changes_nothing(tmp_path: Path) -> None:
     rehearse("prod", tmp_path)
     assert not rehearse("prod", tmp_path).result.changed
+
+
+def test_the_documented_costs_are_those_of_the_plan(declared: Declared) -> None:
+    rows = re.findall(
+        r"(?m)^\| (\w+) \| ([\d,]+ to [\d,]+) \| [\d,]+ \|$", (ROOT / "docs/operating.md").read_text()
+    )
+    costs = monthly(as_stack(declared.result.snapshot))
+    if declared.stack == "local":  # its resources are processes
+        assert "local" not in dict(rows)
+    else:
+        assert dict(rows)[declared.stack] == span(costs.minimum, costs.maximum)
 
 
 def test_components_own_every_resource(declared: Declared) -> None:
