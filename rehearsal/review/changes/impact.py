@@ -26,10 +26,11 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """One effect of a plan, as a sentence without its stop."""
+    """One effect of a plan, as a sentence without its stop; `source` is the place of what conflicts."""
 
     weight: Weight
     text: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _taken_names(steps: Sequence[Step], new: Mapping[str, Any], old: Mapping[str
         owner = taken.setdefault((step.type, name), step.urn)
         if owner == step.urn and (step.op is Op.CREATE or _is_generated(name[0], step.name)):
             continue
-        yield Effect(Weight.CONFLICT, _refused(step, name[0], owner, owner in deleted))
+        yield Effect(Weight.CONFLICT, _refused(step, name[0], owner, owner in deleted), step.source)
 
 
 def _is_generated(name: str, logical: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from rehearsal.pulumi.urn import name_of
+from rehearsal.review.changes.impact import Effect
 from rehearsal.review.changes.stack_file import places
 from rehearsal.review.findings import Finding, RuleInfo, is_security, rules
 from rehearsal.review.review import Review
@@ -25,7 +26,12 @@ ROOT: Final = "%SRCROOT%"
 # Not of the policy pack: what keeps a stack from being planned or carried out.
 _PLAN_RULES: Final = (
     RuleInfo("plan-failed", "Every stack must be planned.", "high", "Fix what the message names."),
-    RuleInfo("name-taken", "A name in the cloud must be free when it is taken.", "high", "Add an alias."),
+    RuleInfo(
+        "name-taken",
+        "A name in the cloud must be free when it is taken.",
+        "high",
+        "Take another name, or add an alias to a rename.",
+    ),
 )
 MAX_RESULTS: Final = 5_000  # results that GitHub takes from one run; mandatory ones are first
 
@@ -114,9 +120,13 @@ def _failed_plans(review: Review, first: int, program: str) -> Iterable[dict[str
             found = [(file, line, item.error)]
         for file, line, message in found:
             yield _plan_result(failed, first, f"{item.stack} cannot be planned: {message}", file, line)
+    conflicts: dict[Effect, list[str]] = {}
     for item in review.refused:
         for effect in item.conflicts:
-            yield _plan_result(conflict, first + 1, f"{item.stack}: {effect.text}", program, 1)
+            conflicts.setdefault(effect, []).append(item.stack)
+    for effect, stacks in conflicts.items():
+        file, line = next(iter(places(effect.source)), (program, 1))
+        yield _plan_result(conflict, first + 1, f"{', '.join(stacks)}: {effect.text}", file, line)
 
 
 def _plan_result(rule: str, index: int, message: str, file: str, line: int) -> dict[str, Any]:

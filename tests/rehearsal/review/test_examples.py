@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rehearsal.review.formats.truncation import COMMENT_LIMIT, length
-from tests.rehearsal.review.examples import EXAMPLES, FOLDER, review
+from tests.rehearsal.review.examples import EXAMPLES, FOLDER, PROGRAM, SECOND, review
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -65,6 +65,14 @@ def test_a_finding_and_a_wrong_setting_point_at_the_stack_file() -> None:
         place = log["results"][0]["locations"][0]["physicalLocation"]
         assert place["artifactLocation"]["uri"] == "stacks/Pulumi.prod.yaml", name
         assert place["region"]["startLine"] in (3, line), name
+
+
+def test_a_name_that_is_taken_points_at_the_resource_that_takes_it() -> None:
+    log = json.loads((FOLDER / "name-used-twice" / "policies.sarif").read_text())
+    place = log["results"][0]["locations"][0]["physicalLocation"]
+    line = place["region"]["startLine"]
+    assert (PROGRAM + SECOND).splitlines()[line - 1] == "storage.Bucket("
+    assert line > len(PROGRAM.splitlines())
 
 
 def test_every_failure_is_in_the_test_report() -> None:
