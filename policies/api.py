@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from policies.model.cron import Schedule, min_interval, parse_schedule
+    from policies.model.limit_range_defaults import overcommits
     from policies.model.node_pools import pool_of
     from policies.model.paths import Path, format_path
     from policies.model.pods import list_unevaluated, pod_templates
@@ -52,6 +53,7 @@ _PLACES: Final[dict[str, str]] = {
     "format_path": "model.paths",
     "list_unevaluated": "model.pods",
     "monthly": "pricing.cost_estimate",
+    "overcommits": "model.limit_range_defaults",
     "parse_quantity": "model.quantities:parse",
     "parse_schedule": "model.cron",
     "pod_templates": "model.pods",
@@ -85,6 +87,7 @@ __all__ = [
     "list_unevaluated",
     "min_interval",
     "monthly",
+    "overcommits",
     "parse_quantity",
     "parse_schedule",
     "pod_templates",

@@ -153,6 +153,9 @@ class _Search:
             ):
                 self.containers.append(path)
             else:
+                # As in a SparkApplication: an operator makes pods with this context.
+                if isinstance(value.get("securityContext"), Mapping):
+                    self.containers.append(path)
                 for key, item in value.items():
                     if isinstance(item, (Mapping, list)) or item is UNKNOWN:
                         self.visit(item, (*path, str(key)), depth + 1)

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from rehearsal.errors import InputError
 from rehearsal.policy.manifest_check import Remark, Report
@@ -52,6 +53,16 @@ def write_sarif(report: Report, file: Path) -> None:
         raise InputError(f"cannot write {file}: {error.strerror}") from None
 
 
+def _location(file: str) -> dict[str, str]:
+    """A file by its path from the working directory; by an absolute URI outside of it."""
+    path = Path(file)
+    if path.is_absolute():
+        if not path.is_relative_to(Path.cwd()):
+            return {"uri": path.as_uri()}
+        path = path.relative_to(Path.cwd())
+    return {"uri": quote(path.as_posix()), "uriBaseId": ROOT}
+
+
 def _result(item: Remark, reason: str, index: dict[str, int], seen: Counter[str]) -> dict[str, Any]:
     about = f"{item.kind} {item.name}".strip()
     place = f"{item.path}: " if item.path else ""
@@ -66,7 +77,7 @@ def _result(item: Remark, reason: str, index: dict[str, int], seen: Counter[str]
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": Path(item.file).as_posix(), "uriBaseId": ROOT},
+                    "artifactLocation": _location(item.file),
                     "region": {"startLine": item.line or 1},
                 },
                 "logicalLocations": [{"name": about or item.file, "kind": "object"}],

@@ -183,8 +183,12 @@ def _excluded(file: Path, folder: Path, patterns: tuple[str, ...]) -> bool:
     """Whether a file, or a folder it is in, matches one of the patterns."""
     relative = file.relative_to(folder)
     for pattern in patterns:
-        wanted = pattern.rstrip("/")
-        names = (str(relative), str(file), *map(str, relative.parents), *relative.parts)
+        wanted = pattern.rstrip("/").removeprefix("./")
+        names = (
+            *(str(relative), str(file), *map(str, relative.parents)),
+            *(str(folder / parent) for parent in relative.parents if parent.parts),
+            *relative.parts,
+        )
         if any(fnmatch.fnmatchcase(name, wanted) for name in names):
             return True
     return False
@@ -221,7 +225,13 @@ def _files(place: Path, exclude: tuple[str, ...], problems: list[str]) -> list[P
         if name.endswith(_SUFFIXES)
     ]
     return sorted(
-        (file for file in found if file.is_file() and not (exclude and _excluded(file, place, exclude))),
+        (
+            file
+            for file in found
+            # A link to nothing is an error when it is read.
+            if (file.is_file() or (file.is_symlink() and not file.exists()))
+            and not (exclude and _excluded(file, place, exclude))
+        ),
         key=lambda file: file.parts,
     )
 

@@ -427,11 +427,33 @@ def _resource_quota(inputs: Mapping[str, Any]) -> Found:
             yield problem(("spec", "scopes", number), f"{scope!r} is not one of {', '.join(_QUOTA_SCOPES)}")
 
 
+def _definition(inputs: Mapping[str, Any]) -> Found:
+    """Names, scope and versions (`ValidateCustomResourceDefinition` of k8s.io/apiextensions-apiserver)."""
+    spec = _mapping(inputs.get("spec"))
+    yield from one_of(spec, _SPEC, "scope", ("Cluster", "Namespaced"))
+    name, plural, group = _at(inputs, "metadata", "name"), _at(spec, "names", "plural"), _at(spec, "group")
+    known = all(isinstance(text, str) and text is not UNKNOWN for text in (name, plural, group))
+    if known and name != f"{plural}.{group}":
+        reason = f"{name!r} must be spec.names.plural and spec.group: {plural}.{group}"
+        yield problem(("metadata", "name"), reason)
+    versions = [item for item in _items(spec.get("versions")) if isinstance(item, Mapping)]
+    stored = [_at(item, "storage") for item in versions]
+    if versions and UNKNOWN not in stored and stored.count(True) != 1:
+        yield problem((*_SPEC, "versions"), f"{stored.count(True)} versions have storage: true; one must")
+    seen: set[Any] = set()
+    for number, item in enumerate(versions):
+        version = _at(item, "name")
+        if isinstance(version, str) and version in seen:
+            yield problem((*_SPEC, "versions", number, "name"), f"{version!r} is declared twice")
+        seen.add(version)
+
+
 _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], Found]]] = {
     "ClusterRole": _role,
     "ClusterRoleBinding": _role_binding,
     "ConfigMap": _config_map,
     "CronJob": _cron_job,
+    "CustomResourceDefinition": _definition,
     "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "HorizontalPodAutoscaler": _autoscaler,

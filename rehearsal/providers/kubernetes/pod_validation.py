@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from policies.api import parse_quantity
+from policies.api import overcommits, parse_quantity
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
 
@@ -210,14 +210,21 @@ def _resources(resources: Any, path: Path) -> Iterator[Problem]:
             amount = _amount(value)
             if amount is not None and amount < 0:
                 yield problem((*path, kind, name), f"{value!r} is negative")
-    if not isinstance(requests, Mapping) or not isinstance(limits, Mapping):
+    if UNKNOWN in (requests, limits) or not isinstance(requests, Mapping):
         return
+    limits = limits if isinstance(limits, Mapping) else {}
     for name, value in requests.items():
+        at = (*path, "requests", name)
         requested, limit = _amount(value), _amount(limits.get(name))
-        if requested is not None and limit is not None and requested > limit:
-            yield problem(
-                (*path, "requests", name), f"{value} is more than the limit of {opened(limits[name])}"
-            )
+        if requested is not None and limits.get(name) is None and not overcommits(name):
+            yield problem(at, "needs a limit, since this resource cannot be overcommitted")
+        elif requested is None or limit is None:
+            continue
+        elif requested > limit:
+            yield problem(at, f"{value} is more than the limit of {opened(limits[name])}")
+        elif requested < limit and not overcommits(name):
+            reason = f"{value} must equal the limit of {opened(limits[name])}: it cannot be overcommitted"
+            yield problem(at, reason)
 
 
 def _amount(value: Any) -> Fraction | None:

@@ -384,6 +384,35 @@ def test_cost_has_no_place_in_manifests(tmp_path: Path) -> None:
         check([str(file)], only=("monthly-cost-ceiling",))
 
 
+def test_link_to_nothing_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(GOOD)
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nothing.yaml")
+    report = check([str(tmp_path)])
+    assert report.unreadable == (f"{tmp_path}/gone.yaml: No such file or directory",)
+
+
+@pytest.mark.parametrize("pattern", ["rendered/tests", "./rendered/tests/", "./tests", "rendered/t*"])
+def test_excluded_folders_may_be_written_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rendered" / "tests").mkdir(parents=True)
+    for folder in ("rendered", "rendered/tests"):
+        (tmp_path / folder / "pod.yaml").write_text(GOOD)
+    assert check(["rendered"], exclude=(pattern,)).objects == 1
+    assert check(["rendered"], exclude=("rendered",)).objects == 2
+
+
+def test_sarif_places_are_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a b#.yaml").write_text(BAD)
+    outside = sarif(check([str(tmp_path)]))["runs"][0]["results"][0]
+    monkeypatch.chdir(tmp_path)
+    inside = [sarif(check([path]))["runs"][0]["results"][0] for path in (".", str(tmp_path))]
+    places = [item["locations"][0]["physicalLocation"]["artifactLocation"] for item in (outside, *inside)]
+    relative = {"uri": "a%20b%23.yaml", "uriBaseId": "%SRCROOT%"}
+    assert places == [{"uri": f"file://{tmp_path}/a%20b%23.yaml"}, relative, relative]
+
+
 def test_sarif_has_every_finding_and_its_suppression(tmp_path: Path) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(HOST)
@@ -428,6 +457,15 @@ def test_a_container_outside_a_pod_template_is_listed_as_unevaluated(tmp_path: P
     assert report.remarks == ()
     [note] = report.unevaluated
     assert "workflow.yaml:4: Flow a: spec.steps[0] is a container" in note
+
+
+def test_security_context_of_a_custom_resource_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "spark.yaml").write_text(
+        "apiVersion: sparkoperator.k8s.io/v1beta2\nkind: SparkApplication\nmetadata: {name: a}\n"
+        "spec: {image: i, driver: {securityContext: {privileged: true}}}\n"
+    )
+    [note] = check([str(tmp_path)], only=("PSS",)).unevaluated
+    assert "SparkApplication a: spec.driver is a container" in note
 
 
 def test_patterns_of_policy_engines_are_no_pods(tmp_path: Path) -> None:

@@ -30,10 +30,37 @@ def pod(**container: Any) -> dict[str, Any]:
             pod(resources={"requests": {"cpu": 2}, "limits": {"cpu": "1500m"}}),
             "spec.containers[0].resources.requests.cpu",
         ),
+        # Resources that cannot be overcommitted: extended ones and huge pages.
+        (
+            pod(resources={"requests": {"nvidia.com/gpu": 1}}),
+            'spec.containers[0].resources.requests["nvidia.com/gpu"]',
+        ),
+        (
+            pod(resources={"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 2}}),
+            'spec.containers[0].resources.requests["nvidia.com/gpu"]',
+        ),
+        (
+            pod(resources={"requests": {"hugepages-2Mi": "2Mi"}, "limits": {"hugepages-2Mi": "4Mi"}}),
+            "spec.containers[0].resources.requests.hugepages-2Mi",
+        ),
     ],
 )
 def test_parts_that_contradict_each_other_are_reported(spec: dict[str, Any], path: str) -> None:
     assert problems(spec) == {path}
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"limits": {"nvidia.com/gpu": 1}},
+        {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": "1"}},
+        {"requests": {"nvidia.com/gpu": 1}, "limits": UNKNOWN},
+        {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": UNKNOWN}},
+        {"requests": {"cpu": 1, "example.kubernetes.io/x": 1}},
+    ],
+)
+def test_requests_without_a_contradiction_are_accepted(resources: dict[str, Any]) -> None:
+    assert not problems(pod(resources=resources))
 
 
 def test_a_controller_limits_the_restart_policy() -> None:
