@@ -6,6 +6,7 @@ module of that name.)
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -249,7 +250,7 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
             for key, value in item.node["data"].entries():
                 if sets_password(value.text()):
                     yield value.finding("the ConfigMap sets a password of a database in plain text")
-                if "\n" in value.text().strip():
+                if "\n" in value.text().strip() or key.lower().endswith(".json"):
                     yield from secret_lines(key, value)
                 elif _names_secret(key) and _is_written(value):
                     yield value.finding("the ConfigMap contains a credential")
@@ -261,7 +262,13 @@ _SETTING: Final = re.compile(
     r"(?P<value>\S[^\n]{0,1000})$",
     re.MULTILINE,
 )
-_CONFIG_FILE: Final = re.compile(r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml)$", re.IGNORECASE)
+_CONFIG_FILE: Final = re.compile(
+    r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json)$", re.IGNORECASE
+)
+# Directives without an equals sign: those of Redis, and the password of ``.netrc``.
+_DIRECTIVE: Final = re.compile(
+    r"^[ \t]*(?P<name>requirepass|masterauth)[ \t]+(?P<value>\S[^\n]{0,1000})$", re.MULTILINE
+)
 
 
 def secret_lines(key: str, value: Node) -> Iterator[Finding]:
@@ -269,11 +276,32 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     if not _CONFIG_FILE.search(key):
         return
     text = value.text()[:_MAX_FILE]
-    for found in _SETTING.finditer(text):
+    if key.lower().endswith(".json"):
+        yield from _json_settings(text, value)
+        return
+    for found in (*_SETTING.finditer(text), *_DIRECTIVE.finditer(text)):
         setting = found["value"].rstrip(" \t\r,;").strip("\"'")
         if _names_secret(found["name"]) and not _is_code(found["name"], setting):
             line = text.count("\n", 0, found.start("name")) + 1
             yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
+
+
+def _json_settings(text: str, value: Node) -> Iterator[Finding]:
+    """Members of objects that carry a secret; nothing for text that is not JSON."""
+    try:
+        waiting: list[Any] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, dict):
+            for name, inner in item.items():
+                if isinstance(inner, (dict, list)):
+                    waiting.append(inner)
+                elif isinstance(inner, str) and _names_secret(name) and not _is_code(name, inner):
+                    yield value.finding(f"the ConfigMap contains a credential: {name}")
 
 
 _MAX_FILE: Final = 200_000
@@ -334,16 +362,21 @@ _LDAP: Final = ("ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd
 # Command-line clients to their options for a password, and whether its value may be joined to the option, be
 # the next word, or both.
 _JOINED, _NEXT, _BOTH = "joined", "next", "both"
+# Options for ``user:password``.
+_PAIRS: Final = ("curl -u", "curl --user")
+_REGISTRY_CLIENTS: Final = ("docker", "podman", "nerdctl", "buildah", "skopeo", "oras")
 _CLIENTS: Final[dict[str, dict[str, str]]] = {
     **{f"mysql{name}": {"-p": _JOINED} for name in _MYSQL},
     **{f"mariadb{f'-{name}' if name else ''}": {"-p": _JOINED} for name in _MYSQL},
     **{name: {"-p": _NEXT} for name in _MONGO},
     **{name: {"-w": _BOTH} for name in _LDAP},
+    **{f"{name} login": {"-p": _BOTH} for name in _REGISTRY_CLIENTS},
+    "curl": {"-u": _BOTH, "--user": _NEXT},
     "redis-cli": {"-a": _NEXT},
     "sqlcmd": {"-P": _BOTH},
     "sshpass": {"-p": _BOTH},
 }
-_CLIENT_NAME: Final = re.compile("mysql|mariadb|mongo|ldap|redis-cli|sqlcmd|sshpass")
+_CLIENT_NAME: Final = re.compile("mysql|mariadb|mongo|ldap|redis-cli|sqlcmd|sshpass|curl|login")
 _WORD: Final = re.compile(r"[;&|\n]|[^\s;&|]+")
 
 
@@ -358,18 +391,30 @@ def _client_passwords(words: Iterable[Node]) -> Iterator[tuple[Node, str]]:
         # A word without a space is one argument, and not a line of a shell.
         for word in _WORD.findall(text) if re.search(r"\s", text) else [text]:
             name = word.rpartition("/")[2].strip("\"'")
-            if pending and not is_reference(word.strip("\"'")) and not word.startswith("-"):
+            if pending and not word.startswith("-") and _is_password(word, pending):
                 yield node, pending
             pending = ""
             if word in (";", "&", "|", "\n"):
                 client = ""
-            elif name in _CLIENTS:
+            elif name in _CLIENTS or name in _REGISTRY_CLIENTS:
                 client = name
+            elif name == "login" and client in _REGISTRY_CLIENTS:
+                client = f"{client} login"
             for option, form in _CLIENTS.get(client, {}).items():
                 if word == option and form != _JOINED:
                     pending = f"{client} {option}"
-                elif form != _NEXT and word.startswith(option) and not is_reference(word[2:].strip("\"'")):
+                elif (
+                    form != _NEXT and word.startswith(option) and _is_password(word[2:], f"{client} {option}")
+                ):
                     yield node, f"{client} {option}"
+
+
+def _is_password(word: str, option: str) -> bool:
+    """Whether the value of an option is a password as it stands; of a pair, what follows the colon."""
+    word = word.strip("\"'")
+    if option in _PAIRS:
+        word = word.partition(":")[2]
+    return not is_reference(word)
 
 
 # Statements that set the password of a database's user: ``CREATE USER u IDENTIFIED BY 'x'`` (MySQL, Oracle),

@@ -27,7 +27,13 @@ from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
 from policies.model.scale_targets import matches
 from policies.rules.consistency import slept
 from policies.rules.network import every_port, is_everyone
-from policies.rules.plaintext_secrets import assigned, is_reference, recognised, secret_lines
+from policies.rules.plaintext_secrets import (
+    assigned,
+    is_reference,
+    recognised,
+    secret_lines,
+    sets_password,
+)
 from policies.rules.workloads import is_pinned
 from rehearsal.policy.manifest_check import check
 from rehearsal.policy.yaml_documents import TooLargeError, documents
@@ -79,6 +85,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "secret by shape": recognised,
     "reference to a secret": is_reference,
     "command line": assigned,
+    "SQL": lambda text: sets_password(f"password {text}"),
+    "configuration in JSON": lambda text: list(secret_lines("app.json", Node(text))),
     "configuration file": lambda text: list(secret_lines("app.properties", Node(text + "\n" + text))),
     "path of a value": parse_path,
     "YAML": lambda text: list(documents(text)),
