@@ -77,6 +77,8 @@ _POINTER: Final = re.compile(
     r"|TABLE|BUCKET|TOPIC|QUEUE|STRATEGY|STRENGTH|REGEX|PATTERN|TEMPLATE|PLACEHOLDER|HINT|PROMPT|MESSAGE|STATUS"
     r"|KIND|CHARS|CHARSET|CHARACTERS|PARAM|PARAMETER|QUERY|REVIEWER|REQUEST|RESPONSE|COMMAND|SCRIPT)$"
     r"|^(?:ALLOW|DISABLE|ENABLE|HAS|IS|NO|REQUIRE|SKIP|USE|SHOW|HIDE|CHECK|VALIDATE|RESET)_"
+    # Options that take the name of a Secret, as those of cert-manager.
+    r"|(?:^|_)(?:CA|CERT|CERTIFICATE|SERVING|TLS|SSL|PULL)_SECRETS?$"
     r"|_(?:ALLOW|ENABLE|DISABLE|SKIP|REQUIRE)_|(?:^|_)PUBLIC_?KEY|^ALLOW|INITIAL_CLUSTER_TOKEN$",
     re.IGNORECASE,
 )
@@ -94,6 +96,8 @@ _REFERENCE: Final = re.compile(
     r"|(?:[0-9]{1,9}(?:ns|us|ms|s|m|h|d|w|y)){1,6}|\*{3,}|x{4,}|redacted|[A-Za-z]:\\.*"
     r"|[\w.-]{1,100}\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env|pub|conf|ini|toml|xml|properties)"
     r"|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+)\s.*|-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE).*"
+    # The name of an object that holds the secret.
+    r"|(?:[a-z0-9]{1,63}-){1,20}(?:tls|ca|certs?|certificates?|credentials?|creds)"
     r"|projects/[^/]+/secrets/.*|(?:insert|your|replace)[_ -].*|.*_here)\s*",
     re.IGNORECASE | re.DOTALL,
 )

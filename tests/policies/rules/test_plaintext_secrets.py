@@ -27,6 +27,7 @@ NO_SECRETS = (
     ("MQTT_PASS_THROUGH", "all"), ("TOKEN_ENDPOINT_AUTH_METHOD", "client_secret_post"),
     ("DB_PASSWORD", "***"),
     ("SECRET_ROTATION_SCHEDULE", "0 0 * * *"), ("NEO4J_AUTH", "none"), ("PASSWORD", '""'), ("KEY_FILE", "a"),
+    ("OAUTH_SECRET", "proxy-credentials"), ("IMAGE_PULL_SECRET", "registry"),
     ("PARTITION_KEY", "tenant"), ("STRIPE_PUBLISHABLE_KEY", "pk_live_a"), ("USE_PASSWORD", "sometimes"),
 )  # fmt: skip
 SHAPES = (
@@ -69,6 +70,7 @@ PLAIN_LINES = (
     ["sh", "-c", 'curl -u "$USER:$PASS" https://h'], ["curl", "-u", "admin:", "https://h"],
     ["sh", "-c", "docker run -p 8080:8080 image"], ["sh", "-c", "docker login -u a --password-stdin"],
     ["sh", "-c", "curl -o file https://h/login -p 1"],
+    ["--webhook-ca-secret=cert-manager-webhook-ca"], ["--image-pull-secret=registry"], ["--tls-secret=w"],
     ["psql", "-c", "ALTER USER app PASSWORD :'pw'"], ["psql", "-c", "ALTER USER a PASSWORD '${PW}'"],
     ["psql", "-c", "ALTER USER a PASSWORD 'SCRAM-SHA-256$4096:abc'"], ["psql", "-c", "SELECT password = 'x'"],
 )  # fmt: skip
