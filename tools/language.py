@@ -17,6 +17,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -201,10 +202,9 @@ def python_texts(source: str) -> Iterator[Text]:
     A message literal is a string with at least two words; regular expressions, formats without words and
     keys are left out.
     """
-    tree = ast.parse(source)
-    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    fragments = {id(value) for node in formatted for value in node.values}
-    for node in ast.walk(tree):
+    nodes = _nodes(source)
+    fragments = {id(value) for node in nodes if isinstance(node, ast.JoinedStr) for value in node.values}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             content = "".join(_constant(value) for value in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in fragments:
@@ -214,6 +214,12 @@ def python_texts(source: str) -> Iterator[Text]:
         if _is_message(content):
             yield Text(node.lineno, content)
     yield from _comments(source)
+
+
+@lru_cache(1)
+def _nodes(source: str) -> tuple[ast.AST, ...]:
+    """Return the nodes of a module, which the rules of texts and those of names read one after the other."""
+    return tuple(ast.walk(ast.parse(source)))
 
 
 def _constant(value: ast.expr) -> str:
@@ -246,7 +252,7 @@ def _is_message(content: str) -> bool:
 
 def python_names(source: str) -> Iterator[tuple[int, str]]:
     """Names that a module defines: functions, classes, parameters, variables, attributes and aliases."""
-    for node in ast.walk(ast.parse(source)):
+    for node in _nodes(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name
         elif isinstance(node, ast.arg):

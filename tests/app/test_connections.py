@@ -94,6 +94,7 @@ PARTS: dict[str, tuple[Ask, type[Exception]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("proof", ["right", "of a strange authority", "for another name"])
 async def test_connections_require_a_valid_certificate(

@@ -62,6 +62,7 @@ _URLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(_SERVERS))
 def test_hung_dependency_leaves_an_api_pod_ready(platform: Platform, tmp_path: Path, name: str) -> None:
     """SIGSTOP instead of a kill: connections stay open without a response."""

@@ -79,6 +79,7 @@ def _claims() -> Iterator[tuple[str, Command]]:
 CLAIMS = list(_claims())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "command"), CLAIMS, ids=lambda value: str(getattr(value, "words", value))
 )

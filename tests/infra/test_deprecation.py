@@ -16,6 +16,8 @@ from rehearsal.providers.schema import Field, ListOf, MapOf, ObjectType, OneOf, 
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.rehearsal import Declared
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 
 def marked(function: object) -> bool:
     """Whether an SDK's `deprecated` has wrapped it."""

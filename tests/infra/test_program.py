@@ -27,6 +27,7 @@ def test_every_stack_is_created_without_a_word_of_complaint(declared: Declared) 
     assert [item.message for item in declared.result.diagnostics] == []
 
 
+@pytest.mark.slow
 def test_a_second_update_changes_nothing(tmp_path: Path) -> None:
     rehearse("prod", tmp_path)
     assert not rehearse("prod", tmp_path).result.changed

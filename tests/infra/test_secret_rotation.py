@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from rehearsal.engine.events import Op
 from tests.infra.rehearsal import Declared, configuration, rehearse
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def session_keys(declared: Declared) -> list[str]:

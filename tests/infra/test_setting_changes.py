@@ -15,6 +15,8 @@ from rehearsal.pulumi.properties import UNKNOWN, unwrap
 from tests.infra.audits.paths import leaves
 from tests.infra.rehearsal import configuration, merge, name_of, operation
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 Plan = dict[str, Any]
 
 

@@ -22,6 +22,8 @@ from tests.infra.audits.secrets import lines_of_secrets, plain_secrets
 from tests.infra.audits.stores import ASPECTS, COPIES, SCHEDULE, keepers, stores, unguarded
 from tests.infra.rehearsal import Declared, configuration
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 KEY = "".join(("-----BEGIN ", "PRIVATE KEY-----"))
 
 

@@ -13,6 +13,8 @@ import pytest
 from loadtest.platform import NotLoopbackError, require_loopback
 from tests.support.backends import Platform
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 ROOT = Path(__file__).parents[2]
 # Locust replaces sockets and threads of its process, so it has its own process here too.
 RUN = """

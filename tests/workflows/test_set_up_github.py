@@ -77,6 +77,7 @@ def test_what_it_sets_up_passes_its_own_check_and_nothing_else_does(tmp_path: Pa
     assert state["repos/o/r/environments/prod-read"]["reviewers"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "key", "value", "line"),
     [

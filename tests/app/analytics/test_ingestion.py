@@ -79,6 +79,7 @@ async def test_database_outage_is_raised_to_every_caller(redis: Redis) -> None:
     assert all(isinstance(outcome, PyMongoError) for outcome in outcomes)
 
 
+@pytest.mark.slow
 async def test_events_above_the_pending_limit_are_rejected(database: Database, redis: Redis) -> None:
     ingestion = Ingestion(database, ActiveAccounts(redis))
     events = [event()] * 100

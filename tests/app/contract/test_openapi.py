@@ -48,6 +48,8 @@ def run_schemathesis(platform: Platform, person: Person, folder: Path, *options:
     return ended.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_responses_match_the_openapi_schema(platform: Platform, ada: Person, tmp_path: Path) -> None:
     content = ada.create("for the examples")
     ada.finished(content["id"])

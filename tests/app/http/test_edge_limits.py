@@ -224,6 +224,7 @@ def curl(edge_of: Edge, version: str, body: Path, *, declared: bool) -> int:
     return status
 
 
+@pytest.mark.slow
 def test_headers_and_bodies_that_never_arrive_end_after_the_declared_time(edge_of: Edge) -> None:
     began = time.monotonic()
     with edge_of.connect() as body, edge_of.connect() as head:

@@ -105,6 +105,7 @@ async def make_due(redis: Redis) -> None:
         await client.zadd("queue:{jobs}:delayed", {name: 0})
 
 
+@pytest.mark.slow
 async def test_storage_outage_does_not_count_as_an_attempt(uploads: Uploads, redis: Redis) -> None:
     await uploads.acknowledge("one")
     uploads.objects.available = False
@@ -150,6 +151,7 @@ async def test_dead_job_without_a_worker_is_settled_by_the_sweep(uploads: Upload
     assert (document["state"], bool(document["reason"])) == ("failed", True)
 
 
+@pytest.mark.slow
 async def test_long_waiting_uploads_do_not_starve_lost_ones(uploads: Uploads, redis: Redis) -> None:
     for number in range(700):  # more than a batch, all of them in the queue still
         await uploads.acknowledge(f"waiting{number}", age=timedelta(minutes=5))

@@ -38,6 +38,7 @@ def test_password_guessing_is_limited_per_address(strict: str) -> None:
     assert guess("198.51.100.8").status_code == 401
 
 
+@pytest.mark.slow
 def test_distributed_password_guessing_is_limited_without_locking_out_the_owner(strict: str) -> None:
     email, home = f"{uuid4().hex}@example.com", {"x-forwarded-for": "198.51.100.200"}
     owner = {"email": email, "password": "correct horse battery"}

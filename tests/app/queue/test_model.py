@@ -233,6 +233,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert names <= allowed | {state for state, held in states.items() if held}
 
 
+@pytest.mark.slow
 def test_any_sequence_of_operations_matches_the_model(redis_process: Process) -> None:
     QueueMachine.port = redis_process.port
     QueueMachine.loop = asyncio.new_event_loop()

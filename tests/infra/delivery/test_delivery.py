@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.infra.rehearsal import Declared, configuration
 from tests.infra.settings.test_settings import setting_problems
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_only_the_ref_and_environment_of_the_settings_may_deploy(declared: Declared) -> None:

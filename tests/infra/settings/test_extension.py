@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 ROLE_PAGE = (ROOT / "docs/add-a-role.md").read_text()
 ENVIRONMENT_PAGE = (ROOT / "docs/add-an-environment.md").read_text()
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def situations(case: Case) -> Iterator[tuple[list[ResourceFixture], bool]]:
         yield case.broken(change), False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", BY_RULE)
 def test_an_unknown_anywhere_neither_crashes_nor_hides_nor_accuses(rule: str) -> None:
     policy = named(rule).policy()

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
 _CRASHED = -9
 _MAX_EFFECTS = 6
 

@@ -18,6 +18,10 @@ from tests.rehearsal.parity.pulumi_cli import Pulumi, Ran
 from tests.rehearsal.parity.records import comparable, differences
 
 STEPS = 4
+# The CLI deletes the dependents of a replaced resource before it registers their default provider, if the
+# program's registrations arrive in that order, and then ends with this error. Another run has another order.
+UNREGISTERED = "error: unknown provider 'urn:pulumi:local::tiny::pulumi:providers:"
+ATTEMPTS = 5
 ON = ("--stack", "local")
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600), pytest.mark.xdist_group("parity")]
@@ -34,10 +38,17 @@ def test_random_programs_have_the_same_steps_exit_code_and_state(
     indexes: range, request: pytest.FixtureRequest, providers: str, tmp_path: Path
 ) -> None:
     seed = request.config.getoption("--seed")
-    pulumi = Pulumi(_project(tmp_path / "pulumi"), tmp_path / "home", providers)
-    kingdom = Kingdom(_project(tmp_path / "kingdom"))
-    assert pulumi.run("stack", "init", "local").code == 0
-    found, text = found_differences(pulumi, kingdom, seed, indexes)
+    found: list[str] = []
+    text = ""
+    for attempt in range(ATTEMPTS):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        pulumi = Pulumi(_project(folder / "pulumi"), folder / "home", providers)
+        kingdom = Kingdom(_project(folder / "kingdom"))
+        assert pulumi.run("stack", "init", "local").code == 0
+        found, text = found_differences(pulumi, kingdom, seed, indexes)
+        if not any(UNREGISTERED in line for line in found):
+            break
     assert not found, f"seed {seed}, programs {indexes}:\n" + "\n".join(found) + "\n" + text
 
 

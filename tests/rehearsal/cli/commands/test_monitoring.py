@@ -50,6 +50,7 @@ def test_recommend_needs_a_recording_and_a_period(project: Project) -> None:
     assert "nothing was recorded" in run(project, "recommend").stderr
 
 
+@pytest.mark.slow
 def test_recommend_writes_the_patch_to_the_stack_file_with_apply_alone(project: Project) -> None:
     folder = monitoring_folder(project.state_folder("local"))
     folder.mkdir(parents=True)

@@ -18,6 +18,7 @@ from tests.rehearsal.parity import random_programs
 PROGRAMS = 10  # that share one stack
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_state_of_random_programs_holds_no_secret_in_plaintext(tmp_path: Path, seed: int) -> None:
     case = Case.copy("policy-pack-required", tmp_path)

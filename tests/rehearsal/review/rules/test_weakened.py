@@ -16,6 +16,8 @@ import pytest
 
 from tests.rehearsal.review.repositories import Repository
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 ROOT = Path(__file__).parents[4]
 RULE = "no-public-members"
 PROGRAM = """\
