@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _URL: Final = re.compile(
-    r"(?P<tls>\br2dbcs:(?:pool:)?)?\b[a-z][a-z0-9+.-]*://(?:[^\s\"'<>{]|\{[^\s'<>{}]{0,200}\}|\{)+",
+    r"(?P<tls>\br2dbcs:(?:pool:)?)?\b[a-z][a-z0-9+._-]*://(?:[^\s\"'<>{]|\{[^\s'<>{}]{0,200}\}|\{)+",
     re.IGNORECASE,
 )
 # Places in a file where a URL is only a name or a remark: comments, XML namespaces and document types.
@@ -24,7 +24,7 @@ _NAMESPACE: Final = re.compile(
 _PLAIN: Final = frozenset(
     {
         "http", "ws", "redis", "amqp", "mqtt", "ldap", "ftp", "smtp", "imap", "pop3", "nats", "stomp", "tcp",
-        "grpc", "telnet", "git", "bolt", "neo4j", "couchbase", "clickhouse",
+        "plaintext", "sasl_plaintext", "grpc", "telnet", "git", "bolt", "neo4j", "couchbase", "clickhouse",
     }
 )  # fmt: skip
 _NEEDS_OPTION: Final = frozenset(
@@ -118,7 +118,7 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
         host = urlsplit(url).hostname or ""
     except ValueError:
         host = ""  # a placeholder, such as [host]
-    if host in (*_LOCAL, *_NAMES, *allowed) or _LOOPBACK.fullmatch(host):
+    if host in (*_LOCAL, *_NAMES, *allowed) or _LOOPBACK.fullmatch(host) or _is_socket(host, rest, query):
         return None
     scheme = scheme.lower()
     if scheme not in ("mongodb+srv", "http+unix"):
@@ -140,6 +140,17 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     if scheme in _NEEDS_OPTION and not protected:
         return f"{scheme}:// without a TLS option is not encrypted"
     return None
+
+
+def _is_socket(host: str, rest: str, query: set[tuple[str, str]]) -> bool:
+    """Whether a connection uses a Unix socket: ``postgres:///d?host=/run``, ``postgres://%2Frun/d``.
+
+    A URL without a host and without the option means the default socket, or the machine itself.
+    """
+    hosts = [value for key, value in query if key in ("host", "hostaddr", "unix_socket", "socket")]
+    if any(value.startswith("/") for value in hosts):
+        return True
+    return host.lower().startswith("%2f") or (rest.startswith("/") and not hosts)
 
 
 # Schemes of which an option cannot change the transport.

@@ -344,6 +344,23 @@ def _applies(spec: Node, direction: str) -> bool:
     return any(not kind.known() or kind.raw == direction for kind in named)
 
 
+# Annotations of internal load balancers with their values, of any value if empty
+# (https://kubernetes.io/docs/concepts/services-networking/service/#internal-load-balancer).
+_INTERNAL: Final[dict[str, tuple[str, ...]]] = {
+    "networking.gke.io/load-balancer-type": ("Internal",),
+    "cloud.google.com/load-balancer-type": ("Internal", "internal"),
+    "service.beta.kubernetes.io/aws-load-balancer-scheme": ("internal",),
+    "service.beta.kubernetes.io/aws-load-balancer-internal": ("true", "0.0.0.0/0"),
+    "service.beta.kubernetes.io/azure-load-balancer-internal": ("true",),
+    "service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type": ("private",),
+    "service.beta.kubernetes.io/openstack-internal-load-balancer": ("true",),
+    "service.beta.kubernetes.io/cce-load-balancer-internal-vpc": ("true",),
+    "service.kubernetes.io/qcloud-loadbalancer-internal-subnetid": (),
+    "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type": ("intranet",),
+    "service.beta.kubernetes.io/oci-load-balancer-internal": ("true",),
+}
+
+
 @rule(
     "service-exposed",
     "Services must not be public. "
@@ -362,7 +379,10 @@ def service_exposed(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         kind = item.node.at("spec", "type")
         annotations = item.node.at("metadata", "annotations")
-        internal = annotations["networking.gke.io/load-balancer-type"].is_one_of("Internal")
+        internal = any(
+            annotations[key].present and (not values or annotations[key].is_one_of(*values))
+            for key, values in _INTERNAL.items()
+        )
         ranges = item.node.at("spec", "loadBalancerSourceRanges")
         open_to_all = any(is_everyone(source) for source in ranges.items())
         if kind.is_one_of("NodePort"):

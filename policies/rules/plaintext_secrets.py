@@ -290,6 +290,10 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
             yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
 
 
+# The name of a setting; other members are titles, such as "wrong password".
+_MEMBER: Final = re.compile(r"[A-Za-z_][\w.-]{0,100}")
+
+
 def _json_settings(text: str, value: Node) -> Iterator[Finding]:
     """Members of objects that carry a secret; nothing for text that is not JSON."""
     try:
@@ -304,7 +308,9 @@ def _json_settings(text: str, value: Node) -> Iterator[Finding]:
             for name, inner in item.items():
                 if isinstance(inner, (dict, list)):
                     waiting.append(inner)
-                elif isinstance(inner, str) and _names_secret(name) and not _is_code(name, inner):
+                elif not (isinstance(inner, str) and _MEMBER.fullmatch(name)):
+                    continue
+                elif _names_secret(name) and not _is_code(name, inner):
                     yield value.finding(f"the ConfigMap contains a credential: {name}")
 
 

@@ -16,6 +16,8 @@ PROTECTED = (
     "rediss://h", "amqps://h", "smtp+starttls://h:587", "neo4j+s://h", "clickhouse://h?secure=true",
     "mssql+pyodbc://h/d?Encrypt=yes", "cockroachdb://h/d?sslmode=verify-full", "http://127.0.0.53",
     "http://localhost:8080", "http://[::1]:80", "http+unix://%2Fvar%2Frun", "unix:///var/run/x",
+    "postgres:///d?host=/var/run/postgresql", "postgresql://u@%2Frun%2Fpg/d", "postgres:///d",
+    "mysql://u@/d?unix_socket=/run/mysqld.sock", "SASL_SSL://h:9093",
 )  # fmt: skip
 WEAK = (
     "jdbc:mysql://h/d", "jdbc:mysql://h/d?sslMode=PREFERRED", "jdbc:mariadb://h/d?sslMode=trust",
@@ -25,7 +27,8 @@ WEAK = (
     "r2dbc:postgresql://h/d", "kafka://h?security.protocol=SASL_PLAINTEXT", "rediss://h?ssl_cert_reqs=none",
     "amqps://h?verify=verify_none", "neo4j://h", "neo4j+ssc://h", "bolt://h", "clickhouse://h", "couchbase://h",
     "mssql+pyodbc://h/d?Encrypt=no", "telnet://h", "mongodb+srv://h/d?tls=false",
-    "postgres://h/d?sslmode=require&sslmode=disable",
+    "postgres://h/d?sslmode=require&sslmode=disable", "postgres:///d?host=db.example", "PLAINTEXT://h:9092",
+    "SASL_PLAINTEXT://h:9092",
 )  # fmt: skip
 
 

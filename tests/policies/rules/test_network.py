@@ -58,6 +58,25 @@ EGRESS = {
 }
 
 
+LOAD_BALANCERS = {
+    "": "found",
+    "networking.gke.io/load-balancer-type: Internal": "clean",
+    'service.beta.kubernetes.io/aws-load-balancer-internal: "true"': "clean",
+    "service.beta.kubernetes.io/aws-load-balancer-scheme: internal": "clean",
+    "service.beta.kubernetes.io/aws-load-balancer-scheme: internet-facing": "found",
+    'service.beta.kubernetes.io/azure-load-balancer-internal: "true"': "clean",
+    'service.beta.kubernetes.io/azure-load-balancer-internal: "false"': "found",
+    "service.kubernetes.io/qcloud-loadbalancer-internal-subnetid: subnet-x": "clean",
+}
+
+
+@pytest.mark.parametrize("annotation", LOAD_BALANCERS)
+def test_internal_load_balancers_of_each_cloud_are_not_public(annotation: str) -> None:
+    spec = "type: LoadBalancer, ports: [{port: 80}]"
+    text = manifest("v1", "Service", spec, more=f"annotations: {{{annotation}}}")
+    assert outcome(text, "service-exposed").result == LOAD_BALANCERS[annotation]
+
+
 @pytest.mark.parametrize("name", EGRESS)
 @pytest.mark.parametrize("api", ["networking.k8s.io/v1", "extensions/v1beta1"])
 def test_egress_to_everywhere_is_found(name: str, api: str) -> None:

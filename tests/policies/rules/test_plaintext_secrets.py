@@ -134,6 +134,7 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
         ("redis.conf", "port 1\n# requirepass foobared\n", "clean"),
         ("config.json", '{"db": [{"password": "s3cretX"}]}', "found"),
         ("config.json", '{"passwordFile": "/x",\n "password": "${PASSWORD}", "token": ""}', "clean"),
+        ("titles.json", '{"lines": {"wrong password": "sign-ins-refused"}}', "clean"),
         ("init.sh", "psql <<E\nCREATE USER a PASSWORD '$PASSWORD';\nE\n", "clean"),
     ],
 )
