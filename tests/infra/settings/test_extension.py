@@ -54,18 +54,22 @@ def test_a_role_is_added_by_one_entry_and_its_size(project: Path) -> None:
     text = table.read_text()
     marker = '    "worker": '
     assert text.count(marker) == 1
-    table.write_text(text.replace(marker, block(ROLE_PAGE, "python") + marker))
+    role = "transcoder"
+    while f'"{role}":' in text:  # the page's example was added for real
+        role += "-2"
+    table.write_text(text.replace(marker, block(ROLE_PAGE, "python").replace("transcoder", role) + marker))
     for path in (project / "stacks").glob("Pulumi.*.yaml"):
         text = path.read_text()
         assert text.count("\n    worker:\n") == 1
-        path.write_text(text.replace("\n    worker:\n", "\n" + block(ROLE_PAGE, "yaml") + "    worker:\n"))
+        section = block(ROLE_PAGE, "yaml").replace("transcoder", role)
+        path.write_text(text.replace("\n    worker:\n", "\n" + section + "    worker:\n"))
     data = preview(project, "dev")
     declared = {
         (change["type"].rpartition(":")[2], change["name"]) for change in data["stacks"][0]["changes"]
     }
     for kind, name in {(kind, name) for kind, name in declared if "worker" in name.split("-")}:
         if not kind[:1].islower():
-            assert (kind, name.replace("worker", "media")) in declared, f"no {kind} for the new role"
+            assert (kind, name.replace("worker", role)) in declared, f"no {kind} for the new role"
 
 
 def test_an_environment_is_added_by_a_stack_file(project: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from infra.settings.roles import ROLES
 from tests.infra.rehearsal import Declared
 
 
 def test_all_pods_run_as_one_user_without_root_and_rights(prod: Declared) -> None:
     pods = [item["spec"]["template"]["spec"] for item in prod.of("Deployment").values()]
     pods += [item["spec"]["jobTemplate"]["spec"]["template"]["spec"] for item in prod.of("CronJob").values()]
-    assert len(pods) == 3
+    assert len(pods) == len(ROLES) + 1  # and the monitor
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"]
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
