@@ -310,9 +310,11 @@ def _with_options(random: Random, item: Item, before: list[Item], at: int) -> It
     secrets = {"Password": "keepers", "Bucket": "url", "Map": "data", "Pet": "length"}
     if item.kind in secrets and chance(0.2):
         options["additional_secret_outputs"] = f'["{secrets[item.kind]}"]'
-    if item.kind in ("Bucket", "Pet") and chance(0.05):
+    # With `replace_with`, the CLI ends with `unknown provider` where no other resource has that default one.
+    dependent = "replace_with" in options
+    if item.kind in ("Bucket", "Pet") and chance(0.05) and not dependent:
         options["version"] = '"1.2.3"'
-    if item.kind == "Pet" and chance(0.05):
+    if item.kind == "Pet" and chance(0.05) and not dependent:
         options["plugin_download_url"] = '"https://example.com/p"'
     if item.kind == "Bucket" and not options and chance(0.3):
         options["import_"] = f'"exists-{item.prefix}"'
