@@ -8,6 +8,7 @@ each child runs as `kingdom preview` of that stack would, and sends its outcome 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -216,6 +217,8 @@ class _Forwarder:
 
 def _work(job: Job, connection: Connection, tokens: int, *, quiet: bool) -> None:
     """Run a job in a child. Never returns: exit handlers of the parent must not run twice."""
+    # Garbage of the parent is not collected here: finalizers may wait for threads that only the parent has.
+    gc.freeze()
     # Ctrl-C reaches all processes of a terminal: the parent ends its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

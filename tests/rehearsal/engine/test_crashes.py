@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud
+from tests.support.processes import fork
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -80,7 +81,7 @@ def a_stack(of: Path | None = None) -> Iterator[tuple[Stack, Path]]:
 
 def run_until_crash(stack: Stack, cloud: Path, source: str | None, moment: int) -> bool:
     """Run an update to `source` (None: destroy) in a process that exits at effect number `moment`."""
-    child = os.fork()
+    child = fork()
     if child == 0:
         code = 1
         try:

@@ -24,6 +24,7 @@ from rehearsal.providers.errors import InitFailedError
 from rehearsal.pulumi.properties import Secret, contains_unknown
 from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud, refused
+from tests.support.processes import fork
 
 HIDDEN = "hunter2-"
 
@@ -78,7 +79,7 @@ def test_secrets_of_any_type_are_restored_and_never_written_in_plaintext(
 def test_the_journal_of_a_crashed_update_has_no_plaintext_secret(stack: Stack, tmp_path: Path) -> None:
     cloud = tmp_path / "cloud.json"
     stack.program('Thing("a", value=pulumi.Output.secret("hunter2"))\nThing("b", value=1)\n')
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             stack.cloud = Cloud(cloud, crash_at=3)
@@ -129,7 +130,7 @@ def test_a_wrong_passphrase_changes_no_file(stack: Stack) -> None:
 
 def test_the_lock_of_a_crashed_process_is_released(stack: Stack) -> None:
     ready, ready_pipe = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         with stack.store.lock("up --stack test"):
             os.write(ready_pipe, b"x")
