@@ -118,7 +118,11 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
         host = urlsplit(url).hostname or ""
     except ValueError:
         host = ""  # a placeholder, such as [host]
-    if host in (*_LOCAL, *_NAMES, *allowed) or _LOOPBACK.fullmatch(host) or _is_socket(host, rest, query):
+    if (
+        host in (*_LOCAL, *_NAMES, *allowed)
+        or _LOOPBACK.fullmatch(host)
+        or _is_socket(scheme, host, rest, query)
+    ):
         return None
     scheme = scheme.lower()
     if scheme not in ("mongodb+srv", "http+unix"):
@@ -142,16 +146,19 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     return None
 
 
-def _is_socket(host: str, rest: str, query: set[tuple[str, str]]) -> bool:
+def _is_socket(scheme: str, host: str, rest: str, query: set[tuple[str, str]]) -> bool:
     """Whether a connection uses a Unix socket: ``postgres:///d?host=/run``, ``postgres://%2Frun/d``.
+
+    The drivers of PostgreSQL and MySQL read options that name one.
 
     A URL without a host and without the option means the default socket, or the machine itself.
     """
     hosts = [value for key, value in query if key in ("host", "hostaddr", "unix_socket", "socket")]
-    if any(value.startswith("/") for value in hosts):
+    if _HAS_SOCKET_OPTION.search(scheme) and any(value.startswith("/") for value in hosts):
         return True
     return host.lower().startswith("%2f") or (rest.startswith("/") and not hosts)
 
 
+_HAS_SOCKET_OPTION: Final = re.compile(r"postgres|pgx|mysql|mariadb", re.IGNORECASE)
 # Schemes of which an option cannot change the transport.
 _WEB: Final = frozenset({"http", "ws", "ftp"})

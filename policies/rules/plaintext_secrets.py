@@ -269,7 +269,7 @@ _SETTING: Final = re.compile(
 _CONFIG_FILE: Final = re.compile(
     r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json)$", re.IGNORECASE
 )
-# Directives without an equals sign: those of Redis, and the password of ``.netrc``.
+# Directives of Redis, which have no equals sign.
 _DIRECTIVE: Final = re.compile(
     r"^[ \t]*(?P<name>requirepass|masterauth)[ \t]+(?P<value>\S[^\n]{0,1000})$", re.MULTILINE
 )
@@ -279,10 +279,11 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     """Settings that carry a secret in a configuration file of a ConfigMap."""
     if not _CONFIG_FILE.search(key):
         return
-    text = value.text()[:_MAX_FILE]
+    whole = value.text()
     if key.lower().endswith(".json"):
-        yield from _json_settings(text, value)
+        yield from _json_settings(whole, value)
         return
+    text = whole[:_MAX_FILE]
     for found in (*_SETTING.finditer(text), *_DIRECTIVE.finditer(text)):
         setting = found["value"].rstrip(" \t\r,;").strip("\"'")
         if _names_secret(found["name"]) and not _is_code(found["name"], setting):

@@ -18,7 +18,7 @@ import psutil
 _MAX_TIMES: Final = 10
 # Share of the elapsed time below which a sleeping process does nothing but poll.
 _MIN_SHARE: Final = 0.01
-_STEP: Final = 0.5  # seconds between two looks at the process
+_STEP: Final = 0.5  # seconds between two samples of the process
 _HANGING: Final = "it hangs before `PolicyPack(...)` is reached"
 _RUNNING: Final = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
 

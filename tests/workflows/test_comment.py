@@ -55,6 +55,7 @@ HOSTILE = {
     r"GH\-12": r"GH\-12",
     "```mermaid\nclick A href\n```": "mermaid",
     "- ~~~ geojson\n  ~~~": "geojson",
+    "~~~ mermaid `x\n~~~": "mermaid",
     "1. ````stl\n   ````": "stl",
     "safe \u202eexe.evil\u2066": "\u202e",
     "<img src=x>": "<img",

@@ -443,7 +443,9 @@ def _definition(inputs: Mapping[str, Any]) -> Found:
     seen: set[Any] = set()
     for number, item in enumerate(versions):
         version = _at(item, "name")
-        if isinstance(version, str) and version in seen:
+        if not isinstance(version, str) or version is UNKNOWN:
+            continue
+        if version in seen:
             yield problem((*_SPEC, "versions", number, "name"), f"{version!r} is declared twice")
         seen.add(version)
 

@@ -26,7 +26,10 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """One effect of a plan, as a sentence without its stop; `source` is the place of what conflicts."""
+    """One effect of a plan, as a sentence without its stop.
+
+    `source` is the file and line of a conflicting resource.
+    """
 
     weight: Weight
     text: str
@@ -113,10 +116,19 @@ _UPDATES: Final[Mapping[str, tuple[tuple[str, Weight, str], ...]]] = {
 }
 _POD_TEMPLATE: Final = re.compile(r"spec\.template\b.*")
 _WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet")
-# The input that is the resource's name in the cloud, most specific first, and what the name is unique in.
-_NAMES: Final = ("metadata.name", "accountId", "repositoryId", "secretId", "workloadIdentityPoolId", "name")
+# The input that is the resource's name in the cloud, and what the name is unique in.
+_NAMES: Final = {
+    "gcp:artifactregistry/repository:Repository": "repositoryId",
+    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": "workloadIdentityPoolId",
+    "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": "workloadIdentityPoolProviderId",
+    "gcp:secretmanager/secret:Secret": "secretId",
+    "gcp:serviceaccount/account:Account": "accountId",
+}
+# Grants name the resource that they belong to.
+_GRANT: Final = re.compile(r"(?i)iam(member|binding|policy)$")
 _SCOPES: Final = (
-    "project", "projectId", "location", "region", "zone", "cluster", "clusterName", "keyRing", "zoneId",
+    "project", "workloadIdentityPoolId", "router", "map", "pool", "service",
+    "projectId", "location", "region", "zone", "cluster", "clusterName", "keyRing", "zoneId",
     "network", "bucket", "topic", "instance", "database", "dataset", "managedZone", "parent", "type",
     "metadata.namespace",
 )  # fmt: skip
@@ -168,7 +180,10 @@ def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> I
     """Names that the cloud has already, and new resources that look like a renamed one."""
     new = _inputs(result.snapshot.resources)
     old = _inputs(base.snapshot.resources) if base is not None else {}
-    yield from _taken_names(steps, new, old)
+    resources = (*(base.snapshot.resources if base is not None else ()), *result.snapshot.resources)
+    # Two clusters, or projects of two providers, may have equal names. The ID of a provider may be unknown.
+    providers = {item.urn: item.provider.rpartition("::")[0] for item in resources}
+    yield from _taken_names(steps, new, old, providers)
     for step in steps:
         if step.op is not Op.CREATE or step.urn not in new:
             continue
@@ -176,7 +191,8 @@ def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> I
             if other.op is not Op.DELETE or other.type != step.type or other.urn not in old:
                 continue
             inputs, before = new[step.urn], old[other.urn]
-            same = _physical(inputs) is not None and _physical(inputs) == _physical(before)
+            name = _physical(step.type, inputs)
+            same = name is not None and name == _physical(step.type, before)
             if not same and other.name != step.name and _alike(inputs, before):
                 yield Effect(
                     Weight.HINT,
@@ -185,27 +201,29 @@ def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> I
                 )
 
 
-def _taken_names(steps: Sequence[Step], new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Effect]:
+def _taken_names(
+    steps: Sequence[Step], new: Mapping[str, Any], old: Mapping[str, Any], providers: Mapping[str, str]
+) -> Iterator[Effect]:
     """Resources that are created with a name that another one still has, or a new one has too."""
-    taken: dict[tuple[str, tuple[str, ...]], str] = {}
+    taken: dict[tuple[str, str, tuple[str, ...]], str] = {}
     for urn, inputs in old.items():
-        name = _physical(inputs)
+        name = _physical(type_of(urn), inputs)
         if name is not None and type_of(urn).startswith(_UNIQUE):
-            taken.setdefault((type_of(urn), name), urn)
+            taken.setdefault((type_of(urn), providers.get(urn, ""), name), urn)
     deleted = {step.urn for step in steps if step.op is Op.DELETE}
     for step in steps:
         created = step.op is Op.CREATE or (step.op is Op.REPLACE and not step.delete_before_replace)
-        name = _physical(new.get(step.urn))
+        name = _physical(step.type, new.get(step.urn))
         if not created or name is None or not step.type.startswith(_UNIQUE):
             continue
-        owner = taken.setdefault((step.type, name), step.urn)
+        owner = taken.setdefault((step.type, providers.get(step.urn, ""), name), step.urn)
         if owner == step.urn and (step.op is Op.CREATE or _is_generated(name[0], step.name)):
             continue
         yield Effect(Weight.CONFLICT, _refused(step, name[0], owner, owner in deleted), step.source)
 
 
 def _is_generated(name: str, logical: str) -> bool:
-    """Whether `name` was made from the logical name, so that a replacement gets another one."""
+    """Whether `name` is generated from the logical name, so that a replacement gets another one."""
     return re.fullmatch(rf"{re.escape(logical)}-[0-9a-z]{{7,8}}", name) is not None
 
 
@@ -233,9 +251,11 @@ def _inputs(resources: Iterable[ResourceState]) -> dict[str, Any]:
     return {item.urn: unwrap(item.inputs) for item in resources if not item.delete}
 
 
-def _physical(inputs: Any) -> tuple[str, ...] | None:
+def _physical(type_: str, inputs: Any) -> tuple[str, ...] | None:
     """The name in the cloud and what it is unique in; None if the cloud chooses it or it is not known yet."""
-    for key in _NAMES:
+    if _GRANT.search(type_):
+        return None
+    for key in ("metadata.name", _NAMES.get(type_, "name")):
         name = _at(inputs, key)
         if isinstance(name, str) and name:
             scopes = [_at(inputs, scope) for scope in _SCOPES]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ class ChangedFile:
 
 def needs_text(path: str) -> bool:
     """Whether `reasons_of` reads the text of the file `path`, not only its name."""
-    return _STACK_FILE.fullmatch(path) is not None or (path.startswith(PROGRAM) and path.endswith(".py"))
+    return _STACK_FILE.fullmatch(path) is not None or _is_module(path)
 
 
 def reasons_of(file: ChangedFile) -> Iterator[str]:
@@ -79,8 +79,17 @@ def reasons_of(file: ChangedFile) -> Iterator[str]:
             yield f"{path} is changed"
     if any(_STACK_FILE.fullmatch(path) for path in paths):
         yield from _settings_of_rules(file)
-    elif file.path.startswith(PROGRAM) and file.path.endswith(".py"):
+    elif _is_module(file.path):
         yield from _ways_out(file)
+
+
+def _is_module(path: str) -> bool:
+    return path.startswith(PROGRAM) and path.endswith(".py")
+
+
+def _former(file: ChangedFile, is_alike: Callable[[str], bool]) -> str:
+    """The text before the change; empty for a file that had another use before it was renamed."""
+    return file.before if not file.previous or is_alike(file.previous) else ""
 
 
 def _is_ordinary(path: str) -> bool:
@@ -92,8 +101,9 @@ def _is_ordinary(path: str) -> bool:
 
 
 def _settings_of_rules(file: ChangedFile) -> Iterator[str]:
+    former = _former(file, lambda path: _STACK_FILE.fullmatch(path) is not None)
     try:
-        before, after = _keys(file.before), _keys(file.after)
+        before, after = _keys(former), _keys(file.after)
     except (yaml.YAMLError, AttributeError, TypeError):
         yield f"{file.path} cannot be read"
         return
@@ -101,7 +111,7 @@ def _settings_of_rules(file: ChangedFile) -> Iterator[str]:
         if before.get(key) == after.get(key):
             continue
         # A new environment sets its ceiling; any other setting of the rules needs an approval.
-        if file.before or key != _CEILING:
+        if former or key != _CEILING:
             yield f"{file.path}: {key} is changed"
 
 
@@ -122,7 +132,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _ways_out(file: ChangedFile) -> Iterator[str]:
     try:
-        before, after = _used(file.before), _used(file.after)
+        before, after = _used(_former(file, _is_module)), _used(file.after)
     except (SyntaxError, ValueError):
         yield f"{file.path} is not valid Python"
         return

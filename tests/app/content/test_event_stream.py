@@ -110,6 +110,7 @@ def test_open_streams_per_account_are_limited(platform: Platform, ada: Person) -
 
 
 STREAMS = 6  # of one account
+RELEASE_SECONDS = 15  # less than a place is held whose client was not seen to leave: 25 s
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER without a time: close sends RST instead of FIN
 
 
@@ -155,11 +156,11 @@ def test_a_stream_whose_client_leaves_during_setup_releases_its_place(
             with stopped(platform.api):
                 for _ in range(STREAMS):
                     begin_stream(platform, ada, path, reset=reset).close()
-            wait_for("the places are free", lambda: places_are_free(ada, path), 5)
+            wait_for("the places are free", lambda: places_are_free(ada, path), RELEASE_SECONDS)
         # Resets at any moment of the set-up, which takes a few milliseconds.
         for number in range(3 * STREAMS):
             connection = begin_stream(platform, ada, path, reset=True)
             time.sleep(number * 0.0005)
             connection.close()
-        wait_for("the places are free", lambda: places_are_free(ada, path), 5)
+        wait_for("the places are free", lambda: places_are_free(ada, path), RELEASE_SECONDS)
     ada.finished(content["id"])

@@ -20,6 +20,7 @@ PROTECTED = (
     "mysql://u@/d?unix_socket=/run/mysqld.sock", "SASL_SSL://h:9093",
 )  # fmt: skip
 WEAK = (
+    "http://api.example.com/?host=/x", "amqp://rabbit/?socket=/x",
     "jdbc:mysql://h/d", "jdbc:mysql://h/d?sslMode=PREFERRED", "jdbc:mariadb://h/d?sslMode=trust",
     "jdbc:sqlserver://h;encrypt=true;trustServerCertificate=true", "jdbc:sqlserver://h;encrypt=false",
     "jdbc:oracle:thin:@tcp://h:1522/s", "postgres://h/d?sslmode=prefer", "postgresql+asyncpg://h/d",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
+from typing import Any
 
 from rehearsal.engine.deletion import _DeletionOrder
 from rehearsal.engine.state.resource_state import ResourceState
 
 TYPE = "toy:index:Thing"
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 def _state(name: str, *needs: str, delete: bool = False) -> ResourceState:
@@ -65,16 +69,26 @@ def test_cycle_of_a_damaged_state_is_deleted_in_any_order() -> None:
 
 
 def test_order_takes_linear_time() -> None:
-    def seconds(count: int) -> float:
+    def lines_executed(count: int) -> int:
         items = [_state("0"), *(_state(str(n), str(n - 1)) for n in range(1, count))]
-        began = time.process_time()
-        order, deleted = _DeletionOrder(items), 0
-        while found := order.ready(idle=True):
-            for item in found:
-                order.deleted(item)
-            deleted += len(found)
-        assert deleted == count
-        return time.process_time() - began
+        lines = 0
 
-    seconds(500)
-    assert seconds(8000) < 40 * max(seconds(800), 1e-3)
+        def trace(frame: FrameType, event: str, _: object) -> TraceFunction:
+            nonlocal lines
+            lines += event == "line"
+            return trace
+
+        former = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            order, deleted = _DeletionOrder(items), 0
+            while found := order.ready(idle=True):
+                for item in found:
+                    order.deleted(item)
+                deleted += len(found)
+        finally:
+            sys.settrace(former)
+        assert deleted == count
+        return lines
+
+    assert lines_executed(2000) < 12 * lines_executed(200)

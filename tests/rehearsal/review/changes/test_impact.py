@@ -33,6 +33,41 @@ def result(steps: tuple[Step, ...], **inputs: dict[str, Any]) -> Result:
     return Result("prod", steps, snapshot=Snapshot(resources))
 
 
+def grants(type_: str, inputs: dict[str, Any], providers: tuple[str, str] = ("", "")) -> list[str]:
+    """The effects of a second resource of `type_` with the inputs of an existing one."""
+    old, new = (
+        ResourceState(make_urn("prod", "kingdom", type_, name), type_, True, inputs=inputs, provider=provider)
+        for name, provider in zip(("api", "transcoder"), providers, strict=True)
+    )
+    steps = (step(Op.CREATE, type_, "transcoder"),)
+    planned = Result("prod", steps, snapshot=Snapshot((old, new)))
+    return [item.text for item in effects(planned, Result("prod", (), snapshot=Snapshot((old,))))]
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs"),
+    [
+        ("gcp:secretmanager/secretIamMember:SecretIamMember", {"secretId": "s", "role": "r"}),
+        ("gcp:cloudrunv2/serviceIamMember:ServiceIamMember", {"name": "s", "role": "r"}),
+        ("gcp:secretmanager/secretVersion:SecretVersion", {"secretId": "s"}),
+    ],
+)
+def test_resources_of_the_same_parent_have_names_of_their_own(type_: str, inputs: dict[str, Any]) -> None:
+    assert grants(type_, inputs) == []
+
+
+def test_a_second_secret_of_the_same_name_is_refused() -> None:
+    (text,) = grants("gcp:secretmanager/secret:Secret", {"secretId": "s"})
+    assert "refused with 409" in text
+
+
+def test_equal_objects_on_two_clusters_do_not_conflict() -> None:
+    inputs = {"metadata": {"name": "web", "namespace": "shop"}}
+    assert len(grants(DEPLOYMENT, inputs)) == 1
+    one, two = ("urn:pulumi:prod::kingdom::pulumi:providers:kubernetes::" + name for name in ("one", "two"))
+    assert grants(DEPLOYMENT, inputs, (f"{one}::id", f"{two}::id")) == []
+
+
 @pytest.mark.parametrize(
     ("steps", "weight", "text"),
     [

@@ -26,6 +26,15 @@ WAYS = {
     "a rule is removed": ChangedFile("policies/rules/identity.py", "a = 1", ""),
     "the tool reports less": ChangedFile("rehearsal/review/formats/sarif.py", "a = 1", "a = 2"),
     "the workflow does not run it": ChangedFile(".github/workflows/preview.yml", "a: 1", "a: 2"),
+    "a document becomes a module": ChangedFile(
+        "infra/x.py", "import os\nos._exit(0)", "import os\nos._exit(0)", previous="tests/x.py"
+    ),
+    "a document becomes a stack file": ChangedFile(
+        "stacks/Pulumi.qa.yaml",
+        "config:\n  policies:config: {all: disabled}\n",
+        "config:\n  policies:config: {all: disabled}\n",
+        previous="docs/x.yaml",
+    ),
     "a rule is moved away": ChangedFile("docs/old.py", "", "a = 1", previous="policies/rules/tls.py"),
     "another folder of stacks": ChangedFile("Pulumi.yaml", "main: infra", "main: infra\nstackConfigDir: x"),
     "all rules are disabled": ChangedFile(
