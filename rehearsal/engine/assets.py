@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from rehearsal.pulumi.properties import ASSET_SIGNATURE, Asset, Secret, Value
+from rehearsal.pulumi.properties import ASSET_SIGNATURE, Asset, Secret, Value, leaves, unwrap, with_leaves
 
 _ARCHIVE_SUFFIXES: Final = (".tar", ".tgz", ".tar.gz", ".zip", ".jar")
 _BOOKKEEPING: Final = ".pulumi"  # the engine leaves files and folders of this name out of an archive
@@ -53,17 +53,13 @@ def with_hashes(value: Value, folder: Path, at: str = "") -> Any:
 
 def without_contents(value: Value) -> Any:
     """Return `value` with the hashes of its assets and archives only, as a provider's Read receives them."""
-    match value:
-        case Asset():
-            return Asset(value.signature, (("hash", value.hash),) if value.hash else ())
-        case Secret(element):
-            return Secret(without_contents(element))
-        case dict():
-            return {key: without_contents(item) for key, item in value.items()}
-        case list():
-            return [without_contents(item) for item in value]
-        case _:
-            return value
+
+    def elided(leaf: Value) -> Value:
+        if not isinstance(leaf, Asset):
+            return leaf
+        return Asset(leaf.signature, (("hash", leaf.hash),) if leaf.hash else ())
+
+    return with_leaves(value, elided)
 
 
 def with_contents_of(value: Value, inputs: Value) -> Any:
@@ -72,38 +68,17 @@ def with_contents_of(value: Value, inputs: Value) -> Any:
     Archives stay empty, as ``restoreElidedAssetContents`` of the Pulumi SDK leaves them: an archive without
     contents is read as one without members, which counts as contents there.
     """
-    return _with_contents(value, {asset.hash: asset for asset in _assets(inputs)})
+    found = (leaf for _, leaf in leaves(unwrap(inputs)) if isinstance(leaf, Asset))
+    known = {asset.hash: asset for asset in found if asset.signature == ASSET_SIGNATURE and asset.hash}
 
+    def restored(leaf: Value) -> Value:
+        if not isinstance(leaf, Asset) or leaf.fields.keys() - {"hash"}:
+            return leaf
+        if leaf.signature == ASSET_SIGNATURE:
+            return known.get(leaf.hash, leaf)
+        return Asset(leaf.signature, (("assets", {}), *leaf.body))
 
-def _with_contents(value: Value, known: Mapping[str, Asset]) -> Any:
-    match value:
-        case Asset() if not value.fields.keys() - {"hash"}:
-            if value.signature != ASSET_SIGNATURE:
-                return Asset(value.signature, (("assets", {}), *value.body))
-            return known.get(value.hash, value)
-        case Secret(element):
-            return Secret(_with_contents(element, known))
-        case dict():
-            return {key: _with_contents(item, known) for key, item in value.items()}
-        case list():
-            return [_with_contents(item, known) for item in value]
-        case _:
-            return value
-
-
-def _assets(value: Value) -> Iterator[Asset]:
-    """Yield the assets in `value` that have a hash, without archives and their members."""
-    match value:
-        case Asset() if value.signature == ASSET_SIGNATURE and value.hash:
-            yield value
-        case Secret(element):
-            yield from _assets(element)
-        case dict():
-            for item in value.values():
-                yield from _assets(item)
-        case list():
-            for item in value:
-                yield from _assets(item)
+    return with_leaves(value, restored)
 
 
 def _hashed(asset: Asset, folder: Path) -> Asset:

@@ -200,22 +200,31 @@ def unwrap(value: Value) -> Value:
     return unwrap(value.element) if isinstance(value, Secret) else value
 
 
+def with_leaves(value: Value, change: Callable[[Value], Value]) -> Any:
+    """`value` with the result of `change` in place of every leaf, also inside secrets, which stay secret."""
+    match value:
+        case Secret(element):
+            return Secret(with_leaves(element, change))
+        case dict():
+            return {key: with_leaves(item, change) for key, item in value.items()}
+        case list():
+            return [with_leaves(item, change) for item in value]
+        case _:
+            return change(value)
+
+
 def without_references(value: Value) -> Any:
     """`value` with the id of a resource in place of a reference to it, or its URN where it has no id.
 
     This is the form for providers and policy packs without support for references.
     """
-    match value:
-        case ResourceReference(urn, id_):
-            return urn if id_ is None else id_
-        case Secret(element):
-            return Secret(without_references(element))
-        case dict():
-            return {key: without_references(item) for key, item in value.items()}
-        case list():
-            return [without_references(item) for item in value]
-        case _:
-            return value
+    return with_leaves(value, _without_reference)
+
+
+def _without_reference(leaf: Value) -> Value:
+    if not isinstance(leaf, ResourceReference):
+        return leaf
+    return leaf.urn if leaf.id is None else leaf.id
 
 
 def leaves(value: Value, path: Path = ()) -> Iterator[tuple[Path, Value]]:
