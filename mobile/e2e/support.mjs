@@ -112,7 +112,11 @@ export async function record(page) {
   const log = { requests: [], urls: [], files: 0, bytes: 0, fromCache: 0 };
   const client = await page.context().newCDPSession(page);
   await client.send('Network.enable');
-  client.on('Network.requestWillBeSent', ({ request: sent }) => {
+  const seen = new Set();
+  client.on('Network.requestWillBeSent', ({ requestId, request: sent, redirectResponse }) => {
+    // Reported again, with the same id, when the service worker leaves the request to the browser.
+    if (seen.has(requestId) && !redirectResponse) return;
+    seen.add(requestId);
     const path = new URL(sent.url).pathname;
     if (path.startsWith('/v1/') && sent.method !== 'OPTIONS') {
       log.requests.push(operation(sent.method, sent.url));
