@@ -39,7 +39,7 @@ test-slow: $(STAMP) ## Run the tests that start many commands or plan whole stac
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "slow and $(SUITE)"
 
 drills: $(STAMP) ## Run the slow fault drills
-	@$(BIN)/pytest --numprocesses auto --dist loadfile -m drill
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup -m drill
 
 soak: $(STAMP) ## Load the service for ten minutes and watch its memory
 	@$(BIN)/pytest -m soak

@@ -9,7 +9,7 @@ import pytest
 from tests.support.projects import Project, wait_for
 from tests.support.traffic import running_traffic
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.drill
 
 
 def pods(platform: Project) -> set[str]:

@@ -11,10 +11,11 @@ import pytest
 from tests.support.client import Ledger, is_serving, writing
 from tests.support.projects import Project, wait_for
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.drill
 
 PROCESSES = ["/api", "/worker", "redis/", "mongodb/kingdom", "mongodb/kingdom/proxy", "storage", "envoy"]
-BACK_SECONDS = 30.0
+# 5 to 15 s on a quiet machine. A drill of another file runs beside these and may use one of two cores.
+BACK_SECONDS = 90.0
 # Jobs of a killed or disconnected worker are redelivered after at most 30 s.
 MADE_SECONDS = 60.0
 

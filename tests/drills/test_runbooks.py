@@ -12,7 +12,7 @@ from tests.support.client import Ledger, is_serving
 from tests.support.projects import Project, wait_for
 from tests.support.traffic import running_traffic
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.drill
 
 _GENERATION = re.compile(r"(?m)^(    sessionKeyGeneration: )(\d+)$")
 

@@ -113,6 +113,10 @@ class Project:
         assert machine is not None, "the supervisor does not run"
         return machine.status()
 
+    def count_pods(self) -> int:
+        """Number of pods, with those that terminate."""
+        return sum(process.kind == "pod" for process in self.status().processes)
+
     def is_healthy(self) -> bool:
         machine = Machine.find(self.state)
         processes = machine.status().processes if machine else []

@@ -1,9 +1,14 @@
-"""Server of the minimal project: returns the mounted configuration as JSON; `BROKEN` fails readiness."""
+"""Server of the minimal project: returns the mounted configuration as JSON; `BROKEN` fails readiness.
+
+After SIGTERM it completes the responses that it has begun, as Kubernetes expects of a pod.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -34,7 +39,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class Server(ThreadingHTTPServer):
+    """Waits for the threads of its requests when it closes."""
+
+    daemon_threads = False
+
+
 if __name__ == "__main__":
     if os.environ["BROKEN"] == "crash":
         raise SystemExit("cannot start: BROKEN is crash")
-    ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+    with Server((os.environ["HOST"], int(os.environ["PORT"])), Handler) as server:
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+        server.serve_forever()
