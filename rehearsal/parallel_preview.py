@@ -20,7 +20,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal import crash_log
 from rehearsal.engine.events import Diagnostic, Listener, Result, Silent, Step
@@ -28,6 +28,12 @@ from rehearsal.errors import KingdomError
 from rehearsal.pulumi import gc_pause, sdk_imports
 from rehearsal.pulumi.project import Project
 
+if TYPE_CHECKING:
+    from rehearsal.policy.pack_process import PackProcess
+    from rehearsal.session import Session
+
+# A pack takes as long to import as two plans take.
+_PACKS_PER_JOB: Final = 2
 _CLEAN, _FAILED, _VIOLATED, _INTERRUPTED = 0, 1, 3, 130
 
 
@@ -94,12 +100,13 @@ def preview_all(
     others. No other thread may run in this process when this is called; `listener` is called after all forks,
     when a job has its first event. Ctrl-C and SIGTERM end the children, then raise KeyboardInterrupt.
     """
-    with _terminable(), gc_pause.off():
+    parallel = parallel or os.cpu_count() or 1
+    with _terminable(), gc_pause.off(), _started_packs(jobs, _PACKS_PER_JOB * parallel) as packs:
         for main in sorted({job.project.main for job in jobs}):
             with contextlib.suppress(KingdomError):  # the job reports it
                 sdk_imports.warm(main)
         _import_own()
-        return _Family(jobs, listener).run(parallel or os.cpu_count() or 1)
+        return _Family(jobs, listener, packs).run(parallel)
 
 
 def _import_own() -> None:
@@ -116,9 +123,15 @@ def _import_own() -> None:
 class _Family:
     """Child processes of one call, which send events, then an outcome each."""
 
-    def __init__(self, jobs: Sequence[Job], listener: Callable[[Job], Listener] | None) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        listener: Callable[[Job], Listener] | None,
+        packs: Mapping[int, PackProcess],
+    ) -> None:
         self._jobs = jobs
         self._listener = listener
+        self._packs = packs
         self._outcomes: dict[int, Outcome] = {}
         self._children: dict[int, int] = {}  # process id by the job's index
 
@@ -129,6 +142,8 @@ class _Family:
         try:
             for index in range(len(self._jobs)):
                 ours[self._fork(index, take)] = index
+            for pack in self._packs.values():
+                pack.release()
             os.write(put, b"." * min(parallel, len(ours)))
             while ours:
                 for ready in wait(list(ours)):
@@ -151,7 +166,10 @@ class _Family:
         child = os.fork()
         if child == 0:
             theirs.close()
-            _work(self._jobs[index], ours, tokens, quiet=self._listener is None)
+            for other, pack in self._packs.items():
+                if other != index:
+                    pack.release()
+            _work(self._jobs[index], ours, tokens, self._packs.get(index), quiet=self._listener is None)
         ours.close()
         self._children[index] = child
         return theirs
@@ -215,7 +233,7 @@ class _Forwarder:
         self.forward("diagnostic", diagnostic)
 
 
-def _work(job: Job, connection: Connection, tokens: int, *, quiet: bool) -> None:
+def _work(job: Job, connection: Connection, tokens: int, pack: PackProcess | None, *, quiet: bool) -> None:
     """Run a job in a child. Never returns: exit handlers of the parent must not run twice."""
     # Garbage of the parent is not collected here: finalizers may wait for threads that only the parent has.
     gc.freeze()
@@ -231,7 +249,7 @@ def _work(job: Job, connection: Connection, tokens: int, *, quiet: bool) -> None
     try:
         try:
             _move_to(job.project)
-            result = _carried_out(job, Silent() if quiet else forwarder)
+            result = _carried_out(job, Silent() if quiet else forwarder, pack)
         except KingdomError as caught:
             error = caught
         except Exception as caught:
@@ -255,17 +273,41 @@ def _move_to(project: Project) -> None:
         del sys.modules[name]
 
 
-def _carried_out(job: Job, listener: Listener) -> Result:
+def _session(job: Job, pack: PackProcess | None = None) -> Session:
     from rehearsal.session import Session
 
-    session = Session(
+    return Session(
         job.project,
         job.stack,
         policies=job.policies,
         state=job.state,
         policy_config=job.policy_config,
+        pack_process=pack,
     )
+
+
+def _carried_out(job: Job, listener: Listener, pack: PackProcess | None) -> Result:
+    session = _session(job, pack)
     return session.apply(listener) if job.apply else session.preview(listener)
+
+
+@contextlib.contextmanager
+def _started_packs(jobs: Sequence[Job], count: int) -> Iterator[dict[int, PackProcess]]:
+    """Start the policy packs of the first `count` jobs, by the job's index; end them at the end.
+
+    They import their SDKs while this process imports the program's.
+    """
+    packs: dict[int, PackProcess] = {}
+    try:
+        for index, job in enumerate(jobs[:count]):
+            with contextlib.suppress(KingdomError):  # the job reports it
+                pack = _session(job).start_pack(dry_run=not job.apply)
+                if pack is not None:
+                    packs[index] = pack
+        yield packs
+    finally:
+        for pack in packs.values():
+            pack.end()
 
 
 _SIGNALS: Final = (signal.SIGTERM,)

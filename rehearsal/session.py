@@ -24,6 +24,7 @@ from rehearsal.host.client import Machine
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.status import HostStatus
 from rehearsal.policy.pack import PolicyPack
+from rehearsal.policy.pack_process import PackContext, PackProcess
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
 from rehearsal.pulumi.stack_outputs import StackOutputs
 
@@ -35,7 +36,8 @@ class Session:
 
     `policies` is the folder of the policy pack; None for none. `state` is the folder of the state, by default
     that of the project; another folder is temporary and has a random passphrase of its own. `policy_config`
-    replaces the ``policies:`` keys of the stack file for the pack.
+    replaces the ``policies:`` keys of the stack file for the pack. `pack_process` is the pack's process where
+    one was started before (`start_pack`).
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Session:
         policies: Path | None,
         state: Path | None = None,
         policy_config: Mapping[str, str] | None = None,
+        pack_process: PackProcess | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.project = project
@@ -55,6 +58,7 @@ class Session:
         self._secrets = state or project.root / STATE_FOLDER
         self._policies = policies
         self._policy_config = policy_config
+        self._pack_process = pack_process
         self.options = None if self.stack.machine is None else MachineOptions.from_config(self.stack.machine)
         self.notice = notice
         self._store: Store | None = None
@@ -226,14 +230,20 @@ class Session:
         if self._policies is None:
             yield None
             return
-        with PolicyPack.start(
-            self._policies,
-            project=self.project.name,
-            stack=self.stack.name,
-            dry_run=dry_run,
-            stack_config=with_policy_config(self.stack.config, self._policy_config),
-        ) as pack:
+        context = self._pack_context(dry_run=dry_run)
+        process, self._pack_process = self._pack_process, None
+        with PolicyPack.of(process or PackProcess.start(self._policies, context), context) as pack:
             yield pack
+
+    def start_pack(self, *, dry_run: bool) -> PackProcess | None:
+        """Start the policy pack's process for another session of the stack; None without a pack."""
+        if self._policies is None:
+            return None
+        return PackProcess.start(self._policies, self._pack_context(dry_run=dry_run))
+
+    def _pack_context(self, *, dry_run: bool) -> PackContext:
+        config = with_policy_config(self.stack.config, self._policy_config)
+        return PackContext(self.project.name, self.stack.name, dry_run, config)
 
     def _operation(
         self,

@@ -1,19 +1,14 @@
 """Run the policy pack as a process and call it over Pulumi's ``Analyzer`` protocol.
 
-The process is the one that the CLI's Python language host runs (``pulumi-language-python``, ``RunPlugin``
-with kind ``analyzer``): ``python -u -m pulumi.policy ENGINE_ADDRESS PACK`` in the pack's folder, with
-``PULUMI_PROJECT``, ``PULUMI_STACK``, ``PULUMI_DRY_RUN``, ``PULUMI_ORGANIZATION`` and ``PULUMI_CONFIG`` in its
-environment. It prints a port; then come ``ConfigureStack``, ``GetAnalyzerInfo`` and ``Configure`` with the
-reconciled configuration, as ``pkg/engine/update.go`` sends them, and only then is anything evaluated.
+The process (`pack_process`) prints a port; then come ``ConfigureStack``, ``GetAnalyzerInfo`` and
+``Configure`` with the reconciled configuration, as ``pkg/engine/update.go`` sends them, and only then is
+anything evaluated.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import json
-import os
-import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,9 +23,10 @@ from policies.api import (
     problems_with,
     reconcile,
 )
-from rehearsal.policy.pack_files import PolicyConfigError, PolicyPackError, manifest_of, python_of
+from rehearsal.policy.pack_files import PolicyConfigError, PolicyPackError
 from rehearsal.policy.pack_info import PackInfo, pack_info
 from rehearsal.policy.pack_output import FirstLine, Tail, drain
+from rehearsal.policy.pack_process import PackContext, PackProcess
 from rehearsal.policy.pack_start import Activity, Hang, await_line
 
 if TYPE_CHECKING:
@@ -43,20 +39,6 @@ START_TIMEOUT: Final = 60.0
 # Seconds for one call. A policy that loops must not block a deployment indefinitely.
 CALL_TIMEOUT: Final = 60.0
 _MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the SDK's own server accepts
-# The same program as `-m pulumi.policy`, plus a thread that ends it once our end of the pipe on file
-# descriptor 3-or-so closes. The kernel closes that end even when we are killed with SIGKILL, so the pack
-# never outlives us; it cannot use stdin for that, since packs may read it. gRPC's log on stderr has the place
-# where a policy raised.
-_BOOT: Final = """
-import logging, os, runpy, sys, threading
-lifeline = int(sys.argv.pop(1))
-def watch():
-    os.read(lifeline, 1)
-    os._exit(70)
-threading.Thread(target=watch, daemon=True).start()
-logging.getLogger("grpc").addHandler(logging.StreamHandler())
-runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
-"""
 
 T = TypeVar("T")
 
@@ -66,20 +48,15 @@ class PolicyPack:
 
     def __init__(
         self,
-        path: Path,
-        manifest: Mapping[str, Any],
-        process: subprocess.Popen[bytes],
-        lifeline: int,
+        process: PackProcess,
         *,
         stack: Mapping[str, Any],
         config: Mapping[str, Any],
         config_source: str,
         start_timeout: float,
     ) -> None:
-        self.path = path
-        self._manifest = manifest
+        self.path = process.path
         self._process = process
-        self._lifeline = lifeline
         self._stack = stack
         self._config = config
         self._config_source = config_source
@@ -92,8 +69,9 @@ class PolicyPack:
         self._port = FirstLine()
         self._errors = Tail()
         self._output = Tail()
-        drain(process.stdout, lambda line: self._port.offer(line) or self._output.add(line), self._port.end)
-        drain(process.stderr, self._errors.add, self._errors.end)
+        pipes = process.process
+        drain(pipes.stdout, lambda line: self._port.offer(line) or self._output.add(line), self._port.end)
+        drain(pipes.stderr, self._errors.add, self._errors.end)
         atexit.register(self.close)
 
     @classmethod
@@ -118,50 +96,38 @@ class PolicyPack:
         `stack_config` maps full keys (``kingdom:network``) to values as the CLI passes them: strings, JSON
         for objects. Raises PolicyPackError without a pack at `path`.
         """
-        path = path.resolve()
-        manifest = manifest_of(path)
-        python = python_of(path, manifest)
-        env = {
-            **os.environ,
-            "PULUMI_PROJECT": project,
-            "PULUMI_STACK": stack,
-            "PULUMI_DRY_RUN": "true" if dry_run else "false",
-            "PULUMI_ORGANIZATION": organization,
-            "PULUMI_CONFIG": json.dumps(dict(stack_config or {})),
-            # The pack imports its own package, also where another checkout of it is installed.
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(path.parent), os.environ.get("PYTHONPATH", "")))),
-        }
-        theirs, ours = os.pipe()
-        try:
-            process = subprocess.Popen(
-                [str(python), "-u", "-c", _BOOT, str(theirs), engine_address, str(path)],
-                cwd=path,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs,),
-                # Ctrl-C is for us to handle: the pack ends when we do.
-                start_new_session=True,
-            )
-        except OSError as error:
-            os.close(ours)
-            raise PolicyPackError(f"cannot run {python} for the policy pack {path}: {error}") from None
-        finally:
-            os.close(theirs)
+        context = PackContext(project, stack, dry_run, dict(stack_config or {}), organization)
+        return cls.of(
+            PackProcess.start(path, context, engine_address),
+            context,
+            config=config,
+            config_source=config_source,
+            tags=tags,
+            start_timeout=start_timeout,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        process: PackProcess,
+        context: PackContext,
+        *,
+        config: Mapping[str, Any] | None = None,
+        config_source: str = "--policy-pack-config",
+        tags: Mapping[str, str] | None = None,
+        start_timeout: float = START_TIMEOUT,
+    ) -> PolicyPack:
+        """The pack whose process was started with `context`, here or in the process that forked this one."""
         described = {
-            "project": project,
-            "stack": stack,
-            "organization": organization,
-            "dry_run": dry_run,
+            "project": context.project,
+            "stack": context.stack,
+            "organization": context.organization,
+            "dry_run": context.dry_run,
             "tags": dict(tags or {}),
-            "config": dict(stack_config or {}),
+            "config": dict(context.config),
         }
         return cls(
-            path,
-            manifest,
             process,
-            ours,
             stack=described,
             config=config or {},
             config_source=config_source,
@@ -178,7 +144,7 @@ class PolicyPack:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._process.process.pid
 
     @property
     def info(self) -> PackInfo:
@@ -219,18 +185,11 @@ class PolicyPack:
     def close(self) -> None:
         """End the process. Safe to call twice, and at any moment of the start."""
         with self._lock:
-            if self._lifeline < 0:
+            if not self._process.cut():
                 return
-            os.close(self._lifeline)
-            self._lifeline = -1
             if self._channel is not None:
                 self._channel.close()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.end()
         atexit.unregister(self.close)
 
     def _stamped(
@@ -264,7 +223,7 @@ class PolicyPack:
         import grpc
         from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-        if self._lifeline < 0:
+        if not self._process.open:
             raise PolicyPackError(f"the policy pack {self.path} was closed already")
         port = self._await_port()
         limits = [("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", -1)]
@@ -279,7 +238,7 @@ class PolicyPack:
             lambda: stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=CALL_TIMEOUT), "its policies"
         )
         settings = self._settings(described)
-        self._info = pack_info(described, self._manifest, settings)
+        self._info = pack_info(described, self._process.manifest, settings)
         configure = analyzer_pb2.ConfigureAnalyzerRequest()
         for name, setting in settings.items():
             entry = configure.policyConfig[name]
@@ -328,9 +287,10 @@ class PolicyPack:
             )
         if line == "":
             self._errors.wait_for_end(2)
-            code = self._process.wait(timeout=5) if _ended(self._process) else self._process.returncode
+            code = self._process.exit_code()
+            known = "" if code is None else f" (exit code {code})"
             raise PolicyPackError(
-                f"the policy pack {self.path} ended before it was up (exit code {code}): {self._cause()}"
+                f"the policy pack {self.path} ended before it was up{known}: {self._cause()}"
             )
         if not line.strip().isdecimal():
             raise PolicyPackError(
@@ -382,9 +342,3 @@ class PolicyPack:
 
 class _UnimplementedError(PolicyPackError):
     """An old SDK does not implement a method; as in the CLI, the call is skipped."""
-
-
-def _ended(process: subprocess.Popen[bytes]) -> bool:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=2)
-    return process.returncode is not None

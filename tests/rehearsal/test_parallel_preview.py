@@ -119,6 +119,43 @@ def test_fewer_side_by_side_than_stacks_still_does_all(tmp_path: Path) -> None:
     assert [outcome.exit_code for outcome in preview_all(jobs(toys), parallel=1)] == [0, 0, 0]
 
 
+def test_each_job_uses_the_one_pack_started_for_it(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 1.2.3\n")
+    source = f"""
+    import os, uuid
+    from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+    open({str(tmp_path)!r} + "/" + os.environ["PULUMI_STACK"] + "-" + str(os.getpid()), "w").close()
+    check = lambda args, report: report("found in " + os.environ["PULUMI_STACK"])
+    PolicyPack("one", [ResourceValidationPolicy("any", "Any.", check, EnforcementLevel.MANDATORY)])
+    """
+    (pack / "__main__.py").write_text(textwrap.dedent(source))
+    toys = project(tmp_path / "toys", one="config: {toys:length: 1}", two="config: {toys:length: 2}")
+    outcomes = preview_all([Job(toys, name, pack) for name in toys.stack_names()])
+    assert [outcome.exit_code for outcome in outcomes] == [3, 3]
+    for outcome in outcomes:
+        assert outcome.result
+        assert all(f"found in {outcome.job.stack}" in str(found) for found in outcome.result.mandatory)
+    started = sorted(path.name.partition("-") for path in tmp_path.glob("*-*"))
+    assert [stack for stack, _, _ in started] == ["one", "two"]
+    for _, _, pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
+def test_a_pack_that_cannot_start_is_reported_by_each_job(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (pack / "__main__.py").write_text("raise SystemExit('no licence')")
+    toys = project(tmp_path / "toys", one="config: {toys:length: 1}", two="config: {toys:length: 2}")
+    jobs = [Job(toys, "one", pack), Job(toys, "two", tmp_path / "absent")]
+    one, two = (str(outcome.error) for outcome in preview_all(jobs))
+    assert "ended before it was up" in one
+    assert "no policy pack at" in two
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_an_interruption_ends_every_child(tmp_path: Path, number: signal.Signals) -> None:
     source = f"""
