@@ -26,14 +26,13 @@ from app.monitoring.source import SourceError
 from rehearsal.dashboard.process import SERVER_FILE
 from rehearsal.dashboard.views import RANGES, TABS, overview, panels
 from rehearsal.host.processes.atomic_files import write_atomic
-from rehearsal.monitoring.access import RECORDING_FILE
 from rehearsal.monitoring.alerts import Alert, Alerts
 from rehearsal.monitoring.annotations import FILE, monitoring_folder
 from rehearsal.monitoring.early_warning import EarlyWarning
 from rehearsal.monitoring.platform import LocalPlatform
 from rehearsal.monitoring.recorder import Observer, Recorder
 from rehearsal.monitoring.signals import declared
-from rehearsal.monitoring.store import Event, Recording
+from rehearsal.monitoring.store import RECORDING_FILE, Event, Recording
 from rehearsal.monitoring.webhook import Webhook
 from rehearsal.pulumi.project import Project
 

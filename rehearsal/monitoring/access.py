@@ -13,10 +13,9 @@ from app.monitoring.source import Source, SourceError, TimeSeries
 from rehearsal.dashboard.process import address
 from rehearsal.errors import KingdomError
 from rehearsal.monitoring.annotations import monitoring_folder
-from rehearsal.monitoring.store import Event, Recording
+from rehearsal.monitoring.store import RECORDING_FILE, Event, Recording
 from rehearsal.pulumi.project import Project
 
-RECORDING_FILE: Final = "recording.duckdb"
 _TIMEOUT_SECONDS: Final = 30.0
 
 

@@ -92,7 +92,7 @@ class Head:
         metrics = [selector.metric] if selector.metric else list(self._series)
         for metric in metrics:
             for labels, series in self._series.get(metric, {}).items():
-                known = dict(labels)
+                known = dict(labels) if selector.matchers else {}
                 if all(matcher.matches(known.get(matcher.label, "")) for matcher in selector.matchers):
                     yield Recorded(labels, series.times, series.values)
 

@@ -15,6 +15,7 @@ import duckdb
 from app.monitoring.source import SourceError, TimeSeries
 from rehearsal.monitoring.promql.evaluator import Labels
 
+RECORDING_FILE: Final = "recording.duckdb"
 SAMPLE_SECONDS: Final = 2 * 3600.0  # samples are for the evaluation after a restart
 RESULT_SECONDS: Final = 30 * 86_400.0
 _SCHEMA: Final = """

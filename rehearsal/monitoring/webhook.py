@@ -7,12 +7,13 @@ import hmac
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal.errors import InputError
 from rehearsal.monitoring.alerts import Alert
+
+if TYPE_CHECKING:
+    import httpx
 
 URL: Final = "KINGDOM_WEBHOOK_URL"
 SECRET: Final = "KINGDOM_WEBHOOK_SECRET"  # noqa: S105 (the name of a variable)
@@ -27,6 +28,8 @@ class Webhook:
     """Posts each alert as JSON. The signature covers the timestamp and the body, so it cannot be replayed."""
 
     def __init__(self, url: str, secret: str, transport: httpx.BaseTransport | None = None) -> None:
+        import httpx  # 5 MB, which a recorder without a webhook does not need
+
         self._url = url
         self._secret = secret.encode()
         self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport)
@@ -46,6 +49,8 @@ class Webhook:
 
     def send(self, stack: str, alert: Alert) -> str:
         """Send an alert; "" when it was received, else what is wrong. A server error is tried again."""
+        import httpx
+
         payload: dict[str, Any] = {
             "stack": stack,
             "status": "firing" if alert.recovered is None else "resolved",

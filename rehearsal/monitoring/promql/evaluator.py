@@ -96,20 +96,34 @@ def query_range(samples: Samples, query: str, start: float, end: float, step: fl
 
 def query(samples: Samples, text: str | Expression, moment: float) -> Vector:
     """The result of a query at one moment, NaN and infinite values left out. Raises QueryError."""
-    expression = parse(text) if isinstance(text, str) else text
-    result = _Evaluator(samples, moment, moment).evaluate(expression, moment)
-    vector = {(): result} if isinstance(result, float) else result
-    return {labels: value for labels, value in vector.items() if math.isfinite(value)}
+    return queries(samples, moment)(text)
+
+
+def queries(samples: Samples, moment: float) -> Callable[[str | Expression], Vector]:
+    """A function as `query` for many queries at one moment: what they have in common is computed once."""
+    evaluator = _Evaluator(samples, moment, moment)
+
+    def result(text: str | Expression) -> Vector:
+        found = evaluator.evaluate(parse(text) if isinstance(text, str) else text, moment)
+        vector = {(): found} if isinstance(found, float) else found
+        return {labels: value for labels, value in vector.items() if math.isfinite(value)}
+
+    return result
 
 
 class _Evaluator:
-    """Evaluates at moments between `start` and `end`; each selector is read once for all of them."""
+    """Evaluates at moments between `start` and `end`; each selector is read once for all of them.
+
+    Calls and aggregations are computed once for each moment. A vector is not changed after it was returned.
+    """
 
     def __init__(self, samples: Samples, start: float, end: float) -> None:
         self._samples = samples
         self._start = start
         self._end = end
         self._read: dict[Selector, list[Recorded]] = {}
+        self._moment = math.nan
+        self._known: dict[Expression, Vector] = {}
 
     def evaluate(self, expression: Expression, moment: float) -> Vector | float:
         if isinstance(expression, Number):
@@ -118,10 +132,18 @@ class _Evaluator:
             if expression.range:
                 raise QueryError(f"a range needs a function such as rate: {expression.metric}[…]")
             return self._instant(expression, moment)
-        if isinstance(expression, Call):
-            return self._call(expression, moment)
-        if isinstance(expression, Aggregation):
-            return self._aggregate(expression, moment)
+        if isinstance(expression, Call | Aggregation):
+            if moment != self._moment:
+                self._moment = moment
+                self._known.clear()
+            found = self._known.get(expression)
+            if found is None:
+                if isinstance(expression, Call):
+                    found = self._call(expression, moment)
+                else:
+                    found = self._aggregate(expression, moment)
+                self._known[expression] = found
+            return found
         return _binary(
             expression, self.evaluate(expression.left, moment), self.evaluate(expression.right, moment)
         )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rehearsal.errors import KingdomError
-from rehearsal.monitoring.access import RECORDING_FILE, recorded
+from rehearsal.monitoring.access import recorded
 from rehearsal.monitoring.annotations import monitoring_folder
-from rehearsal.monitoring.store import Event, Recording
+from rehearsal.monitoring.store import RECORDING_FILE, Event, Recording
 from rehearsal.pulumi.project import Project
 from tests.repository._tree import ROOT
 

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.monitoring.access import RECORDING_FILE
 from rehearsal.monitoring.annotations import monitoring_folder
 from rehearsal.monitoring.signals import declared
-from rehearsal.monitoring.store import Recording
+from rehearsal.monitoring.store import RECORDING_FILE, Recording
 from rehearsal.pulumi.project import Project
 from tests.rehearsal.minimal import KINGDOM
 from tests.repository._tree import ROOT

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from rehearsal.monitoring.promql.evaluator import NAME, Labels, Recorded, query, query_range
+from rehearsal.monitoring.promql.evaluator import NAME, Labels, Recorded, queries, query, query_range
 from rehearsal.monitoring.promql.parser import QueryError, Selector
 
 
@@ -94,3 +94,22 @@ def test_a_range_leaves_gaps_out() -> None:
 def test_what_cannot_be_evaluated_is_named(text: str, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         query(SAMPLES, text, 100.0)
+
+
+class Counted:
+    """`SAMPLES`, and how often a selector was read."""
+
+    def __init__(self) -> None:
+        self.read: list[Selector] = []
+
+    def select(self, selector: Selector, start: float, end: float) -> Iterable[Recorded]:
+        self.read.append(selector)
+        return SAMPLES.select(selector, start, end)
+
+
+def test_queries_at_one_moment_compute_what_they_have_in_common_once() -> None:
+    texts = ["sum(rate(total[50s]))", "sum(rate(total[50s])) / sum(up)", "max(rate(total[50s]))", "up + up"]
+    samples = Counted()
+    result = queries(samples, 100.0)
+    assert [result(text) for text in texts] == [query(SAMPLES, text, 100.0) for text in texts]
+    assert len(samples.read) == len(set(samples.read)) == 2
