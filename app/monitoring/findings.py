@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from app.monitoring.signals import Signal, Signals
+from app.monitoring.signals import Scale, Signal, Signals
 from app.monitoring.source import Source, TimeSeries
 from app.monitoring.trends import MIN_BUCKETS, Change, buckets, detect
 
-# Window and bucket in seconds: a drift of hours, and a fault of minutes.
-SCALES: Final = ((36_000.0, 300.0), (3600.0, 60.0))
 _MOVED_BUCKETS: Final = 3
 
 
@@ -72,27 +70,26 @@ class Finding:
 def findings(
     source: Source, signals: Signals, end: float, happenings: Sequence[Happening] = ()
 ) -> list[Finding]:
-    """Return what has become worse in the windows of `SCALES` before `end`, the largest change first.
+    """Return what has become worse in the windows before `end`, the largest change first.
 
-    A line that is found at both scales is reported at the longer one, which has its onset. Raises
+    A line that is found at several scales is reported at the longest one, which has its onset. Raises
     SourceError.
     """
     found: dict[tuple[str, str], Finding] = {}
-    for seconds, bucket in SCALES:
+    for scale in sorted(signals.detection.scales, key=lambda scale: -scale.window):
         for signal in signals.local().values():
             if not signal.trend:
                 continue
-            for finding in _of_signal(source, signals, signal, end, seconds, bucket):
+            for finding in _of_signal(source, signals, signal, end, scale):
                 found.setdefault((finding.signal, finding.line), finding)
     ordered = sorted(found.values(), key=lambda item: -abs(item.change.relative))
     return [_explained(finding, ordered, happenings) for finding in ordered]
 
 
-def _of_signal(
-    source: Source, signals: Signals, signal: Signal, end: float, seconds: float, bucket: float
-) -> list[Finding]:
-    start, count = end - seconds, int(seconds / bucket)
-    step = max(15.0, bucket / 4)
+def _of_signal(source: Source, signals: Signals, signal: Signal, end: float, scale: Scale) -> list[Finding]:
+    bucket = scale.bucket
+    start, count = end - scale.window, int(scale.window / bucket)
+    step = max(signals.detection.scrape_seconds, bucket / 4)
     times = [start + bucket * index for index in range(count)]
     loads = _loads(source, signals, signal, start, end, step)
     found = []
@@ -117,7 +114,7 @@ def _of_signal(
                 series.label,
                 signal.unit,
                 change,
-                seconds,
+                scale.window,
                 limit,
                 hours,
                 evidence={"buckets": known, "bucket_seconds": bucket, "equal_load": demand is not None},

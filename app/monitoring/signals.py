@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from app.monitoring.trends import MIN_BUCKETS
+
 
 class SignalsError(Exception):
     """The declared signals cannot be used; the text states which and why."""
@@ -48,13 +50,40 @@ class Panel(msgspec.Struct, frozen=True):
     section: str = ""
 
 
+class Scale(msgspec.Struct, frozen=True):
+    """A window before the present, divided into buckets; both in seconds."""
+
+    window: float
+    bucket: float
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """How one machine is watched, and the scales at which trends and shifts are looked for.
+
+    `scrape_seconds` are between scrapes, `examine_seconds` between examinations. An alert begins
+    `fire_seconds` after its threshold was crossed and ends `recover_seconds` after it was left.
+    """
+
+    scrape_seconds: float = 15.0
+    examine_seconds: float = 300.0
+    fire_seconds: float = 300.0
+    recover_seconds: float = 120.0
+    scales: tuple[Scale, ...] = (Scale(36_000.0, 300.0), Scale(3600.0, 60.0))
+
+    @property
+    def window(self) -> float:
+        """The longest window."""
+        return max(scale.window for scale in self.scales)
+
+
 class Signals(msgspec.Struct, frozen=True):
-    """Signals and dashboards by name, and for each objective its query and the allowed share."""
+    """Signals and dashboards by name, for each objective its query and the allowed share, and detection."""
 
     signals: dict[str, Signal]
     dashboards: dict[str, tuple[Panel, ...]]
     objectives: dict[str, str]
     allowed: dict[str, float]
+    detection: Detection = Detection()
 
     def bad_share(self, objective: str, window: str) -> str:
         """Return PromQL for the share of requests within `window` that violate `objective`."""
@@ -99,6 +128,7 @@ def resolve(content: Mapping[str, Any], namespace: str, observability: Mapping[s
                     "availability": 1 - float(objectives["availabilityPercent"]) / 100,
                     "latency": 1 - float(objectives["fastPercent"]) / 100,
                 },
+                "detection": content["detection"],
             }
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -124,9 +154,30 @@ def decode(content: Any) -> Signals:
             )
         if signal.load and signal.load not in found.signals:
             raise SignalsError(f"signal {signal.name}: load {signal.load!r} is not a declared signal")
+    _check(found.detection)
     for panels in found.dashboards.values():
         for panel in panels:
             for line in panel.lines.values():
                 if line not in found.signals:
                     raise SignalsError(f"panel {panel.title!r}: {line!r} is not a declared signal")
     return found
+
+
+def _check(detection: Detection) -> None:
+    """Raise SignalsError unless every scale has enough buckets, with a value in each."""
+    if detection.scrape_seconds < 1 or detection.examine_seconds < detection.scrape_seconds:
+        raise SignalsError(
+            f"detection: scrape_seconds {detection.scrape_seconds:g} must be 1 or more, and examine_seconds"
+            f" {detection.examine_seconds:g} not less than it"
+        )
+    if detection.fire_seconds < 0 or detection.recover_seconds < 0:
+        raise SignalsError("detection: fire_seconds and recover_seconds must be 0 or more")
+    if not detection.scales:
+        raise SignalsError("detection: scales is empty; name at least one window with its bucket")
+    for scale in detection.scales:
+        if scale.bucket < detection.scrape_seconds or scale.window < MIN_BUCKETS * scale.bucket:
+            raise SignalsError(
+                f"detection: a window of {scale.window:g} s with buckets of {scale.bucket:g} s must have"
+                f" {MIN_BUCKETS} buckets or more, each not shorter than scrape_seconds"
+                f" {detection.scrape_seconds:g}"
+            )

@@ -28,7 +28,7 @@ class SystemMetrics(Collector):
         self._proc = proc
 
     def collect(self) -> Iterator[Metric]:
-        for read in (self._cpu, self._memory, self._network, self._disk, self._sockets):
+        for read in (self._cpu, self._wait, self._memory, self._network, self._disk, self._sockets):
             try:
                 yield from read()
             except (OSError, ValueError, IndexError, KeyError):
@@ -44,6 +44,17 @@ class SystemMetrics(Collector):
         for mode, count in zip(_MODES, ticks, strict=False):
             family.add_metric((mode,), int(count) / os.sysconf("SC_CLK_TCK"))
         return [family]
+
+    def _wait(self) -> list[Metric]:
+        """The second field of `schedstat`; the event loop is on the main thread, which `self` stands for."""
+        waited = int(self._lines("self/schedstat")[0].split()[1])
+        return [
+            CounterMetricFamily(
+                "kingdom_cpu_wait_seconds",
+                "Time for which the main thread was ready to run and waited for a CPU.",
+                value=waited / 1e9,
+            )
+        ]
 
     def _memory(self) -> list[Metric]:
         sizes = dict(line.split(":", 1) for line in self._lines("meminfo"))

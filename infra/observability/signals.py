@@ -93,6 +93,7 @@ def published(namespace: str, settings: ObservabilitySettings) -> str:
                 "availability": 1 - objectives.availability_percent / 100,
                 "latency": 1 - objectives.fast_percent / 100,
             },
+            "detection": content["detection"],
         },
         indent=1,
     )

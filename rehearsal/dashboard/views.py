@@ -12,24 +12,25 @@ from app.monitoring.signals import Limits, Signal, Signals
 from app.monitoring.source import Source, TimeSeries
 from rehearsal.monitoring.alerts import Alerts
 from rehearsal.monitoring.early_warning import EarlyWarning
-from rehearsal.monitoring.recorder import INTERVAL_SECONDS, Recorder
+from rehearsal.monitoring.recorder import Recorder
 
 RANGES: Final[Mapping[str, float]] = {
     "15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0, "7d": 604_800.0,
 }  # fmt: skip
 _POINTS: Final = 240
 _MAX_LINES: Final = 10
+_BUDGET_SECONDS: Final = 86_400.0
 TABS: Final = ("system", "application", "queue", "cache", "database", "business", "autoscaling")
 
 
-def step_of(seconds: float) -> float:
-    """Seconds between points: those of the recording, or a multiple for a long range."""
-    return INTERVAL_SECONDS * max(1, math.ceil(seconds / _POINTS / INTERVAL_SECONDS))
+def step_of(seconds: float, interval: float) -> float:
+    """Seconds between points: the `interval` of the recording, or a multiple for a long range."""
+    return interval * max(1, math.ceil(seconds / _POINTS / interval))
 
 
 def panels(source: Source, signals: Signals, tab: str, end: float, seconds: float) -> dict[str, Any]:
     """The panels of a tab over the `seconds` before `end`. Raises SourceError."""
-    step = step_of(seconds)
+    step = step_of(seconds, signals.detection.scrape_seconds)
     end = math.floor(end / step) * step
     start = end - seconds
     moments = [start + step * index for index in range(round(seconds / step) + 1)]
@@ -87,6 +88,7 @@ def overview(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: 
         name: max((value for value in recorder.results.get(signal.query, {}).values()), default=None)
         for name, signal in signals.local().items()
     }
+    step = step_of(_BUDGET_SECONDS, signals.detection.scrape_seconds)
     shown = ("requests", "response-time", "errors", "cpu", "memory", "database-connections", "queue-age")
     return {
         "stack": stack,
@@ -96,7 +98,7 @@ def overview(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: 
         "problems": sorted(recorder.problems.values()),
         "alerts": [alert.to_json() for alert in alerts.active()],
         "findings": [finding.to_json() for finding in warnings.findings],
-        "budget": [asdict(item) for item in budgets(recorder, signals, at, 86_400.0, step_of(86_400.0))],
+        "budget": [asdict(item) for item in budgets(recorder, signals, at, _BUDGET_SECONDS, step)],
         "numbers": [
             {"title": signals.signals[name].title, "unit": signals.signals[name].unit, "value": current[name]}
             for name in shown

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 from app.monitoring.signals import Signal, Signals
 from rehearsal.monitoring.promql.evaluator import Labels
 from rehearsal.monitoring.recorder import Results
-
-# As the alert policies in Cloud Monitoring: a threshold counts once it was crossed for five minutes.
-FIRE_SECONDS: Final = 300.0
-RECOVER_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ class Alerts:
         if beyond:
             pending.within = None
             pending.beyond = at if pending.beyond is None else pending.beyond
-            if pending.alert is None and at - pending.beyond >= FIRE_SECONDS:
+            if pending.alert is None and at - pending.beyond >= self._signals().detection.fire_seconds:
                 pending.alert = Alert(
                     signal.name, signal.title, line, severity, value, limit, signal.unit, pending.beyond,
                     signal.requirement,
@@ -92,7 +88,7 @@ class Alerts:
         else:
             pending.beyond = None
             pending.within = at if pending.within is None else pending.within
-            if pending.alert is not None and at - pending.within >= RECOVER_SECONDS:
+            if pending.alert is not None and at - pending.within >= self._signals().detection.recover_seconds:
                 recovered = Alert(**{**asdict(pending.alert), "value": value, "recovered": at})
                 pending.alert = None
                 self._notify(recovered)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from app.monitoring.findings import SCALES, Finding, Happening, findings
+from app.monitoring.findings import Finding, Happening, findings
 from rehearsal.monitoring.recorder import Recorder, Results
 from rehearsal.monitoring.store import Event, Recording
 
-EVERY_SECONDS: Final = 300.0
 _KINDS: Final = frozenset({"deployment", "scaling", "drill", "load"})
 
 
@@ -26,10 +25,10 @@ class EarlyWarning:
         """Look again when it is due."""
         if at < self._due or not results:
             return
-        self._due = at + EVERY_SECONDS
-        self.findings = findings(
-            self._recorder, self._recorder.signals, at, happenings(self._recorder.store, at)
-        )
+        signals = self._recorder.signals
+        self._due = at + signals.detection.examine_seconds
+        causes = happenings(self._recorder.store, at, signals.detection.window)
+        self.findings = findings(self._recorder, signals, at, causes)
         current = {(finding.signal, finding.line) for finding in self.findings}
         for finding in self.findings:
             if (finding.signal, finding.line) not in self._known:
@@ -37,7 +36,7 @@ class EarlyWarning:
         self._known = current
 
 
-def happenings(store: Recording, end: float, seconds: float = SCALES[0][0]) -> list[Happening]:
+def happenings(store: Recording, end: float, seconds: float) -> list[Happening]:
     """Return possible causes of a change within `seconds` before `end`."""
     return happenings_of(store.events(end - seconds, end))
 

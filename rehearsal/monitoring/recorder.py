@@ -18,13 +18,12 @@ from rehearsal.monitoring.clock import RecordingClock
 from rehearsal.monitoring.exposition import Exposition
 from rehearsal.monitoring.head import RETENTION_SECONDS, Head
 from rehearsal.monitoring.platform import EMULATED, PlatformState, ScrapeTarget
-from rehearsal.monitoring.promql.evaluator import NAME, Labels, Vector, query, query_range
+from rehearsal.monitoring.promql.evaluator import NAME, Labels, Vector, queries, query_range
 from rehearsal.monitoring.promql.parser import Expression, QueryError, parse, selectors
 from rehearsal.monitoring.store import Event, Recording
 
-INTERVAL_SECONDS: Final = 15.0
-# After this long without a scrape, the last values are not carried on.
-_GAP_SECONDS: Final = 4 * INTERVAL_SECONDS
+# After so many intervals without a scrape, the last values are not carried on.
+_GAP_INTERVALS: Final = 4
 _PRUNE_SECONDS: Final = 600.0
 _TIMEOUT_SECONDS: Final = 2.0
 _MAX_EXPOSITION_BYTES: Final = 16 * 1024 * 1024
@@ -116,11 +115,11 @@ class Recorder:
         return at
 
     def run(self, stop: threading.Event) -> None:
-        """Record every `INTERVAL_SECONDS` until `stop` is set."""
+        """Record at the interval that is declared with the signals, until `stop` is set."""
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
             self.step()
-            due = max(due + INTERVAL_SECONDS, time.monotonic())
+            due = max(due + self._interval, time.monotonic())
 
     def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         """The series of `query`. Raises SourceError for a query that is not supported."""
@@ -131,6 +130,10 @@ class Recorder:
                 return query_range(self._head, query, start, end, step)
         except QueryError as error:
             raise SourceError(str(error)) from error
+
+    @property
+    def _interval(self) -> float:
+        return self.signals.detection.scrape_seconds
 
     def _metrics(self) -> set[str]:
         """The metrics that signals use."""
@@ -156,8 +159,8 @@ class Recorder:
                 self._head.end(at)
             self._expositions.clear()
             return
-        if self.at and at - self.at > _GAP_SECONDS:
-            self._head.end(self.at + INTERVAL_SECONDS)
+        if self.at and at - self.at > _GAP_INTERVALS * self._interval:
+            self._head.end(self.at + self._interval)
         metrics = self._metrics()
         recorded: dict[Labels, float] = {}
         for target in observation.targets:
@@ -193,7 +196,7 @@ class Recorder:
         for metric in metrics - EMULATED:
             if any(exposition.exports(metric) for exposition in self._expositions.values()):
                 self._seen[metric] = at
-            elif metric in self._seen and at - self._seen[metric] > _GAP_SECONDS:
+            elif metric in self._seen and at - self._seen[metric] > _GAP_INTERVALS * self._interval:
                 users = [
                     name
                     for name, signal in self.signals.local().items()
@@ -206,9 +209,10 @@ class Recorder:
 
     def _evaluate(self, at: float, found: dict[str, str]) -> Results:
         results: Results = {}
+        query = queries(self._head, at)
         for text in self._queries():
             try:
-                vector = query(self._head, self._expression(text), at)
+                vector = query(self._expression(text))
             except QueryError as error:
                 found[text] = str(error)
                 continue

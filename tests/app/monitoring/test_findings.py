@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from app.monitoring.findings import Happening, findings
-from app.monitoring.signals import Limits, Signal, Signals
+from app.monitoring.signals import Detection, Limits, Scale, Signal, Signals
 from app.monitoring.source import TimeSeries
 
 END = 36_000.0
@@ -62,3 +63,21 @@ def test_each_finding_has_onset_magnitude_and_movers() -> None:
     assert memory.hours[0] <= (80 - 56) * 1000 / 3600 <= (memory.hours[1] or 0)
     assert "reaches 80 % in" in memory.text
     assert memory.to_json()["text"] == memory.text
+
+
+class Sudden:
+    """Memory that rises by half 200 s before the end."""
+
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
+        times = [start + step * index for index in range(int((end - start) / step) + 1)]
+        values = [30 + index % 3 / 10 + (15 if at >= END - 200 else 0) for index, at in enumerate(times)]
+        return [TimeSeries({}, times, values)]
+
+
+def test_the_scales_are_declared_with_the_signals() -> None:
+    memory = msgspec.structs.replace(SIGNALS, signals={"memory": SIGNALS.signals["memory"]})
+    assert findings(Sudden(), memory, END) == []  # 200 s are four buckets of a minute
+    detection = Detection(scrape_seconds=5, scales=(Scale(600, 5),))
+    (finding,) = findings(Sudden(), msgspec.structs.replace(memory, detection=detection), END)
+    assert (finding.window, finding.evidence["bucket_seconds"]) == (600, 5)
+    assert abs(finding.change.onset - (END - 200)) <= 5

@@ -21,6 +21,11 @@ def content(**changes: Any) -> dict[str, Any]:
         "signals": {"errors": {**entry, **changes}},
         "dashboards": {"application": [{"title": "Errors", "lines": {"failed": "errors"}}]},
         "objectives": {"latency": 'b{le="$fast_seconds"}[$window]'},
+        "detection": {
+            "scrape_seconds": 5,
+            "examine_seconds": 15,
+            "scales": [{"window": 600, "bucket": 5}],
+        },
     }
 
 
@@ -29,6 +34,7 @@ def test_values_of_a_stack_are_filled_in() -> None:
     assert signals.signals["errors"].query == 'a{n="kingdom"}'
     assert signals.bad_share("latency", "1h") == 'b{le="1.0"}[1h]'
     assert signals.allowed["availability"] == pytest.approx(0.001)
+    assert (signals.detection.scrape_seconds, signals.detection.window) == (5.0, 600.0)
     assert decode(msgspec.json.encode(signals)) == signals
 
 
@@ -44,6 +50,24 @@ def test_values_of_a_stack_are_filled_in() -> None:
 def test_what_cannot_be_used_is_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SignalsError, match=message):
         resolve(content(**changes), "kingdom", OBSERVABILITY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scrape_seconds": 0.5}, "scrape_seconds 0.5 must be 1 or more"),
+        ({"examine_seconds": 4}, "examine_seconds 4 not less"),
+        ({"scales": []}, "scales is empty"),
+        ({"scales": [{"window": 95, "bucket": 5}]}, "must have 20 buckets or more"),
+        ({"scales": [{"window": 600, "bucket": 4}]}, "not shorter than scrape_seconds 5"),
+        ({"scales": [{"window": "1h", "bucket": 5}]}, "cannot be used"),
+    ],
+)
+def test_detection_that_can_find_nothing_is_refused(changes: dict[str, Any], message: str) -> None:
+    wrong = content()
+    wrong["detection"] |= changes
+    with pytest.raises(SignalsError, match=message):
+        resolve(wrong, "kingdom", OBSERVABILITY)
 
 
 def test_a_panel_names_declared_signals() -> None:

@@ -40,6 +40,12 @@ def test_loopback_traffic_is_not_network_traffic(tmp_path: Path) -> None:
     }
 
 
+def test_the_wait_for_a_cpu_is_in_seconds(tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/schedstat").write_text("681260000 2500000000 17\n")
+    assert samples(tmp_path) == {("kingdom_cpu_wait_seconds_total", ""): 2.5}
+
+
 def test_only_open_sockets_are_counted(tmp_path: Path) -> None:
     folder = tmp_path / "self/fd"
     folder.mkdir(parents=True)

@@ -7,10 +7,10 @@ from rehearsal.dashboard.views import RANGES, aligned, step_of
 
 
 def test_a_long_range_has_no_more_points_than_a_plot_can_show() -> None:
-    assert step_of(RANGES["15m"]) == 15.0
+    assert step_of(RANGES["15m"], 15.0) == 15.0
     for seconds in RANGES.values():
-        assert seconds / step_of(seconds) <= 240
-        assert step_of(seconds) % 15 == 0
+        assert seconds / step_of(seconds, 15.0) <= 240
+        assert step_of(seconds, 15.0) % 15 == 0
 
 
 def test_values_are_aligned_and_gaps_are_none() -> None:

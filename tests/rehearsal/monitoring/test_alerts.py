@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from app.monitoring.signals import Limits, Signals
-from rehearsal.monitoring.alerts import FIRE_SECONDS, RECOVER_SECONDS, Alert, Alerts
+from app.monitoring.signals import Detection, Limits, Signals
+from rehearsal.monitoring.alerts import Alert, Alerts
 from tests.rehearsal.monitoring.recording import MadeUp
+
+FIRE_SECONDS = Detection().fire_seconds
+RECOVER_SECONDS = Detection().recover_seconds
 
 
 class Watched:
@@ -69,3 +72,12 @@ def test_a_changed_threshold_applies_without_a_restart() -> None:
     )
     watched.feed(3.0, 600)
     assert [notice.limit for notice in watched.notices] == [2.0]
+
+
+def test_the_time_until_an_alert_is_declared_with_the_signals() -> None:
+    watched = Watched()
+    detection = Detection(fire_seconds=30, recover_seconds=15)
+    watched.signals = msgspec.structs.replace(watched.signals, detection=detection)
+    watched.feed(7.0, 60)
+    watched.feed(1.0, 30)
+    assert [(notice.since, notice.recovered) for notice in watched.notices] == [(15.0, None), (15.0, 90.0)]

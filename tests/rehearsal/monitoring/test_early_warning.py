@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.monitoring.early_warning import EVERY_SECONDS, EarlyWarning, happenings
+from rehearsal.monitoring.early_warning import EarlyWarning, happenings
 from rehearsal.monitoring.store import Event
 from tests.rehearsal.monitoring.recording import MadeUp
 
@@ -22,7 +22,7 @@ def test_a_leak_is_found_once_with_the_deployment_at_its_onset() -> None:
     (finding,) = warnings.findings
     assert abs(finding.change.onset - (start + 1800)) <= 180
     assert [mover.title for mover in finding.movers] == ["api: new revision"]
-    warnings.update(at + EVERY_SECONDS + 1, {memory: {(): value}})
+    warnings.update(at + made_up.signals.detection.examine_seconds + 1, {memory: {(): value}})
     events = [event for event in recorder.store.events(0, at + 10_000) if event.kind == "finding"]
     assert len(events) == 1
-    assert len(happenings(recorder.store, at)) == 1
+    assert len(happenings(recorder.store, at, 3600.0)) == 1

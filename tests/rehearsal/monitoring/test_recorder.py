@@ -9,9 +9,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from app.monitoring.prometheus import PrometheusSource
+from app.monitoring.signals import Detection
 from app.monitoring.source import TimeSeries
 from rehearsal.monitoring.promql.evaluator import Labels
 from rehearsal.monitoring.store import Recording
@@ -89,6 +91,19 @@ def test_a_platform_that_stops_leaves_a_gap() -> None:
     query = made_up.signals.signals["in-flight"].query
     (series,) = recorder.query_range(query, stopped - 60, made_up.wall, 15.0)
     assert not [at for at in series.times if stopped + 15 < at < stopped + 585]
+
+
+def test_a_gap_is_four_declared_intervals() -> None:
+    made_up = MadeUp()
+    made_up.signals = msgspec.structs.replace(made_up.signals, detection=Detection(scrape_seconds=60.0))
+    recorder = made_up.recorder()
+    query = made_up.signals.signals["in-flight"].query
+    for seconds, expected in ((200.0, True), (300.0, False)):
+        before = recorder.step()
+        made_up.advance(seconds)
+        recorder.step()
+        found = recorder.query_range(f"({query}) + 0", before + 120, before + 120, 15.0)
+        assert bool(found) is expected, seconds
 
 
 def test_a_renamed_metric_is_reported_and_keeps_no_value() -> None:
