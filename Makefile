@@ -115,5 +115,6 @@ lock: $(STAMP) ## Resolve the locks again, with hashes and no registry address
 	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS)"; set -e; \
 	eval "$$UV --group all -o locks/platform.txt"; \
 	eval "$$UV --group service -c locks/platform.txt --overrides locks/overrides-service.in -o locks/service.txt"; \
+	eval "$$UV --group load -c locks/platform.txt -o locks/load.txt"; \
 	eval "$$UV --group peers -o locks/peers.txt"; \
 	printf 'uv\n' | eval "$$UV - -c locks/platform.txt -o locks/bootstrap.txt"

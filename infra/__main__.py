@@ -12,6 +12,7 @@ from infra.delivery import Delivery, DeliveryArgs
 from infra.edge import Edge, EdgeArgs
 from infra.edge.origin import Origin, OriginArgs
 from infra.kms import Keys, KeysArgs
+from infra.loadtest import LoadTest, LoadTestArgs
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs
 from infra.project import Foundation, FoundationArgs, wait_for_apis
@@ -84,6 +85,20 @@ workload = Workload(
         reports,
     ),
 )
+if settings.loadtest.run is not None:
+    LoadTest(
+        "loadtest",
+        LoadTestArgs(
+            environment,
+            keys,
+            cluster,
+            settings.cluster.zones,
+            delivery,
+            workload,
+            settings.workload.image.registry,
+            settings.loadtest.run,
+        ),
+    )
 edge = Edge(
     "edge",
     EdgeArgs(environment, origin, settings.edge, settings.workload, settings.observability.page),

@@ -15,6 +15,7 @@ from infra.kms import Keys, Use
 from infra.network import PODS, SERVICES, Network
 from infra.node_pools import NodeIdentity, NodeIdentityArgs, Pool, PoolArgs, node_config
 from infra.settings.platform import ClusterSettings
+from infra.settings.roles import NodePoolKind
 from infra.settings.sizing import MAX_PODS_PER_NODE, Sizing
 
 # A minor version: GKE resolves it to the latest patch that the release channel offers. An exact patch leaves
@@ -78,13 +79,13 @@ class Cluster(Component):
         )
         pools = [
             Pool(
-                f"{name}-{kind}",
-                PoolArgs(environment, cluster, identity, args.keys, pool, settings.zones, size, spot),
+                f"{name}-{kind.value}",
+                PoolArgs(environment, cluster.id, identity, args.keys, pool, settings.zones, size, kind),
                 self.child(),
             )
-            for kind, pool, size, spot in (
-                ("on-demand", settings.on_demand, args.sizing.on_demand, False),
-                ("spot", settings.spot, args.sizing.spot, True),
+            for kind, pool, size in (
+                (NodePoolKind.ON_DEMAND, settings.on_demand, args.sizing.on_demand),
+                (NodePoolKind.SPOT, settings.spot, args.sizing.spot),
             )
         ]
         endpoint = cluster.control_plane_endpoints_config.apply(

@@ -18,8 +18,6 @@ from infra.settings.sizing import Nodes as Size
 # Roles of the nodes' own identity: write logs and metrics. Images: see `infra/delivery/__init__.py`.
 NODE_ROLES = {"node": "roles/container.defaultNodeServiceAccount"}
 POOL_LABEL = "kingdom.studio/pool"
-ON_DEMAND = NodePoolKind.ON_DEMAND.value
-SPOT = NodePoolKind.SPOT.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +56,38 @@ class NodeIdentity(Component):
 
 @dataclass(frozen=True, slots=True)
 class PoolArgs:
-    """The cluster, the identity of its nodes, the disks' key, and what kind and number of nodes."""
+    """The cluster's id, the identity of its nodes, the disks' key, and what kind and number of nodes."""
 
     environment: Environment
-    cluster: container.Cluster
+    cluster: pulumi.Input[str]
     identity: NodeIdentity
     keys: Keys
     settings: PoolSettings
     zones: tuple[str, ...]
     size: Size
-    spot: bool
+    kind: NodePoolKind
 
 
 class Pool(Component):
-    """One autoscaled node pool, on demand or spot. `pool` is what waits until it is there."""
+    """One autoscaled node pool of a kind. `pool` is what waits until it is there."""
 
     def __init__(self, name: str, args: PoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:node_pools:Pool", name, opts)
-        kind = SPOT if args.spot else ON_DEMAND
+        kind, spot = args.kind.value, args.kind is NodePoolKind.SPOT
         labels = args.environment.label("cluster")
         self.pool = container.NodePool(
             name,
             name=kind,
-            cluster=args.cluster.id,
+            cluster=args.cluster,
             location=args.environment.region,
             node_locations=list(args.zones),
             max_pods_per_node=MAX_PODS_PER_NODE,
-            initial_node_count=1,
+            initial_node_count=min(args.size.minimum, 1),
             autoscaling={
                 "total_min_node_count": args.size.minimum,
                 "total_max_node_count": args.size.maximum,
                 # Spot capacity is wherever it is; on-demand nodes spread, so that a zone can be lost.
-                "location_policy": "ANY" if args.spot else "BALANCED",
+                "location_policy": "BALANCED" if args.kind is NodePoolKind.ON_DEMAND else "ANY",
             },
             management={
                 "auto_repair": True,  # a node that stops reporting is replaced without anyone woken
@@ -104,14 +102,14 @@ class Pool(Component):
                 "boot_disk": {"size_gb": args.settings.disk_gb, "disk_type": "pd-balanced"},
                 # Access to the project's disks does not include what pods wrote on a node.
                 "boot_disk_kms_key": args.keys.ids[Use.DISKS],
-                "spot": args.spot,
+                "spot": spot,
                 "gvnic": {"enabled": True},
                 "gcfs_config": {"enabled": True},  # image streaming: a new node serves before its pull ends
                 "labels": {POOL_LABEL: kind},
                 "resource_labels": labels,
                 "tags": ["kingdom-nodes"],
-                # Only what tolerates losing its node lands on spot nodes.
-                "taints": [{"key": POOL_LABEL, "value": SPOT, "effect": "NO_SCHEDULE"}] if args.spot else [],
+                # Only what tolerates losing its node lands on spot nodes, and only load tests on theirs.
+                "taints": taints(args.kind),
             },
             opts=self.child(
                 depends_on=[*args.identity.grants, *args.keys.ready[Use.DISKS]],
@@ -120,6 +118,13 @@ class Pool(Component):
             ),
         )
         self.register_outputs({})
+
+
+def taints(kind: NodePoolKind) -> list[Any]:
+    """Return the taint of a pool that a pod must choose; none for the pool on demand."""
+    if kind is NodePoolKind.ON_DEMAND:
+        return []
+    return [{"key": POOL_LABEL, "value": kind.value, "effect": "NO_SCHEDULE"}]
 
 
 def node_config(email: pulumi.Input[str]) -> Any:

@@ -49,7 +49,7 @@ class Identity(Component):
         versions: dict[str, pulumi.Output[str]] = {}
         readable: list[pulumi.Resource] = []
         for file, content in contents.items():
-            secret = self._secret(file, args)
+            secret = regional_secret(self, file, environment, args.keys)
             readable += self._readers(file, secret, accounts)
             version = secretmanager.SecretVersion(
                 f"{name}-{secret_id(file)}",
@@ -62,7 +62,7 @@ class Identity(Component):
             versions[file] = version.name
         if args.mail_password:
             # The password belongs to the operator of the mail server: no state and no stack file has it.
-            secret = self._secret(MAIL_PASSWORD, args)
+            secret = regional_secret(self, MAIL_PASSWORD, environment, args.keys)
             readable += self._readers(MAIL_PASSWORD, secret, accounts)
             versions[MAIL_PASSWORD] = pulumi.Output.concat(secret.name, f"/versions/{args.mail_password}")
 
@@ -70,27 +70,6 @@ class Identity(Component):
         self.versions = versions
         self.readable = readable
         self.register_outputs({"accounts": self.accounts})
-
-    def _secret(self, file: str, args: IdentityArgs) -> secretmanager.Secret:
-        environment = args.environment
-        return secretmanager.Secret(
-            f"{self.name}-{secret_id(file)}",
-            secret_id=secret_id(file),
-            replication={
-                "user_managed": {
-                    "replicas": [
-                        {
-                            "location": environment.region,
-                            # Withdrawing one key makes every secret unreadable at once.
-                            "customer_managed_encryption": {"kms_key_name": args.keys.ids[Use.SECRETS]},
-                        }
-                    ]
-                }
-            },
-            labels=environment.label("identity"),
-            deletion_protection=environment.protect,
-            opts=self.child(protect=environment.protect, depends_on=args.keys.ready[Use.SECRETS]),
-        )
 
     def _readers(
         self, file: str, secret: secretmanager.Secret, accounts: Mapping[str, serviceaccount.Account]
@@ -134,6 +113,30 @@ class Identity(Component):
             opts=self.child(),
         )
         return account
+
+
+def regional_secret(
+    owner: Component, file: str, environment: Environment, keys: Keys
+) -> secretmanager.Secret:
+    """Declare the secret that pods read from `file`, without a version, below `owner`."""
+    return secretmanager.Secret(
+        f"{owner.name}-{secret_id(file)}",
+        secret_id=secret_id(file),
+        replication={
+            "user_managed": {
+                "replicas": [
+                    {
+                        "location": environment.region,
+                        # Withdrawing one key makes every secret unreadable at once.
+                        "customer_managed_encryption": {"kms_key_name": keys.ids[Use.SECRETS]},
+                    }
+                ]
+            }
+        },
+        labels=environment.label("identity"),
+        deletion_protection=environment.protect,
+        opts=owner.child(protect=environment.protect, depends_on=keys.ready[Use.SECRETS]),
+    )
 
 
 def workload_identity(

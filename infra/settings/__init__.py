@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from infra.settings.base import Section
 from infra.settings.errors import SettingsError, setting_problems
+from infra.settings.load_test import LoadTestSettings
 from infra.settings.platform import (
     CacheSettings,
     ClusterSettings,
@@ -52,6 +53,7 @@ class Settings(Section):
     observability: ObservabilitySettings
     backup: BackupSettings
     delivery: DeliverySettings
+    loadtest: LoadTestSettings
 
     @classmethod
     def parse(cls, stack: str, values: Mapping[str, Any]) -> Settings:

@@ -17,6 +17,7 @@ class NodePoolKind(StrEnum):
 
     ON_DEMAND = "on-demand"
     SPOT = "spot"
+    LOAD_TEST = "loadtest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,5 @@ PUBLIC: Final = "api"
 # The role that a CronJob runs, which has neither replicas nor secrets; it ends within minutes.
 MONITOR: Final = "monitor"
 MONITOR_POOL: Final = NodePoolKind.SPOT
+LOAD_TEST: Final = "loadtest"
+"""Name of the load test's account, Job and image; its namespace ends with it."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from math import ceil
 
 from infra.settings import Settings
+from infra.settings.load_test import RunSettings
 from infra.settings.machine_types import allocatable
 from infra.settings.platform import ClusterSettings, DatabaseSettings, PoolSettings
-from infra.settings.roles import MONITOR, MONITOR_POOL, ROLES, NodePoolKind
+from infra.settings.roles import LOAD_TEST, MONITOR, MONITOR_POOL, ROLES, NodePoolKind
 from infra.settings.service import ResourceSettings, RoleSettings, WorkloadSettings
 from infra.settings.types import AtlasSize
 
@@ -180,6 +181,11 @@ def nodes(
     return Nodes(least, max(ceil(peaks / zones) * zones, least))
 
 
+def load_test_nodes(run: RunSettings) -> Nodes:
+    """Bounds of the load test's pool: none between runs; at most what its pods need."""
+    return Nodes(0, ceil((run.workers + 1) / max(pods_per_node(run.resources, run.pool), 1)))
+
+
 def mongodb_pool(settings: Settings) -> int:
     """Connections one pod may open to one member of the cluster.
 
@@ -209,23 +215,30 @@ def cross_field_errors(settings: Settings) -> list[tuple[str, object, str]]:
     found: list[tuple[str, object, str]] = []
     workload, cluster = settings.workload, settings.cluster
     pools = {
-        NodePoolKind.ON_DEMAND: ("onDemand", cluster.on_demand),
-        NodePoolKind.SPOT: ("spot", cluster.spot),
+        NodePoolKind.ON_DEMAND: ("cluster.onDemand", cluster.on_demand),
+        NodePoolKind.SPOT: ("cluster.spot", cluster.spot),
     }
     pods = [(name, ROLES[name].pool, role.resources) for name, role in workload.roles.items()]
     if (monitor := settings.observability.monitor) is not None:
         pods.append((MONITOR, MONITOR_POOL, monitor.resources))
+    if (run := settings.loadtest.run) is not None:
+        pools[NodePoolKind.LOAD_TEST] = ("loadtest.run.pool", run.pool)
+        pods.append((LOAD_TEST, NodePoolKind.LOAD_TEST, run.resources))
+        if settings.mail.confirm_addresses and not run.accounts_version:
+            remedy = "signs accounts up, and mail.confirmAddresses refuses sign-ups without a mailed code: "
+            remedy += "give the version of the secret kingdom-loadtest-accounts"
+            found.append(("loadtest.run.accountsVersion", 0, remedy))
     for name, kind, resources in pods:
         key, pool = pools[kind]
         try:
             held = pods_per_node(resources, pool)
         except ValueError as error:
-            found.append((f"cluster.{key}.machineType", pool.machine_type, str(error)))
+            found.append((f"{key}.machineType", pool.machine_type, str(error)))
             continue
         if held < 1:
             request = f"{resources.cpu_milli}m CPU and {resources.memory_mi} MiB"
             remedy = f"is too small for one pod of {name}, {request}: give a larger type or request less"
-            found.append((f"cluster.{key}.machineType", pool.machine_type, remedy))
+            found.append((f"{key}.machineType", pool.machine_type, remedy))
     found += _connections(settings.database, mongodb_pool(settings))
     ours = f"{settings.google.region}-docker.pkg.dev/{settings.google.project}/"
     if not workload.image.repository.startswith(ours):

@@ -62,9 +62,13 @@ class Workload(Component):
         environment, settings = args.environment, args.settings.workload
 
         monitor = args.settings.observability.monitor
-        single = [] if monitor is None else [monitor.resources]
+        pods = [role.resources for role in settings.roles.values()]
+        if monitor is not None:
+            pods.append(monitor.resources)
         namespace = Namespace(
-            "namespace", NamespaceArgs(environment, settings, args.sizing.quota, single), self.child()
+            "namespace",
+            NamespaceArgs(environment, settings.namespace, args.sizing.quota, pods),
+            self.child(),
         )
         configuration = Configuration(
             "configuration",
@@ -119,6 +123,7 @@ class Workload(Component):
             self.child(),
         )
         self.namespace = namespace.metadata_name
+        self.ready = namespace.ready
         self.register_outputs({"namespace": self.namespace})
 
 

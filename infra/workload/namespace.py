@@ -1,4 +1,4 @@
-"""The namespace of the service: restricted, with a quota for exactly what is declared in it."""
+"""A namespace: restricted, with a quota for exactly what is declared in it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pulumi
 from pulumi_kubernetes.core import v1 as core
 
 from infra.component import Component, Environment
-from infra.settings.service import ResourceSettings, WorkloadSettings
+from infra.settings.service import ResourceSettings
 from infra.settings.sizing import ResourceTotals
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceArgs:
-    """The environment, and the workload that must fit: `single` are pods beside those of the roles."""
+    """The environment, the name, the quota, and the kinds of pods that must fit."""
 
     environment: Environment
-    settings: WorkloadSettings
+    namespace: str
     quota: ResourceTotals
-    single: Sequence[ResourceSettings] = ()
+    pods: Sequence[ResourceSettings]
 
 
 class Namespace(Component):
@@ -28,12 +28,11 @@ class Namespace(Component):
 
     def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:workload:Namespace", name, opts)
-        settings = args.settings
         labels = kubernetes_labels(args.environment)
         namespace = core.Namespace(
             name,
             metadata={
-                "name": settings.namespace,
+                "name": args.namespace,
                 "labels": {
                     **labels,
                     # The strictest standard: no root, no privilege, no host namespaces, no added capability.
@@ -47,7 +46,7 @@ class Namespace(Component):
         )
         # The declared name: the cluster's own value is unknown until it exists, and the workload
         # has to be planned and evaluated before.
-        self.metadata_name = settings.namespace
+        self.metadata_name = args.namespace
         quota = core.ResourceQuota(
             name,
             metadata={"name": "room", "namespace": self.metadata_name, "labels": labels},
@@ -62,10 +61,9 @@ class Namespace(Component):
             },
             opts=self.child(depends_on=[namespace]),
         )
-        resources = [*(role.resources for role in settings.roles.values()), *args.single]
-        max_cpu_milli = max(item.cpu_limit_milli for item in resources)
-        memory = max(item.memory_mi for item in resources)
-        scratch = max(item.scratch_mi for item in resources)
+        max_cpu_milli = max(item.cpu_limit_milli for item in args.pods)
+        memory = max(item.memory_mi for item in args.pods)
+        scratch = max(item.scratch_mi for item in args.pods)
         limits = core.LimitRange(
             name,
             metadata={"name": "limits", "namespace": self.metadata_name, "labels": labels},

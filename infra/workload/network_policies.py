@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,23 +44,33 @@ class Isolation(Component):
 
     def __init__(self, name: str, args: IsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:workload:Isolation", name, opts)
-        self._args = args
-        self._policy("default-deny", {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]})
-        for policy, spec in {**ingress(), **egress(args)}.items():
-            self._policy(policy, spec)
+        specs = {**default_deny(), **ingress(), **egress(args)}
+        declare(self, args.environment, args.namespace.metadata_name, specs, args.namespace.ready)
         self.register_outputs({})
 
-    def _policy(self, name: str, spec: Any) -> None:
+
+def declare(
+    owner: Component,
+    environment: Environment,
+    namespace: str,
+    specs: Mapping[str, Any],
+    after: Sequence[pulumi.Resource],
+) -> list[pulumi.Resource]:
+    """Declare the NetworkPolicies `specs` (by name) of a namespace, below `owner`."""
+    return [
         networking.NetworkPolicy(
-            f"{self.name}-{name}",
-            metadata={
-                "name": name,
-                "namespace": self._args.namespace.metadata_name,
-                "labels": kubernetes_labels(self._args.environment),
-            },
+            f"{owner.name}-{name}",
+            metadata={"name": name, "namespace": namespace, "labels": kubernetes_labels(environment)},
             spec=spec,
-            opts=self.child(depends_on=self._args.namespace.ready),
+            opts=owner.child(depends_on=after),
         )
+        for name, spec in specs.items()
+    ]
+
+
+def default_deny() -> dict[str, Any]:
+    """Return the policy that refuses all connections from and to all pods."""
+    return {"default-deny": {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]}}
 
 
 def ingress() -> dict[str, Any]:
@@ -104,24 +115,32 @@ def egress(args: IsolationArgs) -> dict[str, Any]:
     google = [{"to": [{"ip_block": {"cidr": GOOGLE_APIS}}], "ports": [{"port": 443, "protocol": "TCP"}]}]
     # A mail server has a name and changing public addresses.
     public = {"ip_block": {"cidr": "0.0.0.0/0", "except_": list(PRIVATE_RANGES)}}
-    mail = {"to-mail": _to([public], [{"port": args.mail_port, "protocol": "TCP"}], SERVICE_PODS)}
+    mail = {"to-mail": opened_to([public], [{"port": args.mail_port, "protocol": "TCP"}], SERVICE_PODS)}
     return {
         **(mail if args.mail_port else {}),
-        "to-names": _to([_dns_pods()], [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]),
-        "to-cache": _to(
+        **to_names(),
+        "to-cache": opened_to(
             [{"ip_block": {"cidr": args.cache_range}}],
             [{"port": args.cache_port, "protocol": "TCP"}],
             SERVICE_PODS,
         ),
-        "to-identity": _to([{"ip_block": {"cidr": METADATA_SERVER}}], [{"port": 80, "protocol": "TCP"}]),
-        "to-database": _to(
+        "to-identity": opened_to(
+            [{"ip_block": {"cidr": METADATA_SERVER}}], [{"port": 80, "protocol": "TCP"}]
+        ),
+        "to-database": opened_to(
             [{"ip_block": database}], [{"port": first, "end_port": last, "protocol": "TCP"}], SERVICE_PODS
         ),
         "to-google": {"pod_selector": ALL_PODS, "policy_types": ["Egress"], "egress": google},
     }
 
 
-def _to(peers: list[Any], ports: list[Any], pods: Any = ALL_PODS) -> dict[str, Any]:
+def to_names() -> dict[str, Any]:
+    """Return the policy that opens DNS to all pods."""
+    ports = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+    return {"to-names": opened_to([_dns_pods()], ports)}
+
+
+def opened_to(peers: list[Any], ports: list[Any], pods: Any = ALL_PODS) -> dict[str, Any]:
     """Return a policy that opens ports of these peers to `pods`."""
     return {
         "pod_selector": pods,

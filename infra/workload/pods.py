@@ -24,16 +24,17 @@ def service_account(
     role: str,
     environment: Environment,
     namespace: Namespace,
-    google_account: pulumi.Input[str],
+    google_account: pulumi.Input[str] | None,
 ) -> core.ServiceAccount:
-    """Declare the account of a role, which acts as `google_account`, a child of `owner`."""
+    """Declare the account of a role, which acts as `google_account` if there is one, a child of `owner`."""
+    annotations = {} if google_account is None else {"iam.gke.io/gcp-service-account": google_account}
     return core.ServiceAccount(
         role,
         metadata={
             "name": role,
             "namespace": namespace.metadata_name,
             "labels": kubernetes_labels(environment, role),
-            "annotations": {"iam.gke.io/gcp-service-account": google_account},
+            "annotations": annotations,
         },
         automount_service_account_token=False,  # the service never talks to the API server
         opts=owner.child(depends_on=namespace.ready),

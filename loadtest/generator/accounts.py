@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import uuid4
@@ -37,6 +37,14 @@ class Send(Protocol):
     ) -> tuple[int, Any]: ...
 
 
+@dataclass(frozen=True)
+class Credentials:
+    """Email address and password of an account."""
+
+    email: str
+    password: str
+
+
 @dataclass
 class Account:
     """A signed-in account with what its operations refer to."""
@@ -48,6 +56,7 @@ class Account:
     contents: list[str] = field(default_factory=list)
     feed: list[dict[str, Any]] = field(default_factory=list)
     image: str = ""
+    password: str = PASSWORD
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -55,10 +64,18 @@ class Account:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-def prepare(send: Send, count: int, grant: Callable[[str], bool] | None, rng: random.Random) -> list[Account]:
+def prepare(
+    send: Send,
+    count: int,
+    grant: Callable[[str], bool] | None,
+    rng: random.Random,
+    *,
+    credentials: Sequence[Credentials] = (),
+) -> list[Account]:
     """Accounts with a ready, published piece of content and, with ``grant``, money for orders.
 
-    ``grant`` makes the account of an email address an administrator. Raises SetupError.
+    ``grant`` makes the account of an email address an administrator. The accounts are those of
+    ``credentials``, or ``count`` new ones. Raises SetupError.
     """
     administrator = None
     if grant is not None:
@@ -68,15 +85,15 @@ def prepare(send: Send, count: int, grant: Callable[[str], bool] | None, rng: ra
         administrator.token = sign_in(send, administrator.email)
     found: list[Account] = []
 
-    def add() -> None:
-        account = sign_up(send)
+    def add(known: Credentials | None) -> None:
+        account = sign_up(send) if known is None else sign_in_to(send, known)
         if administrator is not None:
             _deposit(send, administrator, account)
         _create(send, account, rng)
         found.append(account)
 
     pool = Pool(_PARALLEL_SETUP)
-    tasks = [pool.spawn(add) for _ in range(count)]
+    tasks = [pool.spawn(add, known) for known in credentials or [None] * count]
     gevent.joinall(tasks, raise_error=True)
     for account in found:
         _publish_when_ready(send, account)
@@ -90,6 +107,15 @@ def sign_up(send: Send) -> Account:
     _expect(send("POST", "/v1/accounts", json=credentials | {"name": "Load"}), 202, "POST /v1/accounts")
     session = _expect(send("POST", "/v1/sessions", json=credentials), 201, "POST /v1/sessions")
     return Account(email, session["account"]["id"], session["token"], [session["refresh_token"]])
+
+
+def sign_in_to(send: Send, known: Credentials) -> Account:
+    """An account that exists."""
+    body = {"email": known.email, "password": known.password}
+    session = _expect(send("POST", "/v1/sessions", json=body), 201, "POST /v1/sessions")
+    account = Account(known.email, session["account"]["id"], session["token"], [session["refresh_token"]])
+    account.password = known.password
+    return account
 
 
 def sign_in(send: Send, email: str) -> str:

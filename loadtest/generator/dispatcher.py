@@ -2,8 +2,8 @@
 
 Locust's own users form a closed loop: a slow response delays the next request, and overload hides itself
 (coordinated omission). Here one user starts every request at its scheduled time, in a greenlet of its own,
-whether earlier ones have ended or not. In Locust's distributed mode every user of every worker dispatches its
-share of the arrivals; independent Poisson processes sum to one.
+whether earlier ones have ended or not. With several processes, each dispatches its share of the arrivals:
+independent Poisson processes sum to one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json as json_encoder
 import random
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
@@ -23,7 +23,7 @@ from locust import task
 from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import StopUser
 
-from loadtest.generator.accounts import Account, prepare
+from loadtest.generator.accounts import Account, Credentials, prepare
 from loadtest.generator.arrivals import arrivals
 from loadtest.generator.health import GeneratorHealth
 from loadtest.generator.operations import OPERATIONS, Request
@@ -37,7 +37,12 @@ _DRAIN_SECONDS: Final = TIMEOUT_SECONDS + 1.0
 
 @dataclass
 class Plan:
-    """Load of a run and its recorder. ``rates`` are arrivals per second over the run."""
+    """Load of a run and its recorder. ``rates`` are arrivals per second over the run.
+
+    With several processes, this one sends ``share`` of the arrivals and is number ``index``.
+    ``credentials`` are accounts to sign in to, instead of new ones; ``ready`` is called when the accounts are
+    prepared, and the schedule starts when it returns; ``finished`` is called at its end.
+    """
 
     rates: RateCurve
     mix: Mapping[str, float]
@@ -45,6 +50,11 @@ class Plan:
     seed: int
     grant: Callable[[str], bool] | None = None
     max_in_flight: int = MAX_IN_FLIGHT
+    share: float = 1.0
+    index: int = 0
+    credentials: Sequence[Credentials] = ()
+    ready: Callable[[], None] = lambda: None
+    finished: Callable[[], None] = lambda: None
     recorder: Recorder = field(default_factory=Recorder)
     health: GeneratorHealth = field(default_factory=GeneratorHealth)
     prepared: list[Account] = field(default_factory=list)
@@ -66,13 +76,16 @@ class ScheduledUser(FastHttpUser):
         plan = self.plan
         rng = random.Random(plan.seed)  # noqa: S311 (repeatable, not secret)
         if not plan.prepared:
-            plan.prepared = prepare(self._send_plain, plan.accounts, plan.grant, rng)
+            plan.prepared = prepare(
+                self._send_plain, plan.accounts, plan.grant, rng, credentials=plan.credentials
+            )
+        plan.ready()
 
     @task
     def dispatch(self) -> None:
         """Start every request of the schedule, wait for the last ones, and stop."""
-        plan, share = self.plan, self._share()
-        rng = random.Random(f"{plan.seed} {self._index()}")  # noqa: S311
+        plan = self.plan
+        rng = random.Random(f"{plan.seed} {plan.index}")  # noqa: S311
         names, weights = list(plan.mix), list(plan.mix.values())
         pool = Pool()
         clock = time.perf_counter
@@ -82,7 +95,7 @@ class ScheduledUser(FastHttpUser):
         plan.began = began = clock()
         plan.health.start(began)
         try:
-            for due in arrivals(plan.rates.scaled(share), rng):
+            for due in arrivals(plan.rates.scaled(plan.share), rng):
                 wait = began + due - clock()
                 if wait > 0:
                     gevent.sleep(wait)
@@ -101,14 +114,8 @@ class ScheduledUser(FastHttpUser):
             pool.join(timeout=_DRAIN_SECONDS)
         finally:
             pool.kill()
+        plan.finished()
         raise StopUser
-
-    def _share(self) -> float:
-        count = getattr(self.environment.runner, "target_user_count", 1) or 1
-        return 1.0 / count
-
-    def _index(self) -> int:
-        return int(getattr(self.environment.runner, "worker_index", 0) or 0)
 
     def _request(self, name: str, request: Request, due: float, began: float) -> None:
         recorder = self.plan.recorder

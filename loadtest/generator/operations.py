@@ -58,7 +58,7 @@ def _sign_in(account: Account, rng: random.Random) -> Request:
         account.token = session["token"]
         account.refresh_tokens = [*account.refresh_tokens, session["refresh_token"]][-_MAX_REFRESH_TOKENS:]
 
-    body = {"email": account.email, "password": PASSWORD}
+    body = {"email": account.email, "password": account.password}
     return Request("POST", "/v1/sessions", {201}, json=body, received=received)
 
 

@@ -1,7 +1,8 @@
 """Records requests in HdrHistograms per second and endpoint.
 
 Seconds are counted by the *intended* start of a request, so that a request that was sent late, or not at all,
-counts where it was due. Times are recorded in units of 0.1 ms with two significant digits.
+counts where it was due. Times are recorded in units of 0.1 ms with two significant digits. A recorder of many
+processes for an hour has a coarser ``resolution``, since one histogram takes several KiB.
 """
 
 from __future__ import annotations
@@ -86,23 +87,28 @@ class _Second:
 
 
 class Recorder:
-    """The requests of one run."""
+    """The requests of one run, counted in steps of ``resolution`` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolution: int = 1) -> None:
+        self.resolution = resolution
         self._seconds: defaultdict[int, _Second] = defaultdict(_Second)
         self.in_flight = 0
 
+    def _step(self, at: float) -> int:
+        """The first second of the step that a time belongs to."""
+        return int(at) // self.resolution * self.resolution
+
     def dropped(self, endpoint: str, intended: float) -> None:
         """An arrival for which no request was sent, since the cap on requests in flight was reached."""
-        second = self._seconds[int(intended)]
+        second = self._seconds[self._step(intended)]
         second.arrivals += 1
         second.errors[endpoint, DROPPED] += 1
 
     def done(self, endpoint: str, intended: float, sent: float, ended: float, error: str = "") -> None:
         """A request that ended. Times are in seconds from the start of the run; ``error`` is its class."""
-        second = self._seconds[int(intended)]
+        second = self._seconds[self._step(intended)]
         second.arrivals += 1
-        self._seconds[int(ended)].completed += 1
+        self._seconds[self._step(ended)].completed += 1
         if error:
             second.errors[endpoint, error] += 1
         for found, seconds in ((second.response, ended - intended), (second.service, ended - sent)):
@@ -115,7 +121,7 @@ class Recorder:
     @property
     def seconds(self) -> int:
         """Number of seconds with requests, from the start."""
-        return max(self._seconds, default=-1) + 1
+        return max(self._seconds, default=-self.resolution) + self.resolution
 
     @property
     def endpoints(self) -> list[str]:
@@ -126,7 +132,7 @@ class Recorder:
         )
 
     def window(self, start: int, end: int, endpoint: str | None = None) -> Window:
-        """The seconds from ``start`` to before ``end``, of one endpoint or all."""
+        """The steps that begin from ``start`` to before ``end``, of one endpoint or all."""
         chosen = [self._seconds[at] for at in range(start, end) if at in self._seconds]
 
         def histograms(kind: str) -> HdrHistogram:
@@ -174,6 +180,35 @@ class Recorder:
             for endpoint, each in second.response.items():
                 found.setdefault(endpoint, {})[str(at)] = each.encode().decode()
         return found
+
+    # -- exchange between processes -------------------------------------------------------------------------
+
+    def to_message(self) -> dict[str, Any]:
+        """Everything that was recorded, in types that JSON and MessagePack have."""
+        return {
+            str(at): {
+                "arrivals": second.arrivals,
+                "completed": second.completed,
+                "errors": [[endpoint, error, count] for (endpoint, error), count in second.errors.items()],
+                "response": {name: each.encode().decode() for name, each in second.response.items()},
+                "service": {name: each.encode().decode() for name, each in second.service.items()},
+            }
+            for at, second in self._seconds.items()
+        }
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        """Add what another process recorded with the same resolution."""
+        for at, found in message.items():
+            second = self._seconds[int(at)]
+            second.arrivals += found["arrivals"]
+            second.completed += found["completed"]
+            for endpoint, error, count in found["errors"]:
+                second.errors[endpoint, error] += count
+            for own, others in (
+                (second.response, found["response"]), (second.service, found["service"]),
+            ):  # fmt: skip
+                for name, text in others.items():
+                    own.setdefault(name, histogram()).add(HdrHistogram.decode(text))
 
 
 def decoded(encoded: Mapping[str, Mapping[str, str]]) -> dict[str, dict[int, HdrHistogram]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +61,22 @@ def test_encoded_histograms_can_be_read_and_merged_elsewhere() -> None:
     assert set(found["/v1/feed"]) == {0, 1}
     assert total.total_count == 100
     assert seconds_at(total, 99) == pytest.approx(recorder.window(0, 2).p99)
+
+
+def test_merged_recorders_of_processes_are_one_recorder() -> None:
+    parts = [Recorder(resolution=10), Recorder(resolution=10)]
+    together = Recorder(resolution=10)
+    for number in range(200):
+        at, error = number / 10, "" if number % 50 else "HTTP 503"
+        for recorder in (parts[number % 2], together):
+            recorder.done("/v1/feed", at, at, at + 0.01 * (number + 1), error)
+            if number % 40 == 0:
+                recorder.dropped("/v1/orders", at)
+    merged_one = Recorder(resolution=10)
+    for part in parts:
+        merged_one.add(json.loads(json.dumps(part.to_message())))
+    assert merged_one.seconds == together.seconds
+    for start, end in ((0, 10), (10, 20), (0, 30)):
+        assert merged_one.window(start, end) == together.window(start, end)
+        assert merged_one.window(start, end, "/v1/orders") == together.window(start, end, "/v1/orders")
+    assert merged_one.window(0, 20).arrivals == 205

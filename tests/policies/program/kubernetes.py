@@ -12,6 +12,27 @@ SECURITY = f"{CONTAINER}.securityContext"
 DIGEST = "sha256:" + "0" * 64
 META = {"name": "planted", "namespace": "elsewhere", "labels": {"app.kubernetes.io/part-of": "kingdom"}}
 CONFIG = "ConfigMap/configuration"
+GENERATOR = f"europe-west1-docker.pkg.dev/kingdom-prod/kingdom/loadtest@{DIGEST}"
+GENERATING = {
+    "automountServiceAccountToken": False,
+    "restartPolicy": "Never",
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    "containers": [
+        {
+            "name": "generator",
+            "image": GENERATOR,
+            "resources": {
+                "requests": {"cpu": "1", "memory": "1Gi"},
+                "limits": {"cpu": "1", "memory": "1Gi"},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+    ],
+}
 
 ROWS = (
     Row("pss-host-namespaces", API, {f"{POD}.hostPID": True}),
@@ -82,6 +103,16 @@ ROWS = (
         "hpa-scales-down-slowly",
         "HorizontalPodAutoscaler/api-scaling",
         {"spec.behavior.scaleDown.stabilizationWindowSeconds": 10},
+    ),
+    # Not production, for which a window is required as well.
+    Row("load-test-ends", API, {f"{CONTAINER}.image": GENERATOR, "metadata.labels.environment": "dev"}),
+    planted(
+        "load-test-window",
+        "kubernetes:batch/v1:Job",
+        {
+            "metadata": META,
+            "spec": {"suspend": True, "activeDeadlineSeconds": 60, "template": {"spec": GENERATING}},
+        },
     ),
     Row("tls-gateway", "Gateway/gateway", {"spec.listeners[0].protocol": "HTTP"}),
     planted(

@@ -1,0 +1,121 @@
+"""A load test of several processes: shares, merged results, refusals, and what its image contains."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.backends import Platform
+
+ROOT = Path(__file__).parents[2]
+COPIED = re.compile(r"^COPY (\S+) /opt/kingdom/generator/(\S+)$", re.MULTILINE)
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the image has beside the locked packages."""
+    folder = tmp_path_factory.mktemp("generator")
+    copied = COPIED.findall((ROOT / "loadtest" / "Containerfile").read_text())
+    assert len(copied) == 4
+    for source, target in copied:
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, folder / target)
+    return folder
+
+
+# Without the folder of the project, which an editable installation puts on the path.
+MAIN = """
+import sys
+root, folder = sys.argv[1:]
+sys.meta_path = [each for each in sys.meta_path if "editable" not in repr(each).lower()]
+sys.path[:] = [folder, *(each for each in sys.path if each not in ("", root))]
+from loadtest import distributed
+ours = ("loadtest", "rehearsal", "app", "infra", "policies")
+for name, module in sys.modules.items():
+    if name.split(".")[0] in ours and module.__file__:
+        assert module.__file__.startswith(folder), module.__file__
+sys.exit(distributed.main())
+"""
+
+
+def process(image: Path, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, str(ROOT), str(image)],
+        cwd=image, env={"PATH": os.environ["PATH"], **variables},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def variables(index: int, **changed: str) -> dict[str, str]:
+    found = {
+        "ENVIRONMENT": "test", "SCENARIO": "low", "WORKERS": str(WORKERS), "HOST": "127.0.0.1",
+        "PORT": "1", "COORDINATOR": "127.0.0.1", **changed,
+    }  # fmt: skip
+    return {f"KINGDOM_LOADTEST_{key}": value for key, value in found.items()} | {
+        "JOB_COMPLETION_INDEX": str(index)
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"HOST": "api.kingdom.studio"}, "load tests run against no other host"),
+        ({"SCENARIO": "huge"}, "unknown scenario 'huge'"),
+        (
+            {"WINDOW_START": "2026-01-03T02:00:00Z", "WINDOW_END": "2026-01-03T04:00:00Z"},
+            "outside the window 2026-01-03",
+        ),
+    ],
+)
+def test_a_load_test_that_may_not_run_ends_at_once(
+    image: Path, changed: Mapping[str, str], message: str
+) -> None:
+    started = process(image, variables(0, **changed))
+    _, errors = started.communicate(timeout=60)
+    assert started.returncode == 3, errors
+    assert message in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_workers_share_the_schedule_and_the_coordinator_merges_their_results(
+    image: Path, platform: Platform
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    _, host, service = platform.url.replace("//", "").split(":")
+    common = {
+        "HOST": host, "PORT": service, "COORDINATOR_PORT": str(port), "SECONDS": "20", "SCALE": "0.2",
+    }  # fmt: skip
+    processes = [process(image, variables(index, **common)) for index in range(WORKERS + 1)]
+    try:
+        outputs = [each.communicate(timeout=200) for each in processes]
+    finally:
+        for each in processes:
+            each.kill()
+    assert outputs[0][0], [errors for _, errors in outputs]
+    report = json.loads(outputs[0][0])
+    # Orders need a balance, which only an administrator grants: other errors are none.
+    assert set(report["total"]["errors"]) <= {"HTTP 402"}, report["total"]
+    # 100 to 1,000 users at a scale of 0.2 for 20 s: 20 s of 2 to 20 requests/s, about 300 in all.
+    assert 200 < sum(each["arrivals"] for each in report["windows"]) < 400
+    assert report["workers"] == WORKERS
+    assert 0 < report["total"]["p50"] <= report["total"]["p99"]
+    if not report["invalid"]:
+        missed = [each for each in report["findings"] if not each["holds"]]
+        assert processes[0].returncode == (1 if missed else 0)
+    assert [each.returncode for each in processes[1:]] == [0] * WORKERS, outputs
