@@ -16,7 +16,8 @@ from app.monitoring.statistics import change_point, hinge_point, shift, slope, s
 MIN_BUCKETS: Final = 20
 _MIN_SEGMENT: Final = 5
 _MIN_STRATUM: Final = 6
-_STRATA: Final = 5
+# Five leave so much difference of load within one of them that a load which rises for ten hours is a trend.
+_STRATA: Final = 8
 # Three gates, all needed: significance, size relative to the value and to the noise, and superiority. Values
 # of neighboring buckets are correlated, so a p-value is smaller than it should be; the limit allows for that.
 _MAX_P: Final = 1e-6

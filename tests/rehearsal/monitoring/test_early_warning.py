@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from app.monitoring.findings import findings
 from rehearsal.monitoring.early_warning import EarlyWarning, happenings
 from rehearsal.monitoring.store import Event
 from tests.rehearsal.monitoring.recording import MadeUp
@@ -26,3 +29,30 @@ def test_a_leak_is_found_once_with_the_deployment_at_its_onset() -> None:
     events = [event for event in recorder.store.events(0, at + 10_000) if event.kind == "finding"]
     assert len(events) == 1
     assert len(happenings(recorder.store, at, 3600.0)) == 1
+
+
+def test_bad_input_is_no_finding() -> None:
+    """An hour with a pod that is away, clock jumps, a counter reset, a gap, NaN and a renamed metric."""
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    exposed = made_up.fetch
+    changes: dict[int, Callable[[], None]] = {
+        50: lambda: made_up.away.add("api-2"),
+        70: made_up.away.clear,
+        90: lambda: setattr(made_up, "wall", made_up.wall - 600.0),
+        120: lambda: made_up.reset("api-1"),
+        140: lambda: setattr(made_up, "running", False),
+        160: lambda: setattr(made_up, "running", True),
+        180: lambda: setattr(
+            recorder, "_fetch", lambda target: exposed(target) + "kingdom_event_loop_tasks NaN\n"
+        ),
+        200: lambda: made_up.rename.update({"kingdom_queue_oldest_seconds": "kingdom_queue_age_seconds"}),
+    }
+    for index in range(240):
+        changes.get(index, lambda: None)()
+        at = recorder.step()
+        made_up.advance()
+    reported = " ".join(event.title for event in recorder.store.events(0.0, at))
+    for words in ("cannot be scraped", "moved back", "does not run", "not a finite number", "no pod exports"):
+        assert words in reported
+    assert [finding.text for finding in findings(recorder, made_up.signals, at)] == []
