@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from app.monitoring.findings import findings
 from rehearsal.monitoring.early_warning import EarlyWarning, happenings
+from rehearsal.monitoring.platform import ScrapeTarget
 from rehearsal.monitoring.store import Event
 from tests.rehearsal.monitoring.recording import MadeUp
 
@@ -35,7 +36,10 @@ def test_bad_input_is_no_finding() -> None:
     """An hour with a pod that is away, clock jumps, a counter reset, a gap, NaN and a renamed metric."""
     made_up = MadeUp()
     recorder = made_up.recorder()
-    exposed = made_up.fetch
+
+    def fetch(target: ScrapeTarget) -> str:
+        return made_up.fetch(target) + "kingdom_event_loop_tasks NaN\n"
+
     changes: dict[int, Callable[[], None]] = {
         50: lambda: made_up.away.add("api-2"),
         70: made_up.away.clear,
@@ -43,9 +47,7 @@ def test_bad_input_is_no_finding() -> None:
         120: lambda: made_up.reset("api-1"),
         140: lambda: setattr(made_up, "running", False),
         160: lambda: setattr(made_up, "running", True),
-        180: lambda: setattr(
-            recorder, "_fetch", lambda target: exposed(target) + "kingdom_event_loop_tasks NaN\n"
-        ),
+        180: lambda: setattr(recorder, "_fetch", fetch),
         200: lambda: made_up.rename.update({"kingdom_queue_oldest_seconds": "kingdom_queue_age_seconds"}),
     }
     for index in range(240):
