@@ -149,7 +149,7 @@ def coordinate(settings: PodSettings, catalog: Catalog, scenario: Scenario) -> R
     def wait(what: str, seconds: float, done: Callable[[], bool], *, connected: bool = True) -> None:
         ends = time.monotonic() + seconds
         while not done():
-            # Locust forgets a worker a minute after its last heartbeat.
+            # Locust drops a worker a minute after its last heartbeat.
             lost = connected and len(runner.clients) < settings.workers
             if failures or lost or time.monotonic() > ends:
                 reason = "; ".join(failures) or ("a worker was lost" if lost else f"not within {seconds:g} s")
