@@ -85,6 +85,15 @@ class DeclaredPlatform:
 
 def read(name: str, stack: Stack) -> DeclaredPlatform:
     """The capacity that a planned stack declares. Raises UndeclaredError."""
+    try:
+        return _read(name, stack)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        if isinstance(error, UndeclaredError):
+            raise
+        raise UndeclaredError(f"a size of {name} is not known yet or malformed: {error}") from error
+
+
+def _read(name: str, stack: Stack) -> DeclaredPlatform:
     costs = monthly(stack)
     pools = {pool.labels.get(_pool_label(pool.labels), pool.name): pool for pool in _pools(stack)}
     node_urns = {pool.resource.urn for pool in pools.values()}
@@ -111,16 +120,23 @@ def read(name: str, stack: Stack) -> DeclaredPlatform:
         )
         if chosen is None:
             raise UndeclaredError(f"no node pool of {name} has the labels that the Deployment {of!r} selects")
-        return Workload(
+        found = Workload(
             of,
             _plain(scaler.node["spec"]),
             _quantity(container.at("resources", "requests", "cpu")),
             _quantity(container.at("resources", "limits", "cpu")),
             _quantity(container.at("resources", "requests", "memory")),
             NodePool(
-                chosen.name, chosen.fewest, chosen.nodes, float(chosen.per_node["cpu"]), prices[chosen.name]
+                chosen.name,
+                chosen.min_nodes,
+                chosen.nodes,
+                float(chosen.per_node["cpu"]),
+                prices[chosen.name],
             ),
         )
+        if not found.cpu_request or not found.cpu_limit or found.max_replicas < found.min_replicas:
+            raise UndeclaredError(f"the Deployment {of!r} has no CPU request and limit, or no replicas")
+        return found
 
     return DeclaredPlatform(
         name,

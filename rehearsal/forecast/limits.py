@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from rehearsal.forecast.calibration import Calibration
-from rehearsal.forecast.declared import DeclaredPlatform, Workload
+from rehearsal.forecast.declared import DeclaredPlatform
 from rehearsal.forecast.simulation import Forecast, Latency
+from rehearsal.forecast.steady_state import cpu_target
 
 # TGT1 in seconds: P50, P95, P99.
 TARGETS: Final = (0.2, 0.5, 1.0)
@@ -136,7 +137,7 @@ def advice(forecast: Forecast, first: ResourceLimit, seconds_per_request: float)
     peak = max(each.rate for each in forecast.seconds)
     if first.users >= peak * seconds_per_request and all(each.holds for each in target_results(forecast)):
         return []
-    percent = _cpu_percent(api)
+    percent = cpu_target(api)
     needed = math.ceil(peak * calibration.cpu["api"].mean / (percent * api.cpu_request))
     found = [f"first limit: {first.resource}: {first.remedy}"]
     if needed > api.max_replicas:
@@ -147,12 +148,3 @@ def advice(forecast: Forecast, first: ResourceLimit, seconds_per_request: float)
             f"{more * api.pool.usd:.2f} USD/h at the peak"
         )
     return found
-
-
-def _cpu_percent(workload: Workload) -> float:
-    metrics: list[Any] = list(workload.autoscaler.get("metrics") or [])
-    for metric in metrics:
-        source = metric.get("resource") or {}
-        if source.get("name") == "cpu":
-            return float(source["target"]["averageUtilization"]) / 100
-    return 0.8

@@ -125,7 +125,9 @@ class _Fleet:
         proposals = [(count, index) for index, count in enumerate(decision.proposals) if count is not None]
         if proposals:
             max_count = max(count for count, _ in proposals)
-            name = _kind(self.spec.metrics[next(index for count, index in proposals if count == max_count)])
+            name = metric_kind(
+                self.spec.metrics[next(index for count, index in proposals if count == max_count)]
+            )
             self.deciding[name] = self.deciding.get(name, 0) + 1
 
     def _observed(self, count: int) -> list[PodState]:
@@ -143,14 +145,14 @@ class _Fleet:
     def _reading(
         self, metric: Mapping[str, Any], readings: dict[str, float], pods: list[PodState], now: float
     ) -> Reading:
-        value = readings.get(_kind(metric))
+        value = readings.get(metric_kind(metric))
         if value is None:
             return UnavailableMetric("not modelled")
         taken = now - self.calibration.assumptions.metrics_delay
         return PodReadings({pod.name: PodReading(round(value), taken) for pod in pods})
 
 
-def _kind(metric: Mapping[str, Any]) -> str:
+def metric_kind(metric: Mapping[str, Any]) -> str:
     """`cpu`, `memory`, `requests`, `response time` or `backlog` of a declared metric."""
     name = reading_key(metric)
     for part, kind in (("requests", "requests"), ("response", "response time"), ("backlog", "backlog")):

@@ -123,6 +123,8 @@ def _show(out: Console, err: Console, found: Review) -> None:
             out.print(f"[bold]{item.stack}[/]: removed")
         if item.result is not None:
             display.show(out, item.result, counts=_counts(item))
+        if item.load_forecast is not None:
+            out.print(f"  {item.load_forecast.text()}", markup=False)
         for change in item.capacity:
             before, after = change.before or "(none)", change.after or "(none)"
             out.print(f"  {change.what}: {before} → {after}", markup=False)

@@ -29,6 +29,7 @@ from rehearsal.review.base_checkout import (
 )
 from rehearsal.review.changes.capacity import CapacityChange, capacity, changes
 from rehearsal.review.changes.impact import Effect, Weight, effects
+from rehearsal.review.changes.load_forecast import LoadForecast, load_forecast
 from rehearsal.review.changes.plan_digest import Plan, plan_of
 from rehearsal.review.changes.shared_identifiers import shared_identifiers
 from rehearsal.review.changes.stack_file import (
@@ -199,6 +200,17 @@ class StackReview:
             for outcome in (self.base, self.head)
         )
         return changes(before, after)
+
+    @cached_property
+    def load_forecast(self) -> LoadForecast | None:
+        """The change in the load that a deployed stack carries; None if sizes are equal or not known."""
+        if not self.capacity or not self.billed or self.base is None or self.head is None:
+            return None
+        before, after = self.base.result, self.head.result
+        if before is None or after is None:
+            return None
+        found = load_forecast(self.stack, declared(before.snapshot), declared(after.snapshot))
+        return found if found is not None and found.text() else None
 
     @property
     def plan(self) -> Plan | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from policies.api import Costs
 from rehearsal.cli.display import changes_json
 from rehearsal.engine.events import Step
 from rehearsal.pulumi.urn import name_of, type_of
+from rehearsal.review.changes.load_forecast import Carried, LoadForecast
 from rehearsal.review.findings import Finding
 from rehearsal.review.review import Review, StackReview
 
@@ -71,6 +73,7 @@ def _stack(item: StackReview) -> dict[str, Any]:
             {"what": change.what, "before": change.before or None, "after": change.after or None}
             for change in item.capacity
         ],
+        "forecast": _forecast(item.load_forecast),
         "effects": [{"weight": one.weight.name.lower(), "text": one.text} for one in item.effects],
         "wrongSettings": [
             {"key": one.key, "message": one.message, "line": one.line} for one in item.wrong_settings
@@ -79,6 +82,24 @@ def _stack(item: StackReview) -> dict[str, Any]:
         "costs": _costs(item.costs),
         "baseCosts": _costs(item.base_costs),
     }
+
+
+def _forecast(found: LoadForecast | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "text": found.text(),
+        "atUsers": found.at_users or None,
+        "before": _carried(found.before),
+        "after": _carried(found.after),
+    }
+
+
+def _carried(found: Carried | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    users = None if math.isinf(found.users) else round(found.users)
+    return {"limit": found.limit, "users": users, "usdPerHour": round(found.usd, 2)}
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -375,9 +375,18 @@ def _capacity(review: Review) -> Iterator[Section]:
         f" {code(change.after or '(none)')} |\n"
         for change, stacks in found.items()
     ]
+    forecasts: dict[str, list[str]] = {}
+    for item in _in_order(review):
+        if item.load_forecast is not None:
+            forecasts.setdefault(item.load_forecast.text(), []).append(item.stack)
+    title = "\n### Capacity\n"
+    if forecasts:
+        lines = [f"- {_names_of(stacks)}: {prose(text)}\n" for text, stacks in forecasts.items()]
+        yield Section(f"{title}\n", lines, what="forecasts")
+        title = ""
     if rows:
         yield Section(
-            "\n### Capacity\n\n| stack | what | before | after |\n| --- | --- | --- | --- |\n",
+            f"{title}\n| stack | what | before | after |\n| --- | --- | --- | --- |\n",
             rows,
             what="capacity numbers",
         )
