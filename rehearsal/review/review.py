@@ -209,7 +209,8 @@ class StackReview:
         before, after = self.base.result, self.head.result
         if before is None or after is None:
             return None
-        found = load_forecast(self.stack, declared(before.snapshot), declared(after.snapshot))
+        sides = (declared(result.snapshot) for result in (before, after))
+        found = load_forecast(self.stack, self.head.job.project.root, *sides)
         return found if found is not None and found.text() else None
 
     @property

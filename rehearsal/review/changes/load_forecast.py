@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from rehearsal.forecast.declared import DeclaredPlatform
 
 SCENARIO: Final = "peak"
-# The calibration of `kingdom forecast`, as a path in the repository.
+# The calibration of `kingdom forecast`, as a path in the project that is reviewed.
 CALIBRATION: Final = "rehearsal/forecast/calibration.json"
-_FILE: Final = Path(__file__).parents[2] / "forecast" / "calibration.json"
 _THOUSANDS: Final = 10_000
 
 
@@ -57,10 +56,11 @@ class LoadForecast:
         return "; ".join(parts)
 
 
-def load_forecast(name: str, before: Stack, after: Stack) -> LoadForecast | None:
+def load_forecast(name: str, root: Path, before: Stack, after: Stack) -> LoadForecast | None:
     """The change of the stack `name`; None if it is not a platform that can be forecast, before or after.
 
-    Without a usable calibration, an `error` names the file. Closed forms only: takes milliseconds.
+    `root` is the folder of the project, whose calibration is used for both; without a usable one, an `error`
+    names the file. Closed forms only: takes milliseconds.
     """
     from rehearsal.forecast.calibration import CalibrationError, load
     from rehearsal.forecast.declared import UndeclaredError, read
@@ -71,13 +71,13 @@ def load_forecast(name: str, before: Stack, after: Stack) -> LoadForecast | None
         return None
     if platforms[0] == platforms[1]:
         return None
-    if not _FILE.exists():
+    if not (root / CALIBRATION).exists():
         return LoadForecast(
             error=f"users and cost at the peak are not forecast: {CALIBRATION} is missing; "
             "`kingdom forecast --calibrate FILE` writes it"
         )
     try:
-        calibration = load(_FILE)
+        calibration = load(root / CALIBRATION)
     except CalibrationError:
         return LoadForecast(
             error=f"users and cost at the peak are not forecast: {CALIBRATION} cannot be read; "

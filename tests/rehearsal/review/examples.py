@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rehearsal.forecast.calibration import write
+from rehearsal.review.changes.load_forecast import CALIBRATION
+from tests.rehearsal.forecast.factories import calibration
 from tests.rehearsal.review.repositories import Repository
 
 ROOT: Final = Path(__file__).parents[3]
@@ -92,6 +95,74 @@ storage.Bucket(
     opts=pulumi.ResourceOptions(protect=True),
 )
 """
+# Two autoscaled roles, their nodes and their database: sizes that a forecast reads.
+PLATFORM: Final = """\
+import pulumi
+import pulumi_mongodbatlas as atlas
+from pulumi_gcp import container
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.autoscaling import v2 as autoscaling
+from pulumi_kubernetes.core import v1 as core
+
+container.NodePool(
+    "pool",
+    name="main",
+    cluster="kingdom",
+    location="europe-west1",
+    initial_node_count=1,
+    autoscaling={"total_min_node_count": 2, "total_max_node_count": 12},
+    node_config={"machine_type": "n2d-standard-8", "labels": {"shop/pool": "main"}},
+)
+core.Namespace("shop", metadata={"name": "shop"})
+core.ConfigMap(
+    "settings", metadata={"name": "settings", "namespace": "shop"}, data={"KINGDOM_MONGODB_POOL": "25"}
+)
+for role, replicas in (("api", pulumi.Config().require_int("replicas")), ("worker", 40)):
+    meta = {"name": role, "namespace": "shop"}
+    target = {"type": "Utilization", "average_utilization": 65}
+    apps.Deployment(
+        role,
+        metadata=meta,
+        spec={
+            "selector": {"match_labels": {"app": role}},
+            "template": {
+                "metadata": {"labels": {"app": role}},
+                "spec": {
+                    "node_selector": {"shop/pool": "main"},
+                    "containers": [
+                        {
+                            "name": role,
+                            "image": "registry.example.com/shop@sha256:" + "0" * 64,
+                            "resources": {
+                                "requests": {"cpu": "500m", "memory": "256Mi"},
+                                "limits": {"cpu": "1", "memory": "256Mi"},
+                            },
+                        }
+                    ],
+                },
+            },
+        },
+    )
+    autoscaling.HorizontalPodAutoscaler(
+        role,
+        metadata=meta,
+        spec={
+            "min_replicas": 2,
+            "max_replicas": replicas,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+            "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": role},
+        },
+    )
+size = {"instance_size": "M40", "node_count": 3}
+region = {"provider_name": "GCP", "region_name": "WESTERN_EUROPE", "priority": 7, "electable_specs": size}
+atlas.AdvancedCluster(
+    "database",
+    name="shop",
+    project_id="65f1c0de5ca1ab1e0ddba11c",
+    cluster_type="REPLICASET",
+    replication_specs=[{"region_configs": [region]}],
+)
+"""
 PUBLIC: Final = """
 storage.BucketIAMMember(
     "everyone", bucket="kingdom-prod-media", role="roles/storage.objectViewer", member="allUsers"
@@ -101,10 +172,14 @@ storage.BucketIAMMember(
 
 @dataclass(frozen=True)
 class Example:
-    """One kind of pull request: how it changes the project, and the exit code of its review."""
+    """One kind of pull request: how it changes the project, and the exit code of its review.
+
+    `base` is how the project of this example differs from the others'.
+    """
 
     change: Callable[[Repository], None]
     code: int
+    base: Callable[[Repository], None] = lambda repository: None
 
 
 def stack(name: str, gib: int, ceiling: int = 1000, more: str = "") -> str:
@@ -124,6 +199,22 @@ def edit(old: str, new: str, more: str = "") -> Callable[[Repository], None]:
 
 def settings(gib: int, ceiling: int = 1000) -> Callable[[Repository], None]:
     return lambda repository: repository.write("stacks/Pulumi.prod.yaml", stack("prod", gib, ceiling))
+
+
+def replicas(number: int) -> Callable[[Repository], None]:
+    """A change of the prod of the platform."""
+    more = f'  tiny:replicas: "{number}"\n  policies:config: {{all: disabled}}\n'
+    return lambda repository: repository.write("stacks/Pulumi.prod.yaml", stack("prod", 5, more=more))
+
+
+def platform(repository: Repository) -> None:
+    """A platform that can be forecast, with a calibration; only its sizes matter here."""
+    repository.write("infra/__main__.py", PLATFORM)
+    (repository.root / "stacks/Pulumi.dev.yaml").unlink()
+    replicas(60)(repository)
+    file = repository.root / CALIBRATION
+    file.parent.mkdir(parents=True)
+    write(calibration(), file)
 
 
 def no_rules(repository: Repository) -> None:
@@ -146,6 +237,7 @@ def repaired(repository: Repository) -> None:
 EXAMPLES: Final = {
     "documentation": Example(lambda repository: repository.write("docs/page.md", "# A page\n"), 0),
     "larger-cache": Example(settings(10), 0),
+    "fewer-replicas": Example(replicas(40), 0, platform),
     "over-the-ceiling": Example(settings(100), 3),
     "wrong-setting": Example(settings(0), 2),
     "tls-removed": Example(edit('"SERVER_AUTHENTICATION"', '"DISABLED"'), 1),
@@ -169,6 +261,7 @@ def review(name: str, folder: Path) -> dict[str, str]:
     repository.write("infra/__main__.py", PROGRAM)
     for each in ("dev", "prod"):
         repository.write(f"stacks/Pulumi.{each}.yaml", stack(each, 5))
+    EXAMPLES[name].base(repository)
     repository.commit("a cache and buckets")
     EXAMPLES[name].change(repository)
     repository.commit(name)

@@ -48,6 +48,12 @@ def test_every_comment_starts_with_its_conclusion() -> None:
         assert length(comment(name)) < COMMENT_LIMIT / 2, name
 
 
+def test_a_change_of_sizes_states_how_much_load_it_costs() -> None:
+    section = comment("fewer-replicas").partition("### Capacity\n\n")[2]
+    assert section.startswith("- `prod`: first limit: ")
+    assert "replicas) → " in section.splitlines()[0]
+
+
 def test_one_deployment_is_one_cause() -> None:
     findings = comment("new-deployment").partition("### Findings")[2].partition("\n### ")[0]
     assert len([line for line in findings.splitlines() if line.startswith("- ")]) <= 3

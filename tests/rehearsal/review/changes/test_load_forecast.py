@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,20 +14,27 @@ import pytest
 from policies.api import Stack
 from policies.testing import ResourceFixture, resources_of
 from rehearsal.engine.state.resource_state import ResourceState
-from rehearsal.forecast.calibration import write
-from rehearsal.review.changes import load_forecast as module
-from rehearsal.review.changes.load_forecast import Carried, LoadForecast, compared, load_forecast
+from rehearsal.forecast.calibration import FILE, write
+from rehearsal.review.changes.load_forecast import (
+    CALIBRATION,
+    Carried,
+    LoadForecast,
+    compared,
+    load_forecast,
+)
 from rehearsal.review.formats.json_report import report
 from rehearsal.review.formats.markdown import markdown
 from tests.rehearsal.forecast.factories import calibration, platform
+from tests.rehearsal.review import factories
 from tests.rehearsal.review.factories import resource, review_of, stack_of
 
 
 @pytest.fixture
-def calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A calibration with round numbers."""
-    write(calibration(), tmp_path / "calibration.json")
-    monkeypatch.setattr(module, "_FILE", tmp_path / "calibration.json")
+def root(tmp_path: Path) -> Path:
+    """A project with a calibration of round numbers."""
+    (tmp_path / CALIBRATION).parent.mkdir(parents=True)
+    write(calibration(), tmp_path / CALIBRATION)
+    return tmp_path
 
 
 def test_fewer_replicas_lower_the_first_limit() -> None:
@@ -127,9 +135,8 @@ def stack(*given: ResourceFixture) -> Stack:
     return Stack.of(resources_of(given))
 
 
-@pytest.mark.usefixtures("calibrated")
-def test_a_declared_stack_is_forecast() -> None:
-    found = load_forecast("prod", stack(*declared(60)), stack(*declared(10)))
+def test_a_declared_stack_is_forecast(root: Path) -> None:
+    found = load_forecast("prod", root, stack(*declared(60)), stack(*declared(10)))
     assert found is not None
     assert "(CPU of api at 60 replicas) → " in found.text()
     # 10 pods are on the 2 nodes that the pool has at least, 60 on 4; a node costs 0.38 USD an hour at most.
@@ -138,7 +145,6 @@ def test_a_declared_stack_is_forecast() -> None:
     assert -1.0 < float(more[1]) < -0.5
 
 
-@pytest.mark.usefixtures("calibrated")
 @pytest.mark.parametrize(
     "after",
     [
@@ -150,15 +156,15 @@ def test_a_declared_stack_is_forecast() -> None:
     ],
     ids=["the same sizes", "no Deployment", "fewer than minReplicas", "no request", "nothing"],
 )
-def test_other_changes_are_not_forecast(after: Callable[[], tuple[ResourceFixture, ...]]) -> None:
-    assert load_forecast("prod", stack(*declared(20)), stack(*after())) is None
+def test_other_changes_are_not_forecast(root: Path, after: Callable[[], tuple[ResourceFixture, ...]]) -> None:
+    assert load_forecast("prod", root, stack(*declared(20)), stack(*after())) is None
 
 
-def test_without_a_calibration_one_line_states_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "calibration.json"
-    monkeypatch.setattr(module, "_FILE", file)
+def test_without_a_calibration_one_line_states_it(root: Path) -> None:
+    file = root / CALIBRATION
+    file.unlink()
     for reason in ("is missing", "cannot be read"):
-        found = load_forecast("prod", stack(*declared(20)), stack(*declared(10)))
+        found = load_forecast("prod", root, stack(*declared(20)), stack(*declared(10)))
         assert found is not None
         assert found.text() == (
             f"users and cost at the peak are not forecast: rehearsal/forecast/calibration.json {reason}; "
@@ -167,18 +173,15 @@ def test_without_a_calibration_one_line_states_it(tmp_path: Path, monkeypatch: p
         file.write_text("{}")
 
 
-def test_the_path_that_is_named_is_the_one_that_is_read() -> None:
-    from rehearsal.forecast import calibration as calibrations
-
-    assert module._FILE == calibrations.FILE
-    assert str(calibrations.FILE).endswith(module.CALIBRATION)
+def test_the_forecast_of_this_project_reads_the_same_calibration() -> None:
+    assert Path(__file__).parents[4] / CALIBRATION == FILE
 
 
 # -- in a review --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("calibrated")
-def test_a_review_states_it_once_above_the_numbers() -> None:
+def test_a_review_states_it_once_above_the_numbers(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factories, "PROJECT", replace(factories.PROJECT, root=root))
     before, after = (tuple(resource_states(*declared(number))) for number in (20, 10))
     review = review_of(
         *(stack_of(name, (), (), after, base=before) for name in ("dev", "prod")),
