@@ -41,6 +41,7 @@ _MAX_HOURS: Final = {
     severity=Severity.HIGH,
     tags=("SOC2:A1.1", "LOD1"),
     settings={"images": _IMAGES, "maxHours": _MAX_HOURS},
+    platform_specific=True,
 )
 def load_test_ends(resource: Resource, settings: Settings) -> Iterator[Finding]:
     for pod in _generators(resource, settings):

@@ -69,6 +69,18 @@ def variables(index: int, **changed: str) -> dict[str, str]:
     }
 
 
+def ended(
+    image: Path, common: Mapping[str, str]
+) -> tuple[list[subprocess.Popen[str]], list[tuple[str, str]]]:
+    """All processes of a run that has ended, with their output and their errors."""
+    processes = [process(image, variables(index, **common)) for index in range(WORKERS + 1)]
+    try:
+        return processes, [each.communicate(timeout=200) for each in processes]
+    finally:
+        for each in processes:
+            each.kill()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -90,23 +102,23 @@ def test_a_load_test_that_may_not_run_ends_at_once(
     assert "Traceback" not in errors
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_workers_share_the_schedule_and_the_coordinator_merges_their_results(
-    image: Path, platform: Platform
-) -> None:
+@pytest.fixture
+def common(platform: Platform) -> dict[str, str]:
+    """Variables of all processes of a short run against the service."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     _, host, service = platform.url.replace("//", "").split(":")
-    common = {
+    return {
         "HOST": host, "PORT": service, "COORDINATOR_PORT": str(port), "SECONDS": "20", "SCALE": "0.2",
     }  # fmt: skip
-    processes = [process(image, variables(index, **common)) for index in range(WORKERS + 1)]
-    try:
-        outputs = [each.communicate(timeout=200) for each in processes]
-    finally:
-        for each in processes:
-            each.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_workers_share_the_schedule_and_the_coordinator_merges_their_results(
+    image: Path, common: Mapping[str, str]
+) -> None:
+    processes, outputs = ended(image, common)
     assert outputs[0][0], [errors for _, errors in outputs]
     report = json.loads(outputs[0][0])
     # Orders need a balance, which only an administrator grants: other errors are none.
@@ -119,3 +131,19 @@ def test_workers_share_the_schedule_and_the_coordinator_merges_their_results(
         missed = [each for each in report["findings"] if not each["holds"]]
         assert processes[0].returncode == (1 if missed else 0)
     assert [each.returncode for each in processes[1:]] == [0] * WORKERS, outputs
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_whose_accounts_are_refused_is_invalid_and_names_the_reason(
+    image: Path, common: Mapping[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "accounts"
+    unknown = [{"email": f"nobody-{number}@example.com", "password": "no such account"} for number in (1, 2)]
+    file.write_text(json.dumps(unknown))
+    processes, outputs = ended(image, {**common, "ACCOUNTS_FILE": str(file)})
+    assert processes[0].returncode == 3
+    assert outputs[0][0] == ""
+    assert "the accounts are prepared: worker " in outputs[0][1]
+    assert "POST /v1/sessions returned 401" in outputs[0][1]
+    assert [each.returncode for each in processes[1:]] == [3] * WORKERS

@@ -44,7 +44,7 @@ def test_the_lock_of_the_mobile_client_names_no_address() -> None:
     assert '"resolved"' not in text
 
 
-@pytest.mark.parametrize("lock", ["service", "bootstrap"])
+@pytest.mark.parametrize("lock", ["service", "load", "bootstrap"])
 def test_the_smaller_locks_have_the_versions_of_the_platform(lock: str) -> None:
     platform = pins(ROOT / "locks" / "platform.txt")
     smaller = pins(ROOT / "locks" / f"{lock}.txt")
