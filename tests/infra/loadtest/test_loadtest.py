@@ -11,10 +11,12 @@ import pytest
 from policies.model.stack import Stack
 from policies.pack.rule import MANDATORY
 from policies.rules import RULES
+from rehearsal.cli.render import objects
 from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.hardening import unhardened
 from tests.infra.audits.labels import unlabelled
 from tests.infra.loadtest.conftest import documented
+from tests.infra.manifests.test_schemas import OLDEST, misfits
 from tests.infra.mutations.killers import evaluated
 from tests.infra.rehearsal import Declared, configuration, rehearse
 
@@ -53,6 +55,16 @@ def test_production_with_a_window_has_no_finding(with_load_test: Declared) -> No
     added = [item for item in with_load_test.resources if "kingdom:loadtest:" in item.urn]
     assert not list(unhardened(added))
     assert not list(unlabelled(added, values["kingdom:environment"]["labels"]))
+
+
+def test_its_objects_fit_the_schemas_of_the_oldest_cluster(with_load_test: Declared) -> None:
+    found = [
+        item.manifest
+        for item in objects(with_load_test.result.snapshot)
+        if item.manifest["metadata"].get("namespace") == "kingdom-loadtest"
+    ]
+    assert {"Job", "Service", "ResourceQuota", "NetworkPolicy"} <= {each["kind"] for each in found}
+    assert not {each["kind"]: why for each in found if (why := misfits(each, OLDEST))}
 
 
 def test_production_without_a_window_is_refused(with_load_test: Declared, tmp_path: Path) -> None:
