@@ -65,7 +65,8 @@ class Alerts:
 
     def active(self) -> list[Alert]:
         """The alerts that have fired and not recovered, critical ones first."""
-        found = [pending.alert for pending in self._pending.values() if pending.alert]
+        # A copy: the recorder's thread adds to it.
+        found = [pending.alert for pending in list(self._pending.values()) if pending.alert]
         return sorted(found, key=lambda alert: (alert.severity, alert.since))
 
     def _compare(

@@ -55,13 +55,15 @@ class Recording:
             ) from error
         self._lock = threading.Lock()
         self._ids: dict[tuple[str, Labels], int] = {}
+        self._labels: dict[int, Labels] = {}
+        self._numbers: dict[str, list[int]] = {}  # of the series of a query; "" for samples
         # One core at most, and memory for a query over a month.
         self._connection.execute("SET threads = 1; SET memory_limit = '256MB'")
         if not read_only:
             self._connection.execute(_SCHEMA)
         with suppress(duckdb.Error):
             for number, signal, labels in self._connection.execute("SELECT * FROM series").fetchall():
-                self._ids[signal, _labels(labels)] = number
+                self._remember(number, signal, _labels(labels))
 
     def add_samples(self, at: float, values: Mapping[Labels, float]) -> None:
         """Record raw samples."""
@@ -79,7 +81,8 @@ class Recording:
 
     def results(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         """Results of a signal: for each step the last one within it, at the end of the step."""
-        ids = [number for (text, _), number in self._ids.items() if text == query]
+        with self._lock:
+            ids = list(self._numbers.get(query, ()))
         # The moments are start, start + step, …: a step ends at each of them.
         found = self._read(
             "SELECT series, ? + CAST(ceil((milli - ?) / ?) AS BIGINT) * ? AS moment, arg_max(value, milli)"
@@ -94,7 +97,8 @@ class Recording:
 
     def queries(self) -> set[str]:
         """The queries with results."""
-        return {text for text, _ in self._ids if text}
+        with self._lock:
+            return {text for text in self._numbers if text}
 
     def last(self) -> float:
         """The time of the last sample or result, 0 without one."""
@@ -158,21 +162,26 @@ class Recording:
     def _id(self, signal: str, labels: Labels) -> int:
         number = self._ids.get((signal, labels))
         if number is None:
-            number = self._ids[signal, labels] = len(self._ids) + 1
+            number = len(self._ids) + 1
+            self._remember(number, signal, labels)
             self._connection.execute(
                 "INSERT INTO series VALUES (?, ?, ?)", [number, signal, json.dumps(labels)]
             )
         return number
 
+    def _remember(self, number: int, signal: str, labels: Labels) -> None:
+        self._ids[signal, labels] = number
+        self._labels[number] = labels
+        self._numbers.setdefault(signal, []).append(number)
+
     def _read(self, query: str, parameters: list[Any]) -> list[TimeSeries]:
         with self._lock:
             rows = self._connection.execute(query, parameters).fetchall()
-            labels = {number: key[1] for key, number in self._ids.items()}
         found: dict[int, TimeSeries] = {}
         for number, at, value in rows:
             series = found.get(number)
             if series is None:
-                series = found[number] = TimeSeries(dict(labels[number]))
+                series = found[number] = TimeSeries(dict(self._labels[number]))
             series.times.append(at / 1000)
             series.values.append(value)
         return list(found.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,27 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 5000)
     with pytest.raises(SourceError, match=r"recording\.duckdb"):
         Recording(path)
+
+
+def test_reads_while_new_series_are_recorded() -> None:
+    """As during a rollout: every pod of a new revision has new series, and clients read the panels."""
+    store, enough = Recording(None), threading.Event()
+    store.add_samples(0.0, {(("series", str(number)),): 1.0 for number in range(2000)})
+
+    def record() -> None:
+        for number in range(40):
+            store.add_results(float(number), {(f"q{number}", X): 1.0})
+        enough.set()
+
+    thread = threading.Thread(target=record)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        thread.start()
+        while not enough.is_set():
+            store.queries()
+            store.results("q0", 0.0, 1.0, 1.0)
+    finally:
+        sys.setswitchinterval(interval)
+        thread.join()
+    assert len(store.queries()) == 40
