@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from policies.model.cron import Schedule, min_interval, parse_schedule
     from policies.model.limit_range_defaults import overcommits
-    from policies.model.node_pools import pool_of
+    from policies.model.node_pools import Pool, pool_of
     from policies.model.paths import Path, format_path
     from policies.model.pods import list_unevaluated, pod_templates
     from policies.model.property_tree import Finding, Node
@@ -57,6 +57,7 @@ _PLACES: Final[dict[str, str]] = {
     "parse_quantity": "model.quantities:parse",
     "parse_schedule": "model.cron",
     "pod_templates": "model.pods",
+    "Pool": "model.node_pools",
     "pool_of": "model.node_pools",
     "problems_with": "pack.configuration",
     "reconcile": "pack.configuration",
@@ -78,6 +79,7 @@ __all__ = [
     "Path",
     "PolicySettings",
     "PolicyShape",
+    "Pool",
     "Resource",
     "Rule",
     "Schedule",

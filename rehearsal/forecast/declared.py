@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from policies.api import Node, Object, Stack, monthly, parse_quantity, pool_of
+from policies.api import Node, Object, Pool, Stack, monthly, parse_quantity, pool_of
 
 HOURS_PER_MONTH: Final = 730.0
 # Connections per node of an Atlas tier: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
@@ -149,7 +149,7 @@ def _read(name: str, stack: Stack) -> DeclaredPlatform:
     )
 
 
-def _pools(stack: Stack) -> list[Any]:
+def _pools(stack: Stack) -> list[Pool]:
     found = [pool_of(each, {}) for each in stack.of_type("gcp:container/nodePool:NodePool")]
     return [pool for pool in found if pool is not None]
 
