@@ -9,7 +9,7 @@ from typing import Any, Final
 from loadtest.generator.accounts import Account
 from loadtest.platform import Platform
 from loadtest.report import FORMAT, run_json
-from loadtest.run import Run, Settings, execute
+from loadtest.run import Run, Settings, execute, observe_idle
 from loadtest.statistics.rate_search import search
 from rehearsal.scenarios.rate_curve import RateCurve
 
@@ -18,6 +18,9 @@ _BISECTIONS: Final = 3
 # An invalid step is measured again.
 _ATTEMPTS: Final = 2
 _MAX_RATE: Final = 3200.0
+_IDLE_SECONDS: Final = 20.0
+# The times of a calibration are those at this rate, where requests hardly wait for each other.
+_LOW_RATE: Final = 12.5
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The steps in the order in which they ran."""
+    """The steps in the order in which they ran, and samples of the platform without load."""
 
     steps: list[Step]
+    idle: list[dict[str, Any]]
 
     @property
     def rate(self) -> float:
@@ -80,6 +84,7 @@ class Capacity:
             "kind": "capacity",
             "rate": self.rate,
             "invalid": self.invalid,
+            "idle": self.idle,
             "steps": [step.as_json() for step in self.steps],
         }
 
@@ -105,7 +110,7 @@ def find_capacity(
     steps: list[Step] = []
     prepared: list[Account] = []
 
-    def step(rate: float) -> Step:
+    def step(rate: float, seconds: float = seconds) -> Step:
         users = RateCurve(((0.0, rate), (seconds, rate)))
         settings = Settings(f"{rate:.0f}/s", users, mix_name, mix, 1.0, 1.0, accounts, seed + len(steps))
         found = Step(rate, execute(settings, platform, prepared=prepared))
@@ -123,5 +128,8 @@ def find_capacity(
     # The first requests after a start open connections and fill caches, and autoscaling begins: not counted.
     notice("warming up")
     step(_FIRST_RATE)
+    notice(f"without load for {_IDLE_SECONDS:.0f} s")
+    idle = observe_idle(platform, _IDLE_SECONDS)
+    steps.append(step(_LOW_RATE, 2 * seconds))
     search(measure, _FIRST_RATE, _MAX_RATE, _BISECTIONS)
-    return Capacity(steps)
+    return Capacity(steps, idle)

@@ -80,7 +80,10 @@ def run_json(run: Run) -> dict[str, Any]:
         "total": as_json(run.total),
         "quantiles": run.recorder.quantiles(WARM_UP_SECONDS, run.seconds),
         "endpoints": {
-            name: as_json(run.recorder.window(WARM_UP_SECONDS, run.seconds, name))
+            name: {
+                **as_json(run.recorder.window(WARM_UP_SECONDS, run.seconds, name)),
+                "quantiles": run.recorder.quantiles(WARM_UP_SECONDS, run.seconds, name),
+            }
             for name in run.recorder.endpoints
         },
         "windows": [

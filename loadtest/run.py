@@ -143,7 +143,7 @@ def execute(
     plan = Plan(settings.rates, settings.mix, settings.accounts, settings.seed, platform.grant)
     run = Run(settings, plan)
     plan.prepared = list(prepared or [])
-    observed = _observed(platform, run) if observe else nullcontext()
+    observed = _observed(platform, run.samples) if observe else nullcontext()
     with _interruptible(), observed, _dispatching(platform, plan) as alive:
         ends = time.monotonic() + _START_SECONDS
         while plan.began is None and alive():
@@ -159,6 +159,14 @@ def execute(
     if plan.began is None:
         raise SetupError("no request was sent: the accounts could not be prepared")
     return run
+
+
+def observe_idle(platform: Platform, seconds: float) -> list[dict[str, Any]]:
+    """Return the samples of the platform without load. Raises InterruptedRunError."""
+    samples: list[dict[str, Any]] = []
+    with _interruptible(), _observed(platform, samples):
+        gevent.sleep(seconds)
+    return samples
 
 
 @contextmanager
@@ -189,8 +197,8 @@ def _dispatching(platform: Platform, plan: Plan) -> Iterator[Callable[[], bool]]
 
 
 @contextmanager
-def _observed(platform: Platform, run: Run) -> Iterator[None]:
-    """Samples of the platform, read from the observer's process while the block runs."""
+def _observed(platform: Platform, samples: list[dict[str, Any]]) -> Iterator[None]:
+    """Append samples of the platform, read from the observer's process, while the block runs."""
     process = gevent_subprocess.Popen(
         [sys.executable, "-m", "loadtest.observer", str(platform.state)],
         stdout=subprocess.PIPE,
@@ -205,7 +213,7 @@ def _observed(platform: Platform, run: Run) -> Iterator[None]:
     def read() -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            run.samples.append(json.loads(line))
+            samples.append(json.loads(line))
             begun.set()
         begun.set()
 

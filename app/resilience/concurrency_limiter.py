@@ -66,7 +66,7 @@ class ConcurrencyLimiter:
         self,
         *,
         initial: int = 64,
-        min_limit: int = 8,
+        min_limit: int = 16,
         max_limit: int = 1024,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:

@@ -165,11 +165,11 @@ class Recorder:
             in_flight=service.total_count * _mean(service) / (end - start),
         )
 
-    def quantiles(self, start: int, end: int, count: int = 20) -> list[float]:
+    def quantiles(self, start: int, end: int, endpoint: str | None = None, count: int = 20) -> list[float]:
         """Evenly spaced quantiles of the response time in seconds, each the middle of its share."""
         found = merged(
             each for at in range(start, end) if at in self._seconds
-            for each in self._seconds[at].response.values()
+            for name, each in self._seconds[at].response.items() if endpoint in (None, name)
         )  # fmt: skip
         return [seconds_at(found, 100 * (index + 0.5) / count) for index in range(count)]
 

@@ -58,10 +58,18 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class MixOperation:
-    """An operation of the calibration's mix: its share of the requests and its median time at low load."""
+    """An operation of the calibration's mix: its share of the requests, and its times at low load in seconds.
+
+    `quantiles` are evenly spaced, each the middle of its share.
+    """
 
     share: float
-    seconds: float
+    quantiles: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle of the times."""
+        return statistics.median(self.quantiles)
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,11 @@ class Scalability:
 class Calibration:
     """Cost of a request: CPU in core seconds by component, response times in seconds at low load.
 
-    `rates` are the lowest and the highest measured rate at which the targets held; `quantiles` are evenly
-    spaced percentiles of the response time at the lowest one, at which the platform used `utilization` of the
-    machine's `cores`; `operations` are those of that rate by name; `memory` is resident
-    bytes of an `api` pod; `jobs` is the share of arrivals that put a job into the queue.
+    `idle` are the cores that the components used without load, with `idle_pods` pods of each role; the CPU of
+    a request comes on top. `rates` are the lowest and the highest measured rate at which the targets held;
+    `quantiles` are evenly spaced percentiles of the response time at the lowest one, at which the platform
+    used `utilization` of the machine's `cores`; `operations` are those of that rate by name; `memory` is
+    resident bytes of an `api` pod; `jobs` is the share of arrivals that put a job into the queue.
     """
 
     date: str
@@ -105,6 +114,8 @@ class Calibration:
     rates: tuple[float, float]
     utilization: float
     cpu: Mapping[str, Estimate]
+    idle: Mapping[str, float]
+    idle_pods: Mapping[str, float]
     scalability: Scalability
     quantiles: tuple[float, ...]
     operations: Mapping[str, MixOperation]
@@ -124,6 +135,11 @@ class Calibration:
     def total(self, position: int) -> float:
         """CPU seconds of all components per request."""
         return sum(each.at(position) for each in self.cpu.values())
+
+    def idle_of(self, component: str) -> float:
+        """Cores without load: of one pod of `api` or `worker`, or of another component per pod of both."""
+        pods = self.idle_pods.get(component) or sum(self.idle_pods.values())
+        return self.idle.get(component, 0.0) / pods if pods else 0.0
 
     def occupied(self, component: str, position: int) -> float:
         """Seconds of one core that a request of a component occupies, with the CPU that cannot be used."""
@@ -145,7 +161,10 @@ def load(file: Path = FILE) -> Calibration:
                 **{name: Estimate(**each) for name, each in found["scalability"].items()},
             ),
             "quantiles": tuple(found["quantiles"]),
-            "operations": {name: MixOperation(**each) for name, each in found["operations"].items()},
+            "operations": {
+                name: MixOperation(each["share"], tuple(each["quantiles"]))
+                for name, each in found["operations"].items()
+            },
             "assumptions": Assumptions(**found["assumptions"]),
         }
         return Calibration(**values)
@@ -185,7 +204,13 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
             f"{_MIN_WINDOWS} are needed"
         )
     names = sorted({name for cpu, _ in windows for name in cpu})
-    cpu = {name: _estimate([each.get(name, 0.0) / served for each, served in windows]) for name in names}
+    idle, idle_pods = _idle(result.get("idle") or [])
+    cpu = {
+        name: _estimate(
+            [max(0.0, each.get(name, 0.0) - idle.get(name, 0.0)) / served for each, served in windows]
+        )
+        for name in names
+    }
     low, cores = held[0], held[0]["cores"]
     used = [each["cpu"] for each in low["platform"] if each.get("cpu") is not None and each["at"] >= 0]
     return Calibration(
@@ -197,10 +222,14 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
         rates=(low["rate"], held[-1]["rate"]),
         utilization=statistics.fmean(used) / cores,
         cpu=cpu,
-        scalability=_scalability(steps, sum(each.mean for each in cpu.values()) / cores),
+        idle=idle,
+        idle_pods=idle_pods,
+        scalability=_scalability(
+            steps, sum(each.mean for each in cpu.values()) / cores, sum(idle.values()) / cores
+        ),
         quantiles=tuple(low["quantiles"]),
         operations={
-            name: MixOperation(each["arrivals"] / low["total"]["arrivals"], each["p50"])
+            name: MixOperation(each["arrivals"] / low["total"]["arrivals"], tuple(each["quantiles"]))
             for name, each in low["endpoints"].items()
             if each["arrivals"]
         },
@@ -210,8 +239,24 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
     )
 
 
-def _scalability(steps: Sequence[Mapping[str, Any]], cost: float) -> Scalability:
-    """The law of the valid steps. `cost` is the CPU of a request as a share of the machine."""
+def _idle(samples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Cores by component and pods by role without load. Raises CalibrationError."""
+    # The first sample has no time to compare with: zeros.
+    used = [each for each in samples if any((each.get("cpuByComponent") or {}).values())]
+    if len(used) < _MIN_SAMPLES:
+        raise CalibrationError(
+            "the load test did not measure the platform without load: run `kingdom load capacity` again"
+        )
+    names = {name for each in used for name in each["cpuByComponent"]}
+    roles = {name for each in used for name in each["replicas"]}
+    return (
+        {name: statistics.fmean(each["cpuByComponent"].get(name, 0.0) for each in used) for name in names},
+        {name: statistics.fmean(each["replicas"].get(name, 0) for each in used) for name in roles},
+    )
+
+
+def _scalability(steps: Sequence[Mapping[str, Any]], cost: float, idle: float) -> Scalability:
+    """The law of the valid steps. `cost` of a request and `idle` without load are shares of all CPU."""
     points = [point for step in steps for point in _points(step)]
     try:
         law, laws = fit(points), bootstrap(points)
@@ -219,7 +264,7 @@ def _scalability(steps: Sequence[Mapping[str, Any]], cost: float) -> Scalability
         raise CalibrationError(f"the load test has too few valid steps: {error}") from error
 
     def usable(of: ScalabilityLaw) -> float:
-        return min(1.0, of.throughput(of.best_concurrency) * cost)
+        return min(1.0, of.throughput(of.best_concurrency) * cost + idle)
 
     def estimate(mean: float, values: Sequence[float]) -> Estimate:
         low, high = interval(values)

@@ -44,7 +44,8 @@ def limits(
     """All limits, the first one first."""
     occupied = calibration.occupied("api", position)
     pods = min(platform.api.max_replicas, platform.api.pool.max_nodes * platform.api.pods_per_node)
-    rate = _highest_rate(pods, occupied / platform.api.cpu_limit, Latency(calibration))
+    idle = calibration.idle_of("api") / calibration.scalability.usable.at(-position) / platform.api.cpu_limit
+    rate = _highest_rate(pods, occupied / platform.api.cpu_limit, idle, Latency(calibration))
     per_pod = rate / pods
     accepted = platform.connections // platform.connections_per_pod - platform.worker.max_replicas
     found = [
@@ -61,16 +62,18 @@ def limits(
     ]
     redis = calibration.cpu.get("redis")
     if redis is not None and redis.mean > 0:
+        without_load = (pods + platform.worker.max_replicas) * calibration.idle_of("redis")
         found.append(
             ResourceLimit(
                 f"Redis at {_REDIS_UTILIZATION:.0%} of its core",
-                _REDIS_UTILIZATION / redis.at(position) * seconds_per_request,
+                max(0.0, _REDIS_UTILIZATION - without_load) / redis.at(position) * seconds_per_request,
                 "shard by key prefix: Memorystore executes commands on one core",
             )
         )
     worker = calibration.cpu.get("worker")
     if worker is not None and worker.mean > 0:
-        capacity = platform.worker.max_replicas * platform.worker.cpu_limit
+        per_worker = max(0.0, platform.worker.cpu_limit - calibration.idle_of("worker"))
+        capacity = platform.worker.max_replicas * per_worker
         found.append(
             ResourceLimit(
                 f"CPU of worker at {platform.worker.max_replicas} replicas",
@@ -85,12 +88,12 @@ def limits(
     return sorted(found, key=lambda each: each.users)
 
 
-def _highest_rate(pods: int, service: float, latency: Latency) -> float:
+def _highest_rate(pods: int, service: float, idle: float, latency: Latency) -> float:
     """The highest rate at which TGT1 holds with so many pods."""
     low, high = 0.0, pods / service
     for _ in range(30):
         middle = (low + high) / 2
-        times = latency.percentiles(pods, middle, service)
+        times = latency.percentiles(pods, middle, service, idle)
         ok = all(each < limit for each, limit in zip(times, TARGETS, strict=True))
         low, high = (middle, high) if ok else (low, middle)
     return low

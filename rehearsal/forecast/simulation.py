@@ -192,6 +192,8 @@ def simulate(
     measured_cores = calibration.cores * cpu / calibration.total(position)
     per_job = calibration.cpu.get("worker", calibration.cpu["api"]).at(position) / max(calibration.jobs, 1e-9)
     redis = calibration.cpu["redis"].at(position) if "redis" in calibration.cpu else 0.0
+    idle_api, idle_worker, idle_redis = (calibration.idle_of(name) for name in ("api", "worker", "redis"))
+    usable = calibration.scalability.usable.at(-position)
     api, worker = _Fleet(platform.api, calibration), _Fleet(platform.worker, calibration)
     latency = Latency(calibration)
     backlog = queue = 0.0
@@ -204,20 +206,26 @@ def simulate(
         rate = present / seconds_per_request
         cores = api.ready * platform.api.cpu_limit
         remaining = calibration.scalability.remaining(backlog * measured_cores / cores if cores else 0.0)
-        capacity = cores / occupied * remaining
+        capacity = max(0.0, cores * usable - api.ready * idle_api) / cpu * remaining
         # Redis executes commands on one core; beyond it, requests wait as they do for pods.
-        capacity = min(capacity, 1.0 / redis) if redis else capacity
+        redis_without_load = (api.ready + worker.ready) * idle_redis
+        capacity = min(capacity, max(0.0, 1.0 - redis_without_load) / redis) if redis else capacity
         offered = rate + backlog
         served = min(offered, capacity)
         backlog = offered - served
         lost = max(0.0, backlog - capacity * TIMEOUT_SECONDS)
         backlog -= lost
-        times = latency.percentiles(api.ready, served, occupied / platform.api.cpu_limit)
+        times = latency.percentiles(
+            api.ready,
+            served,
+            occupied / platform.api.cpu_limit,
+            idle_api / usable / platform.api.cpu_limit,
+        )
         waited = backlog / capacity if capacity else TIMEOUT_SECONDS
         queue += served * calibration.jobs
         done = min(queue, worker.ready * platform.worker.cpu_limit / per_job)
         queue -= done
-        used = served * cpu / max(1, api.ready)
+        used = served * cpu / max(1, api.ready) + idle_api
         if at % SYNC_SECONDS == 0:
             api.sync(
                 now,
@@ -232,7 +240,7 @@ def simulate(
             worker.sync(
                 now,
                 {
-                    "cpu": done * per_job / max(1, worker.ready) * 1000,
+                    "cpu": (done * per_job / max(1, worker.ready) + idle_worker) * 1000,
                     "memory": platform.worker.memory_request * 0.5 * 1000,
                     "backlog": queue / max(1, worker.ready) * 1000,
                 },
@@ -257,7 +265,7 @@ def simulate(
                 worker.ready,
                 api.nodes + worker.nodes,
                 used / platform.api.cpu_limit,
-                served * redis,
+                served * redis + redis_without_load,
                 pods * platform.connections_per_pod / platform.connections if platform.connections else 0.0,
                 backlog,
                 queue,
@@ -270,18 +278,20 @@ def simulate(
 
 
 class Latency:
-    """Percentiles of the response time: the measured times at low load plus the wait for a pod.
+    """Percentiles of the response time: the times at low load plus the wait for a pod.
 
-    `factor` is how long a request takes, compared with one of the calibration's mix.
+    `quantiles` are evenly spaced times at low load, by default those of the calibration's mix.
     """
 
-    def __init__(self, calibration: Calibration, factor: float = 1.0) -> None:
-        self._quantiles = tuple(each * factor for each in calibration.quantiles)
+    def __init__(self, calibration: Calibration, quantiles: tuple[float, ...] = ()) -> None:
+        self._quantiles = quantiles or calibration.quantiles
         self._memo: dict[tuple[float, int], tuple[float, float, float]] = {}
 
-    def percentiles(self, pods: int, rate: float, service: float) -> tuple[float, float, float]:
-        """P50, P95 and P99 in seconds."""
-        utilization = min(0.999, rate * service / pods) if pods else 0.999
+    def percentiles(
+        self, pods: int, rate: float, service: float, idle: float = 0.0
+    ) -> tuple[float, float, float]:
+        """P50, P95 and P99 in seconds. `idle` is a pod's utilization without requests."""
+        utilization = min(0.999, rate * service / pods + idle) if pods else 0.999
         # Stations are alike, so that the number of pods matters only through the utilization.
         key = (service, round(utilization * _LATENCY_POINTS))
         if key not in self._memo:

@@ -20,6 +20,7 @@ MAX_ERROR: Final = 0.3
 MIN_COVERED: Final = 0.9
 """Share of the windows whose measured P95 lies in the forecast's 90 % interval."""
 _NORMAL_95: Final = 1.645
+_QUANTILES: Final = 100
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ def compare(calibration: Calibration, run: Mapping[str, Any], forecast_replicas:
             f"the load test ran on {run['machine']}, the calibration is of {calibration.machine}: "
             "only runs of one machine can be compared"
         )
-    factor = mix_factor(calibration, run)
-    latency = Latency(calibration, factor)
+    mix = _mix(calibration, run)
+    factor = _mean(calibration, mix) / _mean(calibration, _shares(calibration))
+    latency = Latency(calibration, mixture(calibration, mix))
     used = [each["replicas"].get("api", 0) for each in run["platform"] if each["at"] >= 0]
     return Validation(
         [_window(calibration, latency, factor, each) for each in run["windows"] if each["arrivals"]],
@@ -121,20 +123,43 @@ def compare(calibration: Calibration, run: Mapping[str, Any], forecast_replicas:
     )
 
 
-def mix_factor(calibration: Calibration, run: Mapping[str, Any]) -> float:
-    """The cost of a request of the run's mix, compared with the calibration's.
-
-    Operations are weighted by their median response times at low load. Raises CalibrationError.
-    """
+def _mix(calibration: Calibration, run: Mapping[str, Any]) -> dict[str, float]:
+    """The share of each operation in a run. Raises CalibrationError for one without a measured time."""
     counts = {name: each["arrivals"] for name, each in run["endpoints"].items() if each["arrivals"]}
-    known = calibration.operations
-    unknown = sorted(set(counts) - set(known))
+    unknown = sorted(set(counts) - set(calibration.operations))
     if unknown:
         raise CalibrationError(
             f"the calibration has no time of {', '.join(unknown)}: use a mix that includes them"
         )
-    cost = sum(known[name].seconds * count for name, count in counts.items()) / sum(counts.values())
-    return cost / sum(each.share * each.seconds for each in known.values())
+    return {name: count / sum(counts.values()) for name, count in counts.items()}
+
+
+def _shares(calibration: Calibration) -> dict[str, float]:
+    return {name: each.share for name, each in calibration.operations.items()}
+
+
+def _mean(calibration: Calibration, mix: Mapping[str, float]) -> float:
+    """The mean time of a request of a mix at low load, which its CPU is taken to be proportional to."""
+    return sum(share * calibration.operations[name].median for name, share in mix.items())
+
+
+def mixture(calibration: Calibration, mix: Mapping[str, float]) -> tuple[float, ...]:
+    """Evenly spaced quantiles of the response times of a mix at low load, in seconds."""
+    weighted = sorted(
+        (time, share / len(calibration.operations[name].quantiles))
+        for name, share in mix.items()
+        for time in calibration.operations[name].quantiles
+    )
+    total = sum(weight for _, weight in weighted)
+    found: list[float] = []
+    below, position = 0.0, 0
+    for index in range(_QUANTILES):
+        wanted = total * (index + 0.5) / _QUANTILES
+        while position < len(weighted) - 1 and below + weighted[position][1] < wanted:
+            below += weighted[position][1]
+            position += 1
+        found.append(weighted[position][0])
+    return tuple(found)
 
 
 def _window(
@@ -144,8 +169,10 @@ def _window(
     sampling = _NORMAL_95 * math.sqrt(0.05 * 0.95 / window["arrivals"])
 
     def p95(position: int, percent: float) -> float:
-        service = factor * calibration.total(position) / calibration.scalability.usable.at(-position)
-        return latency.percentile(percent, rate * service / calibration.cores, service)
+        usable = calibration.scalability.usable.at(-position)
+        service = factor * calibration.total(position) / usable
+        idle = sum(calibration.idle.values()) / usable
+        return latency.percentile(percent, (rate * service + idle) / calibration.cores, service)
 
     return ComparedWindow(
         window["at"],

@@ -35,9 +35,11 @@ def calibration(api: float = 0.005, redis: float = 0.00005, worker: float = 0.00
         rates=(50.0, 100.0),
         utilization=0.4, cpu={name: Estimate(mean * 0.9, mean, mean * 1.1)
                               for name, mean in (("api", api), ("redis", redis), ("worker", worker))},
+        idle={}, idle_pods={"api": 3.0, "worker": 3.0},
         scalability=Scalability(law, Estimate(0.1, 0.2, 0.3), none, one),
         operations={
-            "GET /v1/feed": MixOperation(0.75, 0.006), "POST /v1/contents": MixOperation(0.25, 0.018),
+            "GET /v1/feed": MixOperation(0.75, (0.004, 0.006, 0.008)),
+            "POST /v1/contents": MixOperation(0.25, (0.012, 0.018, 0.024)),
         },
         quantiles=tuple(0.004 + 0.0005 * index for index in range(20)), memory=200 * 2**20, jobs=0.05,
         assumptions=Assumptions(),

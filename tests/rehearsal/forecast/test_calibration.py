@@ -14,17 +14,20 @@ from tests.rehearsal.forecast.factories import calibration
 MEASURED = {50.0: (1.0, 50.0), 100.0: (4.0, 100.0), 200.0: (250.0, 120.0)}
 
 
+IDLE = {"api": 0.06, "redis": 0.012, "mongodb": 0.02}
+
+
 def step(rate: float, **changes: Any) -> dict[str, Any]:
-    """20 s at one rate; `api` uses 12 ms of CPU per request, Redis 0.5 and MongoDB 2.5."""
+    """20 s at one rate; beyond `IDLE`, `api` uses 12 ms of CPU per request, Redis 0.5 and MongoDB 2.5."""
     in_flight, completed = MEASURED[rate]
     samples = [
         {
             "at": at + 0.5,
             "cpu": completed * 0.015,
             "cpuByComponent": {
-                "api": completed * 0.012,
-                "redis": completed * 0.0005,
-                "mongodb": completed * 0.0025,
+                "api": IDLE["api"] + completed * 0.012,
+                "redis": IDLE["redis"] + completed * 0.0005,
+                "mongodb": IDLE["mongodb"] + completed * 0.0025,
             },
             "podMemory": {"api": 1000.0},
         }
@@ -36,22 +39,26 @@ def step(rate: float, **changes: Any) -> dict[str, Any]:
         "seconds": [{"completed": completed, "inFlight": in_flight} for _ in range(20)], "platform": samples,
         "total": {"arrivals": 100}, "quantiles": [0.004 + 0.001 * index for index in range(20)],
         "endpoints": {
-            "GET /v1/feed": {"arrivals": 75, "p50": 0.01}, "POST /v1/orders": {"arrivals": 25, "p50": 0.03},
+            "GET /v1/feed": {"arrivals": 75, "quantiles": [0.005, 0.01, 0.015]},
+            "POST /v1/orders": {"arrivals": 25, "quantiles": [0.02, 0.03, 0.04]},
         },
     } | changes  # fmt: skip
 
 
 def result(*steps: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "capacity", "steps": list(steps) or [step(rate) for rate in MEASURED]}
+    idle = [{"replicas": {"api": 3, "worker": 2}, "cpuByComponent": IDLE} for _ in range(5)]
+    return {"kind": "capacity", "idle": idle, "steps": list(steps) or [step(rate) for rate in MEASURED]}
 
 
-def test_the_cost_of_a_request_is_cpu_divided_by_rate() -> None:
+def test_the_cost_of_a_request_is_its_cpu_beyond_that_without_load() -> None:
     found = from_capacity(result(), job_share=0.05)
     assert found.cpu["api"].mean == pytest.approx(0.012)
     assert found.cpu["redis"].mean == pytest.approx(0.0005)
     assert found.total(0) == pytest.approx(0.015)
     assert found.rates == (50.0, 100.0)
     assert found.memory == 1000.0
+    assert found.idle_of("api") == pytest.approx(0.02)
+    assert found.idle_of("redis") == pytest.approx(0.012 / 5)
 
 
 def test_times_are_those_of_the_lowest_rate() -> None:
@@ -59,7 +66,7 @@ def test_times_are_those_of_the_lowest_rate() -> None:
     assert found.utilization == pytest.approx(50 * 0.015 / 2)
     assert found.quantiles[0] == 0.004
     assert found.operations["POST /v1/orders"].share == 0.25
-    assert found.operations["POST /v1/orders"].seconds == 0.03
+    assert found.operations["POST /v1/orders"].median == 0.03
     assert "commit abc, test, 2 cores, 8 GiB, mix mixed at 50 to 100 requests/s" in found.origin
 
 
@@ -83,6 +90,7 @@ def test_the_law_is_fitted_to_all_steps_and_gives_the_usable_cpu() -> None:
         ),
         (result(*(step(rate, platform=[]) for rate in MEASURED)), "0 windows of 5 s"),
         (result(step(50.0), step(50.0), step(50.0)), "too few valid steps: .* at least three concurrencies"),
+        (result() | {"idle": []}, "did not measure the platform without load"),
         ({"kind": "run"}, "of the kind 'run': a calibration is made from the one of `kingdom load capacity"),
     ],
 )

@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 
 from rehearsal.forecast.calibration import CalibrationError
-from rehearsal.forecast.validation import compare, mix_factor
+from rehearsal.forecast.validation import compare, mixture
 from tests.rehearsal.forecast.factories import calibration
 
-CALIBRATION = replace(calibration(), quantiles=tuple(0.004 + 0.0005 * index for index in range(20)))
+TIMES = tuple(0.004 + 0.0005 * index for index in range(20))
+MIXED = calibration()
+# Both operations take as long as each other.
+CALIBRATION = replace(
+    MIXED, operations={name: replace(each, quantiles=TIMES) for name, each in MIXED.operations.items()}
+)
 
 
 def run(p95: float, **changes: Any) -> dict[str, Any]:
@@ -41,13 +46,19 @@ def test_a_time_beyond_the_interval_or_other_replicas_miss() -> None:
     assert not compare(CALIBRATION, run(0.0155), forecast_replicas=4).holds
 
 
-def test_another_mix_costs_as_much_as_its_operations() -> None:
-    same = run(0.01)
-    assert mix_factor(CALIBRATION, same) == pytest.approx(1.0)
-    # 18 ms instead of 0.75 * 6 + 0.25 * 18 ms.
-    assert mix_factor(
-        CALIBRATION, same | {"endpoints": {"POST /v1/contents": {"arrivals": 9}}}
-    ) == pytest.approx(2.0)
+def test_times_of_another_mix_are_those_of_its_operations() -> None:
+    # 4, 6 and 8 ms, or 12, 18 and 24 ms at low load.
+    reads = run(0.024, endpoints={"GET /v1/feed": {"arrivals": 9}})
+    creations = run(0.024, endpoints={"POST /v1/contents": {"arrivals": 9}})
+    assert compare(MIXED, reads, forecast_replicas=2).windows[0].forecast == pytest.approx(0.008, rel=0.2)
+    assert compare(MIXED, creations, forecast_replicas=2).windows[0].forecast >= 0.024
+
+
+def test_quantiles_of_a_mix_are_weighted_by_its_shares() -> None:
+    times = mixture(MIXED, {"GET /v1/feed": 0.9, "POST /v1/contents": 0.1})
+    assert sorted(times) == list(times)
+    assert sum(each <= 0.008 for each in times) == 90
+    assert times[-1] == 0.024
 
 
 @pytest.mark.parametrize(
