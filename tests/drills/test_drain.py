@@ -1,15 +1,47 @@
-"""Rolling updates and scaling under traffic lose no request."""
+"""Rolling updates and scaling under traffic lose no request, and are marks on the plots of the dashboard."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import httpx
 import pytest
 
+from rehearsal.monitoring.annotations import annotated
+from tests.support.backends import free_port
 from tests.support.projects import Project, wait_for
 from tests.support.traffic import running_traffic
 
 pytestmark = pytest.mark.drill
+
+
+@contextmanager
+def dashboard(platform: Project) -> Iterator[str]:
+    """Record the platform during the block; yields the address of the dashboard."""
+    platform.run("dashboard", "--stop")
+    url = platform.run("dashboard", "--port", str(free_port())).split()[-1]
+    try:
+        yield url
+    finally:
+        platform.run("dashboard", "--stop")
+
+
+def overview(url: str) -> dict[str, Any]:
+    """Return the state of the platform as the dashboard shows it."""
+    return dict(httpx.get(f"{url}api/overview", timeout=30).json())
+
+
+def events(url: str, kind: str) -> list[dict[str, Any]]:
+    """Return the marks of a kind on the plots of the last quarter of an hour."""
+    panels = httpx.get(f"{url}api/panels/application", params={"range": "15m"}, timeout=30).json()
+    return [event for event in panels["events"] if event["kind"] == kind]
+
+
+def drills(url: str) -> list[dict[str, Any]]:
+    return events(url, "drill")
 
 
 def pods(platform: Project) -> set[str]:
@@ -19,12 +51,21 @@ def pods(platform: Project) -> set[str]:
 
 def test_a_rolling_update_under_traffic_loses_no_request(platform: Project) -> None:
     before = pods(platform)
-    with running_traffic(platform) as traffic:
+    with running_traffic(platform) as traffic, dashboard(platform) as url:
+        wait_for("a scrape of the revision before", lambda: overview(url)["at"], 60)
         rewrite(platform, "    logLevel: info", "    logLevel: warning")
-        platform.run("up", seconds=300)
-        wait_for("every process is ready", platform.is_healthy)
+        with annotated(platform.state, "drill", "rolling update"):
+            platform.run("up", seconds=300)
+            wait_for("every process is ready", platform.is_healthy)
+        wait_for("the end of the drill", lambda: drills(url) and drills(url)[0]["until"], 60)
+        deployments = {event["detail"]["role"]: event for event in events(url, "deployment")}
+        (drill,) = drills(url)
     assert pods(platform).isdisjoint(before), "every pod was replaced"
     print(f"{traffic.served} answered")
+    assert set(deployments) == {"api", "worker"}
+    for event in deployments.values():
+        assert drill["at"] < event["at"] <= drill["until"] + 15
+        assert event["detail"]["changes"] == ['metadata.annotations["kingdom.studio/configuration"]']
     traffic.require_nothing_lost()
     with platform.client() as client:
         traffic.ledger.require_readable(client)
