@@ -119,7 +119,8 @@ def compare(calibration: Calibration, run: Mapping[str, Any], forecast_replicas:
     return Validation(
         [_window(calibration, latency, factor, each) for each in run["windows"] if each["arrivals"]],
         max(used, default=0),
-        forecast_replicas,
+        # A run is shorter than the time for which replicas of an earlier load are kept.
+        max(forecast_replicas, *used[:1]),
     )
 
 

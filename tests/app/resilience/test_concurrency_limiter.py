@@ -42,6 +42,15 @@ def test_limit_shrinks_while_latency_is_above_its_best() -> None:
     assert gate.limit < 20
 
 
+def test_lowest_limit_admits_a_burst_of_every_priority() -> None:
+    clock = Clock()
+    gate = ConcurrencyLimiter(initial=64, clock=clock)
+    response(gate, clock, together=1, seconds=0.01, rounds=20)
+    response(gate, clock, together=64, seconds=0.5, rounds=200)
+    for _ in range(8):
+        gate.acquire(RequestPriority.BULK)
+
+
 def test_limit_grows_while_it_is_used_at_constant_latency() -> None:
     clock = Clock()
     gate = ConcurrencyLimiter(initial=16, clock=clock)
@@ -57,7 +66,7 @@ def test_idle_pod_does_not_change_its_limit() -> None:
 
 
 def test_released_requests_are_not_in_flight() -> None:
-    gate = ConcurrencyLimiter(initial=8)
+    gate = ConcurrencyLimiter(initial=16)
     for _ in range(1_000):
         gate.release("GET /v1/feed", gate.acquire(RequestPriority.BULK), sample=False)
     assert gate.in_flight == 0
@@ -135,12 +144,12 @@ def test_lasting_change_of_latency_becomes_the_new_best_slowly() -> None:
 
 
 def test_rejections_are_counted_by_priority() -> None:
-    limiter = ConcurrencyLimiter(initial=8)
-    for _ in range(4):
+    limiter = ConcurrencyLimiter(initial=16)
+    for _ in range(8):
         limiter.acquire(RequestPriority.BULK)
     with contextlib.suppress(Overloaded):
         limiter.acquire(RequestPriority.BULK)
     assert limiter.rejected[RequestPriority.BULK] == 1
     assert limiter.rejected[RequestPriority.CRITICAL] == 0
-    assert limiter.in_flight == 4, "a rejected request is not in flight"
+    assert limiter.in_flight == 8, "a rejected request is not in flight"
     assert 1 <= Overloaded().retry_after <= 4
