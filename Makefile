@@ -41,7 +41,7 @@ test-slow: $(STAMP) ## Run the tests that start many commands or plan whole stac
 drills: $(STAMP) ## Run the slow fault drills
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup -m drill
 
-soak: $(STAMP) ## Load the service for ten minutes and watch its memory
+soak: $(STAMP) ## Load the service for ten minutes and watch its memory; long hangs; the webhook of alerts
 	@$(BIN)/pytest -m soak
 
 demo: $(STAMP) ## Seed the platform that is up with demo accounts, content, credit and an order

@@ -17,6 +17,9 @@ from tests.support.traffic import running_traffic
 
 pytestmark = pytest.mark.drill
 
+# A few seconds on a quiet machine.
+SECONDS = 180.0
+
 
 @contextmanager
 def dashboard(platform: Project) -> Iterator[str]:
@@ -52,12 +55,12 @@ def pods(platform: Project) -> set[str]:
 def test_a_rolling_update_under_traffic_loses_no_request(platform: Project) -> None:
     before = pods(platform)
     with running_traffic(platform) as traffic, dashboard(platform) as url:
-        wait_for("a scrape of the revision before", lambda: overview(url)["at"], 60)
+        wait_for("a scrape of the revision before", lambda: overview(url)["at"], SECONDS)
         rewrite(platform, "    logLevel: info", "    logLevel: warning")
         with annotated(platform.state, "drill", "rolling update"):
             platform.run("up", seconds=300)
-            wait_for("every process is ready", platform.is_healthy)
-        wait_for("the end of the drill", lambda: drills(url) and drills(url)[0]["until"], 60)
+            wait_for("every process is ready", platform.is_healthy, SECONDS)
+        wait_for("the end of the drill", lambda: drills(url) and drills(url)[0]["until"], SECONDS)
         deployments = {event["detail"]["role"]: event for event in events(url, "deployment")}
         (drill,) = drills(url)
     assert pods(platform).isdisjoint(before), "every pod was replaced"
@@ -80,7 +83,7 @@ def test_scaling_up_and_down_under_traffic_loses_no_request(platform: Project) -
             wait_for(
                 "as many pods serve",
                 lambda replicas=replicas: len(pods(platform)) == replicas and platform.is_healthy(),
-                120,
+                SECONDS,
             )
     print(f"{traffic.served} answered")
     traffic.require_nothing_lost()

@@ -24,7 +24,8 @@ from tests.support.backends import free_port
 from tests.support.client import Ledger
 from tests.support.projects import Project, wait_for
 
-pytestmark = pytest.mark.drill
+# Not among the drills: its limits of seconds need a machine without other drills beside it.
+pytestmark = pytest.mark.soak
 
 KEY = "0123456789abcdef"
 CLIENTS = 3
@@ -151,7 +152,7 @@ def test_an_outage_is_one_notice_and_its_end_another(
                 "requests are recorded",
                 lambda: any(
                     item["title"] == "Requests" and (item["value"] or 0) > 0
-                    for item in httpx.get(f"{url}api/overview").json()["numbers"]
+                    for item in httpx.get(f"{url}api/overview", timeout=30).json()["numbers"]
                 ),
                 NOTICE_SECONDS,
             )
@@ -162,7 +163,7 @@ def test_an_outage_is_one_notice_and_its_end_another(
             finally:
                 database.resume()
             wait_for("the recovery", receiver.are_over, NOTICE_SECONDS)
-            shown = httpx.get(f"{url}api/overview").json()["alerts"]
+            shown = httpx.get(f"{url}api/overview", timeout=30).json()["alerts"]
             assert [alert for alert in shown if alert["signal"] == "errors"] == []
         finally:
             platform.run("dashboard", "--stop")
