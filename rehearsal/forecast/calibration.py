@@ -145,6 +145,10 @@ class Calibration:
         """Seconds of one core that a request of a component occupies, with the CPU that cannot be used."""
         return self.cpu[component].at(position) / self.scalability.usable.at(-position)
 
+    def occupied_without_load(self, component: str, position: int) -> float:
+        """Cores of `idle_of`, with the CPU that cannot be used."""
+        return self.idle_of(component) / self.scalability.usable.at(-position)
+
 
 def load(file: Path = FILE) -> Calibration:
     """Read a calibration. Raises CalibrationError."""

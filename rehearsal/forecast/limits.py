@@ -44,7 +44,7 @@ def limits(
     """All limits, the first one first."""
     occupied = calibration.occupied("api", position)
     pods = min(platform.api.max_replicas, platform.api.pool.max_nodes * platform.api.pods_per_node)
-    idle = calibration.idle_of("api") / calibration.scalability.usable.at(-position) / platform.api.cpu_limit
+    idle = calibration.occupied_without_load("api", position) / platform.api.cpu_limit
     rate = _highest_rate(pods, occupied / platform.api.cpu_limit, idle, Latency(calibration))
     per_pod = rate / pods
     accepted = platform.connections // platform.connections_per_pod - platform.worker.max_replicas

@@ -193,7 +193,8 @@ def simulate(
     per_job = calibration.cpu.get("worker", calibration.cpu["api"]).at(position) / max(calibration.jobs, 1e-9)
     redis = calibration.cpu["redis"].at(position) if "redis" in calibration.cpu else 0.0
     idle_api, idle_worker, idle_redis = (calibration.idle_of(name) for name in ("api", "worker", "redis"))
-    usable = calibration.scalability.usable.at(-position)
+    without_load = calibration.occupied_without_load("api", position)
+    service, idle = occupied / platform.api.cpu_limit, without_load / platform.api.cpu_limit
     api, worker = _Fleet(platform.api, calibration), _Fleet(platform.worker, calibration)
     latency = Latency(calibration)
     backlog = queue = 0.0
@@ -206,7 +207,7 @@ def simulate(
         rate = present / seconds_per_request
         cores = api.ready * platform.api.cpu_limit
         remaining = calibration.scalability.remaining(backlog * measured_cores / cores if cores else 0.0)
-        capacity = max(0.0, cores * usable - api.ready * idle_api) / cpu * remaining
+        capacity = max(0.0, cores - api.ready * without_load) / occupied * remaining
         # Redis executes commands on one core; beyond it, requests wait as they do for pods.
         redis_without_load = (api.ready + worker.ready) * idle_redis
         capacity = min(capacity, max(0.0, 1.0 - redis_without_load) / redis) if redis else capacity
@@ -215,12 +216,7 @@ def simulate(
         backlog = offered - served
         lost = max(0.0, backlog - capacity * TIMEOUT_SECONDS)
         backlog -= lost
-        times = latency.percentiles(
-            api.ready,
-            served,
-            occupied / platform.api.cpu_limit,
-            idle_api / usable / platform.api.cpu_limit,
-        )
+        times = latency.percentiles(api.ready, served, service, idle)
         waited = backlog / capacity if capacity else TIMEOUT_SECONDS
         queue += served * calibration.jobs
         done = min(queue, worker.ready * platform.worker.cpu_limit / per_job)

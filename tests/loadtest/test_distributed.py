@@ -139,7 +139,9 @@ def test_a_run_whose_accounts_are_refused_is_invalid_and_names_the_reason(
     image: Path, common: Mapping[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "accounts"
-    unknown = [{"email": f"nobody-{number}@example.com", "password": "no such account"} for number in (1, 2)]
+    unknown = [
+        {"email": f"unknown-{number}@example.com", "password": "an unknown password"} for number in (1, 2)
+    ]
     file.write_text(json.dumps(unknown))
     processes, outputs = ended(image, {**common, "ACCOUNTS_FILE": str(file)})
     assert processes[0].returncode == 3
