@@ -17,6 +17,7 @@ import ast
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -199,12 +200,21 @@ def _key(path: str, original: str, changed: str) -> str:
     return f"{path}\n{' '.join(original.split())}\n{' '.join(changed.split())}"
 
 
+def marker_expression() -> str:
+    """The markers of the tests that need no other system: `SUITE` of the Makefile."""
+    found = re.search(r"^SUITE := (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    if found is None:
+        raise ValueError("Makefile: no line `SUITE := <marker expression>`")
+    return found[1]
+
+
 class Runner:
     """Runs tests in a copy of the repository, so that mutants never touch the working tree."""
 
     def __init__(self, copy: Path, timeout: float) -> None:
         self._copy = copy
         self._timeout = timeout
+        self._markers = marker_expression()
         for name in _COPIED:
             source = ROOT / name
             if source.is_dir():
@@ -224,8 +234,8 @@ class Runner:
 
     def passes(self, tests: Sequence[str]) -> bool:
         """Whether the tests pass within the timeout."""
-        marks = "not drill and not soak and not cluster and not engine and not providers"
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", marks, *tests]
+        pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+        command = [*pytest, "-m", self._markers, *tests]
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(self._copy)}
         process = subprocess.Popen(
             command, cwd=self._copy, env=environment, start_new_session=True,

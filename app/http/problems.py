@@ -33,6 +33,7 @@ CONFIRMATION_EXPIRED: Final = ProblemType(
 RESET_EXPIRED: Final = ProblemType("reset-expired", 401, "Password reset expired or already used")
 INSUFFICIENT_BALANCE: Final = ProblemType("insufficient-balance", 402, "Insufficient balance")
 FORBIDDEN: Final = ProblemType("forbidden", 403, "Forbidden")
+QUOTA_EXCEEDED: Final = ProblemType("quota-exceeded", 403, "Plan quota exceeded")
 NOT_FOUND: Final = ProblemType("not-found", 404, "Not found")
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "Method not allowed")
 BODY_TIMEOUT: Final = ProblemType("body-timeout", 408, "Request body timeout")
@@ -44,15 +45,14 @@ UNSUPPORTED_MEDIA_TYPE: Final = ProblemType("unsupported-media-type", 415, "Unsu
 RANGE_NOT_SATISFIABLE: Final = ProblemType("range-not-satisfiable", 416, "Range not satisfiable")
 INVALID: Final = ProblemType("invalid", 422, "Invalid request")
 KEY_REUSED: Final = ProblemType("idempotency-key-reused", 422, "Idempotency key used by another request")
-QUOTA_EXCEEDED: Final = ProblemType("quota-exceeded", 403, "Plan quota exceeded")
 IMAGE_REJECTED: Final = ProblemType("image-rejected", 422, "Image rejected")
 TOO_MANY_REQUESTS: Final = ProblemType("too-many-requests", 429, "Too many requests")
 HEADER_FIELDS_TOO_LARGE: Final = ProblemType(
     "header-fields-too-large", 431, "Request header fields too large"
 )
 INTERNAL: Final = ProblemType("internal", 500, "Internal server error")
-DEADLINE: Final = ProblemType("deadline-exceeded", 504, "Deadline exceeded")
 UNAVAILABLE: Final = ProblemType("unavailable", 503, "Service unavailable")
+DEADLINE: Final = ProblemType("deadline-exceeded", 504, "Deadline exceeded")
 
 PROBLEM_TYPES: Final = tuple(value for value in list(globals().values()) if isinstance(value, ProblemType))
 

@@ -63,12 +63,13 @@ class Status(StrEnum):
 
 _REMOVED: Final = Effect(
     Weight.LOSS,
-    "the stack is removed: nothing is deployed to it or watches it, and what it declared stays in the clouds"
-    " (docs/runbooks/teardown.md)",
+    "the stack file is deleted: the stack is no longer deployed or checked for drift, but its cloud resources"
+    " continue to run and to cost money (to delete them: docs/runbooks/teardown.md)",
 )
 _UNDEPLOYED: Final = Effect(
     Weight.LOSS,
-    "rehearsal:machine takes the stack out of deployments and of the search for drift, and nothing is priced",
+    "rehearsal:machine is set: the stack is no longer deployed or checked for drift, its existing cloud"
+    " resources are neither updated nor deleted, and this review does not estimate its cost",
 )
 
 

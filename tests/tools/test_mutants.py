@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -127,3 +128,17 @@ def test_listed_equivalents_exist_in_the_sources() -> None:
         for mutant in mutants_of(path, (ROOT / path).read_text("utf-8"))
     }
     assert set(mutants.equivalents()) <= every
+
+
+def test_tests_are_selected_by_the_marker_expression_of_the_makefile() -> None:
+    markers = {part.removeprefix("not ") for part in mutants.marker_expression().split(" and ")}
+    assert {"drill", "soak", "cluster"} <= markers
+
+
+def test_makefile_without_the_marker_expression_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "Makefile").write_text("test:\n\tpytest\n")
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="SUITE"):
+        mutants.marker_expression()

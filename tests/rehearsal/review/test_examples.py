@@ -38,7 +38,7 @@ def test_every_comment_starts_with_its_conclusion() -> None:
         "new-deployment": "mandatory findings",
         "rules-disabled": "weaker than at the base",
         "name-used-twice": "archive and media have the same name in the cloud (kingdom-prod-media)",
-        "stack-removed": "the stack is removed: nothing is deployed to it",
+        "stack-removed": "the stack file is deleted: the stack is no longer deployed",
         "program-fails": "2 stacks could not be planned",
         "program-repaired": "No findings",
     }

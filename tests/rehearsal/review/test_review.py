@@ -173,8 +173,8 @@ def test_a_stack_that_is_removed_or_no_longer_deployed_is_the_first_line(reposit
     text = kingdom(repository, "preview", "--all", "--base", "HEAD", "--format", "markdown").stdout
     first, _, rest = text.partition("\n| stack |")
     assert "✅" not in first
-    assert "`prod`: the stack is removed" in first
-    assert "`dev`: rehearsal:machine takes the stack out of deployments" in first
+    assert "`prod`: the stack file is deleted" in first
+    assert "`dev`: rehearsal:machine is set: the stack is no longer deployed" in first
     assert "### Capacity" not in rest
     assert "### Costs" not in rest
 
