@@ -11,54 +11,7 @@ from rehearsal.engine.program.runner import ProgramError
 from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud, refused
 
-# -- deleteBeforeReplace and what depends on it ----------------------------------------------------------
-
-
-def test_delete_before_replace_deletes_dependents_level_by_level(stack: Stack, cloud: Cloud) -> None:
-    """`d` is only updated when `c` changes, so it stays.
-
-    All others must be replaced with their dependency.
-    """
-    program = """
-        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
-        b = Thing("b", fixed=a.computed)
-        c = Thing("c", fixed_from=b.computed)
-        Thing("d", value=c.computed)
-        Thing("e", ResourceOptions(depends_on=[a]), value=1)
-    """
-    stack.up(program.format(n=1))
-    assert ops(stack.preview(program.format(n=2))) == dict.fromkeys("abc", Op.REPLACE) | {"d": Op.UPDATE}
-    assert not cloud.calls("Create", "Delete")
-    stack.up()
-    assert cloud.order("Delete") == ["c", "b", "a"]
-    assert cloud.order("Create") == ["a", "b", "c"]
-    stack.consistent()
-    assert not stack.up().changed
-
-
-def test_dependents_of_a_resource_with_replace_with_are_replaced_by_their_own_diff(
-    stack: Stack, cloud: Cloud
-) -> None:
-    program = """
-        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
-        b = Thing("b", ResourceOptions(replace_with=[a]), value=1)
-        Thing("c", fixed=b.computed)
-    """
-    stack.up(program.format(n=1))
-    assert ops(stack.up(program.format(n=2))) == dict.fromkeys("ab", Op.REPLACE)
-    assert cloud.order("Delete") == ["b", "a"]
-    stack.consistent()
-
-
-def test_deleted_with_a_resource_that_is_deleted_before_replacement(stack: Stack, cloud: Cloud) -> None:
-    program = """
-        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
-        Thing("b", ResourceOptions(deleted_with=a), value=1)
-    """
-    stack.up(program.format(n=1))
-    assert ops(stack.up(program.format(n=2))) == dict.fromkeys("ab", Op.REPLACE)
-    assert cloud.order("Delete") == ["a"]
-    assert cloud.order("Create") == ["a", "b"]
+# -- deleteBeforeReplace and aliases of providers ---------------------------------------------------------
 
 
 def test_resources_of_a_provider_that_is_renamed_and_replaced_stay(stack: Stack, cloud: Cloud) -> None:
@@ -68,19 +21,6 @@ def test_resources_of_a_provider_that_is_renamed_and_replaced_stay(stack: Stack,
     assert ops(stack.up(f'p = Provider("q", {was}, fixed="south")\n{thing}')) == {}
     assert not cloud.calls("Create", "Delete")
     assert stack.record("a").provider == f"{stack.record('q').urn}::{stack.record('q').id}"
-
-
-def test_a_protected_dependent_prevents_deletion_of_its_dependency(stack: Stack, cloud: Cloud) -> None:
-    program = """
-        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
-        Thing("b", ResourceOptions(protect=True), fixed=a.computed)
-    """
-    stack.up(program.format(n=1))
-    result = stack.update(program.format(n=2))
-    assert not result.ok
-    assert any("protected" in message and "::b" in message for message in messages(result))
-    assert not cloud.calls("Create", "Delete")
-    stack.consistent()
 
 
 def test_a_failed_creation_after_delete_before_replace_is_retried_by_the_next_update(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import tempfile
@@ -20,10 +19,9 @@ from rehearsal.engine.program.runner import ProgramError
 from rehearsal.engine.state.resource_state import PendingOperation, ResourceState, Snapshot
 from rehearsal.engine.state.store import Store
 from rehearsal.errors import StateError
-from rehearsal.providers.errors import InitFailedError
 from rehearsal.pulumi.properties import Secret, contains_unknown
-from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, messages, ops
-from tests.rehearsal.engine.fake_provider import Cloud, refused
+from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, ops
+from tests.rehearsal.engine.fake_provider import Cloud
 from tests.support.processes import fork
 
 HIDDEN = "hunter2-"
@@ -178,87 +176,6 @@ def test_previews_need_no_lock(stack: Stack) -> None:
         assert stack.preview().ok
 
 
-# -- resources that are not well ----------------------------------------------------------------------------
-
-
-def never_ready(cloud: Cloud) -> Any:
-    def unready(request: Any) -> None:
-        *_, object_id = (id_ for id_, item in cloud.objects.items() if item["urn"] == request.urn)
-        raise InitFailedError(object_id, {"value": 1}, {"value": 1}, ["still starting", "quota exceeded"])
-
-    return unready
-
-
-def test_a_resource_that_is_not_ready_blocks_its_dependents_until_it_is(stack: Stack, cloud: Cloud) -> None:
-    program = 'a = Thing("a", value=1)\nThing("b", value=a.computed)\n'
-    cloud.after[("Create", "a")] = cloud.after[("Update", "a")] = never_ready(cloud)
-    result = stack.update(program)
-    assert "still starting" in messages(result)[0]
-    assert "quota exceeded" in messages(result)[0]
-    assert stack.names() == {"a"}
-    assert not stack.update(program).ok
-    assert stack.record("a").init_errors == ("still starting", "quota exceeded")
-    assert cloud.calls("Create", "Update", "Delete") == [("Update", "a")]
-    cloud.after.clear()
-    assert ops(stack.up()) == {"a": Op.UPDATE, "b": Op.CREATE}
-    stack.consistent()
-    assert not stack.up().changed
-
-
-@pytest.mark.parametrize("then", ["pass\n", 'Thing("a", value=1, fixed=2)\n'], ids=["goes", "is replaced"])
-def test_a_resource_that_never_became_ready_can_be_deleted_and_replaced(
-    stack: Stack, cloud: Cloud, then: str
-) -> None:
-    cloud.after[("Create", "a")] = never_ready(cloud)
-    stack.update('Thing("a", value=1)\n')
-    cloud.after.clear()
-    stack.up(then)
-    stack.consistent()
-    assert ("Delete", "a") in cloud.calls()
-
-
-def test_the_old_resource_is_retained_until_its_replacement_is_ready(stack: Stack, cloud: Cloud) -> None:
-    program = 'Thing("a", fixed={n})\n'
-    stack.up(program.format(n=1))
-    cloud.after[("Create", "a")] = never_ready(cloud)
-    assert not stack.update(program.format(n=2)).ok
-    assert len(cloud.objects) == 2
-    cloud.after.clear()
-    stack.up()
-    assert len(cloud.objects) == 1
-    stack.consistent()
-
-
-def test_a_failed_update_is_repeated_without_a_changed_declaration(stack: Stack, cloud: Cloud) -> None:
-    stack.up('Thing("a", value=1)\n')
-
-    def refuse(request: Any) -> None:
-        raise refused("half of it was done")
-
-    cloud.after[("Update", "a")] = refuse
-    assert not stack.update('Thing("a", value=2)\n').ok
-    cloud.after.clear()
-    # After a revert the records are unchanged, but the cloud has a part of the update.
-    stack.up('Thing("a", value=1)\n')
-    assert next(iter(cloud.objects.values()))["inputs"]["value"] == 1
-    stack.consistent()
-
-
-def test_a_failed_deletion_retains_dependencies_and_is_retried(stack: Stack, cloud: Cloud) -> None:
-    stack.up('a = Thing("a")\nb = Thing("b", value=a.computed)\nThing("c")\n')
-
-    def refuse(request: Any) -> None:
-        raise refused("it is in use")
-
-    cloud.before[("Delete", "b")] = refuse
-    result = stack.destroy()
-    assert "it is in use" in messages(result)[0]
-    assert cloud.names() == stack.names() == {"a", "b"}
-    cloud.before.clear()
-    assert stack.destroy().ok
-    assert not cloud.objects
-
-
 # -- unknowns ----------------------------------------------------------------------------------------
 
 
@@ -293,14 +210,3 @@ def test_code_in_apply_does_not_run_on_unknown_values(stack: Stack) -> None:
 def test_a_list_whose_length_is_unknown_is_reported_by_the_line_that_counts_it(stack: Stack) -> None:
     with pytest.raises(ProgramError, match=r"__main__.py:5.*TypeError"):
         stack.preview('a = Thing("a")\nlen(a.computed)\n')
-
-
-def test_the_state_is_a_deployment_of_version_three(stack: Stack) -> None:
-    stack.up('g = Group("g")\na = Thing("a", ResourceOptions(parent=g, protect=True), value=1)\n')
-    data = json.loads(stack.file.read_text())
-    assert data["version"] == 3
-    assert data["deployment"]["secrets_providers"]["type"] == "passphrase"
-    kinds = [item["type"] for item in data["deployment"]["resources"]]
-    assert kinds.index("my:index:Group") < kinds.index("toy:index:Thing")
-    thing = next(item for item in data["deployment"]["resources"] if item["type"] == "toy:index:Thing")
-    assert (thing["protect"], thing["custom"], thing["inputs"]["value"]) == (True, True, 1)

@@ -1,0 +1,47 @@
+"""Programs: errors with their line, and programs that end although a resource failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.engine.program.runner import ProgramError
+from tests.rehearsal.engine.conftest import Stack
+from tests.rehearsal.engine.fake_provider import Cloud, refused
+
+
+def test_a_program_ends_when_a_resource_it_awaits_failed(stack: Stack, cloud: Cloud) -> None:
+    def refuse(request: object) -> None:
+        raise refused("no")
+
+    cloud.before[("Create", "a")] = refuse
+    result = stack.update("""
+        g = Group("g")
+        a = Thing("a", ResourceOptions(parent=g))
+        b = Thing("b", ResourceOptions(depends_on=[a], parent=g), value=a.computed)
+        p = Provider("p", region=a.computed)
+        c = Thing("c", ResourceOptions(provider=p), value=pulumi.Output.all(b.computed, a.token).apply(str))
+        g.register_outputs({"out": c.computed})
+        pulumi.export("out", pulumi.Output.format("{0}", c.computed))
+    """)
+    assert [item.message for item in result.errors] == ["no"]
+
+
+@pytest.mark.parametrize(
+    ("source", "where", "what"),
+    [
+        ("1 / 0\n", ":4", "ZeroDivisionError"),
+        ("import nothing_of_that_name\n", ":4", "ModuleNotFoundError"),
+        ("x = (\n", ":4", "never closed"),
+        ('raise pulumi.RunError("the setting x is missing")\n', "", "the setting x is missing"),
+        ('a = Thing("a")\na.computed.apply(lambda value: value + 1)\n', ":5", "TypeError"),
+    ],
+)
+def test_a_program_that_raises_is_named_with_its_line_and_without_a_traceback(
+    stack: Stack, source: str, where: str, what: str
+) -> None:
+    with pytest.raises(ProgramError) as raised:
+        stack.update(source)
+    text = str(raised.value)
+    assert what in text
+    assert where in text
+    assert "Traceback" not in text

@@ -1,0 +1,50 @@
+"""Order of registrations and deletions, and outputs of the stack."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.engine.events import Op
+from rehearsal.engine.program.runner import ProgramError
+from tests.rehearsal.engine.conftest import Stack, ops
+from tests.rehearsal.engine.fake_provider import Cloud, refused
+
+CHAIN = """
+    a = Thing("a", value=1)
+    b = Thing("b", value=a.computed)
+    c = Thing("c", value=b.computed)
+"""
+
+
+def test_a_dependent_is_created_after_its_dependency(stack: Stack, cloud: Cloud) -> None:
+    stack.up(CHAIN)
+    assert cloud.order("Create") == ["a", "b", "c"]
+    stack.consistent()
+
+
+def test_depends_on_orders_resources_that_share_no_value(stack: Stack, cloud: Cloud) -> None:
+    stack.up('a = Thing("a")\nThing("b", ResourceOptions(depends_on=[a]))\n')
+    assert cloud.log.index(("Create", "a", "end")) < cloud.log.index(("Create", "b", "begin"))
+
+
+def test_undeclared_resources_are_deleted_dependents_first(stack: Stack, cloud: Cloud) -> None:
+    stack.up(CHAIN)
+    result = stack.up("pass\n")
+    assert cloud.order("Delete") == ["c", "b", "a"]
+    assert ops(result) == dict.fromkeys("abc", Op.DELETE)
+    stack.consistent()
+
+
+def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
+    def refuse(request: object) -> None:
+        raise refused("quota exceeded")
+
+    stack.up('pulumi.export("x", 1)\npulumi.export("y", 1)\n')
+    cloud.before[("Create", "b")] = refuse
+    assert not stack.update('pulumi.export("x", 2)\nThing("b")\n').ok
+    assert stack.record("toys-test").outputs == {"x": 2, "y": 1}
+    with pytest.raises(ProgramError):
+        stack.update('pulumi.export("x", 3)\nraise ValueError("stopped")\n')
+    assert stack.record("toys-test").outputs["y"] == 1
+    stack.up('pulumi.export("x", 2)\n')
+    assert stack.record("toys-test").outputs == {"x": 2}

@@ -1,0 +1,79 @@
+"""Steps of declared resources: create, update, replace, import and read."""
+
+from __future__ import annotations
+
+from rehearsal.engine.events import Op
+from rehearsal.pulumi.properties import Secret
+from tests.rehearsal.engine.conftest import Stack, messages, ops
+from tests.rehearsal.engine.fake_provider import Cloud
+
+
+def test_a_changed_input_updates_in_place(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", value=1)\n')
+    id_ = stack.record("a").id
+    result = stack.up('Thing("a", value=2)\n')
+    assert ops(result) == {"a": Op.UPDATE}
+    assert stack.record("a").id == id_
+    stack.consistent()
+
+
+def test_a_replacement_creates_before_it_deletes(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", fixed=1)\n')
+    result = stack.up('Thing("a", fixed=2)\n')
+    assert ops(result) == {"a": Op.REPLACE}
+    assert cloud.calls("Create", "Delete") == [("Create", "a"), ("Delete", "a")]
+    stack.consistent()
+
+
+def test_delete_before_replace_is_an_option(stack: Stack, cloud: Cloud) -> None:
+    program = 'Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})\n'
+    stack.up(program.format(n=1))
+    stack.up(program.format(n=2))
+    assert cloud.calls("Create", "Delete") == [("Delete", "a"), ("Create", "a")]
+    stack.consistent()
+
+
+def test_a_protected_resource_is_not_replaced(stack: Stack, cloud: Cloud) -> None:
+    program = 'Thing("a", ResourceOptions(protect=True), fixed={n})\n'
+    stack.up(program.format(n=1))
+    result = stack.update(program.format(n=2))
+    assert "protected" in messages(result)[0]
+    assert not cloud.calls("Create", "Delete")
+
+
+def test_ignored_changes_are_ignored_also_under_wildcards(stack: Stack, cloud: Cloud) -> None:
+    program = """
+        ignored = ResourceOptions(ignore_changes=["value", "rules[*].port"])
+        Thing("a", ignored, value={n}, rules=[{{"port": {n}, "to": 1}}])
+    """
+    stack.up(program.format(n=1))
+    assert not stack.up(program.format(n=2)).changed
+
+
+def test_an_alias_carries_a_resource_to_its_new_name(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("old", value=1)\n')
+    id_ = stack.record("old").id
+    assert not ops(
+        stack.up('Thing("new", ResourceOptions(aliases=[Alias(name="old")]), auto="x", value=1)\n')
+    ).get("old")
+    assert stack.names() == {"new"}
+    assert stack.record("new").id == id_
+
+
+def test_failing_checks_of_all_resources_are_listed_in_one_preview(stack: Stack) -> None:
+    result = stack.preview('Thing("a", bad1=1, bad2=2)\nThing("b", bad3=1)\n')
+    assert len(result.errors) == 3
+    assert not result.ok
+
+
+def test_an_id_is_never_secret(stack: Stack) -> None:
+    result = stack.up('Thing("a", ResourceOptions(additional_secret_outputs=["id", "computed"]), id="i")\n')
+    assert stack.record("a").outputs["id"] == "i"
+    assert stack.record("a").outputs["computed"] == Secret("a-computed")
+    assert messages(result) == ["additionalSecretOutputs: id cannot be secret"]
+
+
+def test_protection_alone_is_recorded(stack: Stack) -> None:
+    stack.up('Thing("a")\n')
+    stack.up('Thing("a", ResourceOptions(protect=True))\n')
+    assert stack.record("a").protect
