@@ -162,7 +162,8 @@ def test_dependency_of_an_input_that_is_not_recorded_does_not_count() -> None:
 
 @pytest.mark.parametrize("field", ["external", "pending_replacement", "delete"])
 def test_records_that_are_not_managed_and_live_are_skipped(field: str) -> None:
-    assert replaced(replace(reads("a", "root"), **{field: True})) == []
+    changes: dict[str, Any] = {field: True}
+    assert replaced(replace(reads("a", "root"), **changes)) == []
 
 
 def test_planned_dependents_are_skipped_and_their_dependents_too() -> None:
@@ -180,8 +181,8 @@ def test_resource_of_a_replaced_provider_is_replaced() -> None:
     )
     thing = record("a", provider=f"{provider.urn}::1")
     assert replaced(provider, thing) == ["a", "p"]
-    kept = replace(provider, inputs={"region": "x"}, property_dependencies={"region": (ROOT.urn,)})
-    assert replaced(kept, thing) == []
+    same = replace(provider, inputs={"region": "x"}, property_dependencies={"region": (ROOT.urn,)})
+    assert replaced(same, thing) == []
 
 
 @pytest.mark.parametrize("custom", [True, False])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.pulumi.properties import Secret
-from tests.rehearsal.engine.conftest import Stack, messages
+from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud
 
 
@@ -83,14 +83,3 @@ def test_invoke_transform_changes_arguments(stack: Stack, cloud: Cloud) -> None:
         pulumi.export("result", pulumi.Output.from_input(main()))
     """)
     assert result.outputs["result"] == 42
-
-
-def test_transform_that_raises_fails_its_resource_with_place(stack: Stack) -> None:
-    result = stack.update("""
-        def broken(args):
-            raise ValueError("not this one")
-        Thing("a", ResourceOptions(transforms=[broken]))
-    """)
-    assert not result.ok
-    assert "not this one" in messages(result)[0]
-    assert "__main__.py" in messages(result)[0]

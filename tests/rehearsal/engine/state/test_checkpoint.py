@@ -13,7 +13,6 @@ from rehearsal.engine.state.checkpoint import FormatError, parse, render
 from rehearsal.engine.state.resource_state import PendingOperation, ResourceState, Snapshot
 from rehearsal.engine.state.secrets import Crypter
 from rehearsal.pulumi.properties import Secret
-
 from tests.rehearsal.engine.conftest import Stack
 
 
