@@ -1,0 +1,117 @@
+"""Values that an API refuses or changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.providers.fresh_project import entitlements
+from rehearsal.providers.fresh_project.model import FreshProject
+from rehearsal.pulumi.properties import UNKNOWN
+from tests.rehearsal.providers.fresh_project.test_model import plan_of, resource
+
+CLUSTER, NETWORK = "gcp:container/cluster:Cluster", "gcp:compute/network:Network"
+RECORD, DNSSEC = "cloudflare:index/dnsRecord:DnsRecord", "cloudflare:index/zoneDnssec:ZoneDnssec"
+TIERED = "cloudflare:index/regionalTieredCache:RegionalTieredCache"
+
+
+def test_names_of_a_new_project_and_of_earlier_resources_are_taken() -> None:
+    ring = resource("ring", type_="gcp:kms/keyRing:KeyRing", inputs={"name": "main"})
+    network = resource("network", type_=NETWORK, inputs={"name": "default"})
+    project = FreshProject(taken=frozenset({"gcp:kms/keyRing:KeyRing::main"}))
+    found = [item.urn for item in entitlements.names(project, plan_of(ring, network))]
+    assert found == [network.urn, ring.urn]
+    assert list(entitlements.names(FreshProject(networks=frozenset()), plan_of(ring, network))) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({"minMasterVersion": "1.36.1-gke.1", "releaseChannel": {}}, "leaves the release channel"),
+        ({"securityPostureConfig": {"vulnerabilityMode": "VULNERABILITY_BASIC"}}, "no longer offers"),
+        (
+            {
+                "controlPlaneEndpointsConfig": {"ipEndpointsConfig": {"enabled": False}},
+                "masterAuthorizedNetworksConfig": {},
+            },
+            "never sent",
+        ),
+        ({"nodePoolAutoConfig": {}}, "auto-provisioned pools only"),
+        ({"nodePoolAutoConfig": {}, "clusterAutoscaling": {"enabled": False}}, "auto-provisioned pools only"),
+    ],
+)
+def test_setting_of_a_cluster_that_gke_refuses(inputs: dict[str, Any], reason: str) -> None:
+    [found] = entitlements.cluster(plan_of(resource("c", type_=CLUSTER, inputs=inputs)))
+    assert reason in found.what
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"minMasterVersion": "1.36.1-gke.1"},
+        {"minMasterVersion": "1.36", "releaseChannel": {}},
+        {"minMasterVersion": UNKNOWN, "releaseChannel": {}},
+        {"securityPostureConfig": {"vulnerabilityMode": "VULNERABILITY_DISABLED"}},
+        {
+            "controlPlaneEndpointsConfig": {"ipEndpointsConfig": {"enabled": True}},
+            "masterAuthorizedNetworksConfig": {},
+        },
+        {"controlPlaneEndpointsConfig": UNKNOWN, "masterAuthorizedNetworksConfig": {}},
+        {"nodePoolAutoConfig": {}, "clusterAutoscaling": {"enabled": True}},
+    ],
+)
+def test_other_settings_of_a_cluster_are_accepted(inputs: dict[str, Any]) -> None:
+    assert list(entitlements.cluster(plan_of(resource("c", type_=CLUSTER, inputs=inputs)))) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [("1.36", 1), ("1.36.3-gke.1766999", 1), ("1.36.3-gke.1767000", 0), ("1.37", 0), ("2", 0), (UNKNOWN, 0)],
+)
+def test_every_allowed_version_must_have_the_features_of_the_manifests(version: Any, found: int) -> None:
+    policy = resource("policy", inputs={"spec": {"affinity": [{"type": "STRONG_COOKIE_AFFINITY"}]}})
+    other = resource("other", inputs={"spec": {"type": "CLIENT_IP"}})
+    cluster = resource("c", type_=CLUSTER, inputs={"minMasterVersion": version})
+    assert len(list(entitlements.features(plan_of(cluster, policy)))) == found
+    assert list(entitlements.features(plan_of(cluster, other))) == []
+
+
+@pytest.mark.parametrize(("plan", "found"), [("pro", 1), ("business", 1), ("enterprise", 0)])
+def test_setting_of_the_enterprise_plan(plan: str, found: int) -> None:
+    resources = plan_of(resource("tiered", type_=TIERED))
+    assert len(list(entitlements.edge(FreshProject(plan=plan), resources))) == found
+
+
+@pytest.mark.parametrize(
+    ("inputs", "found"),
+    [
+        ({"proxied": True, "ttl": 300}, 1),
+        ({"proxied": True, "ttl": 1}, 0),
+        ({"proxied": True}, 0),
+        ({"proxied": True, "ttl": UNKNOWN}, 0),
+        ({"proxied": False, "ttl": 300}, 0),
+        ({"content": "a.example."}, 1),
+        ({"name": "a.example.", "content": "b.example."}, 2),
+        ({"content": "."}, 0),
+        ({"content": UNKNOWN}, 0),
+    ],
+)
+def test_values_of_a_record_that_cloudflare_changes(inputs: dict[str, Any], found: int) -> None:
+    resources = plan_of(resource("record", type_=RECORD, inputs=inputs))
+    assert len(list(entitlements.edge(FreshProject(), resources))) == found
+
+
+def test_dnssec_stays_pending_unless_changes_of_its_status_are_ignored() -> None:
+    def found(status: str, *ignored: str) -> int:
+        one = resource("dnssec", type_=DNSSEC, inputs={"status": status}, ignore_changes=ignored)
+        return len(list(entitlements.edge(FreshProject(), plan_of(one))))
+
+    assert (found("active"), found("active", "status"), found("disabled")) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(("policy", "found"), [(None, 1), ("DELETE", 1), ("ABANDON", 0)])
+def test_peering_must_be_abandoned(policy: str | None, found: int) -> None:
+    inputs = {"deletionPolicy": policy}
+    one = resource("peering", type_="gcp:servicenetworking/connection:Connection", inputs=inputs)
+    assert len(list(entitlements.teardown(plan_of(one)))) == found

@@ -1,0 +1,119 @@
+"""Order of creation in a new project."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.state import ResourceState
+from rehearsal.providers.fresh_project.model import FreshProject
+from rehearsal.providers.fresh_project.order import api_of, apis, app_check, service_agents, zone_settings
+from rehearsal.pulumi.properties import UNKNOWN
+from tests.rehearsal.providers.fresh_project.test_model import plan_of, resource
+
+SERVICE, IDENTITY = "gcp:projects/service:Service", "gcp:projects/serviceIdentity:ServiceIdentity"
+MEMBER, REDIS = "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "gcp:redis/instance:Instance"
+SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
+APP, CHECK = (
+    "gcp:firebase/androidApp:AndroidApp",
+    "gcp:firebase/appCheckPlayIntegrityConfig:AppCheckPlayIntegrityConfig",
+)
+
+
+def after(item: ResourceState, *others: ResourceState) -> ResourceState:
+    return replace(item, dependencies=tuple(other.urn for other in others))
+
+
+def service(name: str) -> ResourceState:
+    return resource(name, type_=SERVICE, inputs={"service": f"{name}.googleapis.com"})
+
+
+def agent(name: str) -> ResourceState:
+    member = f"serviceAccount:service-123@{name}.iam.gserviceaccount.com"
+    return resource("grant", type_=MEMBER, inputs={"member": member})
+
+
+@pytest.mark.parametrize(
+    ("type_", "api"),
+    [
+        (REDIS, "redis"),
+        ("gcp:kms/keyRing:KeyRing", "cloudkms"),
+        ("gcp:firebase/storageBucket:StorageBucket", "firebasestorage"),
+        (CHECK, "firebaseappcheck"),
+        (APP, "firebase"),
+        (SERVICE, "serviceusage"),
+        ("cloudflare:index/zone:Zone", None),
+    ],
+)
+def test_api_that_creates_a_type(type_: str, api: str | None) -> None:
+    assert api_of(type_) == api
+
+
+def test_api_must_be_enabled_before_its_resources() -> None:
+    enabled, cache = service("redis"), resource("cache", type_=REDIS)
+
+    def found(*resources: ResourceState, project: FreshProject | None = None) -> list[str]:
+        return [item.what for item in apis(project or FreshProject(), plan_of(*resources))]
+
+    assert found(cache) == ["the API redis is disabled in a new project"]
+    assert found(enabled, cache) == ["it may be created before the API redis is enabled"]
+    assert found(enabled, after(cache, enabled)) == []
+    assert found(cache, project=FreshProject(enabled=frozenset({"redis"}))) == []
+
+
+def test_service_agent_must_exist_before_a_grant() -> None:
+    identity = resource("identity", type_=IDENTITY, inputs={"service": "redis.googleapis.com"})
+    grant = agent("cloud-redis")
+
+    def found(*resources: ResourceState) -> int:
+        return len(list(service_agents(plan_of(*resources))))
+
+    assert found(grant) == found(identity, grant) == 1
+    assert found(identity, after(grant, identity)) == 0
+    assert found(service("redis"), after(grant, service("redis"))) == 1
+
+
+def test_agent_of_compute_exists_as_soon_as_its_api_is_enabled() -> None:
+    grant = agent("compute-system")
+    assert list(service_agents(plan_of(service("compute"), after(grant, service("compute"))))) == []
+    [found] = service_agents(plan_of(service("compute"), grant))
+    assert "compute-system may not exist yet" in found.what
+
+
+def test_agent_of_storage_must_be_read() -> None:
+    enabled = service("storage")
+    [found] = service_agents(plan_of(enabled, after(agent("gs-project-accounts"), enabled)))
+    assert "get_project_service_account" in found.remedy
+
+
+@pytest.mark.parametrize("inputs", [{"member": UNKNOWN}, {"members": ["user:a"]}, {}, {"member": "allUsers"}])
+def test_other_members_are_no_agents(inputs: dict[str, Any]) -> None:
+    assert list(service_agents(plan_of(resource("grant", type_=MEMBER, inputs=inputs)))) == []
+
+
+def test_webp_needs_polish_before_it() -> None:
+    def setting(name: str, value: str) -> ResourceState:
+        return resource(name, type_=SETTING, inputs={"settingId": name, "value": value})
+
+    def found(*resources: ResourceState) -> int:
+        return len(list(zone_settings(plan_of(*resources))))
+
+    polish, off, webp = setting("polish", "lossless"), setting("polish", "off"), setting("webp", "on")
+    assert found(polish, after(webp, polish)) == 0
+    assert found(webp) == found(polish, webp) == found(off, after(webp, off)) == 1
+    assert found(setting("webp", "off")) == found(polish) == 0
+
+
+def test_app_check_waits_for_something_slow_after_its_app() -> None:
+    app, check = resource("app", type_=APP), resource("check", type_=CHECK)
+    slow = resource("cache", type_=REDIS)
+
+    def found(*resources: ResourceState) -> int:
+        return len(list(app_check(plan_of(*resources))))
+
+    assert found(app, after(check, app)) == 1
+    assert found(app, slow, after(check, app, slow)) == 0
+    assert found(slow, after(app, slow), after(check, app)) == 1
+    assert found(check) == 0
