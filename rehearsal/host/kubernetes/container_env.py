@@ -128,7 +128,9 @@ def _resource(reference: Mapping[str, Any], container: Mapping[str, Any]) -> str
     if declared is None:
         raise MissingError(f"container {container['name']} declares no {reference['resource']}")
     divisor = quantity(reference.get("divisor") or 1) or quantity(1)
-    return str(int(-(-quantity(declared) // divisor)))
+    # `//` of decimals truncates, also negative ones.
+    units, rest = divmod(quantity(declared), divisor)
+    return str(int(units) + (rest > 0))
 
 
 def expanded(value: str, variables: Mapping[str, str]) -> str:
