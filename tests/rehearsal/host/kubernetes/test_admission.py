@@ -91,7 +91,7 @@ def test_bounds_of_a_limit_range(item: dict[str, Any], spec: dict[str, Any], pro
         assert problem in str(raised.value)
 
 
-def test_pod_has_the_sum_of_its_containers_or_its_largest_init_container() -> None:
+def test_pod_has_the_sum_of_its_containers_or_the_maximum_of_its_init_containers() -> None:
     spec = {
         "containers": [*pod({"cpu": "1"})["containers"], *pod({"cpu": "1"})["containers"]],
         "initContainers": pod({"cpu": "3", "memory": "1"})["containers"],

@@ -120,9 +120,10 @@ def test_port_is_the_local_one(tmp_path: Path, env: list[dict[str, str]], port: 
 
 
 def test_mount_paths_are_rewritten_in_declared_values_only(tmp_path: Path) -> None:
-    env = [{"name": "FILE", "value": "/tmp/x"}]
-    found = variables(tmp_path, mounts={"/tmp": "/pod/tmp"}, env=env)
-    assert found["FILE"] == "/pod/tmp/x"
+    env = [{"name": "FILE", "value": "/data/x"}, {"name": "DATA", "value": "see /data"}]
+    found = variables(tmp_path, mounts={"/tmp": "/pod/tmp", "/data": "/pod/data"}, env=env)
+    assert found["FILE"] == "/pod/data/x"
+    assert found["DATA"] == "see /data"
     assert found["TMPDIR"] == "/pod/tmp"
     assert "TMPDIR" not in variables(tmp_path)
 

@@ -94,7 +94,7 @@ def test_optional_source_is_an_empty_folder(tmp_path: Path, source: dict[str, An
     assert written(tmp_path) == {}
 
 
-def test_longest_mount_path_is_rewritten_first(tmp_path: Path) -> None:
+def test_nested_mount_path_is_rewritten_first(tmp_path: Path) -> None:
     container = {
         "volumeMounts": [
             {"name": "v0", "mountPath": "/etc/"},
