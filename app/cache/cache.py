@@ -9,6 +9,9 @@ Guarantees:
   so for at most ``blind_seconds``. Publishing is part of the call; while Redis is unavailable it is retried
   every 0.1 s in the background until the pod ends. If the pod dies before that, other pods may serve the old
   value until it expires (``fresh + stale`` seconds).
+- With ``in_memory=False`` values are kept in Redis only. Each read checks the version counters, so an
+  invalidation needs no message to the other pods, each of which would cost a delivery. This suits values that
+  one account reads. A read that joins a running one may get a value from before, by its round trip.
 - A value that is invalidated during its load is not cached (version counters in Redis decide) and loaded
   again.
 - A write with an unknown outcome invalidates too (:meth:`Cache.writing`, :mod:`app.cache.uncertain_writes`).
@@ -90,7 +93,7 @@ class Cache(Generic[T]):
 
     ``encode`` and ``decode`` convert values for Redis. In memory, readers share the value itself, so it must
     not be modified. ``load_seconds`` limits a load; ``blind_seconds`` limits how long values are trusted
-    without the invalidation channel.
+    without the invalidation channel. ``in_memory=False`` omits the memory layer.
     """
 
     def __init__(
@@ -101,17 +104,19 @@ class Cache(Generic[T]):
         encode: Callable[[T], bytes],
         decode: Callable[[bytes], T],
         memory: MemoryLayer[T] | None = None,
+        in_memory: bool = True,
         load_seconds: float = 10.0,
         blind_seconds: float = 2.0,
     ) -> None:
         self.name = name
         self.counts = CacheStats()
         self.memory: MemoryLayer[T] = memory if memory is not None else MemoryLayer()
+        self._in_memory = in_memory
         self._encode = encode
         self._decode = decode
         self._load_seconds = load_seconds
         self._blind_seconds = blind_seconds
-        self._redis_layer = RedisLayer(redis, name, load_seconds=load_seconds)
+        self._redis_layer = RedisLayer(redis, name, load_seconds=load_seconds, broadcast=in_memory)
         self._flights: dict[str, _Flight[T]] = {}  # flights that a reader may join
         self._loads: set[_Flight[T]] = set()  # all running loads
         self._background: set[asyncio.Task[Any]] = set()
@@ -302,7 +307,8 @@ class Cache(Generic[T]):
                 return value
             if found.load or time.monotonic() > wait_until:
                 return await self._load(key, load, flight, found)
-            # Another pod is loading. It publishes the end of the load, unless it dies, so poll as well.
+            # Another pod is loading. It publishes the end of the load, since the read registered this pod as
+            # waiting, unless it dies, so poll as well.
             try:
                 async with asyncio.timeout(random.uniform(0.05, 0.15)):  # noqa: S311 (spreads the polling)
                     await loaded_event.wait()
@@ -351,7 +357,7 @@ class Cache(Generic[T]):
         return now < entry.expires_at and now < synced_at + self._blind_seconds
 
     def _store(self, key: str, value: T, flight: _Flight[T], size: int, fresh: float, expires: float) -> None:
-        if flight.invalidated:
+        if flight.invalidated or not self._in_memory:
             return
         now = time.monotonic()
         # Randomized, so that pods that loaded together do not refresh together.

@@ -50,16 +50,17 @@ class Lookup:
 
 class RedisLayer:
     """Keys of one cache in Redis. Reads and writes do not raise Redis errors; they return ``None``
-    instead.
+    instead. Without ``broadcast``, invalidations are not published: no pod keeps values in its memory.
     """
 
-    def __init__(self, redis: Redis, name: str, *, load_seconds: float) -> None:
+    def __init__(self, redis: Redis, name: str, *, load_seconds: float, broadcast: bool = True) -> None:
         # The braces place the keys of one script on one node of a Redis cluster.
         self._prefix = f"cache:{{{name}}}:"
         self.channel = self._prefix + "backplane"
         self._redis: Any = redis
         self._token = secrets.token_hex(8)
         self._load_ms = int(load_seconds * 1000)
+        self._broadcast = broadcast
         self._paused_until = 0.0
         self._releasing = BackgroundTasks()
         self._read_script = self._script("read")
@@ -115,7 +116,9 @@ class RedisLayer:
         """
         names = list(names)
         message = msgspec.msgpack.encode(InvalidationMessage(names))
-        arguments = [_COUNTER_MS, self.channel, message]
+        arguments: list[Any] = [_COUNTER_MS]
+        if self._broadcast:
+            arguments += [self.channel, message]
         if wait:
             await self._invalidate_script(keys=self._counters(names), args=arguments)
             self.resume()

@@ -44,6 +44,7 @@ async def _events(
     services = context.services
     deadline = time.monotonic() + _LIFETIME_SECONDS
     yield b"retry: 1000\n\n"
+    due = True
     while not services.progress.closing and time.monotonic() < deadline:
         changed.clear()
         for event in await services.progress.read(content_id, after):
@@ -51,16 +52,19 @@ async def _events(
             yield _render(event)
             if event.name in _FINAL_EVENTS:
                 return
-        content = await services.contents.read(context.session.account, content_id)
-        if content.state is not ContentState.QUEUED:
-            # The final event was lost or not published yet; the document contains its data.
-            yield _render(ProgressEvent("", content.state.value, encode(content)))
-            return
+        if due:
+            content = await services.contents.read(context.session.account, content_id)
+            if content.state is not ContentState.QUEUED:
+                # The final event was lost or not published yet; the document contains its data.
+                yield _render(ProgressEvent("", content.state.value, encode(content)))
+                return
         try:
             async with asyncio.timeout(_POLL_SECONDS):
                 await changed.wait()
+            due = False  # a notification announces an event, and the document is polled
         except TimeoutError:
             yield b":\n\n"  # an SSE comment keeps proxies from closing and detects disconnected clients
+            due = True
 
 
 def _render(event: ProgressEvent) -> bytes:

@@ -1,7 +1,9 @@
 """Generation progress of content, published to subscribers on any pod.
 
 The worker appends each event to a Redis stream per content item (bounded, expires after an hour) and
-publishes a notification. Pods with subscribers then read the new events, each from its subscriber's position.
+publishes a notification on the item's channel. A pod subscribes to the channels of the items that its clients
+follow, so that the cost of an event does not grow with the number of pods, and reads the new events from each
+subscriber's position.
 A disconnected client resumes after its ``Last-Event-ID``, which is the ID in the stream, on any pod. MongoDB
 is the source of truth: without Redis a subscriber only gets the final state, by polling.
 """
@@ -27,7 +29,8 @@ from app.redis.cancellation import pause, raise_if_cancelled
 log = structlog.get_logger()
 
 FIRST: Final = "0-0"
-_CHANNEL: Final = "progress"
+_CONTROL_CHANNEL: Final = "progress"  # keeps a subscription open while no client follows anything
+_PREFIX: Final = "progress:"  # of the stream and the channel of a content item
 _MAX_EVENTS: Final = 400
 _RETENTION_SECONDS: Final = 3600
 _MAX_SUBSCRIBERS: Final = 1000
@@ -49,6 +52,7 @@ class Progress:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
         self._subscribers: dict[str, set[asyncio.Event]] = {}
+        self._subscribers_changed = asyncio.Event()
         self._by_account: Counter[str] = Counter()
         self.closing = False
 
@@ -58,7 +62,7 @@ class Progress:
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.xadd(key, {"name": name, "data": data}, maxlen=_MAX_EVENTS, approximate=False)
-                pipe.expire(key, _RETENTION_SECONDS).publish(_CHANNEL, content_id)
+                pipe.expire(key, _RETENTION_SECONDS).publish(key, content_id)
                 await pipe.execute()
         except REDIS_ERRORS as error:
             log.debug("progress event dropped", error=type(error).__name__)
@@ -92,6 +96,7 @@ class Progress:
         changed = asyncio.Event()
         self._by_account[account] += 1
         self._subscribers.setdefault(content_id, set()).add(changed)
+        self._subscribers_changed.set()
         try:
             yield changed
         finally:
@@ -102,6 +107,7 @@ class Progress:
             events.discard(changed)
             if not events:
                 del self._subscribers[content_id]
+                self._subscribers_changed.set()
 
     @property
     def subscribers(self) -> int:
@@ -118,14 +124,37 @@ class Progress:
         while True:
             with contextlib.suppress(*REDIS_ERRORS):
                 async with self._redis.pubsub() as subscription:
-                    await subscription.subscribe(_CHANNEL)
-                    self._notify(*self._subscribers)  # notifications may have been missed in between
-                    while True:
-                        raise_if_cancelled()
-                        message = await subscription.get_message(True, timeout=10.0)
-                        if message is not None:
-                            self._notify(message["data"].decode())
+                    await subscription.subscribe(_CONTROL_CHANNEL)
+                    await self._receive(subscription)
             await pause(0.5)
+
+    async def _receive(self, subscription: Any) -> None:
+        updates = asyncio.create_task(self._update_channels(subscription))
+        try:
+            while not updates.done():
+                raise_if_cancelled()
+                message = await subscription.get_message(timeout=10.0)
+                # Events may have been published between the client's request and the subscription.
+                if message is not None and message["type"] in ("subscribe", "message"):
+                    self._notify(message["channel"].decode().removeprefix(_PREFIX))
+            await updates
+        finally:
+            updates.cancel()
+            await asyncio.gather(updates, return_exceptions=True)
+
+    async def _update_channels(self, subscription: Any) -> None:
+        """Subscribe to the channels of the items that clients follow, and to no others, until cancelled."""
+        subscribed: set[str] = set()
+        while True:
+            self._subscribers_changed.clear()
+            wanted = {_key(content_id) for content_id in self._subscribers}
+            if added := wanted - subscribed:
+                await subscription.subscribe(*added)
+            if removed := subscribed - wanted:
+                await subscription.unsubscribe(*removed)
+            subscribed = wanted
+            raise_if_cancelled()
+            await self._subscribers_changed.wait()
 
     def _notify(self, *content_ids: str) -> None:
         for content_id in content_ids:
@@ -141,4 +170,4 @@ def position(last_event_id: str | None) -> str:
 
 
 def _key(content_id: str) -> str:
-    return f"progress:{content_id}"
+    return f"{_PREFIX}{content_id}"

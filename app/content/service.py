@@ -236,9 +236,10 @@ class Contents:
 
 
 def content_cache(redis: Redis) -> Cache[CachedContent | None]:
-    """Return the cache of content items by ID."""
+    """Return the cache of content items by ID, which only their owners read."""
     decoder = msgspec.msgpack.Decoder(CachedContent | None)
-    return Cache(redis, "contents", encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode)
+    encoder = msgspec.msgpack.Encoder()
+    return Cache(redis, "contents", encode=encoder.encode, decode=decoder.decode, in_memory=False)
 
 
 def describe(document: Document) -> Content:

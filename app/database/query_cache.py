@@ -1,7 +1,7 @@
-"""Query results cached in the process and in Redis until their data changes (DBO4).
+"""Query results cached in Redis until their data changes (DBO4).
 
 A result belongs to a *scope*, such as an account. A write to the scope must invalidate it, which removes the
-results of this scope, and no others, in all pods. As with :class:`app.cache.Cache`, a result that was loaded
+results of this scope, and no others, for all pods. As with :class:`app.cache.Cache`, a result that was loaded
 while a write happened is not cached.
 """
 
@@ -24,8 +24,9 @@ class QueryCache(Generic[T]):
 
     def __init__(self, redis: Redis, name: str, kind: Any, *, seconds: float = 60.0) -> None:
         decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind)
+        encoder = msgspec.msgpack.Encoder()
         self.cache: Cache[T] = Cache(
-            redis, name, encode=msgspec.msgpack.Encoder().encode, decode=decoder.decode
+            redis, name, encode=encoder.encode, decode=decoder.decode, in_memory=False
         )
         self._seconds = seconds
 

@@ -1,5 +1,5 @@
 -- Stores a loaded entry, unless one of its version counters changed during the load; then releases the load lock
--- and publishes the end of the load.
+-- and publishes the end of the load if a pod waits for it.
 -- KEYS: the entry, the lock, then the version counters.
 -- ARGV: token, versions before the load, data, ms until stale, ms until expiry, channel, message, lifetime of a
 -- counter (ms). With an empty string for the versions the load has failed and only the lock is released.
@@ -23,8 +23,10 @@ if ARGV[2] ~= '' then
     stored = 1
   end
 end
-if redis.call('GET', KEYS[2]) == ARGV[1] then
+local lock = redis.call('GET', KEYS[2])
+local awaited = lock == ARGV[1] .. '+'
+if awaited or lock == ARGV[1] then
   redis.call('DEL', KEYS[2])
-  redis.call('PUBLISH', ARGV[6], ARGV[7])
+  if awaited then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
 end
 return stored

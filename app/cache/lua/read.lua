@@ -1,5 +1,6 @@
 -- Reads an entry, if its version counters have not changed since it was loaded; otherwise, or shortly before it
--- becomes stale, tries to acquire the load lock for the caller.
+-- becomes stale, tries to acquire the load lock for the caller. Without entry and lock the caller waits for the
+-- holder of the lock, to whose token a mark is appended.
 -- KEYS: the entry, the lock, then the version counters of the names that the entry depends on.
 -- ARGV: the caller's token, lifetime of the lock (ms), ms before staleness from which the lock is acquired.
 -- Returns: data or false, ms until it is stale, ms until it expires, versions, 1 if the lock was acquired.
@@ -22,5 +23,7 @@ end
 local load = 0
 if fresh_ms <= tonumber(ARGV[3]) and redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
   load = 1
+elseif not data and redis.call('GETRANGE', KEYS[2], -1, -1) ~= '+' then
+  redis.call('APPEND', KEYS[2], '+')
 end
 return {data, fresh_ms, left_ms, current, load}

@@ -261,3 +261,33 @@ def entry(cache: Cache[bytes]) -> Entry[bytes]:
     found = cache.memory.get("key")
     assert found is not None
     return found
+
+
+async def test_cache_without_memory_needs_no_message_to_serve_what_another_pod_wrote(redis: Redis) -> None:
+    first, second = (
+        Cache[bytes](redis, "test", encode=bytes, decode=bytes, in_memory=False) for _ in range(2)
+    )
+    source = Source(b"old")
+    for pod in (first, second, first):
+        assert await pod.fetch("key", source, ("tag",)) == b"old"
+    assert source.calls == 1
+    source.value = b"new"
+    async with first.writing("tag"):
+        pass
+    for pod in (second, first):  # no channel is read, so only Redis can tell
+        assert await pod.fetch("key", source, ("tag",)) == b"new"
+    assert (source.calls, len(first.memory), len(second.memory)) == (2, 0, 0)
+
+
+async def test_load_of_a_cache_without_memory_that_a_write_overtakes_is_repeated(redis: Redis) -> None:
+    first, second = (
+        Cache[bytes](redis, "test", encode=bytes, decode=bytes, in_memory=False) for _ in range(2)
+    )
+    source = Source(b"old")
+    source.gate.clear()
+    reading = asyncio.create_task(first.fetch("key", source))
+    await until(lambda: source.calls == 1)
+    source.value = b"new"
+    await second.invalidate("key")
+    source.gate.set()
+    assert await reading == b"new"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -123,3 +127,68 @@ async def test_lock_is_released_in_the_background_after_an_outage(redis: Redis) 
         return found is not None and found.load
 
     await until(free)
+
+
+@asynccontextmanager
+async def messages_of(redis: Redis, pod: RedisLayer) -> AsyncIterator[Callable[[], Awaitable[list[bytes]]]]:
+    """Subscribe to the channel of a layer; the function returns the messages received since the last call."""
+    async with redis.pubsub() as subscription:
+        await subscription.subscribe(pod.channel)
+        await subscription.get_message(timeout=5.0)
+
+        async def received() -> list[bytes]:
+            await subscription.ping()
+            found: list[bytes] = []
+            while True:
+                message = await subscription.get_message(timeout=5.0)
+                assert message is not None
+                if message["type"] == "pong":  # everything published before the ping has arrived
+                    return found
+                found.append(cast(bytes, message["data"]))
+
+        yield received
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 3])
+async def test_end_of_a_load_is_published_once_and_only_if_a_pod_waits(redis: Redis, waiting: int) -> None:
+    pod = layer(redis)
+    async with messages_of(redis, pod) as received:
+        for value in (b"value", b""):  # a stored entry, then a failed load of an invalid one
+            found = await pod.read("key", NAMES, 0.0)
+            assert found is not None
+            assert found.load
+            for _ in range(waiting):
+                other = await layer(redis).read("key", NAMES, 0.0)
+                assert other is not None
+                assert not other.load
+            if value:
+                assert await pod.fill("key", NAMES, found.versions, value, 60.0, 120.0)
+            else:
+                await pod.release("key", NAMES)
+            assert len(await received()) == min(waiting, 1)
+            await pod.publish_invalidation(["key"])
+            assert len(await received()) == 1
+
+
+async def test_readers_of_a_stale_entry_are_not_told_of_its_renewal(redis: Redis) -> None:
+    pod = layer(redis)
+    await stored(pod, fresh=10.0)
+    async with messages_of(redis, pod) as received:
+        renewing = await pod.read("key", NAMES, 20.0)
+        other = await layer(redis).read("key", NAMES, 20.0)
+        assert renewing is not None
+        assert other is not None
+        assert (renewing.load, other.load, other.data) == (True, False, b"value")
+        assert await pod.fill("key", NAMES, renewing.versions, b"newer", 60.0, 120.0)
+        assert await received() == []
+
+
+async def test_invalidation_without_broadcast_sends_no_message(redis: Redis) -> None:
+    pod = RedisLayer(redis, "test", load_seconds=5.0, broadcast=False)
+    await stored(pod)
+    async with messages_of(redis, pod) as received:
+        await pod.publish_invalidation(["tag"])
+        assert await received() == []
+    found = await layer(redis).read("key", NAMES, 0.0)
+    assert found is not None
+    assert (found.data, found.load) == (None, True)

@@ -52,6 +52,36 @@ async def test_subscribers_on_every_pod_are_notified(redis: Redis) -> None:
 
 
 @pytest.mark.anyio
+async def test_only_pods_whose_clients_follow_an_item_are_notified(redis: Redis) -> None:
+    pods = [Progress(redis) for _ in range(3)]
+    running = [asyncio.create_task(each.run()) for each in pods]
+
+    async def receivers() -> int:
+        return dict(await redis.pubsub_numsub("progress:content"))[b"progress:content"]
+
+    async def receiving(count: int) -> None:
+        async def reached() -> bool:
+            return await receivers() == count
+
+        await until(reached)
+
+    try:
+        with ExitStack() as followers:
+            followers.enter_context(pods[0].subscribe("ada", "content"))
+            followers.enter_context(pods[0].subscribe("eve", "content"))
+            followers.enter_context(pods[1].subscribe("ada", "other"))
+            await receiving(1)
+            with pods[2].subscribe("bob", "content"):
+                await receiving(2)
+            await receiving(1)
+        await receiving(0)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+@pytest.mark.anyio
 async def test_subscriptions_are_limited_per_account_and_per_pod(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
