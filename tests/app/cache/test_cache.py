@@ -274,7 +274,7 @@ async def test_cache_without_memory_needs_no_message_to_serve_what_another_pod_w
     source.value = b"new"
     async with first.writing("tag"):
         pass
-    for pod in (second, first):  # no channel is read, so only Redis can tell
+    for pod in (second, first):  # neither receives the channel
         assert await pod.fetch("key", source, ("tag",)) == b"new"
     assert (source.calls, len(first.memory), len(second.memory)) == (2, 0, 0)
 

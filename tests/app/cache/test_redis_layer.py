@@ -170,7 +170,7 @@ async def test_end_of_a_load_is_published_once_and_only_if_a_pod_waits(redis: Re
             assert len(await received()) == 1
 
 
-async def test_readers_of_a_stale_entry_are_not_told_of_its_renewal(redis: Redis) -> None:
+async def test_renewal_of_a_stale_entry_is_not_published_to_its_readers(redis: Redis) -> None:
     pod = layer(redis)
     await stored(pod, fresh=10.0)
     async with messages_of(redis, pod) as received:

@@ -68,8 +68,8 @@ def test_killed_server_has_lost_no_acknowledged_write(tmp_path: Path) -> None:
             writer.join()
             server.start()
             with redis.Redis(port=port) as client:
-                kept = [int(each) for each in client.lrange("list", 0, -1)]
+                stored = [int(each) for each in client.lrange("list", 0, -1)]
             # The write that the kill interrupted may have been applied, and is repeated.
-            assert set(range(acknowledged)) <= set(kept), "an acknowledged write is lost"
+            assert set(range(acknowledged)) <= set(stored), "an acknowledged write is lost"
     finally:
         server.kill()
