@@ -33,7 +33,7 @@ from rehearsal.monitoring.platform import LocalPlatform
 from rehearsal.monitoring.recorder import Observer, Recorder
 from rehearsal.monitoring.signals import declared
 from rehearsal.monitoring.store import RECORDING_FILE, Event, Recording
-from rehearsal.monitoring.webhook import Webhook
+from rehearsal.monitoring.webhook import Notifications, Webhook
 from rehearsal.pulumi.project import Project
 
 HOST: Final = "127.0.0.1"
@@ -136,26 +136,35 @@ def application(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stac
 
 def build(
     project: Project, stack: str, store: Recording, platform: Observer
-) -> tuple[Recorder, Alerts, EarlyWarning]:
-    """The recorder of a stack, its alerts, which go to events and the webhook, and its early warnings."""
+) -> tuple[Recorder, Alerts, EarlyWarning, Notifications | None]:
+    """The recorder of a stack, its alerts, its early warnings, and the notifications of its webhook.
+
+    Alerts are recorded as events, and sent to the webhook if one is configured.
+    """
     folder = monitoring_folder(project.state_folder(stack))
     recorder = Recorder(store, lambda: declared(project, stack), platform, annotations=folder / FILE)
     webhook = Webhook.from_environment(os.environ)
+
+    def send(alert: Alert) -> str:
+        return "" if webhook is None else webhook.send(stack, alert)
+
+    def report(alert: Alert, problem: str) -> None:
+        store.add_event(Event(recorder.at or time.time(), "source", f"{alert.title}: {problem}"))
+
+    notifications = None if webhook is None else Notifications(send, report)
 
     def notify(alert: Alert) -> None:
         state = "recovered" if alert.recovered else alert.severity
         at = alert.recovered or recorder.at or time.time()
         store.add_event(Event(at, "alert", f"{state}: {alert.title}", alert.to_json()))
-        if webhook is not None:
-            problem = webhook.send(stack, alert)
-            if problem:
-                store.add_event(Event(at, "source", problem))
+        if notifications is not None:
+            notifications.add(alert)
 
     alerts = Alerts(lambda: recorder.signals, notify)
     recorder.after.append(alerts.update)
     warnings = EarlyWarning(recorder)
     recorder.after.append(warnings.update)
-    return recorder, alerts, warnings
+    return recorder, alerts, warnings, notifications
 
 
 async def serve(project: Project, stack: str, port: int) -> None:
@@ -163,7 +172,7 @@ async def serve(project: Project, stack: str, port: int) -> None:
     folder = monitoring_folder(project.state_folder(stack))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = Recording(folder / RECORDING_FILE)
-    recorder, alerts, warnings = build(
+    recorder, alerts, warnings, notifications = build(
         project, stack, store, LocalPlatform(project.state_folder(stack), stack)
     )
     stop = threading.Event()
@@ -197,6 +206,8 @@ async def serve(project: Project, stack: str, port: int) -> None:
     finally:
         stop.set()
         await asyncio.to_thread(thread.join, 30.0)
+        if notifications is not None:
+            await asyncio.to_thread(notifications.close)
         store.close()
         with suppress(OSError):
             (folder / SERVER_FILE).unlink()

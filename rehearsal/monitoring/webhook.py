@@ -1,12 +1,15 @@
-"""Sends alerts of one machine to a webhook, signed with HMAC-SHA256."""
+"""Sends alerts of one machine to a webhook, signed with HMAC-SHA256, from a thread of its own."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
+import queue
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal.errors import InputError
@@ -22,6 +25,8 @@ TIMESTAMP: Final = "x-kingdom-timestamp"
 _ATTEMPTS: Final = 3
 _TIMEOUT_SECONDS: Final = 5.0
 _MIN_SECRET: Final = 16
+# A day without the receiver, at an alert every fifteen minutes.
+_MAX_WAITING: Final = 100
 
 
 class Webhook:
@@ -84,6 +89,45 @@ class Webhook:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+class Notifications:
+    """Sends alerts in their order from a thread of its own: a receiver that hangs delays no scrape.
+
+    `send` returns "" when an alert was received, else the problem. `report` is called with the alert and the
+    problem, from the thread of `add` when `max_waiting` alerts wait and this one is dropped.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Alert], str],
+        report: Callable[[Alert, str], None],
+        max_waiting: int = _MAX_WAITING,
+    ) -> None:
+        self._send = send
+        self._report = report
+        self._waiting: queue.Queue[Alert | None] = queue.Queue(max_waiting)
+        self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
+        self._thread.start()
+
+    def add(self, alert: Alert) -> None:
+        """Send an alert later; returns at once."""
+        try:
+            self._waiting.put_nowait(alert)
+        except queue.Full:
+            self._report(alert, f"dropped: {self._waiting.maxsize} notifications wait for the webhook")
+
+    def close(self, seconds: float = _ATTEMPTS * _TIMEOUT_SECONDS) -> None:
+        """Send what waits, for up to `seconds`; the rest is dropped."""
+        ends = time.monotonic() + seconds
+        with suppress(queue.Full):
+            self._waiting.put(None, timeout=seconds)
+        self._thread.join(max(0.0, ends - time.monotonic()))
+
+    def _run(self) -> None:
+        while (alert := self._waiting.get()) is not None:
+            if problem := self._send(alert):
+                self._report(alert, problem)
 
 
 def signature(secret: bytes, timestamp: str, body: bytes) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -12,8 +14,13 @@ import httpx
 import pytest
 
 from app.monitoring.prometheus import PrometheusSource
+from rehearsal.dashboard.server import build
 from rehearsal.monitoring.recorder import Recorder
+from rehearsal.monitoring.store import Recording
+from rehearsal.monitoring.webhook import SECRET, URL
+from rehearsal.pulumi.project import Project
 from tests.rehearsal.dashboard.serving import recorded, served
+from tests.rehearsal.monitoring.recording import MadeUp
 from tests.repository._tree import ROOT
 
 CHROMIUM = shutil.which("chromium")
@@ -47,6 +54,26 @@ def test_every_tab_has_panels_with_values(dashboard: tuple[str, Recorder], tab: 
         for line in panel["series"]:
             assert len(line["values"]) == len(data["times"])
     assert {"deployment", "scaling", "drill"} <= {event["kind"] for event in data["events"]}
+
+
+def test_a_webhook_that_hangs_does_not_delay_the_recorder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET, "0123456789abcdef")
+    with socket.create_server(("127.0.0.1", 0)) as silent, closing(Recording(None)) as store:
+        monkeypatch.setenv(URL, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        recorder, alerts, _, notifications = build(Project.at(ROOT), "local", store, MadeUp())
+        assert notifications is not None
+        began = time.monotonic()
+        for at in (1000.0, 1300.0):
+            alerts.update(at, {recorder.signals.signals["errors"].query: {(): 50.0}})
+        assert time.monotonic() - began < 2, "the recorder waited for the receiver"
+        assert [event.kind for event in store.events(0, time.time())] == ["alert"]
+        connection, _ = silent.accept()  # the alert is being sent
+        with connection:
+            assert connection.recv(4) == b"POST"
+        silent.close()
+        notifications.close()
+        found = store.events(0, time.time())
+        assert "is unavailable" in next(event.title for event in found if event.kind == "source")
 
 
 def test_it_serves_the_range_query_of_prometheus(dashboard: tuple[str, Recorder]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import threading
 from dataclasses import replace
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 
 from rehearsal.errors import InputError
 from rehearsal.monitoring.alerts import Alert
-from rehearsal.monitoring.webhook import SIGNATURE, TIMESTAMP, Webhook
+from rehearsal.monitoring.webhook import SIGNATURE, TIMESTAMP, Notifications, Webhook
 
 SECRET_TEXT = "0123456789abcdef"
 ALERT = Alert("errors", "Errors", "", "warning", 7.0, 5.0, "%", 100.0)
@@ -70,3 +71,36 @@ def test_configuration() -> None:
     for wrong in ({"KINGDOM_WEBHOOK_URL": "http://receiver/"}, {"KINGDOM_WEBHOOK_SECRET": SECRET_TEXT}):
         with pytest.raises(InputError, match="at least 16 characters"):
             Webhook.from_environment(wrong)
+
+
+def test_alerts_are_sent_in_their_order_while_others_are_added() -> None:
+    received: list[float] = []
+    sending, release = threading.Event(), threading.Event()
+
+    def send(alert: Alert) -> str:
+        sending.set()
+        release.wait(10)
+        received.append(alert.value)
+        return "refused" if alert.value == 2 else ""
+
+    problems: list[tuple[float, str]] = []
+    notifications = Notifications(send, lambda alert, problem: problems.append((alert.value, problem)), 2)
+    notifications.add(replace(ALERT, value=1.0))
+    assert sending.wait(10)
+    for value in (2.0, 3.0, 4.0):
+        notifications.add(replace(ALERT, value=value))
+    assert received == []
+    assert problems == [(4.0, "dropped: 2 notifications wait for the webhook")]
+    release.set()
+    notifications.close()
+    assert received == [1.0, 2.0, 3.0]
+    assert problems[1:] == [(2.0, "refused")]
+
+
+def test_closing_does_not_wait_for_a_receiver_that_hangs() -> None:
+    release = threading.Event()
+    notifications = Notifications(lambda alert: str(release.wait(10)), lambda alert, problem: None)
+    notifications.add(ALERT)
+    notifications.close(0.05)
+    assert not release.is_set()
+    release.set()
