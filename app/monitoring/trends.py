@@ -11,13 +11,15 @@ from statistics import median
 from typing import Final
 
 from app.monitoring.source import TimeSeries
-from app.monitoring.statistics import change_point, hinge_point, shift, slope, spread
+from app.monitoring.statistics import Shift, Slope, change_point, hinge_point, shift, slope, spread
 
 MIN_BUCKETS: Final = 20
 _MIN_SEGMENT: Final = 5
 _MIN_STRATUM: Final = 6
 # Five leave so much difference of load within one of them that a load which rises for ten hours is a trend.
 _STRATA: Final = 8
+# Loads that differ by less are equal: more strata of a constant load only take from the tests' power.
+_MIN_WIDTH: Final = 0.1
 # Three gates, all needed: significance, size relative to the value and to the noise, and superiority. Values
 # of neighboring buckets are correlated, so a p-value is smaller than it should be; the limit allows for that.
 _MAX_P: Final = 1e-6
@@ -93,15 +95,9 @@ def detect(
     sign = -1.0 if worse == "below" else 1.0
     measured = [sign * point[1] for point in known]
     strata = _strata([point[2] for point in known])
-    residuals = _residuals(measured, strata)
-    candidates = [
-        found
-        for found in (_trend(at, measured, strata, residuals), _shift(at, measured, strata, residuals))
-        if found is not None
-    ]
-    if not candidates:
+    change = _change(at, measured, strata)
+    if change is None:
         return None
-    _, change = min(candidates, key=lambda item: item[0])
     return Change(
         change.kind,
         change.onset,
@@ -116,11 +112,15 @@ def detect(
 
 
 def _strata(load: Sequence[float]) -> list[int]:
-    """Groups of similar load: quantiles of equal size."""
-    count = min(_STRATA, len(load) // _MIN_STRATUM)
-    if count < 2 or max(load) - min(load) <= 0.1 * max(map(abs, load)):
-        return [0] * len(load)
+    """Groups of similar load: quantiles of equal size, as many as the range of the load is wide."""
     order = sorted(range(len(load)), key=lambda index: load[index])
+    # The middle four fifths: a few buckets of another load do not make a constant load a varying one.
+    outer = len(load) // 10
+    low, high = load[order[outer]], load[order[-1 - outer]]
+    if high <= low:
+        return [0] * len(load)
+    wide = int(math.log(high / low) / math.log1p(_MIN_WIDTH)) if low > 0 else _STRATA
+    count = max(1, min(_STRATA, len(load) // _MIN_STRATUM, wide))
     strata = [0] * len(load)
     for position, index in enumerate(order):
         strata[index] = position * count // len(load)
@@ -145,17 +145,38 @@ def _large(change: float, base: float, noise: float) -> bool:
     return change >= _MIN_CHANGE * abs(base) and change >= _MIN_NOISES * noise and change > 0
 
 
-def _trend(
-    at: Sequence[float], values: Sequence[float], strata: Sequence[int], residuals: Sequence[float]
-) -> tuple[float, Change] | None:
-    found = slope(at, values, strata)
-    if found is None or found.p > _MAX_P or found.slope <= 0:
+def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int]) -> Change | None:
+    """A rise: significant as a trend or as a shift, and described by the one of both that fits better.
+
+    A step is significant as a trend before it is as a shift, and a slope the other way round. Described by
+    the wrong one, its onset is several buckets away and the predicted time to a threshold has no meaning.
+    """
+    residuals = _residuals(values, strata)
+    level = change_point(residuals, _MIN_SEGMENT)
+    drift = slope(at, values, strata)
+    step = shift(values[:level], values[level:], strata[:level], strata[level:])
+    p = min(
+        1.0 if drift is None or drift.slope < 0 else drift.p,
+        1.0 if step is None or step.shift <= 0 else step.p,
+    )
+    if p > _MAX_P or drift is None or step is None:
         return None
     onset, deviation = hinge_point(at, residuals, _MIN_SEGMENT)
-    rising = slope(at[onset:], values[onset:], strata[onset:]) or found
-    seconds = at[-1] - at[onset]
+    if _deviation(residuals, level) < deviation:
+        return _shift(at, values, residuals, level, step, p)
+    return _trend(at, values, residuals, onset, slope(at[onset:], values[onset:], strata[onset:]) or drift, p)
+
+
+def _trend(
+    at: Sequence[float],
+    values: Sequence[float],
+    residuals: Sequence[float],
+    onset: int,
+    rising: Slope,
+    p: float,
+) -> Change | None:
     base = median(values[: max(onset, 3)])
-    change = rising.slope * seconds
+    change = rising.slope * (at[-1] - at[onset])
     recent = residuals[-_MIN_SEGMENT:]
     # Still worse at the end: a value that has recovered needs no warning.
     if not _large(change, base, _noise(residuals)) or median(recent) < change / 3 or rising.low <= 0:
@@ -165,25 +186,30 @@ def _trend(
         value + rising.slope * (at[-1] - moment)
         for moment, value in zip(at[-_MIN_SEGMENT:], values[-_MIN_SEGMENT:], strict=True)
     )
-    return deviation, Change(
-        "trend", at[onset], base, level, found.p, rising.slope, rising.low, rising.high, _noise(residuals)
+    return Change(
+        "trend", at[onset], base, level, p, rising.slope, rising.low, rising.high, _noise(residuals)
     )
 
 
 def _shift(
-    at: Sequence[float], values: Sequence[float], strata: Sequence[int], residuals: Sequence[float]
-) -> tuple[float, Change] | None:
-    index = change_point(residuals, _MIN_SEGMENT)
-    found = shift(values[:index], values[index:], strata[:index], strata[index:])
-    if found is None or found.p > _MAX_P or found.superiority < _MIN_SUPERIORITY:
-        return None
+    at: Sequence[float],
+    values: Sequence[float],
+    residuals: Sequence[float],
+    index: int,
+    step: Shift,
+    p: float,
+) -> Change | None:
     base = median(values[:index])
-    if not _large(found.shift, base, _noise(residuals)):
+    if step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, _noise(residuals)):
         return None
-    if median(residuals[-_MIN_SEGMENT:]) - median(residuals[:index]) < found.shift / 3:
+    if median(residuals[-_MIN_SEGMENT:]) - median(residuals[:index]) < step.shift / 3:
         return None
+    return Change("shift", at[index], base, base + step.shift, p)
+
+
+def _deviation(residuals: Sequence[float], index: int) -> float:
+    """The absolute deviation from two levels, of which the second begins at `index`."""
     low, high = median(residuals[:index]), median(residuals[index:])
-    deviation = math.fsum(
+    return math.fsum(
         abs(value - (low if position < index else high)) for position, value in enumerate(residuals)
     )
-    return deviation, Change("shift", at[index], base, base + found.shift, found.p)

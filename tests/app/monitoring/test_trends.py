@@ -70,6 +70,52 @@ def test_a_deployment_that_adds_thirty_milliseconds_is_a_shift_at_its_time(seed:
     assert change.after - change.before == pytest.approx(0.03, rel=0.35)
 
 
+def first_change(seed: int, load_after: float = 1.0, base: int = 27) -> tuple[int, Change]:
+    """Values four times as large over five buckets, as a rate shows a step: the first change found, and
+    the bucket after the step in which it is."""
+    chance = random.Random(seed)
+    values: list[float | None] = []
+    load: list[float | None] = []
+    for index in range(base + 36):
+        changed = max(0.0, min(1.0, (index - base + 1) / 5))
+        values.append(10 * (1 + chance.gauss(0, 0.1)) * (1 + 3 * changed))
+        load.append(8 * (1 + chance.uniform(-0.1, 0.1)) * (load_after if index >= base else 1.0))
+    for count in range(base, base + 36):
+        change = detect([60.0 * index for index in range(count)], values[:count], load[:count])
+        if change is not None:
+            return count - base, change
+    raise AssertionError("not found within 36 buckets")
+
+
+def test_a_step_is_a_shift_at_its_onset_and_no_trend_before() -> None:
+    """While fewer than ten buckets are known after it, some of the steps still fit a slope better."""
+    found = [first_change(seed) for seed in range(40)]
+    assert sum(change.kind == "trend" for _, change in found) <= 4
+    assert all(abs(change.onset - 27 * 60) <= 3 * 60 for _, change in found)
+    assert max(delay for delay, _ in found) <= 16
+
+
+def test_a_falling_value_is_a_trend_from_its_onset_and_no_shift_before() -> None:
+    """Hits of a cache as recorded while more and more reads were of items that it does not have."""
+    falling = [97.0, 91.0, 85.3, 75.8, 65.7, 58.3, 50.9, 39.3, 34.9, 24.4, 17.1, 13.7, 7.84, 1.25]
+    values: list[float | None] = [*[100.0] * 44, *falling]
+    changes = [
+        detect([5.0 * index for index in range(count)], values[:count], worse="below")
+        for count in range(44, len(values) + 1)
+    ]
+    found = [change for change in changes if change is not None]
+    assert len(found) >= 8
+    assert {change.kind for change in found} == {"trend"}
+    assert all(abs(change.onset - 44 * 5.0) <= 10 for change in found)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_shift_is_found_when_the_load_fell_by_a_tenth_with_it(seed: int) -> None:
+    """A degradation slows clients down that wait for responses."""
+    delay, _ = first_change(seed, load_after=0.9)
+    assert delay <= 24
+
+
 def test_a_falling_hit_rate_is_worse_below() -> None:
     times, values, _ = day(1, lambda at, value: 90 - max(0.0, at - 15_000) / 500 + 10 * value, flat=True)
     change = detect(times, values, worse="below")
