@@ -44,8 +44,8 @@ def violation(password: str, *obvious: str) -> str | None:
     if _is_row(folded):
         return "is a row of the keyboard or of the alphabet"
     # Usual additions to a common password: digits and signs around it, digits in place of letters.
-    plain = folded.translate(_LEET)
-    for form in (folded, plain, _EDGES.sub("", folded), _EDGES.sub("", plain)):
+    plain, bare = folded.translate(_LEET), _EDGES.sub("", folded)
+    for form in (folded, plain, bare, _EDGES.sub("", plain), bare.translate(_LEET)):
         if form in _common():
             return "is one of the most common passwords, or one of them with a few characters around it"
     rest = folded

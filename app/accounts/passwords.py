@@ -39,9 +39,9 @@ class Passwords:
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, encoded: str | None) -> bool:
-        """Whether ``password`` has the hash ``encoded``; takes the same time if that is ``None``."""
+        """Whether ``password`` has the hash ``encoded``; takes the same time if there is none."""
         matched = await self._run(self._verify, encoded or self._dummy, password)
-        return matched and encoded is not None
+        return matched and bool(encoded)
 
     def close(self) -> None:
         """Stop the threads."""
