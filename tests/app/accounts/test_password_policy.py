@@ -1,0 +1,56 @@
+"""Passwords that are refused, and passwords that are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.accounts.password_policy import violation
+
+EMAIL, NAME = "ada.lovelace@example.com", "Ada Lovelace"
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("abcdabcdabcd", "fewer than 5 different characters"),
+        ("aaaaaaaaaabc", "fewer than 5 different characters"),
+        ("abcdeabcdeab", "repeats the same few characters"),
+        ("qwertyuiop", "row of the keyboard"),
+        ("asdfghjklpoiuy", "row of the keyboard"),
+        ("0987654321", "row of the keyboard"),
+        ("1qaz2wsx3edc", "row of the keyboard"),
+        ("password123!", "most common passwords"),
+        ("!!P@55word!!", "most common passwords"),
+        ("Superman2024", "most common passwords"),
+        ("ada.lovelace", "little more than your address"),
+        ("ADA.lovelace1", "little more than your address"),
+        ("xAda Lovelacey", "little more than your address"),
+        ("kingdomstudios", "little more than your address"),
+    ],
+)
+def test_guessable_password_is_refused_with_its_reason(password: str, reason: str) -> None:
+    assert reason in (violation(password, EMAIL, NAME) or "")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery",
+        "seven quiet lanterns",
+        "abcdefgh1x",  # a row and something else
+        "ada.lovelace-7Kq2vw",
+        "kingdom of heaven",
+        "Ünïcödé pässwörd",
+    ],
+)
+def test_other_passwords_are_accepted(password: str) -> None:
+    assert violation(password, EMAIL, NAME) is None
+
+
+def test_five_different_characters_are_enough() -> None:
+    assert violation("xkdqaxkddq") is None
+    assert "different characters" in (violation("xkdqxkddqk") or "")
+
+
+def test_short_parts_of_a_name_are_not_counted() -> None:
+    assert violation("ada is a fine name", "ada@example.com", "Ada") is None
