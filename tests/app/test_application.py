@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import signal
 
 import httpx
 import pytest
 
 from tests.app.conftest import Person
-from tests.support.backends import Platform, pod, status
+from tests.support.backends import Platform, status
 
 
 def problem(response: httpx.Response, code: int, slug: str) -> dict[str, object]:
@@ -20,18 +19,6 @@ def problem(response: httpx.Response, code: int, slug: str) -> dict[str, object]
     assert body["status"] == code
     assert body["request_id"] == response.headers["x-request-id"]
     return body
-
-
-def test_content_is_generated_by_the_worker(ada: Person) -> None:
-    content = ada.create("a fox in the snow")
-    assert content["state"] == "queued"
-    made = ada.finished(content["id"])
-    assert made["state"] == "ready"
-    assert "a fox in the snow" in made["text"]
-    image = ada.client.get(made["image"])
-    assert image.headers["content-type"] == "image/webp"
-    assert image.content[8:12] == b"WEBP"
-    assert made["created_at"] == content["created_at"]
 
 
 def test_repeated_read_is_served_from_memory(platform: Platform, ada: Person) -> None:
@@ -144,10 +131,6 @@ def test_readiness_reports_the_dependencies(platform: Platform) -> None:
         assert "kingdom_http_request_seconds" in httpx.get(f"http://127.0.0.1:{process.port}/metrics").text
 
 
-def test_a_worker_has_no_api(platform: Platform) -> None:
-    assert status(platform.worker, "/v1/contents") == 404
-
-
 def test_documentation_page_loads_no_external_resources(client: httpx.Client) -> None:
     page = client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
@@ -162,17 +145,3 @@ def test_documentation_page_loads_no_external_resources(client: httpx.Client) ->
         assert client.get(source).status_code == 200
     assert "<script>" not in page.text, "no script of the page itself: the policy would refuse it"
     assert 'id="body-timeout"' in page.text, "the type of a problem leads to its paragraph"
-
-
-def test_pod_drains_before_it_stops(platform: Platform) -> None:
-    api = pod("api", platform.folder, platform.settings | {"KINGDOM_DRAIN_SECONDS": "1"})
-    api.start()
-    platform.wait_until_ready(api)
-    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}") as client:
-        assert client.get("/readyz").status_code == 200
-        api.signal(signal.SIGTERM)
-        while (response := client.get("/readyz")).status_code == 200:
-            pass
-        assert (response.status_code, response.json()["stage"]) == (503, "draining")
-        assert client.get("/docs").status_code == 200, "requests are served while draining"
-    assert api.wait() == 0

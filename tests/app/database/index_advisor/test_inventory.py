@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -17,15 +14,10 @@ from redis.asyncio import Redis
 
 from app.connections import Database, open_members, open_mongodb
 from app.database.index_advisor.advisor import Action, Advice, Index, name_of
-from app.database.index_advisor.cli import Report, declared
-from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle, read_indexes
-from app.database.index_advisor.maintenance import run_once
-from app.database.index_advisor.query_stats import QueryRecorder
-from app.database.monitor import CommandMetrics
+from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle
 from app.redis.lease import LeaseLost, lease
-from app.settings import Advisor, MongoAuth, MongoSettings
-from tests.app.conftest import Person
-from tests.support.backends import ROOT, Platform
+from app.settings import MongoAuth, MongoSettings
+from tests.support.backends import Platform
 
 pytestmark = pytest.mark.anyio
 
@@ -52,23 +44,6 @@ async def fields(database: Database) -> set[tuple[str, ...]]:
 
 def advice_for(action: Action, *keys: tuple[str, int], name: str | None = None) -> Advice:
     return Advice(action, "t", name or name_of(keys), keys, "because")
-
-
-async def test_index_for_recorded_queries_is_created_only_in_apply_mode(
-    settings: MongoSettings, database: Database, redis: Redis
-) -> None:
-    await database["t"].insert_many([{"owner": str(number % 7), "at": number} for number in range(50)])
-    recorder = QueryRecorder(slow=10)
-    listeners = [CommandMetrics(recorder.finished)]
-    async with open_mongodb(settings, app_name="test", listeners=listeners) as observed:
-        for number in range(20):
-            await observed["t"].find({"owner": str(number % 7)}).sort("at", -1).to_list()
-    await recorder.flush_stats(redis)
-    await run_once(database, redis, replace(settings, advisor=Advisor.ADVISE))
-    assert await fields(database) == set()
-    await run_once(database, redis, replace(settings, advisor=Advisor.APPLY))
-    assert await fields(database) == {("owner", "at")}
-    assert len(await database["t"].find({"owner": "3"}).sort("at", -1).to_list()) == 7
 
 
 @pytest.mark.parametrize(
@@ -137,45 +112,6 @@ async def test_lease_is_extended_while_the_work_runs(redis: Redis) -> None:
                 assert not second
     async with lease(redis, "x") as again:
         assert again
-
-
-async def test_all_indexes_of_the_service_are_recognized_as_declared(platform: Platform, ada: Person) -> None:
-    url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
-    kingdom = MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None)
-    ada.create("an index")
-    async with open_mongodb(kingdom, app_name="test") as database:
-        inventory = await read_indexes(database, [database], declared())
-    assert [each.name for each in inventory.indexes if each.name != "_id_" and not each.declared] == []
-    assert len(inventory.indexes) > 6
-
-
-def test_command_without_apply_changes_nothing(platform: Platform, ada: Person) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "app", "advise", "--json"],
-        cwd=ROOT,
-        env=platform.settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    report = msgspec.json.decode(ended.stdout, type=Report)
-    assert report.indexes > 3
-    assert report.changes == []
-
-
-def test_command_reports_invalid_settings(platform: Platform) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "app", "advise"],
-        cwd=ROOT,
-        env=platform.settings | {"KINGDOM_INDEX_ADVISOR": "maybe"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert "KINGDOM_INDEX_ADVISOR is 'maybe'; it must be one of off, advise, apply" in ended.stderr
-    assert "Traceback" not in ended.stderr
 
 
 def test_reads_of_all_members_are_summed_since_all_have_counted() -> None:
