@@ -8,6 +8,7 @@ the module and the name, or the name alone. Properties without a match are left 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -18,14 +19,8 @@ from rehearsal.providers.constraints.facts import ResourceFacts
 from rehearsal.providers.schema import ListOf, MapOf, ObjectType, OneOf, Type, resource_type
 
 _PREFIX: Final = {"gcp": "google", "cloudflare": "cloudflare", "mongodbatlas": "mongodbatlas"}
-# Types whose Pulumi name is not derived from the Terraform name (`resources.go` of the bridged provider).
-_RENAMED: Final = {
-    "gcp:organizations/project:Project": "google_project",
-    "gcp:serviceaccount/account:Account": "google_service_account",
-    "gcp:serviceaccount/iAMMember:IAMMember": "google_service_account_iam_member",
-    "gcp:serviceaccount/iAMBinding:IAMBinding": "google_service_account_iam_binding",
-    "gcp:serviceaccount/iAMPolicy:IAMPolicy": "google_service_account_iam_policy",
-}
+# Types whose Pulumi name is not derived from the Terraform name (`resources.go` of the bridged providers).
+_RENAMED: Final = facts.FOLDER / "renamed_types.json"
 
 
 @dataclass(frozen=True)
@@ -80,14 +75,32 @@ def terraform_type(token: str) -> str | None:
     prefix = _PREFIX.get(package)
     if prefix is None:
         return None
-    if token in _RENAMED:
-        return _RENAMED[token]
+    if (renamed := _renamed_types().get(token)) is not None:
+        return renamed
     module, known = module.partition("/")[0], _squashed_types(package)
-    modules = ("",) if module in ("", "index") else (module, module.removesuffix("s"), "")
-    for candidate in (one + name for one in modules):
+    for candidate in _candidates(module, name):
         if (found := known.get(prefix + candidate.lower())) is not None:
             return found
     return None
+
+
+def _candidates(module: str, name: str) -> Iterator[str]:
+    """The Terraform names, without the provider's prefix, that the bridge makes a module and a name of.
+
+    The name alone is one only where it has the module in it already, and in the module of the resource
+    hierarchy: `dataform/folder` is not `google_folder`.
+    """
+    if module not in ("", "index"):
+        yield module + name
+        yield module.removesuffix("s") + name
+    if module in ("", "index", "organizations") or name.lower().startswith(module):
+        yield name
+
+
+@cache
+def _renamed_types() -> Mapping[str, str]:
+    types: dict[str, str] = json.loads(_RENAMED.read_text(encoding="utf-8"))["types"]
+    return types
 
 
 @cache
