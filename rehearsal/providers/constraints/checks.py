@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from rehearsal.providers.constraints.formats import fault
+from rehearsal.providers.constraints.formats import fault, label_fault
 from rehearsal.providers.constraints.names import Attribute, MappedType
 from rehearsal.providers.constraints.values import value_faults
 from rehearsal.providers.schema import MapOf
@@ -74,6 +74,7 @@ def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: P
             yield from _object(_Scope(attribute.path, value, attribute.children, path), scopes)
         else:
             yield from _count(facts, value, path)
+            yield from _labels(attribute, value, path)
             for key, item in value.items():
                 if attribute.children and isinstance(item, Mapping):
                     inner = _Scope(attribute.path, item, attribute.children, (*path, key))
@@ -91,6 +92,21 @@ def _plain(attribute: Attribute, facts: Mapping[str, Any], value: Any, path: Pat
     if not faults and (rules := attribute.resource.api.get(attribute.path)):
         for reason, allowed in value_faults(rules, value, ignore_case=ignore_case):
             yield _ApiProblem(format_path(path), reason + suggestion(str(value), allowed))
+
+
+def _labels(attribute: Attribute, labels: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Violations of the API's rules for labels: each at its key, too many of them at the labels."""
+    rules = attribute.resource.api.get(attribute.path, {})
+    if rules.get("format") != "labels":
+        return
+    for found in _count(rules, labels, path):
+        yield _ApiProblem(found.path, found.reason)
+    for key, value in labels.items():
+        secret = isinstance(value, Secret)
+        plain = value.element if isinstance(value, Secret) else value
+        if key != DEFAULTS_KEY and (reason := label_fault(key, plain)):
+            reason = "the label's secret value is not one that is accepted here" if secret else reason
+            yield _ApiProblem(format_path((*path, key)), reason)
 
 
 def _listed(

@@ -7,6 +7,7 @@ import binascii
 import ipaddress
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import pairwise
@@ -24,6 +25,7 @@ _MEMBER_WITH_ID: Final = re.compile(
 )
 _MEMBERS: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _ONE_DAY: Final = 86_400
+_LABEL_LENGTH: Final = 63
 
 
 def fault(name: str, value: Any) -> str | None:
@@ -33,6 +35,29 @@ def fault(name: str, value: Any) -> str | None:
         return None
     fits, example = found
     return None if fits(value) else f"{_quoted(value)} is not {example}"
+
+
+def label_fault(key: str, value: Any) -> str | None:
+    """Return why Google's APIs refuse a label; an unknown value is accepted.
+
+    https://cloud.google.com/resource-manager/docs/labels-overview#requirements. The provider sends labels
+    unchecked (hashicorp/terraform-provider-google#22246).
+    """
+    if not (0 < len(key) <= _LABEL_LENGTH and _label_letter(key[0]) and all(map(_label_character, key))):
+        allowed = f"at most {_LABEL_LENGTH} lowercase letters, digits, '_' and '-', a letter first"
+        return f"the label key {_quoted(key)} is not allowed: {allowed}"
+    if isinstance(value, str) and not (len(value) <= _LABEL_LENGTH and all(map(_label_character, value))):
+        allowed = f"at most {_LABEL_LENGTH} lowercase letters, digits, '_' and '-'"
+        return f"the label value {_quoted(value)} is not allowed: {allowed}"
+    return None
+
+
+def _label_letter(character: str) -> bool:
+    return unicodedata.category(character) in ("Ll", "Lo")
+
+
+def _label_character(character: str) -> bool:
+    return character in "_-" or _label_letter(character) or unicodedata.category(character)[0] == "N"
 
 
 def _quoted(value: Any) -> str:

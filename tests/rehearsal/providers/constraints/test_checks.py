@@ -146,3 +146,46 @@ def test_a_secret_is_checked_and_never_quoted(gcp: Calls) -> None:
 def test_an_unknown_value_satisfies_every_rule(gcp: Calls) -> None:
     inputs = {"secretId": "s", "replication": {"auto": UNKNOWN, "userManaged": UNKNOWN}}
     assert not gcp.check(urn("gcp:secretmanager/secret:Secret"), inputs).failures
+
+
+LABELLED: list[tuple[str, dict[str, Any], str]] = [
+    ("gcp:pubsub/topic:Topic", {"labels": {"Team": "media"}}, "labels.Team"),
+    (
+        "gcp:container/cluster:Cluster",
+        {"resourceLabels": {"version": "v1.2"}},
+        "resourceLabels.version",
+    ),
+    (
+        "gcp:container/nodePool:NodePool",
+        {"cluster": "c", "nodeConfig": {"resourceLabels": {"a": "B"}, "labels": {"kubernetes.io/Name": "B"}}},
+        "nodeConfig.resourceLabels.a",
+    ),
+    ("gcp:monitoring/customService:CustomService", {"userLabels": {"0": "a"}}, "userLabels.0"),
+    (
+        "gcp:sql/databaseInstance:DatabaseInstance",
+        {"databaseVersion": "POSTGRES_17", "settings": {"tier": "db-f1-micro", "userLabels": {"a": "b c"}}},
+        "settings.userLabels.a",
+    ),
+    ("gcp:pubsub/topic:Topic", {"labels": {f"key-{number}": "" for number in range(65)}}, "labels"),
+]
+
+
+@pytest.mark.parametrize(("token", "inputs", "path"), LABELLED)
+def test_a_label_that_googles_apis_refuse_is_reported_at_its_key(
+    gcp: Calls, token: str, inputs: dict[str, Any], path: str
+) -> None:
+    failures = gcp.check(urn(token), inputs).failures
+    assert set(failures) == {path}
+    assert failures[path].endswith("(the Google Cloud API validates this)")
+
+
+def test_labels_that_are_unknown_or_secret_are_not_quoted(gcp: Calls) -> None:
+    assert not gcp.check(urn("gcp:pubsub/topic:Topic"), {"labels": {"team": UNKNOWN}}).failures
+    failures = gcp.check(urn("gcp:pubsub/topic:Topic"), {"labels": {"team": Secret("Hunter2")}}).failures
+    assert "labels.team" in failures
+    assert "Hunter2" not in failures["labels.team"]
+
+
+def test_the_labels_of_a_notification_channel_are_its_settings(gcp: Calls) -> None:
+    inputs = {"type": "email", "labels": {"email_address": "On-Call@example.com"}}
+    assert not gcp.check(urn("gcp:monitoring/notificationChannel:NotificationChannel"), inputs).failures

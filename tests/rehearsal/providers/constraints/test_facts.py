@@ -17,6 +17,28 @@ def test_every_rule_of_an_api_is_about_an_attribute_that_the_provider_has(packag
         assert found.api.keys() <= found.attributes.keys(), name
 
 
+# Maps named like Google's labels whose keys and values another system defines.
+OTHER_LABELS = {
+    ("google_monitoring_alert_policy", "conditions.condition_prometheus_query_language.labels"),
+    ("google_monitoring_notification_channel", "labels"),  # the settings of the channel: an address, a token
+    ("google_monitoring_uptime_check_config", "monitored_resource.labels"),
+}
+
+
+def test_every_map_of_google_labels_has_the_rule_for_labels() -> None:
+    without = {
+        (name, path)
+        for name in facts.types("gcp")
+        if (found := facts.read("gcp", name)) is not None
+        for path, given in found.attributes.items()
+        if path.rpartition(".")[2] in ("labels", "resource_labels", "user_labels") and given["type"] == "map"
+        if found.api.get(path) != {"format": "labels", "max_items": 64}
+    }
+    kubernetes = {(name, path) for name, path in without if path.endswith("node_config.labels")}
+    assert len(kubernetes) == 3
+    assert without - kubernetes == OTHER_LABELS
+
+
 def test_attributes_are_listed_below_their_parent() -> None:
     found = facts.read("gcp", "google_secret_manager_secret")
     assert found is not None

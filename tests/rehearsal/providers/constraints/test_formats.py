@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.constraints.formats import fault
+from rehearsal.providers.constraints.formats import fault, label_fault
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,29 @@ def test_a_format_accepts_its_values_only(name: str, valid: Any, invalid: Any) -
 
 def test_an_unknown_format_accepts_everything() -> None:
     assert fault("a-format-of-later", "x") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("team", "media"), ("größe", "größe_2"), ("k" * 63, "v" * 63), ("empty", ""), ("日本", "1")],
+)
+def test_a_label_of_lowercase_letters_digits_and_dashes_is_accepted(key: str, value: str) -> None:
+    assert label_fault(key, value) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("Team", "media", "label key 'Team'"),
+        ("1team", "media", "label key '1team'"),
+        ("", "media", "label key ''"),
+        ("k" * 64, "media", "label key"),
+        ("kubernetes.io/name", "media", "label key"),
+        ("team", "Media", "label value 'Media'"),
+        ("version", "v1.2", "label value 'v1.2'"),
+        ("owner", "me@example.com", "label value"),
+        ("team", "v" * 64, "label value"),
+    ],
+)
+def test_a_label_that_the_apis_refuse_is_reported(key: str, value: str, reason: str) -> None:
+    assert reason in (label_fault(key, value) or "")
