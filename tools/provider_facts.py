@@ -61,9 +61,24 @@ _FORMAT_OF: Final = {
     "Failed to decode (base64) customer_encryption, expecting valid base64 encoded key": "base64",
     "must be a list with priority in descending order": "descending-priority",
 }
+# `ProjectRegex` of the Google provider, which accepts a path and a project number too, unlike its message.
+PROJECT: Final = (
+    r"^(.*/)?(([-a-z0-9]{1,63}\.)*([a-z]([-a-z0-9]{0,61}[a-z0-9])?):)?"
+    r"([0-9]{1,19}|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$"
+)
+# Rules that the measurement did not find, seen in comparison with the provider itself (`make providers`).
+ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("google_container_cluster", "name"): {"max_length": 40},
+    ("google_container_cluster", "private_cluster_config.master_ipv4_cidr_block"): {"or_empty": True},
+    ("google_container_node_pool", "name_prefix"): {"max_length": 31},
+    ("google_iam_workload_identity_pool", "workload_identity_pool_id"): {"max_length": 32},
+    ("google_kms_crypto_key", "rotation_period"): {"or_empty": True},
+    ("google_monitoring_dashboard", "dashboard_json"): {"or_empty": True},
+    ("google_service_account", "description"): {"max_length": 256},
+}
 _STARTS: Final = (
     ("must be a string containing a sequence of decimal numbers", ("format", "go-duration")),
-    ('"" project_id must be 6 to 30', ("pattern", r"^([a-z][-.a-z0-9]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")),
+    ('"" project_id must be 6 to 30', ("pattern", PROJECT)),
     ('"" name must be 4 to 30', ("pattern", "^[A-Za-z0-9-'\" !]{4,30}$")),
 )  # fmt: skip
 _LISTED: Final = re.compile(r"Possible values are: \[([^\]]*)")
@@ -143,6 +158,8 @@ def attribute(path: str, measured: dict[str, Any], left: Counter[str]) -> dict[s
     """Return the compact facts of one attribute."""
     facts = {name: measured[name] for name in COPIED_FACTS if name in measured}
     facts["type"] = measured["type"]
+    if measured.get("computed") and not (measured.get("optional") or measured.get("required")):
+        facts["read_only"] = True
     if "deprecated" in facts:
         facts["deprecated"] = True
     for name in REFERENCES:
@@ -187,7 +204,8 @@ def main(arguments: list[str]) -> int:
         lines = [json.dumps({"source": measured["source"], "measured": MEASURED})]
         for name, resource in sorted(measured["resources"].items()):
             attributes = {
-                path: attribute(path, facts, left) for path, facts in sorted(resource["attributes"].items())
+                path: attribute(path, facts, left) | ADDED.get((name, path), {})
+                for path, facts in sorted(resource["attributes"].items())
             }
             lines.append(name + " " + json.dumps(attributes, separators=(",", ":"), sort_keys=True))
         target = FOLDER / f"{package}.jsonl"

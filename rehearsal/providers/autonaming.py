@@ -12,28 +12,36 @@ from rehearsal.providers.validation import DEFAULTS_KEY
 
 
 def autoname(
-    cloud: Cloud, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]
+    cloud: Cloud,
+    urn: str,
+    token: str,
+    inputs: dict[str, Any],
+    olds: Mapping[str, Any],
+    property_: str = "name",
+    max_length: int | None = None,
 ) -> dict[str, Any]:
-    """`inputs` with a `name` where the SDK leaves it optional and none is given.
+    """`inputs` with a name in `property_` where the SDK leaves it optional and none is given.
 
-    The Terraform bridge adds seven random hexadecimal digits to the logical name (`pkg/tfbridge/names.go`)
-    and notes the property in `__defaults`. Here the digits come from what makes this incarnation of the
-    resource differ from the next, so that both engines agree and a replacement gets another name.
+    The Terraform bridge adds seven random hexadecimal digits to the logical name, which it cuts at
+    `max_length` (`pkg/tfbridge/names.go`), and notes the property in `__defaults`. Here the digits come
+    from what makes this incarnation of the resource differ from the next, so that both engines agree and a
+    replacement gets another name.
     """
     declared = cloud.declared(token)
-    field = declared.inputs.fields.get("name") if declared else None
-    output = declared.outputs.get("name") if declared else None
+    field = declared.inputs.fields.get(property_) if declared else None
+    output = declared.outputs.get(property_) if declared else None
     if (
         field is None
         or output is None
         or field.required
         or output.optional
         or field.type != Scalar("string")
-        or inputs.get("name") is not None
+        or inputs.get(property_) is not None
     ):
         return inputs
-    if "name" in (olds.get(DEFAULTS_KEY) or []) and isinstance(olds.get("name"), str):
-        name = olds["name"]
+    if property_ in (olds.get(DEFAULTS_KEY) or []) and isinstance(olds.get(property_), str):
+        name = olds[property_]
     else:
-        name = f"{name_of(urn)}-{fake_values.hexadecimal(7, cloud.seed(urn, token, inputs))}"
-    return {**inputs, "name": name, DEFAULTS_KEY: ["name"]}
+        start = name_of(urn)[: max_length - 8 if max_length else None]
+        name = f"{start}-{fake_values.hexadecimal(7, cloud.seed(urn, token, inputs))}"
+    return {**inputs, property_: name, DEFAULTS_KEY: [property_]}

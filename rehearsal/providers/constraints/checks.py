@@ -23,12 +23,17 @@ _VALUE_RULES: Final = ("enum", "min", "max", "patterns", "min_length", "max_leng
 
 @dataclass(frozen=True)
 class _Scope:
-    """An object being checked: its Terraform path, its values, its attributes by name, its position."""
+    """An object being checked: its Terraform path, its values, its attributes by name, its position.
+
+    `computed` is whether it or an object around it is one that the provider computes where it is absent:
+    the SDK declares no property in such an object as required.
+    """
 
     path: str
     values: Mapping[str, Any]
     attributes: Mapping[str, Attribute]
     position: Path
+    computed: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
         below = (*path, name)
         if value is None:
             yield from _groups(attribute, scopes, path, name)
+            if scope.computed and attribute.facts.get("required"):
+                yield problem(below, "missing required property")
+            continue
+        if attribute.facts.get("read_only"):
+            yield problem(below, "cannot be set: the provider assigns its value")
             continue
         yield from _references(attribute, value, scopes, below)
         yield from _groups(attribute, scopes, path, name)
@@ -71,16 +81,22 @@ def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: P
         yield from _listed(attribute, value, scopes, path)
     elif isinstance(value, Mapping):
         if attribute.children and not isinstance(attribute.type, MapOf):
-            yield from _object(_Scope(attribute.path, value, attribute.children, path), scopes)
+            yield from _object(_inner(attribute, value, path, scopes), scopes)
         else:
             yield from _count(facts, value, path)
             yield from _labels(attribute, value, path)
             for key, item in value.items():
                 if attribute.children and isinstance(item, Mapping):
-                    inner = _Scope(attribute.path, item, attribute.children, (*path, key))
-                    yield from _object(inner, scopes)
+                    yield from _object(_inner(attribute, item, (*path, key), scopes), scopes)
     else:
         yield from _plain(attribute, facts, value, path)
+
+
+def _inner(
+    attribute: Attribute, values: Mapping[str, Any], position: Path, scopes: tuple[_Scope, ...]
+) -> _Scope:
+    computed = scopes[-1].computed or bool(attribute.facts.get("computed"))
+    return _Scope(attribute.path, values, attribute.children, position, computed)
 
 
 def _plain(attribute: Attribute, facts: Mapping[str, Any], value: Any, path: Path) -> Iterator[Problem]:
@@ -120,7 +136,7 @@ def _listed(
     for index, item in enumerate(items):
         below = (*path, index)
         if isinstance(item, Mapping) and attribute.children:
-            yield from _object(_Scope(attribute.path, item, attribute.children, below), scopes)
+            yield from _object(_inner(attribute, item, below, scopes), scopes)
         elif not isinstance(item, (Mapping, list, Secret)) and item not in (None, UNKNOWN):
             yield from _plain(attribute, rules, item, below)
 
@@ -137,7 +153,10 @@ def _ignores_case(attribute: Attribute) -> bool:
 
 
 def _count(facts: Mapping[str, Any], items: Any, path: Path) -> Iterator[Problem]:
-    number = len([key for key in items if key != DEFAULTS_KEY])
+    given = [item for item in items if item != DEFAULTS_KEY]
+    if facts.get("type", "").lower() == "set":
+        given = [item for index, item in enumerate(given) if item not in given[:index]]  # a set has it once
+    number = len(given)
     max_items, min_items = facts.get("max_items"), facts.get("min_items")
     if (
         max_items is not None
@@ -155,28 +174,34 @@ def _single(facts: Mapping[str, Any], items: Any) -> bool:
     return isinstance(items, Mapping) and facts.get("type") in ("list", "set")
 
 
-def _is_set(value: Any) -> bool:
+def _is_set(attribute: Attribute | None, value: Any) -> bool:
+    """Whether the provider sees a value: an empty object is a block without arguments, which counts.
+
+    An empty list of blocks has none. An empty list of plain values is a value, as every list is of a
+    provider that uses the plugin framework.
+    """
     while isinstance(value, Secret):
         value = value.element
-    # An empty object is a block without arguments, which counts; an empty list has no block.
-    return value is UNKNOWN or not (value is None or value == [])
+    if value == [] and attribute is not None and attribute.children and not attribute.framework:
+        return False
+    return value is not None
 
 
 def _references(
     attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: Path
 ) -> Iterator[Problem]:
     facts = attribute.facts
-    if not _is_set(value):
+    if not _is_set(attribute, value):
         return
     for other in facts.get("conflicts_with", ()):
         if other == attribute.path:
             continue
         name, found = _look_up(scopes, other)
-        if found is not UNKNOWN and value is not UNKNOWN and _is_set(found):
+        if found is not UNKNOWN and value is not UNKNOWN and found is not None:
             yield problem(path, f"conflicts with {name}: set only one of them")
     for other in facts.get("required_with", ()):
         name, found = _look_up(scopes, other)
-        if not _is_set(found):
+        if found is None:
             yield problem(path, f"requires {name} to be set too")
     if (only_if := facts.get("only_if")) is not None:
         name, found = _look_up(scopes, only_if[0])
@@ -195,7 +220,7 @@ def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: 
         if not members or _reporter(scopes, members, kind) not in (attribute.path, None):
             continue
         found = [(member, *_look_up(scopes, member)) for member in members]
-        given = [(member, one) for member, one, value in found if _is_set(value) and value is not UNKNOWN]
+        given = [(member, one) for member, one, value in found if value is not None and value is not UNKNOWN]
         unknown = any(value is UNKNOWN for _, _, value in found)
         names = ", ".join(one for _, one, _ in found)
         if len(given) > 1 and kind == "exactly_one_of":
@@ -246,9 +271,10 @@ def _named(attributes: Mapping[str, Attribute], step: str) -> Attribute | None:
 
 
 def _look_up(scopes: tuple[_Scope, ...], path: str) -> tuple[str, Any]:
-    """The Pulumi name and the value of the attribute at a Terraform path; None where it is absent."""
+    """The Pulumi name and the value of the attribute at a Terraform path; None where it is not set."""
     scope = _nearest(scopes, path)
     attributes, value, names = scope.attributes, scope.values, list[str]()
+    found: Attribute | None = None
     current: Any = value
     for step in _steps(scope.path, path):
         found = _named(attributes, step)
@@ -262,4 +288,4 @@ def _look_up(scopes: tuple[_Scope, ...], path: str) -> tuple[str, Any]:
         elif current is not UNKNOWN:
             current = None
         attributes = found.children if found else {}
-    return ".".join(names), current
+    return ".".join(names), current if _is_set(found, current) else None

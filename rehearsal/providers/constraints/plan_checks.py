@@ -99,8 +99,16 @@ def _instance_template(inputs: Mapping[str, Any]) -> Found:
             yield ("disks", number, "boot"), "only the first disk can be the boot disk"
 
 
+def _router_nat(inputs: Mapping[str, Any]) -> Found:
+    """`resourceComputeRouterNatDrainNatIpsCustomDiff`."""
+    if inputs.get("drainNatIps") not in (None, UNKNOWN, []):
+        yield ("drainNatIps",), "a new NAT has no addresses to drain; set it in a later update"
+
+
 def _cluster(inputs: Mapping[str, Any]) -> Found:
-    """`containerClusterSurgeSettingsCustomizeDiff`."""
+    """`containerClusterSurgeSettings…`, `containerClusterNodeVersionRemoveDefaultCustomizeDiff`."""
+    if inputs.get("removeDefaultNodePool") is True and inputs.get("nodeVersion") not in (None, UNKNOWN, ""):
+        yield ("nodeVersion",), "must not be set where removeDefaultNodePool is true: it is about that pool"
     at: Any = inputs
     path = ("clusterAutoscaling", "autoProvisioningDefaults", "upgradeSettings")
     for step in path:
@@ -119,6 +127,7 @@ _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], Found]]] = {
     "gcp:compute/healthCheck:HealthCheck": _health_check,
     "gcp:compute/regionHealthCheck:RegionHealthCheck": _health_check,
     "gcp:compute/instanceTemplate:InstanceTemplate": _instance_template,
+    "gcp:compute/routerNat:RouterNat": _router_nat,
     "gcp:container/cluster:Cluster": _cluster,
     "gcp:monitoring/notificationChannel:NotificationChannel": _notification_channel,
 }

@@ -41,6 +41,8 @@ def _out_of_range(facts: Mapping[str, Any], number: float, text: str) -> Iterato
 
 
 def _malformed(facts: Mapping[str, Any], value: str) -> Iterator[str]:
+    if value == "" and facts.get("or_empty"):
+        return
     min_length, max_length = facts.get("min_length", 0), facts.get("max_length")
     if len(value) < min_length or (max_length is not None and len(value) > max_length):
         bounds = f"{min_length} to {max_length}" if max_length is not None else f"at least {min_length}"

@@ -30,6 +30,8 @@ class Google(Cloud):
         return _fixed(token)
 
     def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+        if token == _ACCOUNT:
+            return autoname(self, urn, token, inputs, olds, "accountId", max_length=30)
         return autoname(self, urn, token, inputs, olds)
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:

@@ -13,8 +13,9 @@ from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.infra.rehearsal import ROOT
 from tests.rehearsal.parity.terraform import loopback_api, plugin
 from tests.rehearsal.parity.terraform.cli import configuration
-from tests.rehearsal.parity.terraform.comparison import Comparison
-from tests.rehearsal.parity.terraform.values import UnmappedError, decode, encode
+from tests.rehearsal.parity.terraform.comparison import Comparison, settled
+from tests.rehearsal.parity.terraform.probes import probes
+from tests.rehearsal.parity.terraform.values import Block, Field, UnmappedError, decode, encode
 
 DNSSEC = "cloudflare:index/zoneDnssec:ZoneDnssec"
 ZONE, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
@@ -67,6 +68,31 @@ def test_both_replace_for_another_zone_and_not_for_another_status(comparison: Co
 def test_a_property_that_the_provider_lacks_is_no_part_of_a_configuration(comparison: Comparison) -> None:
     with pytest.raises(UnmappedError, match="dnssecPresigned"):
         comparison.config(DNSSEC, {"zoneId": ZONE, "dnssecPresigned": True})
+
+
+def test_unknown_values_of_a_planned_state_become_those_of_an_applied_one() -> None:
+    fields = {
+        "name": Field("name", "string", 0, None, False, False, True),
+        "types": Field("types", ["list", "string"], 0, None, False, False, True),
+        "tags": Field("tags", ["map", "string"], 0, None, False, False, True),
+        "config": Field("config", None, 2, Block({}), True, False, True),
+    }
+    planned = dict.fromkeys(fields, UNKNOWN)
+    # Null in place of an empty collection would be planned as a change.
+    assert settled(Block(fields), planned) == {"name": "assigned", "types": [], "tags": {}, "config": []}
+
+
+def test_what_the_provider_refuses_once_all_is_known_is_no_difference(comparison: Comparison) -> None:
+    inputs = {"zoneId": UNKNOWN, "status": "off"}
+    assert comparison._refused_when_known(DNSSEC, {"zoneId": UNKNOWN, "status": "active"}, inputs)
+    assert not comparison._refused_when_known(DNSSEC, inputs, inputs)
+
+
+def test_a_probe_is_each_value_of_an_attribute_and_none() -> None:
+    found = {(probe.path, probe.how): probe.inputs for probe in probes(DNSSEC, {"zoneId": ZONE})}
+    assert found["zoneId", "absent"] == {}
+    assert found["status", "is 'no-such-value'"] == {"zoneId": ZONE, "status": "no-such-value"}
+    assert found["dnssecPresigned", "is 'True'"] == {"zoneId": ZONE, "dnssecPresigned": True}
 
 
 def test_values_keep_their_form_on_the_wire() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.rehearsal.parity.terraform import plugin
 from tests.rehearsal.parity.terraform.comparison import Comparison, Difference
 from tests.rehearsal.parity.terraform.differences import ACCEPTED
+from tests.rehearsal.parity.terraform.probes import probes
 from tests.rehearsal.providers.constraints.mutations import invalid, valid
 from tests.rehearsal.providers.constraints.stacks import planned
 
@@ -62,12 +63,25 @@ def test_both_refuse_the_same_mutations(
     comparison: Comparison, resources: list[tuple[str, dict[str, Any]]]
 ) -> None:
     found = [
-        comparison.validation(token, f"{mutation.path}: {mutation.how}", mutation.inputs)
+        comparison.validation(token, f"{mutation.path}: {mutation.how}", mutation.inputs, inputs)
         for generator in (invalid, valid)
         for token, inputs in resources
         for mutation in generator(token, inputs)
     ]
     assert len(found) > 20
+    assert not unexpected([one for one in found if one is not None])
+
+
+def test_both_refuse_the_same_values_of_every_attribute(
+    comparison: Comparison, resources: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """The values are chosen without the facts: a rule that the facts lack is found here."""
+    found = [
+        comparison.validation(token, f"{probe.path}: {probe.how}", probe.inputs, inputs)
+        for token, inputs in dict(resources).items()
+        for probe in probes(token, inputs)
+    ]
+    assert len(found) > 100
     assert not unexpected([one for one in found if one is not None])
 
 

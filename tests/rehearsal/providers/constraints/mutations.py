@@ -59,18 +59,18 @@ class Mutation:
 
 def invalid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
     """Every mutation of one attribute that the provider's facts forbid."""
-    for path, attribute, holder, name in _attributes(token, inputs):
+    for path, attribute, holder, name in attributes(token, inputs):
         for how, value in _wrong_values(attribute, holder.get(name)):
-            yield _mutation(token, inputs, path, how, value)
+            yield mutation(token, inputs, path, how, value)
         if attribute.facts.get("required") and _is_required(token, path) and holder.get(name) is not None:
-            yield _mutation(token, inputs, path, "removed", None)
+            yield mutation(token, inputs, path, "removed", None)
         if holder.get(name) is None:
             yield from _conflicting(token, inputs, path, attribute, holder)
 
 
 def valid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
     """Mutations of one attribute to another value that the facts allow."""
-    for path, attribute, holder, name in _attributes(token, inputs):
+    for path, attribute, holder, name in attributes(token, inputs):
         before = holder.get(name)
         if before is None or before is UNKNOWN or any(attribute.facts.get(group) for group in _GROUPS):
             continue
@@ -79,14 +79,14 @@ def valid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
         if attribute.resource.api.get(attribute.path) or (token, attribute.path) in _JOINT:
             continue  # the API accepts less than the provider
         for how, value in _right_values(attribute.facts, before):
-            yield _mutation(token, inputs, path, how, value)
+            yield mutation(token, inputs, path, how, value)
 
 
 def _wrong_values(attribute: Attribute, before: Any) -> Iterator[tuple[str, Any]]:
     facts, kind = attribute.facts, attribute.facts["type"].lower()
     if attribute.children or any(facts.get(group) for group in _GROUPS):
         if isinstance(before, list) and before and facts.get("max_items", 1) > 1:
-            yield "one item too many", (before * (facts["max_items"] + 1))[: facts["max_items"] + 1]
+            yield "one item too many", _distinct(attribute, before[0], facts["max_items"] + 1)
         return
     if kind in ("string", "dynamic"):
         if "enum" in facts:
@@ -108,7 +108,22 @@ def _wrong_values(attribute: Attribute, before: Any) -> Iterator[tuple[str, Any]
         if element.get("format") in _MALFORMED:
             yield "a malformed item", [_MALFORMED[element["format"]]]
     if facts.get("max_items", 0) > 1 and isinstance(before, list) and before:
-        yield "one item too many", (before * (facts["max_items"] + 1))[: facts["max_items"] + 1]
+        yield "one item too many", _distinct(attribute, before[0], facts["max_items"] + 1)
+
+
+def _distinct(attribute: Attribute, item: Any, number: int) -> list[Any]:
+    """`number` items that differ in a text without an enumeration, because a set has equal ones once."""
+    if isinstance(item, dict):
+        texts = (
+            name
+            for name, inner in attribute.children.items()
+            if isinstance(item.get(name), str) and item[name] is not UNKNOWN and "enum" not in inner.facts
+        )
+        if (name := next(texts, None)) is not None:
+            return [{**item, name: f"{item[name]}{index or ''}"} for index in range(number)]
+    if isinstance(item, str) and item is not UNKNOWN and "enum" not in attribute.facts.get("elements", {}):
+        return [f"{item}{index or ''}" for index in range(number)]
+    return [item] * number
 
 
 def _conflicting(
@@ -131,7 +146,7 @@ def _conflicting(
             if other != attribute.path and name and holder.get(name) not in (None, UNKNOWN, []):
                 value = sample(attribute)
                 if value is not None:
-                    yield _mutation(token, inputs, path, f"set beside {name}", value)
+                    yield mutation(token, inputs, path, f"set beside {name}", value)
                     return
 
 
@@ -201,7 +216,7 @@ def _right_values(facts: Any, before: Any) -> Iterator[tuple[str, Any]]:
         yield "the longest text", "a" * facts["max_length"]
 
 
-def _attributes(
+def attributes(
     token: str, inputs: dict[str, Any]
 ) -> Iterator[tuple[tuple[str | int, ...], Attribute, dict[str, Any], str]]:
     """Every attribute of the objects that are there: its path, the object that may hold it, and its name."""
@@ -224,7 +239,7 @@ def _below(
                     yield from _below(attribute.children, item, (*path, name, index))
 
 
-def _mutation(
+def mutation(
     token: str, inputs: dict[str, Any], path: tuple[str | int, ...], how: str, value: Any
 ) -> Mutation:
     changed = copy.deepcopy(inputs)

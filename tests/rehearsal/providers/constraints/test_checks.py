@@ -189,3 +189,101 @@ def test_labels_that_are_unknown_or_secret_are_not_quoted(gcp: Calls) -> None:
 def test_the_labels_of_a_notification_channel_are_its_settings(gcp: Calls) -> None:
     inputs = {"type": "email", "labels": {"email_address": "On-Call@example.com"}}
     assert not gcp.check(urn("gcp:monitoring/notificationChannel:NotificationChannel"), inputs).failures
+
+
+# Disagreements with terraform-provider-google-beta that `make providers` found, without the provider.
+BACKEND_RULE = {"action": "allow", "priority": 1}
+MATCH = {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["*"]}}
+NAT: dict[str, Any] = {
+    "router": "r",
+    "natIpAllocateOption": "MANUAL_ONLY",
+    "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES",
+    "natIps": ["a"],
+}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "path"),
+    [
+        # Only the provider assigns these, although the SDK has them among the inputs.
+        (
+            REDIS,
+            {"memorySizeGb": 1, "maintenancePolicy": {"createTime": "x"}},
+            "maintenancePolicy.createTime",
+        ),
+        (
+            "gcp:container/cluster:Cluster",
+            {"masterAuth": {"clientCertificateConfig": {"issueClientCertificate": False}, "clientKey": "a"}},
+            "masterAuth.clientKey",
+        ),
+        # The SDK declares nothing as required below a property that the provider computes.
+        (
+            "gcp:compute/securityPolicy:SecurityPolicy",
+            {"rules": [{**BACKEND_RULE, "match": {**MATCH, "config": {}}}]},
+            "rules[0].match.config.srcIpRanges",
+        ),
+        (
+            "gcp:compute/securityPolicy:SecurityPolicy",
+            {"rules": [{**BACKEND_RULE, "match": MATCH, "redirectOptions": {}}]},
+            "rules[0].redirectOptions.type",
+        ),
+        (
+            "gcp:serviceaccount/account:Account",
+            {"accountId": "application", "description": "a" * 257},
+            "description",
+        ),
+        ("gcp:container/cluster:Cluster", {"name": "a" * 41}, "name"),
+        ("gcp:container/nodePool:NodePool", {"cluster": "c", "namePrefix": "a" * 32}, "namePrefix"),
+        (
+            "gcp:container/cluster:Cluster",
+            {"removeDefaultNodePool": True, "initialNodeCount": 1, "nodeVersion": "1.33"},
+            "nodeVersion",
+        ),
+        ("gcp:compute/routerNat:RouterNat", {**NAT, "drainNatIps": ["b"]}, "drainNatIps"),
+        # An empty list of values is a value.
+        ("gcp:compute/routerNat:RouterNat", {**NAT, "initialNatIps": []}, "initialNatIps"),
+    ],
+)
+def test_what_the_google_provider_refuses_is_refused(
+    gcp: Calls, token: str, inputs: dict[str, Any], path: str
+) -> None:
+    assert set(gcp.check(urn(token), inputs).failures) == {path}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        ("gcp:compute/routerNat:RouterNat", NAT),
+        ("gcp:compute/securityPolicy:SecurityPolicy", {"rules": [{**BACKEND_RULE, "match": MATCH}]}),
+        ("gcp:dns/recordSet:RecordSet", {"name": "a.b.", "managedZone": "z", "type": "A", "rrdatas": []}),
+        ("gcp:kms/cryptoKey:CryptoKey", {"keyRing": "k", "rotationPeriod": ""}),
+        ("gcp:monitoring/dashboard:Dashboard", {"dashboardJson": ""}),
+        (
+            "gcp:projects/defaultServiceAccounts:DefaultServiceAccounts",
+            {"project": "123456", "action": "DELETE"},
+        ),
+        # A set has equal items once: one index here, where 20 are allowed.
+        (
+            "gcp:logging/projectBucketConfig:ProjectBucketConfig",
+            {
+                "project": "p",
+                "location": "global",
+                "bucketId": "_Default",
+                "indexConfigs": [{"fieldPath": "jsonPayload.a", "type": "INDEX_TYPE_STRING"}] * 21,
+            },
+        ),
+    ],
+)
+def test_what_the_google_provider_accepts_is_accepted(gcp: Calls, token: str, inputs: dict[str, Any]) -> None:
+    assert not gcp.check(urn(token), inputs).failures
+
+
+def test_a_service_account_is_named_as_the_bridge_names_it(gcp: Calls) -> None:
+    account = urn("gcp:serviceaccount/account:Account", "the-account-of-the-application")
+    checked = gcp.check(account, {})
+    assert not checked.failures
+    name = checked.inputs["accountId"]
+    assert len(name) == 30
+    assert name.startswith("the-account-of-the-app-")
+    assert gcp.check(account, {}, checked.inputs).inputs["accountId"] == name
+    assert gcp.check(account, {"accountId": "application"}).inputs["accountId"] == "application"
