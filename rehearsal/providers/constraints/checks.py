@@ -14,7 +14,7 @@ from typing import Any, Final
 from rehearsal.providers.constraints.formats import fault, label_fault
 from rehearsal.providers.constraints.names import Attribute, MappedType
 from rehearsal.providers.constraints.values import value_faults
-from rehearsal.providers.schema import MapOf
+from rehearsal.providers.schema import ListOf, MapOf
 from rehearsal.providers.validation import DEFAULTS_KEY, Problem, problem, suggestion
 from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, format_path
 
@@ -80,6 +80,8 @@ def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: P
             yield _ApiProblem(found.path, found.reason)
         yield from _listed(attribute, value, scopes, path)
     elif isinstance(value, Mapping):
+        if isinstance(attribute.type, ListOf):
+            return  # an object in place of a list: the check of types reports it
         if attribute.children and not isinstance(attribute.type, MapOf):
             yield from _object(_inner(attribute, value, path, scopes), scopes)
         else:
