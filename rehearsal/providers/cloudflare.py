@@ -46,7 +46,8 @@ class Cloudflare(Cloud):
         for name in ("zoneId", "accountId"):
             value = inputs.get(name)
             if isinstance(value, str) and not _is_id(value):
-                yield problem((name,), f"{value!r} is not a Cloudflare id: 32 hexadecimal digits")
+                reason = f"{value!r} is not a Cloudflare id: 32 hexadecimal digits"
+                yield problem((name,), f"{reason} (the Cloudflare API validates this)")
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         kind = _kind(token)

@@ -1,7 +1,8 @@
 """An API on the loopback interface that stores what it is sent and returns it, for the echo test.
 
-A POST creates an object under a new id, PUT and PATCH change it, GET returns it, DELETE removes it. Responses
-have the envelope of Cloudflare's API. A configuration that plans a change against its own echo never settles.
+A POST creates an object under a new id, PUT and PATCH change it, GET returns it, DELETE removes it. A
+setting, of which there is one, is read at the path of its POST. Responses have the envelope of Cloudflare's
+API. A configuration that plans a change against its own echo never settles.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class LoopbackApi:
 
     url: str = ""
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -31,7 +33,7 @@ class LoopbackApi:
             if method == "POST":
                 identifier = f"{len(self.objects) + 1:032x}"
                 stored = self._identified(body, identifier)
-                self.objects[f"{path}/{identifier}"] = stored
+                self.objects[f"{path}/{identifier}"] = self.settings[path] = stored
                 return 200, stored
             if method in ("PUT", "PATCH"):
                 before = self.objects.get(path, {})
@@ -42,7 +44,7 @@ class LoopbackApi:
             if method == "DELETE":
                 self.objects.pop(path, None)
                 return 200, {}
-            found = self.objects.get(path)
+            found = self.objects.get(path, self.settings.get(path))
             return (200, found) if found is not None else (404, None)
 
     def _identified(self, body: Any, identifier: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rehearsal.providers.schema import ListOf
+from rehearsal.providers.schema import ListOf, MapOf, Scalar
 from rehearsal.pulumi.properties import UNKNOWN
 from tests.rehearsal.providers.constraints.mutations import Mutation, attributes, mutation
 
@@ -31,5 +31,7 @@ def probes(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
             yield mutation(token, inputs, path, "empty", [{}] if isinstance(attribute.type, ListOf) else {})
             continue
         for value in _VALUES.get(attribute.facts["type"].lower().removesuffix("64"), ()):
+            if isinstance(value, dict) and value and attribute.type != MapOf(Scalar("string")):
+                continue
             if before is not UNKNOWN and value != before:
                 yield mutation(token, inputs, path, f"is {str(value)[:20]!r}", value)

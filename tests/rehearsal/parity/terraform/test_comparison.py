@@ -16,6 +16,7 @@ from tests.rehearsal.parity.terraform.cli import configuration
 from tests.rehearsal.parity.terraform.comparison import Comparison, settled
 from tests.rehearsal.parity.terraform.probes import probes
 from tests.rehearsal.parity.terraform.values import Block, Field, UnmappedError, decode, encode
+from tests.rehearsal.providers.calls import urn
 
 DNSSEC = "cloudflare:index/zoneDnssec:ZoneDnssec"
 ZONE, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
@@ -53,10 +54,15 @@ def test_agreement_is_no_difference(comparison: Comparison) -> None:
 
 
 def test_what_only_the_rehearsal_refuses_is_a_difference(comparison: Comparison) -> None:
-    found = comparison.validation(DNSSEC, "zoneId", {"zoneId": "no id"})
+    found = comparison.validation(DNSSEC, "zoneId", {"status": "active"})
     assert found is not None
     assert found.provider == "accepts"
     assert "zoneId" in found.rehearsal
+
+
+def test_what_the_rehearsal_refuses_for_the_api_is_no_difference(comparison: Comparison) -> None:
+    assert comparison.rehearsal.check(urn(DNSSEC), {"zoneId": "no id"}).failures
+    assert comparison.validation(DNSSEC, "zoneId", {"zoneId": "no id"}) is None
 
 
 def test_both_replace_for_another_zone_and_not_for_another_status(comparison: Comparison) -> None:
@@ -119,3 +125,9 @@ def test_the_loopback_api_returns_what_it_was_sent() -> None:
     assert api.respond("PATCH", path, {"ttl": 300})[1] == {**created, "ttl": 300}
     api.respond("DELETE", path, None)
     assert api.respond("GET", path, None) == (404, None)
+
+
+def test_the_loopback_api_returns_a_setting_at_the_path_of_its_post() -> None:
+    api = loopback_api.LoopbackApi()
+    _, setting = api.respond("POST", "/zones/z/cache/tiered", {"value": "on"})
+    assert api.respond("GET", "/zones/z/cache/tiered", None) == (200, setting)
