@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from rehearsal.pulumi.properties import UNKNOWN
 from tests.rehearsal.parity.terraform.plugin import NAMES, environment
+from tests.rehearsal.parity.terraform.values import Dynamic
 
 _SECONDS: Final = 600
 _UNKNOWN: Final = "${terraform_data.unknown.output}"
@@ -110,6 +111,8 @@ def _written(value: Any) -> Any:
             return {key: _written(item) for key, item in value.items() if item not in (None, [], {})}
         case list():
             return [_written(item) for item in value]
+        case Dynamic(held):
+            return _written(held)
         case str() if value is not UNKNOWN:
             return value.replace("${", "$${").replace("%{", "%%{")
         case _:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from rehearsal.providers.constraints.names import mapped_type
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.infra.rehearsal import ROOT
 from tests.rehearsal.parity.terraform import loopback_api, plugin
 from tests.rehearsal.parity.terraform.cli import configuration
 from tests.rehearsal.parity.terraform.comparison import Comparison, settled
 from tests.rehearsal.parity.terraform.probes import probes
-from tests.rehearsal.parity.terraform.values import Block, Field, UnmappedError, decode, encode
+from tests.rehearsal.parity.terraform.values import Block, Dynamic, Field, UnmappedError, decode, encode
 from tests.rehearsal.providers.calls import urn
 
 DNSSEC = "cloudflare:index/zoneDnssec:ZoneDnssec"
@@ -104,6 +105,21 @@ def test_a_probe_is_each_value_of_an_attribute_and_none() -> None:
 def test_values_keep_their_form_on_the_wire() -> None:
     value = {"a": None, "b": [1, "x", True], "c": UNKNOWN, "d": {"e": 0.5}}
     assert decode(encode(value)) == value
+
+
+def test_a_value_of_any_type_is_sent_after_its_type() -> None:
+    assert decode(encode({"value": Dynamic("on")})) == {"value": [b'"string"', "on"]}
+    held = configuration("cloudflare", {}, {("cloudflare_zone_setting", "a"): {"value": Dynamic("on")}})
+    assert held["resource"]["cloudflare_zone_setting"]["a"]["value"] == "on"
+
+
+def test_a_text_in_place_of_a_number_is_no_configuration() -> None:
+    attribute = mapped_type("cloudflare:index/dnsRecord:DnsRecord")
+    assert attribute is not None
+    block = Block({"ttl": Field("ttl", "number", 0, None, False, False, False)})
+    assert block.convert(attribute.attributes.values(), {"ttl": "1"}) == {"ttl": 1}
+    with pytest.raises(UnmappedError, match="is not a number"):
+        block.convert(attribute.attributes.values(), {"ttl": "no-such-value"})
 
 
 def test_a_configuration_for_the_cli_quotes_templates_and_refers_to_unknown_values() -> None:

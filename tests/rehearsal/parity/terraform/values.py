@@ -21,7 +21,14 @@ _UNKNOWN: Final = msgspec.msgpack.Ext(0, b"\x00")
 
 
 class UnmappedError(Exception):
-    """A property that the provider's schema does not have; the message is its path."""
+    """Inputs that the provider's schema has no place for; the message names the property or the value."""
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """A value of an attribute of any type: on the wire, its type precedes it."""
+
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ def _wire(value: Any) -> Any:
             return {key: _wire(item) for key, item in value.items()}
         case list():
             return [_wire(item) for item in value]
+        case Dynamic(held):
+            return [json.dumps(_type_of(held)).encode(), _wire(held)]
         case _:
             return _UNKNOWN if value is UNKNOWN else value
 
@@ -150,11 +159,11 @@ def _typed(kind: Any, attribute: Attribute | None, value: Any) -> Any:
         case "string":
             return ("true" if value else "false") if isinstance(value, bool) else str(value)
         case "number":
-            return float(value) if isinstance(value, str) and "." in value else _integer(value)
+            return _number(value)
         case "bool":
             return value in (True, "true")
         case "dynamic":
-            return [json.dumps(_type_of(value)).encode(), value]
+            return Dynamic(value)
         case ["list" | "set", element]:
             items = value if isinstance(value, list) else [value]
             return [_typed(element, attribute, item) for item in items]
@@ -177,10 +186,15 @@ def _last(attribute: Attribute | None, name: str) -> str:
     return attribute.path.rpartition(".")[2] if attribute else name
 
 
-def _integer(value: Any) -> Any:
-    return (
-        int(value) if isinstance(value, str) or (isinstance(value, float) and value.is_integer()) else value
-    )
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value) if "." in value else int(value)
+    except ValueError as error:
+        raise UnmappedError(f"{value[:40]!r} is not a number") from error
 
 
 def _type_of(value: Any) -> Any:
