@@ -21,6 +21,7 @@ MAX_FILES: Final = 15
 # Suites of more than one module, with the reason why they mirror no single one.
 SUITES: Final = {
     "tests/app/cache/test_staleness_bounds.py": "both cache layers and the backplane under failures",
+    "tests/app/http/test_edge_limits.py": "the service behind the local edge and gateway",
     "tests/app/contract": "the whole HTTP API against its OpenAPI document",
     "tests/app/queue/test_model.py": "model-based test of the queue as a whole",
     "tests/app/resilience/test_goodput.py": "limiter, priorities and a simulated service under overload",
@@ -50,7 +51,11 @@ SUITES: Final = {
     "tests/rehearsal/engine/test_cases.py": "programs on which this engine and the Pulumi CLI once disagreed",
     "tests/rehearsal/engine/test_crashes.py": "kill -9 at every step of an operation",
     "tests/rehearsal/engine/test_options.py": "resource options in combination",
+    "tests/rehearsal/policy/test_manifest_cases.py": "manifests whose result is known from Kubernetes",
+    "tests/rehearsal/policy/test_manifest_fuzz.py": "arbitrary manifests against the whole check",
+    "tests/rehearsal/providers/constraints/test_faults.py": "planted faults against every constraint",
     "tests/rehearsal/providers/test_invalid_inputs.py": "every provider against wrong inputs",
+    "tests/rehearsal/review/test_examples.py": "whole reviews of small changes",
     "tests/rehearsal/review/test_example.py": "the committed example comment",
     "tests/rehearsal/parity": "the same programs under the real engine",
     "tests/repository": "rules for every file",
