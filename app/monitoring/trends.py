@@ -181,11 +181,14 @@ def _trend(
     # Still worse at the end: a value that has recovered needs no warning.
     if not _large(change, base, _noise(residuals)) or median(recent) < change / 3 or rising.low <= 0:
         return None
-    # The level at the end: the last values, brought there along the slope.
+    # The level at the end: the last values, brought there along the slope, but not beyond all of them, as
+    # where a share has reached its end.
+    last = values[-_MIN_SEGMENT:]
+    moments = at[-_MIN_SEGMENT:]
     level = median(
-        value + rising.slope * (at[-1] - moment)
-        for moment, value in zip(at[-_MIN_SEGMENT:], values[-_MIN_SEGMENT:], strict=True)
+        value + rising.slope * (at[-1] - moment) for moment, value in zip(moments, last, strict=True)
     )
+    level = min(level, max(last))
     return Change(
         "trend", at[onset], base, level, p, rising.slope, rising.low, rising.high, _noise(residuals)
     )

@@ -107,6 +107,7 @@ def test_a_falling_value_is_a_trend_from_its_onset_and_no_shift_before() -> None
     assert len(found) >= 8
     assert {change.kind for change in found} == {"trend"}
     assert all(abs(change.onset - 44 * 5.0) <= 10 for change in found)
+    assert all(change.after >= 1.25 for change in found)
 
 
 @pytest.mark.parametrize("seed", range(6))
