@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -47,7 +47,7 @@ from app.protection import Protection, open_protection
 from app.queue import Queue
 from app.resilience import Breaker
 from app.resilience.breaker import BreakerConfig
-from app.settings import ProcessRole, Settings
+from app.settings import ProcessRole, RedisUse, Settings
 from app.storage import Bucket, open_bucket
 from app.telemetry import metrics
 from app.telemetry.load_report import CpuUsage
@@ -66,6 +66,7 @@ class Services:
     protection: Protection
     lifecycle: Lifecycle
     redis: Redis
+    queue_redis: Redis
     database: Database
     bucket: Bucket
     queue: Queue
@@ -114,14 +115,16 @@ async def open_services(
     async with (
         AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
-        open_protection(settings.protection, redis) as protection,
+        _open_separate_redis(settings, redis) as redis_of,
+        open_protection(settings.protection, redis_of[RedisUse.LIMITS]) as protection,
         open_database(settings.mongodb, redis, pools, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
         # Jobs of a crashed worker are redelivered after this time; recovery is to take at most 30 s.
-        queue = Queue(redis, visibility=_VISIBILITY_SECONDS)
+        queue_redis = redis_of[RedisUse.QUEUE]
+        queue = Queue(queue_redis, visibility=_VISIBILITY_SECONDS)
         cache, responses = content_cache(redis), response_cache(redis)
-        signed_urls, progress = SignedUrls(settings.session_keys), Progress(redis)
+        signed_urls, progress = SignedUrls(settings.session_keys), Progress(queue_redis)
         revocations = Revocations(redis)
         # All api pods share these dependencies: if readiness required one, its outage would take every pod
         # out of service at once, and with them the cached reads. Workers receive no traffic; their readiness
@@ -131,6 +134,11 @@ async def open_services(
             {
                 "mongodb": Dependency(lambda: database.command("ping"), required=worker),
                 "redis": Dependency(redis.ping, required=worker),
+                # Without it each pod limits by itself, so no role requires that of the rate limits.
+                **{
+                    f"{use}-redis": Dependency(redis_of[use].ping, required=worker and use is RedisUse.QUEUE)
+                    for use in settings.separate_redis
+                },
                 "storage": Dependency(bucket.check, required=False),
             },
             timeout=settings.dependency_seconds,
@@ -173,6 +181,7 @@ async def open_services(
                 protection=protection,
                 lifecycle=lifecycle,
                 redis=redis,
+                queue_redis=queue_redis,
                 database=database,
                 bucket=bucket,
                 queue=queue,
@@ -227,6 +236,17 @@ def _measures(protection: Protection, pools: PoolMetrics) -> Measures:
         "error_rate": lambda: 100 * protection.http_metrics.errors(),
         "database_connections": lambda: pools.used,
     }
+
+
+@asynccontextmanager
+async def _open_separate_redis(settings: Settings, shared: Redis) -> AsyncIterator[Mapping[RedisUse, Redis]]:
+    """Open the servers of single uses; yield the client of each use."""
+    async with AsyncExitStack() as stack:
+        separate = {
+            use: await stack.enter_async_context(open_redis(each))
+            for use, each in settings.separate_redis.items()
+        }
+        yield {use: separate.get(use, shared) for use in RedisUse}
 
 
 @asynccontextmanager

@@ -91,6 +91,19 @@ class RedisSettings:
     pool: int = 32
 
 
+class RedisUse(StrEnum):
+    """A use of Redis that can have a server of its own; Redis executes all commands on one core."""
+
+    LIMITS = "limits"
+    QUEUE = "queue"
+
+
+_SEPARATE_REDIS: Final = {
+    RedisUse.LIMITS: "KINGDOM_LIMITS_REDIS_URL",
+    RedisUse.QUEUE: "KINGDOM_QUEUE_REDIS_URL",
+}
+
+
 @dataclass(frozen=True)
 class MongoSettings:
     """Connection to MongoDB. ``certificate`` (certificate and key in one PEM file) is set if and only if TLS
@@ -151,6 +164,7 @@ class ProtectionSettings:
 class Settings:
     """All settings of a pod. ``session_keys``: the first signs, all verify, so that keys can be rotated.
     ``dependency_seconds``: timeout of a background check of a dependency; shorter than the probe's timeout.
+    ``separate_redis``: the servers of uses that do not share ``redis``.
     """
 
     environment: str
@@ -168,8 +182,13 @@ class Settings:
     generator: GeneratorSettings | None = None
     mail: MailSettings | None = None
     confirms_addresses: bool = False
+    separate_redis: Mapping[RedisUse, RedisSettings] = field(default_factory=dict)
     cors_origins: frozenset[str] = frozenset()
     protection: ProtectionSettings = field(default_factory=ProtectionSettings)
+
+    def redis_of(self, use: RedisUse) -> RedisSettings:
+        """Return the server of a use: its own, or the shared one."""
+        return self.separate_redis.get(use, self.redis)
 
 
 @dataclass(frozen=True)
@@ -225,6 +244,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Parse ``environ`` and the secrets folder it names. Raises :class:`SettingsError` with all problems."""
     source = _Source(environ)
     secrets = source.folder("KINGDOM_SECRETS_DIR")
+    # Each subscription to other pods occupies one connection, and so does a worker's blocking read of jobs.
+    pool = source.integer("KINGDOM_REDIS_POOL", 32, minimum=8, maximum=10_000)
     settings = Settings(
         environment=source.text("KINGDOM_ENVIRONMENT"),
         public_url=source.url("KINGDOM_PUBLIC_URL", secure="https", plain="http").rstrip("/"),
@@ -236,7 +257,12 @@ def load(environ: Mapping[str, str]) -> Settings:
         dependency_seconds=source.number(
             "KINGDOM_DEPENDENCY_SECONDS", CHECK_TIMEOUT_SECONDS, minimum=0.05, maximum=10
         ),
-        redis=_redis(source, secrets),
+        redis=_redis(source, secrets, "KINGDOM_REDIS_URL", pool),
+        separate_redis={
+            use: _redis(source, secrets, variable, pool, f"{use}-")
+            for use, variable in _SEPARATE_REDIS.items()
+            if variable in environ
+        },
         mongodb=_mongodb(source, secrets),
         storage=StorageSettings(
             bucket=source.text("KINGDOM_STORAGE_BUCKET"),
@@ -257,17 +283,15 @@ def load(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _redis(source: _Source, secrets: Path) -> RedisSettings:
-    url = source.url("KINGDOM_REDIS_URL", secure="rediss", plain="redis")
-    # Each subscription to other pods occupies one connection, and so does a worker's blocking read of jobs.
-    pool = source.integer("KINGDOM_REDIS_POOL", 32, minimum=8, maximum=10_000)
+def _redis(source: _Source, secrets: Path, variable: str, pool: int, prefix: str = "") -> RedisSettings:
+    """The server whose URL is in a variable. The files of its secrets have the prefix."""
+    url = source.url(variable, secure="rediss", plain="redis")
     if not url.startswith("rediss:"):
-        optional = secrets / "redis-auth"
+        optional = secrets / f"{prefix}redis-auth"
         password = optional.read_text().strip() if optional.is_file() else None
         return RedisSettings(url, password, None, pool)
-    return RedisSettings(
-        url, source.secret(secrets, "redis-auth"), source.file(secrets, "redis-ca.pem"), pool
-    )
+    password = source.secret(secrets, f"{prefix}redis-auth")
+    return RedisSettings(url, password, source.file(secrets, f"{prefix}redis-ca.pem"), pool)
 
 
 def _mongodb(source: _Source, secrets: Path) -> MongoSettings:

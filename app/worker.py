@@ -55,7 +55,7 @@ async def working(services: Services) -> AsyncIterator[None]:
         # Building an index may take long; the time limit prevents a second run in the meantime.
         hourly("look-after-indexes", partial(_look_after_indexes, services), seconds=_HOUR_SECONDS)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
-    registry = WorkerRegistry(services.redis)
+    registry = WorkerRegistry(services.queue_redis)
     running = consumer.run(), _watch(services, registry), _show_audience(services.summaries)
     loops = [asyncio.create_task(loop) for loop in running]
     drained = asyncio.create_task(_stop_when_draining(services, consumer, registry))

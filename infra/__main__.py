@@ -43,11 +43,17 @@ delivery = Delivery(
 database = Database(
     "database", DatabaseArgs(environment, network, keys, settings.database, settings.observability)
 )
-cache = Cache("cache", CacheArgs(environment, network, keys, settings.cache, sizing))
+cache = Cache("cache", CacheArgs(environment, network, keys, settings.cache, sizing.redis_gb))
+separate_caches = {
+    use: Cache(f"cache-{use}", CacheArgs(environment, network, keys, settings.cache, memory_gb, use))
+    for use, memory_gb in sizing.separate_redis_gb.items()
+}
 storage = Storage("storage", StorageArgs(environment, keys, settings.storage, [cache.instance]))
 secrets = {
     "redis-auth": cache.auth,
     "redis-ca.pem": cache.authorities,
+    **{f"{use}-redis-auth": each.auth for use, each in separate_caches.items()},
+    **{f"{use}-redis-ca.pem": each.authorities for use, each in separate_caches.items()},
     "mongodb-client.pem": database.certificate,
 }
 identity = Identity(
@@ -78,6 +84,7 @@ workload = Workload(
         cluster,
         database,
         cache,
+        separate_caches,
         storage,
         identity,
         delivery,

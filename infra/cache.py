@@ -1,4 +1,4 @@
-"""The second cache layer and the queues: Memorystore for Redis."""
+"""The second cache layer, the queues and the rate limits: Memorystore for Redis."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from infra.component import Component, Environment
 from infra.kms import Keys, Use
 from infra.network import Network
 from infra.settings.platform import CacheSettings
-from infra.settings.sizing import Sizing
+from infra.settings.types import RedisUse
 
 
 @dataclass(frozen=True, slots=True)
 class CacheArgs:
-    """The environment, the network it is reached from, and its settings."""
+    """The environment, the network it is reached from, its settings and its size.
+
+    `use` is the only use of the instance; None: it serves every use without an instance of its own.
+    """
 
     environment: Environment
     network: Network
     keys: Keys
     settings: CacheSettings
-    sizing: Sizing
+    memory_gb: int
+    use: RedisUse | None = None
 
 
 class Cache(Component):
@@ -35,11 +39,11 @@ class Cache(Component):
     def __init__(self, name: str, args: CacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:cache:Cache", name, opts)
         environment, settings = args.environment, args.settings
-        memory = args.sizing.redis_gb
+        memory = args.memory_gb
         readable = memory >= 5  # Memorystore offers read replicas from 5 GB on
         instance = redis.Instance(
             name,
-            name="kingdom",
+            name="kingdom" if args.use is None else f"kingdom-{args.use}",
             region=environment.region,
             tier="STANDARD_HA",  # a replica in another zone takes over by itself
             memory_size_gb=memory,

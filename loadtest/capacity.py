@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Final
 
 from loadtest.generator.accounts import Account
 from loadtest.platform import Platform
+from loadtest.redis_cost.recording import recorded, repeated
 from loadtest.report import FORMAT, run_json
 from loadtest.run import Run, Settings, execute, observe_idle
 from loadtest.statistics.rate_search import search
@@ -60,10 +62,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The steps in the order in which they ran, and samples of the platform without load."""
+    """The steps in the order in which they ran, samples of the platform without load, and the cost of Redis.
+
+    `redis` is absent where the platform's Redis cannot be read.
+    """
 
     steps: list[Step]
     idle: list[dict[str, Any]]
+    redis: dict[str, Any] | None = None
 
     @property
     def rate(self) -> float:
@@ -85,6 +91,7 @@ class Capacity:
             "rate": self.rate,
             "invalid": self.invalid,
             "idle": self.idle,
+            "redis": self.redis,
             "steps": [step.as_json() for step in self.steps],
         }
 
@@ -129,7 +136,21 @@ def find_capacity(
     notice("warming up")
     step(_FIRST_RATE)
     notice(f"without load for {_IDLE_SECONDS:.0f} s")
-    idle = observe_idle(platform, _IDLE_SECONDS)
+    with recorded(platform.state) as idle_commands:
+        idle = observe_idle(platform, _IDLE_SECONDS)
     steps.append(step(_LOW_RATE, 2 * seconds))
     search(measure, _FIRST_RATE, _MAX_RATE, _BISECTIONS)
-    return Capacity(steps, idle)
+    notice("recording and repeating the commands of Redis")
+    with recorded(platform.state) as commands:
+        last = step(_FIRST_RATE)
+    pods = [sum(each["replicas"].values()) for each in idle if each.get("replicas")]
+    if not commands.outputs or not pods:
+        return Capacity(steps, idle)
+    redis = {
+        "requests": sum(second["completed"] for second in last.as_json()["seconds"]),
+        "recordedSeconds": commands.seconds,
+        "idleSeconds": idle_commands.seconds,
+        "idlePods": fmean(pods),
+        **repeated(commands, idle_commands),
+    }
+    return Capacity(steps, idle, redis)

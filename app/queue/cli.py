@@ -21,7 +21,7 @@ import msgspec
 from app.connections import REDIS_ERRORS, open_redis
 from app.queue.jobs import DeadLetter
 from app.queue.queue import Queue
-from app.settings import Settings, load
+from app.settings import RedisUse, Settings, load
 
 USAGE: Final = "jobs [dead | requeue ID… | discard ID… | result ID] [--json]"
 _MAX_DEAD_LETTERS: Final = 1_000
@@ -58,7 +58,7 @@ async def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 async def _run(settings: Settings, verb: str, names: list[str], *, as_json: bool) -> int:
-    async with open_redis(settings.redis) as redis:
+    async with open_redis(settings.redis_of(RedisUse.QUEUE)) as redis:
         queue = Queue(redis)
         if verb == "":
             state = await _state(queue)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -12,7 +12,7 @@ from infra.settings.machine_types import allocatable
 from infra.settings.platform import ClusterSettings, DatabaseSettings, PoolSettings
 from infra.settings.roles import LOAD_TEST, MONITOR, MONITOR_POOL, ROLES, NodePoolKind
 from infra.settings.service import ResourceSettings, RoleSettings, WorkloadSettings
-from infra.settings.types import AtlasSize
+from infra.settings.types import AtlasSize, RedisUse
 
 # Connections a node of each Atlas tier accepts: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
 ATLAS_CONNECTIONS = {
@@ -85,7 +85,8 @@ class Sizing:
     """Everything derived for one environment.
 
     `quota` is that of the namespace, `on_demand` and `spot` the pools' bounds, `mongodb_pool` the connections
-    a pod may open to one member, `redis_gb` the cache's memory.
+    a pod may open to one member, `redis_gb` the cache's memory, `separate_redis_gb` that of
+    instances with one use.
     """
 
     quota: ResourceTotals
@@ -93,6 +94,7 @@ class Sizing:
     spot: Nodes
     mongodb_pool: int
     redis_gb: int
+    separate_redis_gb: Mapping[RedisUse, int]
 
     @classmethod
     def of(cls, settings: Settings) -> Sizing:
@@ -113,6 +115,7 @@ class Sizing:
             spot=spot,
             mongodb_pool=mongodb_pool(settings),
             redis_gb=redis_gb(settings),
+            separate_redis_gb={use: separate_redis_gb(settings, use) for use in settings.cache.separate},
         )
 
 
@@ -198,16 +201,28 @@ def mongodb_pool(settings: Settings) -> int:
 
 
 def redis_gb(settings: Settings) -> int:
-    """Memory of the cache in GB: every replica's working set, the queues, and the clients' buffers."""
+    """Memory of the cache in GB: every replica's working set, the queues, and the clients' buffers.
+
+    Queues with an instance of their own are not counted.
+    """
     cache, workload = settings.cache, settings.workload
-    pods = sum(map(peak, workload.roles.values()))
     with_working_set = [role for name, role in workload.roles.items() if ROLES[name].working_set]
-    needed_mi = (
-        sum(map(peak, with_working_set)) * cache.working_set_mi
-        + cache.queue_mi
-        + pods * REDIS_POOL * REDIS_CONNECTION_KI / 1024
-    )
-    return max(ceil(needed_mi * REDIS_HEADROOM / 1024), cache.min_gb)
+    needed_mi = sum(map(peak, with_working_set)) * cache.working_set_mi
+    if RedisUse.QUEUE not in cache.separate:
+        needed_mi += cache.queue_mi
+    return max(_with_buffers(settings, needed_mi), cache.min_gb)
+
+
+def separate_redis_gb(settings: Settings, use: RedisUse) -> int:
+    """Memory of the instance of one use in GB: the queues, if it is theirs, and the clients' buffers."""
+    needed_mi = settings.cache.queue_mi if use is RedisUse.QUEUE else 0
+    return max(_with_buffers(settings, needed_mi), settings.cache.separate[use])
+
+
+def _with_buffers(settings: Settings, data_mi: int) -> int:
+    pods = sum(map(peak, settings.workload.roles.values()))
+    needed_mi = data_mi + pods * REDIS_POOL * REDIS_CONNECTION_KI / 1024
+    return ceil(needed_mi * REDIS_HEADROOM / 1024)
 
 
 def cross_field_errors(settings: Settings) -> list[tuple[str, object, str]]:

@@ -8,6 +8,13 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 
+class RedisUse(StrEnum):
+    """A use of Redis that can have an instance of its own."""
+
+    LIMITS = "limits"
+    QUEUE = "queue"
+
+
 class ReleaseChannel(StrEnum):
     """GKE release channels, fastest first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -21,6 +22,7 @@ from infra.settings import Settings
 from infra.settings.roles import MONITOR, ROLES
 from infra.settings.shutdown_timing import Termination
 from infra.settings.sizing import REDIS_POOL, Sizing
+from infra.settings.types import RedisUse
 from infra.storage import Storage
 from infra.workload.autoscaling import Scaling, ScalingArgs
 from infra.workload.config_maps import Configuration, ConfigurationArgs
@@ -44,6 +46,7 @@ class WorkloadArgs:
     cluster: Cluster
     database: Database
     cache: Cache
+    separate_caches: Mapping[RedisUse, Cache]
     storage: Storage
     identity: Identity
     delivery: Delivery
@@ -111,7 +114,7 @@ class Workload(Component):
                 environment,
                 namespace,
                 args.network.private_services,
-                args.cache.port,
+                [args.cache.port, *(each.port for each in args.separate_caches.values())],
                 args.database.destination,
                 args.settings.mail.port,
             ),
@@ -147,6 +150,7 @@ def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
         "KINGDOM_LIMITS_FACTOR": f"{settings.workload.limits_factor:g}",
         "KINGDOM_CORS_ORIGINS": f"https://{settings.storage.apps.web}",
         "KINGDOM_REDIS_URL": args.cache.url,
+        **{f"KINGDOM_{use.upper()}_REDIS_URL": each.url for use, each in args.separate_caches.items()},
         "KINGDOM_REDIS_POOL": str(REDIS_POOL),
         "KINGDOM_MONGODB_POOL": str(args.sizing.mongodb_pool),
         "KINGDOM_MONGODB_URL": args.database.url,

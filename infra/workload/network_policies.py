@@ -34,7 +34,7 @@ class IsolationArgs:
     environment: Environment
     namespace: Namespace
     cache_range: pulumi.Input[str]
-    cache_port: pulumi.Input[int]
+    cache_ports: Sequence[pulumi.Input[int]]
     database: Destination
     mail_port: int | None = None
 
@@ -121,7 +121,7 @@ def egress(args: IsolationArgs) -> dict[str, Any]:
         **to_names(),
         "to-cache": opened_to(
             [{"ip_block": {"cidr": args.cache_range}}],
-            [{"port": args.cache_port, "protocol": "TCP"}],
+            [{"port": port, "protocol": "TCP"} for port in args.cache_ports],
             SERVICE_PODS,
         ),
         "to-identity": opened_to(

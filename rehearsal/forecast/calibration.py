@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from rehearsal.forecast.scalability import (
     interval,
 )
 
+SHARED: Final = "shared"
 FILE: Final = Path(__file__).with_name("calibration.json")
 _MIN_WINDOWS: Final = 5
 _WINDOW_SECONDS: Final = 5
@@ -96,6 +97,47 @@ class Scalability:
 
 
 @dataclass(frozen=True)
+class RedisCost:
+    """CPU seconds of a busy Redis by use (`shared`, `limits`, `queue`).
+
+    `request`: per request; `idle`: per pod and second without load; `delivery`: per request and subscribed
+    pod, for messages to all pods.
+    """
+
+    request: Mapping[str, float]
+    idle: Mapping[str, float]
+    delivery: float
+
+    def instances(self, separate: Collection[str]) -> dict[str, tuple[float, float, float]]:
+        """The three costs of each instance where these uses have their own; the others share one."""
+        found: dict[str, tuple[float, float, float]] = {}
+        for use in self.request:
+            name = use if use in separate else SHARED
+            request, idle, delivery = found.get(name, (0.0, 0.0, self.delivery if name == SHARED else 0.0))
+            found[name] = (request + self.request[use], idle + self.idle.get(use, 0.0), delivery)
+        return found
+
+    def utilization(self, separate: Collection[str], rate: float, pods: float) -> float:
+        """The share of its core that the busiest instance uses."""
+        return max(
+            rate * (request + delivery * pods) + idle * pods
+            for request, idle, delivery in self.instances(separate).values()
+        )
+
+    def capacity(self, separate: Collection[str], pods: float, share: float = 1.0) -> tuple[str, float]:
+        """The instance that limits, and the requests per second at which it uses this share of its core."""
+        return min(
+            (
+                (name, max(0.0, share - idle * pods) / (request + delivery * pods))
+                for name, (request, idle, delivery) in self.instances(separate).items()
+                if request + delivery * pods > 0
+            ),
+            key=lambda each: each[1],
+            default=(SHARED, math.inf),
+        )
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Cost of a request: CPU in core seconds by component, response times in seconds at low load.
 
@@ -103,7 +145,8 @@ class Calibration:
     a request comes on top. `rates` are the lowest and the highest measured rate at which the targets held;
     `quantiles` are evenly spaced percentiles of the response time at the lowest one, at which the platform
     used `utilization` of the machine's `cores`; `operations` are those of that rate by name; `memory` is
-    resident bytes of an `api` pod; `jobs` is the share of arrivals that put a job into the queue.
+    resident bytes of an `api` pod; `jobs` is the share of arrivals that put a job into the queue. `cpu` of
+    Redis is that of a server that is idle between commands, `redis` that of a busy one.
     """
 
     date: str
@@ -121,6 +164,7 @@ class Calibration:
     operations: Mapping[str, MixOperation]
     memory: float
     jobs: float
+    redis: RedisCost | None
     assumptions: Assumptions
 
     @property
@@ -140,6 +184,14 @@ class Calibration:
         """Cores without load: of one pod of `api` or `worker`, or of another component per pod of both."""
         pods = self.idle_pods.get(component) or sum(self.idle_pods.values())
         return self.idle.get(component, 0.0) / pods if pods else 0.0
+
+    def redis_cost(self, position: int) -> RedisCost | None:
+        """That of a busy Redis, else that of one that is idle between commands, else None."""
+        if self.redis is not None:
+            return self.redis
+        if "redis" not in self.cpu:
+            return None
+        return RedisCost({SHARED: self.cpu["redis"].at(position)}, {SHARED: self.idle_of("redis")}, 0.0)
 
     def occupied(self, component: str, position: int) -> float:
         """Seconds of one core that a request of a component occupies, with the CPU that cannot be used."""
@@ -169,6 +221,7 @@ def load(file: Path = FILE) -> Calibration:
                 name: MixOperation(each["share"], tuple(each["quantiles"]))
                 for name, each in found["operations"].items()
             },
+            "redis": RedisCost(**found["redis"]) if found["redis"] else None,
             "assumptions": Assumptions(**found["assumptions"]),
         }
         return Calibration(**values)
@@ -239,6 +292,7 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
         },
         memory=_memory(held[-1]),
         jobs=job_share,
+        redis=_redis(result.get("redis")),
         assumptions=Assumptions(),
     )
 
@@ -256,6 +310,21 @@ def _idle(samples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[
     return (
         {name: statistics.fmean(each["cpuByComponent"].get(name, 0.0) for each in used) for name in names},
         {name: statistics.fmean(each["replicas"].get(name, 0) for each in used) for name in roles},
+    )
+
+
+def _redis(measured: Mapping[str, Any] | None) -> RedisCost | None:
+    """The cost of a busy Redis: that of the recording under load without what the pods cost anyway."""
+    if not measured:
+        return None
+    idle = {use: each / measured["idleSeconds"] for use, each in measured["idle"].items()}
+    return RedisCost(
+        request={
+            use: max(0.0, each - idle[use] * measured["recordedSeconds"]) / measured["requests"]
+            for use, each in measured["seconds"].items()
+        },
+        idle={use: each / measured["idlePods"] for use, each in idle.items()},
+        delivery=measured["delivery"] / measured["requests"],
     )
 
 

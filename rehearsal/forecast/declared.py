@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,7 @@ _ATLAS_CONNECTIONS: Final = {
     "M10": 1_500, "M20": 3_000, "M30": 3_000, "M40": 6_000, "M50": 16_000, "M60": 32_000, "M80": 96_000,
     "M200": 128_000,
 }  # fmt: skip
+_REDIS_URL: Final = re.compile(r"KINGDOM_(\w+)_REDIS_URL")
 # Connections that a driver opens to each member besides its pool, for monitoring.
 _MONITORS: Final = 2
 
@@ -66,7 +68,7 @@ class DeclaredPlatform:
 
     `connections` is what its database accepts at the smallest tier, `pool` what a pod opens; `fixed_usd` is
     the price of an hour of everything but nodes; `client_rate` is the edge's limit of requests per second for
-    one client address.
+    one client address; `separate_redis` are the uses with a Redis of their own.
     """
 
     stack: str
@@ -76,6 +78,7 @@ class DeclaredPlatform:
     pool: int
     fixed_usd: float
     client_rate: float | None
+    separate_redis: frozenset[str] = frozenset()
 
     @property
     def connections_per_pod(self) -> int:
@@ -146,6 +149,7 @@ def _read(name: str, stack: Stack) -> DeclaredPlatform:
         _pool(stack),
         fixed,
         _client_rate(stack),
+        _separate_redis(stack),
     )
 
 
@@ -190,6 +194,16 @@ def _pool(stack: Stack) -> int:
         if value.present:
             return int(str(value.raw))
     raise UndeclaredError("no ConfigMap of the stack sets KINGDOM_MONGODB_POOL")
+
+
+def _separate_redis(stack: Stack) -> frozenset[str]:
+    """The uses for which a ConfigMap names a Redis, as in `KINGDOM_QUEUE_REDIS_URL`."""
+    found = (
+        _REDIS_URL.fullmatch(key)
+        for item in stack.of_kind("ConfigMap")
+        for key, _ in item.node["data"].entries()
+    )
+    return frozenset(each[1].lower() for each in found if each is not None)
 
 
 def _client_rate(stack: Stack) -> float | None:

@@ -39,6 +39,12 @@ def _measured(calibration: Calibration) -> Iterator[str]:
         f"{name} {_interval(calibration.cpu[name], 1000)}" for name in _COMPONENTS if name in calibration.cpu
     )
     yield f"CPU of a request in ms (5th to 95th percentile of the windows): {', '.join(costs)}"
+    if calibration.redis is not None:
+        redis = ", ".join(f"{use} {each * 1e6:.0f}" for use, each in calibration.redis.request.items())
+        yield (
+            f"CPU of a request in µs on a busy Redis, by repeating recorded commands: {redis}; "
+            f"{calibration.redis.delivery * 1e6:.2f} for each pod that receives invalidations"
+        )
     yield (
         f"response time at {calibration.rates[0]:.0f} requests/s: median "
         f"{calibration.quantiles[len(calibration.quantiles) // 2] * 1000:.0f} ms, with "

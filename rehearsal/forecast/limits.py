@@ -9,12 +9,13 @@ from typing import Final
 from rehearsal.forecast.calibration import Calibration
 from rehearsal.forecast.declared import DeclaredPlatform
 from rehearsal.forecast.simulation import Forecast, Latency
-from rehearsal.forecast.steady_state import cpu_target
+from rehearsal.forecast.steady_state import cpu_target, replicas_by_cpu
 
 # TGT1 in seconds: P50, P95, P99.
 TARGETS: Final = (0.2, 0.5, 1.0)
 SERVED_SHARE: Final = 0.99
 ERROR_SHARE: Final = 0.01
+_MAX_REPLICAS: Final = 10_000
 # Above this share of its core, commands of other clients delay a Redis command visibly.
 _REDIS_UTILIZATION: Final = 0.8
 
@@ -60,16 +61,16 @@ def limits(
             "raise database.minSize",
         ),
     ]
-    redis = calibration.cpu.get("redis")
-    if redis is not None and redis.mean > 0:
-        without_load = (pods + platform.worker.max_replicas) * calibration.idle_of("redis")
-        found.append(
-            ResourceLimit(
-                f"Redis at {_REDIS_UTILIZATION:.0%} of its core",
-                max(0.0, _REDIS_UTILIZATION - without_load) / redis.at(position) * seconds_per_request,
-                "shard by key prefix: Memorystore executes commands on one core",
-            )
+    redis = calibration.redis_cost(position)
+    if redis is not None:
+        name, redis_rate = redis.capacity(
+            platform.separate_redis, pods + platform.worker.max_replicas, _REDIS_UTILIZATION
         )
+        shared = f"Redis ({name}) at {_REDIS_UTILIZATION:.0%} of its core"
+        remedy = (
+            "give a use an instance of its own in cache.separate: Memorystore executes commands on one core"
+        )
+        found.append(ResourceLimit(shared, redis_rate * seconds_per_request, remedy))
     worker = calibration.cpu.get("worker")
     if worker is not None and worker.mean > 0:
         per_worker = max(0.0, platform.worker.cpu_limit - calibration.idle_of("worker"))
@@ -141,7 +142,8 @@ def advice(forecast: Forecast, first: ResourceLimit, seconds_per_request: float)
     if first.users >= peak * seconds_per_request and all(each.holds for each in target_results(forecast)):
         return []
     percent = cpu_target(api)
-    needed = math.ceil(peak * calibration.cpu["api"].mean / (percent * api.cpu_request))
+    wanted = replicas_by_cpu(api, peak * calibration.cpu["api"].mean, calibration.idle_of("api"))
+    needed = math.ceil(min(wanted, _MAX_REPLICAS))
     found = [f"first limit: {first.resource}: {first.remedy}"]
     if needed > api.max_replicas:
         more = math.ceil(needed / api.pods_per_node) - math.ceil(api.max_replicas / api.pods_per_node)

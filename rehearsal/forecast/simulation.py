@@ -191,8 +191,8 @@ def simulate(
     # Cores that the requests of `api` had on the measured machine; its law counts requests in flight on them.
     measured_cores = calibration.cores * cpu / calibration.total(position)
     per_job = calibration.cpu.get("worker", calibration.cpu["api"]).at(position) / max(calibration.jobs, 1e-9)
-    redis = calibration.cpu["redis"].at(position) if "redis" in calibration.cpu else 0.0
-    idle_api, idle_worker, idle_redis = (calibration.idle_of(name) for name in ("api", "worker", "redis"))
+    redis, separate = calibration.redis_cost(position), platform.separate_redis
+    idle_api, idle_worker = calibration.idle_of("api"), calibration.idle_of("worker")
     without_load = calibration.occupied_without_load("api", position)
     service, idle = occupied / platform.api.cpu_limit, without_load / platform.api.cpu_limit
     api, worker = _Fleet(platform.api, calibration), _Fleet(platform.worker, calibration)
@@ -209,8 +209,9 @@ def simulate(
         remaining = calibration.scalability.remaining(backlog * measured_cores / cores if cores else 0.0)
         capacity = max(0.0, cores - api.ready * without_load) / occupied * remaining
         # Redis executes commands on one core; beyond it, requests wait as they do for pods.
-        redis_without_load = (api.ready + worker.ready) * idle_redis
-        capacity = min(capacity, max(0.0, 1.0 - redis_without_load) / redis) if redis else capacity
+        pods = api.ready + worker.ready
+        if redis is not None:
+            capacity = min(capacity, redis.capacity(separate, pods)[1])
         offered = rate + backlog
         served = min(offered, capacity)
         backlog = offered - served
@@ -242,7 +243,6 @@ def simulate(
                 },
                 worker.ready,
             )
-        pods = api.ready + worker.ready
         if at < 0:
             api.deciding.clear()
             continue
@@ -261,7 +261,7 @@ def simulate(
                 worker.ready,
                 api.nodes + worker.nodes,
                 used / platform.api.cpu_limit,
-                served * redis + redis_without_load,
+                redis.utilization(separate, served, pods) if redis is not None else 0.0,
                 pods * platform.connections_per_pod / platform.connections if platform.connections else 0.0,
                 backlog,
                 queue,

@@ -31,8 +31,10 @@ def steady_state(
 ) -> SteadyState:
     """The state at ``rate`` requests per second. ``position`` chooses the estimate of CPU per request."""
     worker_cpu = calibration.cpu["worker"].at(position) if "worker" in calibration.cpu else 0.0
-    api = _replicas(platform.api, rate, rate * calibration.cpu["api"].at(position))
-    worker = _replicas(platform.worker, None, rate * worker_cpu)
+    api = _replicas(
+        platform.api, rate, rate * calibration.cpu["api"].at(position), calibration.idle_of("api")
+    )
+    worker = _replicas(platform.worker, None, rate * worker_cpu, calibration.idle_of("worker"))
     usd = platform.fixed_usd + sum(
         _nodes(workload, replicas) * workload.pool.usd
         for workload, replicas in ((platform.api, api), (platform.worker, worker))
@@ -49,9 +51,19 @@ def cpu_target(workload: Workload) -> float:
     return _DEFAULT_CPU_TARGET
 
 
-def _replicas(workload: Workload, rate: float | None, cores: float) -> int:
+def replicas_by_cpu(workload: Workload, cores: float, idle: float) -> float:
+    """Replicas at which requests that need so many cores, and a pod's CPU without load, are at the target.
+
+    Infinite if a pod without load is above it.
+    """
+    per_pod = cpu_target(workload) * workload.cpu_request - idle
+    return cores / per_pod if per_pod > 0 else math.inf
+
+
+def _replicas(workload: Workload, rate: float | None, cores: float, idle: float) -> int:
     """Replicas for a rate of requests (None: not of this workload) that needs so many cores."""
-    wanted = [cores / (cpu_target(workload) * workload.cpu_request)]
+    upper = min(workload.max_replicas, workload.pool.max_nodes * workload.pods_per_node)
+    wanted = [min(replicas_by_cpu(workload, cores, idle), upper)]
     for metric in workload.autoscaler.get("metrics") or []:
         if rate is not None and metric_kind(metric) == "requests":
             target = next(each["target"] for each in metric.values() if isinstance(each, dict))
@@ -60,7 +72,6 @@ def _replicas(workload: Workload, rate: float | None, cores: float) -> int:
                 wanted.append(rate / per_pod)
     # A quotient that is a whole number must not become one more by rounding errors.
     needed = math.ceil(max(wanted) - 1e-9)
-    upper = min(workload.max_replicas, workload.pool.max_nodes * workload.pods_per_node)
     return max(workload.min_replicas, min(needed, upper))
 
 

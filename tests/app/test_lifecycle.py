@@ -54,10 +54,18 @@ def test_startup_waits_for_mongodb_and_liveness_ignores_it(
         pod.kill()
 
 
-_SERVERS = {"mongodb": backends.mongodb, "redis": backends.redis, "storage": backends.storage}
+_SERVERS = {
+    "mongodb": backends.mongodb,
+    "redis": backends.redis,
+    "limits-redis": backends.redis,
+    "queue-redis": backends.redis,
+    "storage": backends.storage,
+}
 _URLS = {
     "mongodb": ("KINGDOM_MONGODB_URL", "mongodb://127.0.0.1:{}/"),
     "redis": ("KINGDOM_REDIS_URL", "redis://127.0.0.1:{}/0"),
+    "limits-redis": ("KINGDOM_LIMITS_REDIS_URL", "redis://127.0.0.1:{}/0"),
+    "queue-redis": ("KINGDOM_QUEUE_REDIS_URL", "redis://127.0.0.1:{}/0"),
     "storage": ("KINGDOM_STORAGE_ENDPOINT", "http://127.0.0.1:{}"),
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import MongoAuth, Settings, SettingsError, load
+from app.settings import MongoAuth, RedisUse, Settings, SettingsError, load
 from tests.support.backends import ROOT, environment
 
 
@@ -52,6 +52,28 @@ def test_a_cloud_environment_uses_tls_everywhere(environ: dict[str, str], tmp_pa
     assert settings.mongodb.auth is MongoAuth.X509
     assert not settings.storage.anonymous
     assert settings.public_url == "https://api.example.com"
+
+
+def test_uses_without_a_redis_of_their_own_share_one(environ: dict[str, str], tmp_path: Path) -> None:
+    shared = load(environ)
+    assert {shared.redis_of(use).url for use in RedisUse} == {shared.redis.url}
+    for name in ("queue-redis-auth", "queue-redis-ca.pem"):
+        (tmp_path / name).write_text(name)
+    own = {"KINGDOM_QUEUE_REDIS_URL": "rediss://10.0.0.4:6378/0"}
+    settings = load(encrypted(environ, tmp_path) | own)
+    queue = settings.redis_of(RedisUse.QUEUE)
+    assert (queue.url, queue.password) == ("rediss://10.0.0.4:6378/0", "queue-redis-auth")
+    assert queue.ca == tmp_path / "queue-redis-ca.pem"
+    assert settings.redis_of(RedisUse.LIMITS) == settings.redis
+
+
+def test_secrets_of_each_redis_are_required(environ: dict[str, str], tmp_path: Path) -> None:
+    own = {"KINGDOM_LIMITS_REDIS_URL": "rediss://10.0.0.4:6378/0", "KINGDOM_REDIS_POOL": "1"}
+    lines = problems(encrypted(environ, tmp_path) | own)
+    assert len(lines) == 3
+    assert [
+        name for name in ("limits-redis-auth", "limits-redis-ca.pem") if name not in "\n".join(lines)
+    ] == []
 
 
 def test_every_problem_is_listed_at_once() -> None:

@@ -159,7 +159,6 @@ def test_names_in_commands_are_those_of_the_program() -> None:
         r"clusters get-credentials (\S+)": of_type("gcp:container/cluster:Cluster")[0]["name"],
         r"--backup-plan (\S+)": of_type("gcp:gkebackup/backupPlan:BackupPlan")[0]["name"],
         r"--restore-plan (\S+)": of_type("gcp:gkebackup/restorePlan:RestorePlan")[0]["name"],
-        r"redis instances update (\S+)": of_type("gcp:redis/instance:Instance")[0]["name"],
         r"--clusterName (\S+)": of_type("mongodbatlas:index/advancedCluster:AdvancedCluster")[0]["name"],
         r"(?:restores|snapshots) (?:list|create) (\S+) --projectId": of_type(
             "mongodbatlas:index/advancedCluster:AdvancedCluster"
@@ -170,16 +169,23 @@ def test_names_in_commands_are_those_of_the_program() -> None:
     for pattern, wanted in names.items():
         found = set(re.findall(pattern, text.replace("\\\n ", "")))
         assert found == {wanted}, pattern
+    instances = {item["name"] for item in of_type("gcp:redis/instance:Instance")}
+    assert set(re.findall(r"redis instances update (\S+)", text)) == instances
     deployments = {item["metadata"]["name"] for item in of_type("kubernetes:apps/v1:Deployment")}
     assert set(re.findall(r"deployment[/ ](\w+)", text)) == deployments
     keys = {item["name"] for item in of_type("gcp:kms/cryptoKey:CryptoKey")}
     assert set(re.findall(r"versions create --key (\w+) --keyring kingdom", text)) <= keys
-    secrets = {
-        secret_id(file)
-        for file in ("redis-auth", "redis-ca.pem", "mongodb-client.pem", "session-key", "smtp-password")
+    secrets = {secret_id(file) for file in ("mongodb-client.pem", "session-key", "smtp-password")}
+    secrets |= {
+        secret_id(f"{use}{file}")
+        for use in ("", "limits-", "queue-")
+        for file in ("redis-auth", "redis-ca.pem")
     }
     assert {item["secretId"] for item in of_type("gcp:secretmanager/secret:Secret")} == secrets
-    assert set(re.findall(r"kingdom-(?:session|redis|mongodb|smtp)[\w-]*", text)) <= secrets
+    assert (
+        set(re.findall(r"kingdom-(?:session|redis|limits-redis|queue-redis|mongodb|smtp)[\w-]*", text))
+        <= secrets
+    )
 
 
 def test_places_of_an_environment_are_those_of_its_stack_file() -> None:

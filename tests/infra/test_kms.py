@@ -22,5 +22,6 @@ def test_keys_are_in_the_location_of_the_data(prod: Declared) -> None:
 
 
 def test_redis_and_the_bucket_use_their_keys(prod: Declared) -> None:
-    assert prod.one("Instance")["customerManagedKey"].endswith("/cryptoKeys/cache")
+    for redis in prod.of("Instance").values():
+        assert redis["customerManagedKey"].endswith("/cryptoKeys/cache")
     assert prod.one("Bucket", "storage")["encryption"]["defaultKmsKeyName"].endswith("/cryptoKeys/media")

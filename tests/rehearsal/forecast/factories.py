@@ -42,6 +42,7 @@ def calibration(api: float = 0.005, redis: float = 0.00005, worker: float = 0.00
             "POST /v1/contents": MixOperation(0.25, (0.012, 0.018, 0.024)),
         },
         quantiles=tuple(0.004 + 0.0005 * index for index in range(20)), memory=200 * 2**20, jobs=0.05,
+        redis=None,
         assumptions=Assumptions(),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.forecast.calibration import CalibrationError, from_capacity, load, write
+from rehearsal.forecast.calibration import CalibrationError, RedisCost, from_capacity, load, write
 from tests.rehearsal.forecast.factories import calibration
 
 # Throughput on two cores with 15 ms of CPU per request: 120 requests/s, 90 % of what the cores could do.
@@ -59,6 +59,51 @@ def test_the_cost_of_a_request_is_its_cpu_beyond_that_without_load() -> None:
     assert found.memory == 1000.0
     assert found.idle_of("api") == pytest.approx(0.02)
     assert found.idle_of("redis") == pytest.approx(0.012 / 5)
+
+
+REDIS = {
+    "requests": 1000, "recordedSeconds": 30.0, "idleSeconds": 20.0, "idlePods": 5.0,
+    "seconds": {"shared": 0.13, "limits": 0.04, "queue": 0.06},
+    "idle": {"shared": 0.02, "limits": 0.0, "queue": 0.04},
+    "delivery": 0.002,
+}  # fmt: skip
+
+
+def test_the_cost_of_a_busy_redis_is_that_beyond_what_pods_cost_without_load() -> None:
+    found = from_capacity(result() | {"redis": REDIS}, job_share=0.05).redis_cost(0)
+    assert found is not None
+    assert found.request == pytest.approx({"shared": 0.0001, "limits": 0.00004, "queue": 0.0})
+    assert found.idle == pytest.approx({"shared": 0.0002, "limits": 0.0, "queue": 0.0004})
+    assert found.delivery == pytest.approx(0.000002)
+
+
+def test_without_a_recording_redis_costs_what_it_cost_under_load() -> None:
+    found = from_capacity(result(), job_share=0.05)
+    redis = found.redis_cost(0)
+    assert redis is not None
+    assert redis.request == {"shared": found.cpu["redis"].mean}
+    assert redis.idle == {"shared": found.idle_of("redis")}
+
+
+@pytest.mark.parametrize(
+    ("separate", "instance", "rate"),
+    [
+        # 100 pods: 0.8 of a core, less 100 x 300 µs, for 100 + 40 + 60 + 100 x 1 µs
+        ((), "shared", (0.8 - 0.03) / 0.0003),
+        (("limits",), "shared", (0.8 - 0.03) / 0.00026),
+        (("limits", "queue"), "shared", (0.8 - 0.01) / 0.0002),
+    ],
+)
+def test_the_instance_with_the_highest_cost_limits_redis(
+    separate: tuple[str, ...], instance: str, rate: float
+) -> None:
+    cost = RedisCost(
+        {"shared": 0.0001, "limits": 0.00004, "queue": 0.00006},
+        {"shared": 0.0001, "limits": 0.0, "queue": 0.0002},
+        0.000001,
+    )
+    assert cost.capacity(separate, 100, 0.8) == (instance, pytest.approx(rate))
+    assert cost.utilization(separate, rate, 100) == pytest.approx(0.8)
 
 
 def test_times_are_those_of_the_lowest_rate() -> None:

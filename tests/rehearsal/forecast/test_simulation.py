@@ -122,7 +122,7 @@ def test_reports_state_result_limit_cost_and_calibration() -> None:
     text, html = (each(forecasts, "peak", SECONDS_PER_REQUEST) for each in (to_text, to_html))
     assert data["holds"] is True
     assert (
-        data["firstLimit"]["resource"] == "Redis at 80% of its core"
+        data["firstLimit"]["resource"] == "Redis (shared) at 80% of its core"
         or "CPU of api" in data["firstLimit"]["resource"]
     )
     assert "90 % interval" in text

@@ -21,12 +21,15 @@ REQUESTS = {
 }
 
 
+@pytest.mark.parametrize("idle", [0.0, 0.1])
 @pytest.mark.parametrize("users", [2_000, 20_000, 60_000])
-def test_the_replicas_are_those_of_a_simulation(users: int) -> None:
+def test_the_replicas_are_those_of_a_simulation(users: int, idle: float) -> None:
     rate = users / 10
-    found = steady_state(platform(), calibration(), rate)
+    # Of three pods each.
+    measured = replace(calibration(), idle={"api": 3 * idle, "worker": 3 * idle})
+    found = steady_state(platform(), measured, rate)
     curve = RateCurve(((0.0, float(users)), (900.0, float(users))))
-    last = simulate(platform(), calibration(), curve, 10.0).seconds[-1]
+    last = simulate(platform(), measured, curve, 10.0).seconds[-1]
     # The autoscaler does not act on a difference of 10 %.
     assert found.api == pytest.approx(last.api, rel=0.11, abs=1)
     assert found.worker == pytest.approx(last.worker, rel=0.11, abs=1)
@@ -39,6 +42,11 @@ def test_the_highest_proposal_of_all_targets_counts() -> None:
     given = platform()
     by_requests = replace(given, api=replace(given.api, autoscaler=autoscaler(5, 100, REQUESTS)))
     assert steady_state(by_requests, calibration(), 1_000.0).api == 50
+
+
+def test_pods_that_are_above_the_target_without_load_need_all_replicas() -> None:
+    measured = replace(calibration(), idle={"api": 3 * 0.4})
+    assert steady_state(platform(), measured, 10.0).api == 100
 
 
 def test_replicas_stay_within_the_declared_bounds() -> None:
