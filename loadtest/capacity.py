@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from loadtest.generator.accounts import Account
 from loadtest.platform import Platform
-from loadtest.redis_cost.recording import recorded, repeated
+from loadtest.redis_cost.recording import ReplayFailedError, recorded, repeated
 from loadtest.report import FORMAT, run_json
 from loadtest.run import Run, Settings, execute, observe_idle
 from loadtest.statistics.rate_search import search
@@ -64,7 +64,7 @@ class Step:
 class Capacity:
     """The steps in the order in which they ran, samples of the platform without load, and the cost of Redis.
 
-    `redis` is absent where the platform's Redis cannot be read.
+    `redis` is absent where the platform's Redis cannot be read or its commands cannot be repeated.
     """
 
     steps: list[Step]
@@ -146,11 +146,16 @@ def find_capacity(
     pods = [sum(each["replicas"].values()) for each in idle if each.get("replicas")]
     if not commands.outputs or not pods:
         return Capacity(steps, idle)
+    try:
+        cost = repeated(commands, idle_commands)
+    except ReplayFailedError as error:
+        notice(f"the cost of a busy Redis is not known: {error}")
+        return Capacity(steps, idle)
     redis = {
         "requests": sum(second["completed"] for second in last.as_json()["seconds"]),
         "recordedSeconds": commands.seconds,
         "idleSeconds": idle_commands.seconds,
         "idlePods": fmean(pods),
-        **repeated(commands, idle_commands),
+        **cost,
     }
     return Capacity(steps, idle, redis)
