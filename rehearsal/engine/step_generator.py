@@ -242,11 +242,8 @@ class StepGenerator:
                 where = f"{failure.property}: " if failure.property else ""
                 self._deployment.recorder.error(goal.urn, goal.source, f"{where}{failure.reason}")
             raise StepFailedError("its inputs are not valid")
-        if (
-            not is_provider(goal.type)
-            and (deprecations := getattr(provider, "Deprecations", None)) is not None
-        ):
-            for found in deprecations(request, None):
+        if not is_provider(goal.type) and (warnings := getattr(provider, "Warnings", None)) is not None:
+            for found in warnings(request, None):
                 self._deployment.log(Severity.WARNING, f"{found.path}: {found.reason}", goal.urn)
         return replace(goal, inputs=with_secrets_of(decode(response.inputs) | engine_inputs, goal.inputs))
 

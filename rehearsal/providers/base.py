@@ -22,7 +22,7 @@ from rehearsal.providers import diff, fake_values
 from rehearsal.providers import outputs as synthesis
 from rehearsal.providers.constraints import facts
 from rehearsal.providers.constraints.api_checks import refused_by_api
-from rehearsal.providers.constraints.checks import violations
+from rehearsal.providers.constraints.checks import refused_labels, violations
 from rehearsal.providers.constraints.deprecation import deprecated
 from rehearsal.providers.constraints.names import mapped_type
 from rehearsal.providers.constraints.plan_checks import refused_plans
@@ -274,13 +274,18 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             inputs = self.named(request.urn, token, inputs, olds)
         return _checked(inputs, found)
 
-    def Deprecations(self, request: provider_pb2.CheckRequest, context: Any = None) -> list[Problem]:
-        """Return the deprecated properties among a resource's inputs: beside the protocol, for warnings."""
+    def Warnings(self, request: provider_pb2.CheckRequest, context: Any = None) -> list[Problem]:
+        """Return deprecated properties among a resource's inputs, and labels that the API would refuse.
+
+        Beside the protocol.
+        """
         mapped = mapped_type(request.type or type_of(request.urn))
         if mapped is None:
             return []
         provider = facts.source(self.package).provider.split()[0]
-        return list(deprecated(mapped, decode(request.news), provider))
+        inputs = decode(request.news)
+        labels = refused_labels(mapped, inputs, facts.api(self.package))
+        return [*deprecated(mapped, inputs, provider), *labels]
 
     def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
         token = request.type or type_of(request.urn)

@@ -21,18 +21,26 @@ def problem(response: httpx.Response, code: int, slug: str) -> dict[str, object]
     return body
 
 
-def test_repeated_read_is_served_from_memory(platform: Platform, ada: Person) -> None:
+@pytest.mark.parametrize(
+    ("path", "cache", "outcome"),
+    [("/v1/contents/{id}", "contents", "redis"), ("/v1/feed/{id}", "responses", "memory")],
+)
+def test_repeated_read_of_own_data_is_served_from_redis_and_public_data_from_memory(
+    platform: Platform, ada: Person, path: str, cache: str, outcome: str
+) -> None:
     content = ada.create("read twice")
     ada.finished(content["id"])
-    assert ada.client.get(f"/v1/contents/{content['id']}").status_code == 200
+    assert ada.client.put(f"/v1/contents/{content['id']}/publication").status_code == 200
+    read = path.format(id=content["id"])
+    assert ada.client.get(read).status_code == 200
 
     def hits() -> float:
         lines = httpx.get(f"{platform.url}/metrics").text.splitlines()
-        name = 'kingdom_cache_reads_total{cache="contents",outcome="memory"}'
+        name = f'kingdom_cache_reads_total{{cache="{cache}",outcome="{outcome}"}}'
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     before = hits()
-    assert ada.client.get(f"/v1/contents/{content['id']}").status_code == 200
+    assert ada.client.get(read).status_code == 200
     assert hits() == before + 1
 
 

@@ -41,11 +41,30 @@ class _ApiProblem(Problem):
     """A violation that the provider does not find, and the API does."""
 
 
+@dataclass(frozen=True)
+class _LabelProblem(_ApiProblem):
+    """A label that the API refuses."""
+
+
 def violations(mapped: MappedType, inputs: Mapping[str, Any], provider: str, api: str) -> Iterator[Problem]:
-    """Yield what the `provider` or the `api` would refuse; each reason ends with the name of either."""
+    """Yield what the `provider` or the `api` would refuse; each reason ends with the name of either.
+
+    Labels are accepted, as the provider accepts them: see :func:`refused_labels`.
+    """
     for found in _object(_Scope("", inputs, mapped.attributes, ()), ()):
+        if isinstance(found, _LabelProblem):
+            continue
         source = f"the {api}" if isinstance(found, _ApiProblem) else provider
         yield Problem(found.path, f"{found.reason} ({source} validates this)")
+
+
+def refused_labels(mapped: MappedType, inputs: Mapping[str, Any], api: str) -> Iterator[Problem]:
+    """Yield the labels that the `api` would refuse, for warnings."""
+    if not any(rules.get("format") == "labels" for rules in mapped.resource.api.values()):
+        return
+    for found in _object(_Scope("", inputs, mapped.attributes, ()), ()):
+        if isinstance(found, _LabelProblem):
+            yield Problem(found.path, f"{found.reason} (the {api} refuses this)")
 
 
 def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
@@ -118,13 +137,13 @@ def _labels(attribute: Attribute, labels: Mapping[str, Any], path: Path) -> Iter
     if rules.get("format") != "labels":
         return
     for found in _count(rules, labels, path):
-        yield _ApiProblem(found.path, found.reason)
+        yield _LabelProblem(found.path, found.reason)
     for key, value in labels.items():
         secret = isinstance(value, Secret)
         plain = value.element if isinstance(value, Secret) else value
         if key != DEFAULTS_KEY and (reason := label_fault(key, plain)):
             reason = "the label's secret value is not one that is accepted here" if secret else reason
-            yield _ApiProblem(format_path((*path, key)), reason)
+            yield _LabelProblem(format_path((*path, key)), reason)
 
 
 def _listed(

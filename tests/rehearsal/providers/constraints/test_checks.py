@@ -7,8 +7,9 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
+from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.pulumi.properties import UNKNOWN, Secret
+from rehearsal.pulumi.properties import UNKNOWN, Secret, encode
 from tests.rehearsal.providers.calls import Calls, urn
 from tests.rehearsal.providers.constraints.mutations import Generator, Mutation, invalid, valid
 from tests.rehearsal.providers.constraints.stacks import planned
@@ -170,25 +171,32 @@ LABELLED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+def label_warnings(gcp: Calls, token: str, inputs: dict[str, Any]) -> dict[str, str]:
+    request = provider_pb2.CheckRequest(urn=urn(token), news=encode(inputs))
+    return {found.path: found.reason for found in gcp.stub.Warnings(request)}
+
+
 @pytest.mark.parametrize(("token", "inputs", "path"), LABELLED)
-def test_a_label_that_googles_apis_refuse_is_reported_at_its_key(
+def test_a_label_that_googles_apis_refuse_is_accepted_with_a_warning(
     gcp: Calls, token: str, inputs: dict[str, Any], path: str
 ) -> None:
-    failures = gcp.check(urn(token), inputs).failures
-    assert set(failures) == {path}
-    assert failures[path].endswith("(the Google Cloud API validates this)")
+    assert not gcp.check(urn(token), inputs).failures
+    warnings = label_warnings(gcp, token, inputs)
+    assert set(warnings) == {path}
+    assert warnings[path].endswith("(the Google Cloud API refuses this)")
 
 
 def test_labels_that_are_unknown_or_secret_are_not_quoted(gcp: Calls) -> None:
-    assert not gcp.check(urn("gcp:pubsub/topic:Topic"), {"labels": {"team": UNKNOWN}}).failures
-    failures = gcp.check(urn("gcp:pubsub/topic:Topic"), {"labels": {"team": Secret("Hunter2")}}).failures
-    assert "labels.team" in failures
-    assert "Hunter2" not in failures["labels.team"]
+    topic = "gcp:pubsub/topic:Topic"
+    assert not label_warnings(gcp, topic, {"labels": {"team": UNKNOWN}})
+    warnings = label_warnings(gcp, topic, {"labels": {"team": Secret("Hunter2")}})
+    assert "labels.team" in warnings
+    assert "Hunter2" not in warnings["labels.team"]
 
 
 def test_the_labels_of_a_notification_channel_are_its_settings(gcp: Calls) -> None:
     inputs = {"type": "email", "labels": {"email_address": "On-Call@example.com"}}
-    assert not gcp.check(urn("gcp:monitoring/notificationChannel:NotificationChannel"), inputs).failures
+    assert not label_warnings(gcp, "gcp:monitoring/notificationChannel:NotificationChannel", inputs)
 
 
 # Disagreements with terraform-provider-google-beta that `make providers` found, without the provider.

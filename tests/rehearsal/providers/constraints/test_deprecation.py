@@ -14,7 +14,7 @@ CLUSTER = "gcp:container/cluster:Cluster"
 
 def deprecations(cloud: Calls, token: str, inputs: dict[str, Any]) -> dict[str, str]:
     request = provider_pb2.CheckRequest(urn=urn(token), news=encode(inputs))
-    return {found.path: found.reason for found in cloud.stub.Deprecations(request)}
+    return {found.path: found.reason for found in cloud.stub.Warnings(request)}
 
 
 def test_a_deprecated_property_is_named_at_any_depth(gcp: Calls) -> None:
