@@ -187,7 +187,6 @@ class CacheSettings(Section):
     # 100,000 waiting jobs, the most that the service accepts, take 131 MiB when each is of another account.
     queue_mi: Annotated[int, Field(ge=160, le=65_536, description="MiB that queues may grow to")]
     replicas: Annotated[int, Field(ge=1, le=5, description="read replicas; more than one needs 5 GB")]
-    # An instance executes all commands on one core: docs/capacity.md states how many users that is.
     separate: Annotated[
         dict[RedisUse, Annotated[int, Field(ge=1, le=300)]],
         Field(

@@ -43,8 +43,11 @@ def test_a_rotated_secret_is_a_new_version_and_rolls_the_pods(tmp_path: Path) ->
 
 def test_pods_mount_exact_versions_of_secrets(declared: Declared) -> None:
     assert "/versions/latest" not in mounted(declared)
-    secrets = 4 + bool(configuration(declared.stack)["kingdom:mail"]["passwordVersion"])
-    assert mounted(declared).count("/versions/") == secrets
+    values = configuration(declared.stack)
+    secrets = 4 + bool(values["kingdom:mail"]["passwordVersion"])
+    # The AUTH string and the authority of each Redis of its own.
+    separate = 2 * len(values["kingdom:cache"].get("separate", {}))
+    assert mounted(declared).count("/versions/") == secrets + separate
 
 
 def test_a_threshold_is_changed_in_place_and_a_variable_rolls_the_pods(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ class TestStores:
         "type_", ["gcp:sql/databaseInstance:DatabaseInstance", "kubernetes:core/v1:PersistentVolumeClaim"]
     )
     def test_a_new_kind_of_store_must_be_described(self, prod: Declared, type_: str) -> None:
-        (store,) = [item for item in everything(prod) if item.type == "gcp:redis/instance:Instance"]
+        store = next(item for item in everything(prod) if item.type == "gcp:redis/instance:Instance")
         state = [*everything(prod), dataclasses.replace(store, type=type_, inputs={})]
         assert any("neither among" in what for what in texts(unguarded(state)))
 

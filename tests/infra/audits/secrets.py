@@ -23,7 +23,7 @@ SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "gcp:secretmanager/secretVersion:SecretVersion": ("secretData",),
 }
 # A public certificate: it is mounted beside the secrets, so it lies in Secret Manager too.
-PUBLIC: Final = frozenset({"identity-kingdom-redis-ca"})
+PUBLIC: Final = frozenset(f"identity-kingdom-{use}redis-ca" for use in ("", "limits-", "queue-"))
 MIN_LENGTH: Final = 16  # characters of a line that cannot be a coincidence
 LOOKS: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
