@@ -6,23 +6,41 @@ copies what has arrived and ends.
 
 from __future__ import annotations
 
-import contextlib
+import math
 import re
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from loadtest.redis_cost.commands import Command
 
-_REMAINDER_SECONDS: Final = 0.2
+_REMAINDER_SECONDS: Final = 0.3
+_POLL_SECONDS: Final = 0.1
 _SETTING: Final = re.compile(r'^(\w+) "((?:[^"\\]|\\.)*)"$', re.MULTILINE)
 
 
-class _TerminatedError(Exception):
-    """SIGTERM has arrived."""
+class _Termination:
+    """A handler of SIGTERM: what has arrived by then is read, until nothing comes or `over`."""
+
+    def __init__(self) -> None:
+        self._ends = math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._ends = time.monotonic() + _REMAINDER_SECONDS
+
+    @property
+    def requested(self) -> bool:
+        """Whether SIGTERM has arrived."""
+        return self._ends < math.inf
+
+    @property
+    def over(self) -> bool:
+        """Whether the time to read the remainder has passed."""
+        return time.monotonic() > self._ends
 
 
 def configurations(state: Path) -> list[Path]:
@@ -31,32 +49,30 @@ def configurations(state: Path) -> list[Path]:
 
 
 def main(configuration: Path) -> None:
-    """Copy until the server or the reader closes its end."""
+    """Copy until the server closes the connection, or SIGTERM arrives."""
+    termination = _Termination()
+    signal.signal(signal.SIGTERM, termination)
     found = _SETTING.findall(configuration.read_text())
     settings = {key: re.sub(r"\\(.)", r"\1", value) for key, value in found}
     with socket.create_connection(("127.0.0.1", int(settings["port"]))) as connection:
         if "requirepass" in settings:
             connection.sendall(Command((b"AUTH", settings["requirepass"].encode())).encoded)
         connection.sendall(Command((b"MONITOR",)).encoded)
-        try:
-            _copy(connection)
-        except _TerminatedError:
-            connection.settimeout(_REMAINDER_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                _copy(connection)
-
-
-def _copy(connection: socket.socket) -> None:
-    while data := connection.recv(1 << 16):
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise _TerminatedError
+        connection.settimeout(_POLL_SECONDS)
+        while True:
+            try:
+                data = connection.recv(1 << 16)
+            except TimeoutError:
+                if termination.requested:
+                    return
+                continue
+            if not data:
+                return
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            if termination.over:
+                return
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminate)
     main(Path(sys.argv[1]))
