@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import msgspec
 import pytest
 
-from app.connections import Database, open_mongodb
+from app.connections import open_mongodb
 from app.database.index_advisor.cli import Report, declared
 from app.database.index_advisor.inventory import read_indexes
 from app.settings import MongoAuth, MongoSettings
@@ -18,20 +16,6 @@ from tests.app.conftest import Person
 from tests.support.backends import ROOT, Platform
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def settings(platform: Platform) -> MongoSettings:
-    url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
-    return MongoSettings(url, f"t{uuid4().hex}", MongoAuth.CERTIFICATE, None, slow=0.000001)
-
-
-@pytest.fixture
-async def database(settings: MongoSettings) -> AsyncIterator[Database]:
-    async with open_mongodb(settings, app_name="test") as database:
-        yield database
-        # Not the database: the local wire server has a single one, which other tests use.
-        await database.drop_collection("t")
 
 
 async def test_all_indexes_of_the_service_are_recognized_as_declared(platform: Platform, ada: Person) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -17,29 +15,10 @@ from app.database.index_advisor.advisor import Action, Advice, Index, name_of
 from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle
 from app.redis.lease import LeaseLost, lease
 from app.settings import MongoAuth, MongoSettings
+from tests.app.database.index_advisor.conftest import fields
 from tests.support.backends import Platform
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def settings(platform: Platform) -> MongoSettings:
-    url = f"mongodb://127.0.0.1:{platform.mongodb.port}/"
-    return MongoSettings(url, f"t{uuid4().hex}", MongoAuth.CERTIFICATE, None, slow=0.000001)
-
-
-@pytest.fixture
-async def database(settings: MongoSettings) -> AsyncIterator[Database]:
-    async with open_mongodb(settings, app_name="test") as database:
-        yield database
-        # Not the database: the local wire server has a single one, which other tests use.
-        await database.drop_collection("t")
-
-
-async def fields(database: Database) -> set[tuple[str, ...]]:
-    """Fields of each index of ``t``; the local wire server stores no directions."""
-    indexes = await (await database["t"].list_indexes()).to_list()
-    return {tuple(index["key"]) for index in indexes} - {("_id",)}
 
 
 def advice_for(action: Action, *keys: tuple[str, int], name: str | None = None) -> Advice:
