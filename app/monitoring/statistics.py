@@ -14,6 +14,7 @@ from statistics import NormalDist, median
 from typing import Final
 
 _NORMAL: Final = NormalDist()
+_MAX_DEVIATION: Final = 4.0  # of the scale of deviations: beyond it, a deviation costs no more
 
 
 @dataclass(frozen=True)
@@ -124,23 +125,67 @@ def change_point(values: Sequence[float], min_segment: int) -> int:
     return found
 
 
-def hinge_point(times: Sequence[float], values: Sequence[float], min_segment: int) -> tuple[int, float]:
-    """Find where a flat line turns into a slope, by least absolute deviation, and that deviation."""
+def step_point(values: Sequence[float], min_segment: int, ramp: int, floor: float) -> tuple[int, int, float]:
+    """Find where a line steps to another level: the index, the values in between, and the cost of the fit.
+
+    A step that is measured as a rate over several values appears as a ramp of up to `ramp` values between
+    both levels; a ramp costs one parameter. `floor` is the smallest scale of deviations.
+    """
+    best, found, width = math.inf, min_segment, 0
+    for index in range(min_segment, len(values) - min_segment + 1):
+        low = median(values[:index])
+        before = _cost([abs(value - low) for value in values[:index]], floor)
+        for between in range(min(ramp, len(values) - min_segment - index) + 1):
+            rise = median(values[index + between :]) - low
+            cost = before + _cost(
+                [
+                    abs(value - low - rise * min(1.0, position / (between + 1)))
+                    for position, value in enumerate(values[index:], 1)
+                ],
+                floor,
+            )
+            if cost + (between > 0) < best:
+                best, found, width = cost + (between > 0), index, between
+    return found, width, best
+
+
+def hinge_point(
+    times: Sequence[float], values: Sequence[float], min_segment: int, floor: float
+) -> tuple[int, float]:
+    """Find where a flat line turns into a slope: the index, and the cost of the fit as in `step_point`."""
     best, found = math.inf, min_segment
     for index in range(len(values) - min_segment + 1):
-        base = median(values[: max(index, 1)]) if index >= 3 else median(values[:3])
-        rising = [
-            (value - base) / (at - times[index])
-            for at, value in zip(times[index + 1 :], values[index + 1 :], strict=True)
-        ]
-        rate = median(rising)
-        deviation = math.fsum(
+        base = median(values[: max(index, 3)])
+        rate = median(
+            [
+                (value - base) / (at - times[index])
+                for at, value in zip(times[index + 1 :], values[index + 1 :], strict=True)
+            ]
+        )
+        deviations = [
             abs(value - base - max(0.0, at - times[index]) * rate)
             for at, value in zip(times, values, strict=True)
-        )
-        if deviation < best:
-            best, found = deviation, index
+        ]
+        # A scale of their own for a few values would be that of their chance.
+        split = index + 1 if index >= min_segment else 0
+        cost = _cost(deviations[:split], floor) + _cost(deviations[split:], floor)
+        if cost < best:
+            best, found = cost, index
     return found, best
+
+
+def _cost(deviations: Sequence[float], floor: float) -> float:
+    """Return the negative log-likelihood of deviations from a fit, without its constant.
+
+    They have a Laplace distribution of the scale that follows from their median, and the tails are cut, so
+    that neither an outlier nor the larger noise of a larger value moves a change point.
+    """
+    if not deviations:
+        return 0.0
+    scale = max(median(deviations) / math.log(2), floor)
+    return len(deviations) * math.log(scale) + math.fsum(
+        min(deviation / scale, _MAX_DEVIATION) for deviation in deviations
+    )
 
 
 def spread(values: Sequence[float]) -> float:

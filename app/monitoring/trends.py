@@ -11,7 +11,7 @@ from statistics import median
 from typing import Final
 
 from app.monitoring.source import TimeSeries
-from app.monitoring.statistics import Shift, Slope, change_point, hinge_point, shift, slope, spread
+from app.monitoring.statistics import Slope, change_point, hinge_point, shift, slope, spread, step_point
 
 MIN_BUCKETS: Final = 20
 _MIN_SEGMENT: Final = 5
@@ -26,6 +26,13 @@ _MAX_P: Final = 1e-6
 _MIN_CHANGE: Final = 0.2
 _MIN_NOISES: Final = 3.0
 _MIN_SUPERIORITY: Final = 0.9
+# Rates over five minutes show a step as a ramp of five buckets of one minute.
+_RAMP: Final = 6
+# A slope has to fit better than a step by the cost of one more parameter and of a choice.
+_SLOPE_COST: Final = 2.0
+# The smallest scale of deviations from a fit, relative to the noise and to the change.
+_MIN_SCALE: Final = 0.3
+_MIN_SHARE: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -161,9 +168,12 @@ def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int])
     )
     if p > _MAX_P or drift is None or step is None:
         return None
-    onset, deviation = hinge_point(at, residuals, _MIN_SEGMENT)
-    if _deviation(residuals, level) < deviation:
-        return _shift(at, values, residuals, level, step, p)
+    recent = abs(median(residuals[-_MIN_SEGMENT:]))
+    floor = max(_MIN_SCALE * _noise(residuals), _MIN_SHARE * recent, math.ulp(1.0))
+    index, between, step_cost = step_point(residuals, _MIN_SEGMENT, _RAMP, floor)
+    onset, slope_cost = hinge_point(at, residuals, _MIN_SEGMENT, floor)
+    if step_cost < slope_cost + _SLOPE_COST:
+        return _shift(at, values, residuals, strata, index, index + between, p)
     return _trend(at, values, residuals, onset, slope(at[onset:], values[onset:], strata[onset:]) or drift, p)
 
 
@@ -198,21 +208,16 @@ def _shift(
     at: Sequence[float],
     values: Sequence[float],
     residuals: Sequence[float],
-    index: int,
-    step: Shift,
+    strata: Sequence[int],
+    first: int,
+    last: int,
     p: float,
 ) -> Change | None:
-    base = median(values[:index])
-    if step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, _noise(residuals)):
+    """A shift that begins at `first` and whose new level begins at `last`."""
+    base = median(values[:first])
+    step = shift(values[:first], values[last:], strata[:first], strata[last:])
+    if step is None or step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, _noise(residuals)):
         return None
-    if median(residuals[-_MIN_SEGMENT:]) - median(residuals[:index]) < step.shift / 3:
+    if median(residuals[-_MIN_SEGMENT:]) - median(residuals[:first]) < step.shift / 3:
         return None
-    return Change("shift", at[index], base, base + step.shift, p)
-
-
-def _deviation(residuals: Sequence[float], index: int) -> float:
-    """The absolute deviation from two levels, of which the second begins at `index`."""
-    low, high = median(residuals[:index]), median(residuals[index:])
-    return math.fsum(
-        abs(value - (low if position < index else high)) for position, value in enumerate(residuals)
-    )
+    return Change("shift", at[first], base, base + step.shift, p)

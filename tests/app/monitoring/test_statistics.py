@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from app.monitoring.statistics import change_point, hinge_point, shift, slope, spread, two_sided
+from app.monitoring.statistics import change_point, hinge_point, shift, slope, spread, step_point, two_sided
 
 VALUES = st.lists(st.integers(-50, 50).map(float), min_size=5, max_size=40)
 
@@ -80,9 +81,32 @@ def test_the_change_point_is_where_the_mean_changes() -> None:
 
 def test_the_hinge_is_where_a_flat_line_rises() -> None:
     values = [3.0] * 20 + [3.0 + 0.5 * index for index in range(20)]
-    index, deviation = hinge_point([float(at) for at in range(40)], values, 5)
+    index, _ = hinge_point([float(at) for at in range(40)], values, 5, floor=0.01)
     assert abs(index - 20) <= 1
-    assert deviation < 1e-6
+
+
+@pytest.mark.parametrize("ramp", [0, 3, 6])
+def test_a_step_begins_before_its_ramp(ramp: int) -> None:
+    """The noise is a share of the value, and a few values are outliers."""
+    chance = random.Random(ramp)
+    values = [
+        (1.0 + 4.0 * max(0.0, min(1.0, (index - 29) / (ramp + 1)))) * (1 + chance.gauss(0, 0.1))
+        for index in range(60)
+    ]
+    values[7], values[21], values[44] = 5.0, 4.0, 20.0
+    index, between, cost = step_point(values, 5, 6, floor=0.01)
+    assert abs(index - 30) <= 1
+    assert abs(between - ramp) <= 2
+    _, as_slope = hinge_point([float(at) for at in range(60)], values, 5, floor=0.01)
+    assert cost < as_slope
+
+
+def test_a_slope_fits_a_hinge_better_than_a_step() -> None:
+    chance = random.Random(1)
+    values = [1.0 + 0.1 * max(0, index - 30) + chance.gauss(0, 0.1) for index in range(60)]
+    index, cost = hinge_point([float(at) for at in range(60)], values, 5, floor=0.01)
+    assert abs(index - 30) <= 3
+    assert cost < step_point(values, 5, 6, floor=0.01)[2]
 
 
 def test_spread_is_that_of_a_normal_distribution() -> None:

@@ -95,6 +95,24 @@ def test_a_step_is_a_shift_at_its_onset_and_no_trend_before() -> None:
     assert max(delay for delay, _ in found) <= 16
 
 
+def test_the_onset_of_a_step_is_right_with_noise_and_outliers() -> None:
+    """A value that becomes 2.5 times as large, with correlated noise of 15 % and 5 % of outliers."""
+    errors: list[float] = []
+    for seed in range(40):
+        chance = random.Random(seed)
+        noise = 0.0
+        values: list[float | None] = []
+        for index in range(60):
+            noise = 0.5 * noise + chance.gauss(0, 0.15)
+            level = 10 * (1 + 1.5 * max(0.0, min(1.0, (index - 29) / 5)))
+            values.append(level * math.exp(noise) * (3 if chance.random() < 0.05 else 1))
+        change = detect([60.0 * index for index in range(60)], values)
+        if change is not None:
+            errors.append(abs(change.onset - 30 * 60) / 60)
+    assert len(errors) >= 36
+    assert sum(error > 3 for error in errors) <= 3
+
+
 def test_a_falling_value_is_a_trend_from_its_onset_and_no_shift_before() -> None:
     """Hits of a cache as recorded while more and more reads were of items that it does not have."""
     falling = [97.0, 91.0, 85.3, 75.8, 65.7, 58.3, 50.9, 39.3, 34.9, 24.4, 17.1, 13.7, 7.84, 1.25]
