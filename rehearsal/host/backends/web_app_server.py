@@ -2,7 +2,7 @@
 
 Files with a content hash in their name are cacheable for one year; all others are revalidated. A path without
 a file is a client-side route and returns ``index.html``; a missing file with an extension returns 404.
-Clients that accept gzip receive the ``.gz`` file next to the requested one.
+Clients that accept Brotli or gzip receive the ``.br`` or ``.gz`` file next to the requested one.
 
 Run as ``python -m rehearsal.host.backends.web_app_server FOLDER PREFIX PORT``.
 """
@@ -24,6 +24,8 @@ from rehearsal.host.processes.ports import LOOPBACK
 _HASHED: Final = re.compile(r"-[0-9a-f]{16,}\.|\.[0-9a-f]{16,}\.")
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _REVALIDATED: Final = "no-cache"
+# Content codings by preference, with the suffix of their files.
+_CODINGS: Final = {"br": ".br", "gzip": ".gz"}
 
 
 class WebAppHandler(BaseHTTPRequestHandler):
@@ -54,15 +56,28 @@ class WebAppHandler(BaseHTTPRequestHandler):
                 HTTPStatus.NOT_FOUND, "text/plain", b"no such file; `make mobile` builds the app\n", head=head
             )
             return
-        encoded = path.with_name(f"{path.name}.gz")
-        compressed = "gzip" in self.headers.get("accept-encoding", "") and encoded.is_file()
-        body = (encoded if compressed else path).read_bytes()
+        coding, encoded = self._encoded(path)
+        body = encoded.read_bytes()
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         cache = _IMMUTABLE if _HASHED.search(path.name) else _REVALIDATED
         headers = {"cache-control": cache, "vary": "accept-encoding"}
-        if compressed:
-            headers["content-encoding"] = "gzip"
+        if coding is not None:
+            headers["content-encoding"] = coding
         self._send(HTTPStatus.OK, media_type, body, headers, head=head)
+
+    def _encoded(self, path: Path) -> tuple[str | None, Path]:
+        """Return the first content coding that the client accepts and the build has, and its file."""
+        entries = self.headers.get("accept-encoding", "").lower().split(",")
+        accepted = {
+            name.strip()
+            for name, _, quality in (entry.partition(";") for entry in entries)
+            if quality.strip() != "q=0"
+        }
+        for coding, suffix in _CODINGS.items():
+            encoded = path.with_name(f"{path.name}{suffix}")
+            if coding in accepted and encoded.is_file():
+                return coding, encoded
+        return None, path
 
     def _file(self, path: str) -> Path | None:
         """Return the file for a path below the prefix; ``index.html`` for a client-side route."""

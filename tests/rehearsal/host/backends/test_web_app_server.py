@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     app = tmp_path / "dist"
     (app / _SCRIPT).parent.mkdir(parents=True)
     (app / _SCRIPT).write_text("run()")
-    (app / f"{_SCRIPT}.gz").write_bytes(gzip.compress(b"run()"))
+    (app / f"{_SCRIPT}.gz").write_bytes(gzip.compress(b"run()", mtime=0))
     (app / "index.html").write_text("<html>")
     (tmp_path / "secret.txt").write_text("secret")
     return app
@@ -57,6 +57,30 @@ def test_the_compressed_file_is_sent_to_clients_that_accept_it(client: httpx.Cli
     assert compressed.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
     assert compressed.text == plain.text == "run()"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br", "br"),
+        ("br;q=0, gzip", "gzip"),
+        ("gzip;q=1.0", "gzip"),
+        ("zstd", None),
+    ],
+)
+def test_brotli_is_preferred_to_gzip(
+    client: httpx.Client, folder: Path, accepted: str, coding: str | None
+) -> None:
+    (folder / f"{_SCRIPT}.br").write_bytes(b"brotli")
+    with client.stream("GET", f"/app/{_SCRIPT}", headers={"accept-encoding": accepted}) as response:
+        sent = b"".join(response.iter_raw())
+    assert response.headers.get("content-encoding") == coding
+    assert sent == {"br": b"brotli", "gzip": gzip.compress(b"run()", mtime=0), None: b"run()"}[coding]
+
+
+def test_a_build_without_brotli_files_sends_gzip(client: httpx.Client) -> None:
+    response = client.get(f"/app/{_SCRIPT}", headers={"accept-encoding": "br, gzip"})
+    assert response.headers["content-encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("path", ["/app/missing.js", "/app/../secret.txt", "/app/%2e%2e/secret.txt"])
