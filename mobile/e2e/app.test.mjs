@@ -17,9 +17,11 @@ import {
   newAccount,
   open,
   operation,
+  record,
   ROOT,
   signIn,
   slow,
+  taken,
   until,
 } from './support.mjs';
 
@@ -33,6 +35,42 @@ let account;
 const shot = (page, name) => page.screenshot({ path: join(PICTURES, `${name}.png`) });
 const tab = (page, name) => page.getByRole('tab', { name }).click();
 const session = (page) => page.evaluate(() => JSON.parse(localStorage.getItem('kingdom.session')));
+
+/** Positions, sizes and styles of what the feed displays within an element. */
+function look(page, within) {
+  return page.evaluate((selector) => {
+    const all = (name) => [...document.querySelectorAll(`${selector} ${name}`)];
+    // A text's own element: that of its text node.
+    const owner = (text) => {
+      const walker = document.createTreeWalker(document.querySelector(selector), NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) if (walker.currentNode.data === text) return walker.currentNode.parentElement;
+      return null;
+    };
+    const styled = (element) => {
+      const { x, y, width, height } = element.getBoundingClientRect();
+      const { color, fontSize, fontWeight, lineHeight } = getComputedStyle(element);
+      const box = Object.fromEntries(
+        Object.entries({ x, y, width, height }).map(([key, size]) => [key, Math.round(size)]),
+      );
+      return { ...box, color, fontSize, fontWeight, lineHeight };
+    };
+    const box = (element) => {
+      const { x, y, width, height } = element.getBoundingClientRect();
+      return [x, y, width, height].map(Math.round);
+    };
+    const rows = all('[role=article]').slice(0, 2);
+    const texts = rows.flatMap((row) => row.innerText.split('\n').filter((line) => line !== ''));
+    return {
+      heading: styled(all('h1')[0]),
+      rows: rows.map((row) => [box(row), getComputedStyle(row).backgroundColor]),
+      images: rows.map((row) => [row.querySelector('img').src, box(row.querySelector('img'))]),
+      links: rows.map((row) => row.querySelector('a').getAttribute('href')),
+      texts: texts.map((text) => [text, styled(owner(text))]),
+      hearts: rows.map((row) => [box(row.querySelector('svg')), getComputedStyle(row.querySelector('path')).fill]),
+      tabs: all('[role=tab]').map((tab) => [tab.getAttribute('href'), box(tab), box(tab.querySelector('svg'))]),
+    };
+  }, within);
+}
 
 describe('the app in Chromium', { skip: reason ?? false, concurrency: false, timeout: 540_000 }, () => {
   before(async () => {
@@ -307,12 +345,94 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await page.context().close();
   });
 
-  test('on a slow network the loading state comes first, then the feed', async () => {
+  test('on a slow network the rows of the feed come before the app, and are requested once', async () => {
     const page = await open(browser);
     await slow(page, { cpuSlowdown: 4, bitsPerSecond: 400_000, latencyMs: 400 });
+    const log = await record(page);
     await page.goto(APP, { waitUntil: 'commit' });
-    await page.getByLabel('Loading').waitFor();
     await page.getByRole('article').first().waitFor();
+    assert.equal(await page.evaluate(() => typeof globalThis.kingdom), 'undefined', 'the app has not started');
+    await taken(page);
+    await page.getByRole('article').first().waitFor();
+    assert.equal(log.requests.filter((each) => each === 'GET /v1/feed').length, 1);
+    await page.context().close();
+  });
+
+  test('a slow feed is preceded by the loading state', async () => {
+    const page = await open(browser, { serviceWorkers: 'block' });
+    let answer;
+    const waiting = new Promise((resolve) => (answer = resolve));
+    await page.route('**/v1/feed?*', async (route) => {
+      await waiting;
+      await route.continue();
+    });
+    await page.goto(APP);
+    await page.getByLabel('Loading').waitFor();
+    answer();
+    await page.getByRole('article').first().waitFor();
+    await page.context().close();
+  });
+
+  test('cached rows are displayed before the app, where the app displays them, and handed over', async () => {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open(browser, { colorScheme, serviceWorkers: 'block' });
+      await page.goto(APP);
+      await page.getByRole('article').nth(1).waitFor();
+      await idle(page);
+      await page.getByRole('button', { name: 'Like', exact: true }).first().click();
+      const own = await look(page, '#root');
+      let answer;
+      const waiting = new Promise((resolve) => (answer = resolve));
+      await page.route('**/entry-*.js', async (route) => {
+        await waiting;
+        await route.continue();
+      });
+      await page.reload({ waitUntil: 'commit' });
+      await page.locator('#first-paint [role=article]').nth(1).waitFor();
+      assert.equal(await page.evaluate(() => typeof globalThis.kingdom), 'undefined', 'the app has not started');
+      assert.equal(await page.getByRole('heading', { name: 'Feed' }).count(), 1);
+      await page.waitForFunction(() => [...document.images].every((image) => image.complete));
+      assert.deepEqual(await look(page, '#first-paint'), own);
+      assert.deepEqual(await axe(page), []);
+      await page.locator('#first-paint .feed').evaluate((feed) => (feed.scrollTop = 120));
+      await page.locator('#first-paint [role=article] a').nth(1).focus();
+      const focused = () => page.evaluate(() => document.activeElement.getAttribute('href'));
+      const href = await focused();
+      answer();
+      await idle(page);
+      assert.equal(await focused(), href);
+      const heading = page.getByRole('heading', { name: 'Feed' });
+      assert.equal(await heading.count(), 1);
+      assert.ok(own.heading.y - (await heading.boundingBox()).y > 100, 'the position in the list is the same');
+      await page.context().close();
+    }
+  });
+
+  test('without scripts of the app, a cached row leads to its page', async () => {
+    const page = await open(browser, { serviceWorkers: 'block' });
+    await page.goto(APP);
+    await idle(page);
+    await page.route('**/entry-*.js', (route) => route.abort());
+    await page.reload();
+    await page.locator('#first-paint [role=article] a').first().click();
+    await page.waitForURL(/\/app\/item\//);
+    await page.unroute('**/entry-*.js');
+    await page.reload();
+    await page.getByRole('heading', { name: /Story|Caption|Verse/ }).waitFor();
+    await page.context().close();
+  });
+
+  test('nothing of an account is displayed before the app after a sign-out', async () => {
+    const page = await open(browser);
+    await signIn(page, await newAccount());
+    await idle(page);
+    const cached = () =>
+      page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('kingdom/cache/')));
+    assert.ok((await cached()).some((key) => !key.includes('public')));
+    await page.goto(`${APP}account`);
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    await until(async () => (await cached()).every((key) => key.startsWith('kingdom/cache/public')), 'no row is left');
     await page.context().close();
   });
 

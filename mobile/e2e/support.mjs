@@ -165,13 +165,20 @@ export async function open(browser, options = {}) {
 }
 
 /**
- * Wait until a page of `open` has sent no request for half a second and none is pending. Unlike the load state
- * `networkidle` it also holds after a navigation inside of the app, which loads no document.
+ * Wait until the app displays its own screen (not the rows before it, public/first-paint.js), a page of `open` has sent
+ * no request for half a second and none is pending. Unlike the load state `networkidle` it also holds after a navigation
+ * inside of the app, which loads no document.
  */
 export async function idle(page) {
+  await taken(page);
   const state = traffic.get(page);
   state.changed = Date.now();
   await until(() => state.pending.size === 0 && Date.now() - state.changed > QUIET_MS, 'no request is pending');
+}
+
+/** Wait until the app displays its own screen. */
+export async function taken(page) {
+  await page.waitForFunction(() => globalThis.kingdom !== undefined && !document.getElementById('first-paint'));
 }
 
 /** Throttle the network and the processor of a page. */

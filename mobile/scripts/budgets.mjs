@@ -19,20 +19,20 @@ function files(folder) {
   });
 }
 
-/** Chunks of the web build: those loaded at the start are shared, the others belong to routes or to lazy code. */
+/** Chunks that every start loads; the others belong to routes or to lazy code. */
+const SHARED = /^(__common|__expo-metro-runtime|entry|first-paint)-/;
+
+/** Chunks of the web build, the largest first. */
 export function webChunks(folder) {
-  const html = readFileSync(join(folder, 'index.html'), 'utf8');
-  const loaded = new Set([...html.matchAll(/<script src="([^"]+)"/g)].map((match) => basename(match[1])));
   return files(folder)
     .filter((path) => /_expo\/static\/js\/web\/.+\.js$/.test(path))
     .map((path) => {
       const name = basename(path);
       const code = readFileSync(path);
-      const shared = loaded.has(name) || name.startsWith('__common');
       return {
         name: name.replace(/-[0-9a-f]{16,}\.js$/, ''),
         file: name,
-        shared,
+        shared: SHARED.test(name),
         bytes: code.length,
         gzip: gzipSync(code, { level: 9 }).length,
       };

@@ -238,9 +238,12 @@ const de: Texts = {
   },
 };
 
-const LANGUAGES: Record<string, Texts> = { en, de };
+export const LANGUAGES: Readonly<Record<string, Texts>> = { en, de };
 
-export const locale: string = new Intl.DateTimeFormat().resolvedOptions().locale;
+/** The first language of the browser (public/first-paint.js uses it too), or of the device. */
+export const locale: string =
+  (globalThis.navigator as Partial<Navigator> | undefined)?.language ??
+  new Intl.DateTimeFormat().resolvedOptions().locale;
 
 const preferred = locale.split('-')[0] ?? 'en';
 

@@ -4,6 +4,7 @@
 import { isTransient, OfflineError, problemOf } from '@/api/errors';
 import { accessToken, refresh, session } from '@/api/session';
 import { appCheckToken } from '@/api/app-check';
+import { takeEarly } from '@/api/early';
 
 /** Attempts of a request in all. */
 export const ATTEMPTS = 3;
@@ -66,6 +67,11 @@ async function send(request: Request, token: string | null): Promise<Response> {
   if (token !== null) headers.set('authorization', `Bearer ${token}`);
   const attestation = await appCheckToken();
   if (attestation !== null) headers.set('x-firebase-appcheck', attestation);
+  const early = takeEarly(new Request(request.clone(), { headers }));
+  if (early !== null) {
+    const response = await early.catch(() => null);
+    if (response !== null) return response;
+  }
   const aborter = new AbortController();
   const timer = setTimeout(() => aborter.abort(), TIMEOUT_MS);
   try {

@@ -1,7 +1,8 @@
 /** Whether the device has a connection, as the system says; a request can still fail. */
 import * as Network from 'expo-network';
 
-let online = true;
+// A browser knows it at once; a device reports it after the start.
+let online = (globalThis.navigator as Partial<Navigator> | undefined)?.onLine !== false;
 const listeners = new Set<(online: boolean) => void>();
 
 export function isOnline(): boolean {

@@ -8,6 +8,7 @@ import { useOnline } from '@/hooks';
 import { interactive } from '@/performance/measure';
 import { texts } from '@/texts';
 import { Body, ErrorMessage, Heading, Loading, Notice } from '@/ui/components';
+import { endFirstPaint } from '@/ui/first-paint';
 import { List } from '@/ui/List';
 
 export function FeedScreen() {
@@ -17,7 +18,9 @@ export function FeedScreen() {
   const items = feed.data?.pages.flatMap((page) => page.items) ?? [];
   const settled = feed.data !== undefined || feed.isError;
   useEffect(() => {
-    if (settled) interactive('feed');
+    if (!settled) return;
+    endFirstPaint();
+    interactive('feed');
   }, [settled]);
   if (!settled) return <Loading />;
   return (

@@ -1,0 +1,2 @@
+/** On a device, nothing is displayed before the app. */
+export function endFirstPaint(): void {}
