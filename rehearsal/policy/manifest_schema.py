@@ -127,7 +127,9 @@ def _repeated(tree: yaml.Node, urn: str) -> Iterator[Finding]:
             below = []
             for key, value in node.value:
                 name = str(key.value)
-                if name in keys and key.tag != _MERGE:
+                if key.tag == _MERGE or not _is_within(key, node):
+                    continue  # comes from an anchor; the mapping's own keys override it
+                if name in keys:
                     text = f"{name} is written twice: only the last one counts here"
                     yield Finding(text, (*path, name), urn)
                 keys.add(name)
@@ -137,3 +139,8 @@ def _repeated(tree: yaml.Node, urn: str) -> Iterator[Finding]:
         elif isinstance(node, yaml.SequenceNode):
             items = [(item, (*path, at)) for at, item in enumerate(node.value)]
             pending.extend(reversed(items))
+
+
+def _is_within(key: yaml.Node, mapping: yaml.Node) -> bool:
+    """Whether a key is written in the mapping itself, and not in one that it merges."""
+    return bool(mapping.start_mark.index <= key.start_mark.index < mapping.end_mark.index)

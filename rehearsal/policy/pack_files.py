@@ -47,8 +47,8 @@ def manifest_of(path: Path) -> Mapping[str, Any]:
 def python_of(path: Path, manifest: Mapping[str, Any]) -> Path:
     """The interpreter of the pack's ``virtualenv`` option; ours where that was not made (a bare clone)."""
     runtime = manifest["runtime"]
-    options = runtime.get("options", {}) if isinstance(runtime, dict) else {}
-    folder = options.get("virtualenv")
+    options = runtime.get("options") if isinstance(runtime, dict) else None
+    folder = options.get("virtualenv") if isinstance(options, dict) else None
     python = path / str(folder) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     return python if folder and python.exists() else Path(sys.executable)
 

@@ -144,6 +144,21 @@ class _Loader(_BASE):
             return _plain_tag(value) if implicit[0] else _STR
         return _MAP if kind is yaml.MappingNode else _SEQ
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
+        """The mapping with keys as text, since `1` and `true` are equal keys in Python but not in JSON."""
+        if not isinstance(node, yaml.MappingNode):
+            return super().construct_mapping(node, deep)  # raises the error
+        self.flatten_mapping(node)
+        found: dict[str, Any] = {}
+        for key, item in node.value:
+            name = self.construct_object(key, deep=True)
+            if isinstance(name, (dict, list, set)):
+                raise yaml.constructor.ConstructorError(
+                    "while constructing a mapping", node.start_mark, "found unhashable key", key.start_mark
+                )
+            found[_as_key(name)] = self.construct_object(item, deep=deep)
+        return found
+
     # No resolver here depends on the path. These built-in functions take the arguments and do nothing: a
     # Python function for every node took a twentieth of the time.
     descend_resolver: Any = operator.is_

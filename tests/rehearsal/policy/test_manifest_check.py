@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from rehearsal.errors import InputError
 from rehearsal.policy.manifest_check import check
-from rehearsal.policy.manifest_sarif import sarif
 from rehearsal.policy.pack_files import PolicyConfigError
 
 BAD = """\
@@ -62,25 +59,6 @@ def test_platform_specific_policies_run_only_with_strict_or_by_name(tmp_path: Pa
     assert [(item.policy, item.level) for item in configured.remarks] == [("image-digest", "mandatory")]
 
 
-def test_folders_leave_out_what_is_no_kubernetes_object(tmp_path: Path) -> None:
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "pod.yaml").write_text(GOOD)
-    (tmp_path / "values.yaml").write_text("replicas: 3\n")
-    assert check([str(tmp_path)]).objects == 1
-
-
-def test_everything_that_cannot_be_read_is_listed_at_once(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("a: [b\nc: d")
-    (tmp_path / "b.yaml").write_text("replicas: 3\n")
-    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError) as caught:
-        check([str(tmp_path / name) for name in ("a.yaml", "b.yaml", "c.yaml", "d.yaml")])
-    text = str(caught.value)
-    for part in ("a.yaml:2", "b.yaml:1: no Kubernetes object", "c.yaml", "d.yaml: No such file"):
-        assert part in text
-    assert caught.value.exit_code == 2
-
-
 PATCH = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -118,22 +96,6 @@ def test_container_without_an_image_belongs_to_a_patch(tmp_path: Path) -> None:
     assert len(report.unevaluated) == 1
 
 
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pod.yaml").write_text(GOOD)
-    (tmp_path / "closed").mkdir()
-    scandir = os.scandir
-
-    def refusing(path: str) -> object:
-        if str(path).endswith("closed"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
-    report = check([str(tmp_path)])
-    assert (report.objects, report.unreadable) == (1, (f"{tmp_path}/closed: Permission denied",))
-    assert report.exit_code == 2
-
-
 def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(GOOD)
     with pytest.raises(PolicyConfigError, match="did you mean 'pss-seccomp'"):
@@ -166,49 +128,6 @@ def test_json_has_what_the_text_has(tmp_path: Path) -> None:
     }
 
 
-def test_empty_documents_null_items_and_lists_in_lists_are_read_through(tmp_path: Path) -> None:
-    inner = "\n".join(f"  {line}" for line in BAD.splitlines())
-    file = tmp_path / "odd.yaml"
-    file.write_text(
-        f"# only a comment\n---\n---\nnull\n---\napiVersion: v1\nkind: List\nitems:\n- null\n-{inner[1:]}\n"
-        "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: null\nspec: null\n---\n# the end\n"
-    )
-    report = check([str(file)])
-    assert report.objects == 2
-    [found] = [remark for remark in report.remarks if remark.policy == "pss-host-namespaces"]
-    assert (found.line, found.kind, found.name) == (19, "Deployment", "web")
-
-
-def test_objects_that_the_api_server_would_reject_are_advisory_findings(tmp_path: Path) -> None:
-    file = tmp_path / "pod.yaml"
-    file.write_text(GOOD + "    ports:\n    - containerPort: '80'\n  restartpolicy: Never\n")
-    report = check([str(file)])
-    remarks = {(item.path, item.level, item.line) for item in report.remarks if item.policy == "schema"}
-    assert remarks == {
-        ("spec.containers[0].ports[0].containerPort", "advisory", 11),
-        ("spec.restartpolicy", "advisory", 12),
-    }
-
-
-@pytest.mark.parametrize("version", ["a://[", "apps/v1/x", "Apps/v1", "v1 "])
-def test_a_malformed_api_version_is_reported_at_its_place(tmp_path: Path, version: str) -> None:
-    file = tmp_path / "pod.yaml"
-    file.write_text(GOOD.replace("apiVersion: v1", f"apiVersion: '{version}'"))
-    [found] = [item for item in check([str(file)]).remarks if item.policy == "schema"]
-    assert (found.path, found.line) == ("apiVersion", 1)
-    assert "VERSION or GROUP/VERSION" in found.message
-
-
-def test_keys_and_values_are_read_as_kubectl_sends_them(tmp_path: Path) -> None:
-    file = tmp_path / "map.yaml"
-    file.write_text(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {8080: a}}\n"
-        "data: {1: a, true: b, when: 2026-01-01, API_TOKEN: hunter2}\n"
-    )
-    report = check([str(file)], only=("no-secret-variables",))
-    assert [item.path for item in report.remarks] == ["data.API_TOKEN"]
-
-
 def test_a_filter_that_matches_no_policy_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(GOOD)
     with pytest.raises(InputError, match="did you mean 'pss-seccomp'"):
@@ -226,48 +145,6 @@ def test_unevaluated_documents_are_listed(tmp_path: Path) -> None:
     assert report.to_json()["unevaluated"] == list(report.unevaluated)
 
 
-def test_json_is_read_however_it_is_indented_and_escaped(tmp_path: Path) -> None:
-    file = tmp_path / "pod.json"
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a😀"}, "spec": {"hostPID": True}}
-    file.write_text(json.dumps(pod, indent="\t"))
-    [found] = check([str(file)], only=("pss-host-namespaces",)).remarks
-    assert (found.name, found.line) == ("a😀", 8)
-
-
-UNREADABLE = {
-    "brackets": "[" * 100_000,
-    "dashes": "- " * 60_000,
-    "aliases": "a: &a [x, x]\n"
-    + "".join(
-        f"{new}: &{new} [*{old}, *{old}]\n" for old, new in itertools.pairwise("abcdefghijklmnopqrstuvwxyz")
-    ),
-    "itself": "metadata: &a {name: a, labels: *a}\n",
-}
-
-
-@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_would_exhaust_the_process_is_refused_at_once(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "bomb.yaml"
-    file.write_text(text if text.startswith(("[", "-")) else f"apiVersion: v1\nkind: Pod\n{text}")
-    with pytest.raises(InputError, match="nested too deeply, or an anchor"):
-        check([str(file)])
-
-
-@pytest.mark.parametrize("kind", ["[Pod]", "3", "", "{a: b}", "true"])
-def test_a_kind_is_text(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / "pod.yaml"
-    file.write_text(f"apiVersion: v1\nkind: {kind}\nspec: {{hostPID: true}}\n")
-    with pytest.raises(InputError, match="no Kubernetes object"):
-        check([str(file)])
-
-
-def test_a_template_is_distinguished_from_a_syntax_error(tmp_path: Path) -> None:
-    file = tmp_path / "pod.yaml"
-    file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n")
-    with pytest.raises(InputError, match="looks like a template: render it first"):
-        check([str(file)])
-
-
 def test_a_duplicate_key_is_reported_and_the_last_one_applies(tmp_path: Path) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(GOOD + "  hostPID: false\n  hostPID: true\n")
@@ -276,29 +153,6 @@ def test_a_duplicate_key_is_reported_and_the_last_one_applies(tmp_path: Path) ->
     assert "hostPID is written twice: only the last one counts here" in {
         item.message for item in report.remarks if item.policy == "schema"
     }
-
-
-def test_an_unreadable_file_does_not_stop_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("a: [b\nc: d")
-    (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: Pod\nspec: {priority: .inf}\n---\n" + GOOD)
-    (tmp_path / "c.yaml").write_text(GOOD)
-    report = check([str(tmp_path)])
-    assert report.objects == 2
-    assert [line.split(": ")[0] for line in report.unreadable] == [
-        f"{tmp_path / 'a.yaml'}:2",
-        f"{tmp_path / 'b.yaml'}:3",
-    ]
-    assert (report.ok, report.exit_code) == (True, 2)
-    assert sum(line.startswith("not read: ") for line in report.lines()) == 2
-
-
-@pytest.mark.parametrize("pattern", ["charts", "charts/", "charts/*", "*/bad.yaml", "bad.yaml", "b*"])
-def test_excluded_files_are_not_read(tmp_path: Path, pattern: str) -> None:
-    (tmp_path / "charts").mkdir()
-    (tmp_path / "charts" / "bad.yaml").write_text("{{")
-    (tmp_path / "pod.yaml").write_text(GOOD)
-    report = check([str(tmp_path)], exclude=(pattern,))
-    assert (report.objects, report.unreadable) == (1, ())
 
 
 HOST = """\
@@ -365,69 +219,12 @@ def test_a_wrong_ignore_comment_suppresses_nothing_and_is_reported(
     assert found.line == 1
 
 
-def test_an_ignore_comment_inside_a_text_is_text(tmp_path: Path) -> None:
-    file = tmp_path / "map.yaml"
-    file.write_text(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  notes: |\n"
-        "    # kingdom: ignore no-secret-values -- not a comment\n    key: AKIAABCDEFGHIJKLMNOP\n"
-    )
-    report = check([str(file)], only=("no-secret-values",))
-    assert [item.policy for item in report.remarks] == ["no-secret-values"]
-    assert report.ignored == ()
-
-
 def test_cost_has_no_place_in_manifests(tmp_path: Path) -> None:
     file = tmp_path / "service.yaml"
     file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: LoadBalancer}\n")
     assert all(item.file and item.line for item in check([str(file)], strict=True).remarks)
     with pytest.raises(InputError, match="does not apply to manifests"):
         check([str(file)], only=("monthly-cost-ceiling",))
-
-
-def test_link_to_nothing_is_listed(tmp_path: Path) -> None:
-    (tmp_path / "pod.yaml").write_text(GOOD)
-    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nothing.yaml")
-    report = check([str(tmp_path)])
-    assert report.unreadable == (f"{tmp_path}/gone.yaml: No such file or directory",)
-
-
-@pytest.mark.parametrize("pattern", ["rendered/tests", "./rendered/tests/", "./tests", "rendered/t*"])
-def test_excluded_folders_may_be_written_from_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "rendered" / "tests").mkdir(parents=True)
-    for folder in ("rendered", "rendered/tests"):
-        (tmp_path / folder / "pod.yaml").write_text(GOOD)
-    assert check(["rendered"], exclude=(pattern,)).objects == 1
-    assert check(["rendered"], exclude=("rendered",)).objects == 2
-
-
-def test_sarif_places_are_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a b#.yaml").write_text(BAD)
-    outside = sarif(check([str(tmp_path)]))["runs"][0]["results"][0]
-    monkeypatch.chdir(tmp_path)
-    inside = [sarif(check([path]))["runs"][0]["results"][0] for path in (".", str(tmp_path))]
-    places = [item["locations"][0]["physicalLocation"]["artifactLocation"] for item in (outside, *inside)]
-    relative = {"uri": "a%20b%23.yaml", "uriBaseId": "%SRCROOT%"}
-    assert places == [{"uri": f"file://{tmp_path}/a%20b%23.yaml"}, relative, relative]
-
-
-def test_sarif_has_every_finding_and_its_suppression(tmp_path: Path) -> None:
-    file = tmp_path / "pod.yaml"
-    file.write_text(HOST)
-    report = check([str(file)])
-    log = sarif(report)
-    [run] = log["runs"]
-    assert len(run["results"]) == len(report.remarks) + len(report.ignored)
-    rules = run["tool"]["driver"]["rules"]
-    for result in run["results"]:
-        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-        assert result["locations"][0]["physicalLocation"]["region"]["startLine"] > 0
-    suppressed = [item for item in run["results"] if "suppressions" in item]
-    assert [item["suppressions"][0]["justification"] for item in suppressed] == [
-        reason for _, reason in report.ignored
-    ]
 
 
 CUSTOM = {
@@ -476,17 +273,3 @@ def test_patterns_of_policy_engines_are_no_pods(tmp_path: Path) -> None:
     )
     report = check([str(file)], only=("PSS",))
     assert (report.remarks, report.unevaluated) == ((), ())
-
-
-def test_json_that_is_no_manifest_is_left_out_of_a_folder_and_reported_by_name(tmp_path: Path) -> None:
-    (tmp_path / "dashboard.json").write_text('{"panels": [{"kind": "row"}]}')
-    (tmp_path / "broken.json").write_text('{"panels": [')
-    (tmp_path / "pod.json").write_text(
-        '{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod",'
-        ' "metadata": {"name": "a"}, "spec": {"hostNetwork": true, "containers": []}}]}'
-    )
-    report = check([str(tmp_path)], only=("pss-host-namespaces",))
-    assert [remark.name for remark in report.remarks] == ["a"]
-    assert [Path(line.split(":")[0]).name for line in report.unreadable] == ["broken.json"]
-    with pytest.raises(InputError, match=r"dashboard\.json:1: no Kubernetes object"):
-        check([str(tmp_path / "dashboard.json")])

@@ -15,7 +15,7 @@ import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
 from rehearsal.policy.pack import PolicyPack
-from rehearsal.policy.pack_files import PolicyConfigError, PolicyPackError, load_config
+from rehearsal.policy.pack_files import PolicyPackError
 
 PACK = Path(__file__).parents[3] / "policies"
 PREAMBLE = """
@@ -158,14 +158,6 @@ def test_a_pack_that_prints_much_does_not_block(pack_of: Callable[..., PolicyPac
     assert pack.analyze(request()) == []
 
 
-def test_a_missing_pack_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(PolicyPackError, match=r"no PulumiPolicy\.yaml"):
-        PolicyPack.start(tmp_path, project="p", stack="s", dry_run=True)
-    (tmp_path / "PulumiPolicy.yaml").write_text("runtime: nodejs")
-    with pytest.raises(PolicyPackError, match="runtime: python"):
-        PolicyPack.start(tmp_path, project="p", stack="s", dry_run=True)
-
-
 def test_the_process_ends_when_we_are_killed(tmp_path: Path) -> None:
     (tmp_path / "PulumiPolicy.yaml").write_text("runtime: python")
     (tmp_path / "__main__.py").write_text(PREAMBLE.format(body="pass") + SERVE)
@@ -191,18 +183,6 @@ def test_closing_twice_and_before_the_start_is_fine() -> None:
     assert ended(pack.pid)
     with pytest.raises(PolicyPackError, match="closed already"):
         _ = pack.info
-
-
-def test_a_configuration_file_that_is_no_json_names_line_and_column(tmp_path: Path) -> None:
-    file = tmp_path / "config.json"
-    file.write_text('{"all": mandatory}')
-    with pytest.raises(PolicyConfigError, match="line 1 column 9"):
-        load_config(file)
-    with pytest.raises(PolicyPackError, match="No such file"):
-        load_config(tmp_path / "missing.json")
-    file.write_text("[]")
-    with pytest.raises(PolicyPackError, match="must be an object"):
-        load_config(file)
 
 
 def ended(pid: int, within: float = 10) -> bool:
