@@ -49,7 +49,7 @@ class StackOutputs:
     def _parts(self, name: str) -> tuple[str, str, str]:
         """Organization, project and stack; the short forms are ``stack`` and ``project/stack``."""
         parts = name.split("/")
-        match parts:
+        match parts if all(parts) else []:
             case [stack]:
                 return "organization", self._project.name, stack
             case [project, stack]:
