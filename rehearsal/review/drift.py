@@ -44,17 +44,21 @@ class Drift:
 
 
 def drifts(preview: Any) -> Iterator[Drift]:
-    """The drift in a refresh preview's JSON. Raises InputError for one that has no steps."""
-    if not isinstance(preview, dict) or not isinstance(preview.get("steps", []), list):
-        raise InputError("the file is not the JSON of `pulumi refresh --preview-only --json`")
-    for step in preview.get("steps", []):
+    """The drift in a refresh preview's JSON; without resources it has no steps.
+
+    Raises InputError for anything else.
+    """
+    steps = preview.get("steps", []) if isinstance(preview, dict) else None
+    if not isinstance(steps, list) or not all(map(_is_step, steps)):
+        raise InputError("this is not the JSON of `pulumi refresh --preview-only --json`")
+    for step in steps:
         op, urn = step["op"], step["urn"]
         if op in _QUIET:
             continue
         if op == "delete" or not step.get("newState"):
             yield Drift(urn, op)
             continue
-        before, after = (step.get(key, {}).get("inputs", {}) for key in ("oldState", "newState"))
+        before, after = ((step.get(key) or {}).get("inputs") or {} for key in ("oldState", "newState"))
         owned = _OWNED.get(type_of(urn))
         paths = sorted(format_path(path) for path in differences(before, after))
         left = tuple(path for path in paths if owned is None or owned.fullmatch(path) is None)
@@ -62,12 +66,28 @@ def drifts(preview: Any) -> Iterator[Drift]:
             yield Drift(urn, op, left)
 
 
+def _is_step(step: Any) -> bool:
+    return (
+        isinstance(step, dict)
+        and isinstance(step.get("op"), str)
+        and str(step.get("urn", "")).count("::") >= 3
+        and all(step.get(key) is None or isinstance(step[key], dict) for key in ("oldState", "newState"))
+    )
+
+
 def main(arguments: list[str]) -> int:
-    """Prints the drift, a line each; the exit code."""
+    """Print the drift, one line per resource, and return the exit code."""
+    if len(arguments) != 1:
+        print("usage: python -m rehearsal.review.drift FILE", file=sys.stderr)
+        return 2
+    (file,) = arguments
     try:
-        found = list(drifts(json.loads(Path(arguments[0]).read_text())))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, InputError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        found = list(drifts(json.loads(Path(file).read_text())))
+    except OSError as error:
+        print(f"error: {file} cannot be read: {error.strerror}", file=sys.stderr)
+        return 2
+    except (ValueError, InputError) as error:
+        print(f"error: {file}: {error}", file=sys.stderr)
         return 2
     for item in found:
         print(f"- {item}")

@@ -15,7 +15,7 @@ from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of, type_of
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "")
 # Concerns of the policy pack, the first tag of each of its rules.
-_SECURITY: Final = frozenset({"pod_security", "tls", "network", "identity", "plaintext_secrets"})
+_SECURITY: Final = frozenset({"pod-security", "tls", "network", "identity", "plaintext-secrets"})
 _SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
 
 

@@ -114,7 +114,9 @@ def _atlas(resource: Resource) -> Iterator[tuple[str, str]]:
 def _text(node: Node) -> str:
     if not node.known():
         return UNKNOWN
-    return f"{node.raw:g}" if isinstance(node.raw, float) else str(node.raw)
+    if isinstance(node.raw, float) and node.raw.is_integer():
+        return str(int(node.raw))
+    return str(node.raw)
 
 
 _OBJECTS: Final[dict[str, Callable[[Object], Iterator[tuple[str, str]]]]] = {

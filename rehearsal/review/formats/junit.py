@@ -56,7 +56,7 @@ def _suite(root: ET.Element, item: StackReview, review: Review, names: Sequence[
         _error(plan, item.error)
         if item.wrong_settings and item.stack_file is not None:
             plan.set("file", _text(f"{item.stack_file.parent.name}/{item.stack_file.name}"))
-            plan.set("line", str(item.wrong_settings[0].line))
+            plan.set("line", str(item.wrong_settings[0].line or 1))
     elif item.conflicts:
         failure = ET.SubElement(plan, "failure", type="conflict", message=_text(item.conflicts[0].text))
         failure.text = _text("\n".join(effect.text for effect in item.conflicts))
@@ -90,10 +90,10 @@ def _add_findings(case: ET.Element, findings: Sequence[Finding], unevaluated: Se
             case, "failure", type=rule.severity or "mandatory", message=_text(rule.description)
         )
         failure.text = _text("\n".join([*map(_line, mandatory), f"To fix it: {rule.remediation}"]))
-        first = next((item for item in mandatory if item.file), None)
+        first = next((item for item in mandatory if item.place[0]), None)
         if first is not None:
             case.set("file", _text(first.place[0]))
-            case.set("line", str(first.place[1]))
+            case.set("line", str(first.place[1] or 1))
     elif unevaluated and not advisory:
         ET.SubElement(case, "skipped", message=_text(_unevaluated(unevaluated[0])))
     if advisory or (mandatory and unevaluated):

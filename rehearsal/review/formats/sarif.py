@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import quote
 
 from rehearsal.pulumi.urn import name_of
 from rehearsal.review.changes.impact import Effect
@@ -139,7 +140,7 @@ def _plan_result(rule: str, index: int, message: str, file: str, line: int) -> d
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": file, "uriBaseId": ROOT},
+                    "artifactLocation": {"uri": quote(file), "uriBaseId": ROOT},
                     "region": {"startLine": line},
                 }
             }
@@ -200,7 +201,7 @@ def _results(findings: Iterable[Finding], names: list[str], program: str) -> Ite
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": item.place[0] or program, "uriBaseId": ROOT},
+                        "artifactLocation": {"uri": quote(item.place[0] or program), "uriBaseId": ROOT},
                         "region": {"startLine": item.place[1] or 1},
                     },
                     "logicalLocations": [{"name": item.resource or "stack", "kind": "resource"}],

@@ -98,18 +98,6 @@ def test_an_environment_is_added_by_a_stack_file(project: Path) -> None:
     assert json.loads(listed.stdout) == ["dev", "staging", "qa", "prod"]
 
 
-def test_a_shared_identifier_is_a_finding_at_its_line(project: Path) -> None:
-    path = project / "stacks/Pulumi.staging.yaml"
-    zone = yaml.safe_load((project / "stacks/Pulumi.prod.yaml").read_text())["config"]["kingdom:edge"]["zone"]
-    path.write_text(re.sub(r"(?m)^    zone: \w+$", f"    zone: {zone}", path.read_text()))
-    (finding,) = shared_identifiers(Project.at(project))
-    assert finding.message == f"kingdom:edge.zone is {zone} in staging and prod"
-    assert finding.file == "stacks/Pulumi.prod.yaml"
-    line = (project / finding.file).read_text().splitlines()[finding.line - 1]
-    assert line.strip() == f"zone: {zone}"
-    assert shared_identifiers(Project.at(ROOT)) == ()
-
-
 def test_no_other_file_names_the_roles() -> None:
     names = "|".join(ROLES)
     for path in sorted((ROOT / "infra").rglob("*.py")):

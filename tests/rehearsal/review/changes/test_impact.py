@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,6 @@ from rehearsal.engine.state import ResourceState, Snapshot
 from rehearsal.pulumi.properties import UNKNOWN, Change
 from rehearsal.pulumi.urn import make_urn
 from rehearsal.review.changes.impact import Weight, effects
-from rehearsal.review.changes.stack_file import cause, changed_settings, line_of, wrong_settings
-from tests.rehearsal.review.repositories import Repository
 
 REDIS = "gcp:redis/instance:Instance"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -170,49 +167,3 @@ def test_a_rename_of_what_the_cloud_names_suggests_an_alias() -> None:
     found = effects(result(steps, sessions=inputs), result((), cache=inputs))
     assert [item.weight for item in found] == [Weight.LOSS, Weight.HINT]
     assert "cache looks renamed to sessions" in found[1].text
-
-
-STACK = """\
-config:
-  gcp:project: kingdom-prod
-  kingdom:workload:
-    api:
-      maxReplicas: 100
-      zones: [a, b]
-  policies:monthlyCeiling: "10"
-"""
-
-
-def test_a_setting_is_found_in_its_line(tmp_path: Path) -> None:
-    path = tmp_path / "Pulumi.prod.yaml"
-    path.write_text(STACK)
-    assert line_of(path, "gcp:project") == 2
-    assert line_of(path, "kingdom:workload.api.maxReplicas") == 5
-    assert line_of(path, "kingdom:workload.api.zones[1]") == 6
-    assert line_of(path, "kingdom:workload.api.missing") == 4  # what it is missing in
-    assert line_of(path, "other:key") == 1
-    error = (
-        'stack "prod": one setting is wrong in stacks/Pulumi.prod.yaml, and nothing was changed\n'
-        "  kingdom:workload.api.maxReplicas = 100\n      must be less"
-    )
-    (wrong,) = wrong_settings(error, path)
-    assert (wrong.key, wrong.line) == ("kingdom:workload.api.maxReplicas", 5)
-    assert wrong_settings("infra/cache.py:5: the program raised ValueError", path) == ()
-
-
-def test_a_finding_is_traced_to_the_setting_that_causes_it(tmp_path: Path) -> None:
-    from rehearsal.pulumi.project import Project
-
-    repository = Repository(tmp_path, ())
-    repository.write("stacks/Pulumi.prod.yaml", STACK)
-    before = Project.find(tmp_path).stack("prod")
-    repository.write("stacks/Pulumi.prod.yaml", STACK.replace("100", "150").replace("[a, b]", "[a, c]"))
-    changed = changed_settings(before, Project.find(tmp_path).stack("prod"))
-    assert [(item.key, item.value, item.line) for item in changed] == [
-        ("kingdom:workload.api.maxReplicas", "150", 5),
-        ("kingdom:workload.api.zones[1]", "c", 6),
-    ]
-    found = cause(changed, "spec.maxReplicas: must be at most 100", only=False)
-    assert found is not None
-    assert found.line == 5
-    assert cause(changed, "nothing of the kind", only=True) is None

@@ -1,10 +1,9 @@
-"""Digests of plans, and drift: what is the same reads the same, and every difference is named."""
+"""Digests of plans: equal plans have equal digests, and every difference is named."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,10 +12,7 @@ from rehearsal.engine.state.resource_state import Snapshot
 from rehearsal.errors import InputError
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 from rehearsal.review.changes.plan_digest import Expected, Plan, PlanChangedError, plan_of, save
-from rehearsal.review.drift import drifts
 from tests.rehearsal.review.factories import POD, resource, step
-
-NODE_POOL = "gcp:container/nodePool:NodePool"
 
 
 def plan(inputs: dict[str, object], op: Op = Op.CREATE, *names: str) -> Plan:
@@ -72,31 +68,3 @@ def test_many_differences_are_counted(tmp_path: Path) -> None:
     names = [f"pod-{number:03}" for number in range(100)]
     with pytest.raises(PlanChangedError, match="and 80 more"):
         Expected(replace(plan({}), steps={}).digest).require(plan({}, Op.CREATE, *names))
-
-
-def refreshed(type_: str, before: dict[str, Any], after: dict[str, Any] | None, op: str = "update") -> Any:
-    urn = f"urn:pulumi:dev::kingdom::{type_}::it"
-    state = {"newState": {"inputs": after}} if after is not None else {}
-    return {"steps": [{"op": op, "urn": urn, "oldState": {"inputs": before}, **state}]}
-
-
-def test_what_an_autoscaler_changed_is_no_drift() -> None:
-    deployment = "kubernetes:apps/v1:Deployment"
-    assert not list(drifts(refreshed(deployment, {"spec": {}}, {"spec": {"replicas": 40}})))
-    assert not list(drifts(refreshed(NODE_POOL, {"nodeCount": 1}, {"nodeCount": 3})))
-
-
-def test_an_unexpected_change_is_drift_with_its_path() -> None:
-    (found,) = drifts(
-        refreshed(
-            NODE_POOL, {"nodeCount": 1, "nodeConfig": {"spot": True}}, {"nodeCount": 3, "nodeConfig": {}}
-        )
-    )
-    assert found.paths == ("nodeConfig.spot",)
-    (gone,) = drifts(refreshed(NODE_POOL, {"nodeCount": 1}, None, "delete"))
-    assert str(gone) == f"it ({NODE_POOL}): gone"
-
-
-def test_a_file_that_is_no_refresh_is_refused() -> None:
-    with pytest.raises(InputError):
-        list(drifts([]))
