@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from rehearsal.engine.events import Listener, Result, Silent
+from rehearsal.engine.events import Diagnostic, Listener, Result, Silent
 from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.state.resource_state import Snapshot
 from rehearsal.engine.state.secrets import passphrase, stored_passphrase
@@ -27,6 +27,7 @@ from rehearsal.policy.pack import PolicyPack
 from rehearsal.policy.pack_process import PackContext, PackProcess
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
 from rehearsal.pulumi.stack_outputs import StackOutputs
+from rehearsal.pulumi.urn import name_of
 
 READY_TIMEOUT: Final = 120.0  # seconds from the last resource until all processes are ready
 
@@ -88,7 +89,8 @@ class Session:
             plan = self._operation(Silent(), None, None, store).preview()
         if not plan.ok:
             raise KingdomError(
-                f"{self.stack.name} cannot be planned from nothing", details=list(map(str, plan.errors))
+                f"{self.stack.name} cannot be planned from nothing",
+                details=[_described(error) for error in plan.errors],
             )
         return plan
 
@@ -111,7 +113,8 @@ class Session:
         plan, created = self.rehearse(Silent())
         if not plan.ok:
             raise KingdomError(
-                f"{self.stack.name} cannot be planned from nothing", details=list(map(str, plan.errors))
+                f"{self.stack.name} cannot be planned from nothing",
+                details=[_described(error) for error in plan.errors],
             )
         found = obstacles(
             FreshProject.of_stack(self.stack.config), plan.snapshot.resources, created.snapshot.resources
@@ -270,6 +273,12 @@ class Session:
             listener=listener,
             notice=self.notice,
         )
+
+
+def _described(error: Diagnostic) -> str:
+    """The error with the name of its resource and the source of its declaration, where known."""
+    about = name_of(error.urn) if error.urn else ""
+    return ": ".join(part for part in (error.source, about, error.message) if part)
 
 
 def _same_records(planned: Snapshot, recorded: Snapshot) -> bool:
