@@ -28,7 +28,8 @@ def _walk(command: object, prefix: str) -> Iterator[tuple[str, TyperCommand]]:
 
 def options(command: TyperCommand) -> set[str]:
     """Options of the command, `--help` included."""
-    return {word for option in command.params for word in (*option.opts, *option.secondary_opts)} | {"--help"}
+    found = (item for item in command.params if isinstance(item, TyperOption))
+    return {word for option in found for word in (*option.opts, *option.secondary_opts)} | {"--help"}
 
 
 def commands_page() -> str:

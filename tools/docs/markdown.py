@@ -62,7 +62,8 @@ def table(document: Path, heading: str) -> list[list[str]]:
     """
     text = document.read_text()
     found = re.search(rf"^#+ +{re.escape(heading)} *$(?P<below>.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
-    rows = re.findall(r"^\|(.+)\|\s*$", found["below"], re.MULTILINE) if found else []
+    lines = re.search(r"(?:^\|.+\|[ \t]*(?:\n|\Z))+", found["below"], re.MULTILINE) if found else None
+    rows = re.findall(r"^\|(.+)\|[ \t]*$", lines[0], re.MULTILINE) if lines else []
     if not rows:
         raise LookupError(f"no table below “{heading}” in {document.relative_to(ROOT)}")
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in rows[2:]]
