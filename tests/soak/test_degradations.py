@@ -43,7 +43,7 @@ LEAK_BYTES: Final = 2**20 / BUCKET  # a second: 1 MiB a bucket
 CPU_WAIT: Final = "Time for which the event loop waits for a CPU"
 _ITEMS: Final = 5
 _DOCUMENTS: Final = 6000
-_BURNERS: Final = 2 * (os.cpu_count() or 1)
+_BURNERS: Final = 8 * (os.cpu_count() or 1)
 _RATES: Final = {"item": 4.0, "list": 2.0, "feed": 2.0}  # requests a second
 
 # The signal with a threshold that a degradation of another signal would cross.
@@ -146,11 +146,12 @@ class Load:
 class Recording:
     """The dashboard of the platform with a new recording.
 
-    `first` has the time at which each finding was first reported, `findings` its latest state.
+    `first` has the time at which each finding was first reported and its state then, `findings` its latest
+    state.
     """
 
     url: str
-    first: dict[tuple[str, str], float] = field(default_factory=dict)
+    first: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
     findings: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     alerts: set[str] = field(default_factory=set)
     _at: float = 0.0
@@ -164,7 +165,7 @@ class Recording:
         self._at, self._due = float(overview["at"]), time.monotonic() + 2
         for finding in overview["findings"]:
             key = finding["signal"], finding["line"]
-            self.first.setdefault(key, self._at)
+            self.first.setdefault(key, (self._at, finding))
             self.findings[key] = finding
         self.alerts |= {alert["signal"] for alert in overview["alerts"]}
         return self._at
@@ -175,19 +176,22 @@ class Recording:
         return set(wanted) <= set(self.first)
 
     def require(self, signal: str, line: str, planted: float) -> Mapping[str, Any]:
-        """Require the finding, with its onset at `planted` and before its threshold; print its delay."""
-        at, finding = self.first[signal, line], self.findings[signal, line]
-        change = finding["change"]
+        """Require the finding as it was first reported: its onset at `planted`, before its threshold.
+
+        Prints its delay. Returns its latest state, since other lines may be found later.
+        """
+        (at, first), finding = self.first[signal, line], self.findings[signal, line]
+        change = first["change"]
         error = change["onset"] - planted
         print(
             f"{signal} {line}: {at - planted:.0f} s after it began, {(at - planted) / BUCKET:.0f} min at full"
-            f" length, onset {error:+.0f} s, {finding['text']};"
+            f" length, onset {error:+.0f} s, {first['text']};"
             f" with {', '.join(finding['with']) or 'nothing'};"
             f" near {', '.join(mover['title'] for mover in finding['movers']) or 'no event'}"
         )
         assert at > planted, "found before it was planted"
         assert abs(error) <= ONSET_SECONDS[change["kind"]], f"{signal}: onset {error:+.0f} s"
-        assert finding["limit"] is None or change["after"] < finding["limit"]
+        assert first["limit"] is None or change["after"] < first["limit"]
         assert _THRESHOLDS.get(signal, "response-time") not in self.alerts
         return finding
 
