@@ -175,17 +175,21 @@ class Recording:
         self.look()
         return set(wanted) <= set(self.first)
 
-    def require(self, signal: str, line: str, planted: float) -> Mapping[str, Any]:
+    def require(
+        self, signal: str, line: str, planted: float, complete: float | None = None
+    ) -> Mapping[str, Any]:
         """Require the finding as it was first reported: its onset at `planted`, before its threshold.
 
-        Prints its delay. Returns its latest state, since other lines may be found later.
+        With `complete`, the fault took that long to be there as a whole, and the onset may be in between.
+        Prints the delay. Returns the latest state, since other lines may be found later.
         """
         (at, first), finding = self.first[signal, line], self.findings[signal, line]
         change = first["change"]
-        error = change["onset"] - planted
+        onset = change["onset"]
+        error = onset - min(max(onset, planted), complete or planted)
         print(
             f"{signal} {line}: {at - planted:.0f} s after it began, {(at - planted) / BUCKET:.0f} min at full"
-            f" length, onset {error:+.0f} s, {first['text']};"
+            f" length, onset {onset - planted:+.0f} s, {first['text']};"
             f" with {', '.join(finding['with']) or 'nothing'};"
             f" near {', '.join(mover['title'] for mover in finding['movers']) or 'no event'}"
         )
@@ -328,6 +332,7 @@ def test_a_leak_a_slow_query_and_a_falling_hit_rate_are_found(
     listing = "response-time-by-route", "/v1/contents"
     baseline(recording)
     planted: dict[tuple[str, str], float] = {}
+    complete: dict[tuple[str, str], float] = {}
     with ExitStack() as faults:
         for finding, fault in (
             (leaking, leak(platform)),
@@ -337,16 +342,18 @@ def test_a_leak_a_slow_query_and_a_falling_hit_rate_are_found(
             # One after another, further apart than the tolerance for events near an onset.
             planted[finding] = time.time()
             faults.enter_context(fault)
+            complete[finding] = time.time()
             wait_for(
                 "the next fault",
-                lambda: recording.look() > max(planted.values()) + 5 * BUCKET,
+                lambda: recording.look() > max(complete.values()) + 5 * BUCKET,
                 60 + 10 * BUCKET,
             )
         wait_for("all are found", lambda: recording.has(leaking, slow, falling, listing), PATIENCE_SECONDS)
     recording.require(*leaking, planted[leaking])
     recording.require(*falling, planted[falling])
-    recording.require(*slow, planted[slow])
-    finding = recording.require(*listing, planted[slow])
+    print(f"the collection grew within {complete[slow] - planted[slow]:.0f} s")
+    recording.require(*slow, planted[slow], complete[slow])
+    finding = recording.require(*listing, planted[slow], complete[slow])
     assert "MongoDB command time, 95th percentile contents" in finding["with"]
 
 
