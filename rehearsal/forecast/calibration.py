@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ _WINDOW_SECONDS: Final = 5
 _WARM_UP_SECONDS: Final = 5
 # A sample is the mean since the one before, so that a slow observer still covers the window.
 _MIN_SAMPLES: Final = 2
+_MIN_SHARE_OF_RATE: Final = 0.25
 
 
 class CalibrationError(ValueError):
@@ -254,20 +256,23 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
         raise CalibrationError(
             f"the targets held at no rate of the load test: {'; '.join(reasons) or 'they were missed'}"
         )
-    windows = [window for step in held for window in _windows(step)]
+    # At lower rates most of the CPU is that without load, and the difference is noise.
+    highest = held[-1]["rate"]
+    busy = [step for step in held if step["rate"] >= _MIN_SHARE_OF_RATE * highest]
+    windows = [window for step in busy for window in _windows(step)]
     if len(windows) < _MIN_WINDOWS:
         raise CalibrationError(
             f"the load test has {len(windows)} windows of {_WINDOW_SECONDS} s with measurements; "
             f"{_MIN_WINDOWS} are needed"
         )
-    names = sorted({name for cpu, _ in windows for name in cpu})
+    names = sorted({name for window in windows for name in window.cpu})
     idle, idle_pods = _idle(result.get("idle") or [])
-    cpu = {
-        name: _estimate(
-            [max(0.0, each.get(name, 0.0) - idle.get(name, 0.0)) / served for each, served in windows]
+    cpu = {name: _estimate([window.cost(name, idle, idle_pods) for window in windows]) for name in names}
+    if any(cpu[role].low <= 0 for role in idle_pods if role in cpu):
+        raise CalibrationError(
+            "api or worker used no more CPU under load than without, in at least one window: run "
+            "`kingdom load capacity` again on a machine that does nothing else"
         )
-        for name in names
-    }
     low, cores = held[0], held[0]["cores"]
     used = [each["cpu"] for each in low["platform"] if each.get("cpu") is not None and each["at"] >= 0]
     return Calibration(
@@ -298,18 +303,23 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
 
 
 def _idle(samples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Cores by component and pods by role without load. Raises CalibrationError."""
+    """Cores by component and pods by role without load. Raises CalibrationError.
+
+    Only the longest time without a change of replicas counts, from its third sample on: a pod that starts
+    uses a whole core for two seconds.
+    """
     # The first sample has no time to compare with: zeros.
     used = [each for each in samples if any((each.get("cpuByComponent") or {}).values())]
-    if len(used) < _MIN_SAMPLES:
+    runs = [list(run) for _, run in groupby(used, key=lambda each: each["replicas"])]
+    steady = max((run if run[0] is used[0] else run[2:] for run in runs), key=len, default=[])
+    if len(steady) < _MIN_SAMPLES:
         raise CalibrationError(
             "the load test did not measure the platform without load: run `kingdom load capacity` again"
         )
-    names = {name for each in used for name in each["cpuByComponent"]}
-    roles = {name for each in used for name in each["replicas"]}
+    names = {name for each in steady for name in each["cpuByComponent"]}
     return (
-        {name: statistics.fmean(each["cpuByComponent"].get(name, 0.0) for each in used) for name in names},
-        {name: statistics.fmean(each["replicas"].get(name, 0) for each in used) for name in roles},
+        {name: statistics.fmean(each["cpuByComponent"].get(name, 0.0) for each in steady) for name in names},
+        {role: float(count) for role, count in steady[0]["replicas"].items()},
     )
 
 
@@ -362,8 +372,23 @@ def _points(step: Mapping[str, Any]) -> Iterator[Point]:
             yield in_flight, completed
 
 
-def _windows(result: Mapping[str, Any]) -> Iterator[tuple[dict[str, float], float]]:
-    """CPU cores by component and completed requests per second, in windows after the warm-up."""
+@dataclass(frozen=True)
+class _Window:
+    """CPU cores by component, completed requests per second, and pods by role, where they are known."""
+
+    cpu: Mapping[str, float]
+    served: float
+    pods: Mapping[str, float]
+
+    def cost(self, name: str, idle: Mapping[str, float], idle_pods: Mapping[str, float]) -> float:
+        """CPU seconds of a component per request beyond those without load, which grow with the pods."""
+        here, there = (pods.get(name) or sum(pods.values()) for pods in (self.pods or idle_pods, idle_pods))
+        without_load = idle.get(name, 0.0) * (here / there if there else 1.0)
+        return max(0.0, self.cpu.get(name, 0.0) - without_load) / self.served
+
+
+def _windows(result: Mapping[str, Any]) -> Iterator[_Window]:
+    """The windows after the warm-up in which the replicas did not change."""
     served = [each["completed"] for each in result["seconds"]]
     samples = [
         each
@@ -373,15 +398,17 @@ def _windows(result: Mapping[str, Any]) -> Iterator[tuple[dict[str, float], floa
     for start in range(_WARM_UP_SECONDS, len(served) - _WINDOW_SECONDS + 1, _WINDOW_SECONDS):
         inside = [each for each in samples if start <= each["at"] < start + _WINDOW_SECONDS]
         count = sum(served[start : start + _WINDOW_SECONDS]) / _WINDOW_SECONDS
-        if len(inside) < _MIN_SAMPLES or not count:
+        pods = [each.get("replicas") or {} for each in inside]
+        if len(inside) < _MIN_SAMPLES or not count or any(each != pods[0] for each in pods):
             continue
         names = {name for each in inside for name in each["cpuByComponent"]}
-        yield (
+        yield _Window(
             {
                 name: statistics.fmean(each["cpuByComponent"].get(name, 0.0) for each in inside)
                 for name in names
             },
             count,
+            pods[0],
         )
 
 

@@ -106,6 +106,47 @@ def test_the_instance_with_the_highest_cost_limits_redis(
     assert cost.utilization(separate, rate, 100) == pytest.approx(0.8)
 
 
+def test_cpu_without_load_grows_with_the_pods() -> None:
+    """Two of the windows have six pods of `api` in place of three, which use 60 mc more without load."""
+    busy = step(100.0)
+    for sample in busy["platform"]:
+        more = sample["at"] >= 10
+        sample["replicas"] = {"api": 6 if more else 3, "worker": 2}
+        sample["cpuByComponent"]["api"] += 0.06 * more
+    found = from_capacity(result(step(50.0), busy, step(200.0)), job_share=0.05)
+    assert found.cpu["api"].low == pytest.approx(0.012)
+    assert found.cpu["api"].high == pytest.approx(0.012)
+
+
+def test_the_start_of_a_pod_is_no_cpu_without_load() -> None:
+    starting = [
+        {"replicas": {"api": 2, "worker": 2}, "cpuByComponent": {**IDLE, "api": 0.9}},
+        *({"replicas": {"api": 3, "worker": 2}, "cpuByComponent": {**IDLE, "api": 0.8}} for _ in range(2)),
+    ]
+    measured = result()
+    found = from_capacity(measured | {"idle": starting + measured["idle"]}, job_share=0.05)
+    assert found.idle_of("api") == pytest.approx(0.02)
+
+
+def test_windows_in_which_replicas_change_have_no_cost() -> None:
+    busy = step(100.0)
+    for sample in busy["platform"]:
+        sample["replicas"] = {"api": 3 if sample["at"] < 7 else 4, "worker": 2}
+        sample["cpuByComponent"]["api"] += 0.02 if sample["at"] >= 7 else 0.0
+        sample["cpuByComponent"]["api"] += 5.0 if 5 <= sample["at"] < 10 else 0.0
+    found = from_capacity(result(step(50.0), busy, step(200.0)), job_share=0.05)
+    assert found.cpu["api"].high == pytest.approx(0.012)
+
+
+def test_a_low_rate_adds_no_noise_to_the_cost() -> None:
+    quiet = step(50.0) | {"rate": 10.0}
+    for sample in quiet["platform"]:
+        sample["cpuByComponent"]["api"] = 0.0
+    found = from_capacity(result(quiet, step(100.0), step(50.0), step(200.0)), job_share=0.05)
+    assert found.rates == (10.0, 100.0)
+    assert found.cpu["api"].low == pytest.approx(0.012)
+
+
 def test_times_are_those_of_the_lowest_rate() -> None:
     found = from_capacity(result(), job_share=0.05)
     assert found.utilization == pytest.approx(50 * 0.015 / 2)
@@ -136,6 +177,10 @@ def test_the_law_is_fitted_to_all_steps_and_gives_the_usable_cpu() -> None:
         (result(*(step(rate, platform=[]) for rate in MEASURED)), "0 windows of 5 s"),
         (result(step(50.0), step(50.0), step(50.0)), "too few valid steps: .* at least three concurrencies"),
         (result() | {"idle": []}, "did not measure the platform without load"),
+        (
+            result() | {"idle": [{"replicas": {"api": 3}, "cpuByComponent": {"api": 9.0}}] * 5},
+            "used no more CPU under load than without",
+        ),
         ({"kind": "run"}, "of the kind 'run': a calibration is made from the one of `kingdom load capacity"),
     ],
 )

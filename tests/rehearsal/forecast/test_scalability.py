@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
@@ -24,8 +24,11 @@ def test_exact_points_give_the_coefficients_back(single: float, contention: floa
     assert found.coherence == pytest.approx(coherence, abs=1e-5)
 
 
+# The quadratic steps of scipy divide by zero for some exact fits; its result is right nevertheless.
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
 @settings(max_examples=40)
 @given(st.lists(st.floats(0.5, 2.0), min_size=6, max_size=6))
+@example([1.0] * 6)
 def test_a_noisy_fit_is_the_one_of_scipy(noise: list[float]) -> None:
     points: list[Point] = [
         (n, 100 * n / (1 + 0.1 * (n - 1)) * f) for n, f in zip(NUMBERS, noise, strict=True)
