@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.settings.roles import ROLES
 from rehearsal.pulumi.project import Project
 from rehearsal.review.changes.shared_identifiers import KEYS, shared_identifiers
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ROLE_PAGE = (ROOT / "docs/add-a-role.md").read_text()
 ENVIRONMENT_PAGE = (ROOT / "docs/add-an-environment.md").read_text()
 
@@ -96,10 +95,3 @@ def test_an_environment_is_added_by_a_stack_file(project: Path) -> None:
         [str(project / ".github/scripts/stacks")], capture_output=True, text=True, check=True
     )
     assert json.loads(listed.stdout) == ["dev", "staging", "qa", "prod"]
-
-
-def test_no_other_file_names_the_roles() -> None:
-    names = "|".join(ROLES)
-    for path in sorted((ROOT / "infra").rglob("*.py")):
-        if path.name != "roles.py":
-            assert not re.search(rf'(?<![\w/.])"(?:{names})"(?![\w/])', path.read_text()), path
