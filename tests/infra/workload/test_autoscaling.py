@@ -70,10 +70,3 @@ def test_replicas_come_fast_and_go_slowly(declared: Declared, role: str) -> None
         p["value"] * 60 / p["periodSeconds"] for p in down["policies"] if p["type"] == "Percent"
     )
     assert a_minute_up >= 10 * a_minute_down
-
-
-def test_what_the_autoscalers_of_nodes_change_is_no_drift(declared: Declared) -> None:
-    # The default pool's configuration, read back, would be that of the first pool and replace the cluster.
-    assert declared.state("Cluster").ignore_changes == ("nodeConfig",)
-    pools = [item for item in declared.resources if item.type.endswith(":NodePool")]
-    assert {item.ignore_changes for item in pools} == {("initialNodeCount",)}

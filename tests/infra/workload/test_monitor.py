@@ -116,3 +116,8 @@ def test_a_run_that_fails_twice_is_left_to_the_next(cloud: Declared) -> None:
     assert job(cloud)["backoffLimit"] == 1
     assert pod(cloud)["restartPolicy"] == "Never"
     assert pod(cloud)["serviceAccountName"] == "monitor"
+
+
+def test_an_update_by_hand_ignores_the_image(prod: Declared) -> None:
+    ignored = prod.state("CronJob", "monitor").ignore_changes
+    assert tuple(ignored) == ("spec.jobTemplate.spec.template.spec.containers[0].image",)
