@@ -1,59 +1,92 @@
-"""LBA1 to LBA5 as the gateway declares them: algorithm, health, outliers, stickiness, draining."""
+"""Failover between origins: the monitor, the order of origins, their shares, and sticky sessions."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from infra.edge.load_balancer import shares
 from infra.settings.loader import parse
-from infra.settings.types import Algorithm
-from infra.workload.gateway import distribution
-from tests.infra.rehearsal import Declared, configuration
+from infra.settings.platform import EdgeSettings
+from tests.infra.rehearsal import Declared, configuration, rehearse
 
 
-def test_stickiness_is_a_cookie_that_every_algorithm_honours(declared: Declared) -> None:
+def test_sessions_stick_to_an_origin_as_long_as_to_a_replica(declared: Declared) -> None:
+    balancer = declared.one("LoadBalancer")
     policy = declared.one("GCPTrafficDistributionPolicy")["spec"]["default"]
-    settings = configuration(declared.stack)["kingdom:workload"]
-    assert policy["sessionAffinity"]["type"] == "STRONG_COOKIE_AFFINITY"
-    assert policy["sessionAffinity"]["cookie"]["ttl"] == f"{settings['affinitySeconds']}s"
-    assert "sessionAffinity" not in declared.one("GCPBackendPolicy")["spec"]["default"]
+    assert balancer["sessionAffinity"] == "cookie"
+    assert f"{balancer['sessionAffinityTtl']:g}s" == policy["sessionAffinity"]["cookie"]["ttl"]
 
 
-def test_a_zone_of_sick_replicas_is_taken_out_as_a_whole(declared: Declared) -> None:
-    policy = declared.one("GCPTrafficDistributionPolicy")["spec"]["default"]
-    assert policy["autoCapacityDrain"] == {"enableAutoCapacityDrain": True}
+def test_origins_are_watched_over_tls_by_what_users_see(declared: Declared) -> None:
+    monitor = declared.one("LoadBalancerMonitor")
+    assert (monitor["type"], monitor["allowInsecure"]) == ("https", False)
+    # Two failures in a row, and their time-outs: recovery stays below the five minutes of REL1.
+    assert monitor["consecutiveDown"] * (monitor["interval"] + monitor["timeout"]) < 300
 
 
-def test_a_leaving_replica_keeps_its_connections_until_it_has_finished(declared: Declared) -> None:
-    default = declared.one("GCPBackendPolicy")["spec"]["default"]
-    pod = declared.one("Deployment", "api")["spec"]["template"]["spec"]
-    drain = default["connectionDraining"]["drainingTimeoutSec"]
-    assert default["timeoutSec"] <= drain < pod["terminationGracePeriodSeconds"]
-
-
-def test_probes_time_out_later_than_the_dependency_checks_of_the_service(declared: Declared) -> None:
-    check = float(declared.one("ConfigMap", "configuration")["data"]["KINGDOM_DEPENDENCY_SECONDS"])
-    health = declared.one("HealthCheckPolicy")["spec"]["default"]
-    assert check < health["timeoutSec"] <= health["checkIntervalSec"]
-    for role in ("api", "worker"):
-        pod = declared.one("Deployment", role)["spec"]["template"]["spec"]
-        probe = pod["containers"][0]["readinessProbe"]
-        assert check < probe["timeoutSeconds"] <= probe["periodSeconds"]
-        assert (probe["timeoutSeconds"], probe["periodSeconds"], probe["failureThreshold"]) == (
-            health["timeoutSec"],
-            health["checkIntervalSec"],
-            health["unhealthyThreshold"],
-        )
-
-
-def test_each_algorithm_of_the_settings_reaches_the_balancer() -> None:
-    values: dict[str, Any] = configuration("prod")
-    found = {}
-    for algorithm in Algorithm:
-        values["kingdom:workload"]["algorithm"] = algorithm.value
-        policy = distribution(parse("prod", values).workload)
-        found[algorithm] = (policy["localityLbAlgorithm"], "customMetrics" in policy)
-    assert found == {
-        Algorithm.ROUND_ROBIN: ("ROUND_ROBIN", False),
-        Algorithm.LEAST_REQUEST: ("LEAST_REQUEST", False),
-        Algorithm.WEIGHTED: ("WEIGHTED_ROUND_ROBIN", True),
+@pytest.fixture(scope="module")
+def with_standby(tmp_path_factory: pytest.TempPathFactory) -> Declared:
+    values = configuration("prod")
+    values["kingdom:edge"]["standby"] = {
+        "belgium": {"hostname": "origin-be.kingdom.studio", "weightPercent": 0},
+        "iowa": {"hostname": "origin-us.kingdom.studio", "weightPercent": 0},
     }
+    return rehearse("prod", tmp_path_factory.mktemp("standby"), values)
+
+
+def test_standby_origins_take_over_in_their_order(with_standby: Declared) -> None:
+    pools = {
+        name: with_standby.state("LoadBalancerPool", name).id for name in with_standby.of("LoadBalancerPool")
+    }
+    balancer = with_standby.one("LoadBalancer")
+    assert balancer["steeringPolicy"] == "off"
+    assert balancer["defaultPools"] == [pools[f"edge-balancer-{key}"] for key in ("main", "belgium", "iowa")]
+    assert balancer["fallbackPool"] == pools["edge-balancer-main"]
+    assert balancer["adaptiveRouting"] == {"failoverAcrossPools": True}
+
+
+def edge(**weights: int) -> EdgeSettings:
+    """Settings of prod with standby origins of these weights, in percent."""
+    values: dict[str, Any] = configuration("prod")
+    values["kingdom:edge"]["standby"] = {
+        key: {"hostname": f"{key}.kingdom.studio", "weightPercent": weight} for key, weight in weights.items()
+    }
+    return parse("prod", values).edge
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ({}, {"main": 1.0}),
+        ({"iowa": 0}, {"main": 1.0, "iowa": 0.0}),
+        ({"iowa": 20}, {"main": 0.8, "iowa": 0.2}),
+        ({"iowa": 60, "belgium": 30}, {"main": 0.1, "iowa": 0.6, "belgium": 0.3}),
+    ],
+)
+def test_the_main_origin_takes_what_the_others_leave(
+    weights: dict[str, int], expected: dict[str, float]
+) -> None:
+    assert shares(edge(**weights)) == expected
+
+
+def test_an_origin_with_a_share_gets_it_by_the_id_of_its_pool(varied: Declared) -> None:
+    pools = {key: varied.state("LoadBalancerPool", f"edge-balancer-{key}").id for key in ("main", "iowa")}
+    balancer = varied.one("LoadBalancer")
+    assert balancer["steeringPolicy"] == "random"
+    assert balancer["randomSteering"]["poolWeights"] == {pools["main"]: 0.8, pools["iowa"]: 0.2}
+    assert balancer["randomSteering"]["defaultWeight"] == 0
+
+
+def test_a_lost_origin_is_reported_to_the_paging_address(varied: Declared) -> None:
+    policy = varied.one("NotificationPolicy")
+    assert policy["mechanisms"]["emails"] == [{"id": configuration("prod")["kingdom:observability"]["page"]}]
+    pools = {varied.state("LoadBalancerPool", f"edge-balancer-{key}").id for key in ("main", "iowa")}
+    assert set(policy["filters"]["poolIds"]) == pools
+
+
+def test_sessions_move_once_a_replica_has_had_time_to_finish(declared: Declared) -> None:
+    settings = configuration(declared.stack)["kingdom:workload"]
+    attributes = declared.one("LoadBalancer")["sessionAffinityAttributes"]
+    assert attributes["drainDuration"] == settings["drainSeconds"] + settings["requestSeconds"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from rehearsal.host.envoy.cloudflare_expressions import Matcher, UnsupportedError, alternatives
+from rehearsal.host.envoy.cloudflare_expressions import UnsupportedError, alternatives
+from tests.support.cloudflare import holds
 
 REQUEST = {
     ":method": "GET",
@@ -14,17 +13,6 @@ REQUEST = {
     ":authority": "api.example.com:8443",
     "x-a": "One",
 }
-
-
-def matches(matcher: Matcher, request: dict[str, str]) -> bool:
-    pattern = matcher["string_match"]["safe_regex"]["regex"]
-    matched = re.fullmatch(pattern, request.get(matcher["name"], "")) is not None
-    return matched != matcher.get("invert_match", False)
-
-
-def holds(expression: str, **changes: str) -> bool:
-    request = REQUEST | {name.replace("_", ":", 1): value for name, value in changes.items()}
-    return any(all(matches(item, request) for item in one) for one in alternatives(expression))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +52,7 @@ def holds(expression: str, **changes: str) -> bool:
     ],
 )
 def test_expression_is_evaluated_as_cloudflare_does(expression: str, expected: bool) -> None:
-    assert holds(expression) == expected
+    assert holds(expression, REQUEST) == expected
 
 
 @pytest.mark.parametrize(
