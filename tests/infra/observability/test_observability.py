@@ -1,4 +1,4 @@
-"""Alerts, dashboards and SLOs use the same thresholds, and only exported metrics."""
+"""Queries of exported metrics only, the uptime check, and alerts on thresholds."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from app.telemetry.http_metrics import BOUNDS
 from infra.settings.loader import parse
 from tests.infra.rehearsal import ROOT, Declared, configuration, strings
+from tests.support.promql import result, series
 
 SUFFIXES = ("_bucket", "_count", "_sum", "_total")
 
@@ -41,32 +44,38 @@ def test_what_is_fast_is_a_bound_of_the_histogram(declared: Declared) -> None:
     assert any(f'le="{settings.fast_seconds}"' in query for query in queries(declared))
 
 
-def test_logs_are_retained_for_the_configured_days(declared: Declared) -> None:
-    wanted = configuration(declared.stack)["kingdom:observability"]["logDays"]
-    assert declared.one("ProjectBucketConfig")["retentionDays"] == wanted
+def test_the_uptime_check_calls_what_users_call_from_three_continents(declared: Declared) -> None:
+    edge, check = configuration(declared.stack)["kingdom:edge"], declared.one("UptimeCheckConfig")
+    assert check["monitoredResource"]["labels"]["host"] == edge["hostname"]
+    assert (check["httpCheck"]["path"], check["httpCheck"]["port"]) == (edge["monitorPath"], edge["port"])
+    assert len(check["selectedRegions"]) == 3
+    assert int(check["timeout"].removesuffix("s")) < int(check["period"].removesuffix("s"))
 
 
-def test_notices_pages_and_tickets_go_to_their_own_addresses(declared: Declared) -> None:
-    settings = configuration(declared.stack)["kingdom:observability"]
-    addresses = {
-        name.rpartition("-")[2]: channel["labels"]["email_address"]
-        for name, channel in declared.of("NotificationChannel").items()
-    }
-    assert addresses == {
-        "critical": settings["page"],
-        "warning": settings["ticket"],
-        "info": settings["info"],
-    }
+@pytest.mark.parametrize(
+    ("passed", "fires"), [((1, 1, 1), 0), ((0, 1, 1), 0), ((0, 0, 1), 1), ((0, 0, 0), 1)]
+)
+def test_the_platform_is_unreachable_when_half_of_the_regions_fail(
+    prod: Declared, passed: tuple[float, ...], fires: int
+) -> None:
+    condition = prod.one("AlertPolicy", "observability-down")["conditions"][0]
+    text = condition["conditionPrometheusQueryLanguage"]["query"]
+    samples = [
+        series(
+            "monitoring_googleapis_com:uptime_check_check_passed",
+            value,
+            monitored_resource="uptime_url",
+            host=configuration("prod")["kingdom:edge"]["hostname"],
+            checker_location=str(region),
+        )
+        for region, value in enumerate(passed)
+    ]
+    assert len(result(text, samples)) == fires
 
 
-def test_dashboards_cover_system_application_and_business(declared: Declared) -> None:
-    assert set(declared.of("Dashboard")) == {
-        f"observability-dashboards-{key}" for key in ("system", "application", "business")
-    }
-
-
-def test_objectives_are_declared_as_the_settings_say(declared: Declared) -> None:
-    settings = configuration(declared.stack)["kingdom:observability"]["objectives"]
-    goals = {item["sloId"]: item["goal"] * 100 for item in declared.of("Slo").values()}
-    assert abs(goals["availability"] - settings["availabilityPercent"]) < 1e-6
-    assert abs(goals["latency"] - settings["fastPercent"]) < 1e-6
+def test_an_alert_of_a_signal_has_its_threshold_in_the_title(prod: Declared) -> None:
+    thresholds = configuration("prod")["kingdom:observability"]["thresholds"]["cpuPercent"]
+    for severity in ("warning", "critical"):
+        policy = prod.one("AlertPolicy", f"observability-alr1-{severity}")
+        assert policy["conditions"][0]["displayName"].endswith(f"above {thresholds[severity]:g}")
+        assert policy["userLabels"]["requirement"] == "alr1"
