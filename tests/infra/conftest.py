@@ -6,7 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.infra.rehearsal import STACKS, Declared, rehearse
+from tests.infra.rehearsal import STACKS, Declared, configuration, merge, rehearse
+
+# Settings of production that differ from every stack file.
+VARIATIONS = {
+    "kingdom:identity": {"sessionKeyGeneration": 3},
+    "kingdom:mail": {"server": "smtp://mail.example.com", "confirmAddresses": False, "passwordVersion": 3},
+    "kingdom:edge": {
+        "plan": "enterprise",
+        "hstsSeconds": 0,
+        "imageFormats": [],
+        "cacheReserve": False,
+        "standby": {"iowa": {"hostname": "origin-us.kingdom.studio", "weightPercent": 20}},
+    },
+    "kingdom:workload": {"image": {"digest": f"sha256:{'a' * 64}"}, "algorithm": "weighted"},
+    "kingdom:observability": {"objectives": {"availabilityPercent": 99.5, "fastPercent": 90}},
+}
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +47,11 @@ def declared(request: pytest.FixtureRequest, stack_of: Callable[[str], Declared]
 def prod(stack_of: Callable[[str], Declared]) -> Declared:
     """The declared resources of production."""
     return stack_of("prod")
+
+
+@pytest.fixture(scope="session")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Declared:
+    """The declared resources of production with the settings of `VARIATIONS`."""
+    values = configuration("prod")
+    merge(values, VARIATIONS)
+    return rehearse("prod", tmp_path_factory.mktemp("varied"), values)

@@ -73,6 +73,15 @@ class Declared:
         assert len(found) == 1, f"{self.stack} declares {len(found)} of {type_}"
         return found[0]
 
+    def waits_for(self, type_: str, name: str | None = None) -> set[str]:
+        """Kind and logical name of each resource that one waits for: `Cluster cluster`."""
+        waited = set(self.state(type_, name).dependencies)
+        return {
+            f"{found.type.rpartition(':')[2]} {name_of(found.urn)}"
+            for found in self.resources
+            if found.urn in waited
+        }
+
 
 def configuration(stack: str) -> dict[str, Any]:
     """The values of a stack file that the program sees, as a fresh tree."""

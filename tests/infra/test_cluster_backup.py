@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.infra.rehearsal import Declared, configuration
-from tests.infra.settings.test_settings import setting_problems
+from tests.infra.settings.problems import setting_problems
 
 
 def test_the_cluster_is_backed_up_as_the_settings_say(declared: Declared) -> None:

@@ -25,3 +25,8 @@ def test_upgrades_never_reduce_capacity(prod: Declared) -> None:
     for name, pool in prod.of("NodePool").items():
         assert pool["upgradeSettings"]["maxUnavailable"] == 0, name
         assert pool["upgradeSettings"]["maxSurge"] >= 1, name
+
+
+def test_the_number_of_nodes_is_the_autoscalers_and_no_drift(declared: Declared) -> None:
+    pools = [item for item in declared.resources if item.type.endswith(":NodePool")]
+    assert {item.ignore_changes for item in pools} == {("initialNodeCount",)}

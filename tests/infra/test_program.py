@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from infra.settings.loader import parse
-from infra.settings.sizing import Sizing, peak, surge
 from policies.api import monthly
 from rehearsal.engine.state import ResourceState
 from rehearsal.pulumi.properties import contains_secret, unwrap
 from rehearsal.review.changes.cost_diff import span
 from rehearsal.review.rules.policy_view import declared as as_stack
-from tests.infra.rehearsal import ROOT, STACKS, Declared, configuration, rehearse, strings
+from tests.infra.rehearsal import ROOT, Declared, rehearse, strings
 
 LABELLED = ("labels", "userLabels", "resourceLabels", "tags")
 
@@ -44,11 +40,6 @@ def test_the_documented_costs_are_those_of_the_plan(declared: Declared) -> None:
         assert dict(rows)[declared.stack] == span(costs.minimum, costs.maximum)
 
 
-def test_components_own_every_resource(declared: Declared) -> None:
-    components = {item.urn for item in declared.result.snapshot.resources if not item.custom}
-    assert [item.urn for item in declared.resources if item.parent not in components] == []
-
-
 def test_what_carries_labels_carries_the_environments(declared: Declared) -> None:
     for resource in declared.resources:
         for key in LABELLED:
@@ -57,11 +48,6 @@ def test_what_carries_labels_carries_the_environments(declared: Declared) -> Non
                 assert labels.get("environment") == declared.stack, resource.urn
         if resource.type.startswith("kubernetes:"):
             assert resource.inputs["metadata"]["labels"]["environment"] == declared.stack, resource.urn
-
-
-@pytest.mark.parametrize("role", ["api", "worker"])
-def test_hpa_target_leaves_replicas_to_the_autoscaler(declared: Declared, role: str) -> None:
-    assert "replicas" not in declared.one("Deployment", role)["spec"]
 
 
 def test_api_of_production_scales_from_5_to_100(prod: Declared) -> None:
@@ -74,21 +60,6 @@ def test_vpa_only_recommends(declared: Declared) -> None:
         assert autoscaler["spec"]["updatePolicy"]["updateMode"] == "Off"
 
 
-@pytest.mark.parametrize("role", ["api", "worker"])
-def test_grace_period_covers_drain_and_request_timeout(declared: Declared, role: str) -> None:
-    values = configuration(declared.stack)["kingdom:workload"]
-    pod = declared.one("Deployment", role)["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] > values["drainSeconds"] + values["requestSeconds"]
-
-
-def test_load_balancer_asks_what_the_kubelet_asks(declared: Declared) -> None:
-    pod = declared.one("Deployment", "api")["spec"]["template"]["spec"]
-    probe = pod["containers"][0]["readinessProbe"]["httpGet"]
-    check = declared.one("HealthCheckPolicy")["spec"]["default"]["config"]["httpHealthCheck"]
-    assert check["requestPath"] == probe["path"]
-    assert check["port"] == pod["containers"][0]["ports"][0]["containerPort"]
-
-
 def test_no_secret_is_in_a_manifest_or_a_plain_value(declared: Declared) -> None:
     versions = declared.of("SecretVersion")
     contents = {str(version["secretData"]) for version in versions.values()}
@@ -99,11 +70,6 @@ def test_no_secret_is_in_a_manifest_or_a_plain_value(declared: Declared) -> None
             assert contains_secret(resource.inputs["secretData"]), resource.urn
         elif resource.type.startswith("kubernetes:"):
             assert not any(content and content in str(resource.inputs) for content in contents), resource.urn
-
-
-def test_production_reaches_the_database_only_privately(prod: Declared) -> None:
-    assert prod.of("PrivateLinkEndpointService")
-    assert not any(item.type.endswith(":ProjectIpAccessList") for item in prod.resources)
 
 
 # Resources that cannot be created again: data, backups, the keys to both, names and images in use.
@@ -140,35 +106,6 @@ def reserved(item: ResourceState) -> bool:
     return item.inputs.get("purpose") == "VPC_PEERING"
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_raising_max_replicas_moves_quota_pools_and_connections(stack: str) -> None:
-    values: dict[str, Any] = copy.deepcopy(configuration(stack))
-    before = Sizing.of(parse(stack, values))
-    api = values["kingdom:workload"]["api"]
-    api["maxReplicas"] *= 2
-    settings = parse(stack, values)
-    after = Sizing.of(settings)
-    # Besides the peak, the pods that a rollout leaves terminating, and one run of the monitor.
-    runs = 0 if settings.observability.monitor is None else 1
-    pods = sum(peak(role) + surge(role) for role in settings.workload.roles.values())
-    assert after.quota.pods == pods + runs
-    assert after.quota.cpu_milli > before.quota.cpu_milli
-    assert after.on_demand.maximum >= before.on_demand.maximum
-    assert after.mongodb_pool <= before.mongodb_pool
-    assert after.redis_gb >= before.redis_gb
-
-
-def test_doubling_the_replicas_of_production_moves_everything_that_follows() -> None:
-    values: dict[str, Any] = copy.deepcopy(configuration("prod"))
-    before = Sizing.of(parse("prod", values))
-    values["kingdom:workload"]["api"]["maxReplicas"] *= 2
-    after = Sizing.of(parse("prod", values))
-    assert after.quota.memory_mi > before.quota.memory_mi
-    assert after.on_demand.maximum > before.on_demand.maximum
-    assert after.mongodb_pool < before.mongodb_pool
-    assert after.redis_gb > before.redis_gb
-
-
 def test_every_key_that_is_made_encrypts_something(prod: Declared) -> None:
     inputs = [
         (item.type, text)
@@ -181,25 +118,3 @@ def test_every_key_that_is_made_encrypts_something(prod: Declared) -> None:
             assert "/cryptoKeys/" in item.id
             users = [kind for kind, text in inputs if text.startswith(item.id) and "IAMMember" not in kind]
             assert users, item.urn
-
-
-def test_replicas_that_no_tier_has_connections_for_are_refused() -> None:
-    values: dict[str, Any] = copy.deepcopy(configuration("prod"))
-    values["kingdom:database"]["minSize"] = "M10"
-    values["kingdom:workload"]["api"]["maxReplicas"] = 300
-    with pytest.raises(Exception, match=r"kingdom:database.minSize .*\n.*give a larger tier"):
-        parse("prod", values)
-
-
-def test_a_changed_kubeconfig_is_still_the_same_cluster(declared: Declared) -> None:
-    found = declared.result.snapshot.resources
-    (provider,) = [item for item in found if item.type == "pulumi:providers:kubernetes"]
-    values = configuration(declared.stack)
-    wanted = f"{values['gcp:project']}/{values['gcp:region']}/kingdom"
-    assert provider.inputs["clusterIdentifier"] == wanted
-
-
-def test_a_changed_config_map_is_never_gone_for_a_moment(declared: Declared) -> None:
-    found = declared.result.snapshot.resources
-    (provider,) = [item for item in found if item.type == "pulumi:providers:kubernetes"]
-    assert str(provider.inputs["enableConfigMapMutable"]).lower() == "true"

@@ -16,11 +16,6 @@ def session_keys(declared: Declared) -> list[str]:
     return str(declared.one("SecretVersion", "identity-kingdom-session-key")["secretData"]).split("\n")
 
 
-def mounted(declared: Declared) -> str:
-    parameters: dict[str, str] = declared.one("SecretProviderClass", "api-secrets")["spec"]["parameters"]
-    return parameters["secrets"]
-
-
 def test_raising_the_generation_signs_with_a_key_that_running_pods_already_know(tmp_path: Path) -> None:
     values = configuration("dev")
     first = session_keys(rehearse("dev", tmp_path, values))
@@ -39,15 +34,6 @@ def test_a_rotated_secret_is_a_new_version_and_rolls_the_pods(tmp_path: Path) ->
     for role in ("api", "worker"):
         template = [item.one("Deployment", role)["spec"]["template"]["metadata"] for item in (before, after)]
         assert template[0]["annotations"] != template[1]["annotations"]
-
-
-def test_pods_mount_exact_versions_of_secrets(declared: Declared) -> None:
-    assert "/versions/latest" not in mounted(declared)
-    values = configuration(declared.stack)
-    secrets = 4 + bool(values["kingdom:mail"]["passwordVersion"])
-    # The AUTH string and the authority of each Redis of its own.
-    separate = 2 * len(values["kingdom:cache"].get("separate", {}))
-    assert mounted(declared).count("/versions/") == secrets + separate
 
 
 def test_a_threshold_is_changed_in_place_and_a_variable_rolls_the_pods(tmp_path: Path) -> None:

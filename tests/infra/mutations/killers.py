@@ -13,27 +13,43 @@ from policies.pack.rule import MANDATORY
 from policies.rules import RULES
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.pulumi.properties import unwrap
-from tests.infra import controls, test_cluster_backup, test_program, test_secret_rotation
+from tests.infra import (
+    controls,
+    test_cluster,
+    test_cluster_backup,
+    test_node_pools,
+    test_program,
+    test_service_identity,
+)
 from tests.infra.audits.addresses import DOORS, unmeant_addresses
 from tests.infra.audits.hardening import hardening, unhardened
 from tests.infra.audits.labels import unlabelled
 from tests.infra.audits.stores import unguarded
-from tests.infra.delivery import test_delivery
-from tests.infra.edge import test_edge, test_load_balancer
+from tests.infra.delivery import test_delivery, test_github_deployer
+from tests.infra.edge import test_cache, test_edge, test_load_balancer, test_origin, test_rulesets
 from tests.infra.observability import test_observability
 from tests.infra.rehearsal import ROOT, Declared, configuration, name_of
 from tests.infra.settings import test_loader
-from tests.infra.workload import test_autoscaling
+from tests.infra.workload import test_autoscaling, test_deployment, test_gateway, test_monitor
 
 TESTS = (
     test_cluster_backup,
     test_load_balancer,
     test_loader,
+    test_cache,
+    test_cluster,
     test_delivery,
+    test_deployment,
     test_edge,
+    test_gateway,
+    test_monitor,
+    test_github_deployer,
+    test_node_pools,
     test_observability,
+    test_origin,
+    test_rulesets,
     test_program,
-    test_secret_rotation,
+    test_service_identity,
     test_autoscaling,
 )
 DOCUMENTS = ("hardening.md", "requirements.md")
@@ -166,7 +182,7 @@ def _tests() -> Iterator[tuple[str, Callable[[Declared], None]]]:
         for name, test in inspect.getmembers(module, inspect.isfunction):
             if not name.startswith("test_"):
                 continue
-            title = f"{module.__name__.rpartition('.')[2]}.py {name}"
+            title = f"{module.__name__.removeprefix('tests.infra.').replace('.', '/')}.py {name}"
             names = list(inspect.signature(test).parameters)
             if names in (["declared"], ["prod"]):
                 yield title, test
