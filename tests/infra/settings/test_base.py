@@ -28,7 +28,7 @@ def test_an_unknown_setting_is_refused() -> None:
 
 
 def test_a_setting_cannot_be_changed_after_it_was_validated() -> None:
-    section = Example.model_validate({"maxReplicas": 3})
+    section: Any = Example.model_validate({"maxReplicas": 3})
     with pytest.raises(ValidationError, match="frozen"):
         section.max_replicas = 4
 

@@ -13,7 +13,10 @@ from tests.infra.rehearsal import Declared, configuration
 
 
 def milli_or_mi(quantity: str) -> int:
-    return int(re.fullmatch(r"(\d+)(?:m|Mi)", quantity)[1])  # type: ignore[index]
+    """The number of a quantity in thousandths or MiB."""
+    found = re.fullmatch(r"(\d+)(?:m|Mi)", quantity)
+    assert found is not None, quantity
+    return int(found[1])
 
 
 def test_only_restricted_pods_are_admitted(declared: Declared) -> None:

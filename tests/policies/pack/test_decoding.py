@@ -56,8 +56,9 @@ def test_values_are_those_of_the_sdk(module: Any) -> None:
 
 def test_an_unknown_value_raises_when_it_is_read(module: Any) -> None:
     found = decoded(module, message(address=UNKNOWN_STRING_VALUE))
-    with pytest.raises(UnknownValueError, match="address"):
+    with pytest.raises(UnknownValueError) as caught:
         _ = found["address"]
+    assert "address" in caught.value.message
 
 
 def test_a_remediation_gets_a_copy_of_its_own(module: Any) -> None:

@@ -118,7 +118,8 @@ def test_a_stack_has_the_findings_of_the_server_of_the_sdk() -> None:
 
 def test_the_state_is_decoded_once_for_all_policies_of_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = sdk
-    deserialize, calls = module.deserialize_properties, []
+    deserialize = module.deserialize_properties
+    calls: list[Any] = []
 
     def counted(*args: Any) -> Any:
         calls.append(args)
