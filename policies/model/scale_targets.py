@@ -241,8 +241,9 @@ def matches(selector: Node, labels: Node) -> bool:
             return False
     for expression in selector["matchExpressions"].items():
         key, operator = expression["key"].text(), expression["operator"].text()
-        values = [item.raw for item in expression["values"].items() if item.known()]
-        if not expression["values"].known() or (values and len(values) < len(expression["values"].raw)):
+        given = list(expression["values"].items())
+        values = [item.raw for item in given if item.known()]
+        if not (expression["key"].known() and expression["values"].known()) or len(values) < len(given):
             return False
         held = {
             "In": own.get(key) in values and key in own,

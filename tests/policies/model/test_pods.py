@@ -57,3 +57,27 @@ def test_container_outside_a_template_is_listed_as_not_evaluated() -> None:
     [owner] = objects_of(item)
     assert sources_of(item, owner).unevaluated == (("spec", "main"),)
     assert pod_templates(item) == []
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """A container below so many keys."""
+    value: dict[str, Any] = {"image": "i", "command": ["run"]}
+    for _ in range(depth):
+        value = {"in": value}
+    return value
+
+
+@pytest.mark.parametrize(("depth", "found"), [(24, 1), (25, 0)])
+def test_search_in_a_custom_resource_is_bounded_in_depth(depth: int, found: int) -> None:
+    item = resource("example.com/v1:Task", nested(depth))
+    [owner] = objects_of(item)
+    assert len(sources_of(item, owner).unevaluated) == found
+
+
+@pytest.mark.parametrize(("values", "found"), [(19_997, 1), (19_998, 0)])
+def test_search_in_a_custom_resource_is_bounded_in_values(values: int, found: int) -> None:
+    # The object and its list are values too.
+    props = {"items": [*({} for _ in range(values)), {"image": "i", "command": ["run"]}]}
+    item = resource("example.com/v1:Task", props)
+    [owner] = objects_of(item)
+    assert len(sources_of(item, owner).unevaluated) == found

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from policies.model.property_tree import UNKNOWN
+from policies.model.property_tree import UNKNOWN, Node, known_from
 from policies.rules import RULES, named
 from policies.testing import ResourceFixture, Secret, evaluate_policy
 from tests.policies.cases import Case
@@ -95,3 +95,30 @@ def test_a_secret_is_evaluated_as_any_other_value(rule: str) -> None:
             ]
             plain, secret = (evaluate_policy(policy, found, case.settings) for found in (given, hidden))
             assert (secret.findings, secret.unevaluated) == (plain.findings, plain.unevaluated)
+
+
+def test_values_are_compared_with_their_types() -> None:
+    node = Node({"one": 1, "true": True, "text": "1", "unknown": UNKNOWN})
+    for name, same, others in (("one", 1, (True, "1")), ("true", True, (1, "true")), ("text", "1", (1,))):
+        assert node[name].is_one_of(*others, same)
+        assert not node[name].is_not_one_of(*others, same)
+        assert not node[name].is_one_of(*others)
+        assert node[name].is_not_one_of(*others)
+
+
+def test_unknown_value_is_neither_one_of_the_values_nor_none_of_them() -> None:
+    node = Node({"a": UNKNOWN})
+    assert not node["a"].is_one_of("x")
+    assert not node["a"].is_not_one_of("x")
+
+
+def test_unknown_values_are_filled_from_the_state_where_it_has_them() -> None:
+    declared = {"a": UNKNOWN, "b": [UNKNOWN, 1], "c": {"d": UNKNOWN}, "e": [UNKNOWN], "f": 2}
+    state = {"a": "x", "b": ["y", 9], "c": {}, "e": ["p", "q"], "f": 8}
+    assert known_from(declared, state) == {
+        "a": "x",
+        "b": ["y", 1],
+        "c": {"d": UNKNOWN},
+        "e": [UNKNOWN],  # of another length: the places do not correspond
+        "f": 2,
+    }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.model.quantities import int_or_percent, parse, show
+from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
 
 SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
@@ -34,6 +34,12 @@ def test_decimals_lose_nothing(whole: int, part: int) -> None:
 @pytest.mark.parametrize("text", ["", "x", "1 Gi", "Gi", "1gi", "--1", "1.2.3", "1e", None, True, [], {}])
 def test_what_is_no_quantity_is_none(text: object) -> None:
     assert parse(text) is None
+
+
+def test_text_of_more_digits_than_are_parsed_is_none() -> None:
+    assert parse("1" + "0" * 999) == MAX_AMOUNT
+    assert parse("0" * 999 + "7") == 7
+    assert parse("0" * 1_000 + "7") is None
 
 
 @given(st.text(max_size=12))
