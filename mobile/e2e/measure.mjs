@@ -189,19 +189,26 @@ const browser = await launch();
 await fillFeed(8);
 const figures =
   (process.env.VARIANTS || process.env.PARTS) && existsSync(FIGURES) ? JSON.parse(readFileSync(FIGURES, 'utf8')) : {};
-const swap = (a, b) => {
-  renameSync(join(DIST, a), join(DIST, 'swap'));
-  renameSync(join(DIST, b), join(DIST, a));
-  renameSync(join(DIST, 'swap'), join(DIST, b));
+const swap = () => {
+  renameSync(join(DIST, 'web'), join(DIST, 'swap'));
+  renameSync(join(DIST, 'plain'), join(DIST, 'web'));
+  renameSync(join(DIST, 'swap'), join(DIST, 'plain'));
 };
+const isApp = (build) => readFileSync(join(DIST, build, 'index.html'), 'utf8').includes('/first-paint-');
+if (variants.includes('plain')) {
+  // A measurement that was ended by a signal leaves the builds in each other's place.
+  if (!isApp('web') && isApp('plain')) swap();
+  if (isApp('plain')) throw new Error('dist/plain is not a plain build: run npm run build:plain');
+}
+if (!isApp('web')) throw new Error('dist/web is not a build of the app: run make mobile');
 for (const variant of variants) {
-  if (variant === 'plain') swap('web', 'plain');
+  if (variant === 'plain') swap();
   try {
     figures[variant] ??= {};
     for (const part of parts) figures[variant][part] = await PARTS[part](browser, variant === 'plain');
     writeFileSync(FIGURES, `${JSON.stringify(figures, null, 2)}\n`);
   } finally {
-    if (variant === 'plain') swap('web', 'plain');
+    if (variant === 'plain') swap();
   }
 }
 await browser.close();
