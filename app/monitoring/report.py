@@ -178,7 +178,7 @@ def render(report: MonitoringReport) -> str:
     advice = "".join(
         f"<h3>{escape(str(item['rule']))}: {escape(str(item['finding']))}</h3>"
         f"<p>{escape(str(item['risk']))} {escape(str(item['undo']))}</p>"
-        f"<pre>{escape(str(item['patch']))}</pre>"
+        f"<pre>{escape(str(item['patch'] or item.get('instead', '')))}</pre>"
         for item in report.recommendations
     )
     parts = [

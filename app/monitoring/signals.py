@@ -61,13 +61,15 @@ class Detection(msgspec.Struct, frozen=True):
     """How one machine is watched, and the scales at which trends and shifts are looked for.
 
     `scrape_seconds` are between scrapes, `examine_seconds` between examinations. An alert begins
-    `fire_seconds` after its threshold was crossed and ends `recover_seconds` after it was left.
+    `fire_seconds` after its threshold was crossed and ends `recover_seconds` after it was left. A
+    recommendation needs a history of `history_seconds`.
     """
 
     scrape_seconds: float = 15.0
     examine_seconds: float = 300.0
     fire_seconds: float = 300.0
     recover_seconds: float = 120.0
+    history_seconds: float = 10_800.0
     scales: tuple[Scale, ...] = (Scale(36_000.0, 300.0), Scale(3600.0, 60.0))
 
     @property
@@ -172,6 +174,11 @@ def _check(detection: Detection) -> None:
         )
     if detection.fire_seconds < 0 or detection.recover_seconds < 0:
         raise SignalsError("detection: fire_seconds and recover_seconds must be 0 or more")
+    if detection.history_seconds < MIN_BUCKETS * detection.scrape_seconds:
+        raise SignalsError(
+            f"detection: history_seconds {detection.history_seconds:g} must be {MIN_BUCKETS} times"
+            f" scrape_seconds {detection.scrape_seconds:g} or more"
+        )
     if not detection.scales:
         raise SignalsError("detection: scales is empty; name at least one window with its bucket")
     for scale in detection.scales:

@@ -11,13 +11,13 @@ from policies.api import Node, Object, Pool, Stack, monthly, parse_quantity, poo
 
 HOURS_PER_MONTH: Final = 730.0
 # Connections per node of an Atlas tier: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
-_ATLAS_CONNECTIONS: Final = {
+ATLAS_CONNECTIONS: Final = {
     "M10": 1_500, "M20": 3_000, "M30": 3_000, "M40": 6_000, "M50": 16_000, "M60": 32_000, "M80": 96_000,
     "M200": 128_000,
 }  # fmt: skip
 _REDIS_URL: Final = re.compile(r"KINGDOM_(\w+)_REDIS_URL")
 # Connections that a driver opens to each member besides its pool, for monitoring.
-_MONITORS: Final = 2
+MONITORS: Final = 2
 
 
 class UndeclaredError(ValueError):
@@ -83,7 +83,7 @@ class DeclaredPlatform:
     @property
     def connections_per_pod(self) -> int:
         """Connections of one pod to one member of the database."""
-        return self.pool + _MONITORS
+        return self.pool + MONITORS
 
 
 def read(name: str, stack: Stack) -> DeclaredPlatform:
@@ -184,7 +184,7 @@ def _connections(stack: Stack) -> int:
             for region in shard["regionConfigs"].items():
                 size = region["electableSpecs"]["instanceSize"].text()
                 least = region["autoScaling"]["computeMinInstanceSize"].text() or size
-                return _ATLAS_CONNECTIONS.get(least, 0)
+                return ATLAS_CONNECTIONS.get(least, 0)
     raise UndeclaredError("the stack declares no Atlas cluster")
 
 

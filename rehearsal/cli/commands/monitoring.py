@@ -62,7 +62,13 @@ def dashboard(
     out.print(f"dashboard: {process.start(session.project, stack, port or default)}")
 
 
-@app.command(epilog=examples("kingdom recommend", "kingdom recommend --since 7d --apply"))
+@app.command(
+    epilog=examples(
+        "kingdom recommend",
+        "kingdom recommend --since 7d --apply && git diff stacks && kingdom up",
+        "kingdom recommend --json --policy-pack none",
+    )
+)
 def recommend(
     stack: StackOption = "local",
     since: SinceOption = "24h",
@@ -74,27 +80,28 @@ def recommend(
 ) -> None:
     """Recommend changes of a stack file from what was recorded.
 
-    Each one is planned, evaluated by the policy pack and priced. With --apply those without a problem are
+    Rules look at memory, CPU requests, replicas and autoscaling targets, caches, connection pools, Atlas
+    tiers, indexes, rate limits and node pools. A rule needs three hours of recorded signals. Each
+    change is planned, evaluated by the policy pack and priced. With --apply those without a problem are
     written to the work tree, for review and `kingdom up`.
     """
+    from app.monitoring.signals import Detection
+    from rehearsal.monitoring.signals import declared
+
     session = session_of(stack)
     found = _recommended(session, _seconds(since), pack_of(session.project, policy_pack))
+    history, usual = declared(session.project, stack).detection.history_seconds, Detection().history_seconds
     if as_json:
-        print_json({"stack": stack, "recommendations": [item.to_json() for item in found]})
-    elif not found:
-        out.print(f"[bold]{stack}[/]: nothing to recommend")
-    for item in found if not as_json else ():
-        one = item.recommendation
-        out.print(f"[bold]{one.rule}[/]: {one.finding}", markup=True)
-        effect = one.effect
-        out.print(
-            f"  expected: {effect.quantity} {effect.now:.3g} -> {effect.low:.3g} to {effect.high:.3g}"
-            f" {effect.unit}; cost {item.cost} USD a month ({item.cost_change})"
-        )
-        out.print(f"  risk: {one.risk} Undo: {one.undo}")
-        for problem in item.problems:
-            out.print(f"  [red]not accepted[/]: {problem}")
-        out.print(item.patch, markup=False)
+        values = [item.to_json() for item in found]
+        print_json({"stack": stack, "history_seconds": history, "recommendations": values})
+    else:
+        if history != usual:
+            out.print(f"time scale: a rule needs {history:g} s of history in place of {usual:g} s")
+        if not found:
+            short = f": a rule needs {history:g} s of history" if _seconds(since) < history else ""
+            out.print(f"[bold]{stack}[/]: nothing to recommend{short}")
+        for item in found:
+            _show(item)
     if apply:
         _apply(session.stack.path, found)
 
@@ -143,6 +150,19 @@ def report(
     out.print(f"{output}: {len(found.findings)} findings, {len(advice)} recommendations")
 
 
+def _show(item: Evaluated) -> None:
+    one, effect = item.recommendation, item.recommendation.effect
+    out.print(f"[bold]{one.rule}[/]: {one.finding}", markup=True)
+    out.print(
+        f"  expected: {effect.quantity} {effect.now:.3g} -> {effect.low:.3g} to {effect.high:.3g}"
+        f" {effect.unit}; cost {item.cost} USD a month ({item.cost_change})"
+    )
+    out.print(f"  risk: {one.risk} Undo: {one.undo}")
+    for problem in item.problems:
+        out.print(f"  [red]not accepted[/]: {problem}")
+    out.print(item.patch or f"  no setting of the stack file: {one.instead}", markup=False)
+
+
 def _apply(path: Path, found: list[Evaluated]) -> None:
     from rehearsal.monitoring.recommendations.stack_patch import changed
 
@@ -157,7 +177,8 @@ def _apply(path: Path, found: list[Evaluated]) -> None:
 def _recommended(session: Session, seconds: float, pack: Path | None) -> list[Evaluated]:
     from rehearsal.monitoring.access import recorded
     from rehearsal.monitoring.recommendations.evaluation import evaluate
-    from rehearsal.monitoring.recommendations.rules import RecordedHistory, recommendations
+    from rehearsal.monitoring.recommendations.history import RecordedHistory
+    from rehearsal.monitoring.recommendations.rules import recommendations
     from rehearsal.monitoring.signals import declared
 
     stack, now = session.stack.name, time.time()

@@ -11,7 +11,7 @@ from typing import Any
 
 from policies.api import Costs, monthly
 from rehearsal.engine.events import Result, Silent
-from rehearsal.monitoring.recommendations.rules import StackRecommendation
+from rehearsal.monitoring.recommendations.recommendation import StackRecommendation
 from rehearsal.monitoring.recommendations.stack_patch import changed, diff
 from rehearsal.pulumi.project import Project
 from rehearsal.review.changes.cost_diff import delta, span
@@ -32,8 +32,8 @@ class Evaluated:
 
     @property
     def accepted(self) -> bool:
-        """Whether the change could be applied."""
-        return not self.problems
+        """Whether the change could be applied; one without a setting in the stack file cannot."""
+        return bool(self.recommendation.path) and not self.problems
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -48,7 +48,10 @@ class Evaluated:
 def evaluate(
     project: Project, stack: str, pack: Path | None, found: Sequence[StackRecommendation]
 ) -> list[Evaluated]:
-    """Plan each change on its own, from nothing and with nothing created."""
+    """Plan each change on its own, from nothing and with nothing created.
+
+    A recommendation without a path gets no patch, and the cost of the stack as it is.
+    """
     if not found:
         return []
     path = project.stack_file(stack)
@@ -56,6 +59,10 @@ def evaluate(
     base = _costs(_plan(project, stack, pack, before))
     evaluated = []
     for recommendation in found:
+        if not recommendation.path:
+            cost = span(base.minimum, base.maximum)
+            evaluated.append(Evaluated(recommendation, "", before, (), cost, delta(base, base)))
+            continue
         text = changed(before, recommendation.path, recommendation.new)
         result = _plan(project, stack, pack, text)
         costs = _costs(result)

@@ -57,6 +57,7 @@ def test_what_cannot_be_used_is_named(changes: dict[str, Any], message: str) -> 
     [
         ({"scrape_seconds": 0.5}, "scrape_seconds 0.5 must be 1 or more"),
         ({"examine_seconds": 4}, "examine_seconds 4 not less"),
+        ({"history_seconds": 99}, "history_seconds 99 must be 20 times scrape_seconds 5"),
         ({"scales": []}, "scales is empty"),
         ({"scales": [{"window": 95, "bucket": 5}]}, "must have 20 buckets or more"),
         ({"scales": [{"window": 600, "bucket": 4}]}, "not shorter than scrape_seconds 5"),

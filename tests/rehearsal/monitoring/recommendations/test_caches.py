@@ -1,0 +1,59 @@
+"""Rules for the caches fire where they must and stay silent where they must."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from rehearsal.monitoring.recommendations.caches import TIMES_TO_LIVE, cache_size, cache_ttl
+from tests.rehearsal.monitoring.recommendations.lines import Line, run, with_gaps
+from tests.repository._tree import ROOT
+
+
+def test_a_cache_that_evicts_and_misses_is_enlarged() -> None:
+    (found,) = run(cache_size, {"cache-hits": {"feed": 50.0}, "cache-evictions": {"feed": 3.0}})
+    assert (found.old, found.new) == ("96", "144")
+    assert found.effect.low == 50.0 < found.effect.high
+
+
+@pytest.mark.parametrize(
+    ("hits", "evictions", "hours"),
+    [(95.0, 3.0, 24.0), (50.0, 0.0, 24.0), (50.0, 3.0, 2.0), (math.nan, 3.0, 24.0)],
+    ids=["hits", "nothing-evicted", "short", "no-number"],
+)
+def test_cache_size_is_silent(hits: float, evictions: float, hours: float) -> None:
+    lines = {"cache-hits": {"feed": hits}, "cache-evictions": {"feed": evictions}}
+    assert run(cache_size, lines, hours) == []
+
+
+def test_a_cache_whose_entries_expire_before_they_are_read_again_is_reported() -> None:
+    (found,) = run(cache_ttl, {"cache-hits": {"contents": 40.0}, "cache-evictions": {"contents": 0.0}})
+    # h / (1 - h) = 2/3 reads in a time to live; 80 % need four.
+    assert found.evidence["factor"] == 6
+    assert found.evidence["reread_interval_per_ttl"] == pytest.approx(1.5)
+    assert (found.effect.low, found.effect.high) == (pytest.approx(40.0), pytest.approx(80.0))
+    assert found.path == ()
+    assert "_SETTLED in app/content/service.py" in found.instead
+
+
+@pytest.mark.parametrize(
+    ("hits", "evictions", "name", "hours"),
+    [
+        (50.0, 0.0, "contents", 24.0),
+        (0.0, 0.0, "contents", 24.0),
+        (40.0, 0.1, "contents", 24.0),
+        (40.0, 0.0, "unknown", 24.0),
+        (40.0, 0.0, "contents", 2.0),
+        (with_gaps(40.0), 0.0, "contents", 3.0),
+        (math.nan, 0.0, "contents", 24.0),
+    ],
+    ids=["reread-in-time", "never-reread", "evicts", "no-time-to-live", "short", "gaps", "no-number"],
+)
+def test_cache_ttl_is_silent(hits: Line, evictions: float, name: str, hours: float) -> None:
+    assert run(cache_ttl, {"cache-hits": {name: hits}, "cache-evictions": {name: evictions}}, hours) == []
+
+
+@pytest.mark.parametrize(("path", "constant"), TIMES_TO_LIVE.values())
+def test_the_code_has_the_time_to_live_that_is_named(path: str, constant: str) -> None:
+    assert constant in (ROOT / path).read_text()
