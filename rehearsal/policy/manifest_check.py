@@ -170,6 +170,7 @@ def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: t
     by_urn = {manifest.resource.urn: manifest for manifest in reading.manifests}
     stack = Stack.of([manifest.resource for manifest in reading.manifests])
     found: list[_Found] = []
+    elsewhere: list[_Found] = []
     for rule in _RULES:
         chosen = settings[rule.name]
         if chosen.level == "disabled" or not _selected(rule, only):
@@ -180,13 +181,14 @@ def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: t
             manifest = by_urn.get(finding.urn)
             if manifest is not None and _is_elsewhere(reading, manifest, finding):
                 manifest.resource.node.mark_unevaluated(_PATCH)
+                elsewhere.append(_Found(_remark(rule, level, finding, manifest), manifest, finding))
                 continue
             if manifest is not None and finding.urn not in remedies:
                 remedies[finding.urn] = _remedy(rule, manifest, chosen)
             remark = _remark(rule, level, finding, manifest, remedies.get(finding.urn, ()))
             found.append(_Found(remark, manifest, finding))
     found += _own_checks(reading, only)
-    remaining, ignored, comments = _apply_ignores(found, reading, complete=not only)
+    remaining, ignored, comments = _apply_ignores(found, elsewhere, reading, complete=not only)
     if not only or IGNORE_COMMENT.name in only:
         remaining += comments
     for manifest in reading.manifests:
@@ -257,11 +259,12 @@ class _Comment:
 
 
 def _apply_ignores(
-    found: list[_Found], reading: Reading, *, complete: bool
+    found: list[_Found], elsewhere: list[_Found], reading: Reading, *, complete: bool
 ) -> tuple[list[Remark], list[tuple[Remark, str]], list[Remark]]:
     """Split findings into those that count and those that a comment suppresses.
 
-    The third list is about the comments themselves; only a `complete` run can detect unused ones.
+    The third list is about the comments themselves; only a `complete` run can detect unused ones. A comment
+    about a finding of `elsewhere`, which depends on the object that a patch changes, is not unused.
     """
     known = {rule.name for rule in RULES} | {own.name for own in OWN_CHECKS}
     comments = [_Comment(ignore) for ignore in reading.ignores]
@@ -278,6 +281,9 @@ def _apply_ignores(
         else:
             comment.used = True
             ignored.append((item.remark, comment.ignore.reason))
+    for item in elsewhere:
+        if by_place and (comment := _comment_for(item, by_place)) is not None:
+            comment.used = True
     about: list[Remark] = []
     for comment in comments:
         wrong = _wrong(comment, known, complete)

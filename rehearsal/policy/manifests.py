@@ -215,14 +215,15 @@ def _files(place: Path, exclude: tuple[str, ...], problems: list[str]) -> list[P
     """The files of a folder that may be manifests, sorted; folders that cannot be listed are problems."""
 
     def unreadable(error: OSError) -> None:
-        problems.append(f"{error.filename}: {error.strerror}")
+        if not (exclude and _excluded(Path(error.filename, "file"), place, exclude)):
+            problems.append(f"{error.filename}: {error.strerror}")
 
     found = [
         Path(folder, name)
         # Path.rglob takes five times as long in folders of other files, and skips what it cannot list.
         for folder, _, names in os.walk(place, onerror=unreadable)
         for name in names
-        if name.endswith(_SUFFIXES)
+        if name.endswith(_SUFFIXES) or name in _KUSTOMIZATIONS
     ]
     return sorted(
         (

@@ -85,6 +85,21 @@ def test_absent_values_of_a_patch_are_not_evaluated(tmp_path: Path, key: str, he
     assert line.startswith(f"{tmp_path}/web.yaml:1: Deployment web: is a patch: what is absent here")
 
 
+def test_a_kustomization_without_a_suffix_names_its_patches(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(PATCH)
+    (tmp_path / "Kustomization").write_text("patches: [{path: web.yaml}]\n")
+    assert "pss-seccomp" not in {item.policy for item in check([str(tmp_path)]).remarks}
+
+
+def test_a_comment_in_a_patch_about_what_the_object_may_have_is_not_unused(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text("# kingdom: ignore pss-seccomp -- the object sets it\n" + PATCH)
+    (tmp_path / "kustomization.yaml").write_text("patches: [{path: web.yaml}]\n")
+    policies = {item.policy for item in check([str(tmp_path)]).remarks}
+    assert "ignore-comment" not in policies
+    (tmp_path / "web.yaml").write_text("# kingdom: ignore pss-host-ports -- a reason\n" + PATCH)
+    assert "ignore-comment" in {item.policy for item in check([str(tmp_path)]).remarks}
+
+
 def test_container_without_an_image_belongs_to_a_patch(tmp_path: Path) -> None:
     # As in the patches of a kubeadm configuration; the API server requires an image.
     (tmp_path / "manager.yaml").write_text(
