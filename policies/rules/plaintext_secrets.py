@@ -254,7 +254,9 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
             for key, value in item.node["data"].entries():
                 if sets_password(value.text()):
                     yield value.finding("the ConfigMap sets a password of a database in plain text")
-                if "\n" in value.text().strip() or key.lower().endswith(".json"):
+                if found := credential_file(key, value.text()):
+                    yield value.finding(f"the ConfigMap contains {found} in plain text")
+                elif "\n" in value.text().strip() or key.lower().endswith(".json"):
                     yield from secret_lines(key, value)
                 elif _names_secret(key) and _is_written(value):
                     yield value.finding("the ConfigMap contains a credential")
@@ -273,6 +275,40 @@ _CONFIG_FILE: Final = re.compile(
 _DIRECTIVE: Final = re.compile(
     r"^[ \t]*(?P<name>requirepass|masterauth)[ \t]+(?P<value>\S[^\n]{0,1000})$", re.MULTILINE
 )
+# ``host:port:database:user:password`` of libpq, in ``.pgpass`` and in a command that writes the file.
+_PGPASS_KEY: Final = re.compile(r"(?:^|[._-])pgpass(?:\.conf)?$", re.IGNORECASE)
+_PGPASS: Final = re.compile(r"^[ \t]*(?!#)(?:[^:\n]{1,300}:){4}(?P<value>[^\n]{1,300})$", re.MULTILINE)
+_PGPASS_WRITTEN: Final = re.compile(
+    r"(?<![^\s\"'])(?:[^\s:\"']{1,300}:){4}(?P<value>[^\s:\"']{1,300})[\"']?\s*>{1,2}\s*\S{0,300}pgpass"
+)
+_NETRC_KEY: Final = re.compile(r"(?:^|[._-])netrc$", re.IGNORECASE)
+_NETRC: Final = re.compile(r"\b(?:machine\s+\S+|default)\s[^#]{0,300}?\bpassword\s+(?P<value>\S{1,300})")
+# A rule of Redis' access control list: ``user app on >password ~* +@all``.
+_ACL: Final = re.compile(
+    r"^[ \t]*user[ \t]+\S+(?=[^\n]*[ \t](?:on|off|allkeys|allcommands|[~+]\S+)(?!\S))"
+    r"[^\n]*?[ \t]>(?P<value>\S{1,300})",
+    re.MULTILINE,
+)
+_ACL_COMMAND: Final = re.compile(
+    r"\bSETUSER\s[^\n;|&]{0,300}?[\"']>(?P<value>[^\s\"']{1,300})[\"']", re.IGNORECASE
+)
+
+
+def credential_file(key: str, text: str) -> str:
+    """The credential in a file without named settings, for a message; "" for none."""
+    text = text[:_MAX_FILE]
+    if _PGPASS_KEY.search(key) and _has_secret(_PGPASS, text):
+        return "a password of libpq"
+    if _NETRC_KEY.search(key) and _has_secret(_NETRC, text):
+        return "a password of netrc"
+    if " >" in text and "user" in text and _has_secret(_ACL, text):
+        return "a password of a Redis user"
+    return ""
+
+
+def _has_secret(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether one of the matches has a value that is a secret as it stands."""
+    return any(not is_reference(found["value"].strip("\"'")) for found in pattern.finditer(text))
 
 
 def secret_lines(key: str, value: Node) -> Iterator[Finding]:
@@ -357,6 +393,9 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
                     yield argument.finding(f"{title(container)} has {name} in plain text")
             if sets_password(text):
                 yield argument.finding(f"{title(container)} sets a password of a database in plain text")
+            if "pgpass" in text and _has_secret(_PGPASS_WRITTEN, text[:_MAX_COMMAND]):
+                yield argument.finding(f"{title(container)} writes a password of libpq in plain text")
+        yield from _acl_arguments(container, words)
     # The client is often the command, and its options the arguments.
     for line in (
         [*commands[0].items(), *commands[1].items()],
@@ -364,6 +403,18 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
     ):
         for argument, option in _client_passwords(line):
             yield argument.finding(f"{title(container)} has the password of {option} in plain text")
+
+
+def _acl_arguments(container: Node, words: Iterable[Node]) -> Iterator[Finding]:
+    """Passwords of ``ACL SETUSER``, as a word of their own or quoted within a line of a shell."""
+    setting = False
+    for argument in words:
+        text = argument.text()[:_MAX_COMMAND]
+        if (setting and text.startswith(">") and not is_reference(text[1:])) or (
+            ">" in text and _has_secret(_ACL_COMMAND, text)
+        ):
+            yield argument.finding(f"{title(container)} has a password of a Redis user in plain text")
+        setting = setting or text.upper() == "SETUSER"
 
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -436,6 +487,8 @@ _SQL: Final = re.compile(
     r"(?P<quote>['\"])(?P<value>[^'\"\n]{1,200})(?P=quote)",
     re.IGNORECASE,
 )
+# The clause by itself, as in the list of a long statement or in a template of one.
+_IDENTIFIED: Final = re.compile(r"\bIDENTIFIED\s+BY\s+'(?P<value>[^'\"\n]{1,200})'", re.IGNORECASE)
 # Hashes of MySQL and PostgreSQL.
 _HASH: Final = re.compile(r"\*[0-9A-F]{40}|SCRAM-SHA-256\$.*|md5[0-9a-f]{32}|\$A?[0-9]\w*\$.*")
 
@@ -447,7 +500,8 @@ def sets_password(text: str) -> bool:
         return False
     return any(
         not is_reference(found["value"]) and not _HASH.fullmatch(found["value"])
-        for found in _SQL.finditer(text[:_MAX_FILE])
+        for pattern in (_SQL, _IDENTIFIED)
+        for found in pattern.finditer(text[:_MAX_FILE])
     )
 
 
