@@ -254,6 +254,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "scandir", refusing)
     reading = read([str(tmp_path)])
     assert (len(reading.manifests), reading.problems) == (1, [f"{tmp_path}/closed: Permission denied"])
+    assert read([str(tmp_path)], exclude=("closed",)).problems == []
 
 
 def test_link_to_nothing_is_listed(tmp_path: Path) -> None:
