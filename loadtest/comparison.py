@@ -78,15 +78,22 @@ def base_platform(root: Path, ref: str, notice: Callable[[str], None]) -> Iterat
 
 
 def _kingdom(tree: Path, *arguments: str, check: bool = True) -> None:
-    # The checkout's modules come before the installed ones.
-    done = subprocess.run(
-        [sys.executable, "-c", _COMMAND, *arguments],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree)},
-        capture_output=True,
-        text=True,
-        timeout=_UP_SECONDS,
-        check=False,
-    )
+    """Run a command of the checkout's version. Raises BaseUpError if it fails or takes too long."""
+    command = f"`kingdom {' '.join(arguments)}`"
+    try:
+        # The checkout's modules come before the installed ones.
+        done = subprocess.run(
+            [sys.executable, "-c", _COMMAND, *arguments],
+            cwd=tree,
+            env={**os.environ, "PYTHONPATH": str(tree)},
+            capture_output=True,
+            text=True,
+            timeout=_UP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        if check:
+            raise BaseUpError(f"{command} did not end within {_UP_SECONDS:g} s") from error
+        return
     if check and done.returncode:
-        raise BaseUpError(f"`kingdom {' '.join(arguments)}` failed: {(done.stderr or done.stdout)[-2000:]}")
+        raise BaseUpError(f"{command} failed: {(done.stderr or done.stdout)[-2000:]}")

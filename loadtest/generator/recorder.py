@@ -162,7 +162,7 @@ class Recorder:
             p95=seconds_at(response, 95),
             p99=seconds_at(response, 99),
             service_p95=seconds_at(service, 95),
-            in_flight=service.total_count * _mean(service) / (end - start),
+            in_flight=service.total_count * _mean(service) / (end - start) if end > start else 0.0,
         )
 
     def quantiles(self, start: int, end: int, endpoint: str | None = None, count: int = 20) -> list[float]:

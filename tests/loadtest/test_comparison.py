@@ -1,0 +1,162 @@
+"""The comparison with another commit: its windows, and the base that is brought up for them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest import comparison as module
+from loadtest.comparison import BaseUpError, base_platform, measure
+from loadtest.platform import Platform
+from loadtest.run import Run, Settings
+from tests.loadtest.factories import run
+from tests.rehearsal.review.repositories import Repository
+
+# In place of the command of the base: notes its arguments and the port of its stack file.
+KINGDOM = """
+import json, pathlib, sys, time
+def run():
+    stack = pathlib.Path("stacks/Pulumi.local.yaml").read_text()
+    with open({calls!r}, "a") as calls:
+        print(json.dumps([sys.argv[1:], stack, str(pathlib.Path.cwd())]), file=calls)
+    {action}
+"""
+STACK = """\
+config:
+  kingdom:edge:
+    port: 8443
+  rehearsal:machine:
+    edgePort: 8443
+    webPort: 8443
+"""
+
+
+def platform(port: int, tmp_path: Path) -> Platform:
+    return Platform(f"https://localhost:{port}", tmp_path, None, tmp_path, "local")
+
+
+def test_windows_of_base_and_change_are_interleaved_in_random_order(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[tuple[str, str, bool]] = []
+
+    def execute(settings: Settings, platform: Platform, *, prepared: list[Any] | None, observe: bool) -> Run:
+        calls.append((settings.name, platform.address, bool(prepared)))
+        assert not observe
+        assert settings.rates.points == ((0.0, 40.0), (6.0, 40.0))
+        change = settings.name == "change"
+        found = run(10, response=0.2 if change else 0.1, lateness=0.5 if len(calls) == 2 else 0.0)
+        account: Any = object()
+        found.plan.prepared = [account]
+        return found
+
+    monkeypatch.setattr(module, "execute", execute)
+    notices: list[str] = []
+    base, change = platform(8453, tmp_path), platform(8443, tmp_path)
+    mix = {"GET /v1/feed": 1.0}
+    found = measure(base, change, ("mixed", mix), 4, 6.0, 40.0, 3, 7, notices.append)
+    assert notices == [f"round {number} of 4" for number in (1, 2, 3, 4)]
+    rounds = [[side for side, _, _ in calls[at : at + 3]] for at in (0, 3, 6, 9)]
+    assert all(sorted(each) == ["again", "base", "change"] for each in rounds)
+    assert len({tuple(each) for each in rounds}) > 1
+    assert all(address == (change if side == "change" else base).address for side, address, _ in calls)
+    # Accounts are prepared once for each platform.
+    assert Counter(address for _, address, ready in calls if not ready) == Counter(
+        {base.address: 1, change.address: 1}
+    )
+    # The window in which the generator lagged is left out.
+    left_out = calls[1][0]
+    assert [each.partition(":")[0] for each in found.invalid] == [left_out]
+    assert {side: len(each["P50"]) for side, each in found.windows.items()} == {
+        side: 3 if side == left_out else 4 for side in ("base", "again", "change")
+    }
+    assert found.windows["change"]["P95"][0] == pytest.approx(0.2, rel=0.02)
+
+
+class Base:
+    """A repository whose first commit has a command `kingdom` that acts as given; the second has another."""
+
+    def __init__(self, tmp_path: Path, action: str) -> None:
+        self.repository = Repository(tmp_path / "project", stacks=())
+        self._calls = tmp_path / "calls"
+        self.repository.write("stacks/Pulumi.local.yaml", STACK)
+        self.repository.write("rehearsal/__init__.py", "")
+        self.repository.write("rehearsal/cli/__init__.py", "")
+        command = "rehearsal/cli/__main__.py"
+        self.repository.write(command, KINGDOM.format(calls=str(self._calls), action=action))
+        self.commit = self.repository.commit("base")
+        self.repository.write(command, "def run():\n    raise SystemExit('not the base')\n")
+        self.repository.commit("change")
+
+    def calls(self) -> list[tuple[list[str], str, Path]]:
+        """Arguments, stack file and folder of every call."""
+        lines = self._calls.read_text().splitlines()
+        return [(words, stack, Path(folder)) for words, stack, folder in map(json.loads, lines)]
+
+
+@pytest.fixture
+def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """The ports of bases: one on which another process listens, and a free one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        found = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        monkeypatch.setattr(module, "_PORTS", found)
+        yield found
+
+
+def test_base_runs_its_own_code_on_a_free_port_and_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int]
+) -> None:
+    base = Base(tmp_path, "pass")
+    monkeypatch.setattr(module, "find", lambda stack, root: Platform("", root, None, root, stack))
+    notices: list[str] = []
+    with base_platform(base.repository.root, base.commit, notices.append) as given:
+        (up, stack, folder), *rest = base.calls()
+        assert given.root == folder != base.repository.root
+        assert up == ["up", "--stack", "local", "--policy-pack", "none"]
+        # Both ports of the platform, and no other setting.
+        assert stack == STACK.replace(" port: 8443", f" port: {ports[1]}").replace(
+            "edgePort: 8443", f"edgePort: {ports[1]}"
+        )
+        assert rest == []
+    assert [words for words, _, _ in base.calls()] == [up, ["down", "--stack", "local"]]
+    assert base.repository.worktrees() == base.repository.leftovers() == []
+    assert notices == [f"bringing {base.commit} ({base.commit[:12]}) up on port {ports[1]}"]
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("sys.exit('no such setting: ' + 'x' * 3000)", r"^`kingdom up .+ none` failed: x{1999}\n$"),
+        ("print('on standard output'); sys.exit(2)", r"failed: on standard output"),
+        ("time.sleep(60)", r"^`kingdom up --stack local --policy-pack none` did not end within 1 s$"),
+    ],
+)
+def test_base_that_does_not_come_up_is_taken_down_and_its_output_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int], action: str, message: str
+) -> None:
+    monkeypatch.setattr(module, "_UP_SECONDS", 1.0)
+    base = Base(tmp_path, action)
+    with (
+        pytest.raises(BaseUpError, match=message),
+        base_platform(base.repository.root, base.commit, lambda text: None),
+    ):
+        raise AssertionError("the base is not up")
+    assert [words[0] for words, _, _ in base.calls()] == ["up", "down"]
+    assert base.repository.worktrees() == base.repository.leftovers() == []
+
+
+def test_base_is_taken_down_after_an_error_in_the_comparison(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int]
+) -> None:
+    base = Base(tmp_path, "pass")
+    monkeypatch.setattr(module, "find", lambda stack, root: Platform("", root, None, root, stack))
+    with pytest.raises(ZeroDivisionError), base_platform(base.repository.root, base.commit, print):
+        raise ZeroDivisionError
+    assert [words[0] for words, _, _ in base.calls()] == ["up", "down"]
