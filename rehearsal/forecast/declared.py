@@ -183,8 +183,13 @@ def _connections(stack: Stack) -> int:
         for shard in resource.node["replicationSpecs"].items():
             for region in shard["regionConfigs"].items():
                 size = region["electableSpecs"]["instanceSize"].text()
-                least = region["autoScaling"]["computeMinInstanceSize"].text() or size
-                return ATLAS_CONNECTIONS.get(least, 0)
+                min_size = region["autoScaling"]["computeMinInstanceSize"].text() or size
+                if min_size not in ATLAS_CONNECTIONS:
+                    known = ", ".join(ATLAS_CONNECTIONS)
+                    raise UndeclaredError(
+                        f"the connections of the Atlas tier {min_size!r} are not known here; known: {known}"
+                    )
+                return ATLAS_CONNECTIONS[min_size]
     raise UndeclaredError("the stack declares no Atlas cluster")
 
 

@@ -48,7 +48,8 @@ def limits(
     idle = calibration.occupied_without_load("api", position) / platform.api.cpu_limit
     rate = _highest_rate(pods, occupied / platform.api.cpu_limit, idle, Latency(calibration))
     per_pod = rate / pods
-    accepted = platform.connections // platform.connections_per_pod - platform.worker.max_replicas
+    # The workers connect first; where they need all connections, none is left for `api`.
+    accepted = max(0, platform.connections // platform.connections_per_pod - platform.worker.max_replicas)
     found = [
         ResourceLimit(
             f"CPU of api at {pods} replicas",

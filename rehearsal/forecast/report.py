@@ -108,7 +108,10 @@ def to_html(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
                 TableBlock(
                     "Limits",
                     ("resource", "users"),
-                    [(each["resource"], _users(each["users"] or math.inf)) for each in data["limits"]],
+                    [
+                        (each["resource"], _users(math.inf if each["users"] is None else each["users"]))
+                        for each in data["limits"]
+                    ],
                 ),
                 TableBlock(
                     "Measured, extrapolated, assumed",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rehearsal.forecast.calibration import Assumptions, Calibration, Estimate, MixOperation, Scalability
 from rehearsal.forecast.declared import DeclaredPlatform, NodePool, Workload
 from rehearsal.forecast.scalability import ScalabilityLaw
+from rehearsal.forecast.simulation import Forecast, simulate
+from rehearsal.scenarios.rate_curve import RateCurve
+
+SECONDS_PER_REQUEST = 10.0
 
 
 def autoscaler(low: int, high: int, *metrics: dict[str, Any]) -> dict[str, Any]:
@@ -56,3 +61,22 @@ def platform(max_replicas: int = 100, *, max_nodes: int = 20, connections: int =
         worker=Workload("worker", autoscaler(3, 40), 0.5, 1.0, 2**30, NodePool("spot", 3, 9, 3.9, 0.1)),
         connections=connections, pool=25, fixed_usd=4.0, client_rate=10.0,
     )  # fmt: skip
+
+
+def scalable(**changes: Any) -> Calibration:
+    """A calibration with another scalability."""
+    found = calibration()
+    return replace(found, scalability=replace(found.scalability, **changes))
+
+
+def forecast(
+    users: float,
+    seconds: float = 900.0,
+    *,
+    start: float | None = None,
+    max_replicas: int = 100,
+    position: int = 0,
+) -> Forecast:
+    """Users that grow from `start` in the first third of the time, then remain."""
+    curve = RateCurve(((0.0, users if start is None else start), (seconds / 3, users), (seconds, users)))
+    return simulate(platform(max_replicas), calibration(), curve, SECONDS_PER_REQUEST, position)
