@@ -26,10 +26,13 @@ async def serve(path: Path, handle: Handler) -> asyncio.Server:
     """Serve requests at `path`. A result that is an async iterator is sent item by item."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            await _serve_one(reader, writer, handle)
-        with suppress(OSError):
-            writer.close()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await _serve_one(reader, writer, handle)
+        finally:
+            # In any case: a client without a response waits until its timeout.
+            with suppress(OSError):
+                writer.close()
 
     with address(path) as short:
         return await asyncio.start_unix_server(connected, short, limit=MAX_BYTES)
@@ -39,8 +42,13 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     line = await reader.readline()
     if not line:
         return
-    request = json.loads(line)
-    working = asyncio.ensure_future(_respond(request, writer, handle))
+    try:
+        request = json.loads(line)
+        method, params = request["method"], request["params"]
+    except (ValueError, KeyError, TypeError) as error:
+        await _send(writer, {"error": [f"the request is not {{method, params}} as JSON: {error!r}"]})
+        return
+    working = asyncio.ensure_future(_respond(method, params, writer, handle))
     # The client closed the connection and no longer reads the result.
     leaving = asyncio.ensure_future(reader.read(1))
     await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -51,9 +59,11 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
         await working
 
 
-async def _respond(request: dict[str, Any], writer: asyncio.StreamWriter, handle: Handler) -> None:
+async def _respond(
+    method: str, params: dict[str, Any], writer: asyncio.StreamWriter, handle: Handler
+) -> None:
     try:
-        result = await handle(request["method"], request["params"])
+        result = await handle(method, params)
         if isinstance(result, AsyncIterator):
             async for item in result:
                 await _send(writer, {"item": item})
@@ -125,7 +135,8 @@ def stream(
                     yield message["result"]
                     return
                 yield message["item"]
-    raise ConnectionResetError("the supervisor exited during the call")
+        # Inside the block, which turns the error of a cancelled call into CancelledError.
+        raise ConnectionResetError("the supervisor exited during the call")
 
 
 def call(

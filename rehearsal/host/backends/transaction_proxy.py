@@ -88,17 +88,18 @@ def parse(raw: bytes) -> Message:
     message.expects_response = not struct.unpack_from("<I", raw, 16)[0] & _MORE_TO_COME
     (length,) = struct.unpack_from("<i", raw, 21)
     try:
+        # Values are decoded when they are read: each of these lines can find the body malformed.
         body = bson.BSON(raw[21 : 21 + length]).decode(_LAZY)
-    except bson.errors.BSONError:
+        command, database = next(iter(body), ""), str(body.get("$db", "admin"))
+        session = body.get("lsid")
+        identity = None if session is None else bytes(session["id"])
+        number = None if session is None else body.get("txnNumber")
+        transactional, starts = body.get("autocommit") is False, bool(body.get("startTransaction"))
+    except (bson.errors.BSONError, KeyError, TypeError):
         return message
-    message.command = next(iter(body), "")
-    message.database = str(body.get("$db", "admin"))
-    session = body.get("lsid")
-    if session is not None:
-        message.session = bytes(session["id"])
-        message.number = body.get("txnNumber")
-    message.transactional = body.get("autocommit") is False
-    message.starts = bool(body.get("startTransaction"))
+    message.command, message.database = command, database
+    message.session, message.number = identity, number
+    message.transactional, message.starts = transactional, starts
     return message
 
 

@@ -9,31 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.host.component import Context, TlsProxy
-from rehearsal.host.desired_state import DesiredStore
-from rehearsal.host.envoy.certificate_authority import Authority
+from rehearsal.host.component import TlsProxy
 from rehearsal.host.envoy.process import Envoy
-from rehearsal.host.options import MachineOptions
-from rehearsal.host.paths import Home
-from rehearsal.host.processes.ports import Ports
-from rehearsal.host.processes.process import Processes
+from tests.rehearsal.host.hosts import context_in
 from tests.support.backends import free_port, until
 
 pytestmark = pytest.mark.anyio
-
-
-def context_in(root: Path) -> Context:
-    home = Home(root)
-    home.make()
-    return Context(
-        home=home,
-        options=MachineOptions(),
-        project=root,
-        store=DesiredStore(home.objects),
-        ports=Ports(home.ports),
-        authority=Authority(home.authority),
-        processes=Processes(home, lambda: None),
-    )
 
 
 async def test_a_rejected_configuration_is_applied_once_it_can_be(tmp_path: Path) -> None:
