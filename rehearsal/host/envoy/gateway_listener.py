@@ -143,8 +143,8 @@ def _matcher(match: dict[str, Any]) -> tuple[Resource, tuple[int, ...]]:
     elif kind == "RegularExpression":
         matcher = {"safe_regex": {"regex": value}}
     else:
-        trimmed = value.rstrip("/")
-        matcher = {"path_separated_prefix": trimmed} if trimmed else {"prefix": "/"}
+        value = value.rstrip("/")  # a trailing slash changes neither the match nor its precedence
+        matcher = {"path_separated_prefix": value} if value else {"prefix": "/"}
     headers = [_valued(item, item["name"].lower()) for item in match.get("headers") or []]
     if match.get("method"):
         headers.append({"name": ":method", "string_match": {"exact": match["method"]}})
