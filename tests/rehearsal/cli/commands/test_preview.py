@@ -1,0 +1,81 @@
+"""`kingdom preview`: options that exclude each other, one stack, and all stacks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rehearsal.cli.app import app
+from rehearsal.cli.commands import preview as module
+from rehearsal.errors import InputError
+from rehearsal.review.command import Format
+from tests.rehearsal.minimal import Tiny
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--save-plan", "plan.json", "--base", "main"],
+            "--save-plan is for the plan of one stack, without --base and --format",
+        ),
+        (["--save-plan", "plan.json", "--all"], "--save-plan is for the plan of one stack, not for --all"),
+        (
+            ["--format", "yaml"],
+            "--format is one of text, markdown, json, sarif, junit, not 'yaml'",
+        ),
+        (
+            ["--write", "text=review.txt"],
+            "--write is FORMAT=FILE with one of markdown, json, sarif, junit, not 'text'",
+        ),
+        (["--write", "json"], "--write is FORMAT=FILE with one of markdown, json, sarif, junit, not 'json'"),
+        (["--write", "json=a", "--write", "=b"], "not ''"),
+    ],
+)
+def test_options_that_cannot_be_used_together_are_refused(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Before the project is read: this folder has none.
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["preview", *options])
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_are_those_of_reviews() -> None:
+    assert set(module.FORMATS) == {each.value for each in Format}
+
+
+@pytest.mark.slow
+def test_plan_of_one_stack_has_its_digest_and_changes_nothing(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    ended = project.run("preview", "--json", "--save-plan", "plan.json")
+    assert ended.returncode == 0, ended.stderr
+    data = json.loads(ended.stdout)
+    assert (data["ok"], data["counts"]["create"] >= 2) == (True, True)
+    assert data["digest"] in (tmp_path / "plan.json").read_text()
+    assert not project.state.exists()
+    text = project.run("preview").stdout
+    assert f"digest of this plan: {data['digest']}" in text
+
+
+@pytest.mark.slow
+def test_all_stacks_are_planned_and_the_exit_code_is_the_worst(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    (tmp_path / "stacks/Pulumi.broken.yaml").write_text("config: {}\n")
+    ended = project.run("preview", "--all", "--json")
+    data = json.loads(ended.stdout)
+    assert (ended.returncode, data["ok"], set(data["stacks"])) == (2, False, {"broken", "local"})
+    assert data["stacks"]["local"]["ok"] is True
+    broken = data["stacks"]["broken"]
+    assert (broken["stack"], broken["ok"]) == ("broken", False)
+    assert "tiny:words is missing" in json.dumps(broken)
+    text = project.run("preview", "--all")
+    assert text.returncode == 2
+    assert "error: broken: " in text.stderr
+    lines = [line.partition(" (")[0] for line in text.stdout.splitlines()[-2:]]
+    assert lines == ["local: clean", "broken: failed"]
