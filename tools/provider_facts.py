@@ -68,8 +68,15 @@ PROJECT: Final = (
 )
 # Rules that the measurement did not find, seen in comparison with the provider itself (`make providers`).
 ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("google_container_cluster", "cluster_ipv4_cidr"): {"format": "private network", "or_empty": True},
+    ("google_container_cluster", "master_authorized_networks_config.cidr_blocks.cidr_block"): {
+        "format": "network"
+    },
     ("google_container_cluster", "name"): {"max_length": 40},
-    ("google_container_cluster", "private_cluster_config.master_ipv4_cidr_block"): {"or_empty": True},
+    ("google_container_cluster", "private_cluster_config.master_ipv4_cidr_block"): {
+        "format": "network /28",
+        "or_empty": True,
+    },
     ("google_container_node_pool", "name_prefix"): {"max_length": 31},
     ("google_iam_workload_identity_pool", "workload_identity_pool_id"): {"max_length": 32},
     ("google_kms_crypto_key", "rotation_period"): {"or_empty": True},

@@ -21,8 +21,9 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from rehearsal.providers import diff, fake_values
 from rehearsal.providers import outputs as synthesis
 from rehearsal.providers.constraints import facts
-from rehearsal.providers.constraints.api_checks import refused_by_api
+from rehearsal.providers.constraints.api import refused_by_api
 from rehearsal.providers.constraints.checks import refused_labels, violations
+from rehearsal.providers.constraints.conditional_replacement import replaces_on_condition
 from rehearsal.providers.constraints.deprecation import deprecated
 from rehearsal.providers.constraints.names import mapped_type
 from rehearsal.providers.constraints.plan_checks import refused_plans
@@ -90,10 +91,15 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
                     yield found
                     reported.add(found.path)
 
-    def plan_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        """Yield what the real provider refuses while it plans, which it does with valid inputs only."""
+    def plan_problems(
+        self, token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any]
+    ) -> Iterator[Problem]:
+        """Yield what the real provider refuses while it plans, which it does with valid inputs only.
+
+        `olds` are the former inputs; they are empty for a new resource.
+        """
         if mapped_type(token) is not None:
-            yield from refused_plans(token, inputs, facts.source(self.package).provider.split()[0])
+            yield from refused_plans(token, inputs, olds, facts.source(self.package).provider.split()[0])
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield violations of the cloud's API that neither the SDK nor the provider detects."""
@@ -124,7 +130,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     def replaces(self, token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Whether the change at `path` needs a new resource."""
         if (mapped := mapped_type(token)) is not None:
-            return forces_replacement(mapped, path, old, new)
+            return forces_replacement(mapped, path, old, new) or replaces_on_condition(token, path, old, new)
         return diff.forces_replacement(path, old, new, self.fixed(token))
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
@@ -267,7 +273,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         found = [*self.type_problems(token, inputs), *self.problems(token, inputs)]
         reported = {one.path for one in found}
         found += [one for one in self.provider_problems(token, inputs) if one.path not in reported]
-        found = found or list(self.plan_problems(token, inputs))
+        found = found or list(self.plan_problems(token, inputs, olds))
         if not found:
             if self.rules.coerces and (declared := self.declared(token)) is not None:
                 inputs = coerce(declared.inputs, inputs)

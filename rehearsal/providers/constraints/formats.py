@@ -13,6 +13,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
+from policies.api import parse_schedule
+
 _RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 _GO_DURATION: Final = re.compile(r"[+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
 _SECONDS: Final = re.compile(r"(\d+(\.\d+)?)s")
@@ -24,7 +26,10 @@ _MEMBER_WITH_ID: Final = re.compile(
     r"|projectViewer|iap|subject|workforcePool):.+"
 )
 _MEMBERS: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
+_BUCKET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_PRIVATE: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _ONE_DAY: Final = 86_400
+_FRACTION: Final = 10  # a dot and at most nine digits (`validateKmsCryptoKeyRotationPeriod`)
 _LABEL_LENGTH: Final = 63
 
 
@@ -84,6 +89,40 @@ def _network(value: str) -> bool:
     return True
 
 
+def _strict_network(value: str, first: int = 0, last: int = 32) -> bool:
+    """`validation.IsCIDRNetwork` of Terraform's plugin SDK: no bits of a host, a prefix within bounds."""
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    return "/" in value and first <= network.prefixlen <= last
+
+
+def _private_network(value: str) -> bool:
+    """`ValidateRFC1918Network` of the Google provider, for prefixes from 8 to 32."""
+    if not _strict_network(value, 8):
+        return False
+    network = ipaddress.ip_network(value)
+    return any(network.network_address in private for private in _PRIVATE)
+
+
+def _cron(value: str) -> bool:
+    try:
+        parse_schedule(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _bucket_name(value: str) -> bool:
+    """https://cloud.google.com/storage/docs/buckets#naming."""
+    return (
+        _BUCKET_NAME.fullmatch(value) is not None
+        and all(0 < len(part) <= _LABEL_LENGTH for part in value.split("."))
+        and not _address(value)
+    )
+
+
 def _address(value: str) -> bool:
     try:
         ipaddress.ip_address(value)
@@ -121,21 +160,33 @@ def _base64(value: str) -> bool:
 
 def _a_day(value: str) -> bool:
     found = _SECONDS.fullmatch(value)
-    return found is not None and float(found[1]) >= _ONE_DAY
+    return found is not None and float(found[1]) >= _ONE_DAY and len(found[2] or "") <= _FRACTION
 
 
 def _descending(value: Any) -> bool:
+    """`RegionSpecPriorityOrderDecreasingValidator`: regions without electable nodes share the priority 0."""
     order = [
         item["priority"]
         for item in value
         if isinstance(item, Mapping) and isinstance(item.get("priority"), (int, float))
     ]
-    return all(first > second for first, second in pairwise(order))
+    return all(first >= second for first, second in pairwise(order))
 
 
 _FORMATS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "rfc3339": (_rfc3339, 'a time in RFC 3339, such as "2026-01-03T02:00:00Z"'),
     "cidr": (_network, 'an address range, such as "10.0.0.0/20"'),
+    "network": (_strict_network, 'a network without bits of a host, such as "10.0.0.0/20"'),
+    "network /28": (
+        lambda value: _strict_network(value, 28, 28),
+        'a network of 16 addresses, such as "172.16.0.0/28"',
+    ),
+    "private network": (_private_network, 'a private network, such as "10.4.0.0/14"'),
+    "bucket-name": (
+        _bucket_name,
+        "the name of a bucket: lowercase letters, digits, '-', '_' and '.', no address, no part over 63",
+    ),
+    "cron": (_cron, 'a schedule of cron, such as "0 3 * * *"'),
     "ip-or-cidr": (
         lambda value: _network(value) or _address(value),
         'an IP address or an address range, such as "10.0.0.0/20"',

@@ -9,17 +9,32 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from rehearsal.providers.constraints.api.base import given, missing
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path, unwrap
 
 Found = Iterator[tuple[Path, str]]
+_SCRATCH_SIZES: Final = (375, 3000, 3500, 7000, 14000)  # GB
+# `backendServiceOnlyManagedFieldNames`
+_MANAGED_ONLY: Final = (
+    "capacityScaler", "maxConnections", "maxConnectionsPerEndpoint", "maxConnectionsPerInstance", "maxRate",
+    "maxRatePerEndpoint", "maxRatePerInstance", "maxUtilization",
+)  # fmt: skip
 
 
-def refused_plans(token: str, inputs: Mapping[str, Any], provider: str) -> Iterator[Problem]:
-    """Yield what a plan of a new resource with known `inputs` refuses."""
-    check = _CHECKS.get(token)
-    if check is not None:
-        for path, reason in check(unwrap(dict(inputs))):
+def refused_plans(
+    token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any], provider: str
+) -> Iterator[Problem]:
+    """Yield what a plan with known `inputs` refuses.
+
+    `olds` are the former inputs; they are empty for a new resource.
+    """
+    new, old = unwrap(dict(inputs)), unwrap(dict(olds))
+    for check in (*_CHECKS.get(token, ()), *(() if old else _CHECKS_OF_NEW.get(token, ()))):
+        for path, reason in check(new):
+            yield problem(path, f"{reason} ({provider} refuses this plan)")
+    if old and token == _ROUTER_NAT:
+        for path, reason in _drained_addresses(old, new):
             yield problem(path, f"{reason} ({provider} refuses this plan)")
 
 
@@ -37,9 +52,11 @@ def _ssl_policy(inputs: Mapping[str, Any]) -> Found:
 def _firewall(inputs: Mapping[str, Any]) -> Found:
     """`resourceComputeFirewallSourceFieldsCustomizeDiff`, `…EnableLoggingCustomizeDiff`."""
     names = ("sourceRanges", "sourceServiceAccounts", "sourceTags")
-    if inputs.get("direction") not in ("EGRESS", UNKNOWN) and all(inputs.get(name) is None for name in names):
+    if inputs.get("direction") not in ("EGRESS", UNKNOWN) and all(
+        missing(inputs.get(name)) for name in names
+    ):
         yield ("sourceRanges",), f"one of {', '.join(names)} must be set for a rule of ingress"
-    if inputs.get("enableLogging") is False and inputs.get("logConfig"):
+    if inputs.get("enableLogging") is False and given(inputs.get("logConfig")):
         yield ("logConfig",), "must not be set where enableLogging is false"
 
 
@@ -87,47 +104,171 @@ def _notification_channel(inputs: Mapping[str, Any]) -> Found:
             ("password", "password"),
             ("serviceKey", "service_key"),
         ):
-            if labels.get(label) and secrets.get(name):
+            if given(labels.get(label)) and given(secrets.get(name)):
                 yield ("sensitiveLabels", name), f'set as the label "{label}" too; set only one of them'
 
 
 def _instance_template(inputs: Mapping[str, Any]) -> Found:
-    """`resourceComputeInstanceTemplateBootDiskCustomizeDiff`."""
+    """`resourceComputeInstanceTemplateBootDiskCustomizeDiff`, `…ScratchDiskCustomizeDiff`."""
     disks = inputs.get("disks")
     for number, disk in enumerate(disks if isinstance(disks, list) else ()):
-        if number and isinstance(disk, Mapping) and disk.get("boot") is True:
+        if not isinstance(disk, Mapping):
+            continue
+        if number and disk.get("boot") is True:
             yield ("disks", number, "boot"), "only the first disk can be the boot disk"
+        kind, storage, size = disk.get("type"), disk.get("diskType"), disk.get("diskSizeGb")
+        if UNKNOWN in (kind, storage, size, disk.get("interface")):
+            continue
+        if (kind == "SCRATCH") != (storage == "local-ssd"):
+            yield ("disks", number, "diskType"), 'is "local-ssd" exactly where type is "SCRATCH"'
+        elif kind == "SCRATCH" and size not in _SCRATCH_SIZES:
+            yield ("disks", number, "diskSizeGb"), f"of a scratch disk is one of {_SCRATCH_SIZES}"
+        elif kind == "SCRATCH" and size != _SCRATCH_SIZES[0] and disk.get("interface") != "NVME":
+            yield ("disks", number, "interface"), f"is NVME for a scratch disk of {size} GB"
 
 
-def _router_nat(inputs: Mapping[str, Any]) -> Found:
-    """`resourceComputeRouterNatDrainNatIpsCustomDiff`."""
+def _router(inputs: Mapping[str, Any]) -> Found:
+    """`resourceComputeRouterCustomDiff`."""
+    bgp = inputs.get("bgp")
+    if isinstance(bgp, Mapping) and bgp.get("advertiseMode", "DEFAULT") == "DEFAULT":
+        for name in ("advertisedGroups", "advertisedIpRanges"):
+            if bgp.get(name) not in (None, UNKNOWN, []):
+                yield ("bgp", name), "may be set only where advertiseMode is CUSTOM"
+
+
+def _region_backend_service(inputs: Mapping[str, Any]) -> Found:
+    """`customDiffRegionBackendService`."""
+    scheme, backends = inputs.get("loadBalancingScheme", "INTERNAL"), inputs.get("backends")
+    if not isinstance(backends, list) or scheme in (UNKNOWN, "INTERNAL_MANAGED") or UNKNOWN in backends:
+        return
+    scalers = [item.get("capacityScaler") for item in backends if isinstance(item, Mapping)]
+    if scheme in ("INTERNAL", "EXTERNAL"):
+        for number, item in enumerate(backends):
+            for name in _MANAGED_ONLY:
+                if isinstance(item, Mapping) and given(item.get(name)):
+                    yield ("backends", number, name), f"must not be set where loadBalancingScheme is {scheme}"
+    elif scalers and UNKNOWN not in scalers and not any(scalers):
+        yield ("backends",), "one of them needs a capacityScaler above 0"
+
+
+def _sink(inputs: Mapping[str, Any]) -> Found:
+    """`resourceLoggingProjectSinkCustomizeDiff`."""
+    if given(inputs.get("bigqueryOptions")) and inputs.get("uniqueWriterIdentity") is False:
+        yield ("uniqueWriterIdentity",), "must be true where bigqueryOptions is set"
+
+
+def _database_instance(inputs: Mapping[str, Any]) -> Found:
+    """`pitrSupportDbCustomizeDiff`, `activeDirectoryCustomizeDiff`."""
+    settings = inputs.get("settings")
+    if not isinstance(settings, Mapping):
+        return
+    backup, version = settings.get("backupConfiguration"), inputs.get("databaseVersion")
+    in_time = isinstance(backup, Mapping) and backup.get("pointInTimeRecoveryEnabled") is True
+    if in_time and isinstance(version, str) and "MYSQL" in version:
+        path = ("settings", "backupConfiguration", "pointInTimeRecoveryEnabled")
+        yield path, "is for PostgreSQL and SQL Server; MySQL has binaryLogEnabled"
+    directory = settings.get("activeDirectoryConfig")
+    if isinstance(directory, Mapping) and directory.get("mode") == "CUSTOMER_MANAGED_ACTIVE_DIRECTORY":
+        for name in ("dnsServers", "adminCredentialSecretName", "organizationalUnit"):
+            if missing(directory.get(name)):
+                yield ("settings", "activeDirectoryConfig", name), "required for this mode"
+
+
+def _scheduler_job(inputs: Mapping[str, Any]) -> Found:
+    """`validateAuthHeaders`."""
+    target = inputs.get("httpTarget")
+    if isinstance(target, Mapping) and all(given(target.get(name)) for name in ("oauthToken", "oidcToken")):
+        yield ("httpTarget", "oauthToken"), "conflicts with oidcToken: set only one of them"
+
+
+def _bucket_object(inputs: Mapping[str, Any]) -> Found:
+    """`validateContexts`."""
+    contexts = inputs.get("contexts")
+    custom = contexts.get("customs") if isinstance(contexts, Mapping) else None
+    keys = (
+        [item.get("key") for item in custom if isinstance(item, Mapping)] if isinstance(custom, list) else []
+    )
+    if any(keys.count(key) > 1 for key in keys if key is not UNKNOWN):
+        yield ("contexts", "customs"), "has a key more than once"
+
+
+def _new_router_nat(inputs: Mapping[str, Any]) -> Found:
+    """`resourceComputeRouterNatDrainNatIpsCustomDiff`, of a new resource."""
     if inputs.get("drainNatIps") not in (None, UNKNOWN, []):
         yield ("drainNatIps",), "a new NAT has no addresses to drain; set it in a later update"
 
 
+def _drained_addresses(old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
+    """`resourceComputeRouterNatDrainNatIpsCustomDiff`, of an update: addresses are compared by name."""
+    before, after, drained_before = (
+        _names(values) for values in (old.get("natIps"), new.get("natIps"), old.get("drainNatIps"))
+    )
+    drained = new.get("drainNatIps")
+    for number, address in enumerate(drained if isinstance(drained, list) else ()):
+        name = str(address).rsplit("/", 1)[-1]
+        if address is UNKNOWN or name in drained_before:
+            continue
+        if name in after:
+            yield ("drainNatIps", number), "is in natIps too; remove it there"
+        elif UNKNOWN not in before and name not in before:
+            yield ("drainNatIps", number), "was not one of natIps before"
+
+
+def _names(links: Any) -> set[str]:
+    return {str(link).rsplit("/", 1)[-1] for link in links} if isinstance(links, list) else set()
+
+
 def _cluster(inputs: Mapping[str, Any]) -> Found:
-    """`containerClusterSurgeSettings…`, `containerClusterNodeVersionRemoveDefaultCustomizeDiff`."""
+    """`containerClusterSurgeSettings…`, `…NodeVersionRemoveDefault…`, `…SkipNodePoolRefresh…`."""
     if inputs.get("removeDefaultNodePool") is True and inputs.get("nodeVersion") not in (None, UNKNOWN, ""):
         yield ("nodeVersion",), "must not be set where removeDefaultNodePool is true: it is about that pool"
+    if inputs.get("skipNodePoolRefresh") is True and inputs.get("nodePools") not in (None, UNKNOWN, []):
+        yield ("skipNodePoolRefresh",), "must not be true where nodePools is set; use NodePool resources"
     at: Any = inputs
     path = ("clusterAutoscaling", "autoProvisioningDefaults", "upgradeSettings")
     for step in path:
         at = at.get(step) if isinstance(at, Mapping) else None
     if isinstance(at, Mapping) and at.get("strategy") not in (None, UNKNOWN, "SURGE"):
         for name in ("maxSurge", "maxUnavailable"):
-            if at.get(name):
+            if given(at.get(name)):
                 yield (*path, name), "may be set only where strategy is SURGE"
 
 
-_CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], Found]]] = {
-    "gcp:compute/sSLPolicy:SSLPolicy": _ssl_policy,
-    "gcp:compute/regionSslPolicy:RegionSslPolicy": _ssl_policy,
-    "gcp:compute/firewall:Firewall": _firewall,
-    "gcp:compute/securityPolicy:SecurityPolicy": _security_policy,
-    "gcp:compute/healthCheck:HealthCheck": _health_check,
-    "gcp:compute/regionHealthCheck:RegionHealthCheck": _health_check,
-    "gcp:compute/instanceTemplate:InstanceTemplate": _instance_template,
-    "gcp:compute/routerNat:RouterNat": _router_nat,
-    "gcp:container/cluster:Cluster": _cluster,
-    "gcp:monitoring/notificationChannel:NotificationChannel": _notification_channel,
+def _new_cluster(inputs: Mapping[str, Any]) -> Found:
+    """`containerClusterNodeVersionCustomizeDiff`."""
+    nodes, master = inputs.get("nodeVersion"), inputs.get("minMasterVersion")
+    if (
+        isinstance(nodes, str)
+        and isinstance(master, str)
+        and UNKNOWN not in (nodes, master)
+        and nodes
+        and master
+        and nodes.split("-")[0] != master.split("-")[0]
+    ):
+        yield ("nodeVersion",), f"differs from minMasterVersion ({master}) in a new cluster; leave it out"
+
+
+_ROUTER_NAT: Final = "gcp:compute/routerNat:RouterNat"
+Checks = tuple[Callable[[Mapping[str, Any]], Found], ...]
+_CHECKS: Final[Mapping[str, Checks]] = {
+    "gcp:cloudscheduler/job:Job": (_scheduler_job,),
+    "gcp:compute/firewall:Firewall": (_firewall,),
+    "gcp:compute/healthCheck:HealthCheck": (_health_check,),
+    "gcp:compute/instanceTemplate:InstanceTemplate": (_instance_template,),
+    "gcp:compute/regionBackendService:RegionBackendService": (_region_backend_service,),
+    "gcp:compute/regionHealthCheck:RegionHealthCheck": (_health_check,),
+    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate": (_instance_template,),
+    "gcp:compute/regionSslPolicy:RegionSslPolicy": (_ssl_policy,),
+    "gcp:compute/router:Router": (_router,),
+    "gcp:compute/sSLPolicy:SSLPolicy": (_ssl_policy,),
+    "gcp:compute/securityPolicy:SecurityPolicy": (_security_policy,),
+    "gcp:container/cluster:Cluster": (_cluster,),
+    "gcp:logging/projectSink:ProjectSink": (_sink,),
+    "gcp:monitoring/notificationChannel:NotificationChannel": (_notification_channel,),
+    "gcp:sql/databaseInstance:DatabaseInstance": (_database_instance,),
+    "gcp:storage/bucketObject:BucketObject": (_bucket_object,),
+}
+_CHECKS_OF_NEW: Final[Mapping[str, Checks]] = {
+    "gcp:container/cluster:Cluster": (_new_cluster,),
+    _ROUTER_NAT: (_new_router_nat,),
 }

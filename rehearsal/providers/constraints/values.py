@@ -54,6 +54,15 @@ def _malformed(facts: Mapping[str, Any], value: str) -> Iterator[str]:
             return
     if (name := facts.get("format")) is not None and (reason := fault(name, value)):
         yield reason
+    elif (seconds := _seconds(value)) is not None:
+        low, high = facts.get("min_seconds"), facts.get("max_seconds")
+        if (low is not None and seconds < low) or (high is not None and seconds > high):
+            yield f"{value!r} is out of range: {_range(low, high)} seconds"
+
+
+def _seconds(value: str) -> float | None:
+    """The number in a duration of Google's APIs, such as "3600s"; None for another text."""
+    return _number(value[:-1]) if value.endswith("s") else None
 
 
 def _range(min_value: Any, max_value: Any) -> str:

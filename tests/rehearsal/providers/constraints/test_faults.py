@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from rehearsal.pulumi.properties import parse_path
+from rehearsal.pulumi.properties import UNKNOWN, parse_path
 from tests.rehearsal.providers.calls import Calls, urn
 
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
+
+REFUSED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text())
 
 
 @pytest.mark.parametrize("token", CASES)
@@ -24,6 +27,33 @@ def test_a_valid_resource_is_accepted_and_every_planted_fault_is_refused(token: 
         }
         failures = cloud.check(urn(token), inputs).failures
         assert fault["at"] in {parse_path(path)[0] for path in failures}, (fault, failures)
+
+
+@pytest.mark.parametrize("token", REFUSED)
+def test_inputs_that_an_api_refuses_are_refused(token: str) -> None:
+    cloud = Calls.of(token.partition(":")[0])
+    for case in REFUSED[token]:
+        assert case["at"] in cloud.check(urn(token), case["inputs"]).failures, case
+
+
+def with_an_unknown_value(value: Any) -> Iterator[Any]:
+    """Copies of `value`, in each of which one value is not known."""
+    yield UNKNOWN
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from ({**value, name: changed} for changed in with_an_unknown_value(item))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for changed in with_an_unknown_value(item):
+                yield [*value[:index], changed, *value[index + 1 :]]
+
+
+@pytest.mark.parametrize("token", CASES)
+def test_a_value_that_is_not_known_is_accepted(token: str) -> None:
+    cloud, valid = Calls.of(token.partition(":")[0]), CASES[token]["valid"]
+    for inputs in with_an_unknown_value(valid):
+        if inputs is not UNKNOWN:
+            assert not cloud.check(urn(token), inputs).failures, inputs
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from rehearsal.providers.constraints.plan_checks import refused_plans
 from rehearsal.pulumi.properties import UNKNOWN
+from tests.rehearsal.providers.calls import Calls, urn
 
 SSL = "gcp:compute/sSLPolicy:SSLPolicy"
 FIREWALL = "gcp:compute/firewall:Firewall"
@@ -18,10 +19,20 @@ LOG = {"metadata": "x"}
 SERVING = {"portSpecification": "USE_SERVING_PORT", "port": 1}
 TWICE = {"labels": {"password": "a"}, "sensitiveLabels": {"password": "b"}}
 UPGRADE = {"strategy": "BLUE_GREEN", "maxSurge": 1}
+TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate"
+ROUTER = "gcp:compute/router:Router"
+NAT = "gcp:compute/routerNat:RouterNat"
+BACKENDS = "gcp:compute/regionBackendService:RegionBackendService"
+CLUSTER = "gcp:container/cluster:Cluster"
+SINK = "gcp:logging/projectSink:ProjectSink"
+SQL = "gcp:sql/databaseInstance:DatabaseInstance"
+JOB = "gcp:cloudscheduler/job:Job"
+OBJECT = "gcp:storage/bucketObject:BucketObject"
+PITR = {"backupConfiguration": {"pointInTimeRecoveryEnabled": True}}
 
 
-def refused(token: str, inputs: dict[str, Any]) -> set[str]:
-    return {found.path for found in refused_plans(token, inputs, "provider")}
+def refused(token: str, inputs: dict[str, Any], olds: dict[str, Any] | None = None) -> set[str]:
+    return {found.path for found in refused_plans(token, inputs, olds or {}, "provider")}
 
 
 @pytest.mark.parametrize(
@@ -48,9 +59,41 @@ def refused(token: str, inputs: dict[str, Any]) -> set[str]:
             {"labels": {"password": "a"}, "sensitiveLabels": {"password": "b"}},
             "sensitiveLabels.password",
         ),
-        ("gcp:compute/instanceTemplate:InstanceTemplate", {"disks": [{}, {"boot": True}]}, "disks[1].boot"),
+        (FIREWALL, {"sourceRanges": []}, "sourceRanges"),
+        (TEMPLATE, {"disks": [{}, {"boot": True}]}, "disks[1].boot"),
+        (TEMPLATE, {"disks": [{"type": "SCRATCH", "diskType": "pd-ssd"}]}, "disks[0].diskType"),
+        (TEMPLATE, {"disks": [{"diskType": "local-ssd"}]}, "disks[0].diskType"),
         (
-            "gcp:container/cluster:Cluster",
+            TEMPLATE,
+            {"disks": [{"type": "SCRATCH", "diskType": "local-ssd", "diskSizeGb": 100}]},
+            "disks[0].diskSizeGb",
+        ),
+        (
+            TEMPLATE,
+            {"disks": [{"type": "SCRATCH", "diskType": "local-ssd", "diskSizeGb": 3000}]},
+            "disks[0].interface",
+        ),
+        (ROUTER, {"bgp": {"advertisedGroups": ["ALL_SUBNETS"]}}, "bgp.advertisedGroups"),
+        (
+            ROUTER,
+            {"bgp": {"advertiseMode": "DEFAULT", "advertisedIpRanges": [{"range": "10.0.0.0/8"}]}},
+            "bgp.advertisedIpRanges",
+        ),
+        (NAT, {"drainNatIps": ["a"]}, "drainNatIps"),
+        (BACKENDS, {"backends": [{"group": "g", "maxRate": 5}]}, "backends[0].maxRate"),
+        (BACKENDS, {"loadBalancingScheme": "EXTERNAL_MANAGED", "backends": [{"group": "g"}]}, "backends"),
+        (SINK, {"bigqueryOptions": {"a": 1}, "uniqueWriterIdentity": False}, "uniqueWriterIdentity"),
+        (
+            SQL,
+            {"databaseVersion": "MYSQL_8_0", "settings": PITR},
+            "settings.backupConfiguration.pointInTimeRecoveryEnabled",
+        ),
+        (JOB, {"httpTarget": {"oauthToken": {"a": 1}, "oidcToken": {"a": 1}}}, "httpTarget.oauthToken"),
+        (OBJECT, {"contexts": {"customs": [{"key": "a"}, {"key": "a"}]}}, "contexts.customs"),
+        (CLUSTER, {"nodeVersion": "1.36.1", "minMasterVersion": "1.37.1"}, "nodeVersion"),
+        (CLUSTER, {"skipNodePoolRefresh": True, "nodePools": [{"name": "a"}]}, "skipNodePoolRefresh"),
+        (
+            CLUSTER,
             {"clusterAutoscaling": {"autoProvisioningDefaults": {"upgradeSettings": UPGRADE}}},
             "clusterAutoscaling.autoProvisioningDefaults.upgradeSettings.maxSurge",
         ),
@@ -69,7 +112,36 @@ def test_a_plan_that_the_provider_refuses(token: str, inputs: dict[str, Any], pa
         (FIREWALL, {"sourceRanges": UNKNOWN}),
         (ARMOR, {"rules": [{"priority": UNKNOWN}, {"priority": UNKNOWN}]}),
         (CHECK, {"httpHealthCheck": {"portSpecification": "USE_FIXED_PORT", "port": UNKNOWN}}),
+        (TEMPLATE, {"disks": [{"type": UNKNOWN, "diskType": "local-ssd"}]}),
+        (BACKENDS, {"loadBalancingScheme": UNKNOWN, "backends": [{"group": "g", "maxRate": 5}]}),
+        (CLUSTER, {"nodeVersion": UNKNOWN, "minMasterVersion": "1.37.1"}),
+        (SQL, {"databaseVersion": UNKNOWN, "settings": PITR}),
     ],
 )
 def test_an_unknown_value_refuses_no_plan(token: str, inputs: dict[str, Any]) -> None:
     assert not refused(token, inputs)
+
+
+def test_an_address_of_a_nat_is_drained_after_it_left_its_addresses() -> None:
+    old = {"natIps": ["projects/p/addresses/a", "b"]}
+    assert not refused(NAT, {"natIps": ["b"], "drainNatIps": ["a"]}, old)
+    assert not refused(NAT, {"natIps": ["b"], "drainNatIps": ["a"]}, {"natIps": ["b"], "drainNatIps": ["a"]})
+    assert refused(NAT, {"natIps": ["a", "b"], "drainNatIps": ["a"]}, old) == {"drainNatIps[0]"}
+    assert refused(NAT, {"natIps": ["b"], "drainNatIps": ["c"]}, old) == {"drainNatIps[0]"}
+
+
+def test_the_versions_of_a_cluster_may_differ_later() -> None:
+    assert not refused(CLUSTER, {"nodeVersion": "1.36.1", "minMasterVersion": "1.37.1"}, {"name": "k"})
+
+
+def test_a_drained_address_passes_the_check_of_an_update(gcp: Calls) -> None:
+    nat = {
+        "name": "nat",
+        "router": "r",
+        "region": "europe-west1",
+        "natIpAllocateOption": "MANUAL_ONLY",
+        "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES",
+    }
+    new = {**nat, "natIps": ["b"], "drainNatIps": ["a"]}
+    assert gcp.check(urn(NAT), new).failures.keys() == {"drainNatIps"}
+    assert not gcp.check(urn(NAT), new, {**nat, "natIps": ["a", "b"]}).failures

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.constraints.api_checks import refused_by_api
+from rehearsal.providers.constraints.api import refused_by_api
 from rehearsal.pulumi.properties import UNKNOWN
 
 ZONE = "cloudflare:index/zoneSetting:ZoneSetting"
@@ -34,6 +34,11 @@ def refused(token: str, **inputs: Any) -> dict[str, str]:
         (ZONE, {"settingId": "min_tls_version", "value": "1.5"}, "value"),
         (ZONE, {"settingId": "browser_cache_ttl", "value": 17.0}, "value"),
         (SECRET, {"rotation": {"rotationPeriod": "3600s"}}, "rotation.nextRotationTime"),
+        (
+            SECRET,
+            {"rotation": {"rotationPeriod": "3600s", "nextRotationTime": "2027-01-01T00:00:00Z"}},
+            "rotation",
+        ),
         ("gcp:compute/healthCheck:HealthCheck", {"checkIntervalSec": 5, "timeoutSec": 6}, "timeoutSec"),
         ("mongodbatlas:index/projectIpAccessList:ProjectIpAccessList", {}, "awsSecurityGroup"),
     ],

@@ -1,0 +1,106 @@
+"""Rules of the Atlas Administration API over several properties."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rehearsal.providers.constraints.api.base import Check, Found, at, items, number, one_of, text
+from rehearsal.pulumi.properties import UNKNOWN
+
+_ELECTABLE: Final = (3, 5, 7)
+_MAX_PRIORITY: Final = 7
+_SIZE: Final = re.compile(r"[MR](\d+)")
+_DAYS: Final[Mapping[str, int]] = {"days": 1, "weeks": 7, "months": 31, "years": 366}
+# Policy items by the length of their interval; a list holds several.
+_POLICY_ITEMS: Final = (
+    "policyItemHourly",
+    "policyItemDaily",
+    "policyItemWeeklies",
+    "policyItemMonthlies",
+    "policyItemYearlies",
+)
+
+
+def checks_of(token: str) -> tuple[Check, ...]:
+    """Return the checks of a type."""
+    return _CHECKS.get(token, ())
+
+
+def _cluster(inputs: Mapping[str, Any]) -> Found:
+    specs = items(inputs.get("replicationSpecs"))
+    if inputs.get("clusterType") == "REPLICASET" and len(specs) > 1:
+        yield ("replicationSpecs",), f"has {len(specs)} items; a replica set has one"
+    if inputs.get("pitEnabled") is True and inputs.get("backupEnabled") in (None, False):
+        yield ("pitEnabled",), "requires backupEnabled to be true"
+    for place, spec in specs:
+        declared = spec.get("regionConfigs")
+        regions = items(declared)
+        if not isinstance(declared, list) or len(regions) != len(declared):
+            continue  # one of the regions is not known
+        path = ("replicationSpecs", place, "regionConfigs")
+        if at(regions[0][1] if regions else None, "providerName") in ("TENANT", "FLEX"):
+            continue
+        counts = [at(region, "electableSpecs", "nodeCount") for _, region in regions]
+        nodes = [number(count) or 0 for count in counts]
+        if regions and UNKNOWN not in counts and any(nodes) and sum(nodes) not in _ELECTABLE:
+            yield path, f"have {sum(nodes):g} electable nodes together; 3, 5 or 7 are allowed"
+        priorities = [number(region.get("priority")) for _, region in regions]
+        if regions and None not in priorities and max(map(float, filter(None, priorities)), default=0) != 7:
+            yield (*path, 0, "priority"), f"the highest priority of the regions is {_MAX_PRIORITY}"
+        for index, region in regions:
+            yield from _scaling(region, (*path, index, "autoScaling"))
+        scalings = [region.get("autoScaling") for _, region in regions]
+        if UNKNOWN not in scalings and any(item != scalings[0] for item in scalings):
+            yield (*path, 0, "autoScaling"), "is the same for all regions"
+
+
+def _scaling(region: Mapping[str, Any], path: tuple[str | int, ...]) -> Found:
+    scaling = region.get("autoScaling")
+    if not isinstance(scaling, Mapping):
+        return
+    low, high = scaling.get("computeMinInstanceSize"), scaling.get("computeMaxInstanceSize")
+    if scaling.get("computeEnabled") is True and high is None:
+        yield (*path, "computeMaxInstanceSize"), "required where computeEnabled is true"
+    if scaling.get("computeScaleDownEnabled") is True and low is None:
+        yield (*path, "computeMinInstanceSize"), "required where computeScaleDownEnabled is true"
+    first, last = _size(low), _size(high)
+    if first is not None and last is not None and first > last:
+        yield (*path, "computeMinInstanceSize"), f"{low} is larger than computeMaxInstanceSize ({high})"
+
+
+def _size(value: Any) -> int | None:
+    found = _SIZE.match(text(value) or "")
+    return int(found[1]) if found else None
+
+
+def _backup_schedule(inputs: Mapping[str, Any]) -> Found:
+    """Snapshots of a longer interval are retained at least as long, and the restore window by hourly ones."""
+    window, hourly = number(inputs.get("restoreWindowDays")), _days(inputs.get("policyItemHourly"))
+    if window is not None and hourly is not None and window > hourly:
+        yield ("restoreWindowDays",), f"{window:g} is longer than hourly snapshots are retained ({hourly:g})"
+    before: tuple[str, float] | None = None
+    for name in _POLICY_ITEMS:
+        value = inputs.get(name)
+        listed = [item for _, item in items(value)] if isinstance(value, list) else [value]
+        known = [days for item in listed if (days := _days(item)) is not None]
+        if not known:
+            continue
+        if before is not None and min(known) < before[1]:
+            yield (name,), f"retains {min(known):g} days, less than {before[0]} ({before[1]:g})"
+        before = (name, max(known))
+
+
+def _days(item: Any) -> float | None:
+    value, unit = number(at(item, "retentionValue")), text(at(item, "retentionUnit"))
+    return value * _DAYS[unit] if value is not None and unit in _DAYS else None
+
+
+_CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": (_cluster,),
+    "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule": (_backup_schedule,),
+    "mongodbatlas:index/projectIpAccessList:ProjectIpAccessList": (
+        one_of("awsSecurityGroup", "cidrBlock", "ipAddress"),
+    ),
+}

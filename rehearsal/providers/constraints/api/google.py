@@ -1,0 +1,287 @@
+"""Rules of Google's APIs over several properties."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rehearsal.providers.constraints.api.base import (
+    Check,
+    Found,
+    at,
+    given,
+    items,
+    missing,
+    number,
+    one_of,
+    text,
+    texts,
+)
+from rehearsal.pulumi.properties import UNKNOWN
+
+_ROLES: Final = ("roles/", "projects/", "organizations/")
+_WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp", "6", "17", "132"})
+_READ_REPLICAS_MIN_GB: Final = 5
+# Records whose data ends with a name, which is written with a dot at its end.
+_NAME_RECORDS: Final = frozenset({"CNAME", "MX", "NS", "PTR", "SRV"})
+_MAX_PORT: Final = 65_535
+
+
+def checks_of(token: str) -> tuple[Check, ...]:
+    """Return the checks of a type."""
+    grants = (_role,) if token.lower().endswith(("iammember", "iambinding")) else ()
+    return (_zones, *grants, *_CHECKS.get(token, ()))
+
+
+def _zones(inputs: Mapping[str, Any]) -> Found:
+    """A zone's name starts with its region's."""
+    region = next(
+        (inputs[name] for name in ("region", "location") if isinstance(inputs.get(name), str)), None
+    )
+    if region is None or region is UNKNOWN or region.count("-") != 1 or not region[-1].isdigit():
+        return  # a zone, a multi-region, or "global"
+    for name in ("zone", "locationId", "alternativeLocationId"):
+        value = text(inputs.get(name))
+        if value is not None and _outside(value, region):
+            yield (name,), f"the zone {value} is not in the region {region}"
+    for name in ("nodeLocations", "replicaZones", "distributionPolicyZones"):
+        for place, value in texts(inputs.get(name)):
+            if _outside(value, region):
+                yield (name, place), f"the zone {value} is not in the region {region}"
+
+
+def _outside(zone: str, region: str) -> bool:
+    name = zone.rsplit("/", 1)[-1]
+    return name.count("-") == 2 and not name.startswith(f"{region}-")
+
+
+def _role(inputs: Mapping[str, Any]) -> Found:
+    """https://cloud.google.com/iam/docs/roles-overview."""
+    role = text(inputs.get("role"))
+    if role is not None and not role.startswith(_ROLES):
+        yield ("role",), f'{role!r} is not the name of a role, such as "roles/viewer"'
+
+
+def _health_check(inputs: Mapping[str, Any]) -> Found:
+    interval, timeout = inputs.get("checkIntervalSec", 5), inputs.get("timeoutSec", 5)
+    if isinstance(interval, int) and isinstance(timeout, int) and timeout > interval:
+        yield ("timeoutSec",), f"{timeout} is longer than checkIntervalSec ({interval})"
+    for kind, value in inputs.items():
+        if not kind.endswith("HealthCheck") or not isinstance(value, Mapping):
+            continue
+        port = number(value.get("port"))
+        if port is not None and not 1 <= port <= _MAX_PORT:
+            yield (kind, "port"), f"{port:g} is not a port: 1 to {_MAX_PORT}"
+        path = text(value.get("requestPath"))
+        if path is not None and not path.startswith("/"):
+            yield (kind, "requestPath"), f"{path!r} does not start with a slash"
+
+
+def _firewall(inputs: Mapping[str, Any]) -> Found:
+    if inputs.get("direction") == "EGRESS":
+        for name in ("sourceTags", "sourceServiceAccounts"):
+            if given(inputs.get(name)):
+                yield (name,), "must not be set for a rule of egress"
+    for kind in ("allows", "denies"):
+        for place, rule in items(inputs.get(kind)):
+            protocol, ports = text(rule.get("protocol")), rule.get("ports")
+            if given(ports) and protocol is not None and protocol.lower() not in _WITH_PORTS:
+                yield (kind, place, "ports"), f"must not be set for the protocol {protocol}"
+            for index, value in texts(ports):
+                first, _, last = value.partition("-")
+                bounds = [int(one) for one in (first, last or first) if one.isdecimal()]
+                if len(bounds) == 2 and not 0 <= bounds[0] <= bounds[1] <= _MAX_PORT:
+                    yield (kind, place, "ports", index), f"{value!r} is not a range of ports to {_MAX_PORT}"
+
+
+def _global_address(inputs: Mapping[str, Any]) -> Found:
+    if text(inputs.get("purpose")) and inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
+        yield ("purpose",), "may be set only where addressType is INTERNAL"
+
+
+def _security_policy(inputs: Mapping[str, Any]) -> Found:
+    for place, rule in items(inputs.get("rules")):
+        action = text(rule.get("action"))
+        if action in ("throttle", "rate_based_ban") and rule.get("rateLimitOptions") is None:
+            yield ("rules", place, "rateLimitOptions"), f"required where action is {action}"
+        if action == "redirect" and rule.get("redirectOptions") is None:
+            yield ("rules", place, "redirectOptions"), "required where action is redirect"
+        if at(rule, "match", "config") is not None and at(rule, "match", "versionedExpr") is None:
+            yield ("rules", place, "match", "versionedExpr"), "required where config is set"
+
+
+def _subnetwork(inputs: Mapping[str, Any]) -> Found:
+    yield from _range(inputs.get("ipCidrRange"), "ipCidrRange")
+    for place, secondary in items(inputs.get("secondaryIpRanges")):
+        yield from _range(secondary.get("ipCidrRange"), "secondaryIpRanges", place, "ipCidrRange")
+
+
+def _range(value: Any, *path: str | int) -> Found:
+    """A range of a subnet: no bits of hosts, and four addresses that Google keeps for itself."""
+    if (known := text(value)) is None:
+        return
+    try:
+        network = ipaddress.ip_network(known, strict=False)
+    except ValueError:
+        return  # the provider refuses it
+    if str(network) != known and network.version == 4:
+        yield path, f"{known!r} has bits of a host; the range is {network}"
+    elif network.version == 4 and not 4 <= network.prefixlen <= 29:
+        yield path, f"{known!r} is not a range from /4 to /29"
+
+
+def _cluster(inputs: Mapping[str, Any]) -> Found:
+    empty = missing(inputs.get("initialNodeCount")) and missing(inputs.get("nodePools"))
+    if empty and inputs.get("enableAutopilot") in (None, False):
+        yield ("initialNodeCount",), "must be at least 1 where neither nodePools nor enableAutopilot is set"
+    key = at(inputs, "databaseEncryption", "keyName")
+    if at(inputs, "databaseEncryption", "state") == "ENCRYPTED" and missing(key):
+        yield ("databaseEncryption", "keyName"), "required where state is ENCRYPTED"
+    if (
+        inputs.get("datapathProvider") == "ADVANCED_DATAPATH"
+        and at(inputs, "networkPolicy", "enabled") is True
+    ):
+        yield ("networkPolicy", "enabled"), "must not be true with ADVANCED_DATAPATH, which enforces policies"
+
+
+def _node_pool(inputs: Mapping[str, Any]) -> Found:
+    if at(inputs, "nodeConfig", "spot") is True and at(inputs, "nodeConfig", "preemptible") is True:
+        yield ("nodeConfig", "preemptible"), "conflicts with spot: set only one of them"
+    upgrade = inputs.get("upgradeSettings")
+    if isinstance(upgrade, Mapping) and upgrade.get("strategy", "SURGE") == "SURGE":
+        amounts = [number(upgrade.get(name)) for name in ("maxSurge", "maxUnavailable")]
+        if amounts == [0, 0]:
+            yield ("upgradeSettings", "maxSurge"), "and maxUnavailable must not both be 0"
+    scaling = inputs.get("autoscaling")
+    if not isinstance(scaling, Mapping):
+        return
+    zonal = [name for name in ("minNodeCount", "maxNodeCount") if given(scaling.get(name))]
+    total = [name for name in ("totalMinNodeCount", "totalMaxNodeCount") if given(scaling.get(name))]
+    if zonal and total:
+        yield ("autoscaling", total[0]), f"conflicts with {zonal[0]}: limits are per zone or in total"
+    for low, high in (("minNodeCount", "maxNodeCount"), ("totalMinNodeCount", "totalMaxNodeCount")):
+        first, last = scaling.get(low), scaling.get(high)
+        if isinstance(first, int) and isinstance(last, int) and first > last:
+            yield ("autoscaling", low), f"{first} is more than {high} ({last})"
+
+
+def _secret(inputs: Mapping[str, Any]) -> Found:
+    rotation = inputs.get("rotation")
+    if (
+        isinstance(rotation, Mapping)
+        and given(rotation.get("rotationPeriod"))
+        and missing(rotation.get("nextRotationTime"))
+    ):
+        yield ("rotation", "nextRotationTime"), "required where rotationPeriod is set"
+    elif rotation is not None and missing(inputs.get("topics")):
+        yield ("rotation",), "requires topics, to which the rotations are published"
+    if given(inputs.get("ttl")) and given(inputs.get("expireTime")):
+        yield ("ttl",), "conflicts with expireTime: set only one of them"
+
+
+def _crypto_key(inputs: Mapping[str, Any]) -> Found:
+    purpose = text(inputs.get("purpose"))
+    if given(inputs.get("rotationPeriod")) and purpose not in (None, "ENCRYPT_DECRYPT"):
+        yield ("rotationPeriod",), f"must not be set for the purpose {purpose}: only symmetric keys rotate"
+
+
+def _redis(inputs: Mapping[str, Any]) -> Found:
+    if inputs.get("readReplicasMode") != "READ_REPLICAS_ENABLED":
+        return
+    if inputs.get("tier", "BASIC") == "BASIC":
+        yield ("readReplicasMode",), "may be enabled only where tier is STANDARD_HA"
+    memory = number(inputs.get("memorySizeGb"))
+    if memory is not None and memory < _READ_REPLICAS_MIN_GB:
+        yield ("memorySizeGb",), f"must be at least {_READ_REPLICAS_MIN_GB} with read replicas"
+
+
+def _record_set(inputs: Mapping[str, Any]) -> Found:
+    kind = text(inputs.get("type"))
+    for place, value in texts(inputs.get("rrdatas")):
+        if kind in _NAME_RECORDS and not value.endswith("."):
+            yield ("rrdatas", place), f"{value!r} is not a full name with a dot at its end"
+        elif kind in ("A", "AAAA") and not _is_address(value, 4 if kind == "A" else 6):
+            yield ("rrdatas", place), f"{value!r} is not an address for a record of type {kind}"
+
+
+def _is_address(value: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(value).version == version
+    except ValueError:
+        return False
+
+
+def _alert_policy(inputs: Mapping[str, Any]) -> Found:
+    for place, condition in items(inputs.get("conditions")):
+        kinds = [name for name in condition if name.startswith("condition") and condition[name] is not None]
+        if len(kinds) != 1:
+            yield ("conditions", place), f"needs one kind of condition; {', '.join(kinds) or 'none'} is set"
+        for kind in ("conditionThreshold", "conditionAbsent"):
+            duration = text(at(condition, kind, "duration"))
+            seconds = number(duration.removesuffix("s")) if duration else None
+            if seconds is not None and seconds % 60:
+                yield ("conditions", place, kind, "duration"), f"{duration!r} is not a number of minutes"
+
+
+def _repository(inputs: Mapping[str, Any]) -> Found:
+    for mode, name in (
+        ("REMOTE_REPOSITORY", "remoteRepositoryConfig"),
+        ("VIRTUAL_REPOSITORY", "virtualRepositoryConfig"),
+    ):
+        if inputs.get("mode") == mode and inputs.get(name) is None:
+            yield (name,), f"required where mode is {mode}"
+
+
+def _backup_plan(inputs: Mapping[str, Any]) -> Found:
+    policy = inputs.get("retentionPolicy")
+    locked, retained = (number(at(policy, name)) for name in ("backupDeleteLockDays", "backupRetainDays"))
+    if locked is not None and retained and locked > retained:
+        path = ("retentionPolicy", "backupDeleteLockDays")
+        yield path, f"{locked:g} is longer than backupRetainDays ({retained:g})"
+
+
+def _managed_certificate(inputs: Mapping[str, Any]) -> Found:
+    for place, name in texts(at(inputs, "managed", "domains")):
+        if "*" in name:
+            yield ("managed", "domains", place), f"{name!r} is a wildcard, which only Certificate Manager has"
+
+
+def _admission(inputs: Mapping[str, Any]) -> Found:
+    """https://cloud.google.com/binary-authorization/docs/reference/rest/v1/Policy#AdmissionRule."""
+    rules = [(("defaultAdmissionRule",), inputs.get("defaultAdmissionRule"))]
+    rules += [
+        (("clusterAdmissionRules", place), rule)  # type: ignore[misc]
+        for place, rule in items(inputs.get("clusterAdmissionRules"))
+    ]
+    for path, rule in rules:
+        attested = at(rule, "evaluationMode") == "REQUIRE_ATTESTATION"
+        if attested and missing(at(rule, "requireAttestationsBies")):
+            yield (*path, "requireAttestationsBies"), "required where evaluationMode is REQUIRE_ATTESTATION"
+
+
+_CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
+    "gcp:artifactregistry/repository:Repository": (_repository,),
+    "gcp:binaryauthorization/policy:Policy": (_admission,),
+    "gcp:compute/firewall:Firewall": (_firewall,),
+    "gcp:compute/globalAddress:GlobalAddress": (_global_address,),
+    "gcp:compute/healthCheck:HealthCheck": (_health_check,),
+    "gcp:compute/managedSslCertificate:ManagedSslCertificate": (_managed_certificate,),
+    "gcp:compute/regionHealthCheck:RegionHealthCheck": (_health_check,),
+    "gcp:compute/securityPolicy:SecurityPolicy": (_security_policy,),
+    "gcp:compute/subnetwork:Subnetwork": (_subnetwork,),
+    "gcp:container/cluster:Cluster": (_cluster,),
+    "gcp:container/nodePool:NodePool": (_node_pool,),
+    "gcp:dns/recordSet:RecordSet": (_record_set,),
+    "gcp:gkebackup/backupPlan:BackupPlan": (_backup_plan,),
+    "gcp:kms/cryptoKey:CryptoKey": (_crypto_key,),
+    "gcp:monitoring/alertPolicy:AlertPolicy": (_alert_policy,),
+    "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": (
+        one_of("httpCheck", "tcpCheck", "syntheticMonitor"),
+    ),
+    "gcp:recaptcha/enterpriseKey:EnterpriseKey": (
+        one_of("androidSettings", "expressSettings", "iosSettings", "webSettings"),
+    ),
+    "gcp:redis/instance:Instance": (_redis,),
+    "gcp:secretmanager/secret:Secret": (_secret,),
+}

@@ -1,0 +1,148 @@
+"""Replacements that a provider's plan code requires for some changes of an attribute only.
+
+Read in terraform-provider-google-beta, August 2026: `ForceNewIf`, `ForceNewIfChange` and
+`ResourceDiff.ForceNew` in the `CustomizeDiff` of each resource.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rehearsal.pulumi.properties import UNKNOWN, Path, unwrap
+
+# Whether a change between two known values replaces the resource with the new inputs; None is absent.
+Condition = Callable[[Any, Any, Mapping[str, Any]], bool]
+_ATTACHMENT: Final = "/serviceAttachments/"
+_REDIS_VERSION: Final = re.compile(r"REDIS_(\d+)_(\d+)")
+
+
+def replaces_on_condition(token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether the change at `path` is one for which the provider's plan code requires a new resource.
+
+    A value that is not known yet requires none, as in the provider's plan.
+    """
+    for attribute, condition in _CONDITIONS.get(token, ()):
+        names = tuple(step for step in path if isinstance(step, str))
+        shared = min(len(names), len(attribute))
+        if names[:shared] != attribute[:shared]:
+            continue
+        before, after = _at(unwrap(dict(old)), attribute), _at(unwrap(dict(new)), attribute)
+        if UNKNOWN not in (before, after) and condition(before, after, new):
+            return True
+    return False
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        else:
+            return value if value is UNKNOWN else None
+    return value
+
+
+def _smaller(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`IsDiskShrinkage`, `isInstanceShrinkage`."""
+    return isinstance(before, (int, float)) and isinstance(after, (int, float)) and after < before
+
+
+def _narrower(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`IsShrinkageIpCidr`: only a range that covers the former one is an update."""
+    try:
+        first, last = (ipaddress.ip_network(value, strict=False) for value in (before, after))
+    except (ValueError, TypeError):
+        return False
+    return first.version != last.version or not (
+        int(last.network_address) <= int(first.network_address)
+        and int(first.broadcast_address) <= int(last.broadcast_address)
+    )
+
+
+def _disabled(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`isBeenEnabled`, `isPolicyLocked`, `autoUpgradeEnabledCustomizeDiff`."""
+    return before is True and after is not True
+
+
+def _switched_off(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`isBeenEnabled`, of an attribute that stays as it is where it is no longer declared."""
+    return before is True and after is False
+
+
+def _other_primary(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`isSwitchoverFromOldPrimarySide`: only a primary that becomes a replica gets one in place."""
+    return after is not None and before != after and not (before is None and _is_replica(inputs))
+
+
+def _is_replica(inputs: Mapping[str, Any]) -> bool:
+    return inputs.get("instanceType") == "READ_REPLICA_INSTANCE"
+
+
+def _removed(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`privateNetworkCustomizeDiff`, `ForceNewResourcePoliciesWorkloadPolicyIfNewIsEmpty`."""
+    return bool(before) and not after
+
+
+def _older_redis(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`isRedisVersionDecreasing`; a version such as REDIS_6_X is not compared."""
+    versions = [_REDIS_VERSION.search(str(value)) for value in (before, after)]
+    if versions[0] is None or versions[1] is None:
+        return False
+    first, last = ((int(one[1]), int(one[2])) for one in versions if one is not None)
+    return last < first
+
+
+def _other_attachment(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`forwardingRuleCustomizeDiff`, of `target`."""
+    return before != after and _ATTACHMENT in str(before) and _ATTACHMENT in str(after)
+
+
+def _managed_internally(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`forwardingRuleCustomizeDiff`, of `allow_global_access`."""
+    return bool(before) != bool(after) and inputs.get("loadBalancingScheme") == "INTERNAL_MANAGED"
+
+
+def _item_removed(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`containerClusterEnableK8sBetaApisCustomizeDiff`."""
+    return isinstance(before, list) and isinstance(after, list) and any(item not in after for item in before)
+
+
+def _changed_on_autopilot(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`containerClusterAutopilotCustomizeDiff`."""
+    return before != after and inputs.get("enableAutopilot") is True
+
+
+_CONDITIONS: Final[Mapping[str, tuple[tuple[tuple[str, ...], Condition], ...]]] = {
+    "gcp:compute/disk:Disk": ((("size",), _smaller),),
+    "gcp:compute/regionDisk:RegionDisk": ((("size",), _smaller),),
+    "gcp:compute/forwardingRule:ForwardingRule": (
+        (("target",), _other_attachment),
+        (("allowGlobalAccess",), _managed_internally),
+    ),
+    "gcp:compute/instanceGroupManager:InstanceGroupManager": (
+        (("resourcePolicies", "workloadPolicy"), _removed),
+    ),
+    "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager": (
+        (("resourcePolicies", "workloadPolicy"), _removed),
+    ),
+    "gcp:compute/subnetwork:Subnetwork": ((("ipCidrRange",), _narrower),),
+    "gcp:container/cluster:Cluster": (
+        (("enableL4IlbSubsetting",), _switched_off),
+        (("enableFqdnNetworkPolicy",), _disabled),
+        (("enableK8sBetaApis", "enabledApis"), _item_removed),
+        (("dnsConfig", "additiveVpcScopeDnsDomain"), _changed_on_autopilot),
+    ),
+    "gcp:redis/instance:Instance": ((("redisVersion",), _older_redis),),
+    "gcp:sql/databaseInstance:DatabaseInstance": (
+        (("settings", "ipConfiguration", "privateNetwork"), _removed),
+        (("settings", "autoUpgradeEnabled"), _disabled),
+        (("masterInstanceName",), _other_primary),
+    ),
+    "gcp:storage/bucket:Bucket": ((("retentionPolicy", "isLocked"), _disabled),),
+    "gcp:vpcaccess/connector:Connector": (
+        (("minInstances",), _smaller),
+        (("maxInstances",), _smaller),
+    ),
+}
