@@ -8,17 +8,34 @@ from fractions import Fraction
 from typing import Any, Final
 
 from policies.api import overcommits, parse_quantity
+from rehearsal.providers.kubernetes.pod_scheduling import scheduling_problems
+from rehearsal.providers.kubernetes.pod_security import security_problems
+from rehearsal.providers.kubernetes.values import (
+    MAX_PORT,
+    items,
+    known_text,
+    mapping,
+    missing,
+    numbers,
+    one_of,
+    opened,
+    port_name,
+    port_number,
+)
 from rehearsal.providers.validation import Problem, problem
-from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+from rehearsal.pulumi.properties import UNKNOWN, Path
 
-_PORT_NAME: Final = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _ENVIRONMENT_NAME: Final = re.compile(r"[\x20-\x3c\x3e-\x7e]+")  # printable ASCII without "="
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "tcpSocket")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
-_OPERATORS: Final = ("Equal", "Exists", "Lt", "Gt")
 _DNS_POLICIES: Final = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
-MAX_PORT: Final = 65_535
+# `validEnvDownwardAPIFieldPathExpressions`
+_FIELDS: Final = re.compile(
+    r"metadata\.(name|namespace|uid|labels\['.+'\]|annotations\['.+'\])|spec\.(nodeName|serviceAccountName)"
+    r"|status\.(hostIP|hostIPs|podIP|podIPs)"
+)
+_DEFAULT_GRACE_SECONDS: Final = 30
 
 
 def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterator[Problem]:
@@ -40,77 +57,42 @@ def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterat
         yield problem((*path, "containers"), "at least one container is required")
     seen: set[str] = set()
     for kind in ("initContainers", "containers"):
-        for number, container in enumerate(_items(spec.get(kind))):
+        for number, container in enumerate(items(spec.get(kind))):
             at = (*path, kind, number)
             if isinstance(container, Mapping):
                 yield from _container(container, at, names, seen, kind == "containers")
-    for number, toleration in enumerate(_items(spec.get("tolerations"))):
-        if isinstance(toleration, Mapping):
-            yield from one_of(toleration, (*path, "tolerations", number), "operator", _OPERATORS)
-    for number, constraint in enumerate(_items(spec.get("topologySpreadConstraints"))):
-        if isinstance(constraint, Mapping):
-            at = (*path, "topologySpreadConstraints", number)
-            yield from numbers(constraint, at, {"maxSkew": 1, "minDomains": 1})
+    yield from scheduling_problems(spec, path)
+    yield from security_problems(spec.get("securityContext"), (*path, "securityContext"))
+    config = opened(spec.get("dnsConfig"))
+    no_servers = config is not UNKNOWN and missing(mapping(config).get("nameservers"))
+    if opened(spec.get("dnsPolicy")) == "None" and no_servers:
+        at = (*path, "dnsConfig", "nameservers")
+        yield problem(at, "at least one is required where dnsPolicy is None")
+    yield from _lifecycles(spec, path)
 
 
-def opened(value: Any) -> Any:
-    """`value` without the mark of a secret."""
-    while isinstance(value, Secret):
-        value = value.element
-    return value
-
-
-def numbers(
-    holder: Mapping[str, Any], path: Path, bounds: Mapping[str, int], max_value: int | None = None
-) -> Iterator[Problem]:
-    """Problems of integers below their bound, or above `max_value`."""
-    for name, low in bounds.items():
-        value = opened(holder.get(name))
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        if value < low or (max_value is not None and value > max_value):
-            allowed = f"at least {low}" if max_value is None else f"{low} to {max_value}"
-            yield problem((*path, name), f"{int(value)} is out of range: {allowed}")
-
-
-def one_of(holder: Mapping[str, Any], path: Path, name: str, allowed: tuple[str, ...]) -> Iterator[Problem]:
-    """A problem where a text is not one of `allowed`."""
-    value = opened(holder.get(name))
-    if isinstance(value, str) and value is not UNKNOWN and value not in allowed:
-        yield problem((*path, name), f"{value!r} is not one of {', '.join(allowed)}")
-
-
-def port_number(value: Any, path: Path, min_port: int = 1) -> Iterator[Problem]:
-    """A problem of a port: a number out of range, or a text that is not a port's name."""
-    value = opened(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not min_port <= value <= MAX_PORT:
-            yield problem(path, f"{int(value)} is not a port: {min_port} to {MAX_PORT}")
-    elif isinstance(value, str) and value is not UNKNOWN:
-        yield from port_name(value, path)
-
-
-def port_name(value: Any, path: Path) -> Iterator[Problem]:
-    """A problem of a port's name (`IsValidPortName`)."""
-    value = opened(value)
-    if not isinstance(value, str) or value is UNKNOWN:
-        return
-    if len(value) > 15 or not _PORT_NAME.fullmatch(value) or "--" in value:
-        yield problem(
-            path,
-            f"{value!r} is not a port name: up to 15 lower-case letters, digits and hyphens, with a letter",
-        )
-
-
-def _items(value: Any) -> list[Any]:
-    value = opened(value)
-    return [opened(item) for item in value] if isinstance(value, list) else []
+def _lifecycles(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Handlers of the containers, and pauses before the end that are longer than the time for it."""
+    grace = opened(spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE_SECONDS))
+    for number, container in enumerate(items(spec.get("containers"))):
+        for event, handler in mapping(mapping(container).get("lifecycle")).items():
+            handler = opened(handler)
+            if event not in ("postStart", "preStop") or not isinstance(handler, Mapping):
+                continue
+            at = (*path, "containers", number, "lifecycle", event)
+            given = [name for name, value in handler.items() if value is not None]
+            if len(given) != 1:
+                yield problem(at, f"needs one handler; {', '.join(sorted(given)) or 'none'} is set")
+            pause = opened(mapping(handler.get("sleep")).get("seconds"))
+            if isinstance(pause, (int, float)) and isinstance(grace, (int, float)) and pause > grace:
+                reason = f"{int(pause)} is longer than terminationGracePeriodSeconds ({int(grace)})"
+                yield problem((*at, "sleep", "seconds"), reason)
 
 
 def _volumes(spec: Mapping[str, Any], path: Path) -> Iterator[Problem | str]:
     """The names of a pod's volumes, and what is wrong with them."""
     seen: set[str] = set()
-    for number, volume in enumerate(_items(spec.get("volumes"))):
+    for number, volume in enumerate(items(spec.get("volumes"))):
         at = (*path, "volumes", number)
         if not isinstance(volume, Mapping):
             yield "*"  # not known: every mount may belong to it
@@ -147,11 +129,14 @@ def _container(
     image = opened(container.get("image"))
     if image is None or image == "":
         yield problem((*path, "image"), "missing required property")
+    elif (text := known_text(image)) is not None and text != text.strip():
+        yield problem((*path, "image"), f"{text!r} has spaces around it")
+    yield from security_problems(container.get("securityContext"), (*path, "securityContext"))
     yield from _ports(container, path)
     yield from _environment(container, path)
     yield from _resources(opened(container.get("resources")), (*path, "resources"))
     mounted: set[Any] = set()
-    for number, mount in enumerate(_items(container.get("volumeMounts"))):
+    for number, mount in enumerate(items(container.get("volumeMounts"))):
         at = (*path, "volumeMounts", number)
         if not isinstance(mount, Mapping):
             continue
@@ -170,7 +155,7 @@ def _container(
 
 def _ports(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     names: set[str] = set()
-    for number, port in enumerate(_items(container.get("ports"))):
+    for number, port in enumerate(items(container.get("ports"))):
         at = (*path, "ports", number)
         if not isinstance(port, Mapping):
             continue
@@ -184,7 +169,7 @@ def _ports(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 
 def _environment(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    for number, variable in enumerate(_items(container.get("env"))):
+    for number, variable in enumerate(items(container.get("env"))):
         at = (*path, "env", number)
         if not isinstance(variable, Mapping):
             continue
@@ -199,6 +184,9 @@ def _environment(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
                 yield problem((*at, "valueFrom"), f"only one of {', '.join(sorted(given))} may be set")
         elif isinstance(source, Mapping):
             yield problem((*at, "valueFrom"), "must name the source of the value")
+        field = known_text(mapping(mapping(source).get("fieldRef")).get("fieldPath"))
+        if field is not None and not _FIELDS.fullmatch(field):
+            yield problem((*at, "valueFrom", "fieldRef", "fieldPath"), f"{field!r} is not offered to a pod")
 
 
 def _resources(resources: Any, path: Path) -> Iterator[Problem]:

@@ -11,8 +11,10 @@ import yaml
 
 from rehearsal.pulumi.properties import UNKNOWN, parse_path
 from tests.rehearsal.providers.calls import Calls, urn
+from tests.rehearsal.providers.constraints.test_faults import with_an_unknown_value
 
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
+REFUSED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text())
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
@@ -40,6 +42,27 @@ def test_a_valid_object_is_accepted_and_every_fault_in_it_is_reported(token: str
         inputs = changed(case["valid"], fault["path"], fault["value"])
         failures = kubernetes.check(urn(token), inputs).failures
         assert fault.get("at", fault["path"]) in failures, (fault, failures)
+
+
+@pytest.mark.parametrize("token", REFUSED)
+def test_an_object_that_the_server_refuses_is_refused(token: str, kubernetes: Calls) -> None:
+    for case in REFUSED[token]:
+        assert case["at"] in kubernetes.check(urn(token), case["inputs"]).failures, case
+
+
+def test_the_size_of_a_config_map_is_limited(kubernetes: Calls) -> None:
+    token = "kubernetes:core/v1:ConfigMap"
+    max_size = {"metadata": {"name": "x"}, "data": {"a": "c" * 1024 * 1024}}
+    assert not kubernetes.check(urn(token), max_size).failures
+    larger = {**max_size, "data": {"a": "c" * 1024 * 1024, "b": "c"}}
+    assert kubernetes.check(urn(token), larger).failures.keys() == {"data"}
+
+
+@pytest.mark.parametrize("token", CASES)
+def test_a_value_that_is_not_known_is_accepted(token: str, kubernetes: Calls) -> None:
+    for inputs in with_an_unknown_value(CASES[token]["valid"]):
+        if inputs is not UNKNOWN:
+            assert not kubernetes.check(urn(token), inputs).failures, inputs
 
 
 @pytest.mark.parametrize(

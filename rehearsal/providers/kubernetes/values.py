@@ -1,0 +1,92 @@
+"""Access to the values of an object, which may be secret or not known, and rules of one value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from rehearsal.providers.validation import Problem, problem
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
+
+_PORT_NAME: Final = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+MAX_PORT: Final = 65_535
+
+
+def opened(value: Any) -> Any:
+    """`value` without the mark of a secret."""
+    while isinstance(value, Secret):
+        value = value.element
+    return value
+
+
+def items(value: Any) -> list[Any]:
+    """The items of a list without the mark of secrets; none where it is not known."""
+    value = opened(value)
+    return [opened(item) for item in value] if isinstance(value, list) else []
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The properties of an object; none where it is not known."""
+    value = opened(value)
+    return value if isinstance(value, Mapping) else {}
+
+
+def missing(value: Any) -> bool:
+    """Whether a value is known to be absent or empty."""
+    value = opened(value)
+    return value is not UNKNOWN and not value
+
+
+def given(value: Any) -> bool:
+    """Whether a value is known, and not empty."""
+    value = opened(value)
+    return value is not UNKNOWN and bool(value)
+
+
+def known_text(value: Any) -> str | None:
+    """A text that is known, else None."""
+    value = opened(value)
+    return value if isinstance(value, str) and value is not UNKNOWN else None
+
+
+def numbers(
+    holder: Mapping[str, Any], path: Path, bounds: Mapping[str, int], max_value: int | None = None
+) -> Iterator[Problem]:
+    """Problems of integers below their bound, or above `max_value`."""
+    for name, low in bounds.items():
+        value = opened(holder.get(name))
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if value < low or (max_value is not None and value > max_value):
+            allowed = f"at least {low}" if max_value is None else f"{low} to {max_value}"
+            yield problem((*path, name), f"{int(value)} is out of range: {allowed}")
+
+
+def one_of(holder: Mapping[str, Any], path: Path, name: str, allowed: tuple[str, ...]) -> Iterator[Problem]:
+    """A problem where a text is not one of `allowed`."""
+    value = opened(holder.get(name))
+    if isinstance(value, str) and value is not UNKNOWN and value not in allowed:
+        yield problem((*path, name), f"{value!r} is not one of {', '.join(allowed)}")
+
+
+def port_number(value: Any, path: Path, min_port: int = 1) -> Iterator[Problem]:
+    """A problem of a port: a number out of range, or a text that is not a port's name."""
+    value = opened(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not min_port <= value <= MAX_PORT:
+            yield problem(path, f"{int(value)} is not a port: {min_port} to {MAX_PORT}")
+    elif isinstance(value, str) and value is not UNKNOWN:
+        yield from port_name(value, path)
+
+
+def port_name(value: Any, path: Path) -> Iterator[Problem]:
+    """A problem of a port's name (`IsValidPortName`)."""
+    value = opened(value)
+    if not isinstance(value, str) or value is UNKNOWN:
+        return
+    if len(value) > 15 or not _PORT_NAME.fullmatch(value) or "--" in value:
+        yield problem(
+            path,
+            f"{value!r} is not a port name: up to 15 lower-case letters, digits and hyphens, with a letter",
+        )
