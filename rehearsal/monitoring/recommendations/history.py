@@ -50,10 +50,18 @@ class RecordedHistory:
         }
 
     def lines(self, signal: str) -> dict[str, TimeSeries]:
-        """The lines of a signal by label, without values that are not finite."""
-        query = self.signals.signals[signal].query
+        """The lines of a signal by label, without values that are not finite.
+
+        Of a signal that is declared `by` one label, other labels such as the namespace do not count.
+        """
+        query, by = self.signals.signals[signal].query, self.signals.signals[signal].by
         found = self.source.query_range(query, self.end - self.seconds, self.end, self.step)
-        return {series.label: _select(series, lambda _, value: math.isfinite(value)) for series in found}
+        return {
+            series.labels[by[0]] if len(by) == 1 and by[0] in series.labels else series.label: _select(
+                series, lambda _, value: math.isfinite(value)
+            )
+            for series in found
+        }
 
     def line(self, signal: str, label: str = "") -> TimeSeries:
         """One line of a signal, without values when there is none."""

@@ -55,3 +55,17 @@ def test_quotients_exist_at_common_times_with_a_divisor() -> None:
 def test_a_share_of_nothing_is_zero() -> None:
     assert share(TimeSeries({}), lambda _, value: value > 0) == 0.0
     assert share(TimeSeries({}, [1, 2], [0.0, 1.0]), lambda _, value: value > 0) == 0.5
+
+
+class Labelled:
+    """A line with the labels of the metric of kube-state-metrics."""
+
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
+        labels = {"namespace": "kingdom", "horizontalpodautoscaler": "api"}
+        return [TimeSeries(labels, [end], [3.0])]
+
+
+def test_lines_are_named_by_the_declared_label_alone() -> None:
+    found = history({})
+    real = type(found)(Labelled(), found.signals, found.config, found.end, found.seconds)
+    assert real.line("replicas", "api").values == [3.0]
