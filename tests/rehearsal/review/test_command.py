@@ -123,6 +123,9 @@ def test_text_has_weaker_rules_effects_counts_and_capacity(run_with: Callable[..
     assert "dev: 1 to update, 0 unchanged" in lines
     assert "  Redis cache: memory: 5 GiB → 10 GiB" in lines
     assert [line for line in lines if line.startswith("  USD a month: ") and "(+99)" in line]
+    added = stack_of("dev", (step("dev", "cache"),), (), (states[1],), base=())
+    lines = run_with(review_of(added)).out.splitlines()
+    assert "  Redis cache: memory: (none) → 10 GiB" in lines
 
 
 def test_text_of_a_failed_or_removed_stack_and_of_a_base_that_fails(run_with: Callable[..., Run]) -> None:
