@@ -39,22 +39,22 @@ class LoadedMessage(msgspec.Struct, tag="l", array_like=True):
 class Backplane:
     """One subscription per pod and cache. A pod receives its own messages too.
 
-    `on_invalidated` and `on_loaded` are called for messages, `on_gap` if messages may have been missed, and
-    `on_server` with the server's run ID after each connect. `synced_at` is in seconds of ``time.monotonic``.
+    `channels` are those of all pods and of this one. `on_invalidated` and `on_loaded` are called for
+    messages, `on_gap` if messages may have been missed, and `on_server` with the server's run ID after each
+    connect. `synced_at` is in seconds of ``time.monotonic``.
     """
 
     def __init__(
         self,
         redis: Redis,
-        channel: str,
-        *,
+        *channels: str,
         on_invalidated: Callable[[InvalidationMessage], None],
         on_loaded: Callable[[str], None],
         on_gap: Callable[[], None],
         on_server: Callable[[str], Awaitable[None]],
         ping_seconds: float = 0.5,
     ) -> None:
-        self.channel = channel
+        self._channels = channels
         self.synced_at = float("-inf")
         self._redis: Any = redis
         self._on_invalidated = on_invalidated
@@ -73,7 +73,7 @@ class Backplane:
         while True:
             try:
                 async with self._redis.pubsub() as subscription:
-                    await subscription.subscribe(self.channel)
+                    await subscription.subscribe(*self._channels)
                     await self._on_server((await self._redis.info("server"))["run_id"])
                     # Messages published between the two connections were missed.
                     self._pings.clear()
@@ -82,7 +82,7 @@ class Backplane:
                     await self._listen(subscription)
             except REDIS_ERRORS as error:
                 log.warning(
-                    "invalidation channel disconnected", channel=self.channel, error=type(error).__name__
+                    "invalidation channel disconnected", channel=self._channels[0], error=type(error).__name__
                 )
             await pause(delay)
             delay = min(self._ping_seconds, delay * 2)

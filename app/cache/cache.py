@@ -9,9 +9,13 @@ Guarantees:
   so for at most ``blind_seconds``. Publishing is part of the call; while Redis is unavailable it is retried
   every 0.1 s in the background until the pod ends. If the pod dies before that, other pods may serve the old
   value until it expires (``fresh + stale`` seconds).
+- With ``broadcast=False`` only the pods that hold an affected value receive an invalidation: each read from
+  Redis registers its pod there for ``held_seconds``, for which the value then stays in memory. A write thus
+  causes at most one delivery per previous read from Redis, however many pods there are. This suits values
+  that one account reads.
 - With ``in_memory=False`` values are kept in Redis only. Each read checks the version counters, so an
-  invalidation needs no message to the other pods, each of which would cost a delivery. This suits values that
-  one account reads. A read that joins a running one may get a value from before, by its round trip.
+  invalidation needs no message. A read that joins a running one may get a value from before, by its round
+  trip.
 - A value that is invalidated during its load is not cached (version counters in Redis decide) and loaded
   again.
 - A write with an unknown outcome invalidates too (:meth:`Cache.writing`, :mod:`app.cache.uncertain_writes`).
@@ -26,6 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -51,6 +56,8 @@ _FAILURE_SECONDS: Final = 1.0  # seconds for which a failed source is not called
 _MAX_UNPUBLISHED: Final = 1_000
 _ATTEMPTS: Final = 3
 _REPUBLISH_SECONDS: Final = 0.1
+# Shorter than the time in which Redis could evict a recently used key, so no registration is evicted.
+_HELD_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,8 @@ class Cache(Generic[T]):
 
     ``encode`` and ``decode`` convert values for Redis. In memory, readers share the value itself, so it must
     not be modified. ``load_seconds`` limits a load; ``blind_seconds`` limits how long values are trusted
-    without the invalidation channel. ``in_memory=False`` omits the memory layer.
+    without the invalidation channel. ``broadcast=False`` sends invalidations only to pods that hold a value,
+    for at most ``held_seconds``; ``in_memory=False`` omits the memory layer.
     """
 
     def __init__(
@@ -105,6 +113,8 @@ class Cache(Generic[T]):
         decode: Callable[[bytes], T],
         memory: MemoryLayer[T] | None = None,
         in_memory: bool = True,
+        broadcast: bool = True,
+        held_seconds: float = _HELD_SECONDS,
         load_seconds: float = 10.0,
         blind_seconds: float = 2.0,
     ) -> None:
@@ -112,11 +122,18 @@ class Cache(Generic[T]):
         self.counts = CacheStats()
         self.memory: MemoryLayer[T] = memory if memory is not None else MemoryLayer()
         self._in_memory = in_memory
+        self._held_seconds = math.inf if broadcast else held_seconds
         self._encode = encode
         self._decode = decode
         self._load_seconds = load_seconds
         self._blind_seconds = blind_seconds
-        self._redis_layer = RedisLayer(redis, name, load_seconds=load_seconds, broadcast=in_memory)
+        self._redis_layer = RedisLayer(
+            redis,
+            name,
+            load_seconds=load_seconds,
+            broadcast=broadcast and in_memory,
+            held_seconds=held_seconds if in_memory else 0.0,
+        )
         self._flights: dict[str, _Flight[T]] = {}  # flights that a reader may join
         self._loads: set[_Flight[T]] = set()  # all running loads
         self._background: set[asyncio.Task[Any]] = set()
@@ -129,6 +146,7 @@ class Cache(Generic[T]):
         self._backplane = Backplane(
             redis,
             self._redis_layer.channel,
+            self._redis_layer.own_channel,
             on_invalidated=self._on_invalidated,
             on_loaded=self._on_loaded,
             on_gap=self._on_gap,
@@ -342,9 +360,11 @@ class Cache(Generic[T]):
             raise
         fresh = min(loaded.fresh, MAX_LIFETIME_SECONDS)
         expires = min(loaded.fresh + loaded.stale, MAX_LIFETIME_SECONDS)
+        stored = None
         if found is not None:
-            await self._store_in_redis(key, flight, found, data, fresh, expires)
-        if not flight.invalidated:
+            stored = await self._store_in_redis(key, flight, found, data, fresh, expires)
+        # Without a registration in Redis, this pod only receives broadcast invalidations.
+        if stored or self._held_seconds == math.inf:
             self._store(key, loaded.value, flight, len(data), fresh, expires)
         return loaded.value
 
@@ -367,23 +387,26 @@ class Cache(Generic[T]):
             value,
             size=size,
             valid_at=flight.valid_at,
-            refresh_at=now + fresh * early,
+            refresh_at=min(now + fresh * early, flight.valid_at + self._held_seconds),
             stale_at=now + fresh,
-            expires_at=now + expires,
+            expires_at=min(now + expires, flight.valid_at + self._held_seconds),
             tags=flight.names[2:],
         )
         self.memory.add(entry)
 
     async def _store_in_redis(
         self, key: str, flight: _Flight[T], found: Lookup, data: bytes, fresh: float, expires: float
-    ) -> None:
-        """Store a value in Redis, which detects whether it was invalidated during the load."""
+    ) -> bool | None:
+        """Store a value in Redis, which detects whether it was invalidated during the load. Return the result
+        of :meth:`RedisLayer.fill`.
+        """
         requested_at = time.monotonic()
         stored = await self._redis_layer.fill(key, flight.names, found.versions, data, fresh, expires)
         if stored:
             flight.valid_at = requested_at
         elif stored is False:
             flight.invalidated = True
+        return stored
 
     def _invalidate_locally(self, names: Iterable[str]) -> None:
         """Remove the entries that depend on the names, and mark running loads of them as invalidated."""

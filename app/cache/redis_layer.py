@@ -50,17 +50,32 @@ class Lookup:
 
 class RedisLayer:
     """Keys of one cache in Redis. Reads and writes do not raise Redis errors; they return ``None``
-    instead. Without ``broadcast``, invalidations are not published: no pod keeps values in its memory.
+    instead.
+
+    With ``broadcast``, invalidations are published to every pod. Otherwise each read and fill registers this
+    pod for ``held_seconds``, and only registered pods receive an invalidation, on a channel of their own.
+    With 0 this pod is not registered.
     """
 
-    def __init__(self, redis: Redis, name: str, *, load_seconds: float, broadcast: bool = True) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        name: str,
+        *,
+        load_seconds: float,
+        broadcast: bool = True,
+        held_seconds: float = 0.0,
+    ) -> None:
         # The braces place the keys of one script on one node of a Redis cluster.
         self._prefix = f"cache:{{{name}}}:"
         self.channel = self._prefix + "backplane"
         self._redis: Any = redis
         self._token = secrets.token_hex(8)
+        self._pod_channels = self.channel + ":"
+        self.own_channel = self._pod_channels + self._token
         self._load_ms = int(load_seconds * 1000)
         self._broadcast = broadcast
+        self._held_ms = 0 if broadcast else int(held_seconds * 1000)
         self._paused_until = 0.0
         self._releasing = BackgroundTasks()
         self._read_script = self._script("read")
@@ -77,7 +92,7 @@ class RedisLayer:
             return None
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                arguments = [self._token, self._load_ms, int(early * 1000)]
+                arguments = [self._token, self._load_ms, int(early * 1000), len(names), self._held_ms]
                 reply = await self._read_script(keys=self._keys(key, names), args=arguments)
         except REDIS_ERRORS:
             self._pause()
@@ -116,18 +131,19 @@ class RedisLayer:
         """
         names = list(names)
         message = msgspec.msgpack.encode(InvalidationMessage(names))
-        arguments: list[Any] = [_COUNTER_MS]
-        if self._broadcast:
-            arguments += [self.channel, message]
+        # Every entry depends on EVERYTHING, so every pod holds some.
+        to_all = self._broadcast or EVERYTHING in names
+        arguments = [_COUNTER_MS, len(names), message, self.channel if to_all else "", self._pod_channels]
+        keys = [*self._counters(names), *(self._holders(names) if self._held_ms else [])]
         if wait:
-            await self._invalidate_script(keys=self._counters(names), args=arguments)
+            await self._invalidate_script(keys=keys, args=arguments)
             self.resume()
             return
         if time.monotonic() < self._paused_until:
             raise ConnectionLostError("Redis failed within the last second")
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                await self._invalidate_script(keys=self._counters(names), args=arguments)
+                await self._invalidate_script(keys=keys, args=arguments)
         except REDIS_ERRORS:
             self._pause()
             raise
@@ -152,6 +168,7 @@ class RedisLayer:
     ) -> bool:
         message = msgspec.msgpack.encode(LoadedMessage(key))
         arguments = [self._token, versions, data, fresh, expires, self.channel, message, _COUNTER_MS]
+        arguments += [len(names), self._held_ms]
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             return bool(await self._fill_script(keys=self._keys(key, names), args=arguments))
 
@@ -168,11 +185,15 @@ class RedisLayer:
                 continue
             return  # otherwise the lock expires
 
-    def _keys(self, key: str, names: Iterable[str]) -> list[str]:
-        return [f"{self._prefix}entry:{key}", f"{self._prefix}lock:{key}", *self._counters(names)]
+    def _keys(self, key: str, names: tuple[str, ...]) -> list[str]:
+        holders = self._holders(names) if self._held_ms else []
+        return [f"{self._prefix}entry:{key}", f"{self._prefix}lock:{key}", *self._counters(names), *holders]
 
     def _counters(self, names: Iterable[str]) -> list[str]:
         return [f"{self._prefix}version:{name}" for name in names]
+
+    def _holders(self, names: Iterable[str]) -> list[str]:
+        return [f"{self._prefix}holders:{name}" for name in names if name != EVERYTHING]
 
     def _pause(self) -> None:
         self._paused_until = time.monotonic() + _PAUSE_SECONDS

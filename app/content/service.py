@@ -239,7 +239,7 @@ def content_cache(redis: Redis) -> Cache[CachedContent | None]:
     """Return the cache of content items by ID, which only their owners read."""
     decoder = msgspec.msgpack.Decoder(CachedContent | None)
     encoder = msgspec.msgpack.Encoder()
-    return Cache(redis, "contents", encode=encoder.encode, decode=decoder.decode, in_memory=False)
+    return Cache(redis, "contents", encode=encoder.encode, decode=decoder.decode, broadcast=False)
 
 
 def describe(document: Document) -> Content:

@@ -1,12 +1,13 @@
 -- Stores a loaded entry, unless one of its version counters changed during the load; then releases the load lock
 -- and publishes the end of the load if a pod waits for it.
--- KEYS: the entry, the lock, then the version counters.
+-- KEYS: the entry, the lock, the version counters, then the sets of pods that hold entries of a name.
 -- ARGV: token, versions before the load, data, ms until stale, ms until expiry, channel, message, lifetime of a
--- counter (ms). With an empty string for the versions the load has failed and only the lock is released.
+-- counter (ms), number of counters, ms for which the caller holds the entry (0: not at all). With an empty string
+-- for the versions the load has failed and only the lock is released.
 -- Returns 1 if the entry was stored.
 local stored = 0
 if ARGV[2] ~= '' then
-  local versions = redis.call('MGET', unpack(KEYS, 3))
+  local versions = redis.call('MGET', unpack(KEYS, 3, 2 + ARGV[9]))
   for at = 1, #versions do versions[at] = versions[at] or '-' end
   if table.concat(versions, ',') == ARGV[2] then
     for at = 1, #versions do
@@ -20,6 +21,7 @@ if ARGV[2] ~= '' then
     local entry = table.concat(versions, ',')
     redis.call('HSET', KEYS[1], 'data', ARGV[3], 'versions', entry, 'stale_at', now + ARGV[4])
     redis.call('PEXPIRE', KEYS[1], ARGV[5])
+    hold(3 + ARGV[9], ARGV[1], ARGV[10])
     stored = 1
   end
 end

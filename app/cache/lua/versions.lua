@@ -15,3 +15,12 @@ local function invalidate(counter, lifetime_ms)
   end
   redis.call('PEXPIRE', counter, lifetime_ms)
 end
+
+-- Registers a pod in the sets from KEYS[first] on: it holds an entry in memory for some ms, and receives the
+-- invalidations of that time.
+local function hold(first, pod, ms)
+  for at = first, #KEYS do
+    redis.call('SADD', KEYS[at], pod)
+    redis.call('PEXPIRE', KEYS[at], ms)
+  end
+end

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -45,7 +46,17 @@ def bare(redis: Redis, blind_seconds: float = 2.0) -> Cache[bytes]:
 
 @asynccontextmanager
 async def hearing(redis: Redis, blind_seconds: float = 2.0) -> AsyncIterator[Cache[bytes]]:
-    cache = bare(redis, blind_seconds)
+    async with running(bare(redis, blind_seconds)) as cache:
+        yield cache
+
+
+def targeted(redis: Redis, **options: Any) -> Cache[bytes]:
+    """A cache whose invalidations reach only the pods that hold a value."""
+    return Cache(redis, "test", encode=bytes, decode=bytes, broadcast=False, **options)
+
+
+@asynccontextmanager
+async def running(cache: Cache[bytes]) -> AsyncIterator[Cache[bytes]]:
     listening = asyncio.create_task(cache.run())
     await until(lambda: cache._backplane.synced_at > 0)
     try:
@@ -277,6 +288,83 @@ async def test_cache_without_memory_needs_no_message_to_serve_what_another_pod_w
     for pod in (second, first):  # neither receives the channel
         assert await pod.fetch("key", source, ("tag",)) == b"new"
     assert (source.calls, len(first.memory), len(second.memory)) == (2, 0, 0)
+
+
+async def test_invalidation_reaches_only_the_pods_that_hold_the_value(redis: Redis) -> None:
+    source, other = Source(b"old"), Source(b"other")
+    async with (
+        running(targeted(redis)) as writer,
+        running(targeted(redis)) as holder,
+        running(targeted(redis)) as bystander,
+    ):
+        received: list[tuple[str, list[str]]] = []
+        for name, pod in (("writer", writer), ("holder", holder), ("bystander", bystander)):
+            handle = pod._backplane._on_invalidated
+            pod._backplane._on_invalidated = lambda message, name=name, handle=handle: (
+                received.append((name, message.names)),
+                handle(message),
+            )[1]
+        assert await holder.fetch("key", source, ("tag",)) == b"old"
+        assert await bystander.fetch("another", other, ("tag-of-another",)) == b"other"
+        assert await holder.fetch("key", source, ("tag",)) == b"old"
+        assert holder.counts.memory == 1
+        source.value = b"new"
+        await writer.invalidate("tag")
+        await until(lambda: len(holder.memory) == 0)
+        assert await holder.fetch("key", source, ("tag",)) == b"new"
+        assert await bystander.fetch("another", other, ("tag-of-another",)) == b"other"
+        assert bystander.counts.memory == 1
+        # The first invalidation ended the registration; the read after it began another one.
+        await writer.invalidate("key")
+        await until(lambda: len(holder.memory) == 0)
+        await writer.invalidate("key")
+    assert received == [("holder", ["tag"]), ("holder", ["key"])]
+
+
+async def test_value_read_from_redis_is_held_like_a_loaded_one(redis: Redis) -> None:
+    source = Source(b"old")
+    async with running(targeted(redis)) as first, running(targeted(redis)) as second:
+        assert await first.fetch("key", source) == b"old"
+        assert await second.fetch("key", source) == b"old"
+        assert (source.calls, second.counts.redis, len(second.memory)) == (1, 1, 1)
+        source.value = b"new"
+        await first.invalidate("key")
+        await until(lambda: len(second.memory) == 0)
+        assert await second.fetch("key", source) == b"new"
+
+
+async def test_targeted_cache_holds_a_value_only_while_it_is_registered(redis: Redis) -> None:
+    source = Source(fresh=60.0, stale=60.0)
+    async with running(targeted(redis, held_seconds=0.05)) as pod:
+        await pod.fetch("key", source)
+        await until(lambda: pod.memory.get("key") is not None)
+        entry = pod.memory.get("key")
+        assert entry is not None
+        assert entry.expires_at <= entry.valid_at + 0.05
+        await until(lambda: time.monotonic() > entry.expires_at)
+        await pod.fetch("key", source)
+        assert (source.calls, pod.counts.redis) == (1, 1)
+
+
+async def test_targeted_cache_does_not_hold_a_value_that_redis_did_not_register(
+    redis: Redis, redis_process: Process
+) -> None:
+    source = Source()
+    async with running(targeted(redis)) as pod:
+        redis_process.kill()
+        try:
+            assert await pod.fetch("key", source) == b"value"
+            assert len(pod.memory) == 0
+        finally:
+            redis_process.start()
+
+
+async def test_invalidation_of_everything_reaches_pods_that_hold_other_names(redis: Redis) -> None:
+    source = Source()
+    async with running(targeted(redis)) as writer, running(targeted(redis)) as holder:
+        await holder.fetch("key", source)
+        await writer.invalidate("*")
+        await until(lambda: len(holder.memory) == 0)
 
 
 async def test_load_of_a_cache_without_memory_that_a_write_overtakes_is_repeated(redis: Redis) -> None:
