@@ -197,8 +197,8 @@ def cost(loaded: bytes, idle: bytes) -> dict[str, Any]:
     commands = list(parse(loaded))
     by_use = _by_use(each for each in commands if not each.script)
     without_load = _by_use(each for each in parse(idle) if not each.script)
-    # Progress goes to the pods that follow an item, not to all.
-    broadcast = [each for each in commands if each.name == b"PUBLISH" and each.key.startswith(b"cache:")]
+    # Progress goes to the pods that follow an item, and messages about content to those that hold it.
+    broadcast = [each for each in commands if each.name == b"PUBLISH" and each.key.endswith(b":backplane")]
     return {
         "commands": {use: len(each) for use, each in by_use.items()},
         "seconds": {use: seconds_of(each) for use, each in by_use.items()},
