@@ -105,6 +105,7 @@ class Origin(Component):
                 },
                 {
                     # The largest upload of any plan is 25 MiB: a longer body is refused before it is read.
+                    # Not with 413, because a rule can only deny with 403, 404 or 502.
                     "action": "deny(403)",
                     "priority": 600,
                     "description": "Bodies larger than any upload",
