@@ -15,6 +15,13 @@ BUILD_SECONDS: Final = 3600.0
 
 
 async def create_indexes(collection: AsyncCollection[Any], models: Sequence[IndexModel]) -> None:
-    """Create the missing indexes, within :data:`BUILD_SECONDS`. Raises PyMongo's errors."""
+    """Create the missing indexes, within :data:`BUILD_SECONDS`. Raises PyMongo's errors, without MongoDB
+    within the client's ``serverSelectionTimeoutMS``.
+    """
+    # PyMongo selects a server for as long as the timeout of the operation, instead of the client's own limit,
+    # so without this call an unavailable MongoDB would block for the time of a build.
+    client = collection.database.client
+    with pymongo.timeout(client.options.server_selection_timeout):
+        await client.admin.command("ping")
     with pymongo.timeout(BUILD_SECONDS):
         await collection.create_indexes(list(models))

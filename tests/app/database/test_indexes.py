@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from app.connections import open_mongodb
 from app.content.service import Contents
 from app.database.indexes import BUILD_SECONDS, create_indexes
 from app.settings import MongoAuth, MongoSettings
-from tests.support.backends import Platform
+from tests.support.backends import Platform, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -37,3 +40,13 @@ async def test_index_build_has_its_own_timeout(platform: Platform) -> None:
         await create_indexes(database["contents"], Contents.INDEXES)
     assert builds.allowed
     assert all(allowed > 0.9 * BUILD_SECONDS * 1000 for allowed in builds.allowed)
+
+
+async def test_unavailable_database_fails_within_the_timeout_of_server_selection() -> None:
+    settings = MongoSettings(f"mongodb://127.0.0.1:{free_port()}/", "indexes", MongoAuth.CERTIFICATE, None)
+    async with open_mongodb(settings, app_name="test") as database:
+        selection = database.client.options.server_selection_timeout
+        assert selection == 2.0
+        async with asyncio.timeout(2 * selection):
+            with pytest.raises(ServerSelectionTimeoutError):
+                await create_indexes(database["contents"], Contents.INDEXES)
