@@ -23,9 +23,9 @@ def problem(response: httpx.Response, code: int, slug: str) -> dict[str, object]
 
 @pytest.mark.parametrize(
     ("path", "cache", "outcome"),
-    [("/v1/contents/{id}", "contents", "redis"), ("/v1/feed/{id}", "responses", "memory")],
+    [("/v1/contents/{id}", "contents", "memory"), ("/v1/feed/{id}", "responses", "memory")],
 )
-def test_repeated_read_of_own_data_is_served_from_redis_and_public_data_from_memory(
+def test_repeated_read_is_served_from_the_layer_of_its_cache(
     platform: Platform, ada: Person, path: str, cache: str, outcome: str
 ) -> None:
     content = ada.create("read twice")
