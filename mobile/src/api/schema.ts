@@ -410,7 +410,7 @@ export interface paths {
         put?: never;
         /**
          * Upload an image.
-         * @description Variants in several widths are generated in the background: poll the URL in `Location` until the state is no longer `processing`. Uploading the same image again returns the existing media.
+         * @description Variants in several widths are generated in the background: poll the URL in `Location` until the state is no longer `processing`. Uploading the same image again returns the existing media. A body over 26 MiB may be rejected before it reaches the service, with 403 and no problem details instead of 413.
          */
         post: operations["media_upload"];
         delete?: never;
