@@ -20,7 +20,6 @@ from app.middleware.circuit_breaker import CircuitBreakerMiddleware
 from app.middleware.coalescing import CoalescingMiddleware, InFlightRequests, InvalidateOnWriteMiddleware
 from app.middleware.cors import with_cors
 from app.middleware.response_cache import ResponseCacheMiddleware
-from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.middleware.telemetry import TelemetryMiddleware
 from app.orders.endpoints import orders, payments, products
 from app.services import Services
@@ -62,7 +61,7 @@ def application(services: Services) -> ASGIApp:
     observed = TelemetryMiddleware(
         paths, base, protection.http_metrics, protection.error_groups, protection.load_report
     )
-    return with_cors(SecurityHeadersMiddleware(observed), services.settings.cors_origins, base)
+    return with_cors(observed, services.settings.cors_origins, base)
 
 
 def _with_caching(

@@ -12,6 +12,7 @@ from app.http import idempotency
 from app.http.idempotency import KEY, REPLAYED
 from app.http.pagination import PageQuery
 from app.http.problems import CONFLICT, INVALID, KEY_REUSED, QUOTA_EXCEEDED
+from app.http.responses import JsonBody
 from app.http.routing import Access, Raw, RequestContext, Response, Routes, Stream
 from app.ids import Id
 from app.middleware.response_cache import CachePolicy
@@ -55,10 +56,10 @@ async def list_own(context: RequestContext, query: PageQuery) -> ContentPage:
     return await context.services.contents.list_own(context.session.account, query)
 
 
-@contents.get("/{content_id}", cached=True)
-async def read(context: RequestContext, content_id: Id) -> Content:
+@contents.get("/{content_id}", cached=True, encodes=Content)
+async def read(context: RequestContext, content_id: Id) -> JsonBody:
     """Get a content item of the account."""
-    return await context.services.contents.read(context.session.account, content_id)
+    return await context.services.contents.read_body(context.session.account, content_id)
 
 
 @contents.delete("/{content_id}", status=204)

@@ -29,6 +29,7 @@ from app.http import pagination
 from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
 from app.http.problems import NOT_FOUND, QUOTA_EXCEEDED, UNAVAILABLE, Problem
+from app.http.responses import JsonBody
 from app.ids import new_id
 from app.media.deletion import POSTER, ObjectDeletions
 from app.media.signed_urls import object_name
@@ -53,11 +54,22 @@ _PRIORITIES: Final = {
 }
 
 
-class CachedContent(msgspec.Struct, frozen=True):
-    """Cache entry of a content item; the owner is needed to authorize reads."""
+class _Stored(msgspec.Struct, frozen=True):
+    """Entry of a content item in Redis."""
 
     owner: str
     content: Content
+
+
+class CachedContent:
+    """Cache entry of a content item; the owner is needed to authorize reads. Its response is encoded once."""
+
+    __slots__ = ("body", "content", "owner")
+
+    def __init__(self, owner: str, content: Content) -> None:
+        self.owner = owner
+        self.content = content
+        self.body = JsonBody(content)
 
 
 class Contents:
@@ -147,10 +159,17 @@ class Contents:
 
     async def read(self, owner: str, content_id: str) -> Content:
         """Return the content item. Items owned by another account are reported as 404."""
+        return (await self._read(owner, content_id)).content
+
+    async def read_body(self, owner: str, content_id: str) -> JsonBody:
+        """Like :meth:`read`, but return the response body of the content item."""
+        return (await self._read(owner, content_id)).body
+
+    async def _read(self, owner: str, content_id: str) -> CachedContent:
         cached = await self._cache.fetch(content_id, lambda: self._load(content_id))
         if cached is None or cached.owner != owner:
             raise Problem(NOT_FOUND, "Content not found.")
-        return cached.content
+        return cached
 
     async def list_own(self, owner: str, query: PageQuery) -> ContentPage:
         """Return a page of the account's content, newest first."""
@@ -237,9 +256,17 @@ class Contents:
 
 def content_cache(redis: Redis) -> Cache[CachedContent | None]:
     """Return the cache of content items by ID, which only their owners read."""
-    decoder = msgspec.msgpack.Decoder(CachedContent | None)
+    decoder = msgspec.msgpack.Decoder(_Stored | None)
     encoder = msgspec.msgpack.Encoder()
-    return Cache(redis, "contents", encode=encoder.encode, decode=decoder.decode, broadcast=False)
+
+    def encode(value: CachedContent | None) -> bytes:
+        return encoder.encode(None if value is None else _Stored(value.owner, value.content))
+
+    def decode(data: bytes) -> CachedContent | None:
+        stored = decoder.decode(data)
+        return None if stored is None else CachedContent(stored.owner, stored.content)
+
+    return Cache(redis, "contents", encode=encode, decode=decode, broadcast=False)
 
 
 def describe(document: Document) -> Content:

@@ -114,10 +114,16 @@ def header(scope: Scope, name: bytes) -> str | None:
 def raw_header(scope: Scope, name: bytes) -> bytes | None:
     """Like :func:`header`, but return the raw bytes."""
     named: dict[bytes, bytes] | None = scope.get("named_headers")
-    if named is None:
-        # Several headers are looked up per request: index them once. Reversed, so that the first value wins.
-        named = scope["named_headers"] = dict(reversed(scope["headers"]))
-    return named.get(name)
+    return (index_headers(scope) if named is None else named).get(name)
+
+
+def index_headers(scope: Scope) -> dict[bytes, bytes]:
+    """Return the headers by name, and store them in the scope: several are looked up per request. Of a
+    repeated header the first value is returned.
+    """
+    named: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+    scope["named_headers"] = named
+    return named
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:

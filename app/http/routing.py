@@ -2,6 +2,7 @@
 
 The signature of a handler is the contract of its route: ``body`` is decoded from JSON into its type,
 ``query`` from the query string, every other parameter from the path, and the return value is encoded as JSON.
+A handler that returns a body encoded before (``JsonBody``) declares its type with ``encodes``.
 The OpenAPI document (:mod:`app.http.openapi`) is generated from the same signature, so the two cannot differ.
 
     contents = Routes("/v1/contents", tag="content")
@@ -25,7 +26,18 @@ from app.auth.roles import Role
 from app.http import problems
 from app.http.problems import Problem, ProblemType
 from app.http.requests import MAX_JSON_BYTES, Upload, header, invalid, read_body, read_query
-from app.http.responses import Headers, Raw, Response, Stream, encode, write, write_json, write_stream
+from app.http.responses import (
+    Headers,
+    JsonBody,
+    Raw,
+    Response,
+    Stream,
+    encode,
+    write,
+    write_body,
+    write_json,
+    write_stream,
+)
 from app.middleware.response_cache import CachePolicy
 from app.rate_limits.policies import RateLimitClass
 from app.resilience.priority import RequestPriority
@@ -141,6 +153,9 @@ class Endpoint:
             scope["release_slot"]()
             arguments["body"] = Upload(scope, receive)
         result = await self.handler(RequestContext(scope, services, signed_in), **arguments)
+        if isinstance(result, JsonBody):
+            await write_body(scope, send, result)
+            return
         headers: Headers = []
         status = self.status
         if isinstance(result, Response):
@@ -218,15 +233,20 @@ class Routes:
         seconds: float = 10.0,
         cache_policy: CachePolicy | None = None,
         cached: bool = False,
+        encodes: Any = None,
     ) -> Callable[[Handler], Handler]:
         reads = method == "GET"
         # A cached response is sent to every client, so it must be a public read.
         assert cache_policy is None or (reads and access is Access.ANYONE and role is None)
+        # A JsonBody is sent like the response of a read with a session.
+        assert encodes is None or (reads and access is Access.SESSION and status == 200)
 
         def register(handler: Handler) -> Handler:
             local = {"Services": object, "Session": object}
             hints = get_type_hints(handler, localns=local, include_extras=True)
             response_type = hints.pop("return")
+            if response_type is JsonBody:
+                response_type = encodes
             if get_origin(response_type) is Response:
                 (response_type,) = get_args(response_type)
             body, query = hints.pop("body", None), hints.pop("query", None)

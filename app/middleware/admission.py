@@ -45,6 +45,9 @@ class AdmissionMiddleware:
         self._services = services
         self._limiter = services.protection.concurrency
         self._watchdog = services.protection.deadlines
+        self._rate_limiter = services.protection.limiter
+        self._policies = services.protection.policies
+        self._client_addresses = services.protection.client_addresses
         self._route = f"{endpoint.method} {endpoint.path}"
         self._priority = endpoint.priority
         self._limit_class = endpoint.rate_limit_class
@@ -87,39 +90,35 @@ class AdmissionMiddleware:
             release_for_stream,
         )
         try:
-            limits = await self._applicable_limits(scope)
-            rate_limiter = self._services.protection.limiter
-            decision = rate_limiter.decide_locally(limits)
+            limits = self._applicable_limits(scope)
+            decision = self._rate_limiter.decide_locally(limits)
             if decision is None:
-                decision = await rate_limiter.decide(limits)
+                decision = await self._rate_limiter.decide(limits)
             self._check(scope, decision)
             ran_handler = True
             await self._run_with_deadline(scope, receive, send, task)
         except Overloaded as overloaded:  # the pod reached its limit while the body was received
             raise overloaded_problem(scope, overloaded) from None
+        except Problem as problem:
+            if problem.kind is UNAUTHENTICATED and not ran_handler:
+                limits = self._policies.invalid_token(self._client_addresses.find(scope))
+                self._check(scope, await self._rate_limiter.decide(limits))
+            raise
         finally:
             if admitted:
                 self._limiter.release(self._route, acquired_at, sample=ran_handler)
 
-    async def _applicable_limits(self, scope: Scope) -> ApplicableLimits:
+    def _applicable_limits(self, scope: Scope) -> ApplicableLimits:
         """Authenticate the request and return the rate limits it is charged to. Raises :class:`Problem` (401,
         403).
         """
-        services, protection = self._services, self._services.protection
-        address = protection.client_addresses.find(scope)
-        scope["session"] = None
+        address = self._client_addresses.find(scope)
         if not self._requires_session:
-            return protection.policies.applicable(self._limit_class, address)
-        try:
-            session = scope["session"] = authenticate(services, scope)
-        except Problem as problem:
-            if problem.kind is UNAUTHENTICATED:
-                self._check(
-                    scope, await protection.limiter.decide(protection.policies.invalid_token(address))
-                )
-            raise
-        services.active_accounts.seen.add(session.account)
-        return protection.policies.applicable(self._limit_class, address, session.account, session.plan)
+            scope["session"] = None
+            return self._policies.applicable(self._limit_class, address)
+        session = scope["session"] = authenticate(self._services, scope)
+        self._services.active_accounts.seen.add(session.account)
+        return self._policies.applicable(self._limit_class, address, session.account, session.plan)
 
     def _check(self, scope: Scope, decision: Decision) -> None:
         scope["response_headers"].extend(decision.headers())

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Final
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),  # browsers must not guess the type of an upload
@@ -22,25 +19,11 @@ _DEFAULTS: Final = (
 )
 
 
-class SecurityHeadersMiddleware:
-    """Adds security headers to every response, and ``Cache-Control: no-store`` unless the route sets it."""
+_ALL: Final = (*_HEADERS, *_DEFAULTS)
+_OVERRIDABLE: Final = frozenset(name for name, _ in _DEFAULTS)
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] != "http":
-            return self._app(scope, receive, send)
-
-        # Plain functions instead of coroutines: every message of every response passes here.
-        def send_with_headers(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                headers = message["headers"]
-                present = {name for name, _ in headers}
-                headers.extend(_HEADERS)
-                for default in _DEFAULTS:
-                    if default[0] not in present:
-                        headers.append(default)
-            return send(message)
-
-        return self._app(scope, receive, send_with_headers)
+def add_security_headers(headers: list[tuple[bytes, bytes]]) -> None:
+    """Add security headers to the headers of a response, and ``Cache-Control: no-store`` unless it is set."""
+    overridden = [name for name, _ in headers if name in _OVERRIDABLE]
+    headers.extend([each for each in _ALL if each[0] not in overridden] if overridden else _ALL)

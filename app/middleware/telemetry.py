@@ -1,5 +1,7 @@
-"""Outermost middleware: request IDs, tracing, timing, metrics, logging, and problem details for every
-exception.
+"""Outermost middleware: request IDs, tracing, timing, metrics, logging, security headers, and problem details
+for every exception.
+
+One layer for all of them, because every message of every response passes each layer.
 """
 
 from __future__ import annotations
@@ -7,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import chain
 from typing import Final
 
@@ -15,8 +17,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.problems import HEADER_FIELDS_TOO_LARGE, INTERNAL, MALFORMED, UNAVAILABLE, URI_TOO_LONG, Problem
-from app.http.requests import ClientDisconnected, discard_body, raw_header
+from app.http.requests import ClientDisconnected, discard_body, index_headers
 from app.http.responses import encode, write
+from app.middleware.security_headers import add_security_headers
 from app.telemetry import context, metrics
 from app.telemetry.error_groups import ErrorGroups, is_outage
 from app.telemetry.http_metrics import HttpMetrics
@@ -59,12 +62,12 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id, trace, flags, size = _read(scope)
-        span = b"%016x" % _ids.getrandbits(64)
-        scope["request_id"] = name = request_id.decode()
+        named = index_headers(scope)
+        fields = _identifiers(named)
+        scope["request_id"] = fields["request_id"]
         response_headers = [
-            (b"x-request-id", request_id),
-            (b"traceparent", b"00-%b-%b-%b" % (trace, span, flags)),
+            (b"x-request-id", fields["request_id"].encode()),
+            (b"traceparent", context.traceparent(fields).encode()),
         ]
         # Inner middleware may add to these headers; they are sent with every response, errors included.
         scope["response_headers"] = response_headers
@@ -75,6 +78,7 @@ class TelemetryMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
+                add_security_headers(headers)
                 headers.extend(response_headers)
                 # Time until the response starts, for comparison with the client's measurement.
                 headers.append((b"server-timing", b"app;dur=%.2f" % ((time.perf_counter() - began) * 1000)))
@@ -84,20 +88,13 @@ class TelemetryMiddleware:
             return send(message)
 
         metrics.traffic_in_flight.count += 1
-        token = context.current.set(
-            {
-                "request_id": name,
-                "trace_id": trace.decode(),
-                "span_id": span.decode(),
-                "trace_flags": flags.decode(),
-            }
-        )
+        token = context.current.set(fields)
         try:
-            if size > MAX_HEADER_BYTES:
+            if sum(map(len, chain.from_iterable(scope["headers"]))) > MAX_HEADER_BYTES:
                 raise Problem(
                     HEADER_FIELDS_TOO_LARGE, f"The request headers may have at most {MAX_HEADER_BYTES} bytes."
                 )
-            repeated = len(scope["named_headers"]) < len(scope["headers"])
+            repeated = len(named) < len(scope["headers"])
             if repeated and sum(name == b"host" for name, _ in scope["headers"]) > 1:
                 # A proxy may have used either one (RFC 9112, section 3.2).
                 raise Problem(MALFORMED, "The request must have exactly one Host header.")
@@ -155,18 +152,18 @@ class TelemetryMiddleware:
             log.warning("request", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 
-def _read(scope: Scope) -> tuple[bytes, bytes, bytes, int]:
-    """Return request ID, trace ID and trace flags (W3C Trace Context), received or generated, and the size of
-    all headers in bytes.
+def _identifiers(named: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Return request ID, trace ID and trace flags (W3C Trace Context), received or generated, and a new span
+    ID. ``named`` are the request's headers.
     """
-    trace, flags = None, b"00"
-    request_id = raw_header(scope, b"x-request-id")
+    generated = f"{_ids.getrandbits(192):048x}"
+    trace, span, flags = generated[:32], generated[32:], "00"
+    request_id = named.get(b"x-request-id")
     if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
         request_id = None
-    parent = raw_header(scope, b"traceparent")
+    name = trace if request_id is None else request_id.decode()
+    parent = named.get(b"traceparent")
     match = None if parent is None else _TRACE_PARENT.fullmatch(parent)
     if match and match[1].strip(b"0"):  # all zeros is invalid
-        trace, flags = match[1], match[2]
-    size = sum(map(len, chain.from_iterable(scope["headers"])))
-    generated = b"%032x" % _ids.getrandbits(128)
-    return request_id or generated, trace or generated, flags, size
+        trace, flags = match[1].decode(), match[2].decode()
+    return {"request_id": name, "trace_id": trace, "span_id": span, "trace_flags": flags}

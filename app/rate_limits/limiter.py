@@ -155,30 +155,31 @@ class Limiter:
     def decide_locally(self, limits: ApplicableLimits) -> Decision | None:
         """Return the decision if it needs no call to Redis, otherwise ``None``."""
         now = self._clock()
+        buckets = self._buckets
         available: list[_BucketState] = []
+        tightest, tightest_rule, min_remaining = None, None, math.inf
         for rule, subject in limits:
-            bucket = self._buckets.get(rule.name + ":" + subject)
+            bucket = buckets.get(rule.name + ":" + subject)
             if bucket is None:
                 return None
             if now < bucket.rejected_until:
                 self.counts[DecisionMode.LEASED] += 1
                 wait = bucket.rejected_until - now
                 return Decision(False, DecisionMode.LEASED, rule, 0, max(wait, bucket.full_at - now), wait)
-            if bucket.available(now) < 1:
+            if bucket.tokens < 1 or now >= bucket.lease_expires_at:
                 return None
             available.append(bucket)
-        tightest, min_remaining = 0, math.inf
-        for at, bucket in enumerate(available):
-            bucket.tokens -= 1
             remaining = bucket.tokens_left + bucket.tokens
             if remaining < min_remaining:
-                tightest, min_remaining = at, remaining
+                tightest, tightest_rule, min_remaining = bucket, rule, remaining
+        for bucket in available:
+            bucket.tokens -= 1
         self.counts[DecisionMode.LEASED] += 1
-        bucket = available[tightest]
-        reset = max(0.0, bucket.full_at - now)
-        return Decision(
-            True, DecisionMode.LEASED, limits[tightest][0], bucket.tokens_left + bucket.tokens, reset
-        )
+        assert tightest is not None, "at least one rule applies"
+        assert tightest_rule is not None
+        remaining = tightest.tokens_left + tightest.tokens
+        reset = tightest.full_at - now
+        return Decision(True, DecisionMode.LEASED, tightest_rule, remaining, reset if reset > 0 else 0.0)
 
     async def _send_batches(self) -> None:
         """Send pending requests to Redis in batches until none is left."""

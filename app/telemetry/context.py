@@ -28,6 +28,11 @@ def trace() -> str:
     return current.get().get("trace_id", "")
 
 
+def traceparent(fields: Mapping[str, str]) -> str:
+    """Return the W3C ``traceparent`` of these context fields."""
+    return f"00-{fields['trace_id']}-{fields['span_id']}-{fields['trace_flags']}"
+
+
 def follow(trace_id: str) -> None:
     """Make the current job part of the trace ``trace_id``; its log lines and outgoing calls carry it."""
     if trace_id:

@@ -17,7 +17,7 @@ def traceparent() -> str | None:
     fields = context.current.get()
     if "trace_id" not in fields:
         return None
-    return f"00-{fields['trace_id']}-{fields['span_id']}-{fields['trace_flags']}"
+    return context.traceparent(fields)
 
 
 async def add_headers(request: httpx.Request) -> None:

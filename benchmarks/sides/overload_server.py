@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.responses import write
 from app.middleware.admission import overloaded_problem
-from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.middleware.telemetry import TelemetryMiddleware
 from app.resilience.concurrency_limiter import ConcurrencyLimiter, Overloaded
 from app.resilience.priority import RequestPriority
@@ -62,9 +61,7 @@ async def ungated(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def main(port: int, *, behind_gate: bool) -> None:
     app = gated(ConcurrencyLimiter()) if behind_gate else ungated
-    whole = SecurityHeadersMiddleware(
-        TelemetryMiddleware(app, "http://localhost", HttpMetrics(), ErrorGroups(), lambda: b"")
-    )
+    whole = TelemetryMiddleware(app, "http://localhost", HttpMetrics(), ErrorGroups(), lambda: b"")
     server = Server(
         whole,
         address="127.0.0.1",

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from app.http.responses import NOT_MODIFIED, Stream, entity_tag, matches, write, write_json, write_stream
+from app.http.responses import (
+    NOT_MODIFIED,
+    JsonBody,
+    Stream,
+    encode,
+    entity_tag,
+    matches,
+    write,
+    write_body,
+    write_json,
+    write_stream,
+)
 
 pytestmark = pytest.mark.anyio
 BODY = b'{"a":1}'
@@ -105,6 +116,20 @@ async def test_other_responses_have_no_tag(sent: Sent, method: str, status: int,
     await write_json(scope(method, if_none_match=TAG), sent, status, [], BODY, tagged=tagged)
     assert b"etag" not in sent.headers
     assert (sent.status, sent.body) == (status, BODY)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("condition", ['"x"', "*", entity_tag(encode({"a": 1}))])
+async def test_body_encoded_once_is_sent_like_one_encoded_for_the_response(
+    method: str, condition: str
+) -> None:
+    value, once, each = {"a": 1}, Sent(), Sent()
+    body = JsonBody(value)
+    for _ in range(2):  # the first response must not change the headers of the next one
+        once.messages.clear()
+        await write_body(scope(method, if_none_match=condition), once, body)
+    await write_json(scope(method, if_none_match=condition), each, 200, [], encode(value), tagged=True)
+    assert once.messages == each.messages
 
 
 class Source:
