@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.infra.rehearsal import STACKS, Declared, configuration, merge, rehearse
 
 # Settings of production that differ from every stack file.
-VARIATIONS = {
+VARIATIONS: dict[str, Any] = {
     "kingdom:identity": {"sessionKeyGeneration": 3},
     "kingdom:mail": {"server": "smtp://mail.example.com", "confirmAddresses": False, "passwordVersion": 3},
     "kingdom:edge": {

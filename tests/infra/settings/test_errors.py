@@ -116,7 +116,7 @@ def test_a_wrong_value_below_a_free_name_is_explained(values: dict[str, Any]) ->
 
 
 def test_an_unknown_key_lists_the_known_ones_without_those_of_google(values: dict[str, Any]) -> None:
-    values["kingdom:zzz"] = {}
+    values["kingdom:zzz"] = 3
     text = setting_problems(values)["kingdom:zzz"]
     assert "is not a setting; known here: kingdom:environment, kingdom:network" in text
     assert "did you mean" not in text

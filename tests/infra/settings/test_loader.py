@@ -66,7 +66,7 @@ def test_a_wrong_stack_file_ends_the_program_before_any_resource(
     values: dict[str, Any], tmp_path: Path
 ) -> None:
     values["kingdom:cache"]["minGb"] = 0
-    values["kingdom:netwrok"] = {}
+    values["kingdom:netwrok"] = 3
     with pytest.raises(KingdomError) as caught:
         rehearse("prod", tmp_path, values)
     message = str(caught.value)

@@ -132,7 +132,7 @@ def test_the_object_of_the_sdk_has_everything_that_the_console_shows() -> None:
 @pytest.mark.parametrize("name", ["Size", "disk_size", "-size", "size-", "disk--size", ""])
 def test_a_malformed_name_is_refused(name: str) -> None:
     with pytest.raises(AssertionError, match="lower-case words"):
-        rule(name, "A.", types=TYPE, **COMMON)(lambda resource, settings: [])
+        rule(name, "A.", types=TYPE, **COMMON)(size.evaluate)
 
 
 def test_the_policies_of_a_module_are_listed_in_their_order() -> None:

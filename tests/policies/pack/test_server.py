@@ -48,11 +48,11 @@ def count(stack: Stack, _: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def foreign(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    report(f"saw {args.name}")
+    report(f"saw {args.name}", None)
 
 
 def foreign_stack(args: StackValidationArgs, report: ReportViolation) -> None:
-    report(f"saw {len(args.resources)}")
+    report(f"saw {len(args.resources)}", None)
 
 
 RULES = (size, total, count)

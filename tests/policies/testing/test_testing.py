@@ -43,23 +43,23 @@ def test_a_changed_copy_has_the_values_at_their_paths(
     assert PROPS == {"spec": {"list": [{"key": 1}, {"key": 2}], "labels": {"a.b/c": "x"}}}
 
 
-def reading(read: Any) -> ResourceValidationPolicy:
-    """A policy that reports the result of `read` on the properties."""
+def reading(key: str) -> ResourceValidationPolicy:
+    """A policy that reports the value of one property."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        report(str(read(args.props)))
+        report(str(args.props[key]), None)
 
     return ResourceValidationPolicy("read", "Reads.", validate)
 
 
 def test_a_secret_reaches_a_policy_unwrapped() -> None:
     given = ResourceFixture("a:b:C", {"password": Secret("hunter2")})
-    assert evaluate_policy(reading(lambda props: props["password"]), [given]).findings == ["hunter2"]
+    assert evaluate_policy(reading("password"), [given]).findings == ["hunter2"]
 
 
 def test_an_unknown_value_that_is_read_is_unevaluated() -> None:
     given = ResourceFixture("a:b:C", {"address": UNKNOWN})
-    result = evaluate_policy(reading(lambda props: props["address"]), [given])
+    result = evaluate_policy(reading("address"), [given])
     assert result.findings == []
     assert "address" in result.unevaluated
     assert not result.clean
@@ -80,7 +80,7 @@ def test_a_stack_policy_gets_all_resources_and_their_parents() -> None:
 
 def test_an_asynchronous_policy_is_awaited() -> None:
     async def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        report(args.name)
+        report(args.name, None)
 
     policy = ResourceValidationPolicy("later", "Waits.", validate)
     assert evaluate_policy(policy, [ResourceFixture("a:b:C", {}, "n")]).findings == ["n"]
