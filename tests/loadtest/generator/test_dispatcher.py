@@ -72,7 +72,8 @@ def server() -> Iterator[Server]:
 def plan(rate: float, seconds: float = 0.5, **changes: Any) -> Plan:
     account = Account("ada@example.com", "a", "t", ["r"], ["c"], [{"id": "f"}])
     curve = RateCurve(((0.0, rate), (seconds, rate)))
-    return Plan(curve, {FEED: 1.0}, **{"accounts": 1, "seed": SEED, "prepared": [account], **changes})
+    given: dict[str, Any] = {"accounts": 1, "seed": SEED, "prepared": [account], **changes}
+    return Plan(curve, {FEED: 1.0}, **given)
 
 
 @contextmanager

@@ -61,8 +61,7 @@ def test_json_states_result_limits_replicas_and_cost() -> None:
 
 
 def test_long_forecast_is_thinned_out() -> None:
-    [found] = [simulated] = [forecast(2_000, seconds=1300)]
-    data = to_json([found, simulated, found], "peak", SECONDS_PER_REQUEST)
+    data = to_json([forecast(2_000, seconds=1300)] * 3, "peak", SECONDS_PER_REQUEST)
     assert [each["at"] for each in data["seconds"]][:3] == [0, 2, 4]
     assert len(data["seconds"]) == 650
 
