@@ -311,7 +311,7 @@ def _idle(samples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[
     # The first sample has no time to compare with: zeros.
     used = [each for each in samples if any((each.get("cpuByComponent") or {}).values())]
     runs = [list(run) for _, run in groupby(used, key=lambda each: each["replicas"])]
-    steady = max((run if run[0] is used[0] else run[2:] for run in runs), key=len, default=[])
+    steady = max((run if run[0] is used[0] else run[2:] for run in runs), key=len, default=used[:0])
     if len(steady) < _MIN_SAMPLES:
         raise CalibrationError(
             "the load test did not measure the platform without load: run `kingdom load capacity` again"
