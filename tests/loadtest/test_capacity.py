@@ -129,7 +129,10 @@ def test_invalid_step_is_measured_again_once(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_cost_of_redis_is_part_of_the_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "repeated", lambda loaded, idle: {"seconds": {"shared": 0.1}})
+    def repeated(*_: Recording) -> dict[str, Any]:
+        return {"seconds": {"shared": 0.1}}
+
+    monkeypatch.setattr(module, "repeated", repeated)
     monkeypatch.setattr(module, "_BISECTIONS", 1)
     measurements = Measurements(monkeypatch, 60.0, outputs=[b"OK\n"])
     data = measurements.find(tmp_path)[0].as_json()

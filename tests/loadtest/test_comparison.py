@@ -41,6 +41,10 @@ def platform(port: int, tmp_path: Path) -> Platform:
     return Platform(f"https://localhost:{port}", tmp_path, None, tmp_path, "local")
 
 
+def found_at(stack: str, root: Path) -> Platform:
+    return Platform("", root, None, root, stack)
+
+
 def test_windows_of_base_and_change_are_interleaved_in_random_order(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -114,7 +118,7 @@ def test_base_runs_its_own_code_on_a_free_port_and_is_removed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int]
 ) -> None:
     base = Base(tmp_path, "pass")
-    monkeypatch.setattr(module, "find", lambda stack, root: Platform("", root, None, root, stack))
+    monkeypatch.setattr(module, "find", found_at)
     notices: list[str] = []
     with base_platform(base.repository.root, base.commit, notices.append) as given:
         (up, stack, folder), *rest = base.calls()
@@ -156,7 +160,7 @@ def test_base_is_taken_down_after_an_error_in_the_comparison(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int]
 ) -> None:
     base = Base(tmp_path, "pass")
-    monkeypatch.setattr(module, "find", lambda stack, root: Platform("", root, None, root, stack))
+    monkeypatch.setattr(module, "find", found_at)
     with pytest.raises(ZeroDivisionError), base_platform(base.repository.root, base.commit, print):
         raise ZeroDivisionError
     assert [words[0] for words, _, _ in base.calls()] == ["up", "down"]

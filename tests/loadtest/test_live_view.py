@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -80,7 +81,10 @@ def test_view_has_the_scale_the_errors_and_the_platform() -> None:
 def test_without_a_terminal_a_line_is_printed_every_ten_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "Console", lambda **options: Console(file=io.StringIO()))
+    def console(**_: Any) -> Console:
+        return Console(file=io.StringIO())
+
+    monkeypatch.setattr(module, "Console", console)
     measured = run(30)
     with live_view() as tick:
         for elapsed in (9.5, 10.5, 11.5, 19.5, 20.5):
@@ -91,7 +95,11 @@ def test_without_a_terminal_a_line_is_printed_every_ten_seconds(
 def test_in_a_terminal_the_view_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     terminal = Console(file=out, force_terminal=True, width=120)
-    monkeypatch.setattr(module, "Console", lambda **options: terminal)
+
+    def console(**_: Any) -> Console:
+        return terminal
+
+    monkeypatch.setattr(module, "Console", console)
     with live_view() as tick:
         tick(at(11.0, run(30)))
         assert "11 of 30 s" in out.getvalue()

@@ -77,7 +77,7 @@ def test_search_in_a_custom_resource_is_bounded_in_depth(depth: int, found: int)
 @pytest.mark.parametrize(("values", "found"), [(19_997, 1), (19_998, 0)])
 def test_search_in_a_custom_resource_is_bounded_in_values(values: int, found: int) -> None:
     # The object and its list are values too.
-    props = {"items": [*({} for _ in range(values)), {"image": "i", "command": ["run"]}]}
+    props = {"items": [*(dict[str, Any]() for _ in range(values)), {"image": "i", "command": ["run"]}]}
     item = resource("example.com/v1:Task", props)
     [owner] = objects_of(item)
     assert len(sources_of(item, owner).unevaluated) == found

@@ -114,7 +114,7 @@ def test_unknown_value_is_neither_one_of_the_values_nor_none_of_them() -> None:
 
 def test_unknown_values_are_filled_from_the_state_where_it_has_them() -> None:
     declared = {"a": UNKNOWN, "b": [UNKNOWN, 1], "c": {"d": UNKNOWN}, "e": [UNKNOWN], "f": 2}
-    state = {"a": "x", "b": ["y", 9], "c": {}, "e": ["p", "q"], "f": 8}
+    state: dict[str, Any] = {"a": "x", "b": ["y", 9], "c": {}, "e": ["p", "q"], "f": 8}
     assert known_from(declared, state) == {
         "a": "x",
         "b": ["y", 1],

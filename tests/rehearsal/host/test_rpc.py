@@ -114,9 +114,11 @@ def test_many_clients_are_served_at_once(path: Path) -> None:
         calls = Calls()
         hanging = pool.submit(call, path, "hang", {}, 30, calls)
         assert supervisor.hanging.wait(5)
-        assert list(pool.map(lambda number: call(path, "echo", {"n": number}, 5), range(50))) == [
-            {"n": number} for number in range(50)
-        ]
+
+        def echoed(number: int) -> Any:
+            return call(path, "echo", {"n": number}, 5)
+
+        assert list(pool.map(echoed, range(50))) == [{"n": number} for number in range(50)]
         calls.cancel()
         with pytest.raises(CancelledError):
             hanging.result(5)

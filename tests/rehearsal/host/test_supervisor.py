@@ -119,7 +119,7 @@ def test_object_is_stored_read_and_deleted(host: Host) -> None:
 def test_object_that_does_not_become_ready_in_time_is_an_error_with_its_name(host: Host) -> None:
     host.start()
     type_ = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
-    inputs = {"kind": "Gateway", "metadata": {"name": "edge", "namespace": "k"}, "spec": {}}
+    inputs: dict[str, Any] = {"kind": "Gateway", "metadata": {"name": "edge", "namespace": "k"}, "spec": {}}
     urn = f"urn:pulumi:local::k::{type_}::edge"
     with pytest.raises(MachineError) as caught:
         host.call("apply", urn=urn, type_=type_, id_="k/edge", inputs=inputs, seconds=-1)

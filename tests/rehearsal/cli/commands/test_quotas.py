@@ -24,8 +24,15 @@ def quotas(monkeypatch: pytest.MonkeyPatch, *needs: tuple[str, int, int, int], o
         stack=SimpleNamespace(config={}),
         plan_from_nothing=lambda: SimpleNamespace(snapshot=SimpleNamespace(resources=[])),
     )
-    monkeypatch.setattr(command, "session_of", lambda stack: session)
-    monkeypatch.setattr(needed, "needs", lambda project, plan: found)
+
+    def session_of(_: str) -> Any:
+        return session
+
+    def needs(*_: Any) -> Any:
+        return found
+
+    monkeypatch.setattr(command, "session_of", session_of)
+    monkeypatch.setattr(needed, "needs", needs)
     return CliRunner().invoke(app, ["quotas", "--stack", "dev", *options])
 
 

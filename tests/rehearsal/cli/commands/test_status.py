@@ -54,7 +54,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         session = SimpleNamespace(
             machine=lambda: machine, options=options, store=SimpleNamespace(load=lambda: snapshot)
         )
-        monkeypatch.setattr(module, "session_of", lambda stack: session)
+
+        def session_of(_: str) -> Any:
+            return session
+
+        monkeypatch.setattr(module, "session_of", session_of)
         return CliRunner().invoke(app, list(arguments))
 
     return call

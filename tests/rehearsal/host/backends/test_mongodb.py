@@ -23,7 +23,10 @@ MAIN = desired(CLUSTER, "main-1", name="main")
 
 @pytest.fixture
 def without_mongod(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    def which(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(module.shutil, "which", which)
 
 
 async def test_cluster_stores_documents_and_is_deleted_with_its_data(
@@ -63,12 +66,11 @@ async def test_cluster_is_not_ready_while_its_proxy_does_not_start(
         mongodb = MongoDB(context)
         context.store.put(MAIN)
         port = context.ports.take("mongodb/main")
-        monkeypatch.setattr(
-            mongodb, "_transaction_proxy",
-            lambda name, port, upstream: module.ProcessSpec(
-                f"{name}/proxy", "mongodb", ("/bin/false",), tmp_path, {}, port=port
-            ),
-        )  # fmt: skip
+
+        def ended(name: str, port: int, _: int) -> module.ProcessSpec:
+            return module.ProcessSpec(f"{name}/proxy", "mongodb", ("/bin/false",), tmp_path, {}, port=port)
+
+        monkeypatch.setattr(mongodb, "_transaction_proxy", ended)
         found = await synchronized(
             mongodb, MAIN, lambda found: len(found.reasons) == 1 and "exit code 1" in found.reasons[0]
         )

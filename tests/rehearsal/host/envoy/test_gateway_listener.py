@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,7 +170,7 @@ def test_weights_divide_requests_and_no_weight_is_a_500(tmp_path: Path) -> None:
         {"name": API.cluster, "weight": 9},
         {"name": Backend("other", "canary", 80).cluster, "weight": 1},
     ]
-    for number, none in enumerate(([], [{"name": "api", "port": 80, "weight": 0}])):
+    for number, none in enumerate((list[Any](), [{"name": "api", "port": 80, "weight": 0}])):
         refused = only(tmp_path / f"b{number}", route({"backendRefs": none}))
         assert refused["direct_response"]["status"] == 500
     result, _ = routes_of(tmp_path / "c", route({}, path("/a")))
@@ -189,7 +189,7 @@ def test_weights_divide_requests_and_no_weight_is_a_500(tmp_path: Path) -> None:
 def test_timeout_is_that_of_the_rule_then_of_the_policy(
     tmp_path: Path, rule: dict[str, Any], default: dict[str, Any] | None, timeout: str
 ) -> None:
-    policies = [] if default is None else [policy("GCPBackendPolicy", **default)]
+    policies = list[Any]() if default is None else [policy("GCPBackendPolicy", **default)]
     assert only(tmp_path, route(rule), *policies)["route"]["timeout"] == timeout
 
 
@@ -308,10 +308,15 @@ def test_protocol_is_that_of_the_port_of_the_service(
 
 def endpoints(store: DesiredStore, *ports: int) -> list[dict[str, Any]]:
     """The endpoints of pods, whose container port 8081 is the host port of 80 plus 1,000."""
-    pods: list[Any] = [
-        (SimpleNamespace(host_port=lambda wanted, port=port: port + 1000 if wanted == 8081 else None), port)
-        for port in ports
-    ]
+
+    @dataclass
+    class Pod:
+        port: int
+
+        def host_port(self, wanted: int) -> int | None:
+            return self.port + 1000 if wanted == 8081 else None
+
+    pods: list[Any] = [(Pod(port), port) for port in ports]
     found = assignment(API, pods, store)
     assert found["cluster_name"] == API.cluster
     listed: list[dict[str, Any]] = [each["endpoint"] for each in found["endpoints"][0]["lb_endpoints"]]
