@@ -153,7 +153,7 @@ LABELLED: list[tuple[str, dict[str, Any], str]] = [
     ("gcp:pubsub/topic:Topic", {"labels": {"Team": "media"}}, "labels.Team"),
     (
         "gcp:container/cluster:Cluster",
-        {"resourceLabels": {"version": "v1.2"}},
+        {"initialNodeCount": 1, "resourceLabels": {"version": "v1.2"}},
         "resourceLabels.version",
     ),
     (
@@ -221,7 +221,13 @@ NAT: dict[str, Any] = {
         ),
         (
             "gcp:container/cluster:Cluster",
-            {"masterAuth": {"clientCertificateConfig": {"issueClientCertificate": False}, "clientKey": "a"}},
+            {
+                "initialNodeCount": 1,
+                "masterAuth": {
+                    "clientCertificateConfig": {"issueClientCertificate": False},
+                    "clientKey": "a",
+                },
+            },
             "masterAuth.clientKey",
         ),
         # The SDK declares nothing as required below a property that the provider computes.
@@ -240,7 +246,7 @@ NAT: dict[str, Any] = {
             {"accountId": "application", "description": "a" * 257},
             "description",
         ),
-        ("gcp:container/cluster:Cluster", {"name": "a" * 41}, "name"),
+        ("gcp:container/cluster:Cluster", {"name": "a" * 41, "initialNodeCount": 1}, "name"),
         ("gcp:container/nodePool:NodePool", {"cluster": "c", "namePrefix": "a" * 32}, "namePrefix"),
         (
             "gcp:container/cluster:Cluster",
