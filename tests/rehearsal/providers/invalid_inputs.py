@@ -162,12 +162,12 @@ WRONG: Final = (
     ),
     Wrong(
         "cloudflare:index/dnsRecord:DnsRecord",
-        {"zoneId": ZONE, "name": "api", "ttl": "soon", "type": "A", "proxied": 1},
+        {"zoneId": ZONE, "name": "api", "ttl": "soon", "type": "A", "content": "192.0.2.1", "proxied": 1},
         {"ttl": "expected a number", "proxied": "expected a boolean"},
     ),
     Wrong(
         "cloudflare:index/dnsRecord:DnsRecord",
-        {"zoneId": ZONE, "name": "api", "ttl": 1, "type": "ALIAS"},
+        {"zoneId": ZONE, "name": "api", "ttl": 1, "type": "ALIAS", "content": "a.example.com"},
         {"type": '"CNAME"'},
     ),
     Wrong(
@@ -184,7 +184,7 @@ WRONG: Final = (
             "zoneId": ZONE,
             "kind": "zone",
             "name": "r",
-            "phase": "http_ratelimit",
+            "phase": "http_request_firewall_custom",
             "rules": [{"action": "block"}],
         },
         {"rules[0].expression": MISSING},

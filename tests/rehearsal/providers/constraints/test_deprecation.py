@@ -18,7 +18,12 @@ def deprecations(cloud: Calls, token: str, inputs: dict[str, Any]) -> dict[str, 
 
 
 def test_a_deprecated_property_is_named_at_any_depth(gcp: Calls) -> None:
-    inputs = {"name": "kingdom", "location": "europe-west1", "binaryAuthorization": {"enabled": True}}
+    inputs = {
+        "initialNodeCount": 1,
+        "name": "kingdom",
+        "location": "europe-west1",
+        "binaryAuthorization": {"enabled": True},
+    }
     assert not gcp.check(urn(CLUSTER), inputs).failures
     assert deprecations(gcp, CLUSTER, inputs) == {
         "binaryAuthorization.enabled": (
