@@ -146,15 +146,15 @@ def test_a_key_that_is_written_twice_is_found_once_at_its_path(file: Path) -> No
 
 def test_keys_of_merged_anchors_are_not_repeated(file: Path) -> None:
     text = (
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: &a {x: '1'}\n"
-        "binaryData:\n  <<: *a\n  <<: *a\n  x: eA==\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: &a {x: '1'}\n"
+        "  annotations:\n    <<: *a\n    <<: *a\n    x: '2'\n"
     )
     assert found(file, text) == []
 
 
 def test_a_repeated_key_beside_a_merged_anchor_is_found(file: Path) -> None:
     text = (
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: &a {x: '1'}\n"
-        "binaryData: {<<: *a, x: eA==, y: eA==, y: eQ==}\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: &a {x: '1'}\n"
+        "  annotations: {<<: *a, x: '2', y: '3', y: '4'}\n"
     )
-    assert [path for path, _ in found(file, text)] == ["binaryData.y"]
+    assert [path for path, _ in found(file, text)] == ["metadata.annotations.y"]

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from rehearsal.host.processes.orphans import INSTANCE_MARK, ROOT_MARK, end, leaders, marked
+from tests.support.projects import wait_for
 
 # With a child of its own, which has the same environment; prints the PID of it when it runs.
 PARENT = """
@@ -81,7 +82,8 @@ def test_end_kills_marked_processes_with_their_children(start: Start, tmp_path: 
     one, two = start(tmp_path, "a"), start(tmp_path, "b")
     unnamed, other = start(tmp_path, None), start(tmp_path / "other", "a")
     assert end(tmp_path, spare=frozenset({"b"})) == sorted([*one, *unnamed])
-    assert all(ended(pid) for pid in (*one, *unnamed))
+    # A signal is delivered when the process next runs.
+    wait_for("all have ended", lambda: all(ended(pid) for pid in (*one, *unnamed)), 10)
     assert not any(ended(pid) for pid in (*two, *other))
 
 
