@@ -34,12 +34,12 @@ def _cluster(inputs: Mapping[str, Any]) -> Found:
         yield ("replicationSpecs",), f"has {len(specs)} items; a replica set has one"
     if inputs.get("pitEnabled") is True and inputs.get("backupEnabled") in (None, False):
         yield ("pitEnabled",), "requires backupEnabled to be true"
-    for place, spec in specs:
+    for position, spec in specs:
         declared = spec.get("regionConfigs")
         regions = items(declared)
         if not isinstance(declared, list) or len(regions) != len(declared):
             continue  # one of the regions is not known
-        path = ("replicationSpecs", place, "regionConfigs")
+        path = ("replicationSpecs", position, "regionConfigs")
         if at(regions[0][1] if regions else None, "providerName") in ("TENANT", "FLEX"):
             continue
         counts = [at(region, "electableSpecs", "nodeCount") for _, region in regions]
@@ -51,9 +51,19 @@ def _cluster(inputs: Mapping[str, Any]) -> Found:
             yield (*path, 0, "priority"), f"the highest priority of the regions is {_MAX_PRIORITY}"
         for index, region in regions:
             yield from _scaling(region, (*path, index, "autoScaling"))
-        scalings = [region.get("autoScaling") for _, region in regions]
-        if UNKNOWN not in scalings and any(item != scalings[0] for item in scalings):
+        scalings = [_scaling_set(region) for _, region in regions]
+        if None not in scalings and any(item != scalings[0] for item in scalings):
             yield (*path, 0, "autoScaling"), "is the same for all regions"
+
+
+def _scaling_set(region: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the autoscaling of a region without what is false or absent; None if it is not known."""
+    scaling = region.get("autoScaling")
+    if scaling is UNKNOWN or (isinstance(scaling, Mapping) and UNKNOWN in scaling.values()):
+        return None
+    if not isinstance(scaling, Mapping):
+        return {}
+    return {name: value for name, value in scaling.items() if value is not None and value is not False}
 
 
 def _scaling(region: Mapping[str, Any], path: tuple[str | int, ...]) -> Found:

@@ -68,6 +68,8 @@ _PHASES_OF_ACTION: Final[Mapping[str, tuple[str, ...]]] = {
     "set_cache_settings": ("http_request_cache_settings",),
     "set_config": ("http_config_settings",),
 }
+# Actions of the phase http_ratelimit that count no requests.
+_NOT_LIMITING: Final = ("execute", "skip")
 # Seconds that a session may last, by kind of affinity.
 _AFFINITY_TTL: Final[Mapping[str, tuple[int, int]]] = {
     "cookie": (1800, 604_800),
@@ -157,23 +159,24 @@ def _object_setting(setting: str, value: Any) -> Found:
 
 def _ruleset(inputs: Mapping[str, Any]) -> Found:
     phase = text(inputs.get("phase"))
-    for place, rule in items(inputs.get("rules")):
+    for position, rule in items(inputs.get("rules")):
         action, limits = text(rule.get("action")), rule.get("ratelimit")
         phases = _PHASES_OF_ACTION.get(action or "")
         if phases is not None and phase is not None and phase not in phases:
-            yield ("rules", place, "action"), f"{action} is for the phase {' or '.join(phases)} only"
-        if phase == "http_ratelimit" and limits is None and action != "skip":
-            yield ("rules", place, "ratelimit"), "required in the phase http_ratelimit"
+            yield ("rules", position, "action"), f"{action} is for the phase {' or '.join(phases)} only"
+        limiting = action not in (None, *_NOT_LIMITING)
+        if phase == "http_ratelimit" and limits is None and limiting:
+            yield ("rules", position, "ratelimit"), "required in the phase http_ratelimit"
         if phase not in (None, "http_ratelimit") and isinstance(limits, Mapping):
-            yield ("rules", place, "ratelimit"), "may be set only in the phase http_ratelimit"
+            yield ("rules", position, "ratelimit"), "may be set only in the phase http_ratelimit"
         characteristics = at(limits, "characteristics")
         counted = isinstance(characteristics, list) and UNKNOWN not in characteristics
         if counted and inputs.get("zoneId") is not None and "cf.colo.id" not in characteristics:
-            path = ("rules", place, "ratelimit", "characteristics")
+            path = ("rules", position, "ratelimit", "characteristics")
             yield path, "must contain cf.colo.id: requests are counted in each data center"
         ttl = at(rule, "actionParameters", "edgeTtl")
         if at(ttl, "mode") == "override_origin" and at(ttl, "default") is None:
-            path = ("rules", place, "actionParameters", "edgeTtl", "default")
+            path = ("rules", position, "actionParameters", "edgeTtl", "default")
             yield path, "required where mode is override_origin"
 
 

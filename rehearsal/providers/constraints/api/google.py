@@ -26,6 +26,12 @@ _READ_REPLICAS_MIN_GB: Final = 5
 # Records whose data ends with a name, which is written with a dot at its end.
 _NAME_RECORDS: Final = frozenset({"CNAME", "MX", "NS", "PTR", "SRV"})
 _MAX_PORT: Final = 65_535
+# Locations from which uptime is checked, by region; other regions have one. A check needs three
+# (https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.uptimeCheckConfigs, `selectedRegions`).
+_UPTIME_LOCATIONS: Final[Mapping[str, frozenset[str]]] = {
+    "USA": frozenset({"USA_IOWA", "USA_OREGON", "USA_VIRGINIA"})
+}
+_MIN_UPTIME_LOCATIONS: Final = 3
 
 
 def checks_of(token: str) -> tuple[Check, ...]:
@@ -35,20 +41,23 @@ def checks_of(token: str) -> tuple[Check, ...]:
 
 
 def _zones(inputs: Mapping[str, Any]) -> Found:
-    """A zone's name starts with its region's."""
-    region = next(
+    """A zone's name starts with its region's. Both may be given as links, which end with the name."""
+    declared = next(
         (inputs[name] for name in ("region", "location") if isinstance(inputs.get(name), str)), None
     )
-    if region is None or region is UNKNOWN or region.count("-") != 1 or not region[-1].isdigit():
+    if declared is None or declared is UNKNOWN:
+        return
+    region = declared.rsplit("/", 1)[-1]
+    if region.count("-") != 1 or not region[-1].isdigit():
         return  # a zone, a multi-region, or "global"
     for name in ("zone", "locationId", "alternativeLocationId"):
         value = text(inputs.get(name))
         if value is not None and _outside(value, region):
             yield (name,), f"the zone {value} is not in the region {region}"
     for name in ("nodeLocations", "replicaZones", "distributionPolicyZones"):
-        for place, value in texts(inputs.get(name)):
+        for position, value in texts(inputs.get(name)):
             if _outside(value, region):
-                yield (name, place), f"the zone {value} is not in the region {region}"
+                yield (name, position), f"the zone {value} is not in the region {region}"
 
 
 def _outside(zone: str, region: str) -> bool:
@@ -84,15 +93,16 @@ def _firewall(inputs: Mapping[str, Any]) -> Found:
             if given(inputs.get(name)):
                 yield (name,), "must not be set for a rule of egress"
     for kind in ("allows", "denies"):
-        for place, rule in items(inputs.get(kind)):
+        for position, rule in items(inputs.get(kind)):
             protocol, ports = text(rule.get("protocol")), rule.get("ports")
             if given(ports) and protocol is not None and protocol.lower() not in _WITH_PORTS:
-                yield (kind, place, "ports"), f"must not be set for the protocol {protocol}"
+                yield (kind, position, "ports"), f"must not be set for the protocol {protocol}"
             for index, value in texts(ports):
                 first, _, last = value.partition("-")
                 bounds = [int(one) for one in (first, last or first) if one.isdecimal()]
                 if len(bounds) == 2 and not 0 <= bounds[0] <= bounds[1] <= _MAX_PORT:
-                    yield (kind, place, "ports", index), f"{value!r} is not a range of ports to {_MAX_PORT}"
+                    reason = f"{value!r} is not a range of ports to {_MAX_PORT}"
+                    yield (kind, position, "ports", index), reason
 
 
 def _global_address(inputs: Mapping[str, Any]) -> Found:
@@ -101,24 +111,24 @@ def _global_address(inputs: Mapping[str, Any]) -> Found:
 
 
 def _security_policy(inputs: Mapping[str, Any]) -> Found:
-    for place, rule in items(inputs.get("rules")):
+    for position, rule in items(inputs.get("rules")):
         action = text(rule.get("action"))
         if action in ("throttle", "rate_based_ban") and rule.get("rateLimitOptions") is None:
-            yield ("rules", place, "rateLimitOptions"), f"required where action is {action}"
+            yield ("rules", position, "rateLimitOptions"), f"required where action is {action}"
         if action == "redirect" and rule.get("redirectOptions") is None:
-            yield ("rules", place, "redirectOptions"), "required where action is redirect"
+            yield ("rules", position, "redirectOptions"), "required where action is redirect"
         if at(rule, "match", "config") is not None and at(rule, "match", "versionedExpr") is None:
-            yield ("rules", place, "match", "versionedExpr"), "required where config is set"
+            yield ("rules", position, "match", "versionedExpr"), "required where config is set"
 
 
 def _subnetwork(inputs: Mapping[str, Any]) -> Found:
     yield from _range(inputs.get("ipCidrRange"), "ipCidrRange")
-    for place, secondary in items(inputs.get("secondaryIpRanges")):
-        yield from _range(secondary.get("ipCidrRange"), "secondaryIpRanges", place, "ipCidrRange")
+    for position, secondary in items(inputs.get("secondaryIpRanges")):
+        yield from _range(secondary.get("ipCidrRange"), "secondaryIpRanges", position, "ipCidrRange")
 
 
 def _range(value: Any, *path: str | int) -> Found:
-    """A range of a subnet: no bits of hosts, and four addresses that Google keeps for itself."""
+    """A range of a subnet: no bits of hosts, and four addresses that Google reserves."""
     if (known := text(value)) is None:
         return
     try:
@@ -198,11 +208,11 @@ def _redis(inputs: Mapping[str, Any]) -> Found:
 
 def _record_set(inputs: Mapping[str, Any]) -> Found:
     kind = text(inputs.get("type"))
-    for place, value in texts(inputs.get("rrdatas")):
+    for position, value in texts(inputs.get("rrdatas")):
         if kind in _NAME_RECORDS and not value.endswith("."):
-            yield ("rrdatas", place), f"{value!r} is not a full name with a dot at its end"
+            yield ("rrdatas", position), f"{value!r} is not a full name with a dot at its end"
         elif kind in ("A", "AAAA") and not _is_address(value, 4 if kind == "A" else 6):
-            yield ("rrdatas", place), f"{value!r} is not an address for a record of type {kind}"
+            yield ("rrdatas", position), f"{value!r} is not an address for a record of type {kind}"
 
 
 def _is_address(value: str, version: int) -> bool:
@@ -213,15 +223,41 @@ def _is_address(value: str, version: int) -> bool:
 
 
 def _alert_policy(inputs: Mapping[str, Any]) -> Found:
-    for place, condition in items(inputs.get("conditions")):
+    for position, condition in items(inputs.get("conditions")):
         kinds = [name for name in condition if name.startswith("condition") and condition[name] is not None]
         if len(kinds) != 1:
-            yield ("conditions", place), f"needs one kind of condition; {', '.join(kinds) or 'none'} is set"
+            reason = f"needs one kind of condition; {', '.join(kinds) or 'none'} is set"
+            yield ("conditions", position), reason
         for kind in ("conditionThreshold", "conditionAbsent"):
             duration = text(at(condition, kind, "duration"))
             seconds = number(duration.removesuffix("s")) if duration else None
             if seconds is not None and seconds % 60:
-                yield ("conditions", place, kind, "duration"), f"{duration!r} is not a number of minutes"
+                yield ("conditions", position, kind, "duration"), f"{duration!r} is not a number of minutes"
+
+
+def _uptime_regions(inputs: Mapping[str, Any]) -> Found:
+    selected = inputs.get("selectedRegions")
+    if not isinstance(selected, list) or not selected or UNKNOWN in selected:
+        return
+    regions = [name for _, name in texts(selected)]
+    locations = {location for name in regions for location in _UPTIME_LOCATIONS.get(name, frozenset({name}))}
+    if len(locations) < _MIN_UPTIME_LOCATIONS:
+        reason = f"contain {len(locations)} locations; at least {_MIN_UPTIME_LOCATIONS} are needed"
+        yield ("selectedRegions",), reason
+
+
+def _router_nat(inputs: Mapping[str, Any]) -> Found:
+    """https://cloud.google.com/nat/docs/ports-and-addresses."""
+    if given(inputs.get("natIps")) and inputs.get("natIpAllocateOption") == "AUTO_ONLY":
+        yield ("natIps",), "must not be set where natIpAllocateOption is AUTO_ONLY"
+    if inputs.get("enableDynamicPortAllocation") is not True:
+        return
+    if inputs.get("enableEndpointIndependentMapping") is True:
+        yield ("enableEndpointIndependentMapping",), "must not be true with enableDynamicPortAllocation"
+    for name in ("minPortsPerVm", "maxPortsPerVm"):
+        ports = number(inputs.get(name))
+        if ports and int(ports) & (int(ports) - 1):
+            yield (name,), f"{ports:g} is not a power of two, as enableDynamicPortAllocation requires"
 
 
 def _repository(inputs: Mapping[str, Any]) -> Found:
@@ -242,17 +278,18 @@ def _backup_plan(inputs: Mapping[str, Any]) -> Found:
 
 
 def _managed_certificate(inputs: Mapping[str, Any]) -> Found:
-    for place, name in texts(at(inputs, "managed", "domains")):
+    for position, name in texts(at(inputs, "managed", "domains")):
         if "*" in name:
-            yield ("managed", "domains", place), f"{name!r} is a wildcard, which only Certificate Manager has"
+            reason = f"{name!r} is a wildcard, which only Certificate Manager has"
+            yield ("managed", "domains", position), reason
 
 
 def _admission(inputs: Mapping[str, Any]) -> Found:
     """https://cloud.google.com/binary-authorization/docs/reference/rest/v1/Policy#AdmissionRule."""
     rules = [(("defaultAdmissionRule",), inputs.get("defaultAdmissionRule"))]
     rules += [
-        (("clusterAdmissionRules", place), rule)  # type: ignore[misc]
-        for place, rule in items(inputs.get("clusterAdmissionRules"))
+        (("clusterAdmissionRules", position), rule)  # type: ignore[misc]
+        for position, rule in items(inputs.get("clusterAdmissionRules"))
     ]
     for path, rule in rules:
         attested = at(rule, "evaluationMode") == "REQUIRE_ATTESTATION"
@@ -268,6 +305,7 @@ _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "gcp:compute/healthCheck:HealthCheck": (_health_check,),
     "gcp:compute/managedSslCertificate:ManagedSslCertificate": (_managed_certificate,),
     "gcp:compute/regionHealthCheck:RegionHealthCheck": (_health_check,),
+    "gcp:compute/routerNat:RouterNat": (_router_nat,),
     "gcp:compute/securityPolicy:SecurityPolicy": (_security_policy,),
     "gcp:compute/subnetwork:Subnetwork": (_subnetwork,),
     "gcp:container/cluster:Cluster": (_cluster,),
@@ -278,6 +316,7 @@ _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "gcp:monitoring/alertPolicy:AlertPolicy": (_alert_policy,),
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": (
         one_of("httpCheck", "tcpCheck", "syntheticMonitor"),
+        _uptime_regions,
     ),
     "gcp:recaptcha/enterpriseKey:EnterpriseKey": (
         one_of("androidSettings", "expressSettings", "iosSettings", "webSettings"),

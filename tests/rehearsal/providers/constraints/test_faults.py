@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from tests.rehearsal.providers.calls import Calls, urn
 
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
 
+_ONE_MUST_BE_SET = re.compile(r"one of .* must be set")
 REFUSED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text())
 
 
@@ -34,6 +37,62 @@ def test_inputs_that_an_api_refuses_are_refused(token: str) -> None:
     cloud = Calls.of(token.partition(":")[0])
     for case in REFUSED[token]:
         assert case["at"] in cloud.check(urn(token), case["inputs"]).failures, case
+
+
+def without(inputs: dict[str, Any], path: str) -> dict[str, Any]:
+    """`inputs` without the value at `path`, unchanged where there is none."""
+    copied = copy.deepcopy(inputs)
+    around: Any = copied
+    *above, last = parse_path(path)
+    try:
+        for step in above:
+            around = around[step]
+        del around[last]
+    except (KeyError, IndexError, TypeError):
+        return inputs
+    return copied
+
+
+def value_at(inputs: Any, path: str) -> str:
+    """The value at `path` as a text; "" where there is none."""
+    for step in parse_path(path):
+        try:
+            inputs = inputs[step]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    return repr(inputs)
+
+
+def only_at(path: str, failures: dict[str, str]) -> bool:
+    """Whether every failure is at a path, above it or below it, or is that one of several must be set."""
+    at = parse_path(path)
+    found = [
+        parse_path(failure) for failure, reason in failures.items() if not _ONE_MUST_BE_SET.search(reason)
+    ]
+    return all(one[: len(at)] == at[: len(one)] for one in found)
+
+
+@pytest.mark.parametrize("token", REFUSED)
+def test_inputs_without_the_refused_value_have_no_other_fault(token: str) -> None:
+    cloud = Calls.of(token.partition(":")[0])
+    for case in REFUSED[token]:
+        failures = cloud.check(urn(token), without(case["inputs"], case["at"])).failures
+        assert only_at(case["at"], failures), (case, failures)
+
+
+@pytest.mark.parametrize("token", REFUSED)
+def test_a_case_is_refused_for_a_value_or_a_reason_of_its_own(token: str) -> None:
+    cloud = Calls.of(token.partition(":")[0])
+    found: set[tuple[str, str, str]] = set()
+    for case in REFUSED[token]:
+        path = case["at"]
+        refusal = (
+            path,
+            cloud.check(urn(token), case["inputs"]).failures[path],
+            value_at(case["inputs"], path),
+        )
+        assert refusal not in found, case
+        found.add(refusal)
 
 
 def with_an_unknown_value(value: Any) -> Iterator[Any]:

@@ -14,6 +14,29 @@ RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 POOL = "gcp:container/nodePool:NodePool"
 REDIS = "gcp:redis/instance:Instance"
 SECRET = "gcp:secretmanager/secret:Secret"
+UPTIME = "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig"
+RULESET = "cloudflare:index/ruleset:Ruleset"
+CLUSTER = "mongodbatlas:index/advancedCluster:AdvancedCluster"
+SCALING = "replicationSpecs[0].regionConfigs[0].autoScaling"
+LINK = "https://www.googleapis.com/compute/v1/projects/my-project"
+
+
+def regions(*scalings: Any) -> dict[str, Any]:
+    """A cluster with one region for each of these autoscalings; None: without it."""
+    found = [
+        {
+            "priority": 7 - position,
+            "electableSpecs": {"nodeCount": 3 if position == 0 else 2},
+            **({} if scaling is None else {"autoScaling": scaling}),
+        }
+        for position, scaling in enumerate(scalings)
+    ]
+    return {"replicationSpecs": [{"regionConfigs": found}]}
+
+
+def limiting(rule: dict[str, Any]) -> dict[str, Any]:
+    """A ruleset of the phase http_ratelimit with one rule."""
+    return {"phase": "http_ratelimit", "rules": [{"expression": "true", **rule}]}
 
 
 def refused(token: str, **inputs: Any) -> dict[str, str]:
@@ -24,6 +47,16 @@ def refused(token: str, **inputs: Any) -> dict[str, str]:
     ("token", "inputs", "path"),
     [
         (REDIS, {"region": "europe-west1", "locationId": "us-central1-a"}, "locationId"),
+        (REDIS, {"region": f"{LINK}/regions/europe-west1", "locationId": "us-central1-a"}, "locationId"),
+        (
+            REDIS,
+            {"region": "europe-west1", "locationId": f"{LINK}/zones/us-central1-a"},
+            "locationId",
+        ),
+        (CLUSTER, regions({"diskGbEnabled": True}, {"diskGbEnabled": False}), SCALING),
+        (CLUSTER, regions({"diskGbEnabled": True}, None), SCALING),
+        (UPTIME, {"httpCheck": {}, "selectedRegions": ["EUROPE", "ASIA_PACIFIC"]}, "selectedRegions"),
+        (RULESET, limiting({"action": "block"}), "rules[0].ratelimit"),
         (
             POOL,
             {"location": "europe-west1", "nodeLocations": ["europe-west1-b", "europe-west4-a"]},
@@ -51,6 +84,21 @@ def test_a_violation_is_reported_at_its_property(token: str, inputs: dict[str, A
     ("token", "inputs"),
     [
         (REDIS, {"region": "europe-west1", "locationId": "europe-west1-b"}),
+        (REDIS, {"region": f"{LINK}/regions/europe-west1", "locationId": "europe-west1-b"}),
+        (
+            REDIS,
+            {"region": f"{LINK}/regions/europe-west1", "locationId": f"{LINK}/zones/europe-west1-b"},
+        ),
+        (CLUSTER, regions({"diskGbEnabled": True}, {"diskGbEnabled": True, "computeEnabled": False})),
+        (CLUSTER, regions(None, {"diskGbEnabled": False, "computeMinInstanceSize": None})),
+        (CLUSTER, regions({"diskGbEnabled": True}, {"diskGbEnabled": UNKNOWN})),
+        (CLUSTER, regions({"diskGbEnabled": True}, UNKNOWN)),
+        (UPTIME, {"httpCheck": {}, "selectedRegions": ["EUROPE", "USA"]}),
+        (UPTIME, {"httpCheck": {}, "selectedRegions": ["EUROPE", UNKNOWN]}),
+        (RULESET, limiting({"action": "skip"})),
+        (RULESET, limiting({"action": "execute"})),
+        (RULESET, limiting({"action": UNKNOWN})),
+        (RULESET, limiting({"action": "block", "ratelimit": UNKNOWN})),
         (REDIS, {"region": "europe-west1", "locationId": UNKNOWN}),
         (REDIS, {"region": UNKNOWN, "locationId": "us-central1-a"}),
         (POOL, {"location": "europe-west1-b", "nodeLocations": ["europe-west1-c"]}),
