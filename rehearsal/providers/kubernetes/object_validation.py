@@ -165,8 +165,11 @@ def _job_spec(spec: Mapping[str, Any], path: Path) -> Found:
     )
     yield from numbers(spec, path, dict.fromkeys(bounds, 0))
     yield from one_of(spec, path, "completionMode", ("Indexed", "NonIndexed"))
-    if opened(spec.get("completionMode")) == "Indexed" and spec.get("completions") is None:
-        yield problem((*path, "completions"), "required where completionMode is Indexed")
+    # Without both, the server sets both to 1.
+    parallel = opened(spec.get("parallelism")) not in (None, UNKNOWN)
+    if opened(spec.get("completionMode")) == "Indexed" and parallel and spec.get("completions") is None:
+        reason = "required where completionMode is Indexed and parallelism is set"
+        yield problem((*path, "completions"), reason)
     yield from pod_problems(
         _at(spec, "template", "spec"), (*path, "template", "spec"), ("Never", "OnFailure")
     )

@@ -11,7 +11,7 @@ import yaml
 
 from rehearsal.pulumi.properties import UNKNOWN, parse_path
 from tests.rehearsal.providers.calls import Calls, urn
-from tests.rehearsal.providers.constraints.test_faults import with_an_unknown_value
+from tests.rehearsal.providers.constraints.test_faults import only_at, with_an_unknown_value, without
 
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
 REFUSED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text())
@@ -50,6 +50,13 @@ def test_an_object_that_the_server_refuses_is_refused(token: str, kubernetes: Ca
         assert case["at"] in kubernetes.check(urn(token), case["inputs"]).failures, case
 
 
+@pytest.mark.parametrize("token", REFUSED)
+def test_an_object_without_the_refused_value_has_no_other_fault(token: str, kubernetes: Calls) -> None:
+    for case in REFUSED[token]:
+        failures = kubernetes.check(urn(token), without(case["inputs"], case["at"])).failures
+        assert only_at(case["at"], failures), (case, failures)
+
+
 def test_the_size_of_a_config_map_is_limited(kubernetes: Calls) -> None:
     token = "kubernetes:core/v1:ConfigMap"
     max_size = {"metadata": {"name": "x"}, "data": {"a": "c" * 1024 * 1024}}
@@ -80,6 +87,16 @@ def test_what_the_server_accepts_or_cannot_know_yet_is_accepted(
     path: str, value: Any, kubernetes: Calls
 ) -> None:
     assert not kubernetes.check(urn(DEPLOYMENT), changed(CASES[DEPLOYMENT]["valid"], path, value)).failures
+
+
+@pytest.mark.parametrize("parallelism", [None, UNKNOWN])
+def test_an_indexed_job_without_completions_and_parallelism_runs_one_pod(
+    parallelism: Any, kubernetes: Calls
+) -> None:
+    token = "kubernetes:batch/v1:Job"
+    indexed = changed(CASES[token]["valid"], "spec.completionMode", "Indexed")
+    inputs = changed(changed(indexed, "spec.completions", None), "spec.parallelism", parallelism)
+    assert not kubernetes.check(urn(token), inputs).failures
 
 
 def test_a_claim_template_may_replace_a_volume_of_its_name(kubernetes: Calls) -> None:
