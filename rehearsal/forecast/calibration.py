@@ -268,9 +268,11 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
     names = sorted({name for window in windows for name in window.cpu})
     idle, idle_pods = _idle(result.get("idle") or [])
     cpu = {name: _estimate([window.cost(name, idle, idle_pods) for window in windows]) for name in names}
-    if any(cpu[role].low <= 0 for role in idle_pods if role in cpu):
+    # Without jobs, the load uses no CPU of worker.
+    loaded = [role for role in idle_pods if role in cpu and (role != "worker" or job_share > 0)]
+    if unloaded := [role for role in loaded if cpu[role].low <= 0]:
         raise CalibrationError(
-            "api or worker used no more CPU under load than without, in at least one window: run "
+            f"{' and '.join(unloaded)} used no more CPU under load than without, in at least one window: run "
             "`kingdom load capacity` again on a machine that does nothing else"
         )
     low, cores = held[0], held[0]["cores"]

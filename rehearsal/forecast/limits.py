@@ -73,7 +73,7 @@ def limits(
         )
         found.append(ResourceLimit(shared, redis_rate * seconds_per_request, remedy))
     worker = calibration.cpu.get("worker")
-    if worker is not None and worker.mean > 0:
+    if worker is not None and worker.at(position) > 0:
         per_worker = max(0.0, platform.worker.cpu_limit - calibration.idle_of("worker"))
         capacity = platform.worker.max_replicas * per_worker
         found.append(

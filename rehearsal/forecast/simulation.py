@@ -220,7 +220,8 @@ def simulate(
         times = latency.percentiles(api.ready, served, service, idle)
         waited = backlog / capacity if capacity else TIMEOUT_SECONDS
         queue += served * calibration.jobs
-        done = min(queue, worker.ready * platform.worker.cpu_limit / per_job)
+        # A mix without jobs costs `worker` nothing.
+        done = min(queue, worker.ready * platform.worker.cpu_limit / per_job) if per_job > 0 else queue
         queue -= done
         used = served * cpu / max(1, api.ready) + idle_api
         if at % SYNC_SECONDS == 0:

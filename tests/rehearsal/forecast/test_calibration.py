@@ -147,6 +147,21 @@ def test_a_low_rate_adds_no_noise_to_the_cost() -> None:
     assert found.cpu["api"].low == pytest.approx(0.012)
 
 
+@pytest.mark.parametrize("job_share", [0.0, 0.05])
+def test_the_cpu_of_worker_counts_only_if_the_mix_has_jobs(job_share: float) -> None:
+    """`worker` uses the same CPU with and without load."""
+    steps = [step(rate) for rate in MEASURED]
+    idle = [{"replicas": {"api": 3, "worker": 2}, "cpuByComponent": {**IDLE, "worker": 0.03}}] * 5
+    for sample in (sample for each in steps for sample in each["platform"]):
+        sample["cpuByComponent"]["worker"] = 0.03
+    measured = result(*steps) | {"idle": idle}
+    if job_share:
+        with pytest.raises(CalibrationError, match=r"^worker used no more CPU under load than without"):
+            from_capacity(measured, job_share)
+    else:
+        assert from_capacity(measured, job_share).cpu["worker"].mean == pytest.approx(0.0)
+
+
 def test_times_are_those_of_the_lowest_rate() -> None:
     found = from_capacity(result(), job_share=0.05)
     assert found.utilization == pytest.approx(50 * 0.015 / 2)

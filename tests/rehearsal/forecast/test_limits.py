@@ -56,6 +56,16 @@ def test_redis_limits_at_80_percent_of_its_core() -> None:
     assert "cache.separate" in found.remedy
 
 
+def test_a_worker_that_costs_nothing_at_the_low_estimate_limits_nothing_there() -> None:
+    measured = calibration()
+    noisy = replace(measured, cpu={**measured.cpu, "worker": Estimate(0.0, 0.001, 0.002)})
+    found = [limits(platform(20), noisy, SECONDS_PER_REQUEST, position) for position in (-1, 0)]
+    assert ["CPU of worker at 40 replicas" in {each.resource for each in one} for one in found] == [
+        False,
+        True,
+    ]
+
+
 def test_workers_limit_at_the_cpu_of_all_their_replicas() -> None:
     # 40 workers of one core, 100 ms for a request.
     found = by_name(0.005, 0.00005, 0.1)[""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,13 @@ def test_percentiles_grow_with_utilization_from_the_measured_ones() -> None:
         times = latency.percentiles(10, rate, 0.005)
         assert all(a >= b for a, b in zip(times, before, strict=True))
         before = times
+
+
+def test_a_mix_without_jobs_needs_no_worker_beyond_the_minimum() -> None:
+    measured = replace(calibration(worker=0.0), jobs=0.0)
+    users = RateCurve(((0.0, 20_000.0), (300.0, 20_000.0)))
+    found = simulate(platform(), measured, users, SECONDS_PER_REQUEST)
+    assert {second.worker for second in found.seconds} == {3}
 
 
 def test_an_hour_at_150000_users_takes_less_than_ten_seconds() -> None:
