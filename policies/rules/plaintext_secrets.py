@@ -285,8 +285,9 @@ _NETRC_KEY: Final = re.compile(r"(?:^|[._-])netrc$", re.IGNORECASE)
 _NETRC: Final = re.compile(r"\b(?:machine\s+\S+|default)\s[^#]{0,300}?\bpassword\s+(?P<value>\S{1,300})")
 # A rule of Redis' access control list: ``user app on >password ~* +@all``.
 _ACL: Final = re.compile(
-    r"^[ \t]*user[ \t]+\S+(?=[^\n]*[ \t](?:on|off|allkeys|allcommands|[~+]\S+)(?!\S))"
-    r"[^\n]*?[ \t]>(?P<value>\S{1,300})",
+    r"^[ \t]{0,100}user[ \t]{1,100}\S{1,300}(?!\S)"
+    r"(?=[^\n]{0,1000}[ \t](?:on|off|allkeys|allcommands|[~+]\S{1,300})(?!\S))"
+    r"[^\n]{0,1000}?[ \t]>(?P<value>\S{1,300})",
     re.MULTILINE,
 )
 _ACL_COMMAND: Final = re.compile(

@@ -29,6 +29,7 @@ from policies.rules.consistency import slept
 from policies.rules.network import every_port, is_everyone
 from policies.rules.plaintext_secrets import (
     assigned,
+    credential_file,
     is_reference,
     recognised,
     secret_lines,
@@ -113,6 +114,24 @@ def test_no_parser_takes_long_or_much_for_a_hostile_text(name: str) -> None:
         tracemalloc.stop()
         assert took < MAX_SECONDS, text[:20]
         assert peak < MAX_BYTES, text[:20]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user " + "a" * 100_000,
+        "user a" + " ~" * 50_000,
+        "user a" + " ~b" * 33_000,
+        "user " * 20_000,
+        "\n".join(["user " + "a" * 290 + " ~" * 490] * 100),
+        "user" + "\t" * 100_000,
+        "\t" * 100_000 + "user",
+    ],
+)
+def test_an_access_control_list_of_100_000_characters_takes_no_quadratic_time(text: str) -> None:
+    started = time.process_time()
+    credential_file("users.acl", f"user\n{text}\n >")
+    assert time.process_time() - started < MAX_SECONDS
 
 
 def _patterns() -> dict[str, re.Pattern[str]]:
