@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.monitoring.signals import Scale, Signal, Signals
 from app.monitoring.source import Source, TimeSeries
-from app.monitoring.trends import MIN_BUCKETS, Change, buckets, detect
+from app.monitoring.trends import MIN_BUCKETS, Change, buckets, detect, ramp_of
 
 _MOVED_BUCKETS: Final = 3
 
@@ -92,6 +92,7 @@ def _of_signal(source: Source, signals: Signals, signal: Signal, end: float, sca
     step = max(signals.detection.scrape_seconds, bucket / 4)
     times = [start + bucket * index for index in range(count)]
     loads = _loads(source, signals, signal, start, end, step)
+    ramp = ramp_of(bucket, min(other.bucket for other in signals.detection.scales))
     found = []
     for series in source.query_range(signal.query, start, end, step):
         values = buckets(series, start, bucket, count)
@@ -100,7 +101,7 @@ def _of_signal(source: Source, signals: Signals, signal: Signal, end: float, sca
             continue
         load = loads.get(series.label) or loads.get("")
         demand = None if load is None else buckets(load, start, bucket, count)
-        change = detect(times, values, demand, signal.worse)
+        change = detect(times, values, demand, signal.worse, ramp)
         if change is None:
             continue
         limit = None if signal.threshold is None else signal.threshold.warning

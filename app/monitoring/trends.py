@@ -26,9 +26,12 @@ _MAX_P: Final = 1e-6
 _MIN_CHANGE: Final = 0.2
 _MIN_NOISES: Final = 3.0
 _MIN_SUPERIORITY: Final = 0.9
-# Rates over five minutes show a step as a ramp of five buckets of one minute.
-_RAMP: Final = 6
-# A slope has to fit better than a step by the cost of one more parameter and of a choice.
+# The window of a rate in buckets of the shortest scale: 300 s and 60 s, or 25 s and 5 s where both are
+# compressed.
+_RATE_BUCKETS: Final = 5
+# A slope has to fit better than a step by this difference of log-likelihoods, which makes it 7.4 (e^2) times
+# as likely: positive evidence by Kass and Raftery (1995). A step described as a slope predicts a time to a
+# threshold that has no meaning; a slope described as a step only lacks that time.
 _SLOPE_COST: Final = 2.0
 # The smallest scale of deviations from a fit, relative to the noise and to the change.
 _MIN_SCALE: Final = 0.3
@@ -80,15 +83,26 @@ def buckets(series: TimeSeries, start: float, seconds: float, count: int) -> lis
     return [median(found[index]) if index in found else None for index in range(count)]
 
 
+def ramp_of(bucket: float, min_bucket: float) -> int:
+    """Return over how many buckets of `bucket` seconds a rate shows a step as a ramp.
+
+    `min_bucket` are the seconds of the buckets of the shortest scale. The ramp is one bucket longer than the
+    window of the rate, because the step is within a bucket.
+    """
+    return math.ceil(_RATE_BUCKETS * (min_bucket / bucket)) + 1
+
+
 def detect(
     times: Sequence[float],
     values: Sequence[float | None],
     load: Sequence[float | None] | None = None,
     worse: str = "above",
+    ramp: int = _RATE_BUCKETS + 1,
 ) -> Change | None:
     """A change for the worse in bucketed values; None when there is none or too little is known.
 
-    With `load`, values are compared only with those at a similar load.
+    With `load`, values are compared only with those at a similar load. A shift may have up to `ramp` values
+    between both levels (`ramp_of`); the default is that of the shortest scale.
     """
     points = [
         (at, value, 0.0 if load is None else load[index])
@@ -102,7 +116,7 @@ def detect(
     sign = -1.0 if worse == "below" else 1.0
     measured = [sign * point[1] for point in known]
     strata = _strata([point[2] for point in known])
-    change = _change(at, measured, strata)
+    change = _change(at, measured, strata, ramp)
     if change is None:
         return None
     return Change(
@@ -152,7 +166,7 @@ def _large(change: float, base: float, noise: float) -> bool:
     return change >= _MIN_CHANGE * abs(base) and change >= _MIN_NOISES * noise and change > 0
 
 
-def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int]) -> Change | None:
+def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int], ramp: int) -> Change | None:
     """A rise: significant as a trend or as a shift, and described by the one of both that fits better.
 
     A step is significant as a trend before it is as a shift, and a slope the other way round. Described by
@@ -170,7 +184,7 @@ def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int])
         return None
     recent = abs(median(residuals[-_MIN_SEGMENT:]))
     floor = max(_MIN_SCALE * _noise(residuals), _MIN_SHARE * recent, math.ulp(1.0))
-    index, between, step_cost = step_point(residuals, _MIN_SEGMENT, _RAMP, floor)
+    index, between, step_cost = step_point(residuals, _MIN_SEGMENT, ramp, floor)
     onset, slope_cost = hinge_point(at, residuals, _MIN_SEGMENT, floor)
     if step_cost < slope_cost + _SLOPE_COST:
         return _shift(at, values, residuals, strata, index, index + between, p)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from app.monitoring.findings import Happening, findings
 from app.monitoring.signals import Detection, Limits, Scale, Signal, Signals
 from app.monitoring.source import TimeSeries
+from app.monitoring.trends import Change, detect
 
 END = 36_000.0
 SIGNALS = Signals(
@@ -63,6 +66,18 @@ def test_each_finding_has_onset_magnitude_and_movers() -> None:
     assert memory.hours[0] <= (80 - 56) * 1000 / 3600 <= (memory.hours[1] or 0)
     assert "reaches 80 % in" in memory.text
     assert memory.to_json()["text"] == memory.text
+
+
+def test_the_ramp_of_a_shift_follows_from_the_buckets_of_its_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    ramps: set[tuple[float, int]] = set()
+
+    def recorded(times: Sequence[float], values: Any, load: Any, worse: str, ramp: int) -> Change | None:
+        ramps.add((times[1] - times[0], ramp))
+        return detect(times, values, load, worse, ramp)
+
+    monkeypatch.setattr("app.monitoring.findings.detect", recorded)
+    findings(Given(), SIGNALS, END)
+    assert ramps == {(300.0, 2), (60.0, 6)}
 
 
 class Sudden:

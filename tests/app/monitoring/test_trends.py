@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from app.monitoring.source import TimeSeries
-from app.monitoring.trends import Change, buckets, detect
+from app.monitoring.trends import Change, buckets, detect, ramp_of
 
 STEP = 300.0
 Plant = Callable[[float, float], float]
@@ -93,6 +93,14 @@ def test_a_step_is_a_shift_at_its_onset_and_no_trend_before() -> None:
     assert sum(change.kind == "trend" for _, change in found) <= 4
     assert all(abs(change.onset - 27 * 60) <= 3 * 60 for _, change in found)
     assert max(delay for delay, _ in found) <= 16
+
+
+@pytest.mark.parametrize(
+    ("bucket", "min_bucket", "ramp"), [(60.0, 60.0, 6), (300.0, 60.0, 2), (5.0, 5.0, 6), (25.0, 5.0, 2)]
+)
+def test_a_ramp_is_the_window_of_a_rate_and_one_bucket(bucket: float, min_bucket: float, ramp: int) -> None:
+    """300 s in buckets of 60 s and 300 s, and 25 s at a time scale that is compressed to a twelfth."""
+    assert ramp_of(bucket, min_bucket) == ramp
 
 
 def test_the_onset_of_a_step_is_right_with_noise_and_outliers() -> None:
