@@ -11,6 +11,10 @@ from rehearsal.percentiles import percentile
 
 _GOOD_PERCENT: Final = 80.0
 _MAX_FACTOR: Final = 10
+# Neither the recorder nor `signals.yaml` has this counter; `cache-evictions` is that of the process memory.
+_REDIS_EVICTIONS: Final = (
+    "the evicted keys of Redis (redis.googleapis.com/stats/evicted_keys, or `evicted_keys` of INFO stats)"
+)
 TIMES_TO_LIVE: Final = {
     "contents": ("app/content/service.py", "_SETTLED"),
     "own-contents": ("app/content/service.py", "seconds=30.0"),
@@ -23,35 +27,44 @@ TIMES_TO_LIVE: Final = {
 
 
 def cache_size(history: RecordedHistory) -> list[StackRecommendation]:
-    """Enlarge the working set when values are evicted while reads miss."""
-    evictions = [value for series in history.lines("cache-evictions").values() for value in series.values]
-    hits = history.lines("cache-hits")
+    """Report a cache of which the process memory evicts values while its reads miss.
+
+    `workingSetMi` sizes Redis, and evictions of Redis are not among the signals, so no setting is changed.
+    """
+    evictions = history.lines("cache-evictions")
     current = int(history.config["kingdom:cache"]["workingSetMi"])
-    worst = min(
-        ((percentile(series.values, 50), name) for name, series in hits.items() if history.enough(series)),
-        default=None,
-    )
-    if worst is None or not evictions or percentile(evictions, 50) <= 0 or worst[0] >= _GOOD_PERCENT:
-        return []
-    share, name = worst
-    new = math.ceil(current * 1.5)
-    return [
-        StackRecommendation(
-            "cache-size",
-            f"cache {name}: {share:.0f} % of reads hit while values are evicted",
-            ("kingdom:cache", "workingSetMi"),
-            str(current),
-            str(new),
-            {"hit_percent": share, "evictions_per_second": percentile(evictions, 50)},
-            ExpectedEffect("cache hits", "%", share, share, 100 - (100 - share) / 1.5),
-            "More memory in Redis.",
-            f"Set workingSetMi to {current} again.",
+    found = []
+    for name, series in history.lines("cache-hits").items():
+        evicted = evictions.get(name)
+        if evicted is None or not history.enough(series) or not history.enough(evicted):
+            continue
+        hit, rate = percentile(series.values, 50), percentile(evicted.values, 50)
+        if rate <= 0 or hit >= _GOOD_PERCENT:
+            continue
+        found.append(
+            StackRecommendation(
+                "cache-size",
+                f"cache {name}: {hit:.0f} % of reads hit, in the process memory or Redis, while the process"
+                f" memory evicts {rate:.2g} values per second",
+                (),
+                "",
+                "",
+                {"hit_percent": hit, "evictions_per_second": rate, "hours": hours_of(series)},
+                ExpectedEffect("cache hits", "%", hit, hit, 100.0),
+                "None: nothing is changed.",
+                "Not needed.",
+                f"Check {_REDIS_EVICTIONS}. If they grow, raise workingSetMi, now {current}. Otherwise the"
+                " values that are missed were never stored, have expired, or were invalidated; more process"
+                " memory (app/cache/memory_layer.py) only replaces reads of Redis.",
+            )
         )
-    ]
+    return found
 
 
 def cache_ttl(history: RecordedHistory) -> list[StackRecommendation]:
-    """Report a cache whose entries expire before they are read again, though none is evicted.
+    """Report a cache whose entries expire before they are read again, though the process memory evicts none.
+
+    Evictions of Redis are not among the signals, so they have to be checked before the change.
 
     With Poisson reads at a rate r of each entry, a time to live T has the hit share h = rT / (1 + rT), so the
     mean time between two reads is T * (1 - h) / h: longer than T below 50 %
@@ -72,8 +85,8 @@ def cache_ttl(history: RecordedHistory) -> list[StackRecommendation]:
         found.append(
             StackRecommendation(
                 "cache-ttl",
-                f"cache {name}: {100 * hit:.0f} % of reads hit and nothing is evicted: an entry is read again"
-                f" after {1 / reads:.1f} times its time to live",
+                f"cache {name}: {100 * hit:.0f} % of reads hit and the process memory evicts nothing: unless"
+                f" Redis evicts keys, an entry is read again after {1 / reads:.1f} times its time to live",
                 (),
                 "",
                 "",
@@ -89,7 +102,8 @@ def cache_ttl(history: RecordedHistory) -> list[StackRecommendation]:
                 ),
                 "Values that no write invalidates are stale for longer.",
                 "Revert the change.",
-                f"Multiply the time to live of the cache {name} by {factor}: {constant} in {path}.",
+                f"Check {_REDIS_EVICTIONS}. If they do not grow, multiply the time to live of the cache"
+                f" {name} by {factor}: {constant} in {path}.",
             )
         )
     return found

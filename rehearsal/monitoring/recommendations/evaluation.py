@@ -1,4 +1,4 @@
-"""Plans a recommendation before anybody sees it: its errors, policy violations and monthly cost."""
+"""Evaluation of a recommendation before it is shown: its errors, policy violations and monthly cost."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def max_replicas(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def scaling_target(history: RecordedHistory) -> list[StackRecommendation]:
-    """Lower the CPU target of a role that is too slow while its use is just below the target.
+    """Lower the CPU target of a role that is too slow while its use is near the target.
 
     The autoscaler adds no replica below 1.1 times its target. The new target is the median use in that time
     divided by 1.2, and the replicas follow from the autoscaler's own formula, ceil(replicas * use / target).
@@ -204,7 +204,7 @@ def scaling_target(history: RecordedHistory) -> list[StackRecommendation]:
             StackRecommendation(
                 "scaling-target",
                 f"{role}: slower than {limit:g} s for {len(held) / len(percent):.0%} of the time, at"
-                f" {percentile(uses, 50):.0f} % CPU, below the target of {target} %",
+                f" {percentile(uses, 50):.0f} % CPU, near the target of {target} %",
                 ("kingdom:workload", role, "cpuPercent"),
                 str(target),
                 str(new),

@@ -11,10 +11,22 @@ from tests.rehearsal.monitoring.recommendations.lines import Line, run, with_gap
 from tests.repository._tree import ROOT
 
 
-def test_a_cache_that_evicts_and_misses_is_enlarged() -> None:
+def test_a_cache_that_evicts_and_misses_is_reported_without_a_change_of_redis() -> None:
     (found,) = run(cache_size, {"cache-hits": {"feed": 50.0}, "cache-evictions": {"feed": 3.0}})
-    assert (found.old, found.new) == ("96", "144")
+    assert (found.path, found.old, found.new) == ((), "", "")
+    assert "cache feed: 50 % of reads hit" in found.finding
+    assert "process memory evicts 3 values per second" in found.finding
+    assert "redis.googleapis.com/stats/evicted_keys" in found.instead
+    assert "workingSetMi, now 96" in found.instead
     assert found.effect.low == 50.0 < found.effect.high
+
+
+def test_evictions_and_hits_of_different_caches_are_not_combined() -> None:
+    lines = {
+        "cache-hits": {"feed": 95.0, "orders": 10.0},
+        "cache-evictions": {"feed": 3.0, "orders": 0.0},
+    }
+    assert run(cache_size, lines) == []
 
 
 @pytest.mark.parametrize(
@@ -35,6 +47,8 @@ def test_a_cache_whose_entries_expire_before_they_are_read_again_is_reported() -
     assert (found.effect.low, found.effect.high) == (pytest.approx(40.0), pytest.approx(80.0))
     assert found.path == ()
     assert "_SETTLED in app/content/service.py" in found.instead
+    assert "unless Redis evicts keys" in found.finding
+    assert "redis.googleapis.com/stats/evicted_keys" in found.instead
 
 
 @pytest.mark.parametrize(

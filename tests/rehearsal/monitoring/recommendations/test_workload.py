@@ -157,6 +157,7 @@ def slow(cores_per_pod: float, replicas: float, seconds: Line) -> Lines:
 def test_a_role_that_is_slow_just_below_its_target_is_scaled_earlier() -> None:
     (found,) = run(scaling_target, slow(0.3, 10.0, 2.0))
     assert found.path == ("kingdom:workload", "api", "cpuPercent")
+    assert "at 60 % CPU, near the target of 65 %" in found.finding
     # 300m of 500m are 60 %, divided by 1.2.
     assert (found.old, found.new) == ("65", "50")
     assert found.effect.low <= math.ceil(10 * 60 / 50) <= found.effect.high
