@@ -61,9 +61,9 @@ async def ungated(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def main(port: int, *, behind_gate: bool) -> None:
     app = gated(ConcurrencyLimiter()) if behind_gate else ungated
-    whole = TelemetryMiddleware(app, "http://localhost", HttpMetrics(), ErrorGroups(), lambda: b"")
+    instrumented = TelemetryMiddleware(app, "http://localhost", HttpMetrics(), ErrorGroups(), lambda: b"")
     server = Server(
-        whole,
+        instrumented,
         address="127.0.0.1",
         port=port,
         interface=Interfaces.ASGINL,

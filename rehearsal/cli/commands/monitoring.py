@@ -80,7 +80,7 @@ def recommend(
 ) -> None:
     """Recommend changes of a stack file from what was recorded.
 
-    Rules look at memory, CPU requests, replicas and autoscaling targets, caches, connection pools, Atlas
+    Rules exist for memory, CPU requests, replicas and autoscaling targets, caches, connection pools, Atlas
     tiers, indexes, rate limits and node pools. A rule needs three hours of recorded signals. Each
     change is planned, evaluated by the policy pack and priced. With --apply those without a problem are
     written to the work tree, for review and `kingdom up`.
