@@ -23,8 +23,8 @@ def test_a_cache_that_evicts_and_misses_is_reported_without_a_change_of_redis() 
 
 def test_evictions_and_hits_of_different_caches_are_not_combined() -> None:
     lines = {
-        "cache-hits": {"feed": 95.0, "orders": 10.0},
-        "cache-evictions": {"feed": 3.0, "orders": 0.0},
+        "cache-hits": {"feed": 95.0, "contents": 95.0, "orders": 10.0},
+        "cache-evictions": {"feed": 3.0, "contents": 3.0, "orders": 0.0},
     }
     assert run(cache_size, lines) == []
 
