@@ -10,12 +10,13 @@ Guarantees:
   every 0.1 s in the background until the pod ends. If the pod dies before that, other pods may serve the old
   value until it expires (``fresh + stale`` seconds).
 - With ``broadcast=False`` only the pods that hold an affected value receive an invalidation: each read from
-  Redis registers its pod there for ``held_seconds``, for which the value then stays in memory. A write thus
-  causes at most one delivery per previous read from Redis, however many pods there are. This suits values
-  that one account reads.
-- With ``in_memory=False`` values are kept in Redis only. Each read checks the version counters, so an
-  invalidation needs no message. A read that joins a running one may get a value from before, by its round
-  trip.
+  Redis registers its pod there for ``held_seconds``, for which the value is then served from memory. A write
+  thus causes at most one delivery per previous read from Redis, however many pods there are. If Redis evicts
+  the registration, the pod serves the old value for at most ``held_seconds``. This suits values that one
+  account reads.
+- With ``in_memory=False``, and for values that ``is_held`` excludes, values are stored in Redis only. Each
+  read checks the version counters, so an invalidation needs no message. A read that joins a running one may
+  get a value from before, by its round trip.
 - A value that is invalidated during its load is not cached (version counters in Redis decide) and loaded
   again.
 - A write with an unknown outcome invalidates too (:meth:`Cache.writing`, :mod:`app.cache.uncertain_writes`).
@@ -24,6 +25,8 @@ Guarantees:
   refreshes it early.
 - Absent values can be cached like any other value.
 - Redis outages degrade performance only: each pod loads by itself and caches values for ``blind_seconds``.
+  With ``broadcast=False`` or ``in_memory=False`` it caches no new value; values that it holds already are
+  served for at most ``blind_seconds``.
 """
 
 from __future__ import annotations
@@ -56,8 +59,9 @@ _FAILURE_SECONDS: Final = 1.0  # seconds for which a failed source is not called
 _MAX_UNPUBLISHED: Final = 1_000
 _ATTEMPTS: Final = 3
 _REPUBLISH_SECONDS: Final = 0.1
-# Shorter than the time in which Redis could evict a recently used key, so no registration is evicted.
-_HELD_SECONDS: Final = 30.0
+# How long a pod may serve an old value that it received no invalidation of: Redis may evict a registration,
+# and pods of a version without registrations do not publish to registered pods.
+_HELD_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,9 @@ class Cache(Generic[T]):
     ``encode`` and ``decode`` convert values for Redis. In memory, readers share the value itself, so it must
     not be modified. ``load_seconds`` limits a load; ``blind_seconds`` limits how long values are trusted
     without the invalidation channel. ``broadcast=False`` sends invalidations only to pods that hold a value,
-    for at most ``held_seconds``; ``in_memory=False`` omits the memory layer.
+    for at most ``held_seconds``; ``in_memory=False`` omits the memory layer, and ``is_held`` returns whether
+    a value is stored there. ``size`` returns the bytes of a value in memory; without it they are those of its
+    encoding.
     """
 
     def __init__(
@@ -115,6 +121,8 @@ class Cache(Generic[T]):
         in_memory: bool = True,
         broadcast: bool = True,
         held_seconds: float = _HELD_SECONDS,
+        is_held: Callable[[T], bool] | None = None,
+        size: Callable[[T], int] | None = None,
         load_seconds: float = 10.0,
         blind_seconds: float = 2.0,
     ) -> None:
@@ -123,6 +131,8 @@ class Cache(Generic[T]):
         self.memory: MemoryLayer[T] = memory if memory is not None else MemoryLayer()
         self._in_memory = in_memory
         self._held_seconds = math.inf if broadcast else held_seconds
+        self._is_held = is_held
+        self._size = size
         self._encode = encode
         self._decode = decode
         self._load_seconds = load_seconds
@@ -376,8 +386,13 @@ class Cache(Generic[T]):
         synced_at = max(self._backplane.synced_at, entry.valid_at)
         return now < entry.expires_at and now < synced_at + self._blind_seconds
 
-    def _store(self, key: str, value: T, flight: _Flight[T], size: int, fresh: float, expires: float) -> None:
+    def _store(
+        self, key: str, value: T, flight: _Flight[T], encoded_bytes: int, fresh: float, expires: float
+    ) -> None:
         if flight.invalidated or not self._in_memory:
+            return
+        if self._is_held is not None and not self._is_held(value):
+            self.memory.drop(key)
             return
         now = time.monotonic()
         # Randomized, so that pods that loaded together do not refresh together.
@@ -385,7 +400,7 @@ class Cache(Generic[T]):
         entry = Entry(
             key,
             value,
-            size=size,
+            size=encoded_bytes if self._size is None else self._size(value),
             valid_at=flight.valid_at,
             refresh_at=min(now + fresh * early, flight.valid_at + self._held_seconds),
             stale_at=now + fresh,

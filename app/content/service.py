@@ -8,6 +8,7 @@ job.
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Final
 
@@ -47,6 +48,8 @@ EXPIRES_AFTER: Final = timedelta(minutes=15)
 _SETTLED: Final = (300.0, 600.0)  # seconds fresh and stale; the end of the job invalidates
 _PENDING: Final = (5.0, 0.0)
 _ABSENT: Final = (5.0, 0.0)
+# Of an entry besides its texts and its encoded body: the objects, two times and the headers. Measured.
+_FIXED_BYTES: Final = 600
 _PRIORITIES: Final = {
     Plan.FREE: Priority.LOW,
     Plan.CREATOR: Priority.NORMAL,
@@ -70,6 +73,15 @@ class CachedContent:
         self.owner = owner
         self.content = content
         self.body = JsonBody(content)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the entry in memory."""
+        content, body = self.content, self.body
+        texts = (self.owner, content.id, content.prompt, content.text, content.image, content.reason)
+        # msgspec allocates up to half more than it encodes, and does not release it.
+        encoded_bytes = sys.getsizeof(body.payload) * 3 // 2
+        return _FIXED_BYTES + encoded_bytes + sum(map(sys.getsizeof, texts))
 
 
 class Contents:
@@ -266,7 +278,24 @@ def content_cache(redis: Redis) -> Cache[CachedContent | None]:
         stored = decoder.decode(data)
         return None if stored is None else CachedContent(stored.owner, stored.content)
 
-    return Cache(redis, "contents", encode=encode, decode=decode, broadcast=False)
+    return Cache(
+        redis,
+        "contents",
+        encode=encode,
+        decode=decode,
+        broadcast=False,
+        is_held=_is_settled,
+        size=lambda value: 0 if value is None else value.size,
+    )
+
+
+def _is_settled(value: CachedContent | None) -> bool:
+    """Return whether no event reports a change of the item.
+
+    The event that reports the end of a generation can reach a client before the invalidation reaches a pod,
+    so a queued item that a pod holds could be read after its end was reported.
+    """
+    return value is None or value.content.state is not ContentState.QUEUED
 
 
 def describe(document: Document) -> Content:

@@ -1,7 +1,7 @@
 -- Reads an entry, if its version counters have not changed since it was loaded; otherwise, or shortly before it
 -- becomes stale, tries to acquire the load lock for the caller. Without entry and lock the caller waits for the
 -- holder of the lock, to whose token a mark is appended.
--- KEYS: the entry, the lock, the version counters of the names that the entry depends on, and for pods that keep
+-- KEYS: the entry, the lock, the version counters of the names that the entry depends on, and for pods that hold
 -- entries in memory the sets of pods that hold entries of a name.
 -- ARGV: the caller's token, lifetime of the lock (ms), ms before staleness from which the lock is acquired, number
 -- of counters, ms for which the caller holds the entry (0: not at all).

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.cache import Cache, Loaded
-from app.cache.memory_layer import Entry
+from app.cache.memory_layer import OVERHEAD_BYTES, Entry
 from tests.support.backends import ROOT, Process, until
 
 pytestmark = pytest.mark.anyio
@@ -357,6 +357,43 @@ async def test_targeted_cache_does_not_hold_a_value_that_redis_did_not_register(
             assert len(pod.memory) == 0
         finally:
             redis_process.start()
+
+
+async def test_value_that_is_not_held_is_read_from_redis_each_time(redis: Redis) -> None:
+    source = Source(b"held")
+    pod = targeted(redis, is_held=b"held".__eq__)
+    await pod.fetch("key", source)
+    assert len(pod.memory) == 1
+    source.value = b"not held"
+    await pod.invalidate("key")
+    for _ in range(2):
+        assert await pod.fetch("key", source) == b"not held"
+    assert (source.calls, pod.counts.redis, len(pod.memory)) == (2, 1, 0)
+
+
+async def test_refresh_with_a_value_that_is_not_held_removes_the_held_one(redis: Redis) -> None:
+    source = Source(b"held", fresh=0.001, stale=60.0)
+    pod = targeted(redis, is_held=b"held".__eq__)
+    await pod.fetch("key", source)
+    held = entry(pod)
+    source.value = b"not held"
+    await until(lambda: time.monotonic() > held.stale_at)
+    await pod.fetch("key", source)
+    await until(lambda: len(pod.memory) == 0)
+
+
+def hundredfold(value: bytes) -> int:
+    return 100 * len(value)
+
+
+async def test_memory_is_bounded_by_the_size_of_the_values(redis: Redis) -> None:
+    source = Source(bytes(10))
+    pod = targeted(redis, size=hundredfold)
+    await pod.fetch("key", source)
+    assert pod.memory.bytes == 1000 + OVERHEAD_BYTES
+    second = targeted(redis, size=hundredfold)
+    await second.fetch("key", source)
+    assert (source.calls, second.memory.bytes) == (1, 1000 + OVERHEAD_BYTES)
 
 
 async def test_invalidation_of_everything_reaches_pods_that_hold_other_names(redis: Redis) -> None:

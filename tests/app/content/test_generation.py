@@ -77,6 +77,15 @@ async def test_finished_job_stores_text_and_image_and_publishes_the_end(jobs: Jo
     assert len(await jobs.progress.read(content.id, FIRST)) == len(events), "a second run does nothing"
 
 
+async def test_finished_content_is_read_by_a_pod_that_has_not_received_the_invalidation(jobs: Jobs) -> None:
+    content = await jobs.service.create()
+    # The service has a cache of its own, without the channel of invalidations.
+    assert (await jobs.service.contents.read("ada", content.id)).state is ContentState.QUEUED
+    await jobs.run(content.id)
+    assert (await jobs.service.contents.read("ada", content.id)).state is ContentState.READY
+    assert await jobs.service.contents.image("ada", content.id)
+
+
 async def test_rejected_prompt_fails_the_content_with_the_reason(jobs: Jobs) -> None:
     content = await jobs.service.create()
     jobs.generator.error = PromptRejected("rejected")

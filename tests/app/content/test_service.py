@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import cast
 from uuid import uuid4
 
@@ -11,9 +12,10 @@ from redis.asyncio import Redis
 
 from app.auth.roles import PLAN_QUOTAS, Plan
 from app.auth.tokens import Session
+from app.cache.memory_layer import OVERHEAD_BYTES
 from app.connections import Database
 from app.content.schemas import Content, ContentState, NewContent
-from app.content.service import Contents, content_cache
+from app.content.service import CachedContent, Contents, content_cache
 from app.http.idempotency import IdempotentRequest
 from app.http.pagination import PageQuery
 from app.http.problems import Problem
@@ -35,8 +37,8 @@ class Service:
         self.database = database
         self.queue = Queue(redis)
         visibility, deletions = Visibility(database, redis), ObjectDeletions(database, bucket)
-        cache = content_cache(redis)
-        self.contents = Contents(database, cache, self.queue, bucket, redis, visibility, deletions)
+        self.cache = content_cache(redis)
+        self.contents = Contents(database, self.cache, self.queue, bucket, redis, visibility, deletions)
 
     async def create(self, account: str = "ada", *, plan: str = "studio", key: str = "") -> Content:
         session = Session(account, int(time.time()) + 60, "session", plan)
@@ -140,3 +142,35 @@ async def test_enqueueing_twice_adds_one_job(service: Service) -> None:
     assert await service.contents.enqueue([document]) == 0
     assert await service.contents.enqueue([]) == 0
     assert (await service.queue.depth()).waiting == 1
+
+
+async def test_ready_content_is_held_in_memory_for_up_to_five_seconds(service: Service) -> None:
+    content = await service.create()
+    await service.contents.read("ada", content.id)
+    assert service.cache.memory.get(content.id) is None, "queued"
+    await service.finish(content.id)
+    await service.cache.invalidate(content.id)
+    await service.contents.read("ada", content.id)
+    entry = service.cache.memory.get(content.id)
+    assert entry is not None
+    assert entry.valid_at < entry.expires_at <= entry.valid_at + 5.0
+
+
+@pytest.mark.parametrize("text", ["word " * 400, "\N{SNOWFLAKE} " * 400, None])
+async def test_size_of_a_cached_item_covers_its_bytes_in_memory(service: Service, text: str | None) -> None:
+    content = await service.create()
+    change = {"$set": {"state": "ready", "text": text, "image": True}}
+    await service.database["contents"].update_one({"_id": content.id}, change)
+    value = CachedContent("ada", await service.contents.read("ada", content.id))
+    encode, decode = service.cache._encode, service.cache._decode
+    data, values = encode(value), list[CachedContent | None]()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        values.extend(decode(data) for _ in range(200))
+        used = (tracemalloc.get_traced_memory()[0] - before) / len(values)
+    finally:
+        tracemalloc.stop()
+    entry = service.cache.memory.get(content.id)
+    assert entry is not None
+    assert used <= entry.size - OVERHEAD_BYTES <= 1.5 * used
