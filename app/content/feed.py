@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pymongo import DESCENDING, IndexModel
+from pymongo import DESCENDING, IndexModel, ReturnDocument
 
 from app import clock
 from app.cache import Cache
@@ -59,10 +59,9 @@ class Feed:
         await create_indexes(self._documents, self.INDEXES)
 
     async def publish(self, owner: str, content_id: str) -> Content:
-        """Publish a content item; idempotent. Raises :class:`Problem` (409) unless its state is ``ready``."""
-        content = await self._contents.read(owner, content_id)
-        if content.published_at is not None:
-            return content
+        """Publish a content item; idempotent. Raises :class:`Problem`: 404, and 409 unless its state is
+        ``ready``.
+        """
         account = await self._accounts.find_one({"_id": owner}, {"name": 1})
         author = account["name"] if account else ""
         published = {"order": new_id(), "at": clock.now(), "author": author}
@@ -72,11 +71,16 @@ class Feed:
             self._contents.results.writing(owner),
             self._visibility.writing(content_id),
         ):
-            changed = await self._documents.update_one(ready, {"$set": {"published": published}})
-        document = await self._documents.find_one({"_id": content_id})
-        if document is None or document["state"] != ContentState.READY.value:
-            raise Problem(CONFLICT, "Only content in state ready can be published.")
-        if changed.modified_count:
+            # Not decided from the cache: another pod may have withdrawn the item.
+            changed = await self._documents.find_one_and_update(
+                ready, {"$set": {"published": published}}, return_document=ReturnDocument.AFTER
+            )
+            document = changed or await self._documents.find_one({"_id": content_id, "owner": owner})
+            if document is None:
+                raise Problem(NOT_FOUND, "Content not found.")
+            if document["state"] != ContentState.READY.value:
+                raise Problem(CONFLICT, "Only content in state ready can be published.")
+        if changed is not None:
             business_metrics.contents_published.inc()
         return describe(document)
 

@@ -60,6 +60,30 @@ async def test_publishing_again_keeps_the_first_time(feed: Feed, service: Servic
     assert (await feed.publish("ada", content_id)).published_at == first.published_at
 
 
+async def test_content_that_another_pod_has_withdrawn_can_be_published_again(
+    feed: Feed, service: Service
+) -> None:
+    content_id = await ready(service)
+    await feed.publish("ada", content_id)
+    # The service has a cache of its own, as a pod that does not receive the invalidations of the feed's.
+    service.cache.memory.clear()
+    assert (await service.contents.read("ada", content_id)).published_at is not None
+    await feed.withdraw("ada", content_id)
+    assert (await feed.publish("ada", content_id)).published_at is not None
+    assert (await feed.read(content_id)).id == content_id
+
+
+@pytest.mark.parametrize("content_id", ["own", "absent"])
+async def test_content_of_another_account_cannot_be_published(
+    feed: Feed, service: Service, content_id: str
+) -> None:
+    own = await ready(service)
+    with pytest.raises(Problem) as caught:
+        await feed.publish("eve", own if content_id == "own" else content_id)
+    assert caught.value.kind.status == 404
+    assert (await feed.page(PageQuery())).items == []
+
+
 async def test_unfinished_content_cannot_be_published(feed: Feed, service: Service) -> None:
     content = await service.create()
     with pytest.raises(Problem) as caught:
