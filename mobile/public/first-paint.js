@@ -128,7 +128,10 @@
 
   function requestFeed() {
     const url = `${SETTINGS.api || location.origin}/v1/feed?limit=20`;
-    const response = fetch(url);
+    // Without a timeout, the app would wait for a stalled connection until the page is closed.
+    const aborter = new AbortController();
+    setTimeout(() => aborter.abort(), SETTINGS.timeoutMs);
+    const response = fetch(url, { signal: aborter.signal });
     state.request = { url, at: Date.now(), response };
     response
       .then((received) => (received.ok ? received.clone().json() : null))

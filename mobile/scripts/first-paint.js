@@ -20,8 +20,8 @@ function exportsOf(path) {
 }
 
 function constant(path, name) {
-  const [, value] = readFileSync(join(ROOT, 'src', path), 'utf8').match(new RegExp(`export const ${name} = (\\d+);`));
-  return Number(value);
+  const [, value] = readFileSync(join(ROOT, 'src', path), 'utf8').match(new RegExp(`export const ${name} = ([\\d_]+);`));
+  return Number(value.replaceAll('_', ''));
 }
 
 /**
@@ -43,6 +43,7 @@ function settings(scripts, chunks, environment = process.env) {
     api: (environment.EXPO_PUBLIC_API_URL ?? '').replace(/\/$/, ''),
     // A request with App Check needs a token, which only the app obtains.
     early: !environment.EXPO_PUBLIC_FIREBASE_APP,
+    timeoutMs: constant('api/transport.ts', 'TIMEOUT_MS'),
     version: constant('cache/rows.ts', 'SCHEMA_VERSION'),
     tabs: [
       ['feed', '/'],

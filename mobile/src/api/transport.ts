@@ -12,7 +12,8 @@ const BASE_DELAY_MS = 250;
 const MAX_DELAY_MS = 8_000;
 /** A wait above this is left to the caller: a user does not wait a minute for a screen. */
 const MAX_RETRY_AFTER_S = 10;
-const TIMEOUT_MS = 20_000;
+/** Maximum wait for a response; that of the request before the app too (scripts/first-paint.js). */
+export const TIMEOUT_MS = 20_000;
 
 const inFlight = new Map<string, Promise<Response>>();
 
@@ -69,6 +70,7 @@ async function send(request: Request, token: string | null): Promise<Response> {
   if (attestation !== null) headers.set('x-firebase-appcheck', attestation);
   const early = takeEarly(new Request(request.clone(), { headers }));
   if (early !== null) {
+    // It has a timeout of its own (public/first-paint.js).
     const response = await early.catch(() => null);
     if (response !== null) return response;
   }

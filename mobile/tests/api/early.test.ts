@@ -1,5 +1,10 @@
 /** The request of the feed that was sent before the app. */
 import { MAX_AGE_MS, takeEarly } from '@/api/early.web';
+import { transport } from '@/api/transport';
+import { json, Service } from '../support';
+
+// The module of the web build.
+jest.mock('@/api/early', () => jest.requireActual<object>('@/api/early.web'));
 
 const URL = 'https://api.test/v1/feed?limit=20';
 const response = new Response('{}');
@@ -38,6 +43,23 @@ it.each<[string, string, RequestInit]>([
 it('is not used when it waited too long', () => {
   sent(Date.now() - MAX_AGE_MS);
   expect(takeEarly(new Request(URL))).toBeNull();
+});
+
+it('is the response to the request of the app, which is not sent', async () => {
+  const service = new Service();
+  sent();
+  expect(await (await transport(new Request(URL))).json()).toEqual({});
+  expect(service.requests).toEqual([]);
+});
+
+it('is followed by the request of the app when it was aborted', async () => {
+  const service = new Service();
+  service.on('GET /v1/feed', () => json({ items: [] }));
+  const aborted = Promise.reject<Response>(new Error('aborted'));
+  aborted.catch(() => undefined);
+  globalThis.kingdomFirstPaint = { ended: false, request: { url: URL, at: Date.now(), response: aborted } };
+  expect(await (await transport(new Request(URL))).json()).toEqual({ items: [] });
+  expect(service.requests).toHaveLength(1);
 });
 
 it('is absent without a script before the app', () => {

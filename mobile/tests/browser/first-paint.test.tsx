@@ -1,4 +1,5 @@
 /** public/first-paint.js in jsdom: what it displays before the app, what it requests, and how the app takes over. */
+import { TIMEOUT_MS } from '@/api/transport';
 import { endFirstPaint } from '@/ui/first-paint.web';
 
 const { script } = jest.requireActual<{
@@ -159,6 +160,26 @@ describe('without a cached feed', () => {
     await expect(globalThis.kingdomFirstPaint?.request?.response).rejects.toThrow('offline');
     expect(rows()).toEqual([]);
     expect(started()).toEqual(FEED_SCRIPTS);
+  });
+
+  it('ends a request without a response after the timeout of the app', async () => {
+    jest.useFakeTimers();
+    try {
+      globalThis.fetch = (_input, init) =>
+        new Promise((_resolve, reject) => {
+          init?.signal?.addEventListener('abort', () => reject(new Error('aborted')));
+        });
+      run();
+      const ended = jest.fn();
+      globalThis.kingdomFirstPaint?.request?.response.catch(ended);
+      await jest.advanceTimersByTimeAsync(TIMEOUT_MS - 1);
+      expect(ended).not.toHaveBeenCalled();
+      await jest.advanceTimersByTimeAsync(1);
+      expect(ended).toHaveBeenCalled();
+      expect(rows()).toEqual([]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('requests nothing with a session, or when requests need App Check', () => {

@@ -1,4 +1,5 @@
 /** Settings and styles of public/first-paint.js, written by the build. */
+import { TIMEOUT_MS } from '@/api/transport';
 import { SCHEMA_VERSION } from '@/cache/rows';
 import { LANGUAGES } from '@/texts';
 import { dark, light } from '@/ui/colors';
@@ -8,6 +9,7 @@ interface Settings {
   feedScripts: string[];
   api: string;
   early: boolean;
+  timeoutMs: number;
   version: number;
   icons: Record<string, string>;
   tabs: [string, string][];
@@ -52,6 +54,10 @@ it('requests the feed before the app where requests need no App Check', () => {
   expect(settings(SCRIPTS, [], {}).early).toBe(true);
   expect(settings(SCRIPTS, [], { EXPO_PUBLIC_FIREBASE_APP: '1:2:web:3' }).early).toBe(false);
   expect(settings(SCRIPTS, [], { EXPO_PUBLIC_API_URL: 'https://api.test/' }).api).toBe('https://api.test');
+});
+
+it('has the timeout of the requests of the app', () => {
+  expect(settings(SCRIPTS, [], {}).timeoutMs).toBe(TIMEOUT_MS);
 });
 
 it('writes the settings into the script', () => {
