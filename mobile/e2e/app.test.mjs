@@ -36,6 +36,17 @@ const shot = (page, name) => page.screenshot({ path: join(PICTURES, `${name}.png
 const tab = (page, name) => page.getByRole('tab', { name }).click();
 const session = (page) => page.evaluate(() => JSON.parse(localStorage.getItem('kingdom.session')));
 
+/** Hold the requests of `pattern` back until the returned function is called. */
+async function hold(page, pattern) {
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route(pattern, async (route) => {
+    await released;
+    await route.continue();
+  });
+  return release;
+}
+
 /** Positions, sizes and styles of what the feed displays within an element. */
 function look(page, within) {
   return page.evaluate((selector) => {
@@ -360,15 +371,10 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
 
   test('a slow feed is preceded by the loading state', async () => {
     const page = await open(browser, { serviceWorkers: 'block' });
-    let answer;
-    const waiting = new Promise((resolve) => (answer = resolve));
-    await page.route('**/v1/feed?*', async (route) => {
-      await waiting;
-      await route.continue();
-    });
+    const release = await hold(page, '**/v1/feed?*');
     await page.goto(APP);
     await page.getByLabel('Loading').waitFor();
-    answer();
+    release();
     await page.getByRole('article').first().waitFor();
     await page.context().close();
   });
@@ -381,12 +387,7 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
       await idle(page);
       await page.getByRole('button', { name: 'Like', exact: true }).first().click();
       const own = await look(page, '#root');
-      let answer;
-      const waiting = new Promise((resolve) => (answer = resolve));
-      await page.route('**/entry-*.js', async (route) => {
-        await waiting;
-        await route.continue();
-      });
+      const release = await hold(page, '**/entry-*.js');
       await page.reload({ waitUntil: 'commit' });
       await page.locator('#first-paint [role=article]').nth(1).waitFor();
       assert.equal(await page.evaluate(() => typeof globalThis.kingdom), 'undefined', 'the app has not started');
@@ -398,7 +399,7 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
       await page.locator('#first-paint [role=article] a').nth(1).focus();
       const focused = () => page.evaluate(() => document.activeElement.getAttribute('href'));
       const href = await focused();
-      answer();
+      release();
       await idle(page);
       assert.equal(await focused(), href);
       const heading = page.getByRole('heading', { name: 'Feed' });
@@ -423,9 +424,27 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
   });
 
   test('nothing of an account is displayed before the app after a sign-out', async () => {
-    const page = await open(browser);
+    const page = await open(browser, { serviceWorkers: 'block' });
+    // The feed is the same for every account, so the rows of this one are marked.
+    const own = 'Received by the account';
+    await page.route('**/v1/feed?*', async (route) => {
+      const response = await route.fetch();
+      if (response.status() !== 200 || !route.request().headers().authorization) return route.fulfill({ response });
+      const { items, ...rest } = await response.json();
+      return route.fulfill({ response, json: { ...rest, items: items.map((item) => ({ ...item, text: own })) } });
+    });
+    const openBeforeApp = async () => {
+      const release = await hold(page, '**/entry-*.js');
+      await page.goto(APP, { waitUntil: 'commit' });
+      await page.locator('#first-paint [role=article]').first().waitFor();
+      const texts = await page.locator('#first-paint [role=article] .text').allInnerTexts();
+      release();
+      await idle(page);
+      return texts;
+    };
     await signIn(page, await newAccount());
     await idle(page);
+    assert.ok((await openBeforeApp()).includes(own), 'displayed while the account is signed in');
     const cached = () =>
       page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('kingdom/cache/')));
     assert.ok((await cached()).some((key) => !key.includes('public')));
@@ -433,6 +452,7 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.getByRole('button', { name: 'Sign in' }).waitFor();
     await until(async () => (await cached()).every((key) => key.startsWith('kingdom/cache/public')), 'no row is left');
+    assert.ok(!(await openBeforeApp()).includes(own), 'not displayed after the sign-out');
     await page.context().close();
   });
 

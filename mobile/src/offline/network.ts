@@ -1,7 +1,7 @@
-/** Whether the device has a connection, as the system says; a request can still fail. */
+/** Whether the device has a connection, as the system reports it; a request can still fail. */
 import * as Network from 'expo-network';
 
-// A browser knows it at once; a device reports it after the start.
+// A browser has the state at the start of the app; a device reports it later.
 let online = (globalThis.navigator as Partial<Navigator> | undefined)?.onLine !== false;
 const listeners = new Set<(online: boolean) => void>();
 
