@@ -18,11 +18,14 @@ def test_the_retention_applies_to_the_default_bucket_of_the_project(declared: De
 
 
 def test_indexed_fields_are_logged_by_the_service(declared: Declared) -> None:
-    context.current.set({"request_id": "r", "trace_id": "t"})
-    line = context.merge(None, "", {})
+    token = context.current.set({"request_id": "r", "trace_id": "t"})
+    try:
+        line, trace = context.merge(None, "", {}), context.trace()
+    finally:
+        context.current.reset(token)
     indexed = {
         index["fieldPath"].removeprefix("jsonPayload.")
         for index in declared.one("ProjectBucketConfig")["indexConfigs"]
     }
     assert indexed == set(line)
-    assert context.trace() == "t"
+    assert trace == "t"
