@@ -20,7 +20,9 @@ function exportsOf(path) {
 }
 
 function constant(path, name) {
-  const [, value] = readFileSync(join(ROOT, 'src', path), 'utf8').match(new RegExp(`export const ${name} = ([\\d_]+);`));
+  const [, value] = readFileSync(join(ROOT, 'src', path), 'utf8').match(
+    new RegExp(`export const ${name} = ([\\d_]+);`),
+  );
   return Number(value.replaceAll('_', ''));
 }
 

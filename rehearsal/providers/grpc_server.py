@@ -166,7 +166,8 @@ def _watch_signals(stop: threading.Event) -> dict[signal.Signals, Any]:
         return {}
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
+        # In a thread: the main thread may hold the event's lock, which it does when it begins to wait.
+        threading.Thread(target=stop.set, daemon=True).start()
 
     return {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}
 

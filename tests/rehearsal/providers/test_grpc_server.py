@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from functools import partial
 
 import grpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.providers import provider
-from rehearsal.providers.grpc_server import start
+from rehearsal.providers.grpc_server import serve, start
 from rehearsal.pulumi.properties import encode
 from tests.rehearsal.providers.calls import Calls
 
@@ -35,3 +38,17 @@ def test_every_connection_keeps_its_own_configuration() -> None:
         assert (project_of(one, "a"), project_of(two, "b"), project_of(one, "c")) == ("one", "two", "one")
     finally:
         server.stop(grace=1).wait()
+
+
+def test_a_signal_ends_the_clouds_from_a_thread_of_its_own() -> None:
+    """The main thread holds the lock of the event when it begins to wait, and would wait for itself."""
+    setters: list[threading.Thread] = []
+
+    class Recorded(threading.Event):
+        def set(self) -> None:
+            setters.append(threading.current_thread())
+            super().set()
+
+    serve(lambda _: os.kill(os.getpid(), signal.SIGTERM), packages=(), stop=Recorded())
+    assert len(setters) == 1
+    assert setters[0] is not threading.main_thread()
