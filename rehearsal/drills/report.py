@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from rehearsal.drills.measurements import SecondStats
@@ -15,6 +16,7 @@ COLUMNS = (
     "drill", "seed", "result", "detected s", "recovered s", "errors", "worst second", "lost", "duplicated",
 )  # fmt: skip
 _WIDTH, _HEIGHT = 640, 120
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def rows(results: Sequence[DrillResult]) -> list[list[str]]:
@@ -44,11 +46,12 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def to_json(results: Sequence[DrillResult]) -> dict[str, Any]:
-    """Everything that was found, without the histories."""
+def to_json(results: Sequence[DrillResult], not_run: Mapping[str, str] = _NONE) -> dict[str, Any]:
+    """Everything that was found, without the histories; `not_run` has the reason for each such drill."""
     return {
         "targets": {"recovery_seconds": RECOVERY_SECONDS},
-        "passed": all(item.passed for item in results),
+        "passed": bool(results) and not not_run and all(item.passed for item in results),
+        "not_run": dict(not_run),
         "drills": [
             {
                 "name": item.name,
@@ -66,7 +69,7 @@ def to_json(results: Sequence[DrillResult]) -> dict[str, Any]:
     }
 
 
-def to_html(results: Sequence[DrillResult]) -> str:
+def to_html(results: Sequence[DrillResult], not_run: Mapping[str, str] = _NONE) -> str:
     """One page without network access: the table, then each drill with its seconds and its checks."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in COLUMNS)
     body = "".join(
@@ -75,8 +78,9 @@ def to_html(results: Sequence[DrillResult]) -> str:
         + "</tr>"
         for item, row in zip(results, rows(results), strict=True)
     )
-    sections = "".join(map(_section, results))
-    data = json.dumps(to_json(results)).replace("</", "<\\/")
+    sections = "".join(f"<p>Could not be run: {html.escape(f'{k}: {v}')}</p>" for k, v in not_run.items())
+    sections += "".join(map(_section, results))
+    data = json.dumps(to_json(results, not_run)).replace("</", "<\\/")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Drills</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -29,7 +29,7 @@ from rehearsal.host.errors import MachineError
 
 # REL1: recovery in less than five minutes.
 RECOVERY_SECONDS = 300.0
-_WARM_SECONDS, _START_SECONDS, _SETTLE_SECONDS = 12.0, 60.0, 120.0
+_HEALTHY_SECONDS, _WARM_SECONDS, _START_SECONDS, _SETTLE_SECONDS = 120.0, 12.0, 60.0, 120.0
 _WATCH_SECONDS = 0.2
 _DONE_STATES = ("queued", "ready")
 # While Redis is unavailable, pods may serve cached values for so long (docs/failure-modes.md).
@@ -91,13 +91,12 @@ class DrillResult:
 
 
 def run(drill: Drill, machine: Machine, options: DrillOptions) -> DrillResult:
-    """Run a drill on a platform that is up and healthy. Raises DrillError, FaultError or MachineError.
+    """Run a drill on a platform that is up. Raises DrillError, FaultError or MachineError.
 
-    Whatever interrupts it, the fault is undone and the load ends.
+    It begins when the platform is healthy, for which it waits two minutes: the autoscaler may be starting
+    replicas because of an earlier load. Whatever interrupts it, the fault is undone and the load ends.
     """
-    waiting = machine.waiting()
-    if waiting:
-        raise DrillError(f"the platform is not healthy before the drill: {'; '.join(waiting[:3])}")
+    _await_health(machine, options)
     rng = random.Random(options.seed)  # noqa: S311 (drawn to be repeated, not to be secret)
     history = History()
     clients = [
@@ -135,6 +134,20 @@ def run(drill: Drill, machine: Machine, options: DrillOptions) -> DrillResult:
         _lost_since(history, restore_point) if drill.restores else None,
         history,
     )
+
+
+def _await_health(machine: Machine, options: DrillOptions) -> None:
+    """Wait until every object is ready. Raises DrillError with what is not after two minutes."""
+    ends = time.monotonic() + _HEALTHY_SECONDS
+    if waiting := machine.waiting():
+        options.notice(f"waiting until the platform is healthy: {waiting[0]}")
+    while waiting:
+        if time.monotonic() > ends:
+            raise DrillError(
+                f"the platform is not healthy after {_HEALTHY_SECONDS:.0f} s: {'; '.join(waiting[:3])}"
+            )
+        time.sleep(0.5)
+        waiting = machine.waiting()
 
 
 # -- load -------------------------------------------------------------------------------------------------
@@ -208,11 +221,17 @@ def _await_recovery(machine: Machine, history: History, began: float, fault_ende
 
 
 def _settle(clients: list[Client], options: DrillOptions) -> None:
-    """The last reads: until every piece is done and every client has read everything back."""
+    """The last reads: until every piece is done and every client has read everything back.
+
+    They begin when no cache may show the state before the last write any more.
+    """
     options.notice("load is over; reading everything back")
+    current = time.monotonic() + _STALENESS_SECONDS
     ends = time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < ends and any(client.unfinished() for client in clients):
         time.sleep(0.5)
+    while time.monotonic() <= current:
+        time.sleep(0.1)
     for client in clients:
         while not client.read_everything() and time.monotonic() < ends:
             time.sleep(0.5)
@@ -299,7 +318,8 @@ def check(history: History, staleness: float) -> list[CheckResult]:
         total_queue(
             History(
                 [
-                    *(replace(o, function="enqueue") for o in made),
+                    # After a restore a job may exist that was acknowledged before it.
+                    *(replace(o, function="enqueue", value=o.result) for o in contents if o.result),
                     *(_done(o) for o in gets if o.outcome is Completion.OK),
                 ]
             ),

@@ -69,6 +69,7 @@ class Client:
     token: str = ""
     contents: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    _stored: dict[str, bool] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _http: httpx.Client | None = None
 
@@ -237,16 +238,19 @@ class Client:
         return listed is not None and bought is not None and self._read_events()
 
     def _read_events(self) -> bool:
-        """An event that is sent again is `known` if it was stored. One operation lists the stored ones."""
-        invoked, stored = time.monotonic(), list[str]()
-        for start in range(0, len(self.events), _PAGE):
-            batch = self.events[start : start + _PAGE]
-            again = self._publish("resend", None, batch)
-            if again.outcome is not Completion.OK:
-                return False
-            # The response counts what was stored before, without naming it: as many of the batch are lost as
-            # are missing from the count, whichever they are.
-            stored += batch[: int(again.result)]
+        """An event that is sent again is `known` if it was stored. One operation lists the stored ones.
+
+        The response counts known events without naming them, so each is sent alone. The first response about
+        an event counts: sending it again stores it.
+        """
+        invoked = time.monotonic()
+        for event in self.events:
+            if event not in self._stored:
+                again = self._publish("resend", event, [event])
+                if again.outcome is not Completion.OK:
+                    return False
+                self._stored[event] = int(again.result) == 1
+        stored = [event for event, was_stored in self._stored.items() if was_stored]
         self.history.add(
             RecordedOperation(
                 self.number, "list-events", None, invoked, time.monotonic(), Completion.OK, stored, 200

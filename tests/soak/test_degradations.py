@@ -170,10 +170,14 @@ class Recording:
         self.alerts |= {alert["signal"] for alert in overview["alerts"]}
         return self._at
 
-    def has(self, *wanted: tuple[str, str]) -> bool:
-        """Look, and return whether all the findings have been reported."""
-        self.look()
-        return set(wanted) <= set(self.first)
+    def wait_until_found(self, *wanted: tuple[str, str]) -> None:
+        """Wait until all findings have been reported. Fails after PATIENCE_SECONDS, naming absent ones."""
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while absent := set(wanted) - set(self.first):
+            self.look()
+            texts = [finding["text"] for finding in self.findings.values()]
+            assert time.monotonic() < ends, f"not found: {sorted(absent)}; found: {texts}"
+            time.sleep(0.05)
 
     def require(
         self, signal: str, line: str, planted: float, complete: float | None = None
@@ -348,7 +352,7 @@ def test_a_leak_a_slow_query_and_a_falling_hit_rate_are_found(
                 lambda: recording.look() > max(complete.values()) + 5 * BUCKET,
                 60 + 10 * BUCKET,
             )
-        wait_for("all are found", lambda: recording.has(leaking, slow, falling, listing), PATIENCE_SECONDS)
+        recording.wait_until_found(leaking, slow, falling, listing)
     recording.require(*leaking, planted[leaking])
     recording.require(*falling, planted[falling])
     print(f"the collection grew within {complete[slow] - planted[slow]:.0f} s")
@@ -362,7 +366,7 @@ def test_a_noisy_neighbor_is_found(load: Load, recording: Recording) -> None:
     baseline(recording)
     planted = time.time()
     with noisy_neighbor():
-        wait_for("it is found", lambda: recording.has(slow, waiting), PATIENCE_SECONDS)
+        recording.wait_until_found(slow, waiting)
     recording.require(*waiting, planted)
     finding = recording.require(*slow, planted)
     assert f"{CPU_WAIT} api" in finding["with"]
@@ -380,7 +384,7 @@ def test_a_deployment_that_adds_thirty_milliseconds_is_found(
     assert text.count("    logLevel: info\n") == 1
     platform.settings.write_text(text.replace("    logLevel: info\n", "    logLevel: warning\n"))
     platform.run("up", seconds=300)
-    wait_for("it is found", lambda: recording.has(slow), PATIENCE_SECONDS)
+    recording.wait_until_found(slow)
     events = httpx.get(f"{recording.url}api/events", timeout=30).json()
     (deployed,) = [event for event in events if event["title"] == "api: new revision"]
     finding = recording.require(*slow, deployed["at"])

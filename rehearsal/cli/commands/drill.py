@@ -57,6 +57,8 @@ def drill(
 
     Load goes to this machine's edge only. Ctrl-C undoes the fault and ends the load.
     """
+    from rich.markup import escape
+
     from rehearsal.drills.catalog import DRILLS
     from rehearsal.drills.faults import FaultError
     from rehearsal.drills.report import to_html, to_json
@@ -79,31 +81,37 @@ def drill(
         )
     options = _options(session, machine, seed, clients)
     results: list[DrillResult] = []
-    for chosen in names:
-        err.print(f"[bold]{chosen}[/] (seed {seed})")
-        try:
-            with annotated(session.folder, "drill", f"drill: {chosen}", {"seed": seed}):
-                result = run(DRILLS[chosen], machine, options)
-        except (DrillError, FaultError, MachineError) as error:
-            raise KingdomError(f"the drill {chosen} could not be run: {error}") from error
-        results.append(result)
-        if history is not None:
-            history.mkdir(parents=True, exist_ok=True)
-            result.history.write(history / f"{chosen}.jsonl")
-    if html is not None:
-        html.write_text(to_html(results))
-    if as_json:
-        print_json(to_json(results))
-    else:
-        _show(results)
-    raise typer.Exit(0 if all(result.passed for result in results) else 1)
+    not_run: dict[str, str] = {}
+    try:
+        for chosen in names:
+            err.print(f"[bold]{chosen}[/] (seed {seed})")
+            try:
+                with annotated(session.folder, "drill", f"drill: {chosen}", {"seed": seed}):
+                    result = run(DRILLS[chosen], machine, options)
+            except (DrillError, FaultError, MachineError) as error:
+                not_run[chosen] = str(error)
+                err.print(f"[red]error:[/] the drill {chosen} could not be run: {escape(str(error))}")
+                continue
+            results.append(result)
+            if history is not None:
+                history.mkdir(parents=True, exist_ok=True)
+                result.history.write(history / f"{chosen}.jsonl")
+    finally:
+        # Drills that have ended are reported also when a later one is interrupted.
+        if html is not None and (results or not_run):
+            html.write_text(to_html(results, not_run))
+        if as_json:
+            print_json(to_json(results, not_run))
+        elif results:
+            _show(results)
+    raise typer.Exit(0 if not not_run and all(result.passed for result in results) else 1)
 
 
 def _chosen(name: str, seed: int, known: list[str]) -> list[str]:
     if name == "all":
         return known
     if name == "random":
-        return random.Random(seed).choices(known, k=_RANDOM_DRILLS)  # noqa: S311 (repeatable, not secret)
+        return random.Random(seed).sample(known, k=_RANDOM_DRILLS)  # noqa: S311 (repeatable, not secret)
     if name not in known:
         raise InputError(
             f"unknown drill {name!r}", remedy=f"Choose one of {', '.join(known)}, all or random."

@@ -74,7 +74,7 @@ class RecordedHistory:
         return len(series.values) >= points and seconds_of(series) >= minimum
 
     def widening(self, series: TimeSeries) -> float:
-        """The factor of an upper bound; 9 at the shortest history, towards 1 for a long one."""
+        """The factor of a bound; 9 at the shortest history, towards 1 for a long one."""
         return 1 + _WIDENING * self.detection.history_seconds / max(seconds_of(series), 1.0)
 
     def warning(self, signal: str) -> float | None:

@@ -34,7 +34,7 @@ _MIN_CPU_PERCENT: Final = 30
 
 
 def memory(history: RecordedHistory) -> list[StackRecommendation]:
-    """Right-size the memory of a role: the maximum plus 15 %; a short history widens the upper bound."""
+    """Right-size the memory of a role: the maximum plus 15 %; a short history widens both bounds."""
     found = []
     lines = history.lines("memory-by-role")
     for role, settings in history.roles.items():
@@ -43,7 +43,8 @@ def memory(history: RecordedHistory) -> list[StackRecommendation]:
             continue
         peak = max(series.values) / _MIB
         target = peak * MARGIN
-        upper = target * history.widening(series)
+        widening = history.widening(series)
+        upper = target * widening
         current = int(settings["resources"]["memoryMi"])
         if current < target:
             new = _rounded_up(target, _MEMORY_STEP_MI)
@@ -69,7 +70,7 @@ def memory(history: RecordedHistory) -> list[StackRecommendation]:
                     "memory use of the largest pod",
                     "%",
                     100 * peak / current,
-                    100 * percentile(series.values, 50) / _MIB / MARGIN / new,
+                    100 * percentile(series.values, 50) / _MIB / MARGIN / widening / new,
                     min(100.0, 100 * upper / new),
                 ),
                 risk,
@@ -96,7 +97,8 @@ def cpu_request(history: RecordedHistory) -> list[StackRecommendation]:
         limit = int(settings["resources"]["cpuLimitMilli"])
         target = int(settings["cpuPercent"]) / 100
         middle, high, highest = (1000 * percentile(use.values, percent) for percent in (50, 90, 95))
-        upper = min(highest * MARGIN * history.widening(use), limit)
+        widening = history.widening(use)
+        upper = min(highest * MARGIN * widening, limit)
         if _at_maximum(replicas, settings) >= _STEADY and high * MARGIN > current:
             new = min(_rounded_up(high * MARGIN, _CPU_STEP_MILLI), limit)
             bound = min(100 * upper / new, 100 * limit / new)
@@ -131,7 +133,7 @@ def cpu_request(history: RecordedHistory) -> list[StackRecommendation]:
                     "CPU of a pod, 95th percentile",
                     "% of the request",
                     100 * highest / current,
-                    100 * middle / MARGIN / new,
+                    100 * middle / MARGIN / widening / new,
                     bound,
                 ),
                 risk,

@@ -35,6 +35,14 @@ def test_an_unknown_check_or_no_recovery_fails_a_drill() -> None:
     assert not result(VALID, recovered=None).passed
 
 
+def test_a_drill_that_could_not_be_run_fails_the_report() -> None:
+    reasons = {"disk-full": "no process <storage> runs"}
+    assert to_json([result(VALID)])["passed"]
+    assert to_json([result(VALID)], reasons)["not_run"] == reasons
+    assert not to_json([result(VALID)], reasons)["passed"]
+    assert "disk-full: no process &lt;storage&gt; runs" in to_html([result(VALID)], reasons)
+
+
 def test_the_page_is_self_contained_and_escaped() -> None:
     page = to_html([result(VALID, LOST)])
     assert not re.search(r"(src|href)=", page)

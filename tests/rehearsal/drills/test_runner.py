@@ -53,6 +53,33 @@ def test_each_planted_fault_is_reported(fault: str) -> None:
     assert expected[fault] in invalid
 
 
+def test_events_that_a_restore_removed_are_named_rather_than_counted() -> None:
+    service, history = ServiceDouble(), History()
+    client = Client(0, service.target(), history, random.Random(2), 0.0)
+    assert client.sign_up()
+    for _ in range(4):
+        client.event()
+    first, second, *later = client.events
+    service.events -= {first, second}
+    assert client.read_everything()
+    (read,) = history.of("list-events")
+    assert read.result == later
+    assert client.read_everything()
+    assert history.of("list-events")[-1].result == later
+
+
+def test_a_job_that_was_acknowledged_before_a_restore_may_be_done() -> None:
+    history = History(
+        [
+            operation("a", 0, Completion.INFO, "1"),
+            operation("b", 4, Completion.OK, "2"),
+            *(RecordedOperation(0, "get", id_, 5, 6, Completion.OK, "ready") for id_ in "12"),
+        ]
+    )
+    (queue,) = [each for each in check(history, 0.0) if each.name == "total-queue: jobs"]
+    assert queue.problems == []
+
+
 def operation(value: str, at: float, outcome: Completion, result: str | None = None) -> RecordedOperation:
     return RecordedOperation(0, "create", value, at, at + 0.5, outcome, result)
 

@@ -7,7 +7,7 @@ import pytest
 from rehearsal.cli.commands.drill import _chosen
 from rehearsal.errors import InputError
 
-KNOWN = ["replica-killed", "redis-failover", "disk-full"]
+KNOWN = ["replica-killed", "redis-failover", "disk-full", "zone-lost", "clock-skew", "volume-lost"]
 
 
 def test_all_and_one_are_chosen_by_name() -> None:
@@ -15,9 +15,10 @@ def test_all_and_one_are_chosen_by_name() -> None:
     assert _chosen("disk-full", 1, KNOWN) == ["disk-full"]
 
 
-def test_a_seed_chooses_the_same_five_drills_again() -> None:
+def test_a_seed_chooses_the_same_five_different_drills_again() -> None:
     assert _chosen("random", 7, KNOWN) == _chosen("random", 7, KNOWN)
-    assert len(_chosen("random", 7, KNOWN)) == 5
+    for seed in range(20):
+        assert len(set(_chosen("random", seed, KNOWN))) == 5
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
