@@ -1,4 +1,4 @@
-"""The platform of one environment. Read it from top to bottom: data flows one way."""
+"""Pulumi program of one environment. Components are declared in the order of their dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second cache layer, the queues and the rate limits: Memorystore for Redis."""
+"""Memorystore for Redis: the second cache layer, the queues and the rate limits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from infra.settings.types import RedisUse
 
 @dataclass(frozen=True, slots=True)
 class CacheArgs:
-    """The environment, the network it is reached from, its settings and its size.
+    """The environment, the network that clients are in, the settings, and the size in GB.
 
-    `use` is the only use of the instance; None: it serves every use without an instance of its own.
+    `use` is the only use of the instance; None: the instance serves every use that has no instance of its
+    own.
     """
 
     environment: Environment
@@ -30,9 +31,9 @@ class CacheArgs:
 
 
 class Cache(Component):
-    """A highly available Redis that only the VPC reaches, over TLS and with AUTH.
+    """A highly available Redis that is reachable from the VPC only, over TLS and with AUTH.
 
-    `url` has no password; `auth` is the AUTH string, a secret; `authorities` are the certificates to
+    `url` contains no password; `auth` is the AUTH string, a secret; `authorities` are the CA certificates to
     trust, as PEM.
     """
 
@@ -45,19 +46,22 @@ class Cache(Component):
             name,
             name="kingdom" if args.use is None else f"kingdom-{args.use}",
             region=environment.region,
-            tier="STANDARD_HA",  # a replica in another zone takes over by itself
+            tier="STANDARD_HA",  # the replica in another zone takes over automatically
             memory_size_gb=memory,
             redis_version=settings.version,
             read_replicas_mode="READ_REPLICAS_ENABLED" if readable else "READ_REPLICAS_DISABLED",
             replica_count=settings.replicas if readable else 1,
-            connect_mode="PRIVATE_SERVICE_ACCESS",  # no address that anything outside the VPC could reach
+            connect_mode="PRIVATE_SERVICE_ACCESS",  # not reachable from outside the VPC
             authorized_network=args.network.network_id,
-            auth_enabled=True,  # being in the network is not enough
-            transit_encryption_mode="SERVER_AUTHENTICATION",  # the default is plain text
-            customer_managed_key=args.keys.ids[Use.CACHE],  # a copied snapshot cannot be read without the key
-            # A restart warms up from the last snapshot instead of sending every read to the database.
+            auth_enabled=True,  # network access alone does not grant access to the data
+            transit_encryption_mode="SERVER_AUTHENTICATION",  # the default is unencrypted
+            # Exported snapshots cannot be decrypted without the key.
+            customer_managed_key=args.keys.ids[Use.CACHE],
+            # A restarted instance loads the last snapshot; with an empty cache, every read would go to the
+            # database.
             persistence_config={"persistence_mode": "RDB", "rdb_snapshot_period": "ONE_HOUR"},
-            redis_configs={"maxmemory-policy": "volatile-lru"},  # queues have no TTL and are never evicted
+            # Job queues have no TTL, so they are never evicted.
+            redis_configs={"maxmemory-policy": "volatile-lru"},
             maintenance_policy={
                 "weekly_maintenance_windows": [{"day": "SUNDAY", "start_time": {"hours": 3, "minutes": 0}}]
             },

@@ -1,4 +1,4 @@
-"""The GKE cluster: regional, private, and with one autoscaled pool for each kind of work."""
+"""The GKE cluster: regional, private, with autoscaled node pools for on-demand and Spot capacity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MINIMUM_VERSION = "1.37"
 
 @dataclass(frozen=True, slots=True)
 class ClusterArgs:
-    """The environment, the network and keys it uses, and its settings."""
+    """The environment, the network, the keys, and the settings of the cluster."""
 
     environment: Environment
     network: Network
@@ -37,9 +37,9 @@ class ClusterArgs:
 
 
 class Cluster(Component):
-    """Control plane, pools, node identity, and the provider that reaches them.
+    """Control plane, node pools, node identity, and the Kubernetes provider of the cluster.
 
-    `provider` waits for the pools, so that whatever is declared with it finds nodes to run on.
+    `provider` depends on the pools, so resources that use it are created when nodes exist.
     """
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -58,7 +58,7 @@ class Cluster(Component):
         cluster = container.Cluster(
             name,
             name="kingdom",
-            location=environment.region,  # regional: the control plane survives a zone
+            location=environment.region,  # regional: the control plane survives the loss of a zone
             node_locations=list(settings.zones),
             **network_arguments(args),
             **access_arguments(args),
@@ -73,7 +73,7 @@ class Cluster(Component):
                 protect=environment.protect,
                 depends_on=[*identity.grants, *args.keys.ready[Use.CLUSTER], admission],
                 # It describes the deleted default pool: the provider reads back the configuration of the
-                # first pool that is there, and would replace the cluster (terraform-provider-google#1889).
+                # first existing pool, and would replace the cluster (terraform-provider-google#1889).
                 ignore_changes=["nodeConfig"],
             ),
         )
@@ -99,22 +99,24 @@ class Cluster(Component):
         self.provider = kubernetes.Provider(
             name,
             kubeconfig=endpoint.apply(kubeconfig),
-            # Without it a changed kubeconfig reads as another cluster, and everything in it is replaced.
+            # Without it, a changed kubeconfig is treated as another cluster and every resource in it is
+            # replaced.
             cluster_identifier=f"{environment.project}/{environment.region}/kingdom",
-            # Replaced, a config map would be gone for a moment, and pods that start in it would not.
+            # Delete-before-replace of a ConfigMap would make it unavailable for a moment, and pods that start
+            # then would fail.
             enable_config_map_mutable=True,
             opts=self.child(depends_on=[pool.pool for pool in pools]),
         )
         self.register_outputs({"name": cluster.name, "endpoint": endpoint})
 
     def _admission(self, images: str) -> binaryauthorization.Policy:
-        """Only images from our own registry start; Google's own system images are exempt by `ENABLE`."""
+        """Admit images from the platform's registry and Google's system images only."""
         return binaryauthorization.Policy(
             f"{self.name}-admission",
             description="Images come from the platform's own registry",
-            global_policy_evaluation_mode="ENABLE",  # or GKE's own pods do not start either
+            global_policy_evaluation_mode="ENABLE",  # without it, GKE's own pods would be rejected
             admission_whitelist_patterns=[{"name_pattern": f"{images}/*"}],
-            # A pulled-in chart or a stolen deployer cannot run an image from anywhere else.
+            # An image from another registry cannot run, not even with stolen deployer credentials.
             default_admission_rule={
                 "evaluation_mode": "ALWAYS_DENY",
                 "enforcement_mode": "ENFORCED_BLOCK_AND_AUDIT_LOG",
@@ -128,74 +130,78 @@ def network_arguments(args: ClusterArgs) -> dict[str, Any]:
     return {
         "network": args.network.network_id,
         "subnetwork": args.network.subnetwork_id,
-        "networking_mode": "VPC_NATIVE",  # pods have addresses of the VPC: flow logs and policies see them
+        # Pods have addresses of the VPC, so flow logs and firewall policies include them.
+        "networking_mode": "VPC_NATIVE",
         "ip_allocation_policy": {
             "cluster_secondary_range_name": PODS,
             "services_secondary_range_name": SERVICES,
         },
         "default_max_pods_per_node": MAX_PODS_PER_NODE,
-        # No address on the internet for nodes or control plane: there is nothing to scan.
+        # Neither nodes nor the control plane have an address on the internet.
         "private_cluster_config": {"enable_private_nodes": True, "enable_private_endpoint": True},
         "control_plane_endpoints_config": {
-            # IAM at the DNS endpoint decides which callers reach the control plane, not their addresses;
+            # Access to the control plane is controlled by IAM at the DNS endpoint, not by source address;
             # certificates and tokens issued inside the cluster do not work there.
             "dns_endpoint_config": {
                 "allow_external_traffic": True,
                 "enable_k8s_certs_via_dns": False,
                 "enable_k8s_tokens_via_dns": False,
             },
-            "ip_endpoints_config": {"enabled": False},  # no address of the control plane to attack
+            "ip_endpoints_config": {"enabled": False},  # the control plane has no IP endpoint
         },
-        "datapath_provider": "ADVANCED_DATAPATH",  # Dataplane V2: network policies are enforced, and logged
-        # Traffic between pods is encrypted between nodes, whatever protocol the pods use.
+        "datapath_provider": "ADVANCED_DATAPATH",  # Dataplane V2: enforces and logs network policies
+        # Traffic between nodes is encrypted for every protocol of the pods.
         "in_transit_encryption_config": "IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT",
-        "enable_intranode_visibility": True,  # flow logs see traffic between pods of one node as well
+        "enable_intranode_visibility": True,  # flow logs include traffic between pods of one node
         "enable_l4_ilb_subsetting": True,
         "service_external_ips_config": {
             "enabled": False
-        },  # a Service cannot claim others' traffic: CVE-2020-8554
+        },  # a Service cannot intercept the traffic of others: CVE-2020-8554
     }
 
 
 def access_arguments(args: ClusterArgs) -> dict[str, Any]:
-    """Return who may call the API server: workload identities, groups, and no legacy access."""
+    """Return the access configuration of the API server: workload identity, groups, no legacy methods."""
     return {
         "workload_identity_config": {"workload_pool": f"{args.environment.project}.svc.id.goog"},
-        "anonymous_authentication_config": {"mode": "LIMITED"},  # anonymous callers see health endpoints only
+        # Unauthenticated callers can reach health endpoints only.
+        "anonymous_authentication_config": {"mode": "LIMITED"},
         "rbac_binding_config": {
-            # No role can be bound to everyone who is (or is not) signed in, by mistake or by chart.
+            # Bindings to `system:authenticated` and `system:unauthenticated` are rejected.
             "enable_insecure_binding_system_unauthenticated": False,
             "enable_insecure_binding_system_authenticated": False,
         },
-        # Roles are bound to groups: a user who leaves the group loses the access.
+        # Roles are bound to groups: a user who leaves a group loses its access.
         "authenticator_groups_config": {"security_group": args.settings.security_group},
-        "enable_legacy_abac": False,  # static permissions that RBAC does not show
+        "enable_legacy_abac": False,  # ABAC permissions are not visible in RBAC
         "master_auth": {
             "client_certificate_config": {"issue_client_certificate": False}
-        },  # cannot be revoked
+        },  # client certificates cannot be revoked
     }
 
 
 def node_arguments(email: pulumi.Input[str]) -> dict[str, Any]:
-    """Return what holds for nodes; the declared pools replace the default pool."""
+    """Return the settings that apply to nodes of all pools; the declared pools replace the default pool."""
     return {
-        "remove_default_node_pool": True,  # the default pool runs as the default, overpowered identity
+        # The default pool uses the default service account, which has broad permissions.
+        "remove_default_node_pool": True,
         "initial_node_count": 1,
         "node_config": node_config(email),
-        # For pools that are created by hand. `node_pool_auto_config` covers auto-provisioned pools only.
+        # For pools that are created outside Pulumi. `node_pool_auto_config` covers auto-provisioned pools
+        # only.
         "node_pool_defaults": {
             "node_config_defaults": {"insecure_kubelet_readonly_port_enabled": "FALSE"},
         },
-        "enable_shielded_nodes": True,  # a node proves that it is one before it joins
+        "enable_shielded_nodes": True,  # a node attests its identity before it joins the cluster
     }
 
 
 def protection_arguments(args: ClusterArgs) -> dict[str, Any]:
     """Return the encryption of etcd, the admission of images and the security posture."""
     return {
-        # A stolen backup of etcd contains encrypted secrets only.
+        # Secrets in a backup of etcd are encrypted with this key.
         "database_encryption": {"state": "ENCRYPTED", "key_name": args.keys.ids[Use.CLUSTER]},
-        # Images from elsewhere do not start: see `_admission`.
+        # Images of other registries are rejected: see `_admission`.
         "binary_authorization": {"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"},
         # Insecure workloads are reported. GKE removed its scan of running images (VULNERABILITY_BASIC) on
         # 2025-07-31; Artifact Registry scans images when they are pushed.
@@ -204,13 +210,14 @@ def protection_arguments(args: ClusterArgs) -> dict[str, Any]:
 
 
 def upgrade_arguments(settings: ClusterSettings, topic: pulumi.Input[str]) -> dict[str, Any]:
-    """Return the versions, the maintenance window and the topic of upgrade notices."""
+    """Return the release channel, the maintenance window and the topic of upgrade notifications."""
     return {
         "min_master_version": MINIMUM_VERSION,
         "release_channel": {
             "channel": settings.release_channel.value
-        },  # versions outside a channel get no fixes
-        "gke_auto_upgrade_config": {"patch_mode": "ACCELERATED"},  # patches at once, versions in their window
+        },  # versions outside a channel get no security patches
+        # Patches are installed at once, minor versions in the maintenance window.
+        "gke_auto_upgrade_config": {"patch_mode": "ACCELERATED"},
         "maintenance_policy": {
             "recurring_window": {
                 "start_time": settings.maintenance.start,
@@ -218,7 +225,7 @@ def upgrade_arguments(settings: ClusterSettings, topic: pulumi.Input[str]) -> di
                 "recurrence": settings.maintenance.recurrence,
             }
         },
-        # Security bulletins and upgrades are published to the topic.
+        # Security bulletins and upgrade events are published to the topic.
         "notification_config": {"pubsub": {"enabled": True, "topic": topic}},
     }
 
@@ -227,17 +234,18 @@ def feature_arguments() -> dict[str, Any]:
     """Return the add-ons and autoscaling features of the cluster."""
     return {
         "gateway_api_config": {"channel": "CHANNEL_STANDARD"},
-        # Secrets come to pods as files, at the version that was deployed with them.
+        # Secrets are mounted as files, at the version that was deployed.
         "secret_manager_config": {"enabled": True, "rotation_config": {"enabled": False}},
         "vertical_pod_autoscaling": {"enabled": True},
         "pod_autoscaling": {"hpa_profile": "PERFORMANCE"},
         "cluster_autoscaling": {"enabled": False, "autoscaling_profile": "OPTIMIZE_UTILIZATION"},
-        "cost_management_config": {"enabled": True},  # every namespace's share of the bill is known
+        "cost_management_config": {"enabled": True},  # costs are reported by namespace
         "addons_config": {
             "http_load_balancing": {"disabled": False},
             "horizontal_pod_autoscaling": {"disabled": False},
-            "gke_backup_agent_config": {"enabled": True},  # without it the backup plan saves nothing
-            "dns_cache_config": {"enabled": True},  # a burst of lookups does not drown kube-dns
+            "gke_backup_agent_config": {"enabled": True},  # Backup for GKE requires the agent
+            # Node-local cache: a burst of lookups does not overload kube-dns.
+            "dns_cache_config": {"enabled": True},
             "gce_persistent_disk_csi_driver_config": {"enabled": True},
         },
     }
@@ -247,7 +255,7 @@ def monitoring_arguments() -> dict[str, Any]:
     """Return the components whose metrics and logs are collected."""
     return {
         "monitoring_config": {
-            # The control plane too: a slow API server or a stuck scheduler is seen before its users.
+            # Control plane metrics too: they show a slow API server or scheduler before requests fail.
             "enable_components": [
                 "SYSTEM_COMPONENTS",
                 "APISERVER",
@@ -261,11 +269,11 @@ def monitoring_arguments() -> dict[str, Any]:
                 "KUBELET",
             ],
             "managed_prometheus": {"enabled": True},
-            # Refused connections are counted; the relay would be one more listener in the cluster.
+            # Refused connections are counted; the relay would add a listener to the cluster.
             "advanced_datapath_observability_config": {"enable_metrics": True, "enable_relay": False},
         },
         "logging_config": {
-            # The API server's log is where an investigation of an intrusion starts.
+            # The API server's log is needed to investigate an intrusion.
             "enable_components": [
                 "SYSTEM_COMPONENTS",
                 "WORKLOADS",

@@ -1,4 +1,4 @@
-"""Backups of what is on the cluster, and the way back from them."""
+"""Backup for GKE: scheduled backups of the cluster, and a restore plan for the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.settings.service import BackupSettings
 
 @dataclass(frozen=True, slots=True)
 class BackupArgs:
-    """The environment, the keys, the cluster to save, the namespace to restore, and its settings."""
+    """The environment, the keys, the cluster, the namespace to restore, and the settings."""
 
     environment: Environment
     keys: Keys
@@ -25,7 +25,7 @@ class BackupArgs:
 
 
 class Backup(Component):
-    """Backup plan of the whole cluster, and a restore plan for the namespace of the service."""
+    """Backup plan of the whole cluster, and a restore plan for the service's namespace."""
 
     def __init__(self, name: str, args: BackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:cluster_backup:Backup", name, opts)
@@ -36,20 +36,22 @@ class Backup(Component):
             description="Every object on the cluster, and its volumes",
             location=environment.region,
             cluster=args.cluster.cluster_id,
-            backup_schedule={"cron_schedule": settings.cron, "paused": False},  # a paused plan saves nothing
+            # A paused plan creates no backups.
+            backup_schedule={"cron_schedule": settings.cron, "paused": False},
             backup_config={
                 "all_namespaces": True,
                 "include_volume_data": True,
-                # The service's secrets are in Secret Manager; the cluster creates its own tokens again.
+                # Kubernetes Secrets are left out: the service's are in Secret Manager, and the cluster
+                # recreates its tokens.
                 "include_secrets": False,
-                # A backup that skips unreadable objects would look complete.
+                # Fail a backup with unreadable objects; otherwise it would be incomplete without a notice.
                 "permissive_mode": False,
-                # A copied backup cannot be read without the key.
+                # A copied backup cannot be decrypted without the key.
                 "encryption_key": {"gcp_kms_encryption_key": args.keys.ids[Use.BACKUPS]},
             },
             retention_policy={
                 "backup_retain_days": settings.keep_days,
-                # A recent backup cannot be deleted, not even by an administrator.
+                # Backups younger than `lockDays` cannot be deleted, not even by an administrator.
                 "backup_delete_lock_days": settings.lock_days,
             },
             labels=environment.label("backup"),
@@ -64,10 +66,10 @@ class Backup(Component):
             cluster=args.cluster.cluster_id,
             restore_config={
                 "selected_namespaces": {"namespaces": [args.namespace]},
-                # Into an empty namespace: existing objects are not overwritten.
+                # Restores into a namespace without these objects: existing objects are not overwritten.
                 "namespaced_resource_restore_mode": "FAIL_ON_CONFLICT",
                 "volume_data_restore_policy": "RESTORE_VOLUME_DATA_FROM_BACKUP",
-                # Cluster-scoped objects that pods refer to; an existing one is newer.
+                # Cluster-scoped objects that pods refer to; existing ones are newer and are not replaced.
                 "cluster_resource_restore_scope": {
                     "selected_group_kinds": [
                         {"resource_group": "scheduling.k8s.io", "resource_kind": "PriorityClass"}

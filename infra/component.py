@@ -11,7 +11,7 @@ import pulumi
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment: its stack, Google project and region, and the labels of all its resources."""
+    """Stack name, Google project and region of an environment, and the labels of all its resources."""
 
     name: str
     project: str
@@ -21,15 +21,15 @@ class Environment:
     protect: bool
 
     def label(self, part: str) -> dict[str, str]:
-        """The environment's labels and the part of the platform, for resources that carry labels."""
+        """The environment's labels and the name of the component, for resources that carry labels."""
         return {**self.labels, "part": part}
 
 
 class Component(pulumi.ComponentResource):
-    """A part of the platform. Every resource it declares is its child.
+    """Base class of components. Every resource that a component declares is its child.
 
-    `token` is the resource type, a literal `kingdom:<module>:<Class>` in each subclass: it is part of
-    every URN below the component, so it must not follow a rename of a module or class.
+    `token` is the resource type, a literal `kingdom:<module>:<Class>` in each subclass: it is part of the URN
+    of every resource below the component, so it must not change with a rename of a module or class.
     """
 
     def __init__(self, token: str, name: str, opts: pulumi.ResourceOptions | None = None) -> None:

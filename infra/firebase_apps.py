@@ -1,4 +1,4 @@
-"""The clients of the bucket: a Firebase app for each platform, attested by what the platform offers."""
+"""Firebase apps of the bucket's clients, one per platform, with App Check attestation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from infra.settings.platform import AppSettings
 
 @dataclass(frozen=True, slots=True)
 class AppsArgs:
-    """The environment, the Firebase project, the apps, the lifetime of an attestation in seconds, and what to
-    wait for before App Check is configured.
+    """The environment, the Firebase project, the apps, and the resources that take long to create.
+
+    `token_seconds` is the lifetime of an attestation; App Check waits for `slow`.
     """
 
     environment: Environment
@@ -26,9 +27,10 @@ class AppsArgs:
 
 
 class Apps(Component):
-    """Android, Apple and web apps with App Check: a script with a stolen configuration is rejected.
+    """Android, Apple and web apps with App Check, which rejects clients that only copied a configuration.
 
-    `settings` is what builds of the mobile client are configured with (docs/mobile.md); none of it is secret.
+    `settings` are the Firebase settings of the mobile client's builds (docs/mobile.md); they contain no
+    secret.
     """
 
     def __init__(self, name: str, args: AppsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -41,7 +43,8 @@ class Apps(Component):
             project=project,
             display_name=f"Kingdom for Android ({environment.name})",
             package_name=settings.android,
-            sha256_hashes=list(settings.android_certificates),  # Play Integrity attests no other build
+            # Play Integrity attests builds with these signatures only.
+            sha256_hashes=list(settings.android_certificates),
             opts=after,
         )
         apple = firebase.AppleApp(
@@ -49,7 +52,7 @@ class Apps(Component):
             project=project,
             display_name=f"Kingdom for iOS ({environment.name})",
             bundle_id=settings.apple,
-            team_id=settings.apple_team,  # App Attest vouches for no app of another team's
+            team_id=settings.apple_team,  # App Attest attests apps of this team only
             opts=after,
         )
         web = firebase.WebApp(
@@ -62,7 +65,7 @@ class Apps(Component):
             f"{name}-web",
             project=project,
             display_name=f"Kingdom for the web ({environment.name})",
-            # A score, no puzzle; and only for our own pages.
+            # A score without a challenge, valid on the web app's host only.
             web_settings={
                 "integration_type": "SCORE",
                 "allow_all_domains": False,
@@ -94,7 +97,7 @@ class Apps(Component):
     ) -> None:
         """Configure the attestation of each app, and enforce it for the bucket."""
         project, ttl = args.environment.project, f"{args.token_seconds}s"
-        # App Check recognizes a new app after some seconds; the provider's examples sleep for 30.
+        # App Check recognizes a new app after up to 30 seconds; the provider's examples sleep that long.
         later = self.child(depends_on=list(args.slow))
         firebase.AppCheckPlayIntegrityConfig(
             f"{self.name}-android", project=project, app_id=android.app_id, token_ttl=ttl, opts=later
@@ -114,6 +117,7 @@ class Apps(Component):
             f"{self.name}-storage",
             project=project,
             service_id="firebasestorage.googleapis.com",
-            enforcement_mode="ENFORCED",  # what carries no valid attestation is refused, not only counted
+            # Requests without a valid attestation are rejected, not only counted.
+            enforcement_mode="ENFORCED",
             opts=self.child(depends_on=[args.project]),
         )

@@ -1,4 +1,4 @@
-"""Encryption keys of our own, so that access to data can be withdrawn in one place."""
+"""Customer-managed encryption keys, so that access to data can be revoked in one place."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pulumi_gcp import kms, projects, storage
 from infra.component import Component, Environment
 from infra.project import Foundation
 
-ROTATION = f"{90 * 86_400}s"  # CIS GCP 1.10: no key version encrypts for longer than 90 days
-DESTRUCTION = f"{30 * 86_400}s"  # time to notice that a destroyed key version is still needed
+ROTATION = f"{90 * 86_400}s"  # at most 90 days for each key version (CIS GCP 1.10)
+# Delay of destruction, in which a key version that is still needed can be restored.
+DESTRUCTION = f"{30 * 86_400}s"
 # Cloud KMS has other names for the multi-regions of Cloud Storage.
 MULTI_REGIONS = {"EU": "europe", "US": "us", "ASIA": "asia"}
 
 
 class Use(StrEnum):
-    """The purpose of a key. Each has its own, which limits the damage of a leak."""
+    """The use of a key. Every use has its own key, which limits the effect of a compromised key."""
 
     CLUSTER = "cluster"
     DISKS = "disks"
@@ -64,7 +65,7 @@ class KeysArgs:
 class Keys(Component):
     """Key rings and keys.
 
-    `ids` are the keys' full names by use, `ready` what must be there before they are used.
+    `ids` are the full names of the keys by use; `ready` are the resources that precede the use of a key.
     """
 
     def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -72,7 +73,8 @@ class Keys(Component):
         environment = args.environment
         self._services = args.foundation.services
         media = MULTI_REGIONS.get(args.media_location, args.media_location.lower())
-        # A key ring can never be deleted, so its name is never free again: none is made that is not needed.
+        # A key ring cannot be deleted and its name cannot be used again, so none is created unless it is
+        # needed.
         rings = {
             location: kms.KeyRing(
                 f"{name}-{location}",
@@ -92,10 +94,11 @@ class Keys(Component):
                 purpose="ENCRYPT_DECRYPT",
                 rotation_period=ROTATION,
                 destroy_scheduled_duration=DESTRUCTION,
-                # The key never leaves a hardware module: it cannot be copied, not even by Google.
+                # The key cannot leave the hardware security module.
                 version_template={"algorithm": "GOOGLE_SYMMETRIC_ENCRYPTION", "protection_level": "HSM"},
                 labels=environment.label("keys"),
-                opts=self.child(protect=environment.protect),  # what it encrypted is lost with it
+                # Data that is encrypted with a lost key is lost.
+                opts=self.child(protect=environment.protect),
             )
             self.keys[use] = key
             self.ready[use] = self._grant(use, key, environment) if use in AGENTS else [key]
@@ -116,8 +119,8 @@ class Keys(Component):
     def _agent(self, use: Use, environment: Environment) -> tuple[pulumi.Input[str], list[pulumi.Resource]]:
         """Return the member name of the service agent for a use, and the resources that create the agent.
 
-        The result of a call that a preview cannot make has no dependencies, and the Pulumi CLI refuses an
-        update that has one more than its plan; so the API is a dependency of its own.
+        In a preview, the result of a call that cannot be made has no dependencies, and the Pulumi CLI rejects
+        an update with more dependencies than its plan; so the API is a dependency of its own.
         """
         agent, api = AGENTS[use]
         if use in (Use.MEDIA, Use.REPORTS):

@@ -1,4 +1,4 @@
-"""The VPC: private nodes, one way out with known addresses, a private way to Google's managed services."""
+"""The VPC: private nodes, egress through Cloud NAT, and private access to Google's managed services."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from infra.settings.platform import NetworkSettings
 PODS = "pods"
 SERVICES = "services"
 
-# Google's APIs at addresses that only private networks reach: pods may talk to these four and to no others.
-# https://cloud.google.com/vpc/docs/configure-private-google-access
+# Google's APIs at addresses that are reachable from private networks only; pods may connect to these and to
+# no others. https://cloud.google.com/vpc/docs/configure-private-google-access
 GOOGLE_APIS = "199.36.153.8/30"
 GOOGLE_ADDRESSES = tuple(f"199.36.153.{host}" for host in range(8, 12))
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
@@ -32,8 +32,8 @@ class NetworkArgs:
 class Network(Component):
     """VPC, subnet with ranges for pods and services, Cloud NAT, and private service access.
 
-    `network_id` and `subnetwork_id` are links for other resources, `egress_addresses` what outsiders see,
-    `private_services` the range that managed services get their addresses from, as CIDR.
+    `network_id` and `subnetwork_id` are links for other resources; `egress_addresses` are the public source
+    addresses; `private_services` is the range of managed services' addresses, as CIDR.
     """
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -43,8 +43,8 @@ class Network(Component):
         network = compute.Network(
             name,
             name="kingdom",
-            auto_create_subnetworks=False,  # a subnet in every region would be unplanned address space
-            delete_default_routes_on_create=False,  # NAT leaves through the default route
+            auto_create_subnetworks=False,  # a subnet in every region would use unplanned addresses
+            delete_default_routes_on_create=False,  # NAT requires the default route
             routing_mode="REGIONAL",
             opts=self.child(),
         )
@@ -58,8 +58,8 @@ class Network(Component):
                 {"range_name": PODS, "ip_cidr_range": settings.pods},
                 {"range_name": SERVICES, "ip_cidr_range": settings.services},
             ],
-            private_ip_google_access=True,  # nodes reach Google's APIs without leaving through NAT
-            # Flow logs are what an investigation after an intrusion starts from.
+            private_ip_google_access=True,  # nodes reach Google's APIs without NAT
+            # Flow logs are needed to investigate an intrusion.
             log_config={
                 "aggregation_interval": "INTERVAL_10_MIN",
                 "flow_sampling": 0.5,
@@ -70,7 +70,7 @@ class Network(Component):
         router = compute.Router(
             f"{name}-router", name="kingdom", network=network.id, region=environment.region, opts=self.child()
         )
-        # Static, so that Atlas can allow exactly these. Without NAT private nodes cannot pull images.
+        # Static, so that Atlas can allow exactly these. Private nodes cannot pull images without NAT.
         addresses = [
             compute.Address(
                 f"{name}-nat-{index}",
@@ -98,8 +98,8 @@ class Network(Component):
             network=network.id,
             service="servicenetworking.googleapis.com",
             reserved_peering_ranges=[reserved.name],
-            # Google keeps the peering while it still holds an instance's address, which is longer than a
-            # destroy waits (terraform-provider-google#16275). It ends with the network.
+            # Google retains the peering while it holds an instance's address, longer than a destroy waits
+            # (terraform-provider-google#16275). The peering is deleted with the network.
             deletion_policy="ABANDON",
             opts=self.child(),
         )
@@ -128,16 +128,17 @@ class Network(Component):
             name="kingdom",
             router=router.name,
             region=environment.region,
-            nat_ip_allocate_option="MANUAL_ONLY",  # only addresses that others' allow lists contain
+            nat_ip_allocate_option="MANUAL_ONLY",  # only addresses that are in the allow lists of others
             nat_ips=[address.self_link for address in addresses],
-            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",  # a new subnet has no way out unasked
+            # A new subnet has no egress until it is listed here.
+            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",
             subnetworks=[{"name": subnetwork.id, "source_ip_ranges_to_nats": ["ALL_IP_RANGES"]}],
-            # A node full of pods that call out runs out of the default 64 ports and drops connections.
+            # Pods of a full node would exhaust the default 64 ports and drop connections.
             enable_dynamic_port_allocation=True,
-            enable_endpoint_independent_mapping=False,  # cannot be had together with dynamic ports
+            enable_endpoint_independent_mapping=False,  # not available together with dynamic ports
             min_ports_per_vm=256,
             max_ports_per_vm=8192,
-            log_config={"enable": True, "filter": "ERRORS_ONLY"},  # a dropped connection is not a riddle
+            log_config={"enable": True, "filter": "ERRORS_ONLY"},  # dropped connections are logged
             opts=self.child(),
         )
 
@@ -150,15 +151,15 @@ class Network(Component):
             direction="INGRESS",
             priority=65_534,
             source_ranges=["0.0.0.0/0"],
-            denies=[{"protocol": "all"}],  # GKE opens what its balancer needs, and nothing else is open
-            # The implied rule denies as well, but silently: this rule logs the attempts.
+            denies=[{"protocol": "all"}],  # GKE creates the rules that its load balancer needs
+            # The implied rule denies as well, but does not log; this rule logs the attempts.
             log_config={"metadata": "INCLUDE_ALL_METADATA"},
             opts=self.child(),
         )
         dns.Policy(
             self.name,
             name="kingdom",
-            enable_logging=True,  # a lookup is often the first trace of exfiltration
+            enable_logging=True,  # DNS queries often show data exfiltration first
             networks=[{"network_url": network.id}],
             opts=self.child(),
         )
@@ -166,7 +167,7 @@ class Network(Component):
     def _private_zone(
         self, zone: str, domain: str, network: compute.Network, environment: Environment
     ) -> None:
-        """Create a private zone that resolves a domain of Google's to its private addresses."""
+        """Create a private zone that resolves a domain of Google's to private addresses."""
         managed = dns.ManagedZone(
             f"{self.name}-{zone}",
             name=f"kingdom-{zone}",

@@ -1,4 +1,4 @@
-"""Node pools: where pods run, as whom, and how many nodes there are."""
+"""Node pools and the identity of their nodes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class NodeIdentityArgs:
 
 
 class NodeIdentity(Component):
-    """The account that nodes run as: `account` its full name, `email` its address, `grants` precede nodes."""
+    """Service account of the nodes.
+
+    `account` is its full name, `email` its address; `grants` precede nodes.
+    """
 
     def __init__(self, name: str, args: NodeIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:node_pools:NodeIdentity", name, opts)
@@ -56,7 +59,7 @@ class NodeIdentity(Component):
 
 @dataclass(frozen=True, slots=True)
 class PoolArgs:
-    """The cluster's id, the identity of its nodes, the disks' key, and what kind and number of nodes."""
+    """The cluster's id, the identity of its nodes, the disks' key, and the kind and number of nodes."""
 
     environment: Environment
     cluster: pulumi.Input[str]
@@ -69,7 +72,7 @@ class PoolArgs:
 
 
 class Pool(Component):
-    """One autoscaled node pool of a kind. `pool` is what waits until it is there."""
+    """One autoscaled node pool of a kind. `pool` is the resource that dependents wait for."""
 
     def __init__(self, name: str, args: PoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:node_pools:Pool", name, opts)
@@ -86,34 +89,36 @@ class Pool(Component):
             autoscaling={
                 "total_min_node_count": args.size.minimum,
                 "total_max_node_count": args.size.maximum,
-                # Spot capacity is wherever it is; on-demand nodes spread, so that a zone can be lost.
+                # Spot nodes use any zone with capacity; on-demand nodes are balanced, so that the loss of a
+                # zone is survived.
                 "location_policy": "BALANCED" if args.kind is NodePoolKind.ON_DEMAND else "ANY",
             },
             management={
-                "auto_repair": True,  # a node that stops reporting is replaced without anyone woken
-                "auto_upgrade": True,  # known holes in the kubelet and the kernel close by themselves
+                "auto_repair": True,  # a node that stops reporting is replaced automatically
+                "auto_upgrade": True,  # the kubelet and the kernel get security patches
             },
-            # One node more at a time, none less: an upgrade takes no capacity away.
+            # Surge upgrade: one extra node, none unavailable, so that an upgrade reduces no capacity.
             upgrade_settings={"strategy": "SURGE", "max_surge": 1, "max_unavailable": 0},
-            network_config={"enable_private_nodes": True},  # no node has an address on the internet
+            network_config={"enable_private_nodes": True},  # nodes have no public address
             node_config={
                 **node_config(args.identity.email),
                 "machine_type": args.settings.machine_type,
                 "boot_disk": {"size_gb": args.settings.disk_gb, "disk_type": "pd-balanced"},
-                # Access to the project's disks does not include what pods wrote on a node.
+                # Data that pods wrote on a node needs this key too, not only access to the project's disks.
                 "boot_disk_kms_key": args.keys.ids[Use.DISKS],
                 "spot": spot,
                 "gvnic": {"enabled": True},
-                "gcfs_config": {"enabled": True},  # image streaming: a new node serves before its pull ends
+                # Image streaming: pods of a new node start before the pull ends.
+                "gcfs_config": {"enabled": True},
                 "labels": {POOL_LABEL: kind},
                 "resource_labels": labels,
                 "tags": ["kingdom-nodes"],
-                # Only what tolerates losing its node lands on spot nodes, and only load tests on theirs.
+                # Only pods that tolerate eviction run on Spot nodes, and only load tests on their pool.
                 "taints": taints(args.kind),
             },
             opts=self.child(
                 depends_on=[*args.identity.grants, *args.keys.ready[Use.DISKS]],
-                # GKE counts what the autoscaler did as drift.
+                # GKE reports changes of the autoscaler as drift.
                 ignore_changes=["initialNodeCount"],
             ),
         )
@@ -121,29 +126,29 @@ class Pool(Component):
 
 
 def taints(kind: NodePoolKind) -> list[Any]:
-    """Return the taint of a pool that a pod must choose; none for the pool on demand."""
+    """Return the taint that only matching pods tolerate; none for the on-demand pool."""
     if kind is NodePoolKind.ON_DEMAND:
         return []
     return [{"key": POOL_LABEL, "value": kind.value, "effect": "NO_SCHEDULE"}]
 
 
 def node_config(email: pulumi.Input[str]) -> Any:
-    """Return the configuration of every node, the short-lived default pool's included."""
+    """Return the configuration of every node, including the temporary default pool."""
     return {
         "service_account": email,
-        "image_type": "COS_CONTAINERD",  # read-only, signed, updates itself; nothing to log in to
-        # The scope is wide so that IAM alone decides: the roles above are all the account has.
+        "image_type": "COS_CONTAINERD",  # read-only, signed, updated automatically, no package manager
+        # The scope is wide so that IAM alone limits access: the account has only the roles above.
         "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
-        # A changed boot loader or kernel module does not start, and the attestation fails.
+        # Secure boot: a modified boot loader or kernel module does not start, and attestation fails.
         "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
-        # Pods use GKE's metadata server and cannot read the node's own credentials.
+        # Pods use GKE's metadata server and cannot read the node's credentials.
         "workload_metadata_config": {"mode": "GKE_METADATA"},
-        # The legacy endpoints do not require the header that prevents request forgery.
+        # Legacy endpoints do not require the header that prevents request forgery.
         "metadata": {"disable-legacy-endpoints": "true"},
         "kubelet_config": {
-            # The read-only port lists every pod of the node, without authentication.
+            # The read-only port lists every pod of the node without authentication.
             "insecure_kubelet_readonly_port_enabled": "FALSE",
-            "pod_pids_limit": 4096,  # a fork bomb in one pod does not take its node down
-            "cpu_cfs_quota": True,  # a limit of CPU is one
+            "pod_pids_limit": 4096,  # limits a fork bomb to its pod
+            "cpu_cfs_quota": True,  # CPU limits are enforced
         },
     }

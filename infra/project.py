@@ -40,7 +40,7 @@ APIS = (
     "storage",
     "sts",
 )
-# The API that creates resources of an SDK module, where it does not carry the module's name.
+# The API that creates resources of an SDK module, if it does not have the module's name.
 _API_OF_MODULE = {
     "kms": "cloudkms",
     "organizations": "cloudresourcemanager",
@@ -75,13 +75,14 @@ class Foundation(Component):
                 f"{name}-{api}",
                 project=project,
                 service=f"{api}.googleapis.com",
-                disable_on_destroy=False,  # switching an API off deletes what it made
+                disable_on_destroy=False,  # disabling an API deletes its resources
                 opts=self.child(),
             )
             for api in APIS
         }
-        # Google makes an account with the editor's role for every project. Nothing of ours runs as it, and
-        # a user of the project's accounts could act as it. Some APIs create theirs when they are enabled.
+        # Google creates a default account with the editor role in every project. No workload uses it, and a
+        # user with the right to act as the project's accounts could use it. Some APIs create theirs when they
+        # are enabled.
         projects.DefaultServiceAccounts(
             name,
             project=project,
@@ -93,7 +94,7 @@ class Foundation(Component):
             f"{name}-audit",
             project=project,
             service="allServices",
-            # Without data access logs, reads of secrets and objects leave no trace.
+            # Without data access logs, reads of secrets and objects are not recorded.
             audit_log_configs=[{"log_type": kind} for kind in ("ADMIN_READ", "DATA_READ", "DATA_WRITE")],
             opts=self.child(),
         )
@@ -118,7 +119,7 @@ def api_of(type_: str) -> str | None:
 
 
 def wait_for_apis(services: Mapping[str, pulumi.Resource]) -> None:
-    """Make every Google resource that is declared from now on depend on the API that creates it.
+    """Make every Google resource that is declared after this call depend on the API that creates it.
 
     A new project has most APIs disabled, and Pulumi creates independent resources at the same time.
     """

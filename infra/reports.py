@@ -28,7 +28,7 @@ class ReportsArgs:
 
 
 class Reports(Component):
-    """Bucket and identity. The identity reads metrics of the project and creates objects in the bucket.
+    """Bucket of reports and identity of the monitor, which reads metrics and creates objects.
 
     `bucket` is the name, `account` the identity's e-mail address; `ready` precedes the first run.
     """
@@ -41,9 +41,9 @@ class Reports(Component):
             name=f"{environment.project}-reports",
             location=environment.region.upper(),
             storage_class="STANDARD",
-            uniform_bucket_level_access=True,  # no object opens itself with an ACL of its own
-            public_access_prevention="enforced",  # it cannot be made public by mistake
-            force_destroy=False,  # a full bucket is never deleted with its declaration
+            uniform_bucket_level_access=True,  # access by IAM only, without ACLs of objects
+            public_access_prevention="enforced",  # cannot be made public by mistake
+            force_destroy=False,  # a bucket with objects is not deleted
             encryption={"default_kms_key_name": args.keys.ids[Use.REPORTS]},
             versioning={"enabled": True},  # a deleted report can be restored
             soft_delete_policy={"retention_duration_seconds": RECOVERY_DAYS * 86_400},
@@ -59,7 +59,7 @@ class Reports(Component):
             member=account.member,
             opts=self.child(),
         )
-        # It cannot read, replace or delete what it has written.
+        # The identity cannot read, replace or delete the reports that it has written.
         writes = storage.BucketIAMMember(
             f"{name}-monitor-objects",
             bucket=bucket.name,

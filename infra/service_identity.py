@@ -19,7 +19,7 @@ MAIL_PASSWORD = "smtp-password"  # noqa: S105 (a file name)
 
 @dataclass(frozen=True, slots=True)
 class IdentityArgs:
-    """The environment, the keys, the service's namespace, the bucket it uses, and secrets made elsewhere.
+    """The environment, the keys, the service's namespace, its bucket, and secrets of other components.
 
     `secrets` maps the file name the service reads to its content. `mail_password` is the version of the mail
     server's password, which an operator adds; 0 for none.
@@ -35,7 +35,7 @@ class IdentityArgs:
 
 
 class Identity(Component):
-    """One Google identity for each role of the service, and each secret readable by exactly these.
+    """One Google identity for each role, and secrets that exactly these identities can read.
 
     `accounts` are e-mail addresses by role; `versions` the full names of secret versions by file name.
     """
@@ -55,13 +55,14 @@ class Identity(Component):
                 f"{name}-{secret_id(file)}",
                 secret=secret.id,
                 secret_data=content,
-                # The version before stays readable until every pod has taken the new one.
+                # The previous version stays readable until every pod uses the new one.
                 deletion_policy="ABANDON" if environment.protect else "DELETE",
                 opts=self.child(),
             )
             versions[file] = version.name
         if args.mail_password:
-            # The password belongs to the operator of the mail server: no state and no stack file has it.
+            # The operator of the mail server sets the password: neither the state nor a stack file contains
+            # it.
             secret = regional_secret(self, MAIL_PASSWORD, environment, args.keys)
             readable += self._readers(MAIL_PASSWORD, secret, accounts)
             versions[MAIL_PASSWORD] = pulumi.Output.concat(secret.name, f"/versions/{args.mail_password}")
@@ -86,14 +87,15 @@ class Identity(Component):
         ]
 
     def _session_keys(self, generation: int) -> pulumi.Output[str]:
-        """The keys of sessions, one a line: the first signs, all of them verify.
+        """Create the keys of sessions, one per line: the first signs, all of them verify.
 
-        The next generation is there before it signs, so every running pod knows it when the setting is raised
-        and the first pods sign with it. The one before stays for the sessions it signed.
+        The next key is distributed before it signs, so that every running pod can verify it when the setting
+        is raised. The previous key stays valid for the sessions that it signed.
         """
         order = [generation, generation + 1, *([generation - 1] if generation > 1 else [])]
-        # A password of letters and digits is base64 as it stands: 64 of them are 48 bytes, 381 random bits.
-        # `RandomBytes` will not do: its id is its value, and no state encrypts an id (pulumi#8946).
+        # The 64 letters and digits of a password are valid base64: 48 bytes with 381 random bits.
+        # `RandomBytes` is not usable: its id is its value, and ids are not encrypted in the state
+        # (pulumi#8946).
         keys = [
             random.RandomPassword(
                 f"{self.name}-session-key-{number}", length=64, special=False, opts=self.child()
@@ -127,7 +129,7 @@ def regional_secret(
                 "replicas": [
                     {
                         "location": environment.region,
-                        # Withdrawing one key makes every secret unreadable at once.
+                        # Disabling one key makes every secret unreadable at once.
                         "customer_managed_encryption": {"kms_key_name": keys.ids[Use.SECRETS]},
                     }
                 ]
@@ -149,7 +151,7 @@ def workload_identity(
         display_name=f"The {role} role of the service",
         opts=owner.child(),
     )
-    # Only the Kubernetes account of the same name may act as this identity; it has no key.
+    # Only the Kubernetes account of the same name may act as this identity; the identity has no key.
     federated = serviceaccount.IAMMember(
         f"{owner.name}-{role}-workload",
         service_account_id=account.name,

@@ -1,4 +1,4 @@
-"""Media: a Cloud Storage bucket that Firebase's clients use."""
+"""The media bucket in Cloud Storage, used by the service and through Firebase."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULES = Path(__file__).parent / "storage.rules"
 
 @dataclass(frozen=True, slots=True)
 class StorageArgs:
-    """The environment, the keys, the settings, and resources that take minutes to create.
+    """The environment, the keys, the settings, and resources whose creation takes minutes.
 
     App Check recognizes a new app after up to 30 seconds, so its configuration waits for `slow`.
     """
@@ -45,14 +45,14 @@ class Storage(Component):
             name=settings.bucket,
             location=settings.location,
             storage_class="STANDARD",
-            uniform_bucket_level_access=True,  # no object opens itself with an ACL of its own
-            public_access_prevention="enforced",  # it cannot be made public by mistake
-            force_destroy=False,  # a full bucket is never deleted with its declaration
+            uniform_bucket_level_access=True,  # access by IAM only, without ACLs of objects
+            public_access_prevention="enforced",  # cannot be made public by mistake
+            force_destroy=False,  # a bucket with objects is not deleted
             encryption={"default_kms_key_name": args.keys.ids[Use.MEDIA]},
-            versioning={"enabled": True},  # an overwritten object can be had back
+            versioning={"enabled": True},  # overwritten objects can be restored
             soft_delete_policy={"retention_duration_seconds": settings.soft_delete_days * 86_400},
             lifecycle_rules=lifecycle(settings.noncurrent_days),
-            # The web app reads and uploads from its own origin, nothing else does.
+            # Only the web app's origin may read and upload from a browser.
             cors=[
                 {
                     "origins": [f"https://{settings.apps.web}"],
@@ -112,9 +112,10 @@ def lifecycle(noncurrent_days: int) -> list[storage.BucketLifecycleRuleArgsDict]
 
 
 def endpoint(self_link: str) -> str:
-    """Origin of the storage API that a bucket's self link belongs to.
+    """Return the origin of the storage API of a bucket's self link.
 
-    Google's links name www.googleapis.com, whose storage API clients reach at storage.googleapis.com.
+    Google's links have the host www.googleapis.com, but clients reach the storage API at
+    storage.googleapis.com.
     """
     parts = urlsplit(self_link)
     if parts.hostname is None or parts.hostname.endswith("googleapis.com"):

@@ -1,4 +1,4 @@
-"""MongoDB Atlas: the project, an autoscaled cluster, its backups, and users who sign in with certificates."""
+"""MongoDB Atlas: project, autoscaled cluster, backups, and users that authenticate with certificates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from infra.settings.platform import DatabaseSettings
 from infra.settings.service import ObservabilitySettings
 from infra.settings.types import MongoConnection
 
-MEMBERS = 3  # one in each zone of the region: any one may be lost
+MEMBERS = 3  # one in each zone of the region: the cluster survives the loss of a zone
 
-# Actions of the service besides reads and writes: index maintenance and statistics.
+# Privileges of the service besides reads and writes: index maintenance and statistics.
 INDEX_ACTIONS = ("COLL_MOD", "COLL_STATS", "CREATE_INDEX", "DROP_INDEX", "INDEX_STATS", "LIST_INDEXES")
 
-# Sign-ins and changes of users, roles and structure. The service itself logs reads and writes.
+# Events in Atlas' audit log: sign-ins and changes of users, roles and structure. The service itself logs
+# reads and writes.
 AUDITED = (
     '{"atype": {"$in": ["authenticate", "createUser", "dropUser", "updateUser", "grantRolesToUser",'
     ' "revokeRolesFromUser", "createRole", "dropRole", "updateRole", "dropDatabase", "dropCollection",'
@@ -33,7 +34,7 @@ AUDITED = (
 
 @dataclass(frozen=True, slots=True)
 class DatabaseArgs:
-    """The environment, the network of its clients, the keys, the settings, and the alert recipients."""
+    """The environment, the clients' network, the keys, the settings, and the alert recipients."""
 
     environment: Environment
     network: Network
@@ -45,8 +46,8 @@ class DatabaseArgs:
 class Database(Component):
     """Atlas project, cluster, access and the service's user.
 
-    `url` is the connection string without credentials; `certificate` the client certificate with its key
-    as PEM, a secret; `destination` where pods find it.
+    `url` is the connection string without credentials; `certificate` the client certificate with its key as
+    PEM, a secret; `destination` the addresses for network policies.
     """
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -56,13 +57,13 @@ class Database(Component):
             name,
             name=f"kingdom-{environment.name}",
             org_id=settings.organization,
-            is_data_explorer_enabled=False,  # users' data cannot be browsed from a console
-            is_data_explorer_gen_ai_features_enabled=False,  # nor sends it to a model
-            is_data_explorer_gen_ai_sample_document_passing_enabled=False,  # least of all with examples
+            is_data_explorer_enabled=False,  # users' data cannot be browsed in the Atlas console
+            is_data_explorer_gen_ai_features_enabled=False,  # no data is sent to a language model
+            is_data_explorer_gen_ai_sample_document_passing_enabled=False,  # no sample documents either
             is_performance_advisor_enabled=True,
             is_realtime_performance_panel_enabled=True,
             is_schema_advisor_enabled=True,
-            with_default_alerts_settings=True,  # what Atlas knows to watch that this program does not
+            with_default_alerts_settings=True,  # Atlas' default alerts, in addition to those declared here
             tags=environment.label("database"),
             opts=self.child(protect=environment.protect),
         )
@@ -85,7 +86,7 @@ class Database(Component):
             project_id=project.id,
             enabled=True,
             audit_filter=AUDITED,
-            audit_authorization_success=False,  # every read of every request would be a line
+            audit_authorization_success=False,  # every authorized read would be logged
             opts=self.child(),
         )
         atlas.MaintenanceWindow(
@@ -130,7 +131,7 @@ class Database(Component):
                                 "node_count": MEMBERS,
                                 "disk_size_gb": settings.disk_gb,
                             },
-                            # A crowd finds a larger tier and disk; a lull gives the tier back.
+                            # Atlas scales the tier and the disk up under load, and the tier down again.
                             "auto_scaling": {
                                 "compute_enabled": True,
                                 "compute_scale_down_enabled": True,
@@ -142,21 +143,23 @@ class Database(Component):
                     ]
                 }
             ],
-            # Without effective fields the next update would put back the size that autoscaling changed.
+            # Without effective fields, the next update would reset the size that autoscaling has set.
             use_effective_fields=True,
-            # Snapshots and disks cannot be read without the key, not even by Atlas.
+            # Snapshots and disks cannot be decrypted without the key, not even by Atlas.
             encryption_at_rest_provider="GCP" if settings.customer_key else "NONE",
-            backup_enabled=True,  # a dropped collection can be had back
-            pit_enabled=settings.point_in_time_recovery,  # as it was a second before
-            retain_backups_enabled=environment.protect,  # backups outlive a deleted cluster
-            termination_protection_enabled=environment.protect,  # no deletion from a console by mistake
-            redact_client_log_data=True,  # queries in Atlas' logs carry no users' data
+            backup_enabled=True,  # snapshots, to restore a dropped collection
+            pit_enabled=settings.point_in_time_recovery,  # point-in-time recovery to any second
+            retain_backups_enabled=environment.protect,  # backups are retained when the cluster is deleted
+            # The cluster cannot be deleted in the console by mistake.
+            termination_protection_enabled=environment.protect,
+            redact_client_log_data=True,  # Atlas' logs contain no values of queries
             advanced_configuration={
-                "minimum_enabled_tls_protocol": "TLS1_2",  # older versions have known breaks
-                "javascript_enabled": False,  # no server-side JavaScript from an injected $where
+                "minimum_enabled_tls_protocol": "TLS1_2",  # older versions have known vulnerabilities
+                "javascript_enabled": False,  # an injected $where cannot run JavaScript on the server
                 "default_write_concern": "majority",  # an acknowledged write survives a failover
-                "default_max_time_ms": 30_000,  # a runaway query does not exhaust the cluster
-                "oplog_min_retention_hours": 24,  # a member that was away for a night catches up
+                "default_max_time_ms": 30_000,  # ms; ends runaway queries
+                # A member that was unavailable for a night can still catch up.
+                "oplog_min_retention_hours": 24,
             },
             tags=environment.label("database"),
             opts=self.child(protect=environment.protect, depends_on=after),
@@ -169,7 +172,7 @@ class Database(Component):
         settings: DatabaseSettings,
         environment: Environment,
     ) -> atlas.X509AuthenticationDatabaseUser:
-        """The service's user: one database of one cluster, a certificate, and no password anywhere."""
+        """Create the service's user, which authenticates with a certificate to a single database."""
         role = atlas.CustomDbRole(
             f"{self.name}-service",
             project_id=project.id,
@@ -181,7 +184,7 @@ class Database(Component):
                 }
                 for action in INDEX_ACTIONS
             ],
-            # Documents of one database; no users, no other database, no administration.
+            # Read and write the documents of one database; no user management and no administration.
             inherited_roles=[{"role_name": "readWrite", "database_name": settings.name}],
             opts=self.child(),
         )
@@ -190,9 +193,9 @@ class Database(Component):
             project_id=project.id,
             username="CN=kingdom-service",
             auth_database_name="$external",
-            x509_type="MANAGED",  # a certificate that ends by itself, instead of a password that does not
+            x509_type="MANAGED",  # a certificate that expires, instead of a password that does not
             roles=[{"role_name": role.role_name, "database_name": "admin"}],
-            scopes=[{"name": cluster.name, "type": "CLUSTER"}],  # a cluster added later is not its to read
+            scopes=[{"name": cluster.name, "type": "CLUSTER"}],  # no access to clusters that are added later
             labels=[{"key": key, "value": value} for key, value in environment.label("database").items()],
             opts=self.child(),
         )
@@ -200,13 +203,13 @@ class Database(Component):
             f"{self.name}-service",
             project_id=project.id,
             username=user.username,
-            months_until_expiration=settings.certificate_months,  # a stolen one works no longer than this
+            months_until_expiration=settings.certificate_months,  # limits the use of a stolen certificate
             opts=self.child(additional_secret_outputs=["currentCertificate", "certificates"]),
         )
 
 
 def choose(connection: MongoConnection, strings: atlas.outputs.AdvancedClusterConnectionStrings) -> str:
-    """The connection string of one kind; empty when Atlas offers none."""
+    """Return the connection string of one kind; empty if Atlas offers none."""
     match connection:
         case MongoConnection.STANDARD:
             return strings.standard or ""

@@ -1,4 +1,4 @@
-"""The ways to the database: a private endpoint in our own network, or exactly our own egress addresses."""
+"""Network access to Atlas: a private endpoint in the VPC, or an access list of the NAT addresses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from infra.component import Component, Environment
 from infra.network import PRIVATE_RANGES, Network
 from infra.settings.types import MongoConnection
 
-# A port of the endpoint is a member of the cluster: Atlas maps up to 150 of them from 1024 upwards.
+# Each member of the cluster has a port at the endpoint: Atlas maps up to 150 ports from 1024 on.
 ENDPOINT_PORTS = (1024, 65_535)
 PUBLIC_PORTS = (27_015, 27_017)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The database's addresses for a network policy: range, exceptions, first and last port."""
+    """Addresses of the database for a network policy: CIDR range, exceptions, first and last port."""
 
     cidr: pulumi.Input[str]
     except_: tuple[str, ...]
@@ -28,7 +28,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAccessArgs:
-    """The environment, its network, the Atlas project, and which way the service takes."""
+    """The environment, its network, the Atlas project, and the kind of connection."""
 
     environment: Environment
     network: Network
@@ -38,9 +38,10 @@ class DatabaseAccessArgs:
 
 
 class DatabaseAccess(Component):
-    """Private endpoint for `private`, an access list for the others.
+    """A private endpoint for `private`, an access list for the other kinds of connection.
 
-    `destination` is where pods go, `ready` what must be there before the cluster's strings are complete.
+    `destination` are the addresses that pods connect to; `ready` are the resources that the cluster's
+    connection strings depend on.
     """
 
     def __init__(
@@ -56,9 +57,9 @@ class DatabaseAccess(Component):
         self.register_outputs({})
 
     def _endpoint(self, args: DatabaseAccessArgs) -> tuple[Destination, list[pulumi.Resource]]:
-        """Private Service Connect with mapped ports: one address and one rule, whatever the cluster's size.
+        """Create Private Service Connect with mapped ports: one address and one rule for any cluster size.
 
-        The project has no access list then: the database cannot be reached from the internet.
+        The project has no access list then, so the database is not reachable from the internet.
         """
         environment, network = args.environment, args.network
         link = atlas.PrivateLinkEndpoint(
@@ -85,8 +86,8 @@ class DatabaseAccess(Component):
             network=network.network_id,
             ip_address=address.id,
             target=link.service_attachment_names[0],
-            load_balancing_scheme="",  # an endpoint, not a balancer
-            recreate_closed_psc=True,  # a connection that Atlas closed is opened again by the next update
+            load_balancing_scheme="",  # an endpoint, not a load balancer
+            recreate_closed_psc=True,  # the next update reopens a connection that Atlas has closed
             labels=environment.label("database"),
             opts=self.child(),
         )

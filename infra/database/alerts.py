@@ -11,7 +11,7 @@ from infra.component import Component
 from infra.observability.notification_channels import Severity
 from infra.settings.service import ObservabilitySettings
 
-CERTIFICATE_DAYS = 30  # a month to plan a rotation in (docs/runbooks/rotation.md)
+CERTIFICATE_DAYS = 30  # enough to plan a rotation (docs/runbooks/rotation.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class DatabaseAlertsArgs:
 
 
 class DatabaseAlerts(Component):
-    """Alert configurations at two severities, and notices of what happens to the cluster."""
+    """Alert configurations at two severities, and notices of events of the cluster."""
 
     def __init__(
         self, name: str, args: DatabaseAlertsArgs, opts: pulumi.ResourceOptions | None = None
@@ -68,7 +68,7 @@ class DatabaseAlerts(Component):
                 notifications=[self._notify(severity)],
                 opts=self.child(),
             )
-        # The service signs in with a certificate that expires: the alert precedes the failing sign-in.
+        # The service authenticates with a certificate that expires: the alert fires before sign-ins fail.
         atlas.AlertConfiguration(
             f"{name}-certificate",
             project_id=args.project,

@@ -26,7 +26,7 @@ class DatabaseBackupArgs:
 
 
 class DatabaseBackup(Component):
-    """Backup schedule with copies in another region; with a custodian, a compliance policy."""
+    """Backup schedule with copies in another region; if a custodian is set, also a compliance policy."""
 
     def __init__(
         self, name: str, args: DatabaseBackupArgs, opts: pulumi.ResourceOptions | None = None
@@ -45,10 +45,10 @@ class DatabaseBackup(Component):
             policy_item_daily=retention("days", backup.daily_days),
             policy_item_weeklies=[retention("weeks", backup.weekly_weeks, WEEKLY_ON_SATURDAY)],
             policy_item_monthlies=[retention("months", backup.monthly_months, MONTHLY_ON_THE_LAST_DAY)],
-            # Each copy policy item has its own retention; listing frequencies alone is deprecated.
+            # Each copy policy item has its own retention; a list of frequencies alone is deprecated.
             copy_policy_items_enabled=backup.copy_region is not None,
             copy_settings=copies(args) if backup.copy_region else None,
-            skip_destroy=protect,  # a removed schedule must not remove what it saved
+            skip_destroy=protect,  # deleting the schedule resource must not delete its snapshots
             opts=self.child(protect=protect),
         )
         if settings.custodian is not None:
@@ -87,13 +87,13 @@ def retention(unit: str, value: int, interval: int = 1) -> Any:
 
 
 def copies(args: DatabaseBackupArgs) -> list[atlas.CloudBackupScheduleCopySettingArgsDict]:
-    """Copy daily and weekly snapshots to another region: losing one region loses no data."""
+    """Copy daily and weekly snapshots to another region, so that the loss of one region loses no data."""
     backup: AtlasBackupSettings = args.settings.backup
     return [
         {
             "cloud_provider": "GCP",
             "region_name": backup.copy_region,
-            # A copy lives as long as what it is a copy of.
+            # A copy has the same retention as its snapshot.
             "copy_policy_items": [
                 {
                     "frequency_type": "daily",

@@ -1,4 +1,4 @@
-"""Encryption of the database with a key of our own: without it, Atlas holds noise."""
+"""Encryption of the database with a customer-managed key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.kms import Keys, Use
 
 ROLES = {
     "use": "roles/cloudkms.cryptoKeyEncrypterDecrypter",
-    "see": "roles/cloudkms.viewer",  # Atlas checks that the key version it uses is still enabled
+    "see": "roles/cloudkms.viewer",  # Atlas checks that the key version in use is still enabled
 }
 
 
@@ -26,7 +26,7 @@ class DatabaseKeyArgs:
 
 
 class DatabaseKey(Component):
-    """Lets Atlas' own identity use one key, and has it encrypt with that. `ready` precedes the cluster."""
+    """Grants one key to Atlas' own identity and enables encryption with it. `ready` precedes the cluster."""
 
     def __init__(self, name: str, args: DatabaseKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:database:DatabaseKey", name, opts)
@@ -54,9 +54,9 @@ class DatabaseKey(Component):
             name,
             project_id=args.project,
             google_cloud_kms_config={
-                "enabled": True,  # else Atlas uses its own key, which this organization cannot revoke
+                "enabled": True,  # otherwise Atlas uses its own key, which cannot be revoked here
                 "role_id": authorization.role_id,
-                # The primary version: a rotation shows as an update here, and Atlas re-wraps its keys.
+                # The primary version: after a rotation, an update makes Atlas re-encrypt its keys.
                 "key_version_resource_id": pulumi.Output.all(key.id, key.primaries).apply(
                     lambda found: found[1][0]["name"] if found[1] else f"{found[0]}/cryptoKeyVersions/1"
                 ),

@@ -1,4 +1,4 @@
-"""How releases get here: the registry of images, and who may deploy from GitHub."""
+"""The image registry, and the GitHub identities that may deploy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from infra.kms import Keys, Use
 from infra.node_pools import NodeIdentity
 from infra.settings.service import DeliverySettings, ImageSettings
 
-UNKEPT_DAYS = 30  # an image beyond those that are kept goes after a month
+UNKEPT_DAYS = 30  # days after which an image beyond the retained releases is deleted
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryArgs:
-    """The environment, the keys, the identity of nodes, where images are, and its settings."""
+    """The environment, the keys, the node identity, the location of images, and the settings."""
 
     environment: Environment
     keys: Keys
@@ -41,11 +41,13 @@ class Delivery(Component):
             mode="STANDARD_REPOSITORY",
             description="Images of the service",
             kms_key_name=args.keys.ids[Use.IMAGES],
-            docker_config={"immutable_tags": True},  # a tag that was tested cannot point to another image
-            # Known holes of what is pushed are found before it is deployed, and as they become known.
+            docker_config={"immutable_tags": True},  # a tested tag cannot be moved to another image
+            # Images are scanned for vulnerabilities when they are pushed, and again as new ones are
+            # published.
             vulnerability_scanning_config={"enablement_config": "INHERITED"},
-            cleanup_policy_dry_run=False,  # an old image with known holes cannot be started again
-            # A policy that keeps images takes precedence over one that deletes them.
+            # Old images with known vulnerabilities are deleted and cannot be started again.
+            cleanup_policy_dry_run=False,
+            # A keep policy takes precedence over a delete policy.
             cleanup_policies=[
                 {
                     "id": "keep-releases",
@@ -64,7 +66,7 @@ class Delivery(Component):
         deployer = Deployer(
             f"{name}-deployer", DeployerArgs(environment, settings, args.nodes.account), self.child()
         )
-        # To this repository and to no other of the project.
+        # Granted on this repository only.
         artifactregistry.RepositoryIamMember(
             f"{name}-push",
             location=repository.location,
@@ -73,7 +75,7 @@ class Delivery(Component):
             member=deployer.member,
             opts=self.child(),
         )
-        # Nodes pull what is released here; no other repository of the project is theirs to read.
+        # Nodes pull released images from this repository only.
         self.ready: list[pulumi.Resource] = [
             artifactregistry.RepositoryIamMember(
                 f"{name}-pull",

@@ -1,4 +1,4 @@
-"""The identities that GitHub workflows use: one branch of one repository for each environment, no key."""
+"""Keyless identities of GitHub workflows: one branch of one repository for each environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.settings.service import DeliverySettings
 
 ISSUER = "https://token.actions.githubusercontent.com"
 
-# The roles that an update of the platform needs, by service; no owner, no editor.
+# The roles that an update of the platform needs, by service; neither owner nor editor.
 ROLES = (
     "roles/artifactregistry.admin",
     "roles/binaryauthorization.policyEditor",
@@ -29,7 +29,7 @@ ROLES = (
     "roles/firebase.admin",
     "roles/gkebackup.admin",
     "roles/iam.serviceAccountAdmin",
-    "roles/iam.workloadIdentityPoolViewer",  # the nightly search for drift reads its own way in, no more
+    "roles/iam.workloadIdentityPoolViewer",  # read-only: drift checks read the pool too
     "roles/logging.configWriter",
     "roles/monitoring.editor",
     "roles/pubsub.editor",
@@ -42,7 +42,7 @@ ROLES = (
 )
 GRANTS = "roles/resourcemanager.projectIamAdmin"
 
-# The roles of a plan and of the drift check: they read the configuration of every service, not its data.
+# The roles of a plan and of the drift check: configuration of every service, no data.
 READER_ROLES = (
     "roles/artifactregistry.reader",
     "roles/binaryauthorization.policyViewer",
@@ -53,14 +53,14 @@ READER_ROLES = (
     "roles/dns.reader",
     "roles/firebase.viewer",
     "roles/gkebackup.viewer",
-    "roles/iam.securityReviewer",  # grants and roles, which are resources here
+    "roles/iam.securityReviewer",  # grants and roles are resources of the stack
     "roles/iam.workloadIdentityPoolViewer",
     "roles/logging.viewer",
     "roles/monitoring.viewer",
     "roles/pubsub.viewer",
     "roles/recaptchaenterprise.viewer",
     "roles/redis.viewer",
-    "roles/secretmanager.viewer",  # that a secret exists, not its value
+    "roles/secretmanager.viewer",  # metadata of secrets, not their values
     "roles/serviceusage.serviceUsageConsumer",
     "roles/storage.bucketViewer",
 )
@@ -68,7 +68,7 @@ READER_ROLES = (
 
 @dataclass(frozen=True, slots=True)
 class DeployerArgs:
-    """The environment, which repository and ref may deploy to it, and the account that nodes run as."""
+    """The environment, the repository and ref that may deploy to it, and the account of the nodes."""
 
     environment: Environment
     settings: DeliverySettings
@@ -76,10 +76,11 @@ class DeployerArgs:
 
 
 class Deployer(Component):
-    """Workload identity federation for GitHub, and the two accounts that workflows become.
+    """Workload identity federation for GitHub, with two accounts that workflows impersonate.
 
-    A job in the GitHub environment NAME becomes the deployer, one in NAME-read the reader, neither the other.
-    `email`, `reader` and `provider` are what the workflows name; `member` is the deployer in a policy.
+    A job in the GitHub environment NAME impersonates the deployer, one in NAME-read the reader; neither can
+    impersonate the other. `email`, `reader` and `provider` are for the workflows; `member` is the deployer in
+    an IAM policy.
     """
 
     def __init__(self, name: str, args: DeployerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -122,7 +123,7 @@ class Deployer(Component):
                 member=account.member,
                 opts=self.child(),
             )
-        # Creating a node pool requires the right to run nodes as their account, and as no other.
+        # To create a node pool, the deployer must be able to act as the nodes' account, and as no other.
         serviceaccount.IAMMember(
             f"{name}-nodes",
             service_account_id=args.nodes_account,
@@ -130,8 +131,8 @@ class Deployer(Component):
             member=account.member,
             opts=self.child(),
         )
-        # It may grant what the program grants to nodes and to the monitor and nothing else. A workflow that
-        # was taken over cannot make itself owner; a wider deployer is a human's decision.
+        # The deployer may grant only the roles that the program grants to nodes and to the monitor, so a
+        # compromised workflow cannot make itself owner.
         projects.IAMMember(
             f"{name}-grants",
             project=environment.project,
@@ -157,7 +158,7 @@ class Deployer(Component):
         account = serviceaccount.Account(
             name,
             account_id="kingdom-reader",
-            display_name=f"Plans {environment.name} and finds its drift from {args.settings.github}",
+            display_name=f"Read-only: plans and drift of {environment.name} from {args.settings.github}",
             opts=self.child(),
         )
         self._admit(f"{name}-github", account, pool, reading(environment.name))
@@ -174,9 +175,9 @@ class Deployer(Component):
     def _admit(
         self, name: str, account: serviceaccount.Account, pool: iam.WorkloadIdentityPool, environment: str
     ) -> None:
-        """Let jobs of one GitHub environment become `account`.
+        """Let jobs of one GitHub environment impersonate `account`.
 
-        The provider has already refused every other repository, ref and environment.
+        The provider has already rejected tokens of other repositories, refs and environments.
         """
         serviceaccount.IAMMember(
             name,
@@ -190,11 +191,11 @@ class Deployer(Component):
 
 
 def condition(environment: str, settings: DeliverySettings) -> str:
-    """The condition for accepted tokens: GitHub's issuer signs those of every repository.
+    """Return the condition for accepted tokens, since GitHub's issuer signs those of every repository.
 
-    The GitHub environment is part of it, so that its reviewers must have approved; the one for reading
-    has none. The subject repeats repository and environment, in the form that GitHub gives it by default: the
-    one claim that every token has.
+    The GitHub environment is part of it, so that its reviewers must have approved; the one for reading has no
+    reviewers. The subject contains repository and environment in GitHub's default format; it is the only
+    claim that every token has.
     """
     environments = (environment, reading(environment))
     subjects = ", ".join(f"'repo:{settings.github}:environment:{name}'" for name in environments)
@@ -210,12 +211,12 @@ def condition(environment: str, settings: DeliverySettings) -> str:
 
 
 def reading(environment: str) -> str:
-    """The GitHub environment whose jobs only read."""
+    """Return the name of the GitHub environment whose jobs have read access only."""
     return f"{environment}-read"
 
 
 def grantable(roles: Iterable[str]) -> str:
-    """Condition on a grant: it changes members of these roles only.
+    """Return the condition of a grant that limits it to changing members of these roles.
 
     https://cloud.google.com/iam/docs/setting-limits-on-granting-roles
     """

@@ -1,4 +1,4 @@
-"""The third cache layer and the outer wall: the Cloudflare zone in front of the gateway."""
+"""The Cloudflare zone in front of the gateway: the third cache layer and the firewall."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from infra.settings.platform import EdgeSettings
 from infra.settings.service import WorkloadSettings
 from infra.settings.shutdown_timing import Termination
 
-# Authorities that may issue certificates for the name: Google for the gateway and the edge, two more for
-# Cloudflare's edge.
+# Certificate authorities for the host name: Google for the gateway and the edge, two more for Cloudflare's
+# edge.
 AUTHORITIES = ("pki.goog", "letsencrypt.org", "ssl.com")
 
 
@@ -49,7 +49,7 @@ class Edge(Component):
                 value=value,
                 opts=self.child(depends_on=first),
             )
-        # Rules match the normalized path, as the service does: `/v1/%2e%2e/` does not bypass them.
+        # Rules match the normalized path, as the service does, so `/v1/%2e%2e/` does not bypass them.
         cloudflare.UrlNormalizationSettings(
             name, zone_id=settings.zone, type="cloudflare", scope="both", opts=self.child()
         )
@@ -84,8 +84,8 @@ class Edge(Component):
             name=settings.hostname,
             type="A",
             content=origin.address,
-            proxied=True,  # the origin's address stays unknown, and every rule applies
-            ttl=1,  # automatic: the only value a proxied record may have
+            proxied=True,  # the origin's address is not published, and every rule applies
+            ttl=1,  # automatic: the only value that a proxied record accepts
             opts=self.child(),
         )
         cloudflare.DnsRecord(
@@ -94,12 +94,12 @@ class Edge(Component):
             name=origin.challenge.name,
             type=origin.challenge.type,
             content=origin.challenge.content,
-            proxied=False,  # Google must see the record itself
+            proxied=False,  # Google must resolve the record itself
             ttl=300,
             opts=self.child(),
         )
         for authority in AUTHORITIES:
-            # Any other authority, tricked or bribed, must refuse to issue for the name.
+            # Other certificate authorities must refuse to issue a certificate for the name.
             cloudflare.DnsRecord(
                 f"{self.name}-issuer-{authority.replace('.', '-')}",
                 zone_id=settings.zone,
@@ -109,8 +109,8 @@ class Edge(Component):
                 ttl=3600,
                 opts=self.child(),
             )
-        # Signed records: a resolver detects a forged address.
-        # Cloudflare reports `pending` until the registrar has the DS record, which is not a change to make.
+        # DNSSEC: a resolver detects a forged address. Cloudflare reports `pending` until the registrar has
+        # the DS record; that is not a change to apply.
         cloudflare.ZoneDnssec(
             self.name, zone_id=settings.zone, status="active", opts=self.child(ignore_changes=["status"])
         )
@@ -122,28 +122,29 @@ def zone_settings(settings: EdgeSettings) -> dict[str, Any]:
     `polish` precedes `webp`, which Cloudflare refuses without it (error 1020).
     """
     return {
-        "ssl": "strict",  # the origin's certificate is verified: no interception between edge and origin
-        "min_tls_version": "1.2",  # older versions have known breaks
+        # The origin's certificate is verified, so traffic to the origin cannot be intercepted.
+        "ssl": "strict",
+        "min_tls_version": "1.2",  # older versions have known vulnerabilities
         "tls_1_3": "on",  # forward secrecy for clients that support it
-        "0rtt": "off",  # early data can be replayed, and a POST sent twice
-        "always_use_https": "on",  # a plain request gets a redirect, never content
-        "automatic_https_rewrites": "on",  # no image of a page is fetched in the clear
+        "0rtt": "off",  # early data can be replayed, so a POST could be processed twice
+        "always_use_https": "on",  # a plain HTTP request gets a redirect, never content
+        "automatic_https_rewrites": "on",  # images of a page are fetched over TLS
         "opportunistic_encryption": "on",
         "http3": "on",
         "brotli": "on",
-        "websockets": "off",  # nothing speaks it; an open connection is not rate limited
-        "browser_check": "on",  # requests with headers that no browser or app sends
-        "email_obfuscation": "off",  # it rewrites response bodies, and these are an API's
+        "websockets": "off",  # not used; open connections are not rate limited
+        "browser_check": "on",  # blocks requests with headers that browsers and apps do not send
+        "email_obfuscation": "off",  # it rewrites response bodies, which breaks an API
         # Images lose their metadata (location included) and are recompressed without loss.
         "polish": "lossless" if settings.image_formats else "off",
         "webp": "on" if "webp" in settings.image_formats else "off",
         "security_header": {
             "strict_transport_security": {
-                # A browser that came once never speaks plain HTTP again.
+                # Browsers use HTTPS only, after their first visit.
                 "enabled": settings.hsts_seconds > 0,
                 "max_age": settings.hsts_seconds,
-                "include_subdomains": True,  # its cookies cannot be read through a plain subdomain
-                "nosniff": True,  # a browser does not guess that an upload is a script
+                "include_subdomains": True,  # cookies cannot be read through an unencrypted subdomain
+                "nosniff": True,  # an upload is not interpreted as a script
                 "preload": False,
             }
         },

@@ -1,4 +1,4 @@
-"""The third cache layer: tiers and storage of responses at the edge, and image variants."""
+"""The edge cache: tiers and storage of responses, and image variants."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ class EdgeCache(Component):
     def __init__(self, name: str, args: EdgeCacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:edge:EdgeCache", name, opts)
         settings = args.settings
-        # Data centers fetch through one near the origin: an image is fetched once, not once per location.
+        # Other data centers fetch through one near the origin, so an image is fetched once instead of once
+        # per location.
         tiers = cloudflare.TieredCache(name, zone_id=settings.zone, value="on", opts=self.child())
         reserve = "on" if settings.cache_reserve else "off"
         if settings.plan is CloudflarePlan.ENTERPRISE:
-            # Other plans may neither set nor read it: Cloudflare returns error 1135, for "off" too.
+            # Other plans can neither set nor read it: Cloudflare returns error 1135, for "off" too.
             cloudflare.RegionalTieredCache(
                 name, zone_id=settings.zone, value="on", opts=self.child(depends_on=[tiers])
             )
-        # Stored for a month without use, where the tiers evict within days.
+        # Stored for a month without use; the tiers evict within days.
         cloudflare.ZoneCacheReserve(
             name, zone_id=settings.zone, value=reserve, opts=self.child(depends_on=[tiers])
         )
         if settings.image_formats:
-            # Without variants the first client's format is kept and shown to all.
+            # Without variants, the format of the first response would be cached for all clients.
             formats = [f"image/{kind}" for kind in settings.image_formats]
             cloudflare.ZoneCacheVariants(
                 name,

@@ -1,4 +1,4 @@
-"""Failover between origins: the main one, and those in other regions that stand by or take a share."""
+"""Cloudflare load balancer: failover from the main origin to origins in other regions, or weighted shares."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from infra.settings.platform import EdgeSettings
 from infra.settings.shutdown_timing import Termination
 
 MAIN = "main"
-MONITOR_SECONDS = 60  # two failures in a row are two minutes: within the five that REL1 allows
+MONITOR_SECONDS = 60  # two consecutive failures take two minutes, within the five minutes of REL1
 MONITOR_FAILURES = 2
 MONITOR_TIMEOUT_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeBalancerArgs:
-    """The environment, the main origin's address, and how sessions stick and end."""
+    """The environment, the main origin's address, and the settings of sessions and of draining."""
 
     environment: Environment
     address: pulumi.Input[str]
@@ -31,7 +31,7 @@ class EdgeBalancerArgs:
 
 
 class EdgeBalancer(Component):
-    """Monitor, a pool for each origin, the load balancer over them, and word when one of them is lost."""
+    """Monitor, one pool for each origin, load balancer, and an alert when an origin is lost."""
 
     def __init__(self, name: str, args: EdgeBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:edge:EdgeBalancer", name, opts)
@@ -47,7 +47,7 @@ class EdgeBalancer(Component):
             port=443,
             header={"Host": [settings.hostname]},
             expected_codes="200",
-            follow_redirects=False,  # a redirect comes from another service
+            follow_redirects=False,  # a redirect would be the response of another service
             allow_insecure=False,  # an origin with a wrong certificate is unhealthy
             interval=MONITOR_SECONDS,
             timeout=MONITOR_TIMEOUT_SECONDS,
@@ -66,18 +66,18 @@ class EdgeBalancer(Component):
             name=settings.hostname,
             description=f"kingdom {args.environment.name}",
             proxied=True,  # the origins' addresses stay unknown
-            # In this order: a pool gets requests when those before it are lost.
+            # A pool receives requests while all pools before it are unhealthy.
             default_pools=[pool.id for pool in pools.values()],
-            # With every pool lost the main one is still tried: a monitor may be wrong.
+            # If all pools are unhealthy, the main one is used: the monitor may be wrong.
             fallback_pool=pools[MAIN].id,
             **steering(pools, weights),
-            # A request that meets a dead origin goes on to the next pool instead of failing.
+            # A request to an unreachable origin is retried at the next pool.
             adaptive_routing={"failover_across_pools": True},
             session_affinity="cookie",
             session_affinity_ttl=args.affinity_seconds,
             session_affinity_attributes={
                 "samesite": "Lax",
-                "secure": "Always",  # the cookie never travels in the clear
+                "secure": "Always",  # the cookie is sent over TLS only
                 "drain_duration": args.termination.drain + args.termination.finish,
             },
             opts=self.child(),
@@ -85,7 +85,7 @@ class EdgeBalancer(Component):
         cloudflare.NotificationPolicy(
             name,
             account_id=settings.account,
-            name=f"kingdom {args.environment.name}: an origin is lost or back",
+            name=f"kingdom {args.environment.name}: origin health changed",
             alert_type="load_balancing_health_alert",
             enabled=True,
             mechanisms={"emails": [{"id": args.page}]},
@@ -106,11 +106,11 @@ class EdgeBalancer(Component):
             f"{self.name}-{key}",
             account_id=settings.account,
             name=f"kingdom-{self._args.environment.name}-{key}",
-            description=f"kingdom {self._args.environment.name}: the origin {key}",
+            description=f"kingdom {self._args.environment.name}: origin {key}",
             enabled=True,
             minimum_origins=1,
             monitor=monitor.id,
-            # From two continents, so that one bad route does not take an origin out.
+            # From two continents, so that one faulty route does not take an origin out of rotation.
             check_regions=["WEU", "ENAM"],
             origins=[
                 {
@@ -119,7 +119,7 @@ class EdgeBalancer(Component):
                     "enabled": True,
                     "port": 443,
                     "weight": 1,
-                    # Every origin shows the certificate of the one public name.
+                    # Every origin has the certificate of the one public name.
                     "header": {"hosts": [settings.hostname]},
                 }
             ],
@@ -129,13 +129,13 @@ class EdgeBalancer(Component):
 
 
 def shares(settings: EdgeSettings) -> dict[str, float]:
-    """The share of requests that each origin gets, 0 to 1; the main one gets what is left."""
+    """Return the share of requests that each origin gets, 0 to 1; the main one gets the remainder."""
     given = {key: standby.weight_percent / 100 for key, standby in settings.standby.items()}
     return {MAIN: round(1 - sum(given.values()), 2), **given}
 
 
 def steering(pools: dict[str, cloudflare.LoadBalancerPool], weights: dict[str, float]) -> dict[str, Any]:
-    """By weight where an origin in another region takes a share, else strictly in order."""
+    """Return the steering policy: by weight if another origin has a share, otherwise strictly in order."""
     if weights[MAIN] == 1:
         return {"steering_policy": "off"}
     keys = list(pools)

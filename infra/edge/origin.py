@@ -11,13 +11,13 @@ from infra.component import Component, Environment
 from infra.edge.address_ranges import CLOUDFLARE
 
 MAX_BODY_BYTES = 26 * 1024 * 1024
-CLIENT_REQUESTS = 6_000  # a minute; the service allows 1,200 an address
-RANGES = 10  # address ranges that one rule of Cloud Armor takes
+CLIENT_REQUESTS = 6_000  # a minute; the service allows 1,200 per address
+RANGES = 10  # maximum number of address ranges in one rule of Cloud Armor
 
 
 @dataclass(frozen=True, slots=True)
 class OriginArgs:
-    """The environment and the name that the certificate is for."""
+    """The environment and the host name of the certificate."""
 
     environment: Environment
     hostname: str
@@ -25,7 +25,7 @@ class OriginArgs:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The DNS record that proves to Google that the name is ours."""
+    """The DNS record that proves control of the host name to Google."""
 
     name: pulumi.Output[str]
     type: pulumi.Output[str]
@@ -33,7 +33,10 @@ class Challenge:
 
 
 class Origin(Component):
-    """Global address and a Google-managed certificate, proven over DNS so that it is there before traffic."""
+    """Global address and a Google-managed certificate.
+
+    The certificate is validated over DNS, so it exists before traffic arrives.
+    """
 
     def __init__(self, name: str, args: OriginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:edge:Origin", name, opts)
@@ -70,12 +73,12 @@ class Origin(Component):
         tls = compute.SSLPolicy(
             name,
             name="kingdom",
-            # Cloudflare offers TLS 1.3; older versions come from clients that bypass the edge.
+            # Cloudflare uses TLS 1.3; clients with older versions bypass the edge.
             min_tls_version="TLS_1_2",
             profile="RESTRICTED",  # forward secrecy and authenticated encryption only
             opts=self.child(),
         )
-        self.wall = self._wall(name, labels)
+        self.security_policy = self._security_policy(name, labels)
         record = proof.dns_resource_records[0]
         self.address = address.address
         self.address_name = address.name
@@ -86,7 +89,7 @@ class Origin(Component):
         )
         self.register_outputs({"address": self.address})
 
-    def _wall(self, name: str, labels: dict[str, str]) -> pulumi.Output[str]:
+    def _security_policy(self, name: str, labels: dict[str, str]) -> pulumi.Output[str]:
         """Create the Cloud Armor policy that admits Cloudflare only: direct requests get 403."""
         batches = [CLOUDFLARE[start : start + RANGES] for start in range(0, len(CLOUDFLARE), RANGES)]
         return compute.SecurityPolicy(
@@ -96,19 +99,20 @@ class Origin(Component):
             description="Allow only Cloudflare to reach the origin",
             rules=[
                 {
-                    # Before the edge is let in: Log4Shell and its kin, should a dependency of ours ever log
-                    # with Java, and should the edge's own rules be switched off (CVE-2021-44228).
+                    # Evaluated before requests of the edge are admitted: Log4Shell and variants
+                    # (CVE-2021-44228), in case a dependency logs with Java while the edge's own rules are
+                    # off.
                     "action": "deny(403)",
                     "priority": 500,
                     "description": "Deny Log4Shell (JNDI lookup) payloads",
                     "match": {"expr": {"expression": "evaluatePreconfiguredWaf('cve-canary')"}},
                 },
                 {
-                    # The largest upload of any plan is 25 MiB: a longer body is refused before it is read.
-                    # Not with 413, because a rule can only deny with 403, 404 or 502.
+                    # The largest upload of any plan is 25 MiB: a longer body is rejected before it is read.
+                    # Cloud Armor can deny with 403, 404 or 502, not with 413.
                     "action": "deny(403)",
                     "priority": 600,
-                    "description": "Bodies larger than any upload",
+                    "description": "Deny bodies larger than the largest upload",
                     "match": {
                         "expr": {
                             "expression": "has(request.headers['content-length']) && "
@@ -118,8 +122,8 @@ class Origin(Component):
                 },
                 *(
                     {
-                        # Behind the limits of the edge: one client cannot take all connections to the
-                        # replicas, even while the edge's own limits are off.
+                        # Higher than the edge's limits: one client cannot use all connections to the
+                        # replicas, even while the edge's limits are off.
                         "action": "throttle",
                         "rate_limit_options": {
                             "conform_action": "allow",
@@ -141,7 +145,7 @@ class Origin(Component):
                     "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}},
                 },
             ],
-            # JSON bodies are inspected too, and a denied request logs the rule that matched.
+            # JSON bodies are inspected too, and the log of a denied request names the rule.
             advanced_options_config={"json_parsing": "STANDARD", "log_level": "VERBOSE"},
             labels=labels,
             opts=self.child(),

@@ -18,7 +18,7 @@ Rule = cloudflare.RulesetRuleArgsDict
 # https://developers.cloudflare.com/waf/managed-rules/reference/
 MANAGED = "efb7b8c949ac4650a09736fc376e9aee"
 OWASP = "4814384a9e5d4991b9815dcfc25d2f1f"
-OWASP_SCORE = "6179ae15870a4bb7b2d480d4843b323c"  # the rule that adds the others up and acts
+OWASP_SCORE = "6179ae15870a4bb7b2d480d4843b323c"  # the rule that sums the scores and blocks
 OWASP_THRESHOLD = 40  # Cloudflare's "medium"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -33,8 +33,8 @@ METHOD_NOT_ALLOWED = json.dumps(
 
 HEADERS = {
     "x-content-type-options": "nosniff",  # a browser does not guess that an upload is a script
-    "x-frame-options": "DENY",  # the pages cannot be framed to steal clicks
-    "referrer-policy": "no-referrer",  # signed links do not leak to other sites
+    "x-frame-options": "DENY",  # protection from clickjacking
+    "referrer-policy": "no-referrer",  # signed URLs do not leak to other sites
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cross-origin-opener-policy": "same-origin",
     "x-permitted-cross-domain-policies": "none",
@@ -51,16 +51,16 @@ class EdgeRulesArgs:
 
 
 class EdgeRules(Component):
-    """Firewall, managed firewall, rate limits, cache and headers. A second ruleset a phase would be refused.
+    """Firewall, managed firewall, rate limits, cache and headers: Cloudflare accepts one ruleset per phase.
 
-    Requests meet them in Cloudflare's order of phases, whatever the order here.
+    Cloudflare applies them in its own order of phases, not in the order of declaration.
     """
 
     def __init__(self, name: str, args: EdgeRulesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:edge:EdgeRules", name, opts)
         self._zone = args.settings.zone
         self._ruleset("firewall", "http_request_firewall_custom", "WAF custom rules", firewall())
-        self._ruleset("managed", "http_request_firewall_managed", "Known attacks", managed())
+        self._ruleset("managed", "http_request_firewall_managed", "Managed WAF rules", managed())
         self._ruleset(
             "rates",
             "http_ratelimit",
@@ -89,22 +89,22 @@ class EdgeRules(Component):
 
 
 def below(path: str) -> str:
-    """Rule expression for everything below a path prefix."""
+    """Return the rule expression for every path below a prefix."""
     return f'starts_with(http.request.uri.path, "{path}")'
 
 
 def routed() -> str:
-    """Rule expression for what the gateway routes, as it does: the path itself, or whole segments below."""
+    """Return the rule expression for a path and its subpaths, as the gateway matches it."""
     return " or ".join(f'http.request.uri.path eq "{path}" or {below(path + "/")}' for path in ROUTED)
 
 
 def firewall() -> list[Rule]:
-    """Refused before anything else looks at it: it costs the origin nothing."""
+    """Return the rules that block a request before all others, without a request to the origin."""
     methods = " ".join(f'"{method}"' for method in METHODS)
     return [
         {
             "ref": "methods",
-            "description": "Methods that the API does not have (TRACE shows a client's own headers)",
+            "description": "Methods that the API does not use",
             "expression": f"not http.request.method in {{{methods}}}",
             "action": "block",
             "action_parameters": {
@@ -117,7 +117,7 @@ def firewall() -> list[Rule]:
         },
         {
             "ref": "unrouted",
-            "description": "Paths that lead nowhere: scanners look for them",
+            "description": "Paths that only scanners request",
             "expression": f"not ({routed()})",
             "action": "block",
         },
@@ -125,24 +125,24 @@ def firewall() -> list[Rule]:
 
 
 def managed() -> list[Rule]:
-    """Cloudflare's rules against known holes, and OWASP's score for what looks like an attack."""
+    """Return Cloudflare's managed rules and the OWASP rules, which sum the scores of a request."""
     return [
         {
             "ref": "managed",
-            "description": "Cloudflare's managed rules, as they are updated",
+            "description": "Cloudflare managed ruleset",
             "expression": "true",
             "action": "execute",
             "action_parameters": {"id": MANAGED},
         },
         {
             "ref": "owasp",
-            "description": "OWASP core rules",
+            "description": "OWASP core ruleset",
             "expression": "true",
             "action": "execute",
             "action_parameters": {
                 "id": OWASP,
                 "overrides": {
-                    # Level 1 only: the stricter levels block users' texts as attacks.
+                    # Level 1 only: stricter levels block texts of users as attacks.
                     "categories": [
                         {"category": f"paranoia-level-{level}", "enabled": False} for level in (2, 3, 4)
                     ],
@@ -167,21 +167,21 @@ def cache_rule(ref: str, path: str) -> Rule:
             "cache": True,
             "edge_ttl": {"mode": "bypass_by_default"},  # a response without Cache-Control may be private
             "browser_ttl": {"mode": "respect_origin"},
-            # A stale image is better than an error while the origin is fetched again.
+            # Serve a stale image while it is fetched again.
             "serve_stale": {"disable_stale_while_updating": False},
         },
     }
 
 
 def rate_rule(ref: str, rule: RateRule) -> Rule:
-    """Refuse an address for a while when it sends more than its share below a path."""
+    """Return the rule that blocks an address for a period after it exceeds its rate below a path."""
     return {
         "ref": ref,
         "description": f"At most {rule.requests} in {rule.period_seconds} s below {rule.path}",
         "expression": below(rule.path),
         "action": "block",
         "ratelimit": {
-            # Counted in each data center, as Cloudflare requires.
+            # Counted per data center, as Cloudflare requires.
             "characteristics": ["ip.src", "cf.colo.id"],
             "period": rule.period_seconds,
             "requests_per_period": rule.requests,
@@ -191,10 +191,10 @@ def rate_rule(ref: str, rule: RateRule) -> Rule:
 
 
 def headers() -> Rule:
-    """Return the rule that sets security headers on every response, the edge's own errors included."""
+    """Return the rule that sets security headers on every response, including the edge's own errors."""
     return {
         "ref": "headers",
-        "description": "Security headers; nothing about what runs behind",
+        "description": "Set security headers; remove headers that reveal the software",
         "expression": "true",
         "action": "rewrite",
         "action_parameters": {

@@ -24,7 +24,7 @@ from infra.workload.network_policies import declare
 
 @dataclass(frozen=True, slots=True)
 class LoadTestArgs:
-    """The environment, what the load test runs on and against, the zones, the registry, and its settings."""
+    """The environment, the cluster and target of the load test, the zones, the registry, and the settings."""
 
     environment: Environment
     keys: Keys
@@ -37,7 +37,7 @@ class LoadTestArgs:
 
 
 class LoadTest(Component):
-    """Everything of one load test. Without it, nothing of it is declared.
+    """All resources of one load test; the component is not declared without one.
 
     Requests go to the Service of the API inside the cluster. The edge and the load balancer are not loaded:
     their limits per client would reject most requests of a few addresses.

@@ -1,4 +1,4 @@
-"""Accounts that a load test signs in to: a secret that an operator fills, readable by the load test alone."""
+"""Existing accounts for a load test: a secret that an operator fills, readable by the load test only."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ class JobArgs:
 class LoadTestJob(Component):
     """Account, Service of the coordinator, mounted accounts and Job.
 
-    The Job ends with its first pod, the coordinator, which ends with the schedule. A pod that fails ends it
-    as well, since the rest would send less load than stated. Nothing is started again.
+    The Job ends when its first pod, the coordinator, ends after the schedule. A failed pod ends it as well,
+    because the remaining pods would send less load than stated. No pod is restarted.
     """
 
     def __init__(self, name: str, args: JobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -104,7 +104,7 @@ class LoadTestJob(Component):
 
 
 def window(run: RunSettings) -> dict[str, str]:
-    """Return the annotations that state the window; none without one."""
+    """Return the annotations that state the window; empty without one."""
     return {} if run.window is None else {WINDOW_START: run.window.start, WINDOW_END: run.window.end}
 
 
@@ -139,7 +139,7 @@ def _pod(args: JobArgs) -> Any:
 def variables(args: JobArgs) -> dict[str, pulumi.Input[str]]:
     """Return the environment variables; each pod's index is in `JOB_COMPLETION_INDEX`, which the Job sets.
 
-    The first pod of an indexed Job, the coordinator, is `loadtest-0` in the Service.
+    The coordinator, pod 0 of the indexed Job, is `loadtest-0` in the Service.
     """
     run = args.run
     return {

@@ -24,7 +24,7 @@ from infra.settings.service import ObservabilitySettings
 
 @dataclass(frozen=True, slots=True)
 class ObservabilityArgs:
-    """The environment, where it is reached, and its settings."""
+    """The environment, the public host, and the settings."""
 
     environment: Environment
     edge: EdgeSettings
@@ -78,7 +78,7 @@ class Observability(Component):
         self.register_outputs({})
 
     def _uptime(self, args: ObservabilityArgs, channels: Channels) -> None:
-        """The whole way, from three continents through the edge to the database and back."""
+        """Create the uptime check: from three continents, through the edge to the database."""
         monitoring.UptimeCheckConfig(
             self.name,
             display_name=f"{args.edge.hostname} answers",
@@ -92,20 +92,20 @@ class Observability(Component):
             http_check={
                 "path": args.edge.monitor_path,
                 "port": args.edge.port,
-                "use_ssl": True,  # checked over TLS, as users connect
-                "validate_ssl": True,  # an expired certificate is an outage
+                "use_ssl": True,  # checked over TLS, as clients connect
+                "validate_ssl": True,  # an expired certificate counts as unavailable
             },
             user_labels=args.environment.label("observability"),
             opts=self.child(),
         )
-        # Checks of anything else count under the same name: the filter names the kind.
+        # The metric has the same name for other kinds of checks, so the filter names the kind.
         checked = f'monitored_resource="uptime_url", host="{args.edge.hostname}"'
         passed = f"monitoring_googleapis_com:uptime_check_check_passed{{{checked}}}"
         channels.alert(
             self,
             "down",
             f"{args.edge.hostname} is unreachable",
-            # From more than half of the places at once: one of them may have a bad day.
+            # More than half of the locations at once: a single one may have a network problem.
             promql(f"avg(avg_over_time({passed}[5m])) < 0.5", duration="60s"),
             Severity.CRITICAL,
         )

@@ -11,7 +11,7 @@ from infra.observability.notification_channels import Channels, Severity, promql
 
 CERTIFICATE_DAYS = 21
 
-# Changes that open a way in, or hide that there was one (CIS Google Cloud 2.4 to 2.10), and a shell in a pod.
+# Changes that grant access or hide that it was used (CIS Google Cloud 2.4 to 2.10), and a shell in a pod.
 CHANGES = {
     "permissions": (
         "Permissions of the project changed",
@@ -36,7 +36,7 @@ CHANGES = {
         'resource.type="k8s_cluster" AND protoPayload.methodName="io.k8s.core.v1.pods.exec.create"',
     ),
     "refused-image": (
-        "An image from elsewhere was refused",
+        "An image of another registry was rejected",
         'resource.type="k8s_cluster" AND protoPayload.response.reason="VIOLATES_POLICY"',
     ),
 }
@@ -51,7 +51,7 @@ class NoticesArgs:
 
 
 class Notices(Component):
-    """Notices from metrics, and from the audit log."""
+    """Informational alerts from metrics and from the audit log."""
 
     def __init__(self, name: str, args: NoticesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:observability:Notices", name, opts)
@@ -64,14 +64,14 @@ class Notices(Component):
                 title,
                 {"display_name": "", "condition_matched_log": {"filter": found}},
                 Severity.INFO,
-                # A deployment changes many at once: one letter is enough.
+                # A deployment causes many events at once; one notification is enough.
                 strategy={"auto_close": "3600s", "notification_rate_limit": {"period": "300s"}},
             )
         self.register_outputs({})
 
 
 def measured(namespace: str) -> dict[str, tuple[str, str]]:
-    """Title and PromQL of each notice that comes from a metric."""
+    """Title and PromQL of each alert that is based on a metric."""
     pods = f'namespace="{namespace}"'
     return {
         "scaled-out": (
@@ -82,15 +82,15 @@ def measured(namespace: str) -> dict[str, tuple[str, str]]:
             ),
         ),
         "waiting": (
-            "Pods have waited for a node for ten minutes",
+            "Pods pending for 10 minutes",
             f'sum(kube_pod_status_phase{{{pods}, phase="Pending"}}) > 0',
         ),
         "restarts": (
-            "A container restarted",
+            "Container restarted",
             f'sum(increase(kubernetes_io:container_restart_count{{namespace_name="{namespace}"}}[10m])) > 0',
         ),
         "certificate": (
-            f"The certificate ends within {CERTIFICATE_DAYS} days",
+            f"The TLS certificate expires within {CERTIFICATE_DAYS} days",
             (
                 "min(monitoring_googleapis_com:uptime_check_time_until_ssl_cert_expires"
                 f'{{monitored_resource="uptime_url"}}) < {CERTIFICATE_DAYS}'

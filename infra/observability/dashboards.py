@@ -41,7 +41,7 @@ class Dashboards(Component):
 
 
 def dashboard(title: str, labels: Any, panels: Sequence[Panel]) -> dict[str, Any]:
-    """A Cloud Monitoring dashboard, two charts a row."""
+    """Return a Cloud Monitoring dashboard with two charts per row."""
     return {
         "displayName": title,
         "labels": dict(labels),
@@ -62,7 +62,7 @@ def dashboard(title: str, labels: Any, panels: Sequence[Panel]) -> dict[str, Any
 
 
 def chart(panel: Panel) -> dict[str, Any]:
-    """One chart with its lines and thresholds."""
+    """Return a chart with its lines and thresholds."""
     limits = panel.threshold
     return {
         "dataSets": [

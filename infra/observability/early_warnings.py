@@ -22,7 +22,7 @@ class EarlyWarningsArgs:
 
 
 class EarlyWarnings(Component):
-    """One incident for each line of a signal that has become worse, and one without a recent report."""
+    """One incident for each line of a signal with a degradation, and one for a missing report."""
 
     def __init__(
         self, name: str, args: EarlyWarningsArgs, opts: pulumi.ResourceOptions | None = None
@@ -36,8 +36,8 @@ class EarlyWarnings(Component):
 def warnings(every_hours: int) -> dict[str, tuple[str, str]]:
     """Title and PromQL of each alert.
 
-    Pods end after a run, so the queries look back to the last one; `OVERLAP_MINUTES` are for the start, the
-    evaluation and the ingestion of the next, so that a finding that persists is one incident.
+    Pods end after a run, so the queries look back to the last run. `OVERLAP_MINUTES` cover the start,
+    evaluation and ingestion of the next run, so that a persistent finding is one incident.
     """
     last = f"{every_hours * 60 + OVERLAP_MINUTES}m"
     missed = f"{every_hours * MISSED_RUNS}h"

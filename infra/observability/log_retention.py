@@ -1,4 +1,4 @@
-"""How long logs are remembered, and where."""
+"""Retention and location of logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.component import Component, Environment
 
 @dataclass(frozen=True, slots=True)
 class LogsArgs:
-    """The environment, and how many days logs are kept."""
+    """The environment, and the retention of logs in days."""
 
     environment: Environment
     days: int
@@ -29,9 +29,9 @@ class Logs(Component):
             location="global",
             bucket_id="_Default",
             retention_days=args.days,
-            enable_analytics=True,  # an investigation joins logs instead of paging through them
+            enable_analytics=True,  # SQL queries over logs
             index_configs=[
-                # The usual searches: one request, one account.
+                # Indexed fields: searches by request and by account.
                 {"field_path": "jsonPayload.trace_id", "type": "INDEX_TYPE_STRING"},
                 {"field_path": "jsonPayload.request_id", "type": "INDEX_TYPE_STRING"},
             ],

@@ -1,4 +1,4 @@
-"""Notification channels: one that pages, one that opens tickets, one for informational notices."""
+"""Notification channels: pages, tickets, and informational notices."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from infra.settings.service import ObservabilitySettings
 
 
 class Severity(StrEnum):
-    """How urgent; each has its own address."""
+    """Severity of an alert; each has its own address."""
 
     INFO = "INFO"
     WARNING = "WARNING"
     CRITICAL = "CRITICAL"
 
     def address(self, settings: ObservabilitySettings) -> str:
-        """The addresses of the channels."""
+        """Return the address of the severity's channel."""
         return {
             Severity.INFO: settings.info,
             Severity.WARNING: settings.ticket,
@@ -37,7 +37,7 @@ class ChannelsArgs:
 
 
 class Channels(Component):
-    """A notification channel for each severity, and alerts that use them."""
+    """A notification channel for each severity, and the alert policies that use them."""
 
     def __init__(self, name: str, args: ChannelsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:observability:Channels", name, opts)
@@ -94,7 +94,7 @@ class Channels(Component):
 
 
 def page_of(key: str) -> str:
-    """The section of docs/operating.md on the alert `key`; both severities of a signal share one."""
+    """Return the section of docs/operating.md about the alert `key`, which both severities share."""
     for severity in Severity:
         key = key.removesuffix(f"-{severity.lower()}")
     return f"docs/operating.md#{key}"
@@ -108,7 +108,7 @@ def promql(query: str, duration: str = "300s") -> monitoring.AlertPolicyConditio
             "query": query,
             "duration": duration,
             "evaluation_interval": "60s",
-            # The metric is there only once the service has run.
+            # The metric does not exist before the service has run.
             "disable_metric_validation": True,
         },
     }

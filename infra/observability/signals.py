@@ -19,7 +19,7 @@ FILE: Final = Path(__file__).with_name("signals.yaml")
 
 @dataclass(frozen=True, slots=True)
 class MonitoredSignal:
-    """A measured quantity: what it is called, its unit (UCUM), its PromQL, and where it becomes an alert.
+    """A measured quantity: title, unit (UCUM), PromQL, and threshold.
 
     `by` are the labels that distinguish its lines; `policy` states that alert policies are declared for it.
     """
@@ -36,7 +36,7 @@ class MonitoredSignal:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One chart of a dashboard: its title and the signal behind each legend."""
+    """A chart of a dashboard: its title, and the signal of each legend."""
 
     title: str
     lines: Mapping[str, MonitoredSignal]
@@ -54,7 +54,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Signals by name, dashboards by name, and the objectives' shares of bad requests."""
+    """Signals by name, dashboards by name, and the share of bad requests of each objective."""
 
     signals: Mapping[str, MonitoredSignal]
     dashboards: Mapping[str, tuple[Panel, ...]]
@@ -73,7 +73,7 @@ def declared() -> Mapping[str, Any]:
 
 
 def published(namespace: str, settings: ObservabilitySettings) -> str:
-    """The declared signals as JSON, in the form in which the service's monitor reads them."""
+    """Return the declared signals as JSON, the input format of the service's monitor."""
     found, content = signals(namespace, settings), declared()
     objectives = settings.objectives
     return json.dumps(
@@ -102,7 +102,7 @@ def published(namespace: str, settings: ObservabilitySettings) -> str:
 def signals(namespace: str, settings: ObservabilitySettings) -> Signals:
     """Return the declared signals with the values of a stack filled in."""
     content = declared()
-    # The bound as the service writes it: 1 second is "1.0".
+    # The bound as the service formats it: 1 second is "1.0".
     values = {"namespace": namespace, "fast_seconds": f"{settings.objectives.fast_seconds!s}"}
     thresholds = {
         field.alias or name: getattr(settings.thresholds, name)

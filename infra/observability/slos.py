@@ -1,4 +1,4 @@
-"""TGT1 and TGT3 as service level objectives over 30 days, and word when their error budgets burn."""
+"""TGT1 and TGT3 as service level objectives over 30 days, with burn-rate alerts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from infra.settings.service import ObjectiveSettings
 Burn = Callable[[str], str]
 
 DAYS = 30
-# Long window, short window, and how many times faster than allowed a 30-day budget is spent: 2 % of it in an
-# hour, 5 % in six (page); 10 % in a day or in three (ticket). The short window ends the alert with its cause.
+# Long window, short window, and burn rate of a 30-day budget: 2 % of it in an hour, 5 % in six (page); 10 %
+# in a day or in three (ticket). The short window ends the alert soon after its cause.
 BURNS = {
     Severity.CRITICAL: (("1h", "5m", 14.4), ("6h", "30m", 6.0)),
     Severity.WARNING: (("1d", "2h", 3.0), ("3d", "6h", 1.0)),
@@ -94,7 +94,7 @@ class Objectives(Component):
                     self,
                     f"{objective}-burn-{severity.lower()}",
                     f"The error budget of {objective} burns too fast",
-                    promql(query, duration="0s"),  # the windows themselves are the patience
+                    promql(query, duration="0s"),  # the windows already require a duration
                     severity,
                     labels={"slo": objective},
                 )
@@ -102,7 +102,7 @@ class Objectives(Component):
 
 
 def objectives(settings: ObjectiveSettings, signals: Signals) -> list[tuple[str, Burn, float]]:
-    """Name, share of bad requests as PromQL over a window, and the share that is allowed."""
+    """Return name, share of bad requests as PromQL over a window, and the allowed share."""
     allowed = {
         "availability": 1 - settings.availability_percent / 100,
         "latency": 1 - settings.fast_percent / 100,

@@ -1,8 +1,8 @@
 """The settings of a stack file, as types.
 
-`Settings.parse` turns the values of one `stacks/Pulumi.<env>.yaml` into one tree of frozen models, once,
-at the edge of the program. It needs no running Pulumi. Whatever is wrong with a stack file is reported in
-one `SettingsError`: the stack, each key, its value, and what would be right.
+`Settings.parse` converts the values of one `stacks/Pulumi.<env>.yaml` into one tree of frozen models, once,
+when the program starts. It does not need a running Pulumi engine. All problems of a stack file are reported
+in one `SettingsError`: stack, key, value and remedy.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Settings(Section):
     def parse(cls, stack: str, values: Mapping[str, Any]) -> Settings:
         """Read the settings of `stack` from its configuration.
 
-        `values` maps full keys (`kingdom:network`, `gcp:project`) to what the file has there: YAML values, or
+        `values` maps full keys (`kingdom:network`, `gcp:project`) to the values of the file: YAML values, or
         the JSON text that Pulumi passes to a program. Raises `SettingsError` with every problem.
         """
         try:
@@ -69,7 +69,7 @@ class Settings(Section):
 
 
 def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One object from the flat keys; keys of other namespaces belong to others and are left out."""
+    """Build one object from the flat keys; keys of other namespaces are left out."""
     google: dict[str, Any] = {}
     tree: dict[str, Any] = {"gcp:": google}
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""The base of every section of a stack file."""
+"""Base class of every section of a stack file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class Section(BaseModel):
-    """Base of every section: camelCase in the file, snake_case here, nothing unknown, nothing mutable."""
+    """Base of every section: camelCase in the file, snake_case here, no unknown keys, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)

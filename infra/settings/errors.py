@@ -12,12 +12,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-SHOWN = 60  # characters of a wrong value worth repeating
+SHOWN = 60  # maximum length of a wrong value in a message
 
 
 @dataclass(frozen=True, slots=True)
 class SettingProblem:
-    """One wrong setting: its full key, what stands there, and what would be right."""
+    """One wrong setting: its full key, its value, and the remedy."""
 
     key: str
     value: str
@@ -28,7 +28,7 @@ class SettingProblem:
 
 
 class SettingsError(Exception):
-    """Every problem about one stack file, in one text."""
+    """All problems of one stack file in one text."""
 
     def __init__(self, stack: str, found: Sequence[SettingProblem]) -> None:
         self.stack = stack
@@ -71,7 +71,7 @@ def _setting_problem(details: ErrorDetails, model: type[BaseModel]) -> SettingPr
 
 
 def format_key(location: Sequence[int | str]) -> str:
-    """The key as the stack file has it: `kingdom:workload.api.maxReplicas`, `gcp:project`."""
+    """Format a key as in the stack file: `kingdom:workload.api.maxReplicas`, `gcp:project`."""
     head, *rest = map(str, location)
     if head.endswith(":"):
         return head + ".".join(rest)
@@ -81,7 +81,7 @@ def format_key(location: Sequence[int | str]) -> str:
 def _walk(
     model: type[BaseModel], location: Sequence[int | str]
 ) -> tuple[type[BaseModel] | None, FieldInfo | None]:
-    """The model that should know the last part of `location`, and its field if it does."""
+    """Return the model that should have the last part of `location`, and its field if it has one."""
     owner: type[BaseModel] | None = model
     field: FieldInfo | None = None
     parts = [part for part in map(str, location) if part != "[key]"]
@@ -92,7 +92,7 @@ def _walk(
         if field is None or index == len(parts) - 1:
             break
         annotation = field.annotation
-        if get_origin(annotation) is dict:  # the next part is a free name, what follows is the value's
+        if get_origin(annotation) is dict:  # the next part is a free key; the rest belongs to its value
             value = get_args(annotation)[1]
             if len(parts) > index + 2 and isinstance(value, type) and issubclass(value, BaseModel):
                 return _walk(value, parts[index + 2 :])
@@ -102,7 +102,7 @@ def _walk(
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
-    """The model of a section, also of one that may be null."""
+    """Return the model of a section, also of an optional one."""
     for item in (annotation, *get_args(annotation)):
         if isinstance(item, type) and issubclass(item, BaseModel):
             return item
@@ -110,12 +110,12 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def fields_by_alias(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """Fields of `model` under the names a stack file uses."""
+    """Return the fields of `model` by their names in a stack file."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _members(field: FieldInfo | None) -> str:
-    """For a missing section: the keys it needs."""
+    """Return the required keys of a missing section."""
     section = None if field is None else _section(field.annotation)
     return "" if section is None else f" (an object with {', '.join(fields_by_alias(section))})"
 
@@ -129,7 +129,7 @@ def _unknown(name: str, owner: type[BaseModel] | None, top: bool) -> str:
 
 
 def cross_field_error(key: str, value: object, remedy: str) -> SettingProblem:
-    """A problem about a setting that is right by itself and wrong with the others."""
+    """Return a problem of a setting that is valid by itself but inconsistent with others."""
     return SettingProblem(f"kingdom:{key}", _shown(value), remedy)
 
 
@@ -139,5 +139,5 @@ def _shown(value: Any) -> str:
 
 
 def _lower(message: str) -> str:
-    """Pydantic's sentence as the second half of ours."""
+    """Return Pydantic's message with a lower-case first letter, to follow the key."""
     return message[0].lower() + message[1:] if message else message

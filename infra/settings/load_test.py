@@ -54,12 +54,12 @@ class WindowSettings(Section):
 
     @property
     def seconds(self) -> int:
-        """Length of the window."""
+        """Length of the window in seconds."""
         return int((instant(self.end) - instant(self.start)) / timedelta(seconds=1))
 
 
 def instant(text: str) -> datetime:
-    """A time of a window. Raises `ValueError` for a date or time that does not exist."""
+    """Parse a time of a window. Raises `ValueError` for a date or time that does not exist."""
     return datetime.fromisoformat(text)
 
 
@@ -93,7 +93,7 @@ class RunSettings(Section):
 
     @property
     def deadline_seconds(self) -> int:
-        """Seconds after which the Job is ended, whatever it does."""
+        """Seconds after which Kubernetes ends the Job."""
         return self.window.seconds if self.window is not None else MAX_HOURS * 3600
 
 

@@ -16,7 +16,7 @@ from infra.settings.sizing import Sizing, cross_field_errors
 
 
 def parse(stack: str, values: Mapping[str, Any]) -> Settings:
-    """Settings whose every value is right, and which fit together. Raises `SettingsError` otherwise."""
+    """Parse settings and check their consistency. Raises `SettingsError` with every problem."""
     settings = Settings.parse(stack, values)
     found = [cross_field_error(key, value, remedy) for key, value, remedy in cross_field_errors(settings)]
     if found:
@@ -25,10 +25,10 @@ def parse(stack: str, values: Mapping[str, Any]) -> Settings:
 
 
 def with_edge_port(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with `rehearsal:machine.edgePort`, where it is set, as the port of the edge.
+    """Return the configuration with `rehearsal:machine.edgePort`, if set, as the port of the edge.
 
-    On one machine that setting is the port of the platform; URLs in responses, in OpenAPI documents
-    and in the stack's outputs must name the same port.
+    On one machine, that setting is the port of the platform; URLs in responses, in OpenAPI documents and in
+    the stack's outputs must have the same port.
     """
     found = dict(values)
     machine, edge = (_object(found.get(key)) for key in ("rehearsal:machine", "kingdom:edge"))
@@ -39,7 +39,7 @@ def with_edge_port(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _object(value: Any) -> dict[str, Any] | None:
-    """A configuration value that is an object, which Pulumi passes as JSON."""
+    """Return a configuration value that is an object, which Pulumi passes as JSON."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -49,11 +49,11 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 
 def load() -> tuple[Environment, Settings, Sizing]:
-    """The running stack's environment, its settings, and what follows from them.
+    """Load the running stack's environment, its settings, and the derived sizes.
 
     Raises `pulumi.RunError`, whose text every engine prints without a traceback.
     """
-    # `pulumi.Config` cannot list its keys, and an unused key is a mistake worth reporting.
+    # `pulumi.Config` cannot list its keys, so it cannot report unknown keys.
     values = with_edge_port({**config.get_config_env(), **config.CONFIG.get()})
     try:
         settings = parse(pulumi.get_stack(), values)

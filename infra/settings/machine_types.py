@@ -15,7 +15,7 @@ FAMILIES: dict[str, dict[str, float]] = {
     "n4": {"highcpu": 2.0},
 }
 
-# (width, share): GKE keeps this share of each slice for itself. The last slice has no end.
+# (width, share): GKE reserves this share of each slice. The last slice has no end.
 # https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes
 CPU_RESERVED = ((1.0, 0.06), (1.0, 0.01), (2.0, 0.005), (float("inf"), 0.0025))
 MEMORY_RESERVED = ((4.0, 0.25), (4.0, 0.20), (8.0, 0.10), (112.0, 0.06), (float("inf"), 0.02))
@@ -37,13 +37,13 @@ class Share:
 def allocatable(machine_type: str) -> Share:
     """Return the capacity of a node for pods, after the reservations of GKE and its daemons.
 
-    Raises `ValueError` for a machine type that names no family, class and number of CPUs.
+    Raises `ValueError` for an unknown machine type and for one without capacity for pods.
     """
     family, _, rest = machine_type.partition("-")
     kind, _, count = rest.partition("-")
     if kind not in GIB_PER_CPU or not count.isdecimal():
         raise ValueError(
-            f"machine type {machine_type} is not understood: give family-class-cpus with a class of "
+            f"machine type {machine_type} is not supported: give family-class-cpus with a class of "
             f"{', '.join(GIB_PER_CPU)}, such as n2d-standard-8"
         )
     cpus = float(count)
@@ -55,7 +55,9 @@ def allocatable(machine_type: str) -> Share:
         memory_mi=int(memory * 1024) - EVICTION_MI - DAEMONS_MEMORY_MI,
     )
     if min(share.cpu_milli, share.memory_mi) <= 0:
-        raise ValueError(f"machine type {machine_type} is too small: GKE's own daemons fill it")
+        raise ValueError(
+            f"machine type {machine_type} is too small: GKE's daemons leave no capacity for pods"
+        )
     return share
 
 

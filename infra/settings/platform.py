@@ -1,4 +1,4 @@
-"""Settings of the platform beneath the service: network, cluster, data services, edge."""
+"""Settings of the platform below the service: network, cluster, data services, edge."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from infra.settings.types import (
 
 
 class Google(Section):
-    """`gcp:` keys, shared with the provider itself."""
+    """`gcp:` keys, which the provider uses as well."""
 
     project: Annotated[
         str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$", description="Google Cloud project id")
@@ -45,7 +45,7 @@ class EnvironmentSettings(Section):
         str,
         Field(pattern=r"^[1-9]\d{5,}$", description="number of the Google project, in quotes"),
     ]
-    protect: Annotated[bool, Field(description="refuse to delete or replace whatever holds data")]
+    protect: Annotated[bool, Field(description="refuse to delete or replace resources that hold data")]
     labels: Annotated[
         dict[str, LabelValue],
         Field(description="labels every resource carries: lower-case letters, digits, - and _"),
@@ -74,13 +74,13 @@ class PoolSettings(Section):
 
 
 class MaintenanceSettings(Section):
-    """When Google may touch the control plane and the nodes."""
+    """Maintenance window of the control plane and the nodes."""
 
     start: Annotated[
-        str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="first window's start, UTC")
+        str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="start of the first window, UTC")
     ]
     end: Annotated[
-        str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="first window's end, UTC")
+        str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="end of the first window, UTC")
     ]
     recurrence: Annotated[
         str, Field(pattern=r"^FREQ=", description="RFC 5545 rule such as FREQ=WEEKLY;BYDAY=SA,SU")
@@ -88,12 +88,12 @@ class MaintenanceSettings(Section):
 
 
 class ClusterSettings(Section):
-    """The GKE cluster and its two pools."""
+    """The GKE cluster and its node pools."""
 
     release_channel: Annotated[ReleaseChannel, Field(description="GKE release channel")]
     zones: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$")], ...],
-        Field(min_length=2, max_length=4, description="zones nodes stand in, such as europe-west1-b"),
+        Field(min_length=2, max_length=4, description="zones of the nodes, such as europe-west1-b"),
     ]
     security_group: Annotated[
         str,
@@ -103,19 +103,19 @@ class ClusterSettings(Section):
         ),
     ]
     maintenance: MaintenanceSettings
-    on_demand: Annotated[PoolSettings, Field(description="the pool of nodes that stay: `api` runs on it")]
-    spot: Annotated[PoolSettings, Field(description="the pool that `worker` runs on")]
+    on_demand: Annotated[PoolSettings, Field(description="on-demand pool, which runs `api`")]
+    spot: Annotated[PoolSettings, Field(description="Spot pool, which runs `worker`")]
 
 
 class AtlasBackupSettings(Section):
-    """How often Atlas takes snapshots, and how long each kind is retained."""
+    """Frequency and retention of Atlas snapshots."""
 
     hourly_every: Annotated[int, Field(description="hours between snapshots: 1, 2, 4, 6, 8 or 12")]
     hourly_days: Annotated[Days, Field(description="days an hourly snapshot is retained")]
     daily_days: Annotated[Days, Field(description="days a daily snapshot is retained")]
     weekly_weeks: Annotated[int, Field(ge=1, le=520, description="weeks a weekly snapshot is retained")]
     monthly_months: Annotated[int, Field(ge=1, le=120, description="months a monthly snapshot is retained")]
-    restore_days: Annotated[int, Field(ge=1, le=30, description="days whose every second can be restored")]
+    restore_days: Annotated[int, Field(ge=1, le=30, description="days of continuous backup")]
     copy_region: Annotated[
         str | None,
         Field(
@@ -131,9 +131,9 @@ class AtlasBackupSettings(Section):
 
 
 class CustodianSettings(Section):
-    """The one person who may have Atlas lift its backup compliance policy."""
+    """The contact that may request the removal of the backup compliance policy from MongoDB's support."""
 
-    email: Annotated[Email, Field(description="address that MongoDB's support verifies")]
+    email: Annotated[Email, Field(description="e-mail address that MongoDB's support verifies")]
     first_name: Annotated[str, Field(min_length=1, description="first name")]
     last_name: Annotated[str, Field(min_length=1, description="last name")]
 
@@ -149,16 +149,18 @@ class DatabaseSettings(Section):
     version: Annotated[str, Field(pattern=r"^\d+\.0$", description='MongoDB major version such as "8.0"')]
     min_size: Annotated[AtlasSize, Field(description="smallest tier autoscaling may choose")]
     max_size: Annotated[AtlasSize, Field(description="largest tier autoscaling may choose")]
-    disk_gb: Annotated[int, Field(ge=10, le=4096, description="disk to start with; it only grows")]
+    disk_gb: Annotated[
+        int, Field(ge=10, le=4096, description="initial disk in GB; autoscaling only increases it")
+    ]
     point_in_time_recovery: Annotated[bool, Field(description="continuous backup to restore to any second")]
-    name: Annotated[DnsLabel, Field(description="database the service keeps its collections in")]
-    connection: Annotated[MongoConnection, Field(description="which connection string the service gets")]
+    name: Annotated[DnsLabel, Field(description="name of the service's database")]
+    connection: Annotated[MongoConnection, Field(description="connection string that the service uses")]
     auth: Annotated[MongoAuth, Field(description="how the service authenticates")]
     index_advisor: Annotated[
         IndexAdvisor,
         Field(description="index maintenance by workers: off, advice in the log, or applied"),
     ]
-    customer_key: Annotated[bool, Field(description="encrypt with a key of our own in Cloud KMS")]
+    customer_key: Annotated[bool, Field(description="encrypt with a customer-managed key in Cloud KMS")]
     backup: AtlasBackupSettings
     custodian: Annotated[
         CustodianSettings | None,
@@ -167,7 +169,9 @@ class DatabaseSettings(Section):
             "null: no such policy"
         ),
     ]
-    certificate_months: Annotated[int, Field(ge=1, le=24, description="life of the client certificate")]
+    certificate_months: Annotated[
+        int, Field(ge=1, le=24, description="months until the client certificate expires")
+    ]
 
     @model_validator(mode="after")
     def _sizes_are_ordered(self) -> Self:
@@ -183,8 +187,8 @@ class CacheSettings(Section):
 
     version: Annotated[str, Field(pattern=r"^REDIS_\d_\d$", description="engine such as REDIS_7_2")]
     min_gb: Annotated[int, Field(ge=1, le=300, description="memory in GB, at least")]
-    working_set_mi: Annotated[int, Field(ge=1, le=4096, description="MiB that one api replica keeps warm")]
-    # 100,000 waiting jobs, the most that the service accepts, take 131 MiB when each is of another account.
+    working_set_mi: Annotated[int, Field(ge=1, le=4096, description="MiB of cached data per api replica")]
+    # 100,000 waiting jobs, the service's limit, take 131 MiB if each is of another account.
     queue_mi: Annotated[int, Field(ge=160, le=65_536, description="MiB that queues may grow to")]
     replicas: Annotated[int, Field(ge=1, le=5, description="read replicas; more than one needs 5 GB")]
     separate: Annotated[
@@ -197,7 +201,7 @@ class CacheSettings(Section):
 
 
 class AppSettings(Section):
-    """The clients that may use the bucket through Firebase."""
+    """Apps that may use the bucket through Firebase."""
 
     android: Annotated[str, Field(pattern=r"^[a-z]\w*(\.[a-z]\w*)+$", description="Android package name")]
     apple: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*(\.[\w-]+)+$", description="Apple bundle id")]
@@ -220,23 +224,27 @@ class StorageSettings(Section):
     location: Annotated[
         str, Field(pattern=r"^[A-Z][A-Z0-9-]+$", description="bucket location such as EU or EUROPE-WEST1")
     ]
-    noncurrent_days: Annotated[int, Field(ge=1, le=3650, description="days overwritten objects stay")]
+    noncurrent_days: Annotated[
+        int, Field(ge=1, le=3650, description="days that overwritten objects are retained")
+    ]
     soft_delete_days: Annotated[int, Field(ge=7, le=90, description="days a deleted object can be restored")]
     apps: AppSettings
     app_check_seconds: Annotated[
-        int, Field(ge=1800, le=604_800, description="life of an App Check token, 30 minutes to 7 days")
+        int, Field(ge=1800, le=604_800, description="lifetime of an App Check token, 30 minutes to 7 days")
     ]
 
 
 class RateRule(Section):
-    """How many requests one address may send below one path."""
+    """Maximum number of requests of one address below one path."""
 
     path: Annotated[Path, Field(description="path prefix such as /v1/")]
     requests: Annotated[int, Field(ge=1, le=1_000_000, description="requests a period")]
     period_seconds: Annotated[
-        int, Field(description="10, 60, 120, 300, 600 or 3600: what Cloudflare counts in")
+        int, Field(description="counting period in seconds: 10, 60, 120, 300, 600 or 3600")
     ]
-    block_seconds: Annotated[Seconds, Field(description="how long the address is refused afterwards")]
+    block_seconds: Annotated[
+        Seconds, Field(description="seconds for which the address is blocked afterwards")
+    ]
 
     @model_validator(mode="after")
     def _period_is_offered(self) -> Self:
@@ -252,17 +260,17 @@ class StandbySettings(Section):
 
     hostname: Annotated[Hostname, Field(description="name of its gateway, which Cloudflare does not proxy")]
     weight_percent: Annotated[
-        int, Field(ge=0, le=90, description="share of requests it takes; 0: only when the main one is lost")
+        int, Field(ge=0, le=90, description="percent of requests; 0: only while the main origin is unhealthy")
     ]
 
 
 class EdgeSettings(Section):
-    """The Cloudflare zone in front."""
+    """The Cloudflare zone in front of the platform."""
 
     account: Annotated[ZoneId, Field(description="Cloudflare account id, 32 hexadecimal digits")]
     zone: Annotated[ZoneId, Field(description="Cloudflare zone id, 32 hexadecimal digits")]
-    plan: Annotated[CloudflarePlan, Field(description="plan of the zone, which decides what it offers")]
-    hostname: Annotated[Hostname, Field(description="name clients use")]
+    plan: Annotated[CloudflarePlan, Field(description="plan of the zone, which determines its features")]
+    hostname: Annotated[Hostname, Field(description="host name that clients use")]
     port: Annotated[int, Field(ge=1, le=65_535, description="port clients use; 443 on the internet")]
     hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000, description="HSTS max-age")]
     monitor_path: Annotated[Path, Field(description="routed path that returns 200 while the platform serves")]

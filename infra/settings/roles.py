@@ -1,4 +1,4 @@
-"""The roles of the service: one table, from which everything that is declared for each role follows.
+"""Table of the service's roles, from which all resources of a role are declared.
 
 A role is one Deployment of the image, started as ``python -m app ROLE``. To add one, add an entry here and a
 section of its name under ``kingdom:workload`` in each stack file: docs/add-a-role.md.
@@ -13,7 +13,7 @@ from typing import Final
 
 
 class NodePoolKind(StrEnum):
-    """The node pools: the name of each in the cluster and in node labels."""
+    """Node pools. The values are the names in the cluster and in node labels."""
 
     ON_DEMAND = "on-demand"
     SPOT = "spot"
@@ -24,8 +24,8 @@ class NodePoolKind(StrEnum):
 class Role:
     """Properties of a role in every environment; replicas and sizes are in the stack files.
 
-    `pool` is where its pods run. `priority` orders pods where nodes are short; only a role that `preempts`
-    evicts others for it. With `working_set`, each replica stores `cache.workingSetMi` in Redis.
+    `pool` is the node pool of its pods. `priority` orders pending pods under node pressure; only a role that
+    `preempts` evicts others. With `working_set`, each replica stores `cache.workingSetMi` in Redis.
     """
 
     pool: NodePoolKind
@@ -34,15 +34,15 @@ class Role:
     working_set: bool = False
 
 
-# Priorities are far below the classes of Kubernetes itself (2,000,000,000) and far above 0, that of a pod
+# Priorities are below the built-in classes of Kubernetes (2,000,000,000) and above 0, the priority of a pod
 # without a class.
 ROLES: Final[Mapping[str, Role]] = {
     "api": Role(NodePoolKind.ON_DEMAND, priority=1_000_000, preempts=True, working_set=True),
     "worker": Role(NodePoolKind.SPOT, priority=100_000),
 }
-# The role that the load balancer sends requests to.
+# The role that serves requests of the load balancer.
 PUBLIC: Final = "api"
-# The role that a CronJob runs, which has neither replicas nor secrets; it ends within minutes.
+# The role that a CronJob runs; it has neither replicas nor secrets.
 MONITOR: Final = "monitor"
 MONITOR_POOL: Final = NodePoolKind.SPOT
 LOAD_TEST: Final = "loadtest"

@@ -1,4 +1,4 @@
-"""Settings of the service and of what watches, saves and delivers it."""
+"""Settings of the service, and of its monitoring, backups and delivery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.settings.base import Count, Days, Percent, Seconds, Section
 from infra.settings.roles import ROLES
 from infra.settings.types import Algorithm, Digest, DnsLabel, Email, LogLevel
 
-NO_IMAGE = f"sha256:{'0' * 64}"  # before the first release; no registry has it
+NO_IMAGE = f"sha256:{'0' * 64}"  # placeholder before the first release; no registry has it
 
 
 class ImageSettings(Section):
@@ -30,20 +30,20 @@ class ImageSettings(Section):
 
     @property
     def registry(self) -> str:
-        """The repository without its last part: where all our images are."""
+        """Registry and repository path, without the name of the image."""
         return self.repository.rpartition("/")[0]
 
     @property
     def reference(self) -> str:
-        """Image by digest, so that what was tested is what runs.
+        """Reference of the image by digest, so that the tested image runs.
 
-        If the deployed image is kept, this is only the image of a new deployment.
+        If the deployed image is kept, this reference is used by new deployments only.
         """
         return f"{self.repository}@{NO_IMAGE if self.keeps_deployed else self.digest}"
 
     @property
     def keeps_deployed(self) -> bool:
-        """Whether an update leaves the image as it is in the state: that is the one source of the digest."""
+        """Whether an update leaves the deployed image unchanged; the state is then the digest's source."""
         return self.digest == "deployed"
 
 
@@ -67,27 +67,25 @@ class ResourceSettings(Section):
 
 
 class Signal(Section):
-    """One gauge of the service that its autoscaler aims at."""
+    """A gauge of the service and its target value for the autoscaler."""
 
     gauge: Annotated[str, Field(pattern=r"^kingdom_[a-z0-9_]+$", description="name of the gauge in /metrics")]
     target_milli: Annotated[int, Field(ge=1, le=10_000_000, description="average over pods, in thousandths")]
 
 
 class RoleSettings(Section):
-    """One role of the service: how many replicas of what size."""
+    """Replicas and resources of one role."""
 
     min_replicas: Annotated[Count, Field(description="minimum replicas")]
     max_replicas: Annotated[Count, Field(description="replicas at most")]
     surge_percent: Annotated[Percent, Field(description="extra replicas while rolling out, percent")]
-    cpu_percent: Annotated[
-        Percent, Field(description="CPU use the autoscaler aims at, percent of the request")
-    ]
+    cpu_percent: Annotated[Percent, Field(description="CPU target of the autoscaler, percent of the request")]
     memory_percent: Annotated[
-        Percent, Field(description="memory use the autoscaler aims at, percent of the request")
+        Percent, Field(description="memory target of the autoscaler, percent of the request")
     ]
     signals: Annotated[
         dict[DnsLabel, Signal],
-        Field(min_length=1, description="gauges of the service that the autoscaler looks at as well"),
+        Field(min_length=1, description="gauges of the service as additional metrics of the autoscaler"),
     ]
     resources: ResourceSettings
 
@@ -100,7 +98,7 @@ class RoleSettings(Section):
         return self
 
 
-# A required section for each role of the table.
+# Required for each role of the table.
 _SECTIONS: dict[str, Any] = dict.fromkeys(ROLES, (RoleSettings, ...))
 _Roles: type[Section] = create_model("_Roles", __base__=Section, **_SECTIONS)
 
@@ -112,19 +110,19 @@ class WorkloadSettings(_Roles):
     image: ImageSettings
     log_level: Annotated[LogLevel, Field(description="log verbosity")]
     drain_seconds: Annotated[
-        Seconds, Field(description="time the load balancer gets to notice an unready replica")
+        Seconds, Field(description="seconds for which a terminating replica continues to serve")
     ]
-    request_seconds: Annotated[
-        Seconds, Field(description="longest request, which a replica may still finish")
-    ]
+    request_seconds: Annotated[Seconds, Field(description="maximum seconds of a request")]
     affinity_seconds: Annotated[
         int,
         Field(
-            ge=1800, le=86_400, description="life of a sticky session; Cloudflare takes 30 minutes or more"
+            ge=1800,
+            le=86_400,
+            description="lifetime of a sticky session; Cloudflare takes 30 minutes or more",
         ),
     ]
     limits_factor: Annotated[
-        float, Field(gt=0, le=1000, description="what the service's own rate limits are multiplied by")
+        float, Field(gt=0, le=1000, description="factor of the service's own rate limits")
     ]
     algorithm: Annotated[Algorithm, Field(description="how requests spread over replicas")]
 
@@ -141,7 +139,7 @@ class IdentitySettings(Section):
         int,
         Field(
             ge=1,
-            description="raise it by one to sign sessions with the next key, which every pod already knows",
+            description="increase by one to sign sessions with the next key, which every pod already has",
         ),
     ]
 
@@ -180,10 +178,10 @@ class MailSettings(Section):
 
 
 class Threshold(Section):
-    """When a signal is worth a look, and when it is worth waking someone."""
+    """Warning and critical value of a signal."""
 
-    warning: Annotated[float, Field(gt=0, description="worth a look")]
-    critical: Annotated[float, Field(gt=0, description="worth waking someone")]
+    warning: Annotated[float, Field(gt=0, description="value that opens a ticket")]
+    critical: Annotated[float, Field(gt=0, description="value that pages the on-call engineer")]
 
     @model_validator(mode="after")
     def _critical_is_worse(self) -> Self:
@@ -205,9 +203,13 @@ class ThresholdSettings(Section):
 class ObjectiveSettings(Section):
     """TGT1 and TGT3 as service level objectives over 30 days."""
 
-    availability_percent: Annotated[float, Field(gt=90, lt=100, description="requests that must not fail")]
-    fast_percent: Annotated[float, Field(gt=50, lt=100, description="requests that must be fast")]
-    fast_seconds: Annotated[float, Field(gt=0, le=10, description="what fast is; a bucket of the histogram")]
+    availability_percent: Annotated[
+        float, Field(gt=90, lt=100, description="percent of requests that must not fail")
+    ]
+    fast_percent: Annotated[float, Field(gt=50, lt=100, description="percent of requests that must be fast")]
+    fast_seconds: Annotated[
+        float, Field(gt=0, le=10, description="maximum seconds of a fast request; a bucket of the histogram")
+    ]
 
 
 class MonitorSettings(Section):
@@ -240,7 +242,7 @@ class ObservabilitySettings(Section):
 class BackupSettings(Section):
     """Backup for GKE."""
 
-    cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$", description='when, such as "0 */6 * * *"')]
+    cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$", description='cron schedule, such as "0 */6 * * *"')]
     keep_days: Annotated[Days, Field(description="days a backup is retained")]
     lock_days: Annotated[int, Field(ge=0, le=90, description="days in which a backup cannot be deleted")]
 
@@ -252,7 +254,7 @@ class BackupSettings(Section):
 
 
 class DeliverySettings(Section):
-    """The source of releases, and how many are retained."""
+    """Source of releases, and number of releases to retain."""
 
     github: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", description="GitHub repository, owner/name")]
     ref: Annotated[

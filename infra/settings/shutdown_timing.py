@@ -1,8 +1,9 @@
-"""The arithmetic of a graceful stop, from two settings.
+"""Timing of a graceful stop, derived from two settings.
 
-A replica that receives SIGTERM becomes unready at once and keeps serving for `drain_seconds`, because the
-load balancer sends requests until its health check fails; the probe interval is short enough for that. Then
-the replica finishes what it has, for `request_seconds` at most. Only after that may the kubelet kill it.
+A replica that receives SIGTERM becomes unready at once and continues to serve for `drain_seconds`, because
+the load balancer sends requests until its health check fails; the probe interval is short enough for that.
+Then the replica finishes requests in progress, for at most `request_seconds`. Only after that may the kubelet
+kill it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from dataclasses import dataclass
 
 from infra.settings.service import WorkloadSettings
 
-MARGIN_SECONDS = 5  # closing connections and flushing logs
-PROBE_FAILURES = 2  # failed probes before a replica receives no more requests
+MARGIN_SECONDS = 5  # for closing connections and flushing logs
+PROBE_FAILURES = 2  # consecutive failed probes that take a replica out of rotation
 
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """Seconds: `drain` then `finish`, within `grace`; `probe` is the interval of readiness probes."""
+    """Durations in seconds: `drain` and `finish`, within `grace`.
+
+    `probe` is the interval of readiness probes.
+    """
 
     drain: int
     finish: int
@@ -31,13 +35,15 @@ class Termination:
 
     @property
     def dependency_check(self) -> float:
-        """Seconds after which the service counts a dependency as unavailable: less than `probe_timeout`, so
-        that a response could never be late, even if it waited for the check."""
+        """Seconds after which the service counts a dependency as unavailable.
+
+        Less than `probe_timeout`, so that the readiness response is in time even if it waits for the check.
+        """
         return 0.8 * self.probe_timeout
 
     @classmethod
     def of(cls, settings: WorkloadSettings) -> Termination:
-        """Derive the steps."""
+        """Derive the durations from the two settings."""
         drain, finish = settings.drain_seconds, settings.request_seconds
-        # One more interval than it takes failures: the first probe may have been sent just before the stop.
+        # One interval more than the failures: the first probe may have been sent just before the stop.
         return cls(drain, finish, drain + finish + MARGIN_SECONDS, max(drain // (PROBE_FAILURES + 1), 1))

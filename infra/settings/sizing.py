@@ -1,4 +1,4 @@
-"""Numbers that follow from other numbers: change replicas or requests in a stack, and these move along."""
+"""Sizes that are derived from replicas and requests: quotas, node pools, connection pools, Redis memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.settings.roles import LOAD_TEST, MONITOR, MONITOR_POOL, ROLES, NodePo
 from infra.settings.service import ResourceSettings, RoleSettings, WorkloadSettings
 from infra.settings.types import AtlasSize, RedisUse
 
-# Connections a node of each Atlas tier accepts: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
+# Maximum connections per node of each Atlas tier: https://www.mongodb.com/docs/atlas/reference/atlas-limits/
 ATLAS_CONNECTIONS = {
     AtlasSize.M10: 1_500,
     AtlasSize.M20: 3_000,
@@ -25,21 +25,21 @@ ATLAS_CONNECTIONS = {
     AtlasSize.M80: 96_000,
     AtlasSize.M200: 128_000,
 }
-POOLED_PERCENT = 75  # below the warning of ALR5: full pools do not page, and operators can still connect
-MONITORS = 2  # connections a driver opens to each member besides its pool, for monitoring
+POOLED_PERCENT = 75  # below the warning of ALR5: full pools cause no page, and operators can still connect
+MONITORS = 2  # monitoring connections of a driver to each member, besides its pool
 MAX_POOL = 100
 MIN_POOL = 5
 
-REDIS_POOL = 32  # connections of one pod
+REDIS_POOL = 32  # maximum connections of one pod
 REDIS_CONNECTION_KI = 40  # client buffers of one connection
-REDIS_HEADROOM = 1.5  # Memorystore's own advice: keep a third for fragmentation, replication and snapshots
+REDIS_HEADROOM = 1.5  # Memorystore recommends a third for fragmentation, replication and snapshots
 
 MAX_PODS_PER_NODE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceTotals:
-    """Total resources of a set of pods: pods, CPU in thousandths, memory and scratch in MiB."""
+    """Total resources of a set of pods: pods, CPU in thousandths, memory and ephemeral storage in MiB."""
 
     pods: int
     cpu_milli: int
@@ -74,7 +74,7 @@ NO_RESOURCES = ResourceTotals(0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """Nodes of a pool in the whole region."""
+    """Minimum and maximum number of nodes of a pool in the region."""
 
     minimum: int
     maximum: int
@@ -82,11 +82,11 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Everything derived for one environment.
+    """Derived sizes of one environment.
 
-    `quota` is that of the namespace, `on_demand` and `spot` the pools' bounds, `mongodb_pool` the connections
-    a pod may open to one member, `redis_gb` the cache's memory, `separate_redis_gb` that of
-    instances with one use.
+    `quota` is that of the namespace, `on_demand` and `spot` the bounds of the node pools, `mongodb_pool` the
+    maximum connections of a pod to one member, `redis_gb` the memory of the cache, `separate_redis_gb` that
+    of instances with one use.
     """
 
     quota: ResourceTotals
@@ -98,7 +98,7 @@ class Sizing:
 
     @classmethod
     def of(cls, settings: Settings) -> Sizing:
-        """Derive all of it."""
+        """Derive all sizes from the settings."""
         workload, cluster, monitor = settings.workload, settings.cluster, settings.observability.monitor
         quota = sum((peak_resources(role, rolling=True) for role in workload.roles.values()), NO_RESOURCES)
         single = {MONITOR_POOL: [monitor.resources]} if monitor is not None else {}
@@ -120,17 +120,17 @@ class Sizing:
 
 
 def surge(role: RoleSettings) -> int:
-    """Pods a rollout may add at `maxReplicas`; Kubernetes rounds a percentage of `maxSurge` up."""
+    """Return the pods that a rollout may add at `maxReplicas`; Kubernetes rounds a percentage up."""
     return -(-role.max_replicas * role.surge_percent // 100)
 
 
 def peak(role: RoleSettings) -> int:
-    """Pods of a role at most: a rollout may begin while it is scaled out, and a smaller quota stalls it."""
+    """Return the maximum number of pods of a role: the quota must permit a rollout at `maxReplicas`."""
     return role.max_replicas + surge(role)
 
 
 def peak_resources(role: RoleSettings, *, rolling: bool = False) -> ResourceTotals:
-    """The resources of a role at its peak.
+    """Return the total resources of a role at its peak.
 
     While a Deployment is `rolling` out, the pods of a wave still terminate, and count against the quota, when
     their replacements are created (https://github.com/kubernetes/kubernetes/issues/98656).
@@ -139,7 +139,7 @@ def peak_resources(role: RoleSettings, *, rolling: bool = False) -> ResourceTota
 
 
 def total(pods: int, resources: ResourceSettings) -> ResourceTotals:
-    """The resources of a number of equal pods."""
+    """Return the total resources of a number of equal pods."""
     return ResourceTotals(
         pods,
         pods * resources.cpu_milli,
@@ -150,14 +150,14 @@ def total(pods: int, resources: ResourceSettings) -> ResourceTotals:
 
 
 def pods_per_node(resources: ResourceSettings, pool: PoolSettings) -> int:
-    """How many pods with these requests one node holds; 0 when not even one."""
+    """Return the number of pods with these requests that fit on one node."""
     share = allocatable(pool.machine_type)
     by_request = min(share.cpu_milli // resources.cpu_milli, share.memory_mi // resources.memory_mi)
     return min(by_request, MAX_PODS_PER_NODE)
 
 
 def on_pool(workload: WorkloadSettings, kind: NodePoolKind) -> list[RoleSettings]:
-    """The settings of the roles that run on the pool `kind`."""
+    """Return the settings of the roles that run on the pool `kind`."""
     return [settings for name, settings in workload.roles.items() if ROLES[name].pool is kind]
 
 
@@ -167,11 +167,11 @@ def nodes(
     cluster: ClusterSettings,
     single: Sequence[ResourceSettings] = (),
 ) -> Nodes:
-    """Bounds of the pool that `roles` run on, and `single` pods from time to time.
+    """Return the bounds of the pool that `roles` run on, with `single` pods that run at times.
 
-    At least what `minReplicas` need, and one node in as many zones as there are replicas to spread. At most
-    what the peaks need, filled up to the same number in each zone, as a balanced pool grows. Roles are
-    counted as if they shared no node.
+    The minimum fits `minReplicas` and has one node in as many zones as there are replicas to spread. The
+    maximum fits the peaks, rounded up to the same number in each zone, since the pool grows in balance. The
+    estimate is conservative: roles share no node.
     """
     zones = len(cluster.zones)
     needed, peaks, spread = 0, len(single), 0
@@ -185,15 +185,15 @@ def nodes(
 
 
 def load_test_nodes(run: RunSettings) -> Nodes:
-    """Bounds of the load test's pool: none between runs; at most what its pods need."""
+    """Return the bounds of the load test's pool: no node between runs, at most those that its pods need."""
     return Nodes(0, ceil((run.workers + 1) / max(pods_per_node(run.resources, run.pool), 1)))
 
 
 def mongodb_pool(settings: Settings) -> int:
-    """Connections one pod may open to one member of the cluster.
+    """Return the maximum number of connections of one pod to one member of the cluster.
 
-    All pods together stay below `POOLED_PERCENT` of what the smallest tier accepts: autoscaling may have
-    shrunk the cluster to it when the crowd comes.
+    All pods together stay below `POOLED_PERCENT` of the limit of the smallest tier, since autoscaling may
+    have scaled the cluster down to it when the load rises.
     """
     pods = sum(map(peak, settings.workload.roles.values()))
     accepted = ATLAS_CONNECTIONS[settings.database.min_size] * POOLED_PERCENT // 100
@@ -201,7 +201,7 @@ def mongodb_pool(settings: Settings) -> int:
 
 
 def redis_gb(settings: Settings) -> int:
-    """Memory of the cache in GB: every replica's working set, the queues, and the clients' buffers.
+    """Return the memory of the cache in GB: the replicas' working sets, the queues, and client buffers.
 
     Queues with an instance of their own are not counted.
     """
@@ -214,7 +214,7 @@ def redis_gb(settings: Settings) -> int:
 
 
 def separate_redis_gb(settings: Settings, use: RedisUse) -> int:
-    """Memory of the instance of one use in GB: the queues, if it is theirs, and the clients' buffers."""
+    """Return the memory of an instance with one use in GB: the queues, if it has them, and client buffers."""
     needed_mi = settings.cache.queue_mi if use is RedisUse.QUEUE else 0
     return max(_with_buffers(settings, needed_mi), settings.cache.separate[use])
 
@@ -257,7 +257,7 @@ def cross_field_errors(settings: Settings) -> list[tuple[str, object, str]]:
     found += _connections(settings.database, mongodb_pool(settings))
     ours = f"{settings.google.region}-docker.pkg.dev/{settings.google.project}/"
     if not workload.image.repository.startswith(ours):
-        # Nothing else is admitted to the cluster, and the deployer can push nowhere else.
+        # The admission policy rejects other registries, and the deployer can push to no other.
         found.append(("workload.image.repository", workload.image.repository, f"must begin with {ours}"))
     return found
 

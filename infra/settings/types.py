@@ -1,4 +1,4 @@
-"""The words a stack file may use, and the shapes its strings must have."""
+"""Allowed values and string formats of stack files."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class AtlasSize(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Place in the order of sizes."""
+        """Position in the order of sizes."""
         return list(AtlasSize).index(self)
 
 
 class MongoConnection(StrEnum):
-    """Which of the cluster's connection strings the service uses."""
+    """The kind of the cluster's connection string that the service uses."""
 
     STANDARD = "standard"
     STANDARD_SRV = "standardSrv"
@@ -50,7 +50,7 @@ class MongoConnection(StrEnum):
 
 
 class MongoAuth(StrEnum):
-    """How the service proves who it is to MongoDB."""
+    """Authentication of the service to MongoDB."""
 
     X509 = "x509"
     CERTIFICATE = "certificate"
@@ -74,7 +74,7 @@ class LogLevel(StrEnum):
 
 
 class Algorithm(StrEnum):
-    """How the load balancer spreads requests over replicas (LBA1)."""
+    """Load balancing algorithm over replicas (LBA1)."""
 
     ROUND_ROBIN = "round-robin"
     LEAST_REQUEST = "least-request"
@@ -90,7 +90,7 @@ class CloudflarePlan(StrEnum):
 
 
 class ImageFormat(StrEnum):
-    """Image formats that clients may request, best first."""
+    """Image formats that clients may request, in order of preference."""
 
     AVIF = "avif"
     WEBP = "webp"

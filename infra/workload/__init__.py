@@ -1,4 +1,4 @@
-"""The service on the cluster: everything that runs in the namespace."""
+"""All Kubernetes resources of the service's namespace."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from infra.workload.priority_classes import Priorities, PrioritiesArgs
 
 @dataclass(frozen=True, slots=True)
 class WorkloadArgs:
-    """The parts of the platform that the service stands on."""
+    """The components of the platform that the service depends on."""
 
     environment: Environment
     settings: Settings
@@ -166,5 +166,5 @@ def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
 
 
 def proxies(address: pulumi.Output[str]) -> pulumi.Output[str]:
-    """Networks whose word on who the client is counts: the edge, the load balancer, and the pod itself."""
+    """Return the networks of trusted proxies: the edge, the load balancer, and the pod itself."""
     return pulumi.Output.concat(",".join(("127.0.0.0/8", *LOAD_BALANCERS, *CLOUDFLARE)), ",", address, "/32")

@@ -1,4 +1,4 @@
-"""How many replicas, of what size, and how few at a time: HPA, VPA and PDB of one role."""
+"""Autoscaling and disruption budget of one role: HPA, VPA and PDB."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.workload.pods import PORT
 
 @dataclass(frozen=True, slots=True)
 class ScalingArgs:
-    """The role to scale and its bounds."""
+    """The role and its bounds."""
 
     environment: Environment
     namespace: Namespace
@@ -42,8 +42,8 @@ class Scaling(Component):
             "labels": kubernetes_labels(args.environment, role),
         }
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": role}
-        # GKE reads these gauges from the pods themselves: no adapter, and no monitoring system in between
-        # whose delay or outage would stop the autoscaler.
+        # GKE reads these gauges from the pods directly: no adapter or monitoring system, whose delay or
+        # outage would stop autoscaling.
         measured = CustomResource(
             f"{name}-metrics",
             api_version="autoscaling.gke.io/v1beta1",
@@ -63,7 +63,7 @@ class Scaling(Component):
             api_version="autoscaling.k8s.io/v1",
             kind="VerticalPodAutoscaler",
             metadata=metadata,
-            # Recommendations only. Acting on them would move the requests that the HPA's percentages are of.
+            # Recommendations only: changed requests would change the percentages that the HPA uses.
             spec={
                 "targetRef": target,
                 "updatePolicy": {"updateMode": "Off"},
@@ -78,9 +78,9 @@ class Scaling(Component):
             metadata=metadata,
             spec={
                 "selector": {"match_labels": selector(role)},
-                # A share, not a count: draining nodes works at every scale and never takes more.
+                # A percentage, not a count: node drains proceed at every scale.
                 "max_unavailable": "20%",
-                # A replica that is not ready anyway must not keep a node from being drained.
+                # Unready replicas do not block a node drain.
                 "unhealthy_pod_eviction_policy": "AlwaysAllow",
             },
             opts=self.child(depends_on=[args.role.deployment]),
@@ -104,7 +104,7 @@ def scaler_spec(role: str, settings: RoleSettings) -> autoscaling.HorizontalPodA
             *(pods_metric(role, key, signal) for key, signal in settings.signals.items()),
         ],
         "behavior": {
-            # Up at once and to twice as many: a crowd comes in seconds.
+            # Scale up without delay, to twice the replicas: load can rise within seconds.
             "scale_up": {
                 "stabilization_window_seconds": 0,
                 "select_policy": "Max",
@@ -113,7 +113,7 @@ def scaler_spec(role: str, settings: RoleSettings) -> autoscaling.HorizontalPodA
                     {"type": "Pods", "value": 4, "period_seconds": 15},
                 ],
             },
-            # Down slowly: a lull of minutes must not cost the capacity that the next wave needs.
+            # Scale down slowly: after a dip of minutes, the capacity is needed again.
             "scale_down": {
                 "stabilization_window_seconds": 300,
                 "select_policy": "Min",
@@ -127,7 +127,7 @@ def scaler_spec(role: str, settings: RoleSettings) -> autoscaling.HorizontalPodA
 
 
 def resource_metric(resource: str, percent: int) -> autoscaling.MetricSpecArgsDict:
-    """Aim at a share of what the pods request."""
+    """Return a target of average utilization, in percent of the requests."""
     return {
         "type": "Resource",
         "resource": {"name": resource, "target": {"type": "Utilization", "average_utilization": percent}},
@@ -135,7 +135,7 @@ def resource_metric(resource: str, percent: int) -> autoscaling.MetricSpecArgsDi
 
 
 def pods_metric(role: str, key: str, signal: Signal) -> autoscaling.MetricSpecArgsDict:
-    """Aim at an average over the pods of a gauge that they export themselves.
+    """Return a target for the average of a gauge that the pods export.
 
     The name is GKE's: `autoscaling.gke.io|<AutoscalingMetric>|<metric>`.
     """
@@ -149,10 +149,10 @@ def pods_metric(role: str, key: str, signal: Signal) -> autoscaling.MetricSpecAr
 
 
 def exposed(role: str, signals: Mapping[str, Signal]) -> dict[str, object]:
-    """One entry of an AutoscalingMetric: where the pods of a role show which gauges."""
+    """Return one entry of an AutoscalingMetric: the endpoint and the gauges of a role's pods."""
     return {
         "pod": {
-            # The agent takes no label name with a dot or a slash: not one of the recommended ones.
+            # GKE's agent accepts no label names with a dot or a slash, so none of the recommended labels.
             "selector": {"matchLabels": {"role": role}},
             "containers": [
                 {
@@ -168,6 +168,6 @@ def exposed(role: str, signals: Mapping[str, Signal]) -> dict[str, object]:
 
 
 def quantity(milli: int) -> str:
-    """A quantity in the one form in which the API server gives it back."""
+    """Format a quantity in the canonical form of the API server."""
     whole, rest = divmod(milli, 1000)
     return f"{milli}m" if rest else str(whole)

@@ -31,10 +31,10 @@ class ConfigurationArgs:
 
 
 class Configuration(Component):
-    """Two config maps: `VARIABLES` becomes the environment of a pod, `FILES` is mounted at `FILES_DIR`.
+    """Two ConfigMaps: `VARIABLES` are environment variables of a pod, `FILES` is mounted at `FILES_DIR`.
 
-    `ready` precedes the pods; `digest` is of the variables, and part of every pod template: what a pod runs
-    with is what was declared when it started. Thresholds are changed in place instead: pods reload them.
+    `ready` precedes the pods. `digest` is a hash of the variables and part of every pod template, so a
+    changed variable rolls the pods. Thresholds are changed in place: pods reload them.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Configuration(Component):
 
 
 def thresholds(settings: ThresholdSettings) -> dict[str, dict[str, float | str]]:
-    """ALR1 to ALR5 as the service reads them: `warning`, `critical` and the `unit` of both."""
+    """Return ALR1 to ALR5 in the format of the service: `warning`, `critical` and the `unit` of both."""
 
     def entry(threshold: Threshold, unit: str) -> dict[str, float | str]:
         return {"warning": threshold.warning, "critical": threshold.critical, "unit": unit}

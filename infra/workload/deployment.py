@@ -1,4 +1,4 @@
-"""One role of the service on the cluster: its account, its secrets, and its deployment."""
+"""One role of the service on the cluster: its account, its secrets, and its Deployment."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class RoleArgs:
 class RoleWorkload(Component):
     """Account, SecretProviderClass and Deployment of one role (`api` or `worker`).
 
-    The deployment names no `replicas`: they are the autoscaler's. Configuration and secret versions are part
-    of the pod template, so that a change of either rolls the pods.
+    The Deployment does not set `replicas`, which the autoscaler controls. Configuration and secret versions
+    are part of the pod template, so a change of either rolls the pods.
     """
 
     def __init__(self, role: str, args: RoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -58,7 +58,7 @@ class RoleWorkload(Component):
             api_version="secrets-store.csi.x-k8s.io/v1",
             kind="SecretProviderClass",
             metadata={"name": f"{role}-secrets", "namespace": namespace, "labels": labels},
-            # From Secret Manager, by the pod's own identity; nothing of it is an object of the cluster.
+            # Read from Secret Manager with the pod's identity; the cluster has no Secret object for it.
             spec={"provider": "gke", "parameters": {"secrets": mounted(args.identity.versions)}},
             opts=self.child(depends_on=[*args.namespace.ready, *args.identity.readable]),
         )
@@ -86,7 +86,7 @@ class RoleWorkload(Component):
             },
             opts=self.child(
                 depends_on=[account, secrets, *args.configuration.ready, *args.after],
-                # An update by hand must not replace the image that the workflow deployed.
+                # A manual update must not replace the image that the workflow deployed.
                 ignore_changes=[IMAGE_PATH] if args.settings.image.keeps_deployed else [],
             ),
         )
@@ -95,8 +95,8 @@ class RoleWorkload(Component):
         self.register_outputs({"deployment": role})
 
     def _pod(self, role: str, args: RoleArgs) -> Any:
-        # Over zones first, then over nodes: losing one takes a third of the replicas at most. A
-        # preference, not a requirement: when a zone has no machines left, the others take the load.
+        # Over zones first, then over nodes: the loss of a zone affects at most a third of the replicas. A
+        # preference, not a requirement: if a zone has no capacity, the replicas run in the others.
         spread = [
             {
                 "max_skew": 1,
@@ -123,7 +123,8 @@ class RoleWorkload(Component):
             "priority_class_name": class_name(role),
             "termination_grace_period_seconds": Termination.of(args.settings).grace,
             "topology_spread_constraints": spread,
-            # The spread counts the pods of one rollout; this keeps those of two off one node as well.
+            # Topology spread counts the pods of one rollout; anti-affinity also separates pods of two
+            # rollouts.
             "affinity": {
                 "pod_anti_affinity": {
                     "preferred_during_scheduling_ignored_during_execution": [
@@ -146,7 +147,8 @@ class RoleWorkload(Component):
         return {
             **container(role, args.settings.image, args.replicas.resources, variables, mounts),
             "env_from": [{"config_map_ref": {"name": VARIABLES}}],
-            # Liveness is cheaper and more patient than readiness: a busy replica is relieved, not restarted.
+            # Liveness needs more failures and fewer checks than readiness: an overloaded replica is taken out
+            # of rotation, not restarted.
             "liveness_probe": probe("/livez", period=10, failures=3),
             "readiness_probe": probe(
                 READINESS_PATH, period=Termination.of(args.settings).probe, failures=PROBE_FAILURES
@@ -166,8 +168,10 @@ def probe(path: str, *, period: int, failures: int) -> Any:
 
 
 def mounted(versions: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
-    """Return the mounts of the Secret Manager driver: one exact version for each file, so that a rotation
-    is a rollout."""
+    """Return the mounts of the Secret Manager driver.
+
+    Each file has one exact version, so a rotation is a rollout.
+    """
     return pulumi.Output.all(**versions).apply(
         lambda names: json.dumps([{"resourceName": names[file], "path": file} for file in sorted(names)])
     )

@@ -1,4 +1,4 @@
-"""The way in: a Service, the Gateway in front of it, and how the load balancer behind both behaves."""
+"""Ingress of the service: Service, Gateway, route, and the policies of the load balancer's backend."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Gateway(Component):
             metadata={"name": name, "namespace": namespace, "labels": labels},
             spec={
                 "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name},
-                "default": {"sslPolicy": args.origin.tls_policy},  # Google's own default still speaks TLS 1.0
+                "default": {"sslPolicy": args.origin.tls_policy},  # the default policy still accepts TLS 1.0
             },
             opts=self.child(depends_on=[gateway, service]),
         )
@@ -153,12 +153,12 @@ def health_check(target: dict[str, str], termination: Termination) -> dict[str, 
     return {
         "targetRef": target,
         "default": {
-            # The load balancer ignores probes and would check `/`: repeat the readiness probe.
+            # The load balancer does not use pods' probes and would check `/`.
             "checkIntervalSec": termination.probe,
             "timeoutSec": termination.probe_timeout,
             "healthyThreshold": 1,
             "unhealthyThreshold": PROBE_FAILURES,
-            "logConfig": {"enabled": True},  # why a replica got nothing can be looked up
+            "logConfig": {"enabled": True},  # state changes are logged, with the reason
             "config": {
                 "type": "HTTP",
                 "httpHealthCheck": {
@@ -176,11 +176,11 @@ def backend(args: GatewayArgs, target: dict[str, str], termination: Termination)
     return {
         "targetRef": target,
         "default": {
-            "securityPolicy": args.origin.wall,  # only the edge is admitted
+            "securityPolicy": args.origin.security_policy,  # only the edge is admitted
             "timeoutSec": termination.finish,
-            # A replica that leaves keeps its connections until it has finished what it has.
+            # A terminating replica keeps its connections until its requests are finished.
             "connectionDraining": {"drainingTimeoutSec": termination.drain + termination.finish},
-            # Every tenth request is logged, for the analysis of attacks.
+            # One in ten requests is logged, for the analysis of attacks.
             "logging": {"enabled": True, "sampleRate": 100_000},
         },
     }
@@ -201,17 +201,16 @@ def route(name: str, hostname: str) -> dict[str, object]:
 
 
 def distribution(settings: WorkloadSettings) -> dict[str, object]:
-    """How requests spread over replicas, zones and time.
+    """Return the distribution of requests over replicas, zones and time.
 
-    The cookie names a replica: it works with every algorithm and survives that the pool grows and shrinks.
-    A *generated* cookie is only hashed, and GKE honors it with `MAGLEV` and `RING_HASH` alone.
+    The cookie names a replica, so affinity works with every algorithm and survives a change of the number of
+    replicas. A *generated* cookie is only hashed, and GKE supports it with `MAGLEV` and `RING_HASH` only.
     """
     spread: dict[str, object] = {
         "localityLbAlgorithm": ALGORITHMS[settings.algorithm],
-        # Nearest zone first; what does not fit there flows over to the next.
+        # Nearest zone first; requests above its capacity go to the next.
         "serviceLbAlgorithm": "WATERFALL_BY_REGION",
-        # A zone with fewer than a quarter of its replicas healthy is an outlier as a whole: it gets nothing
-        # until it has recovered, instead of a trickle that fails.
+        # A zone with fewer than a quarter of its replicas healthy receives no requests until it recovers.
         "autoCapacityDrain": {"enableAutoCapacityDrain": True},
         # Below this share of healthy replicas in a zone, requests start to go to the others.
         "failoverConfig": {"failoverHealthThreshold": 70},

@@ -31,7 +31,7 @@ GRACE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class MonitorArgs:
-    """The environment, the namespace, the Google side, the signals as JSON, and the settings.
+    """The environment, the namespace, the monitor's Google resources, the signals as JSON, and the settings.
 
     `after` are the resources that precede its pods.
     """
@@ -48,7 +48,7 @@ class MonitorArgs:
 class Monitor(Component):
     """Account, ConfigMap of the signals, and CronJob of the `monitor` role. It mounts no secret.
 
-    It starts at minute `MINUTE`, because most scheduled jobs start at minute 0.
+    The CronJob starts at minute `MINUTE`, because most scheduled jobs start at minute 0.
     """
 
     def __init__(self, name: str, args: MonitorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -76,7 +76,7 @@ class Monitor(Component):
                     "metadata": {"labels": labels},
                     "spec": {
                         "backoff_limit": RETRIES,
-                        # A run whose own deadline does not end it.
+                        # Ends a run that does not stop at its own deadline.
                         "active_deadline_seconds": (RETRIES + 1) * (DEADLINE_SECONDS + GRACE_SECONDS),
                         "template": {"metadata": {"labels": labels}, "spec": _pod(args)},
                     },
@@ -84,7 +84,7 @@ class Monitor(Component):
             },
             opts=self.child(
                 depends_on=[account, signals, *args.reports.ready, *args.after],
-                # As for the Deployments: an update by hand must not replace the image that runs.
+                # As for the Deployments: a manual update must not replace the image that runs.
                 ignore_changes=[IMAGE_PATH] if args.workload.image.keeps_deployed else [],
             ),
         )
@@ -92,7 +92,7 @@ class Monitor(Component):
 
 
 def _pod(args: MonitorArgs) -> Any:
-    """The pod of one run."""
+    """Return the pod of one run."""
     volumes = [{"name": SIGNALS, "config_map": {"name": SIGNALS, "default_mode": 0o444}}]
     resources = args.settings.resources
     return {
@@ -122,5 +122,5 @@ def variables(args: MonitorArgs) -> dict[str, pulumi.Input[str]]:
 
 
 def prometheus(project: str) -> str:
-    """The Prometheus HTTP API of Google Managed Service for Prometheus."""
+    """Return the URL of the Prometheus HTTP API of Google Managed Service for Prometheus."""
     return f"https://monitoring.googleapis.com/v1/projects/{project}/location/global/prometheus"

@@ -1,4 +1,4 @@
-"""A namespace: restricted, with a quota for exactly what is declared in it."""
+"""A restricted namespace with a quota that equals its declared workloads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.settings.sizing import ResourceTotals
 
 @dataclass(frozen=True, slots=True)
 class NamespaceArgs:
-    """The environment, the name, the quota, and the kinds of pods that must fit."""
+    """The environment, the name, the quota, and the pods that a LimitRange must permit."""
 
     environment: Environment
     namespace: str
@@ -24,7 +24,7 @@ class NamespaceArgs:
 
 
 class Namespace(Component):
-    """Namespace, quota and limit range. `metadata_name` is its name, `ready` what admits pods to it."""
+    """Namespace, quota and LimitRange. `metadata_name` is its name; `ready` precedes pods."""
 
     def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:workload:Namespace", name, opts)
@@ -35,7 +35,8 @@ class Namespace(Component):
                 "name": args.namespace,
                 "labels": {
                     **labels,
-                    # The strictest standard: no root, no privilege, no host namespaces, no added capability.
+                    # The strictest standard: no root, no privileged containers, no host namespaces, no added
+                    # capabilities.
                     "pod-security.kubernetes.io/enforce": "restricted",
                     "pod-security.kubernetes.io/enforce-version": "latest",
                     "pod-security.kubernetes.io/audit": "restricted",
@@ -44,8 +45,8 @@ class Namespace(Component):
             },
             opts=self.child(),
         )
-        # The declared name: the cluster's own value is unknown until it exists, and the workload
-        # has to be planned and evaluated before.
+        # The declared name: the cluster's value is unknown until the namespace exists, and policies evaluate
+        # the workload before.
         self.metadata_name = args.namespace
         quota = core.ResourceQuota(
             name,
@@ -53,10 +54,10 @@ class Namespace(Component):
             spec={
                 "hard": {
                     **args.quota.hard(),
-                    # The gateway is the only way in: a second load balancer would go round the edge.
+                    # The gateway is the only ingress: a second load balancer would bypass the edge.
                     "services.loadbalancers": "0",
                     "services.nodeports": "0",
-                    "persistentvolumeclaims": "0",  # no data where nothing would save it
+                    "persistentvolumeclaims": "0",  # a volume of a pod would have no backup
                 }
             },
             opts=self.child(depends_on=[namespace]),
@@ -71,7 +72,7 @@ class Namespace(Component):
                 "limits": [
                     {
                         "type": "Container",
-                        # A container without requests gets a small share, instead of a whole node.
+                        # The default of a container without requests, which would otherwise be unlimited.
                         "default": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
                         "default_request": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
                         "max": {
@@ -89,7 +90,7 @@ class Namespace(Component):
 
 
 def kubernetes_labels(environment: Environment, role: str | None = None) -> dict[str, str]:
-    """The environment's labels and the recommended ones, for an object on the cluster."""
+    """Return the environment's labels and the recommended ones, for a Kubernetes object."""
     recommended = {"app.kubernetes.io/part-of": "kingdom", "app.kubernetes.io/managed-by": "pulumi"}
     if role is not None:
         # `role` without a prefix, for selectors that accept no slash.
@@ -102,5 +103,5 @@ def kubernetes_labels(environment: Environment, role: str | None = None) -> dict
 
 
 def selector(role: str) -> dict[str, str]:
-    """Return the labels that select the pods of a role. They never change: a selector is immutable."""
+    """Return the labels that select the pods of a role. They must not change: a selector is immutable."""
     return {"app.kubernetes.io/name": role, "app.kubernetes.io/part-of": "kingdom"}

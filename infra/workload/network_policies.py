@@ -17,10 +17,10 @@ from infra.settings.roles import PUBLIC, ROLES
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
 from infra.workload.pods import PORT
 
-METADATA_SERVER = "169.254.169.254/32"  # where a pod gets its Google identity
+METADATA_SERVER = "169.254.169.254/32"  # GKE's metadata server, which issues tokens to pods
 
 ALL_PODS = {"match_labels": {"app.kubernetes.io/part-of": "kingdom"}}
-# The monitor reads metrics and writes reports: it reaches Google's APIs and nothing else.
+# The monitor reads metrics and writes reports: it connects to Google's APIs only.
 SERVICE_PODS = {
     **ALL_PODS,
     "match_expressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": list(ROLES)}],
@@ -40,7 +40,7 @@ class IsolationArgs:
 
 
 class Isolation(Component):
-    """A default of no traffic at all, and one policy for each way that is open."""
+    """A default-deny policy, and one policy for each allowed kind of connection."""
 
     def __init__(self, name: str, args: IsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:workload:Isolation", name, opts)
@@ -111,9 +111,9 @@ def egress(args: IsolationArgs) -> dict[str, Any]:
     database: dict[str, Any] = {"cidr": args.database.cidr}
     if args.database.except_:
         database["except_"] = list(args.database.except_)
-    # The names of Google's APIs lead to these addresses (see the network's private zones).
+    # The names of Google's APIs resolve to these addresses (see the network's private zones).
     google = [{"to": [{"ip_block": {"cidr": GOOGLE_APIS}}], "ports": [{"port": 443, "protocol": "TCP"}]}]
-    # A mail server has a name and changing public addresses.
+    # The public addresses of a mail server can change.
     public = {"ip_block": {"cidr": "0.0.0.0/0", "except_": list(PRIVATE_RANGES)}}
     mail = {"to-mail": opened_to([public], [{"port": args.mail_port, "protocol": "TCP"}], SERVICE_PODS)}
     return {
@@ -135,13 +135,13 @@ def egress(args: IsolationArgs) -> dict[str, Any]:
 
 
 def to_names() -> dict[str, Any]:
-    """Return the policy that opens DNS to all pods."""
+    """Return the policy that permits DNS for all pods."""
     ports = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
     return {"to-names": opened_to([_dns_pods()], ports)}
 
 
 def opened_to(peers: list[Any], ports: list[Any], pods: Any = ALL_PODS) -> dict[str, Any]:
-    """Return a policy that opens ports of these peers to `pods`."""
+    """Return a policy that permits connections of `pods` to ports of these peers."""
     return {
         "pod_selector": pods,
         "policy_types": ["Egress"],

@@ -12,12 +12,12 @@ from infra.workload.deployment import METRICS_PATH
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
 from infra.workload.pods import PORT_NAME
 
-INTERVAL_SECONDS = 30  # a five-minute rate has ten points; half of that would cost twice as much
+INTERVAL_SECONDS = 30  # gives ten points to a five-minute rate; half of it would double the cost
 
 
 @dataclass(frozen=True, slots=True)
 class ScrapingArgs:
-    """The environment, the namespace, and whose pods."""
+    """The environment, the namespace, and the role of the pods."""
 
     environment: Environment
     namespace: Namespace
@@ -50,7 +50,7 @@ class Scraping(Component):
                     }
                 ],
                 "targetLabels": {"metadata": ["pod", "container", "top_level_controller_name"]},
-                # A label that grows without bound by mistake fails the scrape, instead of the budget.
+                # Labels without a bound fail the scrape instead of raising the cost.
                 "limits": {"samples": 10_000, "labels": 20},
             },
             opts=self.child(depends_on=args.namespace.ready),

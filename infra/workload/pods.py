@@ -1,4 +1,4 @@
-"""Parts of every role's pods: account, place, security contexts, scratch space and port."""
+"""Parts of the pods of all roles: account, scheduling, security contexts, scratch space and port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.workload.namespace import Namespace, kubernetes_labels
 
 PORT = 8080
 PORT_NAME = "http"
-SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own, the only place it can write
+SCRATCH_DIR = "/tmp"  # noqa: S108 - an emptyDir, the only writable path of the pod
 USER = 10001
 
 
@@ -26,7 +26,7 @@ def service_account(
     namespace: Namespace,
     google_account: pulumi.Input[str] | None,
 ) -> core.ServiceAccount:
-    """Declare the account of a role, which acts as `google_account` if there is one, a child of `owner`."""
+    """Declare the service account of a role, a child of `owner`; it acts as `google_account` if given."""
     annotations = {} if google_account is None else {"iam.gke.io/gcp-service-account": google_account}
     return core.ServiceAccount(
         role,
@@ -36,7 +36,7 @@ def service_account(
             "labels": kubernetes_labels(environment, role),
             "annotations": annotations,
         },
-        automount_service_account_token=False,  # the service never talks to the API server
+        automount_service_account_token=False,  # the service does not call the Kubernetes API
         opts=owner.child(depends_on=namespace.ready),
     )
 
@@ -45,7 +45,7 @@ def pod(role: str, pool: str, resources: ResourceSettings, volumes: Sequence[Any
     """Return the fields that the pod specs of all roles share, with scratch space beside `volumes`."""
     return {
         "service_account_name": role,
-        "automount_service_account_token": False,  # set on pod and account: a pod overrides its account
+        "automount_service_account_token": False,  # set on pod and account: the pod's value takes precedence
         "enable_service_links": False,  # pods get no environment variables of other services
         "security_context": _pod_security(),
         "node_selector": {POOL_LABEL: pool},
@@ -69,7 +69,7 @@ def container(
     return {
         "name": role,
         "image": image.reference,
-        # Named by digest, it is the same image; but each start proves again that this node may have it.
+        # The digest fixes the image; `Always` makes each start check the permission to pull it.
         "image_pull_policy": "Always",
         "command": ["python", "-m", "app"],
         "args": [role],
@@ -94,22 +94,22 @@ def container(
 
 def _pod_security() -> Any:
     return {
-        "run_as_non_root": True,  # an image that runs as root does not start
+        "run_as_non_root": True,  # an image that runs as root is rejected
         "run_as_user": USER,
         "run_as_group": USER,
         "fs_group": USER,
-        # System calls that no service makes, and escapes from containers do, are refused.
+        # Blocks system calls that the service does not make and that container escapes use.
         "seccomp_profile": {"type": "RuntimeDefault"},
-        # Nor does a process that broke out of the service write to what of the node it can see.
+        # Limits writes to the node's files after a container escape.
         "app_armor_profile": {"type": "RuntimeDefault"},
     }
 
 
 def _container_security() -> Any:
     return {
-        "allow_privilege_escalation": False,  # a setuid program in the image gains nothing
-        "privileged": False,  # no devices of the node
-        "read_only_root_filesystem": True,  # what breaks in cannot install itself
+        "allow_privilege_escalation": False,  # setuid programs gain no privileges
+        "privileged": False,  # no access to devices of the node
+        "read_only_root_filesystem": True,  # an attacker cannot change programs or libraries
         "run_as_non_root": True,
         "run_as_user": USER,
         "run_as_group": USER,

@@ -20,7 +20,7 @@ class PrioritiesArgs:
 
 
 class Priorities(Component):
-    """A priority class for each role. `ready` is what must be there before a pod names one."""
+    """A PriorityClass for each role. `ready` precedes pods that use them."""
 
     def __init__(self, name: str, args: PrioritiesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:workload:Priorities", name, opts)
@@ -41,5 +41,5 @@ class Priorities(Component):
 
 
 def class_name(role: str) -> str:
-    """Name of a role's priority class."""
+    """Return the name of a role's priority class."""
     return f"kingdom-{role}"

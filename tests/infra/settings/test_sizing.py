@@ -236,7 +236,7 @@ def test_a_machine_type_that_is_not_understood_is_reported_for_each_pool() -> No
     values["kingdom:cluster"]["onDemand"]["machineType"] = "m3-ultramem-32"
     found = setting_problems(values)
     assert list(found) == ["kingdom:cluster.onDemand.machineType"]
-    assert "machine type m3-ultramem-32 is not understood" in found["kingdom:cluster.onDemand.machineType"]
+    assert "machine type m3-ultramem-32 is not supported" in found["kingdom:cluster.onDemand.machineType"]
 
 
 def test_five_connections_for_each_pod_are_enough() -> None:
