@@ -1,1 +1,1 @@
-"""The policy pack: what every environment must hold to, one file per concern."""
+"""The policy pack: rules for every environment, one module per concern."""

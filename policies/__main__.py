@@ -25,7 +25,7 @@ REGISTRIES: Final = "image-registry"
 
 
 def stack_configuration() -> list[dict[str, Any]]:
-    """The pack's configuration in the stack file, in layers. Raises ConfigurationError."""
+    """Return the layers of the pack's configuration from the stack file. Raises ConfigurationError."""
     stack = pulumi.get_stack()
     return [
         _registries(),
@@ -35,7 +35,7 @@ def stack_configuration() -> list[dict[str, Any]]:
 
 
 def _registries() -> dict[str, Any]:
-    """Images of an environment come from its own project's registry, and from Google's for GKE."""
+    """Return the allowed registries: the project's own, and Google's for images of GKE."""
     google = pulumi.Config("gcp")
     project, region = google.get("project"), google.get("region")
     if not project or not region:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from policies.pricing.cost_estimate import Costs, Line, monthly
     from policies.rules import RULES, SHAPES
 
-# Name to its module, and to its name there where that differs.
+# Maps a public name to its module, and to its name there if that differs.
 _PLACES: Final[dict[str, str]] = {
     "LEVELS": "pack.configuration",
     "ConfigurationError": "pack.configuration",

@@ -1,4 +1,4 @@
-"""URLs of connections, and whether their scheme or options protect them with TLS.
+"""Connection URLs: find them in texts, and check that their scheme or options require TLS.
 
 Drivers differ in the spelling of their options: libpq, asyncpg, the MySQL and MariaDB connectors for Java,
 Go, Python and Node, Prisma, R2DBC, the SQL Server driver, MongoDB and Kafka clients.
@@ -15,7 +15,7 @@ _URL: Final = re.compile(
     r"(?P<tls>\br2dbcs:(?:pool:)?)?\b[a-z][a-z0-9+._-]*://(?:[^\s\"'<>{]|\{[^\s'<>{}]{0,200}\}|\{)+",
     re.IGNORECASE,
 )
-# Places in a file where a URL is only a name or a remark: comments, XML namespaces and document types.
+# Parts of a file in which a URL is only a name or a comment: comments, XML namespaces, document types.
 _COMMENT: Final = re.compile(r"^[ \t]*(?:#|//|;|\*|<!--|/\*).*$", re.MULTILINE)
 _NAMESPACE: Final = re.compile(
     r"\b(?:xmlns(?::[\w.-]{1,80})?|[\w.-]{1,80}:schemaLocation|namespace|\$schema)\"?\s*[=:]\s*(?:\"[^\"]{0,4000}\"|'[^']{0,4000}')"
@@ -33,7 +33,7 @@ _NEEDS_OPTION: Final = frozenset(
         "cockroach", "cockroachdb",
     }
 )  # fmt: skip
-# Drivers after a plus sign that use TLS, and those that use it without a check of the certificate.
+# Drivers after a plus sign that use TLS, and those that use it without verifying the certificate.
 _TLS_DRIVERS: Final = frozenset({"ssl", "tls", "sasl_ssl", "starttls", "s"})
 _UNCHECKED_DRIVERS: Final = frozenset({"ssc"})
 _REQUIRED: Final = (
@@ -50,9 +50,9 @@ _OPTIONS: Final = frozenset(
         ("encrypt", "true"), ("encrypt", "strict"), ("encryption", "true"), ("enabletls", "true"),
     }
 )  # fmt: skip
-# Options whose presence makes a client use TLS: they name its trust or its key.
+# Options that make a client use TLS, because they set its trust store or key.
 _NAMED_OPTIONS: Final = frozenset({"ssl_ca", "ssl-ca", "sslca", "ssl_cert", "ssl-cert", "serversslcert"})
-# Options that keep TLS but switch its checks off, or leave TLS to chance.
+# Options that disable verification, or make TLS optional.
 _UNCHECKED: Final = frozenset(
     {
         ("tlsinsecure", "true"), ("tlsallowinvalidcertificates", "true"),
@@ -73,19 +73,19 @@ _UNCHECKED: Final = frozenset(
 )  # fmt: skip
 
 
-# Hosts that are this machine, and those whose URLs only name a vocabulary.
+# Local hosts, and hosts of URLs that only name a vocabulary.
 _LOCAL: Final = (
     *("localhost", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
     *("metadata.google.internal", "169.254.169.254"),
 )
 _NAMES: Final = ("www.w3.org", "json-schema.org", "schemas.xmlsoap.org")
 _LOOPBACK: Final = re.compile(r"127(?:\.[0-9]{1,3}){3}")
-# The ``ssl`` object of drivers for Node.
+# The ``ssl`` object of drivers for Node.js.
 _REJECTS_NOTHING: Final = re.compile(r'"rejectunauthorized"\s*:\s*(?:false|0)')
 
 
 def _query_of(rest: str) -> set[tuple[str, str]]:
-    """The options of a URL in lower case: after ``?``, or after ``;`` as in ``sqlserver://h;encrypt=true``."""
+    """Return the options of a URL in lower case, after ``?`` or ``;`` (``sqlserver://h;encrypt=true``)."""
     rest = rest.partition("#")[0].replace("&amp;", "&")
     path, _, query = rest.partition("?")
     if not query and ";" in path:
@@ -98,7 +98,7 @@ _MAX_QUERY: Final = 4_096
 
 
 def urls_in(text: str) -> Iterator[str]:
-    """The URLs of connections in `text`, which may be a whole file: not those of comments and namespaces."""
+    """Yield the connection URLs in a text or file, without those in comments and XML namespaces."""
     if "://" not in text:
         return
     if "\n" in text:
@@ -111,7 +111,7 @@ def urls_in(text: str) -> Iterator[str]:
 
 
 def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
-    """Why a URL's connection is not protected; None when it is, or when its host is allowed."""
+    """Return why a connection is not protected by TLS; None if it is, or if its host is allowed."""
     scheme, _, rest = url.partition("://")
     query = _query_of(rest)
     try:
@@ -134,10 +134,10 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     off = query & _UNCHECKED
     if off:
         key, value = min(off)
-        return f"{key}={value} gives up the protection of TLS"
+        return f"{key}={value} disables the protection of TLS"
     objects = [value for key, value in query if key in ("ssl", "tls") and value.startswith("{")]
     if any(_REJECTS_NOTHING.search(value) for value in objects):
-        return "rejectUnauthorized=false gives up the protection of TLS"
+        return "rejectUnauthorized=false disables the protection of TLS"
     protected = bool(objects or query & _OPTIONS) or any(key in _NAMED_OPTIONS for key, _ in query)
     if scheme in _PLAIN and not (protected and scheme not in _WEB):
         return f"{scheme}:// is not encrypted"
@@ -160,5 +160,5 @@ def _is_socket(scheme: str, host: str, rest: str, query: set[tuple[str, str]]) -
 
 
 _HAS_SOCKET_OPTION: Final = re.compile(r"postgres|pgx|mysql|mariadb", re.IGNORECASE)
-# Schemes of which an option cannot change the transport.
+# Schemes whose transport no option can change.
 _WEB: Final = frozenset({"http", "ws", "ftp"})

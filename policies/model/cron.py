@@ -1,4 +1,4 @@
-"""Cron expressions as the CronJob controller reads them, and how close together two runs can be.
+"""Cron expressions in the syntax of the CronJob controller, and the minimum time between two runs.
 
 Grammar: https://pkg.go.dev/github.com/robfig/cron/v3 (``ParseStandard``): five fields with ``*``, ``?``,
 lists, ranges, steps and names, or a descriptor such as ``@hourly`` or ``@every 90m``.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DAY: Final = 24 * 60 * 60
-# The equivalent fields, and the minimum seconds between two runs.
+# Descriptors: the equivalent fields, and the minimum seconds between two runs.
 _DESCRIPTORS: Final = {
     "@yearly": ("0 0 1 1 *", 365 * DAY),
     "@annually": ("0 0 1 1 *", 365 * DAY),
@@ -26,11 +26,11 @@ _EVERY: Final = "@every "
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _DURATION: Final = re.compile(rf"[-+]?(?:0|(?:{_PART.pattern})+)")
 _SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-_MAX_SECONDS: Final = 2**63 / 1e9  # of a Go duration
+_MAX_SECONDS: Final = 2**63 / 1e9  # maximum of a Go duration
 _NUMBER: Final = re.compile(r"\+?[0-9]{1,9}")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-# Name, lowest value, highest value, names of the lowest and those after it.
+# Name of the field, minimum, maximum, and names of the values from the minimum on.
 _FIELDS: Final[tuple[tuple[str, int, int, tuple[str, ...]], ...]] = (
     ("minute", 0, 59, ()),
     ("hour", 0, 23, ()),
@@ -59,8 +59,8 @@ class Schedule:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Parse the schedule of a CronJob. Raises ValueError with the field and what is valid there."""
-    if "TZ" in text:  # as the API server looks for it
+    """Parse the schedule of a CronJob. Raises ValueError with the field and its valid values."""
+    if "TZ" in text:  # the API server makes the same check
         raise ValueError(f"schedule {text!r} names a time zone: use the field timeZone")
     if text.startswith("@"):
         if text.startswith(_EVERY):
@@ -80,7 +80,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def min_interval(text: str) -> int:
-    """The minimum seconds between two runs of a schedule: never too long, and 60 for an invalid schedule."""
+    """Return the minimum seconds between two runs: never an overestimate, and 60 for an invalid schedule."""
     if text in _DESCRIPTORS:
         return _DESCRIPTORS[text][1]
     try:
@@ -93,7 +93,8 @@ def min_interval(text: str) -> int:
         return 60
     moments = [hour * 60 + minute for hour in sorted(schedule.hours) for minute in sorted(schedule.minutes)]
     gaps = [later - sooner for sooner, later in itertools.pairwise(moments)]
-    # Over midnight, to the next day on which it runs. Two restricted day fields mean either of them.
+    # From the last run of a day to the first of the next day with a run. Two restricted day fields mean
+    # either of them.
     apart = 1
     weekdays = sorted(schedule.weekdays)
     if len(schedule.days) == 31 and len(weekdays) < 7:
@@ -103,7 +104,7 @@ def min_interval(text: str) -> int:
 
 
 def _interval(text: str) -> int:
-    """The seconds of a Go duration, rounded down to at least one second."""
+    """Return the seconds of a Go duration, rounded down to at least one second."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text[:80]!r} is not a duration, such as 1h30m")
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
@@ -113,7 +114,7 @@ def _interval(text: str) -> int:
 
 
 def _field(field: str, what: str, low: int, high: int, names: tuple[str, ...]) -> tuple[frozenset[int], bool]:
-    """The numbers that a field means, and whether it has ``*`` or ``?`` without a step."""
+    """Return the numbers that a field matches, and whether it has ``*`` or ``?`` without a step."""
     found: set[int] = set()
     starred = False
 
@@ -136,7 +137,7 @@ def _field(field: str, what: str, low: int, high: int, names: tuple[str, ...]) -
             starred = starred or every == 1
         else:
             start = number(first, low)
-            # 5/10: from 5 on, every 10.
+            # 5/10: 5, 15, 25 and so on.
             end = number(last, start) if dash else high if slash else start
         found.update(range(start, end + 1, every))
     return frozenset(found), starred

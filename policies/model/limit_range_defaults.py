@@ -23,7 +23,7 @@ _MAX_MILLI_VALUE: Final = Fraction((2**63 - 1) // 1000)
 
 
 def quantities(node: Node) -> Amounts:
-    """The quantities of a resource list; values that are not known or not quantities are left out."""
+    """Return the quantities of a resource list; unknown and invalid values are left out."""
     found: Amounts = {}
     for key, value in node.entries():
         amount = parse(value.raw) if value.known() else None
@@ -76,7 +76,7 @@ class Defaults:
         )
 
     def every(self, kind: str) -> Iterator[Bounds]:
-        """The items of one type: Container, Pod or PersistentVolumeClaim."""
+        """Return the items of one type: Container, Pod or PersistentVolumeClaim."""
         return (bound for own in self.bounds for bound in own if bound.type == kind)
 
     def fill(self, amounts: Amounts) -> Amounts:
@@ -96,7 +96,7 @@ class Defaults:
 
 
 def violations(bound: Bounds, amounts: Mapping[str, Fraction]) -> Iterator[tuple[str, str]]:
-    """Violations that the LimitRanger rejects: the field (``requests`` or ``limits``) and the reason."""
+    """Yield violations that the LimitRanger rejects: field (``requests`` or ``limits``) and reason."""
     claim = bound.type == "PersistentVolumeClaim"
     for key, minimum in bound.min.items():
         request, limit = amounts.get(f"requests.{key}"), None if claim else amounts.get(f"limits.{key}")
@@ -129,7 +129,7 @@ def violations(bound: Bounds, amounts: Mapping[str, Fraction]) -> Iterator[tuple
 
 
 def contradiction(amounts: Mapping[str, Fraction]) -> Iterator[tuple[str, str]]:
-    """Requests above limits, and unequal ones of resources that cannot be overcommitted."""
+    """Yield requests above limits, and unequal ones of resources that cannot be overcommitted."""
     for name, limit in amounts.items():
         part, _, key = name.partition(".")
         request = amounts.get(f"requests.{key}")
@@ -151,7 +151,7 @@ def overcommits(key: str) -> bool:
 
 
 def _compare(request: Fraction | None, limit: Fraction | None, enforced: Fraction) -> tuple[int, int]:
-    """Request and limit against a bound, in thousandths rounded up, or in units where those overflow."""
+    """Compare request and limit with a bound: in thousandths rounded up, or in units if those overflow."""
     values = [value or Fraction(0) for value in (request, limit)]
     scale = 1000 if all(math.ceil(value) <= _MAX_MILLI_VALUE for value in (*values, enforced)) else 1
     bound = math.ceil(enforced * scale)

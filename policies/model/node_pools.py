@@ -22,7 +22,7 @@ GIB: Final = Fraction(2**30)
 MIB: Final = Fraction(2**20)
 _NAME: Final = re.compile(r"(?P<family>[a-z]\d[a-z]?)-(?P<kind>standard|highmem|highcpu)-(?P<cpus>\d+)")
 _CUSTOM: Final = re.compile(r"(?:[a-z]\d[a-z]?-)?custom-(?P<cpus>\d+)-(?P<mib>\d+)(?:-ext)?")
-# GiB a vCPU: https://cloud.google.com/compute/docs/general-purpose-machines
+# GiB per vCPU: https://cloud.google.com/compute/docs/general-purpose-machines
 _MEMORY: Final[Mapping[str, Mapping[str, Fraction]]] = {
     "n1": {"standard": Fraction("3.75"), "highmem": Fraction("6.5"), "highcpu": Fraction("0.9")},
     "c3": {"standard": Fraction(4), "highmem": Fraction(8), "highcpu": Fraction(2)},
@@ -33,12 +33,12 @@ _MEMORY: Final[Mapping[str, Mapping[str, Fraction]]] = {
 }
 _USUAL: Final = {"standard": Fraction(4), "highmem": Fraction(8), "highcpu": Fraction(1)}
 _SHARED: Final = {"e2-micro": Fraction(1), "e2-small": Fraction(2), "e2-medium": Fraction(4)}
-_ZONES_OF_A_REGION: Final = 3  # what GKE spreads a regional pool over when no zones are named
+_ZONES_OF_A_REGION: Final = 3  # GKE's default number of zones of a regional pool
 
 
 @dataclass(frozen=True)
 class Pool:
-    """One node pool at its largest."""
+    """A node pool at its maximum size."""
 
     resource: Resource
     name: str
@@ -51,7 +51,7 @@ class Pool:
     taints: tuple[tuple[str, str, str], ...]
 
     def accepts(self, pod: PodTemplate) -> bool:
-        """Whether the scheduler may put this pod on this pool: selector, required affinity, taints.
+        """Whether the scheduler may place this pod on this pool: selector, required affinity, taints.
 
         Unknown values in the pod are noted; the result is then not reliable.
         """
@@ -93,7 +93,7 @@ def _tolerates(toleration: Node, taint: tuple[str, str, str]) -> bool:
 
 
 def machine_shape(machine: str) -> tuple[Fraction, Fraction] | None:
-    """vCPUs and bytes of memory of a machine type; None when it is not known."""
+    """Return the vCPUs and the bytes of memory of a machine type; None if it is unknown."""
     if machine in _SHARED:
         return Fraction(2), _SHARED[machine] * GIB
     custom = _CUSTOM.fullmatch(machine)
@@ -107,7 +107,7 @@ def machine_shape(machine: str) -> tuple[Fraction, Fraction] | None:
 
 
 def allocatable(machine: str) -> dict[str, Fraction] | None:
-    """CPUs and bytes of memory that pods can request on a node of this machine type."""
+    """Return the CPUs and bytes of memory that pods can request on a node of this machine type."""
     shape = machine_shape(machine)
     if shape is None:
         return None
@@ -131,9 +131,9 @@ def _tiers(amount: Fraction, tiers: tuple[tuple[int | None, str], ...]) -> Fract
 
 
 def pool_of(resource: Resource, overhead: Mapping[str, Fraction]) -> Pool | None:
-    """The pool at its largest; None (and noted as not evaluated) when its machine type is not known.
+    """Return the pool at its maximum; None (and noted as not evaluated) if its machine type is unknown.
 
-    `overhead` is what GKE's own daemons request on every node.
+    `overhead` are the requests of GKE's daemons on every node.
     """
     node = resource.node
     config = node["nodeConfig"]

@@ -1,7 +1,7 @@
 """Object counts of a namespace besides running pods: declared, created by controllers, and storage.
 
-Which keys there are: https://kubernetes.io/docs/concepts/policy/resource-quotas/. Nearly all objects are
-declared; some are created by controllers (replica sets, jobs, finished pods) and some by the control plane.
+Keys: https://kubernetes.io/docs/concepts/policy/resource-quotas/. Nearly all objects are declared; some are
+created by controllers (replica sets, jobs, finished pods) and some by the control plane.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from policies.model.property_tree import Node
 from policies.model.quantities import parse
 from policies.model.stack import Object, served_group
 
-# The plain keys of quotas, which need no "count/".
+# Keys of quotas without the prefix "count/".
 PLAIN: Final = frozenset(
     {
         "configmaps", "persistentvolumeclaims", "replicationcontrollers", "resourcequotas", "secrets",
         "services",
     }
 )  # fmt: skip
-# The control plane puts these into every namespace by itself: the CA bundle and the default account.
+# The control plane creates these in every namespace: the CA bundle and the default service account.
 _GIVEN: Final = {"configmaps": 1, "serviceaccounts": 1}
 _KINDS_OF_GROUP_CORE: Final = ("v1", "core/v1")
-# Endpoints in one slice (``--max-endpoints-per-slice``).
+# Maximum endpoints in one slice (``--max-endpoints-per-slice``).
 _SLICE: Final = 100
 _CLASS_KEY: Final = re.compile(r"(?P<name>.+)\.storageclass\.storage\.k8s\.io/(?P<key>.+)")
 _CLAIMS, _STORAGE = "persistentvolumeclaims", "requests.storage"
@@ -37,10 +37,10 @@ _CLAIMS, _STORAGE = "persistentvolumeclaims", "requests.storage"
 
 @dataclass(frozen=True)
 class Claim:
-    """A volume claim that is declared or made from a template, and how many times."""
+    """A volume claim that is declared or created from a template, and their number."""
 
     what: str
-    # None where the cluster's default is used and not known here.
+    # None if the cluster's default class is used and not declared.
     storage_class: str | None
     size: Fraction
     times: int
@@ -49,18 +49,18 @@ class Claim:
 
 @dataclass
 class Holdings:
-    """The objects of one namespace; `plurals` has their number by ``plural.group`` (``plural`` for core)."""
+    """The objects of one namespace; `plurals` has their count by ``plural.group`` (``plural`` for core)."""
 
     plurals: Counter[str] = field(default_factory=Counter)
     load_balancers: int = 0
     node_ports: int = 0
     claims: list[Claim] = field(default_factory=list)
-    # Why there may be more of the objects of a plural, by plural.
+    # Reasons why there may be more objects of a plural, by plural.
     unproven: dict[str, list[str]] = field(default_factory=dict)
 
 
 def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str, Holdings]:
-    """The objects of each namespace when all its workloads (`peaks`) are at their maximum."""
+    """Return the objects of each namespace when all its workloads (`peaks`) are at their maximum."""
     found: dict[str, Holdings] = {}
     seen: set[tuple[str, str, str, str]] = set()
     default_class = _default_class(objects)
@@ -68,7 +68,7 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
         key = (item.served_group, item.kind, item.namespace, item.name)
         if item.name and item.namespace != "?":
             if key in seen:
-                continue  # declared twice, it replaces itself
+                continue  # an object that is declared twice replaces itself
             seen.add(key)
         own = found.setdefault(item.namespace, Holdings())
         own.plurals[plural_of(item)] += 1
@@ -91,7 +91,7 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
 
 
 def _default_class(objects: list[Object]) -> str | None:
-    """The storage class of claims that name none; None where several or none are declared."""
+    """Return the storage class of claims without one; None if several or no defaults are declared."""
     names = {
         item.name
         for item in objects
@@ -109,7 +109,7 @@ _DEFAULT_CLASS: Final = (
 
 def _note_unproven(own: Holdings, item: Demand) -> None:
     """Note the plurals of which a workload may have more objects than are counted."""
-    why = "has values that are not known yet" if item.doubtful else item.unbounded
+    why = "has unknown values" if item.doubtful else item.unbounded
     if not why:
         return
     plurals = ["pods"]
@@ -124,7 +124,7 @@ def _note_unproven(own: Holdings, item: Demand) -> None:
 
 
 def plural_of(item: Object) -> str:
-    """``deployments.apps``, ``configmaps``: how quotas spell a kind, by the rules of English."""
+    """Return the name of a kind in quotas, an English plural: ``deployments.apps``, ``configmaps``."""
     name = item.kind.lower()
     if name.endswith("s"):
         plural = name if name.endswith("endpoints") else f"{name}es"
@@ -140,7 +140,7 @@ def plural_of(item: Object) -> str:
 
 
 def needed(key: str, own: Holdings) -> int | Fraction | None:
-    """How much of a quota's `key` a namespace needs; None for a key that is not about objects."""
+    """Return the amount of a quota's `key` that a namespace needs; None if `key` counts no objects."""
     plural = key.removeprefix("count/")
     of_class = _CLASS_KEY.fullmatch(key)
     if key == "services.loadbalancers":
@@ -159,7 +159,7 @@ def needed(key: str, own: Holdings) -> int | Fraction | None:
 
 
 def unproven(key: str, own: Holdings) -> list[str]:
-    """Why a namespace may need more of a quota's `key` than :func:`needed` returns."""
+    """Return why a namespace may need more of a quota's `key` than :func:`needed` returns."""
     plural = key.removeprefix("count/")
     of_class = _CLASS_KEY.fullmatch(key)
     found = []
@@ -176,14 +176,14 @@ def unproven(key: str, own: Holdings) -> list[str]:
     return [*found, *own.unproven.get(plural, ())]
 
 
-# Objects of which no declaration determines the number.
+# Objects whose number no declaration determines.
 _AT_RUN_TIME: Final = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
 
 
 def needed_in_scope(key: str, own: Holdings, expressions: list[tuple[str, str, list[str]]]) -> int | None:
-    """How many claims a quota counts whose scopes are `expressions` (scope, operator, values).
+    """Return the claims that a quota with the scopes `expressions` (scope, operator, values) counts.
 
-    None for any other key, and where a scope is not about claims.
+    None for any other key, and for scopes that do not apply to claims.
     """
     if key not in (_CLAIMS, f"count/{_CLAIMS}") or any(scope != _ATTRIBUTES for scope, *_ in expressions):
         return None
@@ -216,7 +216,7 @@ def _count_ports(own: Holdings, spec: Node) -> None:
     own.load_balancers += kind.is_one_of("LoadBalancer")
     ports = list(spec["ports"].items())
     if kind.is_one_of("LoadBalancer") and spec["allocateLoadBalancerNodePorts"].is_one_of(False):
-        # Only those written out are allocated (``portsWithNodePorts``, pkg/quota/v1/evaluator/core).
+        # Only declared node ports are allocated (``portsWithNodePorts``, pkg/quota/v1/evaluator/core).
         ports = [port for port in ports if port["nodePort"].present and port["nodePort"].integer()]
     own.node_ports += len(ports)
 
@@ -235,7 +235,7 @@ _CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
 
 
 def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:
-    """Objects that controllers create and retain for the workloads of one namespace."""
+    """Count the objects that controllers create and retain for the workloads of one namespace."""
     serving = 0
     for item in workloads:
         spec = item.workload.node["spec"]
@@ -244,7 +244,7 @@ def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:
         match item.workload.kind:
             case "Deployment":
                 serving += pods
-                # While it rolls out: the new one, the one before, and those retained for a rollback.
+                # During a rollout: the new replica set, the previous one, and those retained for a rollback.
                 own.plurals["replicasets.apps"] += spec["revisionHistoryLimit"].integer(10) + 2
             case "StatefulSet" | "DaemonSet":
                 serving += pods
@@ -260,7 +260,7 @@ def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:
                 finished = history * (_at_once(job) + _finished(job))
             case _:
                 serving += pods
-        # Finished pods stay until their owner goes; `pods` does not count them, `count/pods` does.
+        # Finished pods exist until their owner is deleted; `pods` does not count them, `count/pods` does.
         own.plurals["pods"] += finished + (pods if item.workload.kind != "Pod" else 0)
     services = own.plurals["services"]
     own.plurals["endpointslices.discovery.k8s.io"] += services * max(1, math.ceil(serving / _SLICE))
@@ -272,6 +272,6 @@ def _at_once(job: Node) -> int:
 
 
 def _finished(job: Node) -> int:
-    """Pods that one job leaves behind: the completed, and (where they are not restarted) the failed."""
+    """Return the pods that one job leaves behind: the completed and, without restarts, the failed ones."""
     restarts = job.at("template", "spec", "restartPolicy").is_one_of("OnFailure")
     return job["completions"].integer(1) + (0 if restarts else job["backoffLimit"].integer(6))

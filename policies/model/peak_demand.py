@@ -23,7 +23,7 @@ from policies.model.scale_targets import Scaling, key_of, policy_of
 from policies.model.stack import Object
 
 _GRACE: Final = 30
-# VPA modes in which it changes what pods request.
+# Modes in which the VPA changes the requests of pods.
 ACTING: Final = ("Auto", "Recreate", "Initial", "InPlaceOrRecreate", "InPlace")
 _POD_LEVEL: Final = ("cpu", "memory")
 _COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
@@ -33,10 +33,10 @@ _COMPUTE: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memo
 class Demand:
     """The peak of one workload.
 
-    `pods` can exist at once for certain; `why` is how they were counted. `unbounded` is the reason why there
-    may be more of them, or "". `per_pod` has ``requests.*`` and ``limits.*`` of one pod; the keys of
-    `growing` may become more than that, for the reason given. `terminating` is how many more pods a rollout
-    leaves terminating while it already needs their replacements.
+    `pods` is the number that can certainly exist at once; `why` explains the count. `unbounded` is the reason
+    why there may be more of them, or "". `per_pod` has ``requests.*`` and ``limits.*`` of one pod; the keys
+    of `growing` may become more than that, for the reason given. `terminating` is how many more pods a
+    rollout leaves terminating while it already needs their replacements.
     """
 
     workload: Object
@@ -46,20 +46,20 @@ class Demand:
     per_pod: Mapping[str, Fraction]
     unbounded: str = ""
     growing: Mapping[str, str] = field(default_factory=dict)
-    # ``requests.cpu`` and the like to the containers that do not name it.
+    # Maps keys such as ``requests.cpu`` to the containers without that amount.
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     terminating: int = 0
-    # Whether something that decides it is not known yet.
+    # Whether a value that determines the result is unknown.
     doubtful: bool = False
-    # The quality-of-service class of the pods, which the overhead of a runtime class does not change.
+    # The quality-of-service class of the pods; the overhead of a runtime class does not change it.
     best_effort: bool = False
 
     def of(self, key: str) -> Fraction:
-        """The certain amount of ``requests.cpu``, ``limits.memory``, ``pods`` …"""
+        """Return the certain amount of a key such as ``requests.cpu``, ``limits.memory`` or ``pods``."""
         return Fraction(self.pods) if key == "pods" else self.pods * self.per_pod.get(key, Fraction(0))
 
     def open_end(self, key: str) -> str:
-        """Why the amount of `key` may become more than :meth:`of`; "" when it cannot."""
+        """Return why the amount of `key` may be higher than :meth:`of` returns; "" if it cannot."""
         if key != "pods" and key in self.growing:
             return self.growing[key]
         if self.unbounded and (key == "pods" or self.per_pod.get(key)):
@@ -70,7 +70,7 @@ class Demand:
 def demand(
     workload: Object, template: PodTemplate, scaling: Scaling, defaults: Defaults, nodes: int | None
 ) -> Demand:
-    """The peak of one workload, given the LimitRanges of its namespace and the nodes it may run on."""
+    """Return the peak of one workload, given its namespace's LimitRanges and the nodes it may run on."""
     growing: dict[str, str] = {}
     with workload.node.track_unknowns() as unknown:
         pods, why, unbounded = peak_pods(workload, scaling, nodes)
@@ -83,7 +83,7 @@ def demand(
         if template.spec["overhead"].present:
             _add_overhead(per_pod, template.spec["overhead"])
         else:
-            # Admission takes it from the class.
+            # Admission sets it from the runtime class.
             name = template.spec["runtimeClassName"].text()
             runtime = scaling.objects.get(("", "RuntimeClass", name)) if name else None
             if runtime is not None:
@@ -106,7 +106,7 @@ def demand(
 
 
 def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[int, str, str]:
-    """The maximum number of pods at once, how it was counted, and why there may be more ("" otherwise)."""
+    """Return the maximum number of pods, how it was counted, and why there may be more ("" if not)."""
     spec = workload.node["spec"]
     _, maximum = scaling.replicas(workload)
     if workload.kind not in TEMPLATES or workload.group not in ("", "apps", "batch", "extensions"):
@@ -138,7 +138,7 @@ def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[in
 
 
 def _rolling(spec: Node, maximum: int) -> tuple[int, int]:
-    """A Deployment's maxSurge and maxUnavailable in pods, as the API server fills them in."""
+    """Return a Deployment's maxSurge and maxUnavailable in pods, with the API server's defaults."""
     surge = spec.at("strategy", "rollingUpdate", "maxSurge")
     extra = int_or_percent("25%" if not surge.present else surge.raw, maximum, up=True)
     unavailable = spec.at("strategy", "rollingUpdate", "maxUnavailable")
@@ -147,14 +147,15 @@ def _rolling(spec: Node, maximum: int) -> tuple[int, int]:
         extra = 0
     if not unavailable.known() or fewer is None:
         fewer = 0
-    # Both zero would never get on: the controller takes one pod away.
+    # If both are zero, the rollout would not proceed, so the controller removes one pod at a time.
     return max(0, extra), max(0, fewer) or (0 if extra else 1)
 
 
 def _terminating(workload: Object, template: PodTemplate, scaling: Scaling) -> int:
-    """Pods of the first wave of a rollout that still terminate, and count, while replacements are created.
+    """Return the pods of the first wave of a rollout that still terminate while replacements are created.
 
-    ``podReplacementPolicy: TerminationComplete`` makes the controller wait for them.
+    They count against quotas. ``podReplacementPolicy: TerminationComplete`` makes the controller wait for
+    them.
     """
     spec = workload.node["spec"]
     if workload.kind != "Deployment" or workload.group not in ("apps", "extensions"):
@@ -187,11 +188,11 @@ def _cron_pods(spec: Node) -> tuple[int, str, str]:
         return 2 * pods, "one run and the one it replaces, which is still terminating", ""
     deadline = job["activeDeadlineSeconds"]
     if not deadline.present:
-        reason = "runs may pile up: concurrencyPolicy is Allow and no activeDeadlineSeconds ends them"
+        reason = "runs can accumulate: concurrencyPolicy is Allow and no activeDeadlineSeconds ends them"
         return pods, "one run", reason
     if not deadline.known() or not spec["schedule"].known():
         return pods, "one run", ""
-    # A run that is out of time still has its grace period.
+    # A run that exceeded its deadline still has its grace period.
     lasts = deadline.number() + job.at("template", "spec", "terminationGracePeriodSeconds").number(_GRACE)
     runs = max(1, math.ceil(lasts / min_interval(spec["schedule"].text())))
     return runs * pods, f"{runs} runs at once", ""
@@ -203,11 +204,11 @@ def pod_requests(
     scaler: Object | None = None,
     growing: dict[str, str] | None = None,
 ) -> Amounts:
-    """``requests.*`` and ``limits.*`` of one pod, as quota counts them, with the defaults of LimitRanges.
+    """Return ``requests.*`` and ``limits.*`` of one pod as quota counts them, with LimitRange defaults.
 
-    `scaler` is the VerticalPodAutoscaler that may raise what the pod's main containers request; the keys that
-    it raises without a bound are added to `growing`. The overhead of the pod is left out: the LimitRanger and
-    the quality-of-service class do not count it.
+    `scaler` is the VerticalPodAutoscaler that may raise the requests of the pod's main containers; the keys
+    that it raises without a bound are added to `growing`. The overhead of the pod is left out: the
+    LimitRanger and the quality-of-service class do not count it.
     """
     running: Amounts = {}
     for item in template.containers("containers"):
@@ -234,8 +235,8 @@ def pod_requests(
             )
     _add(running, sidecars)
     _raise(running, peak)
-    # Resources of the pod as a whole replace the sum for the keys they name (since v1.34). A limit is a
-    # request only where neither the pod nor a container requests anything.
+    # Pod-level resources replace the sum for the keys they name (since v1.34). A limit is a request only if
+    # neither the pod nor a container has a request.
     whole = template.spec["resources"]
     for key, amount in _amounts(whole).items():
         part, _, name = key.partition(".")
@@ -247,14 +248,14 @@ def pod_requests(
 
 
 def _pod_level(name: str) -> bool:
-    """Whether a pod as a whole may request this resource."""
+    """Whether a pod may set this resource at the pod level."""
     return name in _POD_LEVEL or name.startswith("hugepages-")
 
 
 def _missing(template: PodTemplate, defaults: Defaults) -> dict[str, tuple[str, ...]]:
-    """Containers that name no amount of a resource of which a quota demands one from every container.
+    """Return the containers without an amount that a quota requires of every container.
 
-    A pod with resources of its own needs none (``podEvaluator.Constraints``, pkg/quota/v1/evaluator/core).
+    A pod with pod-level resources needs none (``podEvaluator.Constraints``, pkg/quota/v1/evaluator/core).
     """
     whole = template.spec["resources"]
     if any(_pod_level(key) for part in ("requests", "limits") for key, _ in whole[part].entries()):
@@ -269,7 +270,7 @@ def _missing(template: PodTemplate, defaults: Defaults) -> dict[str, tuple[str, 
 
 
 def _add_overhead(total: Amounts, overhead: Node) -> None:
-    """Adds what the runtime takes for itself; to limits only where there are some."""
+    """Add the overhead of the runtime class; to limits only if there are limits."""
     for key, amount in quantities(overhead).items():
         _add(total, {f"requests.{key}": amount})
         if total.get(f"limits.{key}"):
@@ -277,14 +278,14 @@ def _add_overhead(total: Amounts, overhead: Node) -> None:
 
 
 def container_amounts(container: Node, defaults: Defaults) -> Amounts:
-    """Requests and limits of one container after admission."""
+    """Return the requests and limits of one container after admission."""
     return defaults.fill(_amounts(container["resources"]))
 
 
 def _amounts(resources: Node) -> Amounts:
     found = {f"limits.{key}": amount for key, amount in quantities(resources["limits"]).items()}
     found |= {f"requests.{key}": amount for key, amount in quantities(resources["requests"]).items()}
-    # A limit without a request is a request too.
+    # A limit without a request also sets the request.
     for key in [key for key in found if key.startswith("limits.")]:
         found.setdefault("requests." + key.removeprefix("limits."), found[key])
     return found
@@ -297,7 +298,7 @@ def _grown(
     defaults: Defaults,
     growing: dict[str, str],
 ) -> Amounts:
-    """A container's `amounts` once the vertical autoscaler raised its requests, and limits in proportion.
+    """Return a container's `amounts` after the VPA raised its requests, and its limits in proportion.
 
     A resource without a maximum, in the VerticalPodAutoscaler or in a LimitRange, is counted at its minimum
     and added to `growing`.

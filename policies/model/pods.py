@@ -1,4 +1,4 @@
-"""Pods and everything that makes pods: where their specs are, and which containers they hold."""
+"""Find pod specs and containers in resources of any kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from policies.model.paths import Path
 from policies.model.property_tree import UNKNOWN, Node
 from policies.model.stack import Object, Resource, objects_of
 
-# Kind to the path of its pod template; the same kinds that Pod Security admission looks into.
+# Path of the pod template by kind, for the kinds that Pod Security admission inspects.
 TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
     "Pod": (),
     "PodTemplate": ("template",),
@@ -23,8 +23,8 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 _TEMPLATE_GROUPS: Final = frozenset({"", "apps", "batch", "extensions"})
-# API groups whose kinds hold no containers of their own beside the kinds above: parts of Kubernetes and GKE,
-# and policy engines, whose patterns look like pods.
+# API groups whose other kinds contain no containers: Kubernetes, GKE, and policy engines, whose patterns
+# resemble pods.
 _NO_CONTAINERS: Final = frozenset(
     {
         "", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps",
@@ -53,7 +53,7 @@ _MAX_VISITED: Final = 20_000
 
 @dataclass(frozen=True)
 class PodTemplate:
-    """A pod's metadata and spec, wherever they were found."""
+    """Metadata and spec of a pod, with the object that contains them."""
 
     owner: Object
     node: Node
@@ -81,7 +81,7 @@ class PodTemplate:
 
     @property
     def on_windows(self) -> bool:
-        """The standard exempts Windows pods from controls that only Linux has (since v1.25)."""
+        """Whether the pod runs on Windows, where the standard exempts Linux-only controls (since v1.25)."""
         return self.spec.at("os", "name").is_one_of("windows")
 
     @property
@@ -99,7 +99,7 @@ class PodSources:
 
 
 def pod_sources(owner: Object) -> PodSources:
-    """Find everything in `owner` that makes pods.
+    """Find all pod templates in `owner`.
 
     Kinds that are not built in are searched: an object under a key that contains "template" and has
     ``spec.containers`` is a pod template, as in a Rollout, a DeploymentConfig or a JobSet.
@@ -153,7 +153,7 @@ class _Search:
             ):
                 self.containers.append(path)
             else:
-                # As in a SparkApplication: an operator makes pods with this context.
+                # As in a SparkApplication: its operator creates pods with this context.
                 if isinstance(value.get("securityContext"), Mapping):
                     self.containers.append(path)
                 for key, item in value.items():
@@ -173,7 +173,7 @@ def _has_containers(spec: Any) -> bool:
 
 
 def pod_templates(resource: Resource) -> list[PodTemplate]:
-    """Every pod template in a resource, also inside lists."""
+    """Return every pod template in a resource, including those in lists."""
     found = resource.memo.get("pod_templates")
     if found is None:
         found = resource.memo["pod_templates"] = [
@@ -183,7 +183,7 @@ def pod_templates(resource: Resource) -> list[PodTemplate]:
 
 
 def sources_of(resource: Resource, item: Object) -> PodSources:
-    """:func:`pod_sources` of an object of `resource`, found once."""
+    """Return :func:`pod_sources` of an object of `resource`, cached."""
     known = resource.memo.setdefault("pod_sources", {})
     found = known.get(id(item))
     if found is None:
@@ -192,7 +192,7 @@ def sources_of(resource: Resource, item: Object) -> PodSources:
 
 
 def list_unevaluated(resource: Resource) -> None:
-    """Note the containers of a resource that are in no pod template, so that none is passed over silently."""
+    """Note the containers of a resource that are in no pod template, so that none is skipped silently."""
     for item in objects_of(resource):
         for path in sources_of(resource, item).unevaluated[:_MAX_LISTED]:
             item.node.at(*path).mark_unevaluated(
@@ -204,7 +204,7 @@ _MAX_LISTED: Final = 5
 
 
 def running_containers(pod: PodTemplate) -> Iterator[Node]:
-    """The containers that run as long as the pod: its main containers and its sidecars."""
+    """Yield the containers that run as long as the pod: its main containers and its sidecars."""
     yield from pod.containers("containers")
     for container in pod.containers("initContainers"):
         if container["restartPolicy"].is_one_of("Always"):
@@ -212,7 +212,7 @@ def running_containers(pod: PodTemplate) -> Iterator[Node]:
 
 
 def claim_templates(workload: Object, pod: PodTemplate) -> Iterator[Node]:
-    """The volume claims that controllers create for each pod: of a stateful set, and of ephemeral volumes."""
+    """Yield the volume claims that are created for each pod: of a stateful set, and of ephemeral volumes."""
     if workload.kind == "StatefulSet":
         yield from workload.node.at("spec", "volumeClaimTemplates").items()
     for volume in pod.spec["volumes"].items():
@@ -222,6 +222,6 @@ def claim_templates(workload: Object, pod: PodTemplate) -> Iterator[Node]:
 
 
 def title(container: Node) -> str:
-    """``container "app"``, for messages."""
+    """Return the name of a container for messages: ``container "app"``."""
     name = container.fresh()["name"].raw
     return f'container "{name}"' if isinstance(name, str) else f"container {container.path[-1]}"

@@ -1,6 +1,6 @@
-"""Property trees as policies read them: plain values with paths, in which nothing unknown passes silently.
+"""Property trees: plain values with paths, in which every unknown value is recorded.
 
-The SDK's proxies raise at the first unknown value and so hide what is wrong beside it. A :class:`Node`
+The SDK's proxies raise at the first unknown value, so that no other violation is found. A :class:`Node`
 instead records every unknown that an evaluation depended on; the policy continues with the rest, and the
 values that it could not evaluate are listed in the end.
 """
@@ -20,7 +20,7 @@ from pulumi_policy.proxy import UnknownValueError
 from policies.model.paths import Path, format_path
 from policies.model.unknown import UNKNOWN as UNKNOWN
 
-# The engine's words for what is not known yet, one a type.
+# The engine's markers of unknown values, one for each type.
 _UNKNOWNS: Final = frozenset(
     value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_") and isinstance(value, str)
 )
@@ -30,9 +30,9 @@ _MAX_INTEGER: Final = 2**63 - 1
 
 
 def plain(value: Any) -> Any:
-    """`value`, free of the SDK's proxies: dicts, lists and scalars, with UNKNOWN in place of unknowns.
+    """Return `value` without the SDK's proxies: dicts, lists and scalars, with UNKNOWN for unknown values.
 
-    Secrets come unwrapped.
+    Secrets are unwrapped.
     """
     if isinstance(value, Mapping):
         return {key: _entry(value, key) for key in value}
@@ -51,10 +51,11 @@ def _entry(container: Any, key: Any) -> Any:
 
 
 def as_sent(value: Any) -> Any:
-    """`value` as a remediation is given it, free of proxies: a Secret stays one, an unknown is UNKNOWN."""
+    """Return `value` as a remediation receives it, without proxies: secrets wrapped, unknowns as UNKNOWN."""
     if isinstance(value, (Mapping, Sequence)) and not isinstance(value, (str, bytes, dict, list, tuple)):
         proxied: Any = value
-        return as_sent(proxied["__target"])  # how the SDK's own serialiser looks below its proxies
+        # The SDK's own serializer reads the target of a proxy in the same way.
+        return as_sent(proxied["__target"])
     if isinstance(value, dict):
         return {key: as_sent(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -65,7 +66,7 @@ def as_sent(value: Any) -> Any:
 
 
 def to_send(value: Any) -> Any:
-    """The inverse of :func:`as_sent`, for the SDK to serialise."""
+    """Return the inverse of :func:`as_sent`, for the SDK to serialize."""
     if isinstance(value, dict):
         return {key: to_send(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -76,7 +77,7 @@ def to_send(value: Any) -> Any:
 
 
 def known_from(declared: Any, state: Any) -> Any:
-    """`declared`, with every unknown in it replaced by what `state` has in the same place."""
+    """Return `declared` with every unknown in it replaced by the value of `state` at the same path."""
     if declared is UNKNOWN:
         return UNKNOWN if state is None else state
     if isinstance(declared, dict) and isinstance(state, dict):
@@ -88,12 +89,12 @@ def known_from(declared: Any, state: Any) -> Any:
 
 @dataclass(frozen=True)
 class Finding:
-    """One violation: what is wrong, where in the resource, and in which resource of a stack."""
+    """One violation: the message, the path, and the resource if it is one of a stack."""
 
     message: str
     path: Path = ()
     urn: str = ""
-    # Whether its value is not known yet: then it is listed as not evaluated instead of reported.
+    # Whether the value is unknown: then it is listed as not evaluated instead of reported.
     doubtful: bool = False
 
     def __str__(self) -> str:
@@ -101,19 +102,19 @@ class Finding:
 
 
 class Unevaluated(dict[str, str]):
-    """Values that could not be evaluated: the place of each, and the reason.
+    """Values that could not be evaluated: path and reason of each.
 
-    Every active :meth:`Node.track_unknowns` gets the places noted while it is active.
+    Every active :meth:`Node.track_unknowns` also receives the paths.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.watchers: list[list[str]] = []
-        # The same reasons by the URN of the resource and the path in it.
+        # The same reasons by the URN of the resource and the path.
         self.places: dict[tuple[str, Path], str] = {}
 
     def note(self, urn: str, path: Path, reason: str) -> None:
-        """Record a place, for the report and for all watchers."""
+        """Record a path, for the report and for all active trackers."""
         place = f"{urn.rsplit('::', 1)[-1]} {format_path(path)}".strip()
         self[place] = reason
         self.places[urn, path] = reason
@@ -124,8 +125,8 @@ class Unevaluated(dict[str, str]):
 class Node:
     """A value in a resource together with its path.
 
-    Indexing never fails: what is absent is a node whose `raw` is None. Methods that compare note the path
-    when the value is unknown and then return the result for which nothing is reported.
+    Indexing never fails: an absent value is a node whose `raw` is None. Methods that compare note the path if
+    the value is unknown, and then return the result for which nothing is reported.
     """
 
     __slots__ = ("path", "raw", "unevaluated", "urn")
@@ -136,7 +137,7 @@ class Node:
         self.raw = raw
         self.path = path
         self.urn = urn
-        # Place to reason, shared by all nodes of one evaluation.
+        # Maps a path to the reason, shared by all nodes of one evaluation.
         self.unevaluated: Unevaluated = Unevaluated() if unevaluated is None else unevaluated
 
     def __getitem__(self, key: str | int) -> Node:
@@ -157,18 +158,18 @@ class Node:
         return node
 
     def fresh(self) -> Node:
-        """The same node with a record of its own: for reads that are not part of the evaluation."""
+        """Return the same node with a record of its own: for reads that are not part of the evaluation."""
         return Node(self.raw, self.path, None, self.urn)
 
     @property
     def shown(self) -> str:
-        """The value for a message. An engine sends each number as a float, so 3.0 is shown as 3."""
+        """Return the value for a message. An engine sends each number as a float, so 3.0 is shown as 3."""
         raw = self.raw
         return str(int(raw)) if isinstance(raw, float) and raw.is_integer() else str(raw)
 
     @property
     def present(self) -> bool:
-        """Whether a value is there; an unknown one is."""
+        """Whether a value is present; an unknown value is."""
         return self.raw is not None
 
     def known(self) -> bool:
@@ -179,7 +180,7 @@ class Node:
         return True
 
     def mark_unevaluated(self, reason: str) -> None:
-        """Note that an evaluation is left out here, and why."""
+        """Note that the evaluation is left out here, with the reason."""
         self.unevaluated.note(self.urn, self.path, reason)
 
     def is_not_one_of(self, *allowed: Any) -> bool:
@@ -191,23 +192,23 @@ class Node:
         return self.known() and any(self.raw == item and type(self.raw) is type(item) for item in wanted)
 
     def items(self) -> Iterator[Node]:
-        """The elements of a list; none when it is absent or unknown."""
+        """Yield the elements of a list; none if it is absent or unknown."""
         if self.known() and isinstance(self.raw, list):
             for index in range(len(self.raw)):
                 yield self[index]
 
     def entries(self) -> Iterator[tuple[str, Node]]:
-        """The fields of an object; none when it is absent or unknown."""
+        """Yield the fields of an object; none if it is absent or unknown."""
         if self.known() and isinstance(self.raw, dict):
-            for key, value in self.raw.items():  # YAML has keys that are not text, such as 8080
+            for key, value in self.raw.items():  # YAML permits keys that are not text, such as 8080
                 yield str(key), Node(value, (*self.path, str(key)), self.unevaluated, self.urn)
 
     def text(self) -> str:
-        """The value as text; "" when it is absent, unknown or no string."""
+        """Return the value as text; "" if it is absent, unknown or not a string."""
         return self.raw if self.known() and isinstance(self.raw, str) else ""
 
     def number(self, default: float = 0) -> float:
-        """The value as a finite number, also one written as text; `default` for anything else."""
+        """Return the value as a finite number, also from text; `default` for anything else."""
         if self.known() and isinstance(self.raw, (int, float)) and not isinstance(self.raw, bool):
             if isinstance(self.raw, int):
                 return max(-_MAX_INTEGER, min(self.raw, _MAX_INTEGER))
@@ -218,7 +219,7 @@ class Node:
         return default
 
     def integer(self, default: int = 0) -> int:
-        """The value as a 64-bit integer, fractions cut off; `default` where :meth:`number` has one."""
+        """Return the value as a 64-bit integer, truncated; `default` if :meth:`number` rejects it."""
         return int(max(-_MAX_INTEGER, min(self.number(default), _MAX_INTEGER)))
 
     def flag(self) -> bool:
@@ -226,7 +227,7 @@ class Node:
         return self.known() and self.raw is True
 
     def leaves(self) -> Iterator[Node]:
-        """Every scalar below, in order; unknown ones are noted and left out."""
+        """Yield every scalar below, in order; unknown ones are noted and left out."""
         if not self.known():
             return
         if isinstance(self.raw, dict):
@@ -243,7 +244,7 @@ class Node:
 
     @contextmanager
     def track_unknowns(self) -> Iterator[list[str]]:
-        """Collect the places that cannot be evaluated within the block; they stay noted."""
+        """Collect the paths that cannot be evaluated within the block; they remain noted."""
         places: list[str] = []
         self.unevaluated.watchers.append(places)
         try:
@@ -253,5 +254,5 @@ class Node:
 
 
 def all_known(nodes: Iterable[Node]) -> bool:
-    """Whether all of them are known. Each is looked at, so that each that is not is noted."""
+    """Whether all of them are known. Every node is checked, so that every unknown one is noted."""
     return not [node for node in nodes if not node.known()]

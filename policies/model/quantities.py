@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-# Far above what the API server can count (2**63 - 1), and small enough to calculate with.
+# Above the API server's maximum (2**63 - 1), and small enough for fast arithmetic.
 MAX_AMOUNT: Final = Fraction(10**40)
 _MAX_DIGITS: Final = 1_000
 _NANO: Final = Fraction(1, 10**9)
@@ -55,7 +55,7 @@ def parse(value: Any) -> Fraction | None:
 
 
 def _bounded(text: str, scale: Fraction) -> Fraction | None:
-    """`text` times `scale`: rounded up to 1n away from zero, and capped."""
+    """Return `text` times `scale`: rounded up to 1n away from zero, and capped."""
     try:
         number = _CONTEXT.create_decimal(text)
     except decimal.DecimalException:
@@ -88,7 +88,7 @@ def show(key: str, amount: Fraction) -> str:
 
 
 def _decimal(amount: Fraction) -> str:
-    """Up to nine decimals, without trailing zeros and without an exponent."""
+    """Format with up to nine decimals, without trailing zeros and without an exponent."""
     whole = round(amount * 10**9)
     sign = "-" if whole < 0 else ""
     integer, part = divmod(abs(whole), 10**9)

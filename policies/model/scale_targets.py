@@ -13,21 +13,21 @@ from policies.model.stack import Object, Stack, objects_of
 SCALABLE: Final = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
 Key = tuple[str, str, str]
 _KEDA_GROUP: Final = "keda.sh"
-_KEDA_MAX: Final = 100  # what KEDA takes where maxReplicaCount is absent
+_KEDA_MAX: Final = 100  # KEDA's default of maxReplicaCount
 _KEDA_PAUSED: Final = "autoscaling.keda.sh/paused-replicas"
 # Kinds that are evaluated by name, or that change no replicas.
 _KNOWN_SCALERS: Final = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"})
 
 
 class Scaling:
-    """Look-ups over one state. Every index is built once, so that rules are linear in its size."""
+    """Indexes over one state. Each is built once, so that rules are linear in its size."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
     @classmethod
     def of(cls, stack: Stack) -> Scaling:
-        """The look-ups of `stack`, shared by its rules."""
+        """Return the indexes of `stack`, shared by its rules."""
         found = stack.memo.get("scaling")
         if not isinstance(found, cls):
             found = stack.memo["scaling"] = cls(stack)
@@ -35,10 +35,10 @@ class Scaling:
 
     @cached_property
     def workloads(self) -> dict[str, list[tuple[Object, PodTemplate]]]:
-        """Pod-making objects by namespace ("?" where it is unknown), each once.
+        """Return pod-making objects by namespace ("?" if it is unknown), each once.
 
-        An object that is declared twice replaces itself, so the last declaration counts. An object that
-        belongs to another one here (a live ReplicaSet of a Deployment) is counted with its owner.
+        An object that is declared twice replaces itself, so the last declaration counts. An object whose
+        owner is in the stack (a live ReplicaSet of a Deployment) is counted with its owner.
         """
         index: dict[str, dict[tuple[object, ...], tuple[Object, PodTemplate]]] = {}
         for resource in self._stack.resources:
@@ -61,7 +61,7 @@ class Scaling:
 
     @cached_property
     def opaque(self) -> dict[str, list[Object]]:
-        """Custom resources by namespace that may make pods in a way that is not known here."""
+        """Return custom resources by namespace that may create pods in an unknown way."""
         index: dict[str, list[Object]] = {}
         for resource in self._stack.resources:
             for item in objects_of(resource):
@@ -93,7 +93,7 @@ class Scaling:
 
     @cached_property
     def other_scalers(self) -> dict[Key, Object]:
-        """Custom resources that target a workload and may change the number of its pods, by their target.
+        """Return custom resources that may change the number of pods of their target, by target.
 
         Such as an HTTPScaledObject of KEDA, a MultidimPodAutoscaler of GKE, or a Canary of Flagger.
         """
@@ -121,7 +121,7 @@ class Scaling:
 
     @cached_property
     def default_priority_class(self) -> str:
-        """The class that admission gives to pods that name none: the global default of lowest value."""
+        """Return the default priority class: the global default with the lowest value."""
         found = [
             item
             for item in self._stack.of_kind("PriorityClass")
@@ -134,12 +134,12 @@ class Scaling:
         spec = workload.node["spec"]
         declared = max(0, spec["replicas"].integer(1)) if spec["replicas"].present else None
         minimum = maximum = 1 if declared is None else declared
-        # Several autoscalers of one workload compete, so that any of them may decide.
+        # Several autoscalers of one workload compete, so the bounds of all of them count.
         bounds = [found for item in self.scalers.get(key_of(workload), ()) for found in _bounds(item)]
         if bounds:
             minimum = max(0, min(low for low, _ in bounds))
             maximum = max(0, *(high for _, high in bounds))
-        # The declared number is created first; the autoscaler changes it afterwards.
+        # The declared number of replicas is created first; the autoscaler changes it afterwards.
         return minimum, max(maximum, declared or 0)
 
     def selected_by(self, selector: Node, namespace: str) -> Iterator[tuple[Object, PodTemplate]]:
@@ -149,7 +149,7 @@ class Scaling:
                 yield item, template
 
     def _candidates(self, selector: Node, namespace: str) -> Iterable[tuple[Object, PodTemplate]]:
-        """The workloads that `selector` may select, by the rarest of the labels that it requires."""
+        """Return the workloads that `selector` may select: those with the rarest of its required labels."""
         index = self._labels.get(namespace)
         if index is None:
             return ()
@@ -173,13 +173,13 @@ class Scaling:
 
     @staticmethod
     def target_of(item: Object, field: str) -> Key:
-        """The target of an autoscaler: namespace, kind, name."""
+        """Return the target of an autoscaler: namespace, kind, name."""
         target = item.node.at("spec", field)
         return item.namespace, target["kind"].text(), target["name"].text()
 
 
 class _LabelIndex:
-    """Workloads by each label of their pods; those whose labels are not known yet are listed apart."""
+    """Workloads by each label of their pods; those with unknown labels are listed separately."""
 
     def __init__(self) -> None:
         self.by_label: dict[tuple[str, object], list[tuple[Object, PodTemplate]]] = {}
@@ -201,7 +201,7 @@ class _LabelIndex:
 
 
 def _bounds(scaler: Object) -> Iterator[tuple[int, int]]:
-    """The minimum and maximum replicas that an autoscaler may set."""
+    """Yield the minimum and maximum replicas that an autoscaler may set."""
     limits = scaler.node["spec"]
     if scaler.kind == "HorizontalPodAutoscaler":
         yield limits["minReplicas"].integer(1), limits["maxReplicas"].integer(1)
@@ -217,7 +217,7 @@ def key_of(item: Object) -> Key:
 
 
 def policy_of(scaler: Object, container: str) -> Node | None:
-    """The policy of a VerticalPodAutoscaler for a container: its own, else that for all; None for neither."""
+    """Return the policy of a VerticalPodAutoscaler for a container: its own, the one for all, or None."""
     found: Node | None = None
     for policy in scaler.node.at("spec", "resourcePolicy", "containerPolicies").items():
         if policy["containerName"].text() == container:

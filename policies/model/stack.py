@@ -1,4 +1,4 @@
-"""Resources and the whole state as policies see them, with the look-ups that several concerns share."""
+"""Resources and the whole state, with indexes that several rules share."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Resource:
     parent: str = ""
     # The file of a manifest; "" for a resource of a program.
     source: str = ""
-    # Look-ups that several rules share; emptied when the resource becomes part of another stack.
+    # Indexes that several rules share; cleared when the resource becomes part of another stack.
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, args: Any, props: Any) -> Resource:
-        """From the SDK's ResourceValidationArgs or PolicyResource, and the plain form of its properties."""
+        """Create from the SDK's ResourceValidationArgs or PolicyResource, and the plain properties."""
         parent = getattr(args, "parent", None)
         return cls(
             urn=args.urn,
@@ -53,7 +53,7 @@ class Resource:
         return f"{self.type.rsplit(':', 1)[-1]} {self.name!r}"
 
 
-# Kinds that were served as ``extensions/v1beta1``, by the group that they are in now: it is the same object
+# Kinds that were served as ``extensions/v1beta1``, with their current group: it is the same object
 # (https://kubernetes.io/docs/reference/using-api/deprecation-guide/#v1-16).
 _MOVED: Final = {
     **dict.fromkeys(("DaemonSet", "Deployment", "ReplicaSet"), "apps"),
@@ -63,7 +63,7 @@ _MOVED: Final = {
 
 
 def served_group(group: str, kind: str) -> str:
-    """The API group that a kind is in now. Those of ``extensions`` moved, and name the same objects."""
+    """Return the current API group of a kind. Kinds of ``extensions`` moved, and name the same objects."""
     return _MOVED.get(kind, group) if group == "extensions" else group
 
 
@@ -90,13 +90,13 @@ class Object:
 
     @property
     def name(self) -> str:
-        """ "" when it is not known yet, which is noted: a lookup by name may miss it."""
+        """Return the name; "" if it is unknown, which is noted: a lookup by name may miss the object."""
         name = self.node.at("metadata", "name")
         return str(name.raw or "") if name.known() else ""
 
     @property
     def namespace(self) -> str:
-        """ "" for cluster-scoped kinds, "?" when it is unknown, "default" when none is set."""
+        """Return the namespace: "" for cluster-scoped kinds, "?" if unknown, "default" if none is set."""
         if self.kind in CLUSTER_SCOPED:
             return ""
         namespace = self.node.at("metadata", "namespace")
@@ -114,7 +114,7 @@ class Object:
 
 
 def objects_of(resource: Resource) -> list[Object]:
-    """The Kubernetes objects of a resource; lists (``PodList``, ``List``), also in lists, are taken apart."""
+    """Return the Kubernetes objects of a resource; lists (``PodList``, ``List``) are flattened."""
     found: list[Object] | None = resource.memo.get("objects")
     if found is None:
         found = []
@@ -131,19 +131,19 @@ def _taken_apart(version: str, kind: str, node: Node, resource: Resource) -> Ite
         return
     for item in node["items"].items():
         own = item.fresh()
-        # The items of a typed list need not repeat what they are.
+        # Items of a typed list need not repeat kind and apiVersion.
         item_kind = str(own["kind"].raw or kind.removesuffix("List"))
         yield from _taken_apart(str(own["apiVersion"].raw or version), item_kind, item, resource)
 
 
 @dataclass
 class Stack:
-    """All resources of a stack, indexed by what rules look for."""
+    """All resources of a stack, with indexes for rules."""
 
     resources: list[Resource]
-    # Has the record of values that could not be evaluated; every resource's node shares it.
+    # Contains the record of values that could not be evaluated; every resource's node shares it.
     node: Node = field(default_factory=lambda: Node({}))
-    # Look-ups that several rules share.
+    # Indexes that several rules share.
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -181,7 +181,7 @@ class Stack:
             metadata = item.node["metadata"].fresh()
             name, namespace = metadata["name"].raw, metadata["namespace"].raw
             key: tuple[object, ...] = (id(item),)
-            # Declared twice in one file, an object replaces itself.
+            # An object that is declared twice in one file replaces itself.
             if item.source and isinstance(name, str) and name and isinstance(namespace, (str, type(None))):
                 key = item.source, item.served_group, namespace or "default", name
             index.setdefault(item.kind, {})[key] = item

@@ -1,4 +1,4 @@
-"""The marker of a value that is not known yet."""
+"""The marker of an unknown value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Unknown:
         return "UNKNOWN"
 
     def __bool__(self) -> bool:
-        raise TypeError("an unknown value has no truth: test `value is UNKNOWN` first")
+        raise TypeError("an unknown value is neither true nor false: test `value is UNKNOWN` first")
 
 
 UNKNOWN: Final = Unknown()

@@ -28,7 +28,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 @dataclass(frozen=True)
 class PolicyShape:
-    """The parts of a policy that configuration needs: its name, default level and schema."""
+    """Name, default level and schema of a policy."""
 
     name: str
     level: str
@@ -45,7 +45,7 @@ class PolicySettings:
 
 
 class ConfigurationError(ValueError):
-    """The configuration is wrong; `problems` has one line for each problem."""
+    """Invalid configuration; `problems` has one line for each problem."""
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         self.source = source
@@ -55,7 +55,7 @@ class ConfigurationError(ValueError):
 
 
 def problems_with(policies: Iterable[PolicyShape], layer: object) -> list[str]:
-    """One line for each thing that is wrong with one layer of configuration; empty when it is sound."""
+    """Return one line for each problem of one layer of configuration; empty if it is valid."""
     shapes = {policy.name: policy for policy in policies}
     if not isinstance(layer, Mapping):
         return [f"expected an object of policies, got {_kind(layer)}"]
@@ -93,7 +93,7 @@ def _problems_of_level(value: object) -> Iterator[str]:
 
 
 def problems_of_value(schema: Mapping[str, Any], value: object, path: str) -> Iterator[str]:
-    """Problems of `value`, by the part of JSON Schema that policy settings use."""
+    """Yield the problems of `value`, by the part of JSON Schema that policy settings use."""
     kind = schema.get("type")
     if kind is not None and not _is(kind, value):
         yield f"{path} must be of type {kind}, got {_kind(value)}"
@@ -119,9 +119,9 @@ def problems_of_value(schema: Mapping[str, Any], value: object, path: str) -> It
 
 
 def reconcile(policies: Sequence[PolicyShape], *layers: Mapping[str, Any]) -> dict[str, PolicySettings]:
-    """The settings of every policy: defaults of its schema, then each layer over the ones before it.
+    """Return the settings of every policy: defaults of its schema, overridden by each layer in order.
 
-    The layers must have passed :func:`problems_with`. Raises ConfigurationError when a required setting is
+    The layers must have passed :func:`problems_with`. Raises ConfigurationError if a required setting is
     missing from all of them.
     """
     result = {

@@ -1,10 +1,10 @@
-"""Decode a resource once instead of once a policy.
+"""Decode a resource once instead of once per policy.
 
 The SDK's server decodes a request again for every policy of a pack (``_PolicyAnalyzerServicer.Analyze``), and
 the whole state again for every stack policy: 0.2 ms for a Deployment, times 60 policies, is nearly all of the
-pack's time. The decoded form is read-only for validations, so one copy can be handed to all of them;
-remediations, which may write, keep getting their own. The SDK has no setting for this, hence the three
-functions are replaced in its module; where a later SDK does not call them, nothing is lost but the speed.
+pack's time. The decoded form is read-only for validations, so all of them can share one copy; remediations,
+which may write, receive copies of their own. The SDK has no setting for this, so the three functions are
+replaced in its module; if a later SDK does not call them, only the speed-up is lost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 import pulumi_policy.policy as sdk
 from google.protobuf import json_format
 
-# Distinct property sets remembered: well above the number of resources in a large stack.
+# Number of cached property sets: well above the number of resources in a large stack.
 _LIMIT: Final = 8192
 
 
@@ -41,7 +41,7 @@ class _Decoder:
 
     def deserialize(self, props: dict[str, Any], proxy_secrets: bool = False) -> Any:
         if not proxy_secrets and id(props) in self._proxies:
-            return props  # `proxy` goes on from here
+            return props  # the caller continues with `proxy`
         return self._deserialize(props, proxy_secrets)
 
     def proxy(self, props: Any) -> Any:
@@ -54,7 +54,7 @@ class _Decoder:
 
 
 def decode_once() -> None:
-    """Make the SDK's server of this process remember what it decoded."""
+    """Make the SDK's server of this process cache decoded resources."""
     decoder = _Decoder()
     module: Any = sdk
     module.json_format = decoder

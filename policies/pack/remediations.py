@@ -1,8 +1,8 @@
-"""Rewrites that are safe to make: each adds a missing field and changes none that is set.
+"""Safe remediations: each adds a missing field and changes none that is set.
 
-A remedy runs only on what its policy finds, and only where the policy's level is configured as
-``remediate``; engines show it as a diff. It gets the inputs as the engine sent them: secret
-(:class:`pulumi_policy.Secret`) and unknown values are passed on untouched.
+A remediation runs only on resources that its policy finds, and only if the policy's level is configured as
+``remediate``; engines show it as a diff. It receives the inputs as the engine sent them: secret
+(:class:`pulumi_policy.Secret`) and unknown values are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Edit = Callable[[Fields], Fields | None]
 
 
 def confined(resource: Resource, _: Settings) -> Fields | None:
-    """The runtime's default seccomp profile for the whole pod, where none is named."""
+    """Set the runtime's default seccomp profile for the pod if none is set."""
 
     def edit(spec: Fields) -> Fields | None:
-        # The API server refuses the profile on Windows, where this may be.
+        # The API server rejects the profile on Windows, and the pod may run there.
         if spec.get("os") not in (None, {"name": "linux"}):
             return None
         profile = {"seccompProfile": {"type": "RuntimeDefault"}}
@@ -33,7 +33,7 @@ def confined(resource: Resource, _: Settings) -> Fields | None:
 
 
 def without_token(resource: Resource, _: Settings) -> Fields | None:
-    """Set automountServiceAccountToken to false where it is not set."""
+    """Set automountServiceAccountToken to false if it is not set."""
 
     def edit(found: Fields) -> Fields | None:
         return _completed(found, {"automountServiceAccountToken": False})
@@ -44,12 +44,12 @@ def without_token(resource: Resource, _: Settings) -> Fields | None:
 
 
 def labelled(resource: Resource, settings: Settings) -> Fields | None:
-    """The configured labels that are missing."""
+    """Add the configured labels that are missing."""
     return _at(resource.node.raw, ("metadata", "labels"), lambda found: _completed(found, settings["labels"]))
 
 
 def _in_pod(resource: Resource, edit: Edit) -> Fields | None:
-    """The resource after `edit` of its pod spec; None where it has none or nothing changed."""
+    """Return the resource after `edit` of its pod spec; None if it has none or nothing changed."""
 
     def edit_pod(spec: Fields) -> Fields | None:
         return edit(spec) if spec.get("containers") is not None else None
@@ -59,9 +59,9 @@ def _in_pod(resource: Resource, edit: Edit) -> Fields | None:
 
 
 def _at(value: Any, path: tuple[str, ...], edit: Edit) -> Fields | None:
-    """`value` after `edit` of the object at `path`, which is made where there is none.
+    """Return `value` after `edit` of the object at `path`, which is created if absent.
 
-    None where something else than objects is in the way, or where nothing changed.
+    None if a value on the path is not an object, or if nothing changed.
     """
     found: Fields = {} if value is None else value
     if not isinstance(found, dict):
@@ -73,6 +73,6 @@ def _at(value: Any, path: tuple[str, ...], edit: Edit) -> Fields | None:
 
 
 def _completed(found: Fields, wanted: Mapping[str, Any]) -> Fields | None:
-    """`found` with those of `wanted` that it lacks; None where it has them all."""
+    """Return `found` merged with the missing items of `wanted`; None if nothing is missing."""
     missing = {key: value for key, value in wanted.items() if found.get(key) is None}
     return {**found, **missing} if missing else None

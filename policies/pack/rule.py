@@ -39,14 +39,14 @@ from policies.model.stack import Resource, Stack
 Settings = Mapping[str, Any]
 ResourceCheck = Callable[[Resource, Settings], Iterable[Finding]]
 StackCheck = Callable[[Stack, Settings], Iterable[Finding]]
-# Gets the resource with plain values and returns the inputs to use instead, or None.
+# Receives the resource with plain values and returns the inputs to use instead, or None.
 Remedy = Callable[[Resource, Settings], dict[str, Any] | None]
 
 MANDATORY: Final = EnforcementLevel.MANDATORY
 ADVISORY: Final = EnforcementLevel.ADVISORY
 _PACK: Final = Path(policies.__file__).parent
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# "PSS:restricted" in a rule's tags names the first of these as the SDK's framework.
+# A tag "PSS:restricted" of a rule sets the first of these as the SDK's framework.
 FRAMEWORKS: Final = {
     "PSS": PolicyComplianceFramework(
         "PSS", "v1.37", "https://kubernetes.io/docs/concepts/security/pod-security-standards/", "restricted"
@@ -129,7 +129,7 @@ class Rule:
                     yield Finding(found.message, found.path, resource.urn)
 
     def remedied(self, resource: Resource, settings: Settings) -> dict[str, Any] | None:
-        """The inputs that the rule's remedy would use instead; None where it finds or changes nothing."""
+        """Return the inputs with the rule's remediation applied; None if it finds or changes nothing."""
         if self.remedy is None or self.check is None or not self.applies_to(resource.type):
             return None
         merged = self.defaults | dict(settings)
@@ -168,7 +168,7 @@ def _matches(types: re.Pattern[str], resource_type: str) -> bool:
 
 
 class PolicyCrashedError(Exception):
-    """A rule raised. Its text names rule, place and resource, so that no traceback is needed."""
+    """A rule raised an exception. The message names rule, location and resource; no traceback is needed."""
 
 
 def _guarded(rule: Rule, findings: Iterable[Finding], about: str) -> Iterator[Finding]:
@@ -250,9 +250,9 @@ def forget_inputs() -> None:
 
 
 def _declared(item: PolicyResource) -> Any:
-    """The declared properties of a resource, with what was unknown in them taken from its state.
+    """Return the declared properties of a resource, with unknown values taken from its state.
 
-    Without a declaration (`pulumi policy analyze` of an exported state) it is the state.
+    Without a declaration (`pulumi policy analyze` of an exported state), return the state.
     """
     if item.urn not in _INPUTS:
         return _plain_once(item.props)
@@ -311,7 +311,7 @@ def rule(
 
 
 def rules_of(module: Any) -> list[Rule]:
-    """The rules that a concern's module declares, in their order."""
+    """Return the rules that a concern's module declares, in their order."""
     return [value for value in vars(module).values() if isinstance(value, Rule)]
 
 

@@ -1,8 +1,8 @@
-"""The SDK's server with two shortcuts: it runs only policies that match a type, and reads the state once.
+"""The SDK's server with two optimizations: it filters policies by type, and reads the state once.
 
 The SDK's ``Analyze`` runs through every policy of the pack for every resource, and ``AnalyzeStack`` builds
 the whole state again for every stack policy; with ninety policies and three hundred resources that is nearly
-all of the pack's time. The shortcuts do not change any result.
+all of the pack's time. The optimizations do not change any result.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POLICIES: Final = "_PolicyAnalyzerServicer__policies"
 
 
 def server_class(rules: Iterable[Rule]) -> type[Any]:
-    """The SDK's server class with the shortcuts for `rules`; every other policy runs as before."""
+    """Return the SDK's server class with the optimizations for `rules`; other policies run as before."""
     by_name = {rule.name: rule for rule in rules}
     base: Any = sdk._PolicyAnalyzerServicer
 
@@ -52,14 +52,14 @@ def server_class(rules: Iterable[Rule]) -> type[Any]:
 
 
 def _with(server: Any, policies: list[Any]) -> Any:
-    """`server` with other policies, and its configuration."""
+    """Return `server` with other policies, and its configuration."""
     narrowed = copy.copy(server)
     setattr(narrowed, _POLICIES, policies)
     return narrowed
 
 
 def _props(request: Any) -> Any:
-    """A request's properties as the SDK would hand them to a policy."""
+    """Return a request's properties as the SDK would pass them to a policy."""
     module: Any = sdk
     return module.unknown_checking_proxy(
         module.deserialize_properties(module.json_format.MessageToDict(request.properties))

@@ -2,8 +2,8 @@
 
 Every price in the list names its source, the date it is of, its currency, region and unit. List prices: no
 discount for commitment or sustained use. Resources without a price, or paid by use, are listed and not
-estimated; a price that is only known for another region stands in, and the line has that region. The cost of
-requests is estimated in ``usage_estimate.py`` and is part of the sums.
+estimated; if a price is known for another region only, it is used, and the line names that region. The cost
+of requests is estimated in ``usage_estimate.py`` and is part of the sums.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _REDIS_TIERS: Final = ((4, "M1"), (10, "M2"), (35, "M3"), (100, "M4"))
 # GB of disk in the price of a tier: https://www.mongodb.com/pricing
 _ATLAS_DISK: Final = {"M10": 10, "M20": 20, "M30": 40, "M40": 80, "M50": 160, "M60": 320, "M80": 750}
 _NAT_NODES: Final = 32  # a gateway is paid by the node, up to this many
-_FIRST_RULES: Final = 5  # forwarding rules that one price pays for
+_FIRST_RULES: Final = 5  # forwarding rules that one price includes
 
 
 @dataclass(frozen=True)
 class Line:
-    """One position: USD a month with the fewest and with the most nodes, replicas and tiers.
+    """One cost item: USD a month at the minimum and the maximum of nodes, replicas and tiers.
 
-    `stand_in` names the region the price is of where it is not the resource's own.
+    `stand_in` names the region of the price if it is not the resource's own.
     """
 
     urn: str
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Unpriced:
-    """Something that costs money, or may, and is in no sum; `why` gives the rate where the list has it."""
+    """A resource that has or may have a cost and is in no sum; `why` gives the rate if the list has it."""
 
     urn: str
     why: str
@@ -50,7 +50,7 @@ class Unpriced:
 
 @dataclass(frozen=True)
 class Costs:
-    """The positions of a stack, and what is in none of them. Amounts are USD a month of 730 hours."""
+    """Cost items of a stack, and the resources in none of them. Amounts are USD a month of 730 hours."""
 
     lines: tuple[Line, ...]
     unpriced: tuple[Unpriced, ...]
@@ -66,7 +66,7 @@ class Costs:
 
 
 def monthly(stack: Stack) -> Costs:
-    """The monthly cost of the resources of `stack`. Those with unknown values are `unpriced`."""
+    """Return the monthly cost of the resources of `stack`. Those with unknown values are `unpriced`."""
     found: list[Line | Unpriced] = []
     for resource in sorted(stack.resources, key=lambda item: item.urn):
         found.extend(_priced(resource, stack))
@@ -102,7 +102,7 @@ def _hourly(
     minimum: float,
     maximum: float,
 ) -> Line | Unpriced:
-    """A position of so many units, each paid by the hour."""
+    """Return a cost item of so many units, each paid by the hour."""
     return _position(resource, what, name, region, minimum, maximum, price_list().hours)
 
 
@@ -123,7 +123,7 @@ def _position(
 
 
 def _region(location: str) -> str:
-    """The region of a region or zone."""
+    """Return the region of a region or zone."""
     return location.rsplit("-", 1)[0] if location.count("-") > 1 else location
 
 
@@ -131,7 +131,9 @@ def _cluster(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
     region = _region(resource.node["location"].text())
     yield _hourly(resource, "GKE management fee", "gke/cluster", region, 1, 1)
     if resource.node.at("addonsConfig", "gkeBackupAgentConfig", "enabled").flag():
-        yield Unpriced(resource.urn, "Backup for GKE: paid by the pod and the GiB kept; no price in the list")
+        yield Unpriced(
+            resource.urn, "Backup for GKE: paid by the pod and the GiB stored; no price in the list"
+        )
 
 
 def _node_pool(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
@@ -177,7 +179,7 @@ def _redis(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
 
 
 def _atlas(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
-    """Atlas prices a tier for a replica set of three, disk of the tier's own size included."""
+    """Yield the cost of Atlas clusters: a tier of three members, including the disk of the tier's size."""
     for shard in resource.node["replicationSpecs"].items():
         for region in shard["regionConfigs"].items():
             specs, scaling = region["electableSpecs"], region["autoScaling"]
@@ -198,7 +200,7 @@ def _atlas(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
                 extra = (disk - included) * nodes / 3
                 yield _hourly(resource, what, "atlas/disk", region["regionName"].text(), extra, extra)
     if resource.node["backupEnabled"].flag():
-        yield Unpriced(resource.urn, "Atlas backups: paid by the GB kept; no price in the list")
+        yield Unpriced(resource.urn, "Atlas backups: paid by the GB stored; no price in the list")
 
 
 def _atlas_members(
@@ -219,7 +221,7 @@ def _atlas_members(
 
 
 def _customer_key(cluster: Line) -> Line | Unpriced:
-    """The share of a cluster's price that Atlas adds where its data are encrypted under a customer's key."""
+    """Return the surcharge of Atlas for encryption with a customer's key, a share of the cluster's price."""
     price = price_list().find("atlas/customer-key", "global")
     if price is None:
         return Unpriced(cluster.urn, "Atlas with a customer's key: paid as a share of the cluster's price")
@@ -279,7 +281,7 @@ def _registry(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
 
 
 def _load_balancers(stack: Stack) -> Iterator[Line | Unpriced]:
-    """The forwarding rules of gateways and of services that are load balancers: the first five together."""
+    """Yield the forwarding rules of gateways and load balancer Services: the first five share one price."""
     rules = [
         item
         for resource in stack.resources
@@ -329,13 +331,13 @@ _PRICERS: Final[dict[str, Callable[[Resource, Stack], Iterator[Line | Unpriced]]
     "gcp:storage/bucket:Bucket": _bucket,
     "mongodbatlas:index/advancedCluster:AdvancedCluster": _atlas,
 }
-# Paid by traffic or stored data, which a plan does not have, and not in the list.
+# Paid by traffic or stored data, which a plan does not contain, and not in the list.
 _BY_USE: Final = {
     "cloudflare:index/loadBalancer:LoadBalancer": "Cloudflare load balancing: paid by the endpoint and query",
     "cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor": "Cloudflare load balancing: paid by check",
     "cloudflare:index/loadBalancerPool:LoadBalancerPool": "Cloudflare load balancing: paid by the endpoint",
-    "cloudflare:index/zoneCacheReserve:ZoneCacheReserve": "Cache Reserve: paid by the GB kept and operation",
-    "gcp:gkebackup/backupPlan:BackupPlan": "Backup for GKE: paid by the pod and the GiB kept",
+    "cloudflare:index/zoneCacheReserve:ZoneCacheReserve": "Cache Reserve: paid by stored GB and by operation",
+    "gcp:gkebackup/backupPlan:BackupPlan": "Backup for GKE: paid by the pod and the GiB stored",
     "gcp:monitoring/alertPolicy:AlertPolicy": "alert policy: paid by the condition and the series read",
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "uptime check: paid by the execution",
     "gcp:recaptcha/enterpriseKey:EnterpriseKey": "reCAPTCHA: paid by the assessment",

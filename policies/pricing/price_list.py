@@ -13,7 +13,7 @@ LIST: Final = Path(__file__).with_name("prices.json")
 
 @dataclass(frozen=True)
 class Price:
-    """One entry of the list: USD a `unit` in `region` (``global`` where it is the same everywhere)."""
+    """One entry of the list: USD per `unit` in `region` (``global`` if it is the same everywhere)."""
 
     id: str
     usd: float
@@ -24,7 +24,7 @@ class Price:
 
 @dataclass(frozen=True)
 class PriceList:
-    """The list; `dated` is the span of its sources' dates."""
+    """The list; `dated` is the range of its sources' dates."""
 
     prices: tuple[Price, ...]
     hours: int
@@ -32,7 +32,7 @@ class PriceList:
     sources: dict[str, dict[str, str]]
 
     def find(self, name: str, region: str) -> Price | None:
-        """The price in this region, else the global one, else one of another region that stands in."""
+        """Return the price in this region, else the global one, else that of another region."""
         found = [price for price in self.prices if price.id == name]
         for wanted in (region, "global"):
             for price in found:
@@ -43,7 +43,7 @@ class PriceList:
 
 @cache
 def price_list() -> PriceList:
-    """The list beside this file. Raises ValueError for an entry without a source."""
+    """Load the list beside this file. Raises ValueError for an entry without a source."""
     data = json.loads(LIST.read_text())
     prices = tuple(Price(**entry) for entry in data["prices"])
     sourceless = sorted({price.id for price in prices if price.source not in data["sources"]})

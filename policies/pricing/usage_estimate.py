@@ -1,8 +1,8 @@
-"""Cost of requests: positions paid by use, estimated from the load that a stack is scaled for.
+"""Estimated cost of requests, derived from the load that a stack is scaled for.
 
-The load is that of the requirement TGT2, which sustains half of its peak: the peak is the request rate that
-the autoscaled pods serve at their target, the estimate is for half of it, all month. The other assumptions
-are the constants below. An estimate is a line of its own and part of the ceiling.
+The load follows the requirement TGT2, which sustains half of its peak: the peak is the request rate that the
+autoscaled pods serve at their target, and the estimate is for half of it, all month. The other assumptions
+are the constants below. Each estimate is a cost item and counts toward the ceiling.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REQUESTS_METRIC: Final = "requests"
 
 @dataclass(frozen=True)
 class Usage:
-    """One position: USD a month at the smallest and at the largest scale."""
+    """One cost item: USD a month at the minimum and the maximum scale."""
 
     urn: str
     what: str
@@ -34,14 +34,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class Load:
-    """Sustained requests a second at the smallest and at the largest scale."""
+    """Sustained requests per second at the minimum and the maximum scale."""
 
     minimum: float
     maximum: float
 
 
 def sustained_load(stack: Stack) -> Load:
-    """Return the load that the stack's autoscaled pods serve; zero where none scales on requests."""
+    """Return the load that the stack's autoscaled pods serve; zero if none scales on requests."""
     minimum = maximum = 0.0
     for scaler in stack.of_kind("HorizontalPodAutoscaler"):
         rate = _target_rate(scaler)
@@ -52,7 +52,7 @@ def sustained_load(stack: Stack) -> Load:
 
 
 def usage(stack: Stack) -> Iterator[Usage]:
-    """Yield what follows from requests: firewall, traffic to the edge, load balancer and logs."""
+    """Yield the costs that depend on requests: firewall, traffic to the edge, load balancer and logs."""
     load = sustained_load(stack)
     gateways = stack.of_kind("Gateway")
     if load.maximum <= 0 or not gateways:
@@ -90,7 +90,7 @@ def usage(stack: Stack) -> Iterator[Usage]:
 
 
 def _target_rate(scaler: Object) -> float:
-    """Requests a second of one pod at the autoscaler's target."""
+    """Return the requests per second of one pod at the autoscaler's target."""
     for metric in scaler.node.at("spec", "metrics").items():
         pods = metric["pods"]
         if pods.at("metric", "name").text().rpartition("|")[2] == _REQUESTS_METRIC:
@@ -99,7 +99,7 @@ def _target_rate(scaler: Object) -> float:
 
 
 def _logged_share(stack: Stack) -> float:
-    """The share of requests that the load balancer logs: the largest sample rate of its policies."""
+    """Return the share of requests that the load balancer logs: the maximum sample rate of its policies."""
     rates = [
         policy.node.at("spec", "default", "logging", "sampleRate").number() / _MILLION
         for policy in stack.of_kind("GCPBackendPolicy")

@@ -46,7 +46,7 @@ SHAPES: Final[tuple[PolicyShape, ...]] = tuple(
 
 
 def named(name: str) -> Rule:
-    """The rule with this name. Raises KeyError."""
+    """Return the rule with this name. Raises KeyError."""
     for rule in RULES:
         if rule.name == name:
             return rule

@@ -1,4 +1,4 @@
-"""Autoscalers and disruption budgets that can do their work: sane bounds, one owner for each number."""
+"""Autoscalers and disruption budgets: valid bounds, existing targets, no conflicts."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def hpa_target_without_replicas(stack: Stack, _: Settings) -> Iterator[Finding]:
             "type": "integer",
             "default": 100,
             "minimum": 1,
-            "description": "Highest maxReplicas allowed.",
+            "description": "Maximum of maxReplicas.",
         },
         "minReplicas": {
             "type": "integer",
             "default": 1,
             "minimum": 1,
-            "description": "Lowest minReplicas allowed.",
+            "description": "Minimum of minReplicas.",
         },
     },
 )
@@ -88,7 +88,7 @@ def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
 def _unmeasured(
     scaling: Scaling, key: tuple[str, str, str], spec: Node, ranges: list[Object]
 ) -> Iterator[Finding]:
-    """Utilization is a share of requests: a container without one makes the HPA fail.
+    """Yield metrics without a request: utilization is a share of requests, so the HPA fails.
 
     Without metrics, the API server fills in the utilization of CPU (pkg/apis/autoscaling/v2/defaults.go).
     """
@@ -128,7 +128,7 @@ _DEFAULT_METRIC: Final = {"resource": {"name": "cpu", "target": {"type": "Utiliz
 
 
 def _containers(pods: list[PodTemplate]) -> Iterator[tuple[PodTemplate, Node]]:
-    """The containers that run as long as their pods: main containers and sidecars."""
+    """Return the containers that run as long as their pods: main containers and sidecars."""
     return ((pod, found) for pod in pods for found in running_containers(pod))
 
 
@@ -144,7 +144,7 @@ def _containers(pods: list[PodTemplate]) -> Iterator[tuple[PodTemplate, Node]]:
 )
 def hpa_target_exists(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling.of(stack)
-    # Whatever is not known by name yet may be what is meant.
+    # Objects whose names are unknown may be the target.
     unnamed = {item.kind for item in stack.objects if not item.identified}
     kinds = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"}
     yield from _selecting_nothing(stack, scaling)
@@ -153,7 +153,7 @@ def hpa_target_exists(stack: Stack, _: Settings) -> Iterator[Finding]:
             known = key[0] != "?" and key[1] in kinds - unnamed and key[2]
             if known and key not in scaling.objects:
                 yield item.node.at("spec", field).finding(
-                    f"there is no {key[1]} {key[2]!r} in namespace {key[0]!r}"
+                    f"no {key[1]} {key[2]!r} exists in namespace {key[0]!r}"
                 )
 
 
@@ -188,14 +188,14 @@ def hpa_vpa_conflict(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 def _measured(scaler: Object) -> Iterator[tuple[str, str]]:
-    """The resources that an autoscaler scales on, each with a container, or "" for the whole pod."""
+    """Yield the resources that an autoscaler scales on, each with a container, or "" for the whole pod."""
     if scaler.kind == "ScaledObject":
         for trigger in scaler.node.at("spec", "triggers").items():
             yield trigger["type"].text(), trigger.at("metadata", "containerName").text()
         return
     metrics = list(scaler.node.at("spec", "metrics").items())
     if not metrics:
-        yield "cpu", ""  # what it takes without metrics
+        yield "cpu", ""  # the default without metrics
     for metric in metrics:
         yield metric.at("resource", "name").text(), ""
         one = metric["containerResource"]
@@ -203,7 +203,7 @@ def _measured(scaler: Object) -> Iterator[tuple[str, str]]:
 
 
 def _controlled(vertical: Object, pod: PodTemplate | None, container: str) -> set[str]:
-    """The resources that a VPA may change in a container of its target, or in any where that is ""."""
+    """Return the resources that a VPA may change in a container of its target, or in any if that is ""."""
     policies = list(vertical.node.at("spec", "resourcePolicy", "containerPolicies").items())
     named: list[Node | None] = list(policies) or [None]
     if container:
@@ -223,10 +223,10 @@ def _controlled(vertical: Object, pod: PodTemplate | None, container: str) -> se
 
 @dataclass(frozen=True)
 class _Budget:
-    """A disruption budget and the workloads whose pods it selects, each with its fewest replicas.
+    """A disruption budget and the workloads whose pods it selects, each with its minimum replicas.
 
-    `uncounted` is a workload that it selects and whose number of pods is not known here; `scaleless` is one
-    whose kind has no scale, from which the disruption controller takes percentages and maxUnavailable.
+    `uncounted` is a selected workload whose number of pods is unknown; `scaleless` is one whose kind has no
+    scale, from which the disruption controller takes percentages and maxUnavailable.
     """
 
     item: Object
@@ -236,17 +236,17 @@ class _Budget:
 
     @property
     def min_pods(self) -> int:
-        """All selected pods together, which is what the disruption controller counts."""
+        """Return the sum of all selected pods, which the disruption controller counts."""
         return sum(count for _, count in self.selected)
 
     @property
     def scale(self) -> int:
-        """The pods of the selected controllers; a pod without a controller has no scale."""
+        """Return the pods of the selected controllers; a pod without a controller has no scale."""
         return sum(count for item, count in self.selected if item.kind != "Pod")
 
 
 def _budgets(stack: Stack) -> list[_Budget]:
-    """The disruption budgets of a stack, matched once for all rules."""
+    """Return the disruption budgets of a stack, matched once for all rules."""
     known = stack.memo.get("budgets")
     if known is None:
         scaling = Scaling.of(stack)
@@ -261,7 +261,8 @@ def _budget(budget: Object, scaling: Scaling) -> _Budget:
     uncounted = scaleless = None
     selector = budget.node.at("spec", "selector")
     if budget.api_version == "policy/v1beta1" and selector.raw == {}:
-        return _Budget(budget, ())  # selects no pod, and every pod only in policy/v1
+        # An absent selector selects no pod; in policy/v1 only, an empty one selects every pod.
+        return _Budget(budget, ())
     for item, _ in scaling.selected_by(selector, budget.namespace):
         if item.kind in _WITHOUT_SCALE and item.group in ("apps", "batch", "extensions"):
             scaleless = uncounted = item
@@ -278,7 +279,7 @@ _WITHOUT_SCALE: Final = frozenset({"CronJob", "DaemonSet", "Job"})
 
 
 def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
-    """Budgets that select no pod of their namespace."""
+    """Yield budgets that select no pod of their namespace."""
     for budget in _budgets(stack):
         selector = budget.item.node.at("spec", "selector")
         if budget.selected or budget.uncounted is not None or not budget.item.identified:
@@ -287,7 +288,7 @@ def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
             list(scaling.selected_by(selector, budget.item.namespace))
             for item, _ in scaling.workloads.get("?", ())[:1]:
                 item.node.at("metadata", "namespace").known()
-        # A kind whose pods are not known here may be what it selects.
+        # It may select pods of a kind that is not evaluated.
         if unknown or scaling.opaque.get(budget.item.namespace):
             continue
         yield selector.finding(f"selects no pod of a workload in namespace {budget.item.namespace!r}")
@@ -326,7 +327,10 @@ def pdb_allows_disruption(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]:
-    """Whether a budget blocks by what it selects (``getExpectedPodCount``, pkg/controller/disruption)."""
+    """Yield a finding if a budget blocks by what it selects.
+
+    Source: ``getExpectedPodCount``, pkg/controller/disruption.
+    """
     by_scale = maximum.present or isinstance(minimum.raw, str)
     place = maximum if maximum.present else minimum
     if by_scale and budget.scaleless is not None:
@@ -358,7 +362,7 @@ def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]
 
 
 def _of(budget: _Budget) -> str:
-    """The selected workloads and their pods, for a message; "" where none is known."""
+    """Return the selected workloads and their pods for a message; "" if none is known."""
     if not budget.selected:
         return ""
     names = ", ".join(item.label for item, _ in budget.selected[:_NAMED])
@@ -392,11 +396,11 @@ def pdb_required(stack: Stack, _: Settings) -> Iterator[Finding]:
         if spec["minAvailable"].is_one_of(0, "0", "0%"):
             yield spec["minAvailable"].finding(f"keeps no pod{_of(budget)}")
     budgets = stack.of_kind("PodDisruptionBudget")
-    # A budget whose namespace or selector is not known yet may select any workload.
+    # A budget whose namespace or selector is unknown may select any workload.
     if [item for item in budgets if not (item.identified and item.node.at("spec", "selector").known())]:
         return
     scaling = Scaling.of(stack)
-    # Budgets with labels that are not known yet, by namespace: one of them may select these pods.
+    # Budgets with unknown labels, by namespace: one of them may select these pods.
     unclear: set[str] = set()
     budgeted = {item.namespace for item in budgets}
     for item in budgets:
@@ -431,7 +435,7 @@ def pdb_required(stack: Stack, _: Settings) -> Iterator[Finding]:
             "type": "integer",
             "default": 120,
             "minimum": 0,
-            "description": "Shortest window allowed.",
+            "description": "Minimum window in seconds.",
         }
     },
 )

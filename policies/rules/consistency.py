@@ -1,4 +1,4 @@
-"""Coherence: numbers that are written in two places agree, and the arithmetic between them adds up."""
+"""Consistency: numbers that are configured in two places must agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SLEEP: Final = re.compile(
     r"(?<![\w-])(?P<before>(?:echo|printf)\s[^;&|]{0,200}|timeout\s+(?P<limit>[0-9]{1,9}[smhd]?)\s+(?:/\S{0,200}/)?)?"
     r"(?<![\w-])sleep(?P<times>(?:\s+(?:[0-9]{0,15}\.?[0-9]{1,15}[smhd]?|infinity|inf)\b)+)"
 )
-# ``sleep`` of other languages: ``time.sleep(5)``, and PowerShell's.
+# ``sleep`` of other languages: ``time.sleep(5)`` and PowerShell's.
 _SLEEP_CALL: Final = re.compile(r"\bsleep\(\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*\)")
 _START_SLEEP: Final = re.compile(
     r"\bstart-sleep\s+(?:-s(?:econds)?\s+)?([0-9]{1,9})|\bstart-sleep\s+-m(?:illiseconds)?\s+([0-9]{1,12})",
@@ -35,7 +35,7 @@ _FAILURES: Final = 3
 
 
 def _behind(stack: Stack, scaling: Scaling, policy: Object) -> Iterator[tuple[Object, PodTemplate]]:
-    """The workloads behind the Service that a policy targets."""
+    """Yield the workloads behind the Service that a policy targets."""
     for target in (policy.node.at("spec", "targetRef"), *policy.node.at("spec", "targetRefs").items()):
         service = scaling.objects.get((policy.namespace, "Service", target["name"].text()))
         if service is not None:
@@ -49,7 +49,7 @@ def _behind(stack: Stack, scaling: Scaling, policy: Object) -> Iterator[tuple[Ob
 
 
 def _port(pod: PodTemplate, port: Node) -> int | None:
-    """The number of a probe's port; named ports are looked up in their pod."""
+    """Return the number of a probe's port; named ports are resolved in their pod."""
     if isinstance(port.raw, (int, float)):
         return int(port.raw)
     for container in pod.containers("containers", "initContainers"):
@@ -90,7 +90,7 @@ _HANDLERS: Final = {"httpGet": "an HTTP", "grpc": "a gRPC", "tcpSocket": "a TCP"
 def _disagreements(
     policy: Object, check: Node, handler: str, item: Object, pod: PodTemplate
 ) -> Iterator[Finding]:
-    """How a health check differs from the readiness probes of a pod, all of which decide on its readiness."""
+    """Yield the differences between a health check and the readiness probes of a pod."""
     declared = [found["readinessProbe"] for found in running_containers(pod)]
     declared = [probe for probe in declared if probe.present]
     probes = [probe[handler] for probe in declared if probe[handler].present]
@@ -102,7 +102,7 @@ def _disagreements(
             yield place.finding(f"{item.label} has no readiness probe that is {_HANDLERS[handler]} request")
         return
     port = check["port"]
-    # Among several, the one on the same port is meant.
+    # Of several probes, the one on the same port is compared.
     same = [found for found in probes if port.present and _port(pod, found["port"]) == port.integer()]
     probe = (same or probes)[0]
     path, wanted = check["requestPath"], probe["path"]
@@ -142,7 +142,7 @@ def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Findi
     checked = set()
     for policy in stack.of_kind("HealthCheckPolicy"):
         if not policy.identified:
-            return  # it may be the one that is missed
+            return  # it may be the policy that is missing
         for target in (policy.node.at("spec", "targetRef"), *policy.node.at("spec", "targetRefs").items()):
             if not target["name"].known():
                 return
@@ -160,7 +160,7 @@ def routed_service_has_health_check(stack: Stack, _: Settings) -> Iterator[Findi
 
 
 def _configured(scaling: Scaling, item: Object, container: Node, names: tuple[str, ...]) -> Node | None:
-    """A variable of a container, from its env or from the config maps it takes in; None when it has none."""
+    """Return a variable of a container, from its env or its ConfigMaps; None if it has none."""
     for variable in container["env"].items():
         if variable["name"].is_one_of(*names) and variable["value"].present:
             return variable["value"]
@@ -180,7 +180,7 @@ def _seconds(node: Node | None) -> float | None:
 
 
 def _paused(hook: Node) -> float:
-    """Seconds that a preStop hook waits, as an action or in the commands that it runs one after another."""
+    """Return the seconds that a preStop hook waits, as an action or in the commands that it runs."""
     command = " ".join(part.text() for part in hook.at("exec", "command").items())
     return hook.at("sleep", "seconds").number() + slept(command[:_MAX_COMMAND])
 
@@ -189,7 +189,7 @@ _MAX_COMMAND: Final = 20_000
 
 
 def slept(command: str) -> float:
-    """Seconds that the ``sleep`` commands in a shell line take: ``sleep 1m 30s`` is 90."""
+    """Return the total seconds of the ``sleep`` commands in a shell line: ``sleep 1m 30s`` is 90."""
     seconds = 0.0
     for found in _SLEEP.finditer(command):
         if found["before"] and not found["limit"]:
@@ -203,7 +203,7 @@ def slept(command: str) -> float:
 
 
 def _duration(text: str) -> float:
-    """The seconds of ``30``, ``2m`` or ``infinity``."""
+    """Return the seconds of ``30``, ``2m`` or ``infinity``."""
     if text.startswith("inf"):
         return math.inf
     unit = _UNITS.get(text[-1])
@@ -226,7 +226,7 @@ def _duration(text: str) -> float:
 )
 def termination_grace_period(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling.of(stack)
-    # Drain and grace period; no entry where something of them is not known yet.
+    # Drain and grace period; no entry if one of their values is unknown.
     drains: dict[tuple[str, str, str], tuple[float, float]] = {}
     for workloads in scaling.workloads.values():
         for item, pod in workloads:
@@ -299,7 +299,7 @@ def probe_timeout_exceeds_checks(stack: Stack, _: Settings) -> Iterator[Finding]
         timeout, interval = spec["timeoutSec"], spec["checkIntervalSec"]
         if not (timeout.known() and interval.known()):
             continue
-        # Google's default for both is 5 s.
+        # Google's default of both is 5 s.
         if timeout.number(5) > interval.number(5):
             yield timeout.finding(
                 f"the health check times out after {timeout.number(5):g} s, "
@@ -336,7 +336,7 @@ def probes_add_up(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 def _patience(probe: Node) -> float:
-    """Seconds from the first failure until a probe has failed; zero stands for the default."""
+    """Return the seconds from the first failure until a probe has failed; zero stands for the default."""
     period = probe["periodSeconds"].number(_PERIOD) or _PERIOD
     return period * (probe["failureThreshold"].number(_FAILURES) or _FAILURES)
 
@@ -352,7 +352,7 @@ _THRESHOLDS: Final[dict[str, tuple[float, float]]] = {
 
 
 def _requirement(resource: Resource) -> tuple[str, str]:
-    """Which of ALR1 to ALR5 an alert policy implements and at which severity, from its labels or names."""
+    """Return which of ALR1 to ALR5 an alert policy implements and its severity, from its labels or names."""
     labels = resource.node["userLabels"]
     found, severity = "", labels["severity"].text().lower() or resource.node["severity"].text().lower()
     texts = [value.text() for _, value in labels.entries()] + [
@@ -385,7 +385,7 @@ def _requirement(resource: Resource) -> tuple[str, str]:
 def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     policies = stack.of_type("gcp:monitoring/alertPolicy:AlertPolicy")
-    doubtful = False  # whether one that is missed may be there, by labels that are not known yet
+    doubtful = False  # whether a missing alert may exist, because labels are unknown
     for resource in policies:
         with resource.node.track_unknowns() as unknown:
             name, severity = _requirement(resource)
@@ -418,7 +418,7 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
             for level, wanted in zip(("warning", "critical"), _THRESHOLDS["ALR5"], strict=True)
             if _same(value.number(), wanted, "ALR5")
         )
-    # A platform that runs something is watched; a few manifests or a bucket alone need no such alerts.
+    # Required of platforms that run workloads; a few manifests or a bucket alone need no such alerts.
     watched = stack.of_type("gcp:container/cluster:Cluster") or (policies if seen else [])
     missing = [
         f"{name} {level}"
@@ -430,13 +430,13 @@ def alert_thresholds(stack: Stack, _: Settings) -> Iterator[Finding]:
         yield watched[0].node.finding(f"no alert for {', '.join(missing)}")
 
 
-# The threshold of a PromQL condition: what its whole expression is compared with in the end.
+# The threshold of a PromQL condition: the number that its outermost comparison uses.
 _BELOW: Final = re.compile(r"<=?\s*(?:bool\s+)?\d+(?:\.\d+)?\s*$")
 _COMPARED: Final = re.compile(r"[<>]=?\s*(?:bool\s+)?(\d+(?:\.\d+)?)\s*$")
 
 
 def _threshold(condition: Node) -> tuple[Node, float | None]:
-    """The threshold of a condition and its place; None, and noted, if it cannot be read."""
+    """Return the threshold of a condition and its path; None, and noted, if it cannot be read."""
     value = condition.at("conditionThreshold", "thresholdValue")
     if value.present:
         return value, value.number() if value.known() else None
@@ -448,6 +448,6 @@ def _threshold(condition: Node) -> tuple[Node, float | None]:
 
 
 def _same(value: Any, wanted: float, name: str) -> bool:
-    """Whether a threshold is the wanted one: as percent or as a fraction, or in seconds or milliseconds."""
+    """Whether a threshold equals the wanted one: in percent or as a fraction, in seconds or milliseconds."""
     factors = (1, 1000) if name == "ALR3" else (1, 0.01)
     return any(abs(float(value) - wanted * factor) < 1e-9 for factor in factors)

@@ -43,11 +43,11 @@ def monthly_cost_ceiling(stack: Stack, settings: Settings) -> Iterator[Finding]:
         return
     total = f"{costs.maximum:,.0f} USD a month (prices of {costs.dated})"
     if "monthly" not in settings:
-        yield Finding(f"no ceiling is set for what can come to {total}: set policies:monthlyCeiling")
+        yield Finding(f"no ceiling is set, and the estimate is {total}: set policies:monthlyCeiling")
     elif costs.maximum > settings["monthly"]:
         expensive = sorted(costs.lines, key=lambda line: line.maximum, reverse=True)[:_NAMED]
         positions = ", ".join(f"{line.what} {line.maximum:,.0f}" for line in expensive)
-        # Resources without a price are not estimated; they come on top.
+        # Resources without a price are not estimated, so the actual cost is higher.
         besides = f"; no price is known for {len(costs.unpriced)} more" if costs.unpriced else ""
         yield Finding(
             f"{total} at the largest scale is more than the {settings['monthly']:,.0f} of the ceiling; "

@@ -1,4 +1,4 @@
-"""Data: backed up, recoverable to a moment, kept where it belongs, and not deleted by a slip."""
+"""Data protection: backups, recovery, allowed regions, and protection from deletion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policies.pack.rule import Settings, rule
 CONCERN: Final = "data-protection"
 _BACKUP: Final = ("SOC2:A1.2", "REL2")
 _ATLAS: Final = r"mongodbatlas:index/advancedCluster:AdvancedCluster"
-# Types that hold data, with the field that makes the cloud refuse a deletion (if there is one).
+# Types that contain data, with the field that makes the cloud refuse a deletion, if any.
 _STATEFUL: Final = {
     "mongodbatlas:index/advancedCluster:AdvancedCluster": "terminationProtectionEnabled",
     "gcp:container/cluster:Cluster": "deletionProtection",
@@ -73,12 +73,17 @@ def atlas_point_in_time(resource: Resource, _: Settings) -> Iterator[Finding]:
     severity=Severity.MEDIUM,
     tags=_BACKUP,
     settings={
-        "days": {"type": "integer", "default": 7, "minimum": 1, "description": "Shortest daily retention."},
+        "days": {
+            "type": "integer",
+            "default": 7,
+            "minimum": 1,
+            "description": "Minimum retention of daily snapshots, in days.",
+        },
         "restoreDays": {
             "type": "integer",
             "default": 2,
             "minimum": 1,
-            "description": "Shortest restore window.",
+            "description": "Minimum restore window, in days.",
         },
     },
 )
@@ -149,14 +154,19 @@ def bucket_private(resource: Resource, _: Settings) -> Iterator[Finding]:
     severity=Severity.HIGH,
     tags=_BACKUP,
     settings={
-        "days": {"type": "integer", "default": 7, "minimum": 0, "description": "Shortest soft delete."}
+        "days": {
+            "type": "integer",
+            "default": 7,
+            "minimum": 0,
+            "description": "Minimum soft-delete retention, in days.",
+        }
     },
 )
 def bucket_recoverable(resource: Resource, settings: Settings) -> Iterator[Finding]:
     if resource.node.at("versioning", "enabled").is_not_one_of(True):
         yield resource.node.at("versioning", "enabled").finding("must be true")
     retention = resource.node.at("softDeletePolicy", "retentionDurationSeconds")
-    # Google's own default is seven days.
+    # Google's default is seven days.
     if retention.known() and retention.number(604_800) < settings["days"] * 86400:
         seconds = int(settings["days"] * 86400)
         yield retention.finding(f"must be at least {int(settings['days'])} days ({seconds})")

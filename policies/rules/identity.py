@@ -1,4 +1,4 @@
-"""Identity: no keys, no roles that may do everything, no principals that are everyone."""
+"""Identity: no keys, no primitive roles, no public principals."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _PRIMITIVE: Final = (
     *("roles/admin", "roles/writer", "roles/reader"),  # their successors
 )
 _EVERYONE: Final = ("allUsers", "allAuthenticatedUsers")
-# Every identity of a federation's pool, regardless of its attributes.
+# Every identity of a federation pool, regardless of its attributes.
 _WHOLE_POOL: Final = re.compile(r"principalSet://.*/\*")
 _ACL: Final = r"gcp:storage/\w*(AccessControl|ACL|Acl)\w*:\w+"
 
 
 def _bindings(resource: Resource) -> Iterator[tuple[Node, Node]]:
-    """The role and each member that an IAM resource grants it to, also those in the text of a policy."""
+    """Yield the role and each member of an IAM resource, including the text of a policy."""
     node = resource.node
     for member in (node["member"], *node["members"].items()):
         yield node["role"], member
@@ -129,7 +129,7 @@ def no_wildcard_permissions(resource: Resource, _: Settings) -> Iterator[Finding
             if subject["name"].is_one_of("system:anonymous", "system:unauthenticated"):
                 yield subject["name"].finding("is granted to unauthenticated users")
             if subject["name"].is_one_of("system:authenticated"):
-                # On GKE that is every Google account.
+                # On GKE, that is every Google account.
                 yield subject["name"].finding("is granted to every authenticated user")
             if subject["name"].is_one_of("system:masters"):
                 yield subject["name"].finding("grants `*`")
@@ -225,7 +225,9 @@ def gke_modern_auth(resource: Resource, _: Settings) -> Iterator[Finding]:
 def federation_conditions(resource: Resource, _: Settings) -> Iterator[Finding]:
     condition = resource.node["attributeCondition"]
     if condition.known() and not re.search(r"\b(assertion|attribute|google)\b", condition.text()):
-        yield condition.finding("must restrict whose tokens are accepted: the issuer serves everyone")
+        yield condition.finding(
+            "must restrict whose tokens are accepted: the issuer signs tokens for every repository"
+        )
 
 
 @rule(

@@ -1,4 +1,4 @@
-"""Limit ranges: the bounds for every container, pod and claim of a namespace, against its workloads."""
+"""LimitRanges: the bounds of a namespace against the containers, pods and claims of its workloads."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _claim_refused(label: str, spec: Node, defaults: Defaults) -> Iterator[Findi
 
 
 def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterator[Finding]:
-    """Pods of one workload that the API server rejects after the LimitRanges filled in defaults."""
+    """Yield pods of one workload that the API server rejects after LimitRanges set defaults."""
     if not defaults.bounds:
         return
     with item.node.track_unknowns() as unknown:
@@ -79,7 +79,7 @@ def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterato
                 yield container.at("resources", part).finding(f"{label} {reason}")
         for key, reason in contradiction(amounts):
             written = [container.at("resources", part, key).present for part in ("requests", "limits")]
-            # Values that are wrong without any LimitRange are found by requests-and-limits.
+            # Values that are invalid without a LimitRange are found by requests-and-limits.
             if not all(written):
                 yield container.at("resources", "requests" if written[0] else "limits").finding(
                     f"{label} {reason}; the LimitRange filled in the other value"
@@ -87,7 +87,7 @@ def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterato
 
 
 def _contradictions(limit: Node) -> Iterator[Finding]:
-    """Bounds and defaults that the API server refuses (``ValidateLimitRange``)."""
+    """Yield bounds and defaults that the API server rejects (``ValidateLimitRange``)."""
     bound = Bounds.of(limit)
     order = (
         ("min", bound.min),
@@ -99,7 +99,7 @@ def _contradictions(limit: Node) -> Iterator[Finding]:
         for high_name, highs in order[low_at + 1 :]:
             for key, low in lows.items():
                 high = highs.get(key)
-                # Only where both are written: a filled-in value repeats another finding.
+                # Only if both are declared: a default value would repeat another finding.
                 if high is None or low <= high or not _written(limit, key, low_name, high_name):
                     continue
                 place = limit[low_name][key] if limit[low_name][key].present else limit[high_name]

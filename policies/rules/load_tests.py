@@ -1,4 +1,4 @@
-"""Load tests: a load generator ends by itself, and runs in production only within a declared window."""
+"""Load tests: a load generator must have an end, and in production a declared window."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_HOURS: Final = {
     "type": "number",
     "exclusiveMinimum": 0,
     "default": 4,
-    "description": "Longest duration of a load test, in hours.",
+    "description": "Maximum duration of a load test, in hours.",
 }
 
 
@@ -103,7 +103,7 @@ def load_test_window(resource: Resource, settings: Settings) -> Iterator[Finding
 
 
 def _window(pod: PodTemplate, start: Node, end: Node, hours: float) -> Iterator[Finding]:
-    """Findings about a window that is declared."""
+    """Yield the findings about a declared window."""
     if not start.known() or not end.known():
         return
     times = [_time(start), _time(end)]
@@ -125,7 +125,7 @@ def _window(pod: PodTemplate, start: Node, end: Node, hours: float) -> Iterator[
 
 
 def _time(node: Node) -> datetime | None:
-    """A time with an offset of zero; None for any other text."""
+    """Parse a time with an offset of zero; None for any other text."""
     try:
         found = datetime.fromisoformat(node.text())
     except ValueError:
@@ -134,7 +134,7 @@ def _time(node: Node) -> datetime | None:
 
 
 def _generators(resource: Resource, settings: Settings) -> Iterator[PodTemplate]:
-    """Pod templates with a container that generates load, by the name of its image."""
+    """Yield pod templates with a container that generates load, recognized by the name of its image."""
     for pod in pod_templates(resource):
         for container in pod.containers():
             image = container["image"]
@@ -144,5 +144,5 @@ def _generators(resource: Resource, settings: Settings) -> Iterator[PodTemplate]
 
 
 def image_name(image: str) -> str:
-    """The last part of an image's repository: `loadtest` of `host/project/loadtest:tag@sha256:…`."""
+    """Return the last part of an image's repository: `loadtest` of `host/project/loadtest:tag@sha256:…`."""
     return image.partition("@")[0].rpartition("/")[2].partition(":")[0]

@@ -1,4 +1,4 @@
-"""Network: nodes and control plane are private, and nothing is open to everyone by mistake."""
+"""Network: nodes and the control plane are private, and nothing is public by mistake."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MIN_PREFIX: Final = 7  # no organization owns a range with a shorter prefix; tw
 
 
 def is_everyone(node: Node) -> bool:
-    """Whether a range is known and means every address, or so large a part that it might as well."""
+    """Whether a range is known and contains every address, or a similarly large part."""
     text = node.text().strip()
     if "/" not in text:
         return text in ("0.0.0.0", "::", "*")  # noqa: S104 (compared with, not bound to)
@@ -92,7 +92,7 @@ def private_nodes_have_nat(stack: Stack, _: Settings) -> Iterator[Finding]:
     for cluster in stack.of_type("gcp:container/cluster:Cluster"):
         flag = cluster.node.at("privateClusterConfig", "enablePrivateNodes")
         if flag.is_one_of(True):
-            yield flag.finding("nodes are private and no RouterNat leads out")
+            yield flag.finding("nodes are private and no RouterNat gives them egress")
 
 
 @rule(
@@ -154,7 +154,7 @@ def firewall_open(resource: Resource, _: Settings) -> Iterator[Finding]:
             "default": 24,
             "minimum": 1,
             "maximum": 32,
-            "description": "Shortest prefix (widest range) of IPv4 allowed.",
+            "description": "Minimum prefix length of an IPv4 range.",
         }
     },
 )
@@ -197,7 +197,7 @@ def default_deny(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 def _denies(item: Object) -> set[str]:
-    """The directions that a policy closes for all pods of its namespace; both where that is not known."""
+    """Return the directions that a policy denies for all pods of its namespace; both if that is unknown."""
     spec = item.node["spec"]
     if not (spec.known() and spec["podSelector"].known() and spec["policyTypes"].known()):
         return {"Ingress", "Egress"}
@@ -238,7 +238,7 @@ def network_policy_open(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 def _open_egress(entry: Node) -> Iterator[Finding]:
-    """An egress rule to every destination: without a peer on every port, or to a range without exceptions."""
+    """Yield egress rules to every destination: no peer on every port, or a range without exceptions."""
     ports = entry["ports"]
     if not (entry.known() and ports.known() and entry["to"].known()):
         return
@@ -272,9 +272,9 @@ _NONE, _SOME, _ALL = "none", "some", "all"
 
 
 def _private_ranges(block: Node) -> str:
-    """How many of the private ranges a block of every address still allows: `_NONE`, `_SOME` or `_ALL`.
+    """Return how many of the private ranges a block of every address allows: `_NONE`, `_SOME` or `_ALL`.
 
-    An exception within such a range, as that of a cluster's own network, leaves out some.
+    An exception within such a range, such as that of a cluster's own network, excludes some.
     """
     version = 6 if ":" in block["cidr"].text() else 4
     excluded: list[tuple[int, int]] = []
@@ -295,7 +295,7 @@ def _bounds(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[int
 
 
 def _covered(first: int, last: int, ranges: list[tuple[int, int]]) -> bool:
-    """Whether ranges together contain every address from `first` to `last`."""
+    """Whether the ranges together contain every address from `first` to `last`."""
     for low, high in sorted(ranges):
         if low <= first <= high:
             first = high + 1
@@ -303,7 +303,7 @@ def _covered(first: int, last: int, ranges: list[tuple[int, int]]) -> bool:
 
 
 def every_port(ports: Node) -> list[Node]:
-    """The items of ``ports`` that together leave a protocol without a limit, one for each protocol."""
+    """Return the items of ``ports`` that together leave a protocol unrestricted, one for each protocol."""
     found: dict[str, Node] = {}
     ranges: dict[str, list[tuple[float, float, Node]]] = {}
     for port in ports.items():
@@ -336,7 +336,7 @@ def _empty(peers: Node) -> bool:
 
 
 def _applies(spec: Node, direction: str) -> bool:
-    """Whether a policy restricts a direction: those it names, else Ingress, and Egress where it has rules."""
+    """Whether a policy restricts a direction: one it names; else Ingress, and Egress if it has rules."""
     types = spec["policyTypes"]
     if not types.known() or not types.raw:
         return True

@@ -1,6 +1,6 @@
-"""Secret values: nothing that opens a door is written where manifests and previews show it.
+"""Plaintext secrets: credentials must not be written in inputs, manifests and configuration files.
 
-(Not `secrets.py`: the pack's folder comes first on the path of its process, and the standard library has a
+(Not named `secrets.py`: the pack's folder is first on the path of its process, and the standard library has a
 module of that name.)
 """
 
@@ -21,7 +21,7 @@ from policies.pack.rule import Settings, rule
 
 CONCERN: Final = "plaintext-secrets"
 _TAGS: Final = ("SOC2:CC6.1", "CIS-GKE:5.4.1", "SEC1")
-# Patterns of secret values, each with the name that a finding uses. The value itself is never repeated.
+# Patterns of secret values, with the name that a finding uses. Findings never repeat the value.
 _SHAPES: Final = {
     "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
@@ -54,18 +54,18 @@ _SHAPES: Final = {
 _NAME: Final = re.compile(
     r"(?:^|_)(?:PASS|PWD|SECRET|TOKEN|CREDENTIALS?|AUTH_STRING|SECRET_KEY_BASE|REDISCLI_AUTH|REDIS_AUTH"
     r"|NEO4_?J_AUTH|ERLANG_COOKIE|DOCKER_AUTH_CONFIG)(?:$|_)|_PAT$|REQUIREPASS|MASTERAUTH"
-    # Joined to other words too: PGPASSWORD, DBPASSWORD, ROOTPASSWD.
+    # Also without a separator: PGPASSWORD, DBPASSWORD, ROOTPASSWD.
     r"|PASSWORD|PASSWD|PASSPHRASE"
     r"|(?:AUTH|ACCESS|BEARER|API|BOT|REFRESH|SESSION|WEBHOOK)TOKEN(?:$|_)|(?:CLIENT|APP|API|SHARED)SECRET(?:$|_)"
     r"|(?:DB|SQL|PG|ROOT|USER|ADMIN|SMTP|MAIL|FTP|LDAP|REDIS|RABBITMQ)PASS(?:$|_)"
-    # The families of keys that open or sign something.
+    # Kinds of keys that encrypt, sign or give access.
     r"|(?:^|_)(?:API|APP|APPLICATION|ACCESS|ACCOUNT|ADMIN|AES|AUTH|CIPHER|CLIENT|COOKIE|CRYPT|CRYPTO|DATA|DEPLOY"
     r"|CONSUMER|DECRYPT|DECRYPTION|ENCRYPT|ENCRYPTION|FERNET|HASH|HMAC|INGEST|INTEGRATION|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RAILS_MASTER|ROOT|RSA|SECRET|SERVER"
     r"|SERVICE_ACCOUNT|SESSION|SHARED|SIGNATURE|SIGNING|SSH|SSL|STORAGE|STRIPE|SUBSCRIPTION|TLS|UNSEAL|VAULT"
     r"|WEBHOOK|WIREGUARD|WRITE)_?KEY(?:$|_)",
     re.IGNORECASE,
 )
-# A variable with such a name that has only the place, kind or use of the secret.
+# Suffixes of variables that contain only the location, kind or use of a secret.
 _POINTER: Final = re.compile(
     r"_(?:FILE|FILES|FILENAME|DIR|DIRECTORY|PATH|NAME|NAMES|ID|IDS|URL|URI|HOST|PORT|TTL|SECONDS|MINUTES|DAYS"
     r"|EXPIRY|EXPIRATION|HEADER|ISSUER|AUDIENCE|SCOPES?|ROUNDS|LENGTH|SIZE|COUNT|LIMIT|MIN|MAX|ENABLED|DISABLED"
@@ -85,7 +85,7 @@ _POINTER: Final = re.compile(
 # ``--password=…``; a value that is looked up elsewhere (``$(NAME)``) is not a secret.
 _ARGUMENT: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)[= ](?P<value>\S.*)")
 _FLAG: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)")
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # between the words of camelCase
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # boundary between the words of camelCase
 # A variable that the kubelet or a shell replaces, anywhere in a value.
 _EXPANSION: Final = re.compile(r"\$\([A-Za-z_][\w.-]*\)|\$\{[A-Za-z_]")
 # Values that refer to a secret, or that are not usable as one.
@@ -96,7 +96,7 @@ _REFERENCE: Final = re.compile(
     r"|(?:[0-9]{1,9}(?:ns|us|ms|s|m|h|d|w|y)){1,6}|\*{3,}|x{4,}|redacted|[A-Za-z]:\\.*"
     r"|[\w.-]{1,100}\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env|pub|conf|ini|toml|xml|properties)"
     r"|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+)\s.*|-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE).*"
-    # The name of an object that holds the secret.
+    # The name of an object that contains the secret.
     r"|(?:[a-z0-9]{1,63}-){1,20}(?:tls|ca|certs?|certificates?|credentials?|creds)"
     r"|projects/[^/]+/secrets/.*|(?:insert|your|replace)[_ -].*|.*_here)\s*",
     re.IGNORECASE | re.DOTALL,
@@ -110,15 +110,15 @@ _SERVER: Final = re.compile(
 # The keyword/value form of libpq: ``host=db user=a password=b``.
 _LIBPQ: Final = re.compile(r"(?:^|\s)password\s*=\s*(?![$<{*%\s])\S")
 _LIBPQ_SERVER: Final = re.compile(r"(?:^|\s)(?:host|hostaddr|dbname)\s*=\s*\S")
-# Types whose very purpose is to carry secrets; their providers mark these inputs as secret.
+# Types whose purpose is to store secrets; their providers mark these inputs as secret.
 _CARRIERS: Final = re.compile(
     r"gcp:secretmanager/secretVersion:SecretVersion|kubernetes:core/v1:Secret|pulumi:.*|random:.*|tls:.*"
 )
 
 
 def recognised(text: str) -> str | None:
-    """The kind of secret that `text` contains, for a message; None if it contains none."""
-    # Most texts have no mark, and one expression over all marks is far cheaper than each shape.
+    """Return the kind of secret that `text` contains, for a message; None if it contains none."""
+    # Most texts have no marker, and one expression over all markers is much cheaper than each pattern.
     if _ANY_MARK.search(text):
         for name, shape in _SHAPES.items():
             if any(mark in text for mark in _MARKS[name]) and shape.search(text):
@@ -132,14 +132,14 @@ def recognised(text: str) -> str | None:
 
 def _may_be_recognised(text: str) -> bool:
     """Whether any part of `text` may be :func:`recognised`."""
-    # Links are frequent; only those with a user are of interest.
+    # URLs are frequent; only those with a user name can contain a password.
     if any(mark in text for mark in _RARE_MARKS) or _LINK_WITH_USER.search(text):
         return True
     lowered = text.lower()
     return ("password" in lowered or "pwd" in lowered) and _PASSWORD_SET.search(lowered) is not None
 
 
-# A substring of every match of a shape.
+# For each pattern, a substring of all its matches.
 _MARKS: Final = {
     "a private key": ("PRIVATE KEY-----",),
     "an AWS access key": ("AKIA", "ASIA"),
@@ -169,7 +169,7 @@ _PASSWORD_SET: Final = re.compile(r"(?:password|pwd)\s*=")
 
 
 def is_reference(value: str) -> bool:
-    """Whether the value of a variable only refers to a secret, is a switch, or is empty."""
+    """Whether the value of a variable is only a reference to a secret, a switch, or empty."""
     return not value.strip(" \t\r\n\"'") or bool(_REFERENCE.fullmatch(value) or _EXPANSION.search(value))
 
 
@@ -185,11 +185,11 @@ def is_reference(value: str) -> bool:
 def no_secret_values(resource: Resource, _: Settings) -> Iterator[Finding]:
     if _CARRIERS.fullmatch(resource.type):
         return
-    # Most resources have no such text, and one search over all texts is far cheaper than one in each.
+    # Most resources have no such text, and one search over all texts is much cheaper than one in each.
     texts = list(_texts(resource.node.raw))
     if not _may_be_recognised("\0".join(texts)) or not any(map(recognised, texts)):
         return
-    # Unknown values are left out: only written ones can be in plain text.
+    # Unknown values are left out: only literal ones can be plain text.
     for text, path in _written(resource.node):
         kind = recognised(text)
         if kind is not None:
@@ -197,7 +197,7 @@ def no_secret_values(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The texts below a value that are long enough to be a secret, in any order."""
+    """Yield the texts below a value that are long enough to be a secret, in any order."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
@@ -211,7 +211,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _written(node: Node) -> Iterator[tuple[str, Path]]:
-    """The texts below a value that are long enough to be a secret, each with its path."""
+    """Yield the texts below a value that are long enough to be a secret, each with its path."""
     waiting: list[tuple[Any, Path]] = [(node.raw, node.path)]
     while waiting:
         value, path = waiting.pop()
@@ -296,7 +296,7 @@ _ACL_COMMAND: Final = re.compile(
 
 
 def credential_file(key: str, text: str) -> str:
-    """The credential in a file without named settings, for a message; "" for none."""
+    """Return the credential in a file without named settings, for a message; "" if there is none."""
     text = text[:_MAX_FILE]
     if _PGPASS_KEY.search(key) and _has_secret(_PGPASS, text):
         return "a password of libpq"
@@ -308,12 +308,12 @@ def credential_file(key: str, text: str) -> str:
 
 
 def _has_secret(pattern: re.Pattern[str], text: str) -> bool:
-    """Whether one of the matches has a value that is a secret as it stands."""
+    """Whether one of the matches has a literal secret as its value."""
     return any(not is_reference(found["value"].strip("\"'")) for found in pattern.finditer(text))
 
 
 def secret_lines(key: str, value: Node) -> Iterator[Finding]:
-    """Settings that carry a secret in a configuration file of a ConfigMap."""
+    """Yield the settings with a secret in a configuration file of a ConfigMap."""
     if not _CONFIG_FILE.search(key):
         return
     whole = value.text()
@@ -328,12 +328,12 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
             yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
 
 
-# The name of a setting; other members are titles, such as "wrong password".
+# The name of a setting; other members are display texts, such as "wrong password".
 _MEMBER: Final = re.compile(r"[A-Za-z_][\w.-]{0,100}")
 
 
 def _json_settings(text: str, value: Node) -> Iterator[Finding]:
-    """Members of objects that carry a secret; nothing for text that is not JSON."""
+    """Yield the members of objects that contain a secret; nothing for text that is not JSON."""
     try:
         waiting: list[Any] = [json.loads(text)]
     except (ValueError, RecursionError):
@@ -356,7 +356,7 @@ _MAX_FILE: Final = 200_000
 
 
 def _is_code(name: str, value: str) -> bool:
-    """Whether a value only refers to a secret, as a variable, a call or a list of a program does."""
+    """Whether a value only refers to a secret, as a variable, a call or a list in source code does."""
     return (
         is_reference(value)
         or value.startswith(("#", "!", "&", "*", "|", ">", "[", "{", "("))
@@ -371,7 +371,7 @@ _CALL: Final = re.compile(
 
 
 def _secret_arguments(container: Node) -> Iterator[Finding]:
-    """Arguments that carry a secret: ``--password=x``, or ``--password`` followed by ``x``."""
+    """Yield arguments with a secret: ``--password=x``, or ``--password`` followed by ``x``."""
     commands = [container["command"], container["args"]]
     handlers = [container[probe] for probe in _PROBES]
     handlers += [container.at("lifecycle", hook) for hook in ("postStart", "preStop")]
@@ -397,7 +397,7 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
             if "pgpass" in text and _has_secret(_PGPASS_WRITTEN, text[:_MAX_COMMAND]):
                 yield argument.finding(f"{title(container)} writes a password of libpq in plain text")
         yield from _acl_arguments(container, words)
-    # The client is often the command, and its options the arguments.
+    # The client is often the command, and its options are the arguments.
     for line in (
         [*commands[0].items(), *commands[1].items()],
         *(command.items() for command in commands[2:]),
@@ -407,7 +407,7 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
 
 
 def _acl_arguments(container: Node, words: Iterable[Node]) -> Iterator[Finding]:
-    """Passwords of ``ACL SETUSER``, as a word of their own or quoted within a line of a shell."""
+    """Yield passwords of ``ACL SETUSER``, as a separate word or quoted within a shell line."""
     setting = False
     for argument in words:
         text = argument.text()[:_MAX_COMMAND]
@@ -444,14 +444,14 @@ _WORD: Final = re.compile(r"[;&|\n]|[^\s;&|]+")
 
 
 def _client_passwords(words: Iterable[Node]) -> Iterator[tuple[Node, str]]:
-    """The arguments that give a client its password by a short option, each with client and option."""
+    """Yield arguments that pass a password by a short option, with client and option."""
     client = pending = ""
     words = list(words)
     if not any(_CLIENT_NAME.search(node.text()) for node in words):
         return
     for node in words:
         text = node.text()[:_MAX_COMMAND]
-        # A word without a space is one argument, and not a line of a shell.
+        # A word without a space is a single argument, not a shell line.
         for word in _WORD.findall(text) if re.search(r"\s", text) else [text]:
             name = word.rpartition("/")[2].strip("\"'")
             if pending and not word.startswith("-") and _is_password(word, pending):
@@ -473,7 +473,7 @@ def _client_passwords(words: Iterable[Node]) -> Iterator[tuple[Node, str]]:
 
 
 def _is_password(word: str, option: str) -> bool:
-    """Whether the value of an option is a password as it stands; of a pair, what follows the colon."""
+    """Whether the value of an option is a literal password; of a pair, the part after the colon."""
     word = word.strip("\"'")
     if option in _PAIRS:
         word = word.partition(":")[2]
@@ -488,14 +488,14 @@ _SQL: Final = re.compile(
     r"(?P<quote>['\"])(?P<value>[^'\"\n]{1,200})(?P=quote)",
     re.IGNORECASE,
 )
-# The clause by itself, as in the list of a long statement or in a template of one.
+# The clause alone, as in a long statement or in a template.
 _IDENTIFIED: Final = re.compile(r"\bIDENTIFIED\s+BY\s+'(?P<value>[^'\"\n]{1,200})'", re.IGNORECASE)
 # Hashes of MySQL and PostgreSQL.
 _HASH: Final = re.compile(r"\*[0-9A-F]{40}|SCRAM-SHA-256\$.*|md5[0-9a-f]{32}|\$A?[0-9]\w*\$.*")
 
 
 def sets_password(text: str) -> bool:
-    """Whether SQL in `text` sets a password that is written there."""
+    """Whether SQL in `text` sets a literal password."""
     lowered = text.lower()
     if "password" not in lowered and "identified" not in lowered:
         return False
@@ -506,7 +506,8 @@ def sets_password(text: str) -> bool:
     )
 
 
-# ``NAME=value`` and ``--name value`` within a command line. The value is not consumed: it may be another.
+# ``NAME=value`` and ``--name value`` within a command line. The value is not consumed: it may be the next
+# name.
 _QUOTED: Final = r"\"[^\"\n]{0,1000}\"|'[^'\n]{0,1000}'|[^\s;&|\"'<>]{0,1000}"
 _ASSIGNMENT: Final = re.compile(
     rf"(?<![\w.$/-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]{{0,100}})=(?=(?P<value>{_QUOTED}))"
@@ -518,7 +519,7 @@ _MAX_COMMAND: Final = 20_000
 
 
 def assigned(command: str) -> set[str]:
-    """The names that a command line sets to a secret."""
+    """Return the names that a command line sets to a secret."""
     text = command[:_MAX_COMMAND]
     return {
         found["name"]
@@ -529,7 +530,7 @@ def assigned(command: str) -> set[str]:
 
 
 def _is_written(value: Node) -> bool:
-    """Whether a value is a secret as it stands, and not a reference to one."""
+    """Whether a value is a literal secret, not a reference to one."""
     if not value.present or not value.known() or isinstance(value.raw, bool):
         return False
     return not is_reference(str(value.raw))
@@ -541,7 +542,7 @@ def _names_secret(name: str) -> bool:
 
 
 def _spelt(name: str) -> str:
-    """A name in the form of variables: ``clientSecret`` is ``client_Secret``."""
+    """Convert a name to the form of variables: ``clientSecret`` to ``client_Secret``."""
     return _HUMP.sub("_", name).replace("-", "_").replace(".", "_")
 
 

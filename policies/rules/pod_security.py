@@ -1,8 +1,8 @@
-"""Containers: the restricted Pod Security Standard, control by control, as of Kubernetes v1.37.
+"""The restricted Pod Security Standard, one policy per control, as of Kubernetes v1.37.
 
-Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and, where the page is silent
-(what an empty object means, which level wins), the checks of ``k8s.io/pod-security-admission``. The names
-of the policies follow the controls of the page. Restricted includes baseline.
+Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and, where it leaves details open
+(empty objects, precedence of levels), the checks of ``k8s.io/pod-security-admission``. The names of the
+policies follow the controls of the page. Restricted includes baseline.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from policies.pack.rule import Settings, rule
 
 CONCERN: Final = "pod-security"
 _PAGE: Final = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
-# Restricted includes all of baseline, so that each tag selects exactly its level.
+# Restricted includes all of baseline, so each tag selects exactly its level.
 _BASELINE: Final = ("PSS:baseline", "PSS:restricted", "CIS-GKE:5.2", "SOC2:CC6.1")
 _RESTRICTED: Final = ("PSS:restricted", "CIS-GKE:5.2", "SOC2:CC6.1")
 
@@ -54,7 +54,7 @@ _SYSCTLS: Final = frozenset(
 
 
 def drops_all(dropped: list[Node]) -> bool:
-    """Whether "ALL", in capitals as the runtimes want it, is among the dropped capabilities."""
+    """Whether "ALL", in capitals as the runtimes require, is among the dropped capabilities."""
     return any(item.raw == "ALL" for item in dropped)
 
 
@@ -134,12 +134,12 @@ def capabilities(resource: Resource, _: Settings) -> Iterator[Finding]:
         for container in pod.containers():
             drop = _security(container).at("capabilities", "drop")
             dropped = list(drop.items())
-            # Only when every entry can be read is it certain that ALL is not among them.
+            # Reported only if every entry is known, since an unknown one may be ALL.
             certain = drop.known() and (drops_all(dropped) or all(item.known() for item in dropped))
             if certain and not drops_all(dropped):
                 yield drop.finding(f'{title(container)} must drop "ALL"')
             for item in _security(container).at("capabilities", "add").items():
-                # Any other is found by pss-capabilities-baseline.
+                # Others are found by pss-capabilities-baseline.
                 if item.is_not_one_of(*_CAPABILITIES_ADDED) and item.raw in _CAPABILITIES_BASELINE:
                     yield item.finding(f"{title(container)} must not add {item.raw!r}")
 
@@ -196,7 +196,7 @@ def host_path(resource: Resource, _: Settings) -> Iterator[Finding]:
 def volume_types(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for volume in pod.spec["volumes"].items():
-            # A volume without a source is an emptyDir by the API server's defaults.
+            # A volume without a source becomes an emptyDir.
             for key, source in volume.entries():
                 if key not in _VOLUMES and key not in ("name", "hostPath") and source.present:
                     yield source.finding(f'volume "{volume["name"].raw}" must not be of type {key}')
@@ -308,7 +308,7 @@ def proc_mount(resource: Resource, _: Settings) -> Iterator[Finding]:
 @rule(
     "pss-proc-mount-restricted",
     "Containers in a user namespace must keep the default /proc mount. "
-    "Baseline allows any other there, restricted does not.",
+    "Baseline permits other types in a user namespace, restricted does not.",
     concern=CONCERN,
     types=POD_TYPES,
     remediation="Remove securityContext.procMount, or set it to Default.",
@@ -449,7 +449,7 @@ def seccomp(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         if pod.on_windows:
             continue
-        # A profile that is not allowed is found by pss-seccomp-baseline.
+        # A disallowed profile is found by pss-seccomp-baseline.
         of_pod = pod.security["seccompProfile"]
         for container in pod.containers():
             own = _security(container)["seccompProfile"]
@@ -460,7 +460,7 @@ def seccomp(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 def _contexts(pod: PodTemplate) -> Iterator[Node]:
-    """The pod's security context, then those of its containers."""
+    """Yield the pod's security context, then those of its containers."""
     yield pod.security
     for container in pod.containers():
         yield _security(container)

@@ -1,4 +1,4 @@
-"""Quotas: every namespace has limits, and they are proven to hold what its workloads can grow to."""
+"""Quotas: every namespace has limits, and they cover the maximum of its workloads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from policies.pack.rule import ADVISORY, Settings, rule
 
 CONCERN: Final = "quotas"
 _TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
-# Keys of a ResourceQuota that mean requests.
+# Keys of a ResourceQuota that are short for requests.
 _PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
 # Keys whose quantities the API server requires to be integers (``IsIntegerResourceName``).
 _INTEGERS: Final = frozenset(
@@ -33,7 +33,7 @@ _INTEGERS: Final = frozenset(
 
 
 def _in_doubt(items: list[Object]) -> bool:
-    """Whether any of `items` may belong to any namespace, since its own is not known yet."""
+    """Whether any of `items` may belong to any namespace, because its own is unknown."""
     return any(item.namespace == "?" and not item.node.at("metadata", "namespace").known() for item in items)
 
 
@@ -161,12 +161,12 @@ def _too_few(
     inside: list[Demand],
     opaque: list[Object],
 ) -> Iterator[Finding]:
-    """Whether a quota's `key` that counts objects holds those of its namespace."""
+    """Yield a finding if a quota's `key` does not cover the objects of its namespace."""
     scopes = _scopes(quota)
     count: int | Fraction | None = needed(key, own)
     reasons = unproven(key, own)
     if scopes:
-        # Of the keys that count objects, scopes restrict those of pods and of claims.
+        # Of the keys that count objects, scopes restrict only pods and claims.
         count = needed_in_scope(key, own, scopes)
         if key == "count/pods":
             count = sum(item.pods for item in inside)
@@ -176,14 +176,14 @@ def _too_few(
     if key == "count/pods":
         reasons += [f"how many pods {item.label} makes is not known here" for item in opaque[:_NAMED]]
     if count is not None and count > amount:
-        wanted = f"{show(key, Fraction(count))} that are declared or kept"
+        wanted = f"{show(key, Fraction(count))} that are declared or retained"
         yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
     elif reasons:
         limit.mark_unevaluated(f"is not proven: {_shortened(reasons)}")
 
 
 def _full_name(key: str) -> str:
-    """The long form of a plain key: ``cpu`` is ``requests.cpu``."""
+    """Return the long form of a plain key: ``cpu`` is ``requests.cpu``."""
     return f"requests.{key}" if key in _PLAIN_RESOURCES or key.startswith("hugepages-") else key
 
 
@@ -193,7 +193,7 @@ def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> 
     unproven: list[str] = []
     for item in peaks:
         if item.doubtful:
-            unproven.append(f"{item.workload.label} has values that are not known yet")
+            unproven.append(f"{item.workload.label} has unknown values")
             continue
         if key in item.missing and (item.pods or item.unbounded):
             names = ", ".join(item.missing[key][:_NAMED])
@@ -259,7 +259,7 @@ def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding
             if amount is None or not (name == "pods" or name.startswith(("requests.", "limits."))):
                 continue
             total = sum((item.of(name) for item in inside if not item.doubtful), Fraction(0))
-            # One workload at a time: rollouts of several at once are rare.
+            # One workload at a time: simultaneous rollouts are rare.
             extra, item = max(
                 ((_terminating(item, name), item) for item in rolling), key=lambda found: found[0]
             )
@@ -277,7 +277,7 @@ def _terminating(item: Demand, key: str) -> Fraction:
 
 
 def _in_scope(quota: Object, item: Demand, scaling: Scaling) -> bool:
-    """Whether a quota's scopes count this workload's pods."""
+    """Whether a quota's scopes include this workload's pods."""
     best_effort = item.best_effort
     ends = item.template.spec["activeDeadlineSeconds"].present
     priority = item.template.spec["priorityClassName"].text() or scaling.default_priority_class
@@ -303,7 +303,7 @@ def _in_scope(quota: Object, item: Demand, scaling: Scaling) -> bool:
 
 
 def _scopes(quota: Object) -> list[tuple[str, str, list[str]]]:
-    """The scopes of a quota, each with its operator and values."""
+    """Return the scopes of a quota, each with its operator and values."""
     spec = quota.node["spec"]
     scopes: list[tuple[str, str, list[str]]] = [
         (scope.text(), "Exists", []) for scope in spec["scopes"].items()
@@ -315,7 +315,7 @@ def _scopes(quota: Object) -> list[tuple[str, str, list[str]]]:
 
 
 def _affine_across(item: Demand) -> bool:
-    """Whether a pod's affinity looks into other namespaces."""
+    """Whether a pod's affinity refers to other namespaces."""
     for kind in ("podAffinity", "podAntiAffinity"):
         rules = item.template.spec.at("affinity", kind)
         terms = list(rules["requiredDuringSchedulingIgnoredDuringExecution"].items())
@@ -327,7 +327,7 @@ def _affine_across(item: Demand) -> bool:
 
 
 def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
-    """The peak of every workload, by namespace."""
+    """Return the peak of every workload, by namespace."""
     known = stack.memo.get("peaks")
     if known is None:
         known = stack.memo["peaks"] = _peaks(stack)
@@ -352,8 +352,8 @@ def _peaks(stack: Stack) -> dict[str, list[Demand]]:
     return found
 
 
-# Requests of GKE's daemons on every node. The program subtracts the same (`infra/settings/machine_types.py`).
-# The pack computes the capacity again: a test compares both, and so finds a mistake in one of them.
+# Requests of GKE's daemons on every node. `infra/settings/machine_types.py` subtracts the same. The pack
+# computes the capacity independently, and a test compares both results.
 OVERHEAD_CPU: Final = "500m"
 OVERHEAD_MEMORY: Final = "1Gi"
 
@@ -409,7 +409,7 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
 
 
 def _left_by_daemons(pool: Pool, every: list[Demand]) -> Pool:
-    """`pool` without what daemon sets take of each of its nodes."""
+    """Return `pool` without the requests of daemon sets on each of its nodes."""
     left = dict(pool.per_node)
     for item in every:
         if item.workload.kind == "DaemonSet" and not item.doubtful and pool.accepts(item.template):
@@ -420,7 +420,10 @@ def _left_by_daemons(pool: Pool, every: list[Demand]) -> Pool:
 
 
 def _crowded(pools: list[Pool], wanting: dict[tuple[str, ...], list[Demand]]) -> Iterator[Finding]:
-    """Pools that are too small for what can run nowhere else (Hall's condition over each set of pools)."""
+    """Yield pools that are too small for the pods that fit nowhere else.
+
+    Hall's condition is checked for each set of pools.
+    """
     by_name = {pool.name: pool for pool in pools}
     for names in wanting:
         confined = [item for others, items in wanting.items() if set(others) <= set(names) for item in items]
@@ -441,7 +444,7 @@ def _crowded(pools: list[Pool], wanting: dict[tuple[str, ...], list[Demand]]) ->
 
 
 def _pods_on_a_node(pool: Pool, item: Demand) -> int:
-    """How many pods of a workload fit on one node by themselves."""
+    """Return how many pods of a workload fit on one otherwise empty node."""
     room = [int(pool.per_node["pods"])]
     for key in ("cpu", "memory"):
         needed = item.per_pod.get(f"requests.{key}", Fraction(0))

@@ -1,4 +1,4 @@
-"""TLS: every connection of the platform is encrypted and checked."""
+"""TLS: connections are encrypted, and certificates are verified."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def gateway(stack: Stack, _: Settings) -> Iterator[Finding]:
     for item in stack.of_kind("Gateway"):
         if item.group != "gateway.networking.k8s.io":
             continue
-        # GKE takes certificates from a map named on the gateway, too.
+        # GKE also takes certificates from a map that an annotation of the gateway names.
         mapped = item.node.at("metadata", "annotations", "networking.gke.io/certmap")
         for listener in item.node.at("spec", "listeners").items():
             if listener["protocol"].is_not_one_of("HTTPS", "TLS"):
@@ -98,7 +98,7 @@ def gateway(stack: Stack, _: Settings) -> Iterator[Finding]:
 
 
 def _only_redirects(listener: Node, attached: Iterable[tuple[Object, Node]]) -> bool:
-    """Whether the routes attached to a listener, at least one, all redirect to HTTPS."""
+    """Whether all routes of a listener, at least one, only redirect to HTTPS."""
     own = [
         route
         for route, parent in attached
@@ -138,7 +138,7 @@ def ingress(resource: Resource, _: Settings) -> Iterator[Finding]:
             yield from _plain_http(item.node["spec"], annotations)
 
 
-# Annotations that name a certificate, or hand TLS through to the pods, for controllers that need no spec.tls.
+# Annotations that name a certificate, or pass TLS through to the pods, for controllers that need no spec.tls.
 _CERTIFICATES: Final = frozenset(
     {
         "alb.ingress.kubernetes.io/certificate-arn", "appgw.ingress.kubernetes.io/appgw-ssl-certificate",
@@ -153,7 +153,7 @@ _CERTIFICATES: Final = frozenset(
 _LISTEN_PORTS: Final = "alb.ingress.kubernetes.io/listen-ports"
 _ENTRY_POINTS: Final = "traefik.ingress.kubernetes.io/router.entrypoints"
 _FRONTEND: Final = "networking.gke.io/v1beta1.FrontendConfig"
-# Annotations that switch the redirect to HTTPS, by what follows the controller's prefix.
+# Annotations that control the redirect to HTTPS, by suffix after the controller's prefix.
 _REDIRECTS: Final = frozenset({"ssl-redirect", "redirect-to-https", "https-redirect"})
 
 
@@ -176,7 +176,7 @@ def _tls_by_annotation(annotations: Node) -> bool:
 
 
 def _alb_without_https(spec: Node, annotations: Node) -> Iterator[Finding]:
-    """An entry of tls that the AWS Load Balancer Controller does not use.
+    """Yield an entry of tls that the AWS Load Balancer Controller does not use.
 
     It looks for the certificates of its hosts only for a listener of HTTPS, and without a certificate-arn its
     listeners are [{"HTTP": 80}] (guide/ingress/cert_discovery and annotations.md#listen-ports of its
@@ -186,7 +186,7 @@ def _alb_without_https(spec: Node, annotations: Node) -> Iterator[Finding]:
     if not any(name.is_one_of("alb") for name in named) or annotations[_LISTEN_PORTS].present:
         return
     if not list(spec["tls"].items()):
-        return  # reported as without a certificate
+        return  # already reported as an Ingress without a certificate
     if annotations["alb.ingress.kubernetes.io/group.name"].present:
         spec["tls"].mark_unevaluated(
             "is not proven: another Ingress of the group may add a listener of HTTPS"
@@ -209,7 +209,7 @@ def _hosts_without_tls(spec: Node) -> Iterator[Finding]:
     for entry in entries:
         hosts = entry["hosts"]
         names = list(hosts.items())
-        # Without hosts an entry stands for every host.
+        # An entry without hosts applies to every host.
         if not hosts.known() or not names or [name for name in names if not name.known()]:
             return
         covered |= {name.text().lower() for name in names}
@@ -230,7 +230,7 @@ def _hosts_without_tls(spec: Node) -> Iterator[Finding]:
 
 
 def _plain_http(spec: Node, annotations: Node) -> Iterator[Finding]:
-    """Annotations that leave plain HTTP on, and on GKE the absence of the one that switches it off."""
+    """Yield annotations that keep plain HTTP on, and on GKE the absence of the one that disables it."""
     named = (annotations["kubernetes.io/ingress.class"], spec["ingressClassName"])
     on_gke = any(name.text().startswith("gce") for name in named)
     elsewhere = not on_gke and any(name.present for name in named)
@@ -276,7 +276,7 @@ def _redirects(key: str, value: Node) -> bool:
 
 
 def _names(value: Node) -> list[str]:
-    """The items of a comma-separated text."""
+    """Return the items of a comma-separated text."""
     return value.text().replace(" ", "").split(",")
 
 
@@ -324,7 +324,7 @@ def edge_setting(resource: Resource, _: Settings) -> Iterator[Finding]:
     severity=Severity.HIGH,
     tags=_TAGS,
     settings={
-        "days": {"type": "integer", "default": 180, "minimum": 0, "description": "Shortest max_age, in days."}
+        "days": {"type": "integer", "default": 180, "minimum": 0, "description": "Minimum max_age, in days."}
     },
 )
 def hsts(resource: Resource, settings: Settings) -> Iterator[Finding]:
@@ -357,9 +357,9 @@ def edge(stack: Stack, _: Settings) -> Iterator[Finding]:
         if resource.node["settingId"].known():
             settings.setdefault(resource.node["zoneId"].text(), set()).add(resource.node["settingId"].text())
         else:
-            settings[""] = set()  # it may set anything in any zone
+            settings[""] = set()  # it may set any setting in any zone
     seen: set[str] = set()
-    # In an order of their own, so that the same resource is named whichever was made first.
+    # Sorted, so that the finding names the same resource in every order of creation.
     for resource in (
         *sorted(stack.of_type("cloudflare:index/loadBalancer:LoadBalancer"), key=lambda item: item.urn),
         *sorted(stack.of_type("cloudflare:index/dnsRecord:DnsRecord"), key=lambda item: item.urn),
@@ -400,7 +400,7 @@ def gateway_policy(stack: Stack, _: Settings) -> Iterator[Finding]:
             return
         target = item.node.at("spec", "targetRef", "name").text()
         policies[(item.namespace, target)] = item.node.at("spec", "default", "sslPolicy")
-    # An object without a known name may be the missing policy, or the gateway of one.
+    # An object with an unknown name may be the missing policy, or a gateway with one.
     if [item for item in stack.of_kind("GCPGatewayPolicy", "Gateway") if not item.identified]:
         return
     for item in stack.of_kind("Gateway"):
@@ -478,7 +478,7 @@ def bucket_origins(resource: Resource, _: Settings) -> Iterator[Finding]:
             "type": "array",
             "items": {"type": "string"},
             "default": [],
-            "description": "Hosts that may be spoken to in the clear.",
+            "description": "Hosts to which unencrypted URLs are allowed.",
         }
     },
 )
@@ -501,7 +501,7 @@ def urls(resource: Resource, settings: Settings) -> Iterator[Finding]:
 
 
 def _decoded(text: object) -> str | None:
-    """The decoded `data` of a Secret, if it is text."""
+    """Return the decoded `data` of a Secret if it is text."""
     try:
         return base64.b64decode(text, validate=True).decode() if isinstance(text, str) else None
     except ValueError:
@@ -509,7 +509,7 @@ def _decoded(text: object) -> str | None:
 
 
 def _weak(node: Node, allowed: tuple[str, ...], text: str | None = None) -> Iterator[Finding]:
-    """Findings at `node` for the URLs in `text`, or else in the value itself."""
+    """Yield findings at `node` for the URLs in `text`, or in the value itself."""
     if not node.known() or not isinstance(node.raw, str):
         return
     for url in urls_in(node.raw if text is None else text):

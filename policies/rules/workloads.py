@@ -79,7 +79,7 @@ def is_pinned(image: str) -> bool:
 @rule(
     "image-registry",
     "Images must come from an allowed registry. "
-    "Images from elsewhere were not built and scanned by this pipeline.",
+    "Images of other registries were not built and scanned by this pipeline.",
     concern=CONCERN,
     types=POD_TYPES,
     remediation=(
@@ -91,7 +91,7 @@ def is_pinned(image: str) -> bool:
         "registries": {
             "type": "array",
             "items": {"type": "string"},
-            # Whole projects: anybody may have one whose name only begins like ours.
+            # Complete path segments: another project's name may begin with the same characters.
             "default": [
                 *(f"europe-west1-docker.pkg.dev/kingdom-{name}/" for name in _PROJECTS),
                 "gke.gcr.io/",
@@ -119,7 +119,7 @@ def image_registry(resource: Resource, settings: Settings) -> Iterator[Finding]:
     concern=CONCERN,
     types=POD_TYPES,
     remediation=(
-        "Declare livenessProbe and readinessProbe; keep liveness cheaper and more patient than readiness."
+        "Declare livenessProbe and readinessProbe; let liveness tolerate more failures than readiness."
     ),
     severity=Severity.MEDIUM,
     tags=("SOC2:A1.2", "KUB7"),
@@ -179,7 +179,7 @@ def requests_and_limits(resource: Resource, _: Settings) -> Iterator[Finding]:
             "type": "array",
             "items": {"type": "string"},
             "default": [],
-            "description": "Names of objects whose pods talk to the API server.",
+            "description": "Names of objects whose pods use the API server.",
         }
     },
     platform_specific=True,
@@ -194,7 +194,7 @@ def service_account_token(resource: Resource, settings: Settings) -> Iterator[Fi
     for pod in pod_templates(resource):
         flag = pod.spec["automountServiceAccountToken"]
         if pod.owner.name not in settings["needed"] and flag.is_not_one_of(False):
-            yield flag.finding("must be false: these pods do not talk to the API server")
+            yield flag.finding("must be false: these pods do not use the API server")
 
 
 _LABELLED: Final = (
@@ -217,7 +217,7 @@ _LABELLED: Final = (
             "type": "object",
             "additionalProperties": {"type": "string"},
             "default": {"app.kubernetes.io/part-of": "kingdom"},
-            "description": "Labels that must be there, with the values that a remediation adds.",
+            "description": "Required labels, with the values that a remediation adds.",
         }
     },
     platform_specific=True,
@@ -231,7 +231,7 @@ def labels(resource: Resource, settings: Settings) -> Iterator[Finding]:
                 yield own.finding(f"has no label {key}")
 
 
-# Lists in a pod spec, by key.
+# Keys of lists in a pod spec.
 _LISTS: Final = (
     *CONTAINER_FIELDS,
     "volumes",
@@ -274,7 +274,7 @@ def well_formed_pod_spec(resource: Resource, _: Settings) -> Iterator[Finding]:
 
 
 def _misshapen(node: Node) -> Iterator[Finding]:
-    """Values that are not of the shape that their key wants."""
+    """Yield values whose type does not match their key."""
     if not node.known():
         return
     if not isinstance(node.raw, dict):

@@ -1,4 +1,4 @@
-"""Runs policies on plain dicts, through the SDK's own proxies, without starting a server.
+"""Run policies on plain dicts, through the SDK's own proxies, without starting a server.
 
     result = evaluate("tls-redis", ResourceFixture("gcp:redis/instance:Instance", {"authEnabled": False}))
     assert result.found("authEnabled")
@@ -47,7 +47,7 @@ __all__ = [
     "remedied",
     "resources_of",
 ]
-DROP: Final = object()  # as a value for `changed`: take the key away
+DROP: Final = object()  # value for `changed` that removes the key
 _PART: Final = re.compile(r'\["([^"]+)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
@@ -68,7 +68,7 @@ class ResourceFixture:
 
 @dataclass
 class Evaluation:
-    """The result of one policy: messages of its findings, and of what it could not evaluate."""
+    """The result of one policy: messages of its findings, and of values that it could not evaluate."""
 
     findings: list[str] = field(default_factory=list)
     urns: list[str] = field(default_factory=list)
@@ -84,14 +84,17 @@ class Evaluation:
 
 
 def evaluate(name: str, *given: ResourceFixture, settings: Mapping[str, Any] | None = None) -> Evaluation:
-    """The result of the pack's policy `name` on `given`, with its default settings where none are given."""
+    """Return the result of the pack's policy `name` on `given`; `settings` override the defaults."""
     return evaluate_policy(named(name).policy(), given, settings)
 
 
 def evaluate_policy(
     policy: Policy, given: Sequence[ResourceFixture], settings: Mapping[str, Any] | None = None
 ) -> Evaluation:
-    """The result of any SDK policy: a resource policy runs on each of `given`, a stack policy on all."""
+    """Return the result of an SDK policy.
+
+    A resource policy runs on each of `given`, a stack policy on all.
+    """
     result = Evaluation()
     forget_inputs()
 
@@ -120,19 +123,19 @@ def evaluate_policy(
 def remedied(
     name: str, given: ResourceFixture, settings: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
-    """The inputs that the policy's remediation would use instead; None where it changes nothing."""
+    """Return the inputs after the policy's remediation; None if it changes nothing."""
     policy = named(name).policy()
     assert isinstance(policy, ResourceValidationPolicy)
     return _finish(policy.remediate(_args(given, settings)))
 
 
 def resources_of(given: Sequence[ResourceFixture]) -> list[Resource]:
-    """`given` as resources, for functions that work on a stack without a policy."""
+    """Return `given` as resources, for functions that work on a stack without a policy."""
     return [Resource(item.urn, item.type, item.name, Node(plain(item.props)), item.protect) for item in given]
 
 
 def changed(props: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of `props` with values set (with DROP: taken away) at paths like ``spec.list[0].key``."""
+    """Return a copy of `props` with values set (with DROP: removed) at paths like ``spec.list[0].key``."""
     result = copy.deepcopy(dict(props))
     for path, value in changes.items():
         found = _PART.findall(path)
@@ -154,7 +157,7 @@ def changed(props: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def _finish(result: Any) -> Any:
-    """The result of a callback, also if it is async."""
+    """Return the result of a callback; an awaitable is run to completion."""
 
     async def wait(awaitable: Awaitable[Any]) -> Any:
         return await awaitable
@@ -163,7 +166,7 @@ def _finish(result: Any) -> Any:
 
 
 def _wire(value: Any) -> Any:
-    """`value` as the SDK decodes it for a validation."""
+    """Return `value` as the SDK decodes it for a validation."""
     if value is UNKNOWN:
         return UNKNOWN_STRING_VALUE
     if isinstance(value, Secret):

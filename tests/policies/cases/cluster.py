@@ -145,7 +145,7 @@ CASES = (
     Case(
         "private-nodes-have-nat",
         (ResourceFixture("gcp:compute/routerNat:RouterNat", {}), A_CLUSTER),
-        (Break({}, "no RouterNat leads out", become="gcp:compute/router:Router"),),
+        (Break({}, "no RouterNat gives them egress", become="gcp:compute/router:Router"),),
     ),
     Case(
         "default-deny",

@@ -309,7 +309,7 @@ CASES = (
             Break({"spec.failedJobsHistoryLimit": 2}, "less than the 9", 3),
             Break({"spec.hard.pods": "5"}, "3 runs at once"),
             Break({"spec.schedule": "*/10 * * * *"}, "less than the 11", 3),
-            Break({"spec.jobTemplate.spec.activeDeadlineSeconds": DROP}, "runs may pile up", 3),
+            Break({"spec.jobTemplate.spec.activeDeadlineSeconds": DROP}, "runs can accumulate", 3),
             Break({'spec.hard["count/pods"]': "10"}, "less than the"),
             Break({'spec.hard["services.nodeports"]': "1"}, "less than the 2"),
             Break({"spec.hard.cpu": "lots"}, "is not a valid quantity"),
