@@ -1,6 +1,6 @@
-"""Benchmarks, each beside a named peer or floor; `make bench` runs them all.
+"""Benchmarks, each compared with a named peer or a lower bound; `make bench` runs them all.
 
-A module here without a leading underscore that exposes `BENCHMARKS` is found by itself:
+Modules without a leading underscore that define `BENCHMARKS` are discovered:
 
     BENCHMARKS = [Benchmark(name="cache-hit", peer="cashews", unit="µs", target="≤ 0.2", run=hit)]
 """

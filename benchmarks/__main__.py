@@ -1,6 +1,6 @@
-"""`python -m benchmarks [NAME…] [--json | --markdown | --list]`: one line a benchmark.
+"""`python -m benchmarks [NAME…] [--json | --markdown | --list]`: run benchmarks, one line each.
 
-The exit code is 1 when a target is missed or a benchmark failed, 2 for a name that no benchmark has.
+The exit code is 1 if a target is missed or a benchmark failed, 2 for an unknown name.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def measure(benchmark: Benchmark) -> Outcome:
         measurement = benchmark.run()
     except NotMeasurableError as error:
         return Outcome(benchmark, "not run", None, str(error), time.perf_counter() - began)
-    except Exception as error:  # whatever it raises, the others still run
+    except Exception as error:  # of any kind: the other benchmarks still run
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return Outcome(benchmark, "failed", None, reason, time.perf_counter() - began)
     status = "met" if measurement.ok else "missed"
@@ -34,7 +34,10 @@ def measure(benchmark: Benchmark) -> Outcome:
 
 
 def measure_all(registry: Registry) -> Iterator[Outcome]:
-    """Run one benchmark after the other, so that they do not share the cores; report progress on stderr."""
+    """Run the benchmarks one after the other and report progress on stderr.
+
+    Concurrent benchmarks would compete for cores.
+    """
     for number, benchmark in enumerate(registry.benchmarks, start=1):
         progress(f"[{number}/{len(registry.benchmarks)}] {benchmark.name} against {benchmark.peer} …")
         yield measure(benchmark)
@@ -46,7 +49,7 @@ def progress(text: str) -> None:
 
 
 def emit(line: str, status: str | None = None) -> None:
-    """Print a line; colors, and so Rich, are used only on a terminal."""
+    """Print a line; Rich adds colors on a terminal."""
     if not sys.stdout.isatty():
         print(line, flush=True)
         return
@@ -62,7 +65,10 @@ def emit(line: str, status: str | None = None) -> None:
 
 
 def run(registry: Registry, form: Form) -> int:
-    """Measure what the registry holds and print it; 0 when nothing was missed or failed."""
+    """Run the benchmarks of the registry and print the results.
+
+    Return 0 if no target was missed and no benchmark failed, otherwise 1.
+    """
     outcomes: list[Outcome] = []
     table = Table(registry.benchmarks)
     if form == "lines":
@@ -83,7 +89,7 @@ def run(registry: Registry, form: Form) -> int:
 
 
 def main(arguments: Sequence[str] | None = None, registry: Registry | None = None) -> int:
-    """The command; `registry` replaces what is discovered beside this file."""
+    """Run the command line and return the exit code; `registry` replaces the discovered benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="run only these")
     forms = parser.add_mutually_exclusive_group()

@@ -1,4 +1,4 @@
-"""Benchmark types: a named figure of this project beside the same figure of a peer or floor."""
+"""Benchmark types: a figure of this project compared with that of a peer or a lower bound."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,27 +31,27 @@ class Measurement:
 
     @classmethod
     def max_ratio(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
-        """Less is better (time, memory): met when ours ÷ peer ≤ limit."""
+        """Return a measurement of time or memory: met if ours ÷ peer is at most `limit`."""
         ratio = ours / peer
         return cls(ours, peer, ratio, ratio <= limit, note)
 
     @classmethod
     def min_ratio(cls, limit: float, *, ours: float, peer: float, note: str = "") -> "Measurement":
-        """More is better (throughput): met when ours ÷ peer ≥ limit."""
+        """Return a measurement of throughput: met if ours ÷ peer is at least `limit`."""
         ratio = ours / peer
         return cls(ours, peer, ratio, ratio >= limit, note)
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A comparison that can be run.
+    """One comparison of this project with a peer.
 
     Attributes:
         name: unique, lower case, words joined by hyphens: `preview-time`.
-        peer: what ours is compared with, with its version where that matters: `SAQ 0.26`, `bare import`.
+        peer: the peer, with its version if it matters: `SAQ 0.26`, `bare import`.
         unit: of both figures: `s`, `MB`, `µs`, `jobs/s`.
-        target: what the ratio must be, as it is printed: `≤ 1.3`, `≥ 3`.
-        run: measures; raises `NotMeasurableError` where this machine cannot; any other exception fails.
+        target: the condition on the ratio, as printed: `≤ 1.3`, `≥ 3`.
+        run: measures; raises `NotMeasurableError` if this machine cannot; other exceptions are failures.
     """
 
     name: str

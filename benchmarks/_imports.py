@@ -1,7 +1,7 @@
 """`python -m benchmarks._imports STACK`: prints the SDK modules that the program loads for a stack.
 
-The program runs unchanged against Pulumi's own mocks, without any engine of ours, so that the list holds
-what the *program* uses and nothing that the rehearsal loads beside it.
+The program runs unchanged against Pulumi's mocks, without an engine, so the list contains the modules that
+the *program* uses and none that only the rehearsal loads.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Echo(mocks.Mocks):
-    """Every resource has an id and its inputs as outputs; every invoke returns its arguments."""
+    """Mocks: every resource has an id and its inputs as outputs; every invoke returns its arguments."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         return f"{args.name}-id", args.inputs
@@ -29,7 +29,7 @@ class Echo(mocks.Mocks):
 
 
 def wire_config(stack: str) -> dict[str, str]:
-    """The stack file's `config:` as the language host hands it over: strings, JSON for anything deeper."""
+    """Return the stack file's `config:` as the language host passes it: strings, JSON for nested values."""
     document = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
     return {key: _wire(value) for key, value in (document.get("config") or {}).items()}
 
@@ -43,7 +43,7 @@ def _wire(value: Any) -> str:
 
 
 def loaded() -> list[str]:
-    """Names of the SDK modules whose code has run: a lazy module that was never accessed has another type."""
+    """Return the SDK modules whose code has run: a lazy module that was never accessed has another type."""
     names = [name for name, module in sys.modules.items() if type(module) is ModuleType]
     return sorted(name for name in names if name.split(".")[0].startswith("pulumi"))
 

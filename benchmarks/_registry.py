@@ -1,4 +1,4 @@
-"""Finds the benchmarks: every module beside this one, without a leading underscore, that has BENCHMARKS."""
+"""Discovery of benchmarks: public modules of this folder that define BENCHMARKS."""
 
 import importlib
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ class Registry:
 
     Attributes:
         benchmarks: in the order of their modules' names, then as each module lists them.
-        broken: module name to what it raised; such a module hides no other.
+        broken: module name to the exception of its import; the other modules are still discovered.
     """
 
     benchmarks: tuple[Benchmark, ...]
     broken: dict[str, str]
 
     def select(self, names: Sequence[str]) -> "Registry":
-        """Only the benchmarks of these names.
+        """Return only the benchmarks with these names.
 
         Raises:
-            UnknownBenchmarkError: when a name is neither.
+            UnknownBenchmarkError: if no benchmark has one of the names.
         """
         if not names:
             return self
@@ -39,14 +39,14 @@ class Registry:
 
 
 class UnknownBenchmarkError(Exception):
-    """A name that no benchmark has."""
+    """No benchmark has this name."""
 
     def __init__(self, names: Sequence[str], known: Sequence[str]) -> None:
         super().__init__(f"no benchmark named {', '.join(names)}; there are: {', '.join(known) or 'none'}")
 
 
 def discover(folder: Path = Path(__file__).parent, package: str = "benchmarks") -> Registry:
-    """Import every public module of `package` (whose files are in `folder`) and gather its BENCHMARKS."""
+    """Import every public module of `package` (whose files are in `folder`) and collect its BENCHMARKS."""
     found: list[Benchmark] = []
     broken: dict[str, str] = {}
     for path in sorted(folder.glob("[!_]*.py")):
@@ -55,13 +55,13 @@ def discover(folder: Path = Path(__file__).parent, package: str = "benchmarks") 
         try:
             module = importlib.import_module(f"{package}.{path.stem}")
             benchmarks: Sequence[Benchmark] = getattr(module, "BENCHMARKS", ())
-        except Exception as error:  # whatever it raises, the others still run
+        except Exception as error:  # of any kind: the other benchmarks still run
             broken[path.stem] = f"{type(error).__name__}: {error}"
             continue
         taken = {benchmark.name for benchmark in found}
         for benchmark in benchmarks:
             if benchmark.name in taken:
-                broken[path.stem] = f"the name {benchmark.name} is taken by an earlier benchmark"
+                broken[path.stem] = f"the name {benchmark.name} is already used by an earlier benchmark"
             else:
                 found.append(benchmark)
                 taken.add(benchmark.name)

@@ -1,4 +1,4 @@
-"""One aligned line a benchmark, or JSON, or the table of docs/benchmarks.md."""
+"""Results as aligned lines, as JSON, or as the table of docs/benchmarks.md."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -17,10 +17,10 @@ class Outcome:
     """A benchmark after its run.
 
     Attributes:
-        measurement: None when it failed or could not be run.
+        measurement: None if it failed or could not be run.
         status: `failed` when it raised, `not run` when this machine lacks what it needs.
-        note: the measurement's note, or why there is none.
-        seconds: how long the measuring took, wall clock.
+        note: the measurement's note, or the reason for its absence.
+        seconds: duration of the measurement, wall clock.
     """
 
     benchmark: Benchmark
@@ -30,7 +30,7 @@ class Outcome:
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON: `ours`, `peer_value` and `ratio` are null when the measurement is missing."""
+        """Return plain JSON: `ours`, `peer_value` and `ratio` are null if the measurement is missing."""
         figures = asdict(self.measurement) if self.measurement else {}
         return {
             "name": self.benchmark.name,
@@ -47,13 +47,13 @@ class Outcome:
 
 
 def figure(value: float, unit: str) -> str:
-    """Three significant digits and the unit: `1.53 s`, `238 MB`, `32,900 req/s`."""
+    """Format with three significant digits and the unit: `1.53 s`, `238 MB`, `32,900 req/s`."""
     digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{digits} {unit}"
 
 
 def markdown(outcomes: Iterable[Outcome]) -> str:
-    """The table of docs/benchmarks.md."""
+    """Return the table of docs/benchmarks.md."""
     lines = [
         "| benchmark | ours | peer or floor | ratio | target | |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -72,7 +72,7 @@ def markdown(outcomes: Iterable[Outcome]) -> str:
 
 
 class Table:
-    """Lines whose columns are as wide as the benchmarks need, so that each can be printed when it is done."""
+    """Lines of columns whose widths are known in advance, so that each line is printed when it is ready."""
 
     def __init__(self, benchmarks: Iterable[Benchmark]) -> None:
         listed = tuple(benchmarks)
@@ -88,11 +88,11 @@ class Table:
         )
 
     def heading(self) -> str:
-        """The names of the columns."""
+        """Return the column titles."""
         return self._line(COLUMNS)
 
     def line(self, outcome: Outcome) -> str:
-        """The one line of a benchmark, its note last."""
+        """Return the line of one benchmark, with its note last."""
         benchmark, measurement = outcome.benchmark, outcome.measurement
         ours = peer = ratio = "-"
         if measurement:

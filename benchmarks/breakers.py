@@ -1,6 +1,7 @@
-"""A call through a closed breaker of `app.resilience`, beside purgatory's and hyx's: the call does nothing.
+"""Overhead of a closed circuit breaker of `app.resilience`, compared with purgatory and hyx.
 
-Microseconds of the quickest of fifty rounds, the call itself among them.
+The figure is the duration in microseconds of a call that does nothing, through the breaker, in the fastest of
+fifty rounds.
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ BOUND_US = 1.0
 
 @cache
 def comparison() -> tuple[Figures, Figures]:
-    """Both sides in turns, medians."""
+    """Run both sides alternately and return the medians."""
     turns = [(_sides.ours("breaker_ours"), _sides.peer("breaker_peers")) for _ in range(ROUNDS)]
     ours, theirs = zip(*turns, strict=True)
     return _sides.median(ours), _sides.median(theirs)

@@ -1,8 +1,8 @@
-"""The first layer of `app.cache` beside the memory of cashews and aiocache, and a herd on one missing key.
+"""Memory layer of `app.cache` compared with cashews and aiocache, and many readers of one missing key.
 
-Hits are microseconds of an awaited read in the quickest of fifty rounds, a value of 600 bytes under one of
-1,000 keys. cashews' plain `get` is its quickest read; its decorator, which like ours would load what is
-missing, is in the note. The herd is 1,000 readers in two processes at once; the peer has its lock on.
+Hits: microseconds of an awaited read in the fastest of fifty rounds, of a value of 600 bytes under one of
+1,000 keys. cashews' plain `get` is its fastest read; the note has its decorator, which loads missing values
+as ours does. The herd is 1,000 readers in two processes at once; the peer uses its lock.
 """
 
 import json
@@ -26,7 +26,7 @@ def _hit(peer: Callable[[], Figures], note: Callable[[Figures], str]) -> Measure
 
 
 def hit_beside_cashews() -> Measurement:
-    """Ours ÷ cashews'."""
+    """Compare a hit with that of cashews."""
     return _hit(
         lambda: _sides.peer("cache.hit_cashews"),
         lambda theirs: f"cashews by its decorator: {theirs['decorated']:.3g} µs; median of {ROUNDS}",
@@ -34,12 +34,12 @@ def hit_beside_cashews() -> Measurement:
 
 
 def hit_beside_aiocache() -> Measurement:
-    """Ours ÷ aiocache's."""
+    """Compare a hit with that of aiocache."""
     return _hit(lambda: _sides.peer("cache.hit_aiocache"), lambda _: f"median of {ROUNDS}")
 
 
 def _herd(python: str, module: str, url: str) -> Figures:
-    """Two processes at once; calls of the source, and the seconds of the slower one."""
+    """Start two processes at once; return the calls of the source and the seconds of the slower process."""
     command = [python, "-m", f"benchmarks.sides.{module}", url, str(READERS)]
     herd = [subprocess.Popen(command, cwd=_sides.ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     figures: list[Figures] = []
@@ -52,7 +52,7 @@ def _herd(python: str, module: str, url: str) -> Figures:
 
 
 def herd() -> Measurement:
-    """Calls of the source; the target is one."""
+    """Compare the calls of the source; the target is one call."""
     with _sides.redis() as server:
         ours = _herd(sys.executable, "cache.herd_ours", server.url)
         server.empty()

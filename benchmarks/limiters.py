@@ -1,7 +1,7 @@
-"""`app.rate_limits` beside the library `limits`: decisions a second over three rules, and what is granted.
+"""`app.rate_limits` compared with the library `limits`: decisions per second, and tokens granted.
 
-A decision covers an account, its class of endpoint and its address. The peer's is three hits, by the quicker
-of its fixed and its moving window. Fifty callers run concurrently.
+A decision covers three rules: account, class of endpoint and address. The peer's decision is three hits, with
+the faster of its fixed and its moving window. Fifty callers run concurrently.
 """
 
 import json
@@ -23,7 +23,7 @@ LIMIT, WINDOW, SECONDS = 2_000, 1.0, 4.0
 
 @cache
 def comparison() -> tuple[Figures, Figures]:
-    """Both sides in turns, medians."""
+    """Run both sides alternately and return the medians."""
     return _sides.in_turns(
         ROUNDS,
         lambda server: _sides.ours("limits_ours", server.url, str(DECISIONS)),
@@ -31,17 +31,17 @@ def comparison() -> tuple[Figures, Figures]:
     )
 
 
-def _rate(mode: str, least: float) -> Measurement:
+def _rate(mode: str, target: float) -> Measurement:
     ours, theirs = comparison()
     note = f"median of {ROUNDS}"
     if mode == "leased":
-        note += f"; {ours['asked']:.2%} of the decisions called Redis"
+        note += f"; {ours['called']:.2%} of the decisions called Redis"
     best = max(theirs["fixed"], theirs["moving"])
-    return Measurement.min_ratio(least, ours=ours[mode], peer=best, note=note)
+    return Measurement.min_ratio(target, ours=ours[mode], peer=best, note=note)
 
 
 def _granted(lease: int) -> tuple[int, int]:
-    """The most that was certainly granted within one window, and how much was granted in all."""
+    """Return the maximum certainly granted within one window, and the total granted."""
     words = [str(LIMIT), str(lease), str(WINDOW), str(SECONDS)]
     with _sides.redis() as server, tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.sides.limits_grants", server.url, *words]
@@ -55,12 +55,12 @@ def _granted(lease: int) -> tuple[int, int]:
 
 
 def max_within(spans: list[tuple[float, float]], window: float) -> int:
-    """Maximum number of grants requested and received within one window, for any start of the window."""
+    """Return the maximum number of grants requested and received within any one window."""
     maximum = first = 0
     starts = sorted(began for began, _ in spans)
     ends = sorted(end for _, end in spans)
     for last, end in enumerate(ends):
-        # Grants received by now, without those that may have been granted before the window.
+        # Grants received so far, without those that may have been granted before the window.
         while starts[first] <= end - window:
             first += 1
         maximum = max(maximum, last + 1 - first)

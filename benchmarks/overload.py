@@ -1,8 +1,8 @@
 """Goodput of a pod at four times its capacity.
 
 A closed loop finds the capacity. Open arrivals then run at the capacity and at four times the capacity. A
-good response has status 200 within 500 ms of its arrival. The server has one core, the load another. The
-note holds the figure of the same service without its concurrency limiter.
+good response has status 200 within 500 ms of its arrival. The server has one core, the load generator
+another. The note contains the goodput of the same service without its concurrency limiter.
 """
 
 import sys
@@ -24,7 +24,7 @@ BOUND_MS = 500.0
 
 @contextmanager
 def served(how: str) -> Iterator[int]:
-    """The service of `sides/overload_server.py`; its port."""
+    """Run the service of `sides/overload_server.py`; yield its port."""
     port = backends.free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.sides.overload_server", str(port), how]
@@ -38,12 +38,12 @@ def served(how: str) -> Iterator[int]:
 
 
 def load(port: int, rate: float, seconds: float) -> Figures:
-    """So many arrivals a second; 0 is a closed loop."""
+    """Send that many arrivals per second; 0 is a closed loop."""
     return _sides.ours("overload_load", str(port), str(rate), str(seconds))
 
 
 def goodput() -> Measurement:
-    """Goodput at four times the capacity beside goodput at the capacity, in responses per second."""
+    """Compare the goodput at four times the capacity with that at the capacity, in responses per second."""
     with served("gate") as port:
         load(port, 0, WARM_SECONDS)
         capacity = load(port, 0, WARM_SECONDS)["goodput"]
@@ -52,7 +52,7 @@ def goodput() -> Measurement:
     with served("open") as port:
         load(port, 0, 1.0)
         without = load(port, 4 * capacity, SECONDS)
-    # A busy moment of the machine must not lower the reference.
+    # A slow period of the machine must not lower the reference.
     reference = max(capacity, at_capacity["goodput"])
     ratio = at_four["goodput"] / reference
     p95 = at_four["p95"]

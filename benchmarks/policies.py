@@ -1,13 +1,13 @@
-"""The policy pack over production's whole plan, called as an engine calls it, and over manifests.
+"""Evaluation time of the policy pack: production's complete plan, and manifests.
 
 Every resource of prod is evaluated by itself and then all of them together, through the pack's process and
-Pulumi's Analyzer protocol, once the process is up. The same is done with ten times the resources: copies
-under other names, in namespaces of their own. Each turn has a fresh process, since the pack remembers what
-it has seen; both sizes are measured in turns. The figures are the least of the turns: what else the machine
-does can only add to them.
+Pulumi's Analyzer protocol, after the process has started. The same is done with ten times the resources:
+copies under other names, in namespaces of their own. Each turn has a new process, since the pack caches what
+it has decoded; both sizes are measured alternately. The figures are minimums, because other load on the
+machine can only add time.
 
 `kingdom check` evaluates manifests in this process: a thousand documents of four kinds, first in a namespace
-each, then all in one. Its floor is PyYAML's safe loader, which reads the same text into values.
+each, then all in one. The lower bound is PyYAML's safe loader on the same text.
 """
 
 import copy
@@ -40,8 +40,7 @@ GROWTH = 11
 def seconds_for(resources: Sequence[ResourceState]) -> float:
     """Wall clock from the first call to the last response, in seconds.
 
-    Raises:
-        RuntimeError: when production is not clean: then something else would be measured.
+    Raises: RuntimeError: if production has a violation, because then something else would be measured.
     """
     values = {
         name: value if isinstance(value, str) else json.dumps(value)
@@ -52,9 +51,9 @@ def seconds_for(resources: Sequence[ResourceState]) -> float:
     with PolicyPack.start(
         ROOT / "policies", project="kingdom", stack=STACK, dry_run=False, stack_config=values
     ) as pack:
-        assert pack.info.policies, "it is up"
+        assert pack.info.policies, "the pack has started"
         checks = PolicyChecks(pack)
-        with gc_pause.off():  # as it is in a preview
+        with gc_pause.off():  # as in a preview
             began = time.perf_counter()
             for resource in resources:
                 checks.resource(resource, None)
@@ -66,7 +65,7 @@ def seconds_for(resources: Sequence[ResourceState]) -> float:
 
 
 def copied(resource: ResourceState, number: int) -> ResourceState:
-    """The resource under another name; a Kubernetes object also in another namespace."""
+    """Return the resource under another name; a Kubernetes object also in another namespace."""
     inputs, outputs = copy.deepcopy(resource.inputs), copy.deepcopy(resource.outputs)
     for properties in (inputs, outputs):
         metadata: Any = properties.get("metadata")
@@ -78,8 +77,8 @@ def copied(resource: ResourceState, number: int) -> ResourceState:
 
 
 @cache
-def least() -> tuple[float, float, int]:
-    """Seconds for production, seconds for `TIMES` as much, and how many resources production has."""
+def min_seconds() -> tuple[float, float, int]:
+    """Return the minimum seconds for production and for `TIMES` as much, and the number of resources."""
     with tempfile.TemporaryDirectory() as folder:
         one = rehearse(STACK, Path(folder)).resources
     many = [*one, *(copied(resource, number) for number in range(1, TIMES) for resource in one)]
@@ -89,14 +88,14 @@ def least() -> tuple[float, float, int]:
 
 
 def _whole_plan() -> Measurement:
-    one, _, count = least()
-    note = f"{count} resources of {STACK}, least of {ROUNDS}"
+    one, _, count = min_seconds()
+    note = f"{count} resources of {STACK}, minimum of {ROUNDS}"
     return Measurement.max_ratio(1, ours=one, peer=SECONDS, note=note)
 
 
 def _growth() -> Measurement:
-    one, many, count = least()
-    note = f"{count * TIMES} resources beside {count}, least of {ROUNDS}"
+    one, many, count = min_seconds()
+    note = f"{count * TIMES} resources beside {count}, minimum of {ROUNDS}"
     return Measurement.max_ratio(GROWTH, ours=many, peer=one, note=note)
 
 
@@ -151,7 +150,7 @@ def manifests(*, one_namespace: bool) -> str:
 
 @cache
 def check_seconds() -> tuple[float, float, float]:
-    """Processor seconds: checking in many namespaces, in one, and PyYAML's safe loader."""
+    """Return processor seconds: documents in many namespaces, in one namespace, and PyYAML's safe loader."""
     turns = []
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, name) for name in ("many.yaml", "one.yaml")]
@@ -173,13 +172,15 @@ def check_seconds() -> tuple[float, float, float]:
 
 def _check() -> Measurement:
     many, one, _ = check_seconds()
-    note = f"{DOCUMENTS} documents, processor time, all in one namespace {one:.2f} s; least of {CHECK_ROUNDS}"
+    note = (
+        f"{DOCUMENTS} documents, processor time, all in one namespace {one:.2f} s; minimum of {CHECK_ROUNDS}"
+    )
     return Measurement.max_ratio(1, ours=max(many, one), peer=CHECK_SECONDS, note=note)
 
 
 def _check_loader() -> Measurement:
     many, _, loader = check_seconds()
-    note = f"{DOCUMENTS} documents, processor time, least of {CHECK_ROUNDS}"
+    note = f"{DOCUMENTS} documents, processor time, minimum of {CHECK_ROUNDS}"
     return Measurement.max_ratio(LOADER_TIMES, ours=many, peer=loader, note=note)
 
 

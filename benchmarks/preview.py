@@ -1,9 +1,9 @@
-"""`kingdom preview` beside its floor: a bare import, in a fresh interpreter, of the stack's SDK modules.
+"""`kingdom preview` compared with importing the stack's SDK modules in a new interpreter.
 
 Importing the SDKs dominates a preview, so the ratio is the cost of planning and policy evaluation on top.
-Both are whole processes, started in turns so that a slow minute of the machine hits both alike; the figures
-are medians. The processor time includes the policy pack's process, which the preview waits for; the memory
-is the peak of the largest process, as the kernel counts it (`ru_maxrss`).
+Both are whole processes, started alternately so that a slow period of the machine affects both; the figures
+are medians. The processor time includes the policy pack's process, which the preview waits for; the memory is
+the peak of the largest process, as the kernel counts it (`ru_maxrss`).
 """
 
 import json
@@ -37,7 +37,7 @@ for name in json.loads(pathlib.Path(sys.argv[1]).read_text()):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process and what it waited for: seconds of wall clock, seconds of processor, MB at the peak."""
+    """Cost of one process and its children: seconds of wall clock, processor seconds, peak MB."""
 
     wall: float
     processor: float
@@ -46,7 +46,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Medians of both sides over `ROUNDS` turns, and how many SDK modules the floor imports."""
+    """Medians of both sides over `ROUNDS` turns, and the number of SDK modules imported."""
 
     ours: Cost
     floor: Cost
@@ -54,12 +54,12 @@ class Comparison:
 
 
 def process(command: list[str]) -> Cost:
-    """Run to completion; the kernel accounts for time and memory.
+    """Run a process to completion and return its cost, as the kernel accounts for it.
 
     Raises:
         RuntimeError: with the last lines of stderr when the exit code is not 0.
     """
-    # Both sides may keep their bytecode, as they would on most machines; the first turn writes it.
+    # Both sides may write bytecode, as on most machines; the first turn writes it.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as errors:
         began = time.perf_counter()
@@ -83,7 +83,7 @@ def process(command: list[str]) -> Cost:
 
 
 def sdk_modules(stack: str) -> list[str]:
-    """The SDK modules that the stack's program loads when it runs without any engine of ours."""
+    """Return the SDK modules that the stack's program loads when it runs without an engine."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks._imports", stack],
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
@@ -98,7 +98,7 @@ def sdk_modules(stack: str) -> list[str]:
 
 @cache
 def comparison() -> Comparison:
-    """Both sides in turns, after one turn that only warms the bytecode and the page cache."""
+    """Run both sides alternately, after one turn that only warms the bytecode and the page cache."""
     modules = sdk_modules(STACK)
     preview = [str(BIN / "kingdom"), "preview", "--stack", STACK, "--json"]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as names:
@@ -111,7 +111,7 @@ def comparison() -> Comparison:
 
 
 def _all_and_one() -> Measurement:
-    """Every stack in one command beside one stack alone, in turns after a warm-up; seconds of wall clock."""
+    """Return the wall-clock seconds of all stacks in one command and of one stack, measured alternately."""
     one = [str(BIN / "kingdom"), "preview", "--stack", STACK, "--json"]
     every = [str(BIN / "kingdom"), "preview", "--all", "--json"]
     turns = [(process(one).wall, process(every).wall) for _ in range(ALL_ROUNDS + 1)][1:]

@@ -1,7 +1,7 @@
-"""`app.queue` beside SAQ and, on Redis 7, streaq: jobs a second, and how soon an urgent one starts.
+"""`app.queue` compared with SAQ and, on Redis 7, streaq: jobs per second, and start delay of urgent jobs.
 
-Fifty callers add a job each at a time, as requests of one process do; then one worker with ten slots does all
-of them. The job only counts. Redis has a core of its own where there are two.
+Fifty callers each enqueue one job at a time, as requests of one process do; then one worker with ten slots
+runs all of them. The job only counts. Redis has a core of its own if the machine has two.
 """
 
 from functools import cache
@@ -36,25 +36,25 @@ def _needs_redis_7() -> None:
 
 @cache
 def _saq() -> tuple[Figures, Figures]:
-    """Both sides in turns, medians."""
+    """Run both sides alternately and return the medians."""
     return _sides.in_turns(ROUNDS, _ours, _saq_side)
 
 
 @cache
 def _streaq() -> tuple[Figures, Figures]:
-    """As with SAQ, where the server on PATH has FUNCTION."""
+    """Compare with streaq, if the server on PATH has FUNCTION (Redis 7)."""
     _needs_redis_7()
     return _sides.in_turns(ROUNDS, _ours, _streaq_side)
 
 
-def _compare(sides: tuple[Figures, Figures], figure: str, least: float) -> Measurement:
+def _compare(sides: tuple[Figures, Figures], figure: str, target: float) -> Measurement:
     ours, theirs = sides
     note = f"{JOBS:,} jobs, median of {ROUNDS}"
-    return Measurement.min_ratio(least, ours=ours[figure], peer=theirs[figure], note=note)
+    return Measurement.min_ratio(target, ours=ours[figure], peer=theirs[figure], note=note)
 
 
 def urgent() -> Measurement:
-    """Milliseconds from adding an urgent job to its start, beside what is allowed."""
+    """Compare the milliseconds from enqueueing an urgent job to its start with the allowed maximum."""
     with _sides.redis() as server:
         figures = _sides.ours("queue_urgent", server.url, str(LOW_JOBS))
     note = f"behind {LOW_JOBS:,} jobs of 5 ms in {figures['slots']:.0f} slots; the slowest of 100"

@@ -1,10 +1,10 @@
-"""A read of the service beside bare frameworks: the cost of sessions, limits, cache, traces and metrics.
+"""Read requests of the service compared with bare frameworks: the cost of sessions, limits and telemetry.
 
-Ours is ``python -m app api`` with real Redis, MongoDB's wire server and storage, nothing switched off: a GET
-of a piece of content with a session, limited, from the cache in memory, with entity tag, trace and metrics.
-The frameworks return as much JSON and do nothing else. Every server is pinned to one core, the load to
-another, and they are measured in turns, so that a busy minute affects all of them. The figure is good
-responses per second of the server's own processor time, which other load on the machine does not change.
+Ours is ``python -m app api`` with real Redis, MongoDB's wire server and storage, with nothing disabled: a GET
+of a content item with a session, rate-limited, from the cache in memory, with entity tag, trace and metrics.
+The frameworks return the same amount of JSON and do nothing else. Every server is pinned to one core, the
+load to another, and they are measured alternately, so that a slow period affects all of them. The figure is
+good responses per second of the server's own processor time, which other load on the machine does not change.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Served:
 
 @cache
 def turns() -> dict[str, list[LoadResult]]:
-    """Results of each server per round, after one warm-up round."""
+    """Return the results of each server per round, after one warm-up round."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise NotMeasurableError("needs two cores: one for the server, one for the load")
@@ -110,9 +110,9 @@ def _service() -> Iterator[Served]:
 def _require_every_layer(served: Served, responses: int) -> None:
     """Assert by the service's counters that the requests passed limits, cache and metrics."""
     lines = httpx.get(f"http://127.0.0.1:{served.port}/metrics").text.splitlines()
-    for counter, least in (
+    for counter, minimum in (
         ('kingdom_cache_reads_total{cache="contents",outcome="memory"}', 0.99),
-        # Leases end while the peers take their turns; each turn begins with some decisions of Redis.
+        # Leases expire while the peers are measured, so each turn begins with some decisions of Redis.
         ('kingdom_limit_decisions_total{mode="leased"}', 0.9),
         (
             'kingdom_http_request_seconds_count{method="GET",route="/v1/contents/{content_id}",status="200"}',
@@ -120,18 +120,18 @@ def _require_every_layer(served: Served, responses: int) -> None:
         ),
     ):
         counted = sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(counter))
-        if counted < responses * least:
+        if counted < responses * minimum:
             raise RuntimeError(f"{counter} counted {counted:.0f} of {responses}")
 
 
-def _compare(least: float, *, ours: str, peer: str) -> Measurement:
+def _compare(target: float, *, ours: str, peer: str) -> Measurement:
     rounds = turns()
     one, other = (statistics.median(result.per_core for result in rounds[name]) for name in (ours, peer))
     wall = statistics.median(
         mine.rate / theirs.rate for mine, theirs in zip(rounds[ours], rounds[peer], strict=True)
     )
     note = f"by wall clock {wall:.2f}; {CONNECTIONS} connections, median of {ROUNDS} turns"
-    return Measurement.min_ratio(least, ours=one, peer=other, note=note)
+    return Measurement.min_ratio(target, ours=one, peer=other, note=note)
 
 
 _UNIT: Final = "req/s"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-# Locust patches sockets and threads for gevent; it must do so before anything else has them.
+# Locust replaces sockets and threads with gevent's, which must happen before other modules import them.
 import locust  # noqa: F401 (isort: keep first)
 
 from loadtest.capacity import find_capacity
@@ -36,7 +36,7 @@ _ACCOUNTS: Final = 24
 
 
 def parser(catalog: Catalog) -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     found = argparse.ArgumentParser(prog="kingdom load", description=__doc__)
     commands = found.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="one scenario, scaled to one machine")
@@ -67,7 +67,7 @@ def parser(catalog: Catalog) -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
+    """Run the command line and return the exit code."""
     try:
         catalog = load()
         options = parser(catalog).parse_args(arguments)
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def settings_of(options: argparse.Namespace, catalog: Catalog) -> Settings:
-    """The settings of `kingdom load run`. Raises ScenarioError."""
+    """Return the settings of `kingdom load run`. Raises ScenarioError."""
     scenario = catalog.scenario(options.scenario)
     mix = options.mix or scenario.mix
     scale = scenario.local.scale if options.scale is None else options.scale
@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace, catalog: Catalog) -> int:
 
 
 def exit_code(run: Run) -> int:
-    """0, 1 or 3 for a run."""
+    """Return the exit code of a run: 0, 1 or 3."""
     if run.invalid():
         return INVALID
     return PASSED if all(each.holds for each in run.findings()) else MISSED
@@ -180,7 +180,7 @@ def _compare(options: argparse.Namespace, catalog: Catalog) -> int:
 
 
 def comparison_code(compared: Sequence[Comparison]) -> int:
-    """0, 2 or 3 for the comparisons of all measures."""
+    """Return the exit code of comparisons: 0, 2 or 3."""
     if any(each.state == "slower" for each in compared):
         return REGRESSION
     return INVALID if any(each.state == "invalid" for each in compared) else PASSED

@@ -1,4 +1,4 @@
-"""The highest rate of open arrivals at which TGT1 and TGT3 hold: doubling, then bisection."""
+"""Find the highest rate of open arrivals at which TGT1 and TGT3 hold: doubling, then bisection."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rehearsal.scenarios.rate_curve import RateCurve
 
 _FIRST_RATE: Final = 50.0
 _BISECTIONS: Final = 3
-# An invalid step is measured again.
+# An invalid step is repeated this many times.
 _ATTEMPTS: Final = 2
 _MAX_RATE: Final = 3200.0
 _IDLE_SECONDS: Final = 20.0
-# The times of a calibration are those at this rate, where requests hardly wait for each other.
+# A calibration uses response times at this rate, where requests rarely wait for each other.
 _LOW_RATE: Final = 12.5
 
 
@@ -34,7 +34,7 @@ class Step:
 
     @property
     def invalid(self) -> list[str]:
-        """Why the step does not count."""
+        """Return why the step does not count."""
         return self.run.invalid()
 
     @property
@@ -43,7 +43,7 @@ class Step:
         return not self.invalid and all(each.holds for each in self.run.findings())
 
     def text(self) -> str:
-        """One line."""
+        """Return the step as one line."""
         total = self.run.total
         state = (
             f"invalid ({'; '.join(self.invalid)})" if self.invalid else "holds" if self.holds else "missed"
@@ -56,7 +56,7 @@ class Step:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The step's figures."""
+        """Return the step's figures."""
         return {"rate": self.rate, "holds": self.holds, **run_json(self.run)}
 
 
@@ -96,7 +96,7 @@ class Capacity:
         }
 
     def text(self) -> str:
-        """The result in one line."""
+        """Return the result as one line."""
         if self.invalid:
             return f"capacity: at least {self.rate:.0f} requests/s; the generator could not offer more"
         return (
@@ -113,7 +113,7 @@ def find_capacity(
     seed: int,
     notice: Callable[[str], None],
 ) -> Capacity:
-    """Measure constant rates until the highest one is known. Raises what :func:`execute` raises."""
+    """Measure constant rates until the highest one is found. Raises the errors of :func:`execute`."""
     steps: list[Step] = []
     prepared: list[Account] = []
 
@@ -132,7 +132,7 @@ def find_capacity(
                 break
         return steps[-1].holds
 
-    # The first requests after a start open connections and fill caches, and autoscaling begins: not counted.
+    # Not counted: the first requests open connections and fill caches, and autoscaling begins.
     notice("warming up")
     step(_FIRST_RATE)
     notice(f"without load for {_IDLE_SECONDS:.0f} s")

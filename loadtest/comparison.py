@@ -1,7 +1,8 @@
 """``kingdom load compare --base REF``: windows of the running platform and of another commit, interleaved.
 
 Both run on this machine at once, each on its own port; in every round one window of the base, one of the
-change, and one more of the base are measured in random order, so that drift of the machine reaches all alike.
+change, and one more of the base are measured in random order, so that a change of the machine's speed affects
+all of them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _COMMAND: Final = "from rehearsal.cli.__main__ import run; run()"
 
 
 class BaseUpError(Exception):
-    """The base could not be brought up on this machine; the message ends with its output."""
+    """The base could not be started on this machine; the message ends with its output."""
 
 
 def measure(
@@ -46,7 +47,7 @@ def measure(
     seed: int,
     notice: Callable[[str], None],
 ) -> Samples:
-    """Rounds of one window for each side, in random order. Raises what :func:`execute` raises."""
+    """Measure rounds of one window for each side, in random order. Raises the errors of :func:`execute`."""
     rng, found = random.Random(seed), Samples()  # noqa: S311 (repeatable, not secret)
     prepared: dict[str, list[Account]] = {}
     curve = RateCurve(((0.0, rate), (seconds, rate)))
@@ -63,7 +64,7 @@ def measure(
 
 @contextmanager
 def base_platform(root: Path, ref: str, notice: Callable[[str], None]) -> Iterator[Platform]:
-    """The project as of `ref`, up on a free port of this machine; down and removed afterwards."""
+    """Start the project as of `ref` on a free port of this machine; stop and remove it afterwards."""
     with checked_out(Project.at(root), ref) as base:
         tree = base.project.root
         port = next(each for each in _PORTS if is_free(each))
@@ -81,7 +82,7 @@ def _kingdom(tree: Path, *arguments: str, check: bool = True) -> None:
     """Run a command of the checkout's version. Raises BaseUpError if it fails or takes too long."""
     command = f"`kingdom {' '.join(arguments)}`"
     try:
-        # The checkout's modules come before the installed ones.
+        # The checkout's modules take precedence over the installed ones.
         done = subprocess.run(
             [sys.executable, "-c", _COMMAND, *arguments],
             cwd=tree,

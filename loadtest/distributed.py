@@ -1,8 +1,8 @@
-"""A load test of several processes: `python -m loadtest.distributed` in every pod of an indexed Job.
+"""Load test with several processes: `python -m loadtest.distributed` in every pod of an indexed Job.
 
 Pod 0 coordinates, the others are Locust workers with one dispatching user each. A worker reports that its
-accounts are prepared; once all have, the coordinator starts all schedules. It merges the results and prints
-them as one line of JSON. Exit codes: those of `kingdom load`.
+accounts are prepared; when all have reported, the coordinator starts all schedules. It merges the results and
+prints them as one line of JSON. Exit codes: those of `kingdom load`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-# Locust patches sockets and threads for gevent; it must do so before anything else has them.
+# Locust replaces sockets and threads with gevent's, which must happen before other modules import them.
 import locust  # noqa: F401
 
 # isort: split
@@ -45,11 +45,11 @@ PREPARED, BEGIN, RESULT, FAILED = "prepared", "begin", "result", "failed"
 
 
 class RunFailedError(Exception):
-    """A load test that did not run to its end with all workers: its figures mean nothing."""
+    """A load test that did not complete with all workers; its figures are invalid."""
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
-    """The command; returns the exit code."""
+    """Run the process of this pod and return the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         settings, catalog = read(environ), load()
@@ -65,7 +65,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def rates(settings: PodSettings, catalog: Catalog, scenario: Scenario) -> RateCurve:
-    """Arrivals per second over the run, of all workers together."""
+    """Return the arrivals per second over the run, of all workers together."""
     return scenario.users(settings.seconds).scaled(settings.scale / catalog.seconds_per_request)
 
 
@@ -83,7 +83,10 @@ class Report:
     invalid: list[str] = field(default_factory=list)
 
     def findings(self) -> list[Finding]:
-        """The evaluation against the targets, without the warm-up; availability in steps of the recorder."""
+        """Evaluate the results against the targets, without the warm-up.
+
+        Availability is evaluated in the recorder's steps.
+        """
         step, last = self.settings.resolution, int(self.rates.seconds)
         windows = [self.recorder.window(at, at + step) for at in range(self.first, last, step)]
         total = self.recorder.window(self.first, last)
@@ -91,18 +94,18 @@ class Report:
 
     @property
     def first(self) -> int:
-        """The first second that counts."""
+        """Return the first second after the warm-up."""
         return WARM_UP_SECONDS if self.rates.seconds > 2 * WARM_UP_SECONDS else 0
 
     @property
     def exit_code(self) -> int:
-        """0, 1 or 3."""
+        """Return the exit code: 0, 1 or 3."""
         if self.invalid:
             return INVALID
         return PASSED if all(each.holds for each in self.findings()) else MISSED
 
     def as_json(self) -> dict[str, Any]:
-        """The report."""
+        """Return the report."""
         step, last = self.settings.resolution, int(self.rates.seconds)
         first = self.first
         return {
@@ -209,18 +212,18 @@ def work(settings: PodSettings, catalog: Catalog, scenario: Scenario) -> int:
     plan.ready, plan.finished = ready, finished
     runner.register_message(BEGIN, started)
     environment.events.user_error.add_listener(failed)
-    # The coordinator ends the runner, at the end and when it gives up.
+    # The coordinator stops the runner, at the end and on failure.
     runner.greenlet.join()
     return PASSED if ended.is_set() and not plan.error else INVALID
 
 
 def _user(plan: Plan) -> type[ScheduledUser]:
-    """The user class, which has the same name in all processes."""
+    """Return the user class, which has the same name in all processes."""
     return type("Dispatcher", (ScheduledUser,), {"plan": plan, "abstract": False})
 
 
 def _await_name(host: str) -> None:
-    """Wait until the coordinator's name exists, which follows the start of its pod."""
+    """Wait until the coordinator's DNS name exists, which requires its pod to have started."""
     ends = time.monotonic() + _CONNECT_SECONDS
     while True:
         try:

@@ -22,12 +22,12 @@ _SERVICE: Final = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc(\.cluster\.local)?")
 
 
 class NotAllowedError(ValueError):
-    """A load test must not start: its settings are invalid, or its window or target does not allow it."""
+    """The load test must not start: invalid settings, outside its window, or a target that is not allowed."""
 
 
 @dataclass(frozen=True)
 class Period:
-    """When requests may be sent."""
+    """Start and end of the period in which requests may be sent."""
 
     start: datetime
     end: datetime
@@ -51,18 +51,18 @@ class PodSettings:
     accounts: Path | None = None
     coordinator_port: int = PORT
     resolution: int = 10
-    # For a trial on one machine: the stages are compressed to so many seconds, and the users multiplied.
+    # For a trial on one machine: the stages are compressed to this many seconds, and the users are scaled.
     seconds: float | None = None
     scale: float = 1.0
 
     @property
     def target(self) -> str:
-        """The address that requests are sent to. Between nodes, the cluster encrypts the traffic of pods."""
+        """Return the URL that requests are sent to. The cluster encrypts traffic between nodes."""
         return f"http://{self.host}:{self.port}"
 
 
 def read(environ: Mapping[str, str]) -> PodSettings:
-    """The settings in environment variables. Raises NotAllowedError with everything that is wrong."""
+    """Read the settings from environment variables. Raises NotAllowedError with all problems."""
     problems: list[str] = []
 
     def text(name: str) -> str:
@@ -123,7 +123,7 @@ def read(environ: Mapping[str, str]) -> PodSettings:
 
 
 def require_allowed(settings: PodSettings, catalog: Catalog, now: datetime | None = None) -> Scenario:
-    """The scenario of a load test that may start now.
+    """Return the scenario of a load test that may start now.
 
     Raises NotAllowedError unless the target is in the same cluster or on this machine, and the whole scenario
     fits into the window. Raises ScenarioError for an unknown scenario.
@@ -166,13 +166,13 @@ class _Account(msgspec.Struct):
 
 
 def credentials(settings: PodSettings) -> Sequence[Credentials]:
-    """This worker's share of the accounts file; empty without one. Raises NotAllowedError."""
+    """Return this worker's share of the accounts file; empty without one. Raises NotAllowedError."""
     if settings.accounts is None:
         return ()
     try:
         found = msgspec.json.decode(settings.accounts.read_bytes(), type=list[_Account])
     except (OSError, msgspec.DecodeError) as error:
-        # The message of a failed validation names a path, never a value.
+        # The message of a failed validation contains a path, never a value.
         raise NotAllowedError(
             f"{settings.accounts} is not a JSON array of objects with email and password: {error}"
         ) from None

@@ -31,7 +31,7 @@ def live_view() -> Iterator[Callable[[Run], None]]:
 
 
 def line(run: Run) -> str:
-    """One line with the figures of the last 10 s."""
+    """Return one line with the figures of the last 10 s."""
     at = min(int(run.elapsed), run.seconds)
     window = run.recorder.window(max(0, at - _WINDOW_SECONDS), at)
     errors = ", ".join(f"{name} {count}" for name, count in window.errors.items()) or "none"
@@ -51,7 +51,7 @@ def _print_line(run: Run) -> None:
 
 
 def view(run: Run) -> Group:
-    """The view of a run."""
+    """Return the view of a run."""
     at = min(int(run.elapsed), run.seconds)
     window = run.recorder.window(max(0, at - _WINDOW_SECONDS), at)
     title = Text.assemble(

@@ -1,6 +1,6 @@
-"""``python -m loadtest.observer FOLDER``: what the platform does during a run, one JSON object per second.
+"""``python -m loadtest.observer FOLDER``: samples of the platform during a run, one JSON object per second.
 
-A process of its own, so that reading metrics does not delay the generator. It ends when its output is closed.
+A separate process, so that reading metrics does not delay the generator. It ends when its output is closed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rehearsal.host.kubernetes.pod_metrics import MetricSample, scrape
 from rehearsal.host.status import HostStatus, ProcessStatus
 
 _INTERVAL_SECONDS: Final = 1.0
-# Metrics of pods are read less often: a scrape costs the service time too.
+# Metrics of pods are read less often, because a scrape uses CPU of the service.
 _SCRAPE_EVERY: Final = 5
 _HITS: Final = frozenset({"memory", "redis", "stale"})
 
@@ -33,7 +33,7 @@ Spent = dict[tuple[str, int], float]
 
 
 def cpu_seconds(processes: Iterable[ProcessStatus]) -> Spent:
-    """CPU time of the processes of the platform and their children."""
+    """Return the CPU seconds of each process of the platform, with its children."""
     spent: Spent = {}
     for status in processes:
         if status.pid is None:
@@ -51,7 +51,7 @@ def _seconds(process: psutil.Process) -> float:
 
 
 def used(before: Spent, after: Spent) -> dict[str, float]:
-    """CPU seconds by component between two readings; a process that ended in between is not counted."""
+    """Return the CPU seconds by component between two readings; without processes that ended in between."""
     found: dict[str, float] = {}
     for key, seconds in after.items():
         found[key[0]] = found.get(key[0], 0.0) + seconds - before.get(key, 0.0)
@@ -59,12 +59,12 @@ def used(before: Spent, after: Spent) -> dict[str, float]:
 
 
 def component(status: ProcessStatus) -> str:
-    """The workload of a pod; the kind of any other process, such as `redis`."""
+    """Return the workload of a pod; for any other process its kind, such as `redis`."""
     return workload(status.name) if status.kind == "pod" else status.kind
 
 
 def replicas(status: HostStatus) -> dict[str, int]:
-    """Ready pods by workload."""
+    """Return the ready pods by workload."""
     found: dict[str, int] = {}
     for item in status.processes:
         if item.kind == "pod":
@@ -74,7 +74,7 @@ def replicas(status: HostStatus) -> dict[str, int]:
 
 
 def pod_memory(status: HostStatus) -> dict[str, float]:
-    """Mean resident bytes of a ready pod by workload."""
+    """Return the mean resident bytes of a ready pod by workload."""
     found: dict[str, list[int]] = {}
     for item in status.processes:
         if item.kind == "pod" and item.ready:
@@ -83,15 +83,15 @@ def pod_memory(status: HostStatus) -> dict[str, float]:
 
 
 def workload(process: str) -> str:
-    """The Deployment of a process named pod/NAMESPACE/DEPLOYMENT-HASH-SUFFIX/CONTAINER."""
+    """Return the Deployment of a process named pod/NAMESPACE/DEPLOYMENT-HASH-SUFFIX/CONTAINER."""
     _, _, pod, _ = process.split("/")
     return pod.rsplit("-", 2)[0]
 
 
 def competing_seconds(nice: int, processes: Path = Path("/proc")) -> Spent:
-    """CPU time of all processes of at least the priority `nice`, as Linux lists them; empty elsewhere.
+    """Return the CPU time of all processes with at least the priority `nice` on Linux; empty elsewhere.
 
-    Processes of a lower priority do not count, as they give way to the platform.
+    Processes with a lower priority do not count, because the platform preempts them.
     """
     found: Spent = {}
     for file in processes.glob("[0-9]*/stat"):
@@ -105,7 +105,7 @@ def competing_seconds(nice: int, processes: Path = Path("/proc")) -> Spent:
 
 
 def cache_hits(series: Iterable[MetricSample]) -> tuple[float, float]:
-    """Hits and reads of all caches since the pod started."""
+    """Return the hits and reads of all caches since the pod started."""
     hits = reads = 0.0
     for item in series:
         if item.name == "kingdom_cache_reads_total":
@@ -116,7 +116,7 @@ def cache_hits(series: Iterable[MetricSample]) -> tuple[float, float]:
 
 
 def queue_depth(series: Iterable[MetricSample]) -> float | None:
-    """Jobs that are ready to run, from the metrics of one worker; None when it exposes none."""
+    """Return the jobs that are ready to run, from the metrics of one worker; None if it exports none."""
     ready = [
         item.value
         for item in series
@@ -139,7 +139,7 @@ class Observer:
         self._caches: dict[str, tuple[float, float]] = {}
 
     async def sample(self, number: int) -> dict[str, Any]:
-        """One sample: time, replicas, CPU in cores, memory in bytes, autoscalers, and sometimes metrics."""
+        """Return a sample: time, replicas, CPU in cores, memory in bytes, autoscalers; sometimes metrics."""
         status = self._machine.status()
         now = time.monotonic()
         cpu = cpu_seconds(status.processes)
@@ -170,7 +170,7 @@ class Observer:
         return found
 
     def _competing(self, status: HostStatus, platform: set[int]) -> Spent:
-        """CPU time of processes that neither belong to the platform or the load test nor give way to it."""
+        """Return the CPU time of processes outside of the load test that compete with the platform."""
         nice = 0
         for item in status.processes:
             if item.kind == "pod" and item.pid is not None:

@@ -1,4 +1,4 @@
-"""The platform under test: a stack that is up on this machine."""
+"""The platform under test: a stack that runs on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[1]
 
 
 class NotUpError(Exception):
-    """The platform does not run."""
+    """No stack runs on this machine."""
 
 
 class NotLoopbackError(Exception):
@@ -26,9 +26,9 @@ class NotLoopbackError(Exception):
 
 @dataclass(frozen=True)
 class Platform:
-    """A stack that is up on this machine, or an address without a ``machine`` to observe.
+    """A stack that runs on this machine, or an address without a ``machine`` to observe.
 
-    ``root`` is the project that the stack was brought up from.
+    ``root`` is the project that the stack was started from.
     """
 
     address: str
@@ -39,18 +39,21 @@ class Platform:
 
     @property
     def state(self) -> Path:
-        """The folder of the stack's state."""
+        """Return the folder of the stack's state."""
         return self.root / ".rehearsal" / self.stack
 
     @property
     def grant(self) -> Callable[[str], bool] | None:
-        """Makes the account of an email address an administrator; None without a machine."""
+        """Return a function that gives an account the role of an administrator; None without a machine.
+
+        Its parameter is the account's email address.
+        """
         machine = self.machine
         return None if machine is None else lambda email: grant_administrator(machine, self.root, email)
 
 
 def find(stack: str = "local", root: Path = ROOT) -> Platform:
-    """The running stack. Raises NotUpError, or NotLoopbackError when it is served elsewhere."""
+    """Return the running stack. Raises NotUpError, or NotLoopbackError if it is served elsewhere."""
     machine = Machine.find(root / ".rehearsal" / stack)
     if machine is None:
         raise NotUpError(f"the stack {stack} does not run on this machine; bring it up with `make up`")
@@ -64,7 +67,7 @@ def find(stack: str = "local", root: Path = ROOT) -> Platform:
 
 
 def require_loopback(address: str) -> None:
-    """Raises NotLoopbackError unless every address of the host is a loopback address."""
+    """Raise NotLoopbackError unless every address of the host is a loopback address."""
     host = urlsplit(address).hostname or ""
     try:
         resolved = {str(item[4][0]) for item in getaddrinfo(host, None)}

@@ -20,7 +20,7 @@ _ROOT: Final = Path(__file__).parents[1]
 
 
 def machine_class() -> str:
-    """The class within which results can be compared: processor model, cores, memory in GiB."""
+    """Return the class of machines whose results are comparable: processor model, cores, memory in GiB."""
     model = machine.processor() or machine.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -33,7 +33,7 @@ def machine_class() -> str:
 
 
 def commit(root: Path = _ROOT) -> str:
-    """The commit that is checked out, with `+changes` if files of it were changed; empty without git."""
+    """Return the commit that is checked out, with `+changes` if its files were changed; empty without git."""
     head = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True, check=False
     )
@@ -47,7 +47,7 @@ def commit(root: Path = _ROOT) -> str:
 
 
 def result_line(run: Run) -> str:
-    """The result in one line."""
+    """Return the result as one line."""
     invalid = run.invalid()
     if invalid:
         return f"Invalid run: {'; '.join(invalid)}"
@@ -56,12 +56,12 @@ def result_line(run: Run) -> str:
 
 
 def to_json(run: Run) -> dict[str, Any]:
-    """Everything that was measured; `histograms` hold the response times by endpoint and second."""
+    """Return all measured values; `histograms` are the response times by endpoint and second."""
     return {"format": FORMAT, "kind": "run", **run_json(run), "histograms": run.recorder.encoded()}
 
 
 def run_json(run: Run) -> dict[str, Any]:
-    """The figures of a run, without its histograms."""
+    """Return the figures of a run, without its histograms."""
     settings = run.settings
     return {
         "scenario": settings.name,
@@ -97,7 +97,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 
 def to_text(run: Run) -> str:
-    """The findings as a Markdown table."""
+    """Return the findings as a Markdown table."""
     lines = ["| target | measure | limit | measured | |", "| --- | --- | --- | --- | --- |"]
     lines += [
         f"| {each.target} | {each.measure} | {each.limit} | {each.measured} | {each.state} |"
@@ -107,7 +107,7 @@ def to_text(run: Run) -> str:
 
 
 def to_html(run: Run) -> str:
-    """The report."""
+    """Return the HTML report."""
     settings, findings, total = run.settings, run.findings(), run.total
     invalid, health = run.invalid(), run.plan.health
     cores = [each["cpu"] for each in run.platform() if each.get("cpu") is not None]
@@ -211,7 +211,7 @@ def _by_second(run: Run) -> list[dict[str, Any] | None]:
 
 
 def _decisions(run: Run) -> list[Marker]:
-    """Changes of what the autoscalers decided, with their reasons."""
+    """Return the changes of the autoscalers' decisions, with their reasons."""
     markers, before = list[Marker](), dict[str, tuple[int, str]]()
     for each in run.platform():
         for item in each["autoscalers"]:

@@ -1,4 +1,4 @@
-"""Runs a plan against a platform and collects what the generator and the observer measured."""
+"""Run a plan against a platform, and collect the results of the generator and the observer."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ MAX_OTHERS: Final = 0.25
 _TICK_SECONDS: Final = 1.0
 _START_SECONDS: Final = 180.0
 _AFTER_SECONDS: Final = 30.0
-# The observer starts within a second or two, on a busy machine later.
+# The observer starts within two seconds, on a busy machine later.
 _OBSERVER_SECONDS: Final = 30.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptedRunError(Exception):
-    """Ctrl-C or SIGTERM ended the run. The load has stopped; the platform is as it was."""
+    """SIGINT or SIGTERM ended the run. The load has stopped; the platform is unchanged."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Settings:
 
 @dataclass
 class Run:
-    """One run, while it goes on and when it has ended."""
+    """A run, in progress or completed."""
 
     settings: Settings
     plan: Plan
@@ -74,47 +74,47 @@ class Run:
 
     @property
     def recorder(self) -> Recorder:
-        """The recorded requests."""
+        """Return the recorded requests."""
         return self.plan.recorder
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first request was due; 0 before."""
+        """Return the seconds since the first request was due; 0 before."""
         return time.perf_counter() - self.plan.began if self.plan.began is not None else 0.0
 
     @property
     def seconds(self) -> int:
-        """Seconds of the schedule."""
+        """Return the seconds of the schedule."""
         return int(self.settings.users.seconds)
 
     @property
     def total(self) -> Window:
-        """All seconds after the warm-up."""
+        """Return all seconds after the warm-up."""
         return self.recorder.window(min(WARM_UP_SECONDS, self.seconds // 2), self.seconds)
 
     def per_second(self) -> list[Window]:
-        """Every second from the start."""
+        """Return every second from the start."""
         return [self.recorder.window(at, at + 1) for at in range(self.seconds)]
 
     def platform(self) -> list[dict[str, Any]]:
-        """The samples of the platform during the schedule."""
+        """Return the samples of the platform during the schedule."""
         return [each for each in self.samples if 0 <= each["at"] - self.began < self.seconds]
 
     @property
     def others(self) -> float:
-        """Mean number of cores that neither the platform nor the load test used; 0 when not observed."""
+        """Return the mean number of cores that other processes used; 0 if not observed."""
         values = [each["cpuOfOthers"] for each in self.platform() if each.get("cpuOfOthers") is not None]
         return fmean(values) if values else 0.0
 
     def findings(self) -> list[Finding]:
-        """The evaluation against the targets."""
+        """Return the evaluation against the targets."""
         first = min(WARM_UP_SECONDS, self.seconds // 2)
         return evaluate(
             self.total, self.per_second()[first:], self.settings.rates.expected(), self.settings.scale
         )
 
     def invalid(self) -> list[str]:
-        """Why the run is invalid; [] when it counts."""
+        """Return why the run is invalid; [] if it is valid."""
         problems = self.plan.health.problems()
         if self.others > MAX_OTHERS * (os.cpu_count() or 1):
             problems.append(
@@ -171,7 +171,7 @@ def observe_idle(platform: Platform, seconds: float) -> list[dict[str, Any]]:
 
 @contextmanager
 def _dispatching(platform: Platform, plan: Plan) -> Iterator[Callable[[], bool]]:
-    """A Locust environment with one dispatching user; stopped at the end."""
+    """Yield a Locust environment with one dispatching user; it is stopped at the end."""
     # Failures are counted; Locust would also log a line for each.
     logging.getLogger("locust").setLevel(logging.CRITICAL)
     attributes: dict[str, Any] = {"plan": plan, "abstract": False}
@@ -198,7 +198,7 @@ def _dispatching(platform: Platform, plan: Plan) -> Iterator[Callable[[], bool]]
 
 @contextmanager
 def _observed(platform: Platform, samples: list[dict[str, Any]]) -> Iterator[None]:
-    """Append samples of the platform, read from the observer's process, while the block runs."""
+    """Append samples of the platform, read from the observer's process, during the block."""
     process = gevent_subprocess.Popen(
         [sys.executable, "-m", "loadtest.observer", str(platform.state)],
         stdout=subprocess.PIPE,
@@ -229,7 +229,7 @@ def _observed(platform: Platform, samples: list[dict[str, Any]]) -> Iterator[Non
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM raise InterruptedRunError in the main greenlet."""
+    """Raise InterruptedRunError in the main greenlet on SIGINT and SIGTERM."""
     main = gevent.getcurrent()
 
     def stop() -> None:
@@ -242,6 +242,7 @@ def _interruptible() -> Iterator[None]:
     finally:
         for handler in handlers:
             handler.cancel()
-        # A cancelled handler of gevent leaves the default action, which would end the process without a word.
+        # A cancelled handler of gevent leaves the default action, which would end the process without a
+        # message.
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -22,7 +22,7 @@ AVAILABLE_SHARE: Final = 0.999
 
 @dataclass(frozen=True)
 class Finding:
-    """One target, its limit and the measured value, as texts, and whether the target holds."""
+    """A target, its limit and the measured value as texts, and whether the target holds."""
 
     target: str
     measure: str
@@ -32,15 +32,15 @@ class Finding:
 
     @property
     def state(self) -> str:
-        """In one word."""
+        """Return the state in one word."""
         return "holds" if self.holds else "missed"
 
 
 def evaluate(total: Window, seconds: Sequence[Window], expected: float, scale: float) -> list[Finding]:
-    """The findings of a run. ``expected`` is the number of arrivals that the schedule is expected to have.
-    ``seconds`` are the windows of the run, usually of one second each.
+    """Evaluate a run. ``expected`` is the number of arrivals in the schedule.
 
-    ``scale`` is the factor between the scenario's users and those of the run.
+    ``seconds`` are the windows of the run, usually of one second each. ``scale`` is the factor between the
+    scenario's users and those of the run.
     """
     measured = {"P50": total.p50, "P95": total.p95, "P99": total.p99}
     found = [

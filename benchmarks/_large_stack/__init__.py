@@ -1,7 +1,7 @@
-"""Create, change, refresh and delete 1,500 resources, beside the Pulumi CLI with the same providers.
+"""Create, change, refresh and delete 1,500 resources, compared with the Pulumi CLI and the same providers.
 
-The CLI calls the rehearsal providers that `kingdom cloud` serves. Both sides are whole processes with an
-update each that previews first; neither evaluates policies. The change updates 675 resources and replaces 75.
+The CLI calls the rehearsal providers that `kingdom cloud` serves. Both sides are whole processes, and each
+update previews first; neither evaluates policies. The change updates 675 resources and replaces 75.
 """
 
 import json
@@ -21,7 +21,7 @@ from benchmarks._benchmark import Benchmark, Measurement, NotMeasurableError
 
 OPERATIONS = ("create", "change", "refresh", "delete")
 LIMIT = 1.0
-_TIMEOUT = 900.0  # seconds of one command
+_TIMEOUT = 900.0  # seconds for one command
 _KINGDOM = str(Path(sys.executable).with_name("kingdom"))
 _PROJECT = "name: large\nruntime: {name: python, options: {virtualenv: .venv}}\n"
 
@@ -103,7 +103,7 @@ def _pulumi(project: Path, environment: Mapping[str, str]) -> dict[str, float]:
 
 @cache
 def _measured() -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds by operation: those of `kingdom`, and those of the Pulumi CLI."""
+    """Return the seconds of each operation, of `kingdom` and of the Pulumi CLI."""
     if shutil.which("pulumi") is None:
         raise NotMeasurableError("the Pulumi CLI is not on PATH")
     with tempfile.TemporaryDirectory(prefix="large-stack-") as name:

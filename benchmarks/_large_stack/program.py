@@ -1,4 +1,4 @@
-"""Program of 1,500 resources in components; ``step`` selects what differs from the first update."""
+"""Program of 1,500 resources in components; ``step`` selects the changes after the first update."""
 
 import pulumi
 

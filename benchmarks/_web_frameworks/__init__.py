@@ -1,1 +1,1 @@
-"""Bare web frameworks that the service is compared with, and the HTTP client that loads them."""
+"""Bare web frameworks as peers of the service, and the HTTP client that sends the load."""

@@ -1,4 +1,4 @@
-"""A load of HTTP requests from one core: sockets and epoll, nothing in between.
+"""HTTP load from one core, with sockets and epoll instead of an HTTP library.
 
 Python's HTTP clients manage a few thousand requests a second, a tenth of the servers' throughput measured
 here; this one exceeds all of them. It is a closed loop: each connection sends its next request after its
@@ -44,7 +44,7 @@ class LoadResult:
 
 
 def request(path: str, headers: dict[str, str]) -> bytes:
-    """A GET as bytes."""
+    """Return a GET request as bytes."""
     lines = [
         f"GET {path} HTTP/1.1",
         "host: localhost",
@@ -54,9 +54,11 @@ def request(path: str, headers: dict[str, str]) -> bytes:
 
 
 def send_load(port: int, requests: Sequence[bytes], *, seconds: float, server: psutil.Process) -> LoadResult:
-    """Send the requests to this machine's ``port`` for ``seconds``, each again and again over a connection of
-    its own. Raises ``ConnectionError`` when the server closes a connection or
-    does not respond."""
+    """Send requests to ``port`` of this machine for ``seconds``, one connection for each request.
+
+    Each connection repeats its request. Raises ``ConnectionError`` if the server closes a connection or does
+    not respond.
+    """
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in requests]
     good, others = 0, dict[str, int]()
     with select.epoll() as poll:

@@ -1,7 +1,7 @@
-"""``python servers.py NAME PORT``: one framework that only responds, on granian as the service is.
+"""``python servers.py NAME PORT``: a minimal application of one framework, on granian like the service.
 
-Run in the environment of the peers, so it imports nothing of this project and only the named framework. The
-response is a JSON object of about 550 bytes, serialized for every request.
+It runs in the environment of the peers, so it imports nothing of this project and only the named framework.
+The response is a JSON object of about 550 bytes, serialized for every request.
 """
 
 import sys
@@ -45,7 +45,7 @@ class Piece:
 
 
 def starlette() -> Any:
-    """Starlette."""
+    """Return the application in Starlette."""
     responses, routing = import_module("starlette.responses"), import_module("starlette.routing")
 
     async def read(request: Any) -> Any:
@@ -55,7 +55,7 @@ def starlette() -> Any:
 
 
 def fastapi() -> Any:
-    """FastAPI as on the first page of its tutorial: a dictionary is returned."""
+    """Return the application in FastAPI as in its tutorial: the handler returns a dictionary."""
     service = import_module("fastapi").FastAPI()
 
     async def read(content_id: str):  # noqa: ANN202, RUF100 (no type, as there)
@@ -66,7 +66,10 @@ def fastapi() -> Any:
 
 
 def fastapi_typed() -> Any:
-    """FastAPI with a Pydantic response model, which its OpenAPI document needs."""
+    """Return the application in FastAPI with a Pydantic response model.
+
+    Its OpenAPI document requires the model.
+    """
     columns = {name: (kind, ...) for name, kind in Piece.__annotations__.items()}
     model: Any = import_module("pydantic").create_model("Piece", **columns)
     service = import_module("fastapi").FastAPI()
@@ -79,7 +82,7 @@ def fastapi_typed() -> Any:
 
 
 def litestar() -> Any:
-    """Litestar with a dataclass response."""
+    """Return the application in Litestar with a dataclass response."""
     library = import_module("litestar")
 
     async def read(content_id: str) -> Piece:
@@ -89,7 +92,7 @@ def litestar() -> Any:
 
 
 def blacksheep() -> Any:
-    """BlackSheep with a dataclass response."""
+    """Return the application in BlackSheep with a dataclass response."""
     service: Any = import_module("blacksheep").Application()
 
     async def read(content_id: str) -> Piece:
@@ -109,7 +112,7 @@ FRAMEWORKS: Final[dict[str, Callable[[], Any]]] = {
 
 
 async def serve(name: str, port: int) -> None:
-    """Until killed."""
+    """Serve the named application until killed."""
     server = Server(
         FRAMEWORKS[name](),
         address="127.0.0.1",

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.breaker_ours`: what a closed breaker adds to a call that does nothing."""
+"""`python -m benchmarks.sides.breaker_ours`: overhead of a closed breaker on a call that does nothing."""
 
 import json
 

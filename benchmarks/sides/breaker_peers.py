@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.breaker_peers`: the same of purgatory and hyx."""
+"""`python -m benchmarks.sides.breaker_peers`: overhead of the closed breakers of purgatory and hyx."""
 
 import json
 

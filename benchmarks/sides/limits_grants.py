@@ -1,7 +1,7 @@
-"""`python -m benchmarks.sides.limits_grants URL LIMIT LEASE WINDOW SECONDS FILE`: one pod of several.
+"""`python -m benchmarks.sides.limits_grants URL LIMIT LEASE WINDOW SECONDS FILE`: one of several pods.
 
-They take tokens of one subject as fast as possible. Writes to FILE, for every grant, when it was requested
-and received, in seconds of the machine's monotonic clock.
+The pods take tokens of one subject at maximum speed. Each writes to FILE, for every grant, when it was
+requested and received, in seconds of the machine's monotonic clock.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ async def main(url: str, rule: Rule, seconds: float) -> list[tuple[float, float]
         limiter = Limiter(redis)
         demand = ((rule, "ada"),)
         end = time.monotonic() + seconds
-        while (asked := time.monotonic()) < end:
+        while (requested := time.monotonic()) < end:
             if (await limiter.decide(demand)).allowed:
-                spans.append((asked, time.monotonic()))
+                spans.append((requested, time.monotonic()))
             await asyncio.sleep(0)
     return spans
 

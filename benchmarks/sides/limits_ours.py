@@ -1,6 +1,6 @@
-"""`python -m benchmarks.sides.limits_ours URL DECISIONS`: decisions a second by `app.rate_limits`.
+"""`python -m benchmarks.sides.limits_ours URL DECISIONS`: decisions per second of `app.rate_limits`.
 
-Exact: each decision calls Redis. Leased: as the service does for most requests.
+Exact: each decision calls Redis. Leased: decisions use leased tokens, as most requests of the service do.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ async def main(url: str, count: int) -> dict[str, float]:
             if lease == 1:
                 assert limiter.counts[DecisionMode.REMOTE] == count
             else:
-                figures["asked"] = limiter.counts[DecisionMode.REMOTE] / sum(limiter.counts.values())
+                figures["called"] = limiter.counts[DecisionMode.REMOTE] / sum(limiter.counts.values())
         return figures
 
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.sides.limits_peer URL DECISIONS`: the same of the library `limits`: three hits.
+"""`python -m benchmarks.sides.limits_peer URL DECISIONS`: decisions per second of `limits`, three hits each.
 
-By its fixed window, the cheapest of its strategies; its moving window, the one that is exact, is beside it.
+Measured with its fixed window, the cheapest of its strategies, and with its moving window, the exact one.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.sides.overload_load PORT RATE SECONDS`: so many arrivals a second, come what may.
+"""`python -m benchmarks.sides.overload_load PORT RATE SECONDS`: send RATE arrivals per second, open loop.
 
-An open loop: each request has an intended start, and its response time counts from it. A rate of
-0 is a closed loop of a few connections instead, which finds the capacity. Prints good responses in time
-per second, the 95th percentile of the good ones in milliseconds, and the share that was rejected.
+Each request has an intended start, and its response time counts from it. A rate of 0 is a closed loop of a
+few connections instead, which finds the capacity. Prints good responses in time per second, the 95th
+percentile of the good ones in milliseconds, and the share that was rejected.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
 class Client:
-    """Connections that are kept; one more is opened when all are in use."""
+    """A pool of connections; a new one is opened when all are in use."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -31,8 +31,8 @@ class Client:
         self.refused = 0
         self.lost = 0
 
-    async def ask(self, moment: float) -> None:
-        """One request, due at ``moment``."""
+    async def send(self, moment: float) -> None:
+        """Send one request, due at ``moment``."""
         try:
             async with asyncio.timeout(GIVEN_UP_SECONDS):
                 reader, writer = self.idle.pop() if self.idle else await self.connect()
@@ -55,7 +55,7 @@ class Client:
             self.idle.append((reader, writer))
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A new connection."""
+        """Open a new connection."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
@@ -66,7 +66,7 @@ async def main(port: int, rate: float, seconds: float) -> dict[str, float]:
 
         async def again() -> None:
             while time.perf_counter() < began + seconds:
-                await client.ask(time.perf_counter())
+                await client.send(time.perf_counter())
 
         await asyncio.gather(*(again() for _ in range(CLOSED)))
     else:
@@ -76,7 +76,7 @@ async def main(port: int, rate: float, seconds: float) -> dict[str, float]:
             wait = moment - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
-            task = asyncio.create_task(client.ask(moment))
+            task = asyncio.create_task(client.send(moment))
             asking.add(task)
             task.add_done_callback(asking.discard)
         await asyncio.gather(*asking)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.sides.overload_server PORT gate|open`: a service of one slow route behind the gate.
+"""`python -m benchmarks.sides.overload_server PORT gate|open`: a service of one slow route.
 
-The layers around it are the service's: server, headers, telemetry, rejections as problem details. The route
-waits 10 ms, as for a database, and then keeps the processor busy for 5 ms; `open` admits every request.
+The middleware is the service's: headers, telemetry, rejections as problem details. The route waits 10 ms, as
+for a database, and then uses the processor for 5 ms. `gate` limits concurrency; `open` admits every request.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ BUSY_SECONDS = 0.005
 
 
 async def work(send: Send) -> None:
-    """Wait, then be busy: so many seconds of this thread's processor time, however busy the machine is."""
+    """Wait, then use the given seconds of this thread's processor time."""
     await asyncio.sleep(WAIT_SECONDS)
     until = time.thread_time() + BUSY_SECONDS
     while time.thread_time() < until:
@@ -37,7 +37,7 @@ async def work(send: Send) -> None:
 
 
 def gated(gate: ConcurrencyLimiter) -> ASGIApp:
-    """The route behind the gate."""
+    """Handle a request behind the concurrency limiter."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = "/work"
@@ -54,7 +54,7 @@ def gated(gate: ConcurrencyLimiter) -> ASGIApp:
 
 
 async def ungated(scope: Scope, receive: Receive, send: Send) -> None:
-    """The route alone."""
+    """Handle a request without the limiter."""
     scope["route"] = "/work"
     await work(send)
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.queue_ours URL JOBS`: jobs added and done a second by `app.queue`."""
+"""`python -m benchmarks.sides.queue_ours URL JOBS`: jobs enqueued and completed per second by `app.queue`."""
 
 import asyncio
 import json

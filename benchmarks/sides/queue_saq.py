@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.queue_saq URL JOBS`: the same of SAQ, in the peers' environment."""
+"""`python -m benchmarks.sides.queue_saq URL JOBS`: jobs per second of SAQ in the peers' environment."""
 
 import asyncio
 import json

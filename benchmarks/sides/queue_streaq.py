@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.queue_streaq URL JOBS`: the same of streaq, in the peers' environment."""
+"""`python -m benchmarks.sides.queue_streaq URL JOBS`: jobs per second of streaq in the peers' environment."""
 
 import asyncio
 import json

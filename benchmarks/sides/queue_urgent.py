@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.queue_urgent URL JOBS`: how soon an urgent job starts behind many others."""
+"""`python -m benchmarks.sides.queue_urgent URL JOBS`: delay of an urgent job behind many other jobs."""
 
 import asyncio
 import json
@@ -43,12 +43,12 @@ async def main(url: str, count: int) -> dict[str, float]:
         waits: list[float] = []
         for number in range(URGENT):
             started.clear()
-            asked = time.perf_counter()
+            enqueued = time.perf_counter()
             await queue.enqueue(Job(f"urgent{number}", "urgent", priority=Priority.HIGH))
             await started.wait()
-            waits.append(1_000 * (began_at - asked))
+            waits.append(1_000 * (began_at - enqueued))
         depth = await queue.depth()
-        assert depth.ready[Priority.LOW] > count // 2, "the queue in front never became empty"
+        assert depth.ready[Priority.LOW] > count // 2, "the queue stayed filled"
         await consumer.stop(5.0)
         await running
         return {"slowest": max(waits), "median": statistics.median(waits), "slots": SLOTS}

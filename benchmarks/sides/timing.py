@@ -1,11 +1,11 @@
-"""Microseconds of one awaited call, of the quickest of several rounds."""
+"""Microseconds of one awaited call, in the fastest of several rounds."""
 
 import time
 from collections.abc import Awaitable, Callable
 
 
 async def per_call(call: Callable[[], Awaitable[object]], *, calls: int, rounds: int = 50) -> float:
-    """Of the quickest round."""
+    """Return the microseconds per call of the fastest round."""
     best = float("inf")
     for _ in range(rounds):
         began = time.perf_counter()

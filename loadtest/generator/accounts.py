@@ -1,4 +1,4 @@
-"""Accounts that send the operations of a load test, and what they need before it starts."""
+"""Accounts that send the operations of a load test, and their preparation."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Credentials:
 
 @dataclass
 class Account:
-    """A signed-in account with what its operations refer to."""
+    """A signed-in account with the resources that its operations refer to."""
 
     email: str
     id: str
@@ -60,7 +60,7 @@ class Account:
 
     @property
     def authorization(self) -> dict[str, str]:
-        """The header of its session."""
+        """Return the authorization header of the session."""
         return {"Authorization": f"Bearer {self.token}"}
 
 
@@ -72,7 +72,7 @@ def prepare(
     *,
     credentials: Sequence[Credentials] = (),
 ) -> list[Account]:
-    """Accounts with a ready, published piece of content and, with ``grant``, money for orders.
+    """Prepare accounts with a ready, published content item and, with ``grant``, a balance for orders.
 
     ``grant`` makes the account of an email address an administrator. The accounts are those of
     ``credentials``, or ``count`` new ones. Raises SetupError.
@@ -101,7 +101,7 @@ def prepare(
 
 
 def sign_up(send: Send) -> Account:
-    """A new account."""
+    """Create an account."""
     email = f"{uuid4().hex}@example.com"
     credentials = {"email": email, "password": PASSWORD}
     _expect(send("POST", "/v1/accounts", json=credentials | {"name": "Load"}), 202, "POST /v1/accounts")
@@ -110,7 +110,7 @@ def sign_up(send: Send) -> Account:
 
 
 def sign_in_to(send: Send, known: Credentials) -> Account:
-    """An account that exists."""
+    """Sign in to an existing account."""
     body = {"email": known.email, "password": known.password}
     session = _expect(send("POST", "/v1/sessions", json=body), 201, "POST /v1/sessions")
     account = Account(known.email, session["account"]["id"], session["token"], [session["refresh_token"]])
@@ -119,7 +119,7 @@ def sign_in_to(send: Send, known: Credentials) -> Account:
 
 
 def sign_in(send: Send, email: str) -> str:
-    """A token with the roles that the account has now."""
+    """Return a token with the roles that the account has now."""
     body = {"email": email, "password": PASSWORD}
     return str(_expect(send("POST", "/v1/sessions", json=body), 201, "POST /v1/sessions")["token"])
 

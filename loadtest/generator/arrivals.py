@@ -11,10 +11,10 @@ from rehearsal.scenarios.rate_curve import RateCurve
 
 
 def arrivals(curve: RateCurve, rng: random.Random) -> Iterator[float]:
-    """Times of arrival in seconds, in order, by inversion of the integrated rate.
+    """Yield the arrival times in seconds, in order, by inversion of the integrated rate.
 
-    Unit exponential gaps are mapped through the inverse of the integral (Cinlar 1975), so that the number
-    of arrivals in any window has a Poisson distribution.
+    Unit exponential gaps are mapped through the inverse of the integral (Cinlar 1975), so that the number of
+    arrivals in any window has a Poisson distribution.
     """
     due = rng.expovariate(1.0)
     for (start, low), (end, high) in pairwise(curve.points):
@@ -27,7 +27,7 @@ def arrivals(curve: RateCurve, rng: random.Random) -> Iterator[float]:
 
 
 def _inverse(area: float, rate: float, slope: float) -> float:
-    """The time after which a rate that starts at ``rate`` and changes by ``slope`` has this integral.
+    """Return the time after which a rate that starts at ``rate`` and changes by ``slope`` has this integral.
 
     The stable form of the root of ``slope / 2 * t^2 + rate * t = area``.
     """

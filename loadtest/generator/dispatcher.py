@@ -1,6 +1,6 @@
 """The Locust user that dispatches an arrival schedule.
 
-Locust's own users form a closed loop: a slow response delays the next request, and overload hides itself
+Locust's own users form a closed loop: a slow response delays the next request, so overload is underestimated
 (coordinated omission). Here one user starts every request at its scheduled time, in a greenlet of its own,
 whether earlier ones have ended or not. With several processes, each dispatches its share of the arrivals:
 independent Poisson processes sum to one.
@@ -89,7 +89,7 @@ class ScheduledUser(FastHttpUser):
         names, weights = list(plan.mix), list(plan.mix.values())
         pool = Pool()
         clock = time.perf_counter
-        # A full collection of what was loaded so far takes longer than the generator may be late.
+        # A garbage collection of all loaded modules takes longer than the permitted lateness.
         gc.collect()
         gc.freeze()
         plan.began = began = clock()
@@ -128,7 +128,7 @@ class ScheduledUser(FastHttpUser):
             recorder.done(name, due, sent - began, max(ended, sent) - began, error)
 
     def _outcome(self, name: str, request: Request, due: float, began: float) -> tuple[str, float]:
-        """The error class of one request (empty for success), and when its response was complete."""
+        """Return the error class of one request (empty for success), and when its response was complete."""
         body: Any = request.data
         response = self.client.request(
             request.method,
@@ -143,7 +143,7 @@ class ScheduledUser(FastHttpUser):
         )
         with response:
             ended = time.perf_counter()
-            # The time from the intended start is what Locust's own statistics show too.
+            # Locust's own statistics also show the time from the intended start.
             response.request_meta["response_time"] = (ended - began - due) * 1000
             status = response.status_code
             if not status:
@@ -155,7 +155,7 @@ class ScheduledUser(FastHttpUser):
                 return f"HTTP {status}", ended
             response.success()
             try:
-                _ = response.content  # the rest of a stream, before its connection is used again
+                _ = response.content  # reads the rest of a stream, before the connection is used again
                 if request.received is not None:
                     request.received(response.json())
             except Exception as found:
@@ -171,7 +171,7 @@ class ScheduledUser(FastHttpUser):
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
-        """A request that is not part of the measurement."""
+        """Send a request that is not part of the measurement."""
         response = self.client._send_request_safe_mode(
             method,
             self.client._build_url(path),
@@ -206,6 +206,6 @@ def _decode(text: bytes | str | None) -> Any:
 
 
 def tls_of(authority: str) -> Callable[[], ssl.SSLContext]:
-    """A factory of TLS contexts that trust this authority only."""
+    """Return a factory of TLS contexts that trust this authority only."""
     context = ssl.create_default_context(cafile=authority)
     return lambda: context

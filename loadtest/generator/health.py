@@ -1,4 +1,4 @@
-"""Whether the load generator itself kept up. If it did not, the run is invalid: its figures mean nothing."""
+"""Checks that the load generator kept to its schedule; otherwise the run is invalid."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class GeneratorHealth:
     _began: float = 0.0
 
     def start(self, now: float) -> None:
-        """The run begins."""
+        """Record the start of the run."""
         self._began, self._cpu_before = now, self._cpu_seconds()
 
     def stop(self, now: float) -> None:
-        """The run ended."""
+        """Record the end of the run."""
         self._wall = now - self._began
         self._cpu_before = self._cpu_seconds() - self._cpu_before
 
     def late(self, seconds: float) -> None:
-        """A request was started so long after its intended start."""
+        """Record by how many seconds the start of a request was late."""
         record(self.lateness, max(0.0, seconds))
 
     def _cpu_seconds(self) -> float:
@@ -48,16 +48,16 @@ class GeneratorHealth:
 
     @property
     def lateness_p99(self) -> float:
-        """In seconds."""
+        """Return the 99th percentile of the lateness in seconds."""
         return seconds_at(self.lateness, 99)
 
     @property
     def cpu(self) -> float:
-        """Share of one core over the run."""
+        """Return the share of one core over the run."""
         return self._cpu_before / self._wall if self._wall else 0.0
 
     def problems(self) -> list[str]:
-        """Why the run is invalid; [] when the generator kept up."""
+        """Return why the run is invalid; [] if the generator kept to its schedule."""
         found = []
         if self.lateness_p99 > MAX_LATENESS_SECONDS:
             found.append(
@@ -70,15 +70,16 @@ class GeneratorHealth:
 
 
 def raise_priority(pid: int = 0) -> None:
-    """Run this or another process before the platform, where permitted."""
+    """Raise the priority of a process above the platform's, if permitted."""
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, pid, _RAISED_PRIORITY)
 
 
 def raise_generator_priority() -> None:
-    """Run the generator before everything else, where permitted: contention then shows in the platform.
+    """Raise the generator's priority above all other processes, so that contention slows the platform only.
 
-    On Linux it gets real-time priority, which processes that it starts do not inherit.
+    On Linux it gets real-time priority, which processes that it starts do not inherit. Without the
+    permission, nothing changes.
     """
     raise_priority()
     with suppress(OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""How each operation of a mix is sent: method, path, body, and the statuses that count as success."""
+"""Requests of each operation of a mix: method, path, body, and the statuses that count as success."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from loadtest.generator.accounts import PASSWORD, PROMPTS, Account
 
 _SIDE: Final = 96
 _EVENTS: Final = 50
-# References that an account keeps, so that a long run does not grow without bound.
+# Maximum references per account, so that memory does not grow during a long run.
 _MAX_CONTENTS: Final = 20
 _MAX_REFRESH_TOKENS: Final = 5
 
@@ -70,7 +70,7 @@ def _refresh(account: Account, rng: random.Random) -> Request:
         account.token = session["token"]
         account.refresh_tokens.append(session["refresh_token"])
 
-    # A refresh token is used once: taken from the account, so that no second request sends it.
+    # A refresh token is valid once: it is removed from the account, so that no second request sends it.
     body = {"refresh_token": account.refresh_tokens.pop()}
     return Request("POST", "/v1/sessions/refresh", json=body, received=received)
 
@@ -94,7 +94,7 @@ def _media(account: Account, rng: random.Random) -> Request:
 
 def _create(account: Account, rng: random.Random) -> Request:
     def received(content: Any) -> None:
-        # The first piece is the published one that the account was prepared with.
+        # The first item is the published one that the account was prepared with.
         account.contents = [account.contents[0], *account.contents[1:], content["id"]]
         if len(account.contents) > _MAX_CONTENTS:
             del account.contents[1]
@@ -141,7 +141,7 @@ def _events(account: Account, rng: random.Random) -> Request:
 
 
 def image(rng: random.Random) -> bytes:
-    """A PNG of grayscale noise; no two are the same."""
+    """Return a PNG of grayscale noise; every image is different."""
     rows = b"".join(b"\0" + rng.randbytes(_SIDE) for _ in range(_SIDE))
     head = struct.pack(">2I5B", _SIDE, _SIDE, 8, 0, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))

@@ -1,8 +1,8 @@
 """Records requests in HdrHistograms per second and endpoint.
 
-Seconds are counted by the *intended* start of a request, so that a request that was sent late, or not at all,
-counts where it was due. Times are recorded in units of 0.1 ms with two significant digits. A recorder of many
-processes for an hour has a coarser ``resolution``, since one histogram takes several KiB.
+A request belongs to the second of its *intended* start, even if it was sent late or not at all. Times are
+recorded in units of 0.1 ms with two significant digits. A recorder of many processes for an hour has a
+coarser ``resolution``, since one histogram takes several KiB.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ DROPPED: Final = "dropped"
 
 
 def histogram() -> HdrHistogram:
-    """An empty histogram of 0.1 ms to 120 s."""
+    """Return an empty histogram of 0.1 ms to 120 s."""
     return HdrHistogram(1, _MAX_UNITS, _DIGITS, word_size=4)
 
 
 def merged(histograms: Iterable[HdrHistogram]) -> HdrHistogram:
-    """The sum of histograms: percentiles of it are those of all recorded values."""
+    """Return the sum of histograms: its percentiles are those of all recorded values."""
     total = histogram()
     for each in histograms:
         total.add(each)
@@ -35,7 +35,7 @@ def merged(histograms: Iterable[HdrHistogram]) -> HdrHistogram:
 
 
 def seconds_at(found: HdrHistogram, percent: float) -> float:
-    """A percentile in seconds; 0 without values."""
+    """Return a percentile in seconds; 0 without values."""
     return found.get_value_at_percentile(percent) / _UNITS_PER_SECOND if found.total_count else 0.0
 
 
@@ -44,13 +44,13 @@ def _mean(found: HdrHistogram) -> float:
 
 
 def record(found: HdrHistogram, seconds: float) -> None:
-    """Add one time. Times beyond the range count as its ends."""
+    """Record a time. Times outside the range are recorded as its minimum or maximum."""
     found.record_value(min(_MAX_UNITS, max(1, round(seconds * _UNITS_PER_SECOND))))
 
 
 @dataclass(frozen=True)
 class Window:
-    """Requests of some seconds. Times in seconds; ``errors`` by class, with dropped arrivals among them.
+    """Requests of a range of seconds. Times are in seconds; ``errors`` by class include dropped arrivals.
 
     ``in_flight`` is the mean number of requests that were sent and not completed (Little's law).
     """
@@ -68,12 +68,12 @@ class Window:
 
     @property
     def error_share(self) -> float:
-        """Errors among all arrivals."""
+        """Return the share of arrivals with an error."""
         return sum(self.errors.values()) / self.arrivals if self.arrivals else 0.0
 
     @property
     def good_rate(self) -> float:
-        """Successful requests per second."""
+        """Return the successful requests per second."""
         return self.good / self.seconds if self.seconds else 0.0
 
 
@@ -95,17 +95,20 @@ class Recorder:
         self.in_flight = 0
 
     def _step(self, at: float) -> int:
-        """The first second of the step that a time belongs to."""
+        """Return the first second of the step that a time belongs to."""
         return int(at) // self.resolution * self.resolution
 
     def dropped(self, endpoint: str, intended: float) -> None:
-        """An arrival for which no request was sent, since the cap on requests in flight was reached."""
+        """Record an arrival without a request, because the limit of requests in flight was reached."""
         second = self._seconds[self._step(intended)]
         second.arrivals += 1
         second.errors[endpoint, DROPPED] += 1
 
     def done(self, endpoint: str, intended: float, sent: float, ended: float, error: str = "") -> None:
-        """A request that ended. Times are in seconds from the start of the run; ``error`` is its class."""
+        """Record a completed request.
+
+        Times are seconds since the start of the run; ``error`` is the class of an error, if any.
+        """
         second = self._seconds[self._step(intended)]
         second.arrivals += 1
         self._seconds[self._step(ended)].completed += 1
@@ -120,19 +123,19 @@ class Recorder:
 
     @property
     def seconds(self) -> int:
-        """Number of seconds with requests, from the start."""
+        """Return the number of seconds with requests, from the start."""
         return max(self._seconds, default=-self.resolution) + self.resolution
 
     @property
     def endpoints(self) -> list[str]:
-        """All endpoints, sorted."""
+        """Return all endpoints, sorted."""
         return sorted(
             {name for second in self._seconds.values() for name in second.response}
             | {name for second in self._seconds.values() for name, _ in second.errors}
         )
 
     def window(self, start: int, end: int, endpoint: str | None = None) -> Window:
-        """The steps that begin from ``start`` to before ``end``, of one endpoint or all."""
+        """Return the steps that begin in [``start``, ``end``), of one endpoint or all."""
         chosen = [self._seconds[at] for at in range(start, end) if at in self._seconds]
 
         def histograms(kind: str) -> HdrHistogram:
@@ -166,7 +169,7 @@ class Recorder:
         )
 
     def quantiles(self, start: int, end: int, endpoint: str | None = None, count: int = 20) -> list[float]:
-        """Evenly spaced quantiles of the response time in seconds, each the middle of its share."""
+        """Return evenly spaced quantiles of the response time in seconds, each in the middle of its share."""
         found = merged(
             each for at in range(start, end) if at in self._seconds
             for name, each in self._seconds[at].response.items() if endpoint in (None, name)
@@ -174,7 +177,7 @@ class Recorder:
         return [seconds_at(found, 100 * (index + 0.5) / count) for index in range(count)]
 
     def encoded(self) -> dict[str, dict[str, str]]:
-        """Response times by endpoint and second, each in the HdrHistogram V2 compressed base64 encoding."""
+        """Return response times by endpoint and second, in the HdrHistogram V2 compressed base64 encoding."""
         found: dict[str, dict[str, str]] = {}
         for at, second in sorted(self._seconds.items()):
             for endpoint, each in second.response.items():
@@ -184,7 +187,7 @@ class Recorder:
     # -- exchange between processes -------------------------------------------------------------------------
 
     def to_message(self) -> dict[str, Any]:
-        """Everything that was recorded, in types that JSON and MessagePack have."""
+        """Return all recorded values as types of JSON and MessagePack."""
         return {
             str(at): {
                 "arrivals": second.arrivals,
@@ -197,7 +200,7 @@ class Recorder:
         }
 
     def add(self, message: Mapping[str, Any]) -> None:
-        """Add what another process recorded with the same resolution."""
+        """Add the values of another process, recorded with the same resolution."""
         for at, found in message.items():
             second = self._seconds[int(at)]
             second.arrivals += found["arrivals"]
@@ -212,7 +215,7 @@ class Recorder:
 
 
 def decoded(encoded: Mapping[str, Mapping[str, str]]) -> dict[str, dict[int, HdrHistogram]]:
-    """The histograms of :meth:`Recorder.encoded`."""
+    """Return the histograms of :meth:`Recorder.encoded`."""
     return {
         endpoint: {int(at): HdrHistogram.decode(text) for at, text in seconds.items()}
         for endpoint, seconds in encoded.items()
@@ -220,7 +223,7 @@ def decoded(encoded: Mapping[str, Mapping[str, str]]) -> dict[str, dict[int, Hdr
 
 
 def as_json(window: Window) -> dict[str, Any]:
-    """A window for the JSON report."""
+    """Return a window for the JSON report."""
     return {
         "seconds": window.seconds,
         "arrivals": window.arrivals,

@@ -15,7 +15,7 @@ _LINE: Final = re.compile(rb"^\+[\d.]+ \[\d+ ([^\]]+)\] (.*)$", re.DOTALL)
 _ARGUMENT: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.DOTALL)
 _CONTROL: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
-# Of connections and subscriptions, which a replay opens itself; a blocking command would stop it.
+# Commands of connections and subscriptions, which a replay sends itself; a blocking command would stop it.
 _OMITTED: Final = frozenset(
     b"AUTH HELLO CLIENT SELECT INFO COMMAND SCRIPT MONITOR SUBSCRIBE UNSUBSCRIBE BLPOP".split()
 )
@@ -26,37 +26,37 @@ _PREFIXES: Final = {
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its arguments. ``script``: a script executed it."""
+    """A command with its arguments. ``script`` is true if a script executed it."""
 
     arguments: tuple[bytes, ...]
     script: bool = False
 
     @property
     def name(self) -> bytes:
-        """In capital letters."""
+        """Return the name in capital letters."""
         return self.arguments[0].upper()
 
     @property
     def key(self) -> bytes:
-        """The first key or channel; empty without one."""
+        """Return the first key or channel; empty without one."""
         at = 3 if self.name in (b"EVAL", b"EVALSHA") else 1
         return self.arguments[at] if len(self.arguments) > at else b""
 
     @property
     def use(self) -> str:
-        """The use that the key belongs to."""
+        """Return the use that the key belongs to."""
         return next((use for prefix, use in _PREFIXES.items() if self.key.startswith(prefix)), SHARED)
 
     @property
     def encoded(self) -> bytes:
-        """As a client sends it (RESP)."""
+        """Return the command as a client sends it (RESP)."""
         parts = [b"*%d\r\n" % len(self.arguments)]
         parts += [b"$%d\r\n%s\r\n" % (len(each), each) for each in self.arguments]
         return b"".join(parts)
 
 
 def parse(recording: bytes) -> Iterator[Command]:
-    """The commands that a replay repeats, and those of scripts, in order; without an incomplete last line."""
+    """Yield the commands to replay, with those of scripts, in order; without an incomplete last line."""
     for line in recording.split(b"\r\n")[:-1]:
         found = _LINE.match(line)
         if found is None:

@@ -1,7 +1,7 @@
 """``python -m loadtest.redis_cost.recorder CONFIGURATION``: copy the output of MONITOR to standard output.
 
-A process of its own, so that reading does not delay the generator of load. On SIGTERM it
-copies what has arrived and ends.
+A separate process, so that reading does not delay the load generator. On SIGTERM it copies the remaining
+output and ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SETTING: Final = re.compile(r'^(\w+) "((?:[^"\\]|\\.)*)"$', re.MULTILINE)
 
 
 class _Termination:
-    """A handler of SIGTERM: what has arrived by then is read, until nothing comes or `over`."""
+    """Handler of SIGTERM: the output that has arrived is still read, until none arrives or `over`."""
 
     def __init__(self) -> None:
         self._ends = math.inf
@@ -44,7 +44,7 @@ class _Termination:
 
 
 def configurations(state: Path) -> list[Path]:
-    """The configuration files of the Redis servers of a stack that is up on this machine."""
+    """Return the configuration files of the Redis servers of a stack that runs on this machine."""
     return sorted((state / "machine" / "data" / "redis").glob("*/redis.conf"))
 
 

@@ -31,7 +31,7 @@ class Recording:
 
 @contextmanager
 def recorded(state: Path) -> Iterator[Recording]:
-    """Record the commands of all Redis servers of a stack while the block runs; complete after the block."""
+    """Record the commands of all Redis servers of a stack during the block; complete after the block."""
     found = Recording()
     with ExitStack() as files:
         outputs = []
@@ -55,7 +55,7 @@ def recorded(state: Path) -> Iterator[Recording]:
 
 
 def repeated(loaded: Recording, idle: Recording) -> dict[str, Any]:
-    """The cost of two recordings, as :func:`loadtest.redis_cost.replay.cost` returns it.
+    """Replay two recordings and return :func:`loadtest.redis_cost.replay.cost`.
 
     Raises ReplayFailedError.
     """

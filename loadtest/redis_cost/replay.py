@@ -1,8 +1,8 @@
 """``python -m loadtest.redis_cost.replay --loaded FILE --idle FILE``: the cost of recordings as JSON.
 
-Each use of Redis has a server of its own in the replay, so that its CPU is measured separately. It has no
-persistence, like Memorystore between snapshots. Many connections send at once, so that it never waits for
-one client.
+Each use of Redis has a server of its own in the replay, so that its CPU is measured separately. The server
+has no persistence, like Memorystore between snapshots. Many connections send at once, so that it never waits
+for a client.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class Server:
 
     @property
     def cpu_seconds(self) -> float:
-        """User and system time since its start."""
+        """Return the user and system time since its start."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
     def connect(self) -> socket.socket:
-        """A new connection."""
+        """Open a new connection."""
         return socket.create_connection(("127.0.0.1", self.port))
 
 
@@ -118,13 +118,16 @@ def _scripts() -> list[str]:
 
 
 def seconds_of(commands: Sequence[Command]) -> float:
-    """CPU seconds of executing the commands once on a busy server. Raises ReplayError if many fail."""
+    """Return the CPU seconds of one execution of the commands on a busy server.
+
+    Raises ReplayError if many commands fail.
+    """
     if not commands:
         return 0.0
     encoded = [each.encoded for each in commands]
     with server() as own, ExitStack() as stack, redis.Redis(port=own.port) as client:
         connections = [stack.enter_context(own.connect()) for _ in range(_CONNECTIONS)]
-        _once(encoded, connections)  # opens what the recording expects: entries, buckets, queues
+        _once(encoded, connections)  # creates the entries, buckets and queues that the recording expects
         client.config_resetstat()
         found = _mean_cpu_seconds(own, partial(_once, encoded, connections))
         total = client.info("stats")["total_commands_processed"]
@@ -137,7 +140,7 @@ def seconds_of(commands: Sequence[Command]) -> float:
 
 
 def _mean_cpu_seconds(own: Server, work: Callable[[], None]) -> float:
-    """CPU seconds of the server for the work, repeated until they can be measured."""
+    """Return the CPU seconds of the server for the work, which is repeated until they are measurable."""
     began, spent, rounds = time.monotonic(), own.cpu_seconds, 0
     while True:
         work()
@@ -153,13 +156,13 @@ def _once(encoded: Sequence[bytes], connections: Sequence[socket.socket]) -> Non
         for connection, command in batch:
             connection.sendall(command)
         for connection, _ in batch:
-            # The rest of a large reply stays in the buffer for the next round.
+            # The rest of a large response stays in the buffer for the next round.
             if not connection.recv(1 << 16):
                 raise ReplayError("redis-server closed a connection")
 
 
 def seconds_of_delivery(messages: Sequence[Command]) -> float:
-    """CPU seconds of delivering the messages once to one subscriber more."""
+    """Return the CPU seconds of one delivery of the messages to one more subscriber."""
     if not messages:
         return 0.0
     encoded = [each.encoded for each in messages]
@@ -193,11 +196,11 @@ def _drain(subscriber: socket.socket) -> None:
 
 
 def cost(loaded: bytes, idle: bytes) -> dict[str, Any]:
-    """Seconds by use, of the recording under load and of that without, and of the deliveries to one pod."""
+    """Return the seconds by use, of the recordings with and without load, and of deliveries to one pod."""
     commands = list(parse(loaded))
     by_use = _by_use(each for each in commands if not each.script)
     without_load = _by_use(each for each in parse(idle) if not each.script)
-    # Progress goes to the pods that follow an item, and messages about content to those that hold it.
+    # Progress is delivered to the pods that follow an item, content messages to those that cache it.
     broadcast = [each for each in commands if each.name == b"PUBLISH" and each.key.endswith(b":backplane")]
     return {
         "commands": {use: len(each) for use, each in by_use.items()},

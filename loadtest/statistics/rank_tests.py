@@ -17,7 +17,7 @@ _NORMAL: Final = NormalDist()
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1; equal values share the mean of their ranks."""
+    """Return ranks from 1; equal values share the mean of their ranks."""
     order = sorted(range(len(values)), key=lambda index: values[index])
     found = [0.0] * len(values)
     start = 0
@@ -32,13 +32,13 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 
 def mann_whitney_u(left: Sequence[float], right: Sequence[float]) -> float:
-    """The statistic U of `left`: pairs in which its value is larger, ties as half."""
+    """Return the statistic U of `left`: pairs in which its value is larger, ties as half."""
     both = ranks([*left, *right])
     return sum(both[: len(left)]) - len(left) * (len(left) + 1) / 2
 
 
 def mann_whitney_p(left: Sequence[float], right: Sequence[float]) -> float:
-    """Two-sided p-value of the hypothesis that both come from one distribution."""
+    """Return the two-sided p-value of the hypothesis that both come from one distribution."""
     n, m = len(left), len(right)
     u = mann_whitney_u(left, right)
     deviation = _deviation(left, right)
@@ -56,19 +56,19 @@ def _deviation(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def probability_of_superiority(left: Sequence[float], right: Sequence[float]) -> float:
-    """Probability that a value of `right` is larger than one of `left`, ties as half."""
+    """Return the probability that a value of `right` is larger than one of `left`, ties as half."""
     return 1 - mann_whitney_u(left, right) / (len(left) * len(right))
 
 
 def hodges_lehmann(left: Sequence[float], right: Sequence[float]) -> float:
-    """The shift from `left` to `right`: the median of all pairwise differences."""
+    """Return the shift from `left` to `right`: the median of all pairwise differences."""
     return median(b - a for a in left for b in right)
 
 
 def hodges_lehmann_interval(
     left: Sequence[float], right: Sequence[float], confidence: float = 0.95
 ) -> tuple[float, float]:
-    """The confidence interval of the shift."""
+    """Return the confidence interval of the shift."""
     n, m = len(left), len(right)
     differences = sorted(b - a for a in left for b in right)
     z = _NORMAL.inv_cdf((1 + confidence) / 2)

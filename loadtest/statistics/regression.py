@@ -1,4 +1,4 @@
-"""Whether a change made the platform slower: three gates, all needed, and a noise floor from A/A windows."""
+"""Regression test of response times: three criteria, and a noise floor from A/A windows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Comparison:
     reason: str = ""
 
     def text(self) -> str:
-        """One line."""
+        """Return the comparison as one line."""
         if self.state == "invalid":
             return f"{self.measure}: invalid, {self.reason}"
         low, high = self.interval
@@ -57,10 +57,10 @@ def compare(
 ) -> Comparison:
     """Compare windows of the change with those of the base; larger values are slower.
 
-    `again` are further windows of the base from the same session. They set the noise floor: the bound of
-    the interval of the shift between two measurements of one version. The change is slower if Mann-Whitney's
-    p is small, the whole interval lies beyond tolerance and noise, and its windows are larger in at least
-    80 % of the pairs. Too few windows, or a base that differs from itself, make the comparison invalid.
+    `again` are further windows of the base from the same session. They set the noise floor: the bound of the
+    interval of the shift between two measurements of one version. The change is slower if Mann-Whitney's p is
+    small, the whole interval exceeds tolerance and noise, and its windows are larger in at least 80 % of the
+    pairs. Too few windows, or a base that differs from itself, make the comparison invalid.
     """
     min_windows = min(len(base), len(again), len(change))
     if min_windows < MIN_WINDOWS:

@@ -21,7 +21,7 @@ class Samples:
     invalid: list[str] = field(default_factory=list)
 
     def add(self, side: str, values: Mapping[str, float], problems: Sequence[str]) -> None:
-        """Add a window that ended. One with problems, such as a generator that lagged, is left out."""
+        """Add a completed window. A window with problems, such as a late generator, is left out."""
         if problems:
             self.invalid.append(f"{side}: {'; '.join(problems)}")
             return
@@ -29,12 +29,12 @@ class Samples:
             self.windows[side][measure].append(value)
 
     def comparisons(self) -> list[Comparison]:
-        """The comparison of every measure."""
+        """Return the comparison of every measure."""
         base, again, change = (self.windows[side] for side in SIDES)
         return [compare(name, base[name], again[name], change[name]) for name in base]
 
     def as_json(self) -> dict[str, Any]:
-        """Windows and comparisons."""
+        """Return windows and comparisons."""
         return {
             "windows": self.windows,
             "invalid": self.invalid,

@@ -112,7 +112,7 @@ def test_discovery_survives_a_module_that_cannot_be_imported(
     registry = discover(package, "ranch")
     assert registry.benchmarks == (FAST,)
     assert "ModuleNotFoundError" in registry.broken["bad"]
-    assert "taken" in registry.broken["twin"]
+    assert "already used" in registry.broken["twin"]
 
 
 def test_every_benchmark_of_the_repository_can_be_discovered() -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.cache.herd_cashews URL READERS`: the same herd with the lock of cashews."""
+"""`python -m benchmarks.sides.cache.herd_cashews URL READERS`: half of a herd, with the lock of cashews."""
 
 import asyncio
 import json

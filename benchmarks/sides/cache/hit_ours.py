@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sides.cache.hit_ours URL`: a hit in the first layer of `app.cache`."""
+"""`python -m benchmarks.sides.cache.hit_ours URL`: a hit in the memory layer of `app.cache`."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from tests.support.backends import until
 
 
 async def load() -> Loaded[bytes]:
-    """The source."""
+    """Load a value from the source."""
     return Loaded(VALUE, fresh=3600.0, stale=3600.0)
 
 
