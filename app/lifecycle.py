@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 CHECK_INTERVAL_SECONDS: Final = 1.0
 CHECK_TIMEOUT_SECONDS: Final = 0.8
-# A result this old means that the check itself no longer runs; it proves nothing.
+# A result older than this means that the check no longer runs, so the state is unknown.
 MAX_AGE_SECONDS: Final = 10.0
 OK: Final = "ok"
 _NOT_CHECKED: Final = "not checked yet"
@@ -40,8 +40,8 @@ class Stage(StrEnum):
 class Dependency:
     """A service outside the process. While a ``required`` one is unavailable the pod is not ready.
 
-    Never require what all replicas of a role that receives traffic share: its outage would leave the load
-    balancer without any replica.
+    Do not require a dependency that all replicas of a role with traffic share: its outage would leave the
+    load balancer without a replica.
     """
 
     check: Callable[[], Awaitable[object]]
@@ -71,7 +71,7 @@ class DependencyMonitor:
 
     @property
     def state(self) -> str:
-        """``ok``, or what is wrong. Costs nothing and never waits."""
+        """Return ``ok`` or a description of the problem, without calling the dependency."""
         age = self._clock() - self._checked_at
         if self._state == OK and age > MAX_AGE_SECONDS:
             return f"no check for {age:.0f} s"

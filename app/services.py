@@ -120,7 +120,7 @@ async def open_services(
         open_database(settings.mongodb, redis, pools, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
-        # Jobs of a crashed worker are redelivered after this time; recovery is to take at most 30 s.
+        # Visibility timeout: jobs of a crashed worker are redelivered within the target of 30 s.
         queue_redis = redis_of[RedisUse.QUEUE]
         queue = Queue(queue_redis, visibility=_VISIBILITY_SECONDS)
         cache, responses = content_cache(redis), response_cache(redis)
@@ -134,7 +134,8 @@ async def open_services(
             {
                 "mongodb": Dependency(lambda: database.command("ping"), required=worker),
                 "redis": Dependency(redis.ping, required=worker),
-                # Without it each pod limits by itself, so no role requires that of the rate limits.
+                # Without this server, each pod limits by itself, so no role requires the one of the rate
+                # limits.
                 **{
                     f"{use}-redis": Dependency(redis_of[use].ping, required=worker and use is RedisUse.QUEUE)
                     for use in settings.separate_redis
@@ -240,7 +241,7 @@ def _measures(protection: Protection, pools: PoolMetrics) -> Measures:
 
 @asynccontextmanager
 async def _open_separate_redis(settings: Settings, shared: Redis) -> AsyncIterator[Mapping[RedisUse, Redis]]:
-    """Open the servers of single uses; yield the client of each use."""
+    """Open the servers that have a single use; yield the client of each use."""
     async with AsyncExitStack() as stack:
         separate = {
             use: await stack.enter_async_context(open_redis(each))

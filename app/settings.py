@@ -28,10 +28,10 @@ Network: TypeAlias = IPv4Network | IPv6Network
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _MIN_KEY_BYTES: Final = (
-    32  # the output size of HMAC-SHA256: a shorter key is weaker, a longer one not stronger
+    32  # the output size of HMAC-SHA256: shorter keys are weaker, longer ones not stronger
 )
 
-_REPORTED: Final = ("requests", "replicas", "max-replicas")  # signals that every report has
+_REPORTED: Final = ("requests", "replicas", "max-replicas")  # signals that every report includes
 
 
 class ProcessRole(StrEnum):
@@ -193,9 +193,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """All settings of the `monitor` role. ``prometheus_url``: the address below which ``/api/v1`` is;
-    ``reports``: the bucket that reports are written to. In seconds: ``period``, which a report is about;
-    ``deadline`` of the run; ``scrape``, how long the metrics stay available after the report."""
+    """All settings of the `monitor` role.
+
+    ``prometheus_url`` is the URL of the Prometheus API without ``/api/v1``; ``reports`` is the bucket of
+    reports. In seconds: ``period`` of a report, ``deadline`` of the run, and ``scrape``, for which the
+    metrics stay available after the report.
+    """
 
     environment: str
     host: str
@@ -284,7 +287,10 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def _redis(source: _Source, secrets: Path, variable: str, pool: int, prefix: str = "") -> RedisSettings:
-    """The server whose URL is in a variable. The files of its secrets have the prefix."""
+    """Return the connection to the server whose URL is in a variable.
+
+    The files of its secrets have the prefix.
+    """
     url = source.url(variable, secure="rediss", plain="redis")
     if not url.startswith("rediss:"):
         optional = secrets / f"{prefix}redis-auth"
@@ -367,7 +373,7 @@ def _thresholds(source: _Source) -> Path | None:
 
 
 def _signals(source: _Source) -> Signals:
-    """Return the signals of the mounted file; none if it is not valid, which is a problem."""
+    """Return the signals of the mounted file; none if the file is invalid, which is recorded as a problem."""
     name = "KINGDOM_SIGNALS_FILE"
     value = source.text(name)
     if value:

@@ -74,7 +74,7 @@ class GoogleAuth(httpx.Auth):
     async def async_auth_flow(self, request: httpx.Request) -> Any:
         try:
             async with self._lock:
-                # A valid token is returned without a switch of threads.
+                # If the token is valid, no thread is used.
                 token = (
                     self._tokens.token()
                     if self._tokens.valid

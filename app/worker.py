@@ -53,10 +53,10 @@ async def working(services: Services) -> AsyncIterator[None]:
     tasks.every(ERASURE_SECONDS / 2, "erase-accounts", partial(_erase_accounts, services))
     if services.settings.mongodb.advisor is not Advisor.OFF:
         # Building an index may take long; the time limit prevents a second run in the meantime.
-        hourly("look-after-indexes", partial(_look_after_indexes, services), seconds=_HOUR_SECONDS)
+        hourly("maintain-indexes", partial(_maintain_indexes, services), seconds=_HOUR_SECONDS)
     consumer = Consumer(services.queue, tasks, slots=_SLOTS)
     registry = WorkerRegistry(services.queue_redis)
-    running = consumer.run(), _watch(services, registry), _show_audience(services.summaries)
+    running = consumer.run(), _watch(services, registry), _update_audience(services.summaries)
     loops = [asyncio.create_task(loop) for loop in running]
     drained = asyncio.create_task(_stop_when_draining(services, consumer, registry))
     try:
@@ -124,7 +124,7 @@ async def _roll_up_days(services: Services, _: EmptyBody) -> RolledUp:
         return RolledUp(await services.summaries.roll_up(clock.now().date()))
 
 
-async def _look_after_indexes(services: Services, _: EmptyBody) -> None:
+async def _maintain_indexes(services: Services, _: EmptyBody) -> None:
     """Run the index advisor in the mode of the settings."""
     try:
         with _retry_on_outage():
@@ -133,7 +133,7 @@ async def _look_after_indexes(services: Services, _: EmptyBody) -> None:
         log.info("index maintenance already running")
 
 
-async def _show_audience(summaries: Summaries) -> None:
+async def _update_audience(summaries: Summaries) -> None:
     """Update the metric of active accounts until cancelled."""
     while True:
         try:

@@ -14,7 +14,7 @@ from app.settings import load
 
 
 async def grant(email: str, name: str, environ: Mapping[str, str]) -> int:
-    """Grant the role ``name``; return the exit code: 0 granted, 1 failed, 2 for an unknown role.
+    """Grant the role ``name`` and return the exit code: 0 granted, 1 failed, 2 unknown role.
 
     Raises :class:`app.settings.SettingsError`.
     """
@@ -33,5 +33,5 @@ async def grant(email: str, name: str, environ: Mapping[str, str]) -> int:
     if changed.matched_count == 0:
         print(f"no account has the address {email}: sign up first", file=sys.stderr)
         return 1
-    print(f"{email} has the role {name} from its next sign-in or refresh on")
+    print(f"{email} has the role {name} from its next sign-in or token refresh on")
     return 0

@@ -70,19 +70,19 @@ async def confirm(context: RequestContext, body: Confirming) -> SignedIn:
 
 @accounts.get("/me")
 async def me(context: RequestContext) -> Account:
-    """The account that is signed in."""
+    """Get the account of this session."""
     return await context.services.accounts.read(context.session.account)
 
 
 @accounts.put("/me/profile", problem_types=[PRECONDITION_FAILED], headers=[IF_MATCH])
 async def change_profile(context: RequestContext, body: Profile) -> Account:
-    """Change the public data of the account; published pieces retain the name they were published with."""
+    """Change the public data of the account. Content that is already published retains its author name."""
     return await context.services.accounts.change_profile(context.session.account, body, condition(context))
 
 
 @accounts.put("/me/password", status=204, problem_types=[WRONG_CREDENTIALS])
 async def change_password(context: RequestContext, body: NewPassword) -> None:
-    """Set another password. Every other session of the account ends."""
+    """Change the password. Every other session of the account ends."""
     await context.services.accounts.change_password(context.session, body)
 
 
@@ -127,7 +127,7 @@ async def complete_reset(context: RequestContext, body: Reset) -> SignedIn:
 
 @accounts.put("/{account_id}/roles", role=Role.ADMINISTRATOR)
 async def set_roles(context: RequestContext, account_id: Id, body: Roles) -> Account:
-    """Replace the roles of an account. Its sessions have them from their next refresh on."""
+    """Replace the roles of an account. Takes effect in each session at its next token refresh."""
     return await context.services.accounts.set_roles(account_id, body.roles)
 
 
@@ -182,7 +182,7 @@ async def sign_out_elsewhere(context: RequestContext, session_id: Id) -> None:
 
 
 def _client(context: RequestContext) -> Client:
-    """The client, for the list of devices and for the rate limits."""
+    """Return the client, for the list of devices and for the rate limits."""
     return Client(_device(context), context.services.protection.client_addresses.find(context.scope))
 
 

@@ -1,4 +1,4 @@
-"""Limits per account: on guesses at its password and on mail to its address."""
+"""Limits per account: password attempts, and mail to its address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.telemetry import metrics
 
 
 class SignInGuard:
-    """Counts attempts at one account from all addresses."""
+    """Counts sign-in attempts and mail of one account, from all client addresses."""
 
     def __init__(self, limiter: Limiter, policies: RateLimitPolicies) -> None:
         self._limiter = limiter
@@ -36,6 +36,7 @@ class SignInGuard:
     async def allows_notice(self, email_key: str) -> bool:
         """Count a sign-up with an address; whether its mail may be sent.
 
-        Resets are counted apart, so that sign-ups with an address cannot use up the resets of its owner.
+        Counted separately from resets, so that sign-ups with an address cannot exhaust the resets of its
+        owner.
         """
         return (await self._limiter.decide(self._policies.sign_up_mail(email_key))).allowed

@@ -41,12 +41,12 @@ class Mailer(Protocol):
     """Sends messages in the background."""
 
     def send(self, message: Message) -> None:
-        """Send a message soon; errors are logged. Returns at once, whatever the mail server does."""
+        """Send a message in the background and return at once; errors are logged."""
         ...
 
     @property
     def outbox(self) -> list[Message]:
-        """Messages that were stored instead of sent, latest first."""
+        """Return the messages that were stored instead of sent, latest first."""
         ...
 
     async def close(self) -> None:
@@ -62,8 +62,13 @@ class Outbox:
 
     def send(self, message: Message) -> None:
         self._messages.appendleft(message)
-        # On one machine only: `kingdom logs api` shows the messages of every pod.
-        log.info("mail not sent: no mail server", to=message.to, subject=message.subject, text=message.text)
+        # In local environments only: `kingdom logs api` shows the messages of every pod.
+        log.info(
+            "mail stored: no mail server is configured",
+            to=message.to,
+            subject=message.subject,
+            text=message.text,
+        )
 
     @property
     def outbox(self) -> list[Message]:
@@ -133,7 +138,10 @@ class SmtpMailer:
 
 
 def open_mailer(settings: MailSettings | None, base: str) -> Mailer:
-    """Open the mailer of the settings; without settings, the outbox if ``base`` is a loopback address."""
+    """Open the mailer of the settings.
+
+    Without settings, messages are stored if ``base`` is a loopback address.
+    """
     if settings is not None:
         return SmtpMailer(settings)
     return Outbox() if is_loopback(urlsplit(base).netloc) else NoMailer()

@@ -35,15 +35,19 @@ def _common() -> frozenset[str]:
 
 
 def violation(password: str, *obvious: str) -> str | None:
-    """The reason to refuse ``password``, or ``None``. ``obvious`` are the address and name of the account."""
+    """Return why ``password`` is rejected, or ``None``.
+
+    ``obvious`` are the address and the name of the account.
+    """
     folded = password.casefold()
     if len(set(folded)) < _MIN_DISTINCT:
         return f"has fewer than {_MIN_DISTINCT} different characters"
     if _repeats(folded):
         return "repeats the same few characters"
     if _is_row(folded):
-        return "is a row of the keyboard or of the alphabet"
-    # Usual additions to a common password: digits and signs around it, digits in place of letters.
+        return "is a sequence of the keyboard or of the alphabet"
+    # Frequent modifications of a common password: digits and punctuation around it, digits in place of
+    # letters.
     plain, bare = folded.translate(_LEET), _EDGES.sub("", folded)
     for form in (folded, plain, bare, _EDGES.sub("", plain), bare.translate(_LEET)):
         if form in _common():
@@ -59,12 +63,12 @@ def violation(password: str, *obvious: str) -> str | None:
 
 
 def _repeats(text: str) -> bool:
-    """Whether the text is one short piece over and over, perhaps cut off."""
+    """Whether the text is one short sequence repeated; the last repetition may be incomplete."""
     return any(text == (text[:size] * len(text))[: len(text)] for size in range(1, len(text) // 2 + 1))
 
 
 def _is_row(text: str) -> bool:
-    """Whether the text is made of runs of keys that lie beside each other, each of four or more."""
+    """Whether the text consists of runs of adjacent keys, each of four or more."""
     rows = [*_ROWS, *(row[::-1] for row in _ROWS)]
     at = 0
     while at < len(text):

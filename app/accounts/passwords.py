@@ -35,7 +35,7 @@ class Passwords:
         self._dummy = self._hasher.hash("dummy")
 
     async def hash(self, password: str) -> str:
-        """The encoded hash, with its salt and parameters."""
+        """Return the encoded hash, with its salt and parameters."""
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, encoded: str | None) -> bool:

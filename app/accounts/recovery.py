@@ -76,7 +76,7 @@ class Recovery:
         self._tasks = BackgroundTasks()
 
     async def prepare(self) -> None:
-        """Create the index that the erasure reads."""
+        """Create the index that :meth:`erase` uses."""
         await create_indexes(self._documents, self.INDEXES)
 
     def request_reset(self, body: NewReset) -> None:
@@ -101,7 +101,7 @@ class Recovery:
                 "If that was not you, ignore this message: nothing has changed.\n"
             )
             self._mailer.send(Message(document["email"], "Your new password", text))
-        except Exception as error:  # a background task: no caller receives what the driver raises
+        except Exception as error:  # a background task: no caller receives the driver's errors
             log.warning("password reset not sent", error=type(error).__name__)
 
     async def reset(self, body: Reset, client: Client) -> SignedIn:
@@ -134,8 +134,10 @@ class Recovery:
         await self._refresh_sessions.end_others(session.account)
 
     async def erase(self, feed: Feed, media: MediaLibrary) -> int:
-        """Delete the content of deleted accounts and return how many accounts are done. Can be interrupted at
-        any point and repeated."""
+        """Delete the content of deleted accounts and return the number of completed accounts.
+
+        Can be interrupted at any point and repeated.
+        """
         done = 0
         async for document in self._documents.find({"erase": True}, {"_id": 1}).limit(_BATCH):
             owner = document["_id"]

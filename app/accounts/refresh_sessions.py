@@ -26,7 +26,7 @@ from app.telemetry import metrics
 
 log = structlog.get_logger()
 
-LIFETIME: Final = timedelta(days=30)  # without a refresh
+LIFETIME: Final = timedelta(days=30)  # of a session, since its last refresh
 RETRY_WINDOW: Final = timedelta(seconds=30)
 _MAX_LISTED: Final = 100
 
@@ -75,7 +75,7 @@ class RefreshSessions:
         token. Raises ``session-expired`` for a used or expired token."""
         now = clock.now()
         following = refresh.generation + 1
-        # One statement decides between two concurrent uses of a token.
+        # One atomic statement, so that only one of two concurrent uses of a token succeeds.
         renewed = await self._sessions.find_one_and_update(
             {"_id": refresh.session, "generation": refresh.generation, "renewed.until": {"$gt": now}},
             {"$set": {"generation": following, "renewed": _renewed(now)}},

@@ -134,12 +134,12 @@ class Registration:
                     "If you did not sign up, ignore this message.\n"
                 )
                 self._mailer.send(Message(account["email"], "Confirm your address", text))
-        except Exception as error:  # a background task: no caller receives what the driver raises
+        except Exception as error:  # a background task: no caller receives the driver's errors
             log.warning("confirmation not sent", error=type(error).__name__)
 
     async def _mail_notice(self, known: Document, password: str) -> None:
         try:
-            # A client that lost the response signs up again; the owner needs no mail about that.
+            # A client that lost the response repeats the sign-up; its owner must not be notified then.
             if await self._passwords.matches(password, known["password"]):
                 return
             if await self._guard.allows_notice(known["email_key"]):
@@ -149,7 +149,7 @@ class Registration:
                     "If it was not you, ignore this message: nothing has changed.\n"
                 )
                 self._mailer.send(Message(known["email"], "You already have an account", text))
-        except Exception as error:  # a background task: no caller receives what the driver raises
+        except Exception as error:  # a background task: no caller receives the driver's errors
             log.warning("sign-up notice not sent", error=type(error).__name__)
 
 

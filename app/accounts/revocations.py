@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 _KEY: Final = "sessions:ended"
 _PAUSE_SECONDS: Final = 1.0
-_OVERLAP_SECONDS: Final = 30.0  # the clocks of pods differ by less
+_OVERLAP_SECONDS: Final = 30.0  # maximum difference between the clocks of pods
 
 
 class Revocations:
@@ -67,7 +67,7 @@ class Revocations:
             self._ended[name.decode()] = at
         self._read_until = now
         oldest = now - LIFETIME_SECONDS - _OVERLAP_SECONDS
-        # Insertion order is nearly the order of time: stop at the first that is not expired.
+        # Insertion order is almost the order of time: stop at the first that has not expired.
         while self._ended and (first := next(iter(self._ended.items())))[1] < oldest:
             del self._ended[first[0]]
 

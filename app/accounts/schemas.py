@@ -13,7 +13,7 @@ from app.auth.roles import Plan, Role
 from app.http import text
 from app.http.text import END
 
-# Catches typing errors; only a mail to the address can prove that it exists.
+# Detects typing errors; only a mail to the address can prove that it exists.
 Email = Annotated[
     str,
     Meta(
@@ -64,7 +64,11 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
     email: Annotated[str, Meta(max_length=254)]
     password: Candidate
     device_token: Annotated[
-        str, Meta(max_length=200, description="From an earlier response: this device has signed in before.")
+        str,
+        Meta(
+            max_length=200,
+            description="Device token of an earlier response: this device has signed in before.",
+        ),
     ] = ""
 
 
@@ -97,7 +101,10 @@ class Roles(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Account(msgspec.Struct):
-    """An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan."""
+    """An account as its owner sees it.
+
+    ``balance`` is in cents; ``plan_until`` is the end of a bought plan.
+    """
 
     id: str
     email: str
@@ -131,7 +138,7 @@ class SignIns(msgspec.Struct):
 
 
 class SignInDevice(msgspec.Struct):
-    """A session that can be refreshed. ``current``: the session of this request."""
+    """A session that can be refreshed. ``current`` is true for the session of this request."""
 
     id: str
     device: str
@@ -141,7 +148,7 @@ class SignInDevice(msgspec.Struct):
 
 
 class NewReset(msgspec.Struct, forbid_unknown_fields=True):
-    """The address of an account whose password must be replaced."""
+    """The address of an account that requests a password reset."""
 
     email: Annotated[str, Meta(max_length=254)]
 

@@ -81,14 +81,14 @@ class Accounts:
         email_key = key(body.email)
         document = await self._accounts.find_one({"email_key": email_key})
         address = _digest(email_key, client.address)
-        # Also queried without an account, so that the time does not show which addresses have one.
+        # Also queried without an account, so that the time does not reveal which addresses have one.
         known = await self._refresh_sessions.has_address(document["_id"] if document else "", address)
         trusted = self._tokens.is_device_of(email_key, body.device_token)
         await self._guard.check(email_key, "device" if trusted else client.address if known else None)
         encoded = document["password"] if document else None
         if not await self._passwords.matches(body.password, encoded) or document is None:
             metrics.sign_ins_refused.inc()
-            raise Problem(WRONG_CREDENTIALS, "Check both; after that, reset the password.")
+            raise Problem(WRONG_CREDENTIALS, "Check the address and the password, or reset the password.")
         return await self.open_session(document, client)
 
     async def open_session(self, document: Document, client: Client) -> SignedIn:
@@ -164,7 +164,8 @@ class Accounts:
         """Change the name. Raises ``precondition-failed`` if ``condition`` (``If-Match``) does not match."""
         document = await self.find(account_id)
         preconditions.check(condition, account(document))
-        # The update requires the name that was checked, or one of two concurrent changes would be lost.
+        # The update requires the name that was checked; otherwise one of two concurrent changes could be
+        # lost.
         same = {"name": document["name"]} if condition is not None else {}
         async with self._results.writing(account_id):
             changed = await self._accounts.find_one_and_update(
@@ -177,7 +178,7 @@ class Accounts:
         return account(changed)
 
     async def set_roles(self, account_id: str, roles: list[Role]) -> Account:
-        """Replace the roles of an account; its sessions have them from their next refresh on."""
+        """Replace the roles of an account; takes effect in each session at its next token refresh."""
         names = sorted({role.value for role in roles})
         async with self._results.writing(account_id):
             document = await self._accounts.find_one_and_update(
@@ -225,7 +226,7 @@ class Accounts:
 
 
 def account(document: Document) -> Account:
-    """An account as its owner sees it."""
+    """Return an account as its owner sees it."""
     return Account(
         id=document["_id"],
         email=document["email"],
@@ -239,18 +240,18 @@ def account(document: Document) -> Account:
 
 
 def plan_of(document: Document) -> Plan:
-    """The current plan of an account: the one it bought, until that expires."""
+    """Return the current plan of an account: the bought one until it expires."""
     bought = document.get("subscription")
     return Plan(bought["plan"]) if bought and bought["until"] > clock.now() else Plan.FREE
 
 
 def account_results(redis: Redis) -> AccountResults:
-    """The cache of accounts by ID."""
+    """Return the cache of accounts by ID."""
     return QueryCache(redis, "accounts", Account)
 
 
 def key(email: str) -> str:
-    """The form in which spellings of one address are equal."""
+    """Return the normalized form of an address, equal for all its spellings."""
     return address_key(email)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.analytics.schemas import (
     Audience,
     DaysQuery,
-    EventsTaken,
+    EventsIngested,
     NewEvents,
     OwnSummary,
     Summary,
@@ -21,7 +21,7 @@ analytics = Routes("/v1/analytics", tag="analytics")
 
 
 @events.post("", status=202, priority=RequestPriority.BULK)
-async def ingest(context: RequestContext, body: NewEvents) -> EventsTaken:
+async def ingest(context: RequestContext, body: NewEvents) -> EventsIngested:
     """Ingest a batch of client events.
 
     The events are stored when the response is sent. A batch can be sent again if its response was lost:
@@ -32,7 +32,7 @@ async def ingest(context: RequestContext, body: NewEvents) -> EventsTaken:
 
 @analytics.get("/me")
 async def own(context: RequestContext, query: DaysQuery) -> OwnSummary:
-    """Get the account's own event counts by name."""
+    """Get the account's event counts by name."""
     return await context.services.summaries.own(context.session.account, query)
 
 

@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError
 
 from app import clock
 from app.analytics.active_accounts import ActiveAccounts
-from app.analytics.schemas import TIMINGS, Event, EventsTaken
+from app.analytics.schemas import TIMINGS, Event, EventsIngested
 from app.connections import Database, Document
 from app.database.concerns import with_w1
 from app.database.indexes import create_indexes
@@ -49,7 +49,7 @@ class Ingestion:
         self._events = with_w1(database, "events")
         self._active_accounts = active_accounts
         self._pending = 0  # events that are not written yet
-        self._batcher: Batcher[list[Document], EventsTaken] = Batcher(
+        self._batcher: Batcher[list[Document], EventsIngested] = Batcher(
             self._write, max_weight=_MAX_BATCH, weight=len
         )
 
@@ -57,7 +57,7 @@ class Ingestion:
         """Create the indexes."""
         await create_indexes(self._events, self.INDEXES)
 
-    async def ingest(self, account: str, events: Sequence[Event]) -> EventsTaken:
+    async def ingest(self, account: str, events: Sequence[Event]) -> EventsIngested:
         """Write events of an account; return how many were new and how many were duplicates.
 
         Raises :class:`Problem` (503) if too many events are pending in this pod, and driver errors, after
@@ -69,7 +69,7 @@ class Ingestion:
         self._pending += len(events)
         return await self._batcher.submit([_document(account, event, now) for event in events])
 
-    async def _write(self, batch: Sequence[list[Document]]) -> list[EventsTaken]:
+    async def _write(self, batch: Sequence[list[Document]]) -> list[EventsIngested]:
         documents = [document for events in batch for document in events]
         self._pending -= len(documents)
         duplicate_indexes: set[int] = set()
@@ -81,12 +81,12 @@ class Ingestion:
             if len(duplicate_indexes) < len(failed):
                 raise
         self._record([document for at, document in enumerate(documents) if at not in duplicate_indexes])
-        results: list[EventsTaken] = []
+        results: list[EventsIngested] = []
         at = 0
         for events in batch:
             duplicates = sum(index in duplicate_indexes for index in range(at, at + len(events)))
             at += len(events)
-            results.append(EventsTaken(len(events) - duplicates, duplicates))
+            results.append(EventsIngested(len(events) - duplicates, duplicates))
         return results
 
     def _record(self, documents: list[Document]) -> None:

@@ -60,7 +60,7 @@ class NewEvents(msgspec.Struct, forbid_unknown_fields=True):
     events: Annotated[list[Event], Meta(min_length=1, max_length=MAX_EVENTS)]
 
 
-class EventsTaken(msgspec.Struct):
+class EventsIngested(msgspec.Struct):
     """Number of new events, and of ``known`` ones that were ingested before."""
 
     accepted: int

@@ -8,7 +8,10 @@ from typing import Final
 
 
 class Role(StrEnum):
-    """A right beyond an account's own resources. Granted by an administrator, stored in the session token."""
+    """A permission beyond an account's own resources.
+
+    Granted by an administrator, stored in the session token.
+    """
 
     ANALYST = "analyst"
     ADMINISTRATOR = "administrator"

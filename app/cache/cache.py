@@ -59,8 +59,8 @@ _FAILURE_SECONDS: Final = 1.0  # seconds for which a failed source is not called
 _MAX_UNPUBLISHED: Final = 1_000
 _ATTEMPTS: Final = 3
 _REPUBLISH_SECONDS: Final = 0.1
-# How long a pod may serve an old value that it received no invalidation of: Redis may evict a registration,
-# and pods of a version without registrations do not publish to registered pods.
+# Maximum time for which a pod may serve an old value without receiving its invalidation: Redis may evict a
+# registration, and pods of a version without registrations do not publish to registered pods.
 _HELD_SECONDS: Final = 5.0
 
 
@@ -326,7 +326,8 @@ class Cache(Generic[T]):
                 self.counts.redis += 1
                 try:
                     value = self._decode(found.data)
-                except Exception:  # of another version of the service; its decoder may raise anything
+                # Encoded by another version of the service; its decoder may raise any exception.
+                except Exception:
                     return await self._load(key, load, flight, found)
                 self._store(key, value, flight, len(found.data), found.fresh, found.expires)
                 if found.load:

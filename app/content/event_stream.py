@@ -63,7 +63,8 @@ async def _events(
                 await changed.wait()
             due = False  # a notification announces an event, and the document is polled
         except TimeoutError:
-            yield b":\n\n"  # an SSE comment keeps proxies from closing and detects disconnected clients
+            # An SSE comment keeps proxies from closing the stream, and reveals disconnected clients.
+            yield b":\n\n"
             due = True
 
 

@@ -49,8 +49,8 @@ class _Chunk(msgspec.Struct):
 class OpenAI:
     """A generator over HTTP. ``seconds`` limits each text; while the breaker is open, no request is sent.
 
-    A generator that sends nothing for 10 seconds hangs: waiting for ``seconds`` would keep the slots of the
-    worker from its other jobs.
+    A generator that sends nothing for 10 seconds counts as hung: waiting for ``seconds`` would block the
+    slots of the worker for its other jobs.
     """
 
     def __init__(self, client: httpx.AsyncClient, breaker: Breaker, *, model: str, seconds: float) -> None:

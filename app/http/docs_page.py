@@ -60,7 +60,7 @@ def page(document: dict[str, Any]) -> bytes:
         '<div id="api"></div>'
         f'<main><noscript><h1>{title}</h1><p>The operations: <a href="/openapi.json">OpenAPI 3.1</a>.</p>'
         "</noscript><h2>Problems</h2><p>Every error is <code>application/problem+json</code> (RFC 9457); its "
-        f"<code>type</code> leads here.</p><table>{kinds}</table></main>"
+        f"<code>type</code> links to this list.</p><table>{kinds}</table></main>"
         '<script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></html>'
     ).encode()
 

@@ -19,7 +19,7 @@ async def live(context: RequestContext) -> dict[str, str]:
 
 @health.get("/readyz", access=Access.ANYONE)
 async def ready(context: RequestContext) -> Response[dict[str, str]]:
-    """Readiness probe: 200 if the pod should receive traffic, else 503; with the state of each dependency."""
+    """Readiness probe: 200 if the pod should receive traffic, else 503, with the state of each dependency."""
     healthy, report = context.services.lifecycle.report()
     return Response(report, status=200 if healthy else _UNREADY)
 

@@ -1,4 +1,4 @@
-"""Rules for text that clients send and others read: patterns that end where the text does, and names."""
+"""Validation of text fields: patterns that match up to the end of the text, and display names."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 import unicodedata
 from typing import Final
 
-# In Python, ``$`` also matches before a line break at the end. This does not, and JavaScript agrees.
+# In Python, ``$`` also matches before a line break at the end; this pattern does not, as in JavaScript.
 END: Final = r"$(?!\n)"
-# Controls, characters that turn the direction of text, and invisible ones that make two names look alike.
+# Control characters, bidirectional formatting characters, and invisible ones that make two names look alike.
 _FORBIDDEN: Final = re.compile(
     "[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 
 
 def name(value: str) -> str:
-    """A name to show: in Unicode form NFC, without spaces around it.
+    """Return a display name in Unicode form NFC, without surrounding spaces.
 
     Raises ``ValueError``, which msgspec reports as a validation error, for control, direction and invisible
-    characters, for unpaired surrogates, and for a name of nothing else.
+    characters, for unpaired surrogates, and for a name without visible characters.
     """
     value = unicodedata.normalize("NFC", value).strip()
     if not value:
@@ -29,8 +29,10 @@ def name(value: str) -> str:
 
 
 def address_key(email: str) -> str:
-    """The form in which two spellings of one e-mail address are equal: NFKC, without case, and the domain in
-    its ASCII form (IDNA), as mail servers compare it."""
+    """Return the form of an e-mail address that is equal for all its spellings.
+
+    NFKC, without case, and the domain in its ASCII form (IDNA), as mail servers compare it.
+    """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
     local, at, domain = folded.rpartition("@")
     try:
@@ -40,7 +42,10 @@ def address_key(email: str) -> str:
 
 
 def address(value: str) -> str:
-    """An e-mail address as it is stored and written to. Raises ``ValueError`` as :func:`name` does."""
+    """Return an e-mail address in the form that is stored and used for mail.
+
+    Raises ``ValueError`` as :func:`name` does.
+    """
     value = unicodedata.normalize("NFC", value)
     if _FORBIDDEN.search(value):
         raise ValueError("Expected an address without control, direction or invisible characters")

@@ -71,7 +71,7 @@ class InFlightRead:
         return await asyncio.shield(self._future)
 
     def end(self, response: RecordedResponse | None) -> None:
-        """Give the response to the waiting requests."""
+        """Pass the response to the waiting requests."""
         if self._future is not None:
             self._future.set_result(response)
 
@@ -109,7 +109,7 @@ class InFlightRequests:
 
 
 class CoalescingMiddleware:
-    """Around a read of an account: runs it, or waits for an identical one."""
+    """Middleware of a read of an account: calls the route, or waits for an identical read."""
 
     def __init__(self, app: ASGIApp, in_flight: InFlightRequests) -> None:
         self._app = app
@@ -155,7 +155,7 @@ class CoalescingMiddleware:
 
 
 class InvalidateOnWriteMiddleware:
-    """Around a route that may change data of an account: ends the sharing of older reads."""
+    """Middleware of a route that may change data of an account: ends the sharing of older reads."""
 
     def __init__(self, app: ASGIApp, in_flight: InFlightRequests) -> None:
         self._app = app

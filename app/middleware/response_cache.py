@@ -152,10 +152,10 @@ def fill_scope(scope: Scope, query: str) -> Scope:
 
 
 def canonical_query(kind: type[msgspec.Struct] | None, query: bytes) -> str:
-    """The parameters that ``kind`` declares, decoded and in the order of their names; those with their
-    default value are left out, because a request without them is the same request.
+    """Return the parameters that ``kind`` declares, decoded and sorted by name, without default values.
 
-    Raises :class:`Problem` (422) when ``query`` does not fit ``kind``; no entry is created for it.
+    A request with a default value is the same as one without the parameter. Raises :class:`Problem` (422) if
+    ``query`` does not match ``kind``; no entry is created for it.
     """
     if kind is None:
         return ""

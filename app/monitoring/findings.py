@@ -1,4 +1,4 @@
-"""Findings: what has become worse, since when, by how much, and what changed at the same time."""
+"""Findings: which signal degraded, when, by how much, and which events happened at that time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOVED_BUCKETS: Final = 3
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that may be the cause: a deployment, a scaling decision, a drill, a load run."""
+    """An event that may be the cause: a deployment, a scaling decision, a drill, a load run."""
 
     at: float
     kind: str
@@ -26,10 +26,10 @@ class Happening:
 
 @dataclass(frozen=True)
 class Finding:
-    """A change for the worse of one line of a signal.
+    """A degradation of one line of a signal.
 
-    `hours` is the time until `limit` is reached, from the bounds of the slope; its second value is None when
-    the lower bound does not reach the limit. `movers` are happenings near the onset, `with_` other lines that
+    `hours` is the time until `limit` is reached, from the bounds of the slope; its second value is None if
+    the lower bound does not reach the limit. `movers` are events near the onset, `with_` other lines that
     changed then.
     """
 
@@ -47,7 +47,7 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """One sentence for a person."""
+        """Return the finding as one sentence."""
         change = self.change
         where = f" of {self.line}" if self.line else ""
         what = "changed" if change.kind == "shift" else "is drifting"
@@ -70,9 +70,9 @@ class Finding:
 def findings(
     source: Source, signals: Signals, end: float, happenings: Sequence[Happening] = ()
 ) -> list[Finding]:
-    """Return what has become worse in the windows before `end`, the largest change first.
+    """Return the degradations in the windows before `end`, the largest change first.
 
-    A line that is found at several scales is reported at the longest one, which has its onset. Raises
+    A line that is found at several scales is reported at the longest one, which contains its onset. Raises
     SourceError.
     """
     found: dict[tuple[str, str], Finding] = {}
@@ -127,7 +127,7 @@ def _of_signal(source: Source, signals: Signals, signal: Signal, end: float, sca
 def _loads(
     source: Source, signals: Signals, signal: Signal, start: float, end: float, step: float
 ) -> dict[str, TimeSeries]:
-    """The load of each line by its label; the key "" is that of all lines."""
+    """Return the load of each line by its label; the key "" is that of all lines."""
     if not signal.load:
         return {}
     load = signals.signals[signal.load]
@@ -136,7 +136,7 @@ def _loads(
 
 
 def _explained(finding: Finding, others: Sequence[Finding], happenings: Sequence[Happening]) -> Finding:
-    """The finding with what happened, and what else changed, near its onset."""
+    """Return the finding with the events and the other changes near its onset."""
     bucket = float(finding.evidence["bucket_seconds"])
     onset, near = finding.change.onset, _MOVED_BUCKETS * bucket
     movers = sorted(

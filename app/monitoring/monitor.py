@@ -49,7 +49,7 @@ async def run(settings: MonitorSettings) -> int:
         with _serving(settings, registry):
             report = await _until(stop, end, _evaluate(settings))
             if report is not None:
-                # Exported before it is written: alerts do not depend on the bucket.
+                # Exported before the report is written, so that alerts do not depend on the bucket.
                 registry.register(TrendMetrics(report.findings, report.end))
                 written = await _until(stop, end, _write(settings, report))
                 if written is not None:
@@ -90,7 +90,7 @@ def _built(settings: MonitorSettings) -> MonitoringReport:
 async def _write(settings: MonitorSettings, report: MonitoringReport) -> bool:
     """Write the report as HTML and JSON; return whether both were written.
 
-    The names are new in each run: the identity may create objects and not replace them.
+    Names are unique for each run, because the identity may create objects but not replace them.
     """
     name = object_name(report)
     try:
@@ -111,7 +111,7 @@ async def _write(settings: MonitorSettings, report: MonitoringReport) -> bool:
 
 
 def object_name(report: MonitoringReport) -> str:
-    """The name of the report's objects without extension: the day as folders, environment and time."""
+    """Return the name of the report's objects without extension: the day as folders, environment and time."""
     return time.strftime(f"%Y/%m/%d/{report.stack}-%Y%m%dT%H%M%SZ", time.gmtime(report.end))
 
 

@@ -1,4 +1,4 @@
-"""Error budgets: how much of what an objective allows was used in a period."""
+"""Error budgets: how much of the allowed share of bad requests a period used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WINDOW: Final = "5m"
 
 @dataclass(frozen=True)
 class Budget:
-    """The share of requests that violated an objective, and how much of the allowed share that is.
+    """The share of requests that violated an objective, and the ratio of that to the allowed share.
 
     Both are None without requests.
     """
@@ -27,7 +27,7 @@ class Budget:
 
 
 def budgets(source: Source, signals: Signals, end: float, seconds: float, step: float) -> list[Budget]:
-    """The budgets of all objectives; the share of each moment counts by its requests. Raises SourceError."""
+    """Return the budgets of all objectives, each moment weighted by its requests. Raises SourceError."""
     requests = _by_time(source.query_range(signals.signals["requests"].query, end - seconds, end, step))
     found = []
     for name, allowed in signals.allowed.items():

@@ -12,12 +12,12 @@ from app.google_auth import AccessTokenError
 from app.monitoring.source import SourceError, TimeSeries
 
 _TIMEOUT_SECONDS: Final = 30.0
-# Prometheus refuses more than 11,000 points a series (web/api/v1/api.go).
+# Prometheus rejects queries with more than 11,000 points per series (web/api/v1/api.go).
 _MAX_POINTS: Final = 11_000
 
 
 class PrometheusSource:
-    """Queries `url`, the address below which ``/api/v1/query_range`` is.
+    """Queries the Prometheus API at `url`, without ``/api/v1``.
 
     `token` returns a bearer token for each request and may raise AccessTokenError; None sends no
     Authorization header.

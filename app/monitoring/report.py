@@ -76,7 +76,7 @@ class MonitoringReport:
     problems: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data."""
+        """Return the report as plain data."""
         return {**asdict(self), "findings": [finding.to_json() for finding in self.findings]}
 
 
@@ -91,9 +91,9 @@ def build(
     cluster: bool = False,
     **more: Any,
 ) -> MonitoringReport:
-    """The report of the `seconds` before `end`; `cluster` adds the plots of metrics of Google Cloud.
+    """Build the report of the `seconds` before `end`.
 
-    Raises SourceError.
+    `cluster` adds the plots of Google Cloud's metrics. Raises SourceError.
     """
     step = _MIN_STEP * max(1, math.ceil(seconds / _POINTS / _MIN_STEP))
     start = end - seconds
@@ -137,12 +137,12 @@ def build(
 
 
 def _total(found: Sequence[TimeSeries], step: float) -> float:
-    """The sum over a period of signals that count an hour at each moment."""
+    """Return the total over a period of signals whose value is a count of one hour."""
     return sum(math.fsum(series.values) * step / 3600 for series in found)
 
 
 def render(report: MonitoringReport) -> str:
-    """The HTML of a report."""
+    """Return the report as HTML."""
     title = f"{report.stack}: {_moment(report.start)} to {_moment(report.end)}"
     budget = _table(
         ("objective", "allowed", "violated", "budget used"),

@@ -16,7 +16,7 @@ from app.monitoring.trends import MIN_BUCKETS
 
 
 class SignalsError(Exception):
-    """The declared signals cannot be used; the text states which and why."""
+    """The declared signals are invalid; the text states which and why."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Signal(msgspec.Struct, frozen=True):
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """A chart: the signal behind each legend, and the tab of the local dashboard that it is on."""
+    """A chart: the signal of each legend, and the tab of the local dashboard that contains it."""
 
     title: str
     lines: dict[str, str]
@@ -58,11 +58,11 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 class Detection(msgspec.Struct, frozen=True):
-    """How one machine is watched, and the scales at which trends and shifts are looked for.
+    """Settings of detection on one machine, and the scales of trends and shifts.
 
     `scrape_seconds` are between scrapes, `examine_seconds` between examinations. An alert begins
-    `fire_seconds` after its threshold was crossed and ends `recover_seconds` after it was left. A
-    recommendation needs a history of `history_seconds`.
+    `fire_seconds` after its threshold was crossed and ends `recover_seconds` after the value was back. A
+    recommendation requires a history of `history_seconds`.
     """
 
     scrape_seconds: float = 15.0
@@ -74,12 +74,12 @@ class Detection(msgspec.Struct, frozen=True):
 
     @property
     def window(self) -> float:
-        """The longest window."""
+        """Return the longest window."""
         return max(scale.window for scale in self.scales)
 
 
 class Signals(msgspec.Struct, frozen=True):
-    """Signals and dashboards by name, for each objective its query and the allowed share, and detection."""
+    """Signals and dashboards by name, queries and allowed shares of objectives, and detection settings."""
 
     signals: dict[str, Signal]
     dashboards: dict[str, tuple[Panel, ...]]
@@ -92,11 +92,11 @@ class Signals(msgspec.Struct, frozen=True):
         return Template(self.objectives[objective]).substitute(window=window)
 
     def local(self) -> dict[str, Signal]:
-        """The signals that one machine measures."""
+        """Return the signals that can be measured on one machine."""
         return {name: signal for name, signal in self.signals.items() if signal.only != "cluster"}
 
 
-_NOT_USED: Final = ("policy",)  # for Cloud Monitoring alone
+_NOT_USED: Final = ("policy",)  # of Cloud Monitoring only
 
 
 def resolve(content: Mapping[str, Any], namespace: str, observability: Mapping[str, Any]) -> Signals:
@@ -138,7 +138,7 @@ def resolve(content: Mapping[str, Any], namespace: str, observability: Mapping[s
 
 
 def decode(content: Any) -> Signals:
-    """The signals in `content`, plain data or JSON. Raises SignalsError."""
+    """Decode the signals from plain data or JSON. Raises SignalsError."""
     try:
         found = (
             msgspec.json.decode(content, type=Signals)

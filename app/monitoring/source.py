@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class SourceError(Exception):
-    """A source cannot be read; the text states which, and what would be right."""
+    """A source cannot be read; the text states which and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TimeSeries:
 
     @property
     def label(self) -> str:
-        """The labels as text: the value alone where there is one label."""
+        """Return the labels as text; the value alone if there is one label."""
         if len(self.labels) == 1:
             return next(iter(self.labels.values()))
         return ", ".join(f"{key}={value}" for key, value in sorted(self.labels.items()))

@@ -1,4 +1,4 @@
-"""Rank statistics for trends and shifts: robust against outliers and free of assumptions on distributions.
+"""Rank statistics for trends and shifts: robust against outliers, without assumed distributions.
 
 All are stratified: values are compared within a stratum only. With strata of equal load, a daily pattern of
 the load is not a trend of the response time (seasonal Kendall test, Hirsch and Slack 1984; van Elteren 1960).
@@ -14,7 +14,7 @@ from statistics import NormalDist, median
 from typing import Final
 
 _NORMAL: Final = NormalDist()
-_MAX_DEVIATION: Final = 4.0  # of the scale of deviations: beyond it, a deviation costs no more
+_MAX_DEVIATION: Final = 4.0  # in scales of deviations: larger deviations have no additional cost
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Slope:
 class Shift:
     """The Hodges-Lehmann shift, the p-value of the rank-sum test, and the probability of superiority.
 
-    `superiority` is the probability that a value after is above one before at equal load; 0.5: no shift.
+    `superiority` is the probability that a value after the shift exceeds one before it at equal load; 0.5: no
+    shift.
     """
 
     shift: float
@@ -45,7 +46,7 @@ def slope(
     strata: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
 ) -> Slope | None:
-    """The trend of values over time; None when no two of them can be compared.
+    """Return the trend of values over time; None if no two of them are comparable.
 
     The interval is that of Sen (1968) as in scipy.stats.theilslopes; p is two-sided, with the correction for
     ties and for continuity.
@@ -80,7 +81,7 @@ def shift(
     strata_before: Sequence[Hashable] | None = None,
     strata_after: Sequence[Hashable] | None = None,
 ) -> Shift | None:
-    """How `after` differs from `before`; None when no value can be compared."""
+    """Return the difference between `after` and `before`; None if no values are comparable."""
     groups: dict[Hashable, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     for index, value in enumerate(before):
         groups[None if strata_before is None else strata_before[index]][0].append(value)
@@ -126,7 +127,7 @@ def change_point(values: Sequence[float], min_segment: int) -> int:
 
 
 def step_point(values: Sequence[float], min_segment: int, ramp: int, floor: float) -> tuple[int, int, float]:
-    """Find where a line steps to another level: the index, the values in between, and the cost of the fit.
+    """Find the step of a line to another level: its index, the values in between, and the cost of the fit.
 
     A step that is measured as a rate over several values appears as a ramp of up to `ramp` values between
     both levels; a ramp costs one parameter. `floor` is the smallest scale of deviations.
@@ -152,7 +153,7 @@ def step_point(values: Sequence[float], min_segment: int, ramp: int, floor: floa
 def hinge_point(
     times: Sequence[float], values: Sequence[float], min_segment: int, floor: float
 ) -> tuple[int, float]:
-    """Find where a flat line turns into a slope: the index, and the cost of the fit as in `step_point`."""
+    """Find where a constant line starts to rise: the index, and the cost of the fit as in `step_point`."""
     best, found = math.inf, min_segment
     for index in range(len(values) - min_segment + 1):
         base = median(values[: max(index, 3)])
@@ -166,7 +167,7 @@ def hinge_point(
             abs(value - base - max(0.0, at - times[index]) * rate)
             for at, value in zip(times, values, strict=True)
         ]
-        # A scale of their own for a few values would be that of their chance.
+        # With few values, their own scale would be random, so the common one is used.
         split = index + 1 if index >= min_segment else 0
         cost = _cost(deviations[:split], floor) + _cost(deviations[split:], floor)
         if cost < best:
@@ -189,13 +190,13 @@ def _cost(deviations: Sequence[float], floor: float) -> float:
 
 
 def spread(values: Sequence[float]) -> float:
-    """A robust standard deviation: the median absolute deviation, scaled to that of a normal distribution."""
+    """Return a robust standard deviation: the median absolute deviation, scaled to a normal distribution."""
     middle = median(values)
     return 1.4826 * median([abs(value - middle) for value in values])
 
 
 def two_sided(z: float) -> float:
-    """The two-sided p-value of a standard normal statistic."""
+    """Return the two-sided p-value of a standard normal statistic."""
     return math.erfc(abs(z) / math.sqrt(2))
 
 

@@ -1,4 +1,4 @@
-"""Gauges of the monitor: what the last run found."""
+"""Gauges of the monitor: the findings of its last run."""
 
 from __future__ import annotations
 

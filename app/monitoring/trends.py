@@ -16,12 +16,14 @@ from app.monitoring.statistics import Slope, change_point, hinge_point, shift, s
 MIN_BUCKETS: Final = 20
 _MIN_SEGMENT: Final = 5
 _MIN_STRATUM: Final = 6
-# Five leave so much difference of load within one of them that a load which rises for ten hours is a trend.
+# With five, the load still differs so much within one stratum that a load which rises for ten hours appears
+# as a trend.
 _STRATA: Final = 8
-# Loads that differ by less are equal: more strata of a constant load only take from the tests' power.
+# Loads that differ by less are equal: more strata of a constant load would only reduce the tests' power.
 _MIN_WIDTH: Final = 0.1
-# Three gates, all needed: significance, size relative to the value and to the noise, and superiority. Values
-# of neighboring buckets are correlated, so a p-value is smaller than it should be; the limit allows for that.
+# Three required conditions: significance, size relative to the value and to the noise, and superiority.
+# Values of neighboring buckets are correlated, so a p-value is smaller than it should be; the limit allows
+# for that.
 _MAX_P: Final = 1e-6
 _MIN_CHANGE: Final = 0.2
 _MIN_NOISES: Final = 3.0
@@ -30,8 +32,8 @@ _MIN_SUPERIORITY: Final = 0.9
 # compressed.
 _RATE_BUCKETS: Final = 5
 # A slope has to fit better than a step by this difference of log-likelihoods, which makes it 7.4 (e^2) times
-# as likely: positive evidence by Kass and Raftery (1995). A step described as a slope predicts a time to a
-# threshold that has no meaning; a slope described as a step only lacks that time.
+# as likely: positive evidence by Kass and Raftery (1995). A step described as a slope predicts a meaningless
+# time to the threshold; a slope described as a step only lacks that time.
 _SLOPE_COST: Final = 2.0
 # The smallest scale of deviations from a fit, relative to the noise and to the change.
 _MIN_SCALE: Final = 0.3
@@ -62,8 +64,11 @@ class Change:
         return (self.after - self.before) / abs(self.before) if self.before else math.inf
 
     def hours_to(self, limit: float) -> tuple[float, float] | None:
-        """Hours until the value reaches `limit`, from both bounds of the slope; None for a shift or a slope
-        away from it. The second is infinite when the lower bound of the slope does not reach the limit."""
+        """Return the hours until the value reaches `limit`, from both bounds of the slope.
+
+        None for a shift, or a slope away from the limit. The second value is infinite if the lower bound of
+        the slope does not reach the limit.
+        """
         distance = limit - self.after
         sign = 1.0 if distance >= 0 else -1.0
         slow, fast = sorted((sign * self.slope_low, sign * self.slope_high))
@@ -74,7 +79,7 @@ class Change:
 
 
 def buckets(series: TimeSeries, start: float, seconds: float, count: int) -> list[float | None]:
-    """The median of each bucket of `seconds`, None for one without a value."""
+    """Return the median of each bucket of `seconds`, None for one without a value."""
     found: dict[int, list[float]] = defaultdict(list)
     for at, value in zip(series.times, series.values, strict=True):
         index = int((at - start) // seconds)
@@ -84,10 +89,10 @@ def buckets(series: TimeSeries, start: float, seconds: float, count: int) -> lis
 
 
 def ramp_of(bucket: float, min_bucket: float) -> int:
-    """Return over how many buckets of `bucket` seconds a rate shows a step as a ramp.
+    """Return the number of buckets of `bucket` seconds over which a rate shows a step as a ramp.
 
-    `min_bucket` are the seconds of the buckets of the shortest scale. The ramp is one bucket longer than the
-    window of the rate, because the step is within a bucket.
+    `min_bucket` is the length in seconds of the shortest scale's buckets. The ramp is one bucket longer than
+    the window of the rate, because the step is within a bucket.
     """
     return math.ceil(_RATE_BUCKETS * (min_bucket / bucket)) + 1
 
@@ -99,7 +104,7 @@ def detect(
     worse: str = "above",
     ramp: int = _RATE_BUCKETS + 1,
 ) -> Change | None:
-    """A change for the worse in bucketed values; None when there is none or too little is known.
+    """Return the degradation in bucketed values; None if there is none or the data is insufficient.
 
     With `load`, values are compared only with those at a similar load. A shift may have up to `ramp` values
     between both levels (`ramp_of`); the default is that of the shortest scale.
@@ -133,9 +138,10 @@ def detect(
 
 
 def _strata(load: Sequence[float]) -> list[int]:
-    """Groups of similar load: quantiles of equal size, as many as the range of the load is wide."""
+    """Return groups of similar load: quantiles of equal size, more of them for a wider range of load."""
     order = sorted(range(len(load)), key=lambda index: load[index])
-    # The middle four fifths: a few buckets of another load do not make a constant load a varying one.
+    # The middle four fifths, so that a few buckets of another load do not make a constant load appear
+    # variable.
     outer = len(load) // 10
     low, high = load[order[outer]], load[order[-1 - outer]]
     if high <= low:
@@ -149,7 +155,10 @@ def _strata(load: Sequence[float]) -> list[int]:
 
 
 def _residuals(values: Sequence[float], strata: Sequence[int]) -> list[float]:
-    """The differences from the median of the early half of each stratum: what is normal at that load."""
+    """Return the differences from the median of the early half of each stratum.
+
+    That median is the normal value at the stratum's load.
+    """
     groups: dict[int, list[float]] = defaultdict(list)
     for value, stratum in zip(values, strata, strict=True):
         groups[stratum].append(value)
@@ -158,7 +167,7 @@ def _residuals(values: Sequence[float], strata: Sequence[int]) -> list[float]:
 
 
 def _noise(residuals: Sequence[float]) -> float:
-    """The noise between neighbors: a trend or a shift hardly adds to it."""
+    """Return the noise between neighboring values, to which a trend or a shift adds little."""
     return spread([two - one for one, two in pairwise(residuals)]) / math.sqrt(2)
 
 
@@ -167,10 +176,11 @@ def _large(change: float, base: float, noise: float) -> bool:
 
 
 def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int], ramp: int) -> Change | None:
-    """A rise: significant as a trend or as a shift, and described by the one of both that fits better.
+    """Return a rise that is significant as a trend or as a shift, described as the one that fits better.
 
-    A step is significant as a trend before it is as a shift, and a slope the other way round. Described by
-    the wrong one, its onset is several buckets away and the predicted time to a threshold has no meaning.
+    A step is significant as a trend before it is significant as a shift, and the reverse for a slope. With
+    the wrong description, the onset is several buckets off and the predicted time to a threshold is
+    meaningless.
     """
     residuals = _residuals(values, strata)
     level = change_point(residuals, _MIN_SEGMENT)
@@ -202,11 +212,11 @@ def _trend(
     base = median(values[: max(onset, 3)])
     change = rising.slope * (at[-1] - at[onset])
     recent = residuals[-_MIN_SEGMENT:]
-    # Still worse at the end: a value that has recovered needs no warning.
+    # A value that has recovered at the end needs no warning.
     if not _large(change, base, _noise(residuals)) or median(recent) < change / 3 or rising.low <= 0:
         return None
-    # The level at the end: the last values, brought there along the slope, but not beyond all of them, as
-    # where a share has reached its end.
+    # The level at the end: the last values, extrapolated along the slope but not beyond all of them, since a
+    # share may have reached its maximum.
     last = values[-_MIN_SEGMENT:]
     moments = at[-_MIN_SEGMENT:]
     level = median(
@@ -227,7 +237,7 @@ def _shift(
     last: int,
     p: float,
 ) -> Change | None:
-    """A shift that begins at `first` and whose new level begins at `last`."""
+    """Return a shift that begins at `first` and whose new level begins at `last`."""
     base = median(values[:first])
     step = shift(values[:first], values[last:], strata[:first], strata[last:])
     if step is None or step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, _noise(residuals)):

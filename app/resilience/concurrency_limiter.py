@@ -59,9 +59,9 @@ class _RouteLatency:
 class ConcurrencyLimiter:
     """Counts the requests in flight and adapts their limit between ``min_limit`` and ``max_limit``.
 
-    ``initial`` is the limit at the start; ``clock`` returns seconds. The default of ``min_limit`` is what one
-    core serves within the target of 500 ms, at some 25 ms a request: a lower one rejects bursts that a pod
-    serves in time.
+    ``initial`` is the limit at the start; ``clock`` returns seconds. The default of ``min_limit`` is the
+    number of requests of about 25 ms that one core serves within the target of 500 ms: a lower value would
+    reject bursts that a pod can serve in time.
     """
 
     def __init__(
@@ -127,8 +127,8 @@ class ConcurrencyLimiter:
     def _adjust(self, now: float) -> None:
         gradient = max(0.5, min(1.0, _TOLERANCE * self._samples / self._ratios))
         target = self.limit * gradient + math.sqrt(self.limit)
-        # Below half of the limit, the limit is not what holds requests back, and latency does not show what
-        # would fit: another busy process on the node would otherwise reduce the limit. As in Gradient2.
+        # Below half of the limit, requests are not limited by it, and latency does not indicate saturation:
+        # another busy process on the node would reduce the limit otherwise. As in Gradient2.
         if self._peak * 2 >= self.limit:
             self._set_limit(self.limit + _SMOOTHING * (target - self.limit))
         self._ratios, self._samples, self._peak = 0.0, 0, self.in_flight

@@ -46,7 +46,10 @@ class SystemMetrics(Collector):
         return [family]
 
     def _wait(self) -> list[Metric]:
-        """The second field of `schedstat`; the event loop is on the main thread, which `self` stands for."""
+        """Return the time that the main thread waited for a CPU, from the second field of `schedstat`.
+
+        `self` in ``/proc`` is the main thread, which runs the event loop.
+        """
         waited = int(self._lines("self/schedstat")[0].split()[1])
         return [
             CounterMetricFamily(
@@ -95,7 +98,7 @@ class SystemMetrics(Collector):
         for entry in (self._proc / "self/fd").iterdir():
             try:
                 count += str(entry.readlink()).startswith("socket:")
-            except OSError:  # closed since it was listed
+            except OSError:  # closed after it was listed
                 continue
         return [GaugeMetricFamily("kingdom_network_sockets", "Open sockets of this process.", value=count)]
 

@@ -86,7 +86,7 @@ async def test_programming_error_is_not_retried_as_an_outage() -> None:
 async def test_maintenance_that_already_runs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "run_once", failing(Busy()))
     settings = SimpleNamespace(mongodb=None)
-    await worker._look_after_indexes(services(database=None, redis=None, settings=settings), EmptyBody())
+    await worker._maintain_indexes(services(database=None, redis=None, settings=settings), EmptyBody())
 
 
 @pytest.mark.anyio

@@ -48,7 +48,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The account that is signed in. */
+        /** Get the account of this session. */
         get: operations["accounts_me"];
         put?: never;
         post?: never;
@@ -66,7 +66,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Change the public data of the account; published pieces retain the name they were published with. */
+        /** Change the public data of the account. Content that is already published retains its author name. */
         put: operations["accounts_change_profile"];
         post?: never;
         delete?: never;
@@ -83,7 +83,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Set another password. Every other session of the account ends. */
+        /** Change the password. Every other session of the account ends. */
         put: operations["accounts_change_password"];
         post?: never;
         delete?: never;
@@ -138,7 +138,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Replace the roles of an account. Its sessions have them from their next refresh on.
+         * Replace the roles of an account. Takes effect in each session at its next token refresh.
          * @description Only for the role `administrator`.
          */
         put: operations["accounts_set_roles"];
@@ -559,7 +559,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the account's own event counts by name. */
+        /** Get the account's event counts by name. */
         get: operations["analytics_own"];
         put?: never;
         post?: never;
@@ -791,7 +791,7 @@ export interface components {
             email: string;
             password: string;
             /**
-             * @description From an earlier response: this device has signed in before.
+             * @description Device token of an earlier response: this device has signed in before.
              * @default
              */
             device_token?: string;
@@ -814,7 +814,9 @@ export interface components {
         };
         /**
          * Account
-         * @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan.
+         * @description An account as its owner sees it.
+         *
+         *         ``balance`` is in cents; ``plan_until`` is the end of a bought plan.
          */
         Account: {
             id: string;
@@ -835,7 +837,9 @@ export interface components {
         Plan: "creator" | "free" | "studio";
         /**
          * Role
-         * @description A right beyond an account's own resources. Granted by an administrator, stored in the session token.
+         * @description A permission beyond an account's own resources.
+         *
+         *         Granted by an administrator, stored in the session token.
          * @enum {unknown}
          */
         Role: "administrator" | "analyst";
@@ -848,7 +852,7 @@ export interface components {
         };
         /**
          * SignInDevice
-         * @description A session that can be refreshed. ``current``: the session of this request.
+         * @description A session that can be refreshed. ``current`` is true for the session of this request.
          */
         SignInDevice: {
             id: string;
@@ -968,7 +972,7 @@ export interface components {
         };
         /**
          * NewReset
-         * @description The address of an account whose password must be replaced.
+         * @description The address of an account that requests a password reset.
          */
         NewReset: {
             email: string;
@@ -1093,10 +1097,10 @@ export interface components {
          */
         EventName: "app.closed" | "app.interactive" | "app.opened" | "content.liked" | "content.saved" | "content.shared" | "content.viewed" | "frames.dropped" | "notification.opened" | "screen.rendered" | "screen.viewed" | "search.made";
         /**
-         * EventsTaken
+         * EventsIngested
          * @description Number of new events, and of ``known`` ones that were ingested before.
          */
-        EventsTaken: {
+        EventsIngested: {
             accepted: number;
             known: number;
         };
@@ -1526,7 +1530,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan. */
+            /** @description An account as its owner sees it. */
             200: {
                 headers: {
                     /** @description Entity tag of this representation; send it in If-None-Match. */
@@ -1641,7 +1645,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan. */
+            /** @description An account as its owner sees it. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2192,7 +2196,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An account, as its owner sees it. ``balance`` is in cents; ``plan_until``: the end of a bought plan. */
+            /** @description An account as its owner sees it. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5685,7 +5689,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["EventsTaken"];
+                    "application/json": components["schemas"]["EventsIngested"];
                 };
             };
             /** @description Malformed request. */

@@ -136,7 +136,7 @@ def test_without_its_code_a_sign_up_shows_nothing_of_an_address(confirming: str,
     # A sign-in with the password of the sign-up is refused in both cases.
     refused = [sign_in(confirming, email, OTHER) for email in (unknown, ada.email)]
     assert {(each.status_code, each.json()["detail"]) for each in refused} == {
-        (401, "Check both; after that, reset the password.")
+        (401, "Check the address and the password, or reset the password.")
     }
     wait_for("the mail of the owner", lambda: bool(mails(confirming, ada.email)))
     assert [mail["subject"] for mail in mails(confirming, ada.email)] == ["You already have an account"]
