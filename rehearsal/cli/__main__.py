@@ -1,4 +1,4 @@
-"""The console script: Ctrl-C is understood before the seconds in which the command line is imported."""
+"""The console script: handles Ctrl-C while the command line is imported, which takes seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INTERRUPTED: Final = 130
 
 
 def run() -> NoReturn:
-    """Runs `rehearsal.cli.app.run`, which has handlers of its own for when something is under way."""
+    """Run `rehearsal.cli.app.run`, which installs its own signal handlers for running operations."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     from rehearsal.cli import app
@@ -21,6 +21,6 @@ def run() -> NoReturn:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """Nothing has begun, so there is nothing to clean up."""
+    """Exit on Ctrl-C: nothing has started, so nothing is cleaned up."""
     os.write(2, b"error: interrupted\n")
     os._exit(_INTERRUPTED)

@@ -36,8 +36,8 @@ _Path = tuple[str | int, ...]
 class Object:
     """One Kubernetes object as it would be applied, without the value of any secret.
 
-    `invented` are the paths of values that only a cloud knows and the rehearsal made up; `withheld` those of
-    secrets, which hold a placeholder.
+    `invented` are the paths of values that a cloud assigns and the rehearsal generated; `withheld` those of
+    secrets, which are replaced by a placeholder.
     """
 
     urn: str
@@ -128,10 +128,11 @@ def skipped(created: Snapshot) -> list[str]:
 
 
 def write(stack: str, found: Sequence[Object], folder: Path, left_out: Sequence[str] = ()) -> Rendered:
-    """One numbered file an object in `folder`; files of an earlier run that nothing belongs to are removed.
+    """Write one numbered file per object to `folder`, and remove files of an earlier run without an object.
 
-    A file is taken for an earlier run's by its first line. Other files are left alone; one whose name is
-    needed, or the objects of another stack in the folder, raise InputError, and nothing is changed.
+    A file of an earlier run is recognized by its first line. Other files are not changed; if one has a
+    required name, or the folder contains objects of another stack, InputError is raised and nothing is
+    changed.
     """
     digits = max(2, len(str(len(found))))
     named = {f"{number:0{digits}}-{_slug(item)}.yaml": item for number, item in enumerate(found, 1)}
@@ -160,7 +161,7 @@ def write(stack: str, found: Sequence[Object], folder: Path, left_out: Sequence[
 
 
 def check_folder(stack: str, folder: Path) -> None:
-    """Check before planning whether `folder` can receive the objects of `stack`. Raises InputError."""
+    """Check before planning that the objects of `stack` can be written to `folder`. Raises InputError."""
     _earlier(stack, folder)
 
 
@@ -240,7 +241,10 @@ def _rank(key: str) -> tuple[int, str]:
 
 
 def _shown(value: Any, path: _Path, withheld: list[_Path], sealed: str | None) -> Any:
-    """`value` in order of keys, with a placeholder for each secret; all of it is one where it is `sealed`."""
+    """Return `value` with sorted keys and a placeholder for each secret.
+
+    If it is `sealed`, the whole value is replaced by one placeholder.
+    """
     match value:
         case Secret(element) if isinstance(element, (dict, list)):
             return _shown(element, path, withheld, sealed or WITHHELD)
@@ -259,7 +263,7 @@ def _shown(value: Any, path: _Path, withheld: list[_Path], sealed: str | None) -
 
 
 def _in_order(snapshot: Snapshot) -> Iterator[ResourceState]:
-    """Resources by dependency; those that could stand side by side by kind, namespace and name."""
+    """Yield resources in dependency order; independent ones by kind, namespace and name."""
     live = snapshot.live()
     waits = {
         urn: {target for target in resource.references() if target in live and target != urn}

@@ -1,4 +1,4 @@
-"""Starts, finds and stops the process behind the dashboard."""
+"""Start, find and stop the process of the dashboard."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _STOP_SECONDS: Final = 35.0
 
 
 def address(state: Path) -> str | None:
-    """The address of the dashboard of a stack that runs; None when there is none."""
+    """Return the address of a stack's running dashboard; None if there is none."""
     found = _record(state)
     return None if found is None else f"http://localhost:{found[1]}/"
 
 
 def start(project: Project, stack: str, port: int) -> str:
-    """Start the dashboard of a stack, unless it runs; returns its address. Raises KingdomError."""
+    """Start the dashboard of a stack unless it is running; return its address. Raises KingdomError."""
     state = project.state_folder(stack)
     running = address(state)
     if running is not None:
@@ -64,7 +64,7 @@ def start(project: Project, stack: str, port: int) -> str:
 
 
 def stop(state: Path) -> bool:
-    """Stop the dashboard of a stack; whether one ran."""
+    """Stop the dashboard of a stack; return whether one was running."""
     found = _record(state)
     if found is None:
         return False
@@ -80,7 +80,7 @@ def stop(state: Path) -> bool:
 
 
 def _record(state: Path) -> tuple[int, int] | None:
-    """Process id and port of a dashboard that runs."""
+    """Process id and port of a running dashboard."""
     try:
         found = json.loads((monitoring_folder(state) / SERVER_FILE).read_text())
         command = psutil.Process(found["pid"]).cmdline()

@@ -1,4 +1,4 @@
-"""The process behind the dashboard: the recorder in a thread, and a web server on loopback."""
+"""The process of the dashboard: the recorder in a thread, and a web server on loopback."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def application(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: str) -> Starlette:
-    """The dashboard as an ASGI application."""
+    """Return the dashboard as an ASGI application."""
 
     def guarded(handler: Handler) -> Handler:
         async def respond(request: Request) -> Response:
@@ -137,7 +137,7 @@ def application(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stac
 def build(
     project: Project, stack: str, store: Recording, platform: Observer
 ) -> tuple[Recorder, Alerts, EarlyWarning, Notifications | None]:
-    """The recorder of a stack, its alerts, its early warnings, and the notifications of its webhook.
+    """Create the recorder of a stack with its alerts, early warnings, and webhook notifications.
 
     Alerts are recorded as events, and sent to the webhook if one is configured.
     """
@@ -168,7 +168,7 @@ def build(
 
 
 async def serve(project: Project, stack: str, port: int) -> None:
-    """Record and serve until SIGTERM, SIGINT, or until the platform has been away for a minute."""
+    """Record and serve until SIGTERM or SIGINT, or until the platform has been unavailable for a minute."""
     folder = monitoring_folder(project.state_folder(stack))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = Recording(folder / RECORDING_FILE)

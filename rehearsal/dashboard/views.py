@@ -24,12 +24,12 @@ TABS: Final = ("system", "application", "queue", "cache", "database", "business"
 
 
 def step_of(seconds: float, interval: float) -> float:
-    """Seconds between points: the `interval` of the recording, or a multiple for a long range."""
+    """Return the seconds between points: the `interval` of the recording, or a multiple for a long range."""
     return interval * max(1, math.ceil(seconds / _POINTS / interval))
 
 
 def panels(source: Source, signals: Signals, tab: str, end: float, seconds: float) -> dict[str, Any]:
-    """The panels of a tab over the `seconds` before `end`. Raises SourceError."""
+    """Return the panels of a tab over the `seconds` before `end`. Raises SourceError."""
     step = step_of(seconds, signals.detection.scrape_seconds)
     end = math.floor(end / step) * step
     start = end - seconds
@@ -71,7 +71,7 @@ def _lines(
 
 
 def aligned(series: TimeSeries, moments: Sequence[float], step: float) -> list[float | None]:
-    """The values at `moments`, None where there is none."""
+    """Return the values at `moments`, None where there is none."""
     values: list[float | None] = [None] * len(moments)
     for at, value in zip(series.times, series.values, strict=True):
         index = round((at - moments[0]) / step)
@@ -81,7 +81,7 @@ def aligned(series: TimeSeries, moments: Sequence[float], step: float) -> list[f
 
 
 def overview(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: str) -> dict[str, Any]:
-    """The state of the platform now. Raises SourceError."""
+    """Return the current state of the platform. Raises SourceError."""
     observation, signals, at = recorder.observation, recorder.signals, recorder.at
     status = observation.status if observation else None
     current = {

@@ -10,7 +10,7 @@ from rehearsal.drills.faults import Fault
 
 @dataclass(frozen=True)
 class Drill:
-    """A named fault. `restores`: its data comes from a backup, so that later writes may be lost."""
+    """A named fault. `restores`: its data is restored from a backup, so later writes may be lost."""
 
     name: str
     summary: str

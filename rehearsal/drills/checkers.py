@@ -18,7 +18,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one checker: `lost` and `duplicated` elements, and up to five problems in words."""
+    """The result of one checker: `lost` and `duplicated` elements, and up to five problems as text."""
 
     name: str
     valid: bool | None
@@ -40,13 +40,13 @@ def _result(
 
 
 def set_full(history: History, add: str, read: str, name: str = "", staleness: float = 0.0) -> CheckResult:
-    """Every acknowledged element is in every later read of its process.
+    """Check that every acknowledged element is in every later read of its process.
 
-    `add` operations carry the element as `value` and return it; `read` operations return all elements of the
-    process. A read proves something about an element only if it began after the element was known: after its
-    add was acknowledged, or after a read that showed it had completed. An element is lost if the last such
-    read does not show it, stale if an earlier one did not, and never read if there was none. `staleness` are
-    seconds for which a read may still show the state before, as caches are documented to do.
+    `add` operations have the element as `value` and return it; `read` operations return all elements of the
+    process. A read is relevant for an element only if it began after the element was known: after its add was
+    acknowledged, or after a read that contained it had completed. An element is lost if the last such read
+    does not contain it, stale if only an earlier one did not, and never read if there was none. `staleness`
+    are seconds for which a read may still show the previous state, as documented for caches.
     """
     name = name or f"set-full: {add}"
     reads: dict[int, list[RecordedOperation]] = defaultdict(list)
@@ -84,7 +84,7 @@ def set_full(history: History, add: str, read: str, name: str = "", staleness: f
 
 @dataclass(frozen=True)
 class _Element:
-    """When an element was known, whether each later read shows it, and its most copies in one read."""
+    """When an element was known, whether each later read contains it, and its maximum copies in one read."""
 
     known: float | None
     after: list[bool]
@@ -106,9 +106,9 @@ class _Element:
 
 
 def total_queue(history: History, enqueue: str, done: str, name: str = "total-queue") -> CheckResult:
-    """Every acknowledged job is done, once.
+    """Check that every acknowledged job is done exactly once.
 
-    `enqueue` operations carry the job as `value`; `done` operations return, for the job in `value`, how often
+    `enqueue` operations have the job as `value`; `done` operations return, for the job in `value`, how often
     its effect was seen (0: not yet). The last `done` of a job counts.
     """
     acknowledged = {o.value for o in history.of(enqueue) if o.outcome is Completion.OK}
@@ -129,12 +129,12 @@ def total_queue(history: History, enqueue: str, done: str, name: str = "total-qu
 def bank(
     history: History, read: str, deposit: str, spend: str, name: str = "bank", staleness: float = 0.0
 ) -> CheckResult:
-    """Balances equal deposits minus purchases at every read.
+    """Check that balances equal deposits minus purchases at every read.
 
-    `deposit` and `spend` operations carry (account, amount); `read` operations carry the account and return
-    {"balance", "spent"} of one moment, `spent` being the sum over the listed purchases. Operations that are
-    info may have taken effect or not, and so may those that overlap the read or ended at most `staleness`
-    seconds before it.
+    `deposit` and `spend` operations have (account, amount) as value; `read` operations have the account and
+    return {"balance", "spent"} of one moment, `spent` being the sum over the listed purchases. Operations
+    that are info may have taken effect or not, and so may those that overlap the read or ended at most
+    `staleness` seconds before it.
     """
     moves: dict[Any, list[tuple[RecordedOperation, int]]] = defaultdict(list)
     for operation in history.of(deposit, spend):
@@ -178,9 +178,9 @@ def _bounds(
 
 
 def one_effect_per_key(history: History, function: str, name: str = "idempotency") -> CheckResult:
-    """All acknowledged requests with one Idempotency-Key returned the same thing.
+    """Check that all acknowledged requests with one Idempotency-Key returned the same result.
 
-    The key is the operation's `value`, the id of what it made its `result`.
+    The key is the operation's `value`, the id of the created resource its `result`.
     """
     made: dict[Any, set[Any]] = defaultdict(set)
     for operation in history.of(function):
@@ -197,9 +197,9 @@ def one_effect_per_key(history: History, function: str, name: str = "idempotency
 
 
 def read_your_writes(history: History, write: str, read: str, name: str = "read your writes") -> CheckResult:
-    """Later reads of a process find what it wrote and got acknowledged.
+    """Check that later reads of a process return its acknowledged writes.
 
-    The result of a `write` is the id; a `read` carries the id as `value` and is fail when it was not found.
+    The result of a `write` is the id; a `read` has the id as `value` and is fail if it was not found.
     """
     written = {(o.process, o.result): o.completed for o in history.of(write) if o.outcome is Completion.OK}
     problems: list[str] = []
@@ -217,9 +217,9 @@ def read_your_writes(history: History, write: str, read: str, name: str = "read 
 def monotonic_states(
     history: History, read: str, order: Sequence[str], name: str = "monotonic reads"
 ) -> CheckResult:
-    """No process sees a thing go back to an earlier state.
+    """Check that no process sees a resource return to an earlier state.
 
-    A `read` carries the id as `value` and returns the state; `order` lists states from early to late.
+    A `read` has the id as `value` and returns the state; `order` lists states from early to late.
     """
     rank: Mapping[str, int] = {state: index for index, state in enumerate(order)}
     last: dict[tuple[int, Any], RecordedOperation] = {}
@@ -244,7 +244,7 @@ def monotonic_states(
 def writes_in_flight(
     history: History, writes: Iterable[str], began: float, ended: float, name: str = "writes at the fault"
 ) -> CheckResult:
-    """At least one write was in flight while the fault was; else the drill proves nothing."""
+    """Check that at least one write was in flight during the fault; otherwise the drill proves nothing."""
     wanted: Callable[[RecordedOperation], bool] = lambda o: o.invoked <= ended and o.completed >= began  # noqa: E731
     count = sum(wanted(operation) for operation in history.of(*writes))
     if count == 0:

@@ -1,7 +1,7 @@
-"""Faults that a drill injects into the platform of this machine, and undoes.
+"""Faults that a drill injects into a platform on this machine, and their removal.
 
-A fault is a context manager: the block runs while the fault is active, and leaving it undoes what does not
-end by itself. Faults act on the processes of one stack only, by their process ids.
+A fault is a context manager: it is active during the block, and leaving the block undoes everything that does
+not end by itself. Faults affect the processes of one stack only, selected by process id.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class FaultError(Exception):
 
 @dataclass(frozen=True)
 class Platform:
-    """The running platform that faults act on. `rng` chooses victims."""
+    """The running platform that faults are injected into. `rng` selects the affected processes."""
 
     machine: Machine
     rng: random.Random
 
     def processes(self, kind: str, name: str = "") -> list[ProcessStatus]:
-        """Running processes of a kind whose name contains `name`, sorted by name."""
+        """Return the running processes of a kind whose name contains `name`, sorted by name."""
         return sorted(
             (
                 item
@@ -57,21 +57,21 @@ class Platform:
         )
 
     def replicas(self, role: str) -> list[ProcessStatus]:
-        """The replicas of a role that are ready. Raises FaultError when there are none."""
+        """Return the ready replicas of a role. Raises FaultError if there are none."""
         found = [item for item in self.processes("pod", f"/{role}-") if item.ready]
         if not found:
             raise FaultError(f"no replica of {role} is ready: wait until `kingdom status` shows one")
         return found
 
     def one(self, kind: str, name: str = "") -> ProcessStatus:
-        """The first process of a kind. Raises FaultError when there is none."""
+        """Return the first process of a kind. Raises FaultError if there is none."""
         found = self.processes(kind, name)
         if not found:
             raise FaultError(f"no process of kind {kind} runs: the stack must be up")
         return found[0]
 
     def deployment(self, role: str) -> Desired:
-        """The Deployment of a role as it was applied. Raises FaultError."""
+        """Return the Deployment of a role as it was applied. Raises FaultError."""
         for desired in self.machine.desired():
             if desired.is_kubernetes and desired.kind == "Deployment" and desired.name == role:
                 return desired
@@ -96,14 +96,14 @@ def _kill(items: Sequence[ProcessStatus]) -> None:
 
 @contextmanager
 def replica_killed(platform: Platform) -> Iterator[None]:
-    """SIGKILL to one replica of `api`."""
+    """Send SIGKILL to one replica of `api`."""
     _kill([platform.rng.choice(platform.replicas("api"))])
     yield
 
 
 @contextmanager
 def zone_lost(platform: Platform) -> Iterator[None]:
-    """SIGKILL to every replica of one of three zones: every third of each role, as they are spread."""
+    """Send SIGKILL to every replica in one of three zones: every third replica of each role."""
     zone = platform.rng.randrange(_ZONES)
     for role in ("api", "worker"):
         replicas = platform.replicas(role)
@@ -113,7 +113,7 @@ def zone_lost(platform: Platform) -> Iterator[None]:
 
 @contextmanager
 def replica_hung(platform: Platform) -> Iterator[None]:
-    """SIGSTOP to one replica of `api`, until its liveness probe has restarted it or 45 s are over."""
+    """Send SIGSTOP to one replica of `api` until its liveness probe restarts it, for at most 45 s."""
     victim = platform.rng.choice(platform.replicas("api"))
     _signal(victim, signal.SIGSTOP)
     try:
@@ -126,7 +126,7 @@ def replica_hung(platform: Platform) -> Iterator[None]:
 
 @contextmanager
 def origin_lost(platform: Platform) -> Iterator[None]:
-    """One origin behind the edge refuses connections for 15 s: its replica is killed whenever it returns."""
+    """Make one origin behind the edge refuse connections for 15 s by killing its replica on each restart."""
     name = platform.rng.choice(platform.replicas("api")).name
     with _repeatedly(lambda: _kill([i for i in platform.processes("pod") if i.name == name]), 0.3):
         time.sleep(15.0)
@@ -138,14 +138,14 @@ def origin_lost(platform: Platform) -> Iterator[None]:
 
 @contextmanager
 def redis_failover(platform: Platform) -> Iterator[None]:
-    """SIGKILL to Redis: a failover loses every connection, and nothing that was acknowledged."""
+    """Send SIGKILL to Redis: like a failover, it closes every connection and loses no acknowledged data."""
     _kill([platform.one("redis")])
     yield
 
 
 @contextmanager
 def database_restart(platform: Platform) -> Iterator[None]:
-    """SIGKILL to the database server: as a step-down, every connection and open transaction is lost."""
+    """Send SIGKILL to the database: like a step-down, every connection and open transaction is lost."""
     _kill([_database(platform)])
     yield
 
@@ -159,7 +159,7 @@ def _database(platform: Platform) -> ProcessStatus:
 
 @contextmanager
 def storage_errors(platform: Platform) -> Iterator[None]:
-    """Object storage is killed whenever it returns, for 10 s."""
+    """Kill the object storage on each restart, for 10 s."""
     with _repeatedly(lambda: _kill(platform.processes("storage")), 0.3):
         time.sleep(10.0)
     yield
@@ -167,7 +167,7 @@ def storage_errors(platform: Platform) -> Iterator[None]:
 
 @contextmanager
 def slow_dependency(platform: Platform) -> Iterator[None]:
-    """The database stands still for 200 of every 250 ms, for 15 s."""
+    """Suspend the database for 200 of every 250 ms, for 15 s."""
     victim = _database(platform)
     try:
         ends = time.monotonic() + 15.0
@@ -183,7 +183,7 @@ def slow_dependency(platform: Platform) -> Iterator[None]:
 
 @contextmanager
 def disk_full(platform: Platform) -> Iterator[None]:
-    """Object storage can write no byte more, for 15 s: its largest file size is zero."""
+    """Prevent the object storage from writing, for 15 s, by a maximum file size of zero."""
     victim = platform.one("storage")
     process = psutil.Process(victim.pid)
     if not hasattr(process, "rlimit"):
@@ -215,7 +215,7 @@ def _apply(platform: Platform, desired: Desired, inputs: dict[str, Any], seconds
 
 @contextmanager
 def bad_configuration(platform: Platform) -> Iterator[None]:
-    """A revision of `api` whose configuration is invalid: its rollout must stop, and be undone."""
+    """Apply a revision of `api` with an invalid configuration: its rollout must stop, and is then undone."""
     desired = platform.deployment("api")
     try:
         try:
@@ -232,7 +232,7 @@ def bad_configuration(platform: Platform) -> Iterator[None]:
 
 @contextmanager
 def clock_skew(platform: Platform) -> Iterator[None]:
-    """A revision of `api` whose clock is two minutes ahead of everything else, for 15 s."""
+    """Apply a revision of `api` whose clock is two minutes fast, for 15 s."""
     library = _libfaketime()
     desired = platform.deployment("api")
     variables = {"LD_PRELOAD": str(library), "FAKETIME": "+120s", "DONT_FAKE_MONOTONIC": "1"}
@@ -245,7 +245,7 @@ def clock_skew(platform: Platform) -> Iterator[None]:
 
 
 def _libfaketime() -> Path:
-    """The library that shifts the clock of a process when it is preloaded. Raises FaultError."""
+    """Return the library that shifts the clock of a process when it is preloaded. Raises FaultError."""
     package = importlib.util.find_spec("libfaketime")
     if package is None or package.origin is None:
         raise FaultError("the drill clock-skew needs libfaketime, which is there for Linux on x86_64")
@@ -260,7 +260,7 @@ def _libfaketime() -> Path:
 
 @contextmanager
 def volume_lost(platform: Platform) -> Iterator[None]:
-    """The database's volume is deleted and restored from the latest backup, which is taken before."""
+    """Delete the database's volume and restore it from a backup that is created before."""
     folder = platform.machine.data_folder("mongodb")
     victim = _database(platform)
     shutil.rmtree(folder)
@@ -290,7 +290,7 @@ def _wait(holds: Callable[[], bool], seconds: float) -> bool:
 
 @contextmanager
 def _repeatedly(action: Callable[[], None], seconds: float) -> Iterator[None]:
-    """`action` at once and every so many seconds while the block runs, on a thread of its own."""
+    """Call `action` at once and then periodically, in a thread, during the block."""
     enough = threading.Event()
 
     def run() -> None:

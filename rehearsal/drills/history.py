@@ -1,7 +1,7 @@
 """Histories of operations, by the rules of Jepsen (https://github.com/jepsen-io/jepsen).
 
 A client process invokes an operation and completes it as ok (it took effect), fail (it certainly did not) or
-info (unknown: a time-out or a cut connection). An info operation may have happened: it counts neither as
+info (unknown: a time-out or a cut connection). An info operation may have taken effect: it counts neither as
 done nor as lost.
 """
 
@@ -43,7 +43,7 @@ class RecordedOperation:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Return the duration in seconds."""
         return self.completed - self.invoked
 
 
@@ -67,16 +67,16 @@ class History:
         return len(self._operations)
 
     def of(self, *functions: str) -> list[RecordedOperation]:
-        """The operations with these functions, by the time of their invocation."""
+        """Return the operations with these functions, by the time of their invocation."""
         return sorted((o for o in self if o.function in functions), key=lambda o: o.invoked)
 
     def write(self, path: Path) -> None:
-        """Write one JSON object a line."""
+        """Write one JSON object per line."""
         path.write_text("".join(json.dumps(asdict(operation)) + "\n" for operation in self))
 
     @classmethod
     def read(cls, path: Path) -> History:
-        """The history that `write` wrote."""
+        """Read a history written by `write`."""
         rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()]
         for row in rows:
             row["outcome"] = Completion(row["outcome"])

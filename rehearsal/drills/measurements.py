@@ -1,4 +1,4 @@
-"""Measurements of a fault: errors, the worst second, and the time until the targets hold again."""
+"""Measurements of a fault: errors, the worst second, and the time to recovery."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNANSWERED = {"list", "list-orders", "list-events"}  # derived from other opera
 
 @dataclass(frozen=True)
 class SecondStats:
-    """One second of the run, counted from the fault: requests, errors, and the P95 in seconds."""
+    """One second of the run, relative to the fault: requests, errors, and the P95 in seconds."""
 
     at: int
     requests: int
@@ -31,10 +31,10 @@ class SecondStats:
 
 @dataclass(frozen=True)
 class Measurements:
-    """`baseline`: the targets held before the fault. Times are in seconds from the fault.
+    """Measurements in seconds after the fault; `baseline`: the targets held before it.
 
-    `detected` is when the platform first noticed, `recovered` the start of the first 10 s window within TGT1
-    and TGT3 after the fault began; None: never. `worst` is the share of errors in the worst second.
+    `detected` is the first reaction of the platform, `recovered` the start of the first 10 s window within
+    TGT1 and TGT3 after the fault began; None: never. `worst` is the share of errors in the worst second.
     """
 
     requests: int
@@ -48,12 +48,12 @@ class Measurements:
 
     @property
     def error_share(self) -> float:
-        """Errors among all requests from the fault until recovery, or the end."""
+        """Return the share of errors among all requests from the fault until recovery, or the end."""
         return self.errors / self.requests if self.requests else 0.0
 
 
 def is_error(operation: RecordedOperation) -> bool:
-    """Whether a client would call it one: no response, or a 5xx."""
+    """Whether an operation counts as an error: no response, or a 5xx status."""
     return operation.outcome is not Completion.OK and (operation.status is None or operation.status >= 500)
 
 
@@ -68,7 +68,10 @@ def within_targets(operations: Sequence[RecordedOperation]) -> bool:
 
 
 def measure(history: History, fault: float, ended: float, detected: float | None) -> Measurements:
-    """From the requests of a history; `fault` and `ended` are when the fault began and the load ended."""
+    """Compute the measurements from a history.
+
+    `fault` is the start of the fault and `ended` the end of the load.
+    """
     requests = sorted((o for o in history if o.function not in _UNANSWERED), key=lambda o: o.completed)
     before = [o for o in requests if fault - WINDOW_SECONDS <= o.completed < fault]
     recovered = None

@@ -20,7 +20,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def rows(results: Sequence[DrillResult]) -> list[list[str]]:
-    """One row for each drill, under `COLUMNS`."""
+    """Return one row for each drill, under `COLUMNS`."""
     return [
         [
             item.name,
@@ -114,7 +114,7 @@ def _section(item: DrillResult) -> str:
 
 
 def _plot(seconds: Sequence[SecondStats], fault_seconds: float) -> str:
-    """Requests a second, errors on top, and the time of the fault shaded."""
+    """Plot the requests per second, the errors, and the time of the fault."""
     if not seconds:
         return ""
     first, last = seconds[0].at, seconds[-1].at

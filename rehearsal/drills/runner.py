@@ -1,4 +1,4 @@
-"""Runs a drill: load, fault, recovery, last reads, checks."""
+"""Runner of drills: load, fault, recovery, final reads, checks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DrillError(Exception):
 class DrillOptions:
     """How a drill is run. `pause` is the mean time between the operations of one client in seconds.
 
-    `administrator` gives an account the role that may pay money in, and returns whether it did.
+    `administrator` gives an account the role that may record payments, and returns whether it succeeded.
     """
 
     target: DrillTarget
@@ -59,7 +59,10 @@ class DrillOptions:
 
 @dataclass(frozen=True)
 class DrillResult:
-    """The result of a drill. `lost_since_backup` counts writes that a restore could not bring back."""
+    """The result of a drill.
+
+    `lost_since_backup` counts writes after the backup that a restore cannot contain.
+    """
 
     name: str
     seed: int
@@ -72,7 +75,7 @@ class DrillResult:
 
     @property
     def problems(self) -> list[str]:
-        """Why the drill failed; [] when it passed."""
+        """Return why the drill failed; [] if it passed."""
         found = [
             f"{check.name}: {problem}"
             for check in self.checks
@@ -154,7 +157,7 @@ def _await_health(machine: Machine, options: DrillOptions) -> None:
 
 
 def _fund(clients: list[Client], options: DrillOptions) -> None:
-    """Accounts for all clients, with money to spend. Raises DrillError."""
+    """Create accounts with a balance for all clients. Raises DrillError."""
     administrator = Client(
         len(clients),
         options.target,
@@ -178,7 +181,7 @@ def _fund(clients: list[Client], options: DrillOptions) -> None:
 
 @contextmanager
 def _load(clients: list[Client]) -> Iterator[None]:
-    """All clients at work while the block runs."""
+    """Run all clients during the block."""
     enough = threading.Event()
     threads = [
         threading.Thread(target=client.work, args=(enough,), name=f"client {client.number}", daemon=True)
@@ -195,7 +198,7 @@ def _load(clients: list[Client]) -> Iterator[None]:
 
 
 def _await_baseline(history: History) -> None:
-    """Ten seconds within the targets, at most a minute of waiting for them; the drill goes on either way."""
+    """Wait up to a minute for ten seconds within the targets; the drill continues in any case."""
     began = time.monotonic()
     while time.monotonic() < began + _START_SECONDS:
         time.sleep(1.0)
@@ -206,7 +209,10 @@ def _await_baseline(history: History) -> None:
 
 
 def _await_recovery(machine: Machine, history: History, began: float, fault_ended: float) -> None:
-    """Until the platform is healthy and a window of the history is within the targets; 5 minutes at most."""
+    """Wait until the platform is healthy and a window of the history is within the targets.
+
+    Returns after at most 5 minutes.
+    """
     while time.monotonic() < began + RECOVERY_SECONDS:
         time.sleep(1.0)
         now = time.monotonic()
@@ -243,7 +249,7 @@ def _settle(clients: list[Client], options: DrillOptions) -> None:
 
 @dataclass
 class _Watch:
-    """When the platform first showed that it noticed: another process id, or one that is not ready."""
+    """Detects the first reaction of the platform: another process id, or a process that is not ready."""
 
     machine: Machine
     detected: float | None = None
@@ -251,7 +257,7 @@ class _Watch:
     _active: bool = False
 
     def begin(self) -> None:
-        """The fault begins now."""
+        """Record the start of the fault."""
         self._before = self._ready()
         self._active = True
 
@@ -259,7 +265,7 @@ class _Watch:
         return {item.name: item.pid for item in self.machine.status().processes if item.ready}
 
     def look(self) -> None:
-        """Compare with how it was when the fault began."""
+        """Compare with the state at the start of the fault."""
         if not self._active or self.detected is not None:
             return
         try:
@@ -291,7 +297,7 @@ def _watch(machine: Machine) -> Iterator[_Watch]:
 
 
 def check(history: History, staleness: float) -> list[CheckResult]:
-    """All checks of a history that `rehearsal.drills.workload` recorded.
+    """Run all checks on a history that `rehearsal.drills.workload` recorded.
 
     Lists and balances may show the state of `staleness` seconds before.
     """
@@ -336,9 +342,10 @@ def check(history: History, staleness: float) -> list[CheckResult]:
 
 
 def merged(history: History, function: str) -> list[RecordedOperation]:
-    """A write and its retries with the same key as one operation: ok if one was, info if one may have been.
+    """Merge a write and its retries with the same key into one operation.
 
-    It lasts from the first invocation to the first acknowledgement.
+    It is ok if one was, and info if one may have taken effect. It lasts from the first invocation to the
+    first acknowledgement.
     """
     groups: dict[tuple[int, object], list[RecordedOperation]] = {}
     for operation in history.of(function):
@@ -353,7 +360,7 @@ def merged(history: History, function: str) -> list[RecordedOperation]:
 
 
 def _money(history: History, orders: list[RecordedOperation]) -> History:
-    """Deposits, purchases as (account, price), and balances."""
+    """Return deposits, purchases as (account, price), and balances."""
     accounts = {o.process: o.result["account"]["id"] for o in history.of("sign-in") if o.result}
     spent = (replace(o, function="spend", value=(accounts.get(o.process, ""), PRICE_CENTS)) for o in orders)
     read = (o for o in history.of("balance") if o.outcome is Completion.OK)
@@ -365,7 +372,7 @@ def _done(operation: RecordedOperation) -> RecordedOperation:
 
 
 def _since_restore(history: History, point: float, restored: float) -> History:
-    """The history as a restore to `point` leaves it: later writes may be lost, only later reads count."""
+    """Return the history after a restore to `point`: later writes may be lost, and only later reads count."""
     operations = []
     for operation in history:
         if operation.function in {*WRITES, "deposit"}:
@@ -381,7 +388,7 @@ def _since_restore(history: History, point: float, restored: float) -> History:
 
 
 def _lost_since(history: History, point: float) -> int:
-    """Acknowledged writes after the restore point that the last reads do not show."""
+    """Return acknowledged writes after the restore point that the last reads do not contain."""
     lists = {"create": "list", "order": "list-orders", "event": "list-events"}
     lost = 0
     for function, read in lists.items():

@@ -1,6 +1,6 @@
 """Clients that use the API while a drill runs, and record every operation.
 
-Each client is one process of the history with an account of its own. Operations and their outcome:
+Each client is one process of the history and has its own account. Operations and their outcome:
 
 - a response 2xx is ok; 404 and the other 4xx are fail (certainly no effect), apart from 409 `in-progress`;
 - a connection that was refused is fail: nothing was sent;
@@ -40,13 +40,16 @@ WRITES = ("create", "order", "event")
 
 @dataclass(frozen=True)
 class DrillTarget:
-    """The platform under test: its edge on this machine, and the authority that signs its certificate."""
+    """The platform under test: its edge on this machine, and the certificate authority of its certificate."""
 
     url: str
     authority: Path
 
     def client(self) -> httpx.Client:
-        """A client that trusts this authority only; connections are not kept, so that drains end them."""
+        """Return a client that trusts this authority only.
+
+        It uses no keep-alive, so that drains end its connections.
+        """
         return httpx.Client(
             base_url=self.url,
             verify=ssl.create_default_context(cafile=str(self.authority)),
@@ -57,7 +60,7 @@ class DrillTarget:
 
 @dataclass
 class Client:
-    """One account. `rng` decides what it does; `pause` is the mean time between operations in seconds."""
+    """Client with one account. `rng` selects its operations; `pause` is their mean interval in seconds."""
 
     number: int
     target: DrillTarget
@@ -74,7 +77,10 @@ class Client:
     _http: httpx.Client | None = None
 
     def unique(self) -> str:
-        """A new UUID: never seeded, since a drill that is repeated meets the accounts of the run before."""
+        """Return a new UUID.
+
+        It does not depend on the seed, because a repeated drill finds the accounts of the previous run.
+        """
         return uuid4().hex
 
     # -- requests -----------------------------------------------------------------------------------------
@@ -91,7 +97,10 @@ class Client:
         key: str = "",
         token: str = "",
     ) -> RecordedOperation:
-        """One request as one operation; `result` takes what is recorded from the response's JSON."""
+        """Send one request as one operation.
+
+        `result` extracts the recorded value from the response's JSON.
+        """
         headers = {"authorization": f"Bearer {token or self.token}"} if token or self.token else {}
         if key:
             headers["idempotency-key"] = key
@@ -125,7 +134,7 @@ class Client:
     def write(
         self, function: str, value: Any, path: str, body: Mapping[str, Any], key: str
     ) -> RecordedOperation:
-        """A write, sent again with the same key while its outcome is unknown."""
+        """Send a write, and repeat it with the same key while its outcome is unknown."""
         operation = self.call(function, value, "POST", path, lambda found: found["id"], body=body, key=key)
         for _ in range(_MAX_ATTEMPTS - 1):
             if operation.outcome is not Completion.INFO:
@@ -139,14 +148,14 @@ class Client:
     # -- operations ---------------------------------------------------------------------------------------
 
     def sign_up(self) -> bool:
-        """A new account, signed in; whether both were acknowledged."""
+        """Create an account and sign in; return whether both were acknowledged."""
         self.email = f"{self.unique()}@example.com"
         body = {"email": self.email, "password": _PASSWORD, "name": "Drill"}
         operation = self.call("sign-up", self.email, "POST", "/v1/accounts", lambda found: found, body=body)
         return operation.outcome is Completion.OK and self.sign_in()
 
     def sign_in(self) -> bool:
-        """A new session, with the roles that the account has now."""
+        """Start a new session, with the account's current roles."""
         body = {"email": self.email, "password": _PASSWORD}
         operation = self.call("sign-in", self.email, "POST", "/v1/sessions", lambda found: found, body=body)
         if operation.outcome is Completion.OK:
@@ -154,20 +163,20 @@ class Client:
         return operation.outcome is Completion.OK
 
     def create(self) -> None:
-        """Generate a piece of content; its prompt is unique and stands for it."""
+        """Create a content item; its unique prompt identifies it."""
         prompt = f"drill {self.unique()}"
         operation = self.write("create", prompt, "/v1/contents", {"prompt": prompt}, self.unique())
         if operation.outcome is Completion.OK:
             self.contents.append(str(operation.result))
 
     def get(self) -> None:
-        """Read a piece that this client created."""
+        """Read a content item that this client created."""
         if self.contents:
             id_ = self.rng.choice(self.contents)
             self.call("get", id_, "GET", f"/v1/contents/{id_}", lambda found: found["state"])
 
     def list_own(self) -> None:
-        """Read all pieces of this client, page by page."""
+        """Read all content items of this client, page by page."""
         self._pages("list", "/v1/contents", lambda item: item["prompt"])
 
     def order(self) -> None:
@@ -191,7 +200,7 @@ class Client:
         self.call("balance", self.account, "GET", "/v1/accounts/me", lambda found: found)
 
     def _pages(self, function: str, path: str, element: Callable[[Any], Any]) -> RecordedOperation | None:
-        """All pages of a list as one operation, which is ok only if every page was."""
+        """Read all pages of a list as one operation, which is ok only if every page was."""
         invoked, cursor = time.monotonic(), ""
         found: list[Any] = []
         while True:
@@ -209,7 +218,7 @@ class Client:
                 return operation
 
     def work(self, enough: threading.Event) -> None:
-        """Operations at random until `enough`."""
+        """Run random operations until `enough`."""
         while not self.token and not enough.is_set() and not self.sign_up():
             enough.wait(_RETRY_SECONDS)
         names, weights = list(_MIX), list(_MIX.values())
@@ -218,7 +227,7 @@ class Client:
             enough.wait(self.rng.expovariate(1 / self.pause))
 
     def deposit(self, administrator: Client) -> bool:
-        """Money for orders, paid in by an administrator; whether it was acknowledged."""
+        """Record a payment as an administrator; return whether it was acknowledged."""
         key = self.unique()
         operation = administrator.call(
             "deposit", (self.account, _DEPOSIT_CENTS), "POST", f"/v1/accounts/{self.account}/payments",
@@ -229,7 +238,10 @@ class Client:
     # -- the last reads -----------------------------------------------------------------------------------
 
     def read_everything(self) -> bool:
-        """Read back what this client wrote: contents, orders, events, balance; whether all reads worked."""
+        """Read back all data of this client: contents, orders, events, balance.
+
+        Return whether all reads succeeded.
+        """
         listed = self._pages("list", "/v1/contents", lambda item: item["prompt"])
         bought = self._pages("list-orders", "/v1/orders", lambda item: item["id"])
         self.balance()
@@ -259,7 +271,7 @@ class Client:
         return True
 
     def unfinished(self) -> int:
-        """How many pieces are still queued, or cannot be read."""
+        """Return the number of content items that are still queued, or cannot be read."""
         return sum(not self._is_done(id_) for id_ in self.contents)
 
     def _is_done(self, id_: str) -> bool:
@@ -275,5 +287,5 @@ class Client:
 
 
 def _in_progress(response: httpx.Response) -> bool:
-    """Whether the same write is being carried out by another request: its outcome is not known yet."""
+    """Whether another request with the same key is in progress, so that the outcome is not known yet."""
     return response.status_code == 409 and "in-progress" in response.text

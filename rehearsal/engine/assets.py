@@ -1,8 +1,8 @@
 """Content hashes of assets and archives, computed as the Pulumi engine computes them.
 
-A changed file is a changed property only through its hash. The rules are ``EnsureHashWithWD`` of
-``sdk/go/common/resource/asset/asset.go`` and ``sdk/go/common/resource/archive/archive.go``: the SHA-256 of
-an asset's bytes, of an archive file's bytes, or of a tar stream with one entry per file.
+Changes of a file are detected by its hash. The rules are ``EnsureHashWithWD`` of
+``sdk/go/common/resource/asset/asset.go`` and ``sdk/go/common/resource/archive/archive.go``: the SHA-256 of an
+asset's bytes, of an archive file's bytes, or of a tar stream with one entry per file.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _file_of(uri: str) -> Path:
 
 
 def _archive_file(archive: Asset, folder: Path) -> Path | None:
-    """The file that is the archive already, whose bytes are hashed as they are."""
+    """Return the file of an archive that needs no conversion; its bytes are hashed unchanged."""
     fields = archive.fields
     if path := fields.get("path"):
         return folder / path if path.endswith(_ARCHIVE_SUFFIXES) else None
@@ -122,7 +122,7 @@ def _archive_file(archive: Asset, folder: Path) -> Path | None:
 
 
 def _members(archive: Asset, folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file in `archive`, in the order in which the engine writes them."""
+    """Yield name and content of every file in `archive`, in the order in which the engine writes them."""
     fields = archive.fields
     if path := fields.get("path"):
         if path.endswith(_ARCHIVE_SUFFIXES):
@@ -146,7 +146,7 @@ def _members(archive: Asset, folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _walked(root: Path, named: str) -> Iterator[tuple[str, bytes]]:
-    """The files below `root` in lexical order by folder, as Go's ``filepath.Walk`` visits them."""
+    """Yield the files below `root` in lexical order by folder, as Go's ``filepath.Walk`` visits them."""
     if not root.exists():
         raise ValueError(f"there is not a folder {named}")
     if not root.is_dir():
@@ -184,7 +184,7 @@ def _unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _write_tar(files: Iterator[tuple[str, bytes]], write: Callable[[bytes], Any]) -> None:
-    """Writes the tar stream that Go's ``archive/tar`` makes of `files`: mode 0600, no times, no owners."""
+    """Write the tar stream that Go's ``archive/tar`` creates from `files`: mode 0600, no times, no owners."""
     seen: set[str] = set()
     for name, content in files:
         if name in seen:
@@ -205,7 +205,7 @@ def _write_tar(files: Iterator[tuple[str, bytes]], write: Callable[[bytes], Any]
 
 
 def _ustar_name(name: str) -> tuple[bytes, bytes] | None:
-    """(prefix, name) of the USTAR format; None where it takes a PAX record."""
+    """Return (prefix, name) in the USTAR format; None if a PAX record is needed."""
     raw = name.encode()
     if not name.isascii():
         return None

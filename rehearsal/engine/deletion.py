@@ -177,8 +177,8 @@ class _DeletionOrder:
     def ready(self, *, idle: bool) -> list[ResourceState]:
         """Return the resources that can be deleted now, each once.
 
-        If there are none and the caller is `idle`, the rest forms a cycle, which only a damaged state has:
-        then any order is acceptable.
+        If there are none and the caller is `idle`, the rest forms a cycle, which occurs only in a damaged
+        state: then any order is acceptable.
         """
         found, self._ready = self._ready, list[ResourceState]()
         if not found and idle:
@@ -194,7 +194,7 @@ class _DeletionOrder:
                 self._ready.append(target)
 
     def keep(self, item: ResourceState) -> None:
-        """Leave out everything that `item`, which is not deleted, needs."""
+        """Leave out everything that `item`, which is not deleted, depends on."""
         pending = [item]
         while pending:
             needed = self._targets(pending.pop())

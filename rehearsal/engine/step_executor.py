@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 
 class StepFailedError(Exception):
-    """A provider could not carry out a step; the message is fit to be shown to the user."""
+    """A provider could not execute a step; the message can be shown to the user."""
 
 
 class StepExecutor:

@@ -34,19 +34,19 @@ _MIN_SHARE_OF_RATE: Final = 0.25
 
 
 class CalibrationError(ValueError):
-    """A calibration that cannot be made or read; the message states why and what would be right."""
+    """A calibration that cannot be computed or read; the message states the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with the interval that holds 90 % of the measured windows."""
+    """A mean with the interval that contains 90 % of the measured windows."""
 
     low: float
     mean: float
     high: float
 
     def at(self, position: int) -> float:
-        """-1: low, 0: mean, 1: high."""
+        """Return the estimate at -1: low, 0: mean, 1: high."""
         return (self.low, self.mean, self.high)[position + 1]
 
 
@@ -71,7 +71,7 @@ class MixOperation:
 
     @property
     def median(self) -> float:
-        """The middle of the times."""
+        """Return the median of the times."""
         return statistics.median(self.quantiles)
 
 
@@ -88,9 +88,9 @@ class Scalability:
     usable: Estimate
 
     def remaining(self, in_flight: float) -> float:
-        """The share of the highest throughput that remains with so many requests in flight.
+        """Return the share of the maximum throughput that remains with so many requests in flight.
 
-        It falls beyond the fitted peak only; beyond the measured range the last measured value is used.
+        It decreases beyond the fitted peak only; beyond the measured range, the last measured value is used.
         """
         measured = min(in_flight, self.law.measured[1])
         if measured <= self.law.best_concurrency:
@@ -111,7 +111,7 @@ class RedisCost:
     delivery: float
 
     def instances(self, separate: Collection[str]) -> dict[str, tuple[float, float, float]]:
-        """The three costs of each instance where these uses have their own; the others share one."""
+        """Return the three costs of each instance: of uses with their own, and of the shared one."""
         found: dict[str, tuple[float, float, float]] = {}
         for use in self.request:
             name = use if use in separate else SHARED
@@ -120,14 +120,14 @@ class RedisCost:
         return found
 
     def utilization(self, separate: Collection[str], rate: float, pods: float) -> float:
-        """The share of its core that the busiest instance uses."""
+        """Return the share of its core that the busiest instance uses."""
         return max(
             rate * (request + delivery * pods) + idle * pods
             for request, idle, delivery in self.instances(separate).values()
         )
 
     def capacity(self, separate: Collection[str], pods: float, share: float = 1.0) -> tuple[str, float]:
-        """The instance that limits, and the requests per second at which it uses this share of its core."""
+        """Return the limiting instance, and its capacity in requests per second at this share of its core."""
         return min(
             (
                 (name, max(0.0, share - idle * pods) / (request + delivery * pods))
@@ -171,7 +171,7 @@ class Calibration:
 
     @property
     def origin(self) -> str:
-        """Date, commit, machine and load of the measurement in one line."""
+        """Return date, commit, machine and load of the measurement in one line."""
         low, high = self.rates
         return (
             f"{self.date}, commit {self.commit or 'unknown'}, {self.machine}, mix {self.mix} "
@@ -179,16 +179,16 @@ class Calibration:
         )
 
     def total(self, position: int) -> float:
-        """CPU seconds of all components per request."""
+        """Return the CPU seconds of all components per request."""
         return sum(each.at(position) for each in self.cpu.values())
 
     def idle_of(self, component: str) -> float:
-        """Cores without load: of one pod of `api` or `worker`, or of another component per pod of both."""
+        """Return the cores without load: of a pod of `api` or `worker`, or of another component per pod."""
         pods = self.idle_pods.get(component) or sum(self.idle_pods.values())
         return self.idle.get(component, 0.0) / pods if pods else 0.0
 
     def redis_cost(self, position: int) -> RedisCost | None:
-        """That of a busy Redis, else that of one that is idle between commands, else None."""
+        """Return the cost of a busy Redis, else that of one that is idle between commands, else None."""
         if self.redis is not None:
             return self.redis
         if "redis" not in self.cpu:
@@ -196,11 +196,11 @@ class Calibration:
         return RedisCost({SHARED: self.cpu["redis"].at(position)}, {SHARED: self.idle_of("redis")}, 0.0)
 
     def occupied(self, component: str, position: int) -> float:
-        """Seconds of one core that a request of a component occupies, with the CPU that cannot be used."""
+        """Return the core seconds that a request of a component occupies, unusable CPU included."""
         return self.cpu[component].at(position) / self.scalability.usable.at(-position)
 
     def occupied_without_load(self, component: str, position: int) -> float:
-        """Cores of `idle_of`, with the CPU that cannot be used."""
+        """Return the cores of `idle_of`, unusable CPU included."""
         return self.idle_of(component) / self.scalability.usable.at(-position)
 
 
@@ -239,10 +239,11 @@ def write(calibration: Calibration, file: Path = FILE) -> None:
 
 
 def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
-    """From the JSON of `kingdom load capacity`. `job_share` is the share of arrivals that enqueue a job.
+    """Compute a calibration from the JSON of `kingdom load capacity`.
 
-    The cost is that of the steps at which the targets held, the response times those of the lowest rate; the
-    law is fitted to all valid steps. Raises CalibrationError for a result that cannot be used.
+    `job_share` is the share of arrivals that enqueue a job. The cost is that of the steps at which the
+    targets held, the response times those of the lowest rate; the law is fitted to all valid steps. Raises
+    CalibrationError for a result that cannot be used.
     """
     if result.get("kind") != "capacity":
         raise CalibrationError(
@@ -305,10 +306,10 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
 
 
 def _idle(samples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Cores by component and pods by role without load. Raises CalibrationError.
+    """Return the cores by component and the pods by role without load. Raises CalibrationError.
 
-    Only the longest time without a change of replicas counts, from its third sample on: a pod that starts
-    uses a whole core for two seconds.
+    Only the longest period without a change of replicas counts, from its third sample on: a starting pod uses
+    a whole core for two seconds.
     """
     # The first sample has no time to compare with: zeros.
     used = [each for each in samples if any((each.get("cpuByComponent") or {}).values())]
@@ -326,7 +327,7 @@ def _idle(samples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[
 
 
 def _redis(measured: Mapping[str, Any] | None) -> RedisCost | None:
-    """The cost of a busy Redis: that of the recording under load without what the pods cost anyway."""
+    """Return the cost of a busy Redis: that of the recording under load minus the pods' cost without load."""
     if not measured:
         return None
     idle = {use: each / measured["idleSeconds"] for use, each in measured["idle"].items()}
@@ -341,7 +342,7 @@ def _redis(measured: Mapping[str, Any] | None) -> RedisCost | None:
 
 
 def _scalability(steps: Sequence[Mapping[str, Any]], cost: float, idle: float) -> Scalability:
-    """The law of the valid steps. `cost` of a request and `idle` without load are shares of all CPU."""
+    """Fit the law to the valid steps. `cost` of a request and `idle` without load are shares of all CPU."""
     points = [point for step in steps for point in _points(step)]
     try:
         law, laws = fit(points), bootstrap(points)
@@ -364,7 +365,7 @@ def _scalability(steps: Sequence[Mapping[str, Any]], cost: float, idle: float) -
 
 
 def _points(step: Mapping[str, Any]) -> Iterator[Point]:
-    """Requests in flight and completed requests per second, in windows after the warm-up."""
+    """Yield requests in flight and completed requests per second, in windows after the warm-up."""
     seconds = step["seconds"]
     for start in range(_WARM_UP_SECONDS, len(seconds) - _WINDOW_SECONDS + 1, _WINDOW_SECONDS):
         window = seconds[start : start + _WINDOW_SECONDS]
@@ -376,21 +377,24 @@ def _points(step: Mapping[str, Any]) -> Iterator[Point]:
 
 @dataclass(frozen=True)
 class _Window:
-    """CPU cores by component, completed requests per second, and pods by role, where they are known."""
+    """CPU cores by component, completed requests per second, and pods by role if known."""
 
     cpu: Mapping[str, float]
     served: float
     pods: Mapping[str, float]
 
     def cost(self, name: str, idle: Mapping[str, float], idle_pods: Mapping[str, float]) -> float:
-        """CPU seconds of a component per request beyond those without load, which grow with the pods."""
+        """Return the CPU seconds of a component per request.
+
+        Its cost without load, which grows with the pods, is subtracted.
+        """
         here, there = (pods.get(name) or sum(pods.values()) for pods in (self.pods or idle_pods, idle_pods))
         without_load = idle.get(name, 0.0) * (here / there if there else 1.0)
         return max(0.0, self.cpu.get(name, 0.0) - without_load) / self.served
 
 
 def _windows(result: Mapping[str, Any]) -> Iterator[_Window]:
-    """The windows after the warm-up in which the replicas did not change."""
+    """Yield the windows after the warm-up in which the replicas did not change."""
     served = [each["completed"] for each in result["seconds"]]
     samples = [
         each

@@ -1,4 +1,4 @@
-"""The parts of a planned stack that decide how much load it carries."""
+"""The parts of a planned stack that determine its capacity."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ class Workload:
 
     @property
     def pods_per_node(self) -> int:
-        """By CPU request, which is the scarcer resource of all pools here."""
+        """Return the pods per node by CPU request, which is the scarcer resource of all pools here."""
         return max(1, int(self.pool.cpu / self.cpu_request))
 
 
 @dataclass(frozen=True)
 class DeclaredPlatform:
-    """A stack's capacity.
+    """Capacity of a stack.
 
-    `connections` is what its database accepts at the smallest tier, `pool` what a pod opens; `fixed_usd` is
-    the price of an hour of everything but nodes; `client_rate` is the edge's limit of requests per second for
-    one client address; `separate_redis` are the uses with a Redis of their own.
+    `connections` is the limit of its database at the smallest tier, `pool` the maximum of a pod; `fixed_usd`
+    is the price of an hour of everything but nodes; `client_rate` is the edge's limit of requests per second
+    for one client address; `separate_redis` are the uses with a Redis of their own.
     """
 
     stack: str
@@ -82,12 +82,12 @@ class DeclaredPlatform:
 
     @property
     def connections_per_pod(self) -> int:
-        """Connections of one pod to one member of the database."""
+        """Return the connections of one pod to one member of the database."""
         return self.pool + MONITORS
 
 
 def read(name: str, stack: Stack) -> DeclaredPlatform:
-    """The capacity that a planned stack declares. Raises UndeclaredError."""
+    """Read the capacity that a planned stack declares. Raises UndeclaredError."""
     try:
         return _read(name, stack)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -202,7 +202,7 @@ def _pool(stack: Stack) -> int:
 
 
 def _separate_redis(stack: Stack) -> frozenset[str]:
-    """The uses for which a ConfigMap names a Redis, as in `KINGDOM_QUEUE_REDIS_URL`."""
+    """Return the uses for which a ConfigMap names a Redis, as in `KINGDOM_QUEUE_REDIS_URL`."""
     found = (
         _REDIS_URL.fullmatch(key)
         for item in stack.of_kind("ConfigMap")
@@ -212,7 +212,7 @@ def _separate_redis(stack: Stack) -> frozenset[str]:
 
 
 def _client_rate(stack: Stack) -> float | None:
-    """The strictest limit of requests per second and client for a whole API path at the edge."""
+    """Return the strictest limit of requests per second and client for a whole API path at the edge."""
     found = []
     for resource in stack.of_type("cloudflare:index/ruleset:Ruleset"):
         for rule in resource.node["rules"].items():

@@ -23,7 +23,7 @@ class Evidence:
 
 
 def evidence(forecast: Forecast) -> list[Evidence]:
-    """The statements, in the order measured, extrapolated, assumed."""
+    """Return the statements, in the order measured, extrapolated, assumed."""
     calibration = forecast.calibration
     return [
         *(Evidence("measured", text) for text in _measured(calibration)),

@@ -42,7 +42,7 @@ class TargetResult:
 def limits(
     platform: DeclaredPlatform, calibration: Calibration, seconds_per_request: float, position: int = 0
 ) -> list[ResourceLimit]:
-    """All limits, the first one first."""
+    """Return all limits, the first one first."""
     occupied = calibration.occupied("api", position)
     pods = min(platform.api.max_replicas, platform.api.pool.max_nodes * platform.api.pods_per_node)
     idle = calibration.occupied_without_load("api", position) / platform.api.cpu_limit
@@ -91,7 +91,7 @@ def limits(
 
 
 def _highest_rate(pods: int, service: float, idle: float, latency: Latency) -> float:
-    """The highest rate at which TGT1 holds with so many pods."""
+    """Return the highest rate at which TGT1 holds with so many pods."""
     low, high = 0.0, pods / service
     for _ in range(30):
         middle = (low + high) / 2
@@ -102,7 +102,7 @@ def _highest_rate(pods: int, service: float, idle: float, latency: Latency) -> f
 
 
 def target_results(forecast: Forecast) -> list[TargetResult]:
-    """The targets over the whole forecast. Percentiles are weighted by the requests of each second."""
+    """Evaluate the targets over the whole forecast; percentiles are weighted by the requests per second."""
     seconds = forecast.seconds
     total = sum(each.rate for each in seconds)
     found = []

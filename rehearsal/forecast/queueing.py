@@ -14,7 +14,7 @@ _MAX_UTILIZATION = 0.999
 
 
 def erlang_b(servers: int, load: float) -> float:
-    """Blocking probability of M/M/k/k at an offered load in Erlang; the recursion is stable for large k."""
+    """Return the blocking probability of M/M/k/k at an offered load in Erlang; stable for large k."""
     blocked = 1.0
     for k in range(1, servers + 1):
         blocked = load * blocked / (k + load * blocked)
@@ -22,7 +22,7 @@ def erlang_b(servers: int, load: float) -> float:
 
 
 def erlang_c(servers: int, load: float) -> float:
-    """Probability that an arrival waits in M/M/k; 1 when the offered load is at least k."""
+    """Return the probability that an arrival waits in M/M/k; 1 if the offered load is at least k."""
     if load >= servers:
         return 1.0
     blocked = erlang_b(servers, load)
@@ -31,7 +31,7 @@ def erlang_c(servers: int, load: float) -> float:
 
 @dataclass(frozen=True)
 class Station:
-    """Servers with a rate of arrivals.
+    """A queueing station: servers and a rate of arrivals.
 
     `service` is the mean time of one visit in seconds, `variation` the squared coefficient of variation of
     that time; arrivals are Poisson unless `arrival_variation` is set.
@@ -45,7 +45,7 @@ class Station:
 
     @property
     def utilization(self) -> float:
-        """Offered load per server; above 1 the station cannot keep up."""
+        """Return the offered load per server; above 1 the queue grows without bound."""
         return self.rate * self.service / self.servers if self.servers else math.inf
 
     @property

@@ -16,7 +16,7 @@ _NOTE = "Bands come from the 5th and 95th percentile of the measured CPU per req
 
 
 def first_limit(forecasts: Sequence[Forecast], seconds_per_request: float) -> tuple[ResourceLimit, str]:
-    """The first limit of the mean forecast, and the users as text with the interval of the estimates."""
+    """Return the first limit of the mean forecast, and its users as text with the estimates' interval."""
     low, mean, high = (
         limits(each.platform, each.calibration, seconds_per_request, position)[0]
         for each, position in zip(forecasts, (1, 0, -1), strict=True)
@@ -29,7 +29,7 @@ def _users(users: float) -> str:
 
 
 def to_json(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: float) -> dict[str, Any]:
-    """The mean forecast with the limits of all estimates.
+    """Return the mean forecast with the limits of all estimates.
 
     `forecasts` are those of the high, the mean and the low cost of a request.
     """
@@ -63,7 +63,7 @@ def to_json(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
 
 
 def to_text(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: float) -> str:
-    """The result for a terminal."""
+    """Return the result as text for a terminal."""
     mean, data = forecasts[1], to_json(forecasts, scenario, seconds_per_request)
     result = "all targets hold" if data["holds"] else "targets missed"
     replicas = f"at most {data['replicas']['api']} of {mean.platform.api.max_replicas}"
@@ -81,7 +81,7 @@ def to_text(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: f
 
 
 def to_html(forecasts: Sequence[Forecast], scenario: str, seconds_per_request: float) -> str:
-    """The report."""
+    """Return the report as HTML."""
     mean = forecasts[1]
     data, found = to_json(forecasts, scenario, seconds_per_request), target_results(mean)
     step = max(1, len(mean.seconds) // _POINTS)

@@ -38,7 +38,7 @@ class ScalabilityLaw:
 
     @property
     def peak_concurrency(self) -> float:
-        """N* = sqrt((1 - a) / b), beyond which throughput falls; infinite without a cost of coherence."""
+        """Return N* = sqrt((1 - a) / b), above which throughput falls; infinite without a coherence cost."""
         if self.coherence <= 0:
             return math.inf
         return math.sqrt(max(0.0, 1 - self.contention) / self.coherence)
@@ -49,7 +49,7 @@ class ScalabilityLaw:
         return min(self.peak_concurrency, self.measured[1])
 
     def extrapolates(self, concurrency: float) -> str:
-        """Why a value at this concurrency is not covered by the measurement; empty when it is."""
+        """Return why a value at this concurrency is not covered by the measurement; empty if it is."""
         if concurrency > self.measured[1] * EXTRAPOLATION:
             return f"{concurrency:g} is more than {EXTRAPOLATION:g} times the measured {self.measured[1]:g}"
         if concurrency > self.peak_concurrency:
@@ -58,7 +58,7 @@ class ScalabilityLaw:
 
 
 def fit(points: Sequence[Point]) -> ScalabilityLaw:
-    """The law that fits best, by relative error of N / X. Raises TooFewPointsError."""
+    """Fit the law by relative error of N / X. Raises TooFewPointsError."""
     if len({n for n, _ in points}) < 3:
         raise TooFewPointsError("the Universal Scalability Law needs at least three concurrencies")
     best: tuple[float, list[float]] | None = None
@@ -77,7 +77,7 @@ def fit(points: Sequence[Point]) -> ScalabilityLaw:
 
 
 def bootstrap(points: Sequence[Point], samples: int = 200, seed: int = 0) -> list[ScalabilityLaw]:
-    """Fits of resampled points; their spread is the uncertainty of the fit."""
+    """Fit resampled points; the spread of the fits is the uncertainty."""
     rng = random.Random(seed)  # noqa: S311 (repeatable, not secret)
     laws: list[ScalabilityLaw] = []
     while len(laws) < samples:
@@ -88,7 +88,7 @@ def bootstrap(points: Sequence[Point], samples: int = 200, seed: int = 0) -> lis
 
 
 def interval(values: Sequence[float], share: float = 0.9) -> tuple[float, float]:
-    """The central interval that holds this share of the values."""
+    """Return the central interval that contains this share of the values."""
     ordered = sorted(values)
     tail = (1 - share) / 2
     last = len(ordered) - 1
@@ -116,7 +116,7 @@ def _least_squares(points: Sequence[Point], chosen: Sequence[int]) -> tuple[floa
 
 
 def _solve(matrix: list[list[float]]) -> list[float] | None:
-    """Gauss elimination with pivoting; None for a singular system."""
+    """Solve by Gauss elimination with pivoting; None for a singular system."""
     size = len(matrix)
     for column in range(size):
         pivot = max(range(column, size), key=lambda row: abs(matrix[row][column]))

@@ -1,8 +1,9 @@
 """Simulates a declared platform under load in steps of one second, with the rehearsal's own autoscaler.
 
-Arrivals are a fluid; the tails inside a second follow from closed formulas (`queueing`). Load that a second
-cannot serve is a backlog, which the next seconds serve first; what has waited longer than the time-out is an
-error. Envoy sends a request to the less loaded of two pods, which is modelled as stations of two servers.
+Arrivals are modelled as a fluid; percentiles within a second follow from closed formulas (`queueing`). Load
+beyond the capacity of a second is a backlog, which the next seconds serve first; requests that waited longer
+than the timeout are errors. Envoy sends a request to the less loaded of two pods, which is modelled as
+stations of two servers.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Second:
 
 @dataclass
 class _Fleet:
-    """Pods of one workload: ready ones, and those that start, with the second in which they are ready."""
+    """Pods of one workload: ready ones, and starting ones with the second in which they become ready."""
 
     workload: Workload
     calibration: Calibration
@@ -87,7 +88,7 @@ class _Fleet:
         self.nodes = max(self.workload.pool.min_nodes, math.ceil(self.ready / self.workload.pods_per_node))
 
     def step(self, now: float) -> None:
-        """Pods and nodes that have started by now; new nodes for pods that none can hold."""
+        """Complete the start of pods and nodes; add nodes for pods that fit on none."""
         while self._node_ready and self._node_ready[0] <= now:
             self._node_ready.popleft()
             self.nodes += 1
@@ -107,7 +108,7 @@ class _Fleet:
             self.nodes = idle
 
     def sync(self, now: float, readings: dict[str, float], pods_ready: int) -> None:
-        """One decision of the autoscaler. `readings` are values per pod in thousandths, by kind."""
+        """Make one decision of the autoscaler. `readings` are values per pod in thousandths, by kind."""
         observed_pods = self._observed(pods_ready)
         observed = Observation(
             Scale(self.wanted, self.wanted),
@@ -153,7 +154,7 @@ class _Fleet:
 
 
 def metric_kind(metric: Mapping[str, Any]) -> str:
-    """`cpu`, `memory`, `requests`, `response time` or `backlog` of a declared metric."""
+    """Return `cpu`, `memory`, `requests`, `response time` or `backlog` for a declared metric."""
     name = reading_key(metric)
     for part, kind in (("requests", "requests"), ("response", "response time"), ("backlog", "backlog")):
         if part in name:
@@ -172,7 +173,7 @@ class Forecast:
 
     @property
     def deciding_metric(self) -> str:
-        """The metric that proposed the most replicas most often."""
+        """Return the metric that proposed the most replicas most often."""
         return max(self.deciding, key=lambda name: self.deciding[name]) if self.deciding else "none"
 
 
@@ -287,7 +288,7 @@ class Latency:
     def percentiles(
         self, pods: int, rate: float, service: float, idle: float = 0.0
     ) -> tuple[float, float, float]:
-        """P50, P95 and P99 in seconds. `idle` is a pod's utilization without requests."""
+        """Return P50, P95 and P99 in seconds. `idle` is a pod's utilization without requests."""
         utilization = min(0.999, rate * service / pods + idle) if pods else 0.999
         # Stations are alike, so that the number of pods matters only through the utilization.
         key = (service, round(utilization * _LATENCY_POINTS))
@@ -299,13 +300,16 @@ class Latency:
         return self._memo[key]
 
     def percentile(self, percent: float, utilization: float, service: float) -> float:
-        """One percentile in seconds at a utilization."""
+        """Return one percentile in seconds at a utilization."""
         exact = min(0.999, utilization)
         station = Station(_STATION_SERVERS, exact * _STATION_SERVERS / service, service)
         return self._percentile(percent, station.waiting_probability, station.mean_wait_if_waiting)
 
     def _percentile(self, percent: float, waiting: float, mean: float) -> float:
-        """Of the sum of a measured time and a wait that is 0, or exponential with probability `waiting`."""
+        """Return a percentile of the sum of a measured time and a wait.
+
+        The wait is exponential with probability `waiting`, otherwise 0.
+        """
         low, high = 0.0, self._quantiles[-1] + mean * 20 + 1e-6
         for _ in range(40):
             middle = (low + high) / 2

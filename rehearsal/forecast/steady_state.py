@@ -29,7 +29,7 @@ class SteadyState:
 def steady_state(
     platform: DeclaredPlatform, calibration: Calibration, rate: float, position: int = 0
 ) -> SteadyState:
-    """The state at ``rate`` requests per second. ``position`` chooses the estimate of CPU per request."""
+    """Return the state at ``rate`` requests per second; ``position`` selects the estimate of CPU."""
     worker_cpu = calibration.cpu["worker"].at(position) if "worker" in calibration.cpu else 0.0
     api = _replicas(
         platform.api, rate, rate * calibration.cpu["api"].at(position), calibration.idle_of("api")
@@ -43,7 +43,7 @@ def steady_state(
 
 
 def cpu_target(workload: Workload) -> float:
-    """The share of its request that the autoscaler aims at; 0.8, the default of Kubernetes, without one."""
+    """Return the autoscaler's target as a share of the request; 0.8, Kubernetes' default, without one."""
     for metric in workload.autoscaler.get("metrics") or []:
         source = metric.get("resource") or {}
         if source.get("name") == "cpu":
@@ -52,16 +52,16 @@ def cpu_target(workload: Workload) -> float:
 
 
 def replicas_by_cpu(workload: Workload, cores: float, idle: float) -> float:
-    """Replicas at which requests that need so many cores, and a pod's CPU without load, are at the target.
+    """Return the replicas at which CPU is at the target: that of the requests plus a pod's CPU without load.
 
-    Infinite if a pod without load is above it.
+    Infinite if a pod without load is above the target.
     """
     per_pod = cpu_target(workload) * workload.cpu_request - idle
     return cores / per_pod if per_pod > 0 else math.inf
 
 
 def _replicas(workload: Workload, rate: float | None, cores: float, idle: float) -> int:
-    """Replicas for a rate of requests (None: not of this workload) that needs so many cores."""
+    """Return the replicas for a rate of requests (None: not of this workload) that needs so many cores."""
     upper = min(workload.max_replicas, workload.pool.max_nodes * workload.pods_per_node)
     wanted = [min(replicas_by_cpu(workload, cores, idle), upper)]
     for metric in workload.autoscaler.get("metrics") or []:

@@ -1,4 +1,4 @@
-"""Compares a forecast of the measured machine with a load test that was not used for the calibration.
+"""Comparison of a forecast of the measured machine with a load test outside of the calibration.
 
 The machine is modelled as stations that share its cores; the interval of a window covers the spread of the
 measured cost, and the sampling error of a percentile of as many requests as the window has.
@@ -25,7 +25,7 @@ _QUANTILES: Final = 100
 
 @dataclass(frozen=True)
 class ComparedWindow:
-    """Some seconds of a run: P95 as measured, and as forecast with its 90 % interval; times in seconds."""
+    """A window of a run: P95 as measured, and as forecast with its 90 % interval; times in seconds."""
 
     at: int
     rate: float
@@ -36,13 +36,13 @@ class ComparedWindow:
 
     @property
     def covered(self) -> bool:
-        """Whether the measured value lies in the interval."""
+        """Whether the measured value is within the interval."""
         return self.low <= self.measured <= self.high
 
 
 @dataclass(frozen=True)
 class Validation:
-    """A run compared with its forecast. Replicas are the largest number of `api`."""
+    """A run compared with its forecast. Replicas are the maximum of `api`."""
 
     windows: list[ComparedWindow]
     measured_replicas: int
@@ -50,7 +50,7 @@ class Validation:
 
     @property
     def error(self) -> float:
-        """Relative error of P95: the medians of the windows, forecast to measured, less 1."""
+        """Return the relative error of P95: the median ratio of forecast to measured, minus 1."""
         measured = statistics.median(each.measured for each in self.windows)
         return statistics.median(each.forecast for each in self.windows) / measured - 1
 
@@ -61,7 +61,7 @@ class Validation:
 
     @property
     def holds(self) -> bool:
-        """Whether the forecast is as exact as it has to be."""
+        """Whether the forecast is accurate enough."""
         return (
             abs(self.error) <= MAX_ERROR
             and self.covered >= MIN_COVERED
@@ -125,7 +125,10 @@ def compare(calibration: Calibration, run: Mapping[str, Any], forecast_replicas:
 
 
 def _mix(calibration: Calibration, run: Mapping[str, Any]) -> dict[str, float]:
-    """The share of each operation in a run. Raises CalibrationError for one without a measured time."""
+    """Return the share of each operation in a run.
+
+    Raises CalibrationError for an operation without a measured time.
+    """
     counts = {name: each["arrivals"] for name, each in run["endpoints"].items() if each["arrivals"]}
     unknown = sorted(set(counts) - set(calibration.operations))
     if unknown:
@@ -140,12 +143,12 @@ def _shares(calibration: Calibration) -> dict[str, float]:
 
 
 def _mean(calibration: Calibration, mix: Mapping[str, float]) -> float:
-    """The mean time of a request of a mix at low load, which its CPU is taken to be proportional to."""
+    """Return the mean time of a mix's requests at low load, to which their CPU is assumed proportional."""
     return sum(share * calibration.operations[name].median for name, share in mix.items())
 
 
 def mixture(calibration: Calibration, mix: Mapping[str, float]) -> tuple[float, ...]:
-    """Evenly spaced quantiles of the response times of a mix at low load, in seconds."""
+    """Return evenly spaced quantiles of the response times of a mix at low load, in seconds."""
     weighted = sorted(
         (time, share / len(calibration.operations[name].quantiles))
         for name, share in mix.items()

@@ -1,4 +1,4 @@
-"""Reads the recording of a stack: through the dashboard's process while it runs, else from the file."""
+"""Access to the recording of a stack: through the dashboard's process while it runs, else from the file."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _TIMEOUT_SECONDS: Final = 30.0
 
 
 class RecordedSource:
-    """Results of signals in a file that no process writes."""
+    """Results of signals in a file that no process is writing."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
 
     def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
-        """The recorded series of a declared query; [] for one that was never recorded."""
+        """Return the recorded series of a declared query; [] if it was never recorded."""
         return self._recording.results(query, start, end, step)
 
 
 @contextmanager
 def recorded(project: Project, stack: str, start: float, end: float) -> Iterator[tuple[Source, list[Event]]]:
-    """The recording of a stack and its events of a period. Raises KingdomError when there is none."""
+    """Return the recording of a stack and its events of a period. Raises KingdomError if there is none."""
     state = project.state_folder(stack)
     url = address(state)
     try:

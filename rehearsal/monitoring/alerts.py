@@ -1,4 +1,4 @@
-"""Alerts of one machine: thresholds compared with every result, with hysteresis by time."""
+"""Alerts on one machine: thresholds compared with every result, with minimum durations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rehearsal.monitoring.recorder import Results
 
 @dataclass(frozen=True)
 class Alert:
-    """A signal beyond a threshold since `since`; `recovered` is when it was back, None while it is not."""
+    """A signal beyond a threshold since `since`; `recovered` is the time of its recovery, None before."""
 
     signal: str
     title: str
@@ -28,7 +28,7 @@ class Alert:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """The identity of the alert: signal, line and severity."""
+        """Return the identity of the alert: signal, line and severity."""
         return self.signal, self.line, self.severity
 
     def to_json(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Alerts:
                     self._compare(at, signal, labels, value, "warning", signal.threshold.warning)
 
     def active(self) -> list[Alert]:
-        """The alerts that have fired and not recovered, critical ones first."""
+        """Return the alerts that have fired and not recovered, critical ones first."""
         # A copy: the recorder's thread adds to it.
         found = [pending.alert for pending in list(self._pending.values()) if pending.alert]
         return sorted(found, key=lambda alert: (alert.severity, alert.since))
@@ -72,7 +72,7 @@ class Alerts:
     def _compare(
         self, at: float, signal: Signal, labels: Labels, value: float, severity: str, limit: float
     ) -> bool:
-        """Whether the alert of this severity is active afterwards."""
+        """Return whether the alert of this severity is active afterwards."""
         line = ", ".join(text for _, text in labels)
         key = (signal.name, line, severity)
         pending = self._pending.setdefault(key, _Pending())

@@ -1,4 +1,4 @@
-"""Marks that other commands leave for the recorder: drills and load runs, shown as bands on every plot."""
+"""Annotations that other commands write for the recorder: drills and load runs, drawn as bands on plots."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MAX_BYTES: Final = 1024 * 1024
 
 
 def monitoring_folder(state: Path) -> Path:
-    """The folder of the files of monitoring, below the `.rehearsal/<stack>` of a stack."""
+    """Return the folder of the monitoring files below a stack's `.rehearsal/<stack>`."""
     return state / "monitoring"
 
 
 @contextmanager
 def annotated(state: Path, kind: str, title: str, detail: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Mark the time of the block as a band of `kind`, such as `drill` or `load`."""
+    """Annotate the time of the block as a band of `kind`, such as `drill` or `load`."""
     started = time.time()
     _append(state, Event(started, kind, title, detail or {}))
     try:
@@ -32,7 +32,7 @@ def annotated(state: Path, kind: str, title: str, detail: Mapping[str, Any] | No
 
 
 def read_annotations(path: Path) -> list[Event]:
-    """The marks in a file, which is emptied; [] when there is none. A line that was cut off is ignored."""
+    """Read and remove the annotations in a file; [] without one. An incomplete line is ignored."""
     try:
         taken = path.with_suffix(".taken")
         path.replace(taken)

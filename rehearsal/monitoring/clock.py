@@ -11,10 +11,10 @@ JUMP_SECONDS: Final = 5.0
 
 
 class RecordingClock:
-    """Never goes back: samples must be in order.
+    """A clock that never goes back, because samples must be in order.
 
-    When the wall clock jumps back, time goes on from the last timestamp until the wall clock has caught up.
-    When it jumps forward, as after a suspend, the recording has a gap.
+    If the wall clock jumps back, time continues from the last timestamp until the wall clock has caught up.
+    If it jumps forward, as after a suspend, the recording has a gap.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class RecordingClock:
         self._ahead = last > wall() + JUMP_SECONDS
 
     def now(self) -> tuple[float, str]:
-        """The timestamp of this moment, later than the last one, and a message if the clock has jumped."""
+        """Return the current timestamp, later than the last one, and a message if the clock has jumped."""
         wall, at = self._wall(), self._monotonic()
         expected = self._last + (at - self._at) if self._last else wall
         self._at = at

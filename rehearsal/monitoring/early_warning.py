@@ -1,4 +1,4 @@
-"""Looks for trends and shifts in the recording from time to time."""
+"""Periodic detection of trends and shifts in the recording."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EarlyWarning:
         self._due = 0.0
 
     def update(self, at: float, results: Results) -> None:
-        """Look again when it is due."""
+        """Run the detection if it is due."""
         if at < self._due or not results:
             return
         signals = self._recorder.signals
@@ -42,7 +42,7 @@ def happenings(store: Recording, end: float, seconds: float) -> list[Happening]:
 
 
 def happenings_of(events: Iterable[Event]) -> list[Happening]:
-    """The events that may be the cause of a change."""
+    """Return the events that may be the cause of a change."""
     return [
         Happening(event.at, event.kind, event.title, tuple(event.detail.get("changes", ())))
         for event in events

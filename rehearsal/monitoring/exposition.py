@@ -1,4 +1,4 @@
-"""Reads Prometheus text expositions of one target many times: a known line costs one dictionary lookup."""
+"""Parser of Prometheus text expositions of one target: a known line costs one dictionary lookup."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Exposition:
     _known: dict[str, Labels | None] = field(default_factory=dict)
 
     def read(self, text: str) -> tuple[dict[Labels, float], set[str]]:
-        """The values by series, and the names of metrics with a value that is not a finite number.
+        """Return the values by series, and the names of metrics with a value that is not a finite number.
 
         Raises ValueError for text that is not an exposition.
         """

@@ -1,4 +1,4 @@
-"""The samples of the last hour in memory, over which signals are evaluated."""
+"""The samples of the last hour in memory, on which signals are evaluated."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class _Series:
 
 
 class Head:
-    """TimeSeries by metric. A series that was in one scrape of its target and not in the next has ended."""
+    """Time series by metric. A series that is missing from a later scrape of its target has ended."""
 
     def __init__(self) -> None:
         self._series: dict[str, dict[Labels, _Series]] = {}
         self._targets: dict[str, set[Labels]] = {}
 
     def add(self, target: str, at: float, values: Mapping[Labels, float]) -> list[Labels]:
-        """Add one scrape of `target`, empty for one that failed. Returns the series that have ended."""
+        """Add one scrape of `target`, empty for a failed one. Return the series that have ended."""
         before = self._targets.get(target, set())
         for labels, value in values.items():
             self._append(labels, at, value)
@@ -63,7 +63,7 @@ class Head:
                     series.values.append(math.nan)
 
     def trim(self, now: float) -> None:
-        """Drop samples that no signal can reach any more."""
+        """Drop samples that are older than the range of every signal."""
         oldest = now - RETENTION_SECONDS
         for metric, group in list(self._series.items()):
             for labels, series in list(group.items()):
@@ -76,11 +76,11 @@ class Head:
                 del self._series[metric]
 
     def targets(self) -> set[str]:
-        """Targets with series."""
+        """Return the targets with series."""
         return set(self._targets)
 
     def metrics(self) -> set[str]:
-        """Names of metrics with a series that has not ended."""
+        """Return the names of metrics with a series that has not ended."""
         return {
             metric
             for metric, group in self._series.items()
@@ -88,7 +88,7 @@ class Head:
         }
 
     def select(self, selector: Selector, start: float, end: float) -> Iterator[Recorded]:
-        """The series that a selector names."""
+        """Yield the series that a selector names."""
         metrics = [selector.metric] if selector.metric else list(self._series)
         for metric in metrics:
             for labels, series in self._series.get(metric, {}).items():

@@ -1,6 +1,6 @@
 """Observation of a platform on this machine: targets, usage, autoscaling and rollouts.
 
-Usage and autoscaling get the metric names that Google Kubernetes Engine has for them: one query serves both.
+Usage and autoscaling have the metric names of Google Kubernetes Engine, so the same queries apply to both.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ScrapeTarget:
 
 @dataclass(frozen=True)
 class PlatformState:
-    """One look at the platform."""
+    """The state of the platform at one moment."""
 
     targets: Sequence[ScrapeTarget] = ()
     gauges: Mapping[Labels, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class LocalPlatform:
         self._decisions: dict[str, tuple[int, int]] = {}
 
     def observe(self, at: float) -> PlatformState | None:
-        """The state now; None while the platform does not run."""
+        """Return the current state; None while the platform is not running."""
         machine = Machine.find(self._folder)
         if machine is None:
             return None
@@ -85,7 +85,7 @@ class LocalPlatform:
         return self.observation(status, at)
 
     def observation(self, status: HostStatus, at: float) -> PlatformState:
-        """The targets, metrics and events of a status."""
+        """Return the targets, metrics and events of a status."""
         targets: list[ScrapeTarget] = []
         gauges: dict[Labels, float] = {}
         events: list[Event] = []
@@ -144,7 +144,7 @@ class LocalPlatform:
         )
 
     def _rollout(self, pod: _PodInfo, at: float) -> list[Event]:
-        """An event when the first pod of a newer revision of a role has appeared."""
+        """Record an event when the first pod of a newer revision of a role appears."""
         before = self._revisions.get(pod.role)
         if before is not None and pod.created <= before.created:
             return []
@@ -156,7 +156,7 @@ class LocalPlatform:
         return [Event(at, "deployment", f"{pod.role}: new revision", detail)]
 
     def _decision(self, autoscaler: AutoscalerStatus, at: float) -> list[Event]:
-        """An event when an autoscaler wants another number of replicas."""
+        """Record an event when an autoscaler requests another number of replicas."""
         now = (autoscaler.current, autoscaler.desired)
         before = self._decisions.get(autoscaler.name)
         self._decisions[autoscaler.name] = now

@@ -32,7 +32,7 @@ Results = dict[str, Vector]
 
 
 class Observer(Protocol):
-    """Observes a platform; None while it does not run."""
+    """Observes a platform; returns None while it is not running."""
 
     def observe(self, at: float) -> PlatformState | None: ...
 
@@ -77,7 +77,7 @@ class Recorder:
             self._head.load(tuple(sorted(series.labels.items())), series.times, series.values)
 
     def step(self) -> float:
-        """Scrape, evaluate and store once. Returns the time of the scrape."""
+        """Scrape, evaluate and store once. Return the time of the scrape."""
         at, jump = self._clock.now()
         found: dict[str, str] = {}
         if jump:
@@ -122,7 +122,7 @@ class Recorder:
             due = max(due + self._interval, time.monotonic())
 
     def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
-        """The series of `query`. Raises SourceError for a query that is not supported."""
+        """Return the series of `query`. Raises SourceError for an unsupported query."""
         if query in self.store.queries():
             return self.store.results(query, start, end, step)
         try:
@@ -136,7 +136,7 @@ class Recorder:
         return self.signals.detection.scrape_seconds
 
     def _metrics(self) -> set[str]:
-        """The metrics that signals use."""
+        """Return the metrics that signals use."""
         return {each.metric for text in self._queries() for each in selectors(self._expression(text))}
 
     def _queries(self) -> list[str]:
@@ -192,7 +192,7 @@ class Recorder:
         return {**values, **dict.fromkeys(ended, float("nan"))}
 
     def _missing(self, metrics: set[str], at: float, found: dict[str, str]) -> None:
-        """Report metrics that were exported and are not any more, as after a rename."""
+        """Report metrics that are no longer exported, as after a rename."""
         for metric in metrics - EMULATED:
             if any(exposition.exports(metric) for exposition in self._expositions.values()):
                 self._seen[metric] = at
@@ -230,7 +230,7 @@ class Recorder:
 
 
 def scrape(target: ScrapeTarget) -> str:
-    """The exposition of a target. Raises OSError, ValueError or HTTPException."""
+    """Return the exposition of a target. Raises OSError, ValueError or HTTPException."""
     connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/metrics")

@@ -13,7 +13,7 @@ from rehearsal.pulumi.yaml_reader import read_yaml
 
 
 def declared(project: Project, name: str) -> Signals:
-    """The signals of the stack `name`, as its file is now. Raises KingdomError."""
+    """Return the signals of the stack `name` according to its current file. Raises KingdomError."""
     path = path_of(project)
     if not path.is_file():
         raise KingdomError(
@@ -32,11 +32,11 @@ def declared(project: Project, name: str) -> Signals:
 
 
 def path_of(project: Project) -> Path:
-    """The file in which a project declares its signals."""
+    """Return the file in which a project declares its signals."""
     return project.main / "observability" / "signals.yaml"
 
 
 def section(stack: Stack, key: str) -> dict[str, Any]:
-    """A structured section of a stack file; {} when it is absent."""
+    """Return a structured section of a stack file; {} if it is absent."""
     value: dict[str, Any] = json.loads(stack.config.get(key, "{}"))
     return value

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS events (started BIGINT, ended BIGINT, kind VARCHAR, t
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: at a moment, or from `at` to `until`. `detail` is plain JSON."""
+    """An event at a moment, or from `at` to `until`. `detail` is plain JSON."""
 
     at: float
     kind: str
@@ -74,13 +74,13 @@ class Recording:
         self._insert("results", at, values)
 
     def samples(self, since: float) -> Iterator[TimeSeries]:
-        """Raw samples after `since`."""
+        """Yield raw samples after `since`."""
         yield from self._read(
             "SELECT series, milli, value FROM samples WHERE milli > ? ORDER BY series, milli", [_milli(since)]
         )
 
     def results(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
-        """Results of a signal: for each step the last one within it, at the end of the step."""
+        """Return the results of a signal: for each step the last one within it, at the end of the step."""
         with self._lock:
             ids = list(self._numbers.get(query, ()))
         # The moments are start, start + step, …: a step ends at each of them.
@@ -96,12 +96,12 @@ class Recording:
         return sorted(found, key=lambda series: sorted(series.labels.items()))
 
     def queries(self) -> set[str]:
-        """The queries with results."""
+        """Return the queries with results."""
         with self._lock:
             return {text for text in self._numbers if text}
 
     def last(self) -> float:
-        """The time of the last sample or result, 0 without one."""
+        """Return the time of the last sample or result, 0 without one."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT greatest((SELECT max(milli) FROM samples), (SELECT max(milli) FROM results))"
@@ -109,7 +109,7 @@ class Recording:
         return 0.0 if row is None or row[0] is None else row[0] / 1000
 
     def add_event(self, event: Event) -> None:
-        """Record an event; one that was recorded without an end is replaced by the same one with an end."""
+        """Record an event. If it was recorded without an end, its record gets the end."""
         with self._lock:
             self._connection.execute(
                 "DELETE FROM events WHERE started = ? AND kind = ? AND title = ?",
@@ -122,7 +122,7 @@ class Recording:
             )
 
     def events(self, start: float, end: float) -> list[Event]:
-        """Events that overlap a period, the earliest first."""
+        """Return the events that overlap a period, the earliest first."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT * FROM events WHERE started <= ? AND coalesce(ended, started) >= ? ORDER BY started",
@@ -134,7 +134,7 @@ class Recording:
         ]
 
     def prune(self, now: float) -> None:
-        """Delete what is older than the retention, and return its space."""
+        """Delete data older than the retention, and free its space."""
         with self._lock:
             for table, column, seconds in (
                 ("samples", "milli", SAMPLE_SECONDS),

@@ -1,4 +1,4 @@
-"""Sends alerts of one machine to a webhook, signed with HMAC-SHA256, from a thread of its own."""
+"""Delivery of alerts of one machine to a webhook, signed with HMAC-SHA256, in a separate thread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Webhook:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Webhook | None:
-        """The configured webhook, None without one. Raises InputError for half a configuration."""
+        """Return the configured webhook, None without one. Raises InputError if a variable is missing."""
         url, secret = environment.get(URL, ""), environment.get(SECRET, "")
         if not url and not secret:
             return None
@@ -53,7 +53,7 @@ class Webhook:
         return cls(url, secret)
 
     def send(self, stack: str, alert: Alert) -> str:
-        """Send an alert; "" when it was received, else what is wrong. A server error is tried again."""
+        """Send an alert; return "" if it was received, else the problem. Server errors are retried."""
         import httpx
 
         payload: dict[str, Any] = {
@@ -92,7 +92,7 @@ class Webhook:
 
 
 class Notifications:
-    """Sends alerts in their order from a thread of its own: a receiver that hangs delays no scrape.
+    """Sends alerts in order in a separate thread, so that a receiver that hangs delays no scrape.
 
     `send` returns "" when an alert was received, else the problem. `report` is called with the alert and the
     problem, from the thread of `add` when `max_waiting` alerts wait and this one is dropped.
@@ -111,14 +111,14 @@ class Notifications:
         self._thread.start()
 
     def add(self, alert: Alert) -> None:
-        """Send an alert later; returns at once."""
+        """Queue an alert; returns at once."""
         try:
             self._waiting.put_nowait(alert)
         except queue.Full:
             self._report(alert, f"dropped: {self._waiting.maxsize} notifications wait for the webhook")
 
     def close(self, seconds: float = _ATTEMPTS * _TIMEOUT_SECONDS) -> None:
-        """Send what waits, for up to `seconds`; the rest is dropped."""
+        """Send the pending alerts for up to `seconds`; drop the rest."""
         ends = time.monotonic() + seconds
         with suppress(queue.Full):
             self._waiting.put(None, timeout=seconds)
@@ -131,5 +131,5 @@ class Notifications:
 
 
 def signature(secret: bytes, timestamp: str, body: bytes) -> str:
-    """``sha256=`` and the HMAC of the timestamp, a full stop and the body."""
+    """Return ``sha256=`` and the HMAC of the timestamp, a full stop and the body."""
     return "sha256=" + hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

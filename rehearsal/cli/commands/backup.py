@@ -47,8 +47,8 @@ def backup(
     """Back up the data of a stack on this machine, or restore it.
 
     A backup copies database, cache and objects at one moment; the schedule declared for Atlas creates some
-    too. A restore replaces all of them: what was written after the backup is lost. The runbook for the cloud
-    is docs/runbooks/restore.md.
+    too. A restore replaces all of them: writes after the backup are lost. The runbook for the cloud is
+    docs/runbooks/restore.md.
     """
     from rehearsal.host.backups import to_json
     from rehearsal.host.errors import MachineError

@@ -1,4 +1,4 @@
-"""`kingdom drill`: inject a fault into the platform that is up, under load, and check what clients saw."""
+"""`kingdom drill`: inject a fault into the running platform under load, and check the clients' histories."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def drill(
         Path | None, typer.Option("--history", help="Write the operations of each drill to this folder.")
     ] = None,
 ) -> None:
-    """Run failure drills on a stack that is up on this machine, and check that no acknowledged write is lost.
+    """Run failure drills on a stack of this machine, and check that no acknowledged write is lost.
 
-    Load goes to this machine's edge only. Ctrl-C undoes the fault and ends the load.
+    Load is sent to this machine's edge only. Ctrl-C undoes the fault and ends the load.
     """
     from rich.markup import escape
 

@@ -1,4 +1,4 @@
-"""`kingdom forecast`: what a declared stack does under a load scenario."""
+"""`kingdom forecast`: predict the behavior of a declared stack under a load scenario."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def forecast(
     """Forecast replicas, response times, the first limit and the cost of a stack under load.
 
     The simulation uses the declared sizes, the rehearsal's own autoscaler, and the cost of a request as a
-    load test measured it. Nothing is sent anywhere. The exit code is 1 where a target is missed.
+    load test measured it. No request is sent. The exit code is 1 if a target is missed.
     """
     from rehearsal.forecast import calibration as calibrations
     from rehearsal.forecast.report import to_html, to_json, to_text
@@ -114,7 +114,7 @@ def _validate(file: Path, calibration: Calibration, as_json: bool) -> None:
 
 
 def _result(file: Path) -> dict[str, Any]:
-    """The JSON of a load test. Raises InputError."""
+    """Read the JSON of a load test. Raises InputError."""
     try:
         found = json.loads(file.read_text())
     except (OSError, ValueError) as error:

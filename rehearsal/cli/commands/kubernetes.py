@@ -1,4 +1,4 @@
-"""Commands about plain Kubernetes manifests: evaluating them, writing them."""
+"""Commands about plain Kubernetes manifests: `kingdom check` and `kingdom render`."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ def check(
 ) -> None:
     """Check plain Kubernetes manifests with the policy pack.
 
-    The exit code is 1 with a mandatory finding, else 2 when a file could not be read, else 0. A comment
-    `# kingdom: ignore POLICY -- REASON` above a line suppresses the findings of a policy from there on down.
+    The exit code is 1 with a mandatory finding, else 2 when a file could not be read, else 0. A comment `#
+    kingdom: ignore POLICY -- REASON` above a line suppresses the findings of a policy on that line and below
+    it.
     """
     from rehearsal.policy import manifest_check as manifests
     from rehearsal.policy.manifest_sarif import write_sarif
@@ -82,7 +83,8 @@ def render(
     """Write every Kubernetes object of a stack as YAML, numbered in apply order, for scanners and dry runs.
 
     Values are those of a temporary rehearsal: values that only the clouds can assign are generated, and
-    marked in the file. Secrets are never written. A second run only rewrites files whose object has changed.
+    marked in the file. Secrets are never written. A repeated run rewrites only files whose object has
+    changed.
     """
     from rehearsal.cli import progress
     from rehearsal.cli import render as rendering

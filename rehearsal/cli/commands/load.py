@@ -1,4 +1,4 @@
-"""`kingdom load`: load tests of the stack that is up on this machine."""
+"""`kingdom load`: load tests of a stack on this machine."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def load(
 ) -> None:
     """Send load to a stack that is up on this machine, and evaluate it against TGT1 to TGT3.
 
-    Requests start when they are due, whether earlier ones have ended or not. Load goes to loopback addresses
-    only, ends by itself, and Ctrl-C leaves the platform as it was.
+    Requests start when they are due, whether earlier ones have ended or not. Load is sent to loopback
+    addresses only. Ctrl-C ends it and leaves the platform unchanged.
 
     Exit codes: 0 all targets hold, 1 a target is missed, 2 a regression, 3 the run is invalid or could not
     start, 130 interrupted.

@@ -1,4 +1,4 @@
-"""Commands that show what a platform on this machine does: the dashboard and the reports."""
+"""Commands for monitoring a platform on this machine: dashboard, recommendations and reports."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def recommend(
     ] = False,
     policy_pack: PackOption = None,
 ) -> None:
-    """Recommend changes of a stack file from what was recorded.
+    """Recommend changes of a stack file, based on recorded signals.
 
     Rules exist for memory, CPU requests, replicas and autoscaling targets, caches, connection pools, Atlas
-    tiers, indexes, rate limits and node pools. A rule needs three hours of recorded signals. Each
-    change is planned, evaluated by the policy pack and priced. With --apply those without a problem are
-    written to the work tree, for review and `kingdom up`.
+    tiers, indexes, rate limits and node pools. A rule needs three hours of recorded signals. Each change is
+    planned, evaluated by the policy pack and priced. With --apply, those without a problem are written to the
+    stack file, for review and `kingdom up`.
     """
     from app.monitoring.signals import Detection
     from rehearsal.monitoring.signals import declared
@@ -116,9 +116,9 @@ def report(
     as_json: JsonOption = False,
     policy_pack: PackOption = None,
 ) -> None:
-    """Write a report of what was recorded: objectives, findings, recommendations, capacity, cost, business.
+    """Write a report of recorded signals: objectives, findings, recommendations, capacity, cost, business.
 
-    It is one HTML file without scripts and without references; --json prints the same as data instead.
+    The report is one HTML file without scripts and external references; --json prints the same data.
     """
     from app.monitoring.report import build, render
     from policies.api import monthly

@@ -74,11 +74,10 @@ def preview(
 ) -> None:
     """Plan a stack and evaluate it with the policy pack. Changes nothing.
 
-    With --all the SDKs are imported once for all stacks, and the exit code is the worst of theirs.
+    With --all, the SDKs are imported once for all stacks, and the exit code is the most severe one.
 
-    With --base or --format it is a review: what changes against the base, what the policy pack finds, the
-    capacity numbers that change, and what it costs a month. The form of every format is described in
-    docs/pull-requests.md.
+    With --base or --format it is a review: changes against the base, findings of the policy pack, changed
+    capacity numbers, and the monthly cost. Every format is described in docs/pull-requests.md.
     """
     if base or format_ or write:
         if save_plan is not None:

@@ -12,7 +12,7 @@ def quotas(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
     """List the regional quotas that a stack's nodes need, at first and with every pool at its maximum.
 
     The granted quota is the lowest default of a new project, or `quotas:granted` in the stack file. The exit
-    code is 1 where less is granted than the largest scale needs.
+    code is 1 if the grant is below the need at maximum scale.
     """
     from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject
     from rehearsal.providers.fresh_project.quotas import needs

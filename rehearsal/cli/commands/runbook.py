@@ -21,7 +21,7 @@ def runbook(
     stack: StackOption = "prod",
     as_json: JsonOption = False,
 ) -> None:
-    """Check offline what a runbook needs: tools, scripts, settings of the stack and shell variables.
+    """Check the prerequisites of a runbook offline: tools, scripts, stack settings and shell variables.
 
     Nothing is run or changed. The exit code is 1 if something is missing.
     """

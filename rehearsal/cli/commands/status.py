@@ -79,7 +79,7 @@ def status(
 
 
 def _follow(machine: Machine | None, stack: str, *, watch: bool, record: Path | None) -> None:
-    """Until Ctrl-C: the autoscalers on the screen, and their traces in a file."""
+    """Until Ctrl-C, show the autoscalers on the screen and write their traces to a file."""
     from rehearsal.cli import display
     from rehearsal.host.errors import MachineError
 
@@ -166,7 +166,7 @@ def execute(
 ) -> None:
     """Run a command with the folder and the environment of a pod on this machine.
 
-    As `kubectl exec` does; the exit code is the command's.
+    Like `kubectl exec`; the exit code is the command's.
     """
     import subprocess
 

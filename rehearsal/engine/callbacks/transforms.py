@@ -66,7 +66,7 @@ class Transforms:
     def resource(
         self, request: resource_pb2.RegisterResourceRequest, urn: str
     ) -> resource_pb2.RegisterResourceRequest:
-        """`request`, for the resource `urn`, after all transforms that apply. Raises CallbackError."""
+        """Return `request` for the resource `urn` after all transforms that apply. Raises CallbackError."""
         own = list(request.transforms)
         with self._lock:
             self._of_resources[urn] = (request.parent, own)
@@ -101,7 +101,7 @@ class Transforms:
             yield from callbacks
 
     def invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeRequest:
-        """The function call `request` after the program's invoke transforms. Raises CallbackError."""
+        """Return the function call `request` after the program's invoke transforms. Raises CallbackError."""
         with self._lock:
             applied = list(self._of_invokes)
         if not applied:
@@ -179,7 +179,7 @@ def _rewritten(
 
 
 def _copy(source: Any, name: str, target: Any, field: str) -> None:
-    """Copies one field from message to message where it is set, whatever its kind."""
+    """Copy one field between messages if it is set, whatever its kind."""
     descriptor = source.DESCRIPTOR.fields_by_name[name]
     value = getattr(source, name)
     if descriptor.label == descriptor.LABEL_REPEATED:
@@ -196,7 +196,7 @@ def _copy(source: Any, name: str, target: Any, field: str) -> None:
 
 
 def _upgraded(properties: struct_pb2.Struct, dependencies: Mapping[str, list[str]]) -> struct_pb2.Struct:
-    """`properties` with secrets and unknowns as output values, and with the dependencies of each property."""
+    """Return `properties` with secrets and unknowns as output values with their dependencies."""
     result = struct_pb2.Struct()
     for key, value in properties.fields.items():
         upgraded = _as_outputs(value)
@@ -234,7 +234,7 @@ def _as_outputs(value: struct_pb2.Value) -> struct_pb2.Value:
 
 
 def _output(value: struct_pb2.Value, urns: list[str]) -> struct_pb2.Value:
-    """`value` as an output value that depends on `urns` too."""
+    """Return `value` as an output value that additionally depends on `urns`."""
     fields: dict[str, struct_pb2.Value] = {"value": value}
     if value.WhichOneof("kind") == "struct_value":
         inner = value.struct_value.fields
@@ -258,7 +258,7 @@ def _signed(fields: Mapping[str, struct_pb2.Value], *, known: bool = True) -> st
 
 
 def _dependencies(value: struct_pb2.Value) -> Iterator[str]:
-    """The URNs that the output values within `value` depend on."""
+    """Yield the URNs that the output values within `value` depend on."""
     match value.WhichOneof("kind"):
         case "list_value":
             for item in value.list_value.values:

@@ -35,10 +35,10 @@ class DefaultProviders:
         self._lock = threading.Lock()
 
     def reference(self, package: str, version: str, download_url: str = "") -> str:
-        """The reference of the package's default provider at `version`; registered on first use.
+        """Return the reference of the package's default provider at `version`; register it on first use.
 
-        Raises DefaultProviderDisabledError, StepFailedError where the registration fails, and SkippedError
-        ever after: the reason is reported once.
+        Raises DefaultProviderDisabledError, StepFailedError if the registration fails, and SkippedError on
+        later calls, so that the reason is reported once.
         """
         if self._disabled(package):
             raise DefaultProviderDisabledError(
@@ -66,7 +66,10 @@ class DefaultProviders:
             return reference
 
     def _disabled(self, package: str) -> bool:
-        """Whether ``pulumi:disable-default-providers`` names `package` (``shouldDenyRequest`` in the CLI)."""
+        """Return whether ``pulumi:disable-default-providers`` names `package`.
+
+        This is ``shouldDenyRequest`` in the CLI.
+        """
         text = self._config.get("pulumi", {}).get("disable-default-providers")
         if package == "pulumi" or not text:
             return False

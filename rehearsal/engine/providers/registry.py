@@ -1,4 +1,4 @@
-"""The providers of one operation: one configured instance for each provider resource."""
+"""The providers of one operation: one configured instance per provider resource."""
 
 from __future__ import annotations
 

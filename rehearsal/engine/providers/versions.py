@@ -8,10 +8,10 @@ from functools import cache
 
 @cache
 def installed_version(package: str) -> str:
-    """The version of the SDK of `package` that is installed; empty where none is.
+    """Return the installed version of the SDK of `package`; empty if it is not installed.
 
-    The engine takes it where a program names none, as the CLI takes those of the plugins that the language
-    host reports (``GetRequiredPackages``).
+    The engine uses it if a program specifies none, as the CLI uses the versions of the plugins that the
+    language host reports (``GetRequiredPackages``).
     """
     try:
         return importlib.metadata.version(f"pulumi-{package}")

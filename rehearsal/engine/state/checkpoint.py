@@ -1,4 +1,4 @@
-"""``state.json``: a snapshot as a deployment (version 3), secrets and all, as the Pulumi CLI reads it."""
+"""``state.json``: a snapshot in Pulumi's deployment format (version 3) with encrypted secrets."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class ResourceState:
         return (self.urn, self.id if self.delete else "")
 
     def references(self) -> Iterable[str]:
-        """The URNs that must stand before this resource and outlive it."""
+        """Yield the URNs of resources that must exist before this one and be deleted after it."""
         if self.parent:
             yield self.parent
         if self.provider:

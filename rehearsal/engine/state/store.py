@@ -2,14 +2,14 @@
 
 ``state.json`` is a deployment (version 3). While an operation runs, every step appends a line to
 ``journal.jsonl`` and waits until it is on the disk; at the end the journal is folded into the checkpoint. A
-crash at any point leaves one of these, and each is understood:
+crash at any point leaves one of these states, each of which can be loaded:
 
 - a checkpoint alone;
 - a checkpoint and a journal that begins with the checkpoint's digest: it is replayed; a last line that was
   cut off in the middle was never waited for, and is dropped;
 - a new checkpoint and the journal that it already contains, which ends with the new digest: it is dropped.
 
-The checkpoint is replaced by rename, and the one before it is kept as ``state.json.bak``.
+The checkpoint is replaced by rename, and the previous one is retained as ``state.json.bak``.
 """
 
 from __future__ import annotations
@@ -65,10 +65,11 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, command: str) -> Iterator[None]:
-        """Holds the stack for writing. Raises StateError, naming the holder, when another process has it.
+        """Lock the stack for writing during the block.
 
-        The lock is the kernel's (``flock``): it ends with the process, however that ends. Its file names
-        the holder and goes with the lock; so does the folder, when it was not there before and holds nothing.
+        Raises StateError with the holder if another process has the lock. The kernel's lock (``flock``) ends
+        with the process, even if that is killed. The lock file names the holder and is removed with the lock;
+        so is the folder if it was created here and is empty.
         """
         path = self.folder / "lock"
         made = [folder for folder in (self.folder, self.folder.parent) if not folder.exists()]
@@ -150,7 +151,10 @@ class Store:
             ) from None
 
     def _replayable(self, base: bytes, journal: bytes) -> list[Any]:
-        """The lines of the journal that are not in the checkpoint yet. Each is a list, or the fold's mark."""
+        """Return the lines of the journal that are not in the checkpoint yet.
+
+        Each is a list of entries, or the mark of a fold.
+        """
         lines: list[Any] = []
         *whole, _torn = journal.split(b"\n")  # what stands after the last newline was never waited for
         for number, line in enumerate(whole, start=1):

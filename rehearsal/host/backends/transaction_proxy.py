@@ -130,7 +130,7 @@ class TransactionLock:
         return self.open is None and not self._starters
 
     async def acquire(self, message: Message, connection: object) -> bool:
-        """Wait for release to send `message`; False when its transaction is no more."""
+        """Wait for permission to send `message`; return False if its transaction has ended."""
         key = message.key
         starting = key is not None and (self.open is None or self.open.key != key)
         if starting:

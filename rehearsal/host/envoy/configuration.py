@@ -107,7 +107,7 @@ class Traffic:
         self._notes = [*outer.notes, *routing.notes]
 
     async def _oversized_bodies(self) -> Resource:
-        """The cluster of the server that refuses oversized bodies, started at the first call."""
+        """Return the cluster of the server for oversized bodies; start the server on the first call."""
         if self._refusing is None:
             self._refusing = await oversized_bodies.serve()
         return edge_listener.local_cluster(oversized_bodies.NAME, oversized_bodies.port_of(self._refusing))

@@ -31,7 +31,7 @@ async def serve() -> asyncio.Server:
 
 
 def port_of(server: asyncio.Server) -> int:
-    """The port that the server listens on."""
+    """Return the port that the server listens on."""
     return int(server.sockets[0].getsockname()[1])
 
 

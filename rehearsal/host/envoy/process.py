@@ -207,9 +207,9 @@ class Envoy:
             self._written[path] = content
 
     def _retry(self) -> None:
-        """Replace the files by themselves once a second, because Envoy reads a file only when it changes.
+        """Replace the files with themselves once a second, because Envoy reads a file only when it changes.
 
-        It rejects a listener whose port is still in use, and would not try again.
+        Envoy rejects a listener whose port is still in use, and does not retry by itself.
         """
         now = time.monotonic()
         if now < self._retry_at:
@@ -222,7 +222,7 @@ class Envoy:
     async def applied(self) -> list[str]:
         """Return why Envoy has not applied the published configuration, with its errors; [] if it has.
 
-        A configuration that it has rejected or not noticed is offered again.
+        A configuration that it has rejected or not read is written again.
         """
         process = self._context.processes.get(NAME)
         if process is None or not process.ready:
@@ -256,7 +256,7 @@ class Envoy:
         return str(json.loads((self._folder / f"{name}.json").read_bytes())["version_info"])
 
     def tls_proxy(self, proxy: TlsProxy) -> tuple[Resource, Resource]:
-        """Listener and cluster of a proxy."""
+        """Return the listener and the cluster of a proxy."""
         cluster: Resource = {
             "name": proxy.name,
             "type": "STATIC",

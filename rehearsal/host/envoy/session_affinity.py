@@ -1,4 +1,4 @@
-"""Session affinity: which replica receives the further requests of a client, and for how long.
+"""Session affinity: further requests of a client reach the same replica, for a limited time.
 
 Envoy's own cookie contains the address of the replica in Base64. Here the cookie is an opaque token: a Lua
 filter translates it to and from the header that Envoy's session filter reads and writes.
@@ -79,7 +79,7 @@ def affinity(rule: dict[str, Any], store: DesiredStore, backend: Backend) -> Res
 
 
 def filters() -> list[Resource]:
-    """The HTTP filters of the gateway that affinity needs, in their order."""
+    """Return the HTTP filters of the gateway that affinity needs, in their order."""
     config = typed("envoy.extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": _LUA})
     session = typed("envoy.extensions.filters.http.stateful_session.v3.StatefulSession")
     return [{"name": _FILTER, "typed_config": config}, {"name": _SESSION, "typed_config": session}]
@@ -116,7 +116,7 @@ def add_replicas(routes: Resource, ports: Iterable[int], key: bytes) -> None:
 
 
 def token_key(path: Path) -> bytes:
-    """The key of the tokens, generated at the first call and stored in `path`."""
+    """Return the key of the tokens, created on the first call and stored in `path`."""
     if not path.exists():
         write_atomic(path, secrets.token_bytes(32))
     return path.read_bytes()

@@ -13,7 +13,7 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'
 
 
 def add_start_page(routes: Resource, edge_port: int, web_app: str = "") -> None:
-    """Serve `GET /` before all declared routes; the zone's firewall refuses the path elsewhere.
+    """Serve `GET /` before all declared routes; elsewhere the zone's firewall rejects the path.
 
     `web_app` is the path of the local web app, "" for none.
     """
@@ -41,7 +41,7 @@ def add_start_page(routes: Resource, edge_port: int, web_app: str = "") -> None:
 
 
 def page(edge_port: int, web_app: str) -> str:
-    """The page's HTML."""
+    """Return the page as HTML."""
     links = [
         ("/docs", "API documentation"),
         ("/openapi.json", "OpenAPI document"),

@@ -122,7 +122,7 @@ def _field(path: str, identity: Identity) -> str:
 
 
 def _resource(reference: Mapping[str, Any], container: Mapping[str, Any]) -> str:
-    """`limits.memory` and the like, rounded up to the divisor as the kubelet does."""
+    """Return a value such as `limits.memory`, rounded up to the divisor as the kubelet does."""
     group, _, name = reference["resource"].partition(".")
     declared = ((container.get("resources") or {}).get(group) or {}).get(name)
     if declared is None:

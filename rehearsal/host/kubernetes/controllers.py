@@ -106,7 +106,7 @@ class Workloads:
             raise MachineError(str(error)) from error
 
     def await_progress(self) -> None:
-        """Restart the progress deadline: a client waits for the rollout from now on."""
+        """Restart the progress deadline, because a client waits for the rollout from now on."""
         self._progress.clear()
 
     def create(self, desired: Desired, template: dict[str, Any], revision: str, prefix: str) -> Pod:
@@ -169,7 +169,7 @@ class Workloads:
             jobs.sync_cron_job(desired, self)
 
     def replicas(self, desired: Desired) -> int:
-        """Desired replicas: the Deployment's own number, or its autoscaler's last decision, or one."""
+        """Return the desired replicas: the declared number, the autoscaler's last decision, or one."""
         return self._autoscalers.replicas(desired)
 
     def revision(self, desired: Desired) -> str:

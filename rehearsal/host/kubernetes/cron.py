@@ -1,4 +1,4 @@
-"""When a CronJob runs: the moments of a schedule."""
+"""Run times of a CronJob."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _HORIZON = dt.timedelta(days=366 * 5)
 
 
 def is_due(schedule: Schedule, moment: dt.datetime) -> bool:
-    """Whether a run is due in the minute of `moment`.
+    """Return whether a run is due in the minute of `moment`.
 
-    Intervals of ``@every`` count from the epoch, and at least a minute.
+    Intervals of ``@every`` count from the epoch and are at least a minute.
     """
     if schedule.every:
         minutes = max(1, schedule.every // 60)
@@ -26,7 +26,7 @@ def is_due(schedule: Schedule, moment: dt.datetime) -> bool:
 
 
 def next_run(schedule: Schedule, moment: dt.datetime) -> dt.datetime | None:
-    """The first due minute after `moment`; None when there is none within five years."""
+    """Return the first due minute after `moment`; None if there is none within five years."""
     at = moment.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
     end = at + _HORIZON
     while at < end:
@@ -45,6 +45,6 @@ def next_run(schedule: Schedule, moment: dt.datetime) -> dt.datetime | None:
 
 
 def _is_due_on(schedule: Schedule, moment: dt.datetime) -> bool:
-    """Whether the day is one of the schedule's. Two restricted day fields are alternatives."""
+    """Return whether the schedule matches the day. Two restricted day fields are alternatives."""
     day, weekday = moment.day in schedule.days, moment.isoweekday() % 7 in schedule.weekdays
     return (day and weekday) if schedule.any_day or schedule.any_weekday else (day or weekday)

@@ -53,7 +53,7 @@ class MetricSource:
 
     @classmethod
     def of(cls, declared: str, namespace: str, store: DesiredStore) -> MetricSource:
-        """From a metric's name in an HPA. Raises UndeclaredMetricError.
+        """Create the source of a metric named in an HPA. Raises UndeclaredMetricError.
 
         GKE writes `autoscaling.gke.io|<AutoscalingMetric>|<metric>` for metrics that pods report, and
         `prometheus.googleapis.com|<name>|<kind>` for metrics collected by Managed Service for Prometheus.

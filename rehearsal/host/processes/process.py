@@ -148,12 +148,12 @@ class Process:
         self._record.unlink(missing_ok=True)
 
     async def ended(self) -> None:
-        """Return when the process has exited and will not be restarted."""
+        """Wait until the process has exited and will not be restarted."""
         if self._keeper is not None:
             await asyncio.wait([self._keeper])
 
     async def turned(self, pid: int | None) -> None:
-        """Return when the child with this pid has ended."""
+        """Wait until the child with this pid has ended."""
         while self.pid == pid and pid is not None:
             self._ended = self._ended or asyncio.Event()
             await self._ended.wait()
@@ -349,7 +349,7 @@ def _kill_group(pid: int) -> None:
 
 
 async def _gone(pid: int) -> None:
-    """Return when the process `pid` has exited, child or not."""
+    """Wait until the process `pid` has exited, child or not."""
     if not hasattr(os, "pidfd_open"):
         while psutil.pid_exists(pid):  # noqa: ASYNC110 (another process sets no event)
             await asyncio.sleep(0.25)

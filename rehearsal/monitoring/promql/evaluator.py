@@ -1,4 +1,4 @@
-"""Evaluates PromQL at moments over recorded samples."""
+"""Evaluation of PromQL at moments over recorded samples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Samples(Protocol):
     """Recorded samples. A value that is NaN marks that the series ended there (staleness)."""
 
     def select(self, selector: Selector, start: float, end: float) -> Iterable[Recorded]:
-        """The series that a selector names, with their samples after `start` up to `end`."""
+        """Return the series that a selector names, with their samples after `start` up to `end`."""
         ...
 
 
@@ -73,7 +73,10 @@ _AGGREGATES: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
 
 
 def query_range(samples: Samples, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
-    """The series of `query` every `step` seconds from `start` to `end`, both included. Raises QueryError."""
+    """Return the series of `query` every `step` seconds from `start` to `end`, inclusive.
+
+    Raises QueryError.
+    """
     count = math.floor((end - start) / step + 1e-9) + 1
     moments = [start + step * index for index in range(count)]
     evaluator = _Evaluator(samples, start, end)
@@ -95,12 +98,12 @@ def query_range(samples: Samples, query: str, start: float, end: float, step: fl
 
 
 def query(samples: Samples, text: str | Expression, moment: float) -> Vector:
-    """The result of a query at one moment, NaN and infinite values left out. Raises QueryError."""
+    """Return the result of a query at one moment, without NaN and infinite values. Raises QueryError."""
     return queries(samples, moment)(text)
 
 
 def queries(samples: Samples, moment: float) -> Callable[[str | Expression], Vector]:
-    """A function as `query` for many queries at one moment: what they have in common is computed once."""
+    """Return a function like `query` for many queries at one moment, which computes common parts once."""
     evaluator = _Evaluator(samples, moment, moment)
 
     def result(text: str | Expression) -> Vector:

@@ -15,7 +15,7 @@ RangeFunction = Callable[[Sequence[float], Sequence[float], float, float], float
 
 
 def increase(times: Sequence[float], values: Sequence[float], start: float, end: float) -> float | None:
-    """The increase of a counter over the range, resets added and extrapolated to the ends of the range."""
+    """Return the increase of a counter, resets added, extrapolated to the ends of the range."""
     if len(times) < 2:
         return None
     grown = values[-1] - values[0]
@@ -39,7 +39,7 @@ def increase(times: Sequence[float], values: Sequence[float], start: float, end:
 
 
 def rate(times: Sequence[float], values: Sequence[float], start: float, end: float) -> float | None:
-    """The increase per second."""
+    """Return the increase per second."""
     grown = increase(times, values, start, end)
     return None if grown is None else grown / (end - start)
 
@@ -64,7 +64,7 @@ RANGE_FUNCTIONS: Final[Mapping[str, RangeFunction]] = {
 
 
 def histogram_quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float:
-    """The value below which `share` of the observations lie; `buckets` are upper bounds and counts.
+    """Return the value below which `share` of the observations are; `buckets` are upper bounds and counts.
 
     Interpolated linearly within a bucket. NaN for a histogram without +Inf or without observations.
     """

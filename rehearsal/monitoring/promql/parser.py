@@ -36,7 +36,7 @@ _MATCHES: Final = frozenset({"=", "!=", "=~", "!~"})
 
 
 class QueryError(ValueError):
-    """A query that this evaluator does not understand; the text states the position and what was expected."""
+    """A query that this evaluator does not support; the text states the position and the expected token."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ Expression = Number | Selector | Call | Aggregation | Binary
 
 
 def parse(query: str) -> Expression:
-    """The expression that `query` stands for. Raises QueryError."""
+    """Parse `query`. Raises QueryError."""
     parser = _QueryParser(query)
     found = parser.expression(0)
     if parser.kind != "end":
@@ -117,7 +117,7 @@ def parse(query: str) -> Expression:
 
 
 def selectors(expression: Expression) -> Iterator[Selector]:
-    """All selectors within an expression."""
+    """Yield all selectors within an expression."""
     if isinstance(expression, Selector):
         yield expression
     elif isinstance(expression, Call):
@@ -131,7 +131,7 @@ def selectors(expression: Expression) -> Iterator[Selector]:
 
 
 def seconds(text: str) -> float:
-    """The seconds of a duration such as `1h30m`."""
+    """Return the seconds of a duration such as `1h30m`."""
     return sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
 
 

@@ -1,1 +1,1 @@
-"""Recommendations: changes of a stack file that follow from what was recorded."""
+"""Recommendations: changes of a stack file, derived from recorded signals."""

@@ -62,7 +62,7 @@ def cache_size(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def cache_ttl(history: RecordedHistory) -> list[StackRecommendation]:
-    """Report a cache whose entries expire before they are read again, though the process memory evicts none.
+    """Report a cache whose entries expire before they are read again, without evictions from process memory.
 
     Evictions of Redis are not among the signals, so they have to be checked before the change.
 

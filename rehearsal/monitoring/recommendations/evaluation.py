@@ -48,9 +48,9 @@ class Evaluated:
 def evaluate(
     project: Project, stack: str, pack: Path | None, found: Sequence[StackRecommendation]
 ) -> list[Evaluated]:
-    """Plan each change on its own, from nothing and with nothing created.
+    """Plan each change on its own against an empty state, without creating anything.
 
-    A recommendation without a path gets no patch, and the cost of the stack as it is.
+    A recommendation without a path gets no patch, and the unchanged cost of the stack.
     """
     if not found:
         return []
@@ -84,7 +84,7 @@ def _costs(result: Result) -> Costs:
 
 
 def _plan(project: Project, stack: str, pack: Path | None, text: str) -> Result:
-    """The plan of a stack file's text, created from nothing."""
+    """Return the plan of a stack file's text against an empty state."""
     with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
         stacks = Path(folder) / "stacks"
         shutil.copytree(project.stacks, stacks)

@@ -1,4 +1,4 @@
-"""Recorded signals as the rules read them: without gaps' values, and with how long they reach back."""
+"""Recorded signals as input of the rules, with the length of their history."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class RecordedHistory:
 
     @property
     def detection(self) -> Detection:
-        """The declared times; `history_seconds` is the shortest history of a rule."""
+        """Return the declared durations; `history_seconds` is the minimum history of a rule."""
         return self.signals.detection
 
     @property
     def step(self) -> float:
-        """Seconds between two values."""
+        """Return the seconds between two values."""
         return max(self.detection.history_seconds / _STEPS, self.detection.scrape_seconds)
 
     @property
     def roles(self) -> dict[str, Any]:
-        """The settings of each role."""
+        """Return the settings of each role."""
         workload = self.config["kingdom:workload"]
         return {
             name: value
@@ -50,9 +50,9 @@ class RecordedHistory:
         }
 
     def lines(self, signal: str) -> dict[str, TimeSeries]:
-        """The lines of a signal by label, without values that are not finite.
+        """Return the lines of a signal by label, without values that are not finite.
 
-        Of a signal that is declared `by` one label, other labels such as the namespace do not count.
+        If a signal is declared `by` one label, other labels such as the namespace do not count.
         """
         query, by = self.signals.signals[signal].query, self.signals.signals[signal].by
         found = self.source.query_range(query, self.end - self.seconds, self.end, self.step)
@@ -64,7 +64,7 @@ class RecordedHistory:
         }
 
     def line(self, signal: str, label: str = "") -> TimeSeries:
-        """One line of a signal, without values when there is none."""
+        """Return one line of a signal, without values if there is none."""
         return self.lines(signal).get(label, TimeSeries({}))
 
     def enough(self, series: TimeSeries) -> bool:
@@ -78,33 +78,33 @@ class RecordedHistory:
         return 1 + _WIDENING * self.detection.history_seconds / max(seconds_of(series), 1.0)
 
     def warning(self, signal: str) -> float | None:
-        """The warning threshold of a signal."""
+        """Return the warning threshold of a signal."""
         threshold = self.signals.signals[signal].threshold
         return None if threshold is None else threshold.warning
 
 
 def hours_of(series: TimeSeries) -> float:
-    """Hours between the first and the last value."""
+    """Return the hours between the first and the last value."""
     return seconds_of(series) / 3600
 
 
 def seconds_of(series: TimeSeries) -> float:
-    """Seconds between the first and the last value."""
+    """Return the seconds between the first and the last value."""
     return series.times[-1] - series.times[0] if series.times else 0.0
 
 
 def values_at(series: TimeSeries) -> dict[float, float]:
-    """The values by time. All lines of a history have the same times, apart from gaps."""
+    """Return the values by time. All lines of a history have the same times, apart from gaps."""
     return dict(zip(series.times, series.values, strict=True))
 
 
 def share(series: TimeSeries, holds: Callable[[float, float], bool]) -> float:
-    """The share of moments at which `holds(time, value)`; 0 without values."""
+    """Return the share of moments at which `holds(time, value)`; 0 without values."""
     return len(_select(series, holds).values) / len(series.values) if series.values else 0.0
 
 
 def ratio(numerator: TimeSeries, denominator: TimeSeries) -> TimeSeries:
-    """The quotient of two lines at the times that both have, where the second is above 0."""
+    """Return the quotient of two lines at their common times at which the second is above 0."""
     below = values_at(denominator)
     found = [
         (at, value / below[at])

@@ -19,11 +19,12 @@ _MAX_FACTOR: Final = 1000.0
 
 
 def rate_limits(history: RecordedHistory) -> list[StackRecommendation]:
-    """Raise the factor of the rate limits when they refuse clients while capacity is free.
+    """Raise the factor of the rate limits if they reject clients while capacity is free.
 
     Only limits of signed-in accounts and of addresses count: those of sign-in, sign-up, refresh and reset
-    refuse attempts to guess. The demand is that of one client, the 95th percentile of refused requests plus
-    the limit: several clients need less. More than ten times a limit is taken as abuse, and nothing follows.
+    protect against guessing. The demand is estimated as that of one client, the 95th percentile of rejected
+    requests plus the limit; several clients would need less. More than ten times a limit is considered abuse
+    and causes no recommendation.
     """
     current = float(history.config["kingdom:workload"]["limitsFactor"])
     limits = _limits(current)
@@ -89,7 +90,7 @@ def rate_limits(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def _limits(factor: float) -> dict[str, RateLimit]:
-    """The limits that requests of a signed-in account are charged to, by name."""
+    """Return the limits that requests of a signed-in account are charged to, by name."""
     policies = RateLimitPolicies(factor)
     return {
         rule.name: rule
@@ -100,7 +101,7 @@ def _limits(factor: float) -> dict[str, RateLimit]:
 
 
 def _busy(history: RecordedHistory) -> set[float]:
-    """The times at which response times or CPU are above their warning, or requests refused by overload."""
+    """Return the times at which response times or CPU exceed their warning, or overload rejects requests."""
     busy: set[float] = set()
     for signal in ("response-time", "cpu"):
         limit = history.warning(signal)
@@ -112,6 +113,6 @@ def _busy(history: RecordedHistory) -> set[float]:
 
 
 def _rounded_up(factor: float) -> float:
-    """The next number with two significant digits."""
+    """Round up to two significant digits."""
     scale = 10 ** (math.floor(math.log10(factor)) - 1)
     return float(f"{math.ceil(round(factor / scale, 6)) * scale:.6g}")

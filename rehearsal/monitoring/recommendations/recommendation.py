@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ExpectedEffect:
-    """An expected effect: a quantity now, and the interval in which it is expected afterwards."""
+    """An expected effect: the current quantity, and the interval in which it is expected afterwards."""
 
     quantity: str
     unit: str
@@ -20,10 +20,9 @@ class ExpectedEffect:
 
 @dataclass(frozen=True)
 class StackRecommendation:
-    """One change of the value at `path` of a stack file, from `old` to `new`, and why.
+    """One change of the value at `path` of a stack file, from `old` to `new`, with its reason.
 
-    Where no setting of a stack file exists, `path` is empty and `instead` states the command or the change of
-    code.
+    If no setting of a stack file exists, `path` is empty and `instead` states the command or the code change.
     """
 
     rule: str

@@ -1,7 +1,7 @@
-"""All rules that turn recorded signals into recommendations.
+"""All rules that derive recommendations from recorded signals.
 
-A rule needs a minimum of history, and its estimate widens with a short one, as that of the Vertical Pod
-Autoscaler does (`history.py`).
+A rule needs a minimum history; with a short history its estimate has a wider interval, like that of the
+Vertical Pod Autoscaler (`history.py`).
 """
 
 from __future__ import annotations

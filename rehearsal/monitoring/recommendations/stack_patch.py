@@ -1,4 +1,4 @@
-"""Changes single values in the text of a stack file; everything else stays, comments included."""
+"""Change single values in the text of a stack file and preserve everything else, comments included."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from rehearsal.errors import InputError
 
 
 def changed(text: str, path: Sequence[str], value: str) -> str:
-    """`text` with the scalar at `path` below ``config`` replaced. Raises InputError when there is none."""
+    """Return `text` with the scalar at `path` below ``config`` replaced.
+
+    Raises InputError if there is nothing to replace at the path.
+    """
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     for key in ("config", *path):
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
@@ -24,7 +27,7 @@ def changed(text: str, path: Sequence[str], value: str) -> str:
 
 
 def diff(before: str, after: str, name: str) -> str:
-    """A unified diff that `git apply` and `patch -p1` take."""
+    """Return a unified diff for `git apply` and `patch -p1`."""
     return "".join(
         difflib.unified_diff(
             before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"

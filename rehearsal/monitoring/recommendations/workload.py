@@ -83,10 +83,10 @@ def memory(history: RecordedHistory) -> list[StackRecommendation]:
 def cpu_request(history: RecordedHistory) -> list[StackRecommendation]:
     """Right-size the CPU request of a role while its autoscaler is at a bound.
 
-    Between its bounds the autoscaler holds the use at its target, whatever the request is, so nothing follows
-    from the use. At the minimum the request is lowered until the 95th percentile plus 15 % reaches the
-    target, so that the replicas stay as they are. At the maximum it is raised to the 90th percentile plus
-    15 %, so that nodes are not overcommitted.
+    Between its bounds the autoscaler keeps the use at its target for any request, so the use implies no
+    change. At the minimum the request is lowered until the 95th percentile plus 15 % reaches the target, so
+    that the replicas stay as they are. At the maximum it is raised to the 90th percentile plus 15 %, so that
+    nodes are not overcommitted.
     """
     found = []
     for role, settings in history.roles.items():
@@ -144,7 +144,7 @@ def cpu_request(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def max_replicas(history: RecordedHistory) -> list[StackRecommendation]:
-    """Raise the maximum of an autoscaler that is at it while its role is too slow."""
+    """Raise the maximum of an autoscaler that has reached it while its role is too slow."""
     found = []
     replicas = history.lines("replicas")
     for role, (late, limit) in _late(history).items():
@@ -226,10 +226,11 @@ def scaling_target(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def min_replicas(history: RecordedHistory) -> list[StackRecommendation]:
-    """Lower the minimum of an autoscaler that is always at it, to what the recorded load needs.
+    """Lower the minimum of an autoscaler that never exceeds it, to the replicas that the recorded load needs.
 
     The need is that of the autoscaler's fixed point: cores / (target * request) and requests per second /
-    target, of the 95th percentile with the widening of a short history. Two replicas remain of two or more.
+    target, of the 95th percentile with the widening of a short history. A minimum of two or more stays at
+    least two.
     """
     found = []
     requests = history.line("requests")
@@ -277,10 +278,10 @@ def min_replicas(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def node_pool(history: RecordedHistory) -> list[StackRecommendation]:
-    """Report pods that do not run for a tenth of the time though the autoscaler has created them.
+    """Report pods that are pending for a tenth of the time after the autoscaler created them.
 
-    The bounds of node pools follow from `maxReplicas` and the requests (`infra/settings/sizing.py`), so no
-    setting is too small: capacity of the region or a quota is.
+    The bounds of node pools are derived from `maxReplicas` and the requests (`infra/settings/sizing.py`), so
+    no setting is too small: the region lacks capacity or quota.
     """
     found = []
     running = history.lines("running-pods")
@@ -321,7 +322,10 @@ def _cores_per_pod(history: RecordedHistory, role: str) -> TimeSeries:
 
 
 def _late(history: RecordedHistory) -> dict[str, tuple[frozenset[float], float]]:
-    """For each role with a measure of being too slow: the times at which it is, and the limit in seconds."""
+    """Return the times at which each role with a measure of slowness is too slow, and the limit.
+
+    The limit is in seconds.
+    """
     need = {
         "api": ("response-time", history.warning("response-time")),
         "worker": ("queue-age", _QUEUE_SECONDS),

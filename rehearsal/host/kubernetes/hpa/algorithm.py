@@ -37,12 +37,12 @@ class ScaleUpdateError(Exception):
 
 
 class _SyncError(Exception):
-    """The sync ends here; the message is upstream's."""
+    """Ends the sync with upstream's message."""
 
 
 @dataclass
 class _Sync:
-    """The inputs of one sync, and the decision as it forms."""
+    """The inputs of one sync, and the decision in progress."""
 
     spec: AutoscalerSpec
     state: AutoscalerState
@@ -67,7 +67,7 @@ def reconcile(
     config: ControllerConfig | None = None,
     rescale: Callable[[int], None] = _ACCEPTED,
 ) -> ScalingDecision:
-    """Decide how many replicas there should be, and update `state` as the controller updates the status.
+    """Compute the desired replicas, and update `state` as the controller updates the status.
 
     `now` is in seconds of any clock that the observed times share. `rescale` writes the new replica count and
     raises ScaleUpdateError if it cannot.
@@ -116,7 +116,7 @@ def _set_status(sync: _Sync, current: int, desired: int, statuses: list[MetricSt
 
 
 def _desired(sync: _Sync, scale: Scale) -> tuple[int, list[MetricStatus | None], bool]:
-    """The replica count, what the metrics were, and whether the scale is to be written."""
+    """Return the replica count, the metrics, and whether the scale must be written."""
     spec, current, decision = sync.spec, scale.spec_replicas, sync.decision
     from_zero = _was_scaled_to_zero(sync)
     if current == 0:
@@ -191,7 +191,7 @@ def _rescale(sync: _Sync, current: int, desired: int, statuses: list[MetricStatu
 
 
 def _normalized(sync: _Sync, current: int, proposal: int) -> int:
-    """The proposal, stabilized and limited; sets AbleToScale and ScalingLimited."""
+    """Return the proposal after stabilization and limits; set AbleToScale and ScalingLimited."""
     spec, state, config = sync.spec, sync.state, sync.config
     if spec.behavior is None:
         stable = stabilized(state, proposal, sync.now, config)
@@ -225,7 +225,7 @@ def _normalized(sync: _Sync, current: int, proposal: int) -> int:
 
 
 def _proposal(sync: _Sync, scale: Scale) -> tuple[int, str, list[MetricStatus | None]]:
-    """The largest valid proposal (`computeReplicasForMetrics`). Raises _SyncError without one to act on."""
+    """Return the largest valid proposal (`computeReplicasForMetrics`). Raises _SyncError if there is none."""
     current, metrics = scale.spec_replicas, sync.spec.metrics
     statuses: list[MetricStatus | None] = []
     try:
@@ -257,7 +257,7 @@ def _proposal(sync: _Sync, scale: Scale) -> tuple[int, str, list[MetricStatus | 
 
 
 def _check_selector(sync: _Sync, scale: Scale) -> None:
-    """Raises _SyncError unless the selector is valid and no other autoscaler selects the same pods."""
+    """Raise _SyncError unless the selector is valid and no other autoscaler selects the same pods."""
     if not scale.selector:
         sync.event("SelectorRequired", "selector is required")
         sync.condition(_ACTIVE, False, "InvalidSelector", "the HPA target's scale is missing a selector")
@@ -282,7 +282,7 @@ def _check_selector(sync: _Sync, scale: Scale) -> None:
 def _proposals(
     sync: _Sync, scale: Scale, statuses: list[MetricStatus | None]
 ) -> tuple[int, str, InvalidMetricError | None, int]:
-    """The largest proposal, its metric, the first invalid metric and how many are invalid."""
+    """Return the largest proposal, its metric, the first invalid metric and the number of invalid ones."""
     replicas, name, invalid = 0, "", 0
     first: InvalidMetricError | None = None
     calculator = ReplicaCalculator(

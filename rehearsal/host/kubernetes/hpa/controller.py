@@ -91,7 +91,7 @@ class HorizontalPodAutoscalers:
     # -- the scale subresource ----------------------------------------------------------------------------
 
     def replicas(self, desired: Desired) -> int:
-        """`spec.replicas` of a Deployment: declared, or as its autoscaler last wrote it, or one."""
+        """Return `spec.replicas` of a Deployment: its autoscaler's last value, the declared one, or one."""
         declared = desired.spec.get("replicas")
         default = 1 if declared is None else int(declared)
         return default if self._autoscaler_of(desired) is None else self._replicas.get(desired.urn, default)
@@ -199,7 +199,7 @@ class HorizontalPodAutoscalers:
         ]
 
     def _selecting(self, autoscaler: Desired, pods: list[Pod]) -> list[tuple[str, str]]:
-        """The autoscalers whose targets select any of these pods (`HPAsMatchingPods`).
+        """Return the autoscalers whose targets select any of these pods (`HPAsMatchingPods`).
 
         Another autoscaler counts once one of its syncs has read its selector, as upstream registers
         selectors.

@@ -12,7 +12,7 @@ _BINARY = ((1 << 40, "Ti"), (1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki"))
 
 
 def metric_lines(spec: AutoscalerSpec, state: AutoscalerState, decision: ScalingDecision) -> list[str]:
-    """One line for each metric: current against target, and the replicas that it proposes.
+    """Return one line per metric: current value, target, and the replicas that it proposes.
 
     [] before the first sync that read metrics.
     """
@@ -79,7 +79,7 @@ def _current(metric: Mapping[str, Any], status: MetricStatus | None) -> str:
 
 
 def milli_text(value: int, *, binary: bool = False) -> str:
-    """Thousandths as kubectl shows a quantity: `1500m`, `80`, for memory `12Mi` where it is whole."""
+    """Format thousandths as kubectl shows a quantity: `1500m`, `80`, for integral memory `12Mi`."""
     whole, rest = divmod(value, 1000)
     if rest and not binary:
         return f"{value}m"

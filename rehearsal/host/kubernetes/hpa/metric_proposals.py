@@ -37,7 +37,10 @@ class MetricProposal:
 
 @dataclass(frozen=True)
 class InvalidMetricError(Exception):
-    """`error` is the metric's own, `reason` the condition's; `prefix` is put in front by the caller."""
+    """An invalid metric.
+
+    `error` is the metric's own, `reason` the condition's; the caller prepends `prefix`.
+    """
 
     reason: str
     error: str
@@ -55,7 +58,7 @@ class InvalidMetricError(Exception):
 def propose(
     calculator: ReplicaCalculator, scale: Scale, metric: Mapping[str, Any], reading: Reading, namespace: str
 ) -> MetricProposal:
-    """One metric's proposal (`computeReplicasForMetric`). Raises InvalidMetricError."""
+    """Compute one metric's proposal (`computeReplicasForMetric`). Raises InvalidMetricError."""
     match metric["type"]:
         case "Resource":
             source = metric["resource"]

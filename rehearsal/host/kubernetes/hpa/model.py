@@ -30,12 +30,12 @@ class ControllerConfig:
 
 
 def milli_value(value: str | float) -> int:
-    """A Kubernetes quantity in thousandths, rounded away from zero as `Quantity.MilliValue` does."""
+    """Convert a Kubernetes quantity to thousandths, rounded away from zero as `Quantity.MilliValue` does."""
     return int((quantity(value) * 1000).to_integral_value(rounding=ROUND_UP))
 
 
 def approximate_float(value: str | float) -> float:
-    """A quantity as `Quantity.AsApproximateFloat64` returns it for the canonical text of the API server."""
+    """Convert a quantity as `Quantity.AsApproximateFloat64` does for the API server's canonical text."""
     amount = quantity(value).quantize(Decimal("1e-9"), rounding=ROUND_UP)
     for scale, factor in ((0, 1.0), (-3, 1e-3), (-6, 1e-6)):
         mantissa = amount.scaleb(-scale)
@@ -66,7 +66,7 @@ class PodState:
 
 @dataclass(frozen=True)
 class PodReading:
-    """One pod's value of a metric in thousandths, when it was taken and over how many seconds."""
+    """One pod's value of a metric in thousandths; time and window of the measurement in seconds."""
 
     value: int
     taken: float = 0.0
@@ -131,7 +131,7 @@ class ScalingRules:
 
     @property
     def max_period(self) -> int:
-        """Seconds that an event may matter to one of the policies."""
+        """Return the seconds for which an event can affect one of the policies."""
         return max((policy.period for policy in self.policies), default=0)
 
 
@@ -148,7 +148,7 @@ class Behavior:
 
     @classmethod
     def parse(cls, declared: Mapping[str, Any]) -> Behavior:
-        """From the object under `spec.behavior`."""
+        """Parse the object under `spec.behavior`."""
         return cls(_rules(declared.get("scaleUp"), _UP), _rules(declared.get("scaleDown"), _DOWN))
 
 
@@ -182,7 +182,7 @@ class AutoscalerSpec:
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> AutoscalerSpec:
-        """From the declared `spec`."""
+        """Parse the declared `spec`."""
         declared, low = spec.get("behavior"), spec.get("minReplicas")
         return cls(
             1 if low is None else int(low),
@@ -289,7 +289,7 @@ class AutoscalerState:
     last_scale: float | None = None
 
     def condition(self, type_: str) -> Condition | None:
-        """The condition of that type, None if the controller never set it."""
+        """Return the condition of that type, None if the controller never set it."""
         return next((item for item in self.conditions if item.type == type_), None)
 
     def set_condition(self, now: float, type_: str, status: bool, reason: str, message: str) -> None:
@@ -323,7 +323,7 @@ class ScalingDecision:
 
 
 def selector_text(selector: Mapping[str, Any] | None) -> str:
-    """A label selector as Go's `%+v` prints `*metav1.LabelSelector`; it is part of upstream's messages."""
+    """Format a label selector as Go's `%+v` prints `*metav1.LabelSelector`, for upstream's messages."""
     if selector is None:
         return "nil"
     labels = selector.get("matchLabels") or {}

@@ -29,7 +29,7 @@ _NO_EXTERNAL_METRICS = "no metrics returned from external metrics API"
 
 @dataclass(frozen=True)
 class PodSample:
-    """One pod with the usage of its containers by name, and what it exposes, by source."""
+    """One pod with the usage of its containers by name, and its exported metrics by source."""
 
     pod: Pod
     usage: Mapping[str, Usage | None]
@@ -37,12 +37,12 @@ class PodSample:
 
     @classmethod
     def of(cls, pod: Pod, series: Mapping[MetricSource, Sequence[MetricSample]]) -> PodSample:
-        """The pod with what its processes used over the last interval."""
+        """Create the sample of a pod from the usage of its processes over the last interval."""
         return cls(pod, pod.container_usage(), series)
 
 
 def pod_state(pod: Pod) -> PodState:
-    """The pod's status as the API server would show it."""
+    """Return the pod's status as the API server would show it."""
     record = pod.record
     return PodState(
         name=record.name,
@@ -57,7 +57,7 @@ def pod_state(pod: Pod) -> PodState:
 
 
 def resource_reading(samples: Sequence[PodSample], resource: str, container: str) -> Reading:
-    """CPU or memory as metrics-server returns it; pods that are not measured yet are absent."""
+    """Return CPU or memory as metrics-server does; pods that are not measured yet are absent."""
     found: dict[str, PodReading] = {}
     for sample in samples:
         usage = sample.usage.get(container) if container else together(list(sample.usage.values()))
@@ -74,7 +74,7 @@ def pods_reading(
     counters: dict[str, Counters],
     now: float,
 ) -> Reading:
-    """A metric that pods expose, one value a pod."""
+    """Return a metric that pods export, one value per pod."""
     values = _values(samples, source, selector, counters)
     if not values:
         return UnavailableMetric(_NO_CUSTOM_METRICS)
@@ -88,7 +88,7 @@ def shared_reading(
     counters: dict[str, Counters],
     kind: str,
 ) -> Reading:
-    """An object or external metric, from the series of all pods instead of a monitoring system."""
+    """Return an object or external metric from the series of all pods, in place of a monitoring system."""
     values = list(_values(samples, source, selector, counters).values())
     if not values:
         return UnavailableMetric(_NO_CUSTOM_METRICS if kind == "Object" else _NO_EXTERNAL_METRICS)
@@ -114,7 +114,7 @@ def _values(
 
 
 def selector_string(selector: Mapping[str, Any] | None) -> str:
-    """A LabelSelector as `metav1.FormatLabelSelector` writes it in `status.selector` of a scale."""
+    """Format a LabelSelector as `metav1.FormatLabelSelector` writes it in `status.selector` of a scale."""
     given = selector or {}
     parts = [(key, f"{key}={value}") for key, value in (given.get("matchLabels") or {}).items()]
     for item in given.get("matchExpressions") or []:

@@ -35,7 +35,7 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class PodGroups:
-    """`ready` counts the pods that are measured; the others are named."""
+    """Pods by group: `ready` is the number of measured pods; the other groups have names."""
 
     ready: int
     unready: frozenset[str]
@@ -78,9 +78,9 @@ def _cpu_is_initial(pod: PodState, reading: PodReading, now: float, config: Cont
 
 
 def pod_requests(pods: Sequence[PodState], container: str, resource: str) -> dict[str, int]:
-    """Requests of all listed pods in thousandths, also of those that end (`calculateRequests`).
+    """Return the requests of all listed pods in thousandths, terminating ones included (`calculateRequests`).
 
-    Raises MetricError when one container of one pod requests nothing of `resource`.
+    Raises MetricError if a container of a pod has no request of `resource`.
     """
     return {pod.name: _pod_request(pod, container, resource) for pod in pods}
 
@@ -110,7 +110,7 @@ def _pod_request(pod: PodState, container: str, resource: str) -> int:
 
 
 def _pod_level_request(pod: PodState, level: Mapping[str, Any], resource: str) -> int:
-    """`resourcehelpers.PodRequests`: the pod's own request, else the sum of what its containers request."""
+    """Return a pod's own request, else the sum of its containers' (`resourcehelpers.PodRequests`)."""
     overhead = pod.spec.get("overhead") or {}
     added = milli_value(overhead.get(resource, 0))
     if resource in level and (resource in _POD_LEVEL or resource.startswith("hugepages-")):
@@ -155,7 +155,7 @@ class UtilizationRatio:
 def utilization_ratio(
     readings: Mapping[str, PodReading], requests: Mapping[str, int], target: int
 ) -> UtilizationRatio:
-    """Usage against requests and a target in percent. Raises MetricError when no reading has a request."""
+    """Compare usage with requests and a target in percent. Raises MetricError if no reading has a request."""
     used = requested = entries = 0
     for name, reading in readings.items():
         if name in requests:
@@ -169,36 +169,36 @@ def utilization_ratio(
 
 
 def usage_ratio(readings: Mapping[str, PodReading], target: int) -> tuple[float, int]:
-    """The average in thousandths against a target in thousandths, and that average."""
+    """Compare the average with a target, both in thousandths; return ratio and average."""
     average = _divide(sum(reading.value for reading in readings.values()), len(readings))
     return _ratio(average, target), average
 
 
 def _divide(dividend: int, divisor: int) -> int:
-    """Integer division as Go does it: towards zero."""
+    """Divide integers as Go does: towards zero."""
     quotient = abs(dividend) // abs(divisor)
     return quotient if (dividend < 0) == (divisor < 0) else -quotient
 
 
 def _ratio(value: float, target: float) -> float:
-    """Division of doubles as Go does it: no error for a divisor of zero."""
+    """Divide doubles as Go does: no error for a divisor of zero."""
     if target != 0:
         return float(value) / float(target)
     return math.nan if value == 0 or math.isnan(value) else math.copysign(math.inf, value)
 
 
 def int32(value: int) -> int:
-    """`value` as Go converts an int64 to an int32."""
+    """Convert `value` as Go converts an int64 to an int32."""
     return (value + 2**31) % 2**32 - 2**31
 
 
 def int64(value: int) -> int:
-    """`value` as it overflows in Go's int64."""
+    """Wrap `value` as Go's int64 overflows."""
     return (value + 2**63) % 2**64 - 2**63
 
 
 def ceil_int32(value: float) -> int:
-    """`int32(math.Ceil(value))` on amd64, where what does not fit is the smallest int32."""
+    """Return `int32(math.Ceil(value))` as on amd64, where an overflow gives the smallest int32."""
     if not math.isfinite(value) or not -(2**31) <= math.ceil(value) <= _MAX_INT32:
         return -(2**31)
     return math.ceil(value)
@@ -206,7 +206,7 @@ def ceil_int32(value: float) -> int:
 
 @dataclass
 class ReplicaCalculator:
-    """Replica counts for one sync of one autoscaler."""
+    """Calculates replica counts for one sync of one autoscaler."""
 
     pods: Sequence[PodState]
     now: float
@@ -216,7 +216,10 @@ class ReplicaCalculator:
     def for_utilization(
         self, current: int, readings: Mapping[str, PodReading], target: int, resource: str, container: str
     ) -> tuple[int, UtilizationRatio]:
-        """A resource against a percentage of the requests (`GetResourceReplicas`). Raises MetricError."""
+        """Compare a resource with a percentage of the requests.
+
+        This is `GetResourceReplicas`. Raises MetricError.
+        """
         groups, metrics = self._grouped(readings, resource)
         requests = pod_requests(self.pods, container, resource)
         first = utilization_ratio(metrics, requests, target)
@@ -233,7 +236,7 @@ class ReplicaCalculator:
     def for_average(
         self, current: int, readings: Mapping[str, PodReading], target: int, resource: str = ""
     ) -> tuple[int, int]:
-        """A resource or pods metric against an average in thousandths (`calcPlainMetricReplicas`).
+        """Compare a resource or pods metric with an average in thousandths (`calcPlainMetricReplicas`).
 
         Returns the replica count and the average. Raises MetricError.
         """
@@ -263,7 +266,7 @@ class ReplicaCalculator:
     def _filled(
         metrics: Mapping[str, PodReading], groups: PodGroups, ratio: float, full: Callable[[str], int]
     ) -> dict[str, PodReading] | None:
-        """The readings with assumed ones for pods without; None when there is nothing to assume.
+        """Return the readings with assumed values for pods without one; None if no value is assumed.
 
         On the way down a missing pod is assumed to use `full(name)`, on the way up nothing; unready pods
         count as idle on the way up.
@@ -281,7 +284,7 @@ class ReplicaCalculator:
         return filled
 
     def _checked(self, current: int, first: float, second: float, count: int) -> int:
-        """The count for the second ratio, unless assumed values turned the direction around."""
+        """Return the count for the second ratio, unless assumed values reversed the direction."""
         if self.tolerances.within(second) or (first < 1.0 < second) or (second < 1.0 < first):
             return current
         replicas = ceil_int32(second * count)
@@ -290,7 +293,7 @@ class ReplicaCalculator:
         return replicas
 
     def for_value(self, current: int, value: int, target: int) -> int:
-        """An object or external metric against a value for the whole (`getUsageRatioReplicaCount`)."""
+        """Compare an object or external metric with a total value (`getUsageRatioReplicaCount`)."""
         ratio = _ratio(value, target)
         if current == 0:
             # From zero the ratio is the count: no pod is ready to multiply with, and no tolerance applies.
@@ -306,7 +309,7 @@ class ReplicaCalculator:
         return _MAX_INT32 if replicas > _MAX_INT32 else ceil_int32(replicas)
 
     def for_average_of_object(self, status_replicas: int, value: int, target: int) -> tuple[int, int]:
-        """An object metric against an average per pod (`GetObjectPerPodMetricReplicas`).
+        """Compare an object metric with an average per pod (`GetObjectPerPodMetricReplicas`).
 
         Returns the replica count and the average in thousandths. Within the tolerance the count is that of
         `status.replicas`.
@@ -317,7 +320,7 @@ class ReplicaCalculator:
         return replicas, _ceil_int64(_ratio(value, status_replicas))
 
     def for_average_of_external(self, status_replicas: int, value: int, target: int) -> tuple[int, int]:
-        """An external metric against an average per pod (`GetExternalPerPodMetricReplicas`)."""
+        """Compare an external metric with an average per pod (`GetExternalPerPodMetricReplicas`)."""
         replicas = status_replicas
         if not self.tolerances.within(_ratio(value, float(target) * float(replicas))):
             wanted = _ratio(value, target)
@@ -334,7 +337,10 @@ def _ceil_int64(value: float) -> int:
 
 
 def sum_for_value(values: Sequence[int]) -> int:
-    """The sum of an external metric's series, capped at the largest int64 (`GetExternalMetricReplicas`)."""
+    """Return the sum of an external metric's series, capped at the maximum int64.
+
+    This is `GetExternalMetricReplicas`.
+    """
     total = 0
     for value in values:
         if value > 0 and total > _MAX_INT64 - value:
@@ -344,7 +350,7 @@ def sum_for_value(values: Sequence[int]) -> int:
 
 
 def sum_for_average(values: Sequence[int]) -> int:
-    """The sum of an external metric's series; a negative one counts as an overflow, as upstream."""
+    """Return the sum of an external metric's series; a negative one counts as an overflow, as upstream."""
     total = 0
     for value in values:
         total = int64(total + value)

@@ -43,9 +43,9 @@ class Limited:
 
 
 def stabilized(state: AutoscalerState, proposal: int, now: float, config: ControllerConfig) -> int:
-    """The highest recommendation of the downscale window, also on the way up (`stabilizeRecommendation`).
+    """Return the highest recommendation of the downscale window, also on the way up.
 
-    Records the proposal in place of an expired recommendation.
+    This is `stabilizeRecommendation`. Records the proposal in place of an expired recommendation.
     """
     highest, expired = proposal, None
     cutoff = now - config.downscale_stabilization
@@ -68,7 +68,7 @@ def _record(state: AutoscalerState, index: int | None, recommendation: Recommend
 def within_limits(
     current: int, desired: int, min_replicas: int, max_replicas: int, config: ControllerConfig
 ) -> Limited:
-    """`desired` within the bounds and the fixed scale-up limit (`convertDesiredReplicasWithRules`)."""
+    """Limit `desired` to the bounds and the fixed scale-up limit (`convertDesiredReplicasWithRules`)."""
     limit = int32(int(max(config.scale_up_limit_factor * current, config.scale_up_limit_minimum)))
     highest, reason = (limit, _UP_LIMIT) if max_replicas > limit else (max_replicas, _TOO_MANY)
     if desired < min_replicas:
@@ -84,9 +84,10 @@ def within_limits(
 def stabilized_by_behavior(
     state: AutoscalerState, current: int, desired: int, up_window: float, down_window: float, now: float
 ) -> Limited:
-    """Up to the lowest recent recommendation, down to the highest (`stabilizeRecommendationWithBehaviors`).
+    """Limit the count to recent recommendations (`stabilizeRecommendationWithBehaviors`).
 
-    The windows are in seconds. Records `desired`.
+    On the way up the lowest one is the limit, on the way down the highest one. The windows are in seconds.
+    Records `desired`.
     """
     lowest = highest = desired
     up_cutoff, down_cutoff = now - up_window, now - down_window
@@ -112,7 +113,7 @@ def within_rate(
     down: ScalingRules,
     now: float,
 ) -> Limited:
-    """`desired` within the bounds and the declared policies (`convertDesiredReplicasWithBehaviorRate`)."""
+    """Limit `desired` to the bounds and the declared policies (`convertDesiredReplicasWithBehaviorRate`)."""
     min_replicas, max_replicas = bounds
     if desired > current:
         limit = max(scale_up_limit(state, current, up, now), current)
@@ -170,7 +171,7 @@ def _replicas_at_start(state: AutoscalerState, current: int, period: int, now: f
 
 
 def replicas_changed(events: list[ScaleEvent], period: int, now: float) -> int:
-    """Replicas added or removed within `period` seconds (`getReplicasChangePerPeriod`)."""
+    """Return the replicas added or removed within `period` seconds (`getReplicasChangePerPeriod`)."""
     return sum(event.change for event in events if event.at > now - period)
 
 

@@ -43,7 +43,7 @@ NAMESPACE, NAME, SELECTOR = "default", "subject", "app=subject"
 
 @dataclass(frozen=True)
 class Replayed:
-    """One step's result: the decision, the replicas then declared, and the state after it."""
+    """One step's result: the decision, the declared replicas after it, and the state after it."""
 
     decision: ScalingDecision
     spec_replicas: int
@@ -63,7 +63,7 @@ def reading_key(metric: Mapping[str, Any]) -> str:
 
 
 def config_of(trace: Mapping[str, Any]) -> ControllerConfig:
-    """The controller's flags of a trace; absent ones have their defaults."""
+    """Return the controller's flags of a trace; absent ones have their defaults."""
     given, default = trace.get("config") or {}, ControllerConfig()
     return ControllerConfig(
         tolerance=given.get("tolerance", default.tolerance),
@@ -74,7 +74,10 @@ def config_of(trace: Mapping[str, Any]) -> ControllerConfig:
 
 
 def replay(trace: Mapping[str, Any]) -> Iterator[Replayed]:
-    """Decide every step of a trace again. The state is the same object throughout: read it at each step."""
+    """Replay the decision of every step of a trace.
+
+    The state is the same object throughout, so read it at each step.
+    """
     spec, config, state = AutoscalerSpec.parse(trace["spec"]), config_of(trace), AutoscalerState()
     period = float(trace["config"]["period"])
     replicas = 0
@@ -93,7 +96,7 @@ def replay(trace: Mapping[str, Any]) -> Iterator[Replayed]:
 
 
 def observation(step: Mapping[str, Any], spec: AutoscalerSpec, replicas: int, *, rivals: bool) -> Observation:
-    """Observation at a step with `replicas` declared; `rivals` adds a second autoscaler."""
+    """Return the observation at a step with `replicas` declared; `rivals` adds a second autoscaler."""
     if step.get("scaleError"):
         return Observation(str(step["scaleError"]))
     selecting = [(NAME, NAMESPACE), ("rival", NAMESPACE)] if rivals and step.get("pods") else []
@@ -139,7 +142,10 @@ def _reading(step: Mapping[str, Any], key: str) -> Reading:
 
 
 def recorded_step(spec: AutoscalerSpec, observed: Observation, now: float) -> dict[str, Any]:
-    """The observation of a sync as a step with times relative to `now`; `started_trace` places it."""
+    """Convert the observation of a sync to a step with times relative to `now`.
+
+    `started_trace` positions it in a trace.
+    """
     if isinstance(observed.scale, str):
         return {"statusReplicas": 0, "scaleError": observed.scale}
     return {
@@ -196,9 +202,9 @@ def _recorded_reading(reading: Reading, now: float) -> dict[str, Any]:
 def started_trace(
     id_: str, spec: Mapping[str, Any], period: float, steps: list[tuple[float, dict[str, Any]]]
 ) -> dict[str, Any]:
-    """A trace of steps recorded with `recorded_step`.
+    """Create a trace of steps recorded with `recorded_step`.
 
-    Step k is placed at k * `period`; the ages of pods and readings stay as they were.
+    Step k is placed at k * `period`; the ages of pods and readings are unchanged.
     """
     default = ControllerConfig()
     placed = [_placed(step, number * period) for number, (_, step) in enumerate(steps)]
