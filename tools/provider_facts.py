@@ -83,6 +83,42 @@ ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("google_monitoring_dashboard", "dashboard_json"): {"or_empty": True},
     ("google_service_account", "description"): {"max_length": 256},
 }
+# Attributes of Atlas that a value can be given at creation only: a later change is refused, not a replacement
+# (`CreateOnly`, `CreateOnlyBoolWithDefault` with its default, `attrsCreateOnly`, `resourceCustomizeDiff` of
+# mongodb/terraform-provider-mongodbatlas).
+CREATE_ONLY: Final[dict[str, tuple[str, ...]]] = {
+    "ai_model_api_key": ("cloud", "geography", "project_id"),
+    "ai_model_rate_limit": ("cloud", "geography", "model_group_name", "project_id"),
+    "flex_cluster": (
+        "name", "project_id", "provider_settings.backing_provider_name", "provider_settings.region_name",
+    ),
+    "log_integration": ("project_id",),
+    "metric_integration": ("project_id",),
+    "organization": (
+        "description", "federation_settings_id", "org_owner_id", "role_names", "service_account",
+    ),
+    "project": ("project_owner_id",),
+    "project_service_account": ("project_id", "secret_expires_after_hours"),
+    "project_service_account_secret": ("client_id", "project_id", "secret_expires_after_hours"),
+    "resource_policy": ("org_id",),
+    "service_account": ("org_id", "secret_expires_after_hours"),
+    "service_account_project_assignment": ("client_id", "project_id"),
+    "service_account_secret": ("client_id", "org_id", "secret_expires_after_hours"),
+    "stream_connection_failover": ("connection_name", "project_id", "workspace_name"),
+}  # fmt: skip
+# The same, with the value that an absent one has.
+CREATE_ONLY_INITIAL: Final[dict[str, dict[str, bool]]] = {
+    "advanced_cluster": {"delete_on_create_timeout": True},
+    "encryption_at_rest_private_endpoint": {"delete_on_create_timeout": True},
+    "flex_cluster": {"delete_on_create_timeout": True},
+    "privatelink_endpoint": {"port_mapping_enabled": False},
+    "privatelink_endpoint_service_data_federation_online_archive": {"delete_on_create_timeout": True},
+    "project": {"with_default_alerts_settings": True},
+    "push_based_log_export": {"delete_on_create_timeout": True},
+    "search_deployment": {"delete_on_create_timeout": True},
+    "stream_connection_failover": {"delete_on_create_timeout": True},
+    "stream_processor": {"delete_on_create_timeout": True},
+}
 _STARTS: Final = (
     ("must be a string containing a sequence of decimal numbers", ("format", "go-duration")),
     ('"" project_id must be 6 to 30', ("pattern", PROJECT)),
@@ -194,6 +230,16 @@ def attribute(path: str, measured: dict[str, Any], left: Counter[str]) -> dict[s
     return facts
 
 
+def create_only(name: str, path: str) -> dict[str, Any]:
+    """Return the facts of an attribute that can be set at creation only; empty for any other."""
+    package, _, resource = name.partition("_")
+    if package != "mongodbatlas":
+        return {}
+    if path in (initial := CREATE_ONLY_INITIAL.get(resource, {})):
+        return {"create_only": True, "initial": initial[path]}
+    return {"create_only": True} if path in CREATE_ONLY.get(resource, ()) else {}
+
+
 def _literal(text: str, kind: str) -> Any:
     if kind.lower() == "bool":
         return text == "true"
@@ -211,7 +257,7 @@ def main(arguments: list[str]) -> int:
         lines = [json.dumps({"source": measured["source"], "measured": MEASURED})]
         for name, resource in sorted(measured["resources"].items()):
             attributes = {
-                path: attribute(path, facts, left) | ADDED.get((name, path), {})
+                path: attribute(path, facts, left) | ADDED.get((name, path), {}) | create_only(name, path)
                 for path, facts in sorted(resource["attributes"].items())
             }
             lines.append(name + " " + json.dumps(attributes, separators=(",", ":"), sort_keys=True))

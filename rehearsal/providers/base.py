@@ -23,7 +23,8 @@ from rehearsal.providers import outputs as synthesis
 from rehearsal.providers.constraints import facts
 from rehearsal.providers.constraints.api import refused_by_api
 from rehearsal.providers.constraints.checks import refused_labels, violations
-from rehearsal.providers.constraints.conditional_replacement import replaces_on_condition
+from rehearsal.providers.constraints.conditional_replacement import is_same_value, replaces_on_condition
+from rehearsal.providers.constraints.create_only import refused_changes
 from rehearsal.providers.constraints.deprecation import deprecated
 from rehearsal.providers.constraints.names import mapped_type
 from rehearsal.providers.constraints.plan_checks import refused_plans
@@ -32,6 +33,7 @@ from rehearsal.providers.constraints.replacement import (
     is_default,
     replacing_names,
 )
+from rehearsal.providers.constraints.reserved_names import recreated_name
 from rehearsal.providers.constraints.sensitivity import mark_sensitive
 from rehearsal.providers.errors import InitFailedError, ProviderError
 from rehearsal.providers.function_results import declared_function
@@ -98,8 +100,23 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
         `olds` are the former inputs; they are empty for a new resource.
         """
-        if mapped_type(token) is not None:
-            yield from refused_plans(token, inputs, olds, facts.source(self.package).provider.split()[0])
+        if (mapped := mapped_type(token)) is None:
+            return
+        provider = facts.source(self.package).provider.split()[0]
+        yield from refused_plans(token, inputs, olds, provider)
+        if olds and IMPORTED_KEY not in olds:
+            yield from refused_changes(mapped, inputs, olds, provider)
+            yield from self._recreated_names(token, inputs, olds)
+
+    def _recreated_names(
+        self, token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any]
+    ) -> Iterator[Problem]:
+        """Yield changes that replace a resource whose name stays taken after its deletion."""
+        reason = recreated_name(token, unwrap(dict(inputs)), unwrap(dict(olds)))
+        if reason is not None:
+            for path in diff.changed(dict(olds), dict(inputs), ()):
+                if self.replaces(token, path, olds, inputs):
+                    yield problem(path, f"{reason} (the {facts.api(self.package)} validates this)")
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield violations of the cloud's API that neither the SDK nor the provider detects."""
@@ -301,7 +318,9 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             return diff.diff_response(changes, (), delete_first=False, stable=())
         if (mapped := mapped_type(token)) is not None:
             changes = {
-                path: change for path, change in changes.items() if not is_default(mapped, path, old, new)
+                path: change
+                for path, change in changes.items()
+                if not (is_default(mapped, path, old, new) or is_same_value(token, path, old, new))
             }
         replacing = [path for path in changes if self.replaces(token, path, old, new)]
         # Two of one fixed name, or one id, cannot exist side by side: the old one has to go first.

@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from rehearsal.providers.constraints import bigquery_schema
 from rehearsal.pulumi.properties import UNKNOWN, Path, unwrap
 
 # Whether a change between two known values replaces the resource with the new inputs; None is absent.
 Condition = Callable[[Any, Any, Mapping[str, Any]], bool]
 _ATTACHMENT: Final = "/serviceAttachments/"
+_TABLE: Final = "gcp:bigquery/table:Table"
 _REDIS_VERSION: Final = re.compile(r"REDIS_(\d+)_(\d+)")
 
 
@@ -33,6 +35,18 @@ def replaces_on_condition(token: str, path: Path, old: Mapping[str, Any], new: M
         if UNKNOWN not in (before, after) and condition(before, after, new):
             return True
     return False
+
+
+def is_same_value(token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether the provider takes different values at `path` as equal (`DiffSuppressFunc`)."""
+    if token != _TABLE or path != ("schema",):
+        return False
+    before, after = _at(unwrap(dict(old)), ("schema",)), _at(unwrap(dict(new)), ("schema",))
+    if after is None:
+        return True  # computed: what is no longer declared stays as it is
+    return UNKNOWN not in (before, after) and bigquery_schema.is_equal(
+        bigquery_schema.parsed(before), bigquery_schema.parsed(after)
+    )
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:
@@ -114,7 +128,15 @@ def _changed_on_autopilot(before: Any, after: Any, inputs: Mapping[str, Any]) ->
     return before != after and inputs.get("enableAutopilot") is True
 
 
+def _other_columns(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`resourceBigQueryTableSchemaCustomizeDiff`."""
+    external = inputs.get("externalDataConfiguration") is not None
+    old, new = bigquery_schema.parsed(before), bigquery_schema.parsed(after)
+    return bool(after) and old != new and not bigquery_schema.is_changeable(old, new, external=external)
+
+
 _CONDITIONS: Final[Mapping[str, tuple[tuple[tuple[str, ...], Condition], ...]]] = {
+    _TABLE: ((("schema",), _other_columns),),
     "gcp:compute/disk:Disk": ((("size",), _smaller),),
     "gcp:compute/regionDisk:RegionDisk": ((("size",), _smaller),),
     "gcp:compute/forwardingRule:ForwardingRule": (

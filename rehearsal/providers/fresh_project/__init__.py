@@ -31,7 +31,7 @@ def obstacles(
         *order.service_agents(plan),
         *order.zone_settings(plan),
         *order.app_check(plan),
-        *entitlements.names(project, plan),
+        *entitlements.names(project, known),
         *entitlements.cluster(plan),
         *entitlements.features(plan),
         *entitlements.edge(project, known),

@@ -6,22 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from rehearsal.providers.constraints.reserved_names import reserved_names
+from rehearsal.providers.fresh_project import cloudflare_plans
 from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
 from rehearsal.pulumi.properties import UNKNOWN
 from rehearsal.pulumi.urn import name_of
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _NETWORK: Final = "gcp:compute/network:Network"
-# Types whose names stay taken after they are deleted: key rings permanently, pools for 30 days
-# (terraform-provider-google#14191, pulumi-gcp#1149).
-_NAMES_THAT_STAY: Final = {
-    "gcp:kms/keyRing:KeyRing": "name",
-    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": "workloadIdentityPoolId",
-    "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": "workloadIdentityPoolProviderId",
-}
 # GKE release notes of 2026-08-31, and of the version that introduced the kind.
 _FIRST_VERSIONS: Final = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
-_ENTERPRISE: Final = ("cloudflare:index/regionalTieredCache:RegionalTieredCache",)
 _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
 
 
@@ -32,13 +26,15 @@ def names(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
             yield Obstacle(
                 urn, f"a network called {inputs['name']} exists in a new project", "Give it another name"
             )
-    for type_, key in _NAMES_THAT_STAY.items():
+    for type_, reserved in reserved_names().items():
         for urn, inputs in plan.of_type(type_):
-            if f"{type_}::{inputs.get(key)}" in project.taken:
+            name = reserved.of(inputs)
+            if name is not None and f"{type_}::{name}" in project.taken:
                 yield Obstacle(
                     urn,
-                    f"the name {inputs.get(key)} stays taken after the resource was deleted",
-                    "Import it (for a pool: undelete it first), or use a new project",
+                    f"the name {name} stays taken {reserved.duration} after the resource was deleted"
+                    f" ({reserved.source})",
+                    f"{reserved.restore[0].upper()}{reserved.restore[1:]}, or use a new project",
                 )
 
 
@@ -111,13 +107,9 @@ def _lowest(version: str) -> tuple[int, ...]:
 
 def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     """Settings that a Cloudflare plan does not include, and values that Cloudflare stores in another form."""
-    for urn, _ in plan.of_type(*_ENTERPRISE):
-        if project.plan != "enterprise":
-            yield Obstacle(
-                urn,
-                f"the plan {project.plan} may neither set nor read it, not even as off (error 1135)",
-                "Declare it on the Enterprise plan only",
-            )
+    for urn, inputs in plan.of_type(*cloudflare_plans.entitlements()):
+        for reason, remedy in cloudflare_plans.refused(project.plan, plan.resources[urn].type, inputs):
+            yield Obstacle(urn, reason, remedy)
     for urn, inputs in plan.of_type("cloudflare:index/dnsRecord:DnsRecord"):
         if inputs.get("proxied") is True and inputs.get("ttl") not in (1, None, UNKNOWN):
             yield Obstacle(

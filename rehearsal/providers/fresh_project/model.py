@@ -39,7 +39,8 @@ class FreshProject:
 
     `quotas` are those of the region, raised where the runbook's step has been done; `plan` is that of the
     Cloudflare zone; `taken` names what an earlier deployment left behind in the same project, as
-    ``<type>::<name>``.
+    ``<type>::<name>``, or ``<type>::<parent>/<name>`` where a parent is part of the name
+    (`rehearsal/providers/constraints/reserved_names.json`).
     """
 
     enabled: frozenset[str] = ENABLED_AT_CREATION | ENABLED_BY_HAND

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from rehearsal.engine.state import ResourceState
+from rehearsal.providers.constraints.reserved_names import reserved_names
 from rehearsal.providers.fresh_project import FreshProject, obstacles
 from rehearsal.pulumi.properties import unwrap
+from rehearsal.pulumi.urn import type_of
 from tests.infra.rehearsal import configuration, name_of, operation, rehearse
 
 pytestmark = pytest.mark.slow
@@ -91,6 +93,7 @@ def added(resources: Sequence[ResourceState], type_: str, inputs: dict[str, Any]
 
 AGENT = "serviceAccount:service-161803398874@gs-project-accounts.iam.gserviceaccount.com"
 TIERED = "cloudflare:index/regionalTieredCache:RegionalTieredCache"
+SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
 CLUSTER = "gcp:container/cluster:Cluster"
 FAULTS: list[tuple[str, Callable[[States], States], str]] = [
     ("storage agent", lambda all_: changed(all_, "keys-media", with_values(member=AGENT)), "does not exist"),
@@ -110,6 +113,18 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         "the API redis is disabled",
     ),
     ("Enterprise only", lambda all_: added(all_, TIERED, {"value": "off"}), "error 1135"),
+    (
+        "setting of the Enterprise plan",
+        lambda all_: added(all_, SETTING, {"settingId": "true_client_ip_header", "value": "off"}),
+        "does not include true_client_ip_header",
+    ),
+    (
+        "rules beyond the plan",
+        lambda all_: changed(
+            all_, "edge-rules-rates", lambda inputs: inputs.update(rules=inputs["rules"] * 3)
+        ),
+        "the plan business allows at most 5",
+    ),
     (
         "exact version",
         lambda all_: changed(all_, "cluster", with_values(minMasterVersion="1.37.1-gke.100"), CLUSTER),
@@ -191,17 +206,22 @@ def test_quotas_of_a_new_project_are_too_small_for_production() -> None:
     assert "the quota N2D_CPUS is 24 in the region, and the first nodes need 36" in found
 
 
-def test_a_name_that_an_earlier_deployment_left_is_taken() -> None:
+def test_names_that_an_earlier_deployment_left_are_taken() -> None:
     planned, created = rehearsed("prod")
-    left = frozenset(
-        {
-            "gcp:kms/keyRing:KeyRing::kingdom",
-            "gcp:iam/workloadIdentityPool:WorkloadIdentityPool::github",
-        }
-    )
-    found = obstacles(replace(fresh("prod"), taken=left), planned, created)
-    assert {name_of(one.urn) for one in found} == {
-        "keys-europe-west1",
-        "keys-europe",
-        "delivery-deployer",
+    by_type: dict[str, set[str]] = {}
+    for item in created:
+        reserved = reserved_names().get(item.type)
+        name = reserved.of(unwrap(dict(item.inputs))) if reserved and item.custom else None
+        if name is not None:
+            by_type.setdefault(item.type, set()).add(name)
+    assert {type_.rpartition(":")[2] for type_ in by_type} == {
+        "CryptoKey",
+        "KeyRing",
+        "WorkloadIdentityPool",
+        "WorkloadIdentityPoolProvider",
     }
+    for type_, names in by_type.items():
+        left = frozenset(f"{type_}::{name}" for name in names)
+        found = obstacles(replace(fresh("prod"), taken=left), planned, created)
+        assert {type_of(one.urn) for one in found} == {type_}
+        assert {name for name in names if any(f"the name {name} stays" in one.what for one in found)} == names
