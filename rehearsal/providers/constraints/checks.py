@@ -41,30 +41,45 @@ class _ApiProblem(Problem):
     """A violation that the provider does not find, and the API does."""
 
 
-@dataclass(frozen=True)
-class _LabelProblem(_ApiProblem):
-    """A label that the API refuses."""
-
-
 def violations(mapped: MappedType, inputs: Mapping[str, Any], provider: str, api: str) -> Iterator[Problem]:
     """Yield what the `provider` or the `api` would refuse; each reason ends with the name of either.
 
     Labels are accepted, as the provider accepts them: see :func:`refused_labels`.
     """
     for found in _object(_Scope("", inputs, mapped.attributes, ()), ()):
-        if isinstance(found, _LabelProblem):
-            continue
         source = f"the {api}" if isinstance(found, _ApiProblem) else provider
         yield Problem(found.path, f"{found.reason} ({source} validates this)")
 
 
 def refused_labels(mapped: MappedType, inputs: Mapping[str, Any], api: str) -> Iterator[Problem]:
     """Yield the labels that the `api` would refuse, for warnings."""
-    if not any(rules.get("format") == "labels" for rules in mapped.resource.api.values()):
-        return
-    for found in _object(_Scope("", inputs, mapped.attributes, ()), ()):
-        if isinstance(found, _LabelProblem):
-            yield Problem(found.path, f"{found.reason} (the {api} refuses this)")
+    for path, rules in mapped.resource.api.items():
+        if rules.get("format") == "labels":
+            for labels, position in _maps_at(mapped.attributes, inputs, path.split("."), ()):
+                for found in _labels(rules, labels, position):
+                    yield Problem(found.path, f"{found.reason} (the {api} refuses this)")
+
+
+def _maps_at(
+    attributes: Mapping[str, Attribute], values: Any, steps: Sequence[str], position: Path
+) -> Iterator[tuple[Mapping[str, Any], Path]]:
+    """Yield the maps at a Terraform path, each with its position; all values in a secret are secret."""
+    if isinstance(values, Secret):
+        values = values.element
+        if isinstance(values, Mapping):
+            values = {key: Secret(value) for key, value in values.items()}
+        elif isinstance(values, list):
+            values = [Secret(value) for value in values]
+        yield from _maps_at(attributes, values, steps, position)
+    elif isinstance(values, list):
+        for index, item in enumerate(values):
+            yield from _maps_at(attributes, item, steps, (*position, index))
+    elif isinstance(values, Mapping):
+        if not steps:
+            yield values, position
+        elif (attribute := _named(attributes, steps[0])) is not None:
+            below = (*position, attribute.name)
+            yield from _maps_at(attribute.children, values.get(attribute.name), steps[1:], below)
 
 
 def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
@@ -105,7 +120,6 @@ def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: P
             yield from _object(_inner(attribute, value, path, scopes), scopes)
         else:
             yield from _count(facts, value, path)
-            yield from _labels(attribute, value, path)
             for key, item in value.items():
                 if attribute.children and isinstance(item, Mapping):
                     yield from _object(_inner(attribute, item, (*path, key), scopes), scopes)
@@ -131,19 +145,16 @@ def _plain(attribute: Attribute, facts: Mapping[str, Any], value: Any, path: Pat
             yield _ApiProblem(format_path(path), reason + suggestion(str(value), allowed))
 
 
-def _labels(attribute: Attribute, labels: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+def _labels(rules: Mapping[str, Any], labels: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     """Violations of the API's rules for labels: each at its key, too many of them at the labels."""
-    rules = attribute.resource.api.get(attribute.path, {})
-    if rules.get("format") != "labels":
-        return
-    for found in _count(rules, labels, path):
-        yield _LabelProblem(found.path, found.reason)
+    yield from _count(rules, labels, path)
     for key, value in labels.items():
-        secret = isinstance(value, Secret)
-        plain = value.element if isinstance(value, Secret) else value
+        plain, secret = value, isinstance(value, Secret)
+        while isinstance(plain, Secret):
+            plain = plain.element
         if key != DEFAULTS_KEY and (reason := label_fault(key, plain)):
             reason = "the label's secret value is not one that is accepted here" if secret else reason
-            yield _LabelProblem(format_path((*path, key)), reason)
+            yield problem((*path, key), reason)
 
 
 def _listed(
