@@ -27,6 +27,7 @@ from loadtest.report import result_line, to_html, to_json, to_text
 from loadtest.run import InterruptedRunError, Run, Settings, execute
 from loadtest.statistics.regression import Comparison
 from rehearsal.errors import KingdomError
+from rehearsal.interrupts import terminable
 from rehearsal.monitoring.annotations import annotated
 from rehearsal.scenarios.catalog import Catalog, ScenarioError, load
 
@@ -73,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser(catalog).parse_args(arguments)
         options.seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
         commands = {"run": _run, "capacity": _capacity, "compare": _compare}
-        return commands[options.command](options, catalog)
+        with terminable():
+            return commands[options.command](options, catalog)
     except (NotUpError, NotLoopbackError, ScenarioError, SetupError, BaseUpError, KingdomError) as error:
         print(f"error: {error}", file=sys.stderr)
         return INVALID
@@ -161,7 +163,7 @@ def _compare(options: argparse.Namespace, catalog: Catalog) -> int:
     raise_generator_priority()
     detail = {"base": options.base, "mix": options.mix, "seed": options.seed}
     with (
-        base_platform(change.root, options.base, notice) as base,
+        base_platform(change, options.base, notice) as base,
         annotated(change.state, "load", f"load: compare with {options.base}", detail),
     ):
         found = measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -41,6 +42,14 @@ class Platform:
     def state(self) -> Path:
         """Return the folder of the stack's state."""
         return self.root / ".rehearsal" / self.stack
+
+    @property
+    def priority(self) -> int:
+        """The nice value of its processes; 0 when none of them is known."""
+        if self.machine is None:
+            return 0
+        pid = next((each.pid for each in self.machine.status().processes if each.pid is not None), None)
+        return 0 if pid is None else os.getpriority(os.PRIO_PROCESS, pid)
 
     @property
     def grant(self) -> Callable[[str], bool] | None:

@@ -19,9 +19,12 @@ class Samples:
         default_factory=lambda: {side: {"P50": list[float](), "P95": list[float]()} for side in SIDES}
     )
     invalid: list[str] = field(default_factory=list)
+    measured: list[dict[str, Any]] = field(default_factory=list)
+    """All windows in the order in which they were measured, with those that were left out."""
 
-    def add(self, side: str, values: Mapping[str, float], problems: Sequence[str]) -> None:
-        """Add a completed window. A window with problems, such as a late generator, is left out."""
+    def add(self, side: str, values: Mapping[str, float], problems: Sequence[str], number: int = 0) -> None:
+        """Add a window of a round. One with problems, such as a generator that lagged, is left out."""
+        self.measured.append({"round": number, "side": side, **values, "problems": list(problems)})
         if problems:
             self.invalid.append(f"{side}: {'; '.join(problems)}")
             return
@@ -37,6 +40,7 @@ class Samples:
         """Return windows and comparisons."""
         return {
             "windows": self.windows,
+            "measured": self.measured,
             "invalid": self.invalid,
             "comparisons": [vars(each) for each in self.comparisons()],
         }

@@ -6,17 +6,15 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from rehearsal.errors import InputError, KingdomError
+from rehearsal.interrupts import deferred, terminable
 from rehearsal.pulumi.project import STATE_FOLDER, Project
 
 FOLDER: Final = "bases"  # below the state folder: one folder and one lock file for each checkout
@@ -82,14 +80,15 @@ def named_head(project: Project, ref: str) -> tuple[str, bool]:
 def checked_out(project: Project, ref: str) -> Iterator[Base]:
     """The project as it is at `ref`, in a temporary git worktree that is removed at the end.
 
-    Ctrl-C and SIGTERM end the block as KeyboardInterrupt. The checkout of a killed process is removed by
+    Ctrl-C and SIGTERM end the block as KeyboardInterrupt, also while it is being removed: then after that.
+    The checkout of a killed process is removed by
     the next one: each is locked for as long as its process lives. Raises InputError for an invalid ref, and
     BaseUnusableError for a commit without a project.
     """
     head_of(project)
     commit = commit_of(project, ref)
     top = Path(_git(project.root, "rev-parse", "--show-toplevel").stdout.strip())
-    with _terminable(), _own_folder(top, project.root / STATE_FOLDER / FOLDER) as folder:
+    with terminable(), _own_folder(top, project.root / STATE_FOLDER / FOLDER) as folder:
         tree = folder / "tree"
         try:
             added = _git(top, "worktree", "add", "--quiet", "--detach", str(tree), commit)
@@ -97,7 +96,8 @@ def checked_out(project: Project, ref: str) -> Iterator[Base]:
                 raise KingdomError(f"git cannot check out {ref!r}: {_last_line(added.stderr)}")
             yield Base(ref, commit, _project(ref, tree, project.root.relative_to(top)), folder / "states")
         finally:
-            _remove(top, tree)
+            with deferred():
+                _remove(top, tree)
 
 
 def _project(ref: str, tree: Path, place: Path) -> Project:
@@ -127,8 +127,9 @@ def _own_folder(top: Path, home: Path) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.with_suffix(".lock").unlink(missing_ok=True)
+            with deferred():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -154,26 +155,10 @@ def _prune(top: Path, home: Path) -> None:
 
 def _remove(top: Path, tree: Path) -> None:
     if tree.exists():
-        _git(top, "worktree", "remove", "--force", str(tree))
+        # Twice: git locks a worktree while it is being added, also after it was killed meanwhile.
+        _git(top, "worktree", "remove", "--force", "--force", str(tree))
         shutil.rmtree(tree, ignore_errors=True)
     _git(top, "worktree", "prune")
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM as Ctrl-C: what a runner sends to a job it cancels must clean up too."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -188,6 +173,8 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
+            # Ctrl-C reaches this process only, which removes what git has begun.
+            start_new_session=True,
         )
     except FileNotFoundError:
         raise InputError(

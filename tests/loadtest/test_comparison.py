@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import socket
+import subprocess
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from loadtest import comparison as module
@@ -83,6 +91,11 @@ def test_windows_of_base_and_change_are_interleaved_in_random_order(
     assert found.windows["change"]["P95"][0] == pytest.approx(0.2, rel=0.02)
 
 
+def change(base: Base) -> Platform:
+    """The platform that is up, brought up from the work tree of the repository."""
+    return platform(8443, base.repository.root)
+
+
 class Base:
     """A repository whose first commit has a command `kingdom` that acts as given; the second has another."""
 
@@ -120,7 +133,7 @@ def test_base_runs_its_own_code_on_a_free_port_and_is_removed(
     base = Base(tmp_path, "pass")
     monkeypatch.setattr(module, "find", found_at)
     notices: list[str] = []
-    with base_platform(base.repository.root, base.commit, notices.append) as given:
+    with base_platform(change(base), base.commit, notices.append) as given:
         (up, stack, folder), *rest = base.calls()
         assert given.root == folder != base.repository.root
         assert up == ["up", "--stack", "local", "--policy-pack", "none"]
@@ -131,7 +144,10 @@ def test_base_runs_its_own_code_on_a_free_port_and_is_removed(
         assert rest == []
     assert [words for words, _, _ in base.calls()] == [up, ["down", "--stack", "local"]]
     assert base.repository.worktrees() == base.repository.leftovers() == []
-    assert notices == [f"bringing {base.commit} ({base.commit[:12]}) up on port {ports[1]}"]
+    assert notices == [
+        f"bringing {base.commit} ({base.commit[:12]}) up on port {ports[1]}",
+        f"removing {base.commit}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +165,7 @@ def test_base_that_does_not_come_up_is_taken_down_and_its_output_shown(
     base = Base(tmp_path, action)
     with (
         pytest.raises(BaseUpError, match=message),
-        base_platform(base.repository.root, base.commit, lambda text: None),
+        base_platform(change(base), base.commit, lambda text: None),
     ):
         raise AssertionError("the base is not up")
     assert [words[0] for words, _, _ in base.calls()] == ["up", "down"]
@@ -161,6 +177,121 @@ def test_base_is_taken_down_after_an_error_in_the_comparison(
 ) -> None:
     base = Base(tmp_path, "pass")
     monkeypatch.setattr(module, "find", found_at)
-    with pytest.raises(ZeroDivisionError), base_platform(base.repository.root, base.commit, print):
+    with pytest.raises(ZeroDivisionError), base_platform(change(base), base.commit, print):
         raise ZeroDivisionError
     assert [words[0] for words, _, _ in base.calls()] == ["up", "down"]
+
+
+# A comparison in a process of its own. Prints what it does; its windows last until it is interrupted.
+COMPARISON = """
+import sys, time
+from pathlib import Path
+from loadtest import comparison as module
+from loadtest.platform import Platform
+
+module.find = lambda stack, root: Platform("", root, None, root, stack)
+root = Path(sys.argv[1])
+change = Platform("https://localhost:8443", root, None, root, "local")
+with module.base_platform(change, sys.argv[2], lambda text: print(text, flush=True)):
+    if sys.argv[3] != "down":
+        print("measuring", flush=True)
+        time.sleep(60)
+"""
+# In place of git: `worktree add` waits, with the checkout half done, until it is interrupted.
+SLOW_GIT = """#!/bin/sh
+case " $* " in
+*" worktree add "*) {git} "$@"; : > {began}; exec sleep 60;;
+esac
+exec {git} "$@"
+"""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("phase", ["checkout", "up", "windows", "down"])
+def test_base_is_removed_after_an_interruption_in_every_phase(
+    tmp_path: Path, phase: str, number: signal.Signals
+) -> None:
+    began, stopped = tmp_path / "began", tmp_path / "stopped"
+    waiting = f"pathlib.Path({str(began)!r}).touch(); time.sleep({{seconds}})"
+    actions = {
+        "up": f"if sys.argv[1] == 'up': {waiting.format(seconds=60)}",
+        # Not interrupted, since half of it would leave processes without their checkout.
+        "down": f"if sys.argv[1] == 'down': {waiting.format(seconds=0.5)}",
+    }
+    stop = f"\n    if sys.argv[1] == 'down': pathlib.Path({str(stopped)!r}).touch()"
+    base = Base(tmp_path, actions.get(phase, "pass") + stop)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    if phase == "checkout":
+        git = tmp_path / "bin" / "git"
+        git.parent.mkdir()
+        git.write_text(SLOW_GIT.format(git=shutil.which("git"), began=began))
+        git.chmod(0o755)
+        environment["PATH"] = f"{git.parent}{os.pathsep}{environment['PATH']}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMPARISON, str(base.repository.root), base.commit, phase],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    if phase == "windows":
+        while process.stdout.readline() != "measuring\n":
+            assert process.poll() is None
+    else:
+        wait_for(began.exists)
+    if number == signal.SIGINT:
+        # As the terminal: to the whole foreground process group.
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors.splitlines()[-1]
+    assert process.returncode
+    assert stopped.exists() == (phase != "checkout")
+    assert base.repository.worktrees() == base.repository.leftovers() == []
+    assert base.repository.git("status", "--porcelain") == ""
+
+
+def test_processes_that_the_base_cannot_stop_itself_are_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int]
+) -> None:
+    pid = tmp_path / "pid"
+    up = (
+        "import os, subprocess\n"
+        "    mark = {'KINGDOM_REHEARSAL': str(pathlib.Path('.rehearsal/local').absolute())}\n"
+        "    if sys.argv[1] == 'down': sys.exit('cannot stop')\n"
+        "    found = subprocess.Popen(['sleep', '60'], env={**os.environ, **mark}, start_new_session=True)\n"
+        f"    pathlib.Path({str(pid)!r}).write_text(str(found.pid))"
+    )
+    base = Base(tmp_path, up)
+    monkeypatch.setattr(module, "find", found_at)
+    notices: list[str] = []
+    with base_platform(change(base), base.commit, notices.append):
+        process = psutil.Process(int(pid.read_text()))
+        assert process.is_running()
+    wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    assert notices[-1].startswith("the base was not stopped in order: `kingdom down --stack local` failed")
+
+
+def test_base_runs_with_the_priority_of_the_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int]
+) -> None:
+    seen = tmp_path / "nice"
+    base = Base(tmp_path, f"import os; pathlib.Path({str(seen)!r}).write_text(str(os.nice(0)))")
+    monkeypatch.setattr(module, "find", found_at)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    process: Any = SimpleNamespace(pid=os.getpid())
+
+    def getpriority(kind: int, pid: int) -> int:
+        return own + 1
+
+    monkeypatch.setattr(os, "getpriority", getpriority)
+    machine: Any = SimpleNamespace(status=lambda: SimpleNamespace(processes=[process]))
+    running = Platform("https://localhost:8443", tmp_path, machine, base.repository.root, "local")
+    with base_platform(running, base.commit, print):
+        assert int(seen.read_text()) == own + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,3 +63,12 @@ def test_stack_that_cannot_be_tested_is_refused(
 
 def test_roles_are_granted_through_the_machine_only(tmp_path: Path) -> None:
     assert Platform("https://127.0.0.1", tmp_path, None, tmp_path, "local").grant is None
+
+
+@pytest.mark.parametrize("pids", [[None, os.getpid()], [None], []])
+def test_priority_is_that_of_its_first_process(tmp_path: Path, pids: list[int | None]) -> None:
+    processes = [SimpleNamespace(pid=pid) for pid in pids]
+    machine: Any = SimpleNamespace(status=lambda: SimpleNamespace(processes=processes))
+    found = Platform("https://localhost:8443", tmp_path, machine, tmp_path, "local").priority
+    assert found == (os.getpriority(os.PRIO_PROCESS, 0) if os.getpid() in pids else 0)
+    assert Platform("https://localhost:8443", tmp_path, None, tmp_path, "local").priority == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -37,6 +38,7 @@ def load(
     process = subprocess.Popen(
         [sys.executable, "-m", "loadtest", command, *context.args], cwd=session_of("local").project.root
     )
+    signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
     while True:
         # Ctrl-C goes to the whole foreground process group: the load test ends by itself and reports.
         with suppress(KeyboardInterrupt):

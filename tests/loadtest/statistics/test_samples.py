@@ -27,7 +27,10 @@ def test_a_slower_change_is_found_in_every_measure() -> None:
 
 def test_a_window_in_which_the_generator_lagged_is_left_out() -> None:
     found = samples(1.0)
-    found.add("base", values(9.0), ["the scheduler lagged"])
+    found.add("base", values(9.0), ["the scheduler lagged"], 20)
+    assert found.as_json()["measured"][-1] == {
+        "round": 20, "side": "base", "P50": 3.0, "P95": 9.0, "problems": ["the scheduler lagged"],
+    }  # fmt: skip
     assert found.invalid == ["base: the scheduler lagged"]
     assert len(found.windows["base"]["P95"]) == 20
     assert found.as_json()["comparisons"][0]["state"] == "same"
