@@ -194,7 +194,7 @@ def _write_tar(files: Iterator[tuple[str, bytes]], write: Callable[[bytes], Any]
         if split is None:
             record = _pax_record("path", name)
             folder, _, base = name.rpartition("/")
-            header = _ascii("/".join([*([folder] if folder else []), "PaxHeaders.0", base]))
+            header = _ascii("/".join([*([folder] if folder else []), "PaxHeaders.0", base])).rstrip(b"/")
             write(_header(header, len(record), kind=b"x", mode=0, devices=False))
             write(record + bytes(-len(record) % _BLOCK))
             write(_header(_ascii(name), len(content)))

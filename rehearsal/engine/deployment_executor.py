@@ -49,6 +49,9 @@ class DeploymentExecutor:
 
     def read(self, goal: Goal, id_: str) -> ResourceState:
         """Read an existing resource and record it as external. Raises StepFailedError or SkippedError."""
+        parent = self.deployment.registered.get(goal.parent)
+        if parent is not None and (former := self.deployment.adopted.get(parent.urn)):
+            goal = goal.with_alias_of(parent, former)
         self._declare(goal)
         try:
             self.deployment.stop_after_failure()

@@ -25,7 +25,26 @@ def reset_ignored(
     ``pkg/resource/deploy/step_generator.go`` and ``PropertyPath.Reset`` of
     ``sdk/go/common/resource/properties_path.go``. A path that cannot be parsed is skipped.
     """
-    result = copy.deepcopy(inputs)
+    return _reset_paths(copy.deepcopy(inputs), old_inputs, ignored)
+
+
+def reset_ignored_of_component(
+    inputs: Properties, old_inputs: Properties, ignored: Iterable[str]
+) -> tuple[Properties, Properties, list[str]]:
+    """Return the inputs to compare, the inputs to record, and the paths that cannot be reset.
+
+    The CLI's engine copies the inputs of a component without their nested objects and lists before it resets
+    paths. It compares the copy and records the original: ignored paths of one part have the declared value in
+    the state, longer ones the old value.
+    """
+    recorded = copy.deepcopy(inputs)
+    compared, failed = _reset_paths(dict(recorded), old_inputs, ignored)
+    return compared, recorded, failed
+
+
+def _reset_paths(
+    result: Properties, old_inputs: Properties, ignored: Iterable[str]
+) -> tuple[Properties, list[str]]:
     failed: list[str] = []
     for text in ignored:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,6 @@ from rehearsal.pulumi.properties import (
     contains_unknown,
     decode,
     decode_value,
-    format_path,
     parse_path,
 )
 from rehearsal.pulumi.urn import (
@@ -114,7 +114,7 @@ class Goal:
             deleted_with=request.deletedWith,
             replace_with=tuple(request.replace_with),
             replacement_trigger=trigger,
-            hide_diffs=tuple(format_path(parse_path(text)) for text in request.hideDiffs),
+            hide_diffs=tuple(_quoted(parse_path(text)) for text in request.hideDiffs),
             hooks=hook_bindings(request.hooks),
             plugin_download_url=request.pluginDownloadURL.rstrip("/"),
             providers=dict(request.providers),
@@ -147,7 +147,7 @@ class Goal:
         the URN by which the record of the parent was found, if that was an alias.
         """
         goal = replace(
-            self._with_alias_of(parent, former) if former else self,
+            self.with_alias_of(parent, former) if former else self,
             protect=parent.protect if self.protect is None else self.protect,
             retain_on_delete=parent.retain_on_delete
             if self.retain_on_delete is None
@@ -166,7 +166,7 @@ class Goal:
             return replace(goal, provider=parent.provider)
         return replace(goal, provider=self.providers.get(package) or parent.providers.get(package, ""))
 
-    def _with_alias_of(self, parent: Goal, former: str) -> Goal:
+    def with_alias_of(self, parent: Goal, former: str) -> Goal:
         """Return this goal with the aliases that follow from the `former` URN of its `parent`.
 
         Aliases of the parent by which no record was found mean nothing for its children
@@ -215,6 +215,22 @@ class Goal:
         return split_reference(self.provider)[0] if self.provider else ""
 
 
+def _quoted(path: tuple[str | int, ...]) -> str:
+    """Format a property path with quotes around all but letters, digits and underscores.
+
+    This is ``PropertyPath.String`` of ``sdk/go/common/resource/properties_path.go``.
+    """
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[A-Za-z0-9_]*", part):
+            text += f".{part}" if text else part
+        else:
+            text += '["' + part.replace('"', '\\"') + '"]'
+    return text
+
+
 # The names of hook types in a state, by their names in the protocol.
 _HOOK_TYPES: Final = {
     "before_create": "BeforeCreate",
@@ -250,8 +266,6 @@ _UNITS = {
 
 def seconds(text: str) -> float:
     """Convert a Go duration such as ``1h5m30s`` to seconds (``time.ParseDuration``). Raises ValueError."""
-    import re
-
     sign, unsigned = (-1 if text.startswith("-") else 1), re.sub(r"^[-+]", "", text)
     if unsigned == "0":
         return 0.0

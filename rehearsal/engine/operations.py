@@ -17,7 +17,7 @@ from rehearsal.engine.providers.registry import ProviderFactory
 from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.store import Store
-from rehearsal.engine.step_executor import StepFailedError
+from rehearsal.engine.step_executor import StepFailedError, with_additional_secrets
 from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
@@ -116,6 +116,9 @@ class Operation:
         for old in snapshot.resources:
             if self.cancel.is_set():
                 break
+            if not old.custom and old.additional_secret_outputs:  # the CLI marks the outputs of each step
+                outputs = with_additional_secrets(old.outputs, old.additional_secret_outputs)
+                deployment.snapshot.put(replace(old, outputs=outputs))
             if not old.custom or old.delete or old.pending_replacement or not old.provider:
                 continue
             step = Step(Op.REFRESH, old.urn, old.type, True, old.parent, old.source_position)

@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.deployment import Deployment
-from rehearsal.engine.diff import Diff, interpret, reset_ignored
+from rehearsal.engine.diff import Diff, interpret, reset_ignored, reset_ignored_of_component
 from rehearsal.engine.events import Op, PropertyChange, Severity, Step
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError, DefaultProviders
 from rehearsal.engine.providers.registry import ENGINE_KEYS, Provider, configuration
 from rehearsal.engine.replacement import DeletionClaims, dependent_replacements, refusal
 from rehearsal.engine.state.resource_state import ResourceState
-from rehearsal.engine.step_executor import StepFailedError, outputs_of
+from rehearsal.engine.step_executor import StepFailedError, outputs_of, with_additional_secrets
 from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import (
@@ -30,6 +30,7 @@ from rehearsal.pulumi.properties import (
     equal,
     format_path,
     unwrap,
+    with_new_secrets_of,
     with_secrets_of,
     without_references,
 )
@@ -75,7 +76,9 @@ class StepGenerator:
         if old is None:
             step = self._step(Op.CREATE, goal)
             return PlannedStep(step, goal, lambda: self._executor.create_component(goal.state()))
-        inputs = self._with_ignored(goal, old).inputs
+        inputs, recorded, failed = reset_ignored_of_component(goal.inputs, old.inputs, goal.ignore_changes)
+        self._note_not_ignored(goal, failed)
+        goal = replace(goal, inputs=recorded)
         found = differences(old.inputs, inputs)
         changes = tuple(PropertyChange(path, kind) for path, kind in found.items())
         if self._replaced_along(goal, old) or old.pending_replacement or not self._same_trigger(goal, old):
@@ -124,7 +127,9 @@ class StepGenerator:
             return PlannedStep(
                 step, goal, lambda: self._enable(self._executor.update(provider, old, goal.state()))
             )
-        outputs = outputs_of(goal.state(), old.outputs)
+        outputs = with_additional_secrets(
+            with_new_secrets_of(old.outputs, goal.inputs, old.inputs), goal.additional_secret_outputs
+        )
         state = replace(goal.state(), id=old.id, outputs=outputs)
         if imported:  # the import is reported already
             state = replace(state, replacement_trigger=old.replacement_trigger)
@@ -215,12 +220,13 @@ class StepGenerator:
 
     def _with_ignored(self, goal: Goal, old: ResourceState) -> Goal:
         inputs, failed = reset_ignored(goal.inputs, old.inputs, goal.ignore_changes)
-        if failed:
-            paths = ", ".join(failed)
-            self._deployment.log(
-                Severity.INFO, f"cannot ignore changes in added or removed elements of: {paths}", goal.urn
-            )
+        self._note_not_ignored(goal, failed)
         return replace(goal, inputs=inputs)
+
+    def _note_not_ignored(self, goal: Goal, paths: list[str]) -> None:
+        if paths:
+            text = f"cannot ignore changes in added or removed elements of: {', '.join(paths)}"
+            self._deployment.log(Severity.INFO, text, goal.urn)
 
     def _checked(self, goal: Goal, provider: Provider, old: ResourceState | None) -> Goal:
         news, olds = without_references(goal.inputs), old.inputs if old else dict[str, Any]()
@@ -409,6 +415,7 @@ class StepGenerator:
         """
         goal = self._with_provider(goal)
         provider = self._provider_for(goal)
+        self._adopt(goal)
         old = self._snapshot.live(goal.urn)
         retires = old if old and not old.external and old.id != id_ else None
         if retires is not None:
@@ -424,7 +431,9 @@ class StepGenerator:
             found = replace(found, inputs=goal.inputs, external=True)
             return self._snapshot.put(found, retires=retires)
 
-        return PlannedStep(self._step(Op.READ, goal), goal, execute)
+        if retires is not None:
+            self._deployment.note_replacement(goal.urn)
+        return PlannedStep(self._step(Op.READ if retires is None else Op.REPLACE, goal), goal, execute)
 
     def _reject(self, goal: Goal, reason: str) -> NoReturn:
         self._deployment.reject(goal, reason)

@@ -273,6 +273,32 @@ def with_secrets_of(value: Value, model: Value) -> Any:
     return value
 
 
+def with_new_secrets_of(value: Value, model: Value, before: Value) -> Any:
+    """`value` with a secret wherever `model` has one and `before`, an earlier `model`, has none."""
+    if isinstance(value, Secret) or isinstance(before, Secret):
+        return value
+    if isinstance(model, Secret):
+        return Secret(value)
+    if isinstance(value, dict) and isinstance(model, dict):
+        earlier: Any = before if isinstance(before, dict) else {}
+        return {
+            key: with_new_secrets_of(item, model.get(key), earlier.get(key)) for key, item in value.items()
+        }
+    if isinstance(value, list) and isinstance(model, list):
+        known: list[Any] = before if isinstance(before, list) else []
+        if len(value) != len(model):
+            return Secret(value) if _secret_paths(model) - _secret_paths(known) else value
+        return [
+            with_new_secrets_of(item, model[index], known[index] if index < len(known) else None)
+            for index, item in enumerate(value)
+        ]
+    return value
+
+
+def _secret_paths(value: Value) -> set[Path]:
+    return {path for path, leaf in leaves(value) if isinstance(leaf, Secret)}
+
+
 _PART = re.compile(r'\.*(?:\["(?P<key>(?:\\"|[^"])*)"\]|\[(?P<index>\*|[+-]?[0-9]+)\]|(?P<name>[^.\[]+))')
 
 

@@ -40,10 +40,11 @@ def named(main: Path) -> Iterator[str]:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
         except (SyntaxError, ValueError):
             continue  # reported when the program runs
-        yield from _named_in(tree)
+        yield from named_in(tree)
 
 
-def _named_in(tree: ast.AST) -> Iterator[str]:
+def named_in(tree: ast.AST) -> Iterator[str]:
+    """Yield the Pulumi modules that one parsed source names, with repetitions."""
     packages: dict[str, str] = {}  # by the name it goes by in this file
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

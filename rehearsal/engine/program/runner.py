@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import pulumi
+from google.protobuf import empty_pb2
 from pulumi.config import ConfigMissingError, ConfigTypeError
 from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
+from pulumi.runtime import stack as sdk_stack
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.settings import SETTINGS
 
 from rehearsal.engine.errors import StoppedError
 from rehearsal.engine.program.hang_detector import HangDetector, MonitorActivity, is_program_file
+from rehearsal.engine.program.imported_sdks import references_of_imported_sdks
 from rehearsal.engine.program.unreadable_config import as_unknown
 from rehearsal.errors import WRONG_SETTINGS, InputError, KingdomError
 from rehearsal.pulumi import gc_pause
@@ -92,7 +95,9 @@ def run(
                 _fresh_modules(main),
                 _exit_as_error() as exited,
                 as_unknown(unreadable),
+                references_of_imported_sdks(main, entry or main),
                 _output_as_messages(engine),
+                _quick_waits(),
                 gc_pause.off(),
                 HangDetector(watched, main, root, notice),
             ):
@@ -104,6 +109,10 @@ def run(
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            if isinstance(error, SystemExit) and error.code in (None, 0):
+                # The language host of the CLI exits with 0, too: the program has ended.
+                watched.SignalAndWaitForShutdown(empty_pb2.Empty())
+                return
             for cause in _causes(error):
                 if isinstance(cause, StoppedError):
                     return
@@ -184,13 +193,33 @@ def _outputs() -> set[asyncio.Task[Any]]:
     return set(SETTINGS.outputs)  # pyrefly: ignore  (a property whose decorator loses its type)
 
 
-async def _execute(entry: Path) -> None:
-    """Run the program, then wait for pending outputs.
-
-    The SDK waits for them too, but iterates over all of them after each one, which took a quarter of the time
-    of a preview with 200 resources. Failures are left for the SDK to raise.
-    """
+def _execute(entry: Path) -> None:
     runpy.run_path(str(entry), run_name="__main__")
+
+
+@contextlib.contextmanager
+def _quick_waits() -> Iterator[None]:
+    """Wait for pending outputs before the SDK does.
+
+    The SDK iterates over all of them after each one, which took a quarter of the time of a preview with 200
+    resources. The wait is after the registration of the stack's outputs, as in the SDK: an export in a
+    callback of an output comes too late for it.
+    """
+    original = sdk_stack.wait_for_rpcs
+
+    async def wait_for_rpcs(*args: Any, **kwargs: Any) -> None:
+        await _wait_for_outputs()
+        await original(*args, **kwargs)
+
+    sdk_stack.wait_for_rpcs = wait_for_rpcs
+    try:
+        yield
+    finally:
+        sdk_stack.wait_for_rpcs = original
+
+
+async def _wait_for_outputs() -> None:
+    """Wait for pending outputs until one fails, which is left for the SDK to raise."""
     while pending := [task for task in _outputs() if not task.done()]:
         done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
         if any(task.cancelled() or task.exception() for task in done):

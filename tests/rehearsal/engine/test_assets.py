@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.engine.assets import with_contents_of, without_contents
+from rehearsal.engine.assets import with_contents_of, with_hashes, without_contents
 from rehearsal.pulumi.properties import ARCHIVE_SIGNATURE, ASSET_SIGNATURE, Asset, Secret, unwrap
 from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud
@@ -42,6 +43,15 @@ def test_update_after_a_refresh_changes_nothing(stack: Stack) -> None:
     stack.up(program)
     stack.refresh()
     assert not stack.up(program).changed
+
+
+def test_hash_of_a_folder_with_a_file_without_ascii_characters_in_its_name(tmp_path: Path) -> None:
+    """The hash is the one that the CLI records."""
+    for name, text in {"1": "1", "sub/2": "0", ".hidden": "h", "é": "u", ".pulumi/x": "no"}.items():
+        (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "d" / name).write_text(text)
+    archive = with_hashes(Asset(ARCHIVE_SIGNATURE, (("path", "d"),)), tmp_path)
+    assert archive.hash == "d1281568d51e87a18b56b4122fd00f1f221004563dc6b02ebada33b9d971d26b"
 
 
 def _source(stack: Stack, name: str) -> dict[str, Any]:

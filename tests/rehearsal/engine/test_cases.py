@@ -239,6 +239,14 @@ def test_hidden_diffs_are_recorded(case: Open) -> None:
     assert program.raw("b")["hideDiff"] == ["labels"]
 
 
+def test_paths_of_hidden_diffs_are_quoted_as_the_cli_does(case: Open) -> None:
+    program = case("hide-diffs")
+    text = (program.root / "__main__.py").read_text()
+    (program.root / "__main__.py").write_text(text.replace('"labels"]', '"cors[*]", "a[0].b-c", "labels.a"]'))
+    program.up()
+    assert program.raw("b")["hideDiff"] == ['cors["*"]', 'a[0]["b-c"]', "labels.a"]
+
+
 def test_virtual_environment_inside_the_program_folder(case: Open) -> None:
     program = case("venv-inside-program-folder")
     (program.root / ".venv").symlink_to(sys.prefix)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.engine.diff import at, interpret, property_changes, reset_ignored
+from rehearsal.engine.diff import at, interpret, property_changes, reset_ignored, reset_ignored_of_component
 from rehearsal.pulumi.properties import Change, Secret
 
 SOME = provider_pb2.DiffResponse.DIFF_SOME
@@ -36,6 +36,19 @@ def test_ignored_path_has_its_old_value(
 ) -> None:
     before = str(new)
     assert reset_ignored(new, old, [path]) == (expected, [path] if failed else [])
+    assert str(new) == before
+
+
+def test_nested_ignored_paths_of_a_component_have_their_old_value_in_the_record() -> None:
+    new, old = (
+        {"a": 2, "m": {"x": 2, "y": 2}, "l": [{"q": Secret(2)}]},
+        {"a": 1, "m": {"x": 1}, "l": [{"q": 1}]},
+    )
+    before = str(new)
+    compared, recorded, failed = reset_ignored_of_component(new, old, ["a", "m.x", "l[*].q", "l[3]"])
+    assert compared == {"a": 1, "m": {"x": 1, "y": 2}, "l": [{"q": 1}]}
+    assert recorded == {"a": 2, "m": {"x": 1, "y": 2}, "l": [{"q": 1}]}
+    assert failed == []
     assert str(new) == before
 
 

@@ -9,7 +9,7 @@ import pytest
 from rehearsal.engine.events import Op
 from rehearsal.engine.program import hang_detector
 from rehearsal.errors import StateError
-from rehearsal.pulumi.properties import contains_unknown
+from rehearsal.pulumi.properties import Secret, contains_unknown
 from tests.rehearsal.engine import fake_sdk
 from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, ops
 from tests.rehearsal.engine.fake_provider import Cloud
@@ -154,3 +154,14 @@ def test_a_program_that_hangs_is_reported_with_its_line(
     assert operation.preview().ok
     assert len(notices) == 1
     assert place in notices[0]
+
+
+def test_refresh_marks_additional_secret_outputs_of_components(stack: Stack) -> None:
+    """The CLI marks them in every step, but records the outputs that the program registers afterwards."""
+    stack.up("""
+        g = Group("g", ResourceOptions(additional_secret_outputs=["o"]))
+        g.register_outputs({"o": 1})
+    """)
+    assert stack.record("g").outputs == {"o": 1}
+    assert stack.refresh().ok
+    assert stack.record("g").outputs == {"o": Secret(1)}

@@ -77,3 +77,25 @@ def test_protection_alone_is_recorded(stack: Stack) -> None:
     stack.up('Thing("a")\n')
     stack.up('Thing("a", ResourceOptions(protect=True))\n')
     assert stack.record("a").protect
+
+
+def test_read_of_another_resource_replaces_the_managed_one(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", name="one")\nThing("b", name="other")\n')
+    source = 'Thing("b", name="other")\nThing("a", ResourceOptions(id="{}"))\n'
+    assert ops(stack.up(source.format("other"))) == {"a": Op.REPLACE}
+    assert cloud.calls("Delete") == [("Delete", "a")]
+    assert stack.record("a").external
+
+
+def test_resource_that_is_read_follows_its_renamed_component(stack: Stack) -> None:
+    source = """
+        Thing("b", name="other")
+        g = Group("{}", ResourceOptions(aliases=[Alias(name="g")]), kind="my:index:{}")
+        Thing("a", ResourceOptions(id="other", parent=g))
+    """
+    stack.up('Thing("b", name="other")\n')
+    stack.up(source.format("g", "Group"))
+    source = source.replace('name="g"', 'name="g", type_="my:index:Group"')
+    result = stack.up(source.format("h", "Herd"))
+    assert ops(result) == {"a": Op.READ}
+    assert stack.record("a").urn.endswith("my:index:Herd$toy:index:Thing::a")

@@ -16,7 +16,7 @@ _STEPS_OF_A_REPLACEMENT = {
     "delete-replaced": "replace",
     "discard-replaced": "replace",
     "import-replacement": "replace",
-    "read-replacement": "read",
+    "read-replacement": "replace",
     "read-discard": "delete",
     "discard": "delete",
 }
@@ -35,7 +35,7 @@ def of_pulumi(event_log: Path) -> Steps:
         if event and event["metadata"]["op"] != "same":
             metadata = event["metadata"]
             found[metadata["urn"]].add(_STEPS_OF_A_REPLACEMENT.get(metadata["op"], metadata["op"]))
-        if event and event["metadata"]["op"] == "create-replacement":
+        if event and event["metadata"]["op"] in ("create-replacement", "read-replacement"):
             replaced.add(event["metadata"]["urn"])
     # The CLI reports the deletion of a resource that is replaced and renamed at once under its former URN.
     for urn in [urn for urn, ops in found.items() if ops == {"replace"} and urn not in replaced]:

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.providers import provider
 from rehearsal.providers.grpc_server import serve, start
-from rehearsal.pulumi.properties import encode
+from rehearsal.pulumi.properties import UNKNOWN, decode, encode, leaves
 from tests.rehearsal.providers.calls import Calls
 
 BUCKET = "urn:pulumi:test::test::gcp:storage/bucket:Bucket::"
@@ -36,6 +36,22 @@ def test_every_connection_keeps_its_own_configuration() -> None:
     try:
         one, two = connected(port, "one"), connected(port, "two")
         assert (project_of(one, "a"), project_of(two, "b"), project_of(one, "c")) == ("one", "two", "one")
+    finally:
+        server.stop(grace=1).wait()
+
+
+def test_a_preview_has_known_results_of_functions_without_a_model() -> None:
+    """The CLI ends with an error where the result of a function is unknown."""
+    server, port = start(partial(provider, "gcp"))
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            request = provider_pb2.InvokeRequest(
+                tok="gcp:organizations/getIAMPolicy:getIAMPolicy", preview=True
+            )
+            response = provider_pb2_grpc.ResourceProviderStub(channel).Invoke(request)
+        values = [leaf for _, leaf in leaves(decode(getattr(response, "return")))]
+        assert values
+        assert UNKNOWN not in values
     finally:
         server.stop(grace=1).wait()
 

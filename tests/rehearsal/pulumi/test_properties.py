@@ -20,6 +20,7 @@ from rehearsal.pulumi.properties import (
     format_path,
     parse_path,
     unwrap,
+    with_new_secrets_of,
     with_secrets_of,
     without_references,
 )
@@ -93,6 +94,22 @@ def test_secretness_is_not_a_difference_but_an_unknown_is() -> None:
 def test_numbers_equal_but_not_booleans() -> None:
     assert equal({"a": 1}, {"a": 1.0})
     assert not equal({"a": 1}, {"a": True})
+
+
+@pytest.mark.parametrize(
+    ("model", "before", "expected"),
+    [
+        ({"a": Secret(1)}, {"a": 1}, {"a": Secret(1), "l": [1, 2]}),
+        ({"a": Secret(1)}, {"a": Secret(1)}, {"a": 1, "l": [1, 2]}),
+        ({"l": [Secret(1)]}, {"l": [Secret(1), 2]}, {"a": 1, "l": [1, 2]}),
+        ({"l": [Secret(1)]}, {"l": [1, 2]}, {"a": 1, "l": Secret([1, 2])}),
+        ({"l": [1, Secret(2)]}, {}, {"a": 1, "l": [1, Secret(2)]}),
+    ],
+)
+def test_only_what_became_secret_is_marked(
+    model: dict[str, Any], before: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert with_new_secrets_of({"a": 1, "l": [1, 2]}, model, before) == expected
 
 
 def test_secrets_are_taken_from_a_model() -> None:

@@ -45,3 +45,18 @@ def test_a_program_that_raises_is_named_with_its_line_and_without_a_traceback(
     assert what in text
     assert where in text
     assert "Traceback" not in text
+
+
+def test_program_may_end_itself_with_status_0(stack: Stack) -> None:
+    stack.up('Thing("a")\nThing("gone")\n')
+    stack.up('import sys\nThing("a", value=2)\npulumi.export("x", 1)\nsys.exit(0)\nThing("never")\n')
+    assert stack.names() == {"a"}
+    assert stack.record("a").inputs["value"] == 2
+    assert stack.record("toys-test").outputs == {"x": 1}
+
+
+def test_export_in_a_callback_of_an_output_comes_too_late(stack: Stack) -> None:
+    """The SDK registers the outputs of the stack when the program's file ends, as under the CLI."""
+    source = 'a = Thing("a")\na.computed.apply(lambda _: pulumi.export("late", 1))\npulumi.export("x", 1)\n'
+    stack.up(source)
+    assert stack.record("toys-test").outputs == {"x": 1}
