@@ -22,7 +22,9 @@ import msgspec
 from app.http.problems import CONFIRMATION_EXPIRED, RESET_EXPIRED, SESSION_EXPIRED, UNAUTHENTICATED, Problem
 
 LIFETIME_SECONDS: Final = 900
-_MAX_CACHED: Final = 10_000  # tokens, about 5 MB
+_MAX_CACHED: Final = 10_000  # headers, about 5 MB
+# Longer headers are verified each time: spaces before a token would make many large entries of it.
+_MAX_CACHED_BYTES: Final = 1_024
 _HEADER: Final = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 _REFRESH: Final = re.compile(r"([0-9a-f-]{36})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _CONFIRMATION: Final = re.compile(r"([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})", re.ASCII)
@@ -65,7 +67,7 @@ class Tokens:
 
     def __init__(self, keys: tuple[bytes, ...]) -> None:
         self._keys = keys
-        self._verified: dict[str, Session] = {}
+        self._verified: dict[bytes, Session] = {}  # by the value of the header
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Session)
 
@@ -75,15 +77,32 @@ class Tokens:
         signed = _HEADER + b"." + payload
         return (signed + b"." + _signature(self._keys[0], signed)).decode()
 
-    def verify(self, token: str) -> Session:
-        """Decode an access token. Raises :class:`Problem` (401) if it is invalid, malformed or expired."""
-        # A client sends the same token for up to 15 minutes, so the verification is cached.
-        session = self._verified.get(token)
-        if session is None:
-            session = self._read(token)
+    def authenticate(self, authorization: bytes | None) -> Session:
+        """Return the session of an ``Authorization`` header with an access token as bearer token.
+
+        Raises :class:`Problem` (401) without a bearer token, and as :meth:`verify`.
+        """
+        # A client sends the same header for up to 15 minutes, so the verification is cached.
+        session = None if authorization is None else self._verified.get(authorization)
+        if session is not None and session.expires > time.time():
+            return session
+        scheme, _, token = (authorization or b"").decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Problem(
+                UNAUTHENTICATED,
+                "Send the header Authorization: Bearer <token>.",
+                headers={"www-authenticate": "Bearer"},
+            )
+        session = self.verify(token.strip())
+        if authorization is not None and len(authorization) <= _MAX_CACHED_BYTES:
             if len(self._verified) >= _MAX_CACHED:
                 self._verified.clear()
-            self._verified[token] = session
+            self._verified[authorization] = session
+        return session
+
+    def verify(self, token: str) -> Session:
+        """Decode an access token. Raises :class:`Problem` (401) if it is invalid, malformed or expired."""
+        session = self._read(token)
         if session.expires <= time.time():
             raise _invalid_token("The session has expired. Refresh it or sign in again.")
         return session

@@ -16,7 +16,7 @@ import pymongo
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.problems import DEADLINE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Problem
-from app.http.requests import header
+from app.http.requests import raw_header
 from app.http.routing import Access, Endpoint, authenticate
 from app.resilience.concurrency_limiter import Overloaded
 from app.resilience.deadline import reset_deadline, set_deadline
@@ -24,6 +24,9 @@ from app.telemetry import metrics
 
 if TYPE_CHECKING:
     from app.rate_limits import ApplicableLimits, Decision
+    from app.resilience import DeadlineWatchdog
+    from app.resilience.concurrency_limiter import ConcurrencyLimiter
+    from app.resilience.priority import RequestPriority
     from app.services import Services
 
 # A shorter deadline cannot be met, and a header of zero is not an error.
@@ -35,6 +38,53 @@ def overloaded_problem(scope: Scope, overloaded: Overloaded) -> Problem:
     scope["refused"] = True  # already counted in metrics: a log line per rejection would add to the overload
     headers = {"retry-after": str(overloaded.retry_after)}
     return Problem(UNAVAILABLE, "The service is overloaded. Retry later.", headers=headers)
+
+
+class Slot:
+    """The slot of a request in the concurrency limiter, in the scope of routes that release it early.
+
+    Does not reference the scope, which references it: collecting the reference cycle would cost more than
+    the rest of the middleware.
+    """
+
+    __slots__ = ("_acquired_at", "_limiter", "_priority", "_route", "_task", "_watchdog")
+
+    def __init__(
+        self,
+        limiter: ConcurrencyLimiter,
+        watchdog: DeadlineWatchdog,
+        route: str,
+        priority: RequestPriority,
+        task: asyncio.Task[None],
+        acquired_at: float,
+    ) -> None:
+        self._limiter = limiter
+        self._watchdog = watchdog
+        self._route = route
+        self._priority = priority
+        self._task = task
+        self._acquired_at: float | None = acquired_at
+
+    def release(self, *, sample: bool = False) -> None:
+        """Release the slot, unless it is released. ``sample`` as in the limiter.
+
+        For routes with a body: while it is received the pod is idle, for a time that depends on the client's
+        network.
+        """
+        if self._acquired_at is not None:
+            self._limiter.release(self._route, self._acquired_at, sample=sample)
+            self._acquired_at = None
+
+    def acquire_again(self) -> None:
+        """Acquire the slot after it was released. Raises :class:`Overloaded`."""
+        self._acquired_at = self._limiter.acquire(self._priority)
+
+    def release_for_stream(self) -> None:
+        """Release the slot and the deadline: a stream lasts as long as its client reads and needs little CPU,
+        so it does not count as concurrent.
+        """
+        self.release()
+        self._watchdog.unwatch(self._task)
 
 
 class AdmissionMiddleware:
@@ -54,59 +104,67 @@ class AdmissionMiddleware:
         self._seconds = endpoint.seconds
         self._cached = endpoint.cached
         self._requires_session = endpoint.access is Access.SESSION
+        self._releases_early = endpoint.body is not None or endpoint.streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             acquired_at = self._limiter.acquire(self._priority)
         except Overloaded as overloaded:
             raise overloaded_problem(scope, overloaded) from None
-        admitted, ran_handler = True, False
         task = asyncio.current_task()
         assert task is not None, "the server runs each request in its own task"
-
-        # These closures must not reference the scope, which references them: collecting the reference cycle
-        # would cost more than the rest of this middleware.
-        def release_early() -> None:
-            # While a body is received the pod is idle, for a time that depends on the client's network.
-            nonlocal admitted
-            if admitted:
-                admitted = False
-                self._limiter.release(self._route, acquired_at, sample=False)
-
-        def acquire_again() -> None:
-            nonlocal admitted, acquired_at
-            acquired_at = self._limiter.acquire(self._priority)
-            admitted = True
-
-        def release_for_stream() -> None:
-            # A stream lasts as long as its client reads and needs little CPU, so it does not count as
-            # concurrent.
-            release_early()
-            self._watchdog.unwatch(task)
-
-        scope["release_slot"], scope["reacquire_slot"], scope["release_for_stream"] = (
-            release_early,
-            acquire_again,
-            release_for_stream,
-        )
+        slot = None
+        if self._releases_early:
+            slot = Slot(self._limiter, self._watchdog, self._route, self._priority, task, acquired_at)
+            scope["slot"] = slot
+        ran_handler, seconds, token = False, self._seconds, None
         try:
             limits = self._applicable_limits(scope)
             decision = self._rate_limiter.decide_locally(limits)
             if decision is None:
                 decision = await self._rate_limiter.decide(limits)
-            self._check(scope, decision)
+            scope["response_headers"].extend(decision.headers())
+            if not decision.allowed:
+                raise _rate_limited(decision)
             ran_handler = True
-            await self._run_with_deadline(scope, receive, send, task)
+            requested = raw_header(scope, b"x-deadline-ms")
+            has_deadline = requested is not None and requested.isdigit()
+            if requested is not None and has_deadline:
+                seconds = min(seconds, max(_MIN_DEADLINE_SECONDS, int(requested[:9]) / 1000))
+            deadline = time.monotonic() + seconds
+            self._watchdog.watch(task, deadline)
+            token = set_deadline(deadline)
+            if has_deadline and not self._cached:
+                # PyMongo passes the remaining time to the server (maxTimeMS), so that the database stops too.
+                # Otherwise operations have their own, shorter timeouts; a shared load must not use the
+                # deadline of one caller.
+                with pymongo.timeout(seconds):
+                    await self._app(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if token is None or not self._watchdog.unwatch(task):
+                raise
+            task.uncancel()
+            raise Problem(DEADLINE, f"The request did not complete within {seconds:g} s.") from None
         except Overloaded as overloaded:  # the pod reached its limit while the body was received
             raise overloaded_problem(scope, overloaded) from None
         except Problem as problem:
             if problem.kind is UNAUTHENTICATED and not ran_handler:
                 limits = self._policies.invalid_token(self._client_addresses.find(scope))
-                self._check(scope, await self._rate_limiter.decide(limits))
+                decision = await self._rate_limiter.decide(limits)
+                scope["response_headers"].extend(decision.headers())
+                if not decision.allowed:
+                    raise _rate_limited(decision) from None
             raise
         finally:
-            if admitted:
+            if token is not None:
+                reset_deadline(token)
+                self._watchdog.unwatch(task)
+            if slot is None:
                 self._limiter.release(self._route, acquired_at, sample=ran_handler)
+            else:
+                slot.release(sample=ran_handler)
 
     def _applicable_limits(self, scope: Scope) -> ApplicableLimits:
         """Authenticate the request and return the rate limits it is charged to. Raises :class:`Problem` (401,
@@ -120,37 +178,8 @@ class AdmissionMiddleware:
         self._services.active_accounts.seen.add(session.account)
         return self._policies.applicable(self._limit_class, address, session.account, session.plan)
 
-    def _check(self, scope: Scope, decision: Decision) -> None:
-        scope["response_headers"].extend(decision.headers())
-        if not decision.allowed:
-            metrics.limited.labels(decision.rule.name).inc()
-            raise Problem(TOO_MANY_REQUESTS, f"The rate limit {decision.rule.name!r} is exceeded.")
 
-    async def _run_with_deadline(
-        self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None]
-    ) -> None:
-        seconds = self._seconds
-        requested = header(scope, b"x-deadline-ms")
-        has_deadline = requested is not None and requested.isascii() and requested.isdigit()
-        if has_deadline:
-            seconds = min(seconds, max(_MIN_DEADLINE_SECONDS, int(requested[:9]) / 1000))
-        deadline = time.monotonic() + seconds
-        self._watchdog.watch(task, deadline)
-        token = set_deadline(deadline)
-        try:
-            if has_deadline and not self._cached:
-                # PyMongo passes the remaining time to the server (maxTimeMS), so that the database stops too.
-                # Otherwise operations have their own, shorter timeouts; a shared load must not use the
-                # deadline of one caller.
-                with pymongo.timeout(seconds):
-                    await self._app(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
-        except asyncio.CancelledError:
-            if not self._watchdog.unwatch(task):
-                raise
-            task.uncancel()
-            raise Problem(DEADLINE, f"The request did not complete within {seconds:g} s.") from None
-        finally:
-            reset_deadline(token)
-            self._watchdog.unwatch(task)
+def _rate_limited(decision: Decision) -> Problem:
+    """Count a rejection and return its problem (429)."""
+    metrics.limited.labels(decision.rule.name).inc()
+    return Problem(TOO_MANY_REQUESTS, f"The rate limit {decision.rule.name!r} is exceeded.")

@@ -78,14 +78,51 @@ def test_forged_access_token_is_refused(tokens: Tokens, token: str) -> None:
 def test_access_token_expires_also_if_it_was_verified_before(
     tokens: Tokens, clock: dict[str, float], seconds: float, expired: bool
 ) -> None:
-    token = tokens.sign(SESSION)
-    tokens.verify(token)
+    header = bearer(tokens.sign(SESSION))
+    tokens.authenticate(header)
     clock["now"] = NOW + seconds
     if expired:
         with pytest.raises(Problem, match="expired"):
-            tokens.verify(token)
+            tokens.authenticate(header)
     else:
-        assert tokens.verify(token) == SESSION
+        assert tokens.authenticate(header) == SESSION
+
+
+def bearer(token: str, scheme: str = "Bearer ") -> bytes:
+    return (scheme + token).encode("latin-1")
+
+
+@pytest.mark.parametrize(("before", "after"), [("Bearer ", ""), ("bearer  ", " "), ("BEARER ", "")])
+def test_session_is_that_of_the_bearer_token(tokens: Tokens, before: str, after: str) -> None:
+    header = bearer(tokens.sign(SESSION) + after, before)
+    for _ in range(2):  # the second one from the cache
+        assert tokens.authenticate(header) == SESSION
+
+
+@pytest.mark.parametrize("header", [None, b"", b"token", b"Basic token", b"Bearer ", b"Bearer"])
+def test_header_without_a_bearer_token_is_refused(tokens: Tokens, header: bytes | None) -> None:
+    with pytest.raises(Problem) as raised:
+        tokens.authenticate(header)
+    assert raised.value.kind is UNAUTHENTICATED
+    assert raised.value.headers == {"www-authenticate": "Bearer"}
+
+
+def test_refused_header_is_refused_again(tokens: Tokens) -> None:
+    for _ in range(2):
+        with pytest.raises(Problem, match="invalid"):
+            tokens.authenticate(bearer(signed(HEADER, CLAIMS, OTHER)))
+    assert tokens.authenticate(bearer(tokens.sign(SESSION))) == SESSION
+
+
+def test_cached_headers_are_bounded_in_number_and_length(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_CACHED", 4)
+    token = tokens.sign(SESSION)
+    for spaces in range(0, 2_000, 100):
+        assert tokens.authenticate(bearer(" " * spaces + token)) == SESSION
+        assert len(tokens._verified) <= 4
+        assert max(map(len, tokens._verified), default=0) <= 1_024
 
 
 def test_tokens_of_former_keys_are_accepted_and_new_ones_have_the_first_key() -> None:

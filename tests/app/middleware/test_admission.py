@@ -1,14 +1,30 @@
-"""Admission control over HTTP: rate limits, guessing protection, tracing, load headers."""
+"""Admission control: slots and deadlines; over HTTP also rate limits, guessing protection, load headers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
+from redis.asyncio import Redis
+from starlette.types import Message, Scope
 
+from app.http.client_address import ClientAddresses
+from app.http.problems import DEADLINE, Problem
+from app.http.routing import Access, Raw, RequestContext, Responder, Response, Routes, Stream
+from app.middleware.admission import AdmissionMiddleware
+from app.rate_limits import Limiter
+from app.rate_limits.policies import RateLimitPolicies
+from app.resilience import DeadlineWatchdog
+from app.resilience.concurrency_limiter import ConcurrencyLimiter
+from app.resilience.deadline import remaining
 from tests.app.conftest import Person
 from tests.support.backends import Platform, pod
 
@@ -88,3 +104,125 @@ def test_trace_is_continued_with_a_new_span(client: httpx.Client) -> None:
     )
     assert (version, trace, flags) == ("00", "0123456789abcdef0123456789abcdef", "01")
     assert span != "0123456789abcdef"
+
+
+class Body(msgspec.Struct):
+    """An empty body."""
+
+
+class Pod:
+    """Admission control of one pod in front of three routes.
+
+    ``in_flight`` are the numbers of occupied slots seen by the handlers and while a body is received.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self.concurrency, self.watchdog = ConcurrencyLimiter(), DeadlineWatchdog()
+        protection = SimpleNamespace(
+            concurrency=self.concurrency,
+            deadlines=self.watchdog,
+            limiter=Limiter(redis),
+            policies=RateLimitPolicies(),
+            client_addresses=ClientAddresses([]),
+        )
+        services: Any = SimpleNamespace(protection=protection)
+        self.in_flight: list[int] = []
+        self.sent: list[Message] = []
+        self.handling = asyncio.Event()
+        routes = Routes("/v1", tag="test")
+
+        @routes.get("/wait", access=Access.ANYONE, seconds=5.0)
+        async def wait(context: RequestContext) -> Raw:
+            """Wait until cancelled."""
+            self.in_flight.append(self.concurrency.in_flight)
+            self.handling.set()
+            await asyncio.Event().wait()
+            return Raw(b"")
+
+        @routes.post("/body", access=Access.ANYONE, status=200)
+        async def body(context: RequestContext, body: Body) -> None:
+            """Take a body."""
+            self.in_flight.append(self.concurrency.in_flight)
+
+        @routes.get("/stream", access=Access.ANYONE)
+        async def stream(context: RequestContext) -> Response[Stream]:
+            """Stream."""
+            self.in_flight.append(self.concurrency.in_flight)
+            return Response(Stream(self._chunks()))
+
+        self.apps = {
+            endpoint.path: AdmissionMiddleware(Responder(endpoint, services), endpoint, services)
+            for endpoint in routes.endpoints
+        }
+
+    async def _chunks(self) -> AsyncGenerator[bytes]:
+        self.in_flight.append(self.concurrency.in_flight)
+        yield b"chunk"
+
+    async def call(self, path: str, *headers: tuple[bytes, bytes]) -> None:
+        """Send a request as the router does, in a task of its own."""
+        scope: Scope = {
+            "type": "http",
+            "method": "POST" if path == "/v1/body" else "GET",
+            "path": path,
+            "query_string": b"",
+            "path_params": {},
+            "client": ("192.0.2.1", 1),
+            "headers": [(b"content-type", b"application/json"), *headers],
+            "response_headers": [],
+        }
+
+        async def receive() -> Message:
+            self.in_flight.append(self.concurrency.in_flight)
+            if path == "/v1/stream":
+                await asyncio.Event().wait()
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def send(message: Message) -> None:
+            self.sent.append(message)
+
+        await self.apps[path](scope, receive, send)
+        assert remaining() == math.inf, "the deadline ends with the request"
+
+
+@pytest.fixture
+async def local(redis: Redis) -> AsyncIterator[Pod]:
+    tested = Pod(redis)
+    watching = asyncio.create_task(tested.watchdog.run())
+    yield tested
+    assert tested.concurrency.in_flight == 0
+    assert not tested.watchdog._deadlines
+    watching.cancel()
+
+
+@pytest.mark.anyio
+async def test_request_is_cancelled_at_the_deadline_of_the_client(local: Pod) -> None:
+    with pytest.raises(Problem, match=r"within 0\.08 s") as raised:
+        await local.call("/v1/wait", (b"x-deadline-ms", b"80"))
+    assert raised.value.kind is DEADLINE
+    assert (local.in_flight, local.watchdog.cancelled) == ([1], 1)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", [b"", b"x", b"-1", b"\xb2", b"9" * 400])
+async def test_cancelled_request_is_no_timeout_whatever_deadline_it_named(local: Pod, value: bytes) -> None:
+    request = asyncio.create_task(local.call("/v1/wait", (b"x-deadline-ms", value)))
+    await local.handling.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+
+
+@pytest.mark.anyio
+async def test_slot_is_released_while_a_body_is_received(local: Pod) -> None:
+    await local.call("/v1/body")
+    assert local.in_flight == [0, 1]
+    assert local.sent[0]["status"] == 200
+
+
+@pytest.mark.anyio
+async def test_slot_is_released_while_a_response_is_streamed(local: Pod) -> None:
+    await local.call("/v1/stream")
+    assert local.in_flight[0] == 1
+    assert set(local.in_flight[1:]) == {0}
+    assert b"".join(message.get("body", b"") for message in local.sent) == b"chunk"
