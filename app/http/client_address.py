@@ -34,8 +34,10 @@ class ClientAddresses:
         """
         client = scope["client"]
         peer = client[0] if client else ""
-        forwarded = b""
-        if raw_header(scope, b"x-forwarded-for") is not None:
+        forwarded = raw_header(scope, b"x-forwarded-for")
+        if forwarded is None:
+            forwarded = b""
+        elif len(scope["named_headers"]) < len(scope["headers"]):  # a header is repeated, maybe this one
             forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         key = (peer, forwarded)
         found = self._cache.get(key)

@@ -132,7 +132,8 @@ class Limiter:
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._take = redis.register_script(_SCRIPT.read_text())
         self._clock = clock
-        self._buckets: dict[str, _BucketState] = {}
+        self._buckets: dict[str, dict[str, _BucketState]] = {}  # by rule name, then by subject
+        self._bucket_count = 0
         self._local: dict[str, float] = {}
         self._pending: list[tuple[ApplicableLimits, asyncio.Future[Decision]]] = []
         self._sending: asyncio.Task[None] | None = None
@@ -155,11 +156,12 @@ class Limiter:
     def decide_locally(self, limits: ApplicableLimits) -> Decision | None:
         """Return the decision if it needs no call to Redis, otherwise ``None``."""
         now = self._clock()
-        buckets = self._buckets
+        by_rule = self._buckets
         available: list[_BucketState] = []
         tightest, tightest_rule, min_remaining = None, None, math.inf
         for rule, subject in limits:
-            bucket = buckets.get(rule.name + ":" + subject)
+            buckets = by_rule.get(rule.name)
+            bucket = None if buckets is None else buckets.get(subject)
             if bucket is None:
                 return None
             if now < bucket.rejected_until:
@@ -211,10 +213,9 @@ class Limiter:
             arguments.append(len(limits))
             request_sources: list[_BucketSource] = []
             for rule, subject in limits:
-                key = rule.name + ":" + subject
-                bucket = self._bucket(key)
+                bucket = self._bucket(rule.name, subject)
                 # The braces place all buckets on one node of a Redis cluster, since a decision spans several.
-                index = keys.setdefault(f"{{limits}}:{key}", len(keys) + 1)
+                index = keys.setdefault(f"{{limits}}:{rule.name}:{subject}", len(keys) + 1)
                 wanted, unspent, source = 1, 0, _TokenSource.BUCKET
                 if bucket.available(now):
                     bucket.tokens -= 1  # another rule needs the call; this bucket has a token
@@ -293,13 +294,18 @@ class Limiter:
             del self._local[next(iter(self._local))]
         return min(decisions, key=lambda decision: decision.remaining)
 
-    def _bucket(self, key: str) -> _BucketState:
-        bucket = self._buckets.get(key)
+    def _bucket(self, rule: str, subject: str) -> _BucketState:
+        buckets = self._buckets.setdefault(rule, {})
+        bucket = buckets.get(subject)
         if bucket is None:
-            bucket = self._buckets[key] = _BucketState()
-            if len(self._buckets) > _MAX_BUCKETS:
-                # Evict the oldest: at worst a lease is lost or a rejection is requested again.
-                del self._buckets[next(iter(self._buckets))]
+            bucket = buckets[subject] = _BucketState()
+            self._bucket_count += 1
+            if self._bucket_count > _MAX_BUCKETS:
+                # Evict the oldest of the rule with the most: at worst a lease is lost or a rejection is
+                # requested again.
+                fullest = max(self._buckets.values(), key=len)
+                del fullest[next(iter(fullest))]
+                self._bucket_count -= 1
         return bucket
 
 

@@ -32,5 +32,14 @@ def test_only_entries_of_trusted_proxies_are_honored(peer: str, forwarded: list[
     assert client_address(peer, *forwarded) == client
 
 
+@pytest.mark.parametrize("forwarded", [["198.51.100.1"], ["1.2.3.4", "198.51.100.1"]])
+def test_other_headers_and_repeated_ones_make_no_difference(forwarded: list[str]) -> None:
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    for others in range(3):
+        accepted = [(b"accept", b"%d" % number) for number in range(others)]
+        scope = {"client": ("10.0.0.1", 1), "headers": [*accepted, *headers]}
+        assert PROXIES.find(scope) == "198.51.100.1"
+
+
 def test_long_header_is_read_from_its_end() -> None:
     assert client_address("10.0.0.1", "1.1.1.1, " * 10_000 + "198.51.100.1") == "198.51.100.1"

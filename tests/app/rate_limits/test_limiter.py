@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.rate_limits import Decision, DecisionMode, Limiter, Rule
+from app.rate_limits import limiter as module
 from app.rate_limits.limiter import _BucketState
 from tests.support.backends import Process, until
 
@@ -101,6 +102,21 @@ async def test_tokens_are_available_again_after_the_window_and_one_slice(redis: 
         return (await limiter.decide(((rule, "ada"),))).allowed
 
     await until(allowed_again)
+
+
+async def test_buckets_of_all_rules_together_are_bounded(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_BUCKETS", 10)
+    limiter = Limiter(redis)
+    other = Rule("other", limit=3, window=86_400, local_limit=1)
+    assert await allowed(limiter, other, 4, "ada") == 3
+    for number in range(30):
+        assert await allowed(limiter, EXACT, 1, f"{number}") == 1
+    assert sum(map(len, limiter._buckets.values())) == 10
+    before = limiter.counts[DecisionMode.REMOTE]
+    assert await allowed(limiter, other, 1, "ada") == 0
+    assert limiter.counts[DecisionMode.REMOTE] == before, "the rule with the most buckets lost the oldest"
 
 
 async def test_subjects_do_not_share_a_bucket(redis: Redis) -> None:
