@@ -185,23 +185,41 @@ class Cache(Generic[T]):
 
         ``tags`` are additional names for :meth:`invalidate`; they must be the same on every call for a key.
         """
+        entry = self.fresh_entry(key)
+        if entry is not None:
+            return entry.value
         entry = self.memory.get(key)
         if entry is not None:
             now = time.monotonic()
-            if (
-                now < self._backplane.synced_at + self._blind_seconds
-                or now < entry.valid_at + self._blind_seconds
-            ):
-                if now < entry.refresh_at:
-                    self.counts.memory += 1
-                    if entry.reads < 3:
-                        entry.reads += 1
-                    return entry.value
-                if now < entry.expires_at:
-                    self.counts.stale += 1
-                    self._flight(key, load, tags, early=0.2 * (entry.stale_at - entry.valid_at))
-                    return entry.value
+            if self._is_trusted(entry, now) and entry.refresh_at <= now < entry.expires_at:
+                self.counts.stale += 1
+                self._flight(key, load, tags, early=0.2 * (entry.stale_at - entry.valid_at))
+                return entry.value
         return await self._fetch_flight(key, load, tags)
+
+    def fresh_entry(self, key: str) -> Entry[T] | None:
+        """Return the entry of ``key`` if :meth:`fetch` would return its value without any other work.
+
+        Counted as a read. For hot paths: saves the coroutine and the ``load`` of a call of :meth:`fetch`.
+        """
+        entry = self.memory.get(key)
+        if entry is None:
+            return None
+        now = time.monotonic()
+        if now < entry.refresh_at and (
+            now < self._backplane.synced_at + self._blind_seconds
+            or now < entry.valid_at + self._blind_seconds
+        ):
+            self.counts.memory += 1
+            if entry.reads < 3:
+                entry.reads += 1
+            return entry
+        return None
+
+    def _is_trusted(self, entry: Entry[T], now: float) -> bool:
+        """Return whether an invalidation of the entry would have arrived."""
+        blind = self._blind_seconds
+        return now < self._backplane.synced_at + blind or now < entry.valid_at + blind
 
     async def invalidate(self, *names: str) -> None:
         """Invalidate keys and tags in every pod.

@@ -171,17 +171,16 @@ class Contents:
 
     async def read(self, owner: str, content_id: str) -> Content:
         """Return the content item. Items owned by another account are reported as 404."""
-        return (await self._read(owner, content_id)).content
+        return _owned(await self._fetch(content_id), owner).content
 
     async def read_body(self, owner: str, content_id: str) -> JsonBody:
         """Like :meth:`read`, but return the response body of the content item."""
-        return (await self._read(owner, content_id)).body
+        entry = self._cache.fresh_entry(content_id)
+        cached = await self._fetch(content_id) if entry is None else entry.value
+        return _owned(cached, owner).body
 
-    async def _read(self, owner: str, content_id: str) -> CachedContent:
-        cached = await self._cache.fetch(content_id, lambda: self._load(content_id))
-        if cached is None or cached.owner != owner:
-            raise Problem(NOT_FOUND, "Content not found.")
-        return cached
+    async def _fetch(self, content_id: str) -> CachedContent | None:
+        return await self._cache.fetch(content_id, lambda: self._load(content_id))
 
     async def list_own(self, owner: str, query: PageQuery) -> ContentPage:
         """Return a page of the account's content, newest first."""
@@ -287,6 +286,12 @@ def content_cache(redis: Redis) -> Cache[CachedContent | None]:
         is_held=_is_settled,
         size=lambda value: 0 if value is None else value.size,
     )
+
+
+def _owned(cached: CachedContent | None, owner: str) -> CachedContent:
+    if cached is None or cached.owner != owner:
+        raise Problem(NOT_FOUND, "Content not found.")
+    return cached
 
 
 def _is_settled(value: CachedContent | None) -> bool:

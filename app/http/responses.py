@@ -63,7 +63,8 @@ class JsonBody:
     def __init__(self, value: Any) -> None:
         self.payload = encode(value)
         self.tag = entity_tag(self.payload)
-        self.headers = ((b"etag", self.tag.encode()), _REVALIDATE)
+        length = (b"content-length", b"%d" % len(self.payload))
+        self.headers = ((b"etag", self.tag.encode()), _REVALIDATE, JSON, length)
 
 
 async def write(send: Send, status: int, headers: Headers, payload: bytes, *, head: bool = False) -> None:
@@ -97,13 +98,14 @@ async def write_json(
 
 async def write_body(scope: Scope, send: Send, body: JsonBody) -> None:
     """Send the 200 response of a read: like :func:`write_json` with a tag that is computed already."""
-    headers = [*body.headers]
     condition = raw_header(scope, b"if-none-match")
     if condition is not None and matches(condition.decode("latin-1"), body.tag):
-        await write(send, NOT_MODIFIED, headers, b"")
+        await write(send, NOT_MODIFIED, [*body.headers[:2]], b"")
         return
-    headers.append(JSON)
-    await write(send, 200, headers, body.payload, head=scope["method"] == "HEAD")
+    start: Message = {"type": "http.response.start", "status": 200, "headers": [*body.headers]}
+    await send(start)
+    payload = b"" if scope["method"] == "HEAD" else body.payload
+    await send({"type": "http.response.body", "body": payload})
 
 
 async def write_stream(

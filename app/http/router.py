@@ -68,7 +68,11 @@ class Router:
             resource = _find(self._root, segments, 0, values)
         if resource is None:
             raise Problem(problems.NOT_FOUND, "No such path.")
-        scope["path_params"] = dict(zip(resource.parameters, values, strict=True))
+        names = resource.parameters
+        # One is the usual number, and the general form costs more.
+        scope["path_params"] = (
+            {names[0]: values[0]} if len(names) == 1 else dict(zip(names, values, strict=True))
+        )
         return resource(scope, receive, send)
 
     def _add(self, resource: Resource) -> None:

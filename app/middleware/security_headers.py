@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 _HEADERS: Final = (
@@ -25,5 +26,13 @@ _OVERRIDABLE: Final = frozenset(name for name, _ in _DEFAULTS)
 
 def add_security_headers(headers: list[tuple[bytes, bytes]]) -> None:
     """Add security headers to the headers of a response, and ``Cache-Control: no-store`` unless it is set."""
-    overridden = [name for name, _ in headers if name in _OVERRIDABLE]
-    headers.extend([each for each in _ALL if each[0] not in overridden] if overridden else _ALL)
+    overridden: tuple[bytes, ...] = ()
+    for name, _ in headers:
+        if name in _OVERRIDABLE:
+            overridden += (name,)
+    headers.extend(_all_but(overridden))
+
+
+@cache  # the names are those that routes set, so there are few combinations
+def _all_but(overridden: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple(each for each in _ALL if each[0] not in overridden)

@@ -73,6 +73,30 @@ async def test_concurrent_readers_of_one_pod_share_one_load(redis: Redis) -> Non
     assert (set(values), source.calls) == ({b"value"}, 1)
 
 
+async def test_fresh_entry_is_one_that_a_read_returns_without_a_load(redis: Redis) -> None:
+    source = Source(fresh=60.0)
+    async with hearing(redis) as cache:
+        assert cache.fresh_entry("key") is None
+        await cache.fetch("key", source)
+        entry, reads = cache.fresh_entry("key"), cache.counts.memory
+        assert entry is not None
+        assert entry.value == b"value"
+        assert cache.fresh_entry("key") is entry
+        assert cache.counts.memory == reads + 1
+        entry.refresh_at = time.monotonic()
+        assert cache.fresh_entry("key") is None, "due for a refresh"
+        entry.refresh_at += 60
+        await cache.invalidate("key")
+        assert cache.fresh_entry("key") is None
+    assert source.calls == 1
+
+
+async def test_fresh_entry_is_none_without_the_invalidation_channel(redis: Redis) -> None:
+    cache = bare(redis, blind_seconds=0.05)
+    await cache.fetch("key", Source())
+    await until(lambda: cache.fresh_entry("key") is None)
+
+
 async def test_concurrent_misses_in_two_processes_share_one_load(
     redis: Redis, redis_process: Process
 ) -> None:
