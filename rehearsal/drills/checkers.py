@@ -65,11 +65,11 @@ def set_full(history: History, add: str, read: str, name: str = "", staleness: f
         timeline = _Element.of(element, operation, reads[operation.process], staleness)
         if timeline.known is None:
             continue
-        if not timeline.after:
+        if not timeline.after and not timeline.copies:
             never += 1
             continue
         checked += 1
-        if not timeline.after[-1]:
+        if timeline.after and not timeline.after[-1]:
             lost += 1
             problems.append(f"{element!r} was acknowledged and is absent from the last read")
         elif not all(timeline.after):

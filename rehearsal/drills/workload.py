@@ -277,7 +277,8 @@ class Client:
     def _is_done(self, id_: str) -> bool:
         if id_ not in self._done:
             operation = self.call("get", id_, "GET", f"/v1/contents/{id_}", lambda found: found["state"])
-            if operation.outcome is Completion.OK and operation.result != "queued":
+            absent = operation.status == 404  # lost by a restore, or by a fault that the checks find
+            if absent or (operation.outcome is Completion.OK and operation.result != "queued"):
                 self._done.add(id_)
         return id_ in self._done
 

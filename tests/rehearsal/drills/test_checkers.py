@@ -54,6 +54,18 @@ def test_set_full_reports_an_append_that_was_lost_after_it_was_read() -> None:
     assert set_full(history, "add", "read").lost == 1
 
 
+def test_set_full_accepts_an_element_that_only_the_last_read_shows() -> None:
+    for outcome in (OK, INFO):
+        history = History([op("add", "a", 0, outcome), op("read", None, 1, result=["a"])])
+        found = set_full(history, "add", "read", staleness=2.0)
+        assert (found.valid, found.checked) == (True, 1)
+
+
+def test_set_full_reports_an_element_that_no_read_could_show() -> None:
+    history = History([op("add", "a", 0), op("read", None, 1, result=[])])
+    assert set_full(history, "add", "read", staleness=2.0).valid is None
+
+
 def test_set_full_reports_a_stale_read() -> None:
     history = History([op("add", "a", 0), op("read", None, 1, result=[]), op("read", None, 2, result=["a"])])
     found = set_full(history, "add", "read")

@@ -68,6 +68,15 @@ def test_events_that_a_restore_removed_are_named_rather_than_counted() -> None:
     assert history.of("list-events")[-1].result == later
 
 
+def test_content_that_a_restore_removed_is_not_waited_for() -> None:
+    service = ServiceDouble()
+    client = Client(0, service.target(), History(), random.Random(2), 0.0)
+    assert client.sign_up()
+    client.create()
+    service.contents[client.account].clear()
+    assert client.unfinished() == 0
+
+
 def test_a_job_that_was_acknowledged_before_a_restore_may_be_done() -> None:
     history = History(
         [
