@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
-import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
@@ -22,7 +21,7 @@ from app import clock
 from app.auth.roles import PLAN_QUOTAS, Plan
 from app.auth.tokens import Session
 from app.cache import Cache, Loaded
-from app.connections import REDIS_ERRORS, Database, Document
+from app.connections import Database, Document
 from app.content.schemas import Content, ContentPage, ContentState, Form, Generate, NewContent
 from app.database.indexes import create_indexes
 from app.database.query_cache import QueryCache
@@ -35,12 +34,11 @@ from app.ids import new_id
 from app.media.deletion import POSTER, ObjectDeletions
 from app.media.signed_urls import object_name
 from app.media.visibility import Visibility
-from app.queue import Priority, Queue, QueueFull
+from app.queue import Priority, Queue
+from app.queue.sweep import enqueue_or_leave
 from app.queue.tasks import job
 from app.storage import Bucket, ObjectMissing, StorageError
 from app.telemetry import context, metrics
-
-log = structlog.get_logger()
 
 GENERATE: Final = "content.generate"
 IMAGE: Final = POSTER
@@ -233,11 +231,7 @@ class Contents:
         return len(ids)
 
     async def enqueue(self, documents: list[Document]) -> int:
-        """Enqueue the jobs of these documents. Return the number of jobs that were not in the queue yet.
-
-        If Redis is unavailable or the queue is full, nothing is raised: the sweep enqueues missing jobs
-        later.
-        """
+        """Enqueue the jobs of these documents, as :func:`app.queue.sweep.enqueue_or_leave` does."""
         jobs = [
             job(
                 GENERATE,
@@ -249,13 +243,7 @@ class Contents:
             )
             for document in documents
         ]
-        if not jobs:
-            return 0
-        try:
-            return sum(await self._queue.enqueue(*jobs))
-        except (*REDIS_ERRORS, QueueFull) as error:
-            log.warning("enqueue failed, will retry", error=type(error).__name__, count=len(jobs))
-            return 0
+        return await enqueue_or_leave(self._queue, jobs)
 
     async def _load(self, content_id: str) -> Loaded[CachedContent | None]:
         document = await self._contents.find_one({"_id": content_id})

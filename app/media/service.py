@@ -12,14 +12,13 @@ from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
-import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from app import clock
 from app.auth.roles import PLAN_QUOTAS, Plan
 from app.auth.tokens import Session
-from app.connections import REDIS_ERRORS, Database, Document
+from app.connections import Database, Document
 from app.database.indexes import create_indexes
 from app.http import pagination
 from app.http.pagination import PageQuery
@@ -37,13 +36,12 @@ from app.media.schemas import MakeVariants, Media, MediaPage, MediaState, MediaV
 from app.media.signed_urls import SignedUrls, object_name
 from app.media.sniffing import HEAD, ImageHeader, read_header
 from app.media.visibility import Visibility
-from app.queue import Priority, Queue, QueueFull
+from app.queue import Priority, Queue
+from app.queue.sweep import enqueue_or_leave
 from app.queue.tasks import job
 from app.resilience import Bulkhead, BulkheadFull
 from app.storage import Bucket, StorageError
 from app.telemetry import context
-
-log = structlog.get_logger()
 
 # Sent by clients that cannot determine the type, and by generated clients; the bytes decide.
 UNDECLARED: Final = "application/octet-stream"
@@ -202,11 +200,7 @@ class MediaLibrary:
         return document
 
     async def enqueue(self, documents: list[Document]) -> int:
-        """Enqueue the jobs of these uploads. Return the number of jobs that were not in the queue yet.
-
-        If Redis is unavailable or the queue is full, nothing is raised: the sweep enqueues missing jobs
-        later.
-        """
+        """Enqueue the jobs of these uploads, as :func:`app.queue.sweep.enqueue_or_leave` does."""
         jobs = [
             job(
                 MAKE_VARIANTS,
@@ -217,13 +211,7 @@ class MediaLibrary:
             )
             for document in documents
         ]
-        if not jobs:
-            return 0
-        try:
-            return sum(await self._queue.enqueue(*jobs))
-        except (*REDIS_ERRORS, QueueFull) as error:
-            log.warning("enqueue failed, will retry", error=type(error).__name__, count=len(jobs))
-            return 0
+        return await enqueue_or_leave(self._queue, jobs)
 
     def _describe(self, document: Document) -> Media:
         variants = [

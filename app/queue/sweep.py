@@ -7,7 +7,7 @@ up dead ones, so that every document leaves its pending state.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,7 +18,8 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from app import clock
 from app.connections import REDIS_ERRORS, Document
-from app.queue.queue import Queue
+from app.queue.jobs import Job
+from app.queue.queue import Queue, QueueFull
 
 log = structlog.get_logger()
 
@@ -31,6 +32,20 @@ class RequeueCounts(msgspec.Struct):
 
     enqueued: int = 0
     given_up: int = 0
+
+
+async def enqueue_or_leave(queue: Queue, jobs: Sequence[Job]) -> int:
+    """Enqueue the jobs of documents. Return the number of jobs that were not in the queue yet.
+
+    If Redis is unavailable or the queue is full, 0 is returned: :func:`sweep` enqueues the jobs later.
+    """
+    if not jobs:
+        return 0
+    try:
+        return sum(await queue.enqueue(*jobs))
+    except (*REDIS_ERRORS, QueueFull) as error:
+        log.warning("enqueue failed, will retry", error=type(error).__name__, count=len(jobs))
+        return 0
 
 
 async def sweep(

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from app import clock
 from app.connections import Database
 from app.queue import Job, JobResult, Outcome, Queue
-from app.queue.sweep import RequeueCounts, sweep
+from app.queue.sweep import RequeueCounts, enqueue_or_leave, sweep
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +99,10 @@ async def test_oldest_lost_documents_come_first(swept: Swept) -> None:
         await swept.insert(name, created=50, queued=queued)
     await swept.run()
     assert swept.enqueued == ["a", "b", "c"]
+
+
+async def test_a_full_queue_leaves_the_jobs_to_the_sweep(swept: Swept) -> None:
+    full = Queue(swept.queue._redis, limit=1)
+    assert await enqueue_or_leave(full, []) == 0
+    assert await enqueue_or_leave(full, [Job("first", "kind")]) == 1
+    assert await enqueue_or_leave(full, [Job("second", "kind")]) == 0
