@@ -119,7 +119,7 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     await page.getByRole('button', { name: 'Withdraw' }).waitFor();
     await idle(page);
     const first = page.getByRole('article').first();
-    // The feed is cached for everybody, so a new piece appears after the invalidation has arrived.
+    // The feed is cached for all accounts, so a new item appears after the invalidation has arrived.
     await until(async () => {
       await page.goto(APP);
       await first.waitFor();
@@ -345,7 +345,7 @@ describe('the app in Chromium', { skip: reason ?? false, concurrency: false, tim
     assert.deepEqual(violations, []);
   });
 
-  test('a wrong password is said in words', async () => {
+  test('a wrong password is reported in words', async () => {
     const page = await open(browser);
     await page.goto(`${APP}sign-in`);
     await page.getByLabel('Email').fill(account.email);

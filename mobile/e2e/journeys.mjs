@@ -76,7 +76,7 @@ export const STEPS = {
   },
 };
 
-/** Walk one journey. Each step's operations in order, and the addresses requested more than once. */
+/** Run one journey. Returns each step's operations in order, and the addresses requested more than once. */
 export async function walk(page, name, state) {
   state.log ??= await record(page);
   const urls = [];
@@ -95,7 +95,7 @@ export function collapse(requests) {
   return [...new Set(requests)];
 }
 
-/** Write what was recorded; think times and weights stay. */
+/** Write what was recorded; think times and weights are unchanged. */
 export function save(recorded) {
   for (const [name, { steps }] of Object.entries(recorded)) {
     for (const step of steps) {

@@ -119,7 +119,7 @@ async function journeys(browser) {
   return result;
 }
 
-/** One walk of a journey. */
+/** Run a journey once. */
 async function once(page, name, state) {
   const urls = [];
   // Each load of the page counts anew: the last counts of every load are added up.
@@ -240,7 +240,7 @@ for (const name of Object.keys(JOURNEYS)) {
     lines.push(row(`${name}, ${pass}: kB on the wire`, a.bytes / 1000, b === null ? null : b.bytes / 1000, ' kB'));
     const share = (part, rest) => (part + rest > 0 ? `${Math.round((100 * part) / (part + rest))} %` : '—');
     lines.push(`| ${name}, ${pass}: shown from the cache at once | ${share(a.hits, a.misses)} | — | — | |`);
-    lines.push(`| ${name}, ${pass}: reads answered with 304 | ${share(a.notModified, a.fetched)} | — | — | |`);
+    lines.push(`| ${name}, ${pass}: reads with response 304 | ${share(a.notModified, a.fetched)} | — | — | |`);
     lines.push(
       row(`${name}, ${pass}: requests repeated`, a.repeated, b?.repeated ?? null, '', `${BUDGETS.repeatedRequests}`),
     );

@@ -25,7 +25,7 @@ export async function missing() {
     const response = await call('GET', '/app/');
     return response.status === 200 ? null : 'the web build is absent: run `make mobile`';
   } catch {
-    return `${ORIGIN} does not answer: run \`make mobile\``;
+    return `${ORIGIN} does not respond: run \`make mobile\``;
   }
 }
 

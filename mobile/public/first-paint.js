@@ -96,7 +96,7 @@
     const notice = navigator.onLine ? [] : [element('div', { class: 'notice' }, [texts.offline])];
     const heading = element('h1', {}, [texts.tabs.feed]);
     document.documentElement.lang = language in SETTINGS.texts ? language : 'en';
-    // What is behind is neither reachable nor read to users of screen readers: there is one feed, not two.
+    // The content behind is neither reachable nor read by screen readers: there is one feed, not two.
     root.inert = true;
     document.body.append(
       element('div', { id: 'first-paint' }, [

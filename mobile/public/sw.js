@@ -1,6 +1,6 @@
 /*
  * The shell of the app without a connection: files of the build from a cache, one cache per build.
- * scripts/finish-web.mjs replaces BUILD and FILES. Requests of the API are never answered here.
+ * scripts/finish-web.mjs replaces BUILD and FILES. Requests of the API are never handled here.
  */
 const BUILD = '%BUILD%';
 const FILES = /* %FILES% */ [];

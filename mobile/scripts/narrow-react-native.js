@@ -1,7 +1,7 @@
 /**
  * Babel plugin for the web build: a CommonJS `const x = require('react-native')` whose uses are all `x.Name` requires
  * the modules of react-native-web that it uses. babel-plugin-react-native-web does this for ES imports only; a single
- * such require draws in the whole of react-native-web.
+ * such require adds all of react-native-web.
  */
 const { existsSync } = require('node:fs');
 const { dirname, join } = require('node:path');

@@ -125,7 +125,7 @@ export function setItems<T>(key: QueryKey, update: (item: T) => T): void {
   });
 }
 
-/** Data of an account leaves the device with its session. */
+/** Delete the account's data from the device when its session ends. */
 onSession((next) => {
   if (next !== null) return;
   queryClient.clear();

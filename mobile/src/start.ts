@@ -1,4 +1,4 @@
-/** What happens once per start of the app, before the first screen. */
+/** Tasks of each start of the app, before the first screen. */
 import { focusManager, onlineManager } from '@tanstack/react-query';
 import { AppState, Platform } from 'react-native';
 

@@ -1,6 +1,6 @@
 /**
  * Modules of libraries that the web build replaces: path in node_modules without extension, and the file in this
- * folder. Each replaced module draws in code that the app does not use (headers and toolbars of native stacks, link
+ * folder. Each replaced module adds code that the app does not use (headers and toolbars of native stacks, link
  * previews, native tabs, animations), which CommonJS packages do not let the bundler remove.
  * `npm run budgets` measures the effect; tests/web/replacements.test.ts finds paths that a new version moved.
  */

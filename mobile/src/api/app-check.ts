@@ -2,7 +2,7 @@
  * App Check: a token that proves that a request comes from this app.
  *
  * Builds with Firebase settings attach it; local builds have none and send nothing. A failed attestation sends the
- * request without a token: whether one is required, the server decides.
+ * request without a token: the server decides whether one is required.
  */
 import { attest } from '@/api/attestation';
 import { APP_CHECK } from '@/config';

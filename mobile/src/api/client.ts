@@ -2,7 +2,7 @@
 import createClient, { type FetchResponse } from 'openapi-fetch';
 import type { MediaType } from 'openapi-typescript-helpers';
 
-import { ApiError, parseRetryAfter } from '@/api/errors';
+import { problemFrom } from '@/api/errors';
 import type { components, paths } from '@/api/schema';
 import { transport } from '@/api/transport';
 import type { Fetched } from '@/cache/layered';
@@ -44,20 +44,4 @@ export function absolute(path: string): string {
 
 function origin(): string {
   return typeof window !== 'undefined' && window.location ? window.location.origin : '';
-}
-
-function problemFrom(body: unknown, response: Response): ApiError {
-  const retryAfter = parseRetryAfter(response.headers.get('retry-after'));
-  if (typeof body === 'object' && body !== null && 'type' in body && 'title' in body) {
-    return new ApiError(body as ApiError['problem'], retryAfter);
-  }
-  const problem = {
-    type: 'about:blank',
-    title: response.statusText,
-    status: response.status,
-    detail: '',
-    request_id: '',
-    errors: [],
-  };
-  return new ApiError(problem, retryAfter);
 }

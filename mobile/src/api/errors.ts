@@ -50,16 +50,17 @@ export function isTransient(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 429 || error.status >= 500);
 }
 
-/** Read a response that is not a success. What is not problem details (a proxy's page) becomes them. */
+/** Read a response that is not a success. */
 export async function problemOf(response: Response): Promise<ApiError> {
+  return problemFrom(await response.json().catch(() => null), response);
+}
+
+/** The error of a decoded response; a body that is not problem details (a proxy's page) becomes them. */
+export function problemFrom(body: unknown, response: Response): ApiError {
   const retryAfter = parseRetryAfter(response.headers.get('retry-after'));
-  try {
-    const problem = (await response.json()) as Partial<ProblemDetails>;
-    if (typeof problem.type === 'string' && typeof problem.title === 'string') {
-      return new ApiError({ ...problem, status: response.status } as ProblemDetails, retryAfter);
-    }
-  } catch {
-    // Not JSON.
+  const given = body as Partial<ProblemDetails> | null | undefined;
+  if (typeof given?.type === 'string' && typeof given.title === 'string') {
+    return new ApiError({ ...given, status: response.status } as ProblemDetails, retryAfter);
   }
   const problem = {
     type: 'about:blank',

@@ -1,7 +1,7 @@
 /**
  * The session: tokens, their refresh, sign-out.
  *
- * A refresh token is good once, so a refresh runs once at a time: in this process through a shared promise, across
+ * A refresh token is valid once, so a refresh runs once at a time: in this process through a shared promise, across
  * tabs through a lock. A tab that waited for the lock uses the tokens that the other tab stored.
  */
 import type { components } from '@/api/schema';
@@ -68,7 +68,7 @@ export async function endSession(): Promise<void> {
   adopt(null);
 }
 
-/** Return a token that is still valid, refreshed where necessary; null when nobody is signed in. */
+/** Return a token that is still valid, refreshed where necessary; null without a session. */
 export async function accessToken(): Promise<string | null> {
   if (current === null) return null;
   if (Date.now() < current.expiresAt - MARGIN_MS) return current.token;

@@ -10,13 +10,13 @@ export interface ServerEvent {
   data: string;
 }
 
-/** Parse a stream of text as the WHATWG HTML standard lays it out (section 9.2.6). */
+/** Parse a stream of text as the WHATWG HTML standard specifies (section 9.2.6). */
 export class EventParser {
   private buffer = '';
   private name = '';
   private data: string[] = [];
   private id = '';
-  /** Delay before a reconnect that the server asks for, in ms. */
+  /** Delay before a reconnect that the server requests, in ms. */
   retry = 1_000;
 
   push(chunk: string): ServerEvent[] {
@@ -52,7 +52,7 @@ export class EventParser {
 }
 
 /**
- * Yield the events of `url` until the server says that none will follow (204), reconnecting with Last-Event-ID.
+ * Yield the events of `url` until the server responds with 204, reconnecting with Last-Event-ID.
  * Throws ApiError when the service refuses, OfflineError after `maxFailures` connections without an event.
  */
 export async function* follow(url: string, signal: AbortSignal, maxFailures = 5): AsyncGenerator<ServerEvent> {

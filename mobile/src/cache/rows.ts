@@ -67,7 +67,7 @@ export class Rows {
     return row;
   }
 
-  /** Write a row and evict older ones that no longer fit. A full or failing store loses the row, not the app. */
+  /** Write a row and evict older ones that no longer fit. A full or failing store drops the row without an error. */
   async set(key: string, row: Row): Promise<void> {
     const stored: StoredRow = { v: SCHEMA_VERSION, k: key, data: row.data, etag: row.etag, at: row.at };
     const text = JSON.stringify(stored);

@@ -1,7 +1,7 @@
 /**
  * Writes that survive a lost connection: stored first, then sent in order, each under its idempotency key.
  *
- * A write leaves the outbox when the service has answered it. The answer can be lost on the way; the write is then
+ * A write leaves the outbox after the service has responded. The response can be lost; the write is then
  * sent again under the same key, and the service carries it out once. A write that the service refuses leaves the
  * outbox too, and its `settled` listeners undo what the app showed in advance.
  */
@@ -86,7 +86,7 @@ export async function submit(write: Pick<Write, 'kind' | 'method' | 'path' | 'bo
   return outcome?.data;
 }
 
-/** Send what waits, in order, in one tab at a time; stop at the first write that cannot be sent now. */
+/** Send the pending writes in order, in one tab at a time; stop at the first write that cannot be sent now. */
 export function drain(): Promise<void> {
   // A write added while a drain runs is sent by the drain that follows it.
   const next = (draining ?? Promise.resolve()).then(() => exclusively('outbox', sendAll));

@@ -40,7 +40,7 @@ export function record(name: EventName, details: { screen?: string; seconds?: nu
   else timer ??= setTimeout(() => void flush(), FLUSH_MS);
 }
 
-/** Send what waits. Without consent or a session it stays, up to the bound. */
+/** Send the pending events. Without consent or a session they remain, up to the bound. */
 export async function flush(): Promise<void> {
   if (timer !== null) clearTimeout(timer);
   timer = null;
@@ -49,6 +49,6 @@ export async function flush(): Promise<void> {
   try {
     await submit({ kind: 'events', method: 'POST', path: '/v1/events', body: { events } });
   } catch {
-    // A refused batch is dropped: figures are not worth an error message.
+    // A refused batch is dropped without an error message: measurements are optional.
   }
 }

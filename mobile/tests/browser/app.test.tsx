@@ -68,7 +68,7 @@ const byText = (selector: string, text: string) => () =>
   [...document.querySelectorAll(selector)].find((each) => each.textContent?.includes(text) && isDisplayed(each));
 const back = () => [...document.querySelectorAll('[aria-label="Back"]')].find(isDisplayed);
 
-/** What a mouse does: react-native-web presses on the sequence, not on the click alone. */
+/** The events of a mouse press: react-native-web reacts to the sequence, not on the click alone. */
 function press(element: Element): void {
   for (const type of ['mousedown', 'mouseup', 'click']) {
     element.dispatchEvent(new MouseEvent(type, { bubbles: true, cancelable: true, button: 0 }));

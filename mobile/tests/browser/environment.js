@@ -1,4 +1,4 @@
-/** jsdom with the parts of Node.js that browsers have and jsdom has not. */
+/** jsdom with the parts of Node.js that browsers have and jsdom lacks. */
 const { TestEnvironment } = require('jest-environment-jsdom');
 
 module.exports = class extends TestEnvironment {

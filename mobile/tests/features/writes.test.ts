@@ -36,13 +36,13 @@ afterEach(async () => {
 
 const shown = () => queryClient.getQueryData<Content>(['content', 'c1'])?.published_at ?? null;
 
-test('publishing shows at once, before the service answers', async () => {
-  let answer: (response: Response) => void = () => undefined;
-  service.on('PUT /v1/contents/c1/publication', () => new Promise((resolve) => (answer = resolve)));
+test('publishing shows at once, before the service responds', async () => {
+  let respond: (response: Response) => void = () => undefined;
+  service.on('PUT /v1/contents/c1/publication', () => new Promise((resolve) => (respond = resolve)));
   const done = setPublished(CONTENT, true);
   expect(shown()).not.toBeNull();
   while (service.requests.length === 0) await new Promise(setImmediate);
-  answer(json({ ...CONTENT, published_at: '2026-01-02T00:00:00Z' }));
+  respond(json({ ...CONTENT, published_at: '2026-01-02T00:00:00Z' }));
   await done;
   expect(shown()).toBe('2026-01-02T00:00:00Z');
 });

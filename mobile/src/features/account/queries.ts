@@ -36,7 +36,7 @@ export async function signOutEverywhere(): Promise<void> {
   await signOut();
 }
 
-/** Bring the profile in line with the service after a write; call once at the start. */
+/** Update the profile from the service after a write; call once at the start. */
 export function followAccountWrites(refetch: () => void): () => void {
   return onSettled(({ write, data, error }) => {
     if (write.kind !== 'profile') return;

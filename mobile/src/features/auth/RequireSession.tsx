@@ -5,7 +5,7 @@ import { useSession } from '@/hooks';
 import { texts } from '@/texts';
 import { Body, Button, Page } from '@/ui/components';
 
-/** Show the content to a signed-in user, the way to sign in to others. */
+/** Show the content to a signed-in user, otherwise the sign-in. */
 export function RequireSession({ children }: { children: ReactNode }) {
   const session = useSession();
   const router = useRouter();

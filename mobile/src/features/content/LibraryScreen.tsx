@@ -49,7 +49,7 @@ function Library() {
   );
 }
 
-/** The title, the state of the connection, and what waits to be sent. */
+/** The title, the state of the connection, and the writes that wait to be sent. */
 function LibraryHeader() {
   const waiting = usePending().filter((write) => write.kind === 'create');
   const online = useOnline();

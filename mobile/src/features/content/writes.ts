@@ -29,7 +29,7 @@ function apply(id: string, update: (old: Content) => Content): void {
   setItems<Content>(['contents'], (item) => (item.id === id ? update(item) : item));
 }
 
-/** Bring what is shown in line with the service when a write has been answered; call once at the start. */
+/** Update the displayed content after the response to a write; call once at the start. */
 export function followContentWrites(): () => void {
   return onSettled(({ write, data, error }) => {
     if (write.kind === 'create') {
@@ -39,7 +39,7 @@ export function followContentWrites(): () => void {
     if (write.kind !== 'publish' && write.kind !== 'withdraw') return;
     const id = write.path.split('/')[3] ?? '';
     if (error !== null) {
-      // Undo: the state before the write is the opposite of what was asked for, or newer; the service knows.
+      // Undo: the opposite of the request, until the state of the service has been fetched.
       apply(id, (old) => ({
         ...old,
         published_at: write.kind === 'publish' ? null : (old.published_at ?? null),

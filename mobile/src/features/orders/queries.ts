@@ -18,7 +18,7 @@ export const ordersQuery = cachedPages<Order>(['orders'], (cursor, etag) =>
   ),
 );
 
-/** Idempotency keys of orders that have no answer yet: a second press repeats the order, it does not add one. */
+/** Idempotency keys of orders without a response yet: a second press repeats the order instead of adding one. */
 const keys = new Map<string, string>();
 
 /** Buy a plan. Not queued without a connection: a price is paid when the user presses the button, or not at all. */

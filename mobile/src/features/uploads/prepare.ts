@@ -7,7 +7,7 @@ const QUALITY = 0.82;
 export interface Prepared {
   blob: Blob;
   mediaType: string;
-  /** Size of the original, in bytes; null where the picker does not say. */
+  /** Size of the original, in bytes; null if the picker does not report it. */
   originalBytes: number | null;
 }
 
