@@ -23,7 +23,10 @@ class CapacityChange:
 
 
 def capacity(stack: Stack) -> dict[str, str]:
-    """Every capacity number of the stack by its name: replicas first, sizes of data stores last."""
+    """Return every capacity number of the stack by its name: replicas first, sizes of data stores last.
+
+    The names of objects contain their namespace, since another one may have an object of the same name.
+    """
     found: dict[str, str] = {}
     for kind, read in _OBJECTS.items():
         for item in sorted(stack.of_kind(kind), key=lambda item: (item.namespace, item.name)):
@@ -35,7 +38,7 @@ def capacity(stack: Stack) -> dict[str, str]:
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[CapacityChange, ...]:
-    """The numbers that differ, in the order of `after`; removed ones come last."""
+    """Return the numbers that differ, in the order of `after`; removed ones come last."""
     names = [*after, *(name for name in before if name not in after)]
     return tuple(
         CapacityChange(name, before.get(name, ""), after.get(name, ""))
@@ -48,22 +51,23 @@ def _autoscaler(item: Object) -> Iterator[tuple[str, str]]:
     spec = item.node["spec"]
     minimum = spec["minReplicas"]
     yield (
-        f"replicas of {_text(spec.at('scaleTargetRef', 'name'))}",
+        f"replicas of {item.namespace}/{_text(spec.at('scaleTargetRef', 'name'))}",
         f"{_text(minimum) if minimum.present else '1'} to {_text(spec['maxReplicas'])}",
     )
 
 
 def _workload(item: Object) -> Iterator[tuple[str, str]]:
+    label = f"{item.namespace}/{item.name}"
     replicas = item.node.at("spec", "replicas")
     if replicas.present:
-        yield f"replicas of {item.name}", _text(replicas)
+        yield f"replicas of {label}", _text(replicas)
     for container in item.node.at("spec", "template", "spec", "containers").items():
         for key in ("requests", "limits"):
             amounts = [
                 f"{_text(amount)} {name}" for name, amount in sorted(container.at("resources", key).entries())
             ]
             if amounts:
-                yield f"{key} of {item.name}/{_text(container['name'])}", ", ".join(amounts)
+                yield f"{key} of {label}/{_text(container['name'])}", ", ".join(amounts)
 
 
 def _quota(item: Object) -> Iterator[tuple[str, str]]:
@@ -74,7 +78,7 @@ def _quota(item: Object) -> Iterator[tuple[str, str]]:
 def _configuration(item: Object) -> Iterator[tuple[str, str]]:
     for key, value in sorted(item.node["data"].entries()):
         if key.endswith(_POOL):
-            yield f"connections a pod: {key}", _text(value)
+            yield f"connections of a pod of {item.namespace}: {key}", _text(value)
 
 
 def _node_pool(resource: Resource) -> Iterator[tuple[str, str]]:

@@ -19,10 +19,9 @@ def resource(type_: str, name: str, inputs: Any) -> Resource:
     return Resource(f"urn:pulumi:dev::kingdom::{type_}::{name}", type_, name, Node(inputs))
 
 
-def kubernetes(group: str, kind: str, name: str, **body: Any) -> Resource:
-    return resource(
-        f"kubernetes:{group}:{kind}", name, {"metadata": {"name": name, "namespace": "shop"}} | body
-    )
+def kubernetes(group: str, kind: str, name: str, *, namespace: str = "shop", **body: Any) -> Resource:
+    metadata = {"name": name, "namespace": namespace}
+    return resource(f"kubernetes:{group}:{kind}", f"{namespace}-{name}", {"metadata": metadata} | body)
 
 
 def numbers(*resources: Resource) -> dict[str, str]:
@@ -40,7 +39,7 @@ def numbers(*resources: Resource) -> dict[str, str]:
 def test_replicas_of_an_autoscaled_workload_are_a_range(spec: dict[str, Any], text: str) -> None:
     target = {"scaleTargetRef": {"kind": "Deployment", "name": "api"}}
     found = numbers(kubernetes("autoscaling/v2", "HorizontalPodAutoscaler", "hpa", spec=target | spec))
-    assert found == {"replicas of api": text}
+    assert found == {"replicas of shop/api": text}
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
@@ -51,12 +50,20 @@ def test_workload_has_its_replicas_requests_and_limits(kind: str) -> None:
     ]
     spec = {"replicas": 3, "template": {"spec": {"containers": containers}}}
     assert numbers(kubernetes("apps/v1", kind, "web", spec=spec)) == {
-        "replicas of web": "3",
-        "requests of web/a": "500m cpu, 1Gi memory",
-        "limits of web/a": "2.5 cpu",
+        "replicas of shop/web": "3",
+        "requests of shop/web/a": "500m cpu, 1Gi memory",
+        "limits of shop/web/a": "2.5 cpu",
     }
     spec = {"template": {"spec": {"containers": [{"name": "a"}]}}}
     assert numbers(kubernetes("apps/v1", kind, "web", spec=spec)) == {}
+
+
+def test_objects_of_one_name_in_two_namespaces_have_a_number_each() -> None:
+    items = [
+        kubernetes("apps/v1", "Deployment", "web", namespace=namespace, spec={"replicas": count})
+        for namespace, count in (("shop", 1), ("blog", 2))
+    ]
+    assert numbers(*items) == {"replicas of blog/web": "2", "replicas of shop/web": "1"}
 
 
 def test_quota_and_connection_pools_are_read_by_key() -> None:
@@ -66,7 +73,7 @@ def test_quota_and_connection_pools_are_read_by_key() -> None:
     ) == {
         "quota of shop: cpu": "4",
         "quota of shop: pods": "50",
-        "connections a pod: KINGDOM_MONGODB_POOL": "25",
+        "connections of a pod of shop: KINGDOM_MONGODB_POOL": "25",
     }
 
 
@@ -124,7 +131,13 @@ def test_replicas_come_first_and_data_stores_last_whatever_the_order_of_declarat
         kubernetes("apps/v1", "Deployment", "b", spec={"replicas": 1}),
         kubernetes("apps/v1", "Deployment", "a", spec={"replicas": 1}),
     ]
-    names = ["replicas of a", "replicas of b", "quota of shop: pods", "Redis cache: memory", "Atlas db: size"]
+    names = [
+        "replicas of shop/a",
+        "replicas of shop/b",
+        "quota of shop: pods",
+        "Redis cache: memory",
+        "Atlas db: size",
+    ]
     assert list(numbers(*items)) == list(numbers(*reversed(items))) == names
 
 
