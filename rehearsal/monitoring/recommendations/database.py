@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rehearsal.forecast.declared import ATLAS_CONNECTIONS, MONITORS
@@ -59,27 +60,14 @@ def pool_size(history: RecordedHistory) -> list[StackRecommendation]:
     )
     after = _pool(history.config, new)
     return [
-        StackRecommendation(
+        _tier(
+            history,
             "pool-size",
             f"{high:.0f} % of the connections of the pools are used (95th percentile; the warning is at"
             f" {limit:g} %), and commands wait for {waiting:.0%} of the time",
-            ("kingdom:database", "minSize"),
-            current,
             new,
-            {
-                "used_percent": high,
-                "share_waiting": waiting,
-                "pool": before,
-                "pool_after": after,
-                "hours": hours_of(used),
-            },
-            ExpectedEffect(
-                "connections used",
-                "% of the pools",
-                high,
-                high / MARGIN * before / after,
-                min(100.0, demand * history.widening(used) * before / after),
-            ),
+            {"share_waiting": waiting},
+            min(100.0, demand * history.widening(used) * before / after),
             f"Costs more at all times; a pod may open {after} connections in place of {before}.",
             f"Set minSize to {current} again; Atlas scales down once a day at most.",
         )
@@ -106,28 +94,15 @@ def database_tier(history: RecordedHistory) -> list[StackRecommendation]:
     if after < _MIN_POOL or high * MARGIN * history.widening(used) * before / after > limit:
         return []
     return [
-        StackRecommendation(
+        _tier(
+            history,
             "database-tier",
             f"queries take at most {1000 * max(measured):.0f} ms (95th percentile), none is slow, and"
             f" {high:.0f} % of the connections are used",
-            ("kingdom:database", "minSize"),
-            current,
             new,
-            {
-                "used_percent": high,
-                "query_seconds_p95": max(measured),
-                "pool": before,
-                "pool_after": after,
-                "hours": hours_of(used),
-            },
-            ExpectedEffect(
-                "connections used",
-                "% of the pools",
-                high,
-                high / MARGIN * before / after,
-                high * MARGIN * history.widening(used) * before / after,
-            ),
-            "Slower queries until Atlas has scaled up, when a crowd comes.",
+            {"query_seconds_p95": max(measured)},
+            high * MARGIN * history.widening(used) * before / after,
+            "Slower queries until Atlas has scaled up after a rise of the load.",
             f"Set minSize to {current} again.",
         )
     ]
@@ -166,6 +141,34 @@ def index_advice(history: RecordedHistory) -> list[StackRecommendation]:
             f"Set indexAdvisor to {mode} again; indexes that were created remain.",
         )
     ]
+
+
+def _tier(
+    history: RecordedHistory,
+    rule: str,
+    finding: str,
+    new: str,
+    evidence: Mapping[str, float],
+    worst: float,
+    risk: str,
+    undo: str,
+) -> StackRecommendation:
+    """Return the recommendation of another smallest tier; `worst` is the highest expected use in %."""
+    used = history.line("database-connections")
+    current = str(history.config["kingdom:database"]["minSize"])
+    before, after = _pool(history.config, current), _pool(history.config, new)
+    high = percentile(used.values, 95)
+    return StackRecommendation(
+        rule,
+        finding,
+        ("kingdom:database", "minSize"),
+        current,
+        new,
+        {"used_percent": high, **evidence, "pool": before, "pool_after": after, "hours": hours_of(used)},
+        ExpectedEffect("connections used", "% of the pools", high, high / MARGIN * before / after, worst),
+        risk,
+        undo,
+    )
 
 
 def _remains(history: RecordedHistory, series: Any) -> bool:
