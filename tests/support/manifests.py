@@ -9,6 +9,32 @@ from textwrap import dedent, indent
 
 from rehearsal.policy.manifest_check import check
 
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: fine}
+spec:
+  containers:
+  - name: a
+    image: nginx
+"""
+# A Deployment within a list; it shares the node's network.
+LIST = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web, namespace: shop}
+  spec:
+    template:
+      spec:
+        hostNetwork: true
+        containers:
+        - name: a
+          image: nginx
+"""
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -10,22 +10,8 @@ import pytest
 from rehearsal.errors import InputError
 from rehearsal.policy.manifest_check import check
 from rehearsal.policy.pack_files import PolicyConfigError
+from tests.support.manifests import LIST
 
-BAD = """\
-apiVersion: v1
-kind: List
-items:
-- apiVersion: apps/v1
-  kind: Deployment
-  metadata: {name: web, namespace: shop}
-  spec:
-    template:
-      spec:
-        hostNetwork: true
-        containers:
-        - name: a
-          image: nginx
-"""
 GOOD = """\
 apiVersion: v1
 kind: Pod
@@ -41,7 +27,7 @@ spec:
 
 def test_a_finding_has_file_line_object_and_path_also_inside_a_list(tmp_path: Path) -> None:
     file = tmp_path / "web.yaml"
-    file.write_text("---\n# a comment\n---\n" + BAD)
+    file.write_text("---\n# a comment\n---\n" + LIST)
     report = check([str(file)], only=("pss-host-namespaces",))
     [found] = report.remarks
     assert (found.file, found.line, found.path) == (str(file), 13, "spec.template.spec.hostNetwork")
@@ -118,7 +104,7 @@ def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:
 
 
 def test_json_has_what_the_text_has(tmp_path: Path) -> None:
-    (tmp_path / "web.yaml").write_text(BAD)
+    (tmp_path / "web.yaml").write_text(LIST)
     report = check([str(tmp_path)], strict=True)
     data = report.to_json()
     assert data["counts"]["mandatory"] == len(

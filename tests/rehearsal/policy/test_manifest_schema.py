@@ -9,16 +9,7 @@ import pytest
 from rehearsal.policy.manifest_schema import GROUP_VERSION, misfits
 from rehearsal.policy.manifests import read
 from rehearsal.pulumi.properties import format_path
-
-POD = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: fine}
-spec:
-  containers:
-  - name: a
-    image: nginx
-"""
+from tests.support.manifests import POD
 
 
 @pytest.fixture

@@ -15,31 +15,7 @@ import pytest
 
 from rehearsal.errors import InputError
 from rehearsal.policy.manifests import Manifest, read
-
-POD = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: fine}
-spec:
-  containers:
-  - name: a
-    image: nginx
-"""
-LIST = """\
-apiVersion: v1
-kind: List
-items:
-- apiVersion: apps/v1
-  kind: Deployment
-  metadata: {name: web, namespace: shop}
-  spec:
-    template:
-      spec:
-        hostNetwork: true
-        containers:
-        - name: a
-          image: nginx
-"""
+from tests.support.manifests import LIST, POD
 
 
 def only(file: Path, text: str) -> Manifest:
