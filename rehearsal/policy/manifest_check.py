@@ -89,17 +89,17 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """1 with a mandatory finding, else 2 when something could not be read, else 0."""
+        """Return 1 with a mandatory finding, else 2 if something could not be read, else 0."""
         return 1 if not self.ok else 2 if self.unreadable else 0
 
     @property
     def counts(self) -> dict[str, int]:
-        """Findings by level."""
+        """Return the number of findings by level."""
         levels = [remark.level for remark in self.remarks]
         return {level: levels.count(level) for level in ("mandatory", "advisory")}
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
+        """Return the report as JSON values."""
         return {
             "ok": self.ok,
             "objects": self.objects,
@@ -111,9 +111,9 @@ class Report:
         }
 
     def lines(self, *, diff: bool = False) -> list[str]:
-        """The report as text. Remediation and link follow the first finding of each policy.
+        """Return the report as text. Remediation and link follow the first finding of each policy.
 
-        With `diff`, what remediation would add is shown too.
+        With `diff`, the additions of remediation are shown too.
         """
         text: list[str] = []
         explained: set[str] = set()
@@ -157,8 +157,7 @@ def check(
     Policies that are specific to this platform (its registries, quotas, labels) run only with `strict`, or
     when `only` or `config` names them. `config` has the form of a ``--policy-pack-config`` file; `only`
     selects policies by name or by the beginning of a tag (``PSS``); `exclude` has glob patterns of files to
-    leave out.
-    Raises InputError when nothing can be read, and PolicyConfigError for a wrong configuration.
+    leave out. Raises InputError if nothing can be read, and PolicyConfigError for an invalid configuration.
     """
     settings = _settings(config or {}, strict, only)
     _check_selection(only, settings)
@@ -207,7 +206,7 @@ _PATCH: Final = "is a patch: what is absent here may be in the object that it ch
 
 
 def _is_elsewhere(reading: Reading, manifest: Manifest, finding: Finding) -> bool:
-    """Whether a finding is about a value that is absent in a patch, and so may be in the patched object."""
+    """Whether a finding is about a value that is absent in a patch, and may be set in the patched object."""
     value = manifest.resource.node.raw
     for part in finding.path:
         if isinstance(part, int):
@@ -224,7 +223,7 @@ def _is_elsewhere(reading: Reading, manifest: Manifest, finding: Finding) -> boo
 
 @dataclass(frozen=True)
 class _Found:
-    """A finding together with the manifest it is about."""
+    """A finding and its manifest."""
 
     remark: Remark
     manifest: Manifest | None
@@ -232,7 +231,7 @@ class _Found:
 
 
 def _own_checks(reading: Reading, only: tuple[str, ...]) -> Iterator[_Found]:
-    """Findings that are not of the pack: what the API server would refuse, and objects declared twice."""
+    """Findings outside of the pack: violations of the API server's rules, and objects declared twice."""
     if not only or SCHEMA.name in only:
         for manifest in reading.manifests:
             for finding in misfits(manifest):
@@ -261,7 +260,7 @@ class _Comment:
 def _apply_ignores(
     found: list[_Found], elsewhere: list[_Found], reading: Reading, *, complete: bool
 ) -> tuple[list[Remark], list[tuple[Remark, str]], list[Remark]]:
-    """Split findings into those that count and those that a comment suppresses.
+    """Split findings into active ones and those that a comment suppresses.
 
     The third list is about the comments themselves; only a `complete` run can detect unused ones. A comment
     about a finding of `elsewhere`, which depends on the object that a patch changes, is not unused.
@@ -304,7 +303,7 @@ def _comment_for(item: _Found, by_place: Mapping[tuple[str, int], list[_Comment]
 
 
 def _wrong(comment: _Comment, known: set[str], complete: bool) -> str:
-    """The problem of a comment; "" if it is valid."""
+    """Return the problem of a comment; "" if it is valid."""
     ignore = comment.ignore
     if not ignore.policies:
         return "names no policy: write `# kingdom: ignore POLICY -- REASON`"
@@ -329,7 +328,7 @@ def _unevaluated(stack: Stack, by_urn: Mapping[str, Manifest]) -> Iterator[str]:
 
 
 def _remedy(rule: Rule, manifest: Manifest, chosen: PolicySettings) -> tuple[tuple[str, str], ...]:
-    """The additions that the rule's remediation would make to a manifest."""
+    """Return the additions of the rule's remediation to a manifest."""
     if rule.remedy is None:
         return ()
     before = manifest.resource.node.raw
@@ -348,7 +347,7 @@ def _has_tag(rule: Rule, word: str) -> bool:
 
 
 def _check_selection(only: tuple[str, ...], settings: Mapping[str, PolicySettings]) -> None:
-    """Refuse a selection that selects no policy: everything would pass without a check."""
+    """Refuse a selection that selects no policy, since every manifest would pass."""
     names = [rule.name for rule in RULES] + [tag for rule in RULES for tag in rule.tags]
     names += [own.name for own in OWN_CHECKS]
     for word in only:

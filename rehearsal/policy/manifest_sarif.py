@@ -18,7 +18,10 @@ _TITLE: Final = "kingdom check, with the policy pack of this repository"
 
 
 def sarif(report: Report) -> dict[str, Any]:
-    """The log. Ignored findings are results with a suppression; what was not evaluated is a notification."""
+    """Return the SARIF log.
+
+    Ignored findings are results with a suppression; values that could not be evaluated are notifications.
+    """
     items: list[tuple[Remark, str]] = [(remark, "") for remark in report.remarks]
     items += report.ignored
     known = {name: rule for name, rule in rules().items() if any(name == item.policy for item, _ in items)}
@@ -46,7 +49,7 @@ def sarif(report: Report) -> dict[str, Any]:
 
 
 def write_sarif(report: Report, file: Path) -> None:
-    """Write the log to `file`. Raises InputError when that cannot be written."""
+    """Write the log to `file`. Raises InputError if the file cannot be written."""
     try:
         file.write_text(json.dumps(sarif(report), indent=2) + "\n")
     except OSError as error:
@@ -54,7 +57,7 @@ def write_sarif(report: Report, file: Path) -> None:
 
 
 def _location(file: str) -> dict[str, str]:
-    """A file by its path from the working directory; by an absolute URI outside of it."""
+    """Return the location of a file: relative to the working directory, or an absolute URI outside of it."""
     path = Path(file)
     if path.is_absolute():
         if not path.is_relative_to(Path.cwd()):

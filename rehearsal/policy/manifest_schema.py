@@ -23,7 +23,7 @@ from rehearsal.pulumi.properties import parse_path
 
 @dataclass(frozen=True)
 class Schema:
-    """The metadata that a finding of the schema carries, in the form of a policy's."""
+    """The metadata of schema findings, in the form of a policy's."""
 
     name: str
     description: str
@@ -71,7 +71,7 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _without_schemas(definition: dict[str, Any]) -> dict[str, Any]:
-    """A CustomResourceDefinition without the schemas of its versions, which are not checked here."""
+    """Return a CustomResourceDefinition without the schemas of its versions, which are not checked here."""
     spec = definition.get("spec")
     if not isinstance(spec, dict):
         return definition
@@ -94,9 +94,9 @@ _QUANTITY_VALUES_IN: Final = frozenset({"metrics", "behavior"})
 
 
 def _accepted(path: Path, reason: str) -> bool:
-    """Whether the API server takes what the SDK's types do not allow.
+    """Whether the API server accepts a value that the SDK's types do not allow.
 
-    It reads numbers as quantities, and ignores the status of what is applied.
+    It accepts numbers as quantities, and ignores the status of applied objects.
     """
     names = [part for part in path if isinstance(part, str)]
     if names[:1] == ["status"]:
@@ -114,7 +114,7 @@ _WHOLE_FLOAT: Final = re.compile(r"expected an integer, got the number -?[0-9]+\
 
 
 def _repeated(tree: yaml.Node, urn: str) -> Iterator[Finding]:
-    """Keys that occur twice in one object: parsers differ in which of them counts."""
+    """Yield keys that occur twice in one object, of which parsers use one or the other."""
     pending: list[tuple[yaml.Node, Path]] = [(tree, ())]
     seen: set[int] = set()
     while pending:
@@ -142,5 +142,5 @@ def _repeated(tree: yaml.Node, urn: str) -> Iterator[Finding]:
 
 
 def _is_within(key: yaml.Node, mapping: yaml.Node) -> bool:
-    """Whether a key is written in the mapping itself, and not in one that it merges."""
+    """Whether a key is declared in the mapping itself, not in one that it merges."""
     return bool(mapping.start_mark.index <= key.start_mark.index < mapping.end_mark.index)

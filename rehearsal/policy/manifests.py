@@ -28,7 +28,7 @@ _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True)
 class Manifest:
-    """One Kubernetes object: where it stands, and the resource that policies see."""
+    """One Kubernetes object with its position in a file, and its resource for policies."""
 
     file: str
     tree: yaml.Node
@@ -83,7 +83,7 @@ class Ignore:
 
 @dataclass
 class Reading:
-    """The objects that were read, what could not be read, and the ignore comments."""
+    """The objects, the problems of unreadable files, and the ignore comments."""
 
     manifests: list[Manifest] = field(default_factory=list)
     # One line each, with file and line.
@@ -111,7 +111,7 @@ def read(paths: list[str], *, exclude: tuple[str, ...] = ()) -> Reading:
 
     `exclude` has glob patterns of files and folders to leave out of folders. In a folder, documents that are
     not Kubernetes objects (a chart's values) are left out. Raises InputError, with every file and line that
-    cannot be read, when no object can be read at all.
+    cannot be read, if no object can be read at all.
     """
     reading = Reading()
     for path in paths:
@@ -173,14 +173,14 @@ def _ignores(name: str, text: str, trees: list[yaml.Node]) -> Iterator[Ignore]:
 
 
 def _lines_of_text(tree: yaml.Node) -> Iterator[int]:
-    """The lines within block scalars, where a number sign starts no comment."""
+    """Yield the lines within block scalars, where a number sign starts no comment."""
     for node in nodes_below(tree):
         if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
             yield from range(node.start_mark.line + 1, node.end_mark.line)
 
 
 def _excluded(file: Path, folder: Path, patterns: tuple[str, ...]) -> bool:
-    """Whether a file, or a folder it is in, matches one of the patterns."""
+    """Whether a file or its folder matches one of the patterns."""
     relative = file.relative_to(folder)
     for pattern in patterns:
         wanted = pattern.rstrip("/").removeprefix("./")
@@ -212,7 +212,10 @@ def _texts(path: str, exclude: tuple[str, ...], problems: list[str]) -> Iterator
 
 
 def _files(place: Path, exclude: tuple[str, ...], problems: list[str]) -> list[Path]:
-    """The files of a folder that may be manifests, sorted; folders that cannot be listed are problems."""
+    """Yield the files of a folder that may be manifests, sorted.
+
+    Folders that cannot be listed are recorded as problems.
+    """
 
     def unreadable(error: OSError) -> None:
         if not (exclude and _excluded(Path(error.filename, "file"), place, exclude)):
@@ -241,7 +244,7 @@ _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "
 
 
 def _patches(name: str, kustomization: Any) -> Iterator[Path]:
-    """The files that a kustomization names as patches."""
+    """Yield the files that a kustomization names as patches."""
     if not isinstance(kustomization, dict):
         return
     for key in ("patches", "patchesStrategicMerge"):

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class PolicyPack:
-    """A running pack. Made with :meth:`start`; safe to use from several threads; close it after use."""
+    """A running pack, created with :meth:`start`. Thread-safe; close it after use."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class PolicyPack:
         engine_address: str = "127.0.0.1:0",
         start_timeout: float = START_TIMEOUT,
     ) -> PolicyPack:
-        """Start the pack at `path` and return at once; the first question waits until it is up.
+        """Start the pack at `path` and return at once; the first call waits until it has started.
 
         `config` has the form of a ``--policy-pack-config`` file and is checked before anything is evaluated;
         `stack_config` maps full keys (``kingdom:network``) to values as the CLI passes them: strings, JSON
@@ -117,7 +117,7 @@ class PolicyPack:
         tags: Mapping[str, str] | None = None,
         start_timeout: float = START_TIMEOUT,
     ) -> PolicyPack:
-        """The pack whose process was started with `context`, here or in the process that forked this one."""
+        """Return the pack whose process was started with `context`, in this process or its parent."""
         described = {
             "project": context.project,
             "stack": context.stack,
@@ -148,18 +148,18 @@ class PolicyPack:
 
     @property
     def info(self) -> PackInfo:
-        """The contents of the pack. Waits for the start; raises PolicyPackError."""
+        """Return the description of the pack. Waits for the start; raises PolicyPackError."""
         self._ready()
         assert self._info is not None
         return self._info
 
     @property
     def label(self) -> str:
-        """Name and version, as printed with the findings."""
+        """Return name and version, as printed with the findings."""
         return f"{self.info.name} {self.info.version}"
 
     def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.AnalyzeDiagnostic]:
-        """Findings about one resource's inputs, each with the resource's URN and the pack's version."""
+        """Return the findings on one resource's inputs, with the resource's URN and the pack's version."""
         stub = self._ready()
         response = self._call(lambda: stub.Analyze(request, timeout=CALL_TIMEOUT), request.urn)
         return self._stamped(response, request.urn)
@@ -167,13 +167,16 @@ class PolicyPack:
     def analyze_stack(
         self, request: analyzer_pb2.AnalyzeStackRequest
     ) -> list[analyzer_pb2.AnalyzeDiagnostic]:
-        """Findings about the whole state; an empty URN means the stack itself."""
+        """Return the findings on the whole state; an empty URN means the stack itself."""
         stub = self._ready()
         response = self._call(lambda: stub.AnalyzeStack(request, timeout=CALL_TIMEOUT), "the stack")
         return self._stamped(response, "")
 
     def remediate(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.Remediation]:
-        """Rewrites of one resource's inputs, in order: each starts from what the one before it made."""
+        """Return the rewrites of one resource's inputs in order.
+
+        Each starts from the result of the previous one.
+        """
         stub = self._ready()
         if not any(policy.level == "remediate" for policy in self.info.policies):
             return []  # the pack would return the same: only such policies may rewrite
@@ -183,7 +186,7 @@ class PolicyPack:
         return list(response.remediations)
 
     def close(self) -> None:
-        """End the process. Safe to call twice, and at any moment of the start."""
+        """End the process. May be called repeatedly, and during the start."""
         with self._lock:
             if not self._process.cut():
                 return

@@ -1,4 +1,4 @@
-"""The files of a policy pack: manifest, interpreter, configuration; and what is wrong with them."""
+"""The files of a policy pack (manifest, interpreter, configuration) and their problems."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rehearsal.errors import InputError, KingdomError
 
 
 class PolicyPackError(KingdomError):
-    """The pack does not start or breaks, at a place that the text names."""
+    """The pack does not start or fails; the message names the position."""
 
     def __init__(self, message: str, *, remedy: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(message, remedy=remedy or "Fix the pack and run the command again.", details=details)
 
 
 class PolicyConfigError(PolicyPackError, InputError):
-    """The pack's configuration is wrong; nothing was evaluated."""
+    """The pack's configuration is invalid; no resource was evaluated."""
 
 
 def manifest_of(path: Path) -> Mapping[str, Any]:
-    """The ``PulumiPolicy.yaml`` of the pack at `path`. Raises PolicyPackError."""
+    """Return the ``PulumiPolicy.yaml`` of the pack at `path`. Raises PolicyPackError."""
     file = path / "PulumiPolicy.yaml"
     try:
         manifest = yaml.safe_load(file.read_text())
@@ -45,7 +45,7 @@ def manifest_of(path: Path) -> Mapping[str, Any]:
 
 
 def python_of(path: Path, manifest: Mapping[str, Any]) -> Path:
-    """The interpreter of the pack's ``virtualenv`` option; ours where that was not made (a bare clone)."""
+    """Return the interpreter of the pack's ``virtualenv`` option; this process's if that does not exist."""
     runtime = manifest["runtime"]
     options = runtime.get("options") if isinstance(runtime, dict) else None
     folder = options.get("virtualenv") if isinstance(options, dict) else None
@@ -54,7 +54,7 @@ def python_of(path: Path, manifest: Mapping[str, Any]) -> Path:
 
 
 def load_config(file: Path) -> dict[str, Any]:
-    """A ``--policy-pack-config`` file. Raises PolicyPackError naming line and column of what is not JSON."""
+    """Read a ``--policy-pack-config`` file. Raises PolicyPackError with line and column of invalid JSON."""
     try:
         text = file.read_text()
         config = json.loads(text) if text.strip() else {}

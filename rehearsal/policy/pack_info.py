@@ -16,7 +16,7 @@ _SEVERITIES: Final = ("", "low", "medium", "high", "critical")
 
 @dataclass(frozen=True)
 class PolicyInfo:
-    """One policy as its pack describes it. `level` and `settings` are those in force."""
+    """One policy as described by its pack. `level` and `settings` are the effective ones."""
 
     name: str
     description: str

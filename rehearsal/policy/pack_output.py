@@ -1,4 +1,4 @@
-"""The output of a policy pack's process: its port, and the place where a policy raised."""
+"""The output of a policy pack's process: its port, and the position of an exception."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ERROR: Final = re.compile(
 
 
 class FirstLine:
-    """The first line of a stream, awaited: None in time-out, "" at the end of an empty stream."""
+    """Waits for the first line of a stream: None on timeout, "" at the end of an empty stream."""
 
     def __init__(self) -> None:
         self._there = threading.Event()
         self._line = ""
 
     def offer(self, line: str) -> bool:
-        """Take `line` if it is the first; whether it was."""
+        """Store `line` if it is the first; return whether it was."""
         if self._there.is_set():
             return False
         self._line = line
@@ -40,7 +40,7 @@ class FirstLine:
 
 
 class Tail:
-    """The last lines that the pack wrote, kept to name a cause and a place without a traceback."""
+    """The last lines that the pack wrote, to report cause and position without a traceback."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=400)
@@ -75,7 +75,10 @@ class Tail:
         return "\n".join(lines[errors[-1] :]).removeprefix("error: ") if errors else "".join(lines[-1:])
 
     def place(self, pack: Path, error: str) -> str:
-        """`` at FILE:LINE`` of the innermost frame in the pack, once the traceback of `error` has arrived."""
+        """Return `` at FILE:LINE`` of the innermost frame in the pack.
+
+        Waits until the traceback of `error` has arrived.
+        """
         if error:
             with self._changed:
                 tail = error.splitlines()[-1] if error.splitlines() else error
@@ -87,7 +90,7 @@ class Tail:
 
 
 def drain(stream: Any, each: Callable[[str], object], end: Callable[[], None]) -> None:
-    """Read `stream` to its end on a thread, so that the pack never blocks on a full pipe."""
+    """Read `stream` to its end in a thread, so that the pack is never blocked by a full pipe."""
 
     def run() -> None:
         with contextlib.suppress(ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Start the process of a policy pack, which the process that evaluates it may be forked from.
+"""Start the process of a policy pack; the process that evaluates with it may be a fork of this one.
 
 The process is the one that the CLI's Python language host runs (``pulumi-language-python``, ``RunPlugin``
 with kind ``analyzer``): ``python -u -m pulumi.policy ENGINE_ADDRESS PACK`` in the pack's folder, with
@@ -20,10 +20,10 @@ from typing import Any, Final
 from rehearsal.policy.pack_files import PolicyPackError, manifest_of, python_of
 
 _END_SECONDS: Final = 2.0
-# The same program as `-m pulumi.policy`, plus a thread that ends it once our end of the pipe on file
-# descriptor 3-or-so closes. The kernel closes that end even when we are killed with SIGKILL, so the pack
-# never outlives us; it cannot use stdin for that, since packs may read it. gRPC's log on stderr has the place
-# where a policy raised.
+# The same program as `-m pulumi.policy`, plus a thread that ends it when this process closes its end of the
+# pipe, whose file descriptor is an argument. The kernel closes that end even after SIGKILL, so the pack never
+# outlives this process. Standard input is not usable for that, since packs may read it. gRPC's log on stderr
+# contains the position of an exception.
 _BOOT: Final = """
 import logging, os, runpy, sys, threading
 lifeline = int(sys.argv.pop(1))
@@ -51,7 +51,7 @@ class PackContext:
 
 
 class PackProcess:
-    """A started process of the pack at `path`, with the pipe whose closing ends it. Starts no thread."""
+    """A started process of the pack at `path`. Closing its pipe ends it. Starts no thread."""
 
     def __init__(
         self, path: Path, manifest: Mapping[str, Any], process: subprocess.Popen[bytes], lifeline: int
@@ -75,7 +75,7 @@ class PackProcess:
             "PULUMI_DRY_RUN": "true" if context.dry_run else "false",
             "PULUMI_ORGANIZATION": context.organization,
             "PULUMI_CONFIG": json.dumps(dict(context.config)),
-            # The pack imports its own package, also where another checkout of it is installed.
+            # The pack imports its own package, even if another checkout of it is installed.
             "PYTHONPATH": os.pathsep.join(filter(None, (str(path.parent), os.environ.get("PYTHONPATH", "")))),
         }
         theirs, ours = os.pipe()
@@ -88,7 +88,7 @@ class PackProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=(theirs,),
-                # Ctrl-C is for us to handle: the pack ends when we do.
+                # Ctrl-C is handled by this process, which ends the pack.
                 start_new_session=True,
             )
         except OSError as error:
@@ -100,7 +100,7 @@ class PackProcess:
 
     @property
     def open(self) -> bool:
-        """Whether this process still holds the pipe."""
+        """Whether this process still has the pipe open."""
         return self._lifeline >= 0
 
     def release(self) -> None:
@@ -113,7 +113,7 @@ class PackProcess:
                 stream.close()
 
     def cut(self) -> bool:
-        """Close the pipe, which ends the pack; whether it was open."""
+        """Close the pipe, which ends the pack; return whether it was open."""
         if not self.open:
             return False
         os.close(self._lifeline)
@@ -121,7 +121,7 @@ class PackProcess:
         return True
 
     def end(self) -> None:
-        """Close the pipe and wait until the process has ended; kill it when it does not.
+        """Close the pipe and wait until the process has ended; kill it after a timeout.
 
         In a process forked after the start this only closes the pipe: the parent waits.
         """
@@ -136,7 +136,7 @@ class PackProcess:
             self.process.wait()
 
     def exit_code(self) -> int | None:
-        """Exit code of an ended process; None while it runs, and in a process forked after the start."""
+        """Return the exit code of an ended process; None while it runs, and in a fork."""
         if os.getpid() != self._parent:
             return None
         with contextlib.suppress(subprocess.TimeoutExpired):

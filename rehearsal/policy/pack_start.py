@@ -16,7 +16,7 @@ import psutil
 
 # Multiple of the limit after which the wait ends in any case.
 _MAX_TIMES: Final = 10
-# Share of the elapsed time below which a sleeping process does nothing but poll.
+# Share of the elapsed time below which a sleeping process only polls.
 _MIN_SHARE: Final = 0.01
 _STEP: Final = 0.5  # seconds between two samples of the process
 _HANGING: Final = "it hangs before `PolicyPack(...)` is reached"
@@ -25,14 +25,14 @@ _RUNNING: Final = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
 
 @dataclass(frozen=True)
 class Activity:
-    """Processor time that a process used so far, in seconds, and whether it runs or waits for the disk."""
+    """Processor seconds that a process has used, and whether it runs or waits for the disk."""
 
     processor: float
     running: bool
 
     @classmethod
     def of(cls, pid: int) -> Activity | None:
-        """The activity of a process; None when it has ended."""
+        """Return the activity of a process; None if it has ended."""
         try:
             process = psutil.Process(pid)
             times, status = process.cpu_times(), process.status()
@@ -45,7 +45,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Hang:
-    """Why the wait ended without a line, and what to look for."""
+    """Why the wait ended without a line, and what to check."""
 
     reason: str
     remedy: str

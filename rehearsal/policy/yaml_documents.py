@@ -1,4 +1,4 @@
-"""Parse YAML as `kubectl` does: each document as JSON values, with a tree that has the line of every value.
+"""Parse YAML as `kubectl` does: documents as JSON values, with the line of every value.
 
 The values follow YAML 1.1, as in `sigs.k8s.io/yaml`. Depth and size are bounded, because the parser recurses
 for each level and an alias repeats everything below its anchor.
@@ -45,11 +45,11 @@ _BREAKS: Final = "\r\x85\u2028\u2029"
 
 
 class TooLargeError(Exception):
-    """A document is nested deeper, or has more values, than any manifest."""
+    """A document is nested more deeply, or has more values, than permitted."""
 
 
 class NotJsonError(Exception):
-    """A document has a number that JSON, and so the API server, does not have: infinity or NaN."""
+    """A document has a number that JSON and the API server do not support: infinity or NaN."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Document:
 def documents(text: str) -> Iterator[Document]:
     """Yield the documents of `text`, which may also be JSON.
 
-    Raises yaml.YAMLError where it is not YAML, TooLargeError beyond the bounds, ValueError for a date that
-    does not exist or an integer of too many digits.
+    Raises yaml.YAMLError for invalid YAML, TooLargeError beyond the bounds, ValueError for a date that does
+    not exist or an integer of too many digits.
     """
     json_text = _valid_json(text)
     if json_text is None:
@@ -98,7 +98,7 @@ def documents(text: str) -> Iterator[Document]:
 
 
 def child(node: yaml.Node, part: str | int) -> yaml.Node | None:
-    """The value below `node` at a key or an index; of a repeated key the last value."""
+    """Return the value below `node` at a key or an index; of a repeated key the last value."""
     if isinstance(node, yaml.MappingNode):
         return next((value for key, value in reversed(node.value) if key.value == str(part)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
@@ -107,7 +107,7 @@ def child(node: yaml.Node, part: str | int) -> yaml.Node | None:
 
 
 def nodes_below(tree: yaml.Node) -> Iterator[yaml.Node]:
-    """`tree` and every node below it once, in the order of the text."""
+    """Yield `tree` and every node below it once, in the order of the text."""
     pending: list[yaml.Node] = [tree]
     seen: set[int] = set()
     while pending:
@@ -124,7 +124,7 @@ def nodes_below(tree: yaml.Node) -> Iterator[yaml.Node]:
 
 @functools.lru_cache(maxsize=8192)
 def _plain_tag(value: str) -> str:
-    """The tag of a plain scalar."""
+    """Return the tag of a plain scalar."""
     resolvers = _BASE.yaml_implicit_resolvers
     for tag, pattern in (*resolvers.get(value[:1], ()), *resolvers.get(None, ())):
         if pattern.match(value):
@@ -133,19 +133,22 @@ def _plain_tag(value: str) -> str:
 
 
 class _Loader(_BASE):
-    """The safe loader with a cache in front of the resolver, which took a tenth of the time."""
+    """The safe loader with a cache in front of the resolver, which used a tenth of the time."""
 
     # Whether the latest document may have an object with the same key twice.
     may_repeat_keys = False
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
-        """The tag of a node that has none in the text."""
+        """Return the tag of a node that has none in the text."""
         if kind is yaml.ScalarNode:
             return _plain_tag(value) if implicit[0] else _STR
         return _MAP if kind is yaml.MappingNode else _SEQ
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
-        """The mapping with keys as text, since `1` and `true` are equal keys in Python but not in JSON."""
+        """Return the mapping with keys as text.
+
+        `1` and `true` are equal keys in Python but not in JSON.
+        """
         if not isinstance(node, yaml.MappingNode):
             return super().construct_mapping(node, deep)  # raises the error
         self.flatten_mapping(node)
@@ -170,7 +173,10 @@ class _UnusualError(Exception):
 
 
 def _value(tree: yaml.Node, loader: Any) -> Any:
-    """The JSON values of a document. The full constructor takes three times as long, so it is used last."""
+    """Return the JSON values of a document.
+
+    The full constructor takes three times as long, so it is tried last.
+    """
     try:
         try:
             return _plain_value(tree, loader)
@@ -220,7 +226,7 @@ def _plain_scalar(node: Any, loader: Any, *, finite: bool = True) -> Any:
 
 
 def _as_json(value: Any) -> Any:
-    """`value` as `kubectl` sends it: keys are text, and a date is text."""
+    """Return `value` as `kubectl` sends it: keys and dates are text."""
     if isinstance(value, dict):
         return {_as_key(key): _as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -239,9 +245,9 @@ def _as_key(key: Any) -> str:
 
 
 def json_without_object(text: str) -> bool:
-    """Whether `text` is JSON that can hold no Kubernetes object, such as a dashboard or a lock file.
+    """Whether `text` is JSON without a Kubernetes object, such as a dashboard or a lock file.
 
-    JSON is decoded in a tenth of the time that the lines of its values take.
+    Decoding JSON takes a tenth of the time that determining the lines of its values takes.
     """
     if text.lstrip()[:1] not in ("{", "["):
         return False
@@ -253,7 +259,7 @@ def json_without_object(text: str) -> bool:
 
 
 def _valid_json(text: str) -> str | None:
-    """JSON as YAML: without tabs, which are never inside strings, and with surrogate pairs decoded.
+    """Return JSON as YAML: without tabs, which are never inside strings, and with surrogate pairs decoded.
 
     None for anything but valid JSON.
     """
@@ -268,7 +274,7 @@ def _valid_json(text: str) -> str | None:
 
 
 def _check_depth(text: str) -> None:
-    """Raise TooLargeError for a document so deep that the parser would overflow its stack."""
+    """Raise TooLargeError for a document whose depth would overflow the parser's stack."""
     # A block collection is indented by at least one column more than the one around it, a list inside an
     # object by none; a flow collection takes a bracket.
     brackets = text.count("[") + text.count("{")
@@ -295,9 +301,9 @@ def _may_have_alias(text: str) -> bool:
 
 
 def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
-    """The number of values of a document once every alias is replaced by its anchor's value."""
+    """Return the number of values of a document with every alias replaced by its anchor's value."""
     if id(node) not in known:
-        known[id(node)] = MAX_VALUES  # an anchor that contains itself has no end
+        known[id(node)] = MAX_VALUES  # an anchor that contains itself expands infinitely
         inner: list[yaml.Node] = []
         if isinstance(node, yaml.SequenceNode):
             inner = list(node.value)
@@ -308,7 +314,7 @@ def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def _bad_number_line(tree: yaml.Node) -> int:
-    """The line, from 0, of the first number that is not finite."""
+    """Return the line, from 0, of the first number that is not finite."""
     for node in nodes_below(tree):
         if node.tag == _FLOAT and str(node.value).lstrip("+-").lower() in (".inf", ".nan"):
             return node.start_mark.line

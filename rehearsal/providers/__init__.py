@@ -1,4 +1,4 @@
-"""The rehearsal clouds: Pulumi providers that check, plan and record; a machine makes some of it real."""
+"""Rehearsal clouds: Pulumi providers that check, plan and record; a host emulates some resources."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ CLOUDS: Final = tuple(_CLOUDS)  # those that can be served to the Pulumi CLI
 
 
 def provider(package: str, machine: EmulationHost | None = None) -> Any:
-    """A new provider of `package`, one of :data:`PACKAGES`. Raises KeyError for another.
+    """Return a new provider of `package`, one of :data:`PACKAGES`. Raises KeyError for another.
 
-    With a `machine`, the resources it can make real are handed to it.
+    With a `machine`, the resources that it can emulate are passed to it.
     """
     if package == dynamic.PACKAGE:
         return dynamic.DynamicProvider()

@@ -1,4 +1,4 @@
-"""Physical names for resources that are given none."""
+"""Physical names of resources that declare none."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def autoname(
     property_: str = "name",
     max_length: int | None = None,
 ) -> dict[str, Any]:
-    """`inputs` with a name in `property_` where the SDK leaves it optional and none is given.
+    """Return `inputs` with a name in `property_` if the SDK permits its absence and none is given.
 
-    The Terraform bridge adds seven random hexadecimal digits to the logical name, which it cuts at
-    `max_length` (`pkg/tfbridge/names.go`), and notes the property in `__defaults`. Here the digits come
-    from what makes this incarnation of the resource differ from the next, so that both engines agree and a
+    The Terraform bridge adds seven random hexadecimal digits to the logical name, which it truncates at
+    `max_length` (`pkg/tfbridge/names.go`), and records the property in `__defaults`. Here the digits are
+    derived from the properties whose change replaces the resource, so that both engines agree and a
     replacement gets another name.
     """
     declared = cloud.declared(token)

@@ -72,10 +72,10 @@ def _covers(ignored: Path, path: Path) -> bool:
 def forces_replacement(
     path: Path, old: Mapping[str, Any], new: Mapping[str, Any], fixed: frozenset[Pattern]
 ) -> bool:
-    """Whether the change at `path` touches a property that only a new resource can have.
+    """Whether the change at `path` replaces the resource.
 
-    An object that appears or goes counts by what it holds: adding a block forces a replacement when one of
-    the block's fixed properties is set in it.
+    An added or removed object counts by its content: adding a block forces a replacement if one of the
+    block's fixed properties is set in it.
     """
     for below in _below(_at(old, path), _at(new, path)):
         names = tuple(str(part) for part in (*path, *below) if not isinstance(part, int))
@@ -109,7 +109,7 @@ def _at(value: Any, path: Path) -> Any:
 def diff_response(
     changes: Mapping[Path, Change], replacing: Iterable[Path], *, delete_first: bool, stable: Iterable[str]
 ) -> provider_pb2.DiffResponse:
-    """The protocol's form: changed paths in `detailedDiff`, top-level names in `diffs` and `replaces`."""
+    """Return the response: changed paths in `detailedDiff`, top-level names in `diffs` and `replaces`."""
     response = provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
         hasDetailedDiff=True,

@@ -8,7 +8,7 @@ import grpc
 
 
 class ProviderError(Exception):
-    """A request that a provider refuses; `code` is the gRPC status it travels as."""
+    """A request that a provider refuses; `code` is its gRPC status."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
@@ -19,8 +19,8 @@ class ProviderError(Exception):
 class InitFailedError(ProviderError):
     """The resource exists but did not become ready.
 
-    The engine keeps it in state with `reasons`, and the next update tries again
-    (`ErrorResourceInitFailed` in `pulumi/provider.proto`).
+    The engine records it with `reasons`, and the next update retries (`ErrorResourceInitFailed` in
+    `pulumi/provider.proto`).
     """
 
     def __init__(

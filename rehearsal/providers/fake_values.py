@@ -1,4 +1,4 @@
-"""Values a cloud would make up, derived by hash: the same seed gives the same value on every machine."""
+"""Generated values of a cloud, derived by hash: the same seed gives the same value on every machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-# A self-signed certificate whose key was thrown away: it parses, and nothing trusts it.
+# A self-signed certificate whose key was discarded: it can be parsed, and no system trusts it.
 CERTIFICATE: Final = """\
 -----BEGIN CERTIFICATE-----
 MIIBWDCB/6ADAgECAgEBMAoGCCqGSM49BAMCMCkxJzAlBgNVBAMMHnJlaGVhcnNh
@@ -25,7 +25,7 @@ _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def digest(*seed: str) -> bytes:
-    """32 bytes; the parts of `seed` are kept apart, so ("a", "bc") and ("ab", "c") differ."""
+    """Return 32 bytes; the parts of `seed` are separated, so ("a", "bc") and ("ab", "c") differ."""
     state = hashlib.sha256()
     for part in seed:
         encoded = part.encode()
@@ -35,17 +35,17 @@ def digest(*seed: str) -> bytes:
 
 
 def hexadecimal(length: int, *seed: str) -> str:
-    """Lower-case hexadecimal digits, at most 64 of them: 24 for an Atlas id, 32 for a Cloudflare one."""
+    """Return lower-case hexadecimal digits, at most 64: 24 for an Atlas id, 32 for a Cloudflare one."""
     return digest(*seed).hex()[:length]
 
 
 def number(lowest: int, highest: int, *seed: str) -> int:
-    """An integer in [lowest, highest]."""
+    """Return an integer in [lowest, highest]."""
     return lowest + int.from_bytes(digest(*seed)[:8], "big") % (highest - lowest + 1)
 
 
 def digits(length: int, *seed: str) -> str:
-    """Decimal digits without a leading zero, as Google's numeric ids are written."""
+    """Return decimal digits without a leading zero, like Google's numeric ids."""
     return str(number(10 ** (length - 1), 10**length - 1, *seed))
 
 
@@ -55,25 +55,25 @@ def uuid(*seed: str) -> str:
 
 
 def address(network: str, *seed: str) -> str:
-    """A host address of `network`, never its first or last one."""
+    """Return a host address of `network`, never its first or last one."""
     pool = ipaddress.ip_network(network)
     return str(pool[number(1, max(1, pool.num_addresses - 2), *seed)])
 
 
 def subnet(network: str, prefix: int, *seed: str) -> str:
-    """One of the blocks of length `prefix` that `network` divides into."""
+    """Return one of the blocks of length `prefix` within `network`."""
     pool = ipaddress.ip_network(network)
     offset = number(0, 2 ** (prefix - pool.prefixlen) - 1, *seed) * 2 ** (pool.max_prefixlen - prefix)
     return f"{pool[offset]}/{prefix}"
 
 
 def encoded(length: int, *seed: str) -> str:
-    """Base64 of `length` (at most 32) bytes: fingerprints, etags."""
+    """Return Base64 of `length` (at most 32) bytes: fingerprints, etags."""
     return base64.b64encode(digest(*seed)[:length]).decode()
 
 
 def moment(*seed: str) -> str:
-    """A time in the first half of 2026, RFC 3339 in UTC."""
+    """Return a time in the first half of 2026, RFC 3339 in UTC."""
     return (_EPOCH + timedelta(seconds=number(0, 15_000_000, *seed))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -82,7 +82,7 @@ def certificate_base64() -> str:
 
 
 def client_certificate(subject: str, *seed: str) -> str:
-    """A self-signed client certificate and its key as PEM: always the same, trusted by none."""
+    """Return a self-signed client certificate and its key as PEM: always the same, trusted by no system."""
     # Imported here: one resource type in two hundred needs it, and it costs a tenth of a second.
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization

@@ -1,8 +1,8 @@
-"""Functions without a model: arguments checked, and a result made from the type that the SDK declares.
+"""Functions without a model: checked arguments, and a result generated from the declared type.
 
-In a preview, texts of the result are unknown: they carry a marker that the engine reads as an unknown where
-they reach a resource. Numbers, flags and the shape of lists cannot be unknown to a program that computes with
-them, so they are made up there too. A result is the same every time for the same arguments.
+In a preview, texts of the result are unknown: they contain a marker that the engine treats as unknown in a
+resource's inputs. Numbers, flags and the lengths of lists cannot be unknown to a program that computes with
+them, so they are generated there too. A result is the same every time for the same arguments.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class DeclaredFunction:
         }
 
     def problems(self, args: Mapping[str, Any], rules: Rules) -> Iterator[Problem]:
-        """Arguments that the function does not declare, or of another type than declared."""
+        """Yield arguments that the function does not declare, or whose type differs."""
         for name, value in args.items():
             if (declared := self.arguments.get(name)) is None:
                 known = ", ".join(sorted(self.arguments)) or "none"
@@ -63,7 +63,7 @@ class DeclaredFunction:
                 yield from check_value(declared, value, rules, (name,))
 
     def returns(self, args: Mapping[str, Any], place: Place, *, preview: bool) -> dict[str, Any]:
-        """A result for `args`: arguments are repeated, the rest is made up from names and types."""
+        """Return a result for `args`: arguments are repeated, the rest is generated from names and types."""
         seed = f"{self.token}|{json.dumps(dict(args), sort_keys=True, default=str)}"
         found: dict[str, Any] = {}
         for _, name, getter in declared_properties(self.result):
@@ -92,7 +92,7 @@ def _unknown(value: Any) -> Any:
 
 @cache
 def declared_function(token: str) -> DeclaredFunction | None:
-    """The function behind a token such as ``gcp:compute/getImage:getImage``; None where no SDK has it."""
+    """Return the function of a token such as ``gcp:compute/getImage:getImage``; None if no SDK has it."""
     if token.count(":") != 2 or (module := module_of(token)) is None:
         return None
     try:

@@ -90,9 +90,9 @@ def serve(
 
 
 def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server, int]:
-    """A started server of what `make` returns on a free loopback port, and that port.
+    """Start a server of the result of `make` on a free loopback port; return it and the port.
 
-    `workers` bounds the requests in progress; an emulated resource holds one until it is ready.
+    `workers` bounds the requests in progress; an emulated resource occupies one until it is ready.
     """
     pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="cloud")
     server = grpc.server(pool, options=_OPTIONS)
@@ -103,11 +103,11 @@ def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server,
 
 
 class Adapter(provider_pb2_grpc.ResourceProviderServicer):
-    """Providers behind gRPC: what they raise becomes the status that Pulumi's engine understands.
+    """Providers behind gRPC; their exceptions become statuses of Pulumi's protocol.
 
     The CLI starts a process of a plugin for each provider resource, with its configuration; here it opens a
-    connection for each. So there is a provider for each connection. One that was lost and opened again is not
-    configured again: it goes on with what was configured last.
+    connection for each. So there is a provider for each connection. A connection that was reopened is not
+    configured again: it continues with the latest configuration.
     """
 
     def __init__(self, make: Callable[[], Cloud]) -> None:

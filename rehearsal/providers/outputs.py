@@ -1,4 +1,4 @@
-"""Outputs of a simulated resource: inputs echoed, curated values, and a value for the rest by its type."""
+"""Outputs of a simulated resource: inputs, curated values, and values generated from types."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def synthesize(
     seed: str,
     place: Place,
 ) -> dict[str, Any]:
-    """All outputs of `resource`.
+    """Return all outputs of `resource`.
 
     Order of precedence: a curated value that is not None, the input of that name, the default that the
-    documentation names, and for what is declared non-optional a value made up from its name and type.
+    documentation names, and for non-optional properties a value generated from name and type.
     """
     outputs: dict[str, Any] = {}
     declared = resource.inputs.fields
@@ -74,10 +74,10 @@ def preview(
     curated: Mapping[str, Any],
     settled: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Outputs before the resource exists: inputs and defaults are known, everything computed is not.
+    """Return outputs before the resource exists: inputs and defaults are known, computed values are not.
 
-    `settled` holds what the cloud derives from inputs alone; `curated`, made with a placeholder id, shows
-    only where nested computed values stand.
+    `settled` are values that depend on inputs only; `curated`, created with a placeholder id, only shows the
+    positions of nested computed values.
     """
     outputs: dict[str, Any] = {}
     declared = resource.inputs.fields
@@ -95,7 +95,7 @@ def preview(
 
 
 def _masked(made: Any, given: Any) -> Any:
-    """`given` with an unknown wherever `made` holds something that was not given."""
+    """Return `given` with an unknown wherever `made` has a value that was not given."""
     match made, given:
         case dict(), dict():
             return {
@@ -109,7 +109,7 @@ def _masked(made: Any, given: Any) -> Any:
 
 
 def _complete(declared: Type, value: Any, seed: str, place: Place, path: str, depth: int) -> Any:
-    """`value` with the computed fields of its nested objects added."""
+    """Return `value` with the computed fields of its nested objects added."""
     if depth > _DEPTH:
         return value
     match declared, value:
@@ -134,7 +134,7 @@ def _complete(declared: Type, value: Any, seed: str, place: Place, path: str, de
 
 
 def make_up(declared: Type, name: str, seed: str, place: Place, depth: int) -> Any:
-    """A value of type `declared`; for text, `name` decides the kind."""
+    """Generate a value of type `declared`; for text, `name` determines the kind."""
     match declared:
         case Scalar("string"):
             return text(name, seed, place)
@@ -165,7 +165,7 @@ def make_up(declared: Type, name: str, seed: str, place: Place, depth: int) -> A
 
 
 def text(name: str, seed: str, place: Place) -> str:
-    """Text that looks like what a property called `name` holds."""
+    """Return text in the format of a property called `name`."""
     match name:
         case "project":
             return place.project

@@ -1,7 +1,7 @@
 """The `random` package: values that look random and are the same on every run.
 
 A rehearsal must plan and record alike on every machine, so a "random" value is a hash of the resource's URN,
-its length and its keepers. It must never sign anything outside of a rehearsal.
+its length and its keepers. It must not be used as a secret outside of a rehearsal.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Random(Cloud):
         response = super().Create(request, context)
         token = request.type or type_of(request.urn)
         if token.endswith(":RandomPassword") and not request.preview:
-            # The one value that its id must not hold.
+            # The one value that its id must not contain.
             inputs = unwrap(decode(request.properties))
             outputs = decode(response.properties)
             outputs["result"] = Secret(_password(self.seed(request.urn, token, inputs), inputs))
@@ -113,7 +113,7 @@ def _base64(raw: bytes) -> str:
 
 
 def _password(seed: str, inputs: Mapping[str, Any]) -> str:
-    """Text of the length, from the classes and with the minimum of each class that are requested."""
+    """Return text of the length, with the requested classes and the minimum of each."""
     special = str(inputs.get("overrideSpecial") or _SPECIAL)
     numeric = inputs.get("numeric", inputs.get("number", True))
     classes = [

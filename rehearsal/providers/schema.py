@@ -2,9 +2,8 @@
 
 An SDK is generated from its provider's schema, so its classes hold that schema: `XArgs` classes carry the
 input properties (`pulumi.getter` names, annotations, docstrings; keyword-only parameters without a default
-are the required ones), resource classes carry the outputs. Nothing here evaluates a whole class at once:
-an annotation is resolved when a value of that property is seen, so a type with a thousand nested classes
-costs what is used of it.
+are the required ones), resource classes carry the outputs. Annotations are resolved when a value of the
+property is checked, so a type with a thousand nested classes costs only the used ones.
 """
 
 from __future__ import annotations
@@ -166,7 +165,7 @@ class ResourceType:
 
 @cache
 def resource_type(token: str) -> ResourceType | None:
-    """The type behind a token such as ``gcp:redis/instance:Instance``, or None when no SDK declares it."""
+    """Return the type of a token such as ``gcp:redis/instance:Instance``, or None if no SDK declares it."""
     cls = _resource_class(token)
     if cls is None:
         return None
@@ -179,14 +178,14 @@ def resource_type(token: str) -> ResourceType | None:
 
 @cache
 def provider_type(package: str) -> ResourceType | None:
-    """The configuration of `package`'s provider, declared like a resource."""
+    """Return the configuration of `package`'s provider, declared like a resource."""
     module = _imported(_SDK[package])
     cls, args = getattr(module, "Provider", None), getattr(module, "ProviderArgs", None)
     return ResourceType(f"pulumi:providers:{package}", cls, args) if cls and args else None
 
 
 def module_of(token: str) -> str | None:
-    """The SDK module that holds the class of `token`: import it, or find it imported."""
+    """Import the SDK module that contains the class of `token`, and return it."""
     package, module, _ = token.split(":")
     if (sdk := _SDK.get(package)) is None:
         return None
@@ -214,16 +213,16 @@ def _resource_class(token: str) -> type | None:
 
 
 def sdk_module(module: str) -> types.ModuleType:
-    """The module of an SDK, imported. Raises ModuleNotFoundError."""
+    """Import a module of an SDK. Raises ModuleNotFoundError."""
     return _imported(module)
 
 
 def _imported(module: str) -> types.ModuleType:
     if module in _IMPORTED:
         return sys.modules[module]
-    # One at a time, for two reasons. Modules of deprecated types warn when they are imported, used or not,
-    # and the filters that are put back are those of the whole process. And the SDKs' modules are lazy: the
-    # first look inside loads one, and meanwhile Python 3.11 shows other threads a half empty module.
+    # Serialized for two reasons. Modules of deprecated types warn when they are imported, used or not, and
+    # warning filters are global to the process. The SDKs' modules are lazy: the first access loads one, and
+    # meanwhile Python 3.11 shows other threads a partially loaded module.
     with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         found = importlib.import_module(module)
@@ -234,7 +233,7 @@ def _imported(module: str) -> types.ModuleType:
 
 @cache
 def declared_properties(cls: type) -> tuple[tuple[str, str, property], ...]:
-    """(python name, pulumi name, property) of everything declared with ``@pulumi.getter``."""
+    """Return (python name, pulumi name, property) of all properties declared with ``@pulumi.getter``."""
     found: dict[str, tuple[str, str, property]] = {}
     for base in reversed(cls.__mro__):
         # A copy: reading a class's annotations, as other threads do, adds them to the class.
@@ -262,7 +261,7 @@ def _object(cls: type) -> ObjectType:
 
 
 def resolve(annotation: Any, namespace: Mapping[str, Any]) -> Type:
-    """The type that `annotation` stands for; ``Input``, ``Output``, ``Optional`` are looked through."""
+    """Return the type of `annotation`; ``Input``, ``Output``, ``Optional`` are unwrapped."""
     options: list[Type] = []
     for option in _options(annotation, namespace):
         if option not in options:

@@ -31,7 +31,7 @@ def problem(path: Path, reason: str) -> Problem:
 class Rules:
     """How strict a provider is.
 
-    `coerces`: whether "4" stands for 4 and 4 for "4", as the Terraform bridge has it
+    `coerces`: whether "4" is accepted for 4 and 4 for "4", as by the Terraform bridge
     (`pkg/tfbridge/schema.go`, `MakeTerraformInput`); the Kubernetes API server refuses both.
     `reads_documentation`: whether the closed sets of values that an SDK's documentation lists are enforced.
     """
@@ -43,7 +43,7 @@ class Rules:
 def check_object(
     declared: ObjectType, inputs: Mapping[str, Any], rules: Rules, path: Path = ()
 ) -> Iterator[Problem]:
-    """Problems of an object's fields. Absent and null are the same."""
+    """Yield problems of an object's fields. Absent and null are equal."""
     fields = declared.fields
     for name, value in inputs.items():
         if name == DEFAULTS_KEY:
@@ -91,10 +91,10 @@ def _check_closed_set(declared: Type, values: tuple[str, ...], value: Any, path:
 
 
 def check_value(declared: Type, value: Any, rules: Rules, path: Path) -> Iterator[Problem]:
-    """Problems of one value; unknown, null and resource references fit everywhere."""
+    """Yield problems of one value; unknown, null and resource references are valid everywhere."""
     if isinstance(value, Secret):
         for found in check_value(declared, value.element, rules, path):
-            # A reason quotes what it found; a secret must not end up in a log.
+            # A reason quotes the value; a secret must not be logged.
             yield Problem(found.path, f"the secret value does not fit: expected {_kind(declared)}")
         return
     if value is UNKNOWN or value is None or isinstance(value, ResourceReference):
@@ -131,7 +131,7 @@ def check_value(declared: Type, value: Any, rules: Rules, path: Path) -> Iterato
         case OneOf(options):
             attempts = [list(check_value(option, value, rules, path)) for option in options]
             if all(attempts):
-                # The arm of the value's own shape is more specific than "none of them fits".
+                # The alternative of the value's own kind is more specific than "none of them matches".
                 deep = [a for a in attempts if a[0].path != format_path(path)]
                 yield from (
                     deep[0]
@@ -171,7 +171,7 @@ def _number(text: str, kind: type[int] | type[float]) -> bool:
 
 
 def coerce(declared: Type, value: Any) -> Any:
-    """`value` with scalars in the declared type, as a coercing provider stores them."""
+    """Return `value` with scalars in the declared type, as a coercing provider stores them."""
     if isinstance(value, Secret):
         return Secret(coerce(declared, value.element))
     match declared:
@@ -198,7 +198,7 @@ def coerce(declared: Type, value: Any) -> Any:
 
 
 def suggestion(name: str, candidates: Iterable[str]) -> str:
-    """`` (did you mean "x"?)`` for the nearest of `candidates`, else nothing."""
+    """Return `` (did you mean "x"?)`` for the closest of `candidates`, else an empty text."""
     names = list(candidates)
     camel = "".join(part[:1].upper() + part[1:] if at else part for at, part in enumerate(name.split("_")))
     lowered = {known.lower(): known for known in names}
@@ -207,7 +207,7 @@ def suggestion(name: str, candidates: Iterable[str]) -> str:
 
 
 def describe(value: Any) -> str:
-    """A value's kind and, when it is short and safe to show, the value."""
+    """Return a value's kind and, if it is short and not secret, the value."""
     match value:
         case bool():
             return f"the boolean {str(value).lower()}"

@@ -25,8 +25,8 @@ _VALUE_RULES: Final = ("enum", "min", "max", "patterns", "min_length", "max_leng
 class _Scope:
     """An object being checked: its Terraform path, its values, its attributes by name, its position.
 
-    `computed` is whether it or an object around it is one that the provider computes where it is absent:
-    the SDK declares no property in such an object as required.
+    `computed`: the provider computes the object, or one around it, if it is absent; the SDK declares no
+    property in such an object as required.
     """
 
     path: str
@@ -38,11 +38,11 @@ class _Scope:
 
 @dataclass(frozen=True)
 class _ApiProblem(Problem):
-    """A violation that the provider does not find, and the API does."""
+    """A violation that the API detects and the provider does not."""
 
 
 def violations(mapped: MappedType, inputs: Mapping[str, Any], provider: str, api: str) -> Iterator[Problem]:
-    """Yield what the `provider` or the `api` would refuse; each reason ends with the name of either.
+    """Yield violations that the `provider` or the `api` would refuse; each reason ends with its name.
 
     Labels are accepted, as the provider accepts them: see :func:`refused_labels`.
     """
@@ -135,7 +135,7 @@ def _inner(
 
 
 def _plain(attribute: Attribute, facts: Mapping[str, Any], value: Any, path: Path) -> Iterator[Problem]:
-    """Violations of one plain value: of the provider's rules, and where it has none, of the API's."""
+    """Yield violations of one plain value: of the provider's rules, else of the API's."""
     ignore_case = _ignores_case(attribute)
     faults = list(value_faults(facts, value, ignore_case=ignore_case))
     for reason, allowed in faults:
@@ -174,13 +174,13 @@ def _listed(
 
 
 def _element_rules(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The rules of a list's items: Terraform's plugin framework has them on the list itself."""
+    """Return the rules of a list's items, which the plugin framework declares on the list itself."""
     rules: Mapping[str, Any] = facts.get("elements", {})
     return rules or {name: facts[name] for name in _VALUE_RULES if name in facts}
 
 
 def _ignores_case(attribute: Attribute) -> bool:
-    """Cloudflare's provider compares enumerations without regard to case (`OneOfCaseInsensitive`)."""
+    """Whether enumerations are compared case-insensitively, as Cloudflare's provider does."""
     return attribute.resource.name.startswith("cloudflare_")
 
 
@@ -202,12 +202,12 @@ def _count(facts: Mapping[str, Any], items: Any, path: Path) -> Iterator[Problem
 
 
 def _single(facts: Mapping[str, Any], items: Any) -> bool:
-    """Whether an object stands for a list of one item, as Pulumi has it."""
+    """Whether an object represents a list of one item, as in Pulumi."""
     return isinstance(items, Mapping) and facts.get("type") in ("list", "set")
 
 
 def _is_set(attribute: Attribute | None, value: Any) -> bool:
-    """Whether the provider sees a value: an empty object is a block without arguments, which counts.
+    """Whether a value is set for the provider: an empty object is a block without arguments, which counts.
 
     An empty list of blocks has none. An empty list of plain values is a value, as every list is of a
     provider that uses the plugin framework.
@@ -242,7 +242,7 @@ def _references(
 
 
 def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: str) -> Iterator[Problem]:
-    """Yield violations of "exactly one of" and "at least one of", once a group.
+    """Yield violations of "exactly one of" and "at least one of", once per group.
 
     Too many are reported at every member that is set, none at the object that needs one of them.
     """
@@ -265,7 +265,7 @@ def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: 
 
 
 def _reporter(scopes: tuple[_Scope, ...], members: Sequence[str], kind: str) -> str | None:
-    """The member of a group that reports its violation: of those that declare it, the outermost."""
+    """Return the member of a group that reports its violation: the outermost that declares it."""
     declaring = [
         member
         for member in members
@@ -286,7 +286,7 @@ def _attribute(scopes: tuple[_Scope, ...], path: str) -> Attribute | None:
 
 
 def _nearest(scopes: tuple[_Scope, ...], path: str) -> _Scope:
-    """The innermost object around the value being checked that the path leads through."""
+    """Return the innermost object around the checked value that the path passes through."""
     for scope in reversed(scopes):
         if not scope.path or path.startswith(f"{scope.path}."):
             return scope
@@ -303,7 +303,7 @@ def _named(attributes: Mapping[str, Attribute], step: str) -> Attribute | None:
 
 
 def _look_up(scopes: tuple[_Scope, ...], path: str) -> tuple[str, Any]:
-    """The Pulumi name and the value of the attribute at a Terraform path; None where it is not set."""
+    """Return the Pulumi name and the value of the attribute at a Terraform path; None if it is not set."""
     scope = _nearest(scopes, path)
     attributes, value, names = scope.attributes, scope.values, list[str]()
     found: Attribute | None = None

@@ -1,8 +1,8 @@
-"""Values that bridged SDKs declare in prose only: closed sets, defaults.
+"""Enumerations and defaults that bridged SDKs declare in documentation only.
 
-The patterns are narrow on purpose. A set is taken only when the sentence that lists it ends there, so that
-"Valid values are `A` (the default) and others" yields nothing: a missed set costs an unreported typo, an
-invented one would refuse a correct program.
+The patterns are narrow on purpose. A set is used only if its sentence ends with it, so that "Valid values are
+`A` (the default) and others" yields nothing: a missed set leaves a typing error unreported, a wrong one would
+refuse a correct program.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def admits(values: tuple[str, ...], value: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def default(doc: str) -> str | None:
-    """The default a docstring names, as text; None when it names none or several."""
+    """Return the default that a docstring names, as text; None if it names none or several."""
     found = {first or second for first, second in _DEFAULT.findall(doc)}
     return found.pop() if len(found) == 1 else None
 
 
 def default_value(doc: str, kind: str) -> Any:
-    """The default a docstring names, as a value of scalar `kind`; None when there is none that fits."""
+    """Return the default that a docstring names, as a value of scalar `kind`; None if there is none."""
     text = default(doc)
     if text is None:
         return None

@@ -29,9 +29,9 @@ class Source:
 
 @dataclass(frozen=True)
 class ResourceFacts:
-    """The attributes of one Terraform type by path, and the names that stand below each path.
+    """The attributes of one Terraform type by path, and the child names below each path.
 
-    `api` holds rules of the API by path: the provider sends such values, and the API refuses them.
+    `api` contains the API's rules by path: the provider sends such values, and the API refuses them.
     """
 
     name: str
@@ -75,7 +75,7 @@ def read(package: str, name: str) -> ResourceFacts | None:
 
 @cache
 def _lines(package: str) -> dict[str, str]:
-    """The unparsed line of each type by name; the header under the empty name."""
+    """Return the unparsed line of each type by name; the header under the empty name."""
     if package.removesuffix("_api") not in PACKAGES:
         return {}
     head, *lines = (FOLDER / f"{package}.jsonl").read_text(encoding="utf-8").splitlines()

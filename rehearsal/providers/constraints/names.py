@@ -56,7 +56,7 @@ class MappedType:
 
 @cache
 def mapped_type(token: str) -> MappedType | None:
-    """Return the facts of a Pulumi type token by Pulumi's names, None where there are none."""
+    """Return the facts of a Pulumi type token by Pulumi's names, None if there are none."""
     package = token.partition(":")[0]
     name = terraform_type(token)
     resource = facts.read(package, name) if name else None
@@ -68,7 +68,7 @@ def mapped_type(token: str) -> MappedType | None:
 
 @cache
 def terraform_type(token: str) -> str | None:
-    """Return the Terraform type behind a Pulumi type token, None where no fact names one."""
+    """Return the Terraform type of a Pulumi type token, None if no fact names one."""
     if token.count(":") != 2:
         return None
     package, module, name = token.split(":")
@@ -85,7 +85,7 @@ def terraform_type(token: str) -> str | None:
 
 
 def _candidates(module: str, name: str) -> Iterator[str]:
-    """The Terraform names, without the provider's prefix, that the bridge makes a module and a name of.
+    """Yield the Terraform names, without the provider's prefix, that may belong to a module and a name.
 
     The name alone is one only where it has the module in it already, and in the module of the resource
     hierarchy: `dataform/folder` is not `google_folder`.
@@ -121,7 +121,7 @@ def _object(declared: Type) -> ObjectType | None:
 
 
 def _matched(declared: ObjectType, path: str, resource: ResourceFacts) -> Iterator[tuple[str, Attribute]]:
-    """The fields of a Pulumi object that have an attribute at `path`."""
+    """Yield the fields of a Pulumi object that have an attribute at `path`."""
     known = {name.replace("_", "").lower(): name for name in resource.children.get(path, ())}
     for name, field in declared.fields.items():
         found = next((known[one] for one in singulars(name.lower()) if one in known), None)
@@ -133,7 +133,7 @@ def _matched(declared: ObjectType, path: str, resource: ResourceFacts) -> Iterat
 
 
 def singulars(name: str) -> Iterator[str]:
-    """Names that the bridge may have made `name` of, the name itself first."""
+    """Yield the names that the bridge may have derived `name` from, the name itself first."""
     yield name
     if name.endswith("ies"):
         yield name[:-3] + "y"

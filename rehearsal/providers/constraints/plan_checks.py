@@ -25,7 +25,7 @@ _MANAGED_ONLY: Final = (
 def refused_plans(
     token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any], provider: str
 ) -> Iterator[Problem]:
-    """Yield what a plan with known `inputs` refuses.
+    """Yield the reasons for which a plan with known `inputs` is refused.
 
     `olds` are the former inputs; they are empty for a new resource.
     """

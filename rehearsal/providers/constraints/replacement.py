@@ -1,4 +1,4 @@
-"""Which changes only a new resource can have: decided by ``force_new`` of the provider's attributes.
+"""Changes that replace a resource, by ``force_new`` of the provider's attributes.
 
 With Terraform's plugin framework a replacement that an object requires covers everything in it. With the
 older SDK a block's ``force_new`` is about its presence and number only, and each attribute in it has its own
@@ -47,7 +47,7 @@ def is_default(mapped: MappedType, path: Path, old: Mapping[str, Any], new: Mapp
 
 
 def _at(mapped: MappedType, path: Path) -> tuple[Attribute | None, bool]:
-    """The attribute at `path`, and whether an object around it requires replacement of all it holds."""
+    """Return the attribute at `path`, and whether an object around it requires replacement of its content."""
     attributes, found, covered = mapped.attributes, None, False
     for step in path:
         if isinstance(step, int):
@@ -68,7 +68,7 @@ def _is_key(found: Attribute, step: str) -> bool:
 
 
 def _required_below(found: Attribute, value: Any) -> bool:
-    """Whether an object that comes or goes holds an attribute that requires replacement."""
+    """Whether an added or removed object contains an attribute that requires replacement."""
     match value:
         case Secret(element):
             return _required_below(found, element)

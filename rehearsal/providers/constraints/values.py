@@ -15,7 +15,7 @@ _SHOWN: Final = 12  # values of an enumeration that a message lists
 def value_faults(
     facts: Mapping[str, Any], value: Any, *, ignore_case: bool = False
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield why the provider refuses `value`, and the values of which one may have been meant."""
+    """Yield why the provider refuses `value`, and the allowed values for a suggestion."""
     text = _text(value)
     if (values := facts.get("enum")) is not None:
         allowed = [_text(one) for one in values]
@@ -61,7 +61,7 @@ def _malformed(facts: Mapping[str, Any], value: str) -> Iterator[str]:
 
 
 def _seconds(value: str) -> float | None:
-    """The number in a duration of Google's APIs, such as "3600s"; None for another text."""
+    """Return the number in a duration of Google's APIs, such as "3600s"; None for another text."""
     return _number(value[:-1]) if value.endswith("s") else None
 
 
@@ -72,7 +72,7 @@ def _range(min_value: Any, max_value: Any) -> str:
 
 
 def listed(values: Sequence[str]) -> str:
-    """Return values in quotes for a message, cut where there are many; the empty text is left out."""
+    """Return values in quotes for a message, truncated if there are many; the empty text is left out."""
     shown = [f'"{one}"' for one in values if one]
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(shown[:_SHOWN]) + more
@@ -97,5 +97,5 @@ def _number(value: Any) -> float | None:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    r"""A pattern of Go's as one of Python's: ``\z`` ends the text, and ``(?P<`` is the same."""
+    r"""Convert a pattern of Go to one of Python: ``\\z`` ends the text, and ``(?P<`` is the same."""
     return re.compile(pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"))

@@ -2,7 +2,7 @@
 
 A new Google project has most APIs disabled, no service agents, small quotas and a network called ``default``.
 The checks read the plan of creating a stack from nothing, with its dependencies, so that a violation of the
-order is found every time and not only when two requests happen to race.
+order is found every time, not only in a race of two requests.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
 
 
 def names(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
-    """Names that are taken: by the network of a new project, or by what an earlier deployment left."""
+    """Yield names that are taken: by the network of a new project, or by an earlier deployment."""
     for urn, inputs in plan.of_type(_NETWORK):
         if inputs.get("name") in project.networks:
             yield Obstacle(
@@ -39,7 +39,7 @@ def names(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Versions, scans and arguments of a cluster that GKE refuses or never gets."""
+    """Yield versions, scans and arguments of a cluster that GKE refuses."""
     for urn, inputs in plan.of_type(_CLUSTER):
         version = inputs.get("minMasterVersion")
         if isinstance(version, str) and "-gke." in version and inputs.get("releaseChannel") is not None:
@@ -73,7 +73,7 @@ def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def features(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Features of manifests that not every version allowed by `minMasterVersion` has."""
+    """Yield features of manifests that not every version allowed by `minMasterVersion` has."""
     for urn, inputs in plan.of_type(_CLUSTER):
         version = inputs.get("minMasterVersion")
         if not isinstance(version, str) or version is UNKNOWN:
@@ -89,7 +89,7 @@ def features(plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def _names(value: Any, name: str) -> bool:
-    """Whether a value is `name` anywhere within the inputs of a Kubernetes object."""
+    """Whether a value equals `name` anywhere within the inputs of a Kubernetes object."""
     match value:
         case dict():
             return any(_names(item, name) for item in value.values())
@@ -100,7 +100,7 @@ def _names(value: Any, name: str) -> bool:
 
 
 def _lowest(version: str) -> tuple[int, ...]:
-    """The lowest version that a text allows, as numbers: "1.37" is 1.37.0-gke.0."""
+    """Return the lowest version that a text allows, as numbers: "1.37" is 1.37.0-gke.0."""
     numbers = [int(one) for one in re.findall(r"\d+", version)]
     return tuple((*numbers, 0, 0, 0, 0)[:4])
 
@@ -136,7 +136,10 @@ def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def teardown(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Resources that a destroy cannot delete: the peering of managed services outlives its last instance."""
+    """Yield resources that a destroy cannot delete.
+
+    The peering of managed services outlives its last instance.
+    """
     for urn, inputs in plan.of_type("gcp:servicenetworking/connection:Connection"):
         if inputs.get("deletionPolicy") != "ABANDON":
             yield Obstacle(

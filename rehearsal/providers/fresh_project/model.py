@@ -1,4 +1,4 @@
-"""A new project, the plan that meets it, and an obstacle that it finds."""
+"""A new project, the plan of its first deployment, and obstacles."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class FreshProject:
 
 @dataclass(frozen=True)
 class CreationPlan:
-    """The resources of a plan by URN, with plain inputs and what each waits for."""
+    """The resources of a plan by URN, with plain inputs and the dependencies of each."""
 
     resources: Mapping[str, ResourceState]
     inputs: Mapping[str, dict[str, Any]]

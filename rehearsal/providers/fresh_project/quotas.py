@@ -52,7 +52,10 @@ def needs(project: FreshProject, plan: CreationPlan) -> list[Need]:
 
 
 def first_deployment(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
-    """Quotas that the first nodes exceed: the instance group reports `QUOTA_EXCEEDED`, and GKE waits."""
+    """Yield quotas that the first nodes exceed.
+
+    The instance group reports `QUOTA_EXCEEDED`, and GKE waits.
+    """
     pools = [urn for urn, _ in plan.of_type(_POOL, _CLUSTER)]
     for need in needs(project, plan):
         if need.first > need.granted:
@@ -65,7 +68,7 @@ def first_deployment(project: FreshProject, plan: CreationPlan) -> Iterator[Obst
 
 
 def _nodes(inputs: Mapping[str, Any]) -> tuple[int, int]:
-    """Nodes of a pool in the whole region at creation and at most, with those that an upgrade adds."""
+    """Return the nodes of a pool in the region at creation and at most, with surge nodes of upgrades."""
     zones = len(inputs.get("nodeLocations") or ()) or _DEFAULT_ZONES
     scaling = inputs.get("autoscaling") or {}
     initial = _whole(inputs.get("initialNodeCount") or inputs.get("nodeCount"), 1) * zones
@@ -80,7 +83,7 @@ def _nodes(inputs: Mapping[str, Any]) -> tuple[int, int]:
 def _used(config: Mapping[str, Any], nodes: int) -> dict[str, int]:
     """Quotas that a number of nodes use.
 
-    Spot nodes count towards the same quotas where none is granted for them alone.
+    Spot nodes count towards the same quotas unless they have quotas of their own.
     """
     machine = str(config.get("machineType") or _DEFAULT_MACHINE)
     family = machine.partition("-")[0]

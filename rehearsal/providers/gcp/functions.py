@@ -1,4 +1,4 @@
-"""Google Cloud's functions: who and where one is, zones, versions, service agents."""
+"""Google Cloud's functions: client configuration, zones, versions, service agents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that Google Cloud assigns: addresses, endpoints, numbers and names in the shapes of its APIs."""
+"""Values that Google Cloud assigns: addresses, endpoints, numbers and names in the formats of its APIs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Make = Callable[[str, Mapping[str, Any], Place], dict[str, Any]]
 
 # Public addresses come from the benchmarking range (RFC 2544), which no route leads to.
 _PUBLIC: Final = "198.18.0.0/15"
-# Managed services get addresses that no plan of a sane network hands out.
+# Managed services get addresses that a typical address plan does not use.
 _MANAGED: Final = "10.192.0.0/10"
 
 
 def number_of(project: str) -> str:
-    """The number of a project: twelve digits that follow from its id."""
+    """Return the number of a project: twelve digits derived from its id."""
     return fake_values.digits(12, "project", project)
 
 
@@ -244,12 +244,12 @@ def firebase_app(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str,
 
 
 def named_by_id(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Types whose `name` is their full resource name."""
+    """Return types whose `name` is their full resource name."""
     return {"name": id_}
 
 
 def numbered(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Types whose `name` is their full resource name with the project's number in it."""
+    """Return types whose `name` is their full resource name with the project's number."""
     return {"name": id_.replace(f"projects/{place.project}/", f"projects/{number_of(place.project)}/", 1)}
 
 

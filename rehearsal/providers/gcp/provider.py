@@ -1,4 +1,4 @@
-"""Google Cloud: names, ids, what cannot change in place, and what it refuses to delete."""
+"""Google Cloud: names, ids, immutable properties, and refused deletions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Google Cloud types: how their ids are written.
+"""Google Cloud types: formats of their ids.
 
 Read in the Terraform provider (hashicorp/terraform-provider-google, August 2026): the templates of
 `ReplaceVars` and `SetId`. The Firebase types are those of its beta twin. Which properties only a new resource

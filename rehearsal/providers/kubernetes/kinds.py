@@ -1,4 +1,4 @@
-"""Facts about Kubernetes kinds: which have no namespace, and what cannot change in place.
+"""Facts about Kubernetes kinds: cluster-scoped kinds and immutable fields.
 
 From pulumi-kubernetes, `provider/pkg/provider/diff.go` (`forceNew`); the immutable fields of the policy and
 networking kinds are those of the API reference.

@@ -35,12 +35,13 @@ _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _QUANTITY: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?\d+)?")
 
-# Kinds whose names must be a single label (they become part of a host name), and those with free names.
+# Kinds whose names must be a single label (they become part of a host name), and those with unrestricted
+# names.
 _LABEL_KINDS: Final = frozenset({"Namespace", "Service"})
 _PATH_KINDS: Final = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
 # Keys of maps that hold resource quantities.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "hard", "capacity"})
-# Kinds whose content is the user's own: any key may stand in it.
+# Kinds with arbitrary content: any key is permitted.
 _FREE: Final = frozenset({"ConfigMap", "CustomResourceDefinition", "Secret"})
 _QUANTITIES: Final = frozenset({"averageValue", "divisor", "sizeLimit", "value"})
 _VARIABLES: Final = frozenset({"env", "httpHeaders", "sysctls", "tolerations"})
@@ -68,7 +69,7 @@ def type_problems(token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
     if not _may_be_custom(token):
         yield problem((), f'unknown resource type "{token}": the installed SDK of kubernetes has no such')
         return
-    # A custom resource: its definition lives in the cluster, so only what every object has is typed.
+    # A custom resource: its definition is in the cluster, so only fields that every object has are typed.
     for key, right in zip(("apiVersion", "kind"), kind_of(token), strict=True):
         if inputs.get(key) not in (None, UNKNOWN, right):
             yield problem((key,), f'expected "{right}", by the resource type')
@@ -77,7 +78,7 @@ def type_problems(token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def kind_of(token: str) -> tuple[str, str]:
-    """``kubernetes:apps/v1:Deployment`` gives ("apps/v1", "Deployment"); the core group is written "v1"."""
+    """Return ("apps/v1", "Deployment") for ``kubernetes:apps/v1:Deployment``; the core group is "v1"."""
     group, _, kind = token.partition(":")[2].rpartition(":")  # a malformed version may have colons
     return group.removeprefix("core/"), kind
 
@@ -96,7 +97,7 @@ def _object_meta() -> Type:
 
 
 def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> Iterator[Problem]:
-    """Problems of a whole object. Only values that are known and of the right type are looked at.
+    """Yield problems of an object. Only known values of the right type are checked.
 
     A `custom` resource may use any key for anything, so only its metadata is checked.
     """
@@ -163,7 +164,7 @@ def _dns(name: str, path: Path, pattern: re.Pattern[str], max_length: int, what:
 
 
 def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
-    # Secrets stay closed: a reason quotes what it found.
+    # Secrets stay masked: a reason quotes the value.
     if isinstance(value, list):
         for index, item in enumerate(value):
             if isinstance(item, _COLLECTIONS):
@@ -261,7 +262,7 @@ def _opened(value: Any) -> Any:
 
 
 def status(kind: str, seed: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The status of an object that is doing well; None for kinds without one."""
+    """Return the status of a healthy object; None for kinds without one."""
     spec = inputs.get("spec")
     spec = spec if isinstance(spec, Mapping) else {}
     replicas = spec.get("replicas")
