@@ -1,8 +1,8 @@
-"""Many stacks at once: the SDKs are imported in one process, which then forks a child for each stack.
+"""Parallel previews: the SDKs are imported in one process, which then forks a child for each stack.
 
-A preview is mostly the import of the SDKs, so four stacks cost little more than one. Forking comes before
-any thread or connection of the parent's, and with the cyclic collector off, which would copy every page;
-each child runs as `kingdom preview` of that stack would, and sends its outcome back.
+A preview is mostly the import of the SDKs, so four stacks cost little more than one. The parent forks before
+it starts a thread or connection, with the cyclic collector off, which would copy every page; each child runs
+as `kingdom preview` of that stack would, and sends its outcome back.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Outcome:
 
 
 def exit_code(result: Result) -> int:
-    """The command line's exit code for `result`."""
+    """Return the command line's exit code for `result`."""
     if result.interrupted:
         return _INTERRUPTED
     if result.errors:
@@ -82,7 +82,7 @@ def exit_code(result: Result) -> int:
 
 
 def worst(outcomes: Sequence[Outcome]) -> int:
-    """The exit code of all: an error before a violation, unusable input before any other error."""
+    """Return the exit code of all: an error before a violation, unusable input before any other error."""
     order = (_INTERRUPTED, 2, _FAILED, _VIOLATED, _CLEAN)
     codes = {outcome.exit_code for outcome in outcomes}
     return next((code for code in order if code in codes), max(codes, default=_CLEAN))
@@ -175,7 +175,7 @@ class _Family:
         return theirs
 
     def _receive(self, connection: Connection, index: int) -> bool:
-        """Takes one message of the job; False where that was the last."""
+        """Receive one message of the job; return False if it was the last."""
         job = self._jobs[index]
         try:
             method, arguments = connection.recv()
@@ -262,7 +262,7 @@ def _work(job: Job, connection: Connection, tokens: int, pack: PackProcess | Non
 
 
 def _move_to(project: Project) -> None:
-    """Has the program's modules come from `project`, which may be another checkout than this one."""
+    """Import the program's modules from `project`, which may be another checkout than this one."""
     root = str(project.root)
     sys.path.insert(0, root)
     os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -315,7 +315,7 @@ _SIGNALS: Final = (signal.SIGTERM,)
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does, so that the children are ended."""
+    """Convert SIGTERM to KeyboardInterrupt, like Ctrl-C, so that the children are ended."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -48,12 +48,12 @@ class Runbook:
 
     @property
     def commands(self) -> str:
-        """The text of all shell blocks."""
+        """Return the text of all shell blocks."""
         return "\n".join(_BLOCK.findall(self.text))
 
 
 def names(project: Project) -> list[str]:
-    """The names of the runbooks, without the overview."""
+    """Return the names of the runbooks, without the overview."""
     return sorted(page.stem for page in (project.root / FOLDER).glob("*.md") if page.stem != OVERVIEW)
 
 
@@ -68,7 +68,7 @@ def load(project: Project, name: str) -> Runbook:
 
 
 def checks(project: Project, runbook: Runbook, stack: str, environment: Mapping[str, str]) -> list[Check]:
-    """The prerequisites of `runbook` for `stack`: tools on PATH, scripts, settings, shell variables.
+    """Return the prerequisites of `runbook` for `stack`: tools on PATH, scripts, settings, shell variables.
 
     `environment` has the variables of the shell. Raises InputError for an unknown stack.
     """

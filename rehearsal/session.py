@@ -107,7 +107,7 @@ class Session:
                 return plan, operation.update()
 
     def require_first_deployment(self) -> None:
-        """Rehearse the stack from nothing in new accounts. Raises KingdomError with what would stop it."""
+        """Rehearse the stack from nothing in new accounts. Raises KingdomError with the obstacles."""
         from rehearsal.providers.fresh_project import FreshProject, obstacles
 
         plan, created = self.rehearse(Silent())
@@ -276,7 +276,7 @@ class Session:
 
 
 def _described(error: Diagnostic) -> str:
-    """The error with the name of its resource and the source of its declaration, where known."""
+    """Return the error with the name of its resource and the position of its declaration, if known."""
     about = name_of(error.urn) if error.urn else ""
     return ": ".join(part for part in (error.source, about, error.message) if part)
 

@@ -212,7 +212,7 @@ def _texts(path: str, exclude: tuple[str, ...], problems: list[str]) -> Iterator
 
 
 def _files(place: Path, exclude: tuple[str, ...], problems: list[str]) -> list[Path]:
-    """Yield the files of a folder that may be manifests, sorted.
+    """Return the files of a folder that may be manifests, sorted.
 
     Folders that cannot be listed are recorded as problems.
     """

@@ -1,6 +1,6 @@
 """Configuration of a stack: the stack file merged with the defaults in ``Pulumi.yaml``, as text.
 
-The Pulumi CLI hands every value to the program as text: strings as they are, everything else as Go's JSON.
+The Pulumi CLI passes every value to the program as text: strings as they are, everything else as Go's JSON.
 Rules: ``ParseKey`` and ``object.MarshalString`` in ``sdk/go/common/resource/config``, ``mergeConfig`` in
 ``pkg/workspace/config.go``.
 """
@@ -27,7 +27,7 @@ class Config:
     """Values by full key, such as ``kingdom:network``.
 
     `secrets` are the keys that hold an encrypted value, at least in part; `unreadable` names those whose
-    value could not be decrypted: an unknown stands in its place.
+    value could not be decrypted: it is replaced by an unknown.
     """
 
     values: dict[str, str] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Config:
 
 
 def full_key(text: str, project: str) -> str:
-    """``namespace:name`` for a key as it is written in a file. Raises ValueError."""
+    """Return ``namespace:name`` for a key as it is written in a file. Raises ValueError."""
     parts = text.split(":")
     if len(parts) == 3 and parts[1] == "config":  # an old spelling, still understood
         return f"{parts[0]}:{parts[2]}"
@@ -48,7 +48,7 @@ def full_key(text: str, project: str) -> str:
 def merged(
     stack: Mapping[Any, Any], declared: Mapping[Any, Any], project: str, decrypt: Decrypter
 ) -> tuple[Config, list[str]]:
-    """The configuration of a stack, and what is wrong with it.
+    """Return the configuration of a stack, and its problems.
 
     `stack` is the ``config`` of the stack file, `declared` that of ``Pulumi.yaml``.
     """
@@ -93,7 +93,7 @@ def merged(
 
 
 def _fallback(spec: Any) -> Any:
-    """The value that ``Pulumi.yaml`` gives a key; None for none."""
+    """Return the default that ``Pulumi.yaml`` declares for a key; None for none."""
     if not isinstance(spec, dict):
         return spec
     value = spec.get("value")
@@ -171,7 +171,7 @@ def _is_secure(value: Any) -> bool:
 
 
 def _opened(value: Any, key: str, decrypt: Decrypter, secrets: set[str], unreadable: set[str]) -> Any:
-    """`value` with what is encrypted in it decrypted; notes which keys are secret or cannot be read."""
+    """Return `value` with encrypted parts decrypted; record keys that are secret or cannot be decrypted."""
     if _is_secure(value):
         secrets.add(key)
         plain = decrypt(value["secure"])
@@ -193,12 +193,12 @@ def _key_text(name: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A configuration value as the CLI hands it to a program. Raises ValueError."""
+    """Return a configuration value as the CLI passes it to a program. Raises ValueError."""
     return str(value) if isinstance(value, str) else go_json(value)
 
 
 def go_json(value: Any, *, nested: bool = False) -> str:
-    """`value` as Go's ``encoding/json`` writes it: keys sorted, no blanks, HTML characters escaped."""
+    """Return `value` as Go's ``encoding/json`` writes it: keys sorted, no blanks, HTML characters escaped."""
     match value:
         case None:
             return "null"
@@ -237,7 +237,7 @@ def _go_float(number: float) -> str:
 
 
 def _plain_float(number: float) -> str:
-    """The shortest digits that give `number` back, without an exponent."""
+    """Return the shortest digits that represent `number`, without an exponent."""
     from decimal import Decimal
 
     text = format(Decimal(repr(number)), "f")

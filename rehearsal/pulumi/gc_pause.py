@@ -1,4 +1,4 @@
-"""The cyclic collector, which has nothing to find while the SDKs are imported: what they make stays."""
+"""Pause of the cyclic garbage collector while SDKs are imported, since imported objects are not freed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def off() -> Iterator[None]:
-    """Without it. Looking through two thousand modules over and over took a fifth of a preview, measured."""
+    """Disable the collector during the block.
+
+    Measured: repeated scans of two thousand modules took a fifth of a preview.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -56,7 +56,7 @@ class Project:
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
-        """The project that holds the folder `start`. Raises InputError."""
+        """Return the project that contains the folder `start`. Raises InputError."""
         start = (start or Path.cwd()).resolve()
         for folder in (start, *start.parents):
             if any((folder / name).is_file() for name in FILES):
@@ -68,7 +68,7 @@ class Project:
 
     @classmethod
     def at(cls, root: Path) -> Project:
-        """The project whose ``Pulumi.yaml`` is in the folder `root` itself. Raises InputError."""
+        """Return the project whose ``Pulumi.yaml`` is in the folder `root` itself. Raises InputError."""
         path = next((root / name for name in FILES if (root / name).is_file()), root / FILES[0])
         data = read_yaml(path)
         problems = []
@@ -95,7 +95,7 @@ class Project:
         return cls(root, str(name), folder, root / str(stacks), program, path, config)
 
     def stack_names(self) -> list[str]:
-        """Every environment there is a file for, in the order in which a change travels through them."""
+        """Return the stacks that have a file, in the order in which a change is deployed to them."""
         suffix = self.file.suffix
         files = [path.name for path in self.stacks.glob(f"Pulumi.*{suffix}") if path.is_file()]
         names = [name[len("Pulumi.") : -len(suffix)] for name in files]

@@ -65,7 +65,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class ResourceReference:
-    """A reference to another resource, as a component's output may hold."""
+    """A reference to another resource, for example in a component's output."""
 
     urn: str
     id: Any = None
@@ -85,18 +85,18 @@ class Asset:
 
     @property
     def hash(self) -> str:
-        """The SHA-256 of the content in hexadecimal; empty where it was not computed."""
+        """Return the SHA-256 of the content in hexadecimal; empty if it was not computed."""
         return str(self.fields.get("hash", ""))
 
     def same_content(self, other: Asset) -> bool:
-        """Whether both have the same content, wherever it comes from (``Equals`` in the Pulumi SDK)."""
+        """Return whether both have the same content, whatever its source (``Equals`` in the Pulumi SDK)."""
         if self.hash and other.hash:
             return self.signature == other.signature and self.hash == other.hash
         return self == other
 
 
 def decode(struct: struct_pb2.Struct) -> Properties:
-    """The Python form of a wire struct. Integral numbers become ``int``, as state files write them."""
+    """Return the Python form of a wire struct. Integral numbers become ``int``, as state files write them."""
     return {key: decode_value(value) for key, value in struct.fields.items()}
 
 
@@ -139,7 +139,7 @@ def _decode_object(struct: struct_pb2.Struct) -> Value:
 
 
 def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    """The wire form of `properties`; the inverse of :func:`decode`."""
+    """Return the wire form of `properties`; the inverse of :func:`decode`."""
     struct = struct_pb2.Struct()
     for key, value in properties.items():
         _encode_into(struct.fields[key], value)
@@ -189,7 +189,7 @@ def _encode_signed(out: struct_pb2.Value, signature: str, body: Mapping[str, Any
 
 
 def unwrap(value: Value) -> Value:
-    """`value` with every secret replaced by what it holds; unknowns stay."""
+    """Return `value` with every secret replaced by its content; unknowns are unchanged."""
     # Called for every property of every resource: plain values first.
     if isinstance(value, (str, bool, float)):
         return value
@@ -201,7 +201,7 @@ def unwrap(value: Value) -> Value:
 
 
 def with_leaves(value: Value, change: Callable[[Value], Value]) -> Any:
-    """`value` with the result of `change` in place of every leaf, also inside secrets, which stay secret."""
+    """Return `value` with the result of `change` in place of every leaf; secrets stay secret."""
     match value:
         case Secret(element):
             return Secret(with_leaves(element, change))
@@ -214,7 +214,7 @@ def with_leaves(value: Value, change: Callable[[Value], Value]) -> Any:
 
 
 def without_references(value: Value) -> Any:
-    """`value` with the id of a resource in place of a reference to it, or its URN where it has no id.
+    """Return `value` with the id of a resource in place of a reference to it, or its URN if it has no id.
 
     This is the form for providers and policy packs without support for references.
     """
@@ -228,7 +228,7 @@ def _without_reference(leaf: Value) -> Value:
 
 
 def leaves(value: Value, path: Path = ()) -> Iterator[tuple[Path, Value]]:
-    """Every leaf with its path. Markers are leaves; so are empty lists and empty objects."""
+    """Yield every leaf with its path. Markers are leaves; so are empty lists and empty objects."""
     match value:
         case dict() if value:
             for key, item in value.items():
@@ -241,7 +241,7 @@ def leaves(value: Value, path: Path = ()) -> Iterator[tuple[Path, Value]]:
 
 
 def contains(value: Value, test: Callable[[Value], bool]) -> bool:
-    """Whether `test` holds for any leaf of `value`, looking inside secrets too."""
+    """Return whether `test` holds for any leaf of `value`, including leaves of secrets."""
     return any(
         test(leaf) or (isinstance(leaf, Secret) and contains(leaf.element, test)) for _, leaf in leaves(value)
     )
@@ -256,7 +256,7 @@ def contains_secret(value: Value) -> bool:
 
 
 def with_secrets_of(value: Value, model: Value) -> Any:
-    """`value` with a secret wherever `model` has one (``annotateSecrets`` in Pulumi's provider plugin)."""
+    """Return `value` with a secret wherever `model` has one (``annotateSecrets`` in Pulumi)."""
     if isinstance(value, Secret):
         return value
     if isinstance(model, Secret):
@@ -265,7 +265,8 @@ def with_secrets_of(value: Value, model: Value) -> Any:
         return {key: with_secrets_of(item, model.get(key)) for key, item in value.items()}
     if isinstance(value, list) and isinstance(model, list):
         if len(value) != len(model) and contains_secret(model):
-            return Secret(value)  # which elements came or went is not known: the whole list is one secret
+            # It is unknown which elements were added or removed: the whole list is one secret.
+            return Secret(value)
         return [
             with_secrets_of(item, model[index] if index < len(model) else None)
             for index, item in enumerate(value)
@@ -350,9 +351,10 @@ class Change(StrEnum):
 
 
 def differences(old: Value, new: Value, path: Path = ()) -> dict[Path, Change]:
-    """The paths at which `new` differs from `old`. Secretness alone is not a difference; an unknown is.
+    """Return the paths at which `new` differs from `old`.
 
-    Objects are compared key by key and lists element by element; a key that is absent equals ``None``.
+    Secretness alone is not a difference; an unknown is. Objects are compared key by key and lists element by
+    element; a key that is absent equals ``None``.
     """
     old, new = _open(old), _open(new)
     if isinstance(old, dict) and isinstance(new, dict):

@@ -1,6 +1,6 @@
 """Imports the SDKs of a program without running it, so that several runs can share them.
 
-Importing them is most of what a preview does. Which ones a program needs is read from its source: from
+Imports take most of the time of a preview. The modules that a program needs are read from its source: from
 ``from pulumi_gcp import compute`` and, for ``import pulumi_gcp as gcp``, from every use of ``gcp.compute``.
 Modules that this misses are imported later by the program itself.
 """
@@ -64,7 +64,7 @@ def _is_sdk(module: str) -> bool:
 
 
 def _load(name: str) -> None:
-    """Imports `name`, a module or something in one; a lazy module is loaded by looking at it."""
+    """Import `name`, a module or a member of one; a lazy module is loaded by accessing it."""
     parent, _, last = name.rpartition(".")
     if not parent:
         importlib.import_module(name)

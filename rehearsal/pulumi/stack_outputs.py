@@ -18,7 +18,7 @@ from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
 class StackOutputs:
     """The outputs of the stack behind a name such as ``organization/project/stack``; None where unknown.
 
-    A stack of this project is read from its rehearsed state, whose passphrase is kept in `secrets`. For
+    A stack of this project is read from its rehearsed state, whose passphrase is stored in `secrets`. For
     others, ``rehearsal:stackReferences`` in the stack file has a value by name: a mapping of outputs, or the
     folder of a project that is rehearsed beside this one. It may also be the path of a YAML file of these.
     """
@@ -47,7 +47,7 @@ class StackOutputs:
         return None
 
     def _parts(self, name: str) -> tuple[str, str, str]:
-        """Organization, project and stack; the short forms are ``stack`` and ``project/stack``."""
+        """Return organization, project and stack; the short forms are ``stack`` and ``project/stack``."""
         parts = name.split("/")
         match parts if all(parts) else []:
             case [stack]:
@@ -79,7 +79,7 @@ class StackOutputs:
 
 
 def _opened(value: Any) -> Any:
-    """`value` with a secret for every mapping that holds nothing but ``secret``."""
+    """Return `value` with a secret for every mapping whose only key is ``secret``."""
     if isinstance(value, Mapping):
         if set(value) == {"secret"}:
             return Secret(_opened(value["secret"]))

@@ -11,7 +11,7 @@ PROVIDER_PREFIX: Final = "pulumi:providers:"
 
 
 def make_urn(stack: str, project: str, type_: str, name: str, parent: str = "") -> str:
-    """The URN of a resource. A parent other than the root stack prefixes its own type chain with ``$``."""
+    """Return the URN of a resource. A parent other than the root stack prefixes its type chain with ``$``."""
     if parent:
         chain = type_chain(parent)
         if chain != ROOT_STACK_TYPE:
@@ -42,17 +42,17 @@ def is_default_provider(urn: str) -> bool:
 
 
 def package_of(type_: str) -> str:
-    """The package whose provider manages `type_`; for a provider resource, the package it provides."""
+    """Return the package whose provider manages `type_`; for a provider resource, the package it provides."""
     if is_provider(type_):
         return type_.removeprefix(PROVIDER_PREFIX)
     return type_.partition(":")[0]
 
 
 def inherited_alias(urn: str, parent: str, parent_alias: str) -> str:
-    """The URN that the child `urn` of `parent` had while the parent was `parent_alias`.
+    """Return the URN that the child `urn` of `parent` had while the parent was `parent_alias`.
 
-    A child named after its parent is taken to have been so before, and to have been in the stack and the
-    project of its parent: ``inheritedChildAlias`` in ``pkg/resource/deploy/step_generator.go``.
+    A child that is named after its parent is assumed to have been so before, in the stack and the project of
+    its parent: ``inheritedChildAlias`` in ``pkg/resource/deploy/step_generator.go``.
     """
     name, prefix = name_of(urn), name_of(parent)
     if name.startswith(prefix):
@@ -88,7 +88,7 @@ def alias_urns(
 
 
 def default_provider_name(version: str, download_url: str = "") -> str:
-    """The name the engine gives a default provider, such as ``default_10_2_0`` for version 10.2.0.
+    """Return the engine's name of a default provider, such as ``default_10_2_0`` for version 10.2.0.
 
     The rule is ``ProviderRequest.DefaultName`` in ``pkg/resource/deploy/providers/provider.go``.
     """
@@ -101,11 +101,11 @@ def default_provider_name(version: str, download_url: str = "") -> str:
 
 
 def _qualified_name(text: str) -> str:
-    """`text` with an underscore for every character that a name may not hold (``IntoQName``)."""
+    """Return `text` with an underscore for every character that a name must not contain (``IntoQName``)."""
     return re.sub(r"[^A-Za-z0-9_./-]", "_", "/".join(part for part in text.split("/") if part))
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """A provider reference ``<urn>::<id>`` as (urn, id)."""
+    """Split a provider reference ``<urn>::<id>`` into (urn, id)."""
     urn, _, id_ = reference.rpartition("::")
     return urn, id_

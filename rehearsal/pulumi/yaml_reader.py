@@ -115,7 +115,10 @@ _Loader = type("_Loader", (_Constructor, getattr(yaml, "CSafeLoader", yaml.SafeL
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; an empty one in an empty file. Raises InputError, with line and column."""
+    """Return the mapping in a YAML file; an empty one for an empty file.
+
+    Raises InputError with line and column.
+    """
     try:
         data = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  (it is a safe loader)
     except OSError as error:

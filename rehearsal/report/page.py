@@ -16,7 +16,7 @@ _FOLDER: Final = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Series:
-    """Values of one line of a plot; None where nothing was measured."""
+    """Values of one line of a plot; None where no value was measured."""
 
     name: str
     values: Sequence[float | None]
@@ -50,7 +50,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class TableBlock:
-    """A table. ``failed`` are the indexes of rows that are highlighted."""
+    """A table. ``failed`` are the indexes of highlighted rows."""
 
     title: str
     columns: Sequence[str]
@@ -60,7 +60,7 @@ class TableBlock:
 
 @dataclass(frozen=True)
 class Page:
-    """A report. ``result`` is one line, ``passed`` decides its color (None: neither)."""
+    """A report. ``result`` is one line; ``passed`` determines its color (None: neutral)."""
 
     title: str
     result: str
@@ -74,7 +74,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The HTML of a report."""
+    """Return the report as HTML."""
     data = {
         "seconds": list(page.seconds),
         "plots": [
@@ -134,7 +134,7 @@ def _class(failed: bool) -> str:
 
 
 def data_of(html: str) -> dict[str, Any]:
-    """The data inside a rendered page, for tests and tools that read reports."""
+    """Return the data of a rendered page, for tests and tools that read reports."""
     packed = html.partition('id="data">')[2].partition("</script>")[0]
     found: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed)))
     return found

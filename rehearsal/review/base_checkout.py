@@ -1,4 +1,4 @@
-"""The commit that a change is compared with, checked out beside the work tree for as long as it is needed."""
+"""Temporary checkout of the commit that a change is compared with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDER: Final = "bases"  # below the state folder: one folder and one lock file 
 
 @dataclass(frozen=True)
 class Base:
-    """`ref` as it was given, the commit it stands for, its project, and a folder for states."""
+    """`ref` as given, its commit, its project, and a folder for states."""
 
     ref: str
     commit: str
@@ -35,7 +35,7 @@ class BaseUnusableError(InputError):
 
 
 def commit_of(project: Project, ref: str) -> str:
-    """The full name of the commit that `ref` stands for. Raises InputError."""
+    """Return the full name of the commit that `ref` names. Raises InputError."""
     if ref.startswith("-"):
         raise InputError(f"{ref!r} is not a git ref: a ref does not begin with a hyphen")
     found = _git(project.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
@@ -49,7 +49,7 @@ def commit_of(project: Project, ref: str) -> str:
 
 
 def head_of(project: Project) -> tuple[str, bool]:
-    """The commit that is checked out, and whether files of it were changed since. Raises InputError."""
+    """Return the commit that is checked out, and whether its files were changed since. Raises InputError."""
     changed = _git(project.root, "status", "--porcelain", "--untracked-files=no")
     if changed.returncode:
         raise InputError(
@@ -60,9 +60,9 @@ def head_of(project: Project) -> tuple[str, bool]:
 
 
 def named_head(project: Project, ref: str) -> tuple[str, bool]:
-    """As `head_of`, with the commit `ref` in place of the one checked out. Raises InputError.
+    """Like `head_of`, with the commit `ref` instead of the one checked out. Raises InputError.
 
-    A runner checks out a merge commit that only exists there; `ref` is the commit that was pushed.
+    A runner checks out a merge commit that exists only there; `ref` is the commit that was pushed.
     """
     checked_out, dirty = head_of(project)
     if not ref:
@@ -78,7 +78,7 @@ def named_head(project: Project, ref: str) -> tuple[str, bool]:
 
 @contextlib.contextmanager
 def checked_out(project: Project, ref: str) -> Iterator[Base]:
-    """The project as it is at `ref`, in a temporary git worktree that is removed at the end.
+    """Check out `ref` in a temporary git worktree, which is removed at the end, and yield its project.
 
     Ctrl-C and SIGTERM end the block as KeyboardInterrupt, also while it is being removed: then after that.
     The checkout of a killed process is removed by
@@ -104,7 +104,7 @@ def _project(ref: str, tree: Path, place: Path) -> Project:
     try:
         return Project.at(tree / place)
     except InputError as error:
-        # The user knows the ref and not the folder it was checked out to.
+        # The error names the ref, since the temporary folder is internal.
         text = error.message.replace(f"{tree}{os.sep}", "")
         raise BaseUnusableError(
             f"the base {ref!r} cannot be planned: {text}", details=error.details
@@ -113,7 +113,7 @@ def _project(ref: str, tree: Path, place: Path) -> Project:
 
 @contextlib.contextmanager
 def _own_folder(top: Path, home: Path) -> Iterator[Path]:
-    """A new folder in `home`, locked by the file beside it for as long as the block lasts.
+    """Create a folder in `home`, locked by the file beside it for the duration of the block.
 
     Folders with a free lock belong to processes that have ended; they are removed first.
     """
@@ -134,7 +134,7 @@ def _own_folder(top: Path, home: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Holds the lock file `path`; the kernel lets go of it with the process. Raises BlockingIOError."""
+    """Hold the lock file `path`; the kernel releases it with the process. Raises BlockingIOError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -144,7 +144,7 @@ def _locked(path: Path, *, wait: bool) -> Iterator[None]:
 
 
 def _prune(top: Path, home: Path) -> None:
-    """Removes what processes that are no more left behind."""
+    """Remove the folders of processes that have ended."""
     for folder in [path for path in home.iterdir() if path.is_dir()]:
         lock = folder.with_suffix(".lock")
         with contextlib.suppress(BlockingIOError), _locked(lock, wait=False):
@@ -162,7 +162,7 @@ def _remove(top: Path, tree: Path) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs git in `folder`, undisturbed by the variables of a git hook and without running hooks."""
+    """Run git in `folder`, without the variables of a git hook and without running hooks."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         return subprocess.run(

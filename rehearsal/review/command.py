@@ -25,7 +25,7 @@ __all__ = ["Format", "printed", "run"]
 
 
 class Format(StrEnum):
-    """How a review is written."""
+    """Output format of a review."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -77,7 +77,7 @@ def run(
 
 
 def printed(found: Review, format_: Format) -> str:
-    """The review in any format but text, without a line break at the end."""
+    """Return the review in any format but text, without a trailing line break."""
     match format_:
         case Format.MARKDOWN:
             return markdown(found).rstrip("\n")

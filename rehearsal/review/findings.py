@@ -21,7 +21,7 @@ _SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
 
 @dataclass(frozen=True)
 class RuleInfo:
-    """The metadata of a policy. For a policy of another pack it is what its findings carry."""
+    """The metadata of a policy; for a policy of another pack, those of its findings."""
 
     name: str
     description: str
@@ -35,7 +35,7 @@ class RuleInfo:
 class Finding:
     """One finding and the stacks it is in. `file` and `line` are of the declaring code; "" and 0 for none.
 
-    `setting` is the changed setting that causes it, with its place in the stack file; "" where none does.
+    `setting` is the changed setting that causes it, with its position in the stack file; "" if none does.
     """
 
     rule: RuleInfo
@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def place(self) -> tuple[str, int]:
-        """The place to change: the setting that causes the finding, else the declaring code."""
+        """Return the position to change: the setting that causes the finding, else the declaring code."""
         if self.setting_file and self.setting_line:
             return self.setting_file, self.setting_line
         return self.file, self.line
@@ -63,13 +63,13 @@ class Finding:
 
     @property
     def source(self) -> str:
-        """``file:line`` of `place`; "" for none."""
+        """Return ``file:line`` of `place`; "" for none."""
         file, line = self.place
         return f"{file}:{line}" if file else ""
 
 
 def rules() -> dict[str, RuleInfo]:
-    """Every policy of the pack by name."""
+    """Return every policy of the pack by name."""
     return {
         rule.name: RuleInfo(
             rule.name,
@@ -106,7 +106,7 @@ def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Findin
 
 
 def is_security(rule: RuleInfo) -> bool:
-    """Whether `rule` is about security, and not about costs, capacity or availability."""
+    """Whether `rule` is about security, not about costs, capacity or availability."""
     return bool(rule.tags) and (
         rule.tags[0] in _SECURITY or any(tag.partition(":")[0] in ("PSS", "CIS-GKE") for tag in rule.tags)
     )
@@ -142,7 +142,7 @@ def causes(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def gather_remedied(results: Iterable[Result]) -> tuple[tuple[Remediation, tuple[str, ...]], ...]:
-    """The remediations over all `results`, each with its stacks, by policy and place."""
+    """Return the remediations of all `results`, each with its stacks, by policy and position."""
     found: dict[tuple[str, ...], tuple[Remediation, list[str]]] = {}
     for result in results:
         for item in result.remediations:

@@ -373,7 +373,7 @@ def review(
 
 
 def _program(project: Project) -> dict[str, bytes]:
-    """The files of the program, by their path below its folder."""
+    """Return the files of the program by their path below its folder."""
     return {
         str(path.relative_to(project.main)): path.read_bytes()
         for path in sorted(project.main.rglob("*"))
@@ -452,7 +452,7 @@ def _compared(
 def _rule_sets(
     project: Project, base: Project, stacks: Sequence[str], policies: Path | None
 ) -> dict[str, tuple[RuleSet, RuleSet]]:
-    """The rules of base and head, for the stacks in which they differ."""
+    """Return the rules of base and head, for the stacks in which they differ."""
     found: dict[str, tuple[RuleSet, RuleSet]] = {}
     if policies is None:
         return found
@@ -465,7 +465,7 @@ def _rule_sets(
 
 
 def _failure(outcome: Outcome) -> str:
-    """Why a base cannot be planned; "" where it can."""
+    """Return why a base cannot be planned; "" if it can."""
     if outcome.error is not None:
         return str(outcome.error)
     return "\n".join(map(_described, outcome.result.errors)) if outcome.result is not None else ""
@@ -500,7 +500,7 @@ def _subject(item: Finding) -> tuple[str, str, str, str]:
 def _by_subject(
     findings: Sequence[Finding],
 ) -> dict[tuple[tuple[str, str, str, str], str], list[str]]:
-    """The messages of `findings` by subject and stack."""
+    """Return the messages of `findings` by subject and stack."""
     found: dict[tuple[tuple[str, str, str, str], str], list[str]] = {}
     for item in findings:
         for stack in item.stacks:

@@ -19,7 +19,7 @@ _Users = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ScenarioError(ValueError):
-    """A scenario that cannot be used; the message states what is wrong and what would be right."""
+    """An invalid scenario; the message states the problem and the remedy."""
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,16 +47,16 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
 
     @property
     def seconds(self) -> float:
-        """Duration of all stages."""
+        """Return the duration of all stages in seconds."""
         return sum(stage.minutes for stage in self.stages) * 60
 
     @property
     def max_users(self) -> int:
-        """The largest number of users."""
+        """Return the maximum number of users."""
         return max(self.start_users, *(stage.users for stage in self.stages))
 
     def users(self, seconds: float | None = None) -> RateCurve:
-        """Users over time; with ``seconds``, the stages are compressed or stretched to that duration."""
+        """Return users over time; with ``seconds``, the stages are scaled to that duration."""
         factor = 1.0 if seconds is None else seconds / self.seconds
         points = [(0.0, float(self.start_users))]
         for stage in self.stages:
@@ -86,13 +86,13 @@ class Catalog:
     scenarios: Mapping[str, Scenario]
 
     def scenario(self, name: str) -> Scenario:
-        """A scenario by name. Raises ScenarioError."""
+        """Return a scenario by name. Raises ScenarioError."""
         if name not in self.scenarios:
             raise ScenarioError(f"unknown scenario {name!r}; choose one of {', '.join(self.scenarios)}")
         return self.scenarios[name]
 
     def mix(self, name: str) -> Mapping[str, float]:
-        """The shares of a mix by name. Raises ScenarioError."""
+        """Return the shares of a mix by name. Raises ScenarioError."""
         if name not in self.mixes:
             raise ScenarioError(f"unknown mix {name!r}; choose one of {', '.join(self.mixes)}")
         return self.mixes[name]

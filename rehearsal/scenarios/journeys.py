@@ -1,7 +1,7 @@
-"""The journeys of the mobile client: `mobile/journeys.json`, which its end-to-end tests record in a browser.
+"""The journeys of the mobile client, which its end-to-end tests record in `mobile/journeys.json`.
 
-A journey is a list of steps; a step is what the user does after thinking, and the operations of the API that
-the app then sends.
+A journey is a list of steps; a step is a user action after a think time, with the API operations that the app
+then sends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class JourneyStep:
 
 @dataclass(frozen=True)
 class Journey:
-    """``weight``: how often it is made, relative to the others."""
+    """A journey; ``weight`` is its frequency relative to the others."""
 
     name: str
     weight: int
@@ -34,12 +34,12 @@ class Journey:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations of all steps, in order."""
+        """Return the operations of all steps, in order."""
         return tuple(operation for step in self.steps for operation in step.requests)
 
     @property
     def think_seconds_per_request(self) -> float:
-        """Average time between two requests of a user, in seconds."""
+        """Return the average time between two requests of a user, in seconds."""
         return sum(step.think_seconds for step in self.steps) / len(self.operations)
 
 
@@ -56,7 +56,7 @@ class _StoredJourney(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def journeys(file: Path = FILE) -> tuple[Journey, ...]:
-    """The recorded journeys. Raises `msgspec.ValidationError` for a file of another shape."""
+    """Return the recorded journeys. Raises `msgspec.ValidationError` for a file in another format."""
     stored = msgspec.json.decode(file.read_bytes(), type=dict[str, _StoredJourney])
     return tuple(
         Journey(

@@ -24,11 +24,11 @@ class RateCurve:
 
     @property
     def seconds(self) -> float:
-        """The end of the curve."""
+        """Return the end of the curve in seconds."""
         return self.points[-1][0]
 
     def rate(self, at: float) -> float:
-        """The rate at a time; 0 outside the curve. At a step, the rate after it."""
+        """Return the rate at a time; 0 outside the curve. At a step, the rate after it."""
         found = 0.0
         for (start, low), (end, high) in pairwise(self.points):
             if start <= at < end:
@@ -36,9 +36,9 @@ class RateCurve:
         return self.points[-1][1] if at == self.seconds else found
 
     def expected(self) -> float:
-        """The expected number of arrivals: the integral of the rate."""
+        """Return the expected number of arrivals: the integral of the rate."""
         return sum((end - start) * (low + high) / 2 for (start, low), (end, high) in pairwise(self.points))
 
     def scaled(self, factor: float) -> RateCurve:
-        """The curve with every rate multiplied."""
+        """Return the curve with every rate multiplied."""
         return RateCurve(tuple((at, rate * factor) for at, rate in self.points))

@@ -1,4 +1,4 @@
-"""Amounts of money side by side: USD a month, at the smallest and at the largest scale."""
+"""Changes of monthly costs in USD, at the minimum and the maximum scale."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from policies.api import Costs, Line
 from rehearsal.pulumi.urn import name_of
 
-_CENT = 0.005  # amounts nearer than this read the same
+_CENT = 0.005  # smaller differences are not visible after rounding
 
 
 @dataclass(frozen=True)
 class Position:
-    """One position of a stack's costs before and after; a side is (0, 0) where there is none."""
+    """One cost item before and after; a side is (0, 0) if it is absent."""
 
     resource: str
     what: str
@@ -22,7 +22,7 @@ class Position:
 
 
 def positions(before: Costs | None, after: Costs | None) -> tuple[Position, ...]:
-    """The positions whose amounts differ, the largest difference first."""
+    """Return the items whose amounts differ, the largest difference first."""
     was, now = _keyed(before), _keyed(after)
     found = []
     for key in {**now, **was}:
@@ -43,15 +43,15 @@ def positions(before: Costs | None, after: Costs | None) -> tuple[Position, ...]
 
 
 def span(minimum: float, maximum: float) -> str:
-    """``1,234 to 5,678``, or one number where they read the same."""
+    """Return ``1,234 to 5,678``, or one number if both are equal when rounded."""
     low, high = f"{minimum:,.0f}", f"{maximum:,.0f}"
     return low if low == high else f"{low} to {high}"
 
 
 def delta(before: Costs, after: Costs) -> str:
-    """One sign and number: the change at the largest scale, or at the smallest where only that changes.
+    """Return one sign and number: the change at the maximum scale, or at the minimum if only that changes.
 
-    ``+340``; ``±0`` where nothing changes.
+    ``+340``; ``±0`` if nothing changes.
     """
     low, high = after.minimum - before.minimum, after.maximum - before.maximum
     change = high if abs(high) >= _CENT else low
@@ -61,7 +61,7 @@ def delta(before: Costs, after: Costs) -> str:
 
 
 def unpriced(costs: Costs) -> list[tuple[str, list[str]]]:
-    """Why something is in no sum, and of which resources; the most frequent reason first."""
+    """Return why resources are in no sum, and their names; the most frequent reason first."""
     reasons = Counter(item.why for item in costs.unpriced)
     return [
         (why, sorted(name_of(item.urn) for item in costs.unpriced if item.why == why))
@@ -70,7 +70,7 @@ def unpriced(costs: Costs) -> list[tuple[str, list[str]]]:
 
 
 def stand_ins(costs: Costs) -> list[tuple[str, list[str]]]:
-    """Regions whose prices stand in for another's, and the resources priced by them."""
+    """Return regions whose prices are used for others, and the resources priced by them."""
     regions = sorted({line.stand_in for line in costs.lines if line.stand_in})
     return [
         (region, sorted({name_of(line.urn) for line in costs.lines if line.stand_in == region}))
@@ -79,7 +79,7 @@ def stand_ins(costs: Costs) -> list[tuple[str, list[str]]]:
 
 
 def _keyed(costs: Costs | None) -> dict[tuple[str, int], Line]:
-    """The lines by resource and place: their texts hold the very numbers that change."""
+    """Return the lines by resource and position, since their texts contain the numbers that change."""
     keyed: dict[tuple[str, int], Line] = {}
     seen: Counter[str] = Counter()
     for line in costs.lines if costs is not None else ():

@@ -1,4 +1,4 @@
-"""Effects of a plan on the platform, in words: losses, interruptions, restarts."""
+"""Effects of a plan on the platform as text: losses, interruptions, restarts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rehearsal.pulumi.urn import name_of, type_of
 
 
 class Weight(IntEnum):
-    """How much an effect matters; the heaviest comes first."""
+    """Severity of an effect; the most severe comes first."""
 
     CONFLICT = 0  # the cloud refuses it
     LOSS = 1  # data or traffic is lost
@@ -26,7 +26,7 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """One effect of a plan, as a sentence without its stop.
+    """One effect of a plan, as a sentence without a full stop.
 
     `source` is the file and line of a conflicting resource.
     """
@@ -38,7 +38,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A type whose loss or replacement a reader must see: its noun and what goes with it."""
+    """A type whose loss or replacement is reported: its noun and the consequence."""
 
     noun: str
     lost: str
@@ -137,7 +137,7 @@ _UNIQUE: Final = ("gcp:", "kubernetes:", "mongodbatlas:")
 
 
 def effects(result: Result, base: Result | None) -> list[Effect]:
-    """The effects of the plan `result`, the heaviest first. `base` is what is there."""
+    """Return the effects of the plan `result`, the most severe first. `base` is the existing state."""
     steps = [step for step in result.steps if step.custom]
     found = [*_collisions(steps, result, base), *_taken_away(steps), *_updated(steps)]
     unique = dict.fromkeys(sorted(found, key=lambda item: item.weight))
@@ -177,7 +177,7 @@ def _updated(steps: Iterable[Step]) -> Iterator[Effect]:
 
 
 def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> Iterator[Effect]:
-    """Names that the cloud has already, and new resources that look like a renamed one."""
+    """Yield names that exist already, and new resources that may be renamed ones."""
     new = _inputs(result.snapshot.resources)
     old = _inputs(base.snapshot.resources) if base is not None else {}
     resources = (*(base.snapshot.resources if base is not None else ()), *result.snapshot.resources)
@@ -204,7 +204,7 @@ def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> I
 def _taken_names(
     steps: Sequence[Step], new: Mapping[str, Any], old: Mapping[str, Any], providers: Mapping[str, str]
 ) -> Iterator[Effect]:
-    """Resources that are created with a name that another one still has, or a new one has too."""
+    """Yield resources with a name that another existing or new one has."""
     taken: dict[tuple[str, str, tuple[str, ...]], str] = {}
     for urn, inputs in old.items():
         name = _physical(type_of(urn), inputs)
@@ -272,7 +272,7 @@ def _at(inputs: Any, path: str) -> Any:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether at most a name differs."""
+    """Whether two resources differ in at most a name."""
     if not one or not other or set(one) != set(other):
         return False
     paths = [format_path(path) for path in differences(other, one)]

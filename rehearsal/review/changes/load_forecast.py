@@ -1,4 +1,4 @@
-"""How a change of sizes changes the load that a stack carries: its first limit, and its cost at the peak."""
+"""Change of the load that a stack can carry: its first limit, and its cost at the peak."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class LoadForecast:
-    """The forecasts of base and change, or the `error` why there are none. `at_users` is the peak's users."""
+    """The forecasts of base and change, or the `error` that prevents them. `at_users` is the peak's users."""
 
     before: Carried | None = None
     after: Carried | None = None
@@ -38,7 +38,7 @@ class LoadForecast:
     error: str = ""
 
     def text(self) -> str:
-        """In one line; "" if neither the first limit nor the cost differs as shown."""
+        """Return the change in one line; "" if neither the displayed first limit nor the cost differs."""
         if self.error or self.before is None or self.after is None:
             return self.error
         parts = []
@@ -57,7 +57,7 @@ class LoadForecast:
 
 
 def load_forecast(name: str, root: Path, before: Stack, after: Stack) -> LoadForecast | None:
-    """The change of the stack `name`; None if it is not a platform that can be forecast, before or after.
+    """Return the change of the stack `name`; None if it cannot be forecast before or after.
 
     `root` is the folder of the project, whose calibration is used for both; without a usable one, an `error`
     names the file. Closed forms only: takes milliseconds.
@@ -87,7 +87,7 @@ def load_forecast(name: str, root: Path, before: Stack, after: Stack) -> LoadFor
 
 
 def compared(before: DeclaredPlatform, after: DeclaredPlatform, calibration: Calibration) -> LoadForecast:
-    """The forecasts of two platforms."""
+    """Compare the forecasts of two platforms."""
     from rehearsal.scenarios.catalog import load
 
     catalog = load()

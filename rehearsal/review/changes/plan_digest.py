@@ -1,4 +1,4 @@
-"""The digest of a plan: what was reviewed is what is carried out, or nothing is."""
+"""Digest of a plan, so that only a reviewed plan is executed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rehearsal.pulumi.urn import name_of
 
 VERSION: Final = 1
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_NAMED: Final = 20  # how many differences an error names before it counts the rest
+_NAMED: Final = 20  # number of differences that an error names before it counts the rest
 
 
 class PlanChangedError(KingdomError):
@@ -30,7 +30,7 @@ class Plan:
     """The steps of a plan by URN: the operation and the digest of its inputs.
 
     The digest is over every step but unchanged ones: operation, URN, declared inputs and changed paths.
-    Secrets and values not known yet count by their place, never by their value.
+    Secrets and unknown values count by their path, never by their value.
     """
 
     stack: str
@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """``sha256:`` and 64 hexadecimal digits."""
+        """Return ``sha256:`` and 64 hexadecimal digits."""
         return _digest([self.stack, sorted(self.steps.items())])
 
     def to_json(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Plan:
 
 
 def plan_of(result: Result) -> Plan:
-    """The plan of a preview."""
+    """Return the plan of a preview."""
     inputs = {item.urn: item.inputs for item in result.snapshot.resources if not item.delete}
     steps: dict[str, tuple[str, str]] = {}
     for step in result.steps:
@@ -57,14 +57,14 @@ def plan_of(result: Result) -> Plan:
             (format_path(change.path), change.kind.value, change.replaces) for change in step.changes
         )
         declared = masked(inputs.get(step.urn, {})) if step.op is not Op.DELETE else {}
-        # A replaced resource has a second step where its old self is deleted.
+        # A replaced resource has a second step, which deletes the old one.
         op = "+".join(sorted({step.op.value, *steps.get(step.urn, ("", ""))[0].split("+")} - {""}))
         steps[step.urn] = (op, _digest([op, declared, changes]))
     return Plan(result.stack, steps)
 
 
 def save(plan: Plan, path: Path) -> None:
-    """Writes the plan to a file. Raises InputError."""
+    """Write the plan to a file. Raises InputError."""
     try:
         path.write_text(json.dumps(plan.to_json(), indent=2) + "\n")
     except OSError as error:
@@ -72,7 +72,7 @@ def save(plan: Plan, path: Path) -> None:
 
 
 class Expected:
-    """The reviewed plan: a digest, or a file with all steps, from which differences can be listed."""
+    """The reviewed plan: a digest, or a file with all steps, which allows differences to be listed."""
 
     def __init__(self, text: str) -> None:
         """`text` is a digest or the path of a file that ``--save-plan`` wrote. Raises InputError."""

@@ -21,7 +21,7 @@ _ASSIGNED: Final = re.compile(
 
 
 def created_inputs(item: StackReview) -> dict[str, list[tuple[str, Value]]]:
-    """By URN, the paths and values of what new resources are created with; empty for a new stack."""
+    """Return the inputs of new resources by URN, as paths and values; empty for a new stack."""
     if item.result is None or item.base is None:
         return {}
     new = {step.urn for step in item.changes if step.op is Op.CREATE}
@@ -35,7 +35,7 @@ def created_inputs(item: StackReview) -> dict[str, list[tuple[str, Value]]]:
 
 
 def assigned_values(item: StackReview) -> frozenset[str]:
-    """Values that the rehearsal generated: outputs that look assigned and are in none of the inputs."""
+    """Return values that the rehearsal generated: outputs in an assigned format that no input contains."""
     if item.base is None or item.base.result is None:
         return frozenset()
     found: set[str] = set()

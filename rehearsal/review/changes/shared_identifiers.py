@@ -1,4 +1,4 @@
-"""Find identifiers that two environments share, such as a zone: one would change the resources of both."""
+"""Detection of identifiers that two environments share, such as a zone, whose resources both would change."""
 
 from __future__ import annotations
 

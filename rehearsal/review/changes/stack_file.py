@@ -1,4 +1,4 @@
-"""Places in a stack file: the line of a setting, and the lines that wrong settings and findings come from."""
+"""Positions in a stack file: lines of settings, and of the causes of errors and findings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIN_SHARED: Final = 4  # letters of a key's word that a message must share
 
 @dataclass(frozen=True)
 class WrongSetting:
-    """One wrong setting: its key, the remedy, and its line in the stack file; 0 where it is not there."""
+    """One wrong setting: its key, the remedy, and its line in the stack file; 0 if it is absent."""
 
     key: str
     message: str
@@ -29,7 +29,7 @@ class WrongSetting:
 
 
 def wrong_settings(error: str, path: Path) -> tuple[WrongSetting, ...]:
-    """The wrong settings that `error` lists, with their lines in the stack file `path`.
+    """Return the wrong settings that `error` lists, with their lines in the stack file `path`.
 
     Empty for any other error.
     """
@@ -84,7 +84,7 @@ class ChangedSetting:
 
 
 def changed_settings(before: Stack | None, after: Stack) -> tuple[ChangedSetting, ...]:
-    """The settings of `after` that `before` does not have, or has with another value."""
+    """Return the settings of `after` that are new or have another value than in `before`."""
     old = _values(before.config) if before is not None else {}
     found = []
     for key, value in _values(after.config).items():
@@ -98,9 +98,9 @@ def changed_settings(before: Stack | None, after: Stack) -> tuple[ChangedSetting
 
 
 def cause(changed: tuple[ChangedSetting, ...], message: str, *, only: bool) -> ChangedSetting | None:
-    """The changed setting that `message` is about: it names its value or words of its key.
+    """Return the changed setting that `message` is about: the message contains its value or words of its key.
 
-    With `only`, a single changed setting is the cause of any message: nothing else changed.
+    With `only`, a single changed setting is the cause of any message, because nothing else changed.
     """
     for setting in changed:
         words = re.findall(r"[A-Z]?[a-z]+", setting.key.rpartition(".")[2].rpartition(":")[2])
@@ -147,6 +147,6 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 def places(text: str) -> Iterator[tuple[str, int]]:
-    """Every ``file.py:line`` in `text`."""
+    """Yield every ``file.py:line`` in `text`."""
     for match in re.finditer(r"(?P<file>[\w./-]+\.(?:py|ya?ml)):(?P<line>\d+)", text):
         yield match["file"], int(match["line"])

@@ -17,7 +17,7 @@ VERSION: Final = 1
 
 
 def report(review: Review) -> dict[str, Any]:
-    """The whole review; nothing is left out, secrets are masked."""
+    """Return the whole review; nothing is left out, secrets are masked."""
     return {
         "version": VERSION,
         "ok": review.exit_code == 0,

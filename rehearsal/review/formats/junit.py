@@ -34,7 +34,7 @@ def junit(review: Review) -> str:
 
 
 def _weaker(root: ET.Element, review: Review) -> None:
-    """A suite with a failure for every rule that is weaker than at the base."""
+    """Add a suite with a failure for every rule that is weaker than at the base."""
     lines: dict[str, list[str]] = {}
     for change in review.rule_changes:
         lines.setdefault(change.rule, []).append(f"{described(change)} in {', '.join(change.stacks)}")

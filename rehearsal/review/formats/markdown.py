@@ -37,7 +37,7 @@ _SIGNS: Final = {
 
 
 def markdown(review: Review, limit: int = COMMENT_LIMIT) -> str:
-    """The comment. Entries beyond `limit` characters are counted."""
+    """Return the comment. Entries beyond `limit` characters are counted."""
     return fitted(list(_sections(review)), limit)
 
 
@@ -60,7 +60,7 @@ def _sections(review: Review) -> Iterator[Section]:
 
 
 def _in_order(review: Review) -> list[StackReview]:
-    """The stacks as a reader looks at them: the one that users meet first."""
+    """Return the stacks in the order of their importance to users."""
     return list(reversed(review.stacks))
 
 
@@ -69,7 +69,7 @@ def _names_of(stacks: Sequence[str]) -> str:
 
 
 def _effects(review: Review) -> Iterator[Section]:
-    """Losses, interruptions and restarts, in words."""
+    """Yield losses, interruptions and restarts as text."""
     found: dict[Effect, list[str]] = {}
     for item in _in_order(review):
         for effect in item.effects:
@@ -107,7 +107,7 @@ def _failed(review: Review) -> Iterator[Section]:
 
 
 def _reasons(item: StackReview) -> Iterator[str]:
-    """Why a stack could not be planned: its wrong settings with their lines, or the error."""
+    """Yield why a stack could not be planned: its wrong settings with their lines, or the error."""
     if item.wrong_settings and item.stack_file is not None:
         for wrong in item.wrong_settings:
             yield f"- {code(f'stacks/{item.stack_file.name}:{wrong.line}')} {prose(wrong.message)}\n"
@@ -136,7 +136,7 @@ def _refused(review: Review) -> Iterator[Section]:
 
 
 def _rules(review: Review) -> Iterator[Section]:
-    """Weakened rules, in front of everything that they would have found."""
+    """Yield the weakened rules, which precede the findings that they would have prevented."""
     if not review.weakened:
         return
     alike: dict[tuple[str, tuple[str, ...]], list[RuleChange]] = {}
@@ -338,7 +338,7 @@ def _cause(group: Sequence[Finding]) -> str:
 
 
 def _some(lines: Sequence[str]) -> str:
-    """The first lines, and the others folded."""
+    """Return the first lines, with the others folded."""
     if len(lines) <= _SHOWN + 1:
         return "".join(lines)
     rest = "".join(line.removeprefix("  ") for line in lines[_SHOWN:_LISTED])
@@ -445,7 +445,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _changes(review: Review) -> Iterator[Section]:
-    """The changed resources of each stack; stacks that change alike are one list."""
+    """Yield the changed resources of each stack; stacks with equal changes share one list."""
     alike: dict[tuple[str, ...], list[StackReview]] = {}
     for item in _in_order(review):
         if item.changes:
@@ -525,7 +525,7 @@ def _change(change: PropertyChange, assigned: frozenset[str] = frozenset()) -> s
 
 
 def _marked(value: Value, assigned: frozenset[str]) -> str:
-    """A note on a value that only the cloud can assign and the rehearsal generated."""
+    """Return a note on a value that only the cloud can assign and the rehearsal generated."""
     text = shown(value)
     return " (made up)" if any(one in text for one in assigned) else ""
 

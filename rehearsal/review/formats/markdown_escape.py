@@ -1,4 +1,4 @@
-"""Text of others inside Markdown: shown as it is, and never as markup, a mention or a link."""
+"""Escaping of untrusted text in Markdown: no markup, mention or link in it has an effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDTH: Final = 160  # characters of one value
 
 
 def code(text: str, limit: int = WIDTH) -> str:
-    """A code span of one line; also right inside a table."""
+    """Return a code span of one line, also valid in a table."""
     text = clipped(" ".join(text.split()), limit) or " "
     run_length = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * (run_length + 1)
@@ -25,13 +25,13 @@ def code(text: str, limit: int = WIDTH) -> str:
 
 
 def prose(text: str, limit: int = 2_000) -> str:
-    """A sentence of one line, without any markup of its own."""
+    """Return a sentence of one line without markup."""
     text = html.escape(clipped(" ".join(text.split()), limit), quote=False)
     return _CALLS.sub(lambda call: call[0][0] + _NO_WIDTH + call[0][1:], _SPECIAL.sub(r"\\\1", text))
 
 
 def block(text: str, limit: int = 4_000) -> str:
-    """Lines as they are, in a fenced block."""
+    """Return lines in a fenced block."""
     text = clipped(text.rstrip(), limit)
     run_length = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, run_length + 1)

@@ -70,7 +70,7 @@ def log(
     exit_code: int,
     successful: bool,
 ) -> dict[str, Any]:
-    """A SARIF log of one run. `category` keeps the results of different commands apart."""
+    """Return a SARIF log of one run. `category` separates the results of different commands."""
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -110,7 +110,7 @@ def _failures(review: Review) -> Iterable[dict[str, Any]]:
 
 
 def _failed_plans(review: Review, first: int, program: str) -> Iterable[dict[str, Any]]:
-    """Results for stacks without a plan: at each wrong setting, else at the place that the error names."""
+    """Yield results for stacks without a plan: at each wrong setting, else at the position of the error."""
     failed, conflict = (rule.name for rule in _PLAN_RULES)
     for item in review.failed:
         if item.wrong_settings and item.stack_file is not None:
@@ -150,7 +150,7 @@ def _plan_result(rule: str, index: int, message: str, file: str, line: int) -> d
 
 
 def _rule_changes(review: Review) -> Iterable[dict[str, Any]]:
-    """Weakened rules as notifications: a run with disabled rules must not look clean."""
+    """Yield weakened rules as notifications, so that a run with disabled rules does not appear clean."""
     for change in review.rule_changes:
         yield notice(f"weaker rule: {described(change)} in {', '.join(change.stacks)}", "error")
     for item in review.withheld:

@@ -13,8 +13,8 @@ COMMENT_LIMIT = 65_536
 class Section:
     """A part of a text: `head`, then `items`, then `tail`. Only items may be left out, the last ones first.
 
-    `what` names them in the plural, for the line that counts those left out. `least` items are kept as long
-    as anything can be.
+    `what` names them in the plural, for the line that counts those left out. `least` items are the last to be
+    removed.
     """
 
     head: str
@@ -24,12 +24,12 @@ class Section:
 
 
 def length(text: str) -> int:
-    """Characters as GitHub counts them: UTF-16 units, of which an emoji has two."""
+    """Return the length as GitHub counts it: in UTF-16 units, of which an emoji has two."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clipped(text: str, limit: int) -> str:
-    """`text` itself, or its beginning and how many characters are missing."""
+    """Return `text`, or its beginning and the number of missing characters."""
     if length(text) <= limit:
         return text
     shortened = text[:limit]
@@ -39,8 +39,8 @@ def clipped(text: str, limit: int) -> str:
 def fitted(sections: Sequence[Section], limit: int = COMMENT_LIMIT) -> str:
     """The sections one after the other, in at most `limit` characters.
 
-    Every section gets an equal part of the room; what one does not need goes to the others, the first ones
-    first. Heads and tails are always there; ValueError where they alone do not fit.
+    Every section gets an equal part of the limit; unused parts go to the others, the first ones first. Heads
+    and tails are never removed. Raises ValueError if they alone exceed the limit.
     """
     notes = [length(_note(section, len(section.items))) for section in sections]
     fixed = sum(length(section.head) + length(section.tail) for section in sections)
@@ -64,7 +64,7 @@ def fitted(sections: Sequence[Section], limit: int = COMMENT_LIMIT) -> str:
 
 
 def _shares(needs: Sequence[int], room: int) -> list[int]:
-    """Divide `room` by need: none gets more than it needs, or less than an equal share of the rest."""
+    """Divide `room` by need: no section gets more than it needs, or less than an equal share of the rest."""
     shares = [0] * len(needs)
     open_ = [index for index, need in enumerate(needs) if need]
     while open_:

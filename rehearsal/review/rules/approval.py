@@ -72,7 +72,7 @@ def decide(
 
 
 def owners_of(codeowners: str, path: str) -> tuple[str, ...]:
-    """The owners of `path`: those of the last matching line, as GitHub reads the file."""
+    """Return the owners of `path`: those of the last matching line, as GitHub reads the file."""
     found: tuple[str, ...] = ()
     for line in codeowners.splitlines():
         pattern, *owners = line.partition("#")[0].split() or [""]
@@ -91,18 +91,18 @@ def _matches(pattern: str, path: str) -> bool:
 
 
 class GitHub:
-    """The few calls that are needed, by the ``gh`` command, which reads ``GH_TOKEN``."""
+    """The required calls of GitHub's API, by the ``gh`` command, which reads ``GH_TOKEN``."""
 
     def __init__(self, repository: str) -> None:
         self._repository = repository
 
     def pull_at(self, owner: str, branch: str, sha: str, base: str) -> dict[str, Any] | None:
-        """The open pull request into `base` whose newest commit is `sha`."""
+        """Return the open pull request into `base` whose newest commit is `sha`."""
         pulls = self._pages(f"pulls?state=open&base={base}&head={owner}:{branch}")
         return next((pull for pull in pulls if pull["head"]["sha"] == sha), None)
 
     def other_bases(self, sha: str, base: str) -> list[str]:
-        """Pull requests of the commit `sha` into other branches, whose workflows report on it too."""
+        """Return pull requests of the commit `sha` into other branches, whose workflows report on it too."""
         return [
             f"#{pull['number']} has the same commit and is for the branch {pull['base']['ref']}"
             for pull in self._pages(f"commits/{sha}/pulls")
@@ -110,7 +110,7 @@ class GitHub:
         ]
 
     def not_files(self, sha: str) -> list[str]:
-        """Links and submodules of the commit `sha`, whose text cannot be compared."""
+        """Return links and submodules of the commit `sha`, whose text cannot be compared."""
         tree = json.loads(self._call(f"git/trees/{sha}?recursive=1"))
         found = [
             f"{item['path']} is {_NO_FILES[item['mode']]}"
@@ -120,7 +120,7 @@ class GitHub:
         return [*found, "the repository has more files than GitHub lists"] if tree["truncated"] else found
 
     def files(self, pull: Mapping[str, Any]) -> list[ChangedFile]:
-        """The changed files, with their texts where a decision needs them."""
+        """Return the changed files, with their texts where a decision needs them."""
         head = pull["head"]["sha"]
         compared = json.loads(self._call(f"compare/{pull['base']['sha']}...{head}?per_page=1"))
         base = compared["merge_base_commit"]["sha"]
@@ -135,7 +135,7 @@ class GitHub:
         return ChangedFile(path, before, after, previous)
 
     def approvals(self, pull: Mapping[str, Any]) -> list[Approval]:
-        """The approvals that stand: the newest review of each user that is not a comment."""
+        """Return the valid approvals: the newest review of each user that is not a comment."""
         owner, name = self._repository.split("/")
         query = (
             "query($owner: String!, $name: String!, $number: Int!) {"
@@ -162,7 +162,7 @@ class GitHub:
         ]
 
     def set_status(self, sha: str, decision: Decision) -> None:
-        """Sets the status of the commit `sha`."""
+        """Set the status of the commit `sha`."""
         description = decision.description
         if len(description) > _MAX_DESCRIPTION:
             description = description[: _MAX_DESCRIPTION - 1] + "…"
@@ -188,7 +188,7 @@ class GitHub:
 
 
 def main(environment: Mapping[str, str]) -> int:
-    """Sets the status of the commit ``SHA``; the exit code is 0 where that was possible."""
+    """Set the status of the commit ``SHA``; return 0 if that was possible."""
     github = GitHub(environment["GITHUB_REPOSITORY"])
     sha = environment["SHA"]
     if environment["EVENT"] == "merge_group":

@@ -1,8 +1,8 @@
 """The reasons why a changed file of a pull request needs an owner's approval.
 
-Most files of the repository take no part in a review: documents, tests, the service. Every other file does,
-or could: a file in the root or in ``.venv`` runs when Python starts. So the ordinary files are listed here,
-and any other needs an owner.
+Most files of the repository cannot affect a review: documents, tests, the service. Every other file may: a
+file in the root or in ``.venv`` runs when Python starts. So the harmless files are listed here, and any other
+needs an owner's approval.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def needs_text(path: str) -> bool:
 
 
 def reasons_of(file: ChangedFile) -> Iterator[str]:
-    """Why a change of `file` needs an owner's approval."""
+    """Yield why a change of `file` needs an owner's approval."""
     paths = [path for path in (file.path, file.previous) if path]
     for path in paths:
         if not _is_ordinary(path):
@@ -88,7 +88,7 @@ def _is_module(path: str) -> bool:
 
 
 def _former(file: ChangedFile, is_alike: Callable[[str], bool]) -> str:
-    """The text before the change; empty for a file that had another use before it was renamed."""
+    """Return the text before the change; empty for a file that had another use before it was renamed."""
     return file.before if not file.previous or is_alike(file.previous) else ""
 
 
@@ -121,7 +121,7 @@ def _keys(text: str) -> dict[str, Any]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """A safe loader that refuses a repeated key, of which readers use one or the other."""
+    """A safe loader that rejects a repeated key, of which parsers use one or the other."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -141,7 +141,7 @@ def _ways_out(file: ChangedFile) -> Iterator[str]:
 
 
 def _used(text: str) -> set[str]:
-    """The names that `text`, a module, uses and that can lead out of it."""
+    """Return the names that `text`, a module, uses and that can give access to other modules."""
     return {name for node in ast.walk(ast.parse(text)) for name in _used_by(node)}
 
 

@@ -76,7 +76,7 @@ def base_rules(project: Project, base: Project, stack: str, pack: Path) -> RuleS
 def rule_changes(
     project: Project, rule_sets: Mapping[str, tuple[RuleSet, RuleSet]]
 ) -> tuple[tuple[RuleChange, ...], frozenset[str]]:
-    """The weakened rules, and the stacks that the base's rules cannot be evaluated on.
+    """Return the weakened rules, and the stacks on which the base's rules cannot be evaluated.
 
     `rule_sets` has the rules of base and head by stack. A head's pack that does not start has no entry: its
     plan fails with the error.
@@ -133,7 +133,7 @@ def _setting(policy: PolicyInfo, key: str) -> str:
 
 
 def _number(value: Any) -> Any:
-    """Every number crosses the protocol as a float: 10000.0 reads 10000."""
+    """Convert a number from the protocol, where every number is a float: 10000.0 is shown as 10000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -156,7 +156,7 @@ def _info(pack: PolicyPack | KingdomError) -> PackInfo:
 
 
 def described(change: RuleChange) -> str:
-    """The change in words: ``non-root is disabled (was mandatory)``."""
+    """Return the change as text: ``non-root is disabled (was mandatory)``."""
     match change.kind:
         case "removed":
             return f"{change.rule} is removed (was {change.before})"
