@@ -193,7 +193,7 @@ def test_a_review_states_it_once_above_the_numbers(root: Path, monkeypatch: pyte
     assert section.index(lines[0]) < section.index("| stack |")
     assert len(lines) == 1
     assert lines[0].startswith("- `prod`, `dev`: first limit: ")
-    assert "| `prod`, `dev` | replicas of kingdom/api | `2 to 20` | `2 to 10` |" in section
+    assert "| `prod`, `dev` | replicas of shop/api | `2 to 20` | `2 to 10` |" in section
     dev, _, same = json.loads(json.dumps(report(review)))["stacks"]
     assert dev["forecast"]["after"]["limit"] == "CPU of api at 10 replicas"
     assert dev["forecast"]["atUsers"] == 100_000
