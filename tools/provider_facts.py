@@ -68,6 +68,8 @@ PROJECT: Final = (
 )
 # Rules that the measurement did not find, seen in comparison with the provider itself (`make providers`).
 ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("google_bigquery_table", "external_data_configuration.schema"): {"format": "json array"},
+    ("google_bigquery_table", "schema"): {"format": "json array"},
     ("google_container_cluster", "cluster_ipv4_cidr"): {"format": "private network", "or_empty": True},
     ("google_container_cluster", "master_authorized_networks_config.cidr_blocks.cidr_block"): {
         "format": "network"

@@ -17,6 +17,7 @@ from rehearsal.pulumi.properties import UNKNOWN, Path, unwrap
 # Whether a change between two known values replaces the resource with the new inputs; None is absent.
 Condition = Callable[[Any, Any, Mapping[str, Any]], bool]
 _ATTACHMENT: Final = "/serviceAttachments/"
+_SQL: Final = "gcp:sql/databaseInstance:DatabaseInstance"
 _TABLE: Final = "gcp:bigquery/table:Table"
 _REDIS_VERSION: Final = re.compile(r"REDIS_(\d+)_(\d+)")
 
@@ -37,8 +38,18 @@ def replaces_on_condition(token: str, path: Path, old: Mapping[str, Any], new: M
     return False
 
 
+def _shrinks_without_growth(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`diskSizeCutomizeDiff`, of an instance whose disk does not grow by itself."""
+    return _smaller(before, after, inputs) and _at(inputs, ("settings", "diskAutoresize")) is False
+
+
 def is_same_value(token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Return whether the provider takes different values at `path` as equal (`DiffSuppressFunc`)."""
+    if token == _SQL and path == ("settings", "diskSize"):
+        # A disk that grows by itself may be larger than declared (`diskSizeCutomizeDiff`).
+        before, after = (_at(unwrap(dict(one)), ("settings", "diskSize")) for one in (old, new))
+        grows = _at(unwrap(dict(new)), ("settings", "diskAutoresize"))
+        return _smaller(before, after, new) and grows not in (False, UNKNOWN)
     if token != _TABLE or path != ("schema",):
         return False
     before, after = _at(unwrap(dict(old)), ("schema",)), _at(unwrap(dict(new)), ("schema",))
@@ -157,7 +168,8 @@ _CONDITIONS: Final[Mapping[str, tuple[tuple[tuple[str, ...], Condition], ...]]] 
         (("dnsConfig", "additiveVpcScopeDnsDomain"), _changed_on_autopilot),
     ),
     "gcp:redis/instance:Instance": ((("redisVersion",), _older_redis),),
-    "gcp:sql/databaseInstance:DatabaseInstance": (
+    _SQL: (
+        (("settings", "diskSize"), _shrinks_without_growth),
         (("settings", "ipConfiguration", "privateNetwork"), _removed),
         (("settings", "autoUpgradeEnabled"), _disabled),
         (("masterInstanceName",), _other_primary),

@@ -139,6 +139,15 @@ def _json(value: str) -> bool:
     return True
 
 
+def _json_array(value: str) -> bool:
+    """`validateBigQueryTableSchema`."""
+    try:
+        items = json.loads(value)
+    except ValueError:
+        return False
+    return items is None or (isinstance(items, list) and None not in items)
+
+
 def _policy(value: str) -> bool:
     try:
         return value == "" or isinstance(json.loads(value), dict)
@@ -197,6 +206,7 @@ _FORMATS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "hh:mm": (lambda value: _CLOCK.fullmatch(value) is not None, 'a time of day, such as "03:30"'),
     "hh:00": (lambda value: _HOUR.fullmatch(value) is not None, 'a full hour, such as "03:00"'),
     "json": (_json, "JSON"),
+    "json array": (_json_array, "a JSON array without null"),
     "iam-policy-json": (_policy, "a policy in JSON"),
     "iam-member": (
         _member,

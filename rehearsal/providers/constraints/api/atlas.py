@@ -40,6 +40,9 @@ def _cluster(inputs: Mapping[str, Any]) -> Found:
         if not isinstance(declared, list) or len(regions) != len(declared):
             continue  # one of the regions is not known
         path = ("replicationSpecs", position, "regionConfigs")
+        if not declared:
+            yield path, "must have a region"
+            continue
         if at(regions[0][1] if regions else None, "providerName") in ("TENANT", "FLEX"):
             continue
         counts = [at(region, "electableSpecs", "nodeCount") for _, region in regions]

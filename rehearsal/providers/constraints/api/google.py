@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rehearsal.providers.constraints.api import compute
 from rehearsal.providers.constraints.api.base import (
     Check,
     Found,
@@ -26,18 +28,31 @@ _READ_REPLICAS_MIN_GB: Final = 5
 # Records whose data ends with a name, which is written with a dot at its end.
 _NAME_RECORDS: Final = frozenset({"CNAME", "MX", "NS", "PTR", "SRV"})
 _MAX_PORT: Final = 65_535
+_ALL_TRAFFIC: Final = 100  # percent
 # Locations from which uptime is checked, by region; other regions have one. A check needs three
 # (https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.uptimeCheckConfigs, `selectedRegions`).
 _UPTIME_LOCATIONS: Final[Mapping[str, frozenset[str]]] = {
     "USA": frozenset({"USA_IOWA", "USA_OREGON", "USA_VIRGINIA"})
 }
 _MIN_UPTIME_LOCATIONS: Final = 3
+# Algorithms of keys by purpose.
+_ALGORITHMS: Final[Mapping[str, str]] = {
+    "ASYMMETRIC_DECRYPT": "^RSA_DECRYPT_",
+    "ASYMMETRIC_SIGN": "SIGN_|^PQ_SIGN",
+    "ENCRYPT_DECRYPT": "SYMMETRIC_ENCRYPTION$",
+    "MAC": "^HMAC_",
+    "RAW_ENCRYPT_DECRYPT": "^AES_",
+}
+# Of one entry of a dataset's access list.
+_GRANTEES: Final = (
+    "dataset", "domain", "groupByEmail", "iamMember", "routine", "specialGroup", "userByEmail", "view",
+)  # fmt: skip
 
 
 def checks_of(token: str) -> tuple[Check, ...]:
     """Return the checks of a type."""
     grants = (_role,) if token.lower().endswith(("iammember", "iambinding")) else ()
-    return (_zones, *grants, *_CHECKS.get(token, ()))
+    return (_zones, *grants, *_CHECKS.get(token, ()), *compute.CHECKS.get(token, ()))
 
 
 def _zones(inputs: Mapping[str, Any]) -> Found:
@@ -156,6 +171,8 @@ def _cluster(inputs: Mapping[str, Any]) -> Found:
 
 
 def _node_pool(inputs: Mapping[str, Any]) -> Found:
+    if given(inputs.get("name")) and given(inputs.get("namePrefix")):
+        yield ("namePrefix",), "conflicts with name: set only one of them"
     if at(inputs, "nodeConfig", "spot") is True and at(inputs, "nodeConfig", "preemptible") is True:
         yield ("nodeConfig", "preemptible"), "conflicts with spot: set only one of them"
     upgrade = inputs.get("upgradeSettings")
@@ -191,7 +208,16 @@ def _secret(inputs: Mapping[str, Any]) -> Found:
 
 
 def _crypto_key(inputs: Mapping[str, Any]) -> Found:
+    """https://cloud.google.com/kms/docs/algorithms."""
     purpose = text(inputs.get("purpose"))
+    algorithm = at(inputs, "versionTemplate", "algorithm")
+    pattern = _ALGORITHMS.get(purpose or ("ENCRYPT_DECRYPT" if "purpose" not in inputs else ""))
+    if pattern is not None and algorithm is not UNKNOWN:
+        path = ("versionTemplate", "algorithm")
+        if algorithm is None and purpose not in (None, "ENCRYPT_DECRYPT"):
+            yield path, f"required for the purpose {purpose}"
+        elif isinstance(algorithm, str) and not re.search(pattern, algorithm):
+            yield path, f"{algorithm} is not an algorithm for the purpose {purpose or 'ENCRYPT_DECRYPT'}"
     if given(inputs.get("rotationPeriod")) and purpose not in (None, "ENCRYPT_DECRYPT"):
         yield ("rotationPeriod",), f"must not be set for the purpose {purpose}: only symmetric keys rotate"
 
@@ -297,9 +323,60 @@ def _admission(inputs: Mapping[str, Any]) -> Found:
             yield (*path, "requireAttestationsBies"), "required where evaluationMode is REQUIRE_ATTESTATION"
 
 
+def _dataset(inputs: Mapping[str, Any]) -> Found:
+    for position, entry in items(inputs.get("accesses")):
+        grantees = [name for name in _GRANTEES if given(entry.get(name))]
+        if len(grantees) > 1:
+            path = ("accesses", position, grantees[1])
+            yield path, f"conflicts with {grantees[0]}: an entry has one grantee"
+
+
+def _table(inputs: Mapping[str, Any]) -> Found:
+    if given(inputs.get("timePartitioning")) and given(inputs.get("rangePartitioning")):
+        yield ("rangePartitioning",), "conflicts with timePartitioning: set only one of them"
+
+
+def _database_instance(inputs: Mapping[str, Any]) -> Found:
+    """https://cloud.google.com/sql/docs/sqlserver/create-instance."""
+    access = at(inputs, "settings", "ipConfiguration")
+    private = isinstance(access, Mapping) and access.get("ipv4Enabled") is False
+    if private and all(missing(access.get(name)) for name in ("privateNetwork", "pscConfigs")):
+        path = ("settings", "ipConfiguration", "ipv4Enabled")
+        yield path, "must not be false without privateNetwork or pscConfigs: it would have no address"
+    version = text(inputs.get("databaseVersion"))
+    copied = ("clone", "masterInstanceName", "restoreBackupContext", "backupdrBackup")
+    passwords = ("rootPassword", "rootPasswordWo")
+    alone = all(missing(inputs.get(name)) for name in (*passwords, *copied))
+    if version is not None and version.startswith("SQLSERVER") and alone:
+        yield ("rootPassword",), "required for SQL Server"
+
+
+def _bucket(inputs: Mapping[str, Any]) -> Found:
+    for position, rule in items(inputs.get("lifecycleRules")):
+        action = rule.get("action")
+        if at(action, "type") == "SetStorageClass" and missing(at(action, "storageClass")):
+            path = ("lifecycleRules", position, "action", "storageClass")
+            yield path, "required where type is SetStorageClass"
+
+
+def _connector(inputs: Mapping[str, Any]) -> Found:
+    low, high = number(inputs.get("minInstances")), number(inputs.get("maxInstances"))
+    if low is not None and high is not None and low >= high:
+        yield ("minInstances",), f"{low:g} is not less than maxInstances ({high:g})"
+
+
+def _run_service(inputs: Mapping[str, Any]) -> Found:
+    shares = [number(item.get("percent")) for _, item in items(inputs.get("traffics"))]
+    if shares and None not in shares and sum(filter(None, shares)) != _ALL_TRAFFIC:
+        yield ("traffics",), f"have {sum(filter(None, shares)):g} percent together, not {_ALL_TRAFFIC}"
+
+
 _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "gcp:artifactregistry/repository:Repository": (_repository,),
+    "gcp:bigquery/dataset:Dataset": (_dataset,),
+    "gcp:bigquery/table:Table": (_table,),
     "gcp:binaryauthorization/policy:Policy": (_admission,),
+    "gcp:cloudrunv2/service:Service": (_run_service,),
     "gcp:compute/firewall:Firewall": (_firewall,),
     "gcp:compute/globalAddress:GlobalAddress": (_global_address,),
     "gcp:compute/healthCheck:HealthCheck": (_health_check,),
@@ -323,4 +400,7 @@ _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     ),
     "gcp:redis/instance:Instance": (_redis,),
     "gcp:secretmanager/secret:Secret": (_secret,),
+    "gcp:sql/databaseInstance:DatabaseInstance": (_database_instance,),
+    "gcp:storage/bucket:Bucket": (_bucket,),
+    "gcp:vpcaccess/connector:Connector": (_connector,),
 }

@@ -46,6 +46,11 @@ ATTACHMENT = "projects/p/regions/r/serviceAttachments/"
             {"settings": {"tier": "t", "ipConfiguration": {"privateNetwork": "n"}}},
             {"settings": {"tier": "t"}},
         ),
+        (
+            SQL,
+            {"settings": {"tier": "t", "diskSize": 50, "diskAutoresize": False}},
+            {"settings": {"tier": "t", "diskSize": 20, "diskAutoresize": False}},
+        ),
         (SQL, {"masterInstanceName": "a"}, {"masterInstanceName": "b"}),
         (RULE, {"target": f"{ATTACHMENT}a"}, {"target": f"{ATTACHMENT}b"}),
         (
@@ -83,6 +88,11 @@ def test_a_change_that_the_cloud_cannot_make_replaces(
             {"retentionPolicy": {"retentionPeriod": "9", "isLocked": False}},
             {"retentionPolicy": {"retentionPeriod": "9", "isLocked": True}},
         ),
+        (
+            SQL,
+            {"settings": {"tier": "t", "diskSize": 20, "diskAutoresize": False}},
+            {"settings": {"tier": "t", "diskSize": 50, "diskAutoresize": False}},
+        ),
         (RULE, {"target": f"{ATTACHMENT}a"}, {"target": "projects/p/regions/r/targetHttpProxies/a"}),
         (RULE, {"allowGlobalAccess": True}, {"allowGlobalAccess": False}),
     ],
@@ -91,3 +101,9 @@ def test_another_change_of_the_same_attribute_is_an_update(
     gcp: Calls, token: str, old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     assert not gcp.diff(urn(token), old, new).replaces
+
+
+def test_smaller_disk_that_grows_by_itself_is_no_change(gcp: Calls) -> None:
+    old, new = ({"settings": {"tier": "t", "diskSize": size}} for size in (50, 20))
+    assert not gcp.diff(urn(SQL), old, new).diffs
+    assert list(gcp.diff(urn(SQL), new, old).diffs) == ["settings"]

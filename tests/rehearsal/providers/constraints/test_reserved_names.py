@@ -50,8 +50,11 @@ def test_duration_is_in_days_or_permanent() -> None:
 OLD = {"keyRing": RING, "name": "media", "purpose": "ENCRYPT_DECRYPT"}
 
 
+SIGNING = OLD | {"purpose": "MAC", "versionTemplate": {"algorithm": "HMAC_SHA256"}}
+
+
 def test_key_cannot_be_replaced_under_its_name(gcp: Calls) -> None:
-    failures = gcp.check(urn(KEY), OLD | {"purpose": "MAC"}, OLD).failures
+    failures = gcp.check(urn(KEY), SIGNING, OLD).failures
     assert list(failures) == ["purpose"]
     assert "main/media stays taken permanently" in failures["purpose"]
     assert "the Google Cloud API validates this" in failures["purpose"]
@@ -60,7 +63,7 @@ def test_key_cannot_be_replaced_under_its_name(gcp: Calls) -> None:
 @pytest.mark.parametrize(
     "new",
     [
-        OLD | {"purpose": "MAC", "name": "signing"},
+        SIGNING | {"name": "signing"},
         OLD | {"keyRing": RING + "2"},
         OLD | {"rotationPeriod": "7776000s"},
         OLD | {"labels": {"a": "b"}},
