@@ -211,7 +211,9 @@ def attribute(path: str, measured: dict[str, Any], left: Counter[str]) -> dict[s
         if name in measured:
             others = [resolve(path, other) for other in measured[name]]
             # Terraform counts the attribute itself (`validateExactlyOneAttribute` of its plugin SDK).
-            facts[name] = list(dict.fromkeys([path, *others] if name.endswith("one_of") else others))
+            members = list(dict.fromkeys([path, *others] if name.endswith("one_of") else others))
+            if members != [path]:  # an empty list is not validated
+                facts[name] = members
     if "default" in measured:
         value = measured["default"]
         if isinstance(value, str) and (described := re.fullmatch(r"value defaults to (.*)", value)):

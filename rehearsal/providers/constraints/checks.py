@@ -259,9 +259,18 @@ def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: 
             reason = f"only one of {names} may be set; {', '.join(one for _, one in given)} are"
             for member, one in given:
                 yield problem((*_nearest(scopes, member).position, *one.split(".")), reason)
-        elif not given and not unknown:
+        elif not given and not unknown and not _has_unmapped(_nearest(scopes, members[0])):
             word = "exactly" if kind == "exactly_one_of" else "at least"
             yield problem(path or (name,), f"{word} one of {names} must be set")
+
+
+def _has_unmapped(scope: _Scope) -> bool:
+    """Whether an object has a value that no fact covers, which may be a newer member of a group."""
+    return any(
+        name not in scope.attributes
+        for name, value in scope.values.items()
+        if value is not None and name != DEFAULTS_KEY
+    )
 
 
 def _reporter(scopes: tuple[_Scope, ...], members: Sequence[str], kind: str) -> str | None:

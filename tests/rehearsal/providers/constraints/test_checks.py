@@ -301,3 +301,34 @@ def test_a_service_account_is_named_as_the_bridge_names_it(gcp: Calls) -> None:
     assert name.startswith("the-account-of-the-app-")
     assert gcp.check(account, {}, checked.inputs).inputs["accountId"] == name
     assert gcp.check(account, {"accountId": "application"}).inputs["accountId"] == "application"
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        # Newer than the facts: a member of a group that only the SDK knows.
+        (
+            "gcp:compute/uRLMap:URLMap",
+            {"defaultService": "s", "defaultRouteAction": {"imageOptimizationPolicy": {}}},
+        ),
+        # Of another name in Terraform.
+        ("gcp:bigquery/datasetAccess:DatasetAccess", {"datasetId": "d", "authorizedDataset": UNKNOWN}),
+        # Groups that the provider declares without members.
+        (
+            "gcp:filestore/instance:Instance",
+            {
+                "location": "us-central1-b",
+                "tier": "BASIC_HDD",
+                "fileShares": {"name": "share", "capacityGb": 1024},
+                "networks": [{"network": "default", "modes": ["MODE_IPV4"]}],
+            },
+        ),
+        (
+            "gcp:firestore/field:Field",
+            {"collection": "c", "field": "f", "indexConfig": {"indexes": [{"order": "ASCENDING"}]}},
+        ),
+        ("gcp:storage/bucket:Bucket", {"location": "US-CENTRAL1", "storageClass": "RAPID"}),
+    ],
+)
+def test_valid_inputs_of_rare_kinds_are_accepted(gcp: Calls, token: str, inputs: dict[str, Any]) -> None:
+    assert not gcp.check(urn(token), inputs).failures
