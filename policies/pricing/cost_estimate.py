@@ -73,7 +73,7 @@ def monthly(stack: Stack) -> Costs:
     found.extend(_load_balancers(stack))
     found.extend(Line(item.urn, item.what, item.minimum, item.maximum) for item in usage(stack))
     zones = [item.urn for item in stack.resources if item.type.startswith("cloudflare:")]
-    if zones:
+    if zones and not any(edge.node["plan"].text() for edge in stack.of_type(_EDGE)):
         found.append(Unpriced(min(zones), "Cloudflare: the zone's plan is not declared here"))
     return Costs(
         tuple(item for item in found if isinstance(item, Line)),
@@ -189,11 +189,9 @@ def _atlas(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
             nodes = specs["nodeCount"].number(3)
             for line in _atlas_members(resource, minimum, maximum, nodes, region["regionName"].text()):
                 yield line
-                if isinstance(line, Line) and resource.node["encryptionAtRestProvider"].text() not in (
-                    "",
-                    "NONE",
-                ):
-                    yield _customer_key(line)
+                features = _security_features(resource, stack)
+                if isinstance(line, Line) and features:
+                    yield _advanced_security(line, " and ".join(features))
             disk, included = specs["diskSizeGb"].number(), _ATLAS_DISK.get(minimum, 0)
             if disk > included:
                 what = f"Atlas: {disk:g} GB of disk where {minimum} has {included}"
@@ -220,14 +218,26 @@ def _atlas_members(
         yield small if isinstance(small, Unpriced) else large
 
 
-def _customer_key(cluster: Line) -> Line | Unpriced:
-    """Return the surcharge of Atlas for encryption with a customer's key, a share of the cluster's price."""
+def _security_features(cluster: Resource, stack: Stack) -> list[str]:
+    """The features of a cluster that add a share to its price, once however many there are.
+
+    Atlas' billing documentation names no share for auditing alone: it is assumed to be that of a customer's
+    key.
+    """
+    key = cluster.node["encryptionAtRestProvider"].text() not in ("", "NONE")
+    audited = any(item.node["enabled"].flag() for item in stack.of_type(_AUDITING))
+    names = ("encryption under a customer's key", key), ("auditing", audited)
+    return [name for name, used in names if used]
+
+
+def _advanced_security(cluster: Line, features: str) -> Line | Unpriced:
+    """The share of a cluster's price that Atlas adds for these features."""
     price = price_list().find("atlas/customer-key", "global")
     if price is None:
-        return Unpriced(cluster.urn, "Atlas with a customer's key: paid as a share of the cluster's price")
+        return Unpriced(cluster.urn, f"Atlas with {features}: paid as a share of the cluster's price")
     return Line(
         cluster.urn,
-        f"Atlas: {price.usd:.0%} for encryption under a customer's key",
+        f"Atlas: {price.usd:.0%} for {features}",
         cluster.minimum * price.usd,
         cluster.maximum * price.usd,
         cluster.stand_in,
@@ -270,6 +280,15 @@ def _key(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
 
 def _secret_version(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
     yield _position(resource, "secret version", "secret/version", "", 1, 1)
+
+
+def _edge(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
+    """The plan of the Cloudflare zone, which the component of the edge has among its outputs."""
+    plan = resource.node["plan"].text()
+    if plan == "enterprise":
+        yield Unpriced(resource.urn, "Cloudflare's Enterprise plan: paid by contract")
+    elif plan not in ("", "free"):
+        yield _position(resource, f"Cloudflare plan {plan}", f"cloudflare/plan/{plan}", "global", 1, 1)
 
 
 def _zone(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
@@ -317,6 +336,8 @@ def _by_use(what: str, name: str, region: str) -> str:
 
 
 _NODE_POOL: Final = "gcp:container/nodePool:NodePool"
+_EDGE: Final = "kingdom:edge:Edge"
+_AUDITING: Final = "mongodbatlas:index/auditing:Auditing"
 _PRICERS: Final[dict[str, Callable[[Resource, Stack], Iterator[Line | Unpriced]]]] = {
     "gcp:artifactregistry/repository:Repository": _registry,
     "gcp:compute/address:Address": _address,
@@ -329,6 +350,7 @@ _PRICERS: Final[dict[str, Callable[[Resource, Stack], Iterator[Line | Unpriced]]
     "gcp:redis/instance:Instance": _redis,
     "gcp:secretmanager/secretVersion:SecretVersion": _secret_version,
     "gcp:storage/bucket:Bucket": _bucket,
+    _EDGE: _edge,
     "mongodbatlas:index/advancedCluster:AdvancedCluster": _atlas,
 }
 # Paid by traffic or stored data, which a plan does not contain, and not in the list.
@@ -344,7 +366,6 @@ _BY_USE: Final = {
     "mongodbatlas:index/privateLinkEndpoint:PrivateLinkEndpoint": "Atlas private endpoint: paid by the hour",
     "gcp:binaryauthorization/policy:Policy": "Binary Authorization: paid by the cluster",
     "gcp:pubsub/topic:Topic": "Pub/Sub: paid by the GiB",
-    "mongodbatlas:index/auditing:Auditing": "Atlas auditing: paid as a share of the cluster's price",
 }
 # Types that are not billed.
 _FREE: Final = re.compile(
@@ -362,7 +383,7 @@ _FREE: Final = re.compile(
     r"|cloudflare:index/(?:authenticatedOriginPulls|certificatePack|dnsRecord|notificationPolicy"
     r"|regionalTieredCache|ruleset|tieredCache|urlNormalization|zoneCacheVariants|zoneDnssec"
     r"|zoneSetting)\w*:.*"
-    r"|mongodbatlas:index/(?:alertConfiguration|cloudBackupSchedule|cloudProviderAccess.*|customDbRole"
+    r"|mongodbatlas:index/(?:alertConfiguration|auditing|cloudBackupSchedule|cloudProviderAccess.*|customDbRole"
     r"|databaseUser|maintenanceWindow|privateLinkEndpointService|project|projectIpAccessList"
     r"|x509AuthenticationDatabaseUser):.*"
 )

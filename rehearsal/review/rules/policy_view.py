@@ -11,14 +11,17 @@ from rehearsal.pulumi.urn import name_of
 
 
 def declared(snapshot: Snapshot) -> Stack:
-    """The declared inputs of a snapshot's resources, those about to be deleted left out."""
+    """The declared inputs of a snapshot's resources, those about to be deleted left out.
+
+    A component has its outputs in their place, as in the stack that the pack is called with.
+    """
     return Stack.of(
         [
             Resource(
                 urn=item.urn,
                 type=item.type,
                 name=name_of(item.urn),
-                node=Node(_plain(item.inputs)),
+                node=Node(_plain(item.inputs if item.custom else item.outputs)),
                 protect=item.protect,
                 ignore_changes=item.ignore_changes,
                 parent=item.parent,

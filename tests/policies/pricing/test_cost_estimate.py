@@ -137,6 +137,39 @@ def test_an_own_key_adds_a_share_of_the_cluster() -> None:
     assert (key.minimum, key.maximum) == pytest.approx((cluster.minimum * share, cluster.maximum * share))
 
 
+@pytest.mark.parametrize(
+    ("provider", "enabled", "what"),
+    [
+        ("NONE", True, "Atlas: 15% for auditing"),
+        ("GCP", True, "Atlas: 15% for encryption under a customer's key and auditing"),
+        ("NONE", False, None),
+    ],
+)
+def test_auditing_adds_the_share_of_a_customers_key_once(
+    provider: str, enabled: bool, what: str | None
+) -> None:
+    auditing = ResourceFixture("mongodbatlas:index/auditing:Auditing", {"enabled": enabled}, "audit")
+    found = costs(atlas(provider=provider), auditing)
+    assert [each.what for each in found.lines if "%" in each.what] == ([what] if what else [])
+    assert not found.unpriced
+
+
+ZONE = ResourceFixture("cloudflare:index/tieredCache:TieredCache", {"value": "on"}, "tiers")
+
+
+@pytest.mark.parametrize(("plan", "monthly_usd"), [("free", 0), ("pro", 25), ("business", 250)])
+def test_plan_of_the_zone_is_paid_by_the_month(plan: str, monthly_usd: float) -> None:
+    found = costs(ZONE, ResourceFixture("kingdom:edge:Edge", {"plan": plan}, "edge"))
+    assert (found.minimum, found.maximum) == (monthly_usd, monthly_usd)
+    assert not found.unpriced
+
+
+def test_plan_without_a_list_price_or_not_declared_is_listed() -> None:
+    by_contract = costs(ZONE, ResourceFixture("kingdom:edge:Edge", {"plan": "enterprise"}, "edge"))
+    assert [each.why for each in by_contract.unpriced] == ["Cloudflare's Enterprise plan: paid by contract"]
+    assert [each.why for each in costs(ZONE).unpriced] == ["Cloudflare: the zone's plan is not declared here"]
+
+
 def gateway(*ports: int, name: str = "g") -> ResourceFixture:
     spec = {"listeners": [{"port": port} for port in ports]}
     return ResourceFixture(
