@@ -21,7 +21,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from rehearsal.providers import diff, fake_values
 from rehearsal.providers import outputs as synthesis
 from rehearsal.providers.constraints import facts
-from rehearsal.providers.constraints.api import refused_by_api
+from rehearsal.providers.constraints.api import refused_by_api, refused_changes_by_api
 from rehearsal.providers.constraints.checks import refused_labels, violations
 from rehearsal.providers.constraints.conditional_replacement import is_same_value, replaces_on_condition
 from rehearsal.providers.constraints.create_only import refused_changes
@@ -106,6 +106,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         yield from refused_plans(token, inputs, olds, provider)
         if olds and IMPORTED_KEY not in olds:
             yield from refused_changes(mapped, inputs, olds, provider)
+            yield from refused_changes_by_api(token, inputs, olds, facts.api(self.package))
             yield from self._recreated_names(token, inputs, olds)
 
     def _recreated_names(
@@ -298,17 +299,21 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return _checked(inputs, found)
 
     def Warnings(self, request: provider_pb2.CheckRequest, context: Any = None) -> list[Problem]:
-        """Return deprecated properties among a resource's inputs, and labels that the API would refuse.
+        """Return deprecated properties, labels that the API would refuse, and changes that it may refuse.
 
         Beside the protocol.
         """
-        mapped = mapped_type(request.type or type_of(request.urn))
+        token = request.type or type_of(request.urn)
+        mapped = mapped_type(token)
         if mapped is None:
             return []
         provider = facts.source(self.package).provider.split()[0]
         inputs = decode(request.news)
         labels = refused_labels(mapped, inputs, facts.api(self.package))
-        return [*deprecated(mapped, inputs, provider), *labels]
+        changes = refused_changes_by_api(
+            token, inputs, decode(request.olds), facts.api(self.package), certain=False
+        )
+        return [*deprecated(mapped, inputs, provider), *labels, *changes]
 
     def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
         token = request.type or type_of(request.urn)

@@ -13,6 +13,7 @@ from rehearsal.providers.constraints.api import atlas, cloudflare, google
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import unwrap
 
+_CLUSTER: Final = "mongodbatlas:index/advancedCluster:AdvancedCluster"
 _CHECKS_OF: Final = {
     "cloudflare": cloudflare.checks_of,
     "gcp": google.checks_of,
@@ -28,4 +29,14 @@ def refused_by_api(token: str, inputs: Mapping[str, Any], api: str) -> Iterator[
     plain = unwrap(dict(inputs))
     for check in checks_of(token):
         for path, reason in check(plain):
+            yield problem(path, f"{reason} (the {api} validates this)")
+
+
+def refused_changes_by_api(
+    token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any], api: str, *, certain: bool = True
+) -> Iterator[Problem]:
+    """Yield what an API refuses of a change from the inputs `olds`; not `certain`: what it may refuse."""
+    if token == _CLUSTER:
+        new, old = unwrap(dict(inputs)), unwrap(dict(olds))
+        for path, reason in atlas.excluding_ranges(new, old, certain=certain):
             yield problem(path, f"{reason} (the {api} validates this)")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rehearsal.providers.constraints.api.base import Check, Found, at, items, number, one_of, text
-from rehearsal.pulumi.properties import UNKNOWN
+from rehearsal.pulumi.properties import UNKNOWN, Path
 
 _ELECTABLE: Final = (3, 5, 7)
 _MAX_PRIORITY: Final = 7
@@ -81,6 +81,42 @@ def _scaling(region: Mapping[str, Any], path: tuple[str | int, ...]) -> Found:
     first, last = _size(low), _size(high)
     if first is not None and last is not None and first > last:
         yield (*path, "computeMinInstanceSize"), f"{low} is larger than computeMaxInstanceSize ({high})"
+
+
+def excluding_ranges(
+    inputs: Mapping[str, Any], olds: Mapping[str, Any], *, certain: bool
+) -> Iterator[tuple[Path, str]]:
+    """Yield new ranges of autoscaling without the tier that runs, which Atlas refuses with effective fields.
+
+    The tier is one of the former range: a new range has none of them (`certain`), or not all of them.
+    https://github.com/mongodb/terraform-provider-mongodbatlas/pull/4545.
+    """
+    if inputs.get("useEffectiveFields") is not True or olds.get("useEffectiveFields") is not True:
+        return
+    former = dict(_ranges(olds))
+    for path, (low, high) in _ranges(inputs):
+        before = former.get(path)
+        if before is None:
+            continue
+        names = ("computeMinInstanceSize", low > before[0], low > before[1])
+        others = ("computeMaxInstanceSize", high < before[1], high < before[0])
+        for name, some, none in (names, others):
+            if none if certain else some and not none:
+                known = "is outside" if certain else "may be outside, by the tier that runs,"
+                reason = f"{known} the range that Atlas accepts in one update with effective fields"
+                yield (*path, name), f"{reason}: move the tier into the new range first"
+
+
+def _ranges(inputs: Mapping[str, Any]) -> Iterator[tuple[Path, tuple[int, int]]]:
+    """Yield the ranges of tiers of the regions that scale, each with its position."""
+    for position, spec in items(inputs.get("replicationSpecs")):
+        for index, region in items(spec.get("regionConfigs")):
+            scaling = region.get("autoScaling")
+            low, high = (
+                _size(at(scaling, name)) for name in ("computeMinInstanceSize", "computeMaxInstanceSize")
+            )
+            if at(scaling, "computeEnabled") is True and low is not None and high is not None:
+                yield ("replicationSpecs", position, "regionConfigs", index, "autoScaling"), (low, high)
 
 
 def _size(value: Any) -> int | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.providers.constraints.api.atlas import checks_of
+import pytest
+
+from rehearsal.providers.constraints.api.atlas import checks_of, excluding_ranges
+from tests.rehearsal.providers.calls import Calls, urn
 
 TOKEN = "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"
 
@@ -20,3 +23,51 @@ def test_properties_that_do_not_go_together_are_reported_at_the_one_to_change() 
     assert found(
         {"restoreWindowDays": 3, "policyItemHourly": {"retentionUnit": "days", "retentionValue": 2}}
     ) == {"restoreWindowDays"}
+
+
+def scaled(low: str, high: str, **more: Any) -> dict[str, Any]:
+    scaling = {"computeEnabled": True, "computeMinInstanceSize": low, "computeMaxInstanceSize": high}
+    region = {
+        "providerName": "GCP",
+        "priority": 7,
+        "regionName": "EUROPE_WEST_1",
+        "electableSpecs": {"instanceSize": low, "nodeCount": 3},
+        "autoScaling": scaling,
+    }
+    return {
+        "projectId": "5e7e00128f8ce03996a47179",
+        "name": "c",
+        "clusterType": "REPLICASET",
+        "useEffectiveFields": True,
+        "replicationSpecs": [{"regionConfigs": [region]}],
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "refused", "warned"),
+    [
+        ("M40", "M80", [], []),
+        ("M30", "M80", [], []),
+        ("M40", "M200", [], []),
+        ("M50", "M80", [], ["computeMinInstanceSize"]),
+        ("M40", "M50", [], ["computeMaxInstanceSize"]),
+        ("M140", "M200", ["computeMinInstanceSize"], []),
+        ("M10", "M30", ["computeMaxInstanceSize"], []),
+    ],
+)
+def test_new_range_must_contain_the_tier_that_runs(
+    low: str, high: str, refused: list[str], warned: list[str]
+) -> None:
+    old, new = scaled("M40", "M80"), scaled(low, high)
+    assert [path[-1] for path, _ in excluding_ranges(new, old, certain=True)] == refused
+    assert [path[-1] for path, _ in excluding_ranges(new, old, certain=False)] == warned
+
+
+def test_range_changes_freely_without_effective_fields_or_autoscaling(atlas: Calls) -> None:
+    old, new = scaled("M40", "M80"), scaled("M140", "M200")
+    token = urn("mongodbatlas:index/advancedCluster:AdvancedCluster")
+    path = "replicationSpecs[0].regionConfigs[0].autoScaling.computeMinInstanceSize"
+    assert list(atlas.check(token, new, old).failures) == [path]
+    assert not atlas.check(token, new).failures
+    assert not atlas.check(token, new, old | {"useEffectiveFields": None}).failures
