@@ -8,9 +8,11 @@ from typing import Final
 
 # In Python, ``$`` also matches before a line break at the end; this pattern does not, as in JavaScript.
 END: Final = r"$(?!\n)"
-# Control characters, bidirectional formatting characters, and invisible ones that make two names look alike.
+# Control characters, bidirectional formatting characters, and invisible ones that make two names look alike:
+# also fillers, the blank Braille pattern, invisible musical symbols and tags.
 _FORBIDDEN: Final = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    "[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 
 
@@ -31,9 +33,10 @@ def name(value: str) -> str:
 def address_key(email: str) -> str:
     """Return the form of an e-mail address that is equal for all its spellings.
 
-    NFKC, without case, and the domain in its ASCII form (IDNA), as mail servers compare it.
+    NFKC, without case, and the domain in its ASCII form (IDNA), as mail servers compare it, without the dot
+    of the root domain.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold()).rstrip(".")
     local, at, domain = folded.rpartition("@")
     try:
         return f"{local}{at}{domain.encode('idna').decode()}"

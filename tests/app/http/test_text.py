@@ -17,8 +17,12 @@ def test_name_is_normalized(text: str, expected: str) -> None:
     assert name(text) == expected
 
 
+INVISIBLE = ("\u3164", "\u2800", "a\u115f", "a\uffa0", "a\u034f", "a\U0001d159", "a\U000e0041")
+
+
 @pytest.mark.parametrize(
-    "text", ["", "  ", "a\u0000", "a\tb", "a\u200bb", "\u202eabc", "a\ufeff", "a\ud800", "a\u0378"]
+    "text",
+    ["", "  ", "a\u0000", "a\tb", "a\u200bb", "\u202eabc", "a\ufeff", "a\ud800", "a\u0378", *INVISIBLE],
 )
 def test_invisible_characters_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Expected a name"):
@@ -27,6 +31,7 @@ def test_invisible_characters_are_refused(text: str) -> None:
 
 def test_addresses_are_compared_without_case_and_by_ascii_domain() -> None:
     assert address_key("Ada@EXÄMPLE.de") == address_key("ada@xn--exmple-cua.de")
+    assert address_key("ada@example.com.") == address_key("ada@example.com")
     assert address_key("a.b@example.com") != address_key("ab@example.com")
     assert address_key("ada@" + "x" * 80 + ".com") == "ada@" + "x" * 80 + ".com"
 
